@@ -1,0 +1,27 @@
+//! Exit codes, after `sysexits.h`. The systemd unit and the README repeat them.
+
+/// How the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Stopped as asked; everything that could be delivered was.
+    Clean = 0,
+    /// The command line is wrong.
+    Usage = 64,
+    /// A bug: a task ended unasked.
+    Internal = 70,
+    /// The journal can't be used.
+    Journal = 73,
+    /// The drain deadline passed at stop. What was not delivered has been counted and named.
+    Undelivered = 75,
+    /// The PBX refused the credentials. One-shot commands only: the service never gives up.
+    Refused = 77,
+    /// The configuration is wrong.
+    Config = 78,
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}

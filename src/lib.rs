@@ -1,0 +1,42 @@
+//! cti-bridge republishes every event of a NethVoice PBX on a message bus.
+//!
+//! ```text
+//! config → auth ─▶ session ─▶ event ─▶ journal ─▶ route ─▶ sink ─▶ broker
+//!            │        │                  │                  │
+//!           api    socketio        one line for all    one driver each
+//! ```
+//!
+//! Data flows one way; a module uses those upstream of it only by their data types.
+//!
+//! **The guarantee**: from the moment an event has been appended to the journal it is delivered to
+//! every sink at least once and in order, or its loss is counted and announced on the line itself.
+//! The PBX has no replay: what it sent while no session was live is announced as a `gap`.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`config`] | reading the configuration, and the errors that name file, line and key |
+//! | [`auth`] | the account's token: login, one-time password, renewal, logout |
+//! | [`api`] | the PBX's REST interface |
+//! | [`socketio`] | Engine.IO 4 and Socket.IO 5 over a websocket |
+//! | [`session`] | one live session per PBX: a pure state machine and its supervisor |
+//! | [`event`] | what is on the line: records, notices, names, the CloudEvents envelope |
+//! | [`journal`] | the line: appended by sessions, read by sinks |
+//! | [`route`] | record → verdict: destination, filtered or set aside |
+//! | [`sink`] | the sink contract, its one driver, and the sinks |
+//! | [`telemetry`] | logs |
+//! | [`simulator`] | a PBX that speaks the real protocol, with faults on demand |
+
+pub mod api;
+pub mod auth;
+pub mod config;
+pub mod event;
+pub mod exit;
+pub mod journal;
+pub mod retry;
+pub mod route;
+pub mod session;
+pub mod simulator;
+pub mod sink;
+pub mod socketio;
+pub mod telemetry;
+pub mod tls;
