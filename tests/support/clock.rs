@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 /// Stands still until moved, unless it leaps: then each sleep takes no time and moves it.
 #[derive(Debug)]
-pub struct Manual {
+pub(crate) struct Manual {
     now: watch::Sender<Timestamp>,
     /// Every sleep asked for so far.
     sleeps: watch::Sender<Vec<Duration>>,
@@ -16,24 +16,24 @@ pub struct Manual {
 }
 
 impl Manual {
-    pub fn at(now: Timestamp) -> Self {
+    pub(crate) fn at(now: Timestamp) -> Self {
         Self { now: watch::Sender::new(now), sleeps: watch::Sender::new(Vec::new()), leaps: false }
     }
 
-    pub fn leaping(now: Timestamp) -> Self {
+    pub(crate) fn leaping(now: Timestamp) -> Self {
         Self { leaps: true, ..Self::at(now) }
     }
 
-    pub fn advance(&self, by: Duration) {
+    pub(crate) fn advance(&self, by: Duration) {
         self.now.send_modify(|now| *now += by);
     }
 
-    pub fn sleeps(&self) -> Vec<Duration> {
+    pub(crate) fn sleeps(&self) -> Vec<Duration> {
         self.sleeps.borrow().clone()
     }
 
     /// Returns once that many sleeps have begun, counted from the start.
-    pub async fn slept(&self, times: usize) -> Duration {
+    pub(crate) async fn slept(&self, times: usize) -> Duration {
         let mut sleeps = self.sleeps.subscribe();
         let reached = sleeps.wait_for(|sleeps| sleeps.len() >= times);
         let sleeps = tokio::time::timeout(Duration::from_secs(10), reached).await;

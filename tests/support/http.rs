@@ -14,36 +14,36 @@ use tokio_rustls::TlsAcceptor;
 
 /// A request as it came in.
 #[derive(Debug, Clone)]
-pub struct Request {
-    pub method: String,
-    pub path: String,
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) path: String,
     /// Names in lower case.
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Request {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
     /// A field of the JSON body, as text.
-    pub fn field(&self, name: &str) -> Option<String> {
+    pub(crate) fn field(&self, name: &str) -> Option<String> {
         let body: serde_json::Value = serde_json::from_slice(&self.body).ok()?;
         body[name].as_str().map(str::to_owned)
     }
 }
 
 /// Serves one request per connection. Dropping it stops it.
-pub struct Server {
-    pub port: u16,
+pub(crate) struct Server {
+    pub(crate) port: u16,
     seen: Arc<Mutex<Vec<Request>>>,
     task: JoinHandle<()>,
 }
 
 impl Server {
     /// `answer` yields the bytes to send; the connection is closed after them.
-    pub async fn start<F>(answer: impl Fn(Request) -> F + Send + Sync + 'static) -> io::Result<Self>
+    pub(crate) async fn start<F>(answer: impl Fn(Request) -> F + Send + Sync + 'static) -> io::Result<Self>
     where
         F: Future<Output = Vec<u8>> + Send + 'static,
     {
@@ -51,7 +51,7 @@ impl Server {
     }
 
     /// The same over TLS.
-    pub async fn listen<F>(
+    pub(crate) async fn listen<F>(
         tls: Option<TlsAcceptor>,
         answer: impl Fn(Request) -> F + Send + Sync + 'static,
     ) -> io::Result<Self>
@@ -81,12 +81,12 @@ impl Server {
         Ok(Self { port, seen, task })
     }
 
-    pub fn seen(&self) -> Vec<Request> {
+    pub(crate) fn seen(&self) -> Vec<Request> {
         self.seen.lock().unwrap().clone()
     }
 
     /// The paths asked for so far, in order.
-    pub fn paths(&self) -> Vec<String> {
+    pub(crate) fn paths(&self) -> Vec<String> {
         self.seen().into_iter().map(|request| request.path).collect()
     }
 }
@@ -136,12 +136,12 @@ async fn read(stream: &mut (impl AsyncBufReadExt + Unpin)) -> io::Result<Request
 }
 
 /// A whole, correct answer.
-pub fn json(status: u16, body: &str) -> Vec<u8> {
+pub(crate) fn json(status: u16, body: &str) -> Vec<u8> {
     with(status, &[("Content-Type", "application/json; charset=utf-8")], body)
 }
 
 /// A whole, correct answer with these headers.
-pub fn with(status: u16, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
+pub(crate) fn with(status: u16, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
     let mut answer =
         format!("HTTP/1.1 {status} Whatever\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
     for (name, value) in headers {
@@ -151,7 +151,7 @@ pub fn with(status: u16, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
 }
 
 /// An answer that promises `length` bytes of body and then sends these.
-pub fn promising(status: u16, length: usize, body: &str) -> Vec<u8> {
+pub(crate) fn promising(status: u16, length: usize, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status} Whatever\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}")
         .into_bytes()
 }
