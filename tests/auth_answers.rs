@@ -14,7 +14,7 @@ mod jwt;
 
 use std::{
     io,
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
     time::Duration,
 };
 
@@ -236,7 +236,19 @@ fn later_rows() -> Vec<Row> {
     ]
 }
 
-/// Everything that is logged, by us and by the HTTP client, at the most talkative level.
+/// Everything that is logged, by us and by the HTTP client, at the most talkative level. One for the
+/// whole process: a subscriber per thread misses what another thread's first call has switched off.
+static LOG: LazyLock<Log> = LazyLock::new(|| {
+    let log = Log::default();
+    let writer = log.clone();
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .init();
+    log
+});
+
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -253,14 +265,7 @@ impl io::Write for Log {
 
 #[tokio::test]
 async fn every_answer_has_a_name_and_a_consequence_and_shows_no_secret() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let log = LOG.clone();
     for Row { at, answer, name, consequence, says } in login_rows().into_iter().chain(later_rows()) {
         let case = String::from_utf8_lossy(&answer).into_owned();
         let (error, seen) = answered(at, answer).await;
@@ -287,8 +292,8 @@ async fn every_answer_has_a_name_and_a_consequence_and_shows_no_secret() {
 
 #[tokio::test]
 async fn retry_after_is_passed_on_and_absent_without_it() {
-    let answer = with(429, &[("Retry-After", "120")], "");
-    assert_eq!(answered(Login, answer).await.0.retry_after(), Some(Duration::from_secs(120)));
+    let answer = with(429, &[("Retry-After", "90")], "");
+    assert_eq!(answered(Login, answer).await.0.retry_after(), Some(Duration::from_secs(90)));
     assert_eq!(answered(Login, json(429, "")).await.0.retry_after(), None);
     assert_eq!(answered(Login, json(503, "")).await.0.retry_after(), None);
 }
@@ -322,4 +327,42 @@ async fn a_closed_port_is_named() {
     };
     let error = tokio::time::timeout(Duration::from_secs(10), closed).await.expect("never refused");
     assert_eq!(AuthError::Api(error).consequence(), Consequence::Soon);
+}
+
+#[tokio::test]
+async fn a_proxy_is_used_with_its_credentials_and_never_named_with_them() {
+    let proxy = Server::start(|_| std::future::ready(json(200, &jwt::login("t")))).await.unwrap();
+    // A name that no resolver knows: only the proxy can have been asked.
+    let mut config = api::Config::at(Url::parse("http://pbx.invalid/api").unwrap());
+    config.proxy = Some(Url::parse(&format!("http://user:planted@127.0.0.1:{}", proxy.port)).unwrap());
+    let client = api::Client::new(config.clone()).unwrap();
+    client.login("bridge", &PASSWORD.into()).await.unwrap();
+    let seen = proxy.seen();
+    assert_eq!(seen[0].path, "http://pbx.invalid/api/login");
+    // base64 of user:planted
+    assert_eq!(seen[0].header("proxy-authorization"), Some("Basic dXNlcjpwbGFudGVk"));
+
+    config.base = Url::parse("https://pbx.invalid/api").unwrap();
+    let refusing = Server::start(|_| std::future::ready(http::with(407, &[], ""))).await.unwrap();
+    config.proxy = Some(Url::parse(&format!("http://user:planted@127.0.0.1:{}", refusing.port)).unwrap());
+    let error = api::Client::new(config).unwrap().login("bridge", &PASSWORD.into()).await.unwrap_err();
+    assert_eq!(refusing.seen()[0].method, "CONNECT");
+    assert_hidden(&format!("{error} {error:?}"));
+    assert!(error.to_string().contains("proxy"), "{error}");
+}
+
+#[test]
+fn the_environments_proxy_is_not_used() {
+    // Another test of this file, in a process whose environment sends everything to a closed port.
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    again
+        .args(["--exact", "retry_after_is_passed_on_and_absent_without_it"])
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy");
+    for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
+        again.env(name, "http://127.0.0.1:1");
+    }
+    let output = again.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }

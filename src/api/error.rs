@@ -25,7 +25,7 @@ pub enum ApiError {
         "{url} answered {status} with a web page: this is not the CTI API, check `url` (host and path, usually https://HOST/api)"
     )]
     NotTheApi { url: String, status: u16 },
-    /// 429. The middleware allows 25 requests per second and client address and sends no `Retry-After`;
+    /// Status 429. The middleware allows 25 requests per second and client address and sends no `Retry-After`;
     /// a proxy before it may.
     #[error(
         "{url} answered 429, too many requests from this address: slow down whatever else asks the PBX from here"

@@ -33,7 +33,7 @@ impl Clock for System {
 
 /// tokio's timer stands still while the machine is suspended, so a long wait looks at the wall
 /// clock now and then.
-const LOOK: Duration = Duration::from_secs(3600);
+const LOOK: Duration = Duration::from_hours(1);
 
 /// Returns at `at` or, after a suspension, up to an hour late. Cancel safe.
 pub(super) async fn until(clock: &dyn Clock, at: Timestamp) {

@@ -142,12 +142,12 @@ pub(crate) fn json(status: u16, body: &str) -> Vec<u8> {
 
 /// A whole, correct answer with these headers.
 pub(crate) fn with(status: u16, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
-    let mut answer =
-        format!("HTTP/1.1 {status} Whatever\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
-    for (name, value) in headers {
-        answer.push_str(&format!("{name}: {value}\r\n"));
-    }
-    format!("{answer}\r\n{body}").into_bytes()
+    let length = body.len();
+    let fields: String = headers.iter().flat_map(|(name, value)| [*name, ": ", *value, "\r\n"]).collect();
+    format!(
+        "HTTP/1.1 {status} Whatever\r\nConnection: close\r\nContent-Length: {length}\r\n{fields}\r\n{body}"
+    )
+    .into_bytes()
 }
 
 /// An answer that promises `length` bytes of body and then sends these.
