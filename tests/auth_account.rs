@@ -17,7 +17,10 @@ mod jwt;
 mod middleware;
 
 use std::{
-    sync::{Arc, atomic::AtomicUsize},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -26,6 +29,7 @@ use cti_bridge::{
     api,
     auth::{Account, Config, Consequence},
 };
+use http::{Server, json};
 use jwt::FORTNIGHT;
 use middleware::{Pbx, eventually, scene, start, text};
 use tokio::sync::Semaphore;
@@ -165,6 +169,41 @@ async fn codes_follow_the_clock_of_the_pbx() {
     let scene = scene(pbx).await;
     scene.account.grant().await.unwrap();
     assert_eq!(scene.codes().len(), 1, "the first code was right already");
+}
+
+#[tokio::test]
+async fn a_token_that_tells_nothing_is_tried_with_a_one_time_password() {
+    let verified = AtomicUsize::new(0);
+    let server = Server::start(move |request| {
+        let answer = match request.path.as_str() {
+            "/api/login" => json(200, &jwt::login("opaque-1")),
+            "/api/2fa/verify-otp" => {
+                verified.fetch_add(1, Ordering::SeqCst);
+                json(200, &jwt::verified("opaque-2"))
+            }
+            _ if verified.load(Ordering::SeqCst) == 0 => json(
+                403,
+                r#"{"code":403,"data":null,"message":"you don't have permission to access this resource"}"#,
+            ),
+            _ => json(200, jwt::ME),
+        };
+        std::future::ready(answer)
+    })
+    .await
+    .unwrap();
+    let url = Url::parse(&format!("http://127.0.0.1:{}/api", server.port)).unwrap();
+    let client = api::Client::new(api::Config::at(url)).unwrap();
+    let config = Config {
+        username: "bridge".into(),
+        password: "secret".into(),
+        totp_secret: Some(middleware::TOTP.into()),
+    };
+    let clock = Arc::new(Manual::at("2026-11-30T00:53:20Z".parse().unwrap()));
+    let grant = Account::with_clock(config, client, clock).unwrap().grant().await.unwrap();
+    assert_eq!(server.paths(), ["/api/login", "/api/user/me", "/api/2fa/verify-otp", "/api/user/me"]);
+    assert!(grant.token.claims().is_none());
+    // From the answer's `expire`, 2026-12-14T00:53:20.123456789Z.
+    assert_eq!(grant.token.lifetime(), Some(FORTNIGHT + Duration::from_nanos(123_456_789)));
 }
 
 #[tokio::test]

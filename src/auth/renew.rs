@@ -87,22 +87,22 @@ impl Shared {
     /// Logs out the retired tokens, once a proven one is in use: then none of them is the user's last,
     /// whose logout would also end the session that live sockets were opened with.
     async fn sweep(&self) {
-        if self.held().is_none() {
-            return;
-        }
-        let _desk = self.desk.lock().await;
-        while let Some(old) = self.retired() {
-            let Some(held) = self.held().clone() else {
-                self.retire(old);
-                return;
-            };
-            if held.grant.token.is_same(&old) {
+        loop {
+            // Taken anew for each, so that a login waits for one logout at most.
+            let desk = self.desk.lock().await;
+            let Some(held) = self.held().clone() else { return };
+            let Some(old) = self.retired() else { return };
+            let in_use = held.grant.token.is_same(&old);
+            if in_use || desk.unproven.as_ref().is_some_and(|token| token.is_same(&old)) {
                 continue;
             }
             match tokio::time::timeout(LOGOUT, self.client.logout(old.secret())).await {
                 Ok(Ok(())) => debug!("an old token is logged out"),
                 Ok(Err(error)) => debug!(%error, "an old token could not be logged out"),
-                Err(_) => debug!("the logout of an old token took too long and was left"),
+                Err(_) => {
+                    debug!("the logout of an old token took too long and was left");
+                    return;
+                }
             }
         }
     }
