@@ -26,10 +26,18 @@ struct Scene {
 
 /// A bridge's source without the rest of a bridge, with further settings of the source.
 async fn scene(totp: Option<&str>, settings: &[&str]) -> Scene {
-    let account =
-        Account { username: "bridge".into(), password: "p".into(), totp_secret: totp.map(str::to_owned), privacy: false };
+    let account = Account {
+        username: "bridge".into(),
+        password: "p".into(),
+        totp_secret: totp.map(str::to_owned),
+        privacy: false,
+    };
     let pbx = Simulator::start(Options::quiet(account)).await.unwrap();
-    let mut set = vec![format!("sources.a.url={}", pbx.url()), "sources.a.username=bridge".into(), "sources.a.password=p".into()];
+    let mut set = vec![
+        format!("sources.a.url={}", pbx.url()),
+        "sources.a.username=bridge".into(),
+        "sources.a.password=p".into(),
+    ];
     set.push("sinks.out.type=stdout".into());
     set.extend(totp.map(|secret| format!("sources.a.totp_secret={secret}")));
     set.extend(settings.iter().map(|setting| format!("sources.a.{setting}")));
