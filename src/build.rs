@@ -4,13 +4,12 @@
 use std::process::Command;
 
 fn main() {
-    println!("cargo::rerun-if-env-changed=CTI_BRIDGE_COMMIT");
+    println!("cargo::rerun-if-env-changed=BUILD_COMMIT");
     println!("cargo::rerun-if-changed=.git/HEAD");
     println!("cargo::rerun-if-changed=.git/refs/heads");
     // A packager who builds from an archive says it; a checkout knows it.
-    let commit =
-        std::env::var("CTI_BRIDGE_COMMIT").ok().or_else(commit).unwrap_or_else(|| "unknown".to_owned());
-    println!("cargo::rustc-env=CTI_BRIDGE_COMMIT={commit}");
+    let commit = std::env::var("BUILD_COMMIT").ok().or_else(commit).unwrap_or_else(|| "unknown".to_owned());
+    println!("cargo::rustc-env=BUILD_COMMIT={commit}");
 }
 
 fn commit() -> Option<String> {

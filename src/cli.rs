@@ -19,7 +19,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("CTI_BRIDGE_COMMIT"), ")");
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("BUILD_COMMIT"), ")");
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]

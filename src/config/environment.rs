@@ -33,6 +33,7 @@ impl Environment {
             match variable {
                 FILE => environment.file = Some(value.into()),
                 CREDENTIALS => environment.credentials = Some(value.into()),
+                link if is_service_link(link) => {}
                 key if key.starts_with(PREFIX) => environment.variables.push((key.to_owned(), value)),
                 _ => {}
             }
@@ -40,6 +41,20 @@ impl Environment {
         environment.variables.sort();
         environment
     }
+}
+
+/// Kubernetes tells every pod of the services around it, and a service named `cti-bridge` looks like our keys:
+/// `CTI_BRIDGE_SERVICE_HOST`, `CTI_BRIDGE_SERVICE_PORT_HTTP`, `CTI_BRIDGE_PORT`, `CTI_BRIDGE_PORT_80_TCP_ADDR`.
+fn is_service_link(variable: &str) -> bool {
+    let Some(rest) = variable.strip_prefix(PREFIX) else { return false };
+    let numbered = |rest: &str| {
+        rest.strip_prefix("PORT_").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    rest == "PORT"
+        || rest == "SERVICE_HOST"
+        || rest == "SERVICE_PORT"
+        || rest.starts_with("SERVICE_PORT_")
+        || numbered(rest)
 }
 
 /// The key that `variable` sets, as its parts. `known` holds what the layers below have set: names of
@@ -71,6 +86,21 @@ mod tests {
         let known = nest("sources.Main-PBX", nest("url", "x".into()));
         let known = known.as_dict().unwrap();
         key(variable, known).join(".")
+    }
+
+    #[test]
+    fn the_links_of_a_kubernetes_service_are_no_keys() {
+        let links = [
+            "PORT",
+            "SERVICE_HOST",
+            "SERVICE_PORT",
+            "SERVICE_PORT_ADMIN",
+            "PORT_9464_TCP",
+            "PORT_9464_TCP_ADDR",
+        ];
+        let variable = |name: &str| (OsString::from(format!("{PREFIX}{name}")), OsString::from("x"));
+        assert!(Environment::new(links.map(variable)).variables.is_empty());
+        assert_eq!(Environment::new(["PORTS", "SERVICES", "PORT_X"].map(variable)).variables.len(), 3);
     }
 
     #[test]

@@ -3,7 +3,10 @@
 pub mod config;
 mod pretty;
 
-use std::io;
+use std::{
+    fmt::Write as _,
+    io::{self, IsTerminal as _},
+};
 
 use tokio::io::{AsyncWriteExt as _, Stdout as Console};
 
@@ -28,7 +31,8 @@ impl Sink for Stdout {
     type Link = Lines<Console>;
 
     async fn open(&self) -> Result<Self::Link, SinkError> {
-        Ok(Lines::new(tokio::io::stdout(), self.format))
+        let terminal = std::io::stdout().is_terminal();
+        Ok(Lines { terminal, ..Lines::new(tokio::io::stdout(), self.format) })
     }
 }
 
@@ -40,12 +44,14 @@ pub struct Lines<W> {
     text: Vec<u8>,
     scratch: String,
     written: Option<Position>,
+    /// Control characters must not reach it.
+    terminal: bool,
 }
 
 impl<W: tokio::io::AsyncWrite + Unpin + Send> Lines<W> {
     /// Writes to `writer`.
     pub fn new(writer: W, format: Format) -> Self {
-        Self { writer, format, text: Vec::new(), scratch: String::new(), written: None }
+        Self { writer, format, text: Vec::new(), scratch: String::new(), written: None, terminal: false }
     }
 }
 
@@ -63,6 +69,9 @@ impl<W: tokio::io::AsyncWrite + Unpin + Send> Link for Lines<W> {
                 *byte = b' ';
             }
             self.text.push(b'\n');
+        }
+        if self.terminal {
+            escape_controls(&mut self.text);
         }
         let written = async {
             self.writer.write_all(&self.text).await?;
@@ -87,5 +96,37 @@ impl<W: tokio::io::AsyncWrite + Unpin + Send> Link for Lines<W> {
 
     async fn close(mut self) {
         let _ = self.writer.flush().await;
+    }
+}
+
+/// JSON forbids control characters up to U+001F in its strings, and allows U+007F to U+009F, which a terminal may
+/// act on as well: as escapes they mean the same.
+fn escape_controls(text: &mut Vec<u8>) {
+    let is_control = |character: char| matches!(character, '\u{7F}'..='\u{9F}');
+    let Ok(shown) = std::str::from_utf8(text) else { return };
+    if !shown.contains(is_control) {
+        return;
+    }
+    let mut escaped = String::with_capacity(shown.len() + 16);
+    for character in shown.chars() {
+        if is_control(character) {
+            // Writing to a String can't fail.
+            let _ = write!(escaped, "\\u{:04x}", u32::from(character));
+        } else {
+            escaped.push(character);
+        }
+    }
+    *text = escaped.into_bytes();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_may_act_on_is_escaped_and_means_the_same() {
+        let mut text = "{\"a\":\"\u{9b}31m\u{7f}è\"}\n".as_bytes().to_vec();
+        escape_controls(&mut text);
+        assert_eq!(text, "{\"a\":\"\\u009b31m\\u007fè\"}\n".as_bytes());
     }
 }
