@@ -30,7 +30,7 @@ use self::{
     link::Events,
 };
 use super::{Sink, SinkError};
-use crate::config::Address;
+use crate::config::{Address, UserInfo};
 
 /// Time for one server to answer; the driver's deadline bounds the whole.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -51,7 +51,7 @@ impl Nats {
         Self { config: config.clone(), attempts: AtomicUsize::new(0) }
     }
 
-    fn options(&self, events: &Arc<Events>) -> Result<ConnectOptions, SinkError> {
+    fn options(&self, server: &Address, events: &Arc<Events>) -> Result<ConnectOptions, SinkError> {
         let events = Arc::clone(events);
         let options = ConnectOptions::new()
             .name("cti-bridge")
@@ -75,7 +75,17 @@ impl Nats {
             options
         };
         Ok(match &self.config.credentials {
-            Credentials::None => options,
+            // What stands in the URL. The client would take it from an address that it parsed itself, and show it in errors.
+            Credentials::None => match server.user_info() {
+                None => options,
+                Some(UserInfo { username, password: Some(password) }) => options.user_and_password(
+                    username.expose_secret().to_owned(),
+                    password.expose_secret().to_owned(),
+                ),
+                Some(UserInfo { username: token, password: None }) => {
+                    options.token(token.expose_secret().to_owned())
+                }
+            },
             Credentials::File(text) => options.credentials(text.expose_secret()).map_err(|_| {
                 SinkError::Operator(
                     "`credentials_file` is no NATS credentials file: make one with `nsc generate creds`"
@@ -107,8 +117,8 @@ impl Sink for Nats {
         let server =
             self.next_server().ok_or_else(|| SinkError::Operator("`servers` is empty".to_owned()))?;
         let events = Arc::new(Events::default());
-        let options = self.options(&events)?;
-        let address = ServerAddr::from_url(server.with_user_info().clone())
+        let options = self.options(server, &events)?;
+        let address = ServerAddr::from_url(server.url().clone())
             .map_err(|_| SinkError::Operator(format!("{server} is no NATS server's address")))?;
         let client = options.connect(address).await.map_err(|error| refusal(server, &error))?;
         // A lost connection stays lost: there is nothing at the only address left.
@@ -126,7 +136,7 @@ fn refusal(server: &Address, error: &async_nats::ConnectError) -> SinkError {
                 "{server} refuses the credentials: check `username` and `password_file`, `token_file`, `nkey_file` or `credentials_file`"
             ))
         }
-        ConnectErrorKind::Tls => SinkError::Operator(format!(
+        _ if is_tls(error) => SinkError::Operator(format!(
             "no TLS with {server} ({}): set `ca_file` if its certificate is from a CA of your own",
             cause(error)
         )),
@@ -140,11 +150,18 @@ fn refusal(server: &Address, error: &async_nats::ConnectError) -> SinkError {
     }
 }
 
+/// The client reports most faults of TLS as faults of the connection.
+fn is_tls(error: &async_nats::ConnectError) -> bool {
+    let tls = |error: &std::io::Error| error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+    error.kind() == ConnectErrorKind::Tls
+        || causes(error).any(|cause| cause.is::<rustls::Error>() || cause.downcast_ref().is_some_and(tls))
+}
+
 /// The innermost cause: the outer ones only say that connecting failed.
 fn cause(error: &async_nats::ConnectError) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
+    causes(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+fn causes(error: &async_nats::ConnectError) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| error.source())
 }
