@@ -1,1 +1,237 @@
-//! (to be written)
+//! A NethVoice PBX that speaks the real protocol, with faults on demand.
+//!
+//! The middleware and the backend behind it in one: REST under `/api/`, Engine.IO 4 and Socket.IO 5
+//! on the websocket `/api/ws/`. Statuses, bodies and frames are those of the real servers, their
+//! traps included. It promises to answer as they do; it keeps nothing on disk, masks no numbers, and
+//! knows neither the persistent tokens nor the legacy interface.
+//!
+//! It serves the command `demo`, the command `simulate`, and the tests.
+
+mod accounts;
+mod burst;
+mod factor;
+mod factor_routes;
+mod flow;
+pub mod frame;
+mod hub;
+mod knobs;
+mod login;
+mod options;
+mod packet;
+mod pbx;
+mod profile;
+mod replay;
+mod reply;
+mod rest;
+mod server;
+mod snapshot;
+mod socket;
+mod token;
+mod world;
+
+use std::{
+    collections::VecDeque,
+    io,
+    net::SocketAddr,
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::{net::TcpListener, sync::watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use url::Url;
+
+pub use self::{
+    knobs::{KnobError, Knobs, Login, NAMES, SocketLogin, Upgrade},
+    options::{Account, Flow, Options, Source, Tls},
+    pbx::Request,
+    profile::Profile,
+    replay::{Replay, ReplayError},
+};
+use self::{
+    accounts::Accounts,
+    burst::Template,
+    hub::{Hub, Out},
+    pbx::Pbx,
+    profile::Audience,
+    world::World,
+};
+
+/// A running PBX. Dropping it closes the listener and every connection.
+#[derive(Debug)]
+pub struct Simulator {
+    pbx: Arc<Pbx>,
+    address: SocketAddr,
+    url: Url,
+    /// The next number of a burst.
+    numbers: Mutex<u64>,
+}
+
+impl Simulator {
+    /// Binds and serves. Fails if the address is taken or the certificate is no good.
+    pub async fn start(options: Options) -> io::Result<Self> {
+        let Options { listen, accounts, tls, seed, source, knobs } = options;
+        let acceptor = tls.as_ref().map(server::acceptor).transpose()?;
+        let listener = TcpListener::bind(listen).await?;
+        let address = listener.local_addr()?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = Url::parse(&format!("{scheme}://{address}")).map_err(io::Error::other)?;
+        let tempo = match &source {
+            Source::Calls(flow) => (flow.rate / world::NATURAL_RATE).clamp(1e-3, 1e6),
+            Source::Silence | Source::Replay(_) => 1.0,
+        };
+        let pbx = Arc::new(Pbx {
+            knobs: Mutex::new(knobs),
+            accounts: Mutex::new(Accounts::new(accounts, seed)),
+            world: Mutex::new(World::new(seed, Timestamp::now().as_millisecond(), tempo)),
+            hub: Hub::new(),
+            requests: Mutex::new(VecDeque::new()),
+            frozen: watch::Sender::new(false),
+            stop: CancellationToken::new(),
+            connections: Mutex::new(CancellationToken::new()),
+            tasks: TaskTracker::new(),
+        });
+        pbx.tasks.spawn(server::run(Arc::clone(&pbx), listener, acceptor));
+        pbx.tasks.spawn(flow::cuts(Arc::clone(&pbx)));
+        match source {
+            Source::Silence => {}
+            Source::Calls(flow) => drop(pbx.tasks.spawn(flow::calls(Arc::clone(&pbx), flow))),
+            Source::Replay(replay) => drop(pbx.tasks.spawn(flow::replay(Arc::clone(&pbx), replay))),
+        }
+        Ok(Self { pbx, address, url, numbers: Mutex::new(0) })
+    }
+
+    /// Where it listens; `/api/…` is below it.
+    pub fn url(&self) -> Url {
+        self.url.clone()
+    }
+
+    /// The address and port it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Changes the faults from now on.
+    pub fn knobs(&self, change: impl FnOnce(&mut Knobs)) {
+        change(&mut lock(&self.pbx.knobs));
+    }
+
+    /// Sends an event to all logged-in sockets. `args` is the JSON text of the arguments, separated
+    /// by commas, and goes out byte for byte; empty for none.
+    pub fn emit(&self, name: &str, args: &str) {
+        self.send_text(&world::packet(name, args));
+    }
+
+    /// Sends one text frame to all logged-in sockets.
+    pub fn send_text(&self, text: &str) {
+        self.send_bytes(frame::text(text.as_bytes()));
+    }
+
+    /// Sends one binary frame to all logged-in sockets.
+    pub fn send_binary(&self, payload: &[u8]) {
+        self.send_bytes(frame::binary(payload));
+    }
+
+    /// Puts bytes on the wire of all logged-in sockets, below the websocket: part of a frame, a
+    /// frame that is no UTF-8, or many frames at once. [`frame`] makes them.
+    pub fn send_bytes(&self, bytes: impl Into<Bytes>) {
+        self.pbx.hub.publish(&Audience::All, &Out::Bytes(bytes.into()));
+    }
+
+    /// Sends `count` `extenUpdate`s of about `payload_bytes` of JSON to all logged-in sockets, as
+    /// fast as they read. `uniqueId` and `linkedId` of the one conversation end in `.` and a number
+    /// of twelve digits that rises by one per event; returned is the range of these numbers.
+    pub fn burst(&self, count: u64, payload_bytes: usize) -> Range<u64> {
+        let mut next = lock(&self.numbers);
+        let numbers = *next..*next + count;
+        *next = numbers.end;
+        let burst = Out::Burst(Arc::new(Template::new(payload_bytes)), numbers.clone());
+        self.pbx.hub.publish(&Audience::All, &burst);
+        numbers
+    }
+
+    /// Drops all sockets, without a close frame.
+    pub fn cut(&self) {
+        self.pbx.hub.cut();
+    }
+
+    /// Closes the namespace of all logged-in sockets (`41`) and leaves their transports open.
+    pub fn close_namespace(&self) {
+        self.pbx.hub.close_namespace();
+    }
+
+    /// Stands still: accepts, reads and writes nothing, closes nothing.
+    pub fn freeze(&self) {
+        self.pbx.frozen.send_replace(true);
+    }
+
+    /// Goes on after [`Simulator::freeze`].
+    pub fn thaw(&self) {
+        self.pbx.frozen.send_replace(false);
+    }
+
+    /// Restarts the middleware: every connection is dropped and the sessions are read from disk.
+    /// With `lose_verified` the disk still holds what the last login or logout wrote, so tokens that
+    /// a one-time password has made since are unknown, and those they replaced are back.
+    pub fn restart(&self, lose_verified: bool) {
+        let mut accounts = lock(&self.pbx.accounts);
+        if !lose_verified {
+            accounts.save();
+        }
+        accounts.reload();
+        drop(accounts);
+        std::mem::take(&mut *lock(&self.pbx.connections)).cancel();
+    }
+
+    /// Takes every token out of the lists, as when an administrator changes two-factor
+    /// authentication: REST answers 403, a login frame is dropped. Open sockets stay.
+    pub fn revoke_tokens(&self) {
+        lock(&self.pbx.accounts).revoke();
+    }
+
+    /// Loses the backend's own tokens: REST answers 401 with an empty body, a login frame gets
+    /// `401`. A new login helps. Open sockets stay.
+    pub fn kill_sessions(&self) {
+        lock(&self.pbx.accounts).kill();
+    }
+
+    /// How many tokens the list of a user holds.
+    pub fn tokens(&self, username: &str) -> usize {
+        lock(&self.pbx.accounts).tokens(username)
+    }
+
+    /// The number of logged-in sockets.
+    pub fn connected(&self) -> usize {
+        *self.pbx.hub.watch().borrow()
+    }
+
+    /// The number of logged-in sockets, to wait on.
+    pub fn watch_connected(&self) -> watch::Receiver<usize> {
+        self.pbx.hub.watch()
+    }
+
+    /// The requests so far, oldest first; of more than 10,000 the newest.
+    pub fn requests(&self) -> Vec<Request> {
+        lock(&self.pbx.requests).iter().cloned().collect()
+    }
+
+    /// Ends everything and waits until it has ended, the listener too.
+    pub async fn stop(self) {
+        self.pbx.stop.cancel();
+        self.pbx.tasks.close();
+        self.pbx.tasks.wait().await;
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.pbx.stop.cancel();
+    }
+}
+
+/// What one thread left when it panicked is still the state the others see: no reason to panic too.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
