@@ -25,3 +25,11 @@ impl From<Exit> for std::process::ExitCode {
         Self::from(exit as u8)
     }
 }
+
+impl Exit {
+    /// The one that weighs more: the first fault stays.
+    #[must_use]
+    pub fn worse(self, other: Self) -> Self {
+        if self == Self::Clean { other } else { self }
+    }
+}

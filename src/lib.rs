@@ -27,14 +27,19 @@
 //! | [`simulator`] | a PBX that speaks the real protocol, with faults on demand |
 
 pub mod api;
+pub mod app;
 pub mod auth;
+pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod event;
 pub mod exit;
+pub mod health;
 pub mod journal;
 pub mod retry;
 pub mod route;
 pub mod session;
+pub mod shutdown;
 pub mod simulator;
 pub mod sink;
 pub mod socketio;

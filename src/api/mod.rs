@@ -1,1 +1,21 @@
-//! (to be written)
+//! The PBX's REST interface, as far as a service account needs it.
+//!
+//! Owns the HTTP client: whom it trusts, its time limits, the bound of an answer, and the table that
+//! turns a status and a body into a named [`ApiError`]. It promises that no request that carries a
+//! secret follows a redirect or an environment's proxy variable, that a body is never logged, and that an error
+//! names the URL but nothing the server wrote freely (an answer may echo what was sent).
+//!
+//! It does not decide what to do about an error and keeps no token: that is [`crate::auth`].
+
+mod body;
+mod client;
+mod config;
+mod error;
+mod me;
+mod stamp;
+mod transport;
+
+pub use client::{Client, Login};
+pub use config::Config;
+pub use error::{ApiError, Said, TlsFault};
+pub use me::{Me, Profile, Right, Rights};

@@ -1,1 +1,19 @@
-//! (to be written)
+//! What is on the line: records and notices, the names they get on a bus, and their CloudEvents envelope.
+//!
+//! Everything here is data and pure functions; nothing reads a socket or a clock.
+
+mod catalogue;
+mod cloudevent;
+mod identity;
+mod json;
+mod name;
+mod notice;
+mod record;
+
+pub use catalogue::{Entity, Kind, STATE_EVENTS, entity};
+pub(crate) use cloudevent::is_legal;
+pub use cloudevent::{Attribute, CloudEvent, Mark, structured};
+pub use identity::{JournalId, Position, Seq, SourceId};
+pub use name::{NONE, entity_token, escape, slug};
+pub use notice::{EndReason, GapReason, LossReason, Notice};
+pub use record::{Body, Origin, Record};

@@ -1,1 +1,16 @@
-//! (to be written)
+//! One live session per PBX.
+//!
+//! [`step`] decides, and touches nothing; the [`Supervisor`] does what it says: token, socket, line. A
+//! panic in a session's task is an end like any other.
+//!
+//! Reading a frame and appending it happen in one task, without a channel between them, and all frames
+//! of one wake-up are appended together. So a slow reader never makes the PBX keep our backlog: its
+//! memory is not ours to fill.
+
+pub mod config;
+mod frames;
+mod state;
+mod supervisor;
+
+pub use state::{Action, Input, Pace, Phase, State, step};
+pub use supervisor::{Source, run};

@@ -78,7 +78,7 @@ impl Accounts {
                 Some((account.username.clone(), Factor::new(secret, true)))
             })
             .collect();
-        let key = Key::new(std::array::from_fn(|_| rng.u8(..)));
+        let key = Key::new(&std::array::from_fn::<u8, 32, _>(|_| rng.u8(..)));
         Self { accounts, key, memory: Table::new(), disk: Table::new(), factors, rng }
     }
 
@@ -189,9 +189,11 @@ impl Accounts {
         self.save();
     }
 
-    /// Empties every user's list but keeps the sessions, as when an administrator changes 2FA.
-    pub(super) fn revoke(&mut self) {
-        self.memory.values_mut().for_each(|session| session.tokens.clear());
+    /// Empties a user's list but keeps the session, as when an administrator changes 2FA.
+    pub(super) fn revoke(&mut self, username: &str) {
+        if let Some(session) = self.memory.get_mut(username) {
+            session.tokens.clear();
+        }
         self.save();
     }
 
@@ -200,8 +202,8 @@ impl Accounts {
         self.memory.values_mut().for_each(|session| session.dead = true);
     }
 
-    pub(super) fn tokens(&self, username: &str) -> usize {
-        self.memory.get(username).map_or(0, |session| session.tokens.len())
+    pub(super) fn tokens(&self) -> usize {
+        self.memory.values().map(|session| session.tokens.len()).sum()
     }
 
     pub(super) fn save(&mut self) {
@@ -251,7 +253,7 @@ mod tests {
         let mut accounts = Accounts::new(vec![Account::new("ada", "x")], 1);
         let (first, _) = accounts.admit(grant(1_000), false);
         let (second, _) = accounts.admit(grant(1_000), false);
-        assert_eq!((&first, accounts.tokens("ada")), (&second, 2));
+        assert_eq!((&first, accounts.tokens()), (&second, 2));
         accounts.log_out("ada", &first);
         assert_eq!(accounts.standing("ada", &second), Standing::NoSession);
     }

@@ -46,7 +46,7 @@ use url::Url;
 pub use self::{
     knobs::{KnobError, Knobs, Login, NAMES, SocketLogin, Upgrade},
     options::{Account, Flow, Options, Source, Tls},
-    pbx::Request,
+    pbx::Seen,
     profile::Profile,
     replay::{Replay, ReplayError},
 };
@@ -114,7 +114,7 @@ impl Simulator {
     }
 
     /// Changes the faults from now on.
-    pub fn knobs(&self, change: impl FnOnce(&mut Knobs)) {
+    pub fn turn(&self, change: impl FnOnce(&mut Knobs)) {
         change(&mut lock(&self.pbx.knobs));
     }
 
@@ -162,33 +162,24 @@ impl Simulator {
         self.pbx.hub.close_namespace();
     }
 
-    /// Stands still: accepts, reads and writes nothing, closes nothing.
-    pub fn freeze(&self) {
-        self.pbx.frozen.send_replace(true);
+    /// Stands still: accepts, reads and writes nothing, closes nothing;
+    /// `false` ends that.
+    pub fn freeze(&self, frozen: bool) {
+        self.pbx.frozen.send_replace(frozen);
     }
 
-    /// Goes on after [`Simulator::freeze`].
-    pub fn thaw(&self) {
-        self.pbx.frozen.send_replace(false);
-    }
-
-    /// Restarts the middleware: every connection is dropped and the sessions are read from disk.
-    /// With `lose_verified` the disk still holds what the last login or logout wrote, so tokens that
-    /// a one-time password has made since are unknown, and those they replaced are back.
-    pub fn restart(&self, lose_verified: bool) {
-        let mut accounts = lock(&self.pbx.accounts);
-        if !lose_verified {
-            accounts.save();
-        }
-        accounts.reload();
-        drop(accounts);
+    /// Restarts the middleware: every connection is dropped and the sessions are read from disk,
+    /// which holds what the last login or logout wrote. So tokens that a one-time password has made
+    /// since are unknown, and those they replaced are back.
+    pub fn restart(&self) {
+        lock(&self.pbx.accounts).reload();
         std::mem::take(&mut *lock(&self.pbx.connections)).cancel();
     }
 
-    /// Takes every token out of the lists, as when an administrator changes two-factor
+    /// Takes every token out of a user's list, as when an administrator changes two-factor
     /// authentication: REST answers 403, a login frame is dropped. Open sockets stay.
-    pub fn revoke_tokens(&self) {
-        lock(&self.pbx.accounts).revoke();
+    pub fn revoke(&self, username: &str) {
+        lock(&self.pbx.accounts).revoke(username);
     }
 
     /// Loses the backend's own tokens: REST answers 401 with an empty body, a login frame gets
@@ -197,23 +188,18 @@ impl Simulator {
         lock(&self.pbx.accounts).kill();
     }
 
-    /// How many tokens the list of a user holds.
-    pub fn tokens(&self, username: &str) -> usize {
-        lock(&self.pbx.accounts).tokens(username)
-    }
-
-    /// The number of logged-in sockets.
-    pub fn connected(&self) -> usize {
-        *self.pbx.hub.watch().borrow()
+    /// How many tokens are listed, of all users.
+    pub fn tokens(&self) -> usize {
+        lock(&self.pbx.accounts).tokens()
     }
 
     /// The number of logged-in sockets, to wait on.
-    pub fn watch_connected(&self) -> watch::Receiver<usize> {
+    pub fn live(&self) -> watch::Receiver<usize> {
         self.pbx.hub.watch()
     }
 
     /// The requests so far, oldest first; of more than 10,000 the newest.
-    pub fn requests(&self) -> Vec<Request> {
+    pub fn seen(&self) -> Vec<Seen> {
         lock(&self.pbx.requests).iter().cloned().collect()
     }
 

@@ -1,6 +1,6 @@
 //! What a simulated PBX is started with.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{fs, io, net::SocketAddr, path::Path, time::Duration};
 
 use secrecy::SecretString;
 
@@ -23,12 +23,12 @@ pub struct Options {
     pub knobs: Knobs,
 }
 
-impl Default for Options {
-    /// A free loopback port, the account `bridge` / `secret`, no events, no faults.
-    fn default() -> Self {
+impl Options {
+    /// A free port of loopback, one user, no events, no faults.
+    pub fn quiet(account: Account) -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            accounts: vec![Account::new("bridge", "secret")],
+            accounts: vec![account],
             tls: None,
             seed: 1,
             source: Source::Silence,
@@ -105,6 +105,19 @@ pub struct Tls {
     pub certificates: String,
     /// PEM text of the key.
     pub key: SecretString,
+}
+
+impl Tls {
+    /// Reads both from files. The error names the file.
+    pub fn read(certificates: &Path, key: &Path) -> io::Result<Self> {
+        let read = |path: &Path| {
+            let named = |error: io::Error| {
+                io::Error::new(error.kind(), format!("can't read {}: {error}", path.display()))
+            };
+            fs::read_to_string(path).map_err(named)
+        };
+        Ok(Self { certificates: read(certificates)?, key: read(key)?.into() })
+    }
 }
 
 /// The real server's times, which knobs may shorten.

@@ -23,7 +23,7 @@ const REMEMBERED: usize = 10_000;
 
 /// One HTTP request and its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
+pub struct Seen {
     /// When it was answered.
     pub at: Timestamp,
     /// `GET`, `POST`, ….
@@ -43,7 +43,7 @@ pub(super) struct Pbx {
     pub(super) accounts: Mutex<Accounts>,
     pub(super) world: Mutex<World>,
     pub(super) hub: Hub,
-    pub(super) requests: Mutex<VecDeque<Request>>,
+    pub(super) requests: Mutex<VecDeque<Seen>>,
     /// While true nothing is read, written or accepted.
     pub(super) frozen: watch::Sender<bool>,
     /// Ends everything.
@@ -87,7 +87,7 @@ impl Pbx {
         let _ = self.frozen.subscribe().wait_for(|frozen| !frozen).await;
     }
 
-    pub(super) fn record(&self, request: Request) {
+    pub(super) fn record(&self, request: Seen) {
         let mut requests = lock(&self.requests);
         if requests.len() == REMEMBERED {
             requests.pop_front();

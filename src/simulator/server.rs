@@ -25,7 +25,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use super::{
     lock,
     options::Tls,
-    pbx::{Pbx, Request},
+    pbx::{Pbx, Seen},
     reply::{Content, Reply},
     rest, socket,
 };
@@ -118,7 +118,7 @@ async fn respond(pbx: Arc<Pbx>, mut request: HttpRequest<Incoming>) -> Response<
         reply(&pbx, &parts, &body).into_response(&date)
     };
     let status = response.status().as_u16();
-    pbx.record(Request { at: jiff::Timestamp::now(), method, path, query, status });
+    pbx.record(Seen { at: jiff::Timestamp::now(), method, path, query, status });
     response
 }
 

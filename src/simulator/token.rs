@@ -1,9 +1,8 @@
 //! The middleware's JSON web tokens: HS256 (RFC 7515, appendix A.1) with its own claims.
 
 use data_encoding::BASE64URL_NOPAD;
-use hmac::{Hmac, KeyInit, Mac};
+use ring::hmac;
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
 
 /// What a token says. Field order is the middleware's: it serialises a map, so by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,26 +51,20 @@ impl Refusal {
 }
 
 /// The signing key. A restart of the middleware keeps it.
-#[derive(Clone)]
-pub(super) struct Key(Hmac<Sha256>);
-
-impl std::fmt::Debug for Key {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Key(…)")
-    }
-}
+#[derive(Debug, Clone)]
+pub(super) struct Key(hmac::Key);
 
 impl Key {
-    pub(super) fn new(secret: [u8; 32]) -> Self {
-        Self(Hmac::new(&secret_block(secret).into()))
+    pub(super) fn new(secret: &[u8]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }
 
     pub(super) fn sign(&self, claims: &Claims) -> String {
         let header = BASE64URL_NOPAD.encode(br#"{"alg":"HS256","typ":"JWT"}"#);
         let payload = BASE64URL_NOPAD.encode(&serde_json::to_vec(claims).unwrap_or_default());
         let signed = format!("{header}.{payload}");
-        let signature = self.0.clone().chain_update(&signed).finalize().into_bytes();
-        format!("{signed}.{}", BASE64URL_NOPAD.encode(&signature))
+        let signature = hmac::sign(&self.0, signed.as_bytes());
+        format!("{signed}.{}", BASE64URL_NOPAD.encode(signature.as_ref()))
     }
 
     /// The claims of a token with a good signature that is not expired at `now` (Unix seconds).
@@ -80,7 +73,7 @@ impl Key {
         let (_, payload) = signed.split_once('.').ok_or(Refusal::Malformed)?;
         let decode = |part: &str| BASE64URL_NOPAD.decode(part.as_bytes()).map_err(|_| Refusal::Malformed);
         let (payload, signature) = (decode(payload)?, decode(signature)?);
-        self.0.clone().chain_update(signed).verify_slice(&signature).map_err(|_| Refusal::Signature)?;
+        hmac::verify(&self.0, signed.as_bytes(), &signature).map_err(|_| Refusal::Signature)?;
         let claims: serde_json::Value = serde_json::from_slice(&payload).map_err(|_| Refusal::Malformed)?;
         if claims.get("exp").is_none() {
             return Err(Refusal::NoExpiry);
@@ -88,13 +81,6 @@ impl Key {
         let claims: Claims = serde_json::from_value(claims).map_err(|_| Refusal::Malformed)?;
         if claims.exp < now { Err(Refusal::Expired) } else { Ok(claims) }
     }
-}
-
-/// A key of SHA-256's block length: HMAC pads shorter keys with zeros, so this is the same key.
-fn secret_block(secret: [u8; 32]) -> [u8; 64] {
-    let mut block = [0; 64];
-    block[..32].copy_from_slice(&secret);
-    block
 }
 
 #[cfg(test)]
@@ -116,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_token_is_read_back_and_its_claims_are_in_order_of_name() {
-        let key = Key::new([7; 32]);
+        let key = Key::new(&[7; 32]);
         let token = key.sign(&claims());
         assert_eq!(key.read(&token, 2_000), Ok(claims()));
         let payload = token.split('.').nth(1).unwrap();
@@ -128,11 +114,11 @@ mod tests {
 
     #[test]
     fn each_kind_of_bad_token_has_its_own_refusal() {
-        let key = Key::new([7; 32]);
+        let key = Key::new(&[7; 32]);
         let token = key.sign(&claims());
         assert_eq!(key.read("garbage", 0), Err(Refusal::Malformed));
         assert_eq!(key.read(&token, 2_001), Err(Refusal::Expired));
-        assert_eq!(Key::new([8; 32]).read(&token, 0), Err(Refusal::Signature));
+        assert_eq!(Key::new(&[8; 32]).read(&token, 0), Err(Refusal::Signature));
     }
 
     #[test]
@@ -141,12 +127,10 @@ mod tests {
         let key = BASE64URL_NOPAD
             .decode(b"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow")
             .unwrap();
-        let block: [u8; 64] = key.try_into().unwrap();
-        let mac: Hmac<Sha256> = Hmac::new(&block.into());
         let input = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
         let token = format!("{input}.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
         // The header and claims are foreign, so only the signature decides between these two refusals.
-        assert_eq!(Key(mac).read(&token, 0), Err(Refusal::Malformed));
-        assert_eq!(Key::new([0; 32]).read(&token, 0), Err(Refusal::Signature));
+        assert_eq!(Key::new(&key).read(&token, 0), Err(Refusal::Malformed));
+        assert_eq!(Key::new(&[0; 32]).read(&token, 0), Err(Refusal::Signature));
     }
 }

@@ -1,1 +1,126 @@
-//! (to be written)
+//! Sinks: where events go.
+//!
+//! # The contract
+//! A [`Sink`] knows how to open a [`Link`]: one connection to a broker. A link
+//! * sends batches, in order, and never reorders what it was given;
+//! * reports what the broker has acknowledged as a prefix: [`Acked::through`] covers every record sent up
+//!   to there, so a sink whose broker acknowledges out of order must hold back;
+//! * reports a record that the broker refuses for good as [`Acked::refused`], in its place in the order;
+//! * ends with its first error. It never reconnects, retries or waits: the one [`Driver`] does all that,
+//!   for every sink alike. It opens a new link and sends again from the first record not acknowledged;
+//! * names in each error what happened, where, and the remedy, and shows no secret.
+//!
+//! Reconnecting, back-off, the window of what is in flight, the deadline for an answer, the cursor, the
+//! ledger and the heartbeat live in the driver. So a new sink is one file, and a line in [`spawn`]'s table.
+//!
+
+pub mod config;
+mod driver;
+mod heartbeat;
+#[cfg(feature = "nats")]
+pub mod nats;
+pub mod stdout;
+
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+pub use driver::{Driver, Options, Outcome};
+
+use crate::{
+    event::{CloudEvent, Position},
+    health::Board,
+    journal::Journal,
+    route::{Plan, template::Template},
+    shutdown::Stop,
+};
+
+/// A place to publish to.
+pub trait Sink: Send + Sync + 'static {
+    /// One connection to it.
+    type Link: Link;
+    /// Connects. The driver bounds the time.
+    fn open(&self) -> impl Future<Output = Result<Self::Link, SinkError>> + Send;
+}
+
+/// One connection; see the contract above.
+pub trait Link: Send {
+    /// Hands a batch over. Not cancel safe: the driver gives the link up if it does not return in time.
+    fn send(&mut self, batch: &[Outgoing<'_>]) -> impl Future<Output = Result<(), SinkError>> + Send;
+    /// The next acknowledgement. Cancel safe.
+    fn acked(&mut self) -> impl Future<Output = Result<Acked, SinkError>> + Send;
+    /// Closes in good order. The driver bounds the time; dropping a link closes it at once.
+    fn close(self) -> impl Future<Output = ()> + Send;
+}
+
+/// An event on its way out.
+#[derive(Debug)]
+pub struct Outgoing<'a> {
+    /// Its place on the line; none for a status message, which is not acknowledged.
+    pub position: Option<Position>,
+    /// Subject or topic.
+    pub destination: &'a Bytes,
+    /// The event.
+    pub event: CloudEvent<'a>,
+}
+
+/// What the broker has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acked {
+    /// Everything up to and including this position is settled.
+    pub through: Position,
+    /// Why the record at `through` itself was refused for good, if it was.
+    pub refused: Option<String>,
+}
+
+/// Why a link ended or could not be opened. The variant says what the driver does.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// It may work soon: back off and try again.
+    #[error("{0}")]
+    Again(String),
+    /// Somebody must mend something first: try again slowly, and say so.
+    #[error("{0}")]
+    Operator(String),
+    /// The destination is gone for good, as a closed pipe is: stop the process.
+    #[error("{0}")]
+    Gone(String),
+}
+
+/// What all drivers share.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The line.
+    pub journal: Journal,
+    /// Names of the sources, by [`SourceId`](crate::event::SourceId).
+    pub sources: Arc<[String]>,
+    /// Names of the sinks, in the journal's order.
+    pub sinks: Arc<[String]>,
+    /// Everybody's state.
+    pub board: Board,
+    /// When to stop.
+    pub stop: Stop,
+    /// Stop after this many published records.
+    pub limit: Option<u64>,
+}
+
+/// The body of a sink's task.
+pub type Task = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// The table of sinks: makes the driver of sink number `index`, and gives its task's body.
+pub fn spawn(context: &Context, index: usize, config: &config::Config) -> Task {
+    let options = Options { heartbeat: config.heartbeat, limit: context.limit, ..Options::default() };
+    let driver = |subject| {
+        let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), subject);
+        Driver::new(context, index, plan, options)
+    };
+    match &config.kind {
+        #[cfg(feature = "nats")]
+        config::Kind::Nats(nats) => Box::pin(driver(nats.subject.clone()).run(nats::Nats::new(nats))),
+        config::Kind::Stdout(stdout) => {
+            Box::pin(driver(Template::default()).run(stdout::Stdout::new(stdout)))
+        }
+    }
+}
+
+/// How long a driver waits after an error only an operator can mend.
+const SLOW: Duration = Duration::from_secs(30);

@@ -1,0 +1,201 @@
+//! Reading and judging an answer: the status first, then a bounded body.
+//!
+//! A refusal is named by its status and whatever arrived of its body: the middleware keeps the
+//! backend's `Content-Length` on a 404 that it rewrites, so such a body ends early.
+
+use std::time::Duration;
+
+use reqwest::{
+    Response, StatusCode,
+    header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER},
+};
+use serde::Deserialize;
+use url::Url;
+
+use super::{
+    error::{ApiError, Said},
+    stamp, transport,
+};
+
+/// No refusal has more to say.
+const REFUSAL: usize = 16 * 1024;
+
+/// The body of a 200, or what the answer means instead.
+pub(super) async fn accepted(url: &Url, mut response: Response, limit: usize) -> Result<Vec<u8>, ApiError> {
+    let status = response.status();
+    if status != StatusCode::OK {
+        return Err(refusal(url, response).await);
+    }
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() > limit => {
+                return Err(ApiError::TooLarge { url: url.to_string(), limit });
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => break,
+            Err(error) => {
+                return Err(ApiError::CutShort {
+                    url: url.to_string(),
+                    reason: transport::innermost(&error),
+                });
+            }
+        }
+    }
+    if is_page(response.headers(), &body) {
+        return Err(ApiError::NotTheApi { url: url.to_string(), status: status.as_u16() });
+    }
+    Ok(body)
+}
+
+async fn refusal(url: &Url, mut response: Response) -> ApiError {
+    let status = response.status();
+    if status.is_redirection() {
+        let host = target_host(url, response.headers());
+        return ApiError::Redirect { url: url.to_string(), status: status.as_u16(), host };
+    }
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        let retry_after = retry_after(response.headers());
+        return ApiError::Limited { url: url.to_string(), retry_after };
+    }
+    let mut body = Vec::new();
+    while body.len() < REFUSAL {
+        match response.chunk().await {
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            // Cut short: what there is must do.
+            Ok(None) | Err(_) => break,
+        }
+    }
+    // A proxy's own "502 Bad Gateway" page tells the same as the status: the PBX is not up.
+    if !status.is_server_error() && is_page(response.headers(), &body) {
+        return ApiError::NotTheApi { url: url.to_string(), status: status.as_u16() };
+    }
+    ApiError::Refused { url: url.to_string(), status: status.as_u16(), said: said(&body) }
+}
+
+/// `scheme://host[:port]` of the place a redirect points to. No more of it: paths and queries may be secret.
+fn target_host(url: &Url, headers: &HeaderMap) -> Option<String> {
+    let location = headers.get(LOCATION)?.to_str().ok()?;
+    let target = url.join(location).ok()?;
+    let host = target.host_str()?;
+    Some(match target.port() {
+        Some(port) => format!("{}://{host}:{port}", target.scheme()),
+        None => format!("{}://{host}", target.scheme()),
+    })
+}
+
+/// RFC 9110, section 10.2.3: seconds or a date. A date is taken relative to the answer's own `Date`,
+/// so that clocks need not agree.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let wait = stamp::http_date(value)?.duration_since(stamp::date(headers)?);
+    Some(wait.try_into().unwrap_or(Duration::ZERO))
+}
+
+fn is_page(headers: &HeaderMap, body: &[u8]) -> bool {
+    let html = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with("text/html"));
+    html || body.trim_ascii_start().starts_with(b"<")
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow, default)]
+    message: Option<std::borrow::Cow<'a, str>>,
+}
+
+fn said(body: &[u8]) -> Said {
+    let body = body.trim_ascii();
+    if body.is_empty() {
+        return Said::Nothing;
+    }
+    // The first object counts: one failure of the middleware answers with two objects glued together.
+    let mut objects = serde_json::Deserializer::from_slice(body).into_iter::<Envelope<'_>>();
+    let Some(Ok(envelope)) = objects.next() else {
+        return if body.starts_with(b"{") { Said::Nothing } else { Said::Foreign };
+    };
+    match envelope.message.as_deref() {
+        Some("incorrect Username or Password") => Said::IncorrectCredentials,
+        Some("missing Username or Password") => Said::MissingCredentials,
+        Some("you don't have permission to access this resource") => Said::NoPermission,
+        Some("query token is empty" | "token is expired" | "missing exp field") => Said::BadToken,
+        Some(text) if text.starts_with("token is malformed") || text.starts_with("token signature") => {
+            Said::BadToken
+        }
+        Some("invalid_otp") => Said::InvalidOtp,
+        Some("user secret not found") => Said::NoOtpSecret,
+        Some("request fields malformed") => Said::Malformed,
+        Some("Failed to reach V1 API" | "failed to parse server v1 response") => Said::Backend,
+        Some(_) | None => Said::Other,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_named_by_its_first_object() {
+        for (body, expected) in [
+            (&b""[..], Said::Nothing),
+            (b"  \r\n", Said::Nothing),
+            (br#"{"code":404,"data":null,"message":"API no"#, Said::Nothing),
+            (b"404 page not found\n", Said::Foreign),
+            (b"[1,2]", Said::Foreign),
+            (b"\xff\xfe", Said::Foreign),
+            (br#"{"message":"failed to parse server v1 response"}{"code":401}"#, Said::Backend),
+            (
+                br#"{"code":403,"data":null,"message":"you don't have permission to access this resource"}"#,
+                Said::NoPermission,
+            ),
+            (
+                br#"{"code":403,"message":"you don\u0027t have permission to access this resource"}"#,
+                Said::NoPermission,
+            ),
+            (
+                br#"{"message":"token is malformed: token contains an invalid number of segments"}"#,
+                Said::BadToken,
+            ),
+            (br#"{"message":7}"#, Said::Nothing),
+            (br#"{"message":null}"#, Said::Other),
+            (br#"{"code":200}"#, Said::Other),
+        ] {
+            assert_eq!(said(body), expected, "{}", String::from_utf8_lossy(body));
+        }
+    }
+
+    #[test]
+    fn a_redirect_names_scheme_and_host_only() {
+        let url = Url::parse("http://pbx.example/api/login").unwrap();
+        for (location, expected) in [
+            ("https://pbx.example/api/login?token=planted", Some("https://pbx.example")),
+            ("https://planted:planted@other.example:8443/x", Some("https://other.example:8443")),
+            ("/elsewhere", Some("http://pbx.example")),
+            ("mailto:planted", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(LOCATION, location.parse().unwrap());
+            assert_eq!(target_host(&url, &headers).as_deref(), expected, "{location}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let header = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(reqwest::header::DATE, "Tue, 24 Nov 2026 12:00:00 GMT".parse().unwrap());
+            headers.insert(RETRY_AFTER, value.parse().unwrap());
+            retry_after(&headers)
+        };
+        assert_eq!(header("100"), Some(Duration::from_secs(100)));
+        assert_eq!(header("Tue, 24 Nov 2026 12:01:30 GMT"), Some(Duration::from_secs(90)));
+        assert_eq!(header("Tue, 24 Nov 2026 11:00:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(header("soon"), None);
+    }
+}

@@ -1,0 +1,212 @@
+//! The requests themselves.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use reqwest::{Method, RequestBuilder, redirect};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::{
+    body,
+    config::{Config, bare},
+    error::ApiError,
+    me::Me,
+    stamp, transport,
+};
+
+/// A login's answer is under 1 KiB.
+const SMALL: usize = 64 * 1024;
+/// `/user/me` carries the user's endpoints, settings and profile: some 10 KiB, more with many devices.
+const LARGE: usize = 4 * 1024 * 1024;
+/// A connection serves the requests of one login. Left longer, the server may close it just as
+/// the next request goes out, which then fails for nothing.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// A client of one PBX's REST API. A cheap handle: clones share their connections.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: Config,
+    root: Url,
+    /// None after a connection failed: the next request reads the certificate files anew, so a new
+    /// `ca_file` needs no restart.
+    http: Mutex<Option<reqwest::Client>>,
+}
+
+/// What a login, or the one-time password after it, yields.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// The bearer token.
+    pub token: SecretString,
+    /// When the token ends, by the answer's own field (the token's claim is the better source).
+    pub expire: Option<Timestamp>,
+    /// The server's clock when it answered, cut to whole seconds.
+    pub date: Option<Timestamp>,
+}
+
+impl Client {
+    /// Reads the certificate files, so that a wrong path shows at the start and not at the first login.
+    pub fn new(config: Config) -> Result<Self, ApiError> {
+        let root = config.root();
+        let http = Mutex::new(Some(build(&config)?));
+        Ok(Self { shared: Arc::new(Shared { config, root, http }) })
+    }
+
+    /// The API's base, without user info.
+    pub fn url(&self) -> &Url {
+        &self.shared.root
+    }
+
+    /// `POST /login`. A 200 does not prove that the token is of use: see [`Client::me`].
+    ///
+    /// Cancel safe, except that the PBX keeps a token that nobody will log out.
+    pub async fn login(&self, username: &str, password: &SecretString) -> Result<Login, ApiError> {
+        let body = json!({ "username": username, "password": password.expose_secret() });
+        self.token_from("login", |request| request.json(&body), |answer| answer).await
+    }
+
+    /// `POST /2fa/verify-otp`. On success the token it was sent with is dead at once.
+    ///
+    /// `username` must be the login's, letter for letter: it, and not the token, chooses the secret.
+    pub async fn verify_otp(
+        &self,
+        username: &str,
+        token: &SecretString,
+        code: &SecretString,
+    ) -> Result<Login, ApiError> {
+        // `otp` as a JSON string: a number is refused.
+        let body = json!({ "username": username, "otp": code.expose_secret() });
+        let request = |request: RequestBuilder| request.bearer_auth(token.expose_secret()).json(&body);
+        self.token_from("2fa/verify-otp", request, |mut answer| answer["data"].take()).await
+    }
+
+    /// `GET /user/me`: the proof that a token works all the way to the PBX's backend.
+    pub async fn me(&self, token: &SecretString) -> Result<Me, ApiError> {
+        let request = |request: RequestBuilder| request.bearer_auth(token.expose_secret());
+        let (url, _, body) = self.answer(Method::GET, "user/me", LARGE, request).await?;
+        Me::parse(&body).ok_or_else(|| unreadable(&url, "it describes no user"))
+    }
+
+    /// `POST /logout`. Ends this token only; open sockets stay. A token whose one-time password is
+    /// still due can't be logged out (403).
+    pub async fn logout(&self, token: &SecretString) -> Result<(), ApiError> {
+        let request = |request: RequestBuilder| request.bearer_auth(token.expose_secret());
+        self.answer(Method::POST, "logout", SMALL, request).await.map(|_| ())
+    }
+
+    async fn token_from(
+        &self,
+        path: &str,
+        fill: impl FnOnce(RequestBuilder) -> RequestBuilder,
+        unwrap: impl FnOnce(Value) -> Value,
+    ) -> Result<Login, ApiError> {
+        let (url, date, body) = self.answer(Method::POST, path, SMALL, fill).await?;
+        let answer: Value = serde_json::from_slice(&body)
+            .map_err(|_| unreadable(&url, "its body is not one JSON document"))?;
+        if !answer.is_object() {
+            return Err(unreadable(&url, "its body is no JSON object"));
+        }
+        let Granted { token, expire } = serde_json::from_value(unwrap(answer))
+            .map_err(|_| unreadable(&url, "there is no token in it"))?;
+        if token.expose_secret().is_empty() {
+            return Err(unreadable(&url, "the token in it is empty"));
+        }
+        Ok(Login { token, expire: stamp::expire(&expire), date })
+    }
+
+    async fn answer(
+        &self,
+        method: Method,
+        path: &str,
+        limit: usize,
+        fill: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<(Url, Option<Timestamp>, Vec<u8>), ApiError> {
+        let shared = &self.shared;
+        let url = shared.root.join(path).map_err(|error| setup(&shared.root, &error.to_string()))?;
+        let request = fill(self.http().await?.request(method, url.clone()));
+        let answer = match request.send().await {
+            Ok(response) => {
+                let date = stamp::date(response.headers());
+                body::accepted(&url, response, limit).await.map(|body| (date, body))
+            }
+            Err(error) => Err(transport::failure(url.as_str(), &error, shared.config.request_timeout)),
+        };
+        match answer {
+            Ok((date, body)) => Ok((url, date, body)),
+            Err(error) => {
+                if error.is_transport() {
+                    self.slot().take();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn http(&self) -> Result<reqwest::Client, ApiError> {
+        if let Some(http) = self.slot().clone() {
+            return Ok(http);
+        }
+        // Reading all the system's authorities takes tens of milliseconds: not on a thread that carries events.
+        let shared = Arc::clone(&self.shared);
+        let http = match tokio::task::spawn_blocking(move || build(&shared.config)).await {
+            Ok(built) => built?,
+            Err(error) => return Err(setup(&self.shared.root, &error.to_string())),
+        };
+        *self.slot() = Some(http.clone());
+        Ok(http)
+    }
+
+    fn slot(&self) -> std::sync::MutexGuard<'_, Option<reqwest::Client>> {
+        self.shared.http.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("config", &self.shared.config).finish_non_exhaustive()
+    }
+}
+
+#[derive(Deserialize)]
+struct Granted {
+    token: SecretString,
+    #[serde(default)]
+    expire: Value,
+}
+
+fn build(config: &Config) -> Result<reqwest::Client, ApiError> {
+    let tls = config.trust.client_config().map_err(|error| ApiError::Trust(Arc::new(error)))?;
+    let mut builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(Arc::unwrap_or_clone(tls))
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .no_proxy()
+        .user_agent(concat!("cti-bridge/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(config.connect_timeout)
+        .timeout(config.request_timeout)
+        .pool_idle_timeout(IDLE);
+    if let Some(proxy) = &config.proxy {
+        let proxy = reqwest::Proxy::all(proxy.clone())
+            .map_err(|error| setup(&bare(proxy), &transport::innermost(&error)))?;
+        builder = builder.proxy(proxy);
+    }
+    builder.build().map_err(|error| setup(&config.root(), &transport::innermost(&error)))
+}
+
+fn setup(url: &Url, reason: &str) -> ApiError {
+    ApiError::Setup { url: url.to_string(), reason: reason.to_owned() }
+}
+
+fn unreadable(url: &Url, reason: &'static str) -> ApiError {
+    ApiError::Unreadable { url: url.to_string(), reason }
+}

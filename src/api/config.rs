@@ -1,0 +1,101 @@
+//! Where the API is and how long to wait for it.
+
+use std::{fmt, time::Duration};
+
+use url::Url;
+
+use crate::tls::Trust;
+
+/// How to reach the REST API of one PBX.
+#[derive(Clone)]
+pub struct Config {
+    /// The API's base, e.g. `https://pbx.example/api/`. A missing slash at the end is added; user
+    /// info, query and fragment are dropped.
+    pub base: Url,
+    /// Whom to trust.
+    pub trust: Trust,
+    /// `http://[user:password@]host:port`. The environment's `HTTPS_PROXY` is never read: it would
+    /// send the password over a host that nobody wrote into our configuration.
+    pub proxy: Option<Url>,
+    /// For TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// For one whole request. The middleware waits 30 s for each call to its backend, so less
+    /// than [`Config::REQUEST_TIMEOUT`] cuts off logins that would have succeeded.
+    pub request_timeout: Duration,
+}
+
+impl Config {
+    /// What `connect_timeout` should be unless configured.
+    pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+    /// What `request_timeout` should be unless configured.
+    pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(40);
+
+    /// The API at `base` with the operating system's trust, no proxy and the usual time limits.
+    pub fn at(base: Url) -> Self {
+        Self {
+            base,
+            trust: Trust::default(),
+            proxy: None,
+            connect_timeout: Self::CONNECT_TIMEOUT,
+            request_timeout: Self::REQUEST_TIMEOUT,
+        }
+    }
+
+    /// The base with a slash at its end, so that joining a path keeps `/api`.
+    pub(super) fn root(&self) -> Url {
+        let mut root = bare(&self.base);
+        if !root.path().ends_with('/') {
+            let path = format!("{}/", root.path());
+            root.set_path(&path);
+        }
+        root
+    }
+}
+
+/// The URL without what may be secret: user info, query, fragment.
+pub(super) fn bare(url: &Url) -> Url {
+    let mut bare = url.clone();
+    // Both fail only for a URL that can't have user info at all.
+    let _ = bare.set_username("");
+    let _ = bare.set_password(None);
+    bare.set_query(None);
+    bare.set_fragment(None);
+    bare
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("base", &bare(&self.base).as_str())
+            .field("trust", &self.trust)
+            .field("proxy", &self.proxy.as_ref().map(|proxy| bare(proxy).to_string()))
+            .field("connect_timeout", &self.connect_timeout)
+            .field("request_timeout", &self.request_timeout)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_without_a_slash_keeps_its_last_segment() {
+        for base in
+            ["https://pbx.example/api", "https://pbx.example/api/", "https://u:p@pbx.example/api?x=1#y"]
+        {
+            let root = Config::at(Url::parse(base).unwrap()).root();
+            assert_eq!(root.join("login").unwrap().as_str(), "https://pbx.example/api/login");
+        }
+    }
+
+    #[test]
+    fn debug_hides_user_info() {
+        let mut config = Config::at(Url::parse("https://planted1:planted2@pbx.example/api").unwrap());
+        config.proxy = Some(Url::parse("http://planted3:planted4@proxy.example:3128").unwrap());
+        let debug = format!("{config:?}");
+        assert!(!debug.contains("planted"), "{debug}");
+        assert!(debug.contains("proxy.example"), "{debug}");
+    }
+}

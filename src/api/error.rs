@@ -1,0 +1,150 @@
+//! Everything a request can end in, other than the answer that was asked for.
+
+use std::{fmt, time::Duration};
+
+use crate::tls::TlsError;
+
+/// Why a request gave no usable answer. `url` never has user info or a query.
+#[derive(Debug, Clone, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum ApiError {
+    /// DNS, TCP, the proxy, or a connection that ended before the answer did.
+    #[error("{url} can't be reached: {reason}; check `url`, the network and whether the PBX is up")]
+    Unreachable { url: String, reason: String },
+    #[error("{url} did not answer within {}: it is overloaded or starting, or a firewall drops the packets", humantime::format_duration(*.after))]
+    TimedOut { url: String, after: Duration },
+    #[error("{url} has no trusted TLS: {fault}")]
+    Untrusted { url: String, fault: TlsFault },
+    /// A redirect is never followed: it would carry the password to another place.
+    #[error(
+        "{url} answered {status}, a redirect to {}: set `url` to where the API really is (often https instead of http)",
+        host.as_deref().unwrap_or("an unnamed place")
+    )]
+    Redirect { url: String, status: u16, host: Option<String> },
+    #[error(
+        "{url} answered {status} with a web page: this is not the CTI API, check `url` (host and path, usually https://HOST/api)"
+    )]
+    NotTheApi { url: String, status: u16 },
+    /// Status 429. The middleware allows 25 requests per second and client address and sends no `Retry-After`;
+    /// a proxy before it may.
+    #[error(
+        "{url} answered 429, too many requests from this address: slow down whatever else asks the PBX from here"
+    )]
+    Limited { url: String, retry_after: Option<Duration> },
+    /// A status other than 200.
+    #[error("{url} answered {status} ({said})")]
+    Refused { url: String, status: u16, said: Said },
+    /// 200, yet not what this request answers with.
+    #[error(
+        "{url} answered 200, but {reason}: a proxy may change answers, or this is not the CTI API; check `url`"
+    )]
+    Unreadable { url: String, reason: &'static str },
+    /// The connection ended within the body of a 200.
+    #[error("{url} broke off its answer: {reason}; the PBX or a proxy before it may be restarting")]
+    CutShort { url: String, reason: String },
+    #[error("{url} answered with more than {limit} bytes: this is not the CTI API, check `url`")]
+    TooLarge { url: String, limit: usize },
+    #[error(transparent)]
+    Trust(std::sync::Arc<TlsError>),
+    /// The proxy's URL or the base URL is of no use to an HTTP client.
+    #[error("no HTTP client for {url}: {reason}; check `url` and `proxy`")]
+    Setup { url: String, reason: String },
+}
+
+impl ApiError {
+    /// The status that the server answered with, if it answered.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Redirect { status, .. } | Self::NotTheApi { status, .. } | Self::Refused { status, .. } => {
+                Some(*status)
+            }
+            Self::Limited { .. } => Some(429),
+            Self::Unreadable { .. } | Self::CutShort { .. } | Self::TooLarge { .. } => Some(200),
+            Self::Unreachable { .. }
+            | Self::TimedOut { .. }
+            | Self::Untrusted { .. }
+            | Self::Trust(_)
+            | Self::Setup { .. } => None,
+        }
+    }
+
+    /// Whether the connection itself failed: the certificate files are read anew before the next one.
+    pub(super) fn is_transport(&self) -> bool {
+        self.status().is_none()
+    }
+}
+
+/// What TLS stumbled over, with the remedy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TlsFault {
+    /// No path to a trusted authority; a self-signed certificate ends here too.
+    #[error(
+        "its certificate is signed by an authority that is not known here; set `ca_file` to that authority's PEM file"
+    )]
+    UnknownAuthority,
+    /// A self-signed certificate marked as an authority, even when `ca_file` names it.
+    #[error(
+        "it shows an authority's certificate as its own, which is refused even when `ca_file` names it; give the PBX a certificate that is signed by an authority"
+    )]
+    AuthorityAsServer,
+    /// The certificate is for other names.
+    #[error("its certificate is not for this host name; use the name it was issued for in `url`")]
+    WrongName,
+    /// The certificate, or a clock, is past the end.
+    #[error("its certificate has expired; renew it on the PBX (or set this machine's clock)")]
+    Expired,
+    /// The certificate's time has not come, or a clock is behind.
+    #[error("its certificate is not valid yet; set this machine's clock (or wait)")]
+    NotYetValid,
+    /// What answered was no TLS.
+    #[error("that port does not speak TLS; check scheme and port of `url`")]
+    NotTls,
+    /// Anything else, in rustls' words.
+    #[error("{0}; check the certificate and TLS settings of the PBX")]
+    Other(String),
+}
+
+/// What the body of a refusal says: a closed set, because an answer may echo what was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    /// No body, or an unreadable rest of one.
+    Nothing,
+    /// `incorrect Username or Password`: also when the backend is down or still starting.
+    IncorrectCredentials,
+    /// `missing Username or Password`: the request's body did not arrive as it was sent.
+    MissingCredentials,
+    /// `you don't have permission …`: the token is not in the list, or its one-time password is due.
+    NoPermission,
+    /// The token is missing, malformed, of another key, expired or without an expiry.
+    BadToken,
+    /// `invalid_otp`.
+    InvalidOtp,
+    /// `user secret not found`: the user never made a QR code, or is written in another case.
+    NoOtpSecret,
+    /// `request fields malformed`.
+    Malformed,
+    /// `Failed to reach V1 API`, or a fault of the middleware's own: it is up, its backend isn't.
+    Backend,
+    /// JSON with another message.
+    Other,
+    /// Not JSON, so hardly the API.
+    Foreign,
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "no reason given",
+            Self::IncorrectCredentials => "incorrect user name or password",
+            Self::MissingCredentials => "missing user name or password",
+            Self::NoPermission => "no permission",
+            Self::BadToken => "token not valid",
+            Self::InvalidOtp => "invalid one-time password",
+            Self::NoOtpSecret => "no one-time password secret for this user",
+            Self::Malformed => "malformed request",
+            Self::Backend => "its backend failed",
+            Self::Other => "another reason",
+            Self::Foreign => "not in the API's form",
+        })
+    }
+}

@@ -1,0 +1,241 @@
+//! The whole life: start, run, stop in order.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use tokio::{
+    task::{AbortHandle, Id, JoinError, JoinSet},
+    time::{Instant, interval, timeout_at},
+};
+
+use crate::{
+    api,
+    auth::{self, Account},
+    config::Config,
+    event::{Notice, SourceId},
+    exit::Exit,
+    health::Board,
+    journal::Journal,
+    session,
+    shutdown::{Signals, Stop},
+    sink::{self, Outcome},
+};
+
+/// How a run differs from the service's.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Stop after this many published events.
+    pub limit: Option<u64>,
+    /// A closed pipe is a clean end, as for any filter.
+    pub until_closed: bool,
+}
+
+/// Sessions log out and end within this time.
+const LOGOUT: Duration = Duration::from_secs(5);
+/// How often losses are announced while a sink is away.
+const ANNOUNCE: Duration = Duration::from_secs(10);
+
+/// Runs until a signal, the limit, or a task that ends unasked.
+pub async fn run(config: &Config, options: Options) -> Exit {
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => {
+            tracing::error!(%error, "can't listen for signals");
+            return Exit::Internal;
+        }
+    };
+    let sources: Arc<[String]> = config.sources.keys().cloned().collect();
+    let sinks: Arc<[String]> = config.sinks.keys().cloned().collect();
+    let context = sink::Context {
+        journal: Journal::memory(config.journal.memory, &sources, &sinks),
+        sources,
+        sinks,
+        board: Board::default(),
+        stop: Stop::default(),
+        limit: options.limit,
+    };
+    tracing::info!(instance = config.instance, journal = %context.journal.id(), version = env!("CARGO_PKG_VERSION"), "started");
+    let mut running = Running::start(config, &context, options);
+    let reason = running.until_stop(&mut signals).await;
+    tracing::info!(reason, "stopping");
+    running.stop(config.drain_timeout, reason, &mut signals).await
+}
+
+/// A task of the bridge, by its name.
+struct Tasks<T> {
+    set: JoinSet<T>,
+    names: BTreeMap<Id, String>,
+}
+
+impl<T: Send + 'static> Tasks<T> {
+    fn new() -> Self {
+        Self { set: JoinSet::new(), names: BTreeMap::new() }
+    }
+
+    fn spawn(&mut self, name: String, task: impl Future<Output = T> + Send + 'static) -> AbortHandle {
+        let handle = self.set.spawn(task);
+        self.names.insert(handle.id(), name);
+        handle
+    }
+
+    /// The next task that ends, with its name. Cancel safe.
+    async fn next(&mut self) -> Option<(String, Result<T, JoinError>)> {
+        let (id, ended) = match self.set.join_next_with_id().await? {
+            Ok((id, value)) => (id, Ok(value)),
+            Err(error) => (error.id(), Err(error)),
+        };
+        Some((self.names.remove(&id).unwrap_or_default(), ended))
+    }
+}
+
+struct Running {
+    context: sink::Context,
+    options: Options,
+    accounts: Vec<Account>,
+    sessions: Tasks<()>,
+    sinks: Tasks<Outcome>,
+    exit: Exit,
+}
+
+impl Running {
+    fn start(config: &Config, context: &sink::Context, options: Options) -> Self {
+        let mut sinks = Tasks::new();
+        for (index, (name, config)) in config.sinks.iter().enumerate() {
+            sinks.spawn(name.clone(), sink::spawn(context, index, config));
+        }
+        let mut running = Self {
+            context: context.clone(),
+            options,
+            accounts: Vec::new(),
+            sessions: Tasks::new(),
+            sinks,
+            exit: Exit::Clean,
+        };
+        for (id, (name, config)) in (0..).map(SourceId).zip(&config.sources) {
+            running.start_source(id, name, config);
+        }
+        running
+    }
+
+    fn start_source(&mut self, id: SourceId, name: &str, config: &session::config::Config) {
+        let context = &self.context;
+        let health = context.board.component(format!("source/{name}"));
+        context.journal.notice(id, Notice::Started { version: env!("CARGO_PKG_VERSION") });
+        let account = match account(config) {
+            Ok(account) => account,
+            Err(reason) => {
+                // What only reading the files can show: a service that is up and says so beats one that loops.
+                health.failing(&reason);
+                return;
+            }
+        };
+        let stop = context.stop.sessions_token().clone();
+        let renewing = account.clone();
+        self.sessions.spawn(format!("{name} renewal"), async move { renewing.renew(stop).await });
+        let journal = context.journal.clone();
+        let stop = context.stop.clone();
+        let source =
+            session::Source { id, config: config.clone(), account: account.clone(), journal, health, stop };
+        self.sessions.spawn(format!("{name} session"), session::run(source));
+        self.accounts.push(account);
+    }
+
+    /// Runs until there is a reason to stop.
+    async fn until_stop(&mut self, signals: &mut Signals) -> &'static str {
+        let mut announce = interval(ANNOUNCE);
+        loop {
+            tokio::select! {
+                signal = signals.next() => return signal,
+                Some((name, ended)) = self.sinks.next() => return self.sink_ended(&name, ended),
+                Some((name, ended)) = self.sessions.next() => {
+                    tracing::error!(task = name, panicked = ended.is_err(), "a task ended unasked");
+                    self.exit = Exit::Internal;
+                    return "a task ended unasked";
+                }
+                _ = announce.tick() => self.context.journal.announce_losses(),
+            }
+        }
+    }
+
+    fn sink_ended(&mut self, name: &str, ended: Result<Outcome, JoinError>) -> &'static str {
+        match ended {
+            Ok(Outcome::LimitReached) => "the limit is reached",
+            Ok(Outcome::Drained) => "drained",
+            Ok(Outcome::Undelivered(count)) => {
+                tracing::warn!(sink = name, count, "stopped with undelivered events");
+                self.exit = self.exit.worse(Exit::Undelivered);
+                "undelivered"
+            }
+            Ok(Outcome::Gone(reason)) => {
+                if !self.options.until_closed {
+                    tracing::error!(sink = name, reason, "the sink's destination is gone");
+                    self.exit = Exit::Internal;
+                }
+                "a sink's destination is gone"
+            }
+            Err(_) => {
+                tracing::error!(sink = name, "the sink's task panicked");
+                self.exit = Exit::Internal;
+                "a task ended unasked"
+            }
+        }
+    }
+
+    /// Sessions first, then drivers and their links; a second signal, or the deadline, ends all at once.
+    async fn stop(mut self, drain: Duration, reason: &'static str, signals: &mut Signals) -> Exit {
+        let stop = self.context.stop.clone();
+        stop.end_sessions();
+        let logged_out = Instant::now() + LOGOUT;
+        tokio::select! {
+            () = async { while self.sessions.next().await.is_some() {} } => {}
+            () = tokio::time::sleep_until(logged_out) => tracing::warn!("sessions did not end in time"),
+            _ = signals.next() => stop.at_once(),
+        }
+        if !stop.is_draining() {
+            for account in std::mem::take(&mut self.accounts) {
+                account.logout(logged_out.saturating_duration_since(Instant::now())).await;
+            }
+        }
+        for id in (0..self.context.sources.len()).filter_map(|id| u16::try_from(id).ok()).map(SourceId) {
+            self.context.journal.notice(id, Notice::Stopping { reason });
+        }
+        stop.drain();
+        let deadline = Instant::now() + drain;
+        loop {
+            let next = tokio::select! {
+                next = timeout_at(deadline, self.sinks.next()) => next,
+                _ = signals.next() => { stop.at_once(); continue }
+            };
+            match next {
+                Ok(None) => return self.exit,
+                Ok(Some((name, ended))) => {
+                    self.sink_ended(&name, ended);
+                }
+                Err(_) => {
+                    tracing::warn!(?drain, "the drain deadline has passed");
+                    stop.at_once();
+                    while let Some((name, ended)) = self.sinks.next().await {
+                        self.sink_ended(&name, ended);
+                    }
+                    return self.exit;
+                }
+            }
+        }
+    }
+}
+
+fn account(config: &session::config::Config) -> Result<Account, String> {
+    let client = api::Client::new(api::Config {
+        base: config.base.clone(),
+        trust: config.trust.clone(),
+        proxy: config.proxy.as_ref().map(|proxy| proxy.with_user_info().clone()),
+        connect_timeout: config.connect_timeout,
+        request_timeout: config.request_timeout,
+    })
+    .map_err(|error| error.to_string())?;
+    let credentials = auth::Config {
+        username: config.username.clone(),
+        password: config.password.clone(),
+        totp_secret: config.totp_secret.clone(),
+    };
+    Account::new(credentials, client).map_err(|error| error.to_string())
+}

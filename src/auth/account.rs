@@ -1,0 +1,234 @@
+//! The account: who holds the token, and who may log in.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
+use tokio::sync::Notify;
+
+use super::{
+    clock::{Clock, System},
+    error::AuthError,
+    renew::renew_at,
+    token::Token,
+    totp::{Codes, Totp},
+};
+use crate::api;
+
+/// What the account logs in with.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// In lower case, without `@domain`, and never an extension: the middleware takes those at login, but the
+    /// session behind them is dead.
+    pub username: String,
+    /// Of the PBX, or of the directory behind it.
+    pub password: SecretString,
+    /// Base32; needed if two-factor authentication is on for the user.
+    pub totp_secret: Option<SecretString>,
+}
+
+/// One user of one PBX. A cheap handle: clones share the token.
+#[derive(Clone)]
+pub struct Account {
+    pub(super) shared: Arc<Shared>,
+}
+
+/// Access: a token that has been proven, and what it opens.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// For REST and for the socket's login.
+    pub token: Token,
+    /// As of when the token was proven.
+    pub me: api::Me,
+    /// The name to log the socket in with: the same text as at login.
+    pub username: String,
+}
+
+pub(super) struct Shared {
+    pub(super) config: Config,
+    pub(super) client: api::Client,
+    pub(super) clock: Arc<dyn Clock>,
+    /// Held during a whole login or logout. The middleware's session table has no lock of its own and has been
+    /// seen to crash under parallel logins.
+    pub(super) desk: tokio::sync::Mutex<Desk>,
+    held: Mutex<Option<Held>>,
+    /// Tokens out of use that the PBX may still list.
+    retired: Mutex<Vec<Token>>,
+    /// Finished logins, good or bad.
+    rounds: AtomicU64,
+    /// Wakes the renewal: the token in use changed, or one retired.
+    pub(super) changed: Notify,
+}
+
+/// What only the one login at a time touches.
+pub(super) struct Desk {
+    pub(super) codes: Option<Codes>,
+    /// How far the PBX's clock is ahead of ours.
+    pub(super) ahead: SignedDuration,
+    /// A token whose proof failed for want of an answer: the next login starts with the proof, which
+    /// spares the directory a password check and us a one-time password.
+    pub(super) unproven: Option<Token>,
+    /// Dead sessions in a row.
+    pub(super) dead: u32,
+    /// What the last login failed with.
+    failure: Option<AuthError>,
+}
+
+#[derive(Clone)]
+pub(super) struct Held {
+    pub(super) grant: Grant,
+    pub(super) renew_at: Timestamp,
+}
+
+impl Account {
+    /// Fails only if the TOTP secret is none. Makes no request.
+    pub fn new(config: Config, client: api::Client) -> Result<Self, AuthError> {
+        Self::with_clock(config, client, Arc::new(System))
+    }
+
+    /// [`Account::new`] on another clock.
+    pub fn with_clock(config: Config, client: api::Client, clock: Arc<dyn Clock>) -> Result<Self, AuthError> {
+        let codes = config.totp_secret.as_ref().map(Totp::new).transpose()?.map(Codes::new);
+        let desk = Desk { codes, ahead: SignedDuration::ZERO, unproven: None, dead: 0, failure: None };
+        Ok(Self {
+            shared: Arc::new(Shared {
+                config,
+                client,
+                clock,
+                desk: tokio::sync::Mutex::new(desk),
+                held: Mutex::new(None),
+                retired: Mutex::new(Vec::new()),
+                rounds: AtomicU64::new(0),
+                changed: Notify::new(),
+            }),
+        })
+    }
+
+    /// The present grant, or else one from a login.
+    ///
+    /// Of several callers one logs in and all get its outcome, good or bad. May take a minute: a
+    /// one-time password may have to wait for the next step, twice. It does not retry otherwise; see
+    /// [`AuthError::consequence`].
+    ///
+    /// Cancel safe: the next caller logs in instead. The PBX may keep a token that nobody will log
+    /// out (it ends by itself after two weeks).
+    pub async fn grant(&self) -> Result<Grant, AuthError> {
+        let shared = &self.shared;
+        if let Some(grant) = shared.current() {
+            return Ok(grant);
+        }
+        let seen = shared.rounds.load(Ordering::Acquire);
+        let mut desk = shared.desk.lock().await;
+        if let Some(grant) = shared.current() {
+            return Ok(grant);
+        }
+        if shared.rounds.load(Ordering::Acquire) != seen
+            && let Some(failure) = &desk.failure
+        {
+            return Err(failure.clone());
+        }
+        shared.round(&mut desk).await
+    }
+
+    /// The PBX no longer takes this token: the next [`Account::grant`] logs in anew. Without effect
+    /// if the token is already out of use, so a late report can't end its successor.
+    pub fn discard(&self, token: &Token) {
+        let shared = &self.shared;
+        let discarded = {
+            let mut held = shared.held();
+            if held.as_ref().is_some_and(|held| held.grant.token.is_same(token)) { held.take() } else { None }
+        };
+        if let Some(Held { grant, .. }) = discarded {
+            // Whether it is really dead is the PBX's to know; a logout of a dead token does no harm.
+            shared.retire(grant.token);
+        }
+    }
+
+    /// Logs out every token that the PBX may still list, for a clean stop; stop the renewal first.
+    /// Never longer than `limit`; what fails is left to expire. Open sockets stay up.
+    pub async fn logout(&self, limit: Duration) {
+        let shared = &self.shared;
+        let all = async {
+            let mut desk = shared.desk.lock().await;
+            let mut tokens =
+                std::mem::take(&mut *shared.retired.lock().unwrap_or_else(PoisonError::into_inner));
+            tokens.extend(desk.unproven.take());
+            tokens.extend(shared.held().take().map(|held| held.grant.token));
+            for (index, token) in tokens.iter().enumerate() {
+                if tokens[..index].iter().any(|earlier| earlier.is_same(token)) {
+                    continue;
+                }
+                if let Err(error) = shared.client.logout(token.secret()).await {
+                    tracing::debug!(%error, "a token could not be logged out");
+                }
+            }
+        };
+        if tokio::time::timeout(limit, all).await.is_err() {
+            tracing::debug!("the logout took too long and was left");
+        }
+    }
+}
+
+impl Shared {
+    pub(super) fn held(&self) -> MutexGuard<'_, Option<Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn current(&self) -> Option<Grant> {
+        let now = self.clock.now();
+        self.held().as_ref().filter(|held| held.grant.token.is_fresh(now)).map(|held| held.grant.clone())
+    }
+
+    /// One login from start to end; its outcome becomes that of all who wait.
+    pub(super) async fn round(&self, desk: &mut Desk) -> Result<Grant, AuthError> {
+        let outcome = self.login(desk).await;
+        desk.failure = outcome.as_ref().err().cloned();
+        if let Ok(grant) = &outcome {
+            self.hold(grant.clone());
+        }
+        self.rounds.fetch_add(1, Ordering::Release);
+        outcome
+    }
+
+    fn hold(&self, grant: Grant) {
+        let renew_at = renew_at(grant.token.received(), grant.token.lifetime(), fastrand::f64());
+        let fresh = grant.token.clone();
+        let before = self.held().replace(Held { grant, renew_at });
+        match before {
+            Some(before) if !before.grant.token.is_same(&fresh) => self.retire(before.grant.token),
+            _ => self.changed.notify_one(),
+        }
+    }
+
+    pub(super) fn retire(&self, token: Token) {
+        /// A PBX that is away takes no logouts, and the oldest tokens are the first to expire anyway.
+        const MOST: usize = 16;
+        let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        if retired.len() == MOST {
+            retired.remove(0);
+        }
+        retired.push(token);
+        drop(retired);
+        self.changed.notify_one();
+    }
+
+    pub(super) fn retired(&self) -> Option<Token> {
+        self.retired.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account")
+            .field("config", &self.shared.config)
+            .field("client", &self.shared.client)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,149 @@
+//! What a login can end in, and what follows from it.
+
+use std::time::Duration;
+
+use crate::{
+    api::{ApiError, Said},
+    auth::TotpError,
+};
+
+/// What to do about a failed login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consequence {
+    /// Try again soon, with the usual backoff: the PBX is away for the moment.
+    Soon,
+    /// Try again in minutes: each attempt may count towards locking the account.
+    Slowly,
+    /// The token is dead; log in anew at once, with the usual backoff.
+    NewLogin,
+    /// Somebody must change something. Raise an alarm and try again in minutes, since the service
+    /// never gives up.
+    Operator,
+}
+
+/// Why there is no grant. `url` has no user info; no text of the server's own is repeated.
+#[derive(Debug, Clone, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum AuthError {
+    /// The request itself failed, at whatever step.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// 401 at login. The middleware gives the same answer when its backend is down or still starting.
+    #[error(
+        "{url} refused the login of `{user}`: either user name or password is wrong, or the PBX is still starting (it answers both alike); \
+         if it lasts, check `username` (lower case, no @domain, not an extension), `password`, and that the user has a profile"
+    )]
+    Credentials { url: String, user: String },
+    /// 401 with `missing Username or Password`: what we sent did not arrive.
+    #[error(
+        "{url} found no user name or password in the login of `{user}`: something on the way changes requests, check `url` and `proxy`"
+    )]
+    NotReceived { url: String, user: String },
+    #[error(
+        "{url} answered {status}: there is no CTI API at that path, check `url` (usually https://HOST/api)"
+    )]
+    NoApi { url: String, status: u16 },
+    #[error(
+        "{url}: `{user}` needs a one-time password, and no `totp_secret` is configured; set it, or switch two-factor authentication off for this user"
+    )]
+    OtpMissing { url: String, user: String },
+    #[error(
+        "{url} knows no one-time password secret for `{user}`: make a QR code for this user in the web interface and set `totp_secret` to its secret \
+         (or `username` is written in another case than the PBX has it)"
+    )]
+    OtpNoSecret { url: String, user: String },
+    /// Twice, in two steps.
+    #[error(
+        "{url} refused two one-time passwords of `{user}` in a row: check `totp_secret`, and the clocks of this machine and of the PBX"
+    )]
+    OtpRefused { url: String, user: String },
+    /// The login was answered 200, yet `/user/me` refuses its token.
+    #[error(
+        "{url} answered {status} right after the login of `{user}`: the PBX made a dead session; it may be restarting; \
+         if it lasts, check `username` (lower case, no @domain, not an extension)"
+    )]
+    DeadSession {
+        url: String,
+        user: String,
+        status: u16,
+        /// The login before this one ended the same way.
+        again: bool,
+    },
+    /// Between login and one-time password the token was withdrawn.
+    #[error(
+        "{url} answered {status} to the one-time password of `{user}`: its token was withdrawn meanwhile (the PBX restarted, or two-factor authentication was changed)"
+    )]
+    Withdrawn { url: String, user: String, status: u16 },
+    #[error(transparent)]
+    TotpSecret(#[from] TotpError),
+}
+
+impl AuthError {
+    /// What to do about it.
+    pub fn consequence(&self) -> Consequence {
+        match self {
+            Self::Api(error) => of_request(error),
+            Self::Credentials { .. } | Self::OtpRefused { .. } | Self::DeadSession { again: true, .. } => {
+                Consequence::Slowly
+            }
+            Self::DeadSession { again: false, .. } | Self::Withdrawn { .. } => Consequence::NewLogin,
+            Self::NotReceived { .. }
+            | Self::NoApi { .. }
+            | Self::OtpMissing { .. }
+            | Self::OtpNoSecret { .. }
+            | Self::TotpSecret(_) => Consequence::Operator,
+        }
+    }
+
+    /// How long the server asked us to wait at least (`Retry-After`).
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Api(ApiError::Limited { retry_after, .. }) => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// The meaning of a failed `POST /login`.
+    pub(super) fn at_login(error: ApiError, user: &str) -> Self {
+        let user = user.to_owned();
+        match error {
+            ApiError::Refused { url, status: 401, said: Said::MissingCredentials } => {
+                Self::NotReceived { url, user }
+            }
+            ApiError::Refused { url, status: 401, .. } => Self::Credentials { url, user },
+            ApiError::Refused { url, status: status @ (404 | 405), .. } => Self::NoApi { url, status },
+            other => Self::Api(other),
+        }
+    }
+
+    /// The meaning of a failed `POST /2fa/verify-otp`.
+    pub(super) fn at_otp(error: ApiError, user: &str) -> Self {
+        let user = user.to_owned();
+        match error {
+            ApiError::Refused { url, said: Said::InvalidOtp, .. } => Self::OtpRefused { url, user },
+            ApiError::Refused { url, said: Said::NoOtpSecret, .. } => Self::OtpNoSecret { url, user },
+            ApiError::Refused { url, status: status @ (401 | 403), .. } => {
+                Self::Withdrawn { url, user, status }
+            }
+            other => Self::Api(other),
+        }
+    }
+}
+
+fn of_request(error: &ApiError) -> Consequence {
+    match error {
+        ApiError::Unreachable { .. } | ApiError::TimedOut { .. } | ApiError::CutShort { .. } => {
+            Consequence::Soon
+        }
+        ApiError::Refused { status, .. } if *status >= 500 => Consequence::Soon,
+        ApiError::Limited { .. } | ApiError::Refused { .. } | ApiError::Unreadable { .. } => {
+            Consequence::Slowly
+        }
+        ApiError::Untrusted { .. }
+        | ApiError::Redirect { .. }
+        | ApiError::NotTheApi { .. }
+        | ApiError::TooLarge { .. }
+        | ApiError::Trust(_)
+        | ApiError::Setup { .. } => Consequence::Operator,
+    }
+}

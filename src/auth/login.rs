@@ -1,0 +1,127 @@
+//! The steps of one login.
+
+use jiff::{SignedDuration, Timestamp};
+use tracing::warn;
+
+use super::{
+    account::{Desk, Grant, Shared},
+    error::AuthError,
+    token::{Claims, Token},
+    totp,
+};
+use crate::api::{self, ApiError, Me, Said};
+
+impl Shared {
+    /// From nothing to a proven grant. Changes nothing but `desk`.
+    pub(super) async fn login(&self, desk: &mut Desk) -> Result<Grant, AuthError> {
+        if let Some(left) = desk.unproven.clone().filter(|token| token.is_fresh(self.clock.now())) {
+            match self.client.me(left.secret()).await {
+                Ok(me) => return Ok(self.proven(desk, left, me)),
+                Err(error) if !is_dead(&error) => return Err(error.into()),
+                Err(_) => self.bury(desk),
+            }
+        }
+        let mut token = self.password(desk).await?;
+        if token.claims().is_some_and(Claims::otp_due) {
+            token = self.one_time_password(desk, token).await?;
+        }
+        // Set before the proof, so that a dropped future leaves it too.
+        desk.unproven = Some(token.clone());
+        let mut proof = self.client.me(token.secret()).await;
+        // A pending one-time password and a revoked token look alike here. Only the claims tell
+        // them apart, and this token has none that we can read.
+        if token.claims().is_none() && desk.codes.is_some() && is_no_permission(&proof) {
+            token = self.one_time_password(desk, token).await?;
+            desk.unproven = Some(token.clone());
+            proof = self.client.me(token.secret()).await;
+        }
+        match proof {
+            Ok(me) => Ok(self.proven(desk, token, me)),
+            Err(ApiError::Refused { url, status, .. }) if matches!(status, 400 | 401 | 403) => {
+                self.bury(desk);
+                let again = desk.dead > 0;
+                desk.dead = desk.dead.saturating_add(1);
+                Err(AuthError::DeadSession { url, user: self.config.username.clone(), status, again })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn password(&self, desk: &mut Desk) -> Result<Token, AuthError> {
+        let user = &self.config.username;
+        let login = self.client.login(user, &self.config.password).await;
+        let login = login.map_err(|error| AuthError::at_login(error, user))?;
+        Ok(self.received(desk, login))
+    }
+
+    /// The step-1 token is dead afterwards. Should this fail, it stays listed until it expires: a
+    /// logout with the one-time password pending is refused.
+    async fn one_time_password(&self, desk: &mut Desk, token: Token) -> Result<Token, AuthError> {
+        let user = &self.config.username;
+        let mut refused = None;
+        // One more in the next step: a code may be late by the time it arrives, or a clock be off.
+        for _ in 0..2 {
+            let Some(codes) = &mut desk.codes else {
+                let url = self.client.url().to_string();
+                return Err(AuthError::OtpMissing { url, user: user.clone() });
+            };
+            let code = loop {
+                match codes.take(pbx_time(self.clock.now(), desk.ahead)) {
+                    Ok(code) => break code,
+                    Err(wait) => self.clock.sleep(wait).await,
+                }
+            };
+            match self.client.verify_otp(user, token.secret(), &code).await {
+                Ok(login) => return Ok(self.received(desk, login)),
+                Err(error @ ApiError::Refused { said: Said::InvalidOtp, .. }) => refused = Some(error),
+                Err(error) => return Err(AuthError::at_otp(error, user)),
+            }
+        }
+        let url = self.client.url().to_string();
+        Err(refused.map_or(AuthError::OtpRefused { url, user: user.clone() }, |error| {
+            AuthError::at_otp(error, user)
+        }))
+    }
+
+    fn received(&self, desk: &mut Desk, login: api::Login) -> Token {
+        let now = self.clock.now();
+        if let Some(date) = login.date {
+            let ahead = totp::skew(date, now);
+            // `Date` alone makes it waver by a second: that is no change.
+            if (ahead - desk.ahead).abs() >= SignedDuration::from_secs(2) {
+                warn!(
+                    user = self.config.username,
+                    pbx_ahead_s = ahead.as_secs(),
+                    "the clocks of PBX and this machine differ; one-time passwords follow the PBX's"
+                );
+                desk.ahead = ahead;
+            }
+        }
+        Token::new(login, now, desk.ahead)
+    }
+
+    fn proven(&self, desk: &mut Desk, token: Token, me: Me) -> Grant {
+        desk.unproven = None;
+        desk.dead = 0;
+        Grant { token, me, username: self.config.username.clone() }
+    }
+
+    /// A dead session's token is still in the PBX's list, where it would stay for two weeks.
+    fn bury(&self, desk: &mut Desk) {
+        if let Some(token) = desk.unproven.take() {
+            self.retire(token);
+        }
+    }
+}
+
+fn pbx_time(now: Timestamp, ahead: SignedDuration) -> Timestamp {
+    now.saturating_add(ahead).unwrap_or(now)
+}
+
+fn is_dead(error: &ApiError) -> bool {
+    matches!(error, ApiError::Refused { status: 400 | 401 | 403, .. })
+}
+
+fn is_no_permission(proof: &Result<Me, ApiError>) -> bool {
+    matches!(proof, Err(ApiError::Refused { status: 403, said: Said::NoPermission, .. }))
+}

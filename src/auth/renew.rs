@@ -1,0 +1,129 @@
+//! Renewal: there is no refresh route, so a token is renewed by another login, ahead of its end.
+//!
+//! Nobody waits for it. Should it fail until the old token ends, the next [`Account::grant`] logs
+//! in just the same; so it retries patiently, and its warnings are seen nowhere else.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::{
+    account::{Account, Held, Shared},
+    clock,
+    error::{AuthError, Consequence},
+    token::Token,
+};
+use crate::retry::{Backoff, Range};
+
+const SOON: Range = Range { from: Duration::from_secs(30), to: Duration::from_mins(10) };
+const SLOWLY: Range = Range { from: Duration::from_mins(5), to: Duration::from_hours(1) };
+
+/// A token that doesn't tell its end is renewed as if it lived for this long.
+const ASSUMED: Duration = Duration::from_hours(24);
+/// For one logout of an old token.
+const LOGOUT: Duration = Duration::from_secs(10);
+
+/// When to renew: after 70 to 80 % of the lifetime, spread by `jitter` (0 to 1) so that several
+/// bridges started together don't log in together. Of the usual two weeks almost three days are left
+/// for retries.
+pub(super) fn renew_at(received: Timestamp, lifetime: Option<Duration>, jitter: f64) -> Timestamp {
+    let share = 0.8 - 0.1 * jitter.clamp(0.0, 1.0);
+    received.saturating_add(lifetime.unwrap_or(ASSUMED).mul_f64(share)).unwrap_or(Timestamp::MAX)
+}
+
+impl Account {
+    /// Renews the token for as long as there is one, and logs out those that are out of use, until
+    /// `stop`. Run it as a task; a second one at the same time would find nothing to do.
+    pub async fn renew(&self, stop: CancellationToken) {
+        stop.run_until_cancelled(self.shared.renewals()).await;
+    }
+}
+
+impl Shared {
+    async fn renewals(&self) {
+        let mut soon = Backoff::new(SOON);
+        let mut slowly = Backoff::new(SLOWLY);
+        loop {
+            self.sweep().await;
+            let held = self.held().clone();
+            let Some(Held { grant, renew_at }) = held else {
+                self.changed.notified().await;
+                continue;
+            };
+            tokio::select! {
+                () = self.changed.notified() => continue,
+                () = clock::until(&*self.clock, renew_at) => {}
+            }
+            let Err(error) = self.replace(&grant.token).await else {
+                soon.reset();
+                slowly.reset();
+                continue;
+            };
+            let delay = match error.consequence() {
+                Consequence::Soon | Consequence::NewLogin => soon.delay(),
+                Consequence::Slowly | Consequence::Operator => slowly.delay(),
+            };
+            let delay = delay.max(error.retry_after().unwrap_or_default());
+            let user = &self.config.username;
+            warn!(user, %error, again_in = ?delay, "token not renewed; the present one stays in use");
+            self.clock.sleep(delay).await;
+        }
+    }
+
+    /// Logs in and swaps. Nothing if `old` is no longer the token in use.
+    async fn replace(&self, old: &Token) -> Result<(), AuthError> {
+        let mut desk = self.desk.lock().await;
+        if !self.held().as_ref().is_some_and(|held| held.grant.token.is_same(old)) {
+            return Ok(());
+        }
+        let grant = self.round(&mut desk).await?;
+        let user = &self.config.username;
+        info!(user, expires_in = ?grant.token.lifetime(), "token renewed");
+        Ok(())
+    }
+
+    /// Logs out the retired tokens, once a proven one is in use: then none of them is the user's last,
+    /// whose logout would also end the session that live sockets were opened with.
+    async fn sweep(&self) {
+        loop {
+            // Taken anew for each, so that a login waits for one logout at most.
+            let desk = self.desk.lock().await;
+            let Some(held) = self.held().clone() else { return };
+            let Some(old) = self.retired() else { return };
+            let in_use = held.grant.token.is_same(&old);
+            if in_use || desk.unproven.as_ref().is_some_and(|token| token.is_same(&old)) {
+                continue;
+            }
+            match tokio::time::timeout(LOGOUT, self.client.logout(old.secret())).await {
+                Ok(Ok(())) => debug!("an old token is logged out"),
+                Ok(Err(error)) => debug!(%error, "an old token could not be logged out"),
+                Err(_) => {
+                    debug!("the logout of an old token took too long and was left");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_renewal_comes_between_70_and_80_percent_of_the_lifetime() {
+        let day = Duration::from_hours(24);
+        let received = Timestamp::from_second(1_796_000_000).unwrap();
+        let after = |lifetime, jitter| {
+            Duration::try_from(renew_at(received, lifetime, jitter).duration_since(received)).unwrap()
+        };
+        assert_eq!(after(Some(day * 10), 0.0), day * 8);
+        assert!(after(Some(day * 10), 1.0).abs_diff(day * 7) < Duration::from_millis(1));
+        assert!(after(None, 0.0) < day, "an unknown end is taken for a near one");
+        // The 100 years of a persistent token, and an absurd claim.
+        assert_eq!(renew_at(received, Some(Duration::from_secs(u64::MAX / 2)), 0.5), Timestamp::MAX);
+    }
+}

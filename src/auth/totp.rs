@@ -1,0 +1,185 @@
+//! Time-based one-time passwords (RFC 6238): SHA-1, six digits, steps of 30 s, as the PBX has them.
+
+use std::{fmt, time::Duration};
+
+use data_encoding::BASE32_NOPAD;
+use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret, SecretString};
+
+/// Seconds per step.
+const STEP: i64 = 30;
+
+/// Why a secret is none. Never shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TotpError {
+    /// Some character is outside base32's alphabet, or the length is impossible.
+    #[error(
+        "`totp_secret` is not base32 (letters A to Z, digits 2 to 7); copy the `secret` of the QR code's otpauth URL"
+    )]
+    NotBase32,
+    /// No characters, or too few for a single byte.
+    #[error("`totp_secret` is empty; copy the `secret` of the QR code's otpauth URL")]
+    Empty,
+}
+
+/// Computes codes from a secret.
+pub struct Totp(totp_rs::Totp);
+
+impl Totp {
+    /// Base32 in either case; blanks, hyphens and padding are ignored, since secrets are shown in groups.
+    pub fn new(secret: &SecretString) -> Result<Self, TotpError> {
+        let text: String = secret
+            .expose_secret()
+            .chars()
+            .filter(|c| !c.is_whitespace() && !matches!(c, '-' | '='))
+            .map(|c| c.to_ascii_uppercase())
+            .collect();
+        let bytes = BASE32_NOPAD.decode(text.as_bytes()).map_err(|_| TotpError::NotBase32)?;
+        if bytes.is_empty() {
+            return Err(TotpError::Empty);
+        }
+        Ok(Self::from_bytes(bytes, 6))
+    }
+
+    fn from_bytes(secret: Vec<u8>, digits: u8) -> Self {
+        // Not the checking constructor: it refuses secrets under 128 bits, and whether those are
+        // good enough is for the PBX to decide, which made the secret.
+        Self(
+            totp_rs::Builder::new()
+                .with_algorithm(totp_rs::Algorithm::SHA1)
+                .with_digits(digits)
+                .with_step_duration(STEP.unsigned_abs())
+                .with_secret(secret)
+                .build_noncompliant(),
+        )
+    }
+
+    /// The code for the step that `at` falls in.
+    pub fn code(&self, at: Timestamp) -> SecretString {
+        let seconds = u64::try_from(at.as_second()).unwrap_or(0);
+        self.0.generate(seconds).to_string().into()
+    }
+}
+
+impl fmt::Debug for Totp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Totp([REDACTED])")
+    }
+}
+
+/// Codes, each given out once.
+///
+/// The PBX has no memory of used codes, but other servers of its make may, and RFC 6238, section
+/// 5.2, demands one: a code that was seen on the way is then worth nothing.
+#[derive(Debug)]
+pub struct Codes {
+    totp: Totp,
+    /// The newest step whose code may have left the process.
+    last: Option<i64>,
+}
+
+impl Codes {
+    /// None given out yet.
+    pub fn new(totp: Totp) -> Self {
+        Self { totp, last: None }
+    }
+
+    /// The code for `now` by the PBX's clock; or how long to wait for the next step, when this
+    /// step's code is spent. A code counts as spent once taken, sent or not.
+    pub fn take(&mut self, now: Timestamp) -> Result<SecretString, Duration> {
+        let step = now.as_second().div_euclid(STEP);
+        // A correction of the clock can lead back to a spent step. One that leads back further than
+        // that is a clock set anew, and the steps of its past are none of these.
+        if let Some(last) = self.last
+            && (step..=step + 4).contains(&last)
+        {
+            let next = Timestamp::from_second((last + 1) * STEP).unwrap_or(now);
+            return Err(Duration::try_from(next.duration_since(now)).unwrap_or_default());
+        }
+        self.last = Some(step);
+        Ok(self.totp.code(now))
+    }
+}
+
+/// How far the PBX's clock is ahead of ours, from an answer's `Date` that arrived at `now`.
+///
+/// `Date` is cut to whole seconds, and the answer was under way: under 2 s is no difference.
+pub fn skew(date: Timestamp, now: Timestamp) -> SignedDuration {
+    let ahead = date.duration_since(now) + SignedDuration::from_millis(500);
+    if ahead.abs() < SignedDuration::from_secs(2) { SignedDuration::ZERO } else { ahead }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    /// RFC 6238, appendix B, the rows for SHA-1; six digits are the last six of the eight.
+    const VECTORS: [(i64, &str); 6] = [
+        (59, "94287082"),
+        (1_111_111_109, "07081804"),
+        (1_111_111_111, "14050471"),
+        (1_234_567_890, "89005924"),
+        (2_000_000_000, "69279037"),
+        (20_000_000_000, "65353130"),
+    ];
+
+    #[test]
+    fn the_vectors_of_rfc_6238() {
+        let secret = b"12345678901234567890";
+        let eight = Totp::from_bytes(secret.to_vec(), 8);
+        let six = Totp::new(&BASE32_NOPAD.encode(secret).into()).unwrap();
+        for (time, code) in VECTORS {
+            assert_eq!(eight.code(at(time)).expose_secret(), code);
+            assert_eq!(six.code(at(time)).expose_secret(), &code[2..]);
+        }
+    }
+
+    #[test]
+    fn secrets_come_in_groups_cases_and_padding() {
+        for text in
+            ["gezd gnbv gy3t qojq", "GEZDGNBVGY3TQOJQ", "GEZD-GNBV-GY3T-QOJQ", "GEZDGNBVGY3TQOJQ====\n"]
+        {
+            let code = Totp::new(&text.into()).unwrap().code(at(59));
+            assert_eq!(code.expose_secret().len(), 6, "{text}");
+        }
+        assert_eq!(Totp::new(&"planted1089".into()).unwrap_err(), TotpError::NotBase32);
+        assert_eq!(Totp::new(&" - ".into()).unwrap_err(), TotpError::Empty);
+    }
+
+    #[test]
+    fn a_code_is_given_once_in_its_step() {
+        let mut codes = Codes::new(Totp::new(&"GEZDGNBVGY3TQOJQ".into()).unwrap());
+        let first = codes.take(at(1_000_000_010)).unwrap();
+        // 1,000,000,020 starts a step.
+        assert_eq!(codes.take(at(1_000_000_010)).unwrap_err(), Duration::from_secs(10));
+        assert_eq!(codes.take(at(1_000_000_019)).unwrap_err(), Duration::from_secs(1));
+        let second = codes.take(at(1_000_000_020)).unwrap();
+        assert_ne!(first.expose_secret(), second.expose_secret());
+        assert_eq!(
+            codes.take(at(1_000_000_015)).unwrap_err(),
+            Duration::from_secs(35),
+            "the clock was put back"
+        );
+        assert!(codes.take(at(900_000_000)).is_ok(), "the clock was set anew: no wait of years");
+    }
+
+    #[test]
+    fn a_skew_below_the_resolution_of_date_is_none() {
+        let now = at(1_000_000_000) + Duration::from_millis(300);
+        for (seconds, expected) in [(0, 0), (1, 0), (-2, 0), (2, 2200), (-3, -2800), (3600, 3_600_200)] {
+            assert_eq!(skew(at(1_000_000_000 + seconds), now).as_millis(), expected, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let codes = Codes::new(Totp::new(&"GEZDGNBVGY3TQOJQ".into()).unwrap());
+        assert!(!format!("{codes:?}").contains("GEZD"));
+        assert!(!format!("{codes:?}").contains("49, 50, 51"));
+    }
+}

@@ -1,0 +1,69 @@
+//! The command line.
+
+use std::{future::Future, io};
+
+use clap::{Parser, Subcommand};
+
+use crate::{commands, config::Flags, exit::Exit};
+
+const AFTER: &str = "\
+Exit codes: 0 clean, 64 command line, 70 internal, 75 stopped with undelivered events, 78 configuration.
+A look without a PBX: cti-bridge demo --pretty";
+
+/// Republishes every event of a NethVoice telephone system on NATS, in order and without silent loss.
+#[derive(Debug, Parser)]
+#[command(version = VERSION, after_help = AFTER, disable_help_subcommand = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("CTI_BRIDGE_COMMIT"), ")");
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+#[allow(missing_docs, reason = "each command documents itself")]
+pub enum Command {
+    Run(commands::run::Args),
+    Config {
+        #[command(flatten)]
+        args: commands::config::Args,
+        #[command(flatten)]
+        flags: Flags,
+    },
+    Demo(commands::demo::Args),
+    Simulate(commands::simulate::Args),
+}
+
+impl Cli {
+    /// Runs the command.
+    pub fn run(self) -> Exit {
+        match self.command {
+            Command::Run(args) => commands::run::run(&args),
+            Command::Config { args, flags } => {
+                // A closed pipe is no fault of ours.
+                commands::config::run(&args, &flags, &mut io::stdout(), &mut io::stderr())
+                    .unwrap_or(Exit::Clean)
+            }
+            Command::Demo(args) => commands::demo::run(&args),
+            Command::Simulate(args) => commands::simulate::run(&args),
+        }
+    }
+}
+
+/// Runs a command's future on a runtime of its own. None, and a line on standard error, if there can be none.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> Option<T> {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => {
+            let value = runtime.block_on(future);
+            // A blocking read of a terminal can't be cancelled; it shall not keep the process.
+            runtime.shutdown_background();
+            Some(value)
+        }
+        Err(error) => {
+            tracing::error!(%error, "no runtime: the system gives no more threads or files");
+            None
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! `cti-bridge config check|show|schema`.
+
+use std::io::{self, Write};
+
+use crate::{
+    config::{self, Flags, Loaded},
+    exit::Exit,
+};
+
+/// Look at the configuration without running.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub action: Action,
+}
+
+/// What to do with the configuration.
+#[derive(Debug, Clone, Copy, clap::Subcommand)]
+pub enum Action {
+    /// Check it: prints all problems, or "ok". Reads the secrets, connects to nothing
+    Check,
+    /// Print what holds, and who set it. Secrets are not shown
+    Show,
+    /// Print the JSON Schema of the file
+    Schema,
+}
+
+/// Runs the command. Results go to `out`, problems and warnings to `err`.
+pub fn run(args: &Args, flags: &Flags, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+    if let Action::Schema = args.action {
+        writeln!(out, "{:#}", config::schema().as_value())?;
+        return Ok(Exit::Clean);
+    }
+    let loaded = match config::load(flags) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            writeln!(err, "{problems}")?;
+            return Ok(Exit::Config);
+        }
+    };
+    for warning in &loaded.warnings {
+        writeln!(err, "warning: {warning}")?;
+    }
+    match args.action {
+        Action::Show => write!(out, "{}", loaded.settings)?,
+        Action::Check | Action::Schema => writeln!(out, "{}", summary(&loaded))?,
+    }
+    Ok(Exit::Clean)
+}
+
+fn summary(loaded: &Loaded) -> String {
+    let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
+    let config = &loaded.config;
+    format!("ok: {}, {}", count(config.sources.len(), "source"), count(config.sinks.len(), "sink"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn output(action: Action, text: &str) -> (Exit, String, String) {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("config.toml");
+        std::fs::write(&file, text).unwrap();
+        let flags = Flags { config: Some(file.clone()), ..Flags::default() };
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let exit = run(&Args { action }, &flags, &mut out, &mut err).unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(file.to_str().unwrap(), "FILE");
+        (exit, text(out), text(err))
+    }
+
+    const GOOD: &str = "[sources.p]\nurl = \"https://p\"\nusername = \"u\"\npassword = \"pw\\n\"\n[sinks.s]\ntype = \"stdout\"\n";
+
+    #[test]
+    fn check_says_ok_or_what_is_wrong() {
+        let (exit, out, _) = output(Action::Check, GOOD);
+        assert_eq!((exit, out.as_str()), (Exit::Clean, "ok: 1 source, 1 sink\n"));
+        let (exit, out, err) = output(Action::Check, &GOOD.replace("username", "user"));
+        assert_eq!((exit, out.as_str()), (Exit::Config, ""));
+        assert_eq!(
+            err,
+            "FILE:1: sources.p: `username` is missing: set it\n\
+             FILE:3: sources.p.user: is no key here: did you mean `username`?\n"
+        );
+    }
+
+    #[test]
+    fn show_says_who_set_what() {
+        let (exit, out, _) = output(Action::Show, &format!("instance = \"office\"\n{GOOD}"));
+        assert_eq!(exit, Exit::Clean);
+        for line in [
+            "instance = \"office\"  # from FILE:1",
+            "drain_timeout = \"10s\"  # default",
+            "sources.p.password = \"********\"  # from FILE:5",
+            "sources.p.insecure_skip_verify = false  # default",
+            "sinks.s.type = \"stdout\"  # from FILE:7",
+        ] {
+            assert!(out.lines().any(|found| found == line), "{line}\n{out}");
+        }
+        out.parse::<toml_edit::DocumentMut>().unwrap();
+    }
+
+    #[test]
+    fn the_schema_is_json() {
+        let (exit, out, _) = output(Action::Schema, "not even TOML");
+        let schema: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((exit, schema["type"].as_str()), (Exit::Clean, Some("object")));
+    }
+}

@@ -1,0 +1,34 @@
+//! `cti-bridge run`: the service.
+
+use crate::{
+    app, cli,
+    config::{self, Flags},
+    exit::Exit,
+    telemetry,
+};
+
+/// Run the bridge.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// Runs until it is stopped.
+pub fn run(args: &Args) -> Exit {
+    let loaded = match config::load(&args.flags) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            #[allow(clippy::print_stderr, reason = "the log is configured by what can't be read")]
+            {
+                eprintln!("{problems}");
+            }
+            return Exit::Config;
+        }
+    };
+    telemetry::start(&loaded.config.log);
+    for warning in &loaded.warnings {
+        tracing::warn!(warning, "configuration");
+    }
+    cli::block_on(app::run(&loaded.config, app::Options::default())).unwrap_or(Exit::Internal)
+}

@@ -1,0 +1,200 @@
+//! Holds the merged tree against the schema, so that serde finds nothing left to refuse.
+//!
+//! serde stops at its first error and prints the value it refused. Here every key is looked at, no value
+//! that may be secret is repeated, and what is wrong is taken out, so that the rest can still be checked.
+//! Defaults are filled in on the way, which makes the tree the effective configuration.
+
+use figment::value::{Dict, Num, Value};
+
+use super::{
+    address::{ADDRESS, Address},
+    name,
+    origin::{Origin, join},
+    quantity::{INTERVAL, Interval, SIZE, SPAN, Size, Span},
+    remedy,
+    schema::Node,
+    section::Findings,
+    setting::Settings,
+};
+/// What a string of some format has to be.
+type Reader = fn(&str) -> Result<(), String>;
+
+const FORMATS: &[(&str, Reader)] = &[
+    (SPAN, |text| text.parse::<Span>().map(drop)),
+    (INTERVAL, |text| text.parse::<Interval>().map(drop)),
+    (SIZE, |text| text.parse::<Size>().map(drop)),
+    (ADDRESS, |text| text.parse::<Address>().map(drop)),
+];
+
+/// Checks the whole tree and fills in defaults. Yields the effective settings.
+pub(super) fn check(tree: &mut Dict, findings: &mut Findings) -> Settings {
+    let mut walk = Walk { findings, settings: Settings::default() };
+    walk.table("", tree, Node::root());
+    walk.settings
+}
+
+struct Walk<'a> {
+    findings: &'a mut Findings,
+    settings: Settings,
+}
+
+impl Walk<'_> {
+    /// A table with keys of ours.
+    fn table(&mut self, path: &str, table: &mut Dict, node: Node<'_>) {
+        let Some(node) = self.variant(path, table, node) else {
+            table.clear();
+            return;
+        };
+        for (key, mut value) in std::mem::take(table) {
+            let path = join(path, &key);
+            match node.key(&key) {
+                None => self.findings.problem(&path, remedy::unknown(&key, &[node])),
+                Some(inner) => {
+                    if self.value(&path, &mut value, inner) {
+                        self.settings.add(&path, &value, inner, self.findings.origins.of(&path));
+                        table.insert(key, value);
+                    }
+                }
+            }
+        }
+        for (key, inner) in node.keys().filter(|(key, _)| !table.contains_key(*key)).collect::<Vec<_>>() {
+            self.absent(path, key, table, inner, node);
+        }
+    }
+
+    /// The shape of this table; `None` if nobody can tell it.
+    fn variant<'n>(&mut self, path: &str, table: &Dict, node: Node<'n>) -> Option<Node<'n>> {
+        let Some(variants) = node.variants() else { return Some(node) };
+        let (words, shapes): (Vec<&str>, Vec<Node<'n>>) = variants.into_iter().unzip();
+        let word = table.get("type").map(|value| value.as_str().unwrap_or_default());
+        if let Some(shape) = words.iter().position(|known| Some(*known) == word) {
+            return shapes.get(shape).copied();
+        }
+        match word {
+            None => self
+                .findings
+                .problem(path, format!("`type` is missing: set it to {}", remedy::listed(&words))),
+            Some(word) => self.findings.problem(&join(path, "type"), remedy::word("type", word, &words)),
+        }
+        // A key that no shape has is wrong whatever the type will be.
+        for key in table.keys().filter(|key| !shapes.iter().any(|shape| shape.key(key).is_some())) {
+            self.findings.problem(&join(path, key), remedy::unknown(key, &shapes));
+        }
+        None
+    }
+
+    /// A key nobody set, or whose value was refused.
+    fn absent(&mut self, path: &str, key: &str, table: &mut Dict, inner: Node<'_>, node: Node<'_>) {
+        let full = join(path, key);
+        if inner.kind() == "object" {
+            let mut empty = Dict::new();
+            self.object(&full, &mut empty, inner);
+            table.insert(key.to_owned(), empty.into());
+        } else if let Some(Ok(default)) = inner.default().map(Value::serialize) {
+            self.settings.add(&full, &default, inner, Origin::Default);
+            table.insert(key.to_owned(), default);
+        } else if node.required().any(|required| required == key) && !self.is_set(&full) {
+            self.findings.problem(path, format!("`{key}` is missing: set it"));
+        }
+    }
+
+    fn is_set(&self, path: &str) -> bool {
+        self.findings.origins.of(path) != Origin::Default
+    }
+
+    /// Whether the value can stay.
+    fn value(&mut self, path: &str, value: &mut Value, node: Node<'_>) -> bool {
+        if let Value::String(_, text) = &*value
+            && let Some(typed) = self.coerced(path, text, node)
+        {
+            *value = typed;
+        }
+        let before = self.findings.problems.len();
+        match (node.kind(), &mut *value) {
+            ("object", Value::Dict(_, table)) => {
+                self.object(path, table, node);
+                return true;
+            }
+            ("string", Value::String(_, text)) => self.string(path, text, node),
+            ("array", Value::Array(_, elements)) => {
+                self.elements(path, elements, node);
+                // What is left of them can still be checked.
+                return !elements.is_empty() || self.findings.problems.len() == before;
+            }
+            ("boolean", Value::Bool(..)) | ("integer", Value::Num(_, Num::I64(_) | Num::U64(_))) => {}
+            (_, found) => {
+                let text = remedy::kind(path, node, found, &self.findings.origins.nearest(path));
+                self.findings.problem(path, text);
+            }
+        }
+        self.findings.problems.len() == before
+    }
+
+    /// Takes out the elements that are wrong.
+    fn elements(&mut self, path: &str, elements: &mut Vec<Value>, node: Node<'_>) {
+        let Some(inner) = node.items() else { return };
+        for (index, mut element) in std::mem::take(elements).into_iter().enumerate() {
+            if self.value(&format!("{path}[{index}]"), &mut element, inner) {
+                elements.push(element);
+            }
+        }
+    }
+
+    /// A table: its keys are ours, or names of the operator's choice.
+    fn object(&mut self, path: &str, table: &mut Dict, node: Node<'_>) {
+        let Some(named) = node.named() else { return self.table(path, table, node) };
+        let mut seen: Vec<(String, String)> = Vec::new();
+        for (name, mut value) in std::mem::take(table) {
+            let path = join(path, &name);
+            if let Err(text) = name::check(&name) {
+                self.findings.problem(&path, text);
+                continue;
+            }
+            let folded = name::folded(&name);
+            if let Some((_, other)) = seen.iter().find(|(known, _)| *known == folded) {
+                let text = format!(
+                    "differs from `{other}` only in case or hyphens: choose names an environment variable can tell apart"
+                );
+                self.findings.problem(&path, text);
+            }
+            seen.push((folded, name.clone()));
+            if self.value(&path, &mut value, named) {
+                let lost = value.as_dict().is_some_and(Dict::is_empty) && named.variants().is_some();
+                if !lost {
+                    table.insert(name, value);
+                }
+            }
+        }
+    }
+
+    fn string(&mut self, path: &str, text: &str, node: Node<'_>) {
+        let words = node.words();
+        if !words.is_empty() && !words.contains(&text) {
+            let key = path.rsplit('.').next().unwrap_or(path);
+            self.findings.problem(path, remedy::word(key, text, &words));
+        }
+        let reader = node.format().and_then(|format| FORMATS.iter().find(|(known, _)| *known == format));
+        if let Some(Err(text)) = reader.map(|(_, read)| read(text)) {
+            self.findings.problem(path, text);
+        }
+    }
+
+    /// What a variable or flag means by `text`, where no string is due.
+    fn coerced(&self, path: &str, text: &str, node: Node<'_>) -> Option<Value> {
+        if matches!(self.findings.origins.of(path), Origin::File(..)) {
+            return None;
+        }
+        match node.kind() {
+            "boolean" => match text.to_ascii_lowercase().as_str() {
+                "true" | "1" | "yes" | "on" => Some(true.into()),
+                "false" | "0" | "no" | "off" => Some(false.into()),
+                _ => None,
+            },
+            "integer" => text.parse::<u64>().ok().map(Value::from),
+            // `[a,b]` as figment reads it, or plainly a,b.
+            "array" if text.trim_start().starts_with('[') => text.parse().ok(),
+            "array" => Some(text.split(',').map(|part| part.trim().to_owned()).collect::<Vec<_>>().into()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The file as it is written: the root table. Each other table stands beside what it configures.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Config, name, quantity::Span, section::Section};
+use crate::{journal, session, sink, telemetry};
+
+/// Configuration of cti-bridge.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(super) struct File {
+    /// The name of this bridge among others on the same bus. Letters, digits, `-` and `_`; 64 at most.
+    #[schemars(extend("pattern" = name::PATTERN))]
+    instance: String,
+    /// How long a stop may take to deliver what is pending.
+    drain_timeout: Span,
+    /// The PBXs, by a name of your choice: it is part of every subject, so it stays for good.
+    #[schemars(extend("propertyNames" = { "pattern": name::PATTERN }))]
+    sources: BTreeMap<String, session::config::Table>,
+    /// Where events go, by a name of your choice. Each sink gets the events of every source.
+    #[schemars(extend("propertyNames" = { "pattern": name::PATTERN }))]
+    sinks: BTreeMap<String, sink::config::Table>,
+    /// What keeps events until every sink has them.
+    journal: journal::config::Table,
+    /// What cti-bridge says about itself, on stderr.
+    log: telemetry::config::Table,
+}
+
+impl Default for File {
+    fn default() -> Self {
+        Self {
+            instance: "cti-bridge".to_owned(),
+            drain_timeout: Span::seconds(10),
+            sources: BTreeMap::new(),
+            sinks: BTreeMap::new(),
+            journal: journal::config::Table::default(),
+            log: telemetry::config::Table::default(),
+        }
+    }
+}
+
+impl File {
+    /// Checks every table, also after a problem. `None` goes with a problem.
+    pub(super) fn validate(self, root: &mut Section<'_>) -> Option<Config> {
+        if let Err(text) = name::check(&self.instance) {
+            root.problem("instance", text);
+        }
+        let mut sources = BTreeMap::new();
+        for (name, table) in self.sources {
+            let source = table.validate(&mut root.table("sources").table(&name));
+            sources.insert(name, source);
+        }
+        let mut sinks = BTreeMap::new();
+        for (name, table) in self.sinks {
+            let sink = table.validate(&mut root.table("sinks").table(&name));
+            sinks.insert(name, sink);
+        }
+        let journal = self.journal.validate(&mut root.table("journal"));
+        let log = self.log.validate(&mut root.table("log"));
+        Some(Config {
+            instance: self.instance,
+            drain_timeout: self.drain_timeout.0,
+            sources: sources
+                .into_iter()
+                .map(|(name, source)| Some((name, source?)))
+                .collect::<Option<_>>()?,
+            sinks: sinks.into_iter().map(|(name, sink)| Some((name, sink?))).collect::<Option<_>>()?,
+            journal: journal?,
+            log: log?,
+        })
+    }
+}

@@ -1,0 +1,32 @@
+//! Names that the operator chooses: instance, sources, sinks.
+
+/// What [`check`] accepts, for the schema.
+pub(super) const PATTERN: &str = "^[A-Za-z0-9_-]{1,64}$";
+
+/// A name goes into subjects, stream names and `CloudEvents` sources as it is; so only what is legal in
+/// all of them, and short enough for each.
+pub(super) fn check(name: &str) -> Result<(), String> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if (1..=64).contains(&name.len()) && name.bytes().all(legal) {
+        Ok(())
+    } else {
+        Err("is no name: use 1 to 64 of A-Z a-z 0-9 - _".to_owned())
+    }
+}
+
+/// What an environment variable can tell of a name: no case, and no hyphen (shells refuse it).
+pub(super) fn folded(name: &str) -> String {
+    name.to_ascii_lowercase().replace('-', "_")
+}
+
+/// The known word that was probably meant.
+pub(super) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let wrong = folded(wrong);
+    known
+        .map(|word| (strsim::damerau_levenshtein(&wrong, word), word))
+        .filter(|(distance, word)| {
+            *distance <= (word.len() / 3).max(1) || word.starts_with(&wrong) && wrong.len() > 2
+        })
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| word)
+}

@@ -1,0 +1,111 @@
+//! Where a value came from: an error names it, and `config show` prints it.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+use toml_edit::{ImDocument, TableLike};
+
+/// Where a value came from. In the order of problem reports.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// The file, with the line (from 1) and, for a syntax error, the column (from 1). Line 0 is the file as such.
+    File(PathBuf, usize, Option<usize>),
+    /// The environment variable of this name.
+    Variable(String),
+    /// The flag, as it is typed.
+    Flag(String),
+    /// Nobody set it.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path, 0, _) => write!(f, "{}", path.display()),
+            Self::File(path, line, None) => write!(f, "{}:{line}", path.display()),
+            Self::File(path, line, Some(column)) => write!(f, "{}:{line}:{column}", path.display()),
+            Self::Variable(name) => write!(f, "environment variable {name}"),
+            Self::Flag(flag) => f.write_str(flag),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// The origin of every key that is set.
+///
+/// Kept beside figment's own tags, because a tag knows the file but not the line.
+#[derive(Debug)]
+pub(super) struct Origins {
+    fallback: Origin,
+    of: BTreeMap<String, Origin>,
+}
+
+impl Origins {
+    /// `fallback` stands for what has no place of its own, such as a table nobody wrote.
+    pub(super) fn new(fallback: Origin) -> Self {
+        Self { fallback, of: BTreeMap::new() }
+    }
+
+    /// Notes the line of each key of a TOML file.
+    pub(super) fn add_file(&mut self, path: &Path, text: &str, document: &ImDocument<&str>) {
+        let line = |span: Option<Range<usize>>| {
+            text.as_bytes().get(..span.map_or(0, |span| span.start)).map_or(1, line_after)
+        };
+        let mut tables: Vec<(String, &dyn TableLike)> = vec![(String::new(), document.as_table())];
+        while let Some((prefix, table)) = tables.pop() {
+            for (name, item) in table.iter() {
+                let key = join(&prefix, name);
+                let span = table.get_key_value(name).and_then(|(key, _)| key.span()).or_else(|| item.span());
+                self.of.insert(key.clone(), Origin::File(path.to_owned(), line(span), None));
+                if let Some(inner) = item.as_table_like() {
+                    tables.push((key, inner));
+                }
+            }
+        }
+    }
+
+    /// Notes that a later layer set `key`.
+    pub(super) fn set(&mut self, key: &str, origin: Origin) {
+        self.of.insert(key.to_owned(), origin);
+    }
+
+    /// Where `key` was set; for a table that has no line of its own, where its first key was.
+    pub(super) fn of(&self, key: &str) -> Origin {
+        let within = format!("{key}.");
+        let inner = || self.of.range(within.clone()..).next().filter(|(found, _)| found.starts_with(&within));
+        self.of.get(key).or_else(|| inner().map(|(_, origin)| origin)).cloned().unwrap_or(Origin::Default)
+    }
+
+    /// Where a problem with `key` is to be looked for: where it was set, else its table, else the file.
+    /// An element of a list (`servers[0]`) has the place of its list.
+    pub(super) fn nearest(&self, key: &str) -> Origin {
+        let mut key = key;
+        loop {
+            match self.of(key) {
+                Origin::Default => {}
+                set => return set,
+            }
+            match key.rsplit_once(if key.ends_with(']') { '[' } else { '.' }) {
+                Some((table, _)) => key = table,
+                None => return self.fallback.clone(),
+            }
+        }
+    }
+}
+
+/// The line that follows these bytes, from 1.
+pub(super) fn line_after(before: &[u8]) -> usize {
+    1 + memchr::memchr_iter(b'\n', before).count()
+}
+
+/// `table.key`; if one of them is empty, the other.
+pub(super) fn join(table: &str, key: &str) -> String {
+    match (table, key) {
+        ("", only) | (only, "") => only.to_owned(),
+        _ => format!("{table}.{key}"),
+    }
+}

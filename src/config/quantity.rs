@@ -1,0 +1,193 @@
+//! Durations and sizes, as people write them.
+
+use std::{borrow::Cow, fmt, str::FromStr, time::Duration};
+
+use bytesize::ByteSize;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize, Serializer};
+
+/// A time-out: `"10s"`, `"1m 30s"`. More than nothing, and a day at most: longer ones are slips, and
+/// adding an absurd one to a point in time would overflow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Span(pub Duration);
+
+/// The time between two of something: a [`Span`], or `"off"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Interval(pub Option<Duration>);
+
+/// A number of bytes: `"64MiB"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Size(pub usize);
+
+/// The JSON Schema format of [`Span`]. (`duration` is ISO 8601 there: P10S.)
+pub(super) const SPAN: &str = "human-duration";
+/// The JSON Schema format of [`Interval`].
+pub(super) const INTERVAL: &str = "human-duration-or-off";
+/// The JSON Schema format of [`Size`].
+pub(super) const SIZE: &str = "byte-size";
+
+const DAY: Duration = Duration::from_hours(24);
+
+impl Span {
+    /// A span of whole seconds.
+    pub const fn seconds(seconds: u64) -> Self {
+        Self(Duration::from_secs(seconds))
+    }
+}
+
+impl Interval {
+    /// An interval of whole seconds.
+    pub const fn seconds(seconds: u64) -> Self {
+        Self(Some(Duration::from_secs(seconds)))
+    }
+}
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let duration = humantime::parse_duration(text.trim()).map_err(|_| {
+            "is no duration: write a number and its unit, as in \"10s\", \"500ms\" or \"1m 30s\"".to_owned()
+        })?;
+        match duration {
+            Duration::ZERO => Err("must be more than zero: write a duration such as \"10s\"".to_owned()),
+            long if long > DAY => Err("is more than a day: write a duration such as \"10s\"".to_owned()),
+            right => Ok(Self(right)),
+        }
+    }
+}
+
+impl FromStr for Interval {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "off" | "0" | "0s" => Ok(Self(None)),
+            other => other
+                .parse()
+                .map(|Span(duration)| Self(Some(duration)))
+                .map_err(|error| error + ", or \"off\""),
+        }
+    }
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let size: ByteSize = text.trim().parse().map_err(|_| {
+            "is no size: write a number and its unit, as in \"64MiB\" or \"500KB\"".to_owned()
+        })?;
+        usize::try_from(size.as_u64())
+            .map(Self)
+            .map_err(|_| "is more than this machine can address".to_owned())
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", humantime::format_duration(self.0))
+    }
+}
+
+impl fmt::Display for Interval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(duration) => Span(duration).fmt(f),
+            None => f.write_str("off"),
+        }
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+        let (unit, name) = units
+            .into_iter()
+            .find(|(unit, _)| self.0 > 0 && self.0.is_multiple_of(*unit))
+            .unwrap_or((1, "B"));
+        write!(f, "{}{name}", self.0 / unit)
+    }
+}
+
+macro_rules! written_as_string {
+    ($type:ident, $format:expr, $example:literal) => {
+        impl TryFrom<String> for $type {
+            type Error = String;
+
+            fn try_from(text: String) -> Result<Self, String> {
+                text.parse()
+            }
+        }
+
+        // The schema shows defaults as they are written.
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl JsonSchema for $type {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "format": $format, "examples": [$example] })
+            }
+        }
+    };
+}
+
+written_as_string!(Span, SPAN, "10s");
+written_as_string!(Interval, INTERVAL, "10s");
+written_as_string!(Size, SIZE, "64MiB");
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_read_as_written() {
+        for (text, millis) in [("10s", 10_000), ("500ms", 500), ("1m 30s", 90_000), (" 24h ", 86_400_000)] {
+            assert_eq!(text.parse(), Ok(Span(Duration::from_millis(millis))), "{text}");
+        }
+        for text in ["", "10", "0s", "-1s", "s", "25h", "99999999999999999999s", "1e3s", "ten"] {
+            text.parse::<Span>().unwrap_err();
+        }
+    }
+
+    #[test]
+    fn an_interval_can_be_off() {
+        for text in ["off", "0", "0s"] {
+            assert_eq!(text.parse(), Ok(Interval(None)));
+        }
+        assert_eq!("10s".parse(), Ok(Interval(Some(Duration::from_secs(10)))));
+        assert!("on".parse::<Interval>().unwrap_err().contains("off"));
+    }
+
+    #[test]
+    fn sizes_print_as_they_are_read() {
+        for (text, bytes, printed) in [
+            ("64MiB", 64 << 20, "64MiB"),
+            ("1 GiB", 1 << 30, "1GiB"),
+            ("1500", 1500, "1500B"),
+            ("0B", 0, "0B"),
+        ] {
+            let size: Size = text.parse().unwrap();
+            assert_eq!((size.0, size.to_string().as_str()), (bytes, printed));
+            assert_eq!(size.to_string().parse(), Ok(size));
+        }
+        for text in ["", "MiB", "-1MiB", "64 sheep"] {
+            text.parse::<Size>().unwrap_err();
+        }
+    }
+}

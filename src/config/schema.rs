@@ -1,0 +1,162 @@
+//! The JSON Schema of the file: made from the tables' own structs, and the one description that the
+//! check, the defaults and `config show` go by.
+
+use std::sync::OnceLock;
+
+use schemars::{
+    Schema,
+    generate::SchemaSettings,
+    transform::{Transform, transform_subschemas},
+};
+use serde_json::{Map, Value};
+
+use super::file::File;
+
+/// The schema of the configuration file, JSON Schema 2020-12.
+pub fn schema() -> &'static Schema {
+    static SCHEMA: OnceLock<Schema> = OnceLock::new();
+    SCHEMA.get_or_init(|| {
+        // Inlined, so that whoever walks it needs no references; no table contains itself.
+        let settings = SchemaSettings::draft2020_12()
+            .with(|settings| settings.inline_subschemas = true)
+            .with_transform(AsToml);
+        let mut schema = settings.into_generator().into_root_schema_for::<File>();
+        schema.insert("title".to_owned(), "cti-bridge configuration".into());
+        schema
+    })
+}
+
+/// What serde knows and the derive can't say: TOML has no null, and no table takes unknown keys.
+#[derive(Debug, Clone)]
+struct AsToml;
+
+impl Transform for AsToml {
+    fn transform(&mut self, schema: &mut Schema) {
+        if let Some(types) = schema.get_mut("type").and_then(Value::as_array_mut) {
+            types.retain(|name| name != "null");
+            if let [only] = types.as_slice() {
+                let only = only.clone();
+                schema.insert("type".to_owned(), only);
+            }
+        }
+        if let Some(words) = schema.get_mut("enum").and_then(Value::as_array_mut) {
+            words.retain(|word| !word.is_null());
+        }
+        if let Some([one, null]) = schema.get("anyOf").and_then(Value::as_array).map(Vec::as_slice)
+            && null.get("type").is_some_and(|name| name == "null")
+            && let Some(inner) = one.as_object().cloned()
+        {
+            schema.remove("anyOf");
+            for (key, value) in inner {
+                if schema.get(&key).is_none() {
+                    schema.insert(key, value);
+                }
+            }
+        }
+        if schema.get("default").is_some_and(Value::is_null) {
+            schema.remove("default");
+        }
+        if schema.get("properties").is_some() && schema.get("additionalProperties").is_none() {
+            schema.insert("additionalProperties".to_owned(), false.into());
+        }
+        transform_subschemas(self, schema);
+    }
+}
+
+/// One place in the schema.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Node<'a>(&'a Map<String, Value>);
+
+static EMPTY: OnceLock<Map<String, Value>> = OnceLock::new();
+
+impl<'a> Node<'a> {
+    pub(super) fn root() -> Node<'static> {
+        Node(schema().as_object().unwrap_or(EMPTY.get_or_init(Map::new)))
+    }
+
+    fn child(value: &'a Value) -> Option<Self> {
+        value.as_object().map(Node)
+    }
+
+    fn text(self, key: &str) -> Option<&'a str> {
+        self.0.get(key).and_then(Value::as_str)
+    }
+
+    /// `string`, `boolean`, `integer`, `array` or `object`.
+    pub(super) fn kind(self) -> &'a str {
+        // An enum whose words carry descriptions states its type only there.
+        self.text("type").unwrap_or(if self.variants().is_some() || self.words().is_empty() {
+            "object"
+        } else {
+            "string"
+        })
+    }
+
+    /// The format of a string.
+    pub(super) fn format(self) -> Option<&'a str> {
+        self.text("format")
+    }
+
+    /// How a value is written.
+    pub(super) fn example(self) -> Option<&'a str> {
+        self.0.get("examples").and_then(|examples| examples.get(0)).and_then(Value::as_str)
+    }
+
+    /// Whether it must never be shown.
+    pub(super) fn is_secret(self) -> bool {
+        self.0.get("writeOnly").is_some_and(|flag| flag == true)
+    }
+
+    /// What holds when nobody sets it.
+    pub(super) fn default(self) -> Option<&'a Value> {
+        self.0.get("default")
+    }
+
+    /// The words a string is limited to; empty if it is free.
+    pub(super) fn words(self) -> Vec<&'a str> {
+        let list = |key| self.0.get(key).and_then(Value::as_array).into_iter().flatten();
+        let plain = list("enum").filter_map(Value::as_str);
+        let described = list("oneOf")
+            .flat_map(|word| {
+                word.get("const")
+                    .into_iter()
+                    .chain(word.get("enum").and_then(Value::as_array).into_iter().flatten())
+            })
+            .filter_map(Value::as_str);
+        plain.chain(described).chain(self.text("const")).collect()
+    }
+
+    /// What the elements of an array are.
+    pub(super) fn items(self) -> Option<Node<'a>> {
+        self.0.get("items").and_then(Self::child)
+    }
+
+    /// What the tables are that carry names of the operator's choice.
+    pub(super) fn named(self) -> Option<Node<'a>> {
+        self.0.get("additionalProperties").and_then(Self::child)
+    }
+
+    /// The shapes of a table that is told apart by its key `type`: word and shape.
+    pub(super) fn variants(self) -> Option<Vec<(&'a str, Node<'a>)>> {
+        let shapes = self.0.get("oneOf").and_then(Value::as_array)?;
+        let shapes = shapes.iter().filter_map(Self::child);
+        let told = shapes.map(|shape| Some((shape.key("type")?.text("const")?, shape)));
+        told.collect::<Option<Vec<_>>>().filter(|told| !told.is_empty())
+    }
+
+    /// The keys of a table.
+    pub(super) fn keys(self) -> impl Iterator<Item = (&'a str, Node<'a>)> {
+        let properties = self.0.get("properties").and_then(Value::as_object);
+        properties.into_iter().flatten().filter_map(|(key, value)| Some((key.as_str(), Self::child(value)?)))
+    }
+
+    /// One key of a table.
+    pub(super) fn key(self, key: &str) -> Option<Node<'a>> {
+        self.0.get("properties").and_then(|properties| properties.get(key)).and_then(Self::child)
+    }
+
+    /// The keys a table must have.
+    pub(super) fn required(self) -> impl Iterator<Item = &'a str> {
+        self.0.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+    }
+}

@@ -1,0 +1,121 @@
+//! Secrets, and the files they are read from.
+
+use std::{
+    borrow::Cow,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use secrecy::SecretString;
+use serde::Deserialize;
+
+/// A secret written into the configuration itself.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(from = "String")]
+pub struct Secret(pub SecretString);
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl JsonSchema for Secret {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Secret".into()
+    }
+
+    // `writeOnly` is what `config show` goes by.
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "writeOnly": true })
+    }
+}
+
+/// More than any key, token or credentials file has; a slip such as `/dev/zero` ends here.
+const LARGEST: u64 = 64 * 1024;
+
+/// Where the files named by the configuration are looked for.
+#[derive(Debug, Clone)]
+pub(super) struct Places {
+    /// systemd's `$CREDENTIALS_DIRECTORY`.
+    pub(super) credentials: Option<PathBuf>,
+    /// The directory of the configuration file.
+    pub(super) base: PathBuf,
+}
+
+impl Places {
+    /// The path that `name` stands for: as it is when absolute; a bare name under the credentials
+    /// directory if it is there; else from the directory of the configuration file.
+    pub(super) fn resolve(&self, name: &str) -> PathBuf {
+        if let Some(directory) = &self.credentials
+            && is_bare(name)
+            && directory.join(name).exists()
+        {
+            return directory.join(name);
+        }
+        self.base.join(name)
+    }
+
+    /// Reads a secret, without the line end at its end. Yields the path beside it.
+    pub(super) fn read(&self, name: &str) -> Result<(SecretString, PathBuf), String> {
+        let path = self.resolve(name);
+        read(&path).map(|secret| (secret, path.clone())).map_err(|reason| {
+            let hint = match &self.credentials {
+                Some(directory) if is_bare(name) => {
+                    format!("; there is none in $CREDENTIALS_DIRECTORY ({}) either", directory.display())
+                }
+                None if is_bare(name) => {
+                    "; a bare name is also looked for in $CREDENTIALS_DIRECTORY, which is not set: give the unit \
+                     LoadCredential="
+                        .to_owned()
+                }
+                _ => String::new(),
+            };
+            format!("can't read {}: {reason}{hint}", path.display())
+        })
+    }
+}
+
+fn is_bare(name: &str) -> bool {
+    !name.contains('/') && name != ".." && name != "."
+}
+
+fn read(path: &Path) -> Result<SecretString, String> {
+    // Asked before opening: to open a pipe nobody writes to would wait for ever.
+    let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
+    if !metadata.is_file() {
+        return Err("it is not a regular file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(format!("it is larger than {} KiB, so it is no secret", LARGEST / 1024));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())?;
+    let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+    if text.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    Ok(text.into())
+}
+
+/// Whether users other than owner and group may read it. Without Unix modes, nobody knows.
+pub(super) fn is_world_readable(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
+}

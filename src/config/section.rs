@@ -1,0 +1,166 @@
+//! What the owner of a table checks it with: problems and warnings that know their place.
+
+use std::path::Path;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{
+    origin::{Origins, join},
+    problem::Problem,
+    secret::{self, Places, Secret},
+};
+use crate::tls::{TlsError, Trust};
+
+/// What is gathered while a configuration is checked.
+#[derive(Debug)]
+pub(super) struct Findings {
+    pub(super) origins: Origins,
+    pub(super) places: Places,
+    pub(super) problems: Vec<Problem>,
+    pub(super) warnings: Vec<Problem>,
+}
+
+impl Findings {
+    pub(super) fn problem(&mut self, key: &str, text: impl Into<String>) {
+        self.problems.push(self.place(key, text.into()));
+    }
+
+    pub(super) fn warn(&mut self, key: &str, text: impl Into<String>) {
+        self.warnings.push(self.place(key, text.into()));
+    }
+
+    fn place(&self, key: &str, text: String) -> Problem {
+        Problem { origin: self.origins.nearest(key), key: key.to_owned(), text }
+    }
+}
+
+/// One table of the configuration. Keys are named without the table's own name.
+#[derive(Debug)]
+pub struct Section<'a> {
+    table: String,
+    findings: &'a mut Findings,
+}
+
+impl<'a> Section<'a> {
+    /// The table of this dotted name; the empty name is the whole.
+    pub(super) fn new(table: &str, findings: &'a mut Findings) -> Self {
+        Self { table: table.to_owned(), findings }
+    }
+
+    /// The table `name` within this one.
+    pub(super) fn table(&mut self, name: &str) -> Section<'_> {
+        Section { table: join(&self.table, name), findings: self.findings }
+    }
+
+    /// The configuration can't be used: `text` says what is wrong with `key`, and what to do.
+    pub fn problem(&mut self, key: &str, text: impl Into<String>) {
+        self.findings.problem(&join(&self.table, key), text);
+    }
+
+    /// The configuration can be used, but someone should know this.
+    pub fn warn(&mut self, key: &str, text: impl Into<String>) {
+        self.findings.warn(&join(&self.table, key), text);
+    }
+
+    /// A secret that `key` holds, or the file that `<key>_file` names. Not both.
+    pub fn secret(&mut self, key: &str, value: Option<Secret>, file: Option<String>) -> Option<SecretString> {
+        let file_key = format!("{key}_file");
+        match (value, file) {
+            (Some(_), Some(_)) => {
+                let other = self.findings.origins.nearest(&join(&self.table, &file_key));
+                self.problem(key, format!("is set, and so is `{file_key}` ({other}): remove one of the two"));
+                None
+            }
+            (Some(Secret(secret)), None) => {
+                if secret.expose_secret().is_empty() {
+                    self.problem(
+                        key,
+                        format!("is empty: write the secret, or name a file with `{file_key}`"),
+                    );
+                    return None;
+                }
+                Some(secret)
+            }
+            (None, Some(name)) => self.secret_file(&file_key, &name),
+            (None, None) => None,
+        }
+    }
+
+    /// The secret in the file `name`, which `key` gives.
+    pub fn secret_file(&mut self, key: &str, name: &str) -> Option<SecretString> {
+        match self.findings.places.read(name) {
+            Ok((secret, path)) => {
+                self.warn_if_open(key, &path);
+                Some(secret)
+            }
+            Err(text) => {
+                self.problem(key, text);
+                None
+            }
+        }
+    }
+
+    fn warn_if_open(&mut self, key: &str, path: &Path) {
+        if secret::is_world_readable(path) {
+            let path = path.display();
+            self.warn(key, format!("{path} is readable by everyone: chmod o-rwx {path}"));
+        }
+    }
+
+    /// Whom to trust. Reads the files once, so that a wrong one is found before the first connection.
+    pub fn trust(
+        &mut self,
+        ca_file: Option<String>,
+        identity: (Option<String>, Option<String>),
+        insecure_skip_verify: bool,
+    ) -> Trust {
+        if insecure_skip_verify {
+            self.warn(
+                "insecure_skip_verify",
+                "any certificate is accepted, so anyone on the way can read all and the password too: \
+                 give the authority's certificate as `ca_file` instead",
+            );
+        }
+        let resolve = |name: String| self.findings.places.resolve(&name);
+        let ca_file = ca_file.map(resolve);
+        let identity = match identity {
+            (Some(certificate), Some(key)) => Some((resolve(certificate), resolve(key))),
+            (Some(_), None) => {
+                self.problem("cert_file", "needs its private key: set `key_file` too");
+                None
+            }
+            (None, Some(_)) => {
+                self.problem("key_file", "needs its certificate: set `cert_file` too");
+                None
+            }
+            (None, None) => None,
+        };
+        // Each part alone: an error says which file, but the first would hide the second.
+        let authorities = Trust { ca_file, identity: None, insecure_skip_verify: false };
+        let ourselves = Trust { ca_file: None, identity, insecure_skip_verify: true };
+        if authorities.ca_file.is_some() {
+            self.tls_files(&authorities);
+        }
+        if let Some((_, key)) = &ourselves.identity {
+            self.tls_files(&ourselves);
+            self.warn_if_open("key_file", key);
+        }
+        Trust { ca_file: authorities.ca_file, identity: ourselves.identity, insecure_skip_verify }
+    }
+
+    fn tls_files(&mut self, trust: &Trust) {
+        let Err(error) = trust.client_config() else { return };
+        let is_key = |path: &Path| trust.identity.as_ref().is_some_and(|(_, key)| key == path);
+        let key = match &error {
+            _ if trust.ca_file.is_some() => "ca_file",
+            TlsError::Read { path, .. } | TlsError::Empty { path, .. } if is_key(path) => "key_file",
+            _ => "cert_file",
+        };
+        self.problem(key, error.to_string());
+    }
+
+    /// Whether `key` was set, by whomever.
+    pub fn is_set(&self, key: &str) -> bool {
+        self.findings.origins.of(&join(&self.table, key)) != super::origin::Origin::Default
+    }
+}

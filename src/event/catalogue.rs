@@ -1,0 +1,182 @@
+//! The events this version knows: whose state each one tells.
+//!
+//! An event that is not listed is published all the same, without an entity. Read from the public
+//! code of the PBX's CTI server and of its clients.
+
+use std::borrow::Cow;
+
+use super::{is_legal, json, slug};
+
+/// What an event is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entity<'a> {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name on the PBX, such as `201`.
+    pub id: Cow<'a, [u8]>,
+    /// A part of it, such as the member of a queue.
+    pub part: Option<Cow<'a, [u8]>>,
+}
+
+/// Kinds of entities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Kind {
+    Extension,
+    Queue,
+    Trunk,
+    Parking,
+    User,
+    Voicemail,
+    Conference,
+}
+
+/// Where the entity's name stands among an event's arguments.
+enum Key {
+    /// `args[0][field]`.
+    Field(&'static str),
+    /// `args[0][any of these][field]`.
+    Nested(&'static [&'static str], &'static str),
+    /// `args[0][field]` and a part of it, `args[0][other]`.
+    Pair(&'static str, &'static str),
+    /// The name of the first field of `args[0]`.
+    NameOfFirst,
+    /// `args[0]` itself.
+    Argument,
+}
+
+const KNOWN: &[(&str, Kind, Key)] = &[
+    ("extenUpdate", Kind::Extension, Key::Field("exten")),
+    ("userMainPresenceUpdate", Kind::User, Key::Nested(&["mainPresence"], "username")),
+    ("queueUpdate", Kind::Queue, Key::Field("queue")),
+    ("queueMemberUpdate", Kind::Queue, Key::Pair("queue", "member")),
+    ("trunkUpdate", Kind::Trunk, Key::Field("exten")),
+    ("parkingUpdate", Kind::Parking, Key::Field("parking")),
+    (
+        "userPresenceUpdate",
+        Kind::User,
+        Key::Nested(&["presence", "presence_onbusy", "presence_onunavailable"], "username"),
+    ),
+    ("userProfileAvatarUpdate", Kind::User, Key::Field("username")),
+    ("newVoiceMessageCounter", Kind::Voicemail, Key::Field("voicemail")),
+    ("updateNewVoiceMessages", Kind::Voicemail, Key::NameOfFirst),
+    ("qmAlarm", Kind::Queue, Key::Field("queue")),
+    ("confBridgeUpdate", Kind::Conference, Key::Field("id")),
+    ("confBridgeEnd", Kind::Conference, Key::Field("id")),
+    ("meetmeConfUpdate", Kind::Conference, Key::Field("id")),
+    ("meetmeConfEnd", Kind::Conference, Key::Field("id")),
+    ("extenRinging", Kind::Extension, Key::Field("numCalled")),
+    ("extenConnected", Kind::Extension, Key::Field("extenConnected")),
+    ("extenHangup", Kind::Extension, Key::Field("channelExten")),
+    ("answerWebrtc", Kind::Extension, Key::Argument),
+    ("updateDefaultDevice", Kind::Extension, Key::Argument),
+];
+
+/// The events that carry the whole state of their entity: what a gap may have swallowed.
+pub const STATE_EVENTS: &[&str] = &[
+    "extenUpdate",
+    "userMainPresenceUpdate",
+    "userPresenceUpdate",
+    "queueUpdate",
+    "queueMemberUpdate",
+    "trunkUpdate",
+    "parkingUpdate",
+    "newVoiceMessageCounter",
+];
+
+/// The entity of an event with these arguments (the text between the name and the closing bracket).
+/// None for an unknown event, and for a known one that does not carry its key.
+pub fn entity<'a>(name: &[u8], args: &'a [u8]) -> Option<Entity<'a>> {
+    let (_, kind, key) = KNOWN.iter().find(|(known, ..)| known.as_bytes() == name)?;
+    let whole = |id| Entity { kind: *kind, id, part: None };
+    match key {
+        Key::Field(field) => json::field(args, field).and_then(json::scalar).map(whole),
+        Key::Nested(outer, field) => {
+            let object = outer.iter().find_map(|key| json::field(args, key))?;
+            json::field(object, field).and_then(json::scalar).map(whole)
+        }
+        Key::Pair(field, other) => {
+            let id = json::field(args, field).and_then(json::scalar)?;
+            let part = json::field(args, other).and_then(json::scalar)?;
+            Some(Entity { kind: *kind, id, part: Some(part) })
+        }
+        Key::NameOfFirst => json::first_field(args).map(|(key, _)| whole(Cow::Borrowed(key))),
+        Key::Argument => json::scalar(args.trim_ascii()).map(whole),
+    }
+}
+
+impl Entity<'_> {
+    /// As CloudEvents `subject`: `extension/201`, `queue/401/member/201`.
+    pub fn subject(&self) -> String {
+        let kind = match self.kind {
+            Kind::Extension => "extension",
+            Kind::Queue => "queue",
+            Kind::Trunk => "trunk",
+            Kind::Parking => "parking",
+            Kind::User => "user",
+            Kind::Voicemail => "voicemail",
+            Kind::Conference => "conference",
+        };
+        let id = legal(&self.id);
+        match &self.part {
+            None => format!("{kind}/{id}"),
+            Some(part) => format!("{kind}/{id}/member/{}", legal(part)),
+        }
+    }
+
+    /// As one name, before escaping: `201`, `401/201`.
+    pub fn key(&self) -> Cow<'_, [u8]> {
+        match &self.part {
+            None => Cow::Borrowed(&self.id),
+            Some(part) => Cow::Owned([&self.id[..], b"/", part].concat()),
+        }
+    }
+}
+
+/// As it is when CloudEvents allows it in an attribute, else escaped.
+fn legal(raw: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(raw) {
+        Ok(text) if is_legal(text) => Cow::Borrowed(text),
+        _ => slug(raw),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subject(name: &str, args: &str) -> Option<String> {
+        entity(name.as_bytes(), args.as_bytes()).map(|entity| entity.subject())
+    }
+
+    #[test]
+    fn each_known_event_names_its_entity() {
+        for (name, args, expected) in [
+            ("extenUpdate", r#"{"exten":"201","name":"Ada"}"#, "extension/201"),
+            ("userMainPresenceUpdate", r#"{"mainPresence":{"username":"ada","status":"busy"}}"#, "user/ada"),
+            ("userPresenceUpdate", r#"{"presence_onbusy":{"username":"ada","status":"dnd"}}"#, "user/ada"),
+            ("queueUpdate", r#"{"members":{"201":{"queue":"9"}},"queue":"401"}"#, "queue/401"),
+            (
+                "queueMemberUpdate",
+                r#"{"type":"dynamic","queue":"401","member":"201"}"#,
+                "queue/401/member/201",
+            ),
+            ("trunkUpdate", r#"{"exten":"trk","ip":""}"#, "trunk/trk"),
+            ("parkingUpdate", r#"{"parking":"71","parkedCaller":{}}"#, "parking/71"),
+            ("updateNewVoiceMessages", r#"{"201":{"inbox":"2"}}"#, "voicemail/201"),
+            ("answerWebrtc", r#""201""#, "extension/201"),
+            ("extenConnected", r#"{"extenConnected":"201"}"#, "extension/201"),
+        ] {
+            assert_eq!(subject(name, args).as_deref(), Some(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_missing_key_an_odd_type_and_an_unknown_event_have_none() {
+        assert_eq!(subject("extenUpdate", r#"{"name":"Ada"}"#), None);
+        assert_eq!(subject("extenUpdate", r#"{"exten":{"a":1}}"#), None);
+        assert_eq!(subject("extenUpdate", ""), None);
+        assert_eq!(subject("satellite/summary", r#"{"exten":"201"}"#), None);
+        assert_eq!(subject("callWebrtc", r#""0721000111""#), None, "an outside number is never a name");
+    }
+}

@@ -1,0 +1,150 @@
+//! Events of the bridge itself: numbered, on the same line as the PBX's.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::Seq;
+
+/// What the bridge has to say. Field names become the JSON of the event's `data`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+pub enum Notice {
+    /// The bridge has started.
+    Started {
+        /// Version of the bridge.
+        version: &'static str,
+    },
+    /// A session is live.
+    Connected {
+        /// Counts the sessions of this source since the start.
+        session: u64,
+        /// The service account.
+        user: String,
+        /// Name of its profile on the PBX.
+        profile: Option<String>,
+        /// What the profile lets the account see.
+        sees: Vec<String>,
+        /// Whether the PBX masks numbers and names for it; null when unknown.
+        privacy: Option<bool>,
+    },
+    /// A session has ended.
+    Disconnected {
+        /// Which one.
+        session: u64,
+        /// Why.
+        reason: EndReason,
+        /// The same for people.
+        detail: String,
+    },
+    /// Events may have been missed. Stands before the first event of the session that follows.
+    Gap {
+        /// Why.
+        reason: GapReason,
+        /// The last moment that was surely seen; null when unknown.
+        from: Option<Timestamp>,
+        /// From here on all is seen.
+        to: Timestamp,
+        /// The last number before the gap; null when unknown.
+        last_sequence: Option<Seq>,
+        /// Numbers that were never given to an event, first and last; null when none were skipped.
+        skipped: Option<(Seq, Seq)>,
+        /// Whether something was lost for certain.
+        certain: bool,
+        /// Names of the events that may have been missed.
+        may_have_missed: &'static [&'static str],
+    },
+    /// The PBX refused or could not answer a login.
+    AuthFailed {
+        /// What happened, with the remedy.
+        reason: String,
+        /// Whether an operator must act; the bridge goes on trying all the same.
+        operator: bool,
+    },
+    /// Another session of the same account and kind asked for this one's place.
+    Takenover {
+        /// Which session.
+        session: u64,
+    },
+    /// Records were dropped before a sink could deliver them.
+    Lost {
+        /// The sink that misses them.
+        sink: String,
+        /// How many.
+        count: u64,
+        /// Why.
+        reason: LossReason,
+        /// The first number.
+        from: Seq,
+        /// The last number.
+        to: Seq,
+    },
+    /// A broker refused an event for good.
+    Deadlettered {
+        /// The sink that refused it.
+        sink: String,
+        /// The event's number.
+        sequence: Seq,
+        /// Why.
+        reason: String,
+    },
+    /// The bridge stops.
+    Stopping {
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+/// Why a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum EndReason {
+    ConnectionClosed,
+    ConnectionFailed,
+    Silent,
+    NamespaceClosed,
+    LoginRefused,
+    ServerReloaded,
+    Stopping,
+    Internal,
+}
+
+/// Why events may have been missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GapReason {
+    /// The bridge has started; nothing was seen before.
+    Started,
+    /// The session was away.
+    Disconnected,
+}
+
+/// Why records were dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LossReason {
+    /// The journal was full.
+    JournalFull,
+}
+
+impl Notice {
+    /// Its name: type `cti.bridge.<what>.v1`.
+    pub fn what(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "started",
+            Self::Connected { .. } => "connected",
+            Self::Disconnected { .. } => "disconnected",
+            Self::Gap { .. } => "gap",
+            Self::AuthFailed { .. } => "auth.failed",
+            Self::Takenover { .. } => "takenover",
+            Self::Lost { .. } => "lost",
+            Self::Deadlettered { .. } => "deadlettered",
+            Self::Stopping { .. } => "stopping",
+        }
+    }
+
+    /// Whether it tells of a loss, so that `ctigap` moves to it.
+    pub fn is_loss(&self) -> bool {
+        matches!(self, Self::Gap { .. } | Self::Lost { .. } | Self::Deadlettered { .. })
+    }
+}

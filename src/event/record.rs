@@ -1,0 +1,70 @@
+//! One record of the line.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{Notice, Position, Seq, SourceId};
+use crate::socketio::Frame;
+
+/// Something that happened, numbered. Envelope and destination are derived when it is delivered, so a
+/// changed route applies to what waits.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// Its place on the line.
+    pub position: Position,
+    /// Whose event it is.
+    pub source: SourceId,
+    /// Its source's number.
+    pub seq: Seq,
+    /// When the frame was read, or the notice made.
+    pub at: Timestamp,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Its source's newest notice of loss, itself included.
+    pub gap: Seq,
+    /// What happened.
+    pub body: Body,
+}
+
+/// Where a record comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Origin {
+    /// The PBX sent it as an event.
+    #[default]
+    Live,
+    /// The bridge made it from an answer of the PBX's REST interface.
+    Snapshot,
+}
+
+impl Origin {
+    /// The value of `ctiorigin`; none when live.
+    pub fn attribute(self) -> Option<&'static str> {
+        match self {
+            Self::Live => None,
+            Self::Snapshot => Some("snapshot"),
+        }
+    }
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// A Socket.IO event, as received.
+    Event(Frame),
+    /// An event of the bridge itself.
+    Notice(Arc<Notice>),
+}
+
+impl Record {
+    /// Bytes it holds in memory, for the journal's bound.
+    pub fn size(&self) -> usize {
+        let payload = match &self.body {
+            Body::Event(frame) => {
+                frame.bytes.len() + frame.attachments.iter().map(bytes::Bytes::len).sum::<usize>()
+            }
+            Body::Notice(_) => 256,
+        };
+        size_of::<Self>() + payload
+    }
+}

@@ -1,0 +1,146 @@
+//! The writing end: between sessions an [`Ingest`], during one a [`Live`].
+
+use jiff::Timestamp;
+
+use super::Journal;
+use crate::{
+    event::{EndReason, GapReason, Notice, STATE_EVENTS, Seq, SourceId},
+    socketio::{BadFrame, Frame},
+};
+
+/// What a new session tells of itself.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// The service account.
+    pub user: String,
+    /// Its profile on the PBX.
+    pub profile: Option<String>,
+    /// What it may see.
+    pub sees: Vec<String>,
+    /// Whether numbers and names are masked for it.
+    pub privacy: Option<bool>,
+}
+
+/// One source without a live session. It takes notices only.
+#[derive(Debug)]
+pub struct Ingest {
+    journal: Journal,
+    source: SourceId,
+}
+
+impl Ingest {
+    pub(super) fn new(journal: Journal, source: SourceId) -> Self {
+        Self { journal, source }
+    }
+
+    /// Starts a session: appends `gap` and `connected`. Consumes the ingest, so no event can precede its gap.
+    pub fn begin(self, opened: Opened) -> Live {
+        let Self { journal, source } = self;
+        let now = Timestamp::now();
+        let session = {
+            let mut line = journal.line();
+            let (last, _) = line.newest(source);
+            let (session, seen) = line.open_session(source);
+            let (reason, last_sequence) = match seen {
+                None => (GapReason::Started, None),
+                Some(_) => (GapReason::Disconnected, Some(last)),
+            };
+            line.notice(
+                source,
+                Notice::Gap {
+                    reason,
+                    from: seen,
+                    to: now,
+                    last_sequence,
+                    skipped: None,
+                    certain: false,
+                    may_have_missed: STATE_EVENTS,
+                },
+            );
+            let Opened { user, profile, sees, privacy } = opened;
+            line.notice(source, Notice::Connected { session, user, profile, sees, privacy });
+            line.seen(source, now);
+            session
+        };
+        journal.wake();
+        Live { journal, source, session, batch: Vec::new(), ended: false }
+    }
+
+    /// Appends a notice, such as a failed login.
+    pub fn notice(&self, notice: Notice) -> Seq {
+        self.journal.notice(self.source, notice)
+    }
+}
+
+/// One source with a live session.
+///
+/// Dropping it (a panic in the session's task) ends the session as [`EndReason::Internal`].
+#[derive(Debug)]
+pub struct Live {
+    journal: Journal,
+    source: SourceId,
+    session: u64,
+    batch: Vec<Frame>,
+    ended: bool,
+}
+
+impl Live {
+    /// Counts the sessions of this source.
+    pub fn session(&self) -> u64 {
+        self.session
+    }
+
+    /// Takes an event. It reaches the line, and gets its number, at the next [`Live::commit`].
+    pub fn event(&mut self, frame: Frame) {
+        self.batch.push(frame);
+    }
+
+    /// Counts an event that must not reach the line.
+    pub fn withhold(&self) {
+        self.journal.withhold(self.source);
+    }
+
+    /// Counts a frame that is no event and can't be made one.
+    pub fn bad_frame(&self, bad: &BadFrame) {
+        self.journal.bad_frame(self.source, bad);
+    }
+
+    /// Appends what was taken, in order, and wakes the readers. Never waits for a broker.
+    pub fn commit(&mut self) {
+        let Some(newest) = self.batch.last().map(|frame| frame.at) else { return };
+        {
+            let mut line = self.journal.line();
+            line.seen(self.source, newest);
+            for frame in self.batch.drain(..) {
+                line.event(self.source, frame);
+            }
+        }
+        self.journal.wake();
+    }
+
+    /// Appends a notice after the events taken so far.
+    pub fn notice(&mut self, notice: Notice) {
+        self.commit();
+        self.journal.notice(self.source, notice);
+    }
+
+    /// Ends the session: commits, and appends `disconnected`.
+    pub fn end(mut self, reason: EndReason, detail: String) -> Ingest {
+        self.finish(reason, detail);
+        Ingest { journal: self.journal.clone(), source: self.source }
+    }
+
+    fn finish(&mut self, reason: EndReason, detail: String) {
+        self.ended = true;
+        let session = self.session;
+        self.notice(Notice::Disconnected { session, reason, detail });
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.finish(EndReason::Internal, "the session's task ended unasked".to_owned());
+        }
+    }
+}

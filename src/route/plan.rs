@@ -1,0 +1,130 @@
+//! The verdict on a record.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{
+    names::{Names, Naming},
+    template::Template,
+};
+use crate::{
+    event::{self, Body, CloudEvent, JournalId, Mark, Record, Seq, SourceId},
+    socketio::Frame,
+};
+
+/// What becomes of a record at one sink.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It is published.
+    Publish(Published),
+    /// A rule leaves it out.
+    Filtered,
+}
+
+/// A record with the names it goes by, and its payload.
+#[derive(Debug)]
+pub struct Published {
+    /// Its names.
+    pub names: Arc<Names>,
+    /// JSON text.
+    pub data: Bytes,
+    /// Number of Socket.IO arguments.
+    pub args: u16,
+    /// Whether `data` holds binary attachments.
+    pub binary: bool,
+}
+
+/// The rules of one sink.
+#[derive(Debug)]
+pub struct Plan {
+    journal: JournalId,
+    sources: Arc<[String]>,
+    naming: Naming,
+}
+
+impl Plan {
+    /// A plan for the records of `journal`, with a sink's subject template.
+    pub fn new(journal: JournalId, sources: Arc<[String]>, template: Template) -> Self {
+        Self { journal, sources, naming: Naming::new(template) }
+    }
+
+    /// The journal whose records it decides on.
+    pub fn journal(&self) -> JournalId {
+        self.journal
+    }
+
+    /// Decides on one record.
+    pub fn decide(&mut self, record: &Record) -> Verdict {
+        let Some(source) = self.sources.get(record.source.index()) else { return Verdict::Filtered };
+        Verdict::Publish(match &record.body {
+            Body::Event(frame) => {
+                let name = frame.name();
+                let args = frame.args();
+                let entity = event::entity(&name, &args);
+                let names = self.naming.event(source, &name, entity.as_ref());
+                let binary = !frame.attachments.is_empty();
+                Published { names, data: data(frame), args: frame.argc, binary }
+            }
+            Body::Notice(notice) => Published {
+                names: Arc::new(self.naming.bridge(source, "bridge", notice.what())),
+                // A notice holds numbers and text only: that can't fail.
+                data: serde_json::to_vec(notice.as_ref()).unwrap_or_default().into(),
+                args: 1,
+                binary: false,
+            },
+        })
+    }
+
+    /// The names of a status message.
+    pub fn status(&self, source: SourceId, what: &str) -> Option<Arc<Names>> {
+        let source = self.sources.get(source.index())?;
+        Some(Arc::new(self.naming.bridge(source, "status", what)))
+    }
+
+    /// The envelope of a published record.
+    pub fn envelope<'a>(&self, record: &Record, published: &'a Published, prev: Seq) -> CloudEvent<'a> {
+        CloudEvent {
+            journal: self.journal,
+            mark: Mark::Numbered { seq: record.seq, prev },
+            gap: record.gap,
+            source: &published.names.source,
+            ty: &published.names.ty,
+            subject: published.names.subject.as_deref(),
+            event: published.names.event.as_deref(),
+            time: record.at,
+            args: published.args,
+            origin: record.origin,
+            binary: published.binary,
+            data: published.data.clone(),
+        }
+    }
+}
+
+/// One argument is the data, byte for byte; none or several become an array of the same texts; binary
+/// attachments stand beside their placeholders.
+fn data(frame: &Frame) -> Bytes {
+    let args = frame.args();
+    if frame.attachments.is_empty() {
+        if frame.argc == 1 {
+            return args;
+        }
+        return [b"[", &args[..], b"]"].concat().into();
+    }
+    let mut out = Vec::with_capacity(
+        args.len() + frame.attachments.iter().map(|a| a.len() * 4 / 3 + 8).sum::<usize>() + 32,
+    );
+    out.extend_from_slice(b"{\"args\":[");
+    out.extend_from_slice(&args);
+    out.extend_from_slice(b"],\"attachments\":[");
+    for (index, attachment) in frame.attachments.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        out.push(b'"');
+        out.extend_from_slice(data_encoding::BASE64.encode(attachment).as_bytes());
+        out.push(b'"');
+    }
+    out.extend_from_slice(b"]}");
+    out.into()
+}

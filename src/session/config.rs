@@ -1,0 +1,84 @@
+//! `[sources.NAME]`: one PBX and the account that listens to it.
+
+mod table;
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+pub use table::Table;
+use url::Url;
+
+use crate::{config::Address, tls::Trust};
+
+/// One source, as the rest of the program needs it.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The API's base, with a slash at its end: `https://pbx.example.org/api/`.
+    pub base: Url,
+    /// In lower case and without a domain, as the PBX wants it in every place.
+    pub username: String,
+    /// The account's password.
+    pub password: SecretString,
+    /// The secret of the account's one-time passwords: base32 in upper case, without spaces and padding.
+    pub totp_secret: Option<SecretString>,
+    /// How to log in.
+    pub auth: Method,
+    /// What the session presents itself as.
+    pub ua_type: UaType,
+    /// Whom to trust.
+    pub trust: Trust,
+    /// The HTTP proxy on the way; plain `http`.
+    pub proxy: Option<Address>,
+    /// Limit of each step towards a connection: TCP, TLS, upgrade, open, namespace; and of each write.
+    pub connect_timeout: Duration,
+    /// Limit of one request to the API, from connect to the end of its answer.
+    pub request_timeout: Duration,
+    /// Limit of the wait for the session to be accepted.
+    pub login_timeout: Duration,
+    /// Whether `actionNethLink` is published.
+    pub publish_action_nethlink: bool,
+    /// The largest websocket message, in bytes.
+    pub max_frame: usize,
+}
+
+impl Config {
+    /// The websocket's URL: `wss://pbx.example.org/api/ws/`. The slash at the end is part of the path.
+    pub fn websocket(&self) -> Url {
+        let mut url = self.base.clone();
+        // Both are special schemes, so neither can fail.
+        let _ = url.set_scheme(if self.base.scheme() == "https" { "wss" } else { "ws" });
+        url.join("ws/").unwrap_or(url)
+    }
+}
+
+/// How to log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// POST /api/login for a JWT, with a one-time password if the account asks for one.
+    Jwt,
+}
+
+/// What the session presents itself as. The PBX ends a user's other session of the same type; so
+/// anything but `none` can throw a person out of their client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the PBX's own words")]
+pub enum UaType {
+    None,
+    Desktop,
+    Mobile,
+}
+
+impl UaType {
+    /// The PBX's word, in the login frame. `none` is none: the field is left out.
+    pub fn word(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Desktop => Some("desktop"),
+            Self::Mobile => Some("mobile"),
+        }
+    }
+}

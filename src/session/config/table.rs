@@ -1,0 +1,206 @@
+//! The table as it is written, and what makes it right.
+
+use std::time::Duration;
+
+use data_encoding::BASE32_NOPAD;
+use schemars::JsonSchema;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use url::Url;
+
+use super::{Config, Method, UaType};
+use crate::config::{Address, Secret, Section, Size, Span};
+
+/// A PBX, and the account that listens to it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(extend("required" = ["url", "username"]))] // as the default serves all other keys, the derive can't tell
+pub struct Table {
+    /// The PBX: `https://host`. The API's path `/api` is added unless the URL has a path.
+    url: Option<Address>,
+    /// The account: the user's name without domain, not an extension's number.
+    username: Option<String>,
+    /// The account's password. Better in a file.
+    password: Option<Secret>,
+    /// A file with the password: absolute, or a name under `$CREDENTIALS_DIRECTORY`, or relative to this file.
+    password_file: Option<String>,
+    /// The secret of the account's one-time passwords (2FA), in base32. Better in a file.
+    totp_secret: Option<Secret>,
+    /// A file with it.
+    totp_secret_file: Option<String>,
+    /// How to log in.
+    auth: Method,
+    /// What the session presents itself as. The PBX allows one session of each type per user: anything
+    /// but "none" ends the session of a person who uses the same account.
+    ua_type: UaType,
+    /// Certificate authorities (PEM), beside those of the operating system.
+    ca_file: Option<String>,
+    /// Accept any certificate: for a trial only.
+    insecure_skip_verify: bool,
+    /// Allow `http://` to another machine: password and calls can be read on the way.
+    allow_plaintext: bool,
+    /// The HTTP proxy on the way: `http://[user:password@]host:port`.
+    proxy: Option<Address>,
+    /// Limit of each step towards a connection (TCP, TLS, upgrade, handshake) and of each write.
+    connect_timeout: Span,
+    /// Limit of one request to the API. A slow login takes the PBX more than 30 s.
+    request_timeout: Span,
+    /// Limit of the wait for the session to be accepted. The PBX itself waits 8 s when it takes over.
+    login_timeout: Span,
+    /// Publish `actionNethLink` too. It can carry the admin password of a telephone.
+    publish_action_nethlink: bool,
+    /// The largest message the PBX may send; a larger one ends the session.
+    max_frame: Size,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self {
+            url: None,
+            username: None,
+            password: None,
+            password_file: None,
+            totp_secret: None,
+            totp_secret_file: None,
+            auth: Method::Jwt,
+            ua_type: UaType::None,
+            ca_file: None,
+            insecure_skip_verify: false,
+            allow_plaintext: false,
+            proxy: None,
+            connect_timeout: Span::seconds(10),
+            request_timeout: Span::seconds(40),
+            login_timeout: Span::seconds(15),
+            publish_action_nethlink: false,
+            max_frame: Size(64 << 20),
+        }
+    }
+}
+
+/// A socket.io server takes over an older session of the same type after this.
+const TAKE_OVER: Duration = Duration::from_secs(8);
+/// A snapshot of a large PBX is a few hundred KiB.
+const LEAST_FRAME: usize = 1 << 20;
+
+impl Table {
+    /// Checks what the schema can't, and reads the secrets. `None` goes with a problem.
+    pub(crate) fn validate(self, section: &mut Section<'_>) -> Option<Config> {
+        let base = self.url.and_then(|url| base(&url, self.allow_plaintext, section));
+        let username = self.username.and_then(|name| username(&name, section));
+        if self.password.is_none()
+            && self.password_file.is_none()
+            && !section.is_set("password")
+            && !section.is_set("password_file")
+        {
+            section.problem("", "no password: set `password_file` (or `password`)");
+        }
+        let password = section.secret("password", self.password, self.password_file);
+        let totp_key = if self.totp_secret_file.is_some() { "totp_secret_file" } else { "totp_secret" };
+        let totp_secret = section
+            .secret("totp_secret", self.totp_secret, self.totp_secret_file)
+            .and_then(|secret| totp_secret(&secret, totp_key, section));
+        if let Some(proxy) = &self.proxy
+            && (proxy.url().scheme() != "http" || !is_root(proxy.url()))
+        {
+            section.problem("proxy", "must be an HTTP proxy: write http://host:port");
+        }
+        if self.login_timeout.0 <= TAKE_OVER && self.ua_type != UaType::None {
+            section
+                .warn("login_timeout", "the PBX waits 8 s when it takes over a session: write 15s or more");
+        }
+        if self.max_frame.0 < LEAST_FRAME {
+            section
+                .problem("max_frame", "is less than one snapshot of a large PBX needs: write 1MiB or more");
+        }
+        let trust = section.trust(self.ca_file, (None, None), self.insecure_skip_verify);
+        Some(Config {
+            base: base?,
+            username: username?,
+            password: password?,
+            totp_secret,
+            auth: self.auth,
+            ua_type: self.ua_type,
+            trust,
+            proxy: self.proxy,
+            connect_timeout: self.connect_timeout.0,
+            request_timeout: self.request_timeout.0,
+            login_timeout: self.login_timeout.0,
+            publish_action_nethlink: self.publish_action_nethlink,
+            max_frame: self.max_frame.0,
+        })
+    }
+}
+
+fn is_root(url: &Url) -> bool {
+    matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none()
+}
+
+fn base(address: &Address, allow_plaintext: bool, section: &mut Section<'_>) -> Option<Url> {
+    let mut url = address.url().clone();
+    let user_info = address.user_info().map(|_| "holds user info: use `username` and `password_file`");
+    let rest = (url.query().is_some() || url.fragment().is_some()).then_some(
+        "has a query or fragment: write https://host, or https://host/path if the API stands elsewhere",
+    );
+    let scheme = match url.scheme() {
+        "https" => None,
+        "http" if allow_plaintext || address.is_loopback() => None,
+        "http" => Some(
+            "would send the password in the clear: write https://, or set `allow_plaintext = true` if the way is safe",
+        ),
+        _ => Some("must begin with https://"),
+    };
+    let wrong: Vec<_> = [user_info, rest, scheme].into_iter().flatten().collect();
+    for text in &wrong {
+        section.problem("url", *text);
+    }
+    if !wrong.is_empty() {
+        return None;
+    }
+    let path = match url.path().trim_end_matches('/') {
+        "" => "/api/".to_owned(),
+        path => format!("{path}/"),
+    };
+    url.set_path(&path);
+    Some(url)
+}
+
+/// The middleware keeps sessions under the name as it was typed, while the server behind it lower-cases
+/// names and strips domains: with any other spelling the login succeeds and the session is dead.
+fn username(name: &str, section: &mut Section<'_>) -> Option<String> {
+    let name = name.trim();
+    let wrong = if name.is_empty() {
+        "is empty: write the user's name"
+    } else if name.contains('@') {
+        "holds an @: write the user's name without its domain (the PBX accepts the other, but the session is dead)"
+    } else if name.chars().any(char::is_control) {
+        "holds a control character: write it anew"
+    } else {
+        if name.bytes().all(|byte| byte.is_ascii_digit()) {
+            section.warn(
+                "username",
+                "looks like an extension's number: a session opened with one is dead, write the user's name",
+            );
+        }
+        return Some(name.to_lowercase());
+    };
+    section.problem("username", wrong);
+    None
+}
+
+fn totp_secret(secret: &SecretString, key: &str, section: &mut Section<'_>) -> Option<SecretString> {
+    let text = secret.expose_secret();
+    let bare = |ch: &char| !ch.is_whitespace() && *ch != '-' && *ch != '=';
+    let bare: String = text.chars().filter(bare).map(|ch| ch.to_ascii_uppercase()).collect();
+    match BASE32_NOPAD.decode(bare.as_bytes()) {
+        Ok(bytes) if !bytes.is_empty() => Some(bare.into()),
+        _ if text.trim_start().starts_with("otpauth:") => {
+            section.problem(key, "is an otpauth:// address: write only the value of its `secret=`");
+            None
+        }
+        _ => {
+            section
+                .problem(key, "is not base32: write the key that was shown with the QR code (A-Z and 2-7)");
+            None
+        }
+    }
+}

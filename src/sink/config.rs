@@ -1,0 +1,79 @@
+//! `[sinks.NAME]`: which sink, and what all sinks have in common.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+#[cfg(feature = "nats")]
+use super::nats;
+use super::stdout;
+use crate::config::Section;
+
+/// One sink, as its driver needs it.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The time between two heartbeats; `None`: there are none.
+    pub heartbeat: Option<Duration>,
+    /// Which sink it is.
+    pub kind: Kind,
+}
+
+/// The sinks of this build.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "named after the sinks")]
+pub enum Kind {
+    #[cfg(feature = "nats")]
+    Nats(Box<nats::config::Config>),
+    Stdout(stdout::config::Config),
+}
+
+/// How a `CloudEvent` travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ContentMode {
+    /// Attributes in headers, the data alone in the body.
+    Binary,
+    /// One JSON object with everything.
+    Structured,
+}
+
+/// Where events go.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Table {
+    /// A NATS server or cluster.
+    #[cfg(feature = "nats")]
+    Nats(Box<nats::config::Table>),
+    /// Standard output: one `CloudEvent` per line.
+    Stdout(stdout::config::Table),
+}
+
+impl Table {
+    /// Checks what the schema can't, and reads the secrets. `None` goes with a problem.
+    #[cfg_attr(
+        not(feature = "nats"),
+        allow(clippy::unnecessary_wraps, reason = "nothing can be wrong with stdout, the only sink then")
+    )]
+    pub(crate) fn validate(self, section: &mut Section<'_>) -> Option<Config> {
+        match self {
+            #[cfg(feature = "nats")]
+            Self::Nats(table) => table.validate(section),
+            Self::Stdout(table) => Some(table.validate(section)),
+        }
+    }
+}
+
+/// What to say of a word that this build does not know, though another does or will.
+pub(crate) fn absent(key: &str, word: &str) -> Option<&'static str> {
+    match (key, word) {
+        ("type", "nats") => Some(
+            "this cti-bridge was built without the feature `nats`: take a build that has it (cargo build --features nats)",
+        ),
+        ("type", "kafka") => Some("the Kafka sink comes with a later version: write \"nats\" or \"stdout\""),
+        ("mode", "jetstream") => Some(
+            "JetStream comes with a later version: write \"core\" (best effort: core NATS acknowledges nothing)",
+        ),
+        _ => None,
+    }
+}

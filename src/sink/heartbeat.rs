@@ -1,0 +1,95 @@
+//! The heartbeat: class `status`, not numbered, not on the line.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{Context, Outgoing};
+use crate::{
+    event::{CloudEvent, Mark, Origin, Seq, SourceId},
+    health::Health,
+    journal::{Journal, Ledger},
+    route::{Names, Plan},
+};
+
+/// Makes one sink's heartbeats.
+#[derive(Debug)]
+pub(super) struct Heartbeat {
+    context: Context,
+    sink: usize,
+    count: u64,
+}
+
+/// The data of a heartbeat.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Data<'a> {
+    version: &'static str,
+    last_sequence: Seq,
+    pending: u64,
+    bad_frames: u64,
+    counters: Ledger,
+    components: &'a BTreeMap<String, Health>,
+}
+
+/// One heartbeat, of one source.
+pub(super) struct Beat {
+    names: Arc<Names>,
+    data: Bytes,
+    gap: Seq,
+    count: u64,
+    time: Timestamp,
+}
+
+impl Heartbeat {
+    pub(super) fn new(context: &Context, sink: usize) -> Self {
+        Self { context: context.clone(), sink, count: 0 }
+    }
+
+    /// One for each source.
+    pub(super) fn beats(&mut self, plan: &Plan) -> Vec<Beat> {
+        self.count += 1;
+        let journal: &Journal = &self.context.journal;
+        let components = self.context.board.snapshot();
+        let sources = 0..u16::try_from(self.context.sources.len()).unwrap_or(u16::MAX);
+        sources
+            .map(SourceId)
+            .filter_map(|source| {
+                let names = plan.status(source, "heartbeat")?;
+                let (last_sequence, gap) = journal.newest(source);
+                let (counters, pending) = journal.ledger(self.sink, source);
+                let version = env!("CARGO_PKG_VERSION");
+                let bad_frames = journal.bad_frames(source);
+                let data =
+                    Data { version, last_sequence, pending, bad_frames, counters, components: &components };
+                let data = serde_json::to_vec(&data).unwrap_or_default().into();
+                Some(Beat { names, data, gap, count: self.count, time: Timestamp::now() })
+            })
+            .collect()
+    }
+}
+
+impl Beat {
+    pub(super) fn outgoing(&self, plan: &Plan) -> Outgoing<'_> {
+        Outgoing {
+            position: None,
+            destination: &self.names.destination,
+            event: CloudEvent {
+                journal: plan.journal(),
+                mark: Mark::Status { count: self.count },
+                gap: self.gap,
+                source: &self.names.source,
+                ty: &self.names.ty,
+                subject: None,
+                event: None,
+                time: self.time,
+                args: 1,
+                origin: Origin::Live,
+                binary: false,
+                data: self.data.clone(),
+            },
+        }
+    }
+}

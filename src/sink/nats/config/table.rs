@@ -1,0 +1,203 @@
+//! The table as it is written, and what makes it right.
+
+use schemars::JsonSchema;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use url::Position;
+
+use super::{Config, Credentials, Mode};
+use crate::{
+    config::{Address, Interval, Secret, Section},
+    route::template::Template,
+    sink::config::{Config as SinkConfig, ContentMode, Kind},
+    tls::Trust,
+};
+
+/// A NATS server or cluster.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Table {
+    /// The servers of one cluster: `nats://host:4222`, or `tls://host:4222` for TLS.
+    servers: Vec<Address>,
+    /// "core": core NATS, best effort.
+    mode: Mode,
+    /// The subject of each message. `{source}`, `{class}`, `{slug}` and `{entity}` are filled in.
+    subject: String,
+    /// "binary": `CloudEvents` attributes in headers. "structured": one JSON object.
+    content_mode: ContentMode,
+    /// The time between two heartbeats, or "off".
+    heartbeat: Interval,
+    /// Log in with a credentials file, as `nsc generate creds` writes it.
+    credentials_file: Option<String>,
+    /// Log in with an nkey: its seed. Better in a file.
+    nkey: Option<Secret>,
+    /// A file with the seed.
+    nkey_file: Option<String>,
+    /// Log in with user and password.
+    username: Option<String>,
+    /// The password. Better in a file.
+    password: Option<Secret>,
+    /// A file with the password.
+    password_file: Option<String>,
+    /// Log in with a token. Better in a file.
+    token: Option<Secret>,
+    /// A file with the token.
+    token_file: Option<String>,
+    /// Speak TLS with every server, also one written as `nats://`.
+    require_tls: bool,
+    /// Allow an unencrypted connection to another machine: credentials and calls can be read on the way.
+    allow_plaintext: bool,
+    /// Certificate authorities (PEM), beside those of the operating system.
+    ca_file: Option<String>,
+    /// Our own certificate chain (PEM), for servers that ask for one.
+    cert_file: Option<String>,
+    /// Its private key (PEM).
+    key_file: Option<String>,
+    /// Accept any certificate: for a trial only.
+    insecure_skip_verify: bool,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self {
+            servers: "nats://127.0.0.1:4222".parse().into_iter().collect(),
+            mode: Mode::Core,
+            subject: "cti.v1.{source}.{class}.{slug}.{entity}".to_owned(),
+            content_mode: ContentMode::Binary,
+            heartbeat: Interval::seconds(10),
+            credentials_file: None,
+            nkey: None,
+            nkey_file: None,
+            username: None,
+            password: None,
+            password_file: None,
+            token: None,
+            token_file: None,
+            require_tls: false,
+            allow_plaintext: false,
+            ca_file: None,
+            cert_file: None,
+            key_file: None,
+            insecure_skip_verify: false,
+        }
+    }
+}
+
+impl Table {
+    /// Checks what the schema can't, and reads the secrets. `None` goes with a problem.
+    pub(crate) fn validate(mut self, section: &mut Section<'_>) -> Option<SinkConfig> {
+        check_servers(&self, section);
+        let subject =
+            self.subject.parse::<Template>().map_err(|error| section.problem("subject", error.to_string()));
+        let credentials = self.credentials(section);
+        let identity = (self.cert_file, self.key_file);
+        let trust = section.trust(self.ca_file, identity, self.insecure_skip_verify);
+        let tls = self.require_tls || self.servers.iter().any(|server| server.url().scheme() == "tls");
+        if !tls && trust != Trust::default() {
+            section.warn("require_tls", "TLS files are set, but TLS is used only if the server asks for it: write tls:// or set `require_tls = true`");
+        }
+        let config = Config {
+            servers: self.servers,
+            mode: self.mode,
+            content_mode: self.content_mode,
+            credentials: credentials?,
+            require_tls: self.require_tls,
+            trust,
+            subject: subject.ok()?,
+        };
+        Some(SinkConfig { heartbeat: self.heartbeat.0, kind: Kind::Nats(Box::new(config)) })
+    }
+
+    /// The one way to log in that is set. `None` goes with a problem.
+    fn credentials(&mut self, section: &mut Section<'_>) -> Option<Credentials> {
+        let set: Vec<&str> = [
+            ("credentials_file", self.credentials_file.is_some()),
+            ("nkey", self.nkey.is_some() || self.nkey_file.is_some()),
+            ("username", self.username.is_some() || self.password.is_some() || self.password_file.is_some()),
+            ("token", self.token.is_some() || self.token_file.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(way, is_set)| is_set.then_some(way))
+        .collect();
+        if let [_, second, ..] = set.as_slice() {
+            section
+                .problem(second, format!("there are several ways to log in ({}): keep one", set.join(", ")));
+        }
+        // All files are read, also after a problem: what is wrong with them is said at once.
+        let file = self.credentials_file.take();
+        let has_file = file.is_some();
+        let file = file.and_then(|name| section.secret_file("credentials_file", &name));
+        let nkey_key = if self.nkey_file.is_some() { "nkey_file" } else { "nkey" };
+        let has_nkey = self.nkey.is_some() || self.nkey_file.is_some();
+        let nkey = section.secret("nkey", self.nkey.take(), self.nkey_file.take());
+        let has_token = self.token.is_some() || self.token_file.is_some();
+        let token = section.secret("token", self.token.take(), self.token_file.take());
+        let has_password = self.password.is_some() || self.password_file.is_some();
+        let password = section.secret("password", self.password.take(), self.password_file.take());
+        match (self.username.take(), has_password) {
+            (Some(username), true) => Some(Credentials::Password { username, password: password? }),
+            (Some(_), false) => {
+                section.problem("username", "has no password: set `password_file` (or `password`)");
+                None
+            }
+            (None, true) => {
+                section.problem("password", "has no user: set `username`");
+                None
+            }
+            (None, false) if has_file => {
+                let file = file?;
+                check_credentials_file(&file, section);
+                Some(Credentials::File(file))
+            }
+            (None, false) if has_nkey => {
+                let seed = nkey?;
+                check_seed(&seed, nkey_key, section);
+                Some(Credentials::Nkey(seed))
+            }
+            (None, false) if has_token => token.map(Credentials::Token),
+            (None, false) => Some(Credentials::None),
+        }
+    }
+}
+
+fn check_servers(table: &Table, section: &mut Section<'_>) {
+    if table.servers.is_empty() {
+        section.problem("servers", "is empty: write [\"nats://host:4222\"]");
+    }
+    for server in &table.servers {
+        let (url, clear) = (server.url(), server.url().scheme() == "nats");
+        let name = &url[..Position::BeforePath];
+        if !clear && url.scheme() != "tls" {
+            section.problem("servers", format!("{name} must begin with nats:// or tls://"));
+        } else if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
+            section.problem("servers", format!("{name} has a path: write nats://host:4222"));
+        } else if clear && !table.require_tls && !table.allow_plaintext && !server.is_loopback() {
+            section.problem(
+                "servers",
+                format!(
+                    "{name} would be spoken to in the clear: write tls://, or set `require_tls = true`, \
+                     or `allow_plaintext = true` if the way is safe"
+                ),
+            );
+        }
+    }
+}
+
+/// Checked here because the client would only say that a server refused it.
+fn check_credentials_file(text: &SecretString, section: &mut Section<'_>) {
+    let holds = |part: &str| text.expose_secret().contains(part);
+    if !holds("BEGIN NATS USER JWT") || !holds("BEGIN USER NKEY SEED") {
+        let remedy = "give the file that `nsc generate creds` writes";
+        section.problem("credentials_file", format!("holds no user JWT with the seed of its key: {remedy}"));
+    }
+}
+
+/// A user's seed is `SU` and 56 more characters of base32.
+fn check_seed(seed: &SecretString, key: &str, section: &mut Section<'_>) {
+    let seed = seed.expose_secret().as_bytes();
+    let base32 = |byte: &u8| byte.is_ascii_uppercase() || (b'2'..=b'7').contains(byte);
+    if seed.len() != 58 || !seed.starts_with(b"SU") || !seed.iter().all(base32) {
+        section
+            .problem(key, "is no user's seed: write the line that begins with SU (not the public key, U…)");
+    }
+}

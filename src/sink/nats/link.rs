@@ -1,0 +1,168 @@
+//! One connection to a NATS server.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_nats::{
+    Client, Event, ServerError, Subject, Subscriber, client::traits::Publisher as _, message::OutboundMessage,
+};
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use tokio::sync::Notify;
+
+use super::headers;
+use crate::{
+    event::Position,
+    sink::{Acked, Link, Outgoing, SinkError, config::ContentMode},
+};
+
+/// What the client reports beside the answers.
+#[derive(Debug, Default)]
+pub(super) struct Events {
+    down: Notify,
+    /// The last error the server spoke of.
+    said: Mutex<Option<String>>,
+}
+
+impl Events {
+    pub(super) fn note(&self, event: &Event) {
+        if let Event::ServerError(error) = event {
+            let said = match error {
+                ServerError::AuthorizationViolation => "authorization violation".to_owned(),
+                ServerError::SlowConsumer(_) => return,
+                ServerError::Other(text) => text.clone(),
+            };
+            *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
+        }
+        if matches!(event, Event::ServerError(_) | Event::Disconnected | Event::Closed) {
+            self.down.notify_one();
+        }
+    }
+
+    fn error(&self, server: &str) -> SinkError {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match said {
+            Some(said) if said.to_ascii_lowercase().contains("permissions violation") => {
+                SinkError::Operator(format!(
+                    "{server} says: {said}: allow the account to publish the subjects of `subject` and _INBOX.>, and to subscribe to _INBOX.>"
+                ))
+            }
+            Some(said) => SinkError::Again(format!("{server} says: {said}")),
+            None => SinkError::Again(format!("{server} closed the connection")),
+        }
+    }
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Connection {
+    client: Client,
+    events: Arc<Events>,
+    server: String,
+    mode: ContentMode,
+    marker: Subject,
+    markers: Subscriber,
+    /// Refused before they were sent, in order.
+    refused: VecDeque<(Position, String)>,
+    /// What a marker has proven beyond a refusal that goes first.
+    proven: Option<Position>,
+    scratch: String,
+}
+
+impl Connection {
+    pub(super) async fn open(
+        client: Client,
+        events: Arc<Events>,
+        server: String,
+        mode: ContentMode,
+    ) -> Result<Self, SinkError> {
+        let marker = Subject::from(client.new_inbox());
+        let markers = client.subscribe(marker.clone()).await.map_err(|_| events.error(&server))?;
+        Ok(Self {
+            client,
+            events,
+            server,
+            mode,
+            marker,
+            markers,
+            refused: VecDeque::new(),
+            proven: None,
+            scratch: String::new(),
+        })
+    }
+
+    async fn publish(&self, message: OutboundMessage) -> Result<(), SinkError> {
+        tokio::select! {
+            biased;
+            sent = self.client.publish_message(message) => sent.map_err(|_| self.events.error(&self.server)),
+            () = self.events.down.notified() => Err(self.events.error(&self.server)),
+        }
+    }
+
+    /// The largest message the server takes: headers and payload together.
+    fn fits(&self, headers: &async_nats::HeaderMap, payload: &Bytes) -> Result<(), String> {
+        let limit = self.client.max_payload();
+        // The size on the wire; computed only for what may be too large.
+        if payload.len() + 4096 < limit {
+            return Ok(());
+        }
+        let lines: usize = headers
+            .iter()
+            .map(|(name, values)| {
+                let name: &str = name.as_ref();
+                values.iter().map(|value| name.len() + value.as_str().len() + 4).sum::<usize>()
+            })
+            .sum();
+        let size = payload.len() + lines + "NATS/1.0\r\n\r\n".len();
+        if size <= limit {
+            return Ok(());
+        }
+        Err(format!("{size} bytes are more than {} takes ({limit}): raise max_payload there", self.server))
+    }
+}
+
+impl Link for Connection {
+    async fn send(&mut self, batch: &[Outgoing<'_>]) -> Result<(), SinkError> {
+        for Outgoing { position, destination, event } in batch {
+            let Some((headers, payload)) = headers::message(event, self.mode, &mut self.scratch) else {
+                continue;
+            };
+            if let Err(reason) = self.fits(&headers, &payload) {
+                self.refused.extend(position.map(|position| (position, reason)));
+                continue;
+            }
+            let subject = Subject::from_utf8(Bytes::clone(destination))
+                .map_err(|_| SinkError::Operator("a subject is not UTF-8: check `subject`".to_owned()))?;
+            self.publish(OutboundMessage { subject, reply: None, payload, headers: Some(headers) }).await?;
+        }
+        let Some(last) = batch.iter().rev().find_map(|outgoing| outgoing.position) else { return Ok(()) };
+        let payload = Bytes::copy_from_slice(&last.0.to_le_bytes());
+        self.publish(OutboundMessage { subject: self.marker.clone(), reply: None, payload, headers: None })
+            .await
+    }
+
+    async fn acked(&mut self) -> Result<Acked, SinkError> {
+        if self.proven.is_none() {
+            self.proven = Some(tokio::select! {
+                biased;
+                marker = self.markers.next() => marker
+                    .and_then(|marker| marker.payload[..].try_into().ok().map(u64::from_le_bytes))
+                    .map(Position)
+                    .ok_or_else(|| self.events.error(&self.server))?,
+                () = self.events.down.notified() => return Err(self.events.error(&self.server)),
+            });
+        }
+        let proven = self.proven.unwrap_or_default();
+        if let Some((through, reason)) = self.refused.pop_front_if(|(position, _)| *position <= proven) {
+            return Ok(Acked { through, refused: Some(reason) });
+        }
+        self.proven = None;
+        Ok(Acked { through: proven, refused: None })
+    }
+
+    async fn close(self) {
+        let _ = self.client.flush().await;
+    }
+}

@@ -1,0 +1,340 @@
+//! One joined connection.
+
+use std::{collections::VecDeque, time::Duration};
+
+use bytes::Bytes;
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
+use jiff::Timestamp;
+use serde::Deserialize;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::{Error as WsError, Message};
+
+use super::{
+    BadFrame, BadReason, CloseReason, ConnectError, Frame, Limits, Target,
+    dial::{Websocket, dial, place},
+    packet::{Event, Packet, decode},
+};
+
+/// What a connection brings.
+#[derive(Debug)]
+pub enum Incoming {
+    /// An event.
+    Event(Frame),
+    /// `41`: the server has ended the namespace. The transport stays open; close it.
+    Disconnected,
+    /// A frame that is no event.
+    Bad(BadFrame),
+}
+
+/// A connection with its namespace joined. Dropping it closes the TCP connection at once.
+pub struct Socket {
+    websocket: Websocket,
+    limits: Limits,
+    silence: Duration,
+    seen: Instant,
+    probe: Probe,
+    outbox: VecDeque<Message>,
+    /// The outbox must be empty by then.
+    write_by: Option<Instant>,
+    pending: Option<Pending>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Probe {
+    /// None is out. Whether one was ever answered: a server that answers none is not judged by them.
+    Idle { trusted: bool },
+    /// One is out.
+    Out { trusted: bool, at: Instant },
+}
+
+/// A binary event whose attachments are still to come.
+struct Pending {
+    at: Timestamp,
+    bytes: Bytes,
+    event: Event,
+    attachments: Vec<Bytes>,
+    size: usize,
+    by: Instant,
+}
+
+impl std::fmt::Debug for Socket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The outbox may hold a login.
+        f.debug_struct("Socket").field("probe", &self.probe).finish_non_exhaustive()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Open {
+    ping_interval: u64,
+}
+
+impl Socket {
+    /// Connects: TCP, TLS, upgrade, open packet, namespace; each within its limit.
+    pub async fn connect(target: &Target, limits: &Limits) -> Result<Self, ConnectError> {
+        let at = place(&target.url);
+        let mut websocket = dial(target, limits).await?;
+        let late = |step, limit| ConnectError::TimedOut { at: at.clone(), step, limit };
+        let open = timeout(limits.open, first_text(&mut websocket))
+            .await
+            .map_err(|_| late("send the Engine.IO open packet", limits.open))?
+            .ok_or_else(|| ConnectError::Dropped { at: at.clone() })?;
+        let Ok(Packet::Open(range)) = decode(open.as_bytes()) else {
+            return Err(ConnectError::NotEngineIo { at });
+        };
+        let json = open.get(range.start as usize..range.end as usize).unwrap_or_default();
+        let Ok(Open { ping_interval }) = serde_json::from_str(json) else {
+            return Err(ConnectError::NotEngineIo { at });
+        };
+        let mut socket = Self {
+            websocket,
+            limits: *limits,
+            silence: Duration::from_millis(ping_interval).saturating_add(limits.margin),
+            seen: Instant::now(),
+            probe: Probe::Idle { trusted: false },
+            outbox: VecDeque::new(),
+            write_by: None,
+            pending: None,
+        };
+        socket.queue("40".to_owned());
+        let join = async {
+            loop {
+                socket.flush().await.ok()?;
+                let text = first_text(&mut socket.websocket).await?;
+                match decode(text.as_bytes()) {
+                    Ok(Packet::Connected) => return Some(true),
+                    Ok(Packet::Refused(_) | Packet::Disconnected) => return Some(false),
+                    Ok(Packet::Ping) => socket.queue("3".to_owned()),
+                    // Nothing else is due before the namespace is joined.
+                    _ => {}
+                }
+            }
+        };
+        let joined = timeout(limits.namespace, join)
+            .await
+            .map_err(|_| late("join the namespace", limits.namespace))?;
+        match joined {
+            Some(true) => {
+                socket.seen = Instant::now();
+                Ok(socket)
+            }
+            Some(false) => Err(ConnectError::NamespaceRefused { at }),
+            None => Err(ConnectError::Dropped { at }),
+        }
+    }
+
+    /// Sends an event with one argument, without asking for an acknowledgement: `42["name",argument]`,
+    /// with no space in it, as the middleware recognises a login by exactly that beginning.
+    pub async fn emit(&mut self, name: &str, argument: &str) -> Result<(), CloseReason> {
+        let name = serde_json::Value::from(name);
+        self.queue(format!("42[{name},{argument}]"));
+        self.flush().await
+    }
+
+    /// The next thing that happens. Answers pings and requests for acknowledgement, probes a quiet line, and
+    /// ends when it stays silent. Cancel safe.
+    pub async fn next(&mut self) -> Result<Incoming, CloseReason> {
+        loop {
+            self.flush().await?;
+            let due = self.due();
+            tokio::select! {
+                biased;
+                message = self.websocket.next() => {
+                    self.seen = Instant::now();
+                    if let Some(incoming) = self.take(message)? {
+                        return Ok(incoming);
+                    }
+                }
+                () = sleep_until(due) => if let Some(incoming) = self.overdue()? {
+                    return Ok(incoming);
+                },
+            }
+        }
+    }
+
+    /// What has already arrived, without waiting. None: call [`Socket::next`].
+    pub fn try_next(&mut self) -> Option<Result<Incoming, CloseReason>> {
+        loop {
+            // What must be answered is answered by `next`: it can wait for the write.
+            if !self.outbox.is_empty() {
+                return None;
+            }
+            let message = self.websocket.next().now_or_never()?;
+            match self.take(message) {
+                Ok(Some(incoming)) => return Some(Ok(incoming)),
+                Ok(None) => {}
+                Err(closed) => return Some(Err(closed)),
+            }
+        }
+    }
+
+    /// Says goodbye, for a second at most.
+    pub async fn close(mut self) {
+        let _ = timeout(Duration::from_secs(1), self.websocket.close(None)).await;
+    }
+
+    fn queue(&mut self, text: String) {
+        self.write_by.get_or_insert_with(|| Instant::now() + self.limits.write);
+        self.outbox.push_back(Message::text(text));
+    }
+
+    /// Writes what is queued. Cancel safe: a message leaves the queue in the step that hands it over.
+    async fn flush(&mut self) -> Result<(), CloseReason> {
+        let Some(by) = self.write_by else { return Ok(()) };
+        let write = async {
+            while let Some(message) = self.outbox.front() {
+                self.websocket.feed(message.clone()).await?;
+                self.outbox.pop_front();
+            }
+            self.websocket.flush().await
+        };
+        match tokio::time::timeout_at(by, write).await {
+            Ok(Ok(())) => {
+                self.write_by = None;
+                Ok(())
+            }
+            Ok(Err(error)) => Err(closed(&error)),
+            Err(_) => Err(CloseReason::WriteTimeout(self.limits.write)),
+        }
+    }
+
+    /// When something must happen if nothing arrives.
+    fn due(&self) -> Instant {
+        let silent = self.seen + self.silence;
+        let probe = match self.probe {
+            Probe::Idle { .. } => self.seen + self.limits.probe_after,
+            Probe::Out { at, .. } => at + self.limits.probe_answer,
+        };
+        let pending = self.pending.as_ref().map_or(silent, |pending| pending.by);
+        silent.min(probe).min(pending)
+    }
+
+    fn overdue(&mut self) -> Result<Option<Incoming>, CloseReason> {
+        let now = Instant::now();
+        if self.pending.as_ref().is_some_and(|pending| now >= pending.by) {
+            return Ok(self.give_up_pending());
+        }
+        if now >= self.seen + self.silence {
+            return Err(CloseReason::Silent(self.silence));
+        }
+        match self.probe {
+            Probe::Idle { trusted } if now >= self.seen + self.limits.probe_after => {
+                self.queue("420[\"ping\"]".to_owned());
+                self.probe = Probe::Out { trusted, at: now };
+            }
+            Probe::Out { trusted: true, at } if now >= at + self.limits.probe_answer => {
+                return Err(CloseReason::ProbeUnanswered(self.limits.probe_answer));
+            }
+            // Wait for silence instead: this server may not know the probe.
+            Probe::Out { trusted: false, at } if now >= at + self.limits.probe_answer => {
+                self.probe = Probe::Out { trusted: false, at: now + self.silence };
+            }
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    fn take(&mut self, message: Option<Result<Message, WsError>>) -> Result<Option<Incoming>, CloseReason> {
+        match message {
+            None => Err(CloseReason::Eof),
+            Some(Err(error)) => Err(closed(&error)),
+            Some(Ok(Message::Text(text))) => self.text(text.as_bytes()),
+            Some(Ok(Message::Binary(binary))) => Ok(self.binary(&binary)),
+            Some(Ok(Message::Close(frame))) => {
+                Err(frame.map_or(CloseReason::Eof, |frame| CloseReason::Closed(frame.code.into())))
+            }
+            // The library answers pings. They prove the middleware, not the PBX behind it.
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(None),
+        }
+    }
+
+    fn text(&mut self, text: &[u8]) -> Result<Option<Incoming>, CloseReason> {
+        let event = match decode(text) {
+            Err(reason) => return Ok(Some(Incoming::Bad(BadFrame::new(reason.into(), text)))),
+            Ok(Packet::Ping) => {
+                self.queue("3".to_owned());
+                return Ok(None);
+            }
+            Ok(Packet::Close) => return Err(CloseReason::EngineClosed),
+            Ok(Packet::Disconnected) => return Ok(Some(Incoming::Disconnected)),
+            Ok(Packet::Ack { .. }) => {
+                self.probe = Probe::Idle { trusted: true };
+                return Ok(None);
+            }
+            Ok(Packet::Open(_) | Packet::Idle | Packet::Connected | Packet::Refused(_)) => return Ok(None),
+            Ok(Packet::Event(event)) => event,
+        };
+        if let Some(id) = event.ack {
+            self.queue(format!("43{id}[]"));
+        }
+        // A copy of its own: a slice would keep the whole read buffer alive as long as the event waits.
+        let bytes = Bytes::copy_from_slice(text);
+        let at = Timestamp::now();
+        if event.attachments == 0 {
+            let Event { name, args, argc, .. } = event;
+            return Ok(Some(Incoming::Event(Frame {
+                at,
+                bytes,
+                name,
+                args,
+                argc,
+                attachments: Box::default(),
+            })));
+        }
+        let missing = self.give_up_pending();
+        if event.attachments > self.limits.max_attachments {
+            return Ok(Some(Incoming::Bad(BadFrame::new(BadReason::AttachmentsTooLarge, text))));
+        }
+        let by = Instant::now() + self.limits.attachments;
+        self.pending = Some(Pending { at, bytes, event, attachments: Vec::new(), size: 0, by });
+        Ok(missing)
+    }
+
+    /// Other frames may come between a binary event and its attachments: the middleware has its own to say.
+    fn binary(&mut self, binary: &[u8]) -> Option<Incoming> {
+        let Some(pending) = &mut self.pending else {
+            return Some(Incoming::Bad(BadFrame::new(BadReason::UnexpectedBinary, binary)));
+        };
+        pending.size += binary.len();
+        if pending.size > self.limits.max_attachment_bytes {
+            self.pending = None;
+            return Some(Incoming::Bad(BadFrame::new(BadReason::AttachmentsTooLarge, binary)));
+        }
+        pending.attachments.push(Bytes::copy_from_slice(binary));
+        if pending.attachments.len() < pending.event.attachments {
+            return None;
+        }
+        let Pending { at, bytes, event: Event { name, args, argc, .. }, attachments, .. } =
+            self.pending.take()?;
+        Some(Incoming::Event(Frame { at, bytes, name, args, argc, attachments: attachments.into() }))
+    }
+
+    fn give_up_pending(&mut self) -> Option<Incoming> {
+        let pending = self.pending.take()?;
+        Some(Incoming::Bad(BadFrame::new(BadReason::AttachmentsMissing, &pending.bytes)))
+    }
+}
+
+/// The first text message; none if the connection ends before it.
+async fn first_text(websocket: &mut Websocket) -> Option<String> {
+    loop {
+        match websocket.next().await?.ok()? {
+            Message::Text(text) => return Some(text.as_str().to_owned()),
+            Message::Close(_) => return None,
+            _ => {}
+        }
+    }
+}
+
+fn closed(error: &WsError) -> CloseReason {
+    match error {
+        WsError::ConnectionClosed | WsError::AlreadyClosed => CloseReason::Eof,
+        WsError::Protocol(
+            tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
+        ) => CloseReason::Eof,
+        WsError::Capacity(_) => CloseReason::TooLarge,
+        WsError::Utf8(_) => CloseReason::NotUtf8,
+        other => CloseReason::Transport(other.to_string()),
+    }
+}

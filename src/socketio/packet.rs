@@ -1,0 +1,309 @@
+//! Engine.IO 4 packets and the Socket.IO 5 packets inside them, as text frames. Pure and total.
+//!
+//! ```text
+//! 2                                Engine.IO ping
+//! 4 2 [ "extenUpdate" , {…} ]      message, Socket.IO event
+//! 4 5 1 - /ns , 17 [ "name" , … ]  binary event: 1 attachment to come, namespace, acknowledgement asked
+//! ```
+//!
+//! Payload bytes are never changed nor parsed into values: an event is the frame and the places in it.
+//! Sources: <https://github.com/socketio/engine.io-protocol>, <https://github.com/socketio/socket.io-protocol>.
+
+use std::ops::Range;
+
+use super::json::{NotJson, Walk};
+
+/// A text frame, understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Packet {
+    /// `0`: the server opens; the range is its JSON.
+    Open(Range<u32>),
+    /// `1`: the server closes the transport.
+    Close,
+    /// `2`: to be answered with `3`.
+    Ping,
+    /// `3` or `6`: nothing to do.
+    Idle,
+    /// `40`: the namespace is joined.
+    Connected,
+    /// `41`: the namespace is left.
+    Disconnected,
+    /// `42`, `45`: an event.
+    Event(Event),
+    /// `43`, `46`: an acknowledgement of ours.
+    Ack {
+        /// What it acknowledges.
+        id: u64,
+        /// Binary attachments to come.
+        attachments: usize,
+    },
+    /// `44`: the namespace was refused; the range is the reason's JSON.
+    Refused(Range<u32>),
+}
+
+/// An event, as places in its frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// The name's JSON text without its quotes.
+    pub name: Range<u32>,
+    /// From the first argument to the closing bracket; empty without arguments.
+    pub args: Range<u32>,
+    /// Number of arguments.
+    pub argc: u16,
+    /// The server wants an acknowledgement with this id.
+    pub ack: Option<u64>,
+    /// Binary attachments to come.
+    pub attachments: usize,
+}
+
+/// Why a frame is no packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Malformed {
+    /// Empty, or of a type that does not exist.
+    #[error("unknown packet type")]
+    Type,
+    /// Attachment count or acknowledgement id.
+    #[error("broken packet header")]
+    Header,
+    /// For a namespace that was not joined.
+    #[error("another namespace")]
+    Namespace,
+    /// The payload is no JSON, or not of the shape its type demands.
+    #[error("broken payload")]
+    Payload,
+}
+
+impl From<NotJson> for Malformed {
+    fn from(_: NotJson) -> Self {
+        Self::Payload
+    }
+}
+
+/// Reads a text frame.
+pub fn decode(frame: &[u8]) -> Result<Packet, Malformed> {
+    match frame {
+        [b'0', ..] => object(frame, 1).map(Packet::Open),
+        b"1" => Ok(Packet::Close),
+        [b'2', ..] => Ok(Packet::Ping),
+        [b'3', ..] | b"6" => Ok(Packet::Idle),
+        [b'4', kind, ..] => message(frame, *kind),
+        _ => Err(Malformed::Type),
+    }
+}
+
+fn message(frame: &[u8], kind: u8) -> Result<Packet, Malformed> {
+    let mut at = 2;
+    let attachments = if matches!(kind, b'5' | b'6') {
+        let count = number(frame, &mut at).ok_or(Malformed::Header)?;
+        if frame.get(at) != Some(&b'-') {
+            return Err(Malformed::Header);
+        }
+        at += 1;
+        usize::try_from(count).map_err(|_| Malformed::Header)?
+    } else {
+        0
+    };
+    namespace(frame, &mut at)?;
+    match kind {
+        b'0' => Ok(Packet::Connected),
+        b'1' => Ok(Packet::Disconnected),
+        b'2' | b'5' => event(frame, at, attachments).map(Packet::Event),
+        b'3' | b'6' => {
+            let id = number(frame, &mut at).ok_or(Malformed::Header)?;
+            let mut walk = Walk::new(frame, at);
+            if walk.peek() != Some(b'[') {
+                return Err(Malformed::Payload);
+            }
+            walk.value()?;
+            end(&mut walk)?;
+            Ok(Packet::Ack { id, attachments })
+        }
+        b'4' => {
+            let mut walk = Walk::new(frame, at);
+            walk.value()?;
+            let range = range(at, walk.at())?;
+            end(&mut walk)?;
+            Ok(Packet::Refused(range))
+        }
+        _ => Err(Malformed::Type),
+    }
+}
+
+/// `/,` is the main namespace written out; any other is not ours.
+fn namespace(frame: &[u8], at: &mut usize) -> Result<(), Malformed> {
+    let Some(rest @ [b'/', ..]) = frame.get(*at..) else { return Ok(()) };
+    let end = memchr::memchr(b',', rest).unwrap_or(rest.len());
+    let name = rest.get(..end).unwrap_or_default();
+    let bare = name.split(|&byte| byte == b'?').next().unwrap_or_default();
+    if bare != b"/" {
+        return Err(Malformed::Namespace);
+    }
+    *at += (end + 1).min(rest.len());
+    Ok(())
+}
+
+fn event(frame: &[u8], mut at: usize, attachments: usize) -> Result<Event, Malformed> {
+    let ack = number(frame, &mut at);
+    let mut walk = Walk::new(frame, at);
+    walk.expect(b'[')?;
+    walk.peek();
+    let from = walk.at() + 1;
+    walk.string()?;
+    let name = range(from, walk.at() - 1)?;
+    let mut argc: u16 = 0;
+    let mut args = None;
+    let mut last = walk.at();
+    while walk.peek() == Some(b',') {
+        walk.expect(b',')?;
+        walk.peek();
+        args.get_or_insert(walk.at());
+        walk.value()?;
+        last = walk.at();
+        argc = argc.checked_add(1).ok_or(Malformed::Payload)?;
+    }
+    walk.expect(b']')?;
+    end(&mut walk)?;
+    let args = range(args.unwrap_or(last), last)?;
+    Ok(Event { name, args, argc, ack, attachments })
+}
+
+fn object(frame: &[u8], at: usize) -> Result<Range<u32>, Malformed> {
+    let mut walk = Walk::new(frame, at);
+    if walk.peek() != Some(b'{') {
+        return Err(Malformed::Payload);
+    }
+    walk.value()?;
+    let range = range(at, walk.at())?;
+    end(&mut walk)?;
+    Ok(range)
+}
+
+fn end(walk: &mut Walk<'_>) -> Result<(), Malformed> {
+    if walk.peek().is_none() { Ok(()) } else { Err(Malformed::Payload) }
+}
+
+/// Decimal digits, if there are any that fit.
+fn number(frame: &[u8], at: &mut usize) -> Option<u64> {
+    let rest = frame.get(*at..)?;
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let value = std::str::from_utf8(rest.get(..digits)?).ok()?.parse().ok()?;
+    *at += digits;
+    Some(value)
+}
+
+fn range(from: usize, to: usize) -> Result<Range<u32>, Malformed> {
+    // A frame is bounded far below 4 GiB.
+    let place = |at| u32::try_from(at).map_err(|_| Malformed::Payload);
+    Ok(place(from)?..place(to)?)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text<'a>(frame: &'a str, range: &Range<u32>) -> &'a str {
+        &frame[range.start as usize..range.end as usize]
+    }
+
+    fn read(frame: &str) -> (String, String, u16, Option<u64>, usize) {
+        match decode(frame.as_bytes()) {
+            Ok(Packet::Event(event)) => (
+                text(frame, &event.name).to_owned(),
+                text(frame, &event.args).to_owned(),
+                event.argc,
+                event.ack,
+                event.attachments,
+            ),
+            other => panic!("{frame}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn events_of_every_shape() {
+        let event = |name: &str, args: &str, argc, ack, attachments| {
+            (name.into(), args.into(), argc, ack, attachments)
+        };
+        assert_eq!(
+            read(r#"42["extenUpdate",{"exten":"201"}]"#),
+            event("extenUpdate", r#"{"exten":"201"}"#, 1, None, 0)
+        );
+        assert_eq!(read(r#"42["takeOver"]"#), event("takeOver", "", 0, None, 0));
+        assert_eq!(read(r#"42[ "a" , 1 , [2,3] ] "#), event("a", "1 , [2,3]", 2, None, 0));
+        assert_eq!(read(r#"4217["ask","x"]"#), event("ask", r#""x""#, 1, Some(17), 0));
+        assert_eq!(read(r#"42/,["a",null]"#), event("a", "null", 1, None, 0));
+        assert_eq!(
+            read(r#"452-["img",{"_placeholder":true,"num":0}]"#),
+            event("img", r#"{"_placeholder":true,"num":0}"#, 1, None, 2)
+        );
+        assert_eq!(read(r#"451-/,7["img",1]"#), event("img", "1", 1, Some(7), 1));
+        assert_eq!(read(r#"42["","\ud800",1e999]"#), event("", r#""\ud800",1e999"#, 2, None, 0));
+        assert_eq!(read(r#"42["a\"]",1]"#), event(r#"a\"]"#, "1", 1, None, 0));
+    }
+
+    #[test]
+    fn the_other_packets() {
+        assert_eq!(decode(br#"0{"sid":"a"}"#), Ok(Packet::Open(1..12)));
+        assert_eq!(decode(b"1"), Ok(Packet::Close));
+        assert_eq!(decode(b"2"), Ok(Packet::Ping));
+        assert_eq!(decode(b"3probe"), Ok(Packet::Idle));
+        assert_eq!(decode(br#"40{"sid":"b"}"#), Ok(Packet::Connected));
+        assert_eq!(decode(b"41"), Ok(Packet::Disconnected));
+        assert_eq!(decode(b"43009[]"), Ok(Packet::Ack { id: 9, attachments: 0 }));
+        assert_eq!(decode(br#"44{"message":"x"}"#), Ok(Packet::Refused(2..17)));
+    }
+
+    #[test]
+    fn what_is_no_packet() {
+        for (frame, why) in [
+            ("", Malformed::Type),
+            ("9", Malformed::Type),
+            ("4", Malformed::Type),
+            ("47", Malformed::Type),
+            ("zzz", Malformed::Type),
+            ("42{x", Malformed::Payload),
+            ("42", Malformed::Payload),
+            ("42[]", Malformed::Payload),
+            ("42[1]", Malformed::Payload),
+            (r#"42["a",]"#, Malformed::Payload),
+            (r#"42["a"]x"#, Malformed::Payload),
+            (r#"42/foo,["a"]"#, Malformed::Namespace),
+            (r#"45["a"]"#, Malformed::Header),
+            (r#"45x-["a"]"#, Malformed::Header),
+            (r#"4599999999999999999999-["a"]"#, Malformed::Header),
+            ("43[]", Malformed::Header),
+        ] {
+            assert_eq!(decode(frame.as_bytes()), Err(why), "{frame}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_answered(frame in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _ = decode(&frame);
+        }
+
+        #[test]
+        fn what_begins_well_may_end_anyhow(tail in "[\\[\\]{}\",:0-9a-f\\\\/ -]{0,24}", kind in "4[0-6]") {
+            let frame = format!("{kind}{tail}");
+            if let Ok(Packet::Event(event)) = decode(frame.as_bytes()) {
+                let whole = format!("[{}]", text(&frame, &event.args));
+                let args: Vec<Box<serde_json::value::RawValue>> = serde_json::from_str(&whole).unwrap();
+                prop_assert_eq!(args.len(), usize::from(event.argc));
+            }
+        }
+
+        #[test]
+        fn events_come_back_as_they_were(name in any::<String>(), args in proptest::collection::vec(any::<(String, f64)>(), 0..4)) {
+            let mut parts = vec![serde_json::to_string(&name).unwrap()];
+            parts.extend(args.iter().map(|arg| serde_json::to_string(arg).unwrap()));
+            let frame = format!("42[{}]", parts.join(","));
+            let (got, rest, argc, ..) = read(&frame);
+            prop_assert_eq!(format!("\"{got}\""), &parts[0][..]);
+            prop_assert_eq!(rest, parts[1..].join(","));
+            prop_assert_eq!(usize::from(argc), args.len());
+        }
+    }
+}

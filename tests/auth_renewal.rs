@@ -1,0 +1,91 @@
+//! Renewal: the new token is proven before the old one is logged out, and a failure costs nothing.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+#[path = "support/clock.rs"]
+#[allow(dead_code, reason = "each test uses a part of it")]
+mod clock;
+#[path = "support/http.rs"]
+#[allow(dead_code, reason = "each test uses a part of it")]
+mod http;
+#[path = "support/jwt.rs"]
+#[allow(dead_code, reason = "each test uses a part of it")]
+mod jwt;
+#[path = "support/middleware.rs"]
+#[allow(dead_code, reason = "each test uses a part of it")]
+mod middleware;
+
+use std::sync::{Arc, atomic::Ordering};
+
+use clock::Manual;
+use jwt::FORTNIGHT;
+use middleware::{Pbx, Scene, eventually, scene, start, text};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+fn renew(scene: &Scene) -> (CancellationToken, JoinHandle<()>) {
+    let (account, stop) = (scene.account.clone(), CancellationToken::new());
+    let asked = stop.clone();
+    (stop, tokio::spawn(async move { account.renew(asked).await }))
+}
+
+#[tokio::test]
+async fn a_renewal_proves_the_new_token_before_it_logs_out_the_old() {
+    let scene = scene(Pbx::new(Arc::new(Manual::at(start())))).await;
+    let old = scene.account.grant().await.unwrap();
+    let (stop, renewing) = renew(&scene);
+    scene.pbx.clock.slept(1).await;
+    let before = scene.pbx.clock.sleeps().len();
+    scene.pbx.clock.advance(FORTNIGHT.mul_f64(0.69));
+    scene.pbx.clock.slept(before + 1).await;
+    assert_eq!(scene.count("/api/login"), 1, "renewed before 70 % of the lifetime");
+    scene.pbx.clock.advance(FORTNIGHT.mul_f64(0.12));
+    eventually("a logout", || scene.count("/api/logout") == 1).await;
+    assert_eq!(
+        scene.server.paths(),
+        ["/api/login", "/api/user/me", "/api/login", "/api/user/me", "/api/logout"]
+    );
+    let new = scene.account.grant().await.unwrap();
+    assert!(!new.token.is_same(&old.token));
+    let seen = scene.server.seen();
+    assert_eq!(seen[3].header("authorization"), Some(format!("Bearer {}", text(&new)).as_str()));
+    assert_eq!(seen[4].header("authorization"), Some(format!("Bearer {}", text(&old)).as_str()));
+    stop.cancel();
+    renewing.await.unwrap();
+}
+
+#[tokio::test]
+async fn the_same_text_is_never_logged_out_as_the_old_token() {
+    // The clock stands still: each login gives the same token.
+    let scene = scene(Pbx::new(Arc::new(Manual::at(start())))).await;
+    let first = scene.account.grant().await.unwrap();
+    scene.account.discard(&first.token);
+    let second = scene.account.grant().await.unwrap();
+    assert!(first.token.is_same(&second.token));
+    let (stop, renewing) = renew(&scene);
+    // Sweeping comes before the wait for the next renewal.
+    scene.pbx.clock.slept(1).await;
+    assert_eq!((scene.count("/api/logout"), scene.listed()), (0, 1));
+    stop.cancel();
+    renewing.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_failed_renewal_keeps_the_token_and_tries_again() {
+    let scene = scene(Pbx::new(Arc::new(Manual::at(start())))).await;
+    let old = scene.account.grant().await.unwrap();
+    scene.pbx.broken.store(1, Ordering::SeqCst);
+    let (stop, renewing) = renew(&scene);
+    scene.pbx.clock.slept(1).await;
+    let before = scene.pbx.clock.sleeps().len();
+    scene.pbx.clock.advance(FORTNIGHT.mul_f64(0.81));
+    let delay = scene.pbx.clock.slept(before + 1).await;
+    assert!((15..=30).contains(&delay.as_secs()), "{delay:?}");
+    assert!(scene.account.grant().await.unwrap().token.is_same(&old.token));
+    assert_eq!(scene.count("/api/logout"), 0);
+    scene.pbx.clock.advance(delay);
+    eventually("a logout", || scene.count("/api/logout") == 1).await;
+    assert!(!scene.account.grant().await.unwrap().token.is_same(&old.token));
+    stop.cancel();
+    renewing.await.unwrap();
+}
