@@ -123,7 +123,9 @@ async fn serve(options: Options) -> Exit {
         }
     };
     let url = simulator.url();
-    eprintln!("a simulated PBX; end it with Ctrl-C; in a configuration: url = \"{url}\", username = \"{user}\"");
+    eprintln!(
+        "a simulated PBX; end it with Ctrl-C; in a configuration: url = \"{url}\", username = \"{user}\""
+    );
     signals.next().await;
     simulator.stop().await;
     Exit::Clean

@@ -61,8 +61,7 @@ pub(super) fn qr_code(pbx: &Pbx, bearer: &Bearer) -> Reply {
     let user = &bearer.claims.id;
     let key = lock(&pbx.accounts).seed(user);
     // The middleware's JSON writer escapes `&`.
-    let address =
-        format!("otpauth://totp/{ISSUER}:{user}?algorithm=SHA1&digits=6&period=30&secret={key}");
+    let address = format!("otpauth://totp/{ISSUER}:{user}?algorithm=SHA1&digits=6&period=30&secret={key}");
     let address = quoted(&address).replace('&', r"\u0026");
     Reply::envelope(200, &format!(r#"{{"key":{},"url":{address}}}"#, quoted(&key)), "QR code string")
 }

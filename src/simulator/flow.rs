@@ -5,14 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    frame,
-    hub::Out,
-    lock,
-    options::Flow,
-    pbx::Pbx,
-    profile::Audience,
-    replay::Replay,
-    world::Event,
+    frame, hub::Out, lock, options::Flow, pbx::Pbx, profile::Audience, replay::Replay, world::Event,
 };
 
 /// Lets the office live until everything ends.

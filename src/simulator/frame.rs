@@ -99,7 +99,11 @@ impl Decoder {
             }
             if fin && let Some((opcode, whole)) = self.fragments.take() {
                 let whole = whole.freeze();
-                return Ok(Some(if opcode == TEXT { Received::Text(whole) } else { Received::Binary(whole) }));
+                return Ok(Some(if opcode == TEXT {
+                    Received::Text(whole)
+                } else {
+                    Received::Binary(whole)
+                }));
             }
         }
         Ok(None)

@@ -176,9 +176,7 @@ impl Hub {
         let mut sockets = lock(&self.sockets);
         let Some(socket) = sockets.open.get_mut(&id) else { return };
         for _ in 0..times {
-            socket.push(Out::Bytes(frame::text(
-                br#"42["authe_ok",{"message":"authorized successfully"}]"#,
-            )));
+            socket.push(Out::Bytes(frame::text(br#"42["authe_ok",{"message":"authorized successfully"}]"#)));
         }
         socket.seat = Some(seat);
         if !sockets.seated.contains(&id) {
@@ -196,9 +194,11 @@ impl Hub {
             return Vec::new();
         }
         let rival = |id: &SocketId| {
-            sockets.open.get(id).and_then(|socket| socket.seat.as_ref()).is_some_and(|other| {
-                other.username == seat.username && other.ua_type == seat.ua_type
-            })
+            sockets
+                .open
+                .get(id)
+                .and_then(|socket| socket.seat.as_ref())
+                .is_some_and(|other| other.username == seat.username && other.ua_type == seat.ua_type)
         };
         let old: Vec<SocketId> = sockets.seated.iter().copied().filter(rival).collect();
         let last = sockets.seated.last().copied();

@@ -43,13 +43,6 @@ use tokio::{net::TcpListener, sync::watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 
-pub use self::{
-    knobs::{KnobError, Knobs, Login, NAMES, SocketLogin, Upgrade},
-    options::{Account, Flow, Options, Source, Tls},
-    pbx::Seen,
-    profile::Profile,
-    replay::{Replay, ReplayError},
-};
 use self::{
     accounts::Accounts,
     burst::Template,
@@ -57,6 +50,13 @@ use self::{
     pbx::Pbx,
     profile::Audience,
     world::World,
+};
+pub use self::{
+    knobs::{KnobError, Knobs, Login, NAMES, SocketLogin, Upgrade},
+    options::{Account, Flow, Options, Source, Tls},
+    pbx::Seen,
+    profile::Profile,
+    replay::{Replay, ReplayError},
 };
 
 /// A running PBX. Dropping it closes the listener and every connection.

@@ -59,7 +59,8 @@ impl Reply {
     }
 
     pub(super) fn into_response(self, date: &str) -> Response<Content> {
-        let mut response = Response::new(Content { data: None, known: self.announced.is_none() });
+        let mut response =
+            Response::new(Content { data: None, known: self.announced.is_none(), paused: false });
         *response.status_mut() =
             hyper::StatusCode::from_u16(self.status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
@@ -85,11 +86,13 @@ impl Reply {
 pub(super) struct Content {
     data: Option<Bytes>,
     known: bool,
+    /// Whether the end was held back once: hyper then writes what it has before it finds the lie.
+    paused: bool,
 }
 
 impl Content {
     pub(super) fn none() -> Self {
-        Self { data: None, known: true }
+        Self { data: None, known: true, paused: false }
     }
 }
 
@@ -99,8 +102,12 @@ impl Body for Content {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if self.data.is_none() && !self.known && !std::mem::replace(&mut self.paused, true) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         Poll::Ready(self.data.take().map(|data| Ok(Frame::data(data))))
     }
 

@@ -11,8 +11,7 @@ use serde::Deserialize;
 
 use super::{
     accounts::{Grant, Standing, Verified},
-    factor_routes, knobs,
-    lock,
+    factor_routes, knobs, lock,
     pbx::Pbx,
     reply::{Reply, quoted},
     snapshot,

@@ -13,8 +13,8 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use secrecy::ExposeSecret;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use secrecy::ExposeSecret;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -132,9 +132,10 @@ fn reply(pbx: &Pbx, parts: &Parts, body: &Bytes) -> Reply {
 /// 101, before anybody knows whether the backend is there. Polling gets a 400.
 fn websocket(pbx: &Arc<Pbx>, request: &mut HttpRequest<Incoming>) -> Response<Content> {
     let mut response = Response::new(Content::none());
-    let key = request.headers().get(SEC_WEBSOCKET_KEY).filter(|_| {
-        request.method() == Method::GET && asks_for_websocket(request.headers())
-    });
+    let key = request
+        .headers()
+        .get(SEC_WEBSOCKET_KEY)
+        .filter(|_| request.method() == Method::GET && asks_for_websocket(request.headers()));
     let accept = key.map(|key| derive_accept_key(key.as_bytes()));
     let Some(accept) = accept.and_then(|accept| HeaderValue::try_from(accept).ok()) else {
         *response.status_mut() = StatusCode::BAD_REQUEST;

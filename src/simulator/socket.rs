@@ -144,7 +144,8 @@ impl Session {
     async fn read(&mut self, mut io: ReadHalf<Io>) {
         let mut decoder = Decoder::default();
         loop {
-            let deadline = [self.ping_at, self.join_by].into_iter().flatten().fold(self.dead_at, Instant::min);
+            let deadline =
+                [self.ping_at, self.join_by].into_iter().flatten().fold(self.dead_at, Instant::min);
             let over = tokio::select! {
                 read = io.read_buf(&mut decoder.buffer) => {
                     if !matches!(read, Ok(1..)) {

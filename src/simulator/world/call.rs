@@ -46,11 +46,7 @@ impl Call {
     /// Whether the extension takes part, and as the caller.
     pub(super) fn side_of(&self, extension: usize) -> Option<bool> {
         let here = Party::Extension(extension);
-        if self.from == here {
-            Some(true)
-        } else {
-            (self.to.as_ref() == Some(&here)).then_some(false)
-        }
+        if self.from == here { Some(true) } else { (self.to.as_ref() == Some(&here)).then_some(false) }
     }
 
     pub(super) fn trunk(&self) -> Option<usize> {
@@ -150,18 +146,19 @@ impl Sides<'_> {
     fn channels(&self) -> (Channel, Channel) {
         let (source, dest) = self.names();
         let up = self.call.answered;
-        let channel = |r#type, own: &Identity, channel: &str, other: &Identity, bridged: &str, status| Channel {
-            r#type,
-            channel: channel.to_owned(),
-            caller_num: own.number.clone(),
-            caller_name: own.name.clone(),
-            bridged_num: other.number.clone(),
-            bridged_name: other.name.clone(),
-            bridged_channel: if up { bridged.to_owned() } else { String::new() },
-            channel_status: status,
-            in_conference: false,
-            start_time: self.call.started,
-        };
+        let channel =
+            |r#type, own: &Identity, channel: &str, other: &Identity, bridged: &str, status| Channel {
+                r#type,
+                channel: channel.to_owned(),
+                caller_num: own.number.clone(),
+                caller_name: own.name.clone(),
+                bridged_num: other.number.clone(),
+                bridged_name: other.name.clone(),
+                bridged_channel: if up { bridged.to_owned() } else { String::new() },
+                channel_status: status,
+                in_conference: false,
+                start_time: self.call.started,
+            };
         (
             channel("source", &self.from, &source, &self.to, &dest, if up { "up" } else { "ring" }),
             channel("dest", &self.to, &dest, &self.from, &source, if up { "up" } else { "ringing" }),

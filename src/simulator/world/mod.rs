@@ -12,6 +12,7 @@ mod queueing;
 mod snapshot;
 mod story;
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests;
 mod view;
 
@@ -33,7 +34,7 @@ use self::{
 use super::{profile::Audience, reply::quoted};
 
 /// Events per second of the office's own time, on average: what divides a wanted rate.
-pub(super) const NATURAL_RATE: f64 = 5.0;
+pub(super) const NATURAL_RATE: f64 = 1.25;
 
 /// Something the PBX sends.
 #[derive(Debug, Clone, PartialEq, Eq)]

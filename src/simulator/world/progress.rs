@@ -2,13 +2,7 @@
 
 use serde_json::json;
 
-use super::{
-    World,
-    call::Party,
-    cast::PARKINGS,
-    story::Step,
-    view::text,
-};
+use super::{World, call::Party, cast::PARKINGS, story::Step, view::text};
 
 impl World {
     pub(super) fn answer(&mut self, id: u32) {
@@ -19,7 +13,8 @@ impl World {
         let (queue, linked) = (call.queue, call.linked_id());
         let call = call.clone();
         self.publish_call(id);
-        let (from, to) = (self.identity(&call.from).number, call.to.as_ref().map(|to| self.identity(to).number));
+        let (from, to) =
+            (self.identity(&call.from).number, call.to.as_ref().map(|to| self.identity(to).number));
         for index in call.extensions() {
             let number = self.extensions[index].number.clone();
             self.notify(index, "extenConnected", text(&json!({"extenConnected": number})));

@@ -186,5 +186,4 @@ impl World {
         });
         self.notify(index, "extenRinging", text(&ringing));
     }
-
 }
