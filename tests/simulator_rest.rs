@@ -179,7 +179,7 @@ async fn the_date_header_shows_the_servers_clock() {
     let answer = support::client().get(pbx.url()).send().await.unwrap();
     let date = answer.headers()["date"].to_str().unwrap().to_owned();
     let date =
-        jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(&date.replace("GMT", "+0000")).unwrap();
+        jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date.replace("GMT", "+0000")).unwrap();
     let ahead = date.duration_since(jiff::Timestamp::now()).as_secs();
     assert!((3_590..=3_600).contains(&ahead), "{ahead} s ahead");
 }

@@ -29,7 +29,7 @@ struct Session {
 /// Accounts, sessions and second factors.
 #[derive(Debug)]
 pub(super) struct Accounts {
-    accounts: Vec<Account>,
+    users: Vec<Account>,
     pub(super) key: Key,
     memory: Table,
     disk: Table,
@@ -79,14 +79,14 @@ impl Accounts {
             })
             .collect();
         let key = Key::new(&std::array::from_fn::<u8, 32, _>(|_| rng.u8(..)));
-        Self { accounts, key, memory: Table::new(), disk: Table::new(), factors, rng }
+        Self { users: accounts, key, memory: Table::new(), disk: Table::new(), factors, rng }
     }
 
     /// The account the backend finds for a name: it lower-cases, strips the domain and knows
     /// extension numbers, while the middleware takes the name as it is.
     pub(super) fn account(&self, name: &str) -> Option<&Account> {
         let bare = name.split('@').next().unwrap_or(name);
-        self.accounts
+        self.users
             .iter()
             .find(|account| account.username == bare || account.extension.as_deref() == Some(bare))
     }

@@ -28,6 +28,7 @@ mod snapshot;
 mod socket;
 mod token;
 mod world;
+mod writer;
 
 use std::{
     collections::VecDeque,

@@ -6,8 +6,7 @@ use bytes::Bytes;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf},
-    sync::mpsc,
+    io::{AsyncReadExt, ReadHalf},
     time::{Instant, sleep_until},
 };
 
@@ -18,12 +17,10 @@ use super::{
     lock, login,
     packet::{self, Packet},
     pbx::Pbx,
+    writer,
 };
 
-/// Bytes gathered before they are written.
-const BLOCK: usize = 64 * 1024;
-
-type Io = TokioIo<Upgraded>;
+pub(super) type Io = TokioIo<Upgraded>;
 
 /// Serves a websocket until either side ends it. `query` is the request's.
 pub(super) async fn run(pbx: Arc<Pbx>, io: Io, query: String) {
@@ -45,44 +42,9 @@ pub(super) async fn run(pbx: Arc<Pbx>, io: Io, query: String) {
         () = pbx.stop.cancelled() => {}
         () = session.read(reader) => {}
         // A failed write and an end are the same to the one who waits here.
-        _ = write(&pbx, writer, queue) => {}
+        _ = writer::run(&pbx, writer, queue) => {}
     }
     pbx.hub.remove(id);
-}
-
-async fn write(
-    pbx: &Pbx,
-    mut io: WriteHalf<Io>,
-    mut queue: mpsc::Receiver<Out>,
-) -> Result<(), std::io::Error> {
-    let mut batch = Vec::new();
-    let mut block = Vec::with_capacity(BLOCK);
-    while queue.recv_many(&mut batch, 256).await > 0 {
-        for out in batch.drain(..) {
-            match out {
-                Out::Bytes(bytes) => block.extend_from_slice(&bytes),
-                Out::Burst(template, mut numbers) => {
-                    while !numbers.is_empty() {
-                        template.fill(&mut numbers, BLOCK, &mut block);
-                        flush(pbx, &mut io, &mut block).await?;
-                    }
-                }
-                Out::End => return flush(pbx, &mut io, &mut block).await,
-            }
-            if block.len() >= BLOCK {
-                flush(pbx, &mut io, &mut block).await?;
-            }
-        }
-        flush(pbx, &mut io, &mut block).await?;
-    }
-    Ok(())
-}
-
-async fn flush(pbx: &Pbx, io: &mut WriteHalf<Io>, block: &mut Vec<u8>) -> Result<(), std::io::Error> {
-    pbx.thawed().await;
-    io.write_all(block).await?;
-    block.clear();
-    io.flush().await
 }
 
 /// The connection is over.

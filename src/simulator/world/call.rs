@@ -82,6 +82,7 @@ pub(super) struct Sides<'a> {
 /// A conversation of an extension.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_excessive_bools, reason = "the server's own names and flags")]
 pub(super) struct Conversation {
     pub(super) id: String,
     owner: String,
@@ -123,6 +124,7 @@ pub(super) struct TrunkConversation {
 /// One channel of a conversation.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_field_names, reason = "the server's own names and flags")]
 struct Channel {
     r#type: &'static str,
     channel: String,

@@ -120,7 +120,7 @@ pub(super) fn queues() -> Vec<Queue> {
 fn member(extension: usize) -> Member {
     Member {
         extension,
-        dynamic: extension % 2 == 0,
+        dynamic: extension.is_multiple_of(2),
         paused: false,
         calls: 0,
         last_call: 0,

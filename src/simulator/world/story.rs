@@ -167,7 +167,9 @@ impl World {
     pub(super) fn publish_call(&mut self, id: u32) {
         let Some(call) = self.calls.get(&id) else { return };
         let (extensions, trunk): (Vec<usize>, _) = (call.extensions().collect(), call.trunk());
-        extensions.into_iter().for_each(|index| self.publish_extension(index));
+        for index in extensions {
+            self.publish_extension(index);
+        }
         if let Some(trunk) = trunk {
             self.publish_trunk(trunk);
         }
