@@ -1,6 +1,6 @@
 //! One live session per PBX.
 //!
-//! [`step`] decides, and touches nothing; the [`Supervisor`] does what it says: token, socket, line. A
+//! [`step`] decides, and touches nothing; the supervisor does what it says: token, socket, line. A
 //! panic in a session's task is an end like any other.
 //!
 //! Reading a frame and appending it happen in one task, without a channel between them, and all frames

@@ -1,0 +1,43 @@
+// A real Socket.IO server for the tests: node server.js 3|4 [tls.crt tls.key]
+// Tells one JSON line per thing that happens; takes one JSON line per order.
+'use strict'
+const [version, crt, key] = process.argv.slice(2)
+const fs = require('fs')
+const { Server } = require(`socket.io-${version}`)
+const http = crt
+  ? require('https').createServer({ cert: fs.readFileSync(crt), key: fs.readFileSync(key) })
+  : require('http').createServer()
+const io = new Server(http, { path: '/api/ws/', transports: ['websocket'], pingInterval: 300, pingTimeout: 10000000, maxHttpBufferSize: 1e8 })
+const tell = (what) => process.stdout.write(JSON.stringify(what) + '\n')
+let current
+let refusing = false
+
+io.use((socket, next) => (refusing ? next(new Error('not you')) : next()))
+io.on('connection', (socket) => {
+  current = socket
+  socket.on('ping', (...args) => { const ack = args.pop(); if (typeof ack === 'function') ack() })
+  socket.onAny((name, ...args) => tell({ heard: name, args: args.filter((arg) => typeof arg !== 'function') }))
+  socket.on('disconnect', (reason) => tell({ disconnected: reason }))
+  tell({ connected: true })
+})
+
+const orders = {
+  emit: ([name, ...args]) => current.emit(name, ...args),
+  binary: ([name, sizes]) => current.emit(name, ...sizes.map((size) => Buffer.alloc(size, 7)), 'end'),
+  ask: ([name]) => current.emit(name, 'x', () => tell({ acknowledged: name })),
+  large: ([name, size]) => current.emit(name, 'x'.repeat(size)),
+  raw: ([text]) => current.conn.transport.socket.send(text),
+  rawBinary: ([size]) => current.conn.transport.socket.send(Buffer.alloc(size, 1)),
+  // Half of a frame of 100 bytes, and then nothing: what a cut cable leaves.
+  half: () => { current.conn.transport.socket._socket.write(Buffer.concat([Buffer.from([0x82, 100]), Buffer.alloc(40)])); current.conn.transport.socket._socket.destroySoon() },
+  invalidUtf8: () => current.conn.transport.socket._socket.write(Buffer.from([0x81, 5, 0x34, 0x32, 0xff, 0xfe, 0x5d])),
+  leave: () => current.disconnect(false),
+  close: () => current.disconnect(true),
+  reset: () => { const socket = current.conn.transport.socket._socket; socket.resetAndDestroy() },
+  refuse: ([on]) => { refusing = on; tell({ refusing }) }
+}
+require('readline').createInterface({ input: process.stdin }).on('line', (line) => {
+  const [[order, args]] = Object.entries(JSON.parse(line))
+  orders[order](args)
+}).on('close', () => process.exit(0))
+http.listen(0, '127.0.0.1', () => tell({ port: http.address().port }))
