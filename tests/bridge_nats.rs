@@ -19,12 +19,7 @@ const PASSWORD: &str = "planted-password-7261";
 const TOTP: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
 async fn pbx() -> Simulator {
-    let account = Account {
-        username: "bridge".into(),
-        password: PASSWORD.into(),
-        totp_secret: Some(TOTP.into()),
-        privacy: false,
-    };
+    let account = Account::new("bridge", PASSWORD).with_totp(TOTP);
     Simulator::start(Options::quiet(account)).await.unwrap()
 }
 
@@ -62,6 +57,9 @@ async fn next_of(subscriber: &mut Subscriber, ty: &str) -> Message {
     }
 }
 
+/// Frame, subject, data, and the headers that not every event has.
+type Expected = (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
+
 async fn logged_in(pbx: &Simulator) {
     let mut live = pbx.live();
     tokio::time::timeout(Duration::from_secs(30), live.wait_for(|live| *live == 1)).await.unwrap().unwrap();
@@ -74,8 +72,7 @@ async fn every_event_arrives_as_the_contract_says_and_a_stop_is_clean() {
     let mut bridge = Bridge::start(dir.path(), &config(&pbx, &nats.url(), "heartbeat = \"1s\""));
     next_of(&mut events, "cti.bridge.connected.v1").await;
 
-    // Frame, subject, data, and the headers that not every event has.
-    let table: &[(&str, &str, &str, &[(&str, &str)])] = &[
+    let table: &[Expected] = &[
         (
             r#"42["extenUpdate",{"exten":"201","n":12345678901234567890,"n":1e999,"s":"\ud800 \u0000"}]"#,
             "cti.v1.pbx1.event.extenUpdate.201",
@@ -97,7 +94,12 @@ async fn every_event_arrives_as_the_contract_says_and_a_stop_is_clean() {
             &[("ce-ctievent", "satellite/summary"), ("ce-type", "cti.event.satellite=2Fsummary.v1")],
         ),
         (r#"42["error",null]"#, "cti.v1.pbx1.event.error._", "null", &[]),
-        (r#"42["a.b *>","x"]"#, "cti.v1.pbx1.event.a=2Eb=20=2A=3E._", r#""x""#, &[("ce-ctievent", "a.b%20*>")]),
+        (
+            r#"42["a.b *>","x"]"#,
+            "cti.v1.pbx1.event.a=2Eb=20=2A=3E._",
+            r#""x""#,
+            &[("ce-ctievent", "a.b%20*>")],
+        ),
         (r#"42["",1]"#, "cti.v1.pbx1.event.=._", "1", &[]),
     ];
     // Not events: counted, and the session lives.
@@ -202,11 +204,15 @@ async fn what_waited_for_a_broker_arrives_in_order() {
 
 #[tokio::test]
 async fn an_event_too_large_for_the_broker_is_named_and_the_line_moves_on() {
-    let (pbx, nats, dir) = (pbx().await, Nats::start("max_payload: 65536").await, tempfile::tempdir().unwrap());
+    let (pbx, nats, dir) =
+        (pbx().await, Nats::start("max_payload: 65536").await, tempfile::tempdir().unwrap());
     let mut events = subscribe(&nats.url(), "cti.v1.>").await;
     let _bridge = Bridge::start(dir.path(), &config(&pbx, &nats.url(), "heartbeat = \"off\""));
     next_of(&mut events, "cti.bridge.connected.v1").await;
-    pbx.emit("userProfileAvatarUpdate", &format!(r#"{{"username":"ada","avatar":"{}"}}"#, "A".repeat(70_000)));
+    pbx.emit(
+        "userProfileAvatarUpdate",
+        &format!(r#"{{"username":"ada","avatar":"{}"}}"#, "A".repeat(70_000)),
+    );
     pbx.emit("extenUpdate", r#"{"exten":"201"}"#);
     next_of(&mut events, "cti.event.extenUpdate.v1").await;
     let dead = next_of(&mut events, "cti.bridge.deadlettered.v1").await;

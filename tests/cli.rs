@@ -36,7 +36,10 @@ fn the_demo_writes_events_and_nothing_else_to_standard_output() {
 
 #[test]
 fn a_closed_pipe_ends_the_demo_cleanly() {
-    let script = format!("{} demo --rate 200 2>&1 >&3 | cat >&2; exit ${{PIPESTATUS[0]}}", env!("CARGO_BIN_EXE_cti-bridge"));
+    let script = format!(
+        "{} demo --rate 200 2>&1 >&3 | cat >&2; exit ${{PIPESTATUS[0]}}",
+        env!("CARGO_BIN_EXE_cti-bridge")
+    );
     let script = format!("{{ {script}; }} 3>&1 | head -n 3 >/dev/null; exit ${{PIPESTATUS[0]}}");
     let output = Command::new("bash").args(["-c", &script]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
@@ -78,7 +81,7 @@ fn help_is_enough_to_run_each_command() {
 #[tokio::test]
 async fn the_service_bridges_the_simulator_to_a_pipe_and_stops_on_a_signal() {
     let mut simulator = program()
-        .args(["simulate", "--listen", "127.0.0.1:0", "--rate", "50", "--fault", "odd-expire"])
+        .args(["simulate", "--listen", "127.0.0.1:0", "--rate", "50", "--fault", "utc-offset=-210"])
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();

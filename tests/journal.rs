@@ -16,7 +16,14 @@ const B: SourceId = SourceId(1);
 fn frame(size: usize) -> Frame {
     let text = format!("42[\"e\",\"{}\"]", "x".repeat(size));
     let end = u32::try_from(text.len()).unwrap() - 1;
-    Frame { at: Timestamp::now(), bytes: Bytes::from(text), name: 4..5, args: 7..end, argc: 1, attachments: Box::default() }
+    Frame {
+        at: Timestamp::now(),
+        bytes: Bytes::from(text),
+        name: 4..5,
+        args: 7..end,
+        argc: 1,
+        attachments: Box::default(),
+    }
 }
 
 fn opened() -> Opened {
@@ -108,7 +115,9 @@ fn what_is_dropped_is_counted_and_announced_for_the_sink_that_misses_it_alone() 
     journal.announce_losses();
     y.rewind();
     let records = read(&mut y, 1_000);
-    let Notice::Lost { sink, count, from, to, .. } = notice(records.last().unwrap()) else { panic!("no `lost`") };
+    let Notice::Lost { sink, count, from, to, .. } = notice(records.last().unwrap()) else {
+        panic!("no `lost`")
+    };
     assert_eq!((sink.as_str(), count), ("y", lost));
     assert_eq!(to.0 - from.0 + 1, lost, "one source: the range is what was lost");
     assert_eq!(records[0].seq, to.next(), "what is left follows what was lost");

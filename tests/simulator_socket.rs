@@ -219,6 +219,23 @@ async fn a_take_over_without_an_answer_takes_its_time_and_two_old_sessions_make_
 }
 
 #[tokio::test]
+async fn a_session_whose_line_broke_unnoticed_still_has_to_make_way() {
+    let pbx = start_with(|options| options.knobs.takeover_wait = NEVER).await;
+    let token = token(&pbx).await;
+    let mut old = desktop(&pbx, &token).await;
+    assert_eq!(old.text().await, AUTHE_OK);
+    pbx.cut_unnoticed();
+    old.is_cut().await;
+    connected(&pbx, 0).await;
+    let mut new = desktop(&pbx, &token).await;
+    new.is_silent().await;
+    pbx.restart();
+    new.is_cut().await;
+    let mut new = desktop(&pbx, &token).await;
+    assert_eq!(new.text().await, AUTHE_OK);
+}
+
+#[tokio::test]
 async fn an_answer_of_another_than_the_last_session_logs_in_twice() {
     let pbx = start_with(|options| options.knobs.takeover_wait = 3 * SHORT).await;
     let token = token(&pbx).await;

@@ -45,14 +45,17 @@ impl Line {
         let sinks: Arc<[String]> = Arc::new(["sink".to_owned()]);
         let journal = Journal::memory(64 << 20, &sources, &sinks);
         let plan = Plan::new(journal.id(), Arc::clone(&sources), Template::default());
-        let context = Context { journal, sources, sinks, board: Board::default(), stop: Stop::default(), limit: None };
+        let context =
+            Context { journal, sources, sinks, board: Board::default(), stop: Stop::default(), limit: None };
         Self { context, plan }
     }
 
     fn append(&self, count: u64) {
         for number in 0..count {
             let source = SourceId(u16::try_from(number % 2).unwrap());
-            self.context.journal.notice(source, Notice::AuthFailed { reason: number.to_string(), operator: false });
+            self.context
+                .journal
+                .notice(source, Notice::AuthFailed { reason: number.to_string(), operator: false });
         }
     }
 
@@ -143,7 +146,9 @@ async fn heartbeats_are_sent_beside_the_line(bench: &mut impl Bench) {
         assert!(std::time::Instant::now() < deadline, "no heartbeat");
         let beats = bench.arrived().await;
         // The first goes out with the connection; a later one has something to tell.
-        let told = beats.into_iter().find(|event| event["type"] == "cti.bridge.heartbeat.v1" && event["data"]["counters"]["published"] == 1);
+        let told = beats.into_iter().find(|event| {
+            event["type"] == "cti.bridge.heartbeat.v1" && event["data"]["counters"]["published"] == 1
+        });
         if let Some(beat) = told {
             break beat;
         }
@@ -303,7 +308,8 @@ mod core_nats {
 
         fn sink(&self) -> nats::Nats {
             let url = format!("sinks.s.servers=[\"{}\"]", self.server.url());
-            let source = ["url=http://127.0.0.1:1", "username=u", "password=p"].map(|set| format!("sources.a.{set}"));
+            let source =
+                ["url=http://127.0.0.1:1", "username=u", "password=p"].map(|set| format!("sources.a.{set}"));
             let set = source.into_iter().chain(["sinks.s.type=nats".to_owned(), url]);
             let set = set.map(|set| set.parse::<Assignment>().unwrap()).collect();
             let config = load_with(&Flags { set, ..Flags::default() }, []).unwrap().config;
@@ -315,7 +321,9 @@ mod core_nats {
 
         async fn arrived(&mut self) -> Vec<Value> {
             let mut events = Vec::new();
-            while let Ok(Some(message)) = tokio::time::timeout(Duration::from_millis(20), self.events.next()).await {
+            while let Ok(Some(message)) =
+                tokio::time::timeout(Duration::from_millis(20), self.events.next()).await
+            {
                 let mut event: serde_json::Map<String, Value> = serde_json::Map::new();
                 for (name, values) in message.headers.unwrap().iter() {
                     let name: &str = name.as_ref();

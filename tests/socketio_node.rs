@@ -23,7 +23,13 @@ fn target(node: &Node) -> Target {
 /// Short enough to see them pass, far longer than a busy machine stalls.
 fn limits() -> Limits {
     let short = Duration::from_millis(1_500);
-    Limits { margin: Duration::from_secs(2), attachments: short, probe_after: short, probe_answer: Duration::from_secs(5), ..Limits::default() }
+    Limits {
+        margin: Duration::from_secs(2),
+        attachments: short,
+        probe_after: short,
+        probe_answer: Duration::from_secs(5),
+        ..Limits::default()
+    }
 }
 
 async fn connect(node: &Node) -> Socket {
@@ -56,11 +62,28 @@ async fn events_of_every_name_and_shape() {
     for version in VERSIONS {
         let mut node = Node::start(version, None);
         let mut socket = connect(&node).await;
-        let names = ["extenUpdate", "401", "satellite/summary", "error1", "close", "open", "message", "ping", "", "a b.*>", "è\n", "\u{1F600}"];
+        let names = [
+            "extenUpdate",
+            "401",
+            "satellite/summary",
+            "error1",
+            "close",
+            "open",
+            "message",
+            "ping",
+            "",
+            "a b.*>",
+            "è\n",
+            "\u{1F600}",
+        ];
         for name in names {
             node.order("emit", &json!([name]));
             let frame = event(&mut socket).await;
-            assert_eq!((&*frame.name(), frame.argc, &frame.args()[..]), (name.as_bytes(), 0, &b""[..]), "{version} {name:?}");
+            assert_eq!(
+                (&*frame.name(), frame.argc, &frame.args()[..]),
+                (name.as_bytes(), 0, &b""[..]),
+                "{version} {name:?}"
+            );
         }
         let args = json!(["many", 1, "two", [3], { "four": null }, "\u{1F600}\u{0}"]);
         node.order("emit", &args);
@@ -216,7 +239,8 @@ async fn tls_with_our_own_ca_and_a_clear_error_without_it() {
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let ca = rcgen::CertifiedIssuer::self_signed(params, ca_key).unwrap();
     let key = rcgen::KeyPair::generate().unwrap();
-    let certificate = rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap().signed_by(&key, &ca).unwrap();
+    let certificate =
+        rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap().signed_by(&key, &ca).unwrap();
     let (crt, key) = (write("tls.crt", certificate.pem()), write("tls.key", key.serialize_pem()));
     let node = Node::start("4", Some((&crt, &key)));
     let url = format!("wss://localhost:{}/api/ws/", node.port).parse().unwrap();
@@ -228,7 +252,8 @@ async fn tls_with_our_own_ca_and_a_clear_error_without_it() {
     socket.emit("hello", "1").await.unwrap();
     assert_eq!(node.tells("heard"), "hello");
     let wrong_name = format!("wss://127.0.0.1:{}/api/ws/", node.port).parse().unwrap();
-    let refused = Socket::connect(&Target { url: wrong_name, ..target.clone() }, &limits()).await.unwrap_err();
+    let refused =
+        Socket::connect(&Target { url: wrong_name, ..target.clone() }, &limits()).await.unwrap_err();
     assert!(matches!(refused, ConnectError::Tls { .. }), "{refused}");
     target.trust = Trust { insecure_skip_verify: true, ..Trust::default() };
     Socket::connect(&target, &limits()).await.unwrap();

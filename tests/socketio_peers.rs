@@ -93,7 +93,11 @@ async fn each_step_of_connecting_is_bounded_and_has_its_own_error() {
 
 #[tokio::test]
 async fn a_probe_that_goes_unanswered_ends_the_connection_but_only_where_one_was_answered() {
-    let limits = Limits { probe_after: Duration::from_millis(200), probe_answer: Duration::from_millis(200), ..Limits::default() };
+    let limits = Limits {
+        probe_after: Duration::from_millis(200),
+        probe_answer: Duration::from_millis(200),
+        ..Limits::default()
+    };
     for answers in [1, 0] {
         let target = peer(move |stream| async move {
             let mut websocket = joined(stream).await;
@@ -142,7 +146,8 @@ async fn a_message_over_the_limit_ends_the_connection_by_name() {
         std::mem::forget(websocket);
     })
     .await;
-    let mut socket = Socket::connect(&target, &Limits { max_message: 9_000, ..Limits::default() }).await.unwrap();
+    let mut socket =
+        Socket::connect(&target, &Limits { max_message: 9_000, ..Limits::default() }).await.unwrap();
     assert!(matches!(socket.next().await, Err(CloseReason::TooLarge)));
 }
 
@@ -175,7 +180,8 @@ async fn a_proxy_is_asked_for_the_way_and_its_refusal_is_named() {
             tokio::spawn(async move { tokio::io::copy_bidirectional(&mut client, &mut server).await });
         }
     });
-    let through = |user: &str| Target { proxy: Some(format!("http://{user}{at}").parse().unwrap()), ..pbx.clone() };
+    let through =
+        |user: &str| Target { proxy: Some(format!("http://{user}{at}").parse().unwrap()), ..pbx.clone() };
     let mut socket = Socket::connect(&through("user:pass@"), &Limits::default()).await.unwrap();
     let Incoming::Event(frame) = socket.next().await.unwrap() else { panic!("no event") };
     assert_eq!(&*frame.name(), b"through");

@@ -122,10 +122,7 @@ async fn serve(options: Options) -> Exit {
             return Exit::Internal;
         }
     };
-    let url = simulator.url();
-    eprintln!(
-        "a simulated PBX; end it with Ctrl-C; in a configuration: url = \"{url}\", username = \"{user}\""
-    );
+    eprintln!("a simulated PBX at {} for the user {user}; end it with Ctrl-C", simulator.url());
     signals.next().await;
     simulator.stop().await;
     Exit::Clean

@@ -47,6 +47,8 @@ struct Socket {
     queue: mpsc::Sender<Out>,
     cut: CancellationToken,
     seat: Option<Seat>,
+    /// The client is gone and the server hasn't noticed: still logged in as far as it knows.
+    ghost: bool,
 }
 
 impl Socket {
@@ -107,12 +109,15 @@ impl Hub {
         let mut sockets = lock(&self.sockets);
         let id = sockets.next;
         sockets.next += 1;
-        sockets.open.insert(id, Socket { queue: sender, cut: cut.clone(), seat: None });
+        sockets.open.insert(id, Socket { queue: sender, cut: cut.clone(), seat: None, ghost: false });
         Registration { id, queue, cut }
     }
 
     pub(super) fn remove(&self, id: SocketId) {
         let mut sockets = lock(&self.sockets);
+        if sockets.open.get(&id).is_some_and(|socket| socket.ghost) {
+            return self.count(&sockets);
+        }
         sockets.open.remove(&id);
         self.unseat(&mut sockets, id);
     }
@@ -129,7 +134,12 @@ impl Hub {
     fn unseat(&self, sockets: &mut Sockets, id: SocketId) {
         sockets.seated.retain(|seated| *seated != id);
         sockets.takeovers.retain(|takeover| takeover.new != id);
-        self.seated.send_replace(sockets.seated.len());
+        self.count(sockets);
+    }
+
+    fn count(&self, sockets: &Sockets) {
+        let alive = |id: &&SocketId| sockets.open.get(id).is_some_and(|socket| !socket.ghost);
+        self.seated.send_replace(sockets.seated.iter().filter(alive).count());
     }
 
     pub(super) fn send(&self, id: SocketId, out: Out) {
@@ -159,6 +169,23 @@ impl Hub {
         lock(&self.sockets).open.values().for_each(|socket| socket.cut.cancel());
     }
 
+    /// Drops every connection, while the server believes that they are still there.
+    pub(super) fn haunt(&self) {
+        for socket in lock(&self.sockets).open.values_mut() {
+            socket.ghost = socket.seat.is_some();
+            socket.cut.cancel();
+        }
+    }
+
+    /// Forgets what is left of connections that are gone.
+    pub(super) fn lay(&self) {
+        let mut sockets = lock(&self.sockets);
+        sockets.open.retain(|_, socket| !socket.ghost);
+        let Sockets { open, seated, .. } = &mut *sockets;
+        seated.retain(|id| open.contains_key(id));
+        self.count(&sockets);
+    }
+
     /// Closes the namespace of every logged-in socket; the transports stay open.
     pub(super) fn close_namespace(&self) {
         let mut sockets = lock(&self.sockets);
@@ -168,7 +195,7 @@ impl Hub {
                 socket.push(Out::Bytes(frame::text(b"41")));
             }
         }
-        self.seated.send_replace(0);
+        self.count(&sockets);
     }
 
     /// Logs a socket in and tells it so, `times` times. Events reach it from here on.
@@ -182,7 +209,7 @@ impl Hub {
         if !sockets.seated.contains(&id) {
             sockets.seated.push(id);
         }
-        self.seated.send_replace(sockets.seated.len());
+        self.count(&sockets);
     }
 
     /// Tells every session of the same user and kind of client to make way for `new`. The old ones,

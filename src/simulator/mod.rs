@@ -158,6 +158,12 @@ impl Simulator {
         self.pbx.hub.cut();
     }
 
+    /// The line breaks: clients see their connections end, the server believes in them until it is
+    /// restarted, so a new login of the same kind has to wait for these ghosts to make way.
+    pub fn cut_unnoticed(&self) {
+        self.pbx.hub.haunt();
+    }
+
     /// Closes the namespace of all logged-in sockets (`41`) and leaves their transports open.
     pub fn close_namespace(&self) {
         self.pbx.hub.close_namespace();
@@ -174,6 +180,7 @@ impl Simulator {
     /// since are unknown, and those they replaced are back.
     pub fn restart(&self) {
         lock(&self.pbx.accounts).reload();
+        self.pbx.hub.lay();
         std::mem::take(&mut *lock(&self.pbx.connections)).cancel();
     }
 

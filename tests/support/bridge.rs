@@ -17,7 +17,8 @@ pub(crate) struct Bridge {
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cti-bridge"));
     // The environment configures: nothing of the caller's may.
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CTI_BRIDGE_")) {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CTI_BRIDGE_"))
+    {
         command.env_remove(name);
     }
     command

@@ -32,7 +32,8 @@ impl Node {
         if let Some((certificate, key)) = tls {
             command.arg(certificate).arg(key);
         }
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("node can't be started");
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("node can't be started");
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (tell, told) = channel();
         std::thread::spawn(move || {
