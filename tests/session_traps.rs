@@ -26,12 +26,7 @@ struct Scene {
 
 /// A bridge's source without the rest of a bridge, with further settings of the source.
 async fn scene(totp: Option<&str>, settings: &[&str]) -> Scene {
-    let account = Account {
-        username: "bridge".into(),
-        password: "p".into(),
-        totp_secret: totp.map(str::to_owned),
-        privacy: false,
-    };
+    let account = totp.into_iter().fold(Account::new("bridge", "p"), Account::with_totp);
     let pbx = Simulator::start(Options::quiet(account)).await.unwrap();
     let mut set = vec![
         format!("sources.a.url={}", pbx.url()),

@@ -127,9 +127,10 @@ async fn a_burst_is_complete_and_in_order_for_every_socket_while_others_only_pro
     let token = token(&pbx).await;
     let mut sockets = [Raw::login(&pbx, &token).await, Raw::login(&pbx, &token).await];
     let mut idle = Raw::join(&pbx).await;
-    let first = pbx.burst(10, 850);
-    let second = pbx.burst(COUNT, 850);
+    let first = pbx.burst_numbered(10, 850);
+    let second = pbx.burst_numbered(COUNT, 850);
     assert_eq!((first, second), (0..10, 10..COUNT + 10));
+    pbx.burst(&["42[\"a\"]".to_owned(), "42[\"b\"]".to_owned()], 3);
     pbx.emit("after", "");
     idle.is_silent().await;
     for raw in &mut sockets {
@@ -137,7 +138,9 @@ async fn a_burst_is_complete_and_in_order_for_every_socket_while_others_only_pro
             let text = raw.text().await;
             assert!(text.contains(&format!(r#""uniqueId":"1795538000.{number:012}""#)), "{text}");
         }
-        assert_eq!(raw.text().await, r#"42["after"]"#);
+        for name in ["a", "b", "a", "after"] {
+            assert_eq!(raw.text().await, format!(r#"42["{name}"]"#));
+        }
     }
 }
 

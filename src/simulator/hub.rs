@@ -28,8 +28,10 @@ pub(super) type SocketId = u64;
 pub(super) enum Out {
     /// Whole frames, or whatever a test wants on the wire.
     Bytes(Bytes),
-    /// Frames made by the writer as it goes.
-    Burst(Arc<Template>, Range<u64>),
+    /// Numbered events, made by the writer as it goes.
+    Numbered(Arc<Template>, Range<u64>),
+    /// So many of these frames in all, over and over.
+    Repeated(Arc<[Bytes]>, usize),
     /// Close the transport after all that went before, without a close frame.
     End,
 }

@@ -141,14 +141,21 @@ impl Simulator {
         self.pbx.hub.publish(&Audience::All, &Out::Bytes(bytes.into()));
     }
 
+    /// Sends `count` of these text frames to all logged-in sockets, over and over, as fast as they
+    /// are read.
+    pub fn burst(&self, frames: &[String], count: usize) {
+        let frames = frames.iter().map(|text| frame::text(text.as_bytes())).collect();
+        self.pbx.hub.publish(&Audience::All, &Out::Repeated(frames, count));
+    }
+
     /// Sends `count` `extenUpdate`s of about `payload_bytes` of JSON to all logged-in sockets, as
     /// fast as they read. `uniqueId` and `linkedId` of the one conversation end in `.` and a number
     /// of twelve digits that rises by one per event; returned is the range of these numbers.
-    pub fn burst(&self, count: u64, payload_bytes: usize) -> Range<u64> {
+    pub fn burst_numbered(&self, count: u64, payload_bytes: usize) -> Range<u64> {
         let mut next = lock(&self.numbers);
         let numbers = *next..*next + count;
         *next = numbers.end;
-        let burst = Out::Burst(Arc::new(Template::new(payload_bytes)), numbers.clone());
+        let burst = Out::Numbered(Arc::new(Template::new(payload_bytes)), numbers.clone());
         self.pbx.hub.publish(&Audience::All, &burst);
         numbers
     }

@@ -25,7 +25,15 @@ pub(super) async fn run(
         for out in batch.drain(..) {
             match out {
                 Out::Bytes(bytes) => block.extend_from_slice(&bytes),
-                Out::Burst(template, mut numbers) => {
+                Out::Repeated(frames, count) => {
+                    for frame in frames.iter().cycle().take(count) {
+                        block.extend_from_slice(frame);
+                        if block.len() >= BLOCK {
+                            flush(pbx, &mut io, &mut block).await?;
+                        }
+                    }
+                }
+                Out::Numbered(template, mut numbers) => {
                     while !numbers.is_empty() {
                         template.fill(&mut numbers, BLOCK, &mut block);
                         flush(pbx, &mut io, &mut block).await?;
