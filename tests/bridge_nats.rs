@@ -19,12 +19,7 @@ const PASSWORD: &str = "planted-password-7261";
 const TOTP: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
 async fn pbx() -> Simulator {
-    let account = Account {
-        username: "bridge".into(),
-        password: PASSWORD.into(),
-        totp_secret: Some(TOTP.into()),
-        privacy: false,
-    };
+    let account = Account::new("bridge", PASSWORD).with_totp(TOTP);
     Simulator::start(Options::quiet(account)).await.unwrap()
 }
 

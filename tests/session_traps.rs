@@ -12,7 +12,7 @@ use cti_bridge::{
     journal::{Journal, Reader},
     session,
     shutdown::Stop,
-    simulator::{Account, Options, Simulator},
+    simulator::{self, Account, Knobs, Options, Simulator, SocketLogin},
 };
 
 struct Scene {
@@ -26,12 +26,7 @@ struct Scene {
 
 /// A bridge's source without the rest of a bridge, with further settings of the source.
 async fn scene(totp: Option<&str>, settings: &[&str]) -> Scene {
-    let account = Account {
-        username: "bridge".into(),
-        password: "p".into(),
-        totp_secret: totp.map(str::to_owned),
-        privacy: false,
-    };
+    let account = totp.into_iter().fold(Account::new("bridge", "p"), Account::with_totp);
     let pbx = Simulator::start(Options::quiet(account)).await.unwrap();
     let mut set = vec![
         format!("sources.a.url={}", pbx.url()),
@@ -127,11 +122,11 @@ async fn a_login_dropped_in_silence_is_answered_with_a_new_token() {
     let mut scene = scene(None, &["login_timeout=1s"]).await;
     scene.live().await;
     // As after a restart that lost the token: the socket's login is dropped, REST would say 403.
-    scene.pbx.turn(|knobs| knobs.silent_login = true);
+    scene.pbx.turn(|knobs| knobs.socket_login = SocketLogin::Dropped);
     scene.pbx.cut();
     scene.ended(EndReason::ConnectionClosed).await;
     scene.until("no new login", |scene| scene.count("/api/login") >= 2).await;
-    scene.pbx.turn(|knobs| knobs.silent_login = false);
+    scene.pbx.turn(|knobs| knobs.socket_login = SocketLogin::Normal);
     scene.live().await;
 }
 
@@ -149,9 +144,9 @@ async fn a_restart_that_forgets_verified_tokens_is_survived() {
 #[tokio::test]
 async fn a_refusal_on_the_socket_closes_the_open_transport_and_logs_in_anew() {
     let mut scene = scene(None, &[]).await;
-    scene.pbx.turn(|knobs| knobs.refuse_login = true);
+    scene.pbx.turn(|knobs| knobs.socket_login = SocketLogin::Refused);
     scene.until("no second try", |scene| scene.count("/api/login") >= 2).await;
-    scene.pbx.turn(|knobs| knobs.refuse_login = false);
+    scene.pbx.turn(|knobs| knobs.socket_login = SocketLogin::Normal);
     scene.live().await;
     // A `401` while live.
     scene.pbx.send_text(r#"42["401",{"message":"unauthorized access"}]"#);
@@ -177,7 +172,7 @@ async fn a_reload_of_the_server_is_published_and_followed_by_a_new_session() {
 async fn what_comes_before_the_session_is_accepted_waits_behind_the_gap_and_a_second_authe_ok_is_nothing() {
     let mut scene = scene(None, &[]).await;
     scene.pbx.turn(|knobs| {
-        knobs.early_events = 3;
+        knobs.before_login = vec![r#"42["satellite/summary",{}]"#.to_owned(); 3];
         knobs.authe_ok = 2;
     });
     scene.pbx.cut();
@@ -195,13 +190,12 @@ async fn what_comes_before_the_session_is_accepted_waits_behind_the_gap_and_a_se
 #[tokio::test]
 async fn a_takeover_is_told_and_ghosts_are_waited_for() {
     let mut scene = scene(None, &["ua_type=desktop"]).await;
-    scene.pbx.turn(|knobs| knobs.takeover = Duration::from_millis(300));
+    scene.pbx.turn(|knobs| knobs.takeover_wait = Duration::from_millis(300));
     scene.live().await;
     scene.pbx.emit("takeOver", "");
     assert_eq!(scene.says().await, "takenover");
     // A half-open line: the ghost stays, and the new login has to wait for it.
-    scene.pbx.freeze(true);
-    scene.pbx.cut();
+    scene.pbx.cut_unnoticed();
     scene.ended(EndReason::ConnectionClosed).await;
     scene.live().await;
 }
@@ -209,8 +203,8 @@ async fn a_takeover_is_told_and_ghosts_are_waited_for() {
 #[tokio::test]
 async fn a_limit_a_dead_session_and_a_wrong_password_are_named() {
     for (turn, expected) in [
-        ((|knobs| knobs.rate_limited = true) as fn(&mut cti_bridge::simulator::Knobs), "too many requests"),
-        (|knobs| knobs.dead_session = true, "/user/me"),
+        ((|knobs| knobs.too_many_requests = true) as fn(&mut Knobs), "too many requests"),
+        (|knobs| knobs.login = simulator::Login::Dead, "/user/me"),
         (|knobs| knobs.backend_down = true, "the PBX is still starting"),
     ] {
         let scene = scene(None, &[]).await;

@@ -95,9 +95,7 @@ fn micros() -> u64 {
 
 async fn measure(contender: Contender, events: usize) -> Figures {
     let server = Server::start();
-    let account =
-        Account { username: "bridge".into(), password: "p".into(), totp_secret: None, privacy: false };
-    let pbx = Simulator::start(Options::quiet(account)).await.unwrap();
+    let pbx = Simulator::start(Options::quiet(Account::new("bridge", "p"))).await.unwrap();
     let mut subscriber = Subscriber::connect(server.address());
     let process = contender.start(&pbx, &server.url()).await;
     pbx.live().wait_for(|live| *live == 1).await.unwrap();

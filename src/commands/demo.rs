@@ -8,7 +8,7 @@ use crate::{
     app, cli,
     config::{self, Assignment, Flags},
     exit::Exit,
-    simulator::{Account, Knobs, Options, Simulator},
+    simulator::{Account, Flow, Options, Simulator, Source},
     telemetry,
 };
 
@@ -24,7 +24,7 @@ pub struct Args {
     /// Publish to a NATS server instead, as in <nats://127.0.0.1:4222>
     #[arg(long, value_name = "URL")]
     sink: Option<String>,
-    /// Things that happen per second
+    /// Events per second, on average
     #[arg(long, default_value_t = 5.0, value_parser = rate)]
     rate: f64,
     /// The same seed tells the same story
@@ -46,16 +46,10 @@ pub fn run(args: &Args) -> Exit {
 async fn demo(args: &Args) -> Exit {
     // New for each run: a demo's credentials are good for nothing else.
     let secret = BASE32_NOPAD.encode(&std::array::from_fn::<u8, 20, _>(|_| fastrand::u8(..)));
-    let account = Account {
-        username: "bridge".to_owned(),
-        password: "demo".to_owned(),
-        totp_secret: Some(secret.clone()),
-        privacy: false,
-    };
+    let account = Account::new("bridge", "demo").with_totp(&secret);
     let options = Options {
         seed: args.seed,
-        rate: Some(args.rate),
-        knobs: Knobs::default(),
+        source: Source::Calls(Flow { rate: args.rate, payload_bytes: None }),
         ..Options::quiet(account)
     };
     let simulator = match Simulator::start(options).await {

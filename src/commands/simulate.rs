@@ -1,12 +1,14 @@
 //! `cti-bridge simulate`: a PBX for developers.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf};
+
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::{
     cli,
     exit::Exit,
     shutdown::Signals,
-    simulator::{Account, Fault, Knobs, Options, Simulator, replay::Recording},
+    simulator::{Account, Flow, Knobs, Options, Replay, Simulator, Source, Tls},
 };
 
 /// Run a simulated PBX: the real protocol, invented calls, faults on demand
@@ -15,73 +17,103 @@ pub struct Args {
     /// Where to listen
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// Listen beyond loopback: anyone there can read the events and guess the password
+    #[arg(long)]
+    listen_anywhere: bool,
     /// The user that may log in
     #[arg(long, default_value = "bridge")]
     username: String,
     /// Its password: one for trials, it can be read in the process list
     #[arg(long, default_value = "bridge")]
-    password: String,
+    password: SecretString,
     /// Ask for one-time passwords of this base32 secret
     #[arg(long, value_name = "BASE32")]
-    totp_secret: Option<String>,
-    /// Things that happen per second
-    #[arg(long, default_value_t = 2.0)]
+    totp_secret: Option<SecretString>,
+    /// Serve TLS with this certificate chain (PEM)
+    #[arg(long, value_name = "FILE", requires = "key")]
+    certificate: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    key: Option<PathBuf>,
+    /// Events per second, on average; 0 for none
+    #[arg(long, default_value_t = 5.0, value_parser = rate)]
     rate: f64,
-    /// Pad each extension's state to at least this many bytes
-    #[arg(long, value_name = "BYTES", default_value_t = 0)]
-    payload: usize,
+    /// Pad shorter events to this many bytes
+    #[arg(long, value_name = "BYTES")]
+    payload_bytes: Option<usize>,
     /// The same seed tells the same story
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Send recorded events, a JSON line each, over and over, instead of invented ones
-    #[arg(long, value_name = "FILE")]
+    /// Send recorded events, a JSON line each, instead of invented ones
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["rate", "payload_bytes"])]
     replay: Option<PathBuf>,
     /// How many times as fast as recorded
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, requires = "replay", value_parser = speed)]
     speed: f64,
-    /// A fault, as in `--fault backend-down` or `--fault takeover=2s`; repeatable, a wrong name lists all
+    /// Play the recording once instead of over and over
+    #[arg(long, requires = "replay")]
+    once: bool,
+    /// A fault, as in `--fault backend-down` or `--fault takeover-wait=2s`; repeatable, a wrong name lists all
     #[arg(long = "fault", value_name = "NAME[=VALUE]")]
-    faults: Vec<Fault>,
+    faults: Vec<String>,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate| (0.0..=10_000.0).contains(rate));
+    rate.ok_or_else(|| "write a number from 0 to 10000".to_owned())
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse().ok().filter(|speed| (0.001..=1_000_000.0).contains(speed));
+    speed.ok_or_else(|| "write a number from 0.001 to 1000000".to_owned())
+}
+
+impl Args {
+    fn options(&self) -> Result<Options, String> {
+        if !self.listen.ip().is_loopback() && !self.listen_anywhere {
+            return Err(format!("{} is not loopback: add --listen-anywhere if that is meant", self.listen));
+        }
+        let mut knobs = Knobs::default();
+        for fault in &self.faults {
+            knobs.set(fault).map_err(|error| error.to_string())?;
+        }
+        let source = match &self.replay {
+            Some(path) => {
+                let replay = Replay::read(path, self.speed, !self.once);
+                Source::Replay(replay.map_err(|error| error.to_string())?)
+            }
+            None if self.rate > 0.0 => {
+                Source::Calls(Flow { rate: self.rate, payload_bytes: self.payload_bytes })
+            }
+            None => Source::Silence,
+        };
+        let account = Account {
+            totp_secret: self.totp_secret.clone(),
+            ..Account::new(&self.username, self.password.expose_secret())
+        };
+        let tls = self.certificate.as_ref().zip(self.key.as_ref());
+        let tls = tls.map(|(certificate, key)| Tls::read(certificate, key)).transpose();
+        let tls = tls.map_err(|error| error.to_string())?;
+        Ok(Options { listen: self.listen, tls, seed: self.seed, source, knobs, ..Options::quiet(account) })
+    }
 }
 
 /// Runs until a signal.
 #[allow(clippy::print_stderr, reason = "a program for a terminal")]
 pub fn run(args: &Args) -> Exit {
-    let recording = match args.replay.as_deref().map(Recording::read).transpose() {
-        Ok(recording) => recording,
-        Err(reason) => {
-            eprintln!("{reason}");
-            return Exit::Usage;
+    match args.options() {
+        Ok(options) => cli::block_on(serve(options)).unwrap_or(Exit::Internal),
+        Err(problem) => {
+            eprintln!("{problem}");
+            Exit::Usage
         }
-    };
-    if !(args.rate > 0.0 && args.rate <= 10_000.0) {
-        eprintln!("--rate must be above 0 and at most 10000");
-        return Exit::Usage;
     }
-    let mut knobs = Knobs::default();
-    for fault in &args.faults {
-        // Checked when it was parsed.
-        let _ = knobs.set(fault);
-    }
-    let options = Options {
-        listen: args.listen,
-        accounts: vec![Account {
-            username: args.username.clone(),
-            password: args.password.clone(),
-            totp_secret: args.totp_secret.clone(),
-            privacy: false,
-        }],
-        seed: args.seed,
-        payload: args.payload,
-        rate: recording.is_none().then_some(args.rate),
-        knobs,
-    };
-    cli::block_on(serve(options, recording, args.speed)).unwrap_or(Exit::Internal)
 }
 
 #[allow(clippy::print_stderr, reason = "a program for a terminal")]
-async fn serve(options: Options, recording: Option<Recording>, speed: f64) -> Exit {
-    let (Ok(mut signals), listen) = (Signals::listen(), options.listen) else { return Exit::Internal };
+async fn serve(options: Options) -> Exit {
+    let Ok(mut signals) = Signals::listen() else { return Exit::Internal };
+    let listen = options.listen;
     let user = options.accounts.first().map(|account| account.username.clone()).unwrap_or_default();
     let simulator = match Simulator::start(options).await {
         Ok(simulator) => simulator,
@@ -91,22 +123,7 @@ async fn serve(options: Options, recording: Option<Recording>, speed: f64) -> Ex
         }
     };
     eprintln!("a simulated PBX at {} for the user {user}; end it with Ctrl-C", simulator.url());
-    let play = async {
-        let Some(recording) = recording.filter(|recording| !recording.is_empty()) else {
-            return std::future::pending().await;
-        };
-        loop {
-            let mut live = simulator.live();
-            if live.wait_for(|live| *live > 0).await.is_err() {
-                return;
-            }
-            recording.play(&simulator, speed).await;
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    tokio::select! {
-        _ = signals.next() => {}
-        () = play => {}
-    }
+    signals.next().await;
+    simulator.stop().await;
     Exit::Clean
 }

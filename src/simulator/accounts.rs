@@ -1,180 +1,269 @@
-//! Users, their tokens and their one-time passwords, as the middleware keeps them.
+//! Who may log in and which tokens are alive: the middleware's session table.
+//!
+//! A good signature isn't enough there: the exact token must stand in the user's list. The list is
+//! held in memory and written to disk at some changes only, which is why a restart can kill a
+//! verified token and revive the one it replaced.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::BTreeMap;
 
-use data_encoding::BASE64URL_NOPAD;
-use jiff::{SignedDuration, Timestamp};
-use ring::hmac;
-use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
-use serde_json::json;
+use fastrand::Rng;
+use secrecy::ExposeSecret;
 
-use crate::auth::Totp;
+use super::{
+    factor::Factor,
+    options::Account,
+    token::{Claims, Key},
+};
 
-/// A user of the PBX.
-#[derive(Debug, Clone)]
-pub struct Account {
-    /// Lower case: the middleware's key is case sensitive.
-    pub username: String,
-    /// The password.
-    pub password: String,
-    /// With a secret, logins need a one-time password.
-    pub totp_secret: Option<String>,
-    /// Numbers and names are masked for it.
-    pub privacy: bool,
+/// The sessions of the middleware, by the user name as it was given at login.
+type Table = BTreeMap<String, Session>;
+
+#[derive(Debug, Clone, Default)]
+struct Session {
+    /// A token stands here twice if two logins fell into one second.
+    tokens: Vec<String>,
+    /// The middleware holds no good token of the backend: all that is passed on is refused.
+    dead: bool,
 }
 
-/// Everything the middleware knows of its users.
+/// Accounts, sessions and second factors.
+#[derive(Debug)]
 pub(super) struct Accounts {
-    key: hmac::Key,
     users: Vec<Account>,
-    /// The exact tokens that are valid, per user.
-    listed: HashMap<String, Vec<String>>,
+    pub(super) key: Key,
+    memory: Table,
+    disk: Table,
+    factors: BTreeMap<String, Factor>,
+    rng: Rng,
 }
 
-/// What a token says of itself.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct Claims {
-    pub(super) id: String,
-    #[serde(rename = "2fa")]
-    pub(super) two_fa: bool,
-    pub(super) otp_verified: bool,
-    pub(super) exp: i64,
+/// The user and lifetime a token is made for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Grant<'a> {
+    pub(super) username: &'a str,
+    /// Unix seconds.
+    pub(super) now: i64,
+    pub(super) lifetime: i64,
 }
 
-/// Why a token is not good enough.
+/// How far a token carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Denied {
-    Malformed,
-    Signature,
-    Expired,
-    NotListed,
+pub(super) enum Standing {
+    /// The middleware has no session of that user.
+    NoSession,
+    /// There is a session, but the token isn't in its list.
+    Unlisted,
+    /// Listed, but the backend will refuse.
+    Dead,
+    Good,
+}
+
+/// What a one-time password led to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verified {
+    NoSecret,
+    Wrong,
+    /// The named user has a secret but no session: the middleware crashes on it.
+    Crash,
+    Token(String),
 }
 
 impl Accounts {
-    pub(super) fn new(users: Vec<Account>) -> Self {
-        let secret: [u8; 32] = std::array::from_fn(|_| fastrand::u8(..));
-        Self { key: hmac::Key::new(hmac::HMAC_SHA256, &secret), users, listed: HashMap::new() }
+    pub(super) fn new(accounts: Vec<Account>, seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let factors = accounts
+            .iter()
+            .filter_map(|account| {
+                let secret = account.totp_secret.clone()?;
+                Some((account.username.clone(), Factor::new(secret, true)))
+            })
+            .collect();
+        let key = Key::new(&std::array::from_fn::<u8, 32, _>(|_| rng.u8(..)));
+        Self { users: accounts, key, memory: Table::new(), disk: Table::new(), factors, rng }
     }
 
-    pub(super) fn user(&self, username: &str) -> Option<&Account> {
-        self.users.iter().find(|user| user.username == username)
+    /// The account the backend finds for a name: it lower-cases, strips the domain and knows
+    /// extension numbers, while the middleware takes the name as it is.
+    pub(super) fn account(&self, name: &str) -> Option<&Account> {
+        let bare = name.split('@').next().unwrap_or(name);
+        self.users
+            .iter()
+            .find(|account| account.username == bare || account.extension.as_deref() == Some(bare))
     }
 
-    pub(super) fn user_mut(&mut self, username: &str) -> Option<&mut Account> {
-        self.users.iter_mut().find(|user| user.username == username)
+    pub(super) fn right(&self, name: &str, password: &str) -> bool {
+        self.account(name).is_some_and(|account| account.password.expose_secret() == password)
     }
 
-    pub(super) fn login(&mut self, username: &str, password: &str, lifetime: Duration) -> Option<String> {
-        let user = self.user(username).filter(|user| user.password == password)?;
-        let two_fa = user.totp_secret.is_some();
-        let token = self.sign(username, two_fa, false, lifetime);
-        self.list(username, token.clone());
-        Some(token)
-    }
-
-    /// Replaces the token of the first step.
-    pub(super) fn verify(&mut self, username: &str, old: &str, lifetime: Duration) -> String {
-        let token = self.sign(username, true, true, lifetime);
-        let listed = self.listed.entry(username.to_owned()).or_default();
-        if let Some(place) = listed.iter().position(|token| token == old) {
-            listed.swap_remove(place);
-        }
-        self.list(username, token.clone());
-        token
-    }
-
-    /// The codes of the previous, the current and the next step are good, also twice.
-    pub(super) fn is_code(&self, username: &str, code: &str) -> Option<bool> {
-        let secret = SecretString::from(self.user(username)?.totp_secret.clone()?);
-        let totp = Totp::new(&secret).ok()?;
-        let now = Timestamp::now();
-        let steps = [-30, 0, 30].map(SignedDuration::from_secs);
-        Some(
-            steps
-                .into_iter()
-                .any(|step| totp.code(now.saturating_add(step).unwrap_or(now)).expose_secret() == code),
-        )
-    }
-
-    fn list(&mut self, username: &str, token: String) {
-        self.listed.entry(username.to_owned()).or_default().push(token);
-    }
-
-    fn sign(&self, username: &str, two_fa: bool, otp_verified: bool, lifetime: Duration) -> String {
-        let iat = Timestamp::now().as_second();
-        let exp = iat.saturating_add(i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX));
-        let mut claims = json!({ "2fa": two_fa, "exp": exp, "iat": iat, "id": username, "otp_verified": otp_verified, "profile_id": "3" });
-        if !otp_verified {
-            claims["orig_iat"] = iat.into();
-        }
-        let part = |value: String| BASE64URL_NOPAD.encode(value.as_bytes());
-        let signed =
-            format!("{}.{}", part(json!({"alg":"HS256","typ":"JWT"}).to_string()), part(claims.to_string()));
-        let signature = hmac::sign(&self.key, signed.as_bytes());
-        format!("{signed}.{}", BASE64URL_NOPAD.encode(signature.as_ref()))
-    }
-
-    /// The claims of a token whose signature is ours.
-    fn read(&self, token: &str) -> Result<Claims, Denied> {
-        let (signed, signature) = token.rsplit_once('.').ok_or(Denied::Malformed)?;
-        let (_, claims) = signed.split_once('.').ok_or(Denied::Malformed)?;
-        let decode = |text: &str| BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| Denied::Malformed);
-        let claims = serde_json::from_slice(&decode(claims)?).map_err(|_| Denied::Malformed)?;
-        hmac::verify(&self.key, signed.as_bytes(), &decode(signature)?).map_err(|_| Denied::Signature)?;
-        Ok(claims)
-    }
-
-    /// A token that is listed, whether or not its one-time password is still due.
-    pub(super) fn pending(&self, token: &str) -> Result<Claims, Denied> {
-        let claims = self.read(token)?;
-        if claims.exp <= Timestamp::now().as_second() {
-            return Err(Denied::Expired);
-        }
-        if self.is_listed(&claims.id, token) { Ok(claims) } else { Err(Denied::NotListed) }
-    }
-
-    /// A token that is good for everything.
-    pub(super) fn verified(&self, token: &str) -> Result<Claims, Denied> {
-        let claims = self.pending(token)?;
-        if claims.two_fa && !claims.otp_verified { Err(Denied::NotListed) } else { Ok(claims) }
-    }
-
-    pub(super) fn has_session(&self, username: &str) -> bool {
-        self.listed.get(username).is_some_and(|tokens| !tokens.is_empty())
-    }
-
-    pub(super) fn is_listed(&self, username: &str, token: &str) -> bool {
-        self.listed.get(username).is_some_and(|tokens| tokens.iter().any(|listed| listed == token))
-    }
-
-    pub(super) fn logout(&mut self, username: &str, token: &str) {
-        if let Some(tokens) = self.listed.get_mut(username) {
-            tokens.retain(|listed| listed != token);
-        }
-    }
-
-    /// Drops all tokens of a user, as disabling two-factor authentication does.
-    pub(super) fn revoke(&mut self, username: &str) {
-        self.listed.remove(username);
-    }
-
-    /// A restart: what verify-otp gave out was never saved.
-    pub(super) fn forget_verified(&mut self) {
-        let verified = |token: &String| {
-            let claims =
-                token.split('.').nth(1).and_then(|part| BASE64URL_NOPAD.decode(part.as_bytes()).ok());
-            claims
-                .and_then(|claims| serde_json::from_slice::<Claims>(&claims).ok())
-                .is_some_and(|claims| claims.otp_verified)
+    /// A token for a login that succeeded. A name in another form than the account's gets one too,
+    /// but a dead one. Every login is written to disk.
+    pub(super) fn admit(&mut self, grant: Grant<'_>, dead: bool) -> (String, Claims) {
+        let dead = dead || self.account(grant.username).is_none_or(|found| found.username != grant.username);
+        let claims = Claims {
+            two_factor: self.enabled(grant.username),
+            exp: grant.now + grant.lifetime,
+            iat: grant.now,
+            id: grant.username.to_owned(),
+            orig_iat: Some(grant.now),
+            otp_verified: false,
+            profile_id: "3".to_owned(),
         };
-        for tokens in self.listed.values_mut() {
-            tokens.retain(|token| !verified(token));
+        let token = self.key.sign(&claims);
+        let session = self.memory.entry(grant.username.to_owned()).or_default();
+        session.tokens.push(token.clone());
+        session.dead = dead;
+        self.save();
+        (token, claims)
+    }
+
+    pub(super) fn standing(&self, username: &str, token: &str) -> Standing {
+        match self.memory.get(username) {
+            None => Standing::NoSession,
+            Some(session) if !session.tokens.iter().any(|listed| listed == token) => Standing::Unlisted,
+            Some(session) if session.dead => Standing::Dead,
+            Some(_) => Standing::Good,
         }
     }
 
-    /// How many tokens are listed.
+    pub(super) fn enabled(&self, username: &str) -> bool {
+        self.factors.get(username).is_some_and(|factor| factor.enabled)
+    }
+
+    /// Replaces `token` by a verified one of the user `grant` names. Not written to disk.
+    pub(super) fn verify(&mut self, grant: Grant<'_>, token: &str, otp: &str) -> Verified {
+        let Some(factor) = self.factors.get_mut(grant.username) else { return Verified::NoSecret };
+        factor.recovery_codes(&mut self.rng);
+        if !factor.accepts(otp, grant.now) {
+            return Verified::Wrong;
+        }
+        let first = !std::mem::replace(&mut factor.enabled, true);
+        let Some(session) = self.memory.get_mut(grant.username) else { return Verified::Crash };
+        let new = self.key.sign(&Claims {
+            two_factor: true,
+            exp: grant.now + grant.lifetime,
+            iat: grant.now,
+            id: grant.username.to_owned(),
+            orig_iat: None,
+            otp_verified: true,
+            profile_id: "3".to_owned(),
+        });
+        if first {
+            session.tokens.clear();
+        } else if let Some(index) = session.tokens.iter().position(|listed| listed == token) {
+            session.tokens.remove(index);
+        }
+        session.tokens.push(new.clone());
+        Verified::Token(new)
+    }
+
+    /// The seed of a user, made now if there is none.
+    pub(super) fn seed(&mut self, username: &str) -> String {
+        let rng = &mut self.rng;
+        let factor = self.factors.entry(username.to_owned()).or_insert_with(|| Factor::generate(rng));
+        factor.seed().to_owned()
+    }
+
+    pub(super) fn recovery_codes(&mut self, username: &str) -> Vec<String> {
+        let rng = &mut self.rng;
+        self.factors.get_mut(username).map_or_else(Vec::new, |factor| factor.recovery_codes(rng).to_vec())
+    }
+
+    /// Removes the second factor and all tokens; `false` if there was none.
+    pub(super) fn disable(&mut self, username: &str) -> bool {
+        let had = self.factors.remove(username).is_some();
+        if had {
+            self.memory.remove(username);
+            self.save();
+        }
+        had
+    }
+
+    /// Takes a token out of the list, every copy of it; the last one takes the session with it.
+    pub(super) fn log_out(&mut self, username: &str, token: &str) {
+        if let Some(session) = self.memory.get_mut(username) {
+            session.tokens.retain(|listed| listed != token);
+            if session.tokens.is_empty() {
+                self.memory.remove(username);
+            }
+        }
+        self.save();
+    }
+
+    /// Empties a user's list but keeps the session, as when an administrator changes 2FA.
+    pub(super) fn revoke(&mut self, username: &str) {
+        if let Some(session) = self.memory.get_mut(username) {
+            session.tokens.clear();
+        }
+        self.save();
+    }
+
+    /// Loses the backend's tokens, as a restarted backend may. The lists stay.
+    pub(super) fn kill(&mut self) {
+        self.memory.values_mut().for_each(|session| session.dead = true);
+    }
+
     pub(super) fn tokens(&self) -> usize {
-        self.listed.values().map(Vec::len).sum()
+        self.memory.values().map(|session| session.tokens.len()).sum()
+    }
+
+    pub(super) fn save(&mut self) {
+        self.disk.clone_from(&self.memory);
+    }
+
+    /// What a restart of the middleware leaves.
+    pub(super) fn reload(&mut self) {
+        self.memory.clone_from(&self.disk);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+mod tests {
+    use super::*;
+
+    const SEED: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+
+    fn grant(now: i64) -> Grant<'static> {
+        Grant { username: "ada", now, lifetime: 100 }
+    }
+
+    fn code(now: i64) -> String {
+        let secret = totp_rs::Secret::try_from_base32(SEED).unwrap();
+        let totp = totp_rs::Builder::new().with_secret(secret).build_noncompliant();
+        totp.generate(u64::try_from(now).unwrap()).to_string()
+    }
+
+    #[test]
+    fn a_restart_forgets_a_verified_token_and_revives_the_one_it_replaced() {
+        let mut accounts = Accounts::new(vec![Account::new("ada", "x").with_totp(SEED)], 1);
+        let (first, claims) = accounts.admit(grant(1_000), false);
+        assert!(claims.pending());
+        let Verified::Token(second) = accounts.verify(grant(1_001), &first, &code(1_001)) else {
+            panic!("refused")
+        };
+        assert_eq!(accounts.standing("ada", &first), Standing::Unlisted);
+        assert_eq!(accounts.standing("ada", &second), Standing::Good);
+        accounts.reload();
+        assert_eq!(accounts.standing("ada", &first), Standing::Good);
+        assert_eq!(accounts.standing("ada", &second), Standing::Unlisted);
+    }
+
+    #[test]
+    fn two_logins_in_one_second_share_a_token_and_one_logout_kills_both() {
+        let mut accounts = Accounts::new(vec![Account::new("ada", "x")], 1);
+        let (first, _) = accounts.admit(grant(1_000), false);
+        let (second, _) = accounts.admit(grant(1_000), false);
+        assert_eq!((&first, accounts.tokens()), (&second, 2));
+        accounts.log_out("ada", &first);
+        assert_eq!(accounts.standing("ada", &second), Standing::NoSession);
+    }
+
+    #[test]
+    fn a_name_in_another_form_gets_a_dead_session() {
+        let mut accounts = Accounts::new(vec![Account::new("ada", "x")], 1);
+        assert!(accounts.right("ada@office", "x"));
+        assert!(!accounts.right("Ada", "x"));
+        let (token, _) = accounts.admit(Grant { username: "ada@office", now: 1_000, lifetime: 100 }, false);
+        assert_eq!(accounts.standing("ada@office", &token), Standing::Dead);
     }
 }

@@ -1,144 +1,280 @@
-//! Faults on demand. Each is something a real PBX was seen to do, or is known to do.
+//! The faults a simulated PBX can be told to have, while it runs.
 
 use std::{str::FromStr, time::Duration};
 
-/// What goes wrong. The default is a PBX in good health.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+use super::options::times;
+
+/// How a login with the right password ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Login {
+    /// 200 with a token that works.
+    #[default]
+    Normal,
+    /// 401, as for a wrong password. A backend that is down or still booting looks the same.
+    Refused,
+    /// 200 with a dead session: REST answers 401 with an empty body, the socket login gets `401`.
+    Dead,
+    /// 500 with two JSON objects glued together.
+    Glued,
+    /// 500 with an empty body.
+    Crash,
+}
+
+/// What happens after the websocket's 101.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Upgrade {
+    /// The open packet follows.
+    #[default]
+    Normal,
+    /// End of file: the middleware answers 101 before it dials a backend that is down.
+    Eof,
+    /// Nothing, for ever, as with a wrong `EIO`.
+    Mute,
+}
+
+/// What happens to the login frame of a listed token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SocketLogin {
+    /// `authe_ok`.
+    #[default]
+    Normal,
+    /// No answer at all, as for a token that isn't in the list.
+    Dropped,
+    /// `401`, then the namespace is closed; the transport stays open.
+    Refused,
+}
+
+/// Faults and times. The default is the real server in good health, with its real times.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "they are independent switches")]
 pub struct Knobs {
-    /// The backend is down or boots: logins answer 401 as for a wrong password, websockets get 101 and EOF.
+    /// How a login with the right password ends.
+    pub login: Login,
+    /// The backend is down: login 401, REST 502, websocket 101 and end of file.
     pub backend_down: bool,
     /// Every request is answered 429.
-    pub rate_limited: bool,
-    /// Logins succeed, and their tokens are dead.
-    pub dead_session: bool,
-    /// Logins on the socket are dropped in silence.
-    pub silent_login: bool,
-    /// Logins on the socket are answered with `401` and `41`; the transport stays open.
-    pub refuse_login: bool,
-    /// `authe_ok` comes this many times.
-    pub authe_ok: u32,
-    /// Events injected by the middleware before `authe_ok`.
-    pub early_events: u32,
-    /// How long a login waits for a ghost of the same kind to give way.
-    pub takeover: Duration,
-    /// Engine.IO pings are sent.
-    pub pings: bool,
-    /// What the open packet says.
-    pub ping_interval: Duration,
-    /// The application's `ping` is acknowledged.
-    pub probe_answers: bool,
-    /// A socket that joins no namespace, or does not log in, is closed after this.
-    pub join_timeout: Duration,
-    /// Lifetime of tokens.
+    pub too_many_requests: bool,
+    /// Backend paths (`/astproxy/queues`) that are refused: 403 with an empty body.
+    pub forbidden: Vec<String>,
+    /// Every answer, the 101 too, comes this much later.
+    pub answer_delay: Duration,
+    /// Lifetime of new tokens; the real server's is 14 days.
     pub token_lifetime: Duration,
-    /// `expire` of a login has an offset and nanoseconds, as that of verify-otp always has.
-    pub odd_expire: bool,
+    /// Seconds the server's clock is ahead of ours; seen in `Date`, `iat`, `exp`, one-time passwords.
+    pub clock_ahead: i64,
+    /// Minutes east of UTC in `expire`, which is in the server's local time.
+    pub utc_offset: i16,
+    /// What happens after the 101.
+    pub upgrade: Upgrade,
+    /// What happens to a good login frame.
+    pub socket_login: SocketLogin,
+    /// Refuse the login frame of a token whose one-time password is due. The real server doesn't.
+    pub refuse_unverified: bool,
+    /// Refuse the login frame of a token that is expired. The real server doesn't.
+    pub refuse_expired: bool,
+    /// How often `authe_ok` is sent per login.
+    pub authe_ok: usize,
+    /// Text frames sent between the login frame and its answer, as the middleware may inject them.
+    pub before_login: Vec<String>,
+    /// Whether the server sends its heartbeat.
+    pub heartbeat: bool,
+    /// Whether the event `ping` is acknowledged.
+    pub ping_ack: bool,
+    /// As in the open packet.
+    pub ping_interval: Duration,
+    /// As in the open packet.
+    pub ping_timeout: Duration,
+    /// How long a new login waits for `takeOverAck` of an old one.
+    pub takeover_wait: Duration,
+    /// How long a transport may stay without a namespace.
+    pub join_wait: Duration,
+    /// Cut all sockets this often.
+    pub cut_every: Option<Duration>,
+    /// Sockets end with a TCP reset instead of an end of file. Decided when a connection is accepted.
+    pub reset: bool,
 }
 
 impl Default for Knobs {
     fn default() -> Self {
         Self {
+            login: Login::Normal,
             backend_down: false,
-            rate_limited: false,
-            dead_session: false,
-            silent_login: false,
-            refuse_login: false,
+            too_many_requests: false,
+            forbidden: Vec::new(),
+            answer_delay: Duration::ZERO,
+            token_lifetime: times::TOKEN_LIFETIME,
+            clock_ahead: 0,
+            utc_offset: 60,
+            upgrade: Upgrade::Normal,
+            socket_login: SocketLogin::Normal,
+            refuse_unverified: false,
+            refuse_expired: false,
             authe_ok: 1,
-            early_events: 0,
-            takeover: Duration::from_secs(8),
-            pings: true,
-            ping_interval: Duration::from_secs(25),
-            probe_answers: true,
-            join_timeout: Duration::from_secs(45),
-            token_lifetime: Duration::from_hours(14 * 24),
-            odd_expire: false,
+            before_login: Vec::new(),
+            heartbeat: true,
+            ping_ack: true,
+            ping_interval: times::PING_INTERVAL,
+            ping_timeout: times::PING_TIMEOUT,
+            takeover_wait: times::TAKEOVER_WAIT,
+            join_wait: times::JOIN_WAIT,
+            cut_every: None,
+            reset: false,
         }
     }
+}
+
+/// The name of every knob [`Knobs::set`] knows, with the form of its value.
+pub const NAMES: &[&str] = &[
+    "login=normal|refused|dead|glued|crash",
+    "backend-down",
+    "too-many-requests",
+    "forbidden=/astproxy/queues",
+    "answer-delay=2s",
+    "token-lifetime=1h",
+    "clock-ahead=SECONDS",
+    "utc-offset=MINUTES",
+    "upgrade=normal|eof|mute",
+    "socket-login=normal|dropped|refused",
+    "refuse-unverified",
+    "refuse-expired",
+    "authe-ok=COUNT",
+    "before-login=FRAME",
+    "no-heartbeat",
+    "no-ping-ack",
+    "ping-interval=25s",
+    "ping-timeout=10000s",
+    "takeover-wait=8s",
+    "join-wait=45s",
+    "cut-every=30s",
+    "reset",
+];
+
+/// Why a knob can't be set.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum KnobError {
+    #[error("there is no fault `{name}`: use one of {}", NAMES.join(", "))]
+    Unknown { name: String },
+    #[error("fault `{name}` can't be `{value}`: use {form}")]
+    Value { name: String, value: String, form: &'static str },
 }
 
 impl Knobs {
-    /// The names [`Knobs::set`] takes.
-    pub const NAMES: &'static [&'static str] = &[
-        "backend-down",
-        "rate-limited",
-        "dead-session",
-        "silent-login",
-        "refuse-login",
-        "authe-ok",
-        "early-events",
-        "takeover",
-        "no-pings",
-        "ping-interval",
-        "no-probe-answers",
-        "join-timeout",
-        "token-lifetime",
-        "odd-expire",
-    ];
+    /// Sets one knob from `NAME` or `NAME=VALUE`, as [`NAMES`] lists them. Lists grow by one.
+    pub fn set(&mut self, text: &str) -> Result<(), KnobError> {
+        let (name, value) = text.split_once('=').unwrap_or((text, ""));
+        self.assign(name, value).ok_or_else(|| {
+            let form = NAMES.iter().find(|form| form.split('=').next() == Some(name));
+            match form {
+                None => KnobError::Unknown { name: name.to_owned() },
+                Some(form) => KnobError::Value { name: name.to_owned(), value: value.to_owned(), form },
+            }
+        })
+    }
 
-    /// Turns one knob.
-    pub fn set(&mut self, fault: &Fault) -> Result<(), String> {
-        let Fault { name, value } = fault;
-        let bad = || format!("{name} wants a value, as in authe-ok=2 or takeover=2s");
-        let number = || value.as_deref().and_then(|text| text.parse().ok()).ok_or_else(bad);
-        let time = || value.as_deref().and_then(|text| humantime::parse_duration(text).ok()).ok_or_else(bad);
-        match name.as_str() {
-            "backend-down" => self.backend_down = true,
-            "rate-limited" => self.rate_limited = true,
-            "dead-session" => self.dead_session = true,
-            "silent-login" => self.silent_login = true,
-            "refuse-login" => self.refuse_login = true,
-            "authe-ok" => self.authe_ok = number()?,
-            "early-events" => self.early_events = number()?,
-            "takeover" => self.takeover = time()?,
-            "no-pings" => self.pings = false,
-            "ping-interval" => self.ping_interval = time()?,
-            "no-probe-answers" => self.probe_answers = false,
-            "join-timeout" => self.join_timeout = time()?,
-            "token-lifetime" => self.token_lifetime = time()?,
-            "odd-expire" => self.odd_expire = true,
-            _ => return Err(format!("there is no fault {name}: take one of {}", Self::NAMES.join(", "))),
+    fn assign(&mut self, name: &str, value: &str) -> Option<()> {
+        match name {
+            "login" => self.login = login(value)?,
+            "backend-down" => self.backend_down = flag(value)?,
+            "too-many-requests" => self.too_many_requests = flag(value)?,
+            "forbidden" if value.starts_with('/') => self.forbidden.push(value.to_owned()),
+            "answer-delay" => self.answer_delay = duration(value)?,
+            "token-lifetime" => self.token_lifetime = duration(value)?,
+            "clock-ahead" => self.clock_ahead = number(value)?,
+            "utc-offset" => self.utc_offset = number(value)?,
+            "upgrade" => self.upgrade = upgrade(value)?,
+            "socket-login" => self.socket_login = socket_login(value)?,
+            "refuse-unverified" => self.refuse_unverified = flag(value)?,
+            "refuse-expired" => self.refuse_expired = flag(value)?,
+            "authe-ok" => self.authe_ok = number(value)?,
+            "before-login" if !value.is_empty() => self.before_login.push(value.to_owned()),
+            "no-heartbeat" => self.heartbeat = !flag(value)?,
+            "no-ping-ack" => self.ping_ack = !flag(value)?,
+            "ping-interval" => self.ping_interval = duration(value)?,
+            "ping-timeout" => self.ping_timeout = duration(value)?,
+            "takeover-wait" => self.takeover_wait = duration(value)?,
+            "join-wait" => self.join_wait = duration(value)?,
+            "cut-every" => self.cut_every = Some(duration(value).filter(|every| !every.is_zero())?),
+            "reset" => self.reset = flag(value)?,
+            _ => return None,
         }
-        Ok(())
+        Some(())
     }
 }
 
-/// `NAME` or `NAME=VALUE`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    name: String,
-    value: Option<String>,
+fn flag(value: &str) -> Option<bool> {
+    match value {
+        "" | "on" | "true" => Some(true),
+        "off" | "false" => Some(false),
+        _ => None,
+    }
 }
 
-impl FromStr for Fault {
-    type Err = String;
+fn number<T: FromStr>(value: &str) -> Option<T> {
+    value.parse().ok()
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (name, value) = match text.split_once('=') {
-            Some((name, value)) => (name, Some(value.to_owned())),
-            None => (text, None),
-        };
-        let fault = Self { name: name.to_owned(), value };
-        Knobs::default().set(&fault)?;
-        Ok(fault)
-    }
+fn duration(value: &str) -> Option<Duration> {
+    humantime::parse_duration(value).ok()
+}
+
+fn login(value: &str) -> Option<Login> {
+    Some(match value {
+        "normal" => Login::Normal,
+        "refused" => Login::Refused,
+        "dead" => Login::Dead,
+        "glued" => Login::Glued,
+        "crash" => Login::Crash,
+        _ => return None,
+    })
+}
+
+fn upgrade(value: &str) -> Option<Upgrade> {
+    Some(match value {
+        "normal" => Upgrade::Normal,
+        "eof" => Upgrade::Eof,
+        "mute" => Upgrade::Mute,
+        _ => return None,
+    })
+}
+
+fn socket_login(value: &str) -> Option<SocketLogin> {
+    Some(match value {
+        "normal" => SocketLogin::Normal,
+        "dropped" => SocketLogin::Dropped,
+        "refused" => SocketLogin::Refused,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_name_turns_something_and_others_are_refused() {
-        for name in Knobs::NAMES {
-            let turned = [None, Some("7"), Some("7s")].into_iter().any(|value| {
-                let mut knobs = Knobs::default();
-                let fault = Fault { name: (*name).to_owned(), value: value.map(str::to_owned) };
-                knobs.set(&fault).is_ok() && knobs != Knobs::default()
-            });
-            assert!(turned, "{name}");
+    fn every_listed_name_can_be_set_and_changes_something() {
+        for form in NAMES {
+            let (name, value) = form.split_once('=').unwrap_or((form, ""));
+            // The last alternative is never the default; words in capitals stand for a number.
+            let value = match value.rsplit('|').next().unwrap() {
+                "SECONDS" | "MINUTES" | "COUNT" => "7",
+                "25s" | "10000s" | "8s" | "45s" => "1s",
+                other => other,
+            };
+            let text = if value.is_empty() { name.to_owned() } else { format!("{name}={value}") };
+            let mut knobs = Knobs::default();
+            knobs.set(&text).unwrap();
+            assert_ne!(knobs, Knobs::default(), "{text} changes nothing");
         }
-        assert!("nonsense".parse::<Fault>().is_err());
-        assert!("takeover=soon".parse::<Fault>().is_err());
+    }
+
+    #[test]
+    fn a_wrong_name_and_a_wrong_value_are_told_apart() {
+        let mut knobs = Knobs::default();
+        assert_eq!(knobs.set("nonsense"), Err(KnobError::Unknown { name: "nonsense".into() }));
+        let error = knobs.set("ping-interval=soon").unwrap_err();
+        assert_eq!(error.to_string(), "fault `ping-interval` can't be `soon`: use ping-interval=25s");
+        assert_eq!(knobs, Knobs::default());
     }
 }

@@ -1,299 +1,238 @@
-//! A PBX that speaks the real protocol: for demos, for developers without one, and for tests.
+//! A NethVoice PBX that speaks the real protocol, with faults on demand.
 //!
-//! It answers as the middleware and the server behind it do, trap for trap: the same statuses and bodies,
-//! the login that is dropped in silence, `401` with an open transport, 101 followed by nothing. [`Knobs`]
-//! turn the faults on. A small company's calls ([`World`]) or recorded traffic ([`replay`]) feed it.
+//! The middleware and the backend behind it in one: REST under `/api/`, Engine.IO 4 and Socket.IO 5
+//! on the websocket `/api/ws/`. Statuses, bodies and frames are those of the real servers, their
+//! traps included. It promises to answer as they do; it keeps nothing on disk, masks no numbers, and
+//! knows neither the persistent tokens nor the legacy interface.
+//!
+//! It serves the command `demo`, the command `simulate`, and the tests.
 
 mod accounts;
+mod burst;
+mod factor;
+mod factor_routes;
+mod flow;
+pub mod frame;
+mod hub;
 mod knobs;
-pub mod replay;
+mod login;
+mod options;
+mod packet;
+mod pbx;
+mod profile;
+mod replay;
+mod reply;
 mod rest;
 mod server;
+mod snapshot;
 mod socket;
+mod token;
 mod world;
+mod writer;
 
 use std::{
-    collections::HashMap,
+    collections::VecDeque,
     io,
     net::SocketAddr,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-pub use accounts::Account;
-use accounts::Accounts;
-pub use knobs::{Fault, Knobs};
-use tokio::{
-    net::TcpListener,
-    sync::{mpsc, watch},
-};
-use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
-use tokio_util::sync::CancellationToken;
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::{net::TcpListener, sync::watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
-pub use world::{Told, World};
 
-/// What a simulator starts with.
-#[derive(Debug)]
-pub struct Options {
-    /// Where to listen; port 0 takes a free one.
-    pub listen: SocketAddr,
-    /// Its users.
-    pub accounts: Vec<Account>,
-    /// The story's seed.
-    pub seed: u64,
-    /// Bytes of an extension's state at least.
-    pub payload: usize,
-    /// Things that happen per second by themselves; none: only what the handle sends.
-    pub rate: Option<f64>,
-    /// Faults from the start.
-    pub knobs: Knobs,
-}
+use self::{
+    accounts::Accounts,
+    burst::Template,
+    hub::{Hub, Out},
+    pbx::Pbx,
+    profile::Audience,
+    world::World,
+};
+pub use self::{
+    knobs::{KnobError, Knobs, Login, NAMES, SocketLogin, Upgrade},
+    options::{Account, Flow, Options, Source, Tls},
+    pbx::Seen,
+    profile::Profile,
+    replay::{Replay, ReplayError},
+};
 
-impl Options {
-    /// On a free port of loopback, with one user, quiet.
-    pub fn quiet(account: Account) -> Self {
-        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self { listen, accounts: vec![account], seed: 1, payload: 0, rate: None, knobs: Knobs::default() }
-    }
-}
-
-/// A running simulator. Dropping it ends everything at once, as a power cut does.
+/// A running PBX. Dropping it closes the listener and every connection.
 #[derive(Debug)]
 pub struct Simulator {
-    shared: Arc<Shared>,
+    pbx: Arc<Pbx>,
     address: SocketAddr,
-}
-
-/// A request it answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs, reason = "plain HTTP")]
-pub struct Seen {
-    pub method: String,
-    pub path: String,
-    pub status: u16,
-}
-
-struct Shared {
-    knobs: Mutex<Knobs>,
-    accounts: Mutex<Accounts>,
-    world: Mutex<World>,
-    sockets: Mutex<HashMap<u64, Peer>>,
-    /// Sockets that are logged in.
-    live: watch::Sender<usize>,
-    seen: Mutex<Vec<Seen>>,
-    ids: AtomicU64,
-    stop: CancellationToken,
-}
-
-impl std::fmt::Debug for Shared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").field("live", &*self.live.borrow()).finish_non_exhaustive()
-    }
-}
-
-struct Peer {
-    // Unbounded, as the real server's buffers are: a client that reads slowly is its trouble.
-    orders: mpsc::UnboundedSender<Out>,
-    user: Option<(String, Option<String>)>,
-}
-
-/// What a socket is told to do.
-#[derive(Debug, Clone)]
-enum Out {
-    Event(Message),
-    Burst(Arc<[Utf8Bytes]>, usize),
-    TakeOver,
-    Cut,
-    Freeze(bool),
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    url: Url,
+    /// The next number of a burst.
+    numbers: Mutex<u64>,
 }
 
 impl Simulator {
-    /// Starts one on the current runtime.
+    /// Binds and serves. Fails if the address is taken or the certificate is no good.
     pub async fn start(options: Options) -> io::Result<Self> {
-        let listener = TcpListener::bind(options.listen).await?;
+        let Options { listen, accounts, tls, seed, source, knobs } = options;
+        let acceptor = tls.as_ref().map(server::acceptor).transpose()?;
+        let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared {
-            knobs: Mutex::new(options.knobs),
-            accounts: Mutex::new(Accounts::new(options.accounts)),
-            world: Mutex::new(World::new(options.seed, options.payload)),
-            sockets: Mutex::default(),
-            live: watch::Sender::new(0),
-            seen: Mutex::default(),
-            ids: AtomicU64::new(1),
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = Url::parse(&format!("{scheme}://{address}")).map_err(io::Error::other)?;
+        let tempo = match &source {
+            Source::Calls(flow) => (flow.rate / world::NATURAL_RATE).clamp(1e-3, 1e6),
+            Source::Silence | Source::Replay(_) => 1.0,
+        };
+        let pbx = Arc::new(Pbx {
+            knobs: Mutex::new(knobs),
+            accounts: Mutex::new(Accounts::new(accounts, seed)),
+            world: Mutex::new(World::new(seed, Timestamp::now().as_millisecond(), tempo)),
+            hub: Hub::new(),
+            requests: Mutex::new(VecDeque::new()),
+            frozen: watch::Sender::new(false),
             stop: CancellationToken::new(),
+            connections: Mutex::new(CancellationToken::new()),
+            tasks: TaskTracker::new(),
         });
-        let stop = shared.stop.clone();
-        let accepting = Arc::clone(&shared);
-        tokio::spawn(async move { stop.run_until_cancelled(server::accept(listener, accepting)).await });
-        let simulator = Self { shared, address };
-        if let Some(rate) = options.rate {
-            simulator.live_on(rate);
+        pbx.tasks.spawn(server::run(Arc::clone(&pbx), listener, acceptor));
+        pbx.tasks.spawn(flow::cuts(Arc::clone(&pbx)));
+        match source {
+            Source::Silence => {}
+            Source::Calls(flow) => drop(pbx.tasks.spawn(flow::calls(Arc::clone(&pbx), flow))),
+            Source::Replay(replay) => drop(pbx.tasks.spawn(flow::replay(Arc::clone(&pbx), replay))),
         }
-        Ok(simulator)
+        Ok(Self { pbx, address, url, numbers: Mutex::new(0) })
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// Where it listens; `/api/…` is below it.
     pub fn url(&self) -> Url {
-        // An address makes a URL.
-        Url::parse(&format!("http://{}", self.address)).unwrap_or_else(|_| unreachable!("{}", self.address))
+        self.url.clone()
     }
 
-    /// Turns knobs while it runs.
+    /// The address and port it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Changes the faults from now on.
     pub fn turn(&self, change: impl FnOnce(&mut Knobs)) {
-        change(&mut lock(&self.shared.knobs));
+        change(&mut lock(&self.pbx.knobs));
     }
 
-    /// Sends an event to everybody who is logged in; `args` is JSON texts, comma separated.
+    /// Sends an event to all logged-in sockets. `args` is the JSON text of the arguments, separated
+    /// by commas, and goes out byte for byte; empty for none.
     pub fn emit(&self, name: &str, args: &str) {
-        self.shared.emit(name, args);
+        self.send_text(&world::packet(name, args));
     }
 
-    /// Sends any text frame to everybody who is logged in.
-    pub fn send_text(&self, frame: &str) {
-        self.shared.broadcast(&Out::Event(Message::text(frame.to_owned())));
+    /// Sends one text frame to all logged-in sockets.
+    pub fn send_text(&self, text: &str) {
+        self.send_bytes(frame::text(text.as_bytes()));
     }
 
-    /// Sends a binary frame to everybody who is logged in.
-    pub fn send_binary(&self, frame: &[u8]) {
-        self.shared.broadcast(&Out::Event(Message::binary(frame.to_vec())));
+    /// Sends one binary frame to all logged-in sockets.
+    pub fn send_binary(&self, payload: &[u8]) {
+        self.send_bytes(frame::binary(payload));
     }
 
-    /// Sends these frames over and over, `count` in all, as fast as they are taken.
+    /// Puts bytes on the wire of all logged-in sockets, below the websocket: part of a frame, a
+    /// frame that is no UTF-8, or many frames at once. [`frame`] makes them.
+    pub fn send_bytes(&self, bytes: impl Into<Bytes>) {
+        self.pbx.hub.publish(&Audience::All, &Out::Bytes(bytes.into()));
+    }
+
+    /// Sends `count` of these text frames to all logged-in sockets, over and over, as fast as they
+    /// are read.
     pub fn burst(&self, frames: &[String], count: usize) {
-        let frames: Vec<Utf8Bytes> = frames.iter().map(|frame| frame.as_str().into()).collect();
-        self.shared.broadcast(&Out::Burst(frames.into(), count));
+        let frames = frames.iter().map(|text| frame::text(text.as_bytes())).collect();
+        self.pbx.hub.publish(&Audience::All, &Out::Repeated(frames, count));
     }
 
-    /// Cuts every websocket without a goodbye.
+    /// Sends `count` `extenUpdate`s of about `payload_bytes` of JSON to all logged-in sockets, as
+    /// fast as they read. `uniqueId` and `linkedId` of the one conversation end in `.` and a number
+    /// of twelve digits that rises by one per event; returned is the range of these numbers.
+    pub fn burst_numbered(&self, count: u64, payload_bytes: usize) -> Range<u64> {
+        let mut next = lock(&self.numbers);
+        let numbers = *next..*next + count;
+        *next = numbers.end;
+        let burst = Out::Numbered(Arc::new(Template::new(payload_bytes)), numbers.clone());
+        self.pbx.hub.publish(&Audience::All, &burst);
+        numbers
+    }
+
+    /// Drops all sockets, without a close frame.
     pub fn cut(&self) {
-        self.shared.broadcast(&Out::Cut);
+        self.pbx.hub.cut();
     }
 
-    /// From now on nothing is sent nor read, and every connection stays open; or ends that.
+    /// The line breaks: clients see their connections end, the server believes in them until it is
+    /// restarted, so a new login of the same kind has to wait for these ghosts to make way.
+    pub fn cut_unnoticed(&self) {
+        self.pbx.hub.haunt();
+    }
+
+    /// Closes the namespace of all logged-in sockets (`41`) and leaves their transports open.
+    pub fn close_namespace(&self) {
+        self.pbx.hub.close_namespace();
+    }
+
+    /// Stands still: accepts, reads and writes nothing, closes nothing;
+    /// `false` ends that.
     pub fn freeze(&self, frozen: bool) {
-        self.shared.broadcast(&Out::Freeze(frozen));
+        self.pbx.frozen.send_replace(frozen);
     }
 
-    /// The middleware restarts: sockets end, and tokens that verify-otp gave out are forgotten.
+    /// Restarts the middleware: every connection is dropped and the sessions are read from disk,
+    /// which holds what the last login or logout wrote. So tokens that a one-time password has made
+    /// since are unknown, and those they replaced are back.
     pub fn restart(&self) {
-        lock(&self.shared.accounts).forget_verified();
-        self.cut();
+        lock(&self.pbx.accounts).reload();
+        self.pbx.hub.lay();
+        std::mem::take(&mut *lock(&self.pbx.connections)).cancel();
     }
 
-    /// All tokens of a user are revoked, as when an administrator changes two-factor authentication.
+    /// Takes every token out of a user's list, as when an administrator changes two-factor
+    /// authentication: REST answers 403, a login frame is dropped. Open sockets stay.
     pub fn revoke(&self, username: &str) {
-        lock(&self.shared.accounts).revoke(username);
+        lock(&self.pbx.accounts).revoke(username);
     }
 
-    /// How many tokens are listed.
+    /// Loses the backend's own tokens: REST answers 401 with an empty body, a login frame gets
+    /// `401`. A new login helps. Open sockets stay.
+    pub fn kill_sessions(&self) {
+        lock(&self.pbx.accounts).kill();
+    }
+
+    /// How many tokens are listed, of all users.
     pub fn tokens(&self) -> usize {
-        lock(&self.shared.accounts).tokens()
+        lock(&self.pbx.accounts).tokens()
     }
 
-    /// Watches the number of sockets that are logged in.
+    /// The number of logged-in sockets, to wait on.
     pub fn live(&self) -> watch::Receiver<usize> {
-        self.shared.live.subscribe()
+        self.pbx.hub.watch()
     }
 
-    /// The requests so far.
+    /// The requests so far, oldest first; of more than 10,000 the newest.
     pub fn seen(&self) -> Vec<Seen> {
-        lock(&self.shared.seen).clone()
+        lock(&self.pbx.requests).iter().cloned().collect()
     }
 
-    /// A clone of the handle's inside for a task that feeds it.
-    fn live_on(&self, rate: f64) {
-        let shared = Arc::clone(&self.shared);
-        let stop = shared.stop.clone();
-        let pause = Duration::try_from_secs_f64(1.0 / rate).unwrap_or(Duration::from_secs(1));
-        tokio::spawn(async move {
-            stop.run_until_cancelled(async {
-                let mut pace = tokio::time::interval(pause.max(Duration::from_micros(100)));
-                loop {
-                    pace.tick().await;
-                    let told = lock(&shared.world).tick();
-                    for (name, args) in told {
-                        shared.emit(&name, &args);
-                    }
-                }
-            })
-            .await
-        });
+    /// Ends everything and waits until it has ended, the listener too.
+    pub async fn stop(self) {
+        self.pbx.stop.cancel();
+        self.pbx.tasks.close();
+        self.pbx.tasks.wait().await;
     }
 }
 
 impl Drop for Simulator {
     fn drop(&mut self) {
-        self.shared.stop.cancel();
+        self.pbx.stop.cancel();
     }
 }
 
-impl Shared {
-    fn knobs(&self) -> Knobs {
-        lock(&self.knobs).clone()
-    }
-
-    fn accounts(&self) -> MutexGuard<'_, Accounts> {
-        lock(&self.accounts)
-    }
-
-    fn world(&self) -> MutexGuard<'_, World> {
-        lock(&self.world)
-    }
-
-    fn saw(&self, request: Seen) {
-        lock(&self.seen).push(request);
-    }
-
-    fn emit(&self, name: &str, args: &str) {
-        let name = serde_json::Value::from(name);
-        let comma = if args.is_empty() { "" } else { "," };
-        self.broadcast(&Out::Event(Message::text(format!("42[{name}{comma}{args}]"))));
-    }
-
-    fn broadcast(&self, order: &Out) {
-        for peer in lock(&self.sockets).values() {
-            let _ = peer.orders.send(order.clone());
-        }
-    }
-
-    fn register(&self) -> (u64, mpsc::UnboundedReceiver<Out>) {
-        let id = self.ids.fetch_add(1, Ordering::Relaxed);
-        let (orders, receiver) = mpsc::unbounded_channel();
-        lock(&self.sockets).insert(id, Peer { orders, user: None });
-        (id, receiver)
-    }
-
-    fn logged_in(&self, id: u64, user: &str, kind: Option<&str>) {
-        let mut sockets = lock(&self.sockets);
-        if let Some(peer) = sockets.get_mut(&id) {
-            peer.user = Some((user.to_owned(), kind.map(str::to_owned)));
-        }
-        self.count(&sockets);
-    }
-
-    fn unregister(&self, id: u64) {
-        let mut sockets = lock(&self.sockets);
-        sockets.remove(&id);
-        self.count(&sockets);
-    }
-
-    fn count(&self, sockets: &HashMap<u64, Peer>) {
-        self.live.send_replace(sockets.values().filter(|peer| peer.user.is_some()).count());
-    }
-
-    /// Tells the other sockets of this user and kind that they are taken over; how many there are.
-    fn take_over(&self, id: u64, user: &str, kind: &str) -> usize {
-        let same =
-            |peer: &Peer| peer.user.as_ref().is_some_and(|(u, k)| u == user && k.as_deref() == Some(kind));
-        let sockets = lock(&self.sockets);
-        let ghosts = sockets.iter().filter(|(other, peer)| **other != id && same(peer));
-        ghosts.filter(|(_, peer)| peer.orders.send(Out::TakeOver).is_ok()).count()
-    }
+/// What one thread left when it panicked is still the state the others see: no reason to panic too.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,67 +1,144 @@
-//! Recorded traffic: a file of JSON lines.
+//! Recorded traffic: one JSON object per line, `{"at": RFC 3339, "event": name, "args": […]}`.
 //!
-//! One event a line: `{"at":"2026-11-24T10:00:00Z","event":"extenUpdate","args":[…]}`. The arguments' text is
-//! sent as it stands in the file.
+//! The text of name and arguments goes out byte for byte. The whole file is held in memory.
 
-use std::{path::Path, time::Duration};
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::Simulator;
+use super::frame;
 
-/// One line.
-#[derive(Debug, Deserialize)]
-struct Line {
-    at: Timestamp,
-    event: String,
-    args: Vec<Box<RawValue>>,
+/// A recording, checked line by line.
+#[derive(Debug, Clone)]
+pub struct Replay {
+    entries: Vec<Entry>,
+    speed: f64,
+    repeat: bool,
 }
 
-/// Recorded events, in order.
-#[derive(Debug)]
-pub struct Recording(Vec<Line>);
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    /// Real time since the beginning of the recording.
+    pub(super) after: Duration,
+    pub(super) frame: Bytes,
+}
 
-impl Recording {
-    /// Reads a file; an error names the line.
-    pub fn read(path: &Path) -> Result<Self, String> {
+#[derive(Deserialize)]
+struct Line<'a> {
+    #[serde(borrow)]
+    at: Cow<'a, str>,
+    #[serde(borrow)]
+    event: &'a RawValue,
+    #[serde(borrow)]
+    args: &'a RawValue,
+}
+
+/// Why a recording can't be played. Each names file and line.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum ReplayError {
+    #[error("can't read the recording {}: {source}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error(
+        "{}:{line}: {reason}; each line must be {{\"at\": RFC 3339 time, \"event\": name, \"args\": […]}}",
+        path.display()
+    )]
+    Line { path: PathBuf, line: usize, reason: String },
+    #[error("the recording {} holds no events", path.display())]
+    Empty { path: PathBuf },
+}
+
+impl Replay {
+    /// Reads a recording. It plays at its own pace times `speed`, over and over if `repeat`.
+    pub fn read(path: &Path, speed: f64, repeat: bool) -> Result<Self, ReplayError> {
         let text = std::fs::read_to_string(path)
-            .map_err(|error| format!("can't read {}: {error}", path.display()))?;
-        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-        let lines = lines.map(|(number, line)| {
-            serde_json::from_str(line).map_err(|error| {
-                format!(
-                    "{}:{}: {error}: write {{\"at\":…,\"event\":…,\"args\":[…]}}",
-                    path.display(),
-                    number + 1
-                )
-            })
-        });
-        lines.collect::<Result<_, _>>().map(Self)
-    }
-
-    /// How many events it holds.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether it holds none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Sends all events once, `speed` times as fast as they were recorded.
-    pub async fn play(&self, simulator: &Simulator, speed: f64) {
-        let mut before: Option<Timestamp> = None;
-        for line in &self.0 {
-            let gap = before.map_or(Duration::ZERO, |before| {
-                Duration::try_from(line.at.duration_since(before)).unwrap_or_default()
-            });
-            before = Some(line.at);
-            tokio::time::sleep(gap.div_f64(speed.max(0.001))).await;
-            let args: Vec<&str> = line.args.iter().map(|arg| arg.get()).collect();
-            simulator.emit(&line.event, &args.join(","));
+            .map_err(|source| ReplayError::Read { path: path.to_owned(), source })?;
+        let mut began = None;
+        let mut entries: Vec<Entry> = Vec::new();
+        for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
+            let (at, frame) = read_line(line).map_err(|reason| ReplayError::Line {
+                path: path.to_owned(),
+                line: number,
+                reason,
+            })?;
+            let began = *began.get_or_insert(at);
+            // A clock that went back doesn't reorder the recording.
+            let after = Duration::try_from(at.duration_since(began)).unwrap_or_default();
+            let after = after.max(entries.last().map_or(Duration::ZERO, |entry| entry.after));
+            entries.push(Entry { after, frame });
         }
+        if entries.is_empty() {
+            return Err(ReplayError::Empty { path: path.to_owned() });
+        }
+        Ok(Self { entries, speed, repeat })
+    }
+
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    pub(super) fn repeats(&self) -> bool {
+        self.repeat
+    }
+
+    /// When an entry is due, in real time since the replay began.
+    pub(super) fn due(&self, entry: &Entry) -> Duration {
+        Duration::try_from_secs_f64(entry.after.as_secs_f64() / self.speed).unwrap_or(Duration::MAX)
+    }
+}
+
+fn read_line(line: &str) -> Result<(Timestamp, Bytes), String> {
+    let Line { at, event, args } = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    let at = at.parse().map_err(|error| format!("`at` is no time: {error}"))?;
+    let name = event.get();
+    if !name.starts_with('"') {
+        return Err("`event` isn't a string".to_owned());
+    }
+    let args = args.get().strip_prefix('[').and_then(|args| args.strip_suffix(']'));
+    let args = args.ok_or("`args` isn't an array")?;
+    let comma = if args.trim().is_empty() { "" } else { "," };
+    Ok((at, frame::text(format!("42[{name}{comma}{args}]").as_bytes())))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Replay, ReplayError> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("traffic.jsonl");
+        std::fs::write(&path, text).unwrap();
+        Replay::read(&path, 2.0, false)
+    }
+
+    #[test]
+    fn the_text_of_names_and_arguments_stays_as_it_is() {
+        let replay = read(concat!(
+            r#"{"at":"2026-11-24T10:00:00Z","event":"x\u002fy","args":[ {"n":1e999,"s":"\ud800", "s":1} , 2]}"#,
+            "\n\n",
+            r#"{"at":"2026-11-24T10:00:03Z","event":"takeOver","args":[]}"#,
+        ))
+        .unwrap();
+        let [first, second] = replay.entries() else { unreachable!("two lines, two events") };
+        assert_eq!(&first.frame[2..], br#"42["x\u002fy", {"n":1e999,"s":"\ud800", "s":1} , 2]"#);
+        assert_eq!(&second.frame[2..], br#"42["takeOver"]"#);
+        assert_eq!(replay.due(second), Duration::from_millis(1_500));
+    }
+
+    #[test]
+    fn a_bad_line_is_named() {
+        let error = read("{\"at\":\"2026-11-24T10:00:00Z\",\"event\":\"a\",\"args\":[]}\n{\"event\":1}\n")
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("traffic.jsonl:2: missing field `at`"), "{error}");
+        assert!(read("\n").unwrap_err().to_string().ends_with("holds no events"));
     }
 }

@@ -1,253 +1,171 @@
-//! The REST interface: the same statuses and bodies as the middleware's.
+//! The REST interface: what the middleware answers itself, what it proxies, and in which words it
+//! refuses.
 
-use hyper::{Method, StatusCode};
+use bytes::Bytes;
+use hyper::{
+    Method,
+    header::{AUTHORIZATION, CONTENT_TYPE},
+    http::request::Parts,
+};
 use serde::Deserialize;
-use serde_json::{Value, json};
 
-use super::{Shared, accounts::Denied};
+use super::{
+    accounts::{Grant, Standing, Verified},
+    factor_routes, knobs, lock,
+    pbx::Pbx,
+    reply::{Reply, quoted},
+    snapshot,
+    token::Claims,
+};
 
-/// An answer before it is HTTP.
+/// The largest body of a login or a one-time password.
+const BODY_CAP: usize = 32 * 1024;
+const FORBIDDEN: &str = "you don't have permission to access this resource";
+
+/// Whose token a request carries.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    /// JSON, or nothing at all.
-    pub(super) body: String,
-    /// The JWT layer's refusals carry `WWW-Authenticate`.
-    pub(super) challenge: bool,
-}
-
-/// A request, read whole.
-pub(super) struct Request<'a> {
-    pub(super) method: &'a Method,
-    /// Below `/api/`.
-    pub(super) path: &'a str,
-    pub(super) authorization: Option<&'a str>,
-    pub(super) is_json: bool,
-    pub(super) body: &'a [u8],
+pub(super) struct Bearer {
+    pub(super) token: String,
+    pub(super) claims: Claims,
+    dead: bool,
 }
 
 #[derive(Deserialize)]
-struct Login {
+struct Credentials {
+    #[serde(default)]
     username: String,
+    #[serde(default)]
     password: String,
 }
 
-#[derive(Deserialize)]
-struct Otp {
-    username: String,
-    otp: String,
-}
-
-#[derive(Deserialize)]
-struct Disable {
-    password: String,
-}
-
-fn answer(status: StatusCode, body: &Value) -> Answer {
-    Answer { status, body: body.to_string(), challenge: false }
-}
-
-/// The middleware's error envelope; its keys are in alphabetical order.
-fn error(status: StatusCode, message: &str) -> Answer {
-    answer(status, &json!({ "code": status.as_u16(), "data": null, "message": message }))
-}
-
-fn refusal(message: &str) -> Answer {
-    Answer { challenge: true, ..error(StatusCode::UNAUTHORIZED, message) }
-}
-
-/// A proxied route's refusal: no body at all.
-fn empty(status: StatusCode) -> Answer {
-    Answer { status, body: String::new(), challenge: false }
-}
-
-impl Shared {
-    /// Answers a request.
-    pub(super) fn answer(&self, request: &Request<'_>) -> Answer {
-        if self.knobs().rate_limited {
-            return error(StatusCode::TOO_MANY_REQUESTS, "too many requests");
+/// The answer to one request; `path` is without `/api`.
+pub(super) fn answer(pbx: &Pbx, parts: &Parts, path: &str, body: &Bytes) -> Reply {
+    let knobs = pbx.knobs();
+    if knobs.too_many_requests {
+        return Reply::envelope(429, "null", "too many requests");
+    }
+    if (&parts.method, path) == (&Method::POST, "/login") {
+        return log_in(pbx, parts, body);
+    }
+    let verifying = (&parts.method, path) == (&Method::POST, "/2fa/verify-otp");
+    let bearer = match authorize(pbx, parts, verifying) {
+        Ok(bearer) => bearer,
+        Err(refusal) => return refusal,
+    };
+    match (&parts.method, path) {
+        (&Method::POST, "/2fa/verify-otp") => factor_routes::verify(pbx, &bearer, body),
+        (&Method::GET, "/2fa/status") => factor_routes::status(pbx, &bearer),
+        (&Method::GET, "/2fa/qr-code") => factor_routes::qr_code(pbx, &bearer),
+        (&Method::POST, "/2fa/recovery-codes") => factor_routes::recovery_codes(pbx, &bearer),
+        (&Method::POST, "/2fa/disable") => factor_routes::disable(pbx, &bearer, body),
+        (&Method::POST, "/logout") => {
+            lock(&pbx.accounts).log_out(&bearer.claims.id, &bearer.token);
+            Reply::json(200, r#"{"code":200}"#)
         }
-        match (request.method, request.path) {
-            (&Method::POST, "login") => self.login(request),
-            (&Method::POST, "2fa/verify-otp") => self.verify(request),
-            _ => self.with_token(request),
-        }
-    }
-
-    fn login(&self, request: &Request<'_>) -> Answer {
-        let knobs = self.knobs();
-        let read = serde_json::from_slice::<Login>(request.body).ok();
-        let read =
-            read.filter(|login| request.is_json && !login.username.is_empty() && !login.password.is_empty());
-        let Some(login) = read.filter(|_| request.body.len() <= 32 << 10) else {
-            return refusal("missing Username or Password");
-        };
-        // The same answer for a wrong password and for a backend that is down.
-        let token = if knobs.backend_down {
-            None
-        } else {
-            self.accounts().login(&login.username, &login.password, knobs.token_lifetime)
-        };
-        let Some(token) = token else { return refusal("incorrect Username or Password") };
-        let expire = expire(knobs.token_lifetime, knobs.odd_expire);
-        answer(StatusCode::OK, &json!({ "code": 200, "expire": expire, "token": token }))
-    }
-
-    fn verify(&self, request: &Request<'_>) -> Answer {
-        let token = match self.bearer(request, true) {
-            Ok((token, _)) => token,
-            Err(answer) => return answer,
-        };
-        let Ok(otp) = serde_json::from_slice::<Otp>(request.body) else {
-            let body = json!({ "code": 400, "data": "malformed", "message": "request fields malformed" });
-            return answer(StatusCode::BAD_REQUEST, &body);
-        };
-        let mut accounts = self.accounts();
-        match accounts.is_code(&otp.username, &otp.otp) {
-            None => answer(
-                StatusCode::NOT_FOUND,
-                &json!({ "code": 404, "data": "", "message": "user secret not found" }),
-            ),
-            Some(false) => error(StatusCode::BAD_REQUEST, "invalid_otp"),
-            Some(true) => {
-                let lifetime = self.knobs().token_lifetime;
-                let token = accounts.verify(&otp.username, &token, lifetime);
-                let data = json!({ "expire": expire(lifetime, true), "token": token });
-                answer(StatusCode::OK, &json!({ "code": 200, "data": data, "message": "OTP verified" }))
-            }
-        }
-    }
-
-    /// Routes behind a token: the middleware's own, then what it passes on.
-    fn with_token(&self, request: &Request<'_>) -> Answer {
-        let (token, user) = match self.bearer(request, false) {
-            Ok(found) => found,
-            Err(answer) => return answer,
-        };
-        match (request.method, request.path) {
-            (&Method::POST, "logout") => {
-                self.accounts().logout(&user, &token);
-                answer(StatusCode::OK, &json!({ "code": 200 }))
-            }
-            (&Method::GET, "2fa/status") => {
-                let on = self.accounts().user(&user).is_some_and(|user| user.totp_secret.is_some());
-                answer(StatusCode::OK, &json!({ "status": on }))
-            }
-            (&Method::GET, "2fa/qr-code") => self.qr_code(&user),
-            (&Method::POST, "2fa/recovery-codes") => {
-                let on = self.accounts().user(&user).is_some_and(|user| user.totp_secret.is_some());
-                let codes: &[&str] =
-                    if on { &["135790", "246801", "112358", "314159", "271828"] } else { &[] };
-                answer(StatusCode::OK, &json!({ "codes": codes }))
-            }
-            (&Method::POST, "2fa/disable") => self.disable(&user, request.body),
-            _ if self.knobs().dead_session => empty(StatusCode::UNAUTHORIZED),
-            _ if self.knobs().backend_down => {
-                answer(StatusCode::BAD_GATEWAY, &json!({ "code": 502, "message": "Failed to reach V1 API" }))
-            }
-            (&Method::GET, path) => self.snapshot(&user, path),
-            _ => not_found(),
-        }
-    }
-
-    fn qr_code(&self, user: &str) -> Answer {
-        let mut accounts = self.accounts();
-        let Some(account) = accounts.user_mut(user) else { return not_found() };
-        let secret = account.totp_secret.get_or_insert_with(|| "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP".to_owned());
-        let url =
-            format!("otpauth://totp/NethVoice:{user}?algorithm=SHA1&digits=6&period=30&secret={secret}");
-        let data = json!({ "key": secret, "url": url });
-        answer(StatusCode::OK, &json!({ "code": 200, "data": data, "message": "QR code string" }))
-    }
-
-    fn disable(&self, user: &str, body: &[u8]) -> Answer {
-        let Ok(disable) = serde_json::from_slice::<Disable>(body) else {
-            return error(StatusCode::BAD_REQUEST, "password is required to disable 2FA");
-        };
-        let mut accounts = self.accounts();
-        let Some(account) = accounts.user_mut(user) else { return not_found() };
-        if account.password != disable.password {
-            return answer(
-                StatusCode::UNAUTHORIZED,
-                &json!({ "code": 401, "data": "", "message": "invalid password" }),
-            );
-        }
-        if account.totp_secret.take().is_none() {
-            // Status and inner code differ in the original too.
-            let body = json!({ "code": 403, "data": null, "message": "error in revocate 2FA for user" });
-            return answer(StatusCode::BAD_REQUEST, &body);
-        }
-        accounts.revoke(user);
-        let message = "2FA revocate successfully - all sessions invalidated, please login again";
-        answer(StatusCode::OK, &json!({ "code": 200, "data": { "must_relogin": true }, "message": message }))
-    }
-
-    fn snapshot(&self, user: &str, path: &str) -> Answer {
-        let what = match path {
-            "user/me" => return answer(StatusCode::OK, &self.me(user)),
-            "user/endpoints/all" => "endpoints",
-            "astproxy/extensions" => "extensions",
-            "astproxy/queues" => "queues",
-            "astproxy/trunks" => "trunks",
-            "astproxy/parkings" => "parkings",
-            "astproxy/opgroups" => "opgroups",
-            _ => return not_found(),
-        };
-        Answer { status: StatusCode::OK, body: self.world().snapshot(what), challenge: false }
-    }
-
-    fn me(&self, user: &str) -> Value {
-        let privacy = self.accounts().user(user).is_some_and(|user| user.privacy);
-        let permission = |name: &str, value: bool| json!({ "id": "1", "name": name, "value": value });
-        let with = |value: bool, names: &[(&str, bool)]| {
-            let permissions: serde_json::Map<String, Value> =
-                names.iter().map(|(name, value)| ((*name).to_owned(), permission(name, *value))).collect();
-            json!({ "value": value, "permissions": permissions })
-        };
-        let macros = json!({
-            "presence_panel": with(true, &[("trunks", true), ("all_groups", true)]),
-            "queue_agent": with(true, &[("ad_queue_agent", true)]),
-            "settings": with(true, &[("parkings", true)]),
-            "qmanager": with(false, &[]),
-            "operator_panel": with(false, &[]),
-            "nethvoice_cti": with(true, &[("privacy", privacy)]),
-        });
-        json!({ "name": user, "username": user, "mainPresence": "online", "presence": "online",
-            "endpoints": { "mainextension": [], "extension": [] }, "default_device": {}, "settings": {},
-            "profile": { "id": "3", "name": "Advanced", "macro_permissions": macros } })
-    }
-
-    /// The token of a request and its user, or the refusal.
-    fn bearer(&self, request: &Request<'_>, otp_may_be_due: bool) -> Result<(String, String), Answer> {
-        let token = request.authorization.and_then(|header| header.strip_prefix("Bearer "));
-        let token = token.ok_or_else(|| refusal("query token is empty"))?;
-        let accounts = self.accounts();
-        let claims = if otp_may_be_due { accounts.pending(token) } else { accounts.verified(token) };
-        let claims = claims.map_err(|denied| match denied {
-            Denied::Malformed => refusal("token is malformed: token contains an invalid number of segments"),
-            Denied::Signature => refusal("token signature is invalid: signature is invalid"),
-            Denied::Expired => refusal("token is expired"),
-            Denied::NotListed => Answer {
-                challenge: true,
-                ..error(StatusCode::FORBIDDEN, "you don't have permission to access this resource")
-            },
-        })?;
-        Ok((token.to_owned(), claims.id))
+        _ if knobs.backend_down => Reply::json(502, r#"{"code":502,"message":"Failed to reach V1 API"}"#),
+        _ if bearer.dead => Reply::empty(401),
+        _ if knobs.forbidden.iter().any(|forbidden| forbidden == path) => Reply::empty(403),
+        (&Method::GET, _) => snapshot::answer(pbx, &bearer.claims.id, path),
+        _ => Reply::no_such_route(path),
     }
 }
 
-fn not_found() -> Answer {
-    error(StatusCode::NOT_FOUND, "API not found")
+fn log_in(pbx: &Pbx, parts: &Parts, body: &Bytes) -> Reply {
+    let missing = || Reply::challenge(401, "missing Username or Password");
+    let Some(Credentials { username, password }) = credentials(parts, body) else { return missing() };
+    if username.is_empty() || password.is_empty() {
+        return missing();
+    }
+    let knobs = pbx.knobs();
+    let now = pbx.now();
+    let mut accounts = lock(&pbx.accounts);
+    let refused = || Reply::challenge(401, "incorrect Username or Password");
+    // A backend that is down looks exactly like a wrong password.
+    if knobs.backend_down || knobs.login == knobs::Login::Refused || !accounts.right(&username, &password) {
+        return refused();
+    }
+    match knobs.login {
+        knobs::Login::Crash => return Reply::empty(500),
+        knobs::Login::Glued => {
+            let body = format!(r#"{{"message":"failed to parse server v1 response"}}{}"#, refused().body);
+            return Reply::json(500, body);
+        }
+        knobs::Login::Normal | knobs::Login::Dead | knobs::Login::Refused => {}
+    }
+    let lifetime = i64::try_from(knobs.token_lifetime.as_secs()).unwrap_or(i64::MAX / 2);
+    let grant = Grant { username: &username, now: now.as_second(), lifetime };
+    let (token, claims) = accounts.admit(grant, knobs.login == knobs::Login::Dead);
+    drop(accounts);
+    let at = jiff::Timestamp::from_second(claims.exp).unwrap_or(now);
+    let expire = pbx.local(at, "%Y-%m-%dT%H:%M:%S");
+    Reply::json(200, format!(r#"{{"code":200,"expire":"{expire}","token":{}}}"#, quoted(&token)))
 }
 
-/// RFC 3339 in the server's zone: whole seconds after a login, nanoseconds after verify-otp.
-fn expire(lifetime: std::time::Duration, odd: bool) -> String {
-    let now = jiff::Timestamp::now();
-    let at = jiff::SignedDuration::try_from(lifetime)
-        .ok()
-        .and_then(|lifetime| now.checked_add(lifetime).ok())
-        .unwrap_or(now);
-    let zone = jiff::tz::Offset::constant(1);
-    let local = at.display_with_offset(zone);
-    if odd { local.to_string() } else { format!("{local:.0}") }
+/// JSON or a form, as the content type says; without one the body isn't read.
+fn credentials(parts: &Parts, body: &Bytes) -> Option<Credentials> {
+    if body.len() > BODY_CAP {
+        return None;
+    }
+    let kind = parts.headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    match kind.split(';').next()?.trim() {
+        "application/json" => serde_json::from_slice(body).ok(),
+        "application/x-www-form-urlencoded" => {
+            let field = |name| {
+                let found = url::form_urlencoded::parse(body).find(|(key, _)| key == name);
+                found.map(|(_, value)| value.into_owned()).unwrap_or_default()
+            };
+            Some(Credentials { username: field("username"), password: field("password") })
+        }
+        _ => None,
+    }
+}
+
+/// Whose request it is. `pending`: a token whose one-time password is due will do.
+fn authorize(pbx: &Pbx, parts: &Parts, pending: bool) -> Result<Bearer, Reply> {
+    let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let header = header.and_then(|value| value.strip_prefix("Bearer ")).filter(|token| !token.is_empty());
+    let query = parts.uri.query().and_then(|query| {
+        url::form_urlencoded::parse(query.as_bytes())
+            .find(|(key, _)| key == "jwt")
+            .map(|(_, value)| value.into_owned())
+    });
+    let token = match (header, query) {
+        (Some(token), _) => token.to_owned(),
+        (None, Some(token)) if !token.is_empty() => token,
+        // The middleware's error about the header is overwritten by the one about the query.
+        _ => return Err(Reply::challenge(401, "query token is empty")),
+    };
+    let now = pbx.now().as_second();
+    let accounts = lock(&pbx.accounts);
+    let claims = accounts.key.read(&token, now).map_err(|refusal| {
+        let (status, message) = refusal.answer();
+        Reply::challenge(status, message)
+    })?;
+    // The list is asked for the header's token, so one from the query never passes.
+    let standing = accounts.standing(&claims.id, header.unwrap_or_default());
+    if !matches!(standing, Standing::Good | Standing::Dead) || (claims.pending() && !pending) {
+        return Err(Reply::challenge(403, FORBIDDEN));
+    }
+    Ok(Bearer { token, claims, dead: standing == Standing::Dead })
+}
+
+/// Reads a one-time password's answer as the middleware words it.
+pub(super) fn verified(pbx: &Pbx, outcome: &Verified) -> Reply {
+    match outcome {
+        Verified::NoSecret => Reply::envelope(404, r#""""#, "user secret not found"),
+        Verified::Wrong => Reply::envelope(400, "null", "invalid_otp"),
+        Verified::Crash => Reply::empty(500),
+        Verified::Token(token) => {
+            let lifetime = lock(&pbx.knobs).token_lifetime;
+            let now = pbx.now();
+            let expire = pbx.local(now.checked_add(lifetime).unwrap_or(now), "%Y-%m-%dT%H:%M:%S%.f");
+            let data = format!(r#"{{"expire":"{expire}","token":{}}}"#, quoted(token));
+            Reply::envelope(200, &data, "OTP verified")
+        }
+    }
+}
+
+/// The cap on bodies that [`factor_routes`] share with the login.
+pub(super) const fn too_long(body: &Bytes) -> bool {
+    body.len() > BODY_CAP
 }

@@ -1,114 +1,170 @@
-//! The listener: HTTP, and the upgrade to a websocket.
+//! Listening, TLS and HTTP: from a TCP connection to a REST answer or a websocket.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, io, sync::Arc};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::{
-    Request as HttpRequest, Response, StatusCode,
+    Method, Request as HttpRequest, Response, StatusCode,
     body::Incoming,
-    header::{
-        AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
-        UPGRADE, WWW_AUTHENTICATE,
-    },
+    header::{CONNECTION, HeaderMap, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE},
+    http::request::Parts,
+    server::conn::http1,
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use secrecy::ExposeSecret;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+};
+use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::{Seen, Shared, rest, socket};
+use super::{
+    lock,
+    options::Tls,
+    pbx::{Pbx, Seen},
+    reply::{Content, Reply},
+    rest, socket,
+};
 
-pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+/// Bodies are read up to here; the routes have their own, smaller limits.
+const BODY_LIMIT: usize = 1 << 20;
+
+/// Makes a TLS acceptor from PEM text.
+pub(super) fn acceptor(tls: &Tls) -> io::Result<TlsAcceptor> {
+    let bad = |what: &str, error: &dyn std::fmt::Display| {
+        io::Error::new(io::ErrorKind::InvalidInput, format!("the simulator's {what} can't be used: {error}"))
+    };
+    let certificates = CertificateDer::pem_slice_iter(tls.certificates.as_bytes())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| bad("certificate", &error))?;
+    let key = PrivateKeyDer::from_pem_slice(tls.key.expose_secret().as_bytes())
+        .map_err(|error| bad("private key", &error))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(certificates, key))
+        .map_err(|error| bad("certificate and key", &error))?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Accepts connections until everything ends.
+pub(super) async fn run(pbx: Arc<Pbx>, listener: TcpListener, tls: Option<TlsAcceptor>) {
     loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
-        let shared = Arc::clone(&shared);
-        let stop = shared.stop.clone();
-        tokio::spawn(async move { stop.run_until_cancelled(serve(stream, shared)).await });
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = pbx.stop.cancelled() => return,
+        };
+        let Ok((stream, _)) = accepted else {
+            // Out of file descriptors, most likely: the next attempt may find some.
+            tokio::task::yield_now().await;
+            continue;
+        };
+        pbx.tasks.spawn(connection(Arc::clone(&pbx), stream, tls.clone()));
     }
 }
 
-async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+async fn connection(pbx: Arc<Pbx>, stream: TcpStream, tls: Option<TlsAcceptor>) {
+    let ended = lock(&pbx.connections).clone();
+    // Small frames must not wait for each other; where it can't be set, they do.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| {
-        let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(respond(request, shared).await) }
+    if lock(&pbx.knobs).reset {
+        let _ = stream.set_zero_linger();
+    }
+    let serve = async {
+        pbx.thawed().await;
+        match tls {
+            None => http(&pbx, stream).await,
+            Some(tls) => {
+                if let Ok(stream) = tls.accept(stream).await {
+                    http(&pbx, stream).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = serve => {}
+        () = ended.cancelled() => {}
+        () = pbx.stop.cancelled() => {}
+    }
+}
+
+async fn http(pbx: &Arc<Pbx>, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+    let service = service_fn(|request| {
+        let pbx = Arc::clone(pbx);
+        async move { Ok::<_, Infallible>(respond(pbx, request).await) }
     });
     // How a connection ends is the client's affair.
-    let _ = hyper::server::conn::http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades()
-        .await;
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(io), service).with_upgrades().await;
 }
 
-async fn respond(request: HttpRequest<Incoming>, shared: Arc<Shared>) -> Response<Full<Bytes>> {
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    if path == "/api/ws/" {
-        let response = upgrade(request, &shared).unwrap_or_else(bare);
-        shared.saw(Seen { method: method.to_string(), path, status: response.status().as_u16() });
+async fn respond(pbx: Arc<Pbx>, mut request: HttpRequest<Incoming>) -> Response<Content> {
+    let delay = lock(&pbx.knobs).answer_delay;
+    tokio::time::sleep(delay).await;
+    pbx.thawed().await;
+    let date = pbx.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let path = request.uri().path().to_owned();
+    let method = request.method().to_string();
+    let query = request.uri().query().map(ToOwned::to_owned);
+    let response = if path == "/api/ws/" && !lock(&pbx.knobs).too_many_requests {
+        websocket(&pbx, &mut request)
+    } else {
+        let (parts, body) = request.into_parts();
+        let body = Limited::new(body, BODY_LIMIT).collect().await;
+        let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        reply(&pbx, &parts, &body).into_response(&date)
+    };
+    let status = response.status().as_u16();
+    pbx.record(Seen { at: jiff::Timestamp::now(), method, path, query, status });
+    response
+}
+
+fn reply(pbx: &Pbx, parts: &Parts, body: &Bytes) -> Reply {
+    match parts.uri.path().strip_prefix("/api") {
+        Some(path) if path.starts_with('/') => rest::answer(pbx, parts, path, body),
+        _ => Reply::json(404, "404 page not found"),
+    }
+}
+
+/// 101, before anybody knows whether the backend is there. Polling gets a 400.
+fn websocket(pbx: &Arc<Pbx>, request: &mut HttpRequest<Incoming>) -> Response<Content> {
+    let mut response = Response::new(Content::none());
+    let key = request
+        .headers()
+        .get(SEC_WEBSOCKET_KEY)
+        .filter(|_| request.method() == Method::GET && asks_for_websocket(request.headers()));
+    let accept = key.map(|key| derive_accept_key(key.as_bytes()));
+    let Some(accept) = accept.and_then(|accept| HeaderValue::try_from(accept).ok()) else {
+        *response.status_mut() = StatusCode::BAD_REQUEST;
         return response;
-    }
-    let text = |name| {
-        request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned)
     };
-    let (authorization, content_type) = (text(AUTHORIZATION), text(CONTENT_TYPE));
-    let body = match Limited::new(request.into_body(), 1 << 20).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(_) => return bare(StatusCode::PAYLOAD_TOO_LARGE),
-    };
-    let answer = shared.answer(&rest::Request {
-        method: &method,
-        path: path.strip_prefix("/api/").unwrap_or("-"),
-        authorization: authorization.as_deref(),
-        is_json: content_type.is_some_and(|kind| kind.starts_with("application/json")),
-        body: &body,
-    });
-    shared.saw(Seen { method: method.to_string(), path, status: answer.status.as_u16() });
-    let mut response = bare(answer.status);
-    if !answer.body.is_empty() {
-        response
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
-    }
-    if answer.challenge {
-        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"nethcti\""));
-    }
-    *response.body_mut() = answer.body.into();
-    response
-}
-
-fn bare(status: StatusCode) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::default());
-    *response.status_mut() = status;
-    response
-}
-
-/// The middleware answers 101 before it looks at its backend, and before it reads the query.
-fn upgrade(
-    request: HttpRequest<Incoming>,
-    shared: &Arc<Shared>,
-) -> Result<Response<Full<Bytes>>, StatusCode> {
-    if shared.knobs().rate_limited {
-        return Err(StatusCode::TOO_MANY_REQUESTS);
-    }
-    let key = request.headers().get(SEC_WEBSOCKET_KEY).ok_or(StatusCode::BAD_REQUEST)?;
-    let accept =
-        HeaderValue::from_str(&derive_accept_key(key.as_bytes())).map_err(|_| StatusCode::BAD_REQUEST)?;
     let query = request.uri().query().unwrap_or_default().to_owned();
-    let shared = Arc::clone(shared);
-    let stop = shared.stop.clone();
-    tokio::spawn(async move {
-        stop.run_until_cancelled(async move {
-            if let Ok(upgraded) = hyper::upgrade::on(request).await {
-                socket::serve(upgraded, &query, shared).await;
+    let upgrade = hyper::upgrade::on(request);
+    let task_pbx = Arc::clone(pbx);
+    let ended = lock(&pbx.connections).clone();
+    pbx.tasks.spawn(async move {
+        let serve = async {
+            if let Ok(io) = upgrade.await {
+                socket::run(task_pbx, TokioIo::new(io), query).await;
             }
-        })
-        .await
+        };
+        tokio::select! {
+            () = serve => {}
+            () = ended.cancelled() => {}
+        }
     });
-    let mut response = bare(StatusCode::SWITCHING_PROTOCOLS);
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
-    Ok(response)
+    response
+}
+
+fn asks_for_websocket(headers: &HeaderMap) -> bool {
+    let upgrade = headers.get(UPGRADE).and_then(|value| value.to_str().ok());
+    upgrade.is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
 }

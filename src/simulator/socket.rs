@@ -1,226 +1,232 @@
-//! One websocket: what the middleware does to its frames, and the server behind it.
+//! One websocket from its 101 to its end: the middleware's proxy and the backend behind it.
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::{SinkExt as _, StreamExt as _};
+use bytes::Bytes;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-use serde::Deserialize;
-use serde_json::Value;
 use tokio::{
-    sync::mpsc,
-    time::{Instant, MissedTickBehavior, interval_at, sleep_until},
-};
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{Message, protocol::Role},
+    io::{AsyncReadExt, ReadHalf},
+    time::{Instant, sleep_until},
 };
 
-use super::{Out, Shared};
+use super::{
+    frame::{self, Broken, Decoder, Received},
+    hub::{Out, Registration, SocketId},
+    knobs::{Knobs, Upgrade},
+    lock, login,
+    packet::{self, Packet},
+    pbx::Pbx,
+    writer,
+};
 
-/// What the server does not take costs the connection: 1 MB.
-const LARGEST: usize = 1_000_000;
+pub(super) type Io = TokioIo<Upgraded>;
 
-struct Socket {
-    websocket: WebSocketStream<TokioIo<Upgraded>>,
-    shared: Arc<Shared>,
-    id: u64,
-    joined: bool,
-    /// Who is logged in, and as what kind of client.
-    user: Option<(String, Option<String>)>,
-    /// A login that waits for a ghost to give way.
-    waiting: Option<(Instant, String, Option<String>)>,
-    frozen: bool,
-}
-
-/// Why the connection ends.
-struct Ended;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Login {
-    access_key_id: Value,
-    token: Value,
-    ua_type: Option<Value>,
-}
-
-/// Serves one connection to its end.
-pub(super) async fn serve(upgraded: Upgraded, query: &str, shared: Arc<Shared>) {
-    let knobs = shared.knobs();
-    let has = |pair: &str| query.split('&').any(|part| part == pair);
-    if knobs.backend_down || !has("transport=websocket") {
-        // 101, and then nothing: no close frame.
+/// Serves a websocket until either side ends it. `query` is the request's.
+pub(super) async fn run(pbx: Arc<Pbx>, io: Io, query: String) {
+    let knobs = pbx.knobs();
+    let field = |name: &str| {
+        url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value)
+    };
+    // The middleware answers 101 before it dials the backend; what the backend refuses ends here.
+    let refused = field("transport").as_deref() != Some("websocket");
+    if refused || knobs.backend_down || knobs.upgrade == Upgrade::Eof {
         return;
     }
-    let websocket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
-    let (id, orders) = shared.register();
-    let socket = Socket {
-        websocket,
-        shared: Arc::clone(&shared),
-        id,
-        joined: false,
-        user: None,
-        waiting: None,
-        frozen: false,
-    };
-    if has("EIO=3") {
-        // Mute, and open for ever.
-        std::future::pending::<()>().await;
+    let mute = knobs.upgrade == Upgrade::Mute || field("EIO").is_some_and(|version| version != "4");
+    let Registration { id, queue, cut } = pbx.hub.register();
+    let (reader, writer) = tokio::io::split(io);
+    let mut session = Session::new(Arc::clone(&pbx), id, &knobs, mute);
+    tokio::select! {
+        () = cut.cancelled() => {}
+        () = pbx.stop.cancelled() => {}
+        () = session.read(reader) => {}
+        // A failed write and an end are the same to the one who waits here.
+        _ = writer::run(&pbx, writer, queue) => {}
     }
-    let _ = socket.run(orders).await;
-    shared.unregister(id);
+    pbx.hub.remove(id);
 }
 
-impl Socket {
-    async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Out>) -> Result<(), Ended> {
-        let knobs = self.shared.knobs();
-        let millis = knobs.ping_interval.as_millis();
-        self.text(format!(
-            "0{{\"sid\":\"e{}\",\"upgrades\":[],\"pingInterval\":{millis},\"pingTimeout\":10000000}}",
-            self.id
-        ))
-        .await?;
-        let mut pings = interval_at(Instant::now() + knobs.ping_interval, knobs.ping_interval);
-        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let join_by = Instant::now() + knobs.join_timeout;
+/// The connection is over.
+struct Over;
+
+impl From<Broken> for Over {
+    fn from(_: Broken) -> Self {
+        Self
+    }
+}
+
+/// The reading side's state.
+struct Session {
+    pbx: Arc<Pbx>,
+    id: SocketId,
+    /// A backend that never speaks: only the middleware's own pongs and closes are answered.
+    mute: bool,
+    joined: bool,
+    /// Attachments still to come for a binary event.
+    attachments: usize,
+    ping_interval: Duration,
+    ping_timeout: Duration,
+    /// When the next `2` is due; `None` until the last one was answered.
+    ping_at: Option<Instant>,
+    /// When the client counts as gone.
+    dead_at: Instant,
+    /// When a transport without a namespace is closed; `None` once one was joined, also after it
+    /// was left again.
+    join_by: Option<Instant>,
+}
+
+impl Session {
+    fn new(pbx: Arc<Pbx>, id: SocketId, knobs: &Knobs, mute: bool) -> Self {
+        let now = Instant::now();
+        let Knobs { ping_interval, ping_timeout, join_wait, .. } = *knobs;
+        if !mute {
+            let (interval, timeout) = (ping_interval.as_millis(), ping_timeout.as_millis());
+            let open = format!(
+                r#"0{{"sid":"{}","upgrades":[],"pingInterval":{interval},"pingTimeout":{timeout}}}"#,
+                sid()
+            );
+            pbx.hub.send_text(id, &open);
+        }
+        Self {
+            pbx,
+            id,
+            mute,
+            joined: false,
+            attachments: 0,
+            ping_interval,
+            ping_timeout,
+            ping_at: (!mute).then(|| now + ping_interval),
+            dead_at: now + ping_interval + ping_timeout,
+            join_by: (!mute).then(|| now + join_wait),
+        }
+    }
+
+    /// Until the client ends it. If the server does, it waits for the writer to finish.
+    async fn read(&mut self, mut io: ReadHalf<Io>) {
+        let mut decoder = Decoder::default();
         loop {
-            let waiting = self.waiting.as_ref().map(|(until, ..)| *until);
-            tokio::select! {
-                order = orders.recv() => self.obey(order.ok_or(Ended)?).await?,
-                message = self.websocket.next(), if !self.frozen => match message {
-                    Some(Ok(Message::Text(text))) => self.hear(text.as_str()).await?,
-                    Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Ended),
-                    Some(Ok(_)) => {}
-                },
-                _ = pings.tick(), if !self.frozen && self.shared.knobs().pings => self.text("2".to_owned()).await?,
-                () = sleep_until(join_by), if self.user.is_none() && !self.joined && !self.frozen => return Err(Ended),
-                () = sleep_until(waiting.unwrap_or(join_by)), if waiting.is_some() => {
-                    if let Some((_, user, kind)) = self.waiting.take() {
-                        self.accept(user, kind).await?;
+            let deadline =
+                [self.ping_at, self.join_by].into_iter().flatten().fold(self.dead_at, Instant::min);
+            let over = tokio::select! {
+                read = io.read_buf(&mut decoder.buffer) => {
+                    if !matches!(read, Ok(1..)) {
+                        return;
                     }
+                    self.pbx.thawed().await;
+                    self.received(&mut decoder)
                 }
+                () = sleep_until(deadline) => self.due(),
+            };
+            if over.is_err() {
+                self.pbx.hub.send(self.id, Out::End);
+                std::future::pending::<()>().await;
             }
         }
     }
 
-    async fn obey(&mut self, order: Out) -> Result<(), Ended> {
-        match order {
-            Out::Event(message) if self.user.is_some() && !self.frozen => self.send(message).await,
-            Out::Burst(frames, count) if self.user.is_some() => {
-                for frame in frames.iter().cycle().take(count) {
-                    self.websocket.feed(Message::Text(frame.clone())).await.map_err(|_| Ended)?;
-                }
-                self.websocket.flush().await.map_err(|_| Ended)
-            }
-            Out::Event(_) | Out::Burst(..) => Ok(()),
-            Out::TakeOver => self.text("42[\"takeOver\"]".to_owned()).await,
-            Out::Cut => Err(Ended),
-            Out::Freeze(frozen) => {
-                self.frozen = frozen;
-                Ok(())
+    fn due(&mut self) -> Result<(), Over> {
+        let now = Instant::now();
+        if now >= self.dead_at || self.join_by.is_some_and(|by| now >= by) {
+            return Err(Over);
+        }
+        if self.ping_at.is_some_and(|at| now >= at) {
+            if lock(&self.pbx.knobs).heartbeat {
+                self.send("2");
+                self.ping_at = None;
+                self.dead_at = now + self.ping_timeout;
+            } else {
+                self.ping_at = Some(now + self.ping_interval);
             }
         }
-    }
-
-    async fn hear(&mut self, text: &str) -> Result<(), Ended> {
-        if text.len() > LARGEST {
-            return Err(Ended);
-        }
-        match text.as_bytes() {
-            [b'3', ..] | b"1" => Ok(()),
-            [b'4', b'0', rest @ ..] if !rest.starts_with(b"/") => {
-                self.joined = true;
-                self.text(format!("40{{\"sid\":\"s{}\"}}", self.id)).await
-            }
-            [b'4', b'0', rest @ ..] => {
-                let name =
-                    String::from_utf8_lossy(rest.split(|&byte| byte == b',').next().unwrap_or_default())
-                        .into_owned();
-                self.text(format!("44{name},{{\"message\":\"Invalid namespace\"}}")).await
-            }
-            [b'4', b'1'] => Err(Ended),
-            [b'4', b'2', ..] => self.event(text).await,
-            // An Engine.IO ping from a client, or anything malformed.
-            _ => Err(Ended),
-        }
-    }
-
-    async fn event(&mut self, text: &str) -> Result<(), Ended> {
-        let body = text.get(2..).unwrap_or_default();
-        let id: String = body.chars().take_while(char::is_ascii_digit).collect();
-        let args: Vec<Value> =
-            serde_json::from_str(body.get(id.len()..).unwrap_or_default()).map_err(|_| Ended)?;
-        match args.first().and_then(Value::as_str) {
-            None => Err(Ended),
-            Some("ping") if !id.is_empty() && self.shared.knobs().probe_answers => {
-                self.text(format!("43{id}[]")).await
-            }
-            Some("takeOverAck") => Ok(()),
-            // Before the namespace is joined nothing is heard.
-            Some("login") if self.joined => {
-                let login = args.get(1).cloned().and_then(|login| serde_json::from_value(login).ok());
-                // The middleware knows a login by its first bytes alone.
-                self.login(login, text.starts_with("42[\"login\"")).await
-            }
-            Some(_) => Ok(()),
-        }
-    }
-
-    async fn login(&mut self, login: Option<Login>, recognised: bool) -> Result<(), Ended> {
-        let Some(Login { access_key_id: Value::String(user), token: Value::String(token), ua_type }) = login
-        else {
-            return self.refuse().await;
-        };
-        let kind = ua_type.as_ref().and_then(Value::as_str).map(str::to_owned);
-        let knobs = self.shared.knobs();
-        let (session, listed) = {
-            let accounts = self.shared.accounts();
-            (accounts.has_session(&user), accounts.is_listed(&user, &token))
-        };
-        if knobs.refuse_login
-            || !recognised
-            || !session
-            || kind.as_deref().is_some_and(|kind| !matches!(kind, "mobile" | "desktop"))
-        {
-            return self.refuse().await;
-        }
-        if knobs.silent_login || !listed {
-            return Ok(());
-        }
-        for number in 0..knobs.early_events {
-            self.text(format!("42[\"satellite/summary\",{{\"uniqueid\":\"{number}\"}}]")).await?;
-        }
-        let ghosts = kind.as_ref().map_or(0, |kind| self.shared.take_over(self.id, &user, kind));
-        if ghosts > 0 {
-            self.waiting = Some((Instant::now() + knobs.takeover, user, kind));
-            return Ok(());
-        }
-        self.accept(user, kind).await
-    }
-
-    async fn accept(&mut self, user: String, kind: Option<String>) -> Result<(), Ended> {
-        for _ in 0..self.shared.knobs().authe_ok.max(1) {
-            self.text("42[\"authe_ok\",{\"message\":\"authorized successfully\"}]".to_owned()).await?;
-        }
-        self.shared.logged_in(self.id, &user, kind.as_deref());
-        self.user = Some((user, kind));
         Ok(())
     }
 
-    /// `401` and the end of the namespace; the transport stays open.
-    async fn refuse(&mut self) -> Result<(), Ended> {
-        self.text("42[\"401\",{\"message\":\"unauthorized access\"}]".to_owned()).await?;
-        self.text("41".to_owned()).await
+    fn received(&mut self, decoder: &mut Decoder) -> Result<(), Over> {
+        while let Some(message) = decoder.next()? {
+            match message {
+                Received::Ping(payload) => self.pbx.hub.send(self.id, Out::Bytes(frame::pong(&payload))),
+                Received::Close(payload) => {
+                    self.pbx.hub.send(self.id, Out::Bytes(frame::close(&payload)));
+                    return Err(Over);
+                }
+                Received::Text(text) if !self.mute => self.text(&text)?,
+                Received::Binary(_) if !self.mute => {
+                    self.attachments = self.attachments.checked_sub(1).ok_or(Over)?;
+                }
+                Received::Pong | Received::Text(_) | Received::Binary(_) => {}
+            }
+        }
+        Ok(())
     }
 
-    async fn text(&mut self, text: String) -> Result<(), Ended> {
-        self.send(Message::text(text)).await
+    fn text(&mut self, text: &Bytes) -> Result<(), Over> {
+        let text = std::str::from_utf8(text).map_err(|_| Over)?;
+        self.dead_at = Instant::now() + self.ping_interval + self.ping_timeout;
+        let login = login::judge(&self.pbx, text);
+        if login == login::Judged::Dropped {
+            return Ok(());
+        }
+        match packet::parse(text) {
+            Packet::Ping | Packet::Malformed => return Err(Over),
+            Packet::Pong => self.ping_at = Some(Instant::now() + self.ping_interval),
+            Packet::Connect("/") => {
+                self.joined = true;
+                self.join_by = None;
+                self.send(&format!(r#"40{{"sid":"{}"}}"#, sid()));
+            }
+            Packet::Connect(other) => {
+                self.send(&format!(r#"44{other},{{"message":"Invalid namespace"}}"#));
+            }
+            Packet::Disconnect("/") => {
+                self.joined = false;
+                self.pbx.hub.leave(self.id);
+            }
+            Packet::Event { namespace: "/", ack, args } if self.joined => {
+                self.event(ack, &args, login == login::Judged::Trusted);
+            }
+            Packet::Binary(count) => self.attachments = count,
+            Packet::Idle | Packet::Disconnect(_) | Packet::Event { .. } | Packet::Ignored => {}
+        }
+        Ok(())
     }
 
-    async fn send(&mut self, message: Message) -> Result<(), Ended> {
-        tokio::time::timeout(Duration::from_mins(1), self.websocket.send(message))
-            .await
-            .map_err(|_| Ended)?
-            .map_err(|_| Ended)
+    fn event(&mut self, ack: &str, args: &[serde_json::Value], trusted: bool) {
+        match args.first().and_then(|name| name.as_str()) {
+            Some("login") => match login::admit(&self.pbx, args.get(1), trusted) {
+                login::Admission::Refused => {
+                    self.send(r#"42["401",{"message":"unauthorized access"}]"#);
+                    self.send("41");
+                    self.joined = false;
+                    self.pbx.hub.leave(self.id);
+                }
+                login::Admission::Silent => {}
+                login::Admission::Seat(seat) => {
+                    for text in self.pbx.knobs().before_login {
+                        self.send(&text);
+                    }
+                    self.pbx.enter(self.id, seat);
+                }
+            },
+            Some("ping") if !ack.is_empty() && lock(&self.pbx.knobs).ping_ack => {
+                self.send(&format!("43{ack}[]"));
+            }
+            Some("takeOverAck") => {
+                let times = lock(&self.pbx.knobs).authe_ok;
+                for (new, seat) in self.pbx.hub.acknowledged(self.id) {
+                    self.pbx.hub.seat(new, seat, times);
+                }
+            }
+            _ => {}
+        }
     }
+
+    fn send(&self, text: &str) {
+        self.pbx.hub.send_text(self.id, text);
+    }
+}
+
+/// 20 characters, as the real server's ids.
+fn sid() -> String {
+    (0..20).map(|_| fastrand::alphanumeric()).collect()
 }

@@ -1,115 +1,225 @@
-//! The life of one call, as one extension sees it.
+//! One call: who talks to whom, and how it looks from an extension and from a trunk.
 
-use super::extension::{Channel, Conversation};
+use serde::Serialize;
 
-/// Where a call is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
-    Ringing,
-    Talking,
-    Held,
-    Over,
+/// One end of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Party {
+    /// By its place among the extensions.
+    Extension(usize),
+    Outside {
+        trunk: usize,
+        number: String,
+        name: String,
+    },
 }
 
-/// A call with somebody outside.
+/// A call from its first ring to its end. Times are Unix milliseconds.
 #[derive(Debug, Clone)]
 pub(super) struct Call {
-    number_in_day: u64,
-    pub(super) exten: &'static str,
-    /// The outside party; a number set aside for fiction.
-    pub(super) number: String,
-    pub(super) name: &'static str,
-    pub(super) queue: Option<&'static str>,
-    incoming: bool,
-    started: i64,
-    step: Option<Step>,
+    pub(super) id: u32,
+    pub(super) from: Party,
+    /// Absent while the caller waits in a queue or a parking.
+    pub(super) to: Option<Party>,
+    pub(super) started: i64,
+    pub(super) answered: bool,
+    pub(super) held: bool,
+    pub(super) queue: Option<usize>,
+    /// The slot, and who parked it there.
+    pub(super) parked: Option<(usize, usize)>,
 }
 
-const OUTSIDE: &[&str] = &["Rossi", "Bruni", "Ferrari", "Example Ltd", "Müller", "O'Neill"];
+/// Number and name of one end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) number: String,
+    pub(super) name: String,
+    /// What its channels are named after.
+    pub(super) device: String,
+}
 
 impl Call {
-    pub(super) fn new(count: u64, exten: &'static str, now: i64, random: &mut fastrand::Rng) -> Self {
-        let queue = [None, None, Some("401"), Some("402")];
-        let queue = queue.get(random.usize(..queue.len())).copied().flatten();
-        Self {
-            number_in_day: count,
-            exten,
-            number: format!("+1555010{:04}", random.u16(..10_000)),
-            name: OUTSIDE.get(random.usize(..OUTSIDE.len())).copied().unwrap_or("Rossi"),
-            queue,
-            incoming: queue.is_some() || random.bool(),
-            started: now,
-            step: None,
-        }
+    pub(super) fn is_waiting_in(&self, queue: usize) -> bool {
+        self.queue == Some(queue) && !self.answered
     }
 
-    /// Moves on: rings, is answered or not, is held now and then, ends.
-    pub(super) fn next(&mut self, random: &mut fastrand::Rng) -> Step {
-        let step = match self.step {
-            None => Step::Ringing,
-            Some(Step::Ringing) if random.u8(..8) == 0 => Step::Over,
-            Some(Step::Talking) if random.u8(..3) == 0 => Step::Held,
-            Some(Step::Ringing | Step::Held) => Step::Talking,
-            Some(Step::Talking | Step::Over) => Step::Over,
-        };
-        self.step = Some(step);
-        step
+    /// Whether the extension takes part, and as the caller.
+    pub(super) fn side_of(&self, extension: usize) -> Option<bool> {
+        let here = Party::Extension(extension);
+        if self.from == here { Some(true) } else { (self.to.as_ref() == Some(&here)).then_some(false) }
     }
 
-    pub(super) fn status(&self, step: Step) -> &'static str {
-        match step {
-            Step::Ringing if self.incoming => "ringing",
-            Step::Ringing | Step::Talking => "busy",
-            Step::Held => "onhold",
-            Step::Over => "online",
-        }
+    pub(super) fn trunk(&self) -> Option<usize> {
+        [Some(&self.from), self.to.as_ref()].into_iter().flatten().find_map(|party| match party {
+            Party::Outside { trunk, .. } => Some(*trunk),
+            Party::Extension(_) => None,
+        })
     }
 
-    pub(super) fn trunk_channel(&self) -> String {
-        format!("PJSIP/voip1-{:08x}", self.number_in_day)
+    pub(super) fn extensions(&self) -> impl Iterator<Item = usize> {
+        [Some(&self.from), self.to.as_ref()].into_iter().flatten().filter_map(|party| match party {
+            Party::Extension(extension) => Some(*extension),
+            Party::Outside { .. } => None,
+        })
     }
 
-    fn own_channel(&self) -> String {
-        format!("PJSIP/{}-{:08x}", self.exten, self.number_in_day)
+    /// As Asterisk names it: seconds, and a running number.
+    pub(super) fn linked_id(&self) -> String {
+        format!("{}.{}", self.started / 1000, self.id * 2)
+    }
+}
+
+/// The state both ends see.
+#[derive(Debug)]
+pub(super) struct Sides<'a> {
+    pub(super) call: &'a Call,
+    pub(super) from: Identity,
+    pub(super) to: Identity,
+    /// Unix milliseconds.
+    pub(super) now: i64,
+}
+
+/// A conversation of an extension.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_excessive_bools, reason = "the server's own names and flags")]
+pub(super) struct Conversation {
+    pub(super) id: String,
+    owner: String,
+    direction: &'static str,
+    connected: bool,
+    duration: i64,
+    start_time: i64,
+    unique_id: String,
+    linked_id: String,
+    queue_id: &'static str,
+    through_queue: bool,
+    through_trunk: bool,
+    in_conference: bool,
+    recording: &'static str,
+    counterpart_num: String,
+    counterpart_name: String,
+    ch_source: Channel,
+    ch_dest: Channel,
+}
+
+/// A conversation of a trunk.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TrunkConversation {
+    pub(super) id: String,
+    owner: &'static str,
+    direction: &'static str,
+    duration: i64,
+    recording: &'static str,
+    through_queue: bool,
+    internal_num: String,
+    internal_name: String,
+    external_num: String,
+    external_name: String,
+    ch_source: Channel,
+    ch_dest: Channel,
+}
+
+/// One channel of a conversation.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_field_names, reason = "the server's own names and flags")]
+struct Channel {
+    r#type: &'static str,
+    channel: String,
+    caller_num: String,
+    caller_name: String,
+    bridged_num: String,
+    bridged_name: String,
+    bridged_channel: String,
+    channel_status: &'static str,
+    in_conference: bool,
+    start_time: i64,
+}
+
+impl Sides<'_> {
+    fn names(&self) -> (String, String) {
+        let id = self.call.id;
+        let channel = |device: &str, number| format!("PJSIP/{device}-{number:08x}");
+        (channel(&self.from.device, id * 2), channel(&self.to.device, id * 2 + 1))
     }
 
-    pub(super) fn id(&self) -> String {
-        let (from, to) = (self.trunk_channel(), self.own_channel());
-        if self.incoming { format!("{from}>{to}") } else { format!("{to}>{from}") }
+    fn channels(&self) -> (Channel, Channel) {
+        let (source, dest) = self.names();
+        let up = self.call.answered;
+        let channel =
+            |r#type, own: &Identity, channel: &str, other: &Identity, bridged: &str, status| Channel {
+                r#type,
+                channel: channel.to_owned(),
+                caller_num: own.number.clone(),
+                caller_name: own.name.clone(),
+                bridged_num: other.number.clone(),
+                bridged_name: other.name.clone(),
+                bridged_channel: if up { bridged.to_owned() } else { String::new() },
+                channel_status: status,
+                in_conference: false,
+                start_time: self.call.started,
+            };
+        (
+            channel("source", &self.from, &source, &self.to, &dest, if up { "up" } else { "ring" }),
+            channel("dest", &self.to, &dest, &self.from, &source, if up { "up" } else { "ringing" }),
+        )
     }
 
-    pub(super) fn conversation(&self, step: Step, now: i64) -> Conversation {
-        let unique = format!("{}.{}", self.started / 1000, self.number_in_day);
-        let channel = |kind, channel: String, state| Channel {
-            kind,
-            channel,
-            caller_num: self.number.clone(),
-            caller_name: self.name.to_owned(),
-            bridged_num: self.exten.to_owned(),
-            bridged_name: String::new(),
-            channel_status: state,
-            in_conference: false,
-            start_time: self.started,
-        };
-        let state = if step == Step::Ringing { "ringing" } else { "up" };
+    fn id(&self) -> String {
+        let (source, dest) = self.names();
+        format!("{source}>{dest}")
+    }
+
+    /// As the caller's extension (`outgoing`) or the other's shows it.
+    pub(super) fn conversation(&self, outgoing: bool, queue_id: &'static str) -> Conversation {
+        let (own, other) = if outgoing { (&self.from, &self.to) } else { (&self.to, &self.from) };
+        let (ch_source, ch_dest) = self.channels();
         Conversation {
             id: self.id(),
-            owner: self.exten.to_owned(),
-            direction: if self.incoming { "in" } else { "out" },
-            connected: step != Step::Ringing,
-            duration: (now - self.started) / 1000,
-            start_time: self.started,
-            unique_id: unique.clone(),
-            linked_id: unique,
-            queue_id: self.queue.unwrap_or_default().to_owned(),
-            through_queue: self.queue.is_some(),
-            through_trunk: true,
+            owner: own.number.clone(),
+            direction: if outgoing { "out" } else { "in" },
+            connected: self.call.answered,
+            duration: (self.now - self.call.started) / 1000,
+            start_time: self.call.started,
+            unique_id: self.call.linked_id(),
+            linked_id: self.call.linked_id(),
+            queue_id,
+            through_queue: self.call.queue.is_some(),
+            through_trunk: self.call.trunk().is_some(),
             in_conference: false,
             recording: "false",
-            counterpart_num: self.number.clone(),
-            counterpart_name: self.name.to_owned(),
-            ch_source: Some(channel("source", self.trunk_channel(), "up")),
-            ch_dest: Some(channel("dest", self.own_channel(), state)),
+            counterpart_num: other.number.clone(),
+            counterpart_name: other.name.clone(),
+            ch_source,
+            ch_dest,
         }
+    }
+
+    /// As the trunk shows it.
+    pub(super) fn trunk_conversation(&self, trunk: &'static str) -> TrunkConversation {
+        let incoming = matches!(self.call.from, Party::Outside { .. });
+        let (inside, outside) = if incoming { (&self.to, &self.from) } else { (&self.from, &self.to) };
+        let (ch_source, ch_dest) = self.channels();
+        TrunkConversation {
+            id: self.id(),
+            owner: trunk,
+            direction: if incoming { "in" } else { "out" },
+            duration: (self.now - self.call.started) / 1000,
+            recording: "false",
+            through_queue: self.call.queue.is_some(),
+            internal_num: inside.number.clone(),
+            internal_name: inside.name.clone(),
+            external_num: outside.number.clone(),
+            external_name: outside.name.clone(),
+            ch_source,
+            ch_dest,
+        }
+    }
+
+    /// The caller's channel, which is his key among a queue's callers.
+    pub(super) fn caller_channel(&self) -> String {
+        self.names().0
     }
 }

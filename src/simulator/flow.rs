@@ -1,0 +1,105 @@
+//! The tasks that make events by themselves: the office's calls, a recording, and cuts on schedule.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{Instant, sleep_until};
+
+use super::{
+    frame, hub::Out, lock, options::Flow, pbx::Pbx, profile::Audience, replay::Replay, world::Event,
+};
+
+/// Lets the office live until everything ends.
+pub(super) async fn calls(pbx: Arc<Pbx>, flow: Flow) {
+    let began = Instant::now();
+    let mut events = Vec::new();
+    loop {
+        let due = lock(&pbx.world).next_due().unwrap_or(Duration::from_secs(1));
+        tokio::select! {
+            () = sleep_until(began + due) => {}
+            () = pbx.stop.cancelled() => return,
+        }
+        {
+            // The sockets get a step's events before anyone can see its state in a snapshot.
+            let mut world = lock(&pbx.world);
+            while world.advance(began.elapsed(), &mut events) {
+                for event in events.drain(..) {
+                    publish(&pbx, event, flow.payload_bytes);
+                }
+            }
+        }
+    }
+}
+
+fn publish(pbx: &Pbx, mut event: Event, size: Option<usize>) {
+    pad(&mut event.args, size.unwrap_or(0));
+    let frame = frame::text(event.packet().as_bytes());
+    pbx.hub.publish(&event.audience, &Out::Bytes(frame));
+}
+
+/// Brings a lone object up to `size` bytes with a field of its own.
+fn pad(args: &mut String, size: usize) {
+    const FIELD: &str = r#","padding":"""#;
+    let missing = size.saturating_sub(args.len());
+    if missing > FIELD.len() && args.starts_with('{') && args.ends_with('}') {
+        args.pop();
+        args.push_str(r#","padding":""#);
+        args.push_str(&"x".repeat(missing - FIELD.len()));
+        args.push_str("\"}");
+    }
+}
+
+/// Plays a recording.
+pub(super) async fn replay(pbx: Arc<Pbx>, replay: Replay) {
+    loop {
+        let began = Instant::now();
+        for entry in replay.entries() {
+            tokio::select! {
+                () = sleep_until(began + replay.due(entry)) => {}
+                () = pbx.stop.cancelled() => return,
+            }
+            pbx.hub.publish(&Audience::All, &Out::Bytes(entry.frame.clone()));
+        }
+        if !replay.repeats() {
+            return;
+        }
+        // A recording of one moment would otherwise spin.
+        if !pbx.wait_unless(Duration::from_millis(1), &pbx.stop).await {
+            return;
+        }
+    }
+}
+
+/// Cuts all sockets as often as the knob says.
+pub(super) async fn cuts(pbx: Arc<Pbx>) {
+    // How soon a change of the knob is seen.
+    const LOOK: Duration = Duration::from_millis(100);
+    let mut since = Instant::now();
+    while pbx.wait_unless(LOOK, &pbx.stop).await {
+        match lock(&pbx.knobs).cut_every {
+            Some(every) if since.elapsed() >= every => {
+                pbx.hub.cut();
+                since = Instant::now();
+            }
+            Some(_) => {}
+            None => since = Instant::now(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_makes_an_object_just_as_long_as_wanted() {
+        let mut args = r#"{"a":1}"#.to_owned();
+        pad(&mut args, 100);
+        assert_eq!(args.len(), 100);
+        assert!(serde_json::from_str::<serde_json::Value>(&args).is_ok());
+        for short in ["", r#""201""#, r#"{"a":1}"#] {
+            let mut args = short.to_owned();
+            pad(&mut args, 10);
+            assert_eq!(args, short);
+        }
+    }
+}

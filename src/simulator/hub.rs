@@ -1,0 +1,270 @@
+//! All open sockets, who is logged in on which, and the queues to their writers.
+
+use std::{
+    collections::BTreeMap,
+    ops::Range,
+    sync::{Arc, Mutex},
+};
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    burst::Template,
+    frame, lock,
+    profile::{Audience, Profile},
+};
+
+/// Waiting items per socket. The real server queues without bound for a reader that lags; ours cuts
+/// a socket that is this far behind.
+const QUEUE: usize = 1 << 20;
+
+/// The id of a socket, in order of connecting.
+pub(super) type SocketId = u64;
+
+/// Something for a socket's writer.
+#[derive(Debug, Clone)]
+pub(super) enum Out {
+    /// Whole frames, or whatever a test wants on the wire.
+    Bytes(Bytes),
+    /// Numbered events, made by the writer as it goes.
+    Numbered(Arc<Template>, Range<u64>),
+    /// So many of these frames in all, over and over.
+    Repeated(Arc<[Bytes]>, usize),
+    /// Close the transport after all that went before, without a close frame.
+    End,
+}
+
+/// Who is logged in on a socket.
+#[derive(Debug, Clone)]
+pub(super) struct Seat {
+    pub(super) username: String,
+    pub(super) ua_type: Option<String>,
+    pub(super) profile: Profile,
+}
+
+#[derive(Debug)]
+struct Socket {
+    queue: mpsc::Sender<Out>,
+    cut: CancellationToken,
+    seat: Option<Seat>,
+    /// The client is gone and the server hasn't noticed: still logged in as far as it knows.
+    ghost: bool,
+}
+
+impl Socket {
+    fn push(&self, out: Out) {
+        if self.queue.try_send(out).is_err() {
+            self.cut.cancel();
+        }
+    }
+}
+
+/// A login that waits for an older session to make way.
+#[derive(Debug)]
+struct TakeOver {
+    old: SocketId,
+    new: SocketId,
+    seat: Seat,
+    /// Ends the timer; absent where the server's own bug leaves it running.
+    timer: Option<CancellationToken>,
+}
+
+#[derive(Debug, Default)]
+struct Sockets {
+    open: BTreeMap<SocketId, Socket>,
+    /// In order of login.
+    seated: Vec<SocketId>,
+    takeovers: Vec<TakeOver>,
+    next: SocketId,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Hub {
+    sockets: Mutex<Sockets>,
+    seated: watch::Sender<usize>,
+}
+
+/// What a socket's task gets when it registers.
+#[derive(Debug)]
+pub(super) struct Registration {
+    pub(super) id: SocketId,
+    pub(super) queue: mpsc::Receiver<Out>,
+    pub(super) cut: CancellationToken,
+}
+
+impl Hub {
+    pub(super) fn new() -> Self {
+        Self { sockets: Mutex::default(), seated: watch::Sender::new(0) }
+    }
+
+    /// The number of logged-in sockets, to wait on.
+    pub(super) fn watch(&self) -> watch::Receiver<usize> {
+        self.seated.subscribe()
+    }
+
+    pub(super) fn register(&self) -> Registration {
+        let (sender, queue) = mpsc::channel(QUEUE);
+        let cut = CancellationToken::new();
+        let mut sockets = lock(&self.sockets);
+        let id = sockets.next;
+        sockets.next += 1;
+        sockets.open.insert(id, Socket { queue: sender, cut: cut.clone(), seat: None, ghost: false });
+        Registration { id, queue, cut }
+    }
+
+    pub(super) fn remove(&self, id: SocketId) {
+        let mut sockets = lock(&self.sockets);
+        if sockets.open.get(&id).is_some_and(|socket| socket.ghost) {
+            return self.count(&sockets);
+        }
+        sockets.open.remove(&id);
+        self.unseat(&mut sockets, id);
+    }
+
+    /// The namespace of a socket was left: it is no longer logged in, but still open.
+    pub(super) fn leave(&self, id: SocketId) {
+        let mut sockets = lock(&self.sockets);
+        if let Some(socket) = sockets.open.get_mut(&id) {
+            socket.seat = None;
+        }
+        self.unseat(&mut sockets, id);
+    }
+
+    fn unseat(&self, sockets: &mut Sockets, id: SocketId) {
+        sockets.seated.retain(|seated| *seated != id);
+        sockets.takeovers.retain(|takeover| takeover.new != id);
+        self.count(sockets);
+    }
+
+    fn count(&self, sockets: &Sockets) {
+        let alive = |id: &&SocketId| sockets.open.get(id).is_some_and(|socket| !socket.ghost);
+        self.seated.send_replace(sockets.seated.iter().filter(alive).count());
+    }
+
+    pub(super) fn send(&self, id: SocketId, out: Out) {
+        if let Some(socket) = lock(&self.sockets).open.get(&id) {
+            socket.push(out);
+        }
+    }
+
+    pub(super) fn send_text(&self, id: SocketId, text: &str) {
+        self.send(id, Out::Bytes(frame::text(text.as_bytes())));
+    }
+
+    /// To every logged-in socket that hears `audience`.
+    pub(super) fn publish(&self, audience: &Audience, out: &Out) {
+        let sockets = lock(&self.sockets);
+        for socket in sockets.open.values() {
+            if let Some(seat) = &socket.seat
+                && seat.profile.hears(audience, &seat.username)
+            {
+                socket.push(out.clone());
+            }
+        }
+    }
+
+    /// Drops every connection, without a word.
+    pub(super) fn cut(&self) {
+        lock(&self.sockets).open.values().for_each(|socket| socket.cut.cancel());
+    }
+
+    /// Drops every connection, while the server believes that they are still there.
+    pub(super) fn haunt(&self) {
+        for socket in lock(&self.sockets).open.values_mut() {
+            socket.ghost = socket.seat.is_some();
+            socket.cut.cancel();
+        }
+    }
+
+    /// Forgets what is left of connections that are gone.
+    pub(super) fn lay(&self) {
+        let mut sockets = lock(&self.sockets);
+        sockets.open.retain(|_, socket| !socket.ghost);
+        let Sockets { open, seated, .. } = &mut *sockets;
+        seated.retain(|id| open.contains_key(id));
+        self.count(&sockets);
+    }
+
+    /// Closes the namespace of every logged-in socket; the transports stay open.
+    pub(super) fn close_namespace(&self) {
+        let mut sockets = lock(&self.sockets);
+        for id in std::mem::take(&mut sockets.seated) {
+            if let Some(socket) = sockets.open.get_mut(&id) {
+                socket.seat = None;
+                socket.push(Out::Bytes(frame::text(b"41")));
+            }
+        }
+        self.count(&sockets);
+    }
+
+    /// Logs a socket in and tells it so, `times` times. Events reach it from here on.
+    pub(super) fn seat(&self, id: SocketId, seat: Seat, times: usize) {
+        let mut sockets = lock(&self.sockets);
+        let Some(socket) = sockets.open.get_mut(&id) else { return };
+        for _ in 0..times {
+            socket.push(Out::Bytes(frame::text(br#"42["authe_ok",{"message":"authorized successfully"}]"#)));
+        }
+        socket.seat = Some(seat);
+        if !sockets.seated.contains(&id) {
+            sockets.seated.push(id);
+        }
+        self.count(&sockets);
+    }
+
+    /// Tells every session of the same user and kind of client to make way for `new`. The old ones,
+    /// each with the token that ends its timer; the new login is due when any of them answers or
+    /// its timer ends.
+    pub(super) fn take_over(&self, new: SocketId, seat: &Seat) -> Vec<(SocketId, CancellationToken)> {
+        let mut sockets = lock(&self.sockets);
+        if seat.ua_type.is_none() {
+            return Vec::new();
+        }
+        let rival = |id: &SocketId| {
+            sockets
+                .open
+                .get(id)
+                .and_then(|socket| socket.seat.as_ref())
+                .is_some_and(|other| other.username == seat.username && other.ua_type == seat.ua_type)
+        };
+        let old: Vec<SocketId> = sockets.seated.iter().copied().filter(rival).collect();
+        let last = sockets.seated.last().copied();
+        let mut timers = Vec::new();
+        for old in old {
+            let timer = CancellationToken::new();
+            if let Some(socket) = sockets.open.get(&old) {
+                socket.push(Out::Bytes(frame::text(br#"42["takeOver"]"#)));
+            }
+            // The server's acknowledgement handler clears the timer of the last session it looped
+            // over, whoever answered: all other timers run on and log the client in once more.
+            let clears = (last == Some(old)).then(|| timer.clone());
+            sockets.takeovers.push(TakeOver { old, new, seat: seat.clone(), timer: clears });
+            timers.push((old, timer));
+        }
+        timers
+    }
+
+    /// `old` has answered: the logins that waited for it are due now.
+    pub(super) fn acknowledged(&self, old: SocketId) -> Vec<(SocketId, Seat)> {
+        let mut sockets = lock(&self.sockets);
+        let mut due = Vec::new();
+        sockets.takeovers.retain(|takeover| {
+            if takeover.old != old {
+                return true;
+            }
+            if let Some(timer) = &takeover.timer {
+                timer.cancel();
+            }
+            due.push((takeover.new, takeover.seat.clone()));
+            false
+        });
+        due
+    }
+
+    /// The timer of one take-over has ended.
+    pub(super) fn expired(&self, old: SocketId, new: SocketId) {
+        lock(&self.sockets).takeovers.retain(|takeover| (takeover.old, takeover.new) != (old, new));
+    }
+}

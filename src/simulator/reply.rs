@@ -1,0 +1,125 @@
+//! HTTP answers in the exact form of the middleware.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use hyper::{
+    Response,
+    body::{Body, Frame},
+    header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE},
+};
+
+/// One answer, before it is an HTTP response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) body: String,
+    /// Refused by the middleware's token layer, which then adds `WWW-Authenticate`.
+    challenge: bool,
+    /// A length the backend announced that is longer than the body: the body is cut short.
+    announced: Option<usize>,
+}
+
+/// A JSON string literal.
+pub(super) fn quoted(text: &str) -> String {
+    serde_json::to_string(text).unwrap_or_default()
+}
+
+impl Reply {
+    /// A body as it stands.
+    pub(super) fn json(status: u16, body: impl Into<String>) -> Self {
+        Self { status, body: body.into(), challenge: false, announced: None }
+    }
+
+    /// A status alone: how the backend refuses.
+    pub(super) fn empty(status: u16) -> Self {
+        Self::json(status, "")
+    }
+
+    /// The middleware's envelope; `data` is JSON text. Keys are in alphabetical order.
+    pub(super) fn envelope(status: u16, data: &str, message: &str) -> Self {
+        Self::json(status, format!(r#"{{"code":{status},"data":{data},"message":{}}}"#, quoted(message)))
+    }
+
+    /// A refusal of the token layer.
+    pub(super) fn challenge(status: u16, message: &str) -> Self {
+        Self { challenge: true, ..Self::envelope(status, "null", message) }
+    }
+
+    /// The backend doesn't know the route. The middleware writes its envelope over the backend's
+    /// page but leaves the page's length standing, so the reader gets 50 bytes and an end of file.
+    pub(super) fn no_such_route(path: &str) -> Self {
+        let page = 22 + path.len();
+        let reply = Self::envelope(404, "null", "API not found");
+        let announced = (page > reply.body.len()).then_some(page);
+        Self { announced, ..reply }
+    }
+
+    pub(super) fn into_response(self, date: &str) -> Response<Content> {
+        let mut response =
+            Response::new(Content { data: None, known: self.announced.is_none(), paused: false });
+        *response.status_mut() =
+            hyper::StatusCode::from_u16(self.status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        if !self.body.is_empty() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+        }
+        if self.challenge {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"nethcti\""));
+        }
+        if let Some(length) = self.announced {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        if let Ok(date) = HeaderValue::from_str(date) {
+            headers.insert(hyper::header::DATE, date);
+        }
+        response.body_mut().data = (!self.body.is_empty()).then(|| Bytes::from(self.body));
+        response
+    }
+}
+
+/// A body in one piece whose length may be kept from hyper, so that the announced one can be a lie.
+#[derive(Debug)]
+pub(super) struct Content {
+    data: Option<Bytes>,
+    known: bool,
+    /// Whether the end was held back once: hyper then writes what it has before it finds the lie.
+    paused: bool,
+}
+
+impl Content {
+    pub(super) fn none() -> Self {
+        Self { data: None, known: true, paused: false }
+    }
+}
+
+impl Body for Content {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if self.data.is_none() && !self.known && !std::mem::replace(&mut self.paused, true) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(self.data.take().map(|data| Ok(Frame::data(data))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.known && self.data.is_none()
+    }
+
+    fn size_hint(&self) -> hyper::body::SizeHint {
+        if self.known {
+            hyper::body::SizeHint::with_exact(self.data.as_ref().map_or(0, |data| data.len() as u64))
+        } else {
+            hyper::body::SizeHint::default()
+        }
+    }
+}

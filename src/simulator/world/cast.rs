@@ -1,0 +1,148 @@
+//! Who works in the simulated office. Names are invented; numbers are of the ranges Ofcom keeps for
+//! drama (01632 960xxx, 020 7946 0xxx), so they reach nobody.
+
+use fastrand::Rng;
+
+/// A telephone, and with it its owner.
+#[derive(Debug, Clone)]
+pub(super) struct Extension {
+    pub(super) number: String,
+    pub(super) name: &'static str,
+    /// Absent for a telephone that belongs to nobody.
+    pub(super) username: Option<&'static str>,
+    pub(super) agent: &'static str,
+    pub(super) registered: bool,
+    pub(super) dnd: bool,
+    /// Unconditional forwarding; empty if off.
+    pub(super) forward: String,
+    /// New and old messages, if there is a mailbox.
+    pub(super) mailbox: Option<(u32, u32)>,
+}
+
+impl Extension {
+    /// The user's chosen presence, and the number he is forwarded to.
+    pub(super) fn presence(&self) -> (&'static str, &str) {
+        match (self.dnd, self.forward.as_str()) {
+            (true, _) => ("dnd", ""),
+            (false, "") => ("online", ""),
+            (false, to) => ("callforward", to),
+        }
+    }
+}
+
+/// A queue and its agents.
+#[derive(Debug, Clone)]
+pub(super) struct Queue {
+    pub(super) number: &'static str,
+    pub(super) name: &'static str,
+    pub(super) members: Vec<Member>,
+    pub(super) completed: u32,
+    pub(super) abandoned: u32,
+}
+
+/// One agent of one queue. Times are Unix seconds, 0 for never.
+#[derive(Debug, Clone)]
+pub(super) struct Member {
+    pub(super) extension: usize,
+    pub(super) dynamic: bool,
+    pub(super) paused: bool,
+    pub(super) calls: u32,
+    pub(super) last_call: i64,
+    pub(super) paused_at: i64,
+    pub(super) resumed_at: i64,
+}
+
+/// A line to the outside.
+#[derive(Debug, Clone)]
+pub(super) struct Trunk {
+    pub(super) id: &'static str,
+    pub(super) name: &'static str,
+    pub(super) registered: bool,
+}
+
+pub(super) const PARKINGS: [&str; 3] = ["71", "72", "73"];
+
+const PEOPLE: [(&str, Option<&str>, &str); 12] = [
+    ("Ada Neri", Some("ada"), "Yealink SIP-T46U 108.86.0.90"),
+    ("Bo Lindqvist", Some("bo"), "Yealink SIP-T54W 96.86.0.70"),
+    ("Chiara Fonti", Some("chiara"), "NethPhone 1.2.0"),
+    ("Dario Sella", Some("dario"), "Snom D735/10.1.159.12"),
+    ("Elif Aksoy", Some("elif"), "Fanvil X5U 2.12.1"),
+    ("Farid Hamdan", Some("farid"), "Yealink SIP-T46U 108.86.0.90"),
+    ("Greta Ohm", Some("greta"), "Gigaset N670 IP PRO/83.V2.49"),
+    ("Hugo Marais", Some("hugo"), "NethPhone 1.2.0"),
+    ("Ines Duarte", Some("ines"), "Snom D785/10.1.159.12"),
+    ("Joost de Wit", Some("joost"), "Yealink SIP-T33G 124.86.0.40"),
+    ("Reception", None, "Fanvil X7A 2.12.1"),
+    ("Meeting room", None, "Yealink CP925 148.86.0.5"),
+];
+
+const CALLERS: [&str; 10] = [
+    "Conti Forniture",
+    "Studio Rossi",
+    "Bruni",
+    "Harbour Books",
+    "Lakeside Dental",
+    "M. Okafor",
+    "Northwind Traders",
+    "P. Salvi",
+    "Tannery Lane",
+    "",
+];
+
+pub(super) fn extensions() -> Vec<Extension> {
+    (0u16..)
+        .zip(PEOPLE)
+        .map(|(index, (name, username, agent))| Extension {
+            number: (201 + index).to_string(),
+            name,
+            username,
+            agent,
+            registered: true,
+            dnd: false,
+            forward: String::new(),
+            mailbox: (index % 2 == 0).then_some((0, 2)),
+        })
+        .collect()
+}
+
+pub(super) fn queues() -> Vec<Queue> {
+    let queue = |number, name, members: &[usize]| Queue {
+        number,
+        name,
+        members: members.iter().map(|extension| member(*extension)).collect(),
+        completed: 0,
+        abandoned: 0,
+    };
+    vec![queue("401", "Support", &[0, 1, 2, 3, 4]), queue("402", "Sales", &[5, 6, 7])]
+}
+
+fn member(extension: usize) -> Member {
+    Member {
+        extension,
+        dynamic: extension.is_multiple_of(2),
+        paused: false,
+        calls: 0,
+        last_call: 0,
+        paused_at: 0,
+        resumed_at: 0,
+    }
+}
+
+pub(super) fn trunks() -> Vec<Trunk> {
+    vec![
+        Trunk { id: "north", name: "North Telecom", registered: true },
+        Trunk { id: "south", name: "South Voice (backup)", registered: true },
+    ]
+}
+
+/// Somebody outside: number and name, which the office may not know.
+pub(super) fn stranger(rng: &mut Rng) -> (String, String) {
+    let name = CALLERS[rng.usize(0..CALLERS.len())].to_owned();
+    let number = if rng.bool() {
+        format!("01632960{:03}", rng.u16(0..1000))
+    } else {
+        format!("0207946{:04}", rng.u16(0..1000))
+    };
+    (number, name)
+}

@@ -1,0 +1,191 @@
+//! What happens in the office, step by step.
+
+use serde_json::json;
+
+use super::{
+    World,
+    call::{Call, Party},
+    cast,
+    view::text,
+};
+pub(super) const SECOND: u64 = 1_000;
+const MINUTE: u64 = 60 * SECOND;
+
+/// One thing that is due. A step for a call that has ended meanwhile does nothing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Step {
+    /// Somebody dials.
+    Dial,
+    Answer(u32),
+    /// Nobody answers.
+    NoAnswer(u32),
+    HangUp(u32),
+    Hold(u32),
+    Resume(u32),
+    Park(u32),
+    /// Somebody fetches a parked caller.
+    Fetch(u32),
+    Transfer(u32),
+    /// A queue looks for a free agent.
+    Hunt(u32),
+    /// A caller leaves the queue.
+    GiveUp(u32),
+    QueueMinute(usize),
+    Pause,
+    Presence,
+    Registration,
+    Trunk,
+    Surprise,
+}
+
+impl World {
+    /// What the agenda holds at the beginning.
+    pub(super) fn begin(&mut self) {
+        self.schedule(0, Step::Dial);
+        for queue in 0..self.queues.len() {
+            self.schedule(SECOND + 7 * SECOND * queue as u64, Step::QueueMinute(queue));
+        }
+        for (after, step) in [
+            (20, Step::Pause),
+            (35, Step::Presence),
+            (50, Step::Registration),
+            (110, Step::Trunk),
+            (75, Step::Surprise),
+        ] {
+            self.schedule(after * SECOND, step);
+        }
+    }
+
+    pub(super) fn take(&mut self, step: &Step) {
+        match step {
+            Step::Dial => self.dial(),
+            Step::Answer(id) => self.answer(*id),
+            Step::NoAnswer(id) => self.no_answer(*id),
+            Step::HangUp(id) => self.hang_up(*id, "normal_clearing"),
+            Step::Hold(id) => self.hold(*id, true),
+            Step::Resume(id) => self.hold(*id, false),
+            Step::Park(id) => self.park(*id),
+            Step::Fetch(id) => self.fetch(*id),
+            Step::Transfer(id) => self.transfer(*id),
+            Step::Hunt(id) => self.hunt(*id),
+            Step::GiveUp(id) => self.give_up(*id),
+            Step::QueueMinute(queue) => {
+                self.publish_queue(*queue);
+                self.schedule(MINUTE, step.clone());
+            }
+            Step::Pause => self.repeat(step, 2 * MINUTE, Self::toggle_pause),
+            Step::Presence => self.repeat(step, 3 * MINUTE, Self::toggle_presence),
+            Step::Registration => self.repeat(step, 4 * MINUTE, Self::toggle_registration),
+            Step::Trunk => self.repeat(step, 10 * MINUTE, Self::toggle_trunk),
+            Step::Surprise => self.repeat(step, 5 * MINUTE, Self::surprise),
+        }
+    }
+
+    fn repeat(&mut self, step: &Step, every: u64, what: fn(&mut Self)) {
+        what(self);
+        let after = self.rng.u64(every / 2..every * 3 / 2);
+        self.schedule(after, step.clone());
+    }
+
+    pub(super) fn seconds(&mut self, range: std::ops::Range<u64>) -> u64 {
+        self.rng.u64(range.start * SECOND..range.end * SECOND)
+    }
+
+    /// An extension that could take a call now.
+    pub(super) fn free(&mut self, among: &[usize]) -> Option<usize> {
+        let free: Vec<usize> = among
+            .iter()
+            .copied()
+            .filter(|index| self.status(*index) == "online" && self.extensions[*index].forward.is_empty())
+            .collect();
+        self.rng.choice(free)
+    }
+
+    pub(super) fn anybody(&mut self, but: Option<usize>) -> Option<usize> {
+        let all: Vec<usize> = (0..self.extensions.len()).filter(|index| Some(*index) != but).collect();
+        self.free(&all)
+    }
+
+    fn stranger(&mut self) -> Party {
+        let (number, name) = cast::stranger(&mut self.rng);
+        Party::Outside { trunk: 0, number, name }
+    }
+
+    fn dial(&mut self) {
+        let after = self.seconds(4..14);
+        self.schedule(after, Step::Dial);
+        match self.rng.u8(0..10) {
+            0..4 => {
+                let queue = self.rng.usize(0..self.queues.len());
+                let from = self.stranger();
+                let id = self.open(from, None, Some(queue));
+                self.publish_queue(queue);
+                self.publish_trunk(0);
+                let (hunt, patience) = (self.seconds(1..4), self.seconds(90..180));
+                self.schedule(hunt, Step::Hunt(id));
+                self.schedule(patience, Step::GiveUp(id));
+            }
+            4..7 => {
+                if let Some(to) = self.anybody(None) {
+                    let from = self.stranger();
+                    self.ring(from, Party::Extension(to));
+                }
+            }
+            7..9 => {
+                if let Some(from) = self.anybody(None) {
+                    let to = self.stranger();
+                    self.ring(Party::Extension(from), to);
+                }
+            }
+            _ => {
+                if let Some(from) = self.anybody(None)
+                    && let Some(to) = self.anybody(Some(from))
+                {
+                    self.ring(Party::Extension(from), Party::Extension(to));
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, from: Party, to: Option<Party>, queue: Option<usize>) -> u32 {
+        let id = self.next_call;
+        self.next_call += 1;
+        let started = self.wall();
+        let call = Call { id, from, to, started, answered: false, held: false, queue, parked: None };
+        self.calls.insert(id, call);
+        id
+    }
+
+    fn ring(&mut self, from: Party, to: Party) {
+        let id = self.open(from, Some(to), None);
+        self.publish_call(id);
+        self.announce_ringing(id);
+        let (answered, after) = (self.rng.u8(0..10) < 8, self.seconds(3..20));
+        self.schedule(after, if answered { Step::Answer(id) } else { Step::NoAnswer(id) });
+    }
+
+    pub(super) fn publish_call(&mut self, id: u32) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let (extensions, trunk): (Vec<usize>, _) = (call.extensions().collect(), call.trunk());
+        for index in extensions {
+            self.publish_extension(index);
+        }
+        if let Some(trunk) = trunk {
+            self.publish_trunk(trunk);
+        }
+    }
+
+    pub(super) fn announce_ringing(&mut self, id: u32) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let Some(Party::Extension(index)) = call.to else { return };
+        let caller = self.identity(&call.from);
+        let called = &self.extensions[index].number;
+        let ringing = json!({
+            "numCalled": called,
+            "callerNum": caller.number,
+            "callerName": caller.name,
+            "callerHasConf": false,
+        });
+        self.notify(index, "extenRinging", text(&ringing));
+    }
+}
