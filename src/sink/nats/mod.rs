@@ -152,7 +152,9 @@ fn refusal(server: &Address, error: &async_nats::ConnectError) -> SinkError {
 
 /// The client reports most faults of TLS as faults of the connection.
 fn is_tls(error: &async_nats::ConnectError) -> bool {
-    let tls = |error: &std::io::Error| error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+    let tls = |error: &std::io::Error| {
+        error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some()
+    };
     error.kind() == ConnectErrorKind::Tls
         || causes(error).any(|cause| cause.is::<rustls::Error>() || cause.downcast_ref().is_some_and(tls))
 }
