@@ -54,7 +54,7 @@ impl Cli {
 
 /// Runs a command's future on a runtime of its own. None, and a line on standard error, if there can be none.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> Option<T> {
-    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {
             let value = runtime.block_on(future);
             // A blocking read of a terminal can't be cancelled; it shall not keep the process.

@@ -85,7 +85,7 @@ fn frame(number: usize, micros: u64) -> String {
     let leg = r#""id":"PJSIP/201-0000000a>PJSIP/trk-0000000b","owner":"201","direction":"out","connected":true,"duration":12,"startTime":1795538000000,"uniqueId":"1795538000.20","linkedId":"1795538000.20","queueId":"","throughQueue":false,"throughTrunk":true,"inConference":false,"recording":"false","counterpartNum":"+15550100111","counterpartName":"Rossi","chSource":null,"chDest":null"#;
     let exten = 201 + number % 8;
     format!(
-        r#"42["extenUpdate",{{"exten":"{exten}","n":{number:04},"t":{micros:016},"name":"Ada Neri","username":"ada","status":"busy","ip":"192.0.2.9","port":"5060","mac":"","chanType":"pjsip","sipuseragent":"Yealink SIP-T46U 108.86.0.118","codecs":[{codecs}],"context":"from-internal","useWebsocket":false,"dnd":false,"cf":"","cfb":"","cfu":"","cfVm":"","cfbVm":"","cfuVm":"","conversations":{{"PJSIP/201-0000000a>PJSIP/trk-0000000b":{{{leg}}}}}}}]"#
+        r#"42["extenUpdate",{{"exten":"{exten}","n":{number},"t":{micros},"name":"Ada Neri","username":"ada","status":"busy","ip":"192.0.2.9","port":"5060","mac":"","chanType":"pjsip","sipuseragent":"Yealink SIP-T46U 108.86.0.118","codecs":[{codecs}],"context":"from-internal","useWebsocket":false,"dnd":false,"cf":"","cfb":"","cfu":"","cfVm":"","cfbVm":"","cfuVm":"","conversations":{{"PJSIP/201-0000000a>PJSIP/trk-0000000b":{{{leg}}}}}}}]"#
     )
 }
 

@@ -48,11 +48,13 @@ impl Contender {
             }
             Self::Bridge => {
                 let mut command = Command::new(env!("CARGO_BIN_EXE_cti-bridge"));
-                command.args(["run", "--config", "/dev/null", "--log-level", "warn"]);
+                command.args(["run", "--config", "/dev/null", "--log-level", "error"]);
                 for set in [
                     format!("sources.pbx1.url={url}"),
                     "sources.pbx1.username=bridge".to_owned(),
                     "sources.pbx1.password=p".to_owned(),
+                    // A burst comes faster than any PBX sends, and must fit as a whole.
+                    "journal.memory=256MiB".to_owned(),
                     "sinks.bus.type=nats".to_owned(),
                     format!("sinks.bus.servers=[\"{nats}\"]"),
                 ] {

@@ -60,7 +60,6 @@ impl Subscriber {
                     .iter()
                     .fold(0_u64, |value, &digit| value * 10 + u64::from(digit.saturating_sub(b'0')))
             };
-            // A JSON printer drops leading zeros: count what is there.
             let digits = |from: usize| body[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
             let (n, time) = (at + 4, memchr::memmem::find(body, b"\"t\":").unwrap() + 4);
             return (usize::try_from(number(n, digits(n))).unwrap(), number(time, digits(time)));
