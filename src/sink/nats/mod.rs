@@ -59,7 +59,7 @@ impl Nats {
             .ignore_discovered_servers()
             .connection_timeout(CONNECT)
             .ping_interval(PING)
-            .client_capacity(4096)
+            .client_capacity(16 * 1024)
             // Subjects are built from escaped tokens and checked templates.
             .skip_subject_validation(true)
             .event_callback(move |event| {
