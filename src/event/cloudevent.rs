@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{JournalId, Origin, Seq};
 
-/// A context attribute of the contract, in the order in which it is sent.
+/// A context attribute of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "CloudEvents and the README document them")]
 pub enum Attribute {
@@ -101,28 +101,14 @@ pub struct CloudEvent<'a> {
 }
 
 impl CloudEvent<'_> {
-    /// Calls `each` with every attribute that is sent, in order. `scratch` is overwritten; hand in the
-    /// same one for each event, so that nothing is allocated.
+    /// Calls `each` with every attribute that is sent. `scratch` is overwritten; hand in the same one for each
+    /// event, so that nothing is allocated.
     pub fn attributes(&self, scratch: &mut String, mut each: impl FnMut(Attribute, &str)) {
         each(Attribute::SpecVersion, "1.0");
-        scratch.clear();
-        // Writing to a String can't fail.
-        let _ = match self.mark {
-            Mark::Numbered { seq, .. } => write!(scratch, "{}-{}", self.journal, seq.0),
-            Mark::Status { count } => write!(scratch, "{}-status-{count}", self.journal),
-        };
-        each(Attribute::Id, scratch);
+        self.changing(scratch, &mut each);
         each(Attribute::Source, self.source);
         each(Attribute::Type, self.ty);
-        scratch.clear();
-        let _ = write!(scratch, "{:.6}", self.time);
-        each(Attribute::Time, scratch);
         each(Attribute::DataContentType, "application/json");
-        if let Mark::Numbered { seq, prev } = self.mark {
-            each(Attribute::Sequence, padded(seq, scratch));
-            each(Attribute::CtiPrev, padded(prev, scratch));
-        }
-        each(Attribute::CtiGap, padded(self.gap, scratch));
         if let Some(subject) = self.subject {
             each(Attribute::Subject, subject);
         }
@@ -131,6 +117,7 @@ impl CloudEvent<'_> {
         }
         if self.args != 1 {
             scratch.clear();
+            // Writing to a String can't fail.
             let _ = write!(scratch, "{}", self.args);
             each(Attribute::CtiArgs, scratch);
         }
@@ -140,6 +127,24 @@ impl CloudEvent<'_> {
         if self.binary {
             each(Attribute::CtiBinary, "true");
         }
+    }
+
+    /// Those of the attributes that two events of the same names, shape and origin may differ in.
+    pub fn changing(&self, scratch: &mut String, mut each: impl FnMut(Attribute, &str)) {
+        scratch.clear();
+        let _ = match self.mark {
+            Mark::Numbered { seq, .. } => write!(scratch, "{}-{}", self.journal, seq.0),
+            Mark::Status { count } => write!(scratch, "{}-status-{count}", self.journal),
+        };
+        each(Attribute::Id, scratch);
+        scratch.clear();
+        let _ = write!(scratch, "{:.6}", self.time);
+        each(Attribute::Time, scratch);
+        if let Mark::Numbered { seq, prev } = self.mark {
+            each(Attribute::Sequence, padded(seq, scratch));
+            each(Attribute::CtiPrev, padded(prev, scratch));
+        }
+        each(Attribute::CtiGap, padded(self.gap, scratch));
     }
 }
 

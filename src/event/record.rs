@@ -28,7 +28,7 @@ pub struct Record {
 }
 
 /// Where a record comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Origin {
     /// The PBX sent it as an event.
     #[default]

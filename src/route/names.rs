@@ -38,12 +38,7 @@ impl Naming {
 
     /// The names of a PBX event.
     pub(super) fn event(&mut self, source: &str, name: &[u8], entity: Option<&Entity<'_>>) -> Arc<Names> {
-        // Lengths go first, so that no two names share a key.
-        self.key.clear();
-        for part in [source.as_bytes(), name] {
-            self.key.extend_from_slice(&part.len().to_le_bytes());
-            self.key.extend_from_slice(part);
-        }
+        self.start_key(&[source.as_bytes(), name]);
         if let Some(entity) = entity {
             self.key.push(entity.kind as u8);
             self.key.extend_from_slice(&entity.id.len().to_le_bytes());
@@ -52,10 +47,31 @@ impl Naming {
                 self.key.extend_from_slice(part);
             }
         }
+        self.remembered(|naming| naming.build(source, name, entity))
+    }
+
+    /// The names of an event of the bridge itself: class `bridge` or `status`.
+    pub(super) fn bridge(&mut self, source: &str, class: &str, what: &str) -> Arc<Names> {
+        self.start_key(&[source.as_bytes(), what.as_bytes(), class.as_bytes()]);
+        // No kind of entity.
+        self.key.push(u8::MAX);
+        self.remembered(|naming| naming.build_bridge(source, class, what))
+    }
+
+    /// Lengths go first, so that no two names share a key.
+    fn start_key(&mut self, parts: &[&[u8]]) {
+        self.key.clear();
+        for part in parts {
+            self.key.extend_from_slice(&part.len().to_le_bytes());
+            self.key.extend_from_slice(part);
+        }
+    }
+
+    fn remembered(&mut self, build: impl FnOnce(&Self) -> Names) -> Arc<Names> {
         if let Some(names) = self.known.get(self.key.as_slice()) {
             return Arc::clone(names);
         }
-        let names = Arc::new(self.build(source, name, entity));
+        let names = Arc::new(build(self));
         if self.known.len() >= REMEMBERED {
             self.known.clear();
         }
@@ -80,8 +96,7 @@ impl Naming {
         }
     }
 
-    /// The names of an event of the bridge itself: class `bridge` or `status`.
-    pub(super) fn bridge(&self, source: &str, class: &str, what: &str) -> Names {
+    fn build_bridge(&self, source: &str, class: &str, what: &str) -> Names {
         let values = Values { source, class, slug: &slug(what.as_bytes()), entity: NONE };
         Names {
             destination: self.template.render(values).into(),

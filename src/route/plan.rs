@@ -67,7 +67,7 @@ impl Plan {
                 Published { names, data: data(frame), args: frame.argc, binary }
             }
             Body::Notice(notice) => Published {
-                names: Arc::new(self.naming.bridge(source, "bridge", notice.what())),
+                names: self.naming.bridge(source, "bridge", notice.what()),
                 // A notice holds numbers and text only: that can't fail.
                 data: serde_json::to_vec(notice.as_ref()).unwrap_or_default().into(),
                 args: 1,
@@ -77,9 +77,9 @@ impl Plan {
     }
 
     /// The names of a status message.
-    pub fn status(&self, source: SourceId, what: &str) -> Option<Arc<Names>> {
+    pub fn status(&mut self, source: SourceId, what: &str) -> Option<Arc<Names>> {
         let source = self.sources.get(source.index())?;
-        Some(Arc::new(self.naming.bridge(source, "status", what)))
+        Some(self.naming.bridge(source, "status", what))
     }
 
     /// The envelope of a published record.

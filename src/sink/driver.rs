@@ -224,7 +224,7 @@ impl Driver {
                         .map_or(Seq(0), |lane| std::mem::replace(lane, record.seq));
                     batch.push(Outgoing {
                         position: Some(record.position),
-                        destination: &published.names.destination,
+                        names: &published.names,
                         event: self.plan.envelope(record, published, prev),
                     });
                     Settled::Published
@@ -245,7 +245,7 @@ impl Driver {
     }
 
     async fn beat<L: Link>(&mut self, link: &mut L) -> Result<(), SinkError> {
-        let beats = self.heartbeat.beats(&self.plan);
+        let beats = self.heartbeat.beats(&mut self.plan);
         let batch: Vec<_> = beats.iter().map(|beat| beat.outgoing(&self.plan)).collect();
         let sent = timeout(self.options.deadline, link.send(&batch)).await;
         sent.map_err(|_| SinkError::Again("the broker takes no heartbeat: it is slow or stuck".to_owned()))?

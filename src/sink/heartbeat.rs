@@ -49,7 +49,7 @@ impl Heartbeat {
     }
 
     /// One for each source.
-    pub(super) fn beats(&mut self, plan: &Plan) -> Vec<Beat> {
+    pub(super) fn beats(&mut self, plan: &mut Plan) -> Vec<Beat> {
         self.count += 1;
         let journal: &Journal = &self.context.journal;
         let components = self.context.board.snapshot();
@@ -75,7 +75,7 @@ impl Beat {
     pub(super) fn outgoing(&self, plan: &Plan) -> Outgoing<'_> {
         Outgoing {
             position: None,
-            destination: &self.names.destination,
+            names: &self.names,
             event: CloudEvent {
                 journal: plan.journal(),
                 mark: Mark::Status { count: self.count },

@@ -23,14 +23,13 @@ pub mod stdout;
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 pub use driver::{Driver, Options, Outcome};
 
 use crate::{
     event::{CloudEvent, Position},
     health::Board,
     journal::Journal,
-    route::{Plan, template::Template},
+    route::{Names, Plan, template::Template},
     shutdown::Stop,
 };
 
@@ -57,8 +56,9 @@ pub trait Link: Send {
 pub struct Outgoing<'a> {
     /// Its place on the line; none for a status message, which is not acknowledged.
     pub position: Option<Position>,
-    /// Subject or topic.
-    pub destination: &'a Bytes,
+    /// Where it goes, and what it is called. Events of one name and entity share one value, so a link may keep
+    /// what it has made of it.
+    pub names: &'a Arc<Names>,
     /// The event.
     pub event: CloudEvent<'a>,
 }

@@ -1,43 +1,81 @@
 //! CloudEvents on NATS: an attribute is the header `ce-<attribute>`, percent-encoded.
 
-use std::{borrow::Cow, fmt::Write as _};
+use std::{borrow::Cow, collections::HashMap, fmt::Write as _, sync::Arc};
 
 use async_nats::{HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 
 use crate::{
-    event::{Attribute, CloudEvent, structured},
+    event::{Attribute, CloudEvent, Mark, Origin, structured},
+    route::Names,
     sink::config::ContentMode,
 };
 
 const CONTENT_TYPE: HeaderName = HeaderName::from_static("content-type");
 
-/// Headers and payload of an event. None if an attribute can't be a header, which the encoding excludes.
-pub(super) fn message(
-    event: &CloudEvent<'_>,
+/// Makes messages of events.
+///
+/// A header map is a hash table of allocated strings, and copying one costs half of building it. So the map of
+/// each kind of event is kept, and a copy of it gets the few values that change.
+#[derive(Debug)]
+pub(super) struct Envelopes {
     mode: ContentMode,
-    scratch: &mut String,
-) -> Option<(HeaderMap, Bytes)> {
-    match mode {
-        ContentMode::Binary => Some((binary(event, scratch)?, event.data.clone())),
-        ContentMode::Structured => {
-            let mut payload = Vec::with_capacity(event.data.len() + 512);
-            structured(event, scratch, &mut payload);
-            let headers =
-                HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from("application/cloudevents+json"))]);
-            Some((headers, payload.into()))
-        }
-    }
+    kept: HashMap<Shape, (Arc<Names>, HeaderMap)>,
+    scratch: String,
 }
 
-fn binary(event: &CloudEvent<'_>, scratch: &mut String) -> Option<HeaderMap> {
-    let mut headers = HeaderMap::new();
-    let mut legal = true;
-    event.attributes(scratch, |attribute, value| match encode(value).parse::<HeaderValue>() {
-        Ok(value) => headers.insert(name(attribute), value),
-        Err(_) => legal = false,
-    });
-    legal.then_some(headers)
+/// What the unchanging headers come from. The address names the names: it is theirs alone while they are kept.
+type Shape = (usize, u16, Origin, bool, bool);
+
+/// Event data must not grow our memory.
+const KEPT: usize = 4096;
+
+impl Envelopes {
+    pub(super) fn new(mode: ContentMode) -> Self {
+        Self { mode, kept: HashMap::new(), scratch: String::new() }
+    }
+
+    /// Headers and payload of an event. None if an attribute can't be a header, which the encoding excludes.
+    pub(super) fn message(
+        &mut self,
+        names: &Arc<Names>,
+        event: &CloudEvent<'_>,
+    ) -> Option<(HeaderMap, Bytes)> {
+        match self.mode {
+            ContentMode::Binary => Some((self.headers(names, event)?, event.data.clone())),
+            ContentMode::Structured => {
+                let mut payload = Vec::with_capacity(event.data.len() + 512);
+                structured(event, &mut self.scratch, &mut payload);
+                let headers =
+                    HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from("application/cloudevents+json"))]);
+                Some((headers, payload.into()))
+            }
+        }
+    }
+
+    fn headers(&mut self, names: &Arc<Names>, event: &CloudEvent<'_>) -> Option<HeaderMap> {
+        let numbered = matches!(event.mark, Mark::Numbered { .. });
+        let shape = (Arc::as_ptr(names).addr(), event.args, event.origin, event.binary, numbered);
+        let mut legal = true;
+        let mut headers = HeaderMap::new();
+        let mut put = |headers: &mut HeaderMap, attribute, value: &str| match value.parse::<HeaderValue>() {
+            Ok(value) => headers.insert(name(attribute), value),
+            Err(_) => legal = false,
+        };
+        if let Some((_, kept)) = self.kept.get(&shape) {
+            headers.clone_from(kept);
+            event.changing(&mut self.scratch, |attribute, value| put(&mut headers, attribute, value));
+        } else {
+            event.attributes(&mut self.scratch, |attribute, value| {
+                put(&mut headers, attribute, &encode(value))
+            });
+            if self.kept.len() >= KEPT {
+                self.kept.clear();
+            }
+            self.kept.insert(shape, (Arc::clone(names), headers.clone()));
+        }
+        legal.then_some(headers)
+    }
 }
 
 const fn name(attribute: Attribute) -> HeaderName {

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use tokio::sync::Notify;
 
-use super::headers;
+use super::headers::Envelopes;
 use crate::{
     event::Position,
     sink::{Acked, Link, Outgoing, SinkError, config::ContentMode},
@@ -61,14 +61,13 @@ pub struct Connection {
     client: Client,
     events: Arc<Events>,
     server: String,
-    mode: ContentMode,
+    envelopes: Envelopes,
     marker: Subject,
     markers: Subscriber,
     /// Refused before they were sent, in order.
     refused: VecDeque<(Position, String)>,
     /// What a marker has proven beyond a refusal that goes first.
     proven: Option<Position>,
-    scratch: String,
 }
 
 impl Connection {
@@ -84,12 +83,11 @@ impl Connection {
             client,
             events,
             server,
-            mode,
+            envelopes: Envelopes::new(mode),
             marker,
             markers,
             refused: VecDeque::new(),
             proven: None,
-            scratch: String::new(),
         })
     }
 
@@ -125,15 +123,15 @@ impl Connection {
 
 impl Link for Connection {
     async fn send(&mut self, batch: &[Outgoing<'_>]) -> Result<(), SinkError> {
-        for Outgoing { position, destination, event } in batch {
-            let Some((headers, payload)) = headers::message(event, self.mode, &mut self.scratch) else {
+        for Outgoing { position, names, event } in batch {
+            let Some((headers, payload)) = self.envelopes.message(names, event) else {
                 continue;
             };
             if let Err(reason) = self.fits(&headers, &payload) {
                 self.refused.extend(position.map(|position| (position, reason)));
                 continue;
             }
-            let subject = Subject::from_utf8(Bytes::clone(destination))
+            let subject = Subject::from_utf8(names.destination.clone())
                 .map_err(|_| SinkError::Operator("a subject is not UTF-8: check `subject`".to_owned()))?;
             self.publish(OutboundMessage { subject, reply: None, payload, headers: Some(headers) }).await?;
         }
