@@ -64,10 +64,12 @@ impl Envelopes {
         };
         if let Some((_, kept)) = self.kept.get(&shape) {
             headers.clone_from(kept);
-            event.changing(&mut self.scratch, |attribute, value| put(&mut headers, attribute, value));
+            event.changing(&mut self.scratch, |attribute, value| {
+                put(&mut headers, attribute, value);
+            });
         } else {
             event.attributes(&mut self.scratch, |attribute, value| {
-                put(&mut headers, attribute, &encode(value))
+                put(&mut headers, attribute, &encode(value));
             });
             if self.kept.len() >= KEPT {
                 self.kept.clear();
