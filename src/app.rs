@@ -161,7 +161,11 @@ impl Running {
             Ok(Outcome::LimitReached) => "the limit is reached",
             Ok(Outcome::Drained) => "drained",
             Ok(Outcome::Undelivered(count)) => {
-                tracing::warn!(sink = name, count, "stopped with undelivered events");
+                tracing::warn!(
+                    sink = name,
+                    count,
+                    "stopped with undelivered events: they are gone, as this journal is in memory; a longer `drain_timeout` gives the broker more time"
+                );
                 self.exit = self.exit.worse(Exit::Undelivered);
                 "undelivered"
             }
