@@ -206,6 +206,8 @@ async fn what_waited_for_a_broker_arrives_in_order() {
         }
     }
     assert_eq!(bridge.stop().await, Some(0));
+    let output = bridge.output();
+    assert!(!output.contains("async_nats") && !output.contains("ERROR"), "an outage is told once: {output}");
 }
 
 #[tokio::test]
