@@ -46,6 +46,7 @@ pub async fn run(config: &Config, options: Options) -> Exit {
     let sources: Arc<[String]> = config.sources.keys().cloned().collect();
     let sinks: Arc<[String]> = config.sinks.keys().cloned().collect();
     let context = sink::Context {
+        instance: config.instance.as_str().into(),
         journal: Journal::memory(config.journal.memory, &sources, &sinks),
         sources,
         sinks,

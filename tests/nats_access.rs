@@ -34,7 +34,7 @@ fn sink(server: &str, settings: &[&str]) -> Nats {
 
 async fn opens(server: &str, settings: &[&str]) {
     let link = sink(server, settings).open().await.unwrap_or_else(|error| panic!("{settings:?}: {error}"));
-    link.close().await;
+    link.0.close().await;
 }
 
 async fn refuses(server: &str, settings: &[&str], expected: &str) {

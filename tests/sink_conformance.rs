@@ -20,7 +20,7 @@ use cti_bridge::{
     journal::Journal,
     route::{Plan, template::Template},
     shutdown::Stop,
-    sink::{Acked, Context, Driver, Link, Options, Outcome, Outgoing, Sink, SinkError, stdout},
+    sink::{Acked, Context, Driver, Link, Options, Outcome, Outgoing, Sink, SinkError, Tail, stdout},
 };
 use serde_json::Value;
 
@@ -45,8 +45,15 @@ impl Line {
         let sinks: Arc<[String]> = Arc::new(["sink".to_owned()]);
         let journal = Journal::memory(64 << 20, &sources, &sinks);
         let plan = Plan::new(journal.id(), Arc::clone(&sources), Template::default());
-        let context =
-            Context { journal, sources, sinks, board: Board::default(), stop: Stop::default(), limit: None };
+        let context = Context {
+            instance: "test".into(),
+            journal,
+            sources,
+            sinks,
+            board: Board::default(),
+            stop: Stop::default(),
+            limit: None,
+        };
         Self { context, plan }
     }
 
@@ -183,9 +190,9 @@ struct CutLink<L> {
 impl<S: Sink> Sink for Cutter<S> {
     type Link = CutLink<S::Link>;
 
-    async fn open(&self) -> Result<Self::Link, SinkError> {
-        let link = self.sink.open().await?;
-        Ok(CutLink { link, calls: Arc::clone(&self.calls), left: fastrand::u32(0..8) })
+    async fn open(&self) -> Result<(Self::Link, Tail), SinkError> {
+        let (link, tail) = self.sink.open().await?;
+        Ok((CutLink { link, calls: Arc::clone(&self.calls), left: fastrand::u32(0..8) }, tail))
     }
 }
 
@@ -226,7 +233,7 @@ struct Shut<S>(S);
 impl<S: Sink> Sink for Shut<S> {
     type Link = S::Link;
 
-    async fn open(&self) -> Result<Self::Link, SinkError> {
+    async fn open(&self) -> Result<(Self::Link, Tail), SinkError> {
         Err(SinkError::Again("shut".to_owned()))
     }
 }
@@ -249,9 +256,9 @@ struct Piped(std::path::PathBuf);
 impl Sink for Piped {
     type Link = stdout::Lines<tokio::fs::File>;
 
-    async fn open(&self) -> Result<Self::Link, SinkError> {
+    async fn open(&self) -> Result<(Self::Link, Tail), SinkError> {
         let file = tokio::fs::OpenOptions::new().append(true).open(&self.0).await.unwrap();
-        Ok(stdout::Lines::new(file, stdout::config::Format::Json))
+        Ok((stdout::Lines::new(file, stdout::config::Format::Json), Tail::Unknown))
     }
 }
 

@@ -133,7 +133,7 @@ impl Driver {
             opened = timeout(self.options.deadline, sink.open()) => opened,
             () = stop.hard() => return Ok(self.undelivered()),
         };
-        let mut link = opened.map_err(|_| {
+        let (mut link, _tail) = opened.map_err(|_| {
             SinkError::Again(format!("no connection within {:?}: is the broker up?", self.options.deadline))
         })??;
         self.health.active();
@@ -162,7 +162,7 @@ impl Driver {
             if stop.is_draining() && self.reader.is_drained() {
                 return Ok(Outcome::Drained);
             }
-            let room = self.room();
+            let room = self.room(link.window());
             if room > 0 && !self.reader.at_end() {
                 if self.flights.is_empty() {
                     answered = Instant::now();
@@ -188,10 +188,12 @@ impl Driver {
         }
     }
 
-    fn room(&self) -> usize {
-        let room = self.options.window.saturating_sub(self.flights.len()).min(self.options.batch);
+    fn room(&self, window: usize) -> usize {
+        let window = window.min(self.options.window);
+        let batch = window.min(self.options.batch);
+        let room = window.saturating_sub(self.flights.len()).min(batch);
         // Half a batch at least, so that a busy line moves in few large steps.
-        let room = if room < self.options.batch / 2 { 0 } else { room };
+        let room = if room < batch.div_ceil(2) { 0 } else { room };
         match self.options.limit {
             None => room,
             Some(limit) => {

@@ -26,7 +26,7 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 pub use driver::{Driver, Options, Outcome};
 
 use crate::{
-    event::{CloudEvent, Position},
+    event::{CloudEvent, JournalId, Position, Seq},
     health::Board,
     journal::Journal,
     route::{Names, Plan, template::Template},
@@ -37,8 +37,8 @@ use crate::{
 pub trait Sink: Send + Sync + 'static {
     /// One connection to it.
     type Link: Link;
-    /// Connects. The driver bounds the time.
-    fn open(&self) -> impl Future<Output = Result<Self::Link, SinkError>> + Send;
+    /// Connects, and reads what is there already. The driver bounds the time.
+    fn open(&self) -> impl Future<Output = Result<(Self::Link, Tail), SinkError>> + Send;
 }
 
 /// One connection; see the contract above.
@@ -47,6 +47,10 @@ pub trait Link: Send {
     fn send(&mut self, batch: &[Outgoing<'_>]) -> impl Future<Output = Result<(), SinkError>> + Send;
     /// The next acknowledgement. Cancel safe.
     fn acked(&mut self) -> impl Future<Output = Result<Acked, SinkError>> + Send;
+    /// How many records it wants in flight at most.
+    fn window(&self) -> usize {
+        usize::MAX
+    }
     /// Closes in good order. The driver bounds the time; dropping a link closes it at once.
     fn close(self) -> impl Future<Output = ()> + Send;
 }
@@ -61,6 +65,26 @@ pub struct Outgoing<'a> {
     pub names: &'a Arc<Names>,
     /// The event.
     pub event: CloudEvent<'a>,
+}
+
+/// What a sink's lane ends with, read when a link is opened: the driver resumes right after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tail {
+    /// The broker keeps nothing, or can't tell: go on from the cursor.
+    Unknown,
+    /// One lane for all sources, and its newest record; none when it is empty.
+    Lane(Option<Stored>),
+}
+
+/// A record as a broker keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Name of its source.
+    pub source: String,
+    /// The journal that numbered it.
+    pub journal: JournalId,
+    /// Its number.
+    pub seq: Seq,
 }
 
 /// What the broker has.
@@ -89,6 +113,8 @@ pub enum SinkError {
 /// What all drivers share.
 #[derive(Debug, Clone)]
 pub struct Context {
+    /// The bridge's name among others on the same bus.
+    pub instance: Arc<str>,
     /// The line.
     pub journal: Journal,
     /// Names of the sources, by [`SourceId`](crate::event::SourceId).

@@ -29,7 +29,7 @@ use self::{
     config::{Config, Credentials},
     link::Events,
 };
-use super::{Sink, SinkError};
+use super::{Sink, SinkError, Tail};
 use crate::config::{Address, UserInfo};
 
 /// Time for one server to answer; the driver's deadline bounds the whole.
@@ -113,7 +113,7 @@ impl Nats {
 impl Sink for Nats {
     type Link = Connection;
 
-    async fn open(&self) -> Result<Connection, SinkError> {
+    async fn open(&self) -> Result<(Connection, Tail), SinkError> {
         let server =
             self.next_server().ok_or_else(|| SinkError::Operator("`servers` is empty".to_owned()))?;
         let events = Arc::new(Events::default());
@@ -125,7 +125,8 @@ impl Sink for Nats {
         if client.set_server_pool("nats://127.0.0.1:1").await.is_err() {
             return Err(SinkError::Again(format!("{server} closed the connection at once")));
         }
-        Connection::open(client, events, server.to_string(), self.config.content_mode).await
+        let link = Connection::open(client, events, server.to_string(), self.config.content_mode).await?;
+        Ok((link, Tail::Unknown))
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 use tokio::io::{AsyncWriteExt as _, Stdout as Console};
 
 use self::config::{Config, Format};
-use super::{Acked, Link, Outgoing, Sink, SinkError};
+use super::{Acked, Link, Outgoing, Sink, SinkError, Tail};
 use crate::event::{Position, structured};
 
 /// Standard output.
@@ -30,9 +30,9 @@ impl Stdout {
 impl Sink for Stdout {
     type Link = Lines<Console>;
 
-    async fn open(&self) -> Result<Self::Link, SinkError> {
+    async fn open(&self) -> Result<(Self::Link, Tail), SinkError> {
         let terminal = std::io::stdout().is_terminal();
-        Ok(Lines { terminal, ..Lines::new(tokio::io::stdout(), self.format) })
+        Ok((Lines { terminal, ..Lines::new(tokio::io::stdout(), self.format) }, Tail::Unknown))
     }
 }
 
