@@ -17,6 +17,11 @@ pub struct Span(pub Duration);
 #[serde(try_from = "String")]
 pub struct Interval(pub Option<Duration>);
 
+/// How long something is kept: `"7d"`, or `"off"` for ever. Ten years at most, so that it fits every broker's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Age(pub Option<Duration>);
+
 /// A number of bytes: `"64MiB"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -26,10 +31,13 @@ pub struct Size(pub usize);
 pub(super) const SPAN: &str = "human-duration";
 /// The JSON Schema format of [`Interval`].
 pub(super) const INTERVAL: &str = "human-duration-or-off";
+/// The JSON Schema format of [`Age`].
+pub(super) const AGE: &str = "human-age-or-off";
 /// The JSON Schema format of [`Size`].
 pub(super) const SIZE: &str = "byte-size";
 
 const DAY: Duration = Duration::from_hours(24);
+const DECADE: Duration = Duration::from_hours(24 * 3653);
 
 impl Span {
     /// A span of whole seconds.
@@ -42,6 +50,13 @@ impl Interval {
     /// An interval of whole seconds.
     pub const fn seconds(seconds: u64) -> Self {
         Self(Some(Duration::from_secs(seconds)))
+    }
+}
+
+impl Age {
+    /// An age of whole days.
+    pub const fn days(days: u64) -> Self {
+        Self(Some(Duration::from_hours(24 * days)))
     }
 }
 
@@ -74,6 +89,24 @@ impl FromStr for Interval {
     }
 }
 
+impl FromStr for Age {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.trim() == "off" {
+            return Ok(Self(None));
+        }
+        let duration = humantime::parse_duration(text.trim()).map_err(|_| {
+            "is no duration: write a number and its unit, as in \"7d\" or \"12h\", or \"off\"".to_owned()
+        })?;
+        match duration {
+            Duration::ZERO => Err("must be more than zero: write \"off\" to keep all".to_owned()),
+            long if long > DECADE => Err("is more than ten years: write \"off\" to keep all".to_owned()),
+            right => Ok(Self(Some(right))),
+        }
+    }
+}
+
 impl FromStr for Size {
     type Err = String;
 
@@ -96,6 +129,19 @@ impl fmt::Display for Span {
 impl fmt::Display for Interval {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
+            Some(duration) => Span(duration).fmt(f),
+            None => f.write_str("off"),
+        }
+    }
+}
+
+impl fmt::Display for Age {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            // humantime writes 7days, and reads 7d as well.
+            Some(duration) if duration.as_nanos().is_multiple_of(DAY.as_nanos()) && duration < DAY * 30 => {
+                write!(f, "{}d", duration.as_nanos() / DAY.as_nanos())
+            }
             Some(duration) => Span(duration).fmt(f),
             None => f.write_str("off"),
         }
@@ -148,6 +194,7 @@ macro_rules! written_as_string {
 
 written_as_string!(Span, SPAN, "10s");
 written_as_string!(Interval, INTERVAL, "10s");
+written_as_string!(Age, AGE, "7d");
 written_as_string!(Size, SIZE, "64MiB");
 
 #[cfg(test)]
@@ -172,6 +219,18 @@ mod tests {
         }
         assert_eq!("10s".parse(), Ok(Interval(Some(Duration::from_secs(10)))));
         assert!("on".parse::<Interval>().unwrap_err().contains("off"));
+    }
+
+    #[test]
+    fn an_age_prints_as_it_is_read() {
+        for (text, printed) in [("7d", "7d"), ("off", "off"), ("90m", "1h 30m"), ("2years", "2years")] {
+            let age: Age = text.parse().unwrap();
+            assert_eq!(age.to_string(), printed);
+            assert_eq!(age.to_string().parse(), Ok(age));
+        }
+        for text in ["", "7", "0s", "11years", "ever"] {
+            text.parse::<Age>().unwrap_err();
+        }
     }
 
     #[test]

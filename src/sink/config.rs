@@ -8,13 +8,15 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "nats")]
 use super::nats;
 use super::stdout;
-use crate::config::Section;
+use crate::{config::Section, event::JournalId};
 
 /// One sink, as its driver needs it.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The time between two heartbeats; `None`: there are none.
     pub heartbeat: Option<Duration>,
+    /// The journal of another bridge after whose records this one may go on.
+    pub adopt: Option<JournalId>,
     /// Which sink it is.
     pub kind: Kind,
 }
@@ -71,9 +73,6 @@ pub(crate) fn absent(key: &str, word: &str) -> Option<&'static str> {
             "this cti-bridge was built without the feature `nats`: take a build that has it (cargo build --features nats)",
         ),
         ("type", "kafka") => Some("the Kafka sink comes with a later version: write \"nats\" or \"stdout\""),
-        ("mode", "jetstream") => Some(
-            "JetStream comes with a later version: write \"core\" (best effort: core NATS acknowledges nothing)",
-        ),
         _ => None,
     }
 }

@@ -141,7 +141,15 @@ pub fn spawn(context: &Context, index: usize, config: &config::Config) -> Task {
     };
     match &config.kind {
         #[cfg(feature = "nats")]
-        config::Kind::Nats(nats) => Box::pin(driver(nats.subject.clone()).run(nats::Nats::new(nats))),
+        config::Kind::Nats(nats) => {
+            let driver = driver(nats.subject.clone());
+            match nats.mode {
+                nats::config::Mode::Core => Box::pin(driver.run(nats::Nats::new(nats))),
+                nats::config::Mode::JetStream => {
+                    Box::pin(driver.run(nats::JetStream::new(nats, &context.sources, &context.instance)))
+                }
+            }
+        }
         config::Kind::Stdout(stdout) => {
             Box::pin(driver(Template::default()).run(stdout::Stdout::new(stdout)))
         }

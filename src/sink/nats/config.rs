@@ -1,6 +1,9 @@
 //! `[sinks.NAME]` with `type = "nats"`.
 
+mod jetstream;
 mod table;
+
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use secrecy::SecretString;
@@ -26,6 +29,27 @@ pub struct Config {
     pub trust: Trust,
     /// Where messages go.
     pub subject: Template,
+    /// What holds in [`Mode::JetStream`].
+    pub stream: Stream,
+}
+
+/// The stream, and how it is written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stream {
+    /// Its name; none: the bridge's own.
+    pub name: Option<String>,
+    /// Whether to create it, and to give it the subjects it lacks.
+    pub create: bool,
+    /// How long a new stream keeps a message; none: for ever.
+    pub max_age: Option<Duration>,
+    /// How much a new stream keeps.
+    pub max_bytes: i64,
+    /// On how many servers a new stream is kept.
+    pub replicas: usize,
+    /// Each message names the stream sequence that must come before it.
+    pub fence: bool,
+    /// Each message carries an id for the server's deduplication.
+    pub msg_id: bool,
 }
 
 /// How messages are published.
@@ -34,6 +58,8 @@ pub struct Config {
 pub enum Mode {
     /// Core NATS: nothing is acknowledged, so nothing is promised.
     Core,
+    /// A stream of our own: everything once, in order.
+    JetStream,
 }
 
 /// What to log in with.

@@ -118,6 +118,18 @@ fn encode(value: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// A message's size as a server counts it against its limits: headers as they are on the wire, and payload.
+pub(super) fn size(headers: &HeaderMap, payload: &Bytes) -> usize {
+    let lines: usize = headers
+        .iter()
+        .map(|(name, values)| {
+            let name: &str = name.as_ref();
+            values.iter().map(|value| name.len() + value.as_str().len() + 4).sum::<usize>()
+        })
+        .sum();
+    payload.len() + lines + "NATS/1.0\r\n\r\n".len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

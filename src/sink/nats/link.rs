@@ -1,59 +1,20 @@
 //! One connection to a NATS server.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::VecDeque, sync::Arc};
 
-use async_nats::{
-    Client, Event, ServerError, Subject, Subscriber, client::traits::Publisher as _, message::OutboundMessage,
-};
+use async_nats::{Client, Subject, Subscriber, client::traits::Publisher as _, message::OutboundMessage};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use tokio::sync::Notify;
 
-use super::headers::Envelopes;
+use super::{
+    connect::Connected,
+    events::Events,
+    headers::{Envelopes, size},
+};
 use crate::{
     event::Position,
     sink::{Acked, Link, Outgoing, SinkError, config::ContentMode},
 };
-
-/// What the client reports beside the answers.
-#[derive(Debug, Default)]
-pub(super) struct Events {
-    down: Notify,
-    /// The last error the server spoke of.
-    said: Mutex<Option<String>>,
-}
-
-impl Events {
-    pub(super) fn note(&self, event: &Event) {
-        if let Event::ServerError(error) = event {
-            let said = match error {
-                ServerError::AuthorizationViolation => "authorization violation".to_owned(),
-                ServerError::SlowConsumer(_) => return,
-                ServerError::Other(text) => text.clone(),
-            };
-            *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
-        }
-        if matches!(event, Event::ServerError(_) | Event::Disconnected | Event::Closed) {
-            self.down.notify_one();
-        }
-    }
-
-    fn error(&self, server: &str) -> SinkError {
-        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match said {
-            Some(said) if said.to_ascii_lowercase().contains("permissions violation") => {
-                SinkError::Operator(format!(
-                    "{server} says: {said}: allow the account to publish the subjects of `subject` and _INBOX.>, and to subscribe to _INBOX.>"
-                ))
-            }
-            Some(said) => SinkError::Again(format!("{server} says: {said}")),
-            None => SinkError::Again(format!("{server} closed the connection")),
-        }
-    }
-}
 
 /// One connection.
 #[derive(Debug)]
@@ -71,14 +32,10 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub(super) async fn open(
-        client: Client,
-        events: Arc<Events>,
-        server: String,
-        mode: ContentMode,
-    ) -> Result<Self, SinkError> {
+    pub(super) async fn open(connected: Connected, mode: ContentMode) -> Result<Self, SinkError> {
+        let Connected { client, events, server } = connected;
         let marker = Subject::from(client.new_inbox());
-        let markers = client.subscribe(marker.clone()).await.map_err(|_| events.error(&server))?;
+        let markers = client.subscribe(marker.clone()).await.map_err(|_| events.error())?;
         Ok(Self {
             client,
             events,
@@ -94,26 +51,19 @@ impl Connection {
     async fn publish(&self, message: OutboundMessage) -> Result<(), SinkError> {
         tokio::select! {
             biased;
-            sent = self.client.publish_message(message) => sent.map_err(|_| self.events.error(&self.server)),
-            () = self.events.down.notified() => Err(self.events.error(&self.server)),
+            sent = self.client.publish_message(message) => sent.map_err(|_| self.events.error()),
+            () = self.events.down() => Err(self.events.error()),
         }
     }
 
     /// The largest message the server takes: headers and payload together.
     fn fits(&self, headers: &async_nats::HeaderMap, payload: &Bytes) -> Result<(), String> {
         let limit = self.client.max_payload();
-        // The size on the wire; computed only for what may be too large.
+        // Computed only for what may be too large.
         if payload.len() + 4096 < limit {
             return Ok(());
         }
-        let lines: usize = headers
-            .iter()
-            .map(|(name, values)| {
-                let name: &str = name.as_ref();
-                values.iter().map(|value| name.len() + value.as_str().len() + 4).sum::<usize>()
-            })
-            .sum();
-        let size = payload.len() + lines + "NATS/1.0\r\n\r\n".len();
+        let size = size(headers, payload);
         if size <= limit {
             return Ok(());
         }
@@ -148,8 +98,8 @@ impl Link for Connection {
                 marker = self.markers.next() => marker
                     .and_then(|marker| marker.payload[..].try_into().ok().map(u64::from_le_bytes))
                     .map(Position)
-                    .ok_or_else(|| self.events.error(&self.server))?,
-                () = self.events.down.notified() => return Err(self.events.error(&self.server)),
+                    .ok_or_else(|| self.events.error())?,
+                () = self.events.down() => return Err(self.events.error()),
             });
         }
         let proven = self.proven.unwrap_or_default();

@@ -45,6 +45,6 @@ impl Table {
     /// Nothing can be wrong that the schema lets through.
     pub(crate) fn validate(self, _: &mut Section<'_>) -> crate::sink::config::Config {
         let config = Config { format: self.format };
-        crate::sink::config::Config { heartbeat: self.heartbeat.0, kind: Kind::Stdout(config) }
+        crate::sink::config::Config { heartbeat: self.heartbeat.0, adopt: None, kind: Kind::Stdout(config) }
     }
 }

@@ -5,9 +5,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Position;
 
-use super::{Config, Credentials, Mode};
+use super::{Config, Credentials, Mode, jetstream};
 use crate::{
-    config::{Address, Interval, Secret, Section},
+    config::{Address, Age, Interval, Secret, Section, Size},
     route::template::Template,
     sink::config::{Config as SinkConfig, ContentMode, Kind},
     tls::Trust,
@@ -16,13 +16,31 @@ use crate::{
 /// A NATS server or cluster.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(default)]
+#[allow(clippy::struct_excessive_bools, reason = "a table of switches, as the operator writes it")]
 pub struct Table {
     /// The servers of one cluster: `nats://host:4222`, or `tls://host:4222` for TLS.
     servers: Vec<Address>,
-    /// "core": core NATS, best effort.
-    mode: Mode,
+    /// "core": core NATS, best effort. "jetstream": a stream, everything once and in order.
+    pub(super) mode: Mode,
     /// The subject of each message. `{source}`, `{class}`, `{slug}` and `{entity}` are filled in.
-    subject: String,
+    pub(super) subject: String,
+    /// JetStream: the name of the stream; the bridge's `instance` if it is not set.
+    pub(super) stream: Option<String>,
+    /// JetStream: create the stream if there is none, and add the subjects it lacks.
+    pub(super) create_stream: bool,
+    /// JetStream: how long a created stream keeps a message, or "off".
+    pub(super) stream_max_age: Age,
+    /// JetStream: how much a created stream keeps; then the oldest goes.
+    pub(super) stream_max_bytes: Size,
+    /// JetStream: on how many servers of a cluster a created stream is kept.
+    #[schemars(range(min = 1, max = 5))]
+    pub(super) stream_replicas: i64,
+    /// JetStream: let the server refuse what would come twice or out of order. Off only if others write to the stream too.
+    pub(super) fence: bool,
+    /// JetStream: send `Nats-Msg-Id`, for a stream without `fence`.
+    pub(super) msg_id: bool,
+    /// JetStream: go on in a stream that another journal wrote: its id, as the refusal names it.
+    pub(super) adopt: Option<String>,
     /// "binary": `CloudEvents` attributes in headers. "structured": one JSON object.
     content_mode: ContentMode,
     /// The time between two heartbeats, or "off".
@@ -63,6 +81,14 @@ impl Default for Table {
             servers: "nats://127.0.0.1:4222".parse().into_iter().collect(),
             mode: Mode::Core,
             subject: "cti.v1.{source}.{class}.{slug}.{entity}".to_owned(),
+            stream: None,
+            create_stream: true,
+            stream_max_age: Age::days(7),
+            stream_max_bytes: Size(1 << 30),
+            stream_replicas: 1,
+            fence: true,
+            msg_id: false,
+            adopt: None,
             content_mode: ContentMode::Binary,
             heartbeat: Interval::seconds(10),
             credentials_file: None,
@@ -89,6 +115,8 @@ impl Table {
         check_servers(&self, section);
         let subject =
             self.subject.parse::<Template>().map_err(|error| section.problem("subject", error.to_string()));
+        let stream = jetstream::stream(&self, subject.as_ref().ok(), section);
+        let adopt = jetstream::adopt(&self, section);
         let credentials = self.credentials(section);
         let identity = (self.cert_file, self.key_file);
         let trust = section.trust(self.ca_file, identity, self.insecure_skip_verify);
@@ -104,8 +132,9 @@ impl Table {
             require_tls: self.require_tls,
             trust,
             subject: subject.ok()?,
+            stream,
         };
-        Some(SinkConfig { heartbeat: self.heartbeat.0, kind: Kind::Nats(Box::new(config)) })
+        Some(SinkConfig { heartbeat: self.heartbeat.0, adopt, kind: Kind::Nats(Box::new(config)) })
     }
 
     /// The one way to log in that is set. `None` goes with a problem.

@@ -1,0 +1,166 @@
+//! Connecting, alike in every mode.
+//!
+//! Each connection is a fresh client whose own reconnecting is off: it would resend what it buffered, behind the
+//! driver's back, and out of order. The next attempt goes to the next server, so that one that is down or has lost
+//! its disk does not hold up the others.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, ServerAddr};
+use secrecy::ExposeSecret as _;
+
+use super::{
+    config::{Config, Credentials},
+    events::Events,
+};
+use crate::{
+    config::{Address, UserInfo},
+    sink::SinkError,
+};
+
+/// Time for one server to answer; the driver's deadline bounds the whole.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How soon a connection that died without a word is noticed when nothing is in flight: twice this.
+const PING: Duration = Duration::from_secs(5);
+
+/// The servers of one cluster, and how to log in there.
+#[derive(Debug)]
+pub(super) struct Servers {
+    config: Config,
+    /// Counts the attempts, so that each tries the next server.
+    attempts: AtomicUsize,
+}
+
+/// One connection that has just been made.
+#[derive(Debug)]
+pub(super) struct Connected {
+    pub(super) client: Client,
+    pub(super) events: Arc<Events>,
+    /// What errors call the server.
+    pub(super) server: String,
+}
+
+impl Servers {
+    pub(super) fn new(config: &Config) -> Self {
+        Self { config: config.clone(), attempts: AtomicUsize::new(0) }
+    }
+
+    /// Connects to the next server. `allow` ends the sentence on a permission that is missing.
+    pub(super) async fn connect(&self, allow: String) -> Result<Connected, SinkError> {
+        let server =
+            self.next_server().ok_or_else(|| SinkError::Operator("`servers` is empty".to_owned()))?;
+        let events = Arc::new(Events::new(server.to_string(), allow));
+        let options = self.options(server, &events)?;
+        let address = ServerAddr::from_url(server.url().clone())
+            .map_err(|_| SinkError::Operator(format!("{server} is no NATS server's address")))?;
+        let client = options.connect(address).await.map_err(|error| refusal(server, &error))?;
+        // A lost connection stays lost: there is nothing at the only address left.
+        if client.set_server_pool("nats://127.0.0.1:1").await.is_err() {
+            return Err(SinkError::Again(format!("{server} closed the connection at once")));
+        }
+        Ok(Connected { client, events, server: server.to_string() })
+    }
+
+    fn options(&self, server: &Address, events: &Arc<Events>) -> Result<ConnectOptions, SinkError> {
+        let events = Arc::clone(events);
+        let options = ConnectOptions::new()
+            .name("cti-bridge")
+            .max_reconnects(1)
+            .ignore_discovered_servers()
+            .connection_timeout(CONNECT)
+            .ping_interval(PING)
+            .client_capacity(16 * 1024)
+            // Subjects are built from escaped tokens and checked templates.
+            .skip_subject_validation(true)
+            .event_callback(move |event| {
+                events.note(&event);
+                std::future::ready(())
+            })
+            .require_tls(self.config.require_tls);
+        let options = if self.uses_tls() {
+            let tls =
+                self.config.trust.client_config().map_err(|error| SinkError::Operator(error.to_string()))?;
+            options.tls_client_config(Arc::unwrap_or_clone(tls))
+        } else {
+            options
+        };
+        Ok(match &self.config.credentials {
+            // What stands in the URL. The client would take it from an address that it parsed itself, and show it in errors.
+            Credentials::None => match server.user_info() {
+                None => options,
+                Some(UserInfo { username, password: Some(password) }) => options.user_and_password(
+                    username.expose_secret().to_owned(),
+                    password.expose_secret().to_owned(),
+                ),
+                Some(UserInfo { username: token, password: None }) => {
+                    options.token(token.expose_secret().to_owned())
+                }
+            },
+            Credentials::File(text) => options.credentials(text.expose_secret()).map_err(|_| {
+                SinkError::Operator(
+                    "`credentials_file` is no NATS credentials file: make one with `nsc generate creds`"
+                        .to_owned(),
+                )
+            })?,
+            Credentials::Nkey(seed) => options.nkey(seed.expose_secret().to_owned()),
+            Credentials::Password { username, password } => {
+                options.user_and_password(username.clone(), password.expose_secret().to_owned())
+            }
+            Credentials::Token(token) => options.token(token.expose_secret().to_owned()),
+        })
+    }
+
+    fn uses_tls(&self) -> bool {
+        self.config.require_tls || self.config.trust != crate::tls::Trust::default()
+    }
+
+    fn next_server(&self) -> Option<&Address> {
+        let attempt = self.attempts.fetch_add(1, Ordering::Relaxed);
+        self.config.servers.get(attempt % self.config.servers.len().max(1))
+    }
+}
+
+fn refusal(server: &Address, error: &async_nats::ConnectError) -> SinkError {
+    match error.kind() {
+        ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
+            SinkError::Operator(format!(
+                "{server} refuses the credentials: check `username` and `password_file`, `token_file`, `nkey_file` or `credentials_file`"
+            ))
+        }
+        _ if is_tls(error) => SinkError::Operator(format!(
+            "no TLS with {server} ({}): set `ca_file` if its certificate is from a CA of your own",
+            cause(error)
+        )),
+        ConnectErrorKind::Dns => {
+            SinkError::Again(format!("the name in {server} does not resolve: check `servers` and the DNS"))
+        }
+        ConnectErrorKind::TimedOut => {
+            SinkError::Again(format!("{server} does not answer: is it up, and the way open?"))
+        }
+        _ => SinkError::Again(format!("can't connect to {server} ({}): is it up?", cause(error))),
+    }
+}
+
+/// The client reports most faults of TLS as faults of the connection.
+fn is_tls(error: &async_nats::ConnectError) -> bool {
+    let tls = |error: &std::io::Error| {
+        error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some()
+    };
+    error.kind() == ConnectErrorKind::Tls
+        || causes(error).any(|cause| cause.is::<rustls::Error>() || cause.downcast_ref().is_some_and(tls))
+}
+
+/// The innermost cause: the outer ones only say that connecting failed.
+fn cause(error: &async_nats::ConnectError) -> String {
+    causes(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+fn causes(error: &async_nats::ConnectError) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| error.source())
+}

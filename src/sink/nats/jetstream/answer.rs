@@ -1,0 +1,159 @@
+//! What the server answers, and what becomes of it: one table for all its errors.
+
+use async_nats::{Message, StatusCode};
+use serde::Deserialize;
+
+use crate::sink::SinkError;
+
+/// An error of JetStream (<https://github.com/nats-io/nats-server/blob/main/server/errors.json>).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Fault {
+    #[serde(default)]
+    pub(super) code: u16,
+    #[serde(default)]
+    pub(super) err_code: u32,
+    #[serde(default)]
+    pub(super) description: String,
+}
+
+/// The answer to a message.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Stored {
+        stream: String,
+        seq: u64,
+    },
+    Failed(Fault),
+    /// Nobody takes messages of this subject.
+    Nobody,
+    Unreadable,
+}
+
+/// What an error asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Disposition {
+    /// A new link, soon.
+    Again(&'static str),
+    /// Somebody must mend something: how.
+    Operator(&'static str),
+    /// The message itself can't be stored.
+    Refused(&'static str),
+}
+
+impl Answer {
+    pub(super) fn read(message: &Message) -> Self {
+        #[derive(Deserialize)]
+        struct Raw {
+            error: Option<Fault>,
+            #[serde(default)]
+            stream: String,
+            #[serde(default)]
+            seq: u64,
+        }
+        if message.status == Some(StatusCode::NO_RESPONDERS) {
+            return Self::Nobody;
+        }
+        match serde_json::from_slice(&message.payload) {
+            Ok(Raw { error: Some(fault), .. }) => Self::Failed(fault),
+            Ok(Raw { error: None, stream, seq }) => Self::Stored { stream, seq },
+            Err(_) => Self::Unreadable,
+        }
+    }
+}
+
+impl Fault {
+    /// The table.
+    pub(super) fn disposition(&self) -> Disposition {
+        use Disposition::{Again, Operator, Refused};
+        match self.err_code {
+            // Normal after trouble: a message before it is missing, or was stored by an old connection.
+            10071 => Again("the stream goes on after another message"),
+            // Too many messages wait in the server.
+            10167 => Again("the server is busy: fewer messages at once from now on"),
+            // No leader, an incomplete cluster, a raft group in change.
+            10004 | 10008 | 10041 => Again("the stream has no leader: are enough servers of the cluster up?"),
+            // A message of a batch was lost, or the stream was deleted under us: the next link finds out.
+            10037 | 10059 | 10063 => Again("the stream was changed"),
+            // `maximum bytes exceeded`, `maximum messages exceeded`, and the like, with the policy `new`.
+            10077 => {
+                Operator("the stream is full: raise its limits, or let it drop the oldest (`discard: old`)")
+            }
+            10054 => Refused("raise max_msg_size of the stream"),
+            10060 => Operator("the subject belongs to another stream: check `stream` and `subject`"),
+            10109 => Operator("unseal the stream, or choose another one with `stream`"),
+            10002 | 10023 | 10028 | 10047 => {
+                Operator("lower `stream_max_bytes`, or give JetStream and the account more storage")
+            }
+            10005 | 10074 => Operator("lower `stream_replicas`, or add servers to the cluster"),
+            10035 | 10039 | 10076 => Operator("switch JetStream on for the server and for the account"),
+            10065 => Operator(
+                "another stream has these subjects: name it as `stream`, or take them away from it, or choose another `subject`",
+            ),
+            10027 => Operator("raise the account's limit of streams, or name an existing one as `stream`"),
+            10058 => Again("somebody else has just created the stream"),
+            _ => Again("see the server's log"),
+        }
+    }
+
+    /// The error of a call that was not about one message.
+    pub(super) fn error(&self, server: &str, what: &str) -> SinkError {
+        let Self { code, err_code, description } = self;
+        let said = format!("{server} can't {what} ({code}/{err_code} {description})");
+        match self.disposition() {
+            Disposition::Again(remedy) => SinkError::Again(format!("{said}: {remedy}")),
+            Disposition::Operator(remedy) | Disposition::Refused(remedy) => {
+                SinkError::Operator(format!("{said}: {remedy}"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(payload: &'static str, status: Option<StatusCode>) -> Answer {
+        Answer::read(&Message {
+            subject: "s".into(),
+            reply: None,
+            payload: payload.into(),
+            headers: None,
+            status,
+            description: None,
+            length: 0,
+        })
+    }
+
+    #[test]
+    fn answers_are_told_apart() {
+        let stored = answer(r#"{"stream":"S","seq":7,"domain":"x"}"#, None);
+        assert_eq!(stored, Answer::Stored { stream: "S".to_owned(), seq: 7 });
+        assert_eq!(answer("", Some(StatusCode::NO_RESPONDERS)), Answer::Nobody);
+        assert_eq!(answer("+OK", None), Answer::Unreadable);
+        let failed = answer(
+            r#"{"error":{"code":400,"err_code":10071,"description":"wrong"},"stream":"S","seq":0}"#,
+            None,
+        );
+        let is_again = |fault: &Fault| matches!(fault.disposition(), Disposition::Again(_));
+        assert!(matches!(failed, Answer::Failed(fault) if is_again(&fault)));
+    }
+
+    #[test]
+    fn an_unknown_error_is_tried_again_with_the_servers_text() {
+        let fault = Fault { code: 500, err_code: 19999, description: "a new one".to_owned() };
+        let error = fault.error("nats://a", "store an event in stream S");
+        assert!(matches!(error, SinkError::Again(_)));
+        assert!(error.to_string().contains("500/19999 a new one"), "{error}");
+    }
+
+    #[test]
+    fn what_an_operator_must_mend_is_said() {
+        for (code, remedy) in
+            [(10077, "discard"), (10047, "storage"), (10074, "stream_replicas"), (10065, "subjects")]
+        {
+            let fault = Fault { code: 500, err_code: code, description: String::new() };
+            let error = fault.error("nats://a", "store");
+            assert!(matches!(error, SinkError::Operator(_)) && error.to_string().contains(remedy), "{error}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The few calls to the JetStream API.
+//!
+//! Made by hand, on the link's one client: the client's own context waits longer than a link may, and its types
+//! would drop what a newer server's stream has and this client does not know, when a subject is added.
+
+use std::time::Duration;
+
+use async_nats::{RequestErrorKind, jetstream::stream};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use super::answer::Fault;
+use crate::sink::{SinkError, nats::connect::Connected};
+
+/// Below the driver's deadline for opening a link, so that the cause is known when it passes.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// One stream, through one connection.
+#[derive(Debug)]
+pub(super) struct Api<'a> {
+    pub(super) connected: &'a Connected,
+    pub(super) stream: &'a str,
+}
+
+/// A stream as the server describes it.
+#[derive(Debug)]
+pub(super) struct Info {
+    /// As it came, for changing it.
+    pub(super) raw: Value,
+    pub(super) config: stream::Config,
+    pub(super) last_sequence: u64,
+}
+
+/// A stored message.
+#[derive(Debug, Deserialize)]
+pub(super) struct Kept {
+    pub(super) seq: u64,
+    #[serde(default)]
+    pub(super) subject: String,
+    /// Base64, as they were sent.
+    #[serde(default)]
+    pub(super) hdrs: String,
+    /// Base64.
+    #[serde(default)]
+    pub(super) data: String,
+}
+
+impl Api<'_> {
+    /// The stream, if there is one.
+    pub(super) async fn info(&self) -> Result<Option<Info>, SinkError> {
+        match self.call::<Described>("INFO", &Value::Null).await? {
+            Ok(described) => self.described(described).map(Some),
+            Err(Fault { err_code: 10059, .. }) => Ok(None),
+            Err(fault) => Err(self.error(&fault, "describe")),
+        }
+    }
+
+    pub(super) async fn create(&self, config: &stream::Config) -> Result<Info, SinkError> {
+        let config = serde_json::to_value(config).unwrap_or_default();
+        match self.call("CREATE", &config).await? {
+            Ok(described) => self.described(described),
+            Err(fault) => Err(self.error(&fault, "create")),
+        }
+    }
+
+    pub(super) async fn update(&self, config: &Value) -> Result<Info, SinkError> {
+        match self.call("UPDATE", config).await? {
+            Ok(described) => self.described(described),
+            Err(fault) => Err(self.error(&fault, "add subjects to")),
+        }
+    }
+
+    /// The newest message whose subject matches `filter`.
+    pub(super) async fn last(&self, filter: &str) -> Result<Option<Kept>, SinkError> {
+        #[derive(Deserialize)]
+        struct Found {
+            message: Kept,
+        }
+        match self.call::<Found>("MSG.GET", &json!({ "last_by_subj": filter })).await? {
+            Ok(found) => Ok(Some(found.message)),
+            // No message found.
+            Err(Fault { err_code: 10037, .. }) => Ok(None),
+            Err(fault) => Err(self.error(&fault, "read")),
+        }
+    }
+
+    fn error(&self, fault: &Fault, what: &str) -> SinkError {
+        fault.error(&self.connected.server, &format!("{what} stream {}", self.stream))
+    }
+
+    fn described(&self, Described { config, state }: Described) -> Result<Info, SinkError> {
+        let typed = stream::Config::deserialize(&config).map_err(|error| {
+            SinkError::Operator(format!(
+                "{} describes stream {} in a way this cti-bridge can't read ({error}): take a newer cti-bridge",
+                self.connected.server, self.stream
+            ))
+        })?;
+        Ok(Info { raw: config, config: typed, last_sequence: state.last_seq })
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        payload: &Value,
+    ) -> Result<Result<T, Fault>, SinkError> {
+        #[derive(Deserialize)]
+        struct Failed {
+            error: Fault,
+        }
+        let Connected { client, events, server } = self.connected;
+        let payload = if payload.is_null() { Vec::new() } else { payload.to_string().into_bytes() };
+        let subject = format!("$JS.API.STREAM.{what}.{}", self.stream);
+        let answer = tokio::select! {
+            biased;
+            () = events.down() => return Err(events.error()),
+            answer = timeout(PATIENCE, client.request(subject, payload.into())) => answer,
+        };
+        let answer = match answer {
+            Err(_) => Err(RequestErrorKind::TimedOut),
+            Ok(answer) => answer.map_err(|error| error.kind()),
+        };
+        let answer = answer.map_err(|kind| match kind {
+            RequestErrorKind::NoResponders => SinkError::Again(format!(
+                "{server} has no JetStream: switch it on (`jetstream {{}}` in its configuration) and give the account access; after a restart it may take a moment"
+            )),
+            RequestErrorKind::TimedOut => SinkError::Again(format!(
+                "{server} is up, but JetStream does not answer: does its cluster have a leader?"
+            )),
+            _ => events.error(),
+        })?;
+        if let Ok(Failed { error }) = serde_json::from_slice(&answer.payload) {
+            return Ok(Err(error));
+        }
+        serde_json::from_slice(&answer.payload).map(Ok).map_err(|error| {
+            SinkError::Again(format!(
+                "{server} answered STREAM.{what} with something unreadable ({error}): is it a nats-server?"
+            ))
+        })
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Described {
+    config: Value,
+    state: State,
+}
+
+#[derive(Debug, Deserialize)]
+struct State {
+    last_seq: u64,
+}

@@ -1,0 +1,172 @@
+//! What is wrong, or unwise, about a stream that exists.
+
+use std::time::Duration;
+
+use async_nats::jetstream::stream::{Config, DiscardPolicy, PersistenceMode, RetentionPolicy, StorageType};
+
+use super::stream::Ours;
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Finding {
+    /// The stream can't be used.
+    pub(super) fatal: bool,
+    /// What, and the remedy.
+    pub(super) sentence: String,
+}
+
+/// Less than this holds less than a weekend's outage of a consumer; said, as limits are often set without a thought.
+const FEW_BYTES: i64 = 64 << 20;
+const FEW_MESSAGES: i64 = 100_000;
+const SHORT: Duration = Duration::from_hours(1);
+
+/// All that is wrong about `config` for the subjects of ours.
+pub(super) fn findings(config: &Config, ours: &Ours) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    fatal(config, ours, |sentence| findings.push(Finding { fatal: true, sentence }));
+    unwise(config, ours, |sentence| findings.push(Finding { fatal: false, sentence }));
+    findings
+}
+
+fn fatal(config: &Config, ours: &Ours, mut find: impl FnMut(String)) {
+    let name = &config.name;
+    let anew = format!("name another one as `stream`, or `nats stream rm {name}` and let it be created anew");
+    if config.mirror.is_some() {
+        find(format!("it is a mirror, which nobody can publish to: {anew}"));
+        // What follows is the mirrored one's.
+        return;
+    }
+    match config.retention {
+        RetentionPolicy::Limits => {}
+        RetentionPolicy::Interest | RetentionPolicy::WorkQueue => {
+            find(format!(
+                "its retention is not `limits`, so its end vanishes when consumers have read it: {anew}"
+            ));
+        }
+    }
+    if config.sealed {
+        find(format!("it is sealed, so nothing can be added: {anew}"));
+    }
+    if config.no_ack {
+        find(format!("it answers no publisher (`no_ack`): `nats stream edit {name} --ack`"));
+    }
+    if config.subject_transform.is_some() {
+        find(format!("it renames subjects (`subject_transform`), so its end can't be read: {anew}"));
+    }
+    let missing = missing(config, ours);
+    if !missing.is_empty() {
+        find(format!(
+            "it does not take {}: set `create_stream = true`, or `nats stream edit {name} --subjects={}`",
+            missing.join(", "),
+            config.subjects.iter().chain(&missing).map(String::as_str).collect::<Vec<_>>().join(",")
+        ));
+    }
+    let outside: Vec<&str> = ours
+        .outside
+        .iter()
+        .filter(|out| config.subjects.iter().any(|it| overlaps(it, out)))
+        .map(String::as_str)
+        .collect();
+    if !outside.is_empty() {
+        find(format!(
+            "it also takes {}, which are not part of the order: `nats stream edit {name} --subjects={}`",
+            outside.join(", "),
+            ours.subjects.join(",")
+        ));
+    }
+}
+
+fn unwise(config: &Config, ours: &Ours, mut find: impl FnMut(String)) {
+    let name = &config.name;
+    if config.discard == DiscardPolicy::New {
+        find(format!(
+            "when it is full, it refuses new events, and delivery stands still: `nats stream edit {name} --discard=old`"
+        ));
+    }
+    if config.storage == StorageType::Memory {
+        find(
+            "it is kept in memory, so a restart of the server empties it: create it anew with file storage"
+                .to_owned(),
+        );
+    }
+    if config.persist_mode == Some(PersistenceMode::Async) {
+        find("it confirms before it has written (`persist_mode: async`), so a crash of the server loses confirmed events: create it anew without".to_owned());
+    }
+    if config.max_bytes > 0 && config.max_bytes < FEW_BYTES {
+        find(format!(
+            "it keeps {} bytes only, less than 64 MiB: `nats stream edit {name} --max-bytes=1GiB`",
+            config.max_bytes
+        ));
+    }
+    if config.max_messages > 0 && config.max_messages < FEW_MESSAGES {
+        find(format!(
+            "it keeps {} messages only, less than {FEW_MESSAGES}: `nats stream edit {name} --max-msgs=-1`",
+            config.max_messages
+        ));
+    }
+    if !config.max_age.is_zero() && config.max_age < SHORT {
+        find(format!(
+            "it keeps messages for {} only, less than an hour: `nats stream edit {name} --max-age=7d`",
+            humantime::format_duration(config.max_age)
+        ));
+    }
+    if config.max_messages_per_subject > 0 {
+        find(format!(
+            "it keeps {} messages of each subject only, so older ones vanish from the middle: `nats stream edit {name} --max-msgs-per-subject=-1`",
+            config.max_messages_per_subject
+        ));
+    }
+    if config.sources.as_ref().is_some_and(|sources| !sources.is_empty()) {
+        find("other streams flow into it (`sources`), so its end may not be ours: give them a stream of their own".to_owned());
+    }
+    let foreign: Vec<&str> = config
+        .subjects
+        .iter()
+        .filter(|subject| !ours.subjects.iter().any(|own| covers(own, subject)))
+        .map(String::as_str)
+        .collect();
+    if !foreign.is_empty() {
+        find(format!(
+            "it also takes {}, so its end may not be ours: `nats stream edit {name} --subjects={}`",
+            foreign.join(", "),
+            ours.subjects.join(",")
+        ));
+    }
+}
+
+/// Which of our subjects it does not take.
+pub(super) fn missing(config: &Config, ours: &Ours) -> Vec<String> {
+    let taken = |own: &&String| config.subjects.iter().any(|subject| covers(subject, own));
+    ours.subjects.iter().filter(|own| !taken(own)).cloned().collect()
+}
+
+/// Whether all that matches `narrow` matches `wide` too.
+pub(super) fn covers(wide: &str, narrow: &str) -> bool {
+    let (mut wide, mut narrow) = (wide.split('.'), narrow.split('.'));
+    loop {
+        match (wide.next(), narrow.next()) {
+            (None, None) => return true,
+            (Some(">"), Some(_)) => return true,
+            (Some("*"), Some(token)) if token != ">" => {}
+            (Some(one), Some(other)) if one == other => {}
+            _ => return false,
+        }
+    }
+}
+
+/// Whether something matches both.
+fn overlaps(one: &str, other: &str) -> bool {
+    let (mut one, mut other) = (one.split('.'), other.split('.'));
+    loop {
+        match (one.next(), other.next()) {
+            (None, None) => return true,
+            (Some(">"), Some(_)) | (Some(_), Some(">")) => return true,
+            (Some(a), Some(b)) if a == b || a == "*" || b == "*" => {}
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "findings_tests.rs"]
+mod tests;

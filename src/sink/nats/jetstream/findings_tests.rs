@@ -1,0 +1,89 @@
+//! Each finding alone.
+
+use async_nats::jetstream::stream::{Source, SubjectTransform};
+
+use super::*;
+
+fn ours() -> Ours {
+    Ours::new("S".to_owned(), &crate::route::template::Template::default(), &["a".to_owned()])
+}
+
+fn good() -> Config {
+    Config { name: "S".to_owned(), subjects: ours().subjects, ..Config::default() }
+}
+
+/// A change, whether it is fatal, and part of the sentence.
+type Case = (fn(&mut Config), bool, &'static str);
+
+const CASES: &[Case] = &[
+    (|c| c.retention = RetentionPolicy::WorkQueue, true, "retention"),
+    (|c| c.retention = RetentionPolicy::Interest, true, "retention"),
+    (|c| c.sealed = true, true, "sealed"),
+    (|c| c.no_ack = true, true, "--ack"),
+    (|c| c.mirror = Some(Source::default()), true, "mirror"),
+    (
+        |c| {
+            c.subject_transform =
+                Some(SubjectTransform { source: "a".to_owned(), destination: "b".to_owned() });
+        },
+        true,
+        "subject_transform",
+    ),
+    (|c| c.subjects.truncate(1), true, "--subjects=cti.v1.a.event.>,cti.v1.a.bridge.>"),
+    (|c| c.subjects = vec!["cti.v1.a.>".to_owned()], true, "cti.v1.a.status.>, cti.v1.a.dlq.>"),
+    (|c| c.discard = DiscardPolicy::New, false, "--discard=old"),
+    (|c| c.storage = StorageType::Memory, false, "memory"),
+    (|c| c.persist_mode = Some(PersistenceMode::Async), false, "persist_mode"),
+    (|c| c.max_bytes = 1 << 20, false, "64 MiB"),
+    (|c| c.max_messages = 10, false, "100000"),
+    (|c| c.max_age = Duration::from_mins(1), false, "1m only, less than an hour"),
+    (|c| c.max_messages_per_subject = 1, false, "--max-msgs-per-subject=-1"),
+    (|c| c.sources = Some(vec![Source::default()]), false, "sources"),
+    (|c| c.subjects.push("other.>".to_owned()), false, "also takes other.>"),
+];
+
+#[test]
+fn each_is_found_and_says_its_remedy() {
+    assert_eq!(findings(&good(), &ours()), []);
+    for (change, fatal, part) in CASES {
+        let mut config = good();
+        change(&mut config);
+        let found = findings(&config, &ours());
+        assert!(
+            found.iter().any(|finding| finding.fatal == *fatal && finding.sentence.contains(part)),
+            "{part}: {found:?}"
+        );
+        assert!(*fatal || found.iter().all(|finding| !finding.fatal), "{part}: {found:?}");
+        assert!(found.iter().all(|finding| finding.sentence.contains(": ")), "no remedy: {found:?}");
+    }
+}
+
+#[test]
+fn what_does_no_harm_is_not_mentioned() {
+    let sources = Some(Vec::new());
+    let config = Config {
+        allow_rollup: true,
+        max_bytes: 1 << 30,
+        max_age: Duration::from_hours(24),
+        num_replicas: 3,
+        sources,
+        ..good()
+    };
+    assert_eq!(findings(&config, &ours()), []);
+}
+
+#[test]
+fn wildcards_cover_and_overlap() {
+    for (wide, narrow, covered, overlapping) in [
+        ("a.>", "a.b.c", true, true),
+        ("a.>", "a", false, false),
+        ("a.*", "a.b", true, true),
+        ("a.*", "a.>", false, true),
+        ("a.b", "a.*", false, true),
+        (">", "a.>", true, true),
+        ("a.*.c", "a.b.d", false, false),
+    ] {
+        assert_eq!(covers(wide, narrow), covered, "{wide} {narrow}");
+        assert_eq!(overlaps(wide, narrow), overlapping, "{wide} {narrow}");
+    }
+}
