@@ -1,13 +1,9 @@
 //! One connection that publishes to the stream.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_nats::{
-    Client, HeaderMap, HeaderValue, Message, Subject, Subscriber,
-    client::traits::Publisher as _,
-    header::{NATS_EXPECTED_LAST_SEQUENCE, NATS_MESSAGE_ID},
-    jetstream::stream,
-    message::OutboundMessage,
+    Client, Message, Subscriber, client::traits::Publisher as _, jetstream::stream, message::OutboundMessage,
 };
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -15,24 +11,19 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{
     answer::{Answer, Disposition},
+    draft::{Drafts, Ready},
+    flight::{Flight, Wrong},
     shared::Shared,
 };
 use crate::{
-    event::{Mark, Position},
+    event::Position,
     sink::{
         Acked, Link, Outgoing, SinkError,
         config::ContentMode,
-        nats::{
-            config,
-            connect::Connected,
-            events::Events,
-            headers::{Envelopes, size},
-        },
+        nats::{config, connect::Connected, events::Events, headers::Envelopes},
     },
 };
 
-/// With the fence one answer proves all messages before it, and each costs as much as a sixth of a message.
-const ASK_EACH: usize = 16;
 /// For an answer. Below the driver's deadline, so that the cause is known when it passes.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// For an empty message to come back.
@@ -48,52 +39,13 @@ pub struct Publisher {
     server: String,
     stream: String,
     replicas: usize,
-    envelopes: Envelopes,
+    drafts: Drafts,
     inbox: String,
     answers: Subscriber,
     shared: Arc<Shared>,
-    /// The largest message that both server and stream take.
-    limit: (usize, &'static str),
-    fenced: bool,
-    msg_id: bool,
-    /// The stream's sequence once everything that was taken is stored.
-    last: u64,
-    /// The newest message that was published.
-    sent: Option<Position>,
-    /// How many were published since the newest that asks for an answer.
-    unasked: usize,
-    asked: VecDeque<Asked>,
-    refused: VecDeque<Refused>,
-    /// Everything up to here is stored.
-    proven: Option<Position>,
-    /// Everything up to here the driver knows of.
-    reported: Option<Position>,
+    flight: Flight,
     /// Until when the probe that is under way has to be back.
     probe: Option<Instant>,
-}
-
-/// A message that asks for an answer.
-#[derive(Debug)]
-struct Asked {
-    position: Position,
-    seq: u64,
-    at: Instant,
-}
-
-/// A message that was not sent, and what has to be proven before it is reported.
-#[derive(Debug)]
-struct Refused {
-    position: Position,
-    after: Option<Position>,
-    reason: String,
-}
-
-/// A numbered message, ready to go.
-#[derive(Debug)]
-struct Ready {
-    position: Position,
-    seq: u64,
-    message: OutboundMessage,
 }
 
 impl Publisher {
@@ -109,79 +61,21 @@ impl Publisher {
         let (mode, settings) = settings;
         let inbox = client.new_inbox();
         let answers = client.subscribe(format!("{inbox}.*")).await.map_err(|_| events.error())?;
-        let payload = (client.max_payload(), "max_payload of the server");
-        let message = usize::try_from(stream.max_message_size).ok().filter(|size| *size > 0);
-        let limit = message.map_or(payload, |size| payload.min((size, "max_msg_size of the stream")));
+        let envelopes = Envelopes::new(mode);
+        let drafts = Drafts::new(envelopes, &server, client.max_payload(), settings, stream, last);
         Ok(Self {
             client,
             events,
             server,
             stream: stream.name.clone(),
             replicas: stream.num_replicas,
-            envelopes: Envelopes::new(mode),
+            drafts,
             inbox,
             answers,
             shared,
-            limit,
-            fenced: settings.fence,
-            msg_id: settings.msg_id,
-            last,
-            sent: None,
-            unasked: 0,
-            asked: VecDeque::new(),
-            refused: VecDeque::new(),
-            proven: None,
-            reported: None,
+            flight: Flight::new(settings.fence),
             probe: None,
         })
-    }
-
-    /// The message of a numbered event, or why it can't be sent.
-    fn ready(&mut self, position: Position, outgoing: &Outgoing<'_>) -> Result<Ready, String> {
-        if let Some(reason) = self.shared.refused(position) {
-            return Err(reason);
-        }
-        let mut message = self.message(outgoing)?;
-        let headers = message.headers.get_or_insert_with(HeaderMap::new);
-        if self.fenced {
-            headers.insert(NATS_EXPECTED_LAST_SEQUENCE, HeaderValue::from(self.last));
-        }
-        if let (true, Mark::Numbered { seq, .. }) = (self.msg_id, outgoing.event.mark) {
-            let source = outgoing.event.source.trim_start_matches("/cti/");
-            let id = format!("{source}:{}-{}", outgoing.event.journal, seq.0);
-            let id = id.parse::<HeaderValue>();
-            headers
-                .insert(NATS_MESSAGE_ID, id.map_err(|_| "its source's name can't be a header".to_owned())?);
-        }
-        self.fits(headers, &message.payload)?;
-        self.last += 1;
-        Ok(Ready { position, seq: self.last, message })
-    }
-
-    fn message(&mut self, outgoing: &Outgoing<'_>) -> Result<OutboundMessage, String> {
-        let (headers, payload) = self
-            .envelopes
-            .message(outgoing.names, &outgoing.event)
-            .ok_or_else(|| "an attribute can't be a header: please report this".to_owned())?;
-        let subject = Subject::from_utf8(outgoing.names.destination.clone())
-            .map_err(|_| "its subject is not UTF-8: check `subject`".to_owned())?;
-        Ok(OutboundMessage { subject, reply: None, payload, headers: Some(headers) })
-    }
-
-    fn fits(&self, headers: &HeaderMap, payload: &Bytes) -> Result<(), String> {
-        let (limit, name) = self.limit;
-        // Computed only for what may be too large.
-        if payload.len() + 4096 < limit {
-            return Ok(());
-        }
-        let size = size(headers, payload);
-        if size <= limit {
-            return Ok(());
-        }
-        Err(format!(
-            "{size} bytes are more than {} takes for {} ({limit}): raise {name}",
-            self.server, self.stream
-        ))
     }
 
     async fn publish(&self, message: OutboundMessage) -> Result<(), SinkError> {
@@ -194,30 +88,10 @@ impl Publisher {
 
     async fn publish_numbered(&mut self, ready: Ready, is_last: bool) -> Result<(), SinkError> {
         let Ready { position, seq, mut message } = ready;
-        self.unasked += 1;
-        if is_last || self.unasked >= ASK_EACH || !self.fenced || self.shared.is_careful() {
-            self.unasked = 0;
+        if self.flight.send(position, seq, is_last, self.shared.is_careful()) {
             message.reply = Some(format!("{}.{}", self.inbox, position.0).into());
-            self.asked.push_back(Asked { position, seq, at: Instant::now() });
         }
-        self.publish(message).await?;
-        self.sent = Some(position);
-        Ok(())
-    }
-
-    /// What there is to report.
-    fn due(&mut self) -> Option<Acked> {
-        if let Some(Refused { position, reason, .. }) =
-            self.refused.pop_front_if(|it| it.after <= self.proven)
-        {
-            self.reported = Some(position);
-            return Some(Acked { through: position, refused: Some(reason) });
-        }
-        if self.proven <= self.reported {
-            return None;
-        }
-        self.reported = self.proven;
-        self.proven.map(|through| Acked { through, refused: None })
+        self.publish(message).await
     }
 
     fn take(&mut self, message: &Message) -> Result<(), SinkError> {
@@ -251,24 +125,18 @@ impl Publisher {
 
     fn stored(&mut self, position: Position, seq: u64) -> Result<(), SinkError> {
         let Self { server, stream, .. } = self;
-        let mut expected = None;
-        while let Some(asked) = self.asked.pop_front_if(|asked| asked.position <= position) {
-            if !self.fenced && asked.position != position {
-                return Err(SinkError::Again(format!(
-                    "{server} left out an answer for stream {stream}: the event may not be stored"
-                )));
-            }
-            expected = Some(asked.seq);
-        }
-        if self.fenced && expected.is_some_and(|expected| expected != seq) {
-            return Err(SinkError::Again(format!(
-                "{server} stored an event as {seq} of stream {stream}, where {} was due: does it honour Nats-Expected-Last-Sequence?",
-                expected.unwrap_or_default()
-            )));
-        }
+        self.flight.stored(position, seq).map_err(|wrong| {
+            SinkError::Again(match wrong {
+                Wrong::LeftOut => format!(
+                    "{server} left out an answer for stream {stream}: the event may not be stored; see the server's log"
+                ),
+                Wrong::Sequence(due) => format!(
+                    "{server} stored an event as {seq} of stream {stream}, where {due} was due: does it honour Nats-Expected-Last-Sequence?"
+                ),
+            })
+        })?;
         self.probe = None;
-        self.proven = self.proven.max(Some(position));
-        if self.proven == self.sent {
+        if self.flight.is_over() {
             self.shared.grow();
         }
         Ok(())
@@ -276,7 +144,7 @@ impl Publisher {
 
     /// When patience ends.
     fn deadline(&self) -> Option<Instant> {
-        self.probe.or_else(|| self.asked.front().map(|asked| asked.at + PATIENCE))
+        self.probe.or_else(|| self.flight.overdue(PATIENCE))
     }
 
     /// An answer is overdue: asks the server for a sign of life, or finds that there was none.
@@ -315,23 +183,23 @@ impl Link for Publisher {
         for outgoing in batch {
             let Some(position) = outgoing.position else {
                 // Outside the stream, so without fence and answer. What can't be sent is not worth an error.
-                if let Ok(message) = self.message(outgoing)
-                    && let Some(headers) = &message.headers
-                    && self.fits(headers, &message.payload).is_ok()
-                {
+                if let Ok(message) = self.drafts.status(outgoing) {
                     self.publish(message).await?;
                 }
                 continue;
             };
-            match self.ready(position, outgoing) {
+            let ready = match self.shared.refused(position) {
+                Some(reason) => Err(reason),
+                None => self.drafts.ready(position, outgoing),
+            };
+            match ready {
                 Ok(ready) => {
                     if let Some(before) = held.replace(ready) {
                         self.publish_numbered(before, false).await?;
                     }
                 }
                 Err(reason) => {
-                    let after = held.as_ref().map(|held| held.position).or(self.sent);
-                    self.refused.push_back(Refused { position, after, reason });
+                    self.flight.refuse(position, held.as_ref().map(|held| held.position), reason);
                 }
             }
         }
@@ -343,7 +211,7 @@ impl Link for Publisher {
 
     async fn acked(&mut self) -> Result<Acked, SinkError> {
         loop {
-            if let Some(acked) = self.due() {
+            if let Some(acked) = self.flight.due() {
                 return Ok(acked);
             }
             let deadline = self.deadline();

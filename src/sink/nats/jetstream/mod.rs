@@ -19,7 +19,9 @@
 
 mod answer;
 mod api;
+mod draft;
 mod findings;
+mod flight;
 mod link;
 mod shared;
 mod stream;

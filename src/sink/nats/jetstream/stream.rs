@@ -172,6 +172,6 @@ mod tests {
         let want = list(&["a.event.>", "a.bridge.>"]);
         assert_eq!(widened(&[], &want), want);
         let have = list(&["a.event.x", "other", "a.bridge.>"]);
-        assert_eq!(widened(&have, &want), ["other", "a.bridge.>", "a.event.>"]);
+        assert_eq!(widened(&have, &want), ["other", "a.event.>", "a.bridge.>"]);
     }
 }

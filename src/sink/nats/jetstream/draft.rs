@@ -1,0 +1,114 @@
+//! Messages of the stream: what a stored message looks like, and which one no server would store.
+
+use async_nats::{
+    HeaderMap, HeaderValue, Subject,
+    header::{NATS_EXPECTED_LAST_SEQUENCE, NATS_MESSAGE_ID},
+    jetstream::stream,
+    message::OutboundMessage,
+};
+use bytes::Bytes;
+
+use crate::{
+    event::{Mark, Position},
+    sink::{
+        Outgoing,
+        nats::{
+            config,
+            headers::{Envelopes, size},
+        },
+    },
+};
+
+/// Makes the messages of one link, each with the fence that follows from the one before.
+#[derive(Debug)]
+pub(super) struct Drafts {
+    envelopes: Envelopes,
+    /// What its refusals call the stream.
+    place: String,
+    /// The largest message that both server and stream take, and who sets it.
+    limit: (usize, &'static str),
+    fenced: bool,
+    msg_id: bool,
+    /// The stream's sequence once everything that was made is stored.
+    last: u64,
+}
+
+/// A numbered message, ready to go.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub(super) position: Position,
+    pub(super) seq: u64,
+    pub(super) message: OutboundMessage,
+}
+
+impl Drafts {
+    /// Goes on after the stream's sequence `last`, at a server that takes `max_payload` bytes.
+    pub(super) fn new(
+        envelopes: Envelopes,
+        server: &str,
+        max_payload: usize,
+        settings: &config::Stream,
+        stream: &stream::Config,
+        last: u64,
+    ) -> Self {
+        let payload = (max_payload, "max_payload of the server");
+        let message = usize::try_from(stream.max_message_size).ok().filter(|size| *size > 0);
+        Self {
+            envelopes,
+            place: format!("stream {} at {server}", stream.name),
+            limit: message.map_or(payload, |size| payload.min((size, "max_msg_size of the stream"))),
+            fenced: settings.fence,
+            msg_id: settings.msg_id,
+            last,
+        }
+    }
+
+    /// The message of a numbered event, or why it can't be sent.
+    pub(super) fn ready(&mut self, position: Position, outgoing: &Outgoing<'_>) -> Result<Ready, String> {
+        let mut message = self.message(outgoing)?;
+        let headers = message.headers.get_or_insert_with(HeaderMap::new);
+        if self.fenced {
+            headers.insert(NATS_EXPECTED_LAST_SEQUENCE, HeaderValue::from(self.last));
+        }
+        if let (true, Mark::Numbered { seq, .. }) = (self.msg_id, outgoing.event.mark) {
+            let source = outgoing.event.source.trim_start_matches("/cti/");
+            let id = format!("{source}:{}-{}", outgoing.event.journal, seq.0);
+            let id = id.parse::<HeaderValue>();
+            headers
+                .insert(NATS_MESSAGE_ID, id.map_err(|_| "its source's name can't be a header".to_owned())?);
+        }
+        self.fits(Some(headers), &message.payload)?;
+        self.last += 1;
+        Ok(Ready { position, seq: self.last, message })
+    }
+
+    /// The message of an event outside the order.
+    pub(super) fn status(&mut self, outgoing: &Outgoing<'_>) -> Result<OutboundMessage, String> {
+        let message = self.message(outgoing)?;
+        self.fits(message.headers.as_ref(), &message.payload)?;
+        Ok(message)
+    }
+
+    fn message(&mut self, outgoing: &Outgoing<'_>) -> Result<OutboundMessage, String> {
+        let (headers, payload) = self
+            .envelopes
+            .message(outgoing.names, &outgoing.event)
+            .ok_or_else(|| "an attribute can't be a header: please report this".to_owned())?;
+        let subject = Subject::from_utf8(outgoing.names.destination.clone())
+            .map_err(|_| "its subject is not UTF-8: check `subject`".to_owned())?;
+        Ok(OutboundMessage { subject, reply: None, payload, headers: Some(headers) })
+    }
+
+    fn fits(&self, headers: Option<&HeaderMap>, payload: &Bytes) -> Result<(), String> {
+        let (limit, name) = self.limit;
+        // Computed only for what may be too large.
+        if payload.len() + 4096 < limit {
+            return Ok(());
+        }
+        let size = headers.map_or(payload.len(), |headers| size(headers, payload));
+        if size <= limit {
+            return Ok(());
+        }
+        Err(format!("{size} bytes are more than {} takes ({limit}): raise {name}", self.place))
+    }
+}
