@@ -13,7 +13,9 @@ pub(crate) struct Nats {
     child: Option<Child>,
     port: u16,
     config: PathBuf,
-    _dir: TempDir,
+    dir: TempDir,
+    /// The largest file it can write, in the shell's blocks: as a full disk is to it.
+    largest: Option<u32>,
 }
 
 fn program() -> PathBuf {
@@ -22,20 +24,35 @@ fn program() -> PathBuf {
 }
 
 impl Nats {
-    /// Starts one, with further lines of configuration.
+    /// Starts one, with further lines of configuration, where `$DIR` is a directory of its own that outlives [`Nats::kill`].
     pub(crate) async fn start(extra: &str) -> Self {
+        Self::start_with(extra, None).await
+    }
+
+    /// Starts one whose files can't grow beyond so many blocks: the disk is full for it.
+    pub(crate) async fn start_with(extra: &str, largest: Option<u32>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let config = dir.path().join("nats.conf");
+        let extra = extra.replace("$DIR", dir.path().to_str().unwrap());
         std::fs::write(&config, format!("listen: \"127.0.0.1:{port}\"\n{extra}\n")).unwrap();
-        let mut nats = Self { child: None, port, config, _dir: dir };
+        let mut nats = Self { child: None, port, config, dir, largest };
         nats.up().await;
         nats
     }
 
     /// Starts it again, on the same port.
     pub(crate) async fn up(&mut self) {
-        let mut command = Command::new(program());
+        let mut command = match self.largest {
+            None => Command::new(program()),
+            Some(blocks) => {
+                // Ignored, the signal of a write beyond the limit becomes the error a full disk gives.
+                let mut shell = Command::new("sh");
+                let limit = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+                shell.args(["-c", &limit]).arg(program());
+                shell
+            }
+        };
         command.arg("-c").arg(&self.config).stdout(Stdio::null()).stderr(Stdio::null());
         self.child = Some(command.spawn().unwrap());
         let deadline = std::time::Instant::now() + Duration::from_secs(20);
@@ -51,6 +68,25 @@ impl Nats {
             child.kill().unwrap();
             child.wait().unwrap();
         }
+    }
+
+    /// Frees the disk of [`Nats::start_with`]; it needs a restart to notice.
+    #[allow(dead_code, reason = "not every test fills a disk")]
+    pub(crate) fn free(&mut self) {
+        self.largest = None;
+    }
+
+    /// Sends it a signal: `STOP`, `CONT`, `TERM`.
+    #[allow(dead_code, reason = "not every test stops a server")]
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+    }
+
+    /// The directory of its own.
+    #[allow(dead_code, reason = "not every test looks into it")]
+    pub(crate) fn dir(&self) -> &std::path::Path {
+        self.dir.path()
     }
 
     /// `nats://127.0.0.1:PORT`.
