@@ -218,3 +218,12 @@ fn identity(message: &async_nats::Message) -> String {
     let body: serde_json::Value = serde_json::from_slice(&message.payload).unwrap();
     format!("{} {}", body["source"].as_str().unwrap(), body["id"].as_str().unwrap())
 }
+
+/// How many messages the stream holds; none before it is there.
+#[allow(dead_code, reason = "not every test waits for the first")]
+pub(crate) async fn count(url: &str) -> u64 {
+    match context(url).await.get_stream(STREAM).await {
+        Ok(stream) => stream.cached_info().state.messages,
+        Err(_) => 0,
+    }
+}

@@ -62,6 +62,11 @@ impl Answer {
 }
 
 impl Fault {
+    /// The fence held.
+    pub(super) fn is_wrong_sequence(&self) -> bool {
+        self.err_code == 10071
+    }
+
     /// The table.
     pub(super) fn disposition(&self) -> Disposition {
         use Disposition::{Again, Operator, Refused};

@@ -89,6 +89,11 @@ impl Flight {
         Ok(())
     }
 
+    /// Whether an answer is missing that should have come before that for `position`.
+    pub(super) fn is_left_out(&self, position: Position) -> bool {
+        self.asked.front().is_some_and(|asked| asked.position < position)
+    }
+
     /// Whether everything that was published is stored.
     pub(super) fn is_over(&self) -> bool {
         self.proven == self.sent

@@ -108,6 +108,9 @@ impl Publisher {
             Answer::Stored { seq, .. } => self.stored(position, seq),
             Answer::Failed(fault) => {
                 self.shared.shrink();
+                if fault.is_wrong_sequence() && self.replicas <= 1 && self.flight.is_left_out(position) {
+                    return Err(self.stuck());
+                }
                 if let Disposition::Refused(remedy) = fault.disposition() {
                     let reason = format!("{} ({}): {remedy}", fault.description, fault.err_code);
                     self.shared.refuse(position, reason);
@@ -162,7 +165,8 @@ impl Publisher {
     }
 
     /// The server is alive and stores nothing. A single one can only do that when its disk fails: it then leaves
-    /// the failing message without an answer, and all later ones too. In a cluster it may be an election.
+    /// the failing message without an answer, and refuses what follows as out of sequence. In a cluster it may be
+    /// an election, and answers need not come in order.
     fn stuck(&self) -> SinkError {
         let Self { server, stream, .. } = self;
         if self.replicas > 1 {
