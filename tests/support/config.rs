@@ -41,11 +41,13 @@ impl Place {
         path
     }
 
+    #[allow(dead_code, reason = "not every test sets a variable")]
     pub(crate) fn var(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.into(), value.into()));
         self
     }
 
+    #[allow(dead_code, reason = "not every test sets a flag")]
     pub(crate) fn set(mut self, assignment: &str) -> Self {
         self.flags.set.push(assignment.parse().unwrap());
         self

@@ -124,12 +124,12 @@ impl Flight {
 mod tests {
     use super::*;
 
-    fn acked(through: u64) -> Option<Acked> {
-        Some(Acked { through: Position(through), refused: None })
+    fn acked(through: u64) -> Acked {
+        Acked { through: Position(through), refused: None }
     }
 
-    fn refused(through: u64) -> Option<Acked> {
-        Some(Acked { through: Position(through), refused: Some("r".to_owned()) })
+    fn refused(through: u64) -> Acked {
+        Acked { through: Position(through), refused: Some("r".to_owned()) }
     }
 
     #[test]
@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(asks, [16, 32, 40]);
         assert_eq!(flight.stored(Position(32), 32), Ok(()), "one answer proves all before it");
         assert!(!flight.is_over());
-        assert_eq!(flight.due(), acked(32));
+        assert_eq!(flight.due(), Some(acked(32)));
         assert_eq!(flight.due(), None);
         assert_eq!(flight.stored(Position(40), 41), Err(Wrong::Sequence(40)));
     }
@@ -149,7 +149,7 @@ mod tests {
     fn a_refusal_waits_for_what_is_before_it() {
         let mut flight = Flight::new(true);
         flight.refuse(Position(1), None, "r".to_owned());
-        assert_eq!(flight.due(), refused(1), "nothing is before it");
+        assert_eq!(flight.due(), Some(refused(1)), "nothing is before it");
         flight.send(Position(2), 1, false, false);
         flight.refuse(Position(4), Some(Position(3)), "r".to_owned());
         flight.send(Position(3), 2, false, false);
@@ -158,8 +158,8 @@ mod tests {
         flight.refuse(Position(6), None, "r".to_owned());
         assert_eq!(flight.stored(Position(5), 3), Ok(()));
         assert!(flight.is_over());
-        assert_eq!(flight.due(), refused(4));
-        assert_eq!(flight.due(), refused(6), "which tells of 5 as well");
+        assert_eq!(flight.due(), Some(refused(4)));
+        assert_eq!(flight.due(), Some(refused(6)), "which tells of 5 as well");
         assert_eq!(flight.due(), None);
     }
 
