@@ -89,6 +89,7 @@ async fn two_bridges_of_one_line_store_it_once() {
     let (first, second) = (sink(&[nats.url()], &[]), sink(&[nats.url()], &[]));
     let mut twin = line.twin();
     tokio::join!(line.deliver(&first), twin.deliver(&second));
+    assert!(!(line.ends.is_empty() && twin.ends.is_empty()), "they never met");
     line.is_stored(&nats.url()).await;
 }
 
