@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{
+    sync::watch,
     task::{AbortHandle, Id, JoinError, JoinSet},
     time::{Instant, interval, timeout_at},
 };
@@ -14,7 +15,7 @@ use crate::{
     event::{Notice, SourceId},
     exit::Exit,
     health::Board,
-    journal::Journal,
+    journal::{Journal, OpenError, fs},
     session,
     shutdown::{Signals, Stop},
     sink::{self, Outcome},
@@ -31,6 +32,8 @@ pub struct Options {
 
 /// Sessions log out and end within this time.
 const LOGOUT: Duration = Duration::from_secs(5);
+/// Sessions wait this long for sinks that don't answer.
+const ASK: Duration = Duration::from_secs(2);
 /// How often losses are announced while a sink is away.
 const ANNOUNCE: Duration = Duration::from_secs(10);
 
@@ -43,22 +46,46 @@ pub async fn run(config: &Config, options: Options) -> Exit {
             return Exit::Internal;
         }
     };
-    let sources: Arc<[String]> = config.sources.keys().cloned().collect();
-    let sinks: Arc<[String]> = config.sinks.keys().cloned().collect();
+    let board = Board::default();
+    let journal = match open(config, &board) {
+        Ok(journal) => journal,
+        Err(error) => {
+            tracing::error!(%error, "the journal can't be used");
+            return Exit::Journal;
+        }
+    };
     let context = sink::Context {
         instance: config.instance.as_str().into(),
-        journal: Journal::memory(config.journal.memory, &sources, &sinks),
-        sources,
-        sinks,
-        board: Board::default(),
+        sources: journal.sources(),
+        sinks: config.sinks.keys().cloned().collect(),
+        retain: config.journal.disk.as_ref().map_or(Duration::ZERO, |disk| disk.retain),
+        journal: journal.clone(),
+        board,
         stop: Stop::default(),
         limit: options.limit,
+        opened: watch::Sender::new(0),
     };
-    tracing::info!(instance = config.instance, journal = %context.journal.id(), version = env!("CARGO_PKG_VERSION"), "started");
-    let mut running = Running::start(config, &context, options);
+    tracing::info!(instance = config.instance, journal = %journal.id(), version = env!("CARGO_PKG_VERSION"), "started");
+    let mut running = Running::start(config, &context, options).await;
     let reason = running.until_stop(&mut signals).await;
     tracing::info!(reason, "stopping");
-    running.stop(config.drain_timeout, reason, &mut signals).await
+    let exit = running.stop(config.drain_timeout, reason, &mut signals).await;
+    journal.close();
+    exit
+}
+
+fn open(config: &Config, board: &Board) -> Result<Journal, OpenError> {
+    let names = |keys: Vec<&String>| keys.into_iter().cloned().collect::<Vec<_>>();
+    let (sources, sinks) = (names(config.sources.keys().collect()), names(config.sinks.keys().collect()));
+    let Some(disk) = &config.journal.disk else {
+        return Ok(Journal::memory(config.journal.memory, &sources, &sinks));
+    };
+    let health = board.component("journal".to_owned());
+    let (journal, recovery) = Journal::open(disk, Arc::new(fs::Disk), &sources, &sinks, health)?;
+    for note in recovery.notes {
+        tracing::warn!(note, "the journal was mended");
+    }
+    Ok(journal)
 }
 
 /// A task of the bridge, by its name.
@@ -92,13 +119,14 @@ struct Running {
     context: sink::Context,
     options: Options,
     accounts: Vec<Account>,
+    started: Vec<SourceId>,
     sessions: Tasks<()>,
     sinks: Tasks<Outcome>,
     exit: Exit,
 }
 
 impl Running {
-    fn start(config: &Config, context: &sink::Context, options: Options) -> Self {
+    async fn start(config: &Config, context: &sink::Context, options: Options) -> Self {
         let mut sinks = Tasks::new();
         for (index, (name, config)) in config.sinks.iter().enumerate() {
             sinks.spawn(name.clone(), sink::spawn(context, index, config));
@@ -107,20 +135,28 @@ impl Running {
             context: context.clone(),
             options,
             accounts: Vec::new(),
+            started: Vec::new(),
             sessions: Tasks::new(),
             sinks,
             exit: Exit::Clean,
         };
-        for (id, (name, config)) in (0..).map(SourceId).zip(&config.sources) {
-            running.start_source(id, name, config);
+        // A broker may know numbers that the journal has lost: sessions wait until each was asked, or did not answer.
+        let mut opened = context.opened.subscribe();
+        let asked = opened.wait_for(|opened| *opened >= context.sinks.len());
+        let _ = tokio::time::timeout(ASK, asked).await;
+        for (name, config) in &config.sources {
+            if let Some(id) = context.journal.source(name) {
+                running.start_source(id, name, config);
+            }
         }
         running
     }
 
     fn start_source(&mut self, id: SourceId, name: &str, config: &session::config::Config) {
+        self.started.push(id);
         let context = &self.context;
         let health = context.board.component(format!("source/{name}"));
-        context.journal.notice(id, Notice::Started { version: env!("CARGO_PKG_VERSION") });
+        context.journal.notice(id, &Notice::Started { version: env!("CARGO_PKG_VERSION") });
         let account = match account(config) {
             Ok(account) => account,
             Err(reason) => {
@@ -165,7 +201,12 @@ impl Running {
                 tracing::warn!(
                     sink = name,
                     count,
-                    "stopped with undelivered events: they are gone, as this journal is in memory; a longer `drain_timeout` gives the broker more time"
+                    "{}",
+                    if self.context.journal.is_durable() {
+                        "stopped with undelivered events: they are in the journal, and delivered after the next start"
+                    } else {
+                        "stopped with undelivered events: they are gone, as this journal is in memory: set [journal] dir, or a longer `drain_timeout`"
+                    }
                 );
                 self.exit = self.exit.worse(Exit::Undelivered);
                 "undelivered"
@@ -200,8 +241,8 @@ impl Running {
                 account.logout(logged_out.saturating_duration_since(Instant::now())).await;
             }
         }
-        for id in (0..self.context.sources.len()).filter_map(|id| u16::try_from(id).ok()).map(SourceId) {
-            self.context.journal.notice(id, Notice::Stopping { reason });
+        for id in &self.started {
+            self.context.journal.notice(*id, &Notice::Stopping { reason });
         }
         stop.drain();
         let deadline = Instant::now() + drain;

@@ -53,6 +53,8 @@ impl Line {
             board: Board::default(),
             stop: Stop::default(),
             limit: None,
+            retain: Duration::ZERO,
+            opened: tokio::sync::watch::Sender::new(0),
         };
         Self { context, plan }
     }
@@ -62,7 +64,7 @@ impl Line {
             let source = SourceId(u16::try_from(number % 2).unwrap());
             self.context
                 .journal
-                .notice(source, Notice::AuthFailed { reason: number.to_string(), operator: false });
+                .notice(source, &Notice::AuthFailed { reason: number.to_string(), operator: false });
         }
     }
 

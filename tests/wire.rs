@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cti_bridge::{
     event::{
-        Body, EndReason, GapReason, LossReason, Notice, Origin, Position, Record, STATE_EVENTS, Seq,
+        Body, EndReason, GapReason, LossReason, Mark, Notice, Origin, Position, Record, STATE_EVENTS, Seq,
         SourceId, structured,
     },
     route::{Plan, Verdict, template::Template},
@@ -94,7 +94,7 @@ fn bodies() -> Vec<Body> {
         Notice::Deadlettered { sink: "bus".into(), sequence: Seq(9), reason: "too large".into() },
         Notice::Stopping { reason: "SIGTERM" },
     ];
-    bodies.extend(notices.into_iter().map(|notice| Body::Notice(Arc::new(notice))));
+    bodies.extend(notices.into_iter().map(|notice| Body::Notice((&notice).into())));
     bodies
 }
 
@@ -105,6 +105,7 @@ fn the_wire_is_as_it_was() {
     let mut wire = String::new();
     for (number, body) in (0..).zip(bodies()) {
         let record = Record {
+            session: 1,
             position: Position(number),
             source: SourceId(0),
             seq: Seq(1_795_538_000_000_000 + number),
@@ -116,7 +117,11 @@ fn the_wire_is_as_it_was() {
         let Verdict::Publish(published) = plan.decide(&record) else { panic!("filtered") };
         let mut event = Vec::new();
         structured(
-            &plan.envelope(&record, &published, Seq(record.seq.0 - 1)),
+            &plan.envelope(
+                &record,
+                &published,
+                Mark::Numbered { seq: record.seq, prev: Seq(record.seq.0 - 1) },
+            ),
             &mut String::new(),
             &mut event,
         );

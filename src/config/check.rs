@@ -10,7 +10,7 @@ use super::{
     address::{ADDRESS, Address},
     name,
     origin::{Origin, join},
-    quantity::{AGE, Age, INTERVAL, Interval, SIZE, SPAN, Size, Span},
+    quantity::{AGE, Age, DELAY, Delay, INTERVAL, Interval, SIZE, SPAN, Size, Span},
     remedy,
     schema::Node,
     section::Findings,
@@ -22,6 +22,7 @@ type Reader = fn(&str) -> Result<(), String>;
 const FORMATS: &[(&str, Reader)] = &[
     (SPAN, |text| text.parse::<Span>().map(drop)),
     (INTERVAL, |text| text.parse::<Interval>().map(drop)),
+    (DELAY, |text| text.parse::<Delay>().map(drop)),
     (AGE, |text| text.parse::<Age>().map(drop)),
     (SIZE, |text| text.parse::<Size>().map(drop)),
     (ADDRESS, |text| text.parse::<Address>().map(drop)),

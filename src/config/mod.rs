@@ -37,7 +37,7 @@ pub use address::{Address, UserInfo};
 pub use flags::{Assignment, Flags};
 pub use origin::Origin;
 pub use problem::{Problem, Problems};
-pub use quantity::{Age, Interval, Size, Span};
+pub use quantity::{Age, Delay, Interval, Size, Span};
 pub use schema::schema;
 pub use secret::Secret;
 pub use section::Section;

@@ -31,6 +31,13 @@ pub struct Size(pub usize);
 pub(super) const SPAN: &str = "human-duration";
 /// The JSON Schema format of [`Interval`].
 pub(super) const INTERVAL: &str = "human-duration-or-off";
+/// How soon: at most a [`Span`] later, or `"always"` for at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Delay(pub Option<Duration>);
+
+/// The JSON Schema format of [`Delay`].
+pub(super) const DELAY: &str = "human-duration-or-always";
 /// The JSON Schema format of [`Age`].
 pub(super) const AGE: &str = "human-age-or-off";
 /// The JSON Schema format of [`Size`].
@@ -135,6 +142,29 @@ impl fmt::Display for Interval {
     }
 }
 
+impl FromStr for Delay {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "always" => Ok(Self(None)),
+            other => other
+                .parse()
+                .map(|Span(duration)| Self(Some(duration)))
+                .map_err(|error| error + ", or \"always\""),
+        }
+    }
+}
+
+impl fmt::Display for Delay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(duration) => Span(duration).fmt(f),
+            None => f.write_str("always"),
+        }
+    }
+}
+
 impl fmt::Display for Age {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
@@ -194,6 +224,7 @@ macro_rules! written_as_string {
 
 written_as_string!(Span, SPAN, "10s");
 written_as_string!(Interval, INTERVAL, "10s");
+written_as_string!(Delay, DELAY, "50ms");
 written_as_string!(Age, AGE, "7d");
 written_as_string!(Size, SIZE, "64MiB");
 

@@ -107,6 +107,11 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A path that is written from the directory of the file.
+    pub fn path(&self, name: &str) -> std::path::PathBuf {
+        self.findings.places.base.join(name)
+    }
+
     /// Whom to trust. Reads the files once, so that a wrong one is found before the first connection.
     pub fn trust(
         &mut self,

@@ -64,6 +64,11 @@ pub enum Mark {
         /// Number of this source's previous event for the same lane, 0 for the first.
         prev: Seq,
     },
+    /// A record of the line again, beside it: in a replay, in a dead letter.
+    Copy {
+        /// Its number.
+        seq: Seq,
+    },
     /// A status message: outside the line.
     Status {
         /// Counts them.
@@ -133,7 +138,7 @@ impl CloudEvent<'_> {
     pub fn changing(&self, scratch: &mut String, mut each: impl FnMut(Attribute, &str)) {
         scratch.clear();
         let _ = match self.mark {
-            Mark::Numbered { seq, .. } => write!(scratch, "{}-{}", self.journal, seq.0),
+            Mark::Numbered { seq, .. } | Mark::Copy { seq } => write!(scratch, "{}-{}", self.journal, seq.0),
             Mark::Status { count } => write!(scratch, "{}-status-{count}", self.journal),
         };
         each(Attribute::Id, scratch);
@@ -143,6 +148,9 @@ impl CloudEvent<'_> {
         if let Mark::Numbered { seq, prev } = self.mark {
             each(Attribute::Sequence, padded(seq, scratch));
             each(Attribute::CtiPrev, padded(prev, scratch));
+        }
+        if let Mark::Copy { seq } = self.mark {
+            each(Attribute::Sequence, padded(seq, scratch));
         }
         each(Attribute::CtiGap, padded(self.gap, scratch));
     }

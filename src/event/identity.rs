@@ -6,7 +6,9 @@ use std::fmt;
 ///
 /// A new journal starts at the Unix time in microseconds, so numbers rise across lost journals too and
 /// still fit the 53 bits of a JSON double.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct Seq(pub u64);
 
@@ -19,7 +21,10 @@ impl Seq {
 }
 
 /// A record's place on the journal's one line, dense over all sources. Cursors hold positions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
+#[serde(transparent)]
 pub struct Position(pub u64);
 
 impl Position {
@@ -31,7 +36,8 @@ impl Position {
 }
 
 /// Index of a source in the order the journal was opened with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
 pub struct SourceId(pub u16);
 
 impl SourceId {

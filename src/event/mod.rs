@@ -16,4 +16,4 @@ pub use cloudevent::{Attribute, CloudEvent, Mark, structured};
 pub use identity::{JournalId, Position, Seq, SourceId};
 pub use name::{NONE, entity_token, escape, slug};
 pub use notice::{EndReason, GapReason, LossReason, Notice};
-pub use record::{Body, Origin, Record};
+pub use record::{Body, Origin, Record, Told};

@@ -1,7 +1,7 @@
 //! Events of the bridge itself: numbered, on the same line as the PBX's.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Seq;
 
@@ -87,6 +87,13 @@ pub enum Notice {
         /// Why.
         reason: String,
     },
+    /// The broker had forgotten what it had acknowledged; it is sent again.
+    Rewound {
+        /// The sink.
+        sink: String,
+        /// The first number that is sent again.
+        from: Seq,
+    },
     /// The bridge stops.
     Stopping {
         /// Why.
@@ -117,14 +124,30 @@ pub enum GapReason {
     Started,
     /// The session was away.
     Disconnected,
+    /// The bridge was stopped, and has started again.
+    Restarted,
+    /// The bridge or its machine went down without a stop.
+    Crashed,
+    /// Numbers that the broker knows and the journal doesn't were skipped.
+    Skipped,
 }
 
 /// Why records were dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LossReason {
     /// The journal was full.
     JournalFull,
+    /// Events of this name had used up their share of the journal.
+    Quota,
+    /// It waited longer than the journal keeps anything.
+    Expired,
+    /// The disk failed or was full, and so was the memory that stood in for it.
+    Disk,
+    /// Its bytes on the disk were damaged.
+    Damaged,
+    /// The broker lost it after it had acknowledged it, and the journal no longer had it.
+    Forgotten,
 }
 
 impl Notice {
@@ -139,6 +162,7 @@ impl Notice {
             Self::Takenover { .. } => "takenover",
             Self::Lost { .. } => "lost",
             Self::Deadlettered { .. } => "deadlettered",
+            Self::Rewound { .. } => "rewound",
             Self::Stopping { .. } => "stopping",
         }
     }

@@ -1,7 +1,8 @@
 //! One record of the line.
 
-use std::sync::Arc;
+use std::borrow::Cow;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::{Notice, Position, Seq, SourceId};
@@ -19,6 +20,8 @@ pub struct Record {
     pub seq: Seq,
     /// When the frame was read, or the notice made.
     pub at: Timestamp,
+    /// The session it belongs to, counted since the start of the process; 0 for none.
+    pub session: u32,
     /// Where it comes from.
     pub origin: Origin,
     /// Its source's newest notice of loss, itself included.
@@ -53,7 +56,24 @@ pub enum Body {
     /// A Socket.IO event, as received.
     Event(Frame),
     /// An event of the bridge itself.
-    Notice(Arc<Notice>),
+    Notice(Told),
+}
+
+/// A notice as it is published. It is fixed when it is appended, so a later version tells an old one unchanged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Its name: type `cti.bridge.<what>.v1`.
+    pub what: Cow<'static, str>,
+    /// JSON text.
+    pub data: Bytes,
+}
+
+impl From<&Notice> for Told {
+    fn from(notice: &Notice) -> Self {
+        // A notice holds numbers and text only: that can't fail.
+        let data = serde_json::to_vec(notice).unwrap_or_default().into();
+        Self { what: notice.what().into(), data }
+    }
 }
 
 impl Record {
@@ -63,7 +83,7 @@ impl Record {
             Body::Event(frame) => {
                 frame.bytes.len() + frame.attachments.iter().map(bytes::Bytes::len).sum::<usize>()
             }
-            Body::Notice(_) => 256,
+            Body::Notice(told) => told.data.len(),
         };
         size_of::<Self>() + payload
     }

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::line::{Missing, Standing};
 use crate::event::{LossReason, Position, Seq, SourceId};
 
 /// What became of one source's records at one sink. Counted by position, not by acknowledgement: a
 /// record that is sent twice counts once.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Ledger {
-    /// Everything that arrived.
+    /// Everything that arrived: what is settled, and what is pending.
     pub received: u64,
     /// Acknowledged by the broker.
     pub published: u64,
@@ -28,6 +29,24 @@ impl Ledger {
     pub fn settled(&self) -> u64 {
         self.published + self.filtered + self.dead_lettered + self.lost.values().sum::<u64>()
     }
+
+    /// So many of what was settled is not settled any longer.
+    pub(crate) fn take_back(&mut self, mut count: u64) {
+        let lost = self.lost.values_mut();
+        for counter in
+            [&mut self.published, &mut self.filtered, &mut self.dead_lettered].into_iter().chain(lost)
+        {
+            let taken = count.min(*counter);
+            *counter -= taken;
+            count -= taken;
+        }
+    }
+
+    pub(super) fn lose(&mut self, reason: LossReason, count: u64) {
+        if count > 0 {
+            *self.lost.entry(reason).or_default() += count;
+        }
+    }
 }
 
 /// A record that a sink is done with.
@@ -41,37 +60,74 @@ pub enum Settled {
     DeadLettered,
 }
 
+/// One source, as a sink has settled it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Lane {
+    /// The number it settled last as published: what `ctiprev` continues from.
+    pub published: Seq,
+    /// The number it settled last.
+    pub last: Seq,
+    /// How many of the source's records lie before the cursor, since the journal was created.
+    pub count: u64,
+    /// What became of them.
+    pub ledger: Ledger,
+}
+
 /// A sink's place on the line.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     /// The first record it has not settled.
     pub next: Position,
-    /// Per source, the number it settled last as published: what `ctiprev` continues from.
-    pub lane: Vec<Seq>,
-    /// Per source.
-    pub ledgers: Vec<Ledger>,
+    /// By [`SourceId`].
+    pub lanes: Vec<Lane>,
+    /// What it settled last as published: the broker's lane should end with it.
+    pub newest: Option<(SourceId, Seq)>,
 }
 
 impl Cursor {
-    pub(super) fn new(next: Position, sources: usize) -> Self {
-        Self { next, lane: vec![Seq(0); sources], ledgers: vec![Ledger::default(); sources] }
+    /// A new sink's: everything before is none of its concern.
+    pub(super) fn new(next: Position, standing: &[Standing]) -> Self {
+        let lane = |standing: &Standing| Lane {
+            count: standing.count,
+            last: Seq(standing.next.0.saturating_sub(1)),
+            ..Lane::default()
+        };
+        Self { next, lanes: standing.iter().map(lane).collect(), newest: None }
+    }
+
+    pub(super) fn lane(&mut self, source: SourceId) -> &mut Lane {
+        let index = source.index();
+        if self.lanes.len() <= index {
+            self.lanes.resize(index + 1, Lane::default());
+        }
+        // Just made long enough.
+        #[allow(clippy::indexing_slicing, reason = "within the length set above")]
+        &mut self.lanes[index]
     }
 
     /// Moves past one record.
     pub(super) fn settle(&mut self, source: SourceId, seq: Seq, how: Settled) {
         self.next = self.next.next();
-        let (Some(ledger), Some(lane)) =
-            (self.ledgers.get_mut(source.index()), self.lane.get_mut(source.index()))
-        else {
-            return;
-        };
+        let lane = self.lane(source);
+        lane.count += 1;
+        lane.last = seq;
         match how {
             Settled::Published => {
-                ledger.published += 1;
-                *lane = seq;
+                lane.ledger.published += 1;
+                lane.published = seq;
+                self.newest = Some((source, seq));
             }
-            Settled::Filtered => ledger.filtered += 1,
-            Settled::DeadLettered => ledger.dead_lettered += 1,
+            Settled::Filtered => lane.ledger.filtered += 1,
+            Settled::DeadLettered => lane.ledger.dead_lettered += 1,
         }
+    }
+
+    /// Counts records it never gets.
+    pub(super) fn miss(&mut self, missing: &Missing, reason: LossReason) {
+        let lane = self.lane(missing.source);
+        lane.count += missing.count;
+        lane.last = lane.last.max(missing.to);
+        lane.ledger.lose(reason, missing.count);
     }
 }

@@ -40,34 +40,33 @@ impl Ingest {
         let session = {
             let mut line = journal.line();
             let (last, _) = line.newest(source);
-            let (session, seen) = line.open_session(source);
-            let (reason, last_sequence) = match seen {
-                None => (GapReason::Started, None),
-                Some(_) => (GapReason::Disconnected, Some(last)),
-            };
+            let session = line.open_session(source);
+            let (reason, from, skipped) = line.before_session(source);
             line.notice(
                 source,
-                Notice::Gap {
+                session,
+                &Notice::Gap {
                     reason,
-                    from: seen,
+                    from,
                     to: now,
-                    last_sequence,
-                    skipped: None,
-                    certain: false,
+                    last_sequence: (reason != GapReason::Started).then_some(last),
+                    skipped,
+                    certain: skipped.is_some(),
                     may_have_missed: STATE_EVENTS,
                 },
             );
             let Opened { user, profile, sees, privacy } = opened;
-            line.notice(source, Notice::Connected { session, user, profile, sees, privacy });
+            let connected = Notice::Connected { session: session.into(), user, profile, sees, privacy };
+            line.notice(source, session, &connected);
             line.seen(source, now);
             session
         };
-        journal.wake();
+        journal.commit();
         Live { journal, source, session, batch: Vec::new(), ended: false }
     }
 
     /// Appends a notice, such as a failed login.
-    pub fn notice(&self, notice: Notice) -> Seq {
+    pub fn notice(&self, notice: &Notice) -> Seq {
         self.journal.notice(self.source, notice)
     }
 }
@@ -79,7 +78,7 @@ impl Ingest {
 pub struct Live {
     journal: Journal,
     source: SourceId,
-    session: u64,
+    session: u32,
     batch: Vec<Frame>,
     ended: bool,
 }
@@ -87,7 +86,7 @@ pub struct Live {
 impl Live {
     /// Counts the sessions of this source.
     pub fn session(&self) -> u64 {
-        self.session
+        self.session.into()
     }
 
     /// Takes an event. It reaches the line, and gets its number, at the next [`Live::commit`].
@@ -112,14 +111,24 @@ impl Live {
             let mut line = self.journal.line();
             line.seen(self.source, newest);
             for frame in self.batch.drain(..) {
-                line.event(self.source, frame);
+                line.event(self.source, self.session, frame);
             }
         }
-        self.journal.wake();
+        self.journal.commit();
+    }
+
+    /// Waits until what was committed is on stable storage, if the journal's `sync` is "always". Cancel safe.
+    pub async fn synced(&self) {
+        self.journal.synced().await;
+    }
+
+    /// The session was surely whole at this moment, though it brought no event.
+    pub fn seen(&self, at: Timestamp) {
+        self.journal.line().seen(self.source, at);
     }
 
     /// Appends a notice after the events taken so far.
-    pub fn notice(&mut self, notice: Notice) {
+    pub fn notice(&mut self, notice: &Notice) {
         self.commit();
         self.journal.notice(self.source, notice);
     }
@@ -132,8 +141,8 @@ impl Live {
 
     fn finish(&mut self, reason: EndReason, detail: String) {
         self.ended = true;
-        let session = self.session;
-        self.notice(Notice::Disconnected { session, reason, detail });
+        let session = self.session.into();
+        self.notice(&Notice::Disconnected { session, reason, detail });
     }
 }
 

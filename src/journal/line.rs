@@ -1,51 +1,116 @@
-//! The records in memory, their numbers, and what each sink has lost.
+//! The line's state: numbers, the newest records in memory, cursors, and what each sink has lost.
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::Arc,
+    time::Instant,
 };
 
 use jiff::Timestamp;
 
-use super::cursor::{Cursor, Ledger, Settled};
+use super::{
+    config::WhenFull,
+    cursor::{Cursor, Ledger, Settled},
+    disk::store::Store,
+};
 use crate::{
-    event::{Body, LossReason, Notice, Origin, Position, Record, Seq, SourceId},
+    event::{Body, GapReason, LossReason, Notice, Origin, Position, Record, STATE_EVENTS, Seq, SourceId},
+    health::Component,
     socketio::Frame,
 };
 
-/// Records kept for losses to be told apart from a lost line: notices of loss may use this much more.
+/// Notices of loss may use this much more than the bound, so that they don't push out what they announce.
 const ROOM_FOR_NOTICES: usize = 64 * 1024;
+/// What is served from memory when the disk holds it too.
+const TAIL: usize = 8 << 20;
+
+/// Where a source stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// The number its next record gets.
+    pub(crate) next: Seq,
+    /// Its newest notice of loss.
+    pub(crate) gap: Seq,
+    /// Its records so far, since the journal was created.
+    pub(crate) count: u64,
+    /// When its last session was surely still whole.
+    pub(crate) seen: Option<Timestamp>,
+}
+
+impl Standing {
+    pub(crate) fn note(&mut self, record: &Record) {
+        self.next = record.seq.next();
+        self.gap = record.gap;
+        self.count += 1;
+        if record.session > 0 {
+            self.seen = self.seen.max(Some(record.at));
+        }
+    }
+}
+
+/// Positions whose records are gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hole {
+    pub(crate) from: Position,
+    /// The first that is there again.
+    pub(crate) to: Position,
+    pub(crate) missing: Vec<Missing>,
+}
+
+/// One source's records in a hole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Missing {
+    pub(crate) source: SourceId,
+    pub(crate) count: u64,
+    pub(crate) from: Seq,
+    pub(crate) to: Seq,
+}
 
 #[derive(Debug)]
 pub(super) struct Line {
-    records: VecDeque<Record>,
-    bytes: usize,
-    capacity: usize,
-    /// Position of `records[0]`.
-    first: Position,
-    sources: Vec<Source>,
-    sinks: Vec<Sink>,
+    /// The newest records; without a store all there are.
+    tail: VecDeque<Record>,
+    tail_bytes: usize,
+    /// Bound of what only memory holds.
+    memory: usize,
+    when_full: WhenFull,
+    /// The position the next record gets.
+    end: Position,
+    pub(super) standing: Vec<Standing>,
+    /// As `standing` was at the last write.
+    written: Vec<Standing>,
+    pub(super) sources: Vec<Source>,
+    pub(super) sinks: Vec<Sink>,
+    pub(super) holes: BTreeMap<Position, Hole>,
+    pub(super) store: Option<Store>,
+    health: Option<Component>,
 }
 
-#[derive(Debug)]
-struct Source {
-    next: Seq,
-    gap: Seq,
-    received: u64,
-    withheld: u64,
+#[derive(Debug, Default, Clone)]
+pub(super) struct Source {
     bad_frames: u64,
     /// Sessions so far.
-    sessions: u64,
-    /// When the last session was surely still whole; none before the first.
-    seen: Option<Timestamp>,
+    sessions: u32,
+    /// How it was left before this process.
+    pub(super) before: Before,
+    /// Numbers that were skipped, and not announced yet.
+    pub(super) skipped: Option<(Seq, Seq)>,
+}
+
+/// How a source was left.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Before {
+    #[default]
+    New,
+    Stopped,
+    Crashed,
 }
 
 #[derive(Debug)]
-struct Sink {
-    name: String,
-    cursor: Cursor,
+pub(super) struct Sink {
+    pub(super) name: String,
+    pub(super) cursor: Cursor,
     /// Dropped, and not announced yet.
-    unannounced: BTreeMap<SourceId, Loss>,
+    unannounced: BTreeMap<(SourceId, LossReason), Loss>,
 }
 
 #[derive(Debug)]
@@ -55,51 +120,79 @@ struct Loss {
     to: Seq,
 }
 
-impl Line {
-    pub(super) fn new(capacity: usize, first: Seq, sources: &[String], sinks: &[String]) -> Self {
-        let position = Position(1);
-        let source = || Source {
-            next: first,
-            gap: Seq(0),
-            received: 0,
-            withheld: 0,
-            bad_frames: 0,
-            sessions: 0,
-            seen: None,
-        };
-        Self {
-            records: VecDeque::new(),
-            bytes: 0,
-            capacity,
-            first: position,
-            sources: sources.iter().map(|_| source()).collect(),
-            sinks: sinks
-                .iter()
-                .map(|name| Sink {
-                    name: name.clone(),
-                    cursor: Cursor::new(position, sources.len()),
-                    unannounced: BTreeMap::new(),
-                })
-                .collect(),
+impl Sink {
+    pub(super) fn new(name: &str, cursor: Cursor) -> Self {
+        Self { name: name.to_owned(), cursor, unannounced: BTreeMap::new() }
+    }
+
+    pub(super) fn miss(&mut self, missing: &Missing, reason: LossReason) {
+        if missing.count > 0 {
+            self.cursor.miss(missing, reason);
+            self.announce(missing, reason);
         }
+    }
+
+    pub(super) fn announce(&mut self, missing: &Missing, reason: LossReason) {
+        let Missing { source, count, from, to } = *missing;
+        let loss = self.unannounced.entry((source, reason)).or_insert(Loss { count: 0, from, to });
+        loss.count += count;
+        loss.from = loss.from.min(from);
+        loss.to = loss.to.max(to);
+    }
+}
+
+/// Where records from a position on are found.
+#[derive(Debug)]
+pub(super) enum Place {
+    Memory,
+    Disk(super::reader::Stretch),
+    Nowhere,
+}
+
+impl Line {
+    pub(super) fn new(end: Position, standing: Vec<Standing>, memory: usize, when_full: WhenFull) -> Self {
+        Self {
+            tail: VecDeque::new(),
+            tail_bytes: 0,
+            memory,
+            when_full,
+            end,
+            written: standing.clone(),
+            sources: vec![Source::default(); standing.len()],
+            standing,
+            sinks: Vec::new(),
+            holes: BTreeMap::new(),
+            store: None,
+            health: None,
+        }
+    }
+
+    pub(super) fn with_store(self, store: Store, health: Component) -> Self {
+        Self { store: Some(store), health: Some(health), ..self }
     }
 
     /// The position the next record gets.
     pub(super) fn end(&self) -> Position {
-        Position(self.first.0 + self.records.len() as u64)
+        self.end
     }
 
-    pub(super) fn event(&mut self, source: SourceId, frame: Frame) -> Seq {
-        self.append(source, frame.at, Origin::Live, Body::Event(frame))
+    pub(super) fn event(&mut self, source: SourceId, session: u32, frame: Frame) -> Seq {
+        self.append(source, frame.at, session, Body::Event(frame))
     }
 
-    pub(super) fn notice(&mut self, source: SourceId, notice: Notice) -> Seq {
-        self.append(source, Timestamp::now(), Origin::Live, Body::Notice(Arc::new(notice)))
+    pub(super) fn notice(&mut self, source: SourceId, session: u32, notice: &Notice) -> Seq {
+        if notice.is_loss()
+            && let Some(standing) = self.standing.get_mut(source.index())
+        {
+            standing.gap = standing.next;
+        }
+        self.append(source, Timestamp::now(), session, Body::Notice(notice.into()))
     }
 
+    /// Counts an event that must not reach the line.
     pub(super) fn withhold(&mut self, source: SourceId) {
-        if let Some(source) = self.sources.get_mut(source.index()) {
-            source.withheld += 1;
+        for sink in &mut self.sinks {
+            sink.cursor.lane(source).ledger.filtered += 1;
         }
     }
 
@@ -115,100 +208,359 @@ impl Line {
         self.sources.get(source.index()).map_or(0, |source| source.bad_frames)
     }
 
-    /// Counts a session: its number, and when the one before it was surely still whole.
-    pub(super) fn open_session(&mut self, source: SourceId) -> (u64, Option<Timestamp>) {
-        self.sources.get_mut(source.index()).map_or((0, None), |source| {
+    /// Counts a session.
+    pub(super) fn open_session(&mut self, source: SourceId) -> u32 {
+        self.sources.get_mut(source.index()).map_or(0, |source| {
             source.sessions += 1;
-            (source.sessions, source.seen)
+            source.sessions
         })
+    }
+
+    /// Why events may be missing before a session that begins now, since when, and which numbers were skipped.
+    pub(super) fn before_session(
+        &mut self,
+        source: SourceId,
+    ) -> (GapReason, Option<Timestamp>, Option<(Seq, Seq)>) {
+        let seen = self.standing.get(source.index()).and_then(|standing| standing.seen);
+        let Some(source) = self.sources.get_mut(source.index()) else {
+            return (GapReason::Started, None, None);
+        };
+        let reason = match (source.sessions, seen, source.before) {
+            (..=1, None, _) | (..=1, _, Before::New) => GapReason::Started,
+            (..=1, _, Before::Stopped) => GapReason::Restarted,
+            (..=1, _, Before::Crashed) => GapReason::Crashed,
+            _ => GapReason::Disconnected,
+        };
+        (reason, seen, source.skipped.take())
     }
 
     /// The session is whole up to here.
     pub(super) fn seen(&mut self, source: SourceId, at: Timestamp) {
-        if let Some(source) = self.sources.get_mut(source.index()) {
-            source.seen = source.seen.max(Some(at));
+        if let Some(standing) = self.standing.get_mut(source.index()) {
+            standing.seen = standing.seen.max(Some(at));
         }
     }
 
     pub(super) fn newest(&self, source: SourceId) -> (Seq, Seq) {
-        self.sources
+        self.standing
             .get(source.index())
-            .map_or((Seq(0), Seq(0)), |source| (Seq(source.next.0.saturating_sub(1)), source.gap))
+            .map_or((Seq(0), Seq(0)), |standing| (Seq(standing.next.0.saturating_sub(1)), standing.gap))
     }
 
-    fn append(&mut self, source: SourceId, at: Timestamp, origin: Origin, body: Body) -> Seq {
-        let position = self.end();
-        let Some(state) = self.sources.get_mut(source.index()) else { return Seq(0) };
-        let seq = state.next;
-        state.next = seq.next();
-        state.received += 1;
-        if matches!(&body, Body::Notice(notice) if notice.is_loss()) {
-            state.gap = seq;
+    fn append(&mut self, source: SourceId, at: Timestamp, session: u32, body: Body) -> Seq {
+        let refused = if matches!(body, Body::Event(_)) { self.refuses(&body) } else { None };
+        let position = self.end;
+        let Some(standing) = self.standing.get_mut(source.index()) else { return Seq(0) };
+        let seq = standing.next;
+        if let Some(reason) = refused {
+            standing.next = seq.next();
+            let missing = Missing { source, count: 1, from: seq, to: seq };
+            for sink in &mut self.sinks {
+                sink.cursor.lane(source).ledger.lose(reason, 1);
+                sink.announce(&missing, reason);
+            }
+            return seq;
         }
-        let record = Record { position, source, seq, at, origin, gap: state.gap, body };
-        self.bytes += record.size();
-        self.records.push_back(record);
-        if self.bytes > self.capacity {
-            self.trim();
+        let record =
+            Record { position, source, seq, at, session, origin: Origin::Live, gap: standing.gap, body };
+        standing.note(&record);
+        self.end = position.next();
+        self.tail_bytes += record.size();
+        if let Some(store) = self.store.as_mut().filter(|store| store.trouble.is_none()) {
+            store.put(&record);
         }
+        self.tail.push_back(record);
+        self.trim();
         seq
     }
 
-    /// Drops what every sink has passed, then, while the line is too long, the oldest.
+    /// Why an event can't be taken, if so. Makes room by dropping the oldest, if that is the rule.
+    fn refuses(&mut self, body: &Body) -> Option<LossReason> {
+        let passed = self.passed();
+        let (memory, used) = (self.memory, self.tail_bytes);
+        let newest_goes = self.when_full == WhenFull::DropNewest;
+        let Some(store) = &mut self.store else {
+            return (newest_goes && used > memory && !self.tail.is_empty() && self.tail_first() >= passed)
+                .then_some(LossReason::JournalFull);
+        };
+        if store.trouble.is_some() {
+            return (newest_goes && used > memory).then_some(LossReason::Disk);
+        }
+        if store.over_quota(body) {
+            store.tidy(passed, Instant::now());
+            if store.over_quota(body) {
+                return Some(LossReason::Quota);
+            }
+        }
+        if store.bytes() <= store.limits.max_bytes {
+            return None;
+        }
+        store.tidy(passed, Instant::now());
+        while let Some(store) = self.store.as_ref().filter(|store| store.bytes() > store.limits.max_bytes) {
+            if newest_goes {
+                return Some(LossReason::JournalFull);
+            }
+            if store.segments.len() < 2 {
+                return None;
+            }
+            self.drop_oldest(LossReason::JournalFull);
+        }
+        None
+    }
+
+    /// Drops what is older than anything may be; whether there was something.
+    pub(super) fn expire(&mut self, now: Timestamp) {
+        while self.store.as_ref().is_some_and(|store| store.segments.len() > 1 && store.has_expired(now)) {
+            self.drop_oldest(LossReason::Expired);
+        }
+    }
+
+    /// Drops the oldest segment, and counts it for those who have not read it.
+    fn drop_oldest(&mut self, reason: LossReason) {
+        let Some(store) = &mut self.store else { return };
+        store.remove_oldest();
+        let Some((first, standing)) =
+            store.segments.front().map(|oldest| (oldest.first, oldest.standing.clone()))
+        else {
+            return;
+        };
+        self.skip_to(first, &standing, reason);
+        while self.tail.front().is_some_and(|record| record.position < first) {
+            self.pop();
+        }
+    }
+
+    /// Nothing before `first` is there any longer: moves the cursors that stand before it, and counts.
+    pub(super) fn skip_to(&mut self, first: Position, standing: &[Standing], reason: LossReason) {
+        for sink in self.sinks.iter_mut().filter(|sink| sink.cursor.next < first) {
+            for (source, standing) in (0..).map(SourceId).zip(standing) {
+                let lane = sink.cursor.lane(source);
+                let count = standing.count.saturating_sub(lane.count);
+                let to = Seq(standing.next.0.saturating_sub(1));
+                let missing = Missing { source, count, from: lane.last.next().min(to), to };
+                sink.miss(&missing, reason);
+            }
+            sink.cursor.next = first;
+        }
+    }
+
+    /// What every sink has settled.
+    pub(super) fn passed(&self) -> Position {
+        self.sinks.iter().map(|sink| sink.cursor.next).min().unwrap_or(self.end)
+    }
+
+    pub(super) fn oldest_in_memory(&self) -> Position {
+        self.tail_first()
+    }
+
+    fn tail_first(&self) -> Position {
+        self.tail.front().map_or(self.end, |record| record.position)
+    }
+
+    fn pop(&mut self) -> Option<Record> {
+        let record = self.tail.pop_front()?;
+        self.tail_bytes -= record.size();
+        Some(record)
+    }
+
+    /// Lets go of what the disk holds, or what every sink has passed; then, while there is too much, of the oldest.
     fn trim(&mut self) {
-        let passed = self.sinks.iter().map(|sink| sink.cursor.next).min().unwrap_or_else(|| self.end());
-        while let Some(oldest) = self.records.front() {
-            let is_passed = oldest.position < passed;
-            if !is_passed && self.bytes <= self.capacity {
-                return;
-            }
-            self.bytes -= oldest.size();
-            let Some(oldest) = self.records.pop_front() else { return };
-            self.first = self.first.next();
-            if !is_passed {
-                self.lose(&oldest);
+        if self.tail_bytes <= self.memory.min(TAIL) {
+            return;
+        }
+        let passed = self.passed();
+        let (kept, reason) = match &self.store {
+            None => (passed, LossReason::JournalFull),
+            Some(store) if store.trouble.is_none() => (store.synced, LossReason::Disk),
+            Some(store) => (store.written, LossReason::Disk),
+        };
+        let limit = if self.store.is_some() { TAIL.min(self.memory) } else { self.memory };
+        while self.tail_bytes > limit && self.tail.front().is_some_and(|oldest| oldest.position < kept) {
+            self.pop();
+        }
+        // Written and not synced yet is good enough when memory runs out.
+        let written = self.store.as_ref().map_or(Position(0), |store| store.written);
+        while self.tail_bytes > self.memory {
+            let Some(oldest) = self.pop() else { return };
+            if oldest.position >= written.max(if self.store.is_none() { passed } else { Position(0) }) {
+                self.lose(&oldest, reason);
             }
         }
     }
 
-    fn lose(&mut self, record: &Record) {
+    fn lose(&mut self, record: &Record, reason: LossReason) {
+        let missing = Missing { source: record.source, count: 1, from: record.seq, to: record.seq };
         for sink in self.sinks.iter_mut().filter(|sink| sink.cursor.next <= record.position) {
+            sink.miss(&missing, reason);
             sink.cursor.next = record.position.next();
-            if let Some(ledger) = sink.cursor.ledgers.get_mut(record.source.index()) {
-                *ledger.lost.entry(LossReason::JournalFull).or_default() += 1;
-            }
-            let seq = record.seq;
-            let loss = sink.unannounced.entry(record.source).or_insert(Loss { count: 0, from: seq, to: seq });
-            loss.count += 1;
-            loss.to = seq;
         }
     }
 
-    /// Appends one `lost` per sink and source that lost something since the last call; whether it did.
+    /// Writes what was appended. A disk that refuses does not stop the line.
+    pub(super) fn flush(&mut self) {
+        let Some(store) = self.store.as_mut().filter(|store| store.trouble.is_none()) else { return };
+        match store.write(self.end, &self.written) {
+            Ok(()) => self.written.clone_from(&self.standing),
+            Err(error) => {
+                store.discard();
+                let trouble = format!("can't write to {}: {error}", store.dir.display());
+                self.trouble(trouble);
+            }
+        }
+    }
+
+    fn trouble(&mut self, reason: String) {
+        if let Some(health) = &self.health {
+            health.failing(&format!(
+                "{reason}: events are kept in memory meanwhile, and are lost if the process ends; free space or mend the disk"
+            ));
+        }
+        if let Some(store) = &mut self.store {
+            store.trouble = Some(reason);
+        }
+    }
+
+    /// A sync failed: what was not synced is written anew, elsewhere.
+    pub(super) fn distrust(&mut self, error: &std::io::Error) {
+        let first = self.tail_first();
+        let Some(store) = &mut self.store else { return };
+        // What memory no longer holds can't be written again.
+        store.synced = store.synced.max(first.min(store.written));
+        store.distrust();
+        let reason = format!("can't sync {}: {error}", store.dir.display());
+        self.trouble(reason);
+        self.retry();
+    }
+
+    pub(super) fn is_in_trouble(&self) -> bool {
+        self.store.as_ref().is_some_and(|store| store.trouble.is_some())
+    }
+
+    /// A small file can't be written. The line itself may still be.
+    pub(super) fn trouble_aside(&self, error: &std::io::Error) {
+        if let (Some(health), Some(store)) = (&self.health, &self.store)
+            && store.trouble.is_none()
+        {
+            health.failing(&format!(
+                "can't write the cursors beside {}: {error}: after a crash events are sent twice; free space or mend the disk",
+                store.dir.display()
+            ));
+        }
+    }
+
+    /// All files are as they should be.
+    pub(super) fn untroubled(&self) {
+        if let (Some(health), false) = (&self.health, self.is_in_trouble()) {
+            health.active();
+        }
+    }
+
+    /// Goes on above a number, if it is not above it already, and says so.
+    pub(super) fn skip_above(&mut self, source: SourceId, seq: Seq) {
+        let Some(standing) = self.standing.get_mut(source.index()).filter(|standing| standing.next <= seq)
+        else {
+            return;
+        };
+        let skipped = (standing.next, seq);
+        let (from, last) = (standing.seen, Seq(standing.next.0.saturating_sub(1)));
+        standing.next = seq.next();
+        self.notice(
+            source,
+            0,
+            &Notice::Gap {
+                reason: GapReason::Skipped,
+                from,
+                to: Timestamp::now(),
+                last_sequence: Some(last),
+                skipped: Some(skipped),
+                certain: true,
+                may_have_missed: STATE_EVENTS,
+            },
+        );
+    }
+
+    /// Back to the disk, if it lets us: a new segment with everything that only memory holds.
+    pub(super) fn retry(&mut self) {
+        let first = self.tail_first();
+        let Some(store) = self.store.as_mut().filter(|store| store.trouble.is_some()) else { return };
+        let first = first.max(store.written);
+        let mut standing = self.standing.clone();
+        for record in self.tail.iter().rev().take_while(|record| record.position >= first) {
+            if let Some(standing) = standing.get_mut(record.source.index()) {
+                standing.next = record.seq;
+                standing.count -= 1;
+                let before = self.written.get(record.source.index()).map_or(Seq(0), |written| written.gap);
+                standing.gap = if record.gap == record.seq { before } else { record.gap };
+            }
+        }
+        let skip = usize::try_from(first.0.saturating_sub(self.tail_first().0)).unwrap_or(usize::MAX);
+        let Some(store) = &mut self.store else { return };
+        let written = store.begin(first, &standing).and_then(|()| {
+            for record in self.tail.iter().skip(skip) {
+                store.put(record);
+            }
+            store.write(self.end, &standing)
+        });
+        match written {
+            Ok(()) => {
+                store.trouble = None;
+                self.written.clone_from(&self.standing);
+                if let Some(health) = &self.health {
+                    health.active();
+                }
+            }
+            Err(error) => {
+                store.discard();
+                store.remove_empty();
+                store.written = first;
+                tracing::debug!(%error, "the journal's disk still refuses");
+            }
+        }
+    }
+
+    /// Appends one `lost` per sink, source and reason since the last call; whether there was one.
     pub(super) fn announce_losses(&mut self) -> bool {
         let mut lost = Vec::new();
         for sink in &mut self.sinks {
-            for (source, loss) in std::mem::take(&mut sink.unannounced) {
-                lost.push((source, sink.name.clone(), loss));
+            for ((source, reason), loss) in std::mem::take(&mut sink.unannounced) {
+                lost.push((source, reason, sink.name.clone(), loss));
             }
         }
-        // Their own weight must not push out more than they announce.
-        self.capacity += ROOM_FOR_NOTICES;
-        for (source, sink, Loss { count, from, to }) in &lost {
-            let reason = LossReason::JournalFull;
-            self.notice(
-                *source,
-                Notice::Lost { sink: sink.clone(), count: *count, reason, from: *from, to: *to },
-            );
+        self.memory += ROOM_FOR_NOTICES;
+        for (source, reason, sink, Loss { count, from, to }) in &lost {
+            let (count, reason, from, to) = (*count, *reason, *from, *to);
+            self.notice(*source, 0, &Notice::Lost { sink: sink.clone(), count, reason, from, to });
         }
-        self.capacity -= ROOM_FOR_NOTICES;
+        self.memory -= ROOM_FOR_NOTICES;
         !lost.is_empty()
     }
 
-    /// Copies at most `most` records from `from` on; a lower bound moves up to what is still there.
+    /// Where a reader finds what follows; `from` moves up to what is still there.
+    pub(super) fn locate(&self, from: &mut Position) -> Place {
+        if *from >= self.end {
+            return Place::Nowhere;
+        }
+        if *from >= self.tail_first() {
+            return Place::Memory;
+        }
+        let stretch = self.store.as_ref().and_then(|store| store.stretch(*from));
+        if let Some(stretch) = stretch {
+            return Place::Disk(stretch);
+        }
+        *from = self.tail_first();
+        if *from < self.end { Place::Memory } else { Place::Nowhere }
+    }
+
+    /// Copies at most `most` records from `from` on, which memory holds.
     pub(super) fn copy(&self, from: Position, most: usize, into: &mut Vec<Record>) {
-        let skip = usize::try_from(from.0.saturating_sub(self.first.0)).unwrap_or(usize::MAX);
-        into.extend(self.records.iter().skip(skip).take(most).cloned());
+        let skip = usize::try_from(from.0.saturating_sub(self.tail_first().0)).unwrap_or(usize::MAX);
+        into.extend(self.tail.iter().skip(skip).take(most).cloned());
+    }
+
+    /// The position of a source's number, if memory holds it.
+    pub(super) fn position_in_memory(&self, source: SourceId, seq: Seq) -> Option<Position> {
+        let newest_first = self.tail.iter().rev();
+        newest_first.into_iter().find(|r| r.source == source && r.seq == seq).map(|r| r.position)
     }
 
     pub(super) fn cursor(&self, sink: usize) -> Option<&Cursor> {
@@ -224,28 +576,42 @@ impl Line {
     ) {
         let Some(state) = self.sinks.get_mut(sink) else { return };
         for (position, source, seq, how) in settled {
+            if position > state.cursor.next {
+                // Positions without records: damage on the disk, or skipped at a start.
+                for (_, hole) in self.holes.range(state.cursor.next..position) {
+                    for missing in &hole.missing {
+                        state.miss(missing, LossReason::Damaged);
+                    }
+                }
+                state.cursor.next = position;
+            }
             if position == state.cursor.next {
                 state.cursor.settle(source, seq, how);
             }
         }
-        let passed = self.sinks.iter().map(|sink| sink.cursor.next).min().unwrap_or_else(|| self.end());
-        while self.records.front().is_some_and(|record| record.position < passed) {
-            if let Some(record) = self.records.pop_front() {
-                self.bytes -= record.size();
-                self.first = self.first.next();
+        if self.store.is_none() {
+            let passed = self.passed();
+            while self.tail.front().is_some_and(|record| record.position < passed) {
+                self.pop();
             }
         }
     }
 
     pub(super) fn ledger(&self, sink: usize, source: SourceId) -> (Ledger, u64) {
-        let (Some(sink), Some(state)) = (self.sinks.get(sink), self.sources.get(source.index())) else {
+        let (Some(sink), Some(standing)) = (self.sinks.get(sink), self.standing.get(source.index())) else {
             return (Ledger::default(), 0);
         };
-        let mut ledger = sink.cursor.ledgers.get(source.index()).cloned().unwrap_or_default();
-        ledger.received = state.received + state.withheld;
-        ledger.filtered += state.withheld;
-        let skip = usize::try_from(sink.cursor.next.0.saturating_sub(self.first.0)).unwrap_or(usize::MAX);
-        let pending = self.records.iter().skip(skip).filter(|record| record.source == source).count();
-        (ledger, pending as u64)
+        let lane = sink.cursor.lanes.get(source.index()).cloned().unwrap_or_default();
+        let pending = standing.count.saturating_sub(lane.count);
+        let mut ledger = lane.ledger;
+        ledger.received = ledger.settled() + pending;
+        (ledger, pending)
+    }
+
+    /// A sink's records that are not settled.
+    pub(super) fn pending(&self, sink: usize) -> u64 {
+        let Some(sink) = self.sinks.get(sink) else { return 0 };
+        let counts = sink.cursor.lanes.iter().map(|lane| lane.count).chain(std::iter::repeat(0));
+        self.standing.iter().zip(counts).map(|(standing, count)| standing.count.saturating_sub(count)).sum()
     }
 }

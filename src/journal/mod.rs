@@ -6,69 +6,154 @@
 //!                              └──────────────────────────────────┘
 //! ```
 //!
-//! **What it owns.** The order of all records ([`Position`], dense), the number of each source's
-//! records ([`Seq`]), one cursor and one ledger per sink.
+//! **What it owns.** The order of all records ([`Position`]), the number of each source's records ([`Seq`]), one cursor
+//! and one ledger per sink, and the directory they are kept in.
 //!
 //! **What it promises.**
-//! * Appending never waits for a broker, nor for a reader.
-//! * A source's numbers rise by one, and no number is given twice.
+//! * Appending never waits for a broker, nor for a reader. What [`Live::commit`] has written survives the process.
+//! * A source's numbers rise, and no number that may have left the process is given twice, whatever was lost.
 //! * No event precedes the `gap` of its session: [`Ingest::begin`] consumes the ingest and appends the
 //!   gap; only the [`Live`] it returns takes events.
-//! * A record leaves the line when every cursor has passed it, or when the bound in bytes demands it.
-//!   What a sink then misses is counted in its ledger and announced on the line (`lost`).
+//! * A record is kept until every cursor has passed it (and on disk for `retain` longer), or until a bound demands its
+//!   place. What a sink then misses is counted in its ledger and announced on the line (`lost`).
 //! * For every source and sink, at any time:
-//!   `received = published + filtered + dead-lettered + pending + lost`.
+//!   `received = published + filtered + dead-lettered + pending + lost`. Both sides count positions, so it can't fail.
+//! * Opening is never refused because of data: what is damaged is set aside, and reported.
 //!
-//! **What it does not do.** It looks into no record, and knows neither names nor destinations.
+//! **What it does not do.** It looks into no record but for the name its quota goes by, and knows no destinations.
 //!
-//! This is the memory journal: its records do not outlive the process, and its numbering starts at the
-//! Unix time in microseconds, so that a new one is above all that went before.
+//! # On disk
+//! ```text
+//! lock              held by the one process that may write
+//! identity          the journal's name, its sources and sinks, reserved numbers, boot, clean or not   (text, checksummed)
+//! segments/N.log    header, then records: length, CRC32C, position, sequence, …                   (see disk::segment, codec)
+//! cursors/SINK      the sink's next position, and its ledger per source                                (text, checksummed)
+//! quarantine/       what was damaged, as it was found
+//! dead/             events that a broker refused for good
+//! ```
+//! Every open begins a new segment, with a higher N. Records are appended; nothing that counts is overwritten. Small files
+//! are written beside, synced, renamed, their directory synced. Directories are 0700, files 0600.
+//!
+//! **Recovery.** Segments are read in the order of N; where two hold the same position, the higher N is right. The
+//! newest, and all that some sink has not settled, are looked through; the others are believed until they are read.
+//! * A tail that is no whole record is cut off.
+//! * A damaged middle: the file moves to `quarantine/`, and a copy takes its place that holds every record that is whole,
+//!   before and behind the damage, and a hole between them that counts what is gone: `lost`, reason `damaged`.
+//! * A damaged header, identity or cursor: the file moves to `quarantine/`. The identity is made anew from the segments;
+//!   a sink without its cursor gets everything that is still there.
+//! * A file of a later version of the format is refused, untouched. Version N reads N-1.
+//!
+//! **Numbers** are reserved on disk ahead of use. After a kill the page cache has everything, and numbers go on. When
+//! writes may be lost (another boot, a torn tail, a cursor or a sink's tail beyond the end) they go on above all that was
+//! reserved, and the next `gap` names those that were skipped.
+//!
+//! **Sync.** Records are written at each commit and synced by a thread of its own; `sync` is how long a power failure
+//! may reach back. Delivery does not wait for it: a record that was delivered and then lost is one whose number is skipped.
+//!
+//! **Disk trouble.** When a write or a sync fails, the line goes on in memory, delivery continues, the part `journal`
+//! is failing with the reason, and what no longer fits is dropped and announced. Once a second a new segment is tried,
+//! with everything only memory holds. A failed sync is never repeated on the same file.
+//!
+//! Without a directory it is a memory journal: the same line, whose records do not outlive the process.
 
 pub mod config;
 mod cursor;
+pub(crate) mod disk;
+pub mod fs;
 mod ingest;
-mod line;
+mod keeper;
+pub(crate) mod line;
 mod reader;
+mod search;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
-pub use cursor::{Cursor, Ledger, Settled};
+pub use cursor::{Cursor, Lane, Ledger, Settled};
+pub use disk::open::{OpenError, Recovery};
 pub use ingest::{Ingest, Live, Opened};
 pub use reader::Reader;
-use tokio::sync::watch;
+pub use search::Search;
 
-use self::line::Line;
+use self::{
+    config::{Disk, Sync, WhenFull},
+    disk::identity::Identity,
+    fs::Fs,
+    keeper::{Keeper, Shared},
+    line::{Line, Sink, Standing},
+};
 use crate::{
     event::{JournalId, Notice, Position, Seq, SourceId},
+    health::Component,
     socketio::BadFrame,
 };
 
 /// A cheap handle; all clones are the same line.
 #[derive(Debug, Clone)]
-pub struct Journal(Arc<Shared>);
+pub struct Journal(Arc<Inner>);
 
 #[derive(Debug)]
-struct Shared {
-    id: JournalId,
-    line: Mutex<Line>,
-    end: watch::Sender<Position>,
+struct Inner {
+    shared: Arc<Shared>,
+    /// Stopped, without a last sync, when the last handle is dropped.
+    _keeper: Option<Keeper>,
 }
 
 impl Journal {
-    /// A new, empty line for these sources and sinks, bounded to `capacity` bytes.
+    /// A new, empty line for these sources and sinks, bounded to `capacity` bytes, in memory alone.
     pub fn memory(capacity: usize, sources: &[String], sinks: &[String]) -> Self {
-        let first = Seq(u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or_default());
-        let line = Line::new(capacity, first, sources, sinks);
-        Self(Arc::new(Shared {
-            id: JournalId::draw(),
-            end: watch::Sender::new(line.end()),
-            line: Mutex::new(line),
-        }))
+        let next = Seq(u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or_default());
+        let standing = vec![Standing { next, ..Standing::default() }; sources.len()];
+        let mut line = Line::new(Position(1), standing.clone(), capacity, WhenFull::DropOldest);
+        let cursor = Cursor::new(Position(1), &standing);
+        line.sinks = sinks.iter().map(|name| Sink::new(name, cursor.clone())).collect();
+        let shared = Shared::new(JournalId::draw(), sources.into(), line, false);
+        Self(Arc::new(Inner { shared: Arc::new(shared), _keeper: None }))
+    }
+
+    /// Opens the line in a directory, or begins one there. Blocks.
+    pub fn open(
+        config: &Disk,
+        fs: Arc<dyn Fs>,
+        sources: &[String],
+        sinks: &[String],
+        health: Component,
+    ) -> Result<(Self, Recovery), OpenError> {
+        health.active();
+        let disk::open::Opened { line, identity, lock, recovery } =
+            disk::open::open(config, &fs, sources, sinks, health)?;
+        let names =
+            identity.sources.iter().map(|source: &disk::identity::Source| source.name.clone()).collect();
+        let always = config.sync == Sync::Always;
+        let shared =
+            Shared::new(identity.journal, names, line, always).on(fs, config.dir.clone(), identity, lock);
+        let shared = Arc::new(shared);
+        let interval = match config.sync {
+            Sync::Always => std::time::Duration::ZERO,
+            Sync::Every(interval) => interval,
+        };
+        let keeper = Keeper::start(&shared, interval);
+        Ok((Self(Arc::new(Inner { shared, _keeper: keeper })), recovery))
     }
 
     /// Its name: half of every event's id.
     pub fn id(&self) -> JournalId {
-        self.0.id
+        self.0.shared.id
+    }
+
+    /// Whether what waits outlives the process.
+    pub fn is_durable(&self) -> bool {
+        self.0.shared.disk.is_some()
+    }
+
+    /// Every source's name, by its id. Those that are no longer configured keep theirs.
+    pub fn sources(&self) -> Arc<[String]> {
+        Arc::clone(&self.0.shared.sources)
+    }
+
+    /// A source's id.
+    pub fn source(&self, name: &str) -> Option<SourceId> {
+        let index = self.0.shared.sources.iter().position(|source| source == name)?;
+        u16::try_from(index).ok().map(SourceId)
     }
 
     /// The writing end for one source. A source has one session at a time, so take it once.
@@ -78,20 +163,20 @@ impl Journal {
 
     /// The reading end for one sink, by its place in the list given at opening.
     pub fn reader(&self, sink: usize) -> Reader {
-        Reader::new(self.clone(), sink, self.0.end.subscribe())
+        Reader::new(self.clone(), sink, self.0.shared.end.subscribe())
     }
 
     /// Appends a notice outside of any session.
-    pub fn notice(&self, source: SourceId, notice: Notice) -> Seq {
-        let seq = self.line().notice(source, notice);
-        self.wake();
+    pub fn notice(&self, source: SourceId, notice: &Notice) -> Seq {
+        let seq = self.line().notice(source, 0, notice);
+        self.commit();
         seq
     }
 
-    /// Announces what was lost since the last call. The line also does so by itself when it grows.
+    /// Announces what was lost since the last call.
     pub fn announce_losses(&self) {
         if self.line().announce_losses() {
-            self.wake();
+            self.commit();
         }
     }
 
@@ -123,13 +208,65 @@ impl Journal {
         self.line().bad_frames(source)
     }
 
-    fn line(&self) -> MutexGuard<'_, Line> {
-        // The line is consistent between any two of its own statements that can unwind.
-        self.0.line.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The broker knows a number of ours that we don't: goes on above it, and says so.
+    pub fn skip_above(&self, source: SourceId, seq: Seq) {
+        self.line().skip_above(source, seq);
+        self.commit();
     }
 
-    fn wake(&self) {
-        let end = self.line().end();
-        self.0.end.send_replace(end);
+    /// Keeps a file in `dead/`, if there is a directory; the oldest go when there are too many. Blocks for one small write.
+    pub fn bury(&self, name: &str, content: &[u8]) {
+        self.0.shared.bury(name, content);
+    }
+
+    /// One pass of the keeper, now: syncs, writes cursors, reserves numbers, lets go of what is no longer needed, and
+    /// tries a disk that had refused. Blocks.
+    pub fn sync(&self) {
+        self.0.shared.sync();
+        self.0.shared.keep();
+    }
+
+    /// Writes everything, and notes that the stop was a clean one. Blocks.
+    pub fn close(&self) {
+        self.line().flush();
+        self.sync();
+        self.0.shared.close();
+    }
+
+    /// Waits until what was committed is on stable storage, if that is the rule. Cancel safe.
+    pub async fn synced(&self) {
+        if self.0.shared.always {
+            let mut synced = self.0.shared.synced.subscribe();
+            let end = self.line().end();
+            // A disk in trouble is not waited for.
+            let _ = synced.wait_for(|synced| *synced >= end || self.line().is_in_trouble()).await;
+        }
+    }
+
+    /// Looks through a damaged segment and puts a mended one in its place; whether there was something to mend. Blocks.
+    fn mend(&self, generation: u64) -> std::io::Result<bool> {
+        self.0.shared.mend(generation)
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.0.shared.line()
+    }
+
+    /// Writes what was appended, and wakes those who read.
+    fn commit(&self) {
+        let end = {
+            let mut line = self.line();
+            line.flush();
+            line.end()
+        };
+        self.0.shared.end.send_replace(end);
+        self.0.shared.wake();
+    }
+}
+
+impl Identity {
+    /// The place of a source.
+    fn source_mut(&mut self, index: usize) -> Option<&mut disk::identity::Source> {
+        self.sources.get_mut(index)
     }
 }

@@ -20,6 +20,18 @@ pub struct Names {
     pub event: Option<String>,
 }
 
+impl Names {
+    /// The source's name as it is configured.
+    pub fn source_name(&self) -> &str {
+        self.source.strip_prefix("/cti/").unwrap_or(&self.source)
+    }
+
+    /// The same names for a letter about the event.
+    pub fn as_dead_letter(&self) -> Arc<Self> {
+        Arc::new(Self { ty: "cti.bridge.deadletter.v1".to_owned(), ..self.clone() })
+    }
+}
+
 /// Builds names, and remembers them: a PBX has a few hundred.
 #[derive(Debug)]
 pub(super) struct Naming {
@@ -37,8 +49,14 @@ impl Naming {
     }
 
     /// The names of a PBX event.
-    pub(super) fn event(&mut self, source: &str, name: &[u8], entity: Option<&Entity<'_>>) -> Arc<Names> {
-        self.start_key(&[source.as_bytes(), name]);
+    pub(super) fn event(
+        &mut self,
+        source: &str,
+        class: &str,
+        name: &[u8],
+        entity: Option<&Entity<'_>>,
+    ) -> Arc<Names> {
+        self.start_key(&[source.as_bytes(), name, class.as_bytes()]);
         if let Some(entity) = entity {
             self.key.push(entity.kind as u8);
             self.key.extend_from_slice(&entity.id.len().to_le_bytes());
@@ -47,7 +65,7 @@ impl Naming {
                 self.key.extend_from_slice(part);
             }
         }
-        self.remembered(|naming| naming.build(source, name, entity))
+        self.remembered(|naming| naming.build(source, class, name, entity))
     }
 
     /// The names of an event of the bridge itself: class `bridge` or `status`.
@@ -79,11 +97,11 @@ impl Naming {
         names
     }
 
-    fn build(&self, source: &str, name: &[u8], entity: Option<&Entity<'_>>) -> Names {
+    fn build(&self, source: &str, class: &str, name: &[u8], entity: Option<&Entity<'_>>) -> Names {
         let slug = slug(name);
         let key = entity.map(Entity::key);
         let token = entity_token(key.as_deref());
-        let values = Values { source, class: "event", slug: &slug, entity: &token };
+        let values = Values { source, class, slug: &slug, entity: &token };
         Names {
             destination: self.template.render(values).into(),
             source: format!("/cti/{source}"),
@@ -126,26 +144,28 @@ mod tests {
     fn a_known_event_carries_its_entity() {
         let args = br#"{"exten":"201"}"#;
         let mut naming = naming();
-        let names = naming.event("pbx1", b"extenUpdate", event::entity(b"extenUpdate", args).as_ref());
+        let names =
+            naming.event("pbx1", "event", b"extenUpdate", event::entity(b"extenUpdate", args).as_ref());
         assert_eq!(subject(&names), "cti.v1.pbx1.event.extenUpdate.201");
         assert_eq!(names.ty, "cti.event.extenUpdate.v1");
         assert_eq!(names.subject.as_deref(), Some("extension/201"));
         assert_eq!(names.event, None);
-        let again = naming.event("pbx1", b"extenUpdate", event::entity(b"extenUpdate", args).as_ref());
+        let again =
+            naming.event("pbx1", "event", b"extenUpdate", event::entity(b"extenUpdate", args).as_ref());
         assert!(Arc::ptr_eq(&names, &again));
     }
 
     #[test]
     fn event_data_never_adds_a_token() {
         for name in [&b"a.b"[..], b"*", b">", b"a b", b"", b"\xff\r\n"] {
-            let names = naming().event("pbx1", name, None);
+            let names = naming().event("pbx1", "event", name, None);
             assert_eq!(subject(&names).split('.').count(), 6, "{names:?}");
             assert!(!subject(&names).contains(['*', '>', ' ', '\r', '\n']), "{names:?}");
         }
-        let names = naming().event("pbx1", b"satellite/summary", None);
+        let names = naming().event("pbx1", "event", b"satellite/summary", None);
         assert_eq!(names.event.as_deref(), Some("satellite/summary"));
         assert_eq!(
-            naming().event("pbx1", b"a\nb", None).event,
+            naming().event("pbx1", "event", b"a\nb", None).event,
             None,
             "a control character is illegal in CloudEvents"
         );

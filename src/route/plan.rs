@@ -9,7 +9,7 @@ use super::{
     template::Template,
 };
 use crate::{
-    event::{self, Body, CloudEvent, JournalId, Mark, Record, Seq, SourceId},
+    event::{self, Body, CloudEvent, JournalId, Mark, Record, SourceId},
     socketio::Frame,
 };
 
@@ -41,12 +41,20 @@ pub struct Plan {
     journal: JournalId,
     sources: Arc<[String]>,
     naming: Naming,
+    /// Stands in for every record's own class.
+    class: Option<&'static str>,
 }
 
 impl Plan {
+    /// The same plan for another class than the records' own.
+    #[must_use]
+    pub fn in_class(self, class: &'static str) -> Self {
+        Self { class: Some(class), ..self }
+    }
+
     /// A plan for the records of `journal`, with a sink's subject template.
     pub fn new(journal: JournalId, sources: Arc<[String]>, template: Template) -> Self {
-        Self { journal, sources, naming: Naming::new(template) }
+        Self { journal, sources, naming: Naming::new(template), class: None }
     }
 
     /// The journal whose records it decides on.
@@ -62,18 +70,28 @@ impl Plan {
                 let name = frame.name();
                 let args = frame.args();
                 let entity = event::entity(&name, &args);
-                let names = self.naming.event(source, &name, entity.as_ref());
+                let names = self.naming.event(source, self.class.unwrap_or("event"), &name, entity.as_ref());
                 let binary = !frame.attachments.is_empty();
                 Published { names, data: data(frame), args: frame.argc, binary }
             }
-            Body::Notice(notice) => Published {
-                names: self.naming.bridge(source, "bridge", notice.what()),
-                // A notice holds numbers and text only: that can't fail.
-                data: serde_json::to_vec(notice.as_ref()).unwrap_or_default().into(),
+            Body::Notice(told) => Published {
+                names: self.naming.bridge(source, self.class.unwrap_or("bridge"), &told.what),
+                data: told.data.clone(),
                 args: 1,
                 binary: false,
             },
         })
+    }
+
+    /// The names of a copy of a record in another class: `dlq`, `replay`.
+    pub fn copy(&mut self, record: &Record, class: &'static str) -> Option<Published> {
+        let class = self.class.replace(class);
+        let verdict = self.decide(record);
+        self.class = class;
+        match verdict {
+            Verdict::Publish(published) => Some(published),
+            Verdict::Filtered => None,
+        }
     }
 
     /// The names of a status message.
@@ -83,10 +101,10 @@ impl Plan {
     }
 
     /// The envelope of a published record.
-    pub fn envelope<'a>(&self, record: &Record, published: &'a Published, prev: Seq) -> CloudEvent<'a> {
+    pub fn envelope<'a>(&self, record: &Record, published: &'a Published, mark: Mark) -> CloudEvent<'a> {
         CloudEvent {
             journal: self.journal,
-            mark: Mark::Numbered { seq: record.seq, prev },
+            mark,
             gap: record.gap,
             source: &published.names.source,
             ty: &published.names.ty,

@@ -166,7 +166,7 @@ impl Supervisor {
             Action::NoteTakeover => {
                 if let Line::Open(live) = &mut self.line {
                     let session = live.session();
-                    live.notice(Notice::Takenover { session });
+                    live.notice(&Notice::Takenover { session });
                 }
             }
             Action::Rest(pace) => self.rest(pace),
@@ -201,7 +201,7 @@ impl Supervisor {
                 if self.source.health.failing(&reason)
                     && let Line::Closed(ingest) = &self.line
                 {
-                    ingest.notice(Notice::AuthFailed { reason, operator });
+                    ingest.notice(&Notice::AuthFailed { reason, operator });
                 }
                 Input::NotGranted(consequence)
             }

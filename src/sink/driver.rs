@@ -2,11 +2,17 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout},
+};
 
-use super::{Acked, Context, Link, Outgoing, SLOW, Sink, SinkError, heartbeat::Heartbeat};
+use super::{
+    Acked, Context, Link, Outgoing, SLOW, Sink, SinkError, deadletter::letter, heartbeat::Heartbeat,
+    resume::RETAIN,
+};
 use crate::{
-    event::{Notice, Position, Record, Seq, SourceId},
+    event::{JournalId, Mark, Notice, Record, Seq},
     health::Component,
     journal::{Reader, Settled},
     retry::{Backoff, Range},
@@ -31,6 +37,10 @@ pub struct Options {
     pub heartbeat: Option<Duration>,
     /// End after this many published records.
     pub limit: Option<u64>,
+    /// A foreign journal after which this one may go on in a broker's lane.
+    pub adopt: Option<JournalId>,
+    /// How far back delivered records are sent again to a broker that has forgotten all.
+    pub retain: Duration,
 }
 
 impl Default for Options {
@@ -42,6 +52,8 @@ impl Default for Options {
             backoff: Range { from: Duration::from_millis(50), to: Duration::from_secs(5) },
             heartbeat: Some(Duration::from_secs(10)),
             limit: None,
+            adopt: None,
+            retain: RETAIN,
         }
     }
 }
@@ -62,24 +74,24 @@ pub enum Outcome {
 /// One sink's driver.
 #[derive(Debug)]
 pub struct Driver {
-    reader: Reader,
-    plan: Plan,
+    pub(super) reader: Reader,
+    pub(super) plan: Plan,
     health: Component,
     heartbeat: Heartbeat,
-    name: Arc<str>,
-    options: Options,
+    pub(super) name: Arc<str>,
+    pub(super) options: Options,
+    opened: watch::Sender<usize>,
+    is_first: bool,
     stop: Stop,
     published: u64,
     flights: VecDeque<Flight>,
-    lane: Vec<Seq>,
+    pub(super) lane: Vec<Seq>,
 }
 
 /// A record that was sent, or left out, and is not settled yet.
 #[derive(Debug)]
 struct Flight {
-    position: Position,
-    source: SourceId,
-    seq: Seq,
+    record: Record,
     settled: Settled,
 }
 
@@ -94,6 +106,8 @@ impl Driver {
             heartbeat: Heartbeat::new(context, index),
             name,
             options,
+            opened: context.opened.clone(),
+            is_first: true,
             stop: context.stop.clone(),
             published: 0,
             flights: VecDeque::new(),
@@ -114,6 +128,7 @@ impl Driver {
             if self.published > before {
                 backoff.reset();
             }
+            self.tell_first_attempt();
             self.health.failing(&error.to_string());
             let delay = match error {
                 SinkError::Operator(_) => SLOW.max(backoff.delay()),
@@ -122,6 +137,8 @@ impl Driver {
             tokio::select! {
                 () = sleep(delay) => {}
                 () = self.stop.hard() => return self.undelivered(),
+                // What waits is on disk: a stop does not wait for a broker that is away.
+                () = self.stop.draining(), if self.reader.journal().is_durable() => return self.undelivered(),
             }
         }
     }
@@ -133,13 +150,14 @@ impl Driver {
             opened = timeout(self.options.deadline, sink.open()) => opened,
             () = stop.hard() => return Ok(self.undelivered()),
         };
-        let (mut link, _tail) = opened.map_err(|_| {
+        let (mut link, tail) = opened.map_err(|_| {
             SinkError::Again(format!("no connection within {:?}: is the broker up?", self.options.deadline))
         })??;
-        self.health.active();
         self.flights.clear();
         self.reader.journal().announce_losses();
-        self.lane = self.reader.rewind().lane;
+        self.resume(tail).await?;
+        self.tell_first_attempt();
+        self.health.active();
         let outcome = tokio::select! {
             outcome = self.serve(&mut link) => outcome?,
             () = stop.hard() => self.undelivered(),
@@ -147,6 +165,13 @@ impl Driver {
         // What it was for is settled; a link that does not close in time is dropped.
         let _ = timeout(Duration::from_secs(1), link.close()).await;
         Ok(outcome)
+    }
+
+    /// The first attempt is over, whatever came of it: sessions may begin.
+    fn tell_first_attempt(&mut self) {
+        if std::mem::take(&mut self.is_first) {
+            self.opened.send_modify(|opened| *opened += 1);
+        }
     }
 
     async fn serve<L: Link>(&mut self, link: &mut L) -> Result<Outcome, SinkError> {
@@ -174,7 +199,7 @@ impl Driver {
             tokio::select! {
                 biased;
                 acked = link.acked() => {
-                    self.settle(acked?);
+                    self.settle(acked?, link).await?;
                     answered = Instant::now();
                 }
                 () = self.reader.ready(), if room > 0 => {}
@@ -210,30 +235,21 @@ impl Driver {
         records: &mut Vec<Record>,
     ) -> Result<(), SinkError> {
         records.clear();
-        self.reader.read(most, records);
-        let mut verdicts = Vec::with_capacity(records.len());
-        for record in &*records {
-            verdicts.push((record, self.plan.decide(record)));
-        }
+        self.reader.read(most, records).await;
+        let verdicts: Vec<_> = records.iter().map(|record| self.plan.decide(record)).collect();
         let mut batch = Vec::with_capacity(verdicts.len());
-        for (record, verdict) in &verdicts {
-            let settled = match verdict {
-                Verdict::Filtered => Settled::Filtered,
-                Verdict::Publish(published) => {
-                    let prev = self
-                        .lane
-                        .get_mut(record.source.index())
-                        .map_or(Seq(0), |lane| std::mem::replace(lane, record.seq));
-                    batch.push(Outgoing {
-                        position: Some(record.position),
-                        names: &published.names,
-                        event: self.plan.envelope(record, published, prev),
-                    });
-                    Settled::Published
-                }
-            };
-            let Record { position, source, seq, .. } = **record;
-            self.flights.push_back(Flight { position, source, seq, settled });
+        for (record, verdict) in records.iter().zip(&verdicts) {
+            if let Verdict::Publish(published) = verdict {
+                let prev = self
+                    .lane
+                    .get_mut(record.source.index())
+                    .map_or(Seq(0), |lane| std::mem::replace(lane, record.seq));
+                batch.push(Outgoing {
+                    position: Some(record.position),
+                    names: &published.names,
+                    event: self.plan.envelope(record, published, Mark::Numbered { seq: record.seq, prev }),
+                });
+            }
         }
         let sent = timeout(self.options.deadline, link.send(&batch)).await;
         sent.map_err(|_| {
@@ -242,6 +258,14 @@ impl Driver {
                 self.options.deadline
             ))
         })??;
+        drop(batch);
+        self.flights.extend(records.drain(..).zip(verdicts).map(|(record, verdict)| {
+            let settled = match verdict {
+                Verdict::Filtered => Settled::Filtered,
+                Verdict::Publish(_) => Settled::Published,
+            };
+            Flight { record, settled }
+        }));
         self.settle_left_out();
         Ok(())
     }
@@ -254,18 +278,56 @@ impl Driver {
     }
 
     /// Moves the cursor past everything the broker has answered for.
-    fn settle(&mut self, acked: Acked) {
-        if let (Some(reason), Some(refused)) =
-            (acked.refused, self.flights.iter_mut().find(|flight| flight.position == acked.through))
-        {
-            refused.settled = Settled::DeadLettered;
-            let notice = Notice::Deadlettered { sink: self.name.to_string(), sequence: refused.seq, reason };
-            tracing::warn!(sink = &*self.name, sequence = refused.seq.0, "an event was refused for good");
-            self.reader.journal().notice(refused.source, notice);
+    async fn settle<L: Link>(&mut self, acked: Acked, link: &mut L) -> Result<(), SinkError> {
+        let through = |flight: &Flight| flight.record.position <= acked.through;
+        let count = self.flights.iter().take_while(|flight| through(flight)).count();
+        if let (Some(reason), Some(refused)) = (&acked.refused, self.flights.iter().take(count).next_back()) {
+            let record = refused.record.clone();
+            self.advance(count.saturating_sub(1));
+            self.set_aside(&record, reason, link).await?;
+            if let Some(refused) = self.flights.front_mut() {
+                refused.settled = Settled::DeadLettered;
+            }
+            self.advance(1);
+        } else {
+            self.advance(count);
         }
-        let count = self.flights.iter().take_while(|flight| flight.position <= acked.through).count();
-        self.advance(count);
         self.settle_left_out();
+        Ok(())
+    }
+
+    /// An event that the broker refuses for good: it is kept on disk, announced on the line, and a dead letter tells of
+    /// it. A dead letter that is refused as well is not tried again.
+    async fn set_aside<L: Link>(
+        &mut self,
+        record: &Record,
+        reason: &str,
+        link: &mut L,
+    ) -> Result<(), SinkError> {
+        tracing::warn!(sink = &*self.name, sequence = record.seq.0, reason, "an event was refused for good");
+        let journal = self.reader.journal().clone();
+        let notice = Notice::Deadlettered {
+            sink: self.name.to_string(),
+            sequence: record.seq,
+            reason: reason.to_owned(),
+        };
+        journal.notice(record.source, &notice);
+        let (Verdict::Publish(published), Some(mut copy)) =
+            (self.plan.decide(record), self.plan.copy(record, "dlq"))
+        else {
+            return Ok(());
+        };
+        let whose = (journal.id(), &*self.name);
+        let whole = letter(whose, record, &published, reason, None);
+        journal
+            .bury(&format!("{}-{}-{}.json", published.names.source_name(), record.seq.0, self.name), &whole);
+        (copy.data, copy.args, copy.binary) =
+            (letter(whose, record, &published, reason, Some(link.largest())), 1, false);
+        copy.names = copy.names.as_dead_letter();
+        let event = self.plan.envelope(record, &copy, Mark::Copy { seq: record.seq });
+        let outgoing = Outgoing { position: None, names: &copy.names, event };
+        let sent = timeout(self.options.deadline, link.send(&[outgoing])).await;
+        sent.map_err(|_| SinkError::Again("the broker takes no dead letter: it is slow or stuck".to_owned()))?
     }
 
     /// What was left out needs no answer once everything before it is settled.
@@ -275,11 +337,11 @@ impl Driver {
     }
 
     fn advance(&mut self, count: usize) {
-        let settled = self.flights.drain(..count).map(|Flight { position, source, seq, settled }| {
+        let settled = self.flights.drain(..count).map(|Flight { record, settled }| {
             if settled == Settled::Published {
                 self.published += 1;
             }
-            (position, source, seq, settled)
+            (record.position, record.source, record.seq, settled)
         });
         self.reader.settle(settled);
     }

@@ -15,15 +15,19 @@
 //!
 
 pub mod config;
+mod deadletter;
 mod driver;
 mod heartbeat;
 #[cfg(feature = "nats")]
 pub mod nats;
+mod resume;
 pub mod stdout;
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 pub use driver::{Driver, Options, Outcome};
+
+use tokio::sync::watch;
 
 use crate::{
     event::{CloudEvent, JournalId, Position, Seq},
@@ -49,6 +53,10 @@ pub trait Link: Send {
     fn acked(&mut self) -> impl Future<Output = Result<Acked, SinkError>> + Send;
     /// How many records it wants in flight at most.
     fn window(&self) -> usize {
+        usize::MAX
+    }
+    /// The largest message the broker takes, in bytes, headers included.
+    fn largest(&self) -> usize {
         usize::MAX
     }
     /// Closes in good order. The driver bounds the time; dropping a link closes it at once.
@@ -127,6 +135,10 @@ pub struct Context {
     pub stop: Stop,
     /// Stop after this many published records.
     pub limit: Option<u64>,
+    /// How long delivered records are kept.
+    pub retain: Duration,
+    /// How many drivers have made their first attempt: until then a broker may know numbers that the journal doesn't.
+    pub opened: watch::Sender<usize>,
 }
 
 /// The body of a sink's task.
@@ -134,7 +146,13 @@ pub type Task = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 /// The table of sinks: makes the driver of sink number `index`, and gives its task's body.
 pub fn spawn(context: &Context, index: usize, config: &config::Config) -> Task {
-    let options = Options { heartbeat: config.heartbeat, limit: context.limit, ..Options::default() };
+    let options = Options {
+        heartbeat: config.heartbeat,
+        limit: context.limit,
+        adopt: config.adopt,
+        retain: context.retain,
+        ..Options::default()
+    };
     let driver = |subject| {
         let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), subject);
         Driver::new(context, index, plan, options)

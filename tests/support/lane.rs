@@ -5,11 +5,12 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use async_nats::jetstream;
 use cti_bridge::{
     config::{Assignment, Flags, load_with},
-    event::{Notice, Position, Record, Seq, SourceId},
+    event::{Mark, Notice, Position, Record, Seq, SourceId},
     journal::Journal,
     route::{Plan, Verdict, template::Template},
     sink::{Link as _, Outgoing, Sink as _, SinkError, Tail, config::Kind, nats::JetStream},
 };
+use futures_util::FutureExt as _;
 use tokio::time::{sleep, timeout};
 
 /// What a server needs to have JetStream; what it stores outlives a kill.
@@ -60,10 +61,11 @@ impl Line {
         for number in 0..count {
             let reason = format!("{number}{}", "x".repeat(size(number)));
             let source = SourceId(u16::try_from(number * number / 3 % 2).unwrap());
-            journal.notice(source, Notice::AuthFailed { reason, operator: false });
+            journal.notice(source, &Notice::AuthFailed { reason, operator: false });
         }
         let mut records = Vec::new();
-        journal.reader(0).read(count, &mut records);
+        // What memory holds is there at once.
+        journal.reader(0).read(count, &mut records).now_or_never().expect("memory makes nobody wait");
         assert_eq!(records.len(), count);
         let name = |record: &Record| SOURCES[record.source.index()];
         let ids =
@@ -146,7 +148,11 @@ impl Line {
             .map(|(record, published)| Outgoing {
                 position: Some(Position(record.position.0)),
                 names: &published.names,
-                event: self.plan.envelope(record, published, Seq(0)),
+                event: self.plan.envelope(
+                    record,
+                    published,
+                    Mark::Numbered { seq: record.seq, prev: Seq(0) },
+                ),
             })
             .collect();
         timeout(Duration::from_secs(10), link.send(&batch))

@@ -25,7 +25,7 @@ pub(super) struct Envelopes {
 }
 
 /// What the unchanging headers come from. The address names the names: it is theirs alone while they are kept.
-type Shape = (usize, u16, Origin, bool, bool);
+type Shape = (usize, u16, Origin, bool, std::mem::Discriminant<Mark>);
 
 /// Event data must not grow our memory.
 const KEPT: usize = 4096;
@@ -54,8 +54,8 @@ impl Envelopes {
     }
 
     fn headers(&mut self, names: &Arc<Names>, event: &CloudEvent<'_>) -> Option<HeaderMap> {
-        let numbered = matches!(event.mark, Mark::Numbered { .. });
-        let shape = (Arc::as_ptr(names).addr(), event.args, event.origin, event.binary, numbered);
+        let kind = std::mem::discriminant(&event.mark);
+        let shape = (Arc::as_ptr(names).addr(), event.args, event.origin, event.binary, kind);
         let mut legal = true;
         let mut headers = HeaderMap::new();
         let mut put = |headers: &mut HeaderMap, attribute, value: &str| match value.parse::<HeaderValue>() {

@@ -110,6 +110,10 @@ impl Link for Connection {
         Ok(Acked { through: proven, refused: None })
     }
 
+    fn largest(&self) -> usize {
+        self.client.max_payload()
+    }
+
     async fn close(self) {
         let _ = self.client.flush().await;
     }

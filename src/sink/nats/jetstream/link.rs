@@ -235,6 +235,10 @@ impl Link for Publisher {
         self.shared.window()
     }
 
+    fn largest(&self) -> usize {
+        self.client.max_payload()
+    }
+
     async fn close(self) {
         let _ = self.client.flush().await;
     }

@@ -1,0 +1,75 @@
+//! Who this journal is: its name, its sources and sinks, the numbers it may give, and how it was left.
+
+use std::{io, path::Path};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::sealed::{self, Unreadable};
+use crate::{
+    event::{JournalId, Seq},
+    journal::fs::Fs,
+};
+
+/// Numbers that are reserved at a time: each reservation is one write of a small file.
+pub(crate) const RESERVE: u64 = 1 << 20;
+
+const NAME: &str = "identity";
+
+/// The file `identity`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Identity {
+    /// Half of every event's id.
+    #[serde(with = "as_text")]
+    pub(crate) journal: JournalId,
+    /// The boot of the machine under which it was opened last.
+    pub(crate) boot: String,
+    /// Whether it was closed in good order since then.
+    pub(crate) clean: bool,
+    /// Whether numbers were given that may have left no trace on the disk.
+    pub(crate) uncertain: bool,
+    /// Every source there was; the place is its id, for good.
+    pub(crate) sources: Vec<Source>,
+    /// Every sink there was.
+    pub(crate) sinks: Vec<String>,
+}
+
+/// A source, as the identity keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Source {
+    pub(crate) name: String,
+    /// No number from here on was given.
+    pub(crate) reserved: Seq,
+    /// When its last session was surely still whole.
+    pub(crate) seen: Option<Timestamp>,
+}
+
+impl Identity {
+    pub(crate) fn read(fs: &dyn Fs, dir: &Path) -> Result<Self, Unreadable> {
+        sealed::read(fs, &dir.join(NAME), NAME)
+    }
+
+    pub(crate) fn write(&self, fs: &dyn Fs, dir: &Path) -> io::Result<()> {
+        sealed::write(fs, &dir.join(NAME), NAME, self)
+    }
+
+    pub(crate) fn path(dir: &Path) -> std::path::PathBuf {
+        dir.join(NAME)
+    }
+}
+
+mod as_text {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    use crate::event::JournalId;
+
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    pub(super) fn serialize<S: Serializer>(id: &JournalId, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(id.as_str())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<JournalId, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse().map_err(|()| D::Error::custom("is no journal's name"))
+    }
+}

@@ -1,0 +1,9 @@
+//! The journal's files; see the layout in [`super`].
+
+pub(crate) mod codec;
+pub(crate) mod identity;
+pub(crate) mod mend;
+pub(crate) mod open;
+pub(crate) mod sealed;
+pub(crate) mod segment;
+pub(crate) mod store;

@@ -1,0 +1,70 @@
+//! Small files that are replaced as a whole: the identity, and a cursor per sink.
+//!
+//! One line `cti-bridge <kind> <version> <crc32c of the rest, hex>`, then JSON, so that an operator can read
+//! them. Written beside, synced, renamed, the directory synced: what is found is the old one or the new one.
+
+use std::{io, path::Path};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::journal::fs::{self, Fs};
+
+/// The version of the journal's files. It reads this one and the one before; there is none before it yet.
+pub(crate) const VERSION: u16 = 1;
+
+/// What is wrong with a file.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unreadable {
+    /// It isn't there.
+    #[error("is missing")]
+    Missing,
+    /// Its content is not what was written.
+    #[error("is damaged")]
+    Damaged,
+    /// A later version wrote it.
+    #[error("was written by a later version of cti-bridge (format {0}, this one reads {VERSION})")]
+    Newer(u16),
+    /// The system refuses.
+    #[error("can't be read: {0}")]
+    Io(io::Error),
+}
+
+/// Replaces the file.
+pub(crate) fn write<T: Serialize>(fs: &dyn Fs, path: &Path, kind: &str, value: &T) -> io::Result<()> {
+    let json = serde_json::to_string_pretty(value)?;
+    let text = format!("cti-bridge {kind} {VERSION} {:08x}\n{json}\n", crc32c::crc32c(json.as_bytes()));
+    let beside = path.with_extension("new");
+    match fs.remove(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let file = fs.create(&beside)?;
+    fs::append_all(&*file, text.as_bytes())?;
+    file.sync()?;
+    fs.rename(&beside, path)?;
+    fs.sync_dir(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// Reads the file.
+pub(crate) fn read<T: DeserializeOwned>(fs: &dyn Fs, path: &Path, kind: &str) -> Result<T, Unreadable> {
+    let content = fs::read(fs, path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Unreadable::Missing,
+        _ => Unreadable::Io(error),
+    })?;
+    let text = std::str::from_utf8(&content).map_err(|_| Unreadable::Damaged)?;
+    let (head, json) = text.split_once('\n').ok_or(Unreadable::Damaged)?;
+    let json = json.strip_suffix('\n').unwrap_or(json);
+    let mut words = head.split(' ');
+    if (words.next(), words.next()) != (Some("cti-bridge"), Some(kind)) {
+        return Err(Unreadable::Damaged);
+    }
+    let version: u16 = words.next().and_then(|word| word.parse().ok()).ok_or(Unreadable::Damaged)?;
+    if version > VERSION {
+        return Err(Unreadable::Newer(version));
+    }
+    let crc = words.next().and_then(|word| u32::from_str_radix(word, 16).ok());
+    if crc != Some(crc32c::crc32c(json.as_bytes())) {
+        return Err(Unreadable::Damaged);
+    }
+    serde_json::from_str(json).map_err(|_| Unreadable::Damaged)
+}

@@ -1,0 +1,371 @@
+//! The segments: writing the newest, keeping the others for as long as they are needed.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    io,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+
+use super::{
+    codec,
+    segment::{Header, file_name},
+};
+use crate::{
+    event::{Body, JournalId, Position, Record},
+    journal::{
+        fs::{self, File, Fs},
+        line::Standing,
+        reader::Stretch,
+    },
+};
+
+/// What bounds the segments.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) max_bytes: u64,
+    pub(crate) segment_bytes: u64,
+    pub(crate) max_age: Option<Duration>,
+    pub(crate) retain: Duration,
+    /// Bytes of undelivered records one event name may hold.
+    pub(crate) per_name: u64,
+}
+
+/// One segment.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) generation: u64,
+    pub(crate) file: Arc<dyn File>,
+    /// Where its records begin.
+    pub(crate) start: u64,
+    /// Bytes that count.
+    pub(crate) length: u64,
+    pub(crate) first: Position,
+    /// Position after its last record.
+    pub(crate) end: Position,
+    /// Where each source stood before its first record.
+    pub(crate) standing: Vec<Standing>,
+    pub(crate) newest: Option<Timestamp>,
+    /// Since when every sink has settled all of it.
+    pub(crate) passed: Option<Instant>,
+    /// Bytes by event name, while it is not passed.
+    pub(crate) tally: HashMap<u32, u64>,
+}
+
+impl Segment {
+    /// What a reader needs of it.
+    pub(in crate::journal) fn stretch(&self) -> Stretch {
+        Stretch {
+            generation: self.generation,
+            file: Arc::clone(&self.file),
+            start: self.start,
+            length: self.length,
+            end: self.end,
+        }
+    }
+}
+
+/// Gives event names numbers.
+#[derive(Debug, Default)]
+pub(crate) struct NameIds(HashMap<Box<[u8]>, u32>);
+
+/// Names beyond this count as one: event data must not grow our memory.
+const NAMES: usize = 1024;
+/// Stands for all names beyond [`NAMES`], and for notices, which have no quota.
+pub(crate) const NO_NAME: u32 = 0;
+
+impl NameIds {
+    pub(crate) fn of(&mut self, body: &Body) -> u32 {
+        let Body::Event(frame) = body else { return NO_NAME };
+        let name = frame.name();
+        if let Some(id) = self.0.get(&*name) {
+            return *id;
+        }
+        if self.0.len() >= NAMES {
+            return NO_NAME;
+        }
+        let id = u32::try_from(self.0.len()).unwrap_or_default() + 1;
+        self.0.insert((*name).into(), id);
+        id
+    }
+}
+
+/// The segments of one journal.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) fs: Arc<dyn Fs>,
+    /// The directory of the segments.
+    pub(crate) dir: PathBuf,
+    pub(crate) journal: JournalId,
+    pub(crate) sources: Arc<[String]>,
+    pub(crate) limits: Limits,
+    /// Oldest first; the last one is written to, unless it is sealed.
+    pub(crate) segments: VecDeque<Segment>,
+    pub(crate) sealed: bool,
+    pub(crate) next_generation: u64,
+    pub(crate) names: NameIds,
+    /// Undelivered bytes by event name.
+    pub(crate) held: HashMap<u32, u64>,
+    /// Records that wait for the next write.
+    buffer: Vec<u8>,
+    buffered: Vec<(u32, u64)>,
+    buffered_newest: Option<Timestamp>,
+    /// Bytes of all segments.
+    total: u64,
+    /// Everything before is written.
+    pub(crate) written: Position,
+    /// Everything before is on stable storage.
+    pub(crate) synced: Position,
+    /// Sealed segments that are not synced yet, and where each ends.
+    pub(crate) unsynced: VecDeque<(Arc<dyn File>, Position)>,
+    /// Why nothing is written at present.
+    pub(crate) trouble: Option<String>,
+}
+
+impl Store {
+    pub(crate) fn new(
+        fs: Arc<dyn Fs>,
+        dir: PathBuf,
+        journal: JournalId,
+        sources: Arc<[String]>,
+        limits: Limits,
+    ) -> Self {
+        Self {
+            fs,
+            dir,
+            journal,
+            sources,
+            limits,
+            segments: VecDeque::new(),
+            sealed: true,
+            next_generation: 1,
+            names: NameIds::default(),
+            held: HashMap::new(),
+            buffer: Vec::new(),
+            buffered: Vec::new(),
+            buffered_newest: None,
+            total: 0,
+            written: Position(1),
+            synced: Position(1),
+            unsynced: VecDeque::new(),
+            trouble: None,
+        }
+    }
+
+    /// Bytes on the disk, and those that wait.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.total + self.buffer.len() as u64
+    }
+
+    /// The segment with the first record at or after a position.
+    pub(in crate::journal) fn stretch(&self, from: Position) -> Option<Stretch> {
+        self.segments.iter().find(|segment| segment.end > from).map(Segment::stretch)
+    }
+
+    /// Whether this event's name has used up its share.
+    pub(crate) fn over_quota(&mut self, body: &Body) -> bool {
+        let name = self.names.of(body);
+        name != NO_NAME && self.held.get(&name).is_some_and(|bytes| *bytes > self.limits.per_name)
+    }
+
+    /// Takes a record for the next [`Store::write`].
+    pub(crate) fn put(&mut self, record: &Record) {
+        let name = self.names.of(&record.body);
+        let size = codec::encode(record, &mut self.buffer) as u64;
+        *self.held.entry(name).or_default() += size;
+        self.buffered.push((name, size));
+        self.buffered_newest = self.buffered_newest.max(Some(record.at));
+    }
+
+    /// Writes what was put, up to the position `end`. `standing` is where the sources stood before the first of it.
+    pub(crate) fn write(&mut self, end: Position, standing: &[Standing]) -> io::Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let full = self.segments.back().is_none_or(|active| active.length >= self.limits.segment_bytes);
+        if full || self.sealed {
+            self.begin(self.written, standing)?;
+        }
+        let Some(active) = self.segments.back_mut() else { return Err(io::ErrorKind::NotFound.into()) };
+        if let Err(error) = fs::append_all(&*active.file, &self.buffer) {
+            // What was written of it must not stand before what is written next.
+            self.sealed = active.file.truncate(active.length).is_err();
+            return Err(error);
+        }
+        active.length += self.buffer.len() as u64;
+        self.total += self.buffer.len() as u64;
+        active.end = end;
+        active.newest = active.newest.max(self.buffered_newest);
+        for (name, size) in self.buffered.drain(..) {
+            *active.tally.entry(name).or_default() += size;
+        }
+        self.buffer.clear();
+        self.buffer.shrink_to(1 << 20);
+        self.buffered_newest = None;
+        self.written = end;
+        Ok(())
+    }
+
+    /// Forgets what was put and not written.
+    pub(crate) fn discard(&mut self) {
+        for (name, size) in self.buffered.drain(..) {
+            if let Some(held) = self.held.get_mut(&name) {
+                *held = held.saturating_sub(size);
+            }
+        }
+        self.buffer.clear();
+        self.buffered_newest = None;
+    }
+
+    /// Seals the newest segment and begins another, at `first`.
+    pub(crate) fn begin(&mut self, first: Position, standing: &[Standing]) -> io::Result<()> {
+        let generation = self.next_generation;
+        let names = self.sources.iter().cloned();
+        let standings = standing.iter().cloned().chain(std::iter::repeat(Standing::default()));
+        let header = Header {
+            journal: self.journal,
+            generation,
+            created: Timestamp::now(),
+            first,
+            sources: names.zip(standings).collect(),
+        };
+        let bytes = header.encode();
+        let path = self.dir.join(file_name(generation));
+        let file = self.fs.create(&path)?;
+        // A name is used once, even by a file that could not be written.
+        self.next_generation += 1;
+        if let Err(error) = fs::append_all(&*file, &bytes).and_then(|()| self.fs.sync_dir(&self.dir)) {
+            let _ = self.fs.remove(&path);
+            return Err(error);
+        }
+        if let Some(active) = self.segments.back().filter(|active| !self.sealed && active.end > self.synced) {
+            self.unsynced.push_back((Arc::clone(&active.file), active.end));
+        }
+        self.add(Segment {
+            generation,
+            file,
+            start: bytes.len() as u64,
+            length: bytes.len() as u64,
+            first,
+            end: first,
+            standing: standing.to_vec(),
+            newest: None,
+            passed: None,
+            tally: HashMap::new(),
+        });
+        self.sealed = false;
+        self.written = first;
+        Ok(())
+    }
+
+    /// Adds the newest segment.
+    pub(crate) fn add(&mut self, segment: Segment) {
+        self.total += segment.length;
+        for (name, size) in &segment.tally {
+            *self.held.entry(*name).or_default() += size;
+        }
+        self.segments.push_back(segment);
+    }
+
+    /// Takes the newest segment away, if nothing stands in it.
+    pub(crate) fn remove_empty(&mut self) {
+        if let Some(empty) = self.segments.pop_back_if(|newest| newest.end == newest.first) {
+            self.total = self.total.saturating_sub(empty.length);
+            self.sealed = true;
+            let _ = self.fs.remove(&self.dir.join(file_name(empty.generation)));
+        }
+    }
+
+    /// After a failed sync nothing beyond `synced` counts as written: what stands there is cut off, in memory at once,
+    /// on the disk as far as it lets us. (The system may have dropped the pages and call them clean.)
+    pub(crate) fn distrust(&mut self) {
+        self.discard();
+        self.unsynced.clear();
+        self.sealed = true;
+        while self
+            .segments
+            .back()
+            .is_some_and(|segment| segment.first >= self.synced && self.segments.len() > 1)
+        {
+            if let Some(segment) = self.segments.pop_back() {
+                self.release(&segment);
+                let _ = self.fs.remove(&self.dir.join(file_name(segment.generation)));
+            }
+        }
+        if let Some(segment) = self.segments.back_mut() {
+            segment.end = segment.end.min(self.synced).max(segment.first);
+        }
+        self.written = self.synced;
+    }
+
+    /// What can be synced now: the files in order, and up to where that covers the line.
+    pub(crate) fn to_sync(&self) -> (Vec<Arc<dyn File>>, Position) {
+        let mut files: Vec<_> = self.unsynced.iter().map(|(file, _)| Arc::clone(file)).collect();
+        let active = self.segments.back().filter(|active| !self.sealed && active.end > self.synced);
+        files.extend(active.map(|active| Arc::clone(&active.file)));
+        (files, self.written)
+    }
+
+    /// Everything before `end` is on stable storage.
+    pub(crate) fn note_synced(&mut self, end: Position) {
+        self.synced = self.synced.max(end.min(self.written));
+        let synced = self.synced;
+        self.unsynced.retain(|(_, end)| *end > synced);
+    }
+
+    fn release(&mut self, segment: &Segment) {
+        self.total = self.total.saturating_sub(segment.length);
+        for (name, size) in &segment.tally {
+            if let Some(held) = self.held.get_mut(name) {
+                *held = held.saturating_sub(*size);
+            }
+        }
+    }
+
+    /// Notes which segments every sink has passed, and removes those that were kept long enough, or that stand in
+    /// the way of new ones.
+    pub(crate) fn tidy(&mut self, passed: Position, now: Instant) {
+        let mut newly = Vec::new();
+        for segment in &mut self.segments {
+            if segment.end <= passed && segment.passed.is_none() {
+                segment.passed = Some(now);
+                newly.push(std::mem::take(&mut segment.tally));
+            } else if segment.end > passed {
+                segment.passed = None;
+            }
+        }
+        for tally in newly {
+            for (name, size) in tally {
+                if let Some(held) = self.held.get_mut(&name) {
+                    *held = held.saturating_sub(size);
+                }
+            }
+        }
+        while self.segments.len() > 1
+            && self.segments.front().and_then(|oldest| oldest.passed).is_some_and(|since| {
+                now.saturating_duration_since(since) >= self.limits.retain
+                    || self.bytes() > self.limits.max_bytes
+            })
+        {
+            self.remove_oldest();
+        }
+    }
+
+    /// Whether the oldest segment is older than anything may be.
+    pub(crate) fn has_expired(&self, now: Timestamp) -> bool {
+        let (Some(age), Some(oldest)) = (self.limits.max_age, self.segments.front()) else { return false };
+        let newest = oldest.newest;
+        newest.is_some_and(|at| now.duration_since(at).unsigned_abs() > age && at < now)
+    }
+
+    /// Removes the oldest segment. A file that can't be removed now is when the journal is opened next.
+    pub(crate) fn remove_oldest(&mut self) {
+        if let Some(oldest) = self.segments.pop_front() {
+            self.release(&oldest);
+            let _ = self.fs.remove(&self.dir.join(file_name(oldest.generation)));
+        }
+    }
+}

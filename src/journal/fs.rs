@@ -1,0 +1,201 @@
+//! The file system, as the journal uses it: a seam, so that tests can take the disk away.
+//!
+//! [`Disk`] is the real one. What a test's must be able to do: write short, refuse to write or to sync, and
+//! forget everything that was not synced, as a power failure does.
+
+use std::{
+    fmt,
+    fs::{self, OpenOptions, TryLockError},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    path::Path,
+    sync::Arc,
+};
+
+/// An open file. Appending has one user at a time; reading may happen beside it.
+pub trait File: fmt::Debug + Send + Sync {
+    /// Writes at the end; how much of it, as `write(2)` has it.
+    fn append(&self, bytes: &[u8]) -> io::Result<usize>;
+    /// Reads at an offset; how much, as `pread(2)` has it.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+    /// Cuts it to this length.
+    fn truncate(&self, length: u64) -> io::Result<()>;
+    /// Its length.
+    fn length(&self) -> io::Result<u64>;
+    /// Returns when its content is on stable storage.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// Holds a lock for as long as it lives.
+pub trait Lock: fmt::Debug + Send + Sync {}
+
+/// Room on a volume, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Its size.
+    pub total: u64,
+    /// What is left of it.
+    pub free: u64,
+}
+
+/// A file system.
+pub trait Fs: fmt::Debug + Send + Sync {
+    /// Creates a directory and those above it, for nobody but us.
+    fn create_dir(&self, path: &Path) -> io::Result<()>;
+    /// Creates a file for nobody but us, empty.
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn File>>;
+    /// Opens a file that exists; for reading alone, or also for appending.
+    fn open(&self, path: &Path, append: bool) -> io::Result<Arc<dyn File>>;
+    /// Names in a directory.
+    fn list(&self, path: &Path) -> io::Result<Vec<String>>;
+    /// Renames a file over another.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Returns when a directory's names are on stable storage.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// Takes a lock on a file, creating it; none if another process has it.
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>>;
+    /// Room on the volume of a path.
+    fn room(&self, path: &Path) -> io::Result<Room>;
+    /// Names the boot of this machine: unsynced writes survive a process, and don't survive a boot.
+    fn boot(&self) -> String;
+}
+
+/// The whole content of a file.
+pub(super) fn read(fs: &dyn Fs, path: &Path) -> io::Result<Vec<u8>> {
+    let file = fs.open(path, false)?;
+    let length = usize::try_from(file.length()?).unwrap_or(usize::MAX);
+    let mut content = vec![0; length];
+    let read = read_fully(&*file, &mut content, 0)?;
+    content.truncate(read);
+    Ok(content)
+}
+
+/// Fills the buffer from an offset, as far as the file goes.
+pub(super) fn read_fully(file: &dyn File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, offset + filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// Appends everything.
+pub(super) fn append_all(file: &dyn File, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.append(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// The operating system's.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Disk;
+
+#[derive(Debug)]
+struct DiskFile(fs::File);
+
+impl File for DiskFile {
+    fn append(&self, bytes: &[u8]) -> io::Result<usize> {
+        (&self.0).write(bytes)
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.0.read_at(buffer, offset)
+    }
+
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        self.0.set_len(length)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+}
+
+#[derive(Debug)]
+struct DiskLock {
+    _file: fs::File,
+}
+
+impl Lock for DiskLock {}
+
+impl Fs for Disk {
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        // One that was there before may be open to others.
+        let mut permissions = fs::metadata(path)?.permissions();
+        if permissions.mode() & 0o077 != 0 {
+            permissions.set_mode(0o700);
+            fs::set_permissions(path, permissions)?;
+        }
+        Ok(())
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        let file = OpenOptions::new().read(true).append(true).create_new(true).mode(0o600).open(path)?;
+        Ok(Arc::new(DiskFile(file)))
+    }
+
+    fn open(&self, path: &Path, append: bool) -> io::Result<Arc<dyn File>> {
+        Ok(Arc::new(DiskFile(OpenOptions::new().read(true).append(append).open(path)?)))
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        let mut names: Vec<String> = fs::read_dir(path)?
+            .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()))
+            .collect::<io::Result<_>>()?;
+        names.sort();
+        Ok(names)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        fs::File::open(path)?.sync_all()
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Box::new(DiskLock { _file: file }))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn room(&self, path: &Path) -> io::Result<Room> {
+        let stat = rustix::fs::statvfs(path)?;
+        Ok(Room {
+            total: stat.f_blocks.saturating_mul(stat.f_frsize),
+            free: stat.f_bavail.saturating_mul(stat.f_frsize),
+        })
+    }
+
+    fn boot(&self) -> String {
+        let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        id.trim().to_owned()
+    }
+}

@@ -1,0 +1,322 @@
+//! What happens to the files beside appending: syncing, cursors, reservations, retention. A thread of its own, so that
+//! a slow disk holds back nothing but itself.
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle, Thread},
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::{
+    cursor::Cursor,
+    disk::{
+        identity::{Identity, RESERVE},
+        mend::Suspect,
+        open::cursor_path,
+        sealed,
+        segment::{Header, file_name},
+    },
+    fs::{Fs, Lock},
+    line::Line,
+};
+use crate::event::{JournalId, Position, Seq};
+
+/// How often cursors are written, and all else is looked after.
+const PACE: Duration = Duration::from_secs(1);
+/// How far `seen` may lag on the disk while nothing but pings arrives.
+const SEEN: i64 = 5;
+
+/// What all handles share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) id: JournalId,
+    pub(super) sources: Arc<[String]>,
+    line: Mutex<Line>,
+    pub(super) end: watch::Sender<Position>,
+    pub(super) synced: watch::Sender<Position>,
+    pub(super) always: bool,
+    pub(super) disk: Option<OnDisk>,
+    dirty: AtomicBool,
+    stopped: AtomicBool,
+    thread: OnceLock<Thread>,
+}
+
+/// What a journal in a directory has beside its line.
+#[derive(Debug)]
+pub(super) struct OnDisk {
+    fs: Arc<dyn Fs>,
+    dir: PathBuf,
+    state: Mutex<Files>,
+    _lock: Box<dyn Lock>,
+}
+
+/// The small files, as they were written last.
+#[derive(Debug)]
+struct Files {
+    identity: Identity,
+    cursors: Vec<Option<Cursor>>,
+}
+
+impl Shared {
+    pub(super) fn new(id: JournalId, sources: Arc<[String]>, line: Line, always: bool) -> Self {
+        Self {
+            id,
+            sources,
+            end: watch::Sender::new(line.end()),
+            synced: watch::Sender::new(line.end()),
+            line: Mutex::new(line),
+            always,
+            disk: None,
+            dirty: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
+            thread: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn on(self, fs: Arc<dyn Fs>, dir: PathBuf, identity: Identity, lock: Box<dyn Lock>) -> Self {
+        let cursors = self.line().sinks.iter().map(|_| None).collect();
+        let state = Mutex::new(Files { identity, cursors });
+        Self { disk: Some(OnDisk { fs, dir, state, _lock: lock }), ..self }
+    }
+
+    pub(super) fn line(&self) -> MutexGuard<'_, Line> {
+        // The line is consistent between any two of its own statements that can unwind.
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// There is something to sync.
+    pub(super) fn wake(&self) {
+        if !self.dirty.swap(true, Ordering::AcqRel)
+            && let Some(thread) = self.thread.get()
+        {
+            thread.unpark();
+        }
+    }
+
+    /// Syncs what is written.
+    pub(super) fn sync(&self) {
+        let Some((files, end)) = self.line().store.as_ref().map(super::disk::store::Store::to_sync) else {
+            return;
+        };
+        let result = files.iter().try_for_each(|file| file.sync());
+        let mut line = self.line();
+        match result {
+            Ok(()) => {
+                if let Some(store) = &mut line.store {
+                    store.note_synced(end);
+                }
+            }
+            Err(error) => line.distrust(&error),
+        }
+        let synced = line.store.as_ref().map_or(end, |store| store.synced);
+        drop(line);
+        self.synced.send_replace(synced);
+    }
+
+    /// Everything but syncing.
+    pub(super) fn keep(&self) {
+        let Some(disk) = &self.disk else { return };
+        let cursors: Vec<(String, Cursor)> = {
+            let mut line = self.line();
+            line.retry();
+            line.expire(Timestamp::now());
+            let passed = line.passed();
+            if let Some(store) = &mut line.store {
+                store.tidy(passed, Instant::now());
+            }
+            line.sinks.iter().map(|sink| (sink.name.clone(), sink.cursor.clone())).collect()
+        };
+        let mut state = disk.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut result = self.reserve(disk, &mut state);
+        for (index, (name, cursor)) in cursors.into_iter().enumerate() {
+            let Some(known) = state.cursors.get_mut(index) else { continue };
+            if known.as_ref() != Some(&cursor) {
+                let written = sealed::write(&*disk.fs, &cursor_path(&disk.dir, &name), "cursor", &cursor);
+                match written {
+                    Ok(()) => *known = Some(cursor),
+                    Err(error) => result = Err(error),
+                }
+            }
+        }
+        match result {
+            Ok(()) => self.line().untroubled(),
+            Err(error) => self.line().trouble_aside(&error),
+        }
+    }
+
+    /// Keeps reserved numbers ahead of those that are given, and `seen` on the disk.
+    fn reserve(&self, disk: &OnDisk, state: &mut Files) -> io::Result<()> {
+        let (standing, trouble) = {
+            let line = self.line();
+            (line.standing.clone(), line.is_in_trouble())
+        };
+        let mut identity = state.identity.clone();
+        // Numbers that only memory holds leave no trace if the process ends now.
+        identity.uncertain |= trouble;
+        for (index, standing) in standing.iter().enumerate() {
+            let Some(source) = identity.source_mut(index) else { continue };
+            if standing.next.0 + RESERVE / 2 > source.reserved.0 {
+                source.reserved = Seq(standing.next.0 + RESERVE);
+            }
+            let lag = |seen: Timestamp| {
+                source.seen.is_none_or(|known| seen.as_second() - known.as_second() >= SEEN)
+            };
+            if standing.seen.is_some_and(lag) {
+                source.seen = standing.seen;
+            }
+        }
+        if identity != state.identity {
+            identity.write(&*disk.fs, &disk.dir)?;
+            state.identity = identity;
+        }
+        Ok(())
+    }
+
+    pub(super) fn bury(&self, name: &str, content: &[u8]) {
+        let Some(disk) = &self.disk else { return };
+        if let Err(error) = bury(&*disk.fs, &disk.dir.join("dead"), name, content) {
+            tracing::warn!(%error, name, "an event that was refused for good could not be kept on disk");
+        }
+    }
+
+    pub(super) fn close(&self) {
+        let Some(disk) = &self.disk else { return };
+        let mut state = disk.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = self.line();
+        let clean = !line.is_in_trouble();
+        for (source, standing) in state.identity.sources.iter_mut().zip(&line.standing) {
+            source.seen = standing.seen;
+        }
+        drop(line);
+        state.identity.clean = clean;
+        if let Err(error) = state.identity.write(&*disk.fs, &disk.dir) {
+            tracing::warn!(%error, "the journal could not be closed in good order: the next start takes it for a crash");
+        }
+    }
+
+    pub(super) fn mend(&self, generation: u64) -> io::Result<bool> {
+        let Some(disk) = &self.disk else { return Ok(false) };
+        let (file, limit) = {
+            let mut line = self.line();
+            let Some(store) = &mut line.store else { return Ok(false) };
+            if store.segments.back().is_some_and(|active| active.generation == generation) {
+                store.sealed = true;
+            }
+            let Some(segment) = store.segments.iter().find(|segment| segment.generation == generation) else {
+                return Ok(true);
+            };
+            (Arc::clone(&segment.file), segment.end)
+        };
+        let (header, start) = Header::read(&*file).map_err(io::Error::other)?;
+        let path = disk.dir.join("segments").join(file_name(generation));
+        let mut notes = Vec::new();
+        let mended =
+            Suspect { fs: &*disk.fs, dir: &disk.dir, path: &path, file, header: &header, start, limit }
+                .mend(&mut notes, |_, _| {})?;
+        let is_mended = mended.summary.damaged > 0;
+        let mut line = self.line();
+        if let Some(store) = &mut line.store
+            && let Some(segment) = store.segments.iter_mut().find(|segment| segment.generation == generation)
+        {
+            segment.file = mended.file;
+            segment.length = mended.length;
+        }
+        line.holes.extend(mended.summary.holes.into_iter().map(|hole| (hole.from, hole)));
+        drop(line);
+        for note in notes {
+            tracing::error!(note, "the journal was damaged");
+        }
+        Ok(is_mended)
+    }
+}
+
+fn bury(fs: &dyn Fs, dir: &std::path::Path, name: &str, content: &[u8]) -> io::Result<()> {
+    fs.create_dir(dir)?;
+    let mut buried = Vec::new();
+    for name in fs.list(dir)? {
+        let size = fs.open(&dir.join(&name), false)?.length()?;
+        buried.push((name, size));
+    }
+    let path = dir.join(name);
+    if buried.iter().any(|(known, _)| known == name) {
+        return Ok(());
+    }
+    // Names begin with the source and rise with its numbers: the first is an old one.
+    let mut total = buried.iter().map(|(_, size)| size).sum::<u64>() + content.len() as u64;
+    for (name, size) in buried {
+        if total <= DEAD {
+            break;
+        }
+        fs.remove(&dir.join(name))?;
+        total -= size;
+    }
+    super::fs::append_all(&*fs.create(&path)?, content)
+}
+
+/// Bound of `dead/`, in bytes.
+const DEAD: u64 = 64 << 20;
+
+/// The thread.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Keeper {
+    pub(super) fn start(shared: &Arc<Shared>, interval: Duration) -> Option<Self> {
+        let of_thread = Arc::clone(shared);
+        let spawned =
+            thread::Builder::new().name("journal".to_owned()).spawn(move || run(&of_thread, interval));
+        match spawned {
+            Ok(thread) => {
+                let _ = shared.thread.set(thread.thread().clone());
+                Some(Self { shared: Arc::clone(shared), thread: Some(thread) })
+            }
+            Err(error) => {
+                tracing::error!(%error, "no thread for the journal: nothing is synced before the stop");
+                None
+            }
+        }
+    }
+}
+
+fn run(shared: &Shared, interval: Duration) {
+    let mut kept = Instant::now();
+    while !shared.stopped.load(Ordering::Acquire) {
+        if shared.dirty.load(Ordering::Acquire) {
+            if !interval.is_zero() {
+                thread::park_timeout(interval);
+            }
+            if shared.stopped.load(Ordering::Acquire) {
+                return;
+            }
+            shared.dirty.store(false, Ordering::Release);
+            shared.sync();
+        } else {
+            thread::park_timeout(PACE.saturating_sub(kept.elapsed()));
+        }
+        if kept.elapsed() >= PACE && !shared.stopped.load(Ordering::Acquire) {
+            kept = Instant::now();
+            shared.keep();
+        }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! An event that a broker refused for good: what is kept of it, and what is told (class `dlq`).
+
+use std::{fmt::Write as _, sync::Arc};
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    event::{JournalId, Record},
+    route::{Names, Published},
+};
+
+/// Room for the letter's own fields and headers.
+const OVERHEAD: usize = 4096;
+
+/// The data of a dead letter.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Letter<'a> {
+    sink: &'a str,
+    id: String,
+    sequence: u64,
+    source: &'a str,
+    r#type: &'a str,
+    destination: &'a str,
+    reason: &'a str,
+    time: jiff::Timestamp,
+    size: usize,
+    sha256: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<&'a RawValue>,
+}
+
+/// The letter on a record that `sink` could not take. With `most`, the payload is left out if it is longer.
+pub(super) fn letter(
+    (journal, sink): (JournalId, &str),
+    record: &Record,
+    published: &Published,
+    reason: &str,
+    most: Option<usize>,
+) -> Bytes {
+    let names: &Arc<Names> = &published.names;
+    let data = &published.data;
+    let fits = most.is_none_or(|most| data.len() + OVERHEAD <= most);
+    let text = std::str::from_utf8(data).ok().filter(|_| fits);
+    let letter = Letter {
+        sink,
+        id: format!("{journal}-{}", record.seq.0),
+        sequence: record.seq.0,
+        source: &names.source,
+        r#type: &names.ty,
+        destination: std::str::from_utf8(&names.destination).unwrap_or_default(),
+        reason,
+        time: record.at,
+        size: data.len(),
+        sha256: Sha256::digest(data).iter().fold(String::new(), |mut hex, byte| {
+            // Writing to a String can't fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        }),
+        payload: text.and_then(|text| serde_json::from_str(text).ok()),
+    };
+    // Text and numbers: that can't fail.
+    serde_json::to_vec(&letter).unwrap_or_default().into()
+}
