@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::{commands, config::Flags, exit::Exit};
 
 const AFTER: &str = "\
-Exit codes: 0 clean, 64 command line, 70 internal, 75 stopped with undelivered events, 78 configuration.
+Exit codes: 0 clean, 64 command line, 70 internal, 73 the journal can't be used, 75 stopped with undelivered events, 78 configuration.
 A look without a PBX: cti-bridge demo --pretty";
 
 /// Republishes every event of a NethVoice telephone system on NATS, in order and without silent loss.
@@ -34,6 +34,7 @@ pub enum Command {
     },
     Demo(commands::demo::Args),
     Simulate(commands::simulate::Args),
+    Journal(commands::journal::Args),
 }
 
 impl Cli {
@@ -48,6 +49,9 @@ impl Cli {
             }
             Command::Demo(args) => commands::demo::run(&args),
             Command::Simulate(args) => commands::simulate::run(&args),
+            Command::Journal(args) => {
+                commands::journal::run(&args, &mut io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use cti_bridge::sink::{config::Kind, nats::config::Mode};
 use support::{GOOD, Place};
 
 fn jetstream(keys: &str) -> Place {
-    Place::new(&format!("{GOOD}mode = \"jetstream\"\n{keys}\n"))
+    Place::new(&format!("{GOOD}mode = \"jetstream\"\n{keys}\n[journal]\ndir = \"journal\"\n"))
 }
 
 #[test]

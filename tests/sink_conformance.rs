@@ -315,7 +315,8 @@ mod on_nats {
         let source =
             ["url=http://127.0.0.1:1", "username=u", "password=p"].map(|set| format!("sources.a.{set}"));
         let mode = format!("sinks.s.mode={mode}");
-        let set = source.into_iter().chain(["sinks.s.type=nats".to_owned(), url, mode]);
+        let dir = "journal.dir=unused".to_owned();
+        let set = source.into_iter().chain(["sinks.s.type=nats".to_owned(), url, mode, dir]);
         let set = set.map(|set| set.parse::<Assignment>().unwrap()).collect();
         let config = load_with(&Flags { set, ..Flags::default() }, []).unwrap().config;
         match &config.sinks["s"].kind {

@@ -60,6 +60,16 @@ impl File {
         }
         let journal = self.journal.validate(&mut root.table("journal"));
         let log = self.log.validate(&mut root.table("log"));
+        for (name, sink) in &sinks {
+            let forgetful = journal.as_ref().is_some_and(|journal| journal.disk.is_none());
+            if sink.as_ref().is_some_and(sink::config::Config::needs_durable_journal) && forgetful {
+                root.table("sinks").table(name).problem(
+                    "mode",
+                    "needs a journal on disk: without one each start numbers anew, and the stream is taken for another \
+                     bridge's. Set [journal] dir = \"/var/lib/cti-bridge\"",
+                );
+            }
+        }
         Some(Config {
             instance: self.instance,
             drain_timeout: self.drain_timeout.0,

@@ -20,7 +20,7 @@ use super::{
     disk::{
         identity::{Identity, RESERVE},
         mend::Suspect,
-        open::cursor_path,
+        open::{cursor_path, sure_path},
         sealed,
         segment::{Header, file_name},
     },
@@ -103,6 +103,7 @@ impl Shared {
 
     /// Syncs what is written.
     pub(super) fn sync(&self) {
+        self.line().retry();
         let Some((files, end)) = self.line().store.as_ref().map(super::disk::store::Store::to_sync) else {
             return;
         };
@@ -112,6 +113,7 @@ impl Shared {
             Ok(()) => {
                 if let Some(store) = &mut line.store {
                     store.note_synced(end);
+                    store.unproven &= store.trouble.is_some() || files.is_empty();
                 }
             }
             Err(error) => line.distrust(&error),
@@ -161,6 +163,10 @@ impl Shared {
         let mut identity = state.identity.clone();
         // Numbers that only memory holds leave no trace if the process ends now.
         identity.uncertain |= trouble;
+        let sure = sure_path(&disk.dir.join("segments"));
+        if !trouble && disk.fs.open(&sure, false).is_err() {
+            disk.fs.create(&sure)?;
+        }
         for (index, standing) in standing.iter().enumerate() {
             let Some(source) = identity.source_mut(index) else { continue };
             if standing.next.0 + RESERVE / 2 > source.reserved.0 {

@@ -167,6 +167,23 @@ impl Line {
         }
     }
 
+    /// A line in memory of these records, at positions of its own.
+    pub(super) fn of(records: Vec<Record>, sources: usize, sink: &str) -> Self {
+        let standing = vec![Standing::default(); sources];
+        let mut line = Self::new(Position(1), standing.clone(), usize::MAX, WhenFull::DropOldest);
+        line.sinks.push(Sink::new(sink, Cursor::new(Position(1), &standing)));
+        for record in records {
+            let record = Record { position: line.end, ..record };
+            if let Some(standing) = line.standing.get_mut(record.source.index()) {
+                standing.note(&record);
+            }
+            line.end = line.end.next();
+            line.tail_bytes += record.size();
+            line.tail.push_back(record);
+        }
+        line
+    }
+
     pub(super) fn with_store(self, store: Store, health: Component) -> Self {
         Self { store: Some(store), health: Some(health), ..self }
     }
@@ -310,6 +327,12 @@ impl Line {
 
     /// Drops what is older than anything may be; whether there was something.
     pub(super) fn expire(&mut self, now: Timestamp) {
+        if let Some(store) =
+            self.store.as_mut().filter(|store| store.trouble.is_none() && store.is_stale(now))
+        {
+            // A disk that refuses is noticed by the next write.
+            let _ = store.begin(self.end, &self.written);
+        }
         while self.store.as_ref().is_some_and(|store| store.segments.len() > 1 && store.has_expired(now)) {
             self.drop_oldest(LossReason::Expired);
         }
@@ -417,6 +440,9 @@ impl Line {
         }
         if let Some(store) = &mut self.store {
             store.trouble = Some(reason);
+            store.unproven = true;
+            // Numbers that only memory holds leave no trace. Removing a file is what a full disk still allows.
+            let _ = store.fs.remove(&super::disk::open::sure_path(&store.dir));
         }
     }
 
@@ -448,9 +474,10 @@ impl Line {
         }
     }
 
-    /// All files are as they should be.
+    /// All small files are as they should be; and all segments, if a sync has succeeded since they were not.
     pub(super) fn untroubled(&self) {
-        if let (Some(health), false) = (&self.health, self.is_in_trouble()) {
+        let proven = self.store.as_ref().is_some_and(|store| store.trouble.is_none() && !store.unproven);
+        if let (Some(health), true) = (&self.health, proven) {
             health.active();
         }
     }
@@ -505,9 +532,6 @@ impl Line {
             Ok(()) => {
                 store.trouble = None;
                 self.written.clone_from(&self.standing);
-                if let Some(health) = &self.health {
-                    health.active();
-                }
             }
             Err(error) => {
                 store.discard();

@@ -56,6 +56,7 @@
 //!
 //! Without a directory it is a memory journal: the same line, whose records do not outlive the process.
 
+mod archive;
 pub mod config;
 mod cursor;
 pub(crate) mod disk;
@@ -68,6 +69,7 @@ mod search;
 
 use std::sync::{Arc, MutexGuard};
 
+pub use archive::{Archive, Segment, Verified};
 pub use cursor::{Cursor, Lane, Ledger, Settled};
 pub use disk::open::{OpenError, Recovery};
 pub use ingest::{Ingest, Live, Opened};
@@ -107,6 +109,18 @@ impl Journal {
         let cursor = Cursor::new(Position(1), &standing);
         line.sinks = sinks.iter().map(|name| Sink::new(name, cursor.clone())).collect();
         let shared = Shared::new(JournalId::draw(), sources.into(), line, false);
+        Self(Arc::new(Inner { shared: Arc::new(shared), _keeper: None }))
+    }
+
+    /// A line of records of another one, for one sink to publish again.
+    pub fn replay(
+        id: JournalId,
+        sources: &Arc<[String]>,
+        sink: &str,
+        records: Vec<crate::event::Record>,
+    ) -> Self {
+        let line = Line::of(records, sources.len(), sink);
+        let shared = Shared::new(id, Arc::clone(sources), line, false);
         Self(Arc::new(Inner { shared: Arc::new(shared), _keeper: None }))
     }
 

@@ -349,6 +349,7 @@ impl Supervisor {
                 }
             }
             live.commit();
+            live.synced().await;
         }
     }
 }

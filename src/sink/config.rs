@@ -21,6 +21,17 @@ pub struct Config {
     pub kind: Kind,
 }
 
+impl Config {
+    /// Whether it tells by the journal's name that it is the only writer.
+    pub(crate) fn needs_durable_journal(&self) -> bool {
+        match &self.kind {
+            #[cfg(feature = "nats")]
+            Kind::Nats(nats) => nats.mode == nats::config::Mode::JetStream && nats.stream.fence,
+            Kind::Stdout(_) => false,
+        }
+    }
+}
+
 /// The sinks of this build.
 #[derive(Debug, Clone)]
 #[allow(missing_docs, reason = "named after the sinks")]

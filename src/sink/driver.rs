@@ -39,6 +39,8 @@ pub struct Options {
     pub limit: Option<u64>,
     /// A foreign journal after which this one may go on in a broker's lane.
     pub adopt: Option<JournalId>,
+    /// Publish copies, beside the lane: no `ctiprev`.
+    pub copies: bool,
     /// How far back delivered records are sent again to a broker that has forgotten all.
     pub retain: Duration,
 }
@@ -53,6 +55,7 @@ impl Default for Options {
             heartbeat: Some(Duration::from_secs(10)),
             limit: None,
             adopt: None,
+            copies: false,
             retain: RETAIN,
         }
     }
@@ -244,10 +247,13 @@ impl Driver {
                     .lane
                     .get_mut(record.source.index())
                     .map_or(Seq(0), |lane| std::mem::replace(lane, record.seq));
+                let seq = record.seq;
+                let mark =
+                    if self.options.copies { Mark::Copy { seq } } else { Mark::Numbered { seq, prev } };
                 batch.push(Outgoing {
                     position: Some(record.position),
                     names: &published.names,
-                    event: self.plan.envelope(record, published, Mark::Numbered { seq: record.seq, prev }),
+                    event: self.plan.envelope(record, published, mark),
                 });
             }
         }

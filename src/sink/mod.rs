@@ -174,5 +174,32 @@ pub fn spawn(context: &Context, index: usize, config: &config::Config) -> Task {
     }
 }
 
+/// Publishes everything on the line in the class `replay`, and ends.
+pub async fn replay(journal: Journal, name: &str, config: &config::Config) -> Outcome {
+    let context = Context {
+        instance: "replay".into(),
+        sources: journal.sources(),
+        journal,
+        sinks: [name.to_owned()].into(),
+        board: Board::default(),
+        stop: Stop::default(),
+        limit: None,
+        retain: Duration::ZERO,
+        opened: watch::Sender::new(0),
+    };
+    context.stop.drain();
+    let options = Options { heartbeat: None, copies: true, ..Options::default() };
+    let driver = |subject| {
+        let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), subject).in_class("replay");
+        Driver::new(&context, 0, plan, options)
+    };
+    match &config.kind {
+        // Subjects of this class lie outside any stream of ours: nothing fences them.
+        #[cfg(feature = "nats")]
+        config::Kind::Nats(nats) => driver(nats.subject.clone()).run(nats::Nats::new(nats)).await,
+        config::Kind::Stdout(stdout) => driver(Template::default()).run(stdout::Stdout::new(stdout)).await,
+    }
+}
+
 /// How long a driver waits after an error only an operator can mend.
 const SLOW: Duration = Duration::from_secs(30);

@@ -28,7 +28,7 @@ pub(crate) fn sink(servers: &[String], settings: &[&str]) -> JetStream {
     ]
     .map(str::to_owned)
     .to_vec();
-    set.push("sinks.s.mode=jetstream".to_owned());
+    set.extend(["sinks.s.mode=jetstream", "journal.dir=unused"].map(str::to_owned));
     let servers: Vec<String> = servers.iter().map(|server| format!("\"{server}\"")).collect();
     set.push(format!("sinks.s.servers=[{}]", servers.join(",")));
     set.extend(settings.iter().map(|setting| format!("sinks.s.{setting}")));

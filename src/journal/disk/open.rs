@@ -81,6 +81,11 @@ pub(crate) fn cursor_path(dir: &Path, sink: &str) -> PathBuf {
     dir.join("cursors").join(sink)
 }
 
+/// Removed when numbers are given that leave no trace on the disk.
+pub(crate) fn sure_path(segments: &Path) -> PathBuf {
+    segments.with_file_name("sure")
+}
+
 pub(in crate::journal) fn open(
     config: &Disk,
     fs: &Arc<dyn Fs>,
@@ -96,6 +101,8 @@ pub(in crate::journal) fn open(
     let lock = at(dir, fs.lock(&dir.join("lock")))?.ok_or_else(|| OpenError::Locked { dir: dir.clone() })?;
     let mut notes = Vec::new();
     let found = survey(&**fs, dir, Some(&mut notes))?;
+    // Segments that can't be used may have held the newest numbers.
+    let set_aside = !notes.is_empty();
     let (mut identity, before) = identify(&**fs, dir, &found, &mut notes)?;
     let known_sinks = identity.sinks.clone();
     for name in sources
@@ -115,6 +122,7 @@ pub(in crate::journal) fn open(
     let limits = at(dir, limits(config, &**fs))?;
     let store =
         Store::new(Arc::clone(fs), dir.join("segments"), identity.journal, Arc::clone(&names), limits);
+    let unsure = before == Left::Known && !identity.clean && fs.open(&sure_path(&store.dir), false).is_err();
     let mut opening =
         Opening { store, holes: BTreeMap::new(), standing: Vec::new(), end: Position(1), torn: false };
     opening.load(dir, found, &cursors, &mut notes)?;
@@ -122,10 +130,22 @@ pub(in crate::journal) fn open(
     let Opening { mut store, holes, mut standing, mut end, torn } = opening;
 
     let clean = identity.clean;
+    let torn = torn || unsure || set_aside;
     let floors = Floors { cursors: &cursors, torn, boot: fs.boot() };
     let skipped = floors.raise(&mut identity, &mut standing, &mut end, &mut notes);
     at(dir, identity.write(&**fs, dir))?;
 
+    if !clean {
+        // What a killed process had not synced is nobody's business but ours.
+        for segment in &store.segments {
+            at(&store.dir, segment.file.sync())?;
+        }
+        at(&store.dir, fs.sync_dir(&store.dir))?;
+    }
+    let sure = sure_path(&store.dir);
+    if fs.open(&sure, false).is_err() {
+        at(&sure, fs.create(&sure))?;
+    }
     store.remove_empty();
     let path = store.dir.clone();
     at(&path, store.begin(end, &standing))?;
@@ -156,6 +176,10 @@ pub(in crate::journal) fn open(
             ),
             None => Cursor::new(end, &standing),
         };
+        if !matches!(cursors.get(name), Some(Some(_))) {
+            let path = cursor_path(dir, name);
+            at(&path, sealed::write(&**fs, &path, "cursor", &cursor))?;
+        }
         line.sinks.push(Sink::new(name, cursor));
     }
     if let Some((first, standing)) = oldest {
@@ -203,7 +227,8 @@ impl Floors<'_> {
             // A new source; or one whose reservation is lost, and no clock ran slower than one event a microsecond.
             let unreserved = source.reserved == Seq(0);
             let is_new = standing.next == Seq(0) && unreserved;
-            let next = match uncertain || is_new {
+            // Without a segment to tell, what is reserved may have been given.
+            let next = match uncertain || standing.next == Seq(0) {
                 true if unreserved => floor.max(now),
                 true => floor.max(source.reserved),
                 false => floor,
@@ -372,6 +397,7 @@ impl Opening {
                 length: at(&self.store.dir, file.length())?,
                 first: header.first,
                 end: limit,
+                begun: header.created,
                 standing: header.standing(),
                 newest: Some(header.created),
                 passed: None,
@@ -431,7 +457,6 @@ impl Opening {
 }
 
 /// The segments of a journal that another process may be writing to, oldest first; nothing is changed.
-#[allow(dead_code, reason = "the journal commands use it")]
 pub(crate) fn read_only(fs: &dyn Fs, dir: &Path) -> Result<Vec<Found>, OpenError> {
     survey(fs, dir, None)
 }

@@ -83,16 +83,22 @@ impl Header {
         if bytes.get(..8) != Some(MAGIC) {
             return Err(BadHeader::Damaged);
         }
+        // Every version keeps its length here and its sum at the end, so that damage is not taken for a version.
+        let length =
+            bytes.get(12..16).and_then(|four| four.try_into().ok()).map_or(0, u32::from_le_bytes) as usize;
+        let (content, sum) = bytes
+            .get(..length)
+            .and_then(|header| header.split_last_chunk::<4>())
+            .ok_or(BadHeader::Damaged)?;
+        if u32::from_le_bytes(*sum) != crc32c::crc32c(content) {
+            return Err(BadHeader::Damaged);
+        }
         let mut rest = bytes.get(8..).unwrap_or_default();
         let version = take(&mut rest).map(u16::from_le_bytes).ok_or(BadHeader::Damaged)?;
         if version > VERSION {
             return Err(BadHeader::Newer(version));
         }
-        let header = fields(bytes, rest).ok_or(BadHeader::Damaged)?;
-        let length = header.encode().len();
-        let sum = bytes.get(length - 4..length).and_then(|four| four.try_into().ok());
-        let intact = sum.map(u32::from_le_bytes) == bytes.get(..length - 4).map(crc32c::crc32c);
-        if intact { Ok((header, length)) } else { Err(BadHeader::Damaged) }
+        fields(bytes, rest).map(|header| (header, length)).ok_or(BadHeader::Damaged)
     }
 
     pub(crate) fn read(file: &dyn File) -> Result<(Self, usize), BadHeader> {

@@ -46,6 +46,7 @@ pub(crate) struct Segment {
     pub(crate) first: Position,
     /// Position after its last record.
     pub(crate) end: Position,
+    pub(crate) begun: Timestamp,
     /// Where each source stood before its first record.
     pub(crate) standing: Vec<Standing>,
     pub(crate) newest: Option<Timestamp>,
@@ -123,6 +124,8 @@ pub(crate) struct Store {
     pub(crate) unsynced: VecDeque<(Arc<dyn File>, Position)>,
     /// Why nothing is written at present.
     pub(crate) trouble: Option<String>,
+    /// Whether no sync has succeeded since the last trouble.
+    pub(crate) unproven: bool,
 }
 
 impl Store {
@@ -152,6 +155,7 @@ impl Store {
             synced: Position(1),
             unsynced: VecDeque::new(),
             trouble: None,
+            unproven: false,
         }
     }
 
@@ -241,7 +245,7 @@ impl Store {
             let _ = self.fs.remove(&path);
             return Err(error);
         }
-        if let Some(active) = self.segments.back().filter(|active| !self.sealed && active.end > self.synced) {
+        if let Some(active) = self.segments.back().filter(|active| active.end > self.synced) {
             self.unsynced.push_back((Arc::clone(&active.file), active.end));
         }
         self.add(Segment {
@@ -251,6 +255,7 @@ impl Store {
             length: bytes.len() as u64,
             first,
             end: first,
+            begun: header.created,
             standing: standing.to_vec(),
             newest: None,
             passed: None,
@@ -304,7 +309,7 @@ impl Store {
     /// What can be synced now: the files in order, and up to where that covers the line.
     pub(crate) fn to_sync(&self) -> (Vec<Arc<dyn File>>, Position) {
         let mut files: Vec<_> = self.unsynced.iter().map(|(file, _)| Arc::clone(file)).collect();
-        let active = self.segments.back().filter(|active| !self.sealed && active.end > self.synced);
+        let active = self.segments.back().filter(|active| active.end > self.synced);
         files.extend(active.map(|active| Arc::clone(&active.file)));
         (files, self.written)
     }
@@ -352,6 +357,14 @@ impl Store {
         {
             self.remove_oldest();
         }
+    }
+
+    /// Whether the newest segment has been written to for so long that it would keep what is too old.
+    pub(crate) fn is_stale(&self, now: Timestamp) -> bool {
+        let (Some(age), Some(active)) = (self.limits.max_age, self.segments.back()) else { return false };
+        active.end > active.first
+            && now > active.begun
+            && now.duration_since(active.begun).unsigned_abs() > age / 8
     }
 
     /// Whether the oldest segment is older than anything may be.

@@ -1,0 +1,283 @@
+//! `cti-bridge journal ls|inspect|verify|export|replay`.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    str::FromStr,
+    sync::Arc,
+};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    cli,
+    config::{self, Config, Flags},
+    event::{Body, Mark, Record, Seq, structured},
+    exit::Exit,
+    journal::{Archive, Journal},
+    route::{Plan, Verdict, template::Template},
+    sink::{self, Outcome},
+    telemetry,
+};
+
+/// Look at the journal on disk; the bridge may be running meanwhile
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+    /// The journal's directory, instead of [journal] dir
+    #[arg(long, value_name = "DIR", global = true)]
+    dir: Option<PathBuf>,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+#[derive(Debug, Clone, clap::Subcommand)]
+enum Action {
+    /// List segments and cursors, with each sink's ledger
+    Ls,
+    /// One line per record
+    Inspect(Range),
+    /// Look through every segment: checksums, order, what is missing
+    Verify,
+    /// Print the records as `CloudEvents`, one JSON line each
+    Export(Range),
+    /// Publish records again, to the class `replay`: never to live subjects
+    Replay {
+        /// The sink to publish to
+        #[arg(long, value_name = "NAME")]
+        sink: String,
+        #[command(flatten)]
+        range: Range,
+    },
+}
+
+/// Which records.
+#[derive(Debug, Clone, clap::Args)]
+struct Range {
+    /// The first: a time (2026-11-24T10:00:00Z), how long ago (15m), or a sequence
+    #[arg(long)]
+    from: Option<Bound>,
+    /// The last: a time, how long ago, or a sequence
+    #[arg(long)]
+    to: Option<Bound>,
+    /// Of this source only
+    #[arg(long)]
+    source: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Bound {
+    Time(Timestamp),
+    Seq(Seq),
+}
+
+impl FromStr for Bound {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(seq) = text.parse() {
+            return Ok(Self::Seq(Seq(seq)));
+        }
+        if let Ok(time) = text.parse() {
+            return Ok(Self::Time(time));
+        }
+        let ago = humantime::parse_duration(text).ok().and_then(|ago| SignedDuration::try_from(ago).ok());
+        ago.and_then(|ago| Timestamp::now().checked_sub(ago).ok()).map(Self::Time).ok_or_else(|| {
+            "is no time, no duration and no sequence: write 2026-11-24T10:00:00Z, 15m, or the number"
+                .to_owned()
+        })
+    }
+}
+
+impl Range {
+    fn holds(&self, sources: &[String], record: &Record) -> bool {
+        let source = sources.get(record.source.index());
+        let after = |bound: &Bound| match bound {
+            Bound::Time(time) => record.at >= *time,
+            Bound::Seq(seq) => record.seq >= *seq,
+        };
+        let until = |bound: &Bound| match bound {
+            Bound::Time(time) => record.at <= *time,
+            Bound::Seq(seq) => record.seq <= *seq,
+        };
+        self.source.as_ref().is_none_or(|name| Some(name) == source)
+            && self.from.as_ref().is_none_or(after)
+            && self.to.as_ref().is_none_or(until)
+    }
+}
+
+/// Runs the command. Results go to `out`, what is wrong to `err`.
+pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+    let needs_config = args.dir.is_none() || matches!(args.action, Action::Replay { .. });
+    let config = if needs_config {
+        match config::load(&args.flags) {
+            Ok(loaded) => Some(loaded.config),
+            Err(problems) => {
+                writeln!(err, "{problems}")?;
+                return Ok(Exit::Config);
+            }
+        }
+    } else {
+        None
+    };
+    let configured =
+        config.as_ref().and_then(|config| config.journal.disk.as_ref()).map(|disk| disk.dir.clone());
+    let Some(dir) = args.dir.clone().or(configured) else {
+        writeln!(err, "the journal is in memory: set [journal] dir, or name a directory with --dir")?;
+        return Ok(Exit::Config);
+    };
+    let archive = match Archive::open(&dir) {
+        Ok(archive) => archive,
+        Err(error) => {
+            writeln!(err, "{error}")?;
+            return Ok(Exit::Journal);
+        }
+    };
+    match &args.action {
+        Action::Ls => list(&archive, out),
+        Action::Verify => verify(&archive, out),
+        Action::Inspect(range) => each(&archive, range, |record, _| inspect(&archive, record, out)),
+        Action::Export(range) => each(&archive, range, |record, plan| export(record, plan, out)),
+        Action::Replay { sink, range } => {
+            let Some(config) = &config else { return Ok(Exit::Config) };
+            replay(&archive, range, config, sink, err)
+        }
+    }
+}
+
+fn list(archive: &Archive, out: &mut impl Write) -> io::Result<Exit> {
+    writeln!(out, "journal {}, sources {}", archive.journal, archive.sources.join(", "))?;
+    writeln!(out, "\n{:<22} {:>12} {:>16}  begun", "segment", "bytes", "first position")?;
+    for segment in &archive.segments {
+        let name = segment.path.file_name().unwrap_or_default().to_string_lossy();
+        writeln!(out, "{name:<22} {:>12} {:>16}  {:.0}", segment.bytes, segment.first.0, segment.created)?;
+    }
+    writeln!(
+        out,
+        "\n{:<16} {:<16} {:>16} {:>12} {:>10} {:>8} {:>8}",
+        "sink", "source", "next position", "published", "filtered", "dead", "lost"
+    )?;
+    for (sink, cursor) in &archive.cursors {
+        let Some(cursor) = cursor else {
+            writeln!(out, "{sink:<16} has no readable cursor")?;
+            continue;
+        };
+        for (source, lane) in archive.sources.iter().zip(&cursor.lanes) {
+            let ledger = &lane.ledger;
+            let lost: u64 = ledger.lost.values().sum();
+            writeln!(
+                out,
+                "{sink:<16} {source:<16} {:>16} {:>12} {:>10} {:>8} {lost:>8}",
+                cursor.next.0, ledger.published, ledger.filtered, ledger.dead_lettered
+            )?;
+        }
+    }
+    Ok(Exit::Clean)
+}
+
+fn verify(archive: &Archive, out: &mut impl Write) -> io::Result<Exit> {
+    let mut exit = Exit::Clean;
+    for segment in &archive.segments {
+        let found = segment.verify()?;
+        let damage = match (found.damaged, found.torn) {
+            (0, 0) => "whole".to_owned(),
+            (0, torn) => format!("{torn} bytes at the end are no whole record"),
+            (damaged, torn) => format!("{} damaged bytes, {} records are gone", damaged + torn, found.lost),
+        };
+        if found.damaged > 0 {
+            exit = Exit::Journal;
+        }
+        writeln!(out, "{}: {} records, {damage}", segment.path.display(), found.records)?;
+    }
+    if exit != Exit::Clean {
+        writeln!(out, "damage is set aside, counted and announced when the bridge reads it, or starts")?;
+    }
+    Ok(exit)
+}
+
+fn each(
+    archive: &Archive,
+    range: &Range,
+    mut show: impl FnMut(&Record, &mut Plan) -> io::Result<()>,
+) -> io::Result<Exit> {
+    let mut plan = Plan::new(archive.journal, Arc::clone(&archive.sources), Template::default());
+    for record in archive.records() {
+        let record = record?;
+        if range.holds(&archive.sources, &record) {
+            show(&record, &mut plan)?;
+        }
+    }
+    Ok(Exit::Clean)
+}
+
+fn inspect(archive: &Archive, record: &Record, out: &mut impl Write) -> io::Result<()> {
+    let (name, bytes) = match &record.body {
+        Body::Event(frame) => {
+            (String::from_utf8_lossy(&frame.name()).escape_debug().to_string(), frame.bytes.len())
+        }
+        Body::Notice(told) => (format!("({})", told.what), told.data.len()),
+    };
+    let source = archive.sources.get(record.source.index()).map(String::as_str).unwrap_or_default();
+    writeln!(
+        out,
+        "{:>10} {} {source} {} session {} {bytes:>7} bytes {name}",
+        record.position.0, record.seq.0, record.at, record.session
+    )
+}
+
+fn export(record: &Record, plan: &mut Plan, out: &mut impl Write) -> io::Result<()> {
+    let Verdict::Publish(published) = plan.decide(record) else { return Ok(()) };
+    let (mut line, mut scratch) = (Vec::new(), String::new());
+    structured(&plan.envelope(record, &published, Mark::Copy { seq: record.seq }), &mut scratch, &mut line);
+    // JSON allows line breaks between its tokens, and nowhere else: a space is the same.
+    for byte in line.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')) {
+        *byte = b' ';
+    }
+    line.push(b'\n');
+    out.write_all(&line)
+}
+
+/// Records that are in memory at once.
+const SLICE: usize = 20_000;
+
+fn replay(
+    archive: &Archive,
+    range: &Range,
+    config: &Config,
+    sink: &str,
+    err: &mut impl Write,
+) -> io::Result<Exit> {
+    let Some(settings) = config.sinks.get(sink) else {
+        let known: Vec<&str> = config.sinks.keys().map(String::as_str).collect();
+        writeln!(err, "there is no sink {sink:?}: the configuration has {}", known.join(", "))?;
+        return Ok(Exit::Usage);
+    };
+    telemetry::start(&config.log);
+    let mut count = 0;
+    let mut records = archive.records().peekable();
+    while records.peek().is_some() {
+        let mut slice = Vec::new();
+        for record in records.by_ref() {
+            let record = record?;
+            if range.holds(&archive.sources, &record) {
+                slice.push(record);
+            }
+            if slice.len() == SLICE {
+                break;
+            }
+        }
+        count += slice.len();
+        let line = Journal::replay(archive.journal, &archive.sources, sink, slice);
+        match cli::block_on(sink::replay(line, sink, settings)) {
+            Some(Outcome::Drained) => {}
+            Some(outcome) => {
+                writeln!(err, "not all was published: {outcome:?}")?;
+                return Ok(Exit::Undelivered);
+            }
+            None => return Ok(Exit::Internal),
+        }
+    }
+    writeln!(err, "published {count} records in the class `replay`")?;
+    Ok(Exit::Clean)
+}
