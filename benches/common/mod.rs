@@ -11,8 +11,8 @@ const JOURNAL_DIR: bool = false;
 /// The stream, whoever writes to it.
 pub(crate) const STREAM: &str = "cti-bridge";
 
-/// The bridge in mode "jetstream".
-pub(crate) fn bridge(pbx: &Simulator, nats: &str, journal: &Path) -> Command {
+/// The bridge: on core NATS, or in mode "jetstream" with a journal in this directory.
+pub(crate) fn bridge(pbx: &Simulator, nats: &str, journal: Option<&Path>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cti-bridge"));
     command.args(["run", "--config", "/dev/null"]);
     for set in [
@@ -22,11 +22,12 @@ pub(crate) fn bridge(pbx: &Simulator, nats: &str, journal: &Path) -> Command {
         // A burst comes faster than any PBX sends, and must fit as a whole.
         "journal.memory=256MiB".to_owned(),
         "sinks.bus.type=nats".to_owned(),
-        "sinks.bus.mode=jetstream".to_owned(),
         format!("sinks.bus.servers=[\"{nats}\"]"),
     ] {
         command.args(["--set", &set]);
     }
+    let Some(journal) = journal else { return command };
+    command.args(["--set", "sinks.bus.mode=jetstream"]);
     if JOURNAL_DIR {
         command.args(["--set", &format!("journal.dir={}", journal.display())]);
     }

@@ -91,7 +91,7 @@ impl Row {
             common::create_stream(&nats.url()).await;
             common::node("bridge-jetstream.js", &pbx, &way).await
         } else {
-            common::bridge(&pbx, &way, &dir.path().join("journal"))
+            common::bridge(&pbx, &way, Some(&dir.path().join("journal")))
         };
         let mut writer = Writer::start(command, dir);
         pbx.live().wait_for(|live| *live == 1).await.unwrap();
@@ -136,7 +136,7 @@ impl Row {
         let settled = stream::settled(&context, sent.len() - 1).await;
         let stored = stream::read(&context).await;
         let report = Report::new(faults, &sent, &stored, &away, settled.saturating_duration_since(ended));
-        if !report.broken(self).is_empty() {
+        if !report.broken(self).is_empty() || self == Self::NodeBroker {
             writer.show();
         }
         report
