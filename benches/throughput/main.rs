@@ -1,6 +1,6 @@
 //! How much the bridge costs, beside what it can't be cheaper than and what anybody would write.
 //!
-//! `cargo bench --bench throughput -- [--runs 5] [--events 100000]`; see benches/README.md.
+//! `cargo bench --bench throughput -- [--jetstream] [--runs 5] [--events 100000]`; see benches/README.md.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,14 +13,19 @@
     reason = "a program for measuring"
 )]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod passthrough;
 mod process;
+mod stream;
 mod subscriber;
 
 use std::time::{Duration, Instant};
 
+use common::{frame, micros};
 use cti_bridge::simulator::{Account, Options, Simulator};
 use process::{Contender, Server};
+use stream::Stream;
 use subscriber::Subscriber;
 
 /// Events are told apart by a number that runs round in this many.
@@ -38,7 +43,7 @@ struct Figures {
 async fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     if args.first().is_some_and(|arg| arg == "passthrough") {
-        return passthrough::run(&args[1], &args[2], &args[3], args[4] == "headers").await;
+        return passthrough::run(&args[1], &args[2], &args[3], &args[4]).await;
     }
     let number = |name: &str, default: usize| {
         let place = args.iter().position(|arg| arg == name);
@@ -46,9 +51,14 @@ async fn main() {
     };
     let (runs, events) = (number("--runs", 5), number("--events", 100_000));
     println!("{events} events, {runs} interleaved runs; frame {} bytes", frame(0, 0).len());
-    let mut all: Vec<Vec<Figures>> = vec![Vec::new(); Contender::ALL.len()];
+    let to_stream = args.iter().any(|arg| arg == "--jetstream");
+    if to_stream {
+        println!("stores and journals on {}", common::file_system(&std::env::temp_dir()));
+    }
+    let contenders = if to_stream { Contender::STREAM } else { Contender::CORE };
+    let mut all: Vec<Vec<Figures>> = vec![Vec::new(); contenders.len()];
     for run in 1..=runs {
-        for (contender, all) in Contender::ALL.into_iter().zip(&mut all) {
+        for (contender, all) in contenders.into_iter().zip(&mut all) {
             let figures = measure(contender, events).await;
             println!(
                 "run {run} {:<28} {:>8.0} events/s {:>6.2} us CPU/event  p50 {:>6.2} ms  p99 {:>6.2} ms",
@@ -62,7 +72,7 @@ async fn main() {
         }
     }
     println!("medians:");
-    for (contender, all) in Contender::ALL.into_iter().zip(&all) {
+    for (contender, all) in contenders.into_iter().zip(&all) {
         let median = |of: fn(&Figures) -> f64| {
             let mut sorted: Vec<f64> = all.iter().map(of).collect();
             sorted.sort_by(f64::total_cmp);
@@ -79,36 +89,29 @@ async fn main() {
     }
 }
 
-/// An `extenUpdate` of about 0.85 KB. The number and the time are where the subscriber looks for them.
-fn frame(number: usize, micros: u64) -> String {
-    let codecs = "\"alaw\",\"ulaw\",\"g722\"";
-    let leg = r#""id":"PJSIP/201-0000000a>PJSIP/trk-0000000b","owner":"201","direction":"out","connected":true,"duration":12,"startTime":1795538000000,"uniqueId":"1795538000.20","linkedId":"1795538000.20","queueId":"","throughQueue":false,"throughTrunk":true,"inConference":false,"recording":"false","counterpartNum":"+15550100111","counterpartName":"Rossi","chSource":null,"chDest":null"#;
-    let exten = 201 + number % 8;
-    format!(
-        r#"42["extenUpdate",{{"exten":"{exten}","n":{number},"t":{micros},"name":"Ada Neri","username":"ada","status":"busy","ip":"192.0.2.9","port":"5060","mac":"","chanType":"pjsip","sipuseragent":"Yealink SIP-T46U 108.86.0.118","codecs":[{codecs}],"context":"from-internal","useWebsocket":false,"dnd":false,"cf":"","cfb":"","cfu":"","cfVm":"","cfbVm":"","cfuVm":"","conversations":{{"PJSIP/201-0000000a>PJSIP/trk-0000000b":{{{leg}}}}}}}]"#
-    )
-}
-
-fn micros() -> u64 {
-    u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap()
-}
-
 async fn measure(contender: Contender, events: usize) -> Figures {
-    let server = Server::start();
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("store");
+    let server = Server::start(contender.to_stream().then_some(&store));
     let pbx = Simulator::start(Options::quiet(Account::new("bridge", "p"))).await.unwrap();
     let mut subscriber = Subscriber::connect(server.address());
-    let process = contender.start(&pbx, &server.url()).await;
+    let process = contender.start(&pbx, &server.url(), dir.path()).await;
     pbx.live().wait_for(|live| *live == 1).await.unwrap();
     // Past the contender's own beginnings, and into a warm state.
     let frames: Vec<String> = (0..ROUND).map(|number| frame(number, 0)).collect();
     pbx.burst(&frames, 5 * ROUND);
     subscriber = tokio::task::spawn_blocking(move || subscriber.count(5 * ROUND, ROUND)).await.unwrap().0;
+    let stream = if contender.to_stream() { Some(Stream::at_rest(&server.url()).await) } else { None };
 
     let cpu = process.cpu();
     let began = Instant::now();
     pbx.burst(&frames, events);
     let (mut subscriber, _) =
         tokio::task::spawn_blocking(move || subscriber.count(events, ROUND)).await.unwrap();
+    // What a subscriber has seen is not stored yet.
+    if let Some(stream) = &stream {
+        stream.holds(events).await;
+    }
     let took = began.elapsed();
     let cpu = process.cpu() - cpu;
 

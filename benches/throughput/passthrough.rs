@@ -1,11 +1,20 @@
 //! The bare pass-through: what no bridge between these two libraries can be cheaper than.
 
+use std::sync::Arc;
+
 use async_nats::{
-    HeaderMap, HeaderName, HeaderValue, Subject, client::traits::Publisher as _, message::OutboundMessage,
+    Client, HeaderMap, HeaderName, HeaderValue, Subject,
+    client::traits::Publisher as _,
+    jetstream::{Context, context::PublishAckFuture, publish::PublishAck, response::Response},
+    message::OutboundMessage,
 };
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use jiff::Timestamp;
+use tokio::sync::{
+    Semaphore,
+    mpsc::{Sender, channel},
+};
 use tokio_tungstenite::tungstenite::Message;
 
 const NAMES: [HeaderName; 10] = [
@@ -21,14 +30,78 @@ const NAMES: [HeaderName; 10] = [
     HeaderName::from_static("ce-subject"),
 ];
 
-/// Publishes every frame as it is, with or without the contract's ten headers.
-pub(crate) async fn run(websocket: &str, token: &str, nats: &str, with_headers: bool) {
+/// So many messages may wait for their acknowledgement.
+const WINDOW: usize = 1_000;
+
+/// How a message is published.
+enum Way {
+    /// On core NATS.
+    Core { client: Client, headers: bool },
+    /// With the stream's context, as the library's examples show it: futures that are awaited in order.
+    Context { context: Context, acks: Sender<PublishAckFuture> },
+    /// With a reply subject of our own.
+    Inbox { client: Client, reply: Subject, window: Arc<Semaphore> },
+}
+
+impl Way {
+    async fn new(kind: &str, client: Client) -> Self {
+        match kind {
+            "context" => {
+                let (acks, mut pending) = channel::<PublishAckFuture>(WINDOW);
+                tokio::spawn(async move {
+                    while let Some(ack) = pending.recv().await {
+                        ack.await.unwrap();
+                    }
+                });
+                Self::Context { context: async_nats::jetstream::new(client), acks }
+            }
+            "inbox" => {
+                let inbox = client.new_inbox();
+                let mut acks = client.subscribe(inbox.clone()).await.unwrap();
+                let window = Arc::new(Semaphore::new(WINDOW));
+                let free = Arc::clone(&window);
+                tokio::spawn(async move {
+                    while let Some(ack) = acks.next().await {
+                        let ack: Response<PublishAck> = serde_json::from_slice(&ack.payload).unwrap();
+                        assert!(matches!(ack, Response::Ok(_)), "{ack:?}");
+                        free.add_permits(1);
+                    }
+                });
+                Self::Inbox { client, reply: inbox.into(), window }
+            }
+            kind => Self::Core { client, headers: kind == "headers" },
+        }
+    }
+
+    async fn publish(&self, subject: Subject, payload: Bytes, sequence: u64) {
+        match self {
+            Self::Core { client, headers: wanted } => {
+                let headers = wanted.then(|| headers(sequence));
+                let message = OutboundMessage { subject, reply: None, payload, headers };
+                client.publish_message(message).await.unwrap();
+            }
+            Self::Context { context, acks } => {
+                let ack = context.publish_with_headers(subject, headers(sequence), payload).await.unwrap();
+                acks.send(ack).await.unwrap();
+            }
+            Self::Inbox { client, reply, window } => {
+                window.acquire().await.unwrap().forget();
+                let (reply, headers) = (Some(reply.clone()), Some(headers(sequence)));
+                client.publish_message(OutboundMessage { subject, reply, payload, headers }).await.unwrap();
+            }
+        }
+    }
+}
+
+/// Publishes every frame as it is.
+pub(crate) async fn run(websocket: &str, token: &str, nats: &str, kind: &str) {
     let client = async_nats::ConnectOptions::new()
         .client_capacity(4096)
         .skip_subject_validation(true)
         .connect(nats)
         .await
         .unwrap();
+    let way = Way::new(kind, client).await;
     let (mut socket, _) = tokio_tungstenite::connect_async(websocket).await.unwrap();
     socket.send(Message::text("40")).await.unwrap();
     socket
@@ -44,12 +117,7 @@ pub(crate) async fn run(websocket: &str, token: &str, nats: &str, with_headers: 
             continue;
         }
         sequence += 1;
-        let headers = with_headers.then(|| headers(sequence));
-        let payload = Bytes::copy_from_slice(text.as_bytes());
-        client
-            .publish_message(OutboundMessage { subject: subject.clone(), reply: None, payload, headers })
-            .await
-            .unwrap();
+        way.publish(subject.clone(), Bytes::copy_from_slice(text.as_bytes()), sequence).await;
     }
 }
 

@@ -9,6 +9,8 @@ use std::{
 
 use cti_bridge::simulator::Simulator;
 
+use super::common;
+
 /// What is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Contender {
@@ -16,10 +18,18 @@ pub(crate) enum Contender {
     BareHeaders,
     Node,
     Bridge,
+    StreamContext,
+    StreamInbox,
+    StreamNode,
+    StreamBridge,
 }
 
 impl Contender {
-    pub(crate) const ALL: [Self; 4] = [Self::Bare, Self::BareHeaders, Self::Node, Self::Bridge];
+    /// Those that publish on core NATS.
+    pub(crate) const CORE: [Self; 4] = [Self::Bare, Self::BareHeaders, Self::Node, Self::Bridge];
+    /// Those that publish to a stream.
+    pub(crate) const STREAM: [Self; 4] =
+        [Self::StreamContext, Self::StreamInbox, Self::StreamNode, Self::StreamBridge];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -27,56 +37,44 @@ impl Contender {
             Self::BareHeaders => "(a') bare, ten headers",
             Self::Node => "(b) Node, ten lines",
             Self::Bridge => "(c) cti-bridge",
+            Self::StreamContext => "(a) bare, stream context",
+            Self::StreamInbox => "(a') bare, own inbox",
+            Self::StreamNode => "(b) Node, ten lines, stream",
+            Self::StreamBridge => "(c) cti-bridge, jetstream",
         }
     }
 
-    pub(crate) async fn start(self, pbx: &Simulator, nats: &str) -> Process {
-        let url = pbx.url();
-        let websocket = format!("ws://{}/api/ws/?EIO=4&transport=websocket", url.authority());
+    pub(crate) fn to_stream(self) -> bool {
+        Self::STREAM.contains(&self)
+    }
+
+    /// Starts it; files are its own in `dir`.
+    pub(crate) async fn start(self, pbx: &Simulator, nats: &str, dir: &Path) -> Process {
+        if self.to_stream() && self != Self::StreamBridge {
+            common::create_stream(nats).await;
+        }
         let mut command = match self {
-            Self::Bare | Self::BareHeaders => {
-                let mut command = Command::new(std::env::current_exe().unwrap());
-                let kind = if self == Self::Bare { "plain" } else { "headers" };
-                command.args(["passthrough", &websocket, &token(pbx).await, nats, kind]);
-                command
-            }
-            Self::Node => {
-                let mut command = Command::new("node");
-                let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/node/bridge.js");
-                command.arg(script).args([url.as_str(), &token(pbx).await, nats]);
-                command
-            }
-            Self::Bridge => {
-                let mut command = Command::new(env!("CARGO_BIN_EXE_cti-bridge"));
-                command.args(["run", "--config", "/dev/null", "--log-level", "error"]);
-                for set in [
-                    format!("sources.pbx1.url={url}"),
-                    "sources.pbx1.username=bridge".to_owned(),
-                    "sources.pbx1.password=p".to_owned(),
-                    // A burst comes faster than any PBX sends, and must fit as a whole.
-                    "journal.memory=256MiB".to_owned(),
-                    "sinks.bus.type=nats".to_owned(),
-                    format!("sinks.bus.servers=[\"{nats}\"]"),
-                ] {
-                    command.args(["--set", &set]);
-                }
-                command
-            }
+            Self::Bare => passthrough("plain", pbx, nats).await,
+            Self::BareHeaders => passthrough("headers", pbx, nats).await,
+            Self::StreamContext => passthrough("context", pbx, nats).await,
+            Self::StreamInbox => passthrough("inbox", pbx, nats).await,
+            Self::Node => common::node("bridge.js", pbx, nats).await,
+            Self::StreamNode => common::node("bridge-jetstream.js", pbx, nats).await,
+            Self::Bridge => common::bridge(pbx, nats, None),
+            Self::StreamBridge => common::bridge(pbx, nats, Some(&dir.join("journal"))),
         };
+        if matches!(self, Self::Bridge | Self::StreamBridge) {
+            command.args(["--log-level", "error"]);
+        }
         Process(command.stderr(Stdio::inherit()).stdout(Stdio::null()).spawn().unwrap())
     }
 }
 
-async fn token(pbx: &Simulator) -> String {
-    let trust = cti_bridge::tls::Trust::default().client_config().unwrap();
-    let client = reqwest::Client::builder()
-        .tls_backend_preconfigured(std::sync::Arc::unwrap_or_clone(trust))
-        .build()
-        .unwrap();
-    let login = serde_json::json!({ "username": "bridge", "password": "p" });
-    let answer = client.post(pbx.url().join("/api/login").unwrap()).json(&login).send().await.unwrap();
-    let answer: serde_json::Value = answer.json().await.unwrap();
-    answer["token"].as_str().unwrap().to_owned()
+async fn passthrough(kind: &str, pbx: &Simulator, nats: &str) -> Command {
+    let websocket = format!("ws://{}/api/ws/?EIO=4&transport=websocket", pbx.url().authority());
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["passthrough", &websocket, &common::token(pbx).await, nats, kind]);
+    command
 }
 
 /// A process; killed with the value.
@@ -101,19 +99,22 @@ impl Drop for Process {
     }
 }
 
-/// A nats-server on a free port.
+/// A nats-server on a free port, with JetStream in a directory.
 pub(crate) struct Server {
     _process: Process,
     address: SocketAddr,
 }
 
 impl Server {
-    pub(crate) fn start() -> Self {
+    pub(crate) fn start(store: Option<&Path>) -> Self {
         let program = std::env::var_os("NATS_SERVER").unwrap_or_else(|| "nats-server".into());
         let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let port = address.port().to_string();
         let mut command = Command::new(program);
         command.args(["-a", "127.0.0.1", "-p", &port]).stdout(Stdio::null()).stderr(Stdio::null());
+        if let Some(store) = store {
+            command.arg("-js").arg("-sd").arg(store);
+        }
         let process =
             Process(command.spawn().expect("no nats-server: put it on PATH, or name it in NATS_SERVER"));
         while std::net::TcpStream::connect(address).is_err() {

@@ -1,0 +1,99 @@
+//! What both benchmarks start, and how they look at a stream.
+
+use std::{path::Path, process::Command};
+
+use async_nats::jetstream::{self, stream};
+use cti_bridge::simulator::Simulator;
+
+/// Whether the journal is kept on disk, in a directory of the run's own.
+const JOURNAL_DIR: bool = false;
+
+/// The stream, whoever writes to it.
+pub(crate) const STREAM: &str = "cti-bridge";
+
+/// The bridge: on core NATS, or in mode "jetstream" with a journal in this directory.
+pub(crate) fn bridge(pbx: &Simulator, nats: &str, journal: Option<&Path>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cti-bridge"));
+    command.args(["run", "--config", "/dev/null"]);
+    for set in [
+        format!("sources.pbx1.url={}", pbx.url()),
+        "sources.pbx1.username=bridge".to_owned(),
+        "sources.pbx1.password=p".to_owned(),
+        // A burst comes faster than any PBX sends, and must fit as a whole.
+        "journal.memory=256MiB".to_owned(),
+        "sinks.bus.type=nats".to_owned(),
+        format!("sinks.bus.servers=[\"{nats}\"]"),
+    ] {
+        command.args(["--set", &set]);
+    }
+    let Some(journal) = journal else { return command };
+    command.args(["--set", "sinks.bus.mode=jetstream"]);
+    if JOURNAL_DIR {
+        command.args(["--set", &format!("journal.dir={}", journal.display())]);
+    }
+    command
+}
+
+/// The Node script of this name.
+pub(crate) async fn node(script: &str, pbx: &Simulator, nats: &str) -> Command {
+    let mut command = Command::new("node");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/node").join(script);
+    command.arg(script).args([pbx.url().as_str(), &token(pbx).await, nats]);
+    command
+}
+
+/// A token of the simulated PBX.
+pub(crate) async fn token(pbx: &Simulator) -> String {
+    let trust = cti_bridge::tls::Trust::default().client_config().unwrap();
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(std::sync::Arc::unwrap_or_clone(trust))
+        .build()
+        .unwrap();
+    let login = serde_json::json!({ "username": "bridge", "password": "p" });
+    let answer = client.post(pbx.url().join("/api/login").unwrap()).json(&login).send().await.unwrap();
+    let answer: serde_json::Value = answer.json().await.unwrap();
+    answer["token"].as_str().unwrap().to_owned()
+}
+
+/// An `extenUpdate` of about 0.85 KB. The number and the time are where the readers look for them.
+pub(crate) fn frame(number: usize, micros: u64) -> String {
+    let codecs = "\"alaw\",\"ulaw\",\"g722\"";
+    let leg = r#""id":"PJSIP/201-0000000a>PJSIP/trk-0000000b","owner":"201","direction":"out","connected":true,"duration":12,"startTime":1795538000000,"uniqueId":"1795538000.20","linkedId":"1795538000.20","queueId":"","throughQueue":false,"throughTrunk":true,"inConference":false,"recording":"false","counterpartNum":"+15550100111","counterpartName":"Rossi","chSource":null,"chDest":null"#;
+    let exten = 201 + number % 8;
+    format!(
+        r#"42["extenUpdate",{{"exten":"{exten}","n":{number},"t":{micros},"name":"Ada Neri","username":"ada","status":"busy","ip":"192.0.2.9","port":"5060","mac":"","chanType":"pjsip","sipuseragent":"Yealink SIP-T46U 108.86.0.118","codecs":[{codecs}],"context":"from-internal","useWebsocket":false,"dnd":false,"cf":"","cfb":"","cfu":"","cfVm":"","cfbVm":"","cfuVm":"","conversations":{{"PJSIP/201-0000000a>PJSIP/trk-0000000b":{{{leg}}}}}}}]"#
+    )
+}
+
+/// Microseconds of the clock.
+pub(crate) fn micros() -> u64 {
+    u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap()
+}
+
+/// Creates the stream for whoever does not do it by himself.
+pub(crate) async fn create_stream(nats: &str) {
+    let config = stream::Config {
+        name: STREAM.to_owned(),
+        subjects: vec!["cti.v1.*.event.>".to_owned(), "cti.bench.>".to_owned()],
+        ..stream::Config::default()
+    };
+    let context = jetstream::new(async_nats::connect(nats).await.unwrap());
+    context.create_stream(config).await.unwrap();
+}
+
+/// How many messages the stream holds; nothing while the server or the stream is away.
+pub(crate) async fn stored(context: &jetstream::Context) -> Option<u64> {
+    Some(context.get_stream(STREAM).await.ok()?.cached_info().state.messages)
+}
+
+/// The file system that a directory is on: its device, its kind and where it is mounted.
+pub(crate) fn file_system(directory: &Path) -> String {
+    let directory = directory.canonicalize().unwrap();
+    let mounts = std::fs::read_to_string("/proc/mounts").unwrap();
+    let of = |line: &str| {
+        let mut fields = line.split(' ');
+        let (device, point, kind) = (fields.next()?, fields.next()?, fields.next()?);
+        directory.starts_with(point).then(|| (point.len(), format!("{device} ({kind}, on {point})")))
+    };
+    mounts.lines().filter_map(of).max_by_key(|(length, _)| *length).map_or_else(String::new, |(_, text)| text)
+}

@@ -1,0 +1,67 @@
+//! What is stored, and how often, when the broker, the way to it, the bridge or the PBX fails.
+//!
+//! `cargo bench --bench outage -- [--row N] [--events 10000] [--rate 1000]`; see benches/README.md.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    reason = "a program for measuring"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../../tests/support/cutter.rs"]
+#[allow(dead_code, reason = "shared with the tests")]
+mod cutter;
+#[path = "../../tests/support/nats.rs"]
+mod nats;
+mod report;
+mod row;
+mod sender;
+mod stream;
+
+use std::process::ExitCode;
+
+use report::Report;
+use row::Row;
+
+/// How much is sent, and how fast.
+#[derive(Debug, Clone, Copy)]
+struct Load {
+    events: usize,
+    rate: u32,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let number = |name: &str| {
+        let place = args.iter().position(|arg| arg == name)?;
+        args.get(place + 1).map(|text| text.parse::<u32>().unwrap())
+    };
+    let load = Load {
+        events: number("--events").unwrap_or(10_000).try_into().unwrap(),
+        rate: number("--rate").unwrap_or(1_000).max(1),
+    };
+    let only = number("--row");
+    println!(
+        "at least {} events of {} bytes at {}/s; stores and journals on {}\n",
+        load.events,
+        common::frame(0, 0).len(),
+        load.rate,
+        common::file_system(&std::env::temp_dir())
+    );
+    println!("{}", Report::HEAD);
+    let mut kept = true;
+    for row in Row::ALL.into_iter().filter(|row| only.is_none_or(|only| row.number() == only)) {
+        let report = row.run(load).await;
+        println!("{}", report.line(row));
+        for broken in report.broken(row) {
+            println!("<!-- row {}: {broken} -->", row.number());
+            kept = false;
+        }
+    }
+    if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

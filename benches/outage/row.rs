@@ -1,0 +1,223 @@
+//! What fails, and what must hold all the same.
+
+use std::{
+    path::Path,
+    process::{Child, Command},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_nats::jetstream;
+use cti_bridge::simulator::{Account, Options, Simulator};
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+use super::{
+    Load, common,
+    cutter::{Cutter, Fault},
+    nats::Nats,
+    report::{Away, Report},
+    sender::Sender,
+    stream,
+};
+
+const JETSTREAM: &str = "jetstream { store_dir: \"$DIR/js\" }";
+/// How long the broker is down.
+const DOWN: Duration = Duration::from_secs(5);
+/// So many connections to the broker are cut,
+const CUTS: u32 = 100;
+/// the bridge is killed so often,
+const KILLS: u32 = 20;
+/// and the PBX drops the session so often.
+const DROPS: u32 = 10;
+/// The time that a session lasts before it is cut.
+const SESSION: std::ops::Range<u64> = 200..600;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Row {
+    Broker,
+    Way,
+    Bridge,
+    Pbx,
+    NodeBroker,
+}
+
+/// What a row must show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Promise {
+    /// Everything is stored.
+    All,
+    /// What is missing is announced.
+    Announced,
+    /// Nothing is promised.
+    Nothing,
+}
+
+impl Row {
+    pub(crate) const ALL: [Self; 5] = [Self::Broker, Self::Way, Self::Bridge, Self::Pbx, Self::NodeBroker];
+
+    pub(crate) fn number(self) -> u32 {
+        self as u32 + 1
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Broker => "NATS killed, 5 s down",
+            Self::Way => "way to NATS cut, acknowledgements lost",
+            Self::Bridge => "bridge killed",
+            Self::Pbx => "session with the PBX cut",
+            Self::NodeBroker => "Node, ten lines: NATS killed, 5 s down",
+        }
+    }
+
+    pub(crate) fn promise(self) -> Promise {
+        match self {
+            Self::Broker | Self::Way => Promise::All,
+            Self::Bridge | Self::Pbx => Promise::Announced,
+            Self::NodeBroker => Promise::Nothing,
+        }
+    }
+
+    pub(crate) async fn run(self, load: Load) -> Report {
+        let mut nats = Nats::start(JETSTREAM).await;
+        let pbx = Arc::new(Simulator::start(Options::quiet(Account::new("bridge", "p"))).await.unwrap());
+        let cutter = match self {
+            Self::Way => Some(Cutter::to(nats.url().replace("nats://", ""), CUTS, fault).await),
+            _ => None,
+        };
+        let way = cutter.as_ref().map_or_else(|| nats.url(), Cutter::url);
+        let dir = tempfile::tempdir().unwrap();
+        let command = if self == Self::NodeBroker {
+            common::create_stream(&nats.url()).await;
+            common::node("bridge-jetstream.js", &pbx, &way).await
+        } else {
+            common::bridge(&pbx, &way, Some(&dir.path().join("journal")))
+        };
+        let mut writer = Writer::start(command, dir);
+        pbx.live().wait_for(|live| *live == 1).await.unwrap();
+        let sender = Sender::start(Arc::clone(&pbx), load);
+
+        let mut away = Vec::new();
+        let faults = match self {
+            Self::Broker | Self::NodeBroker => {
+                sleep(Duration::from_secs(1) * u32::try_from(load.events / 3).unwrap() / load.rate).await;
+                nats.kill();
+                sleep(DOWN).await;
+                nats.up().await;
+                1
+            }
+            Self::Way => {
+                let cutter = cutter.as_ref().unwrap();
+                let deadline = Instant::now() + Duration::from_mins(5);
+                while cutter.faults() < CUTS && Instant::now() < deadline {
+                    sleep(Duration::from_millis(50)).await;
+                }
+                cutter.faults()
+            }
+            Self::Bridge => {
+                for _ in 0..KILLS {
+                    session().await;
+                    away.push(outage(&pbx, Some(&mut writer)).await);
+                }
+                KILLS
+            }
+            Self::Pbx => {
+                for _ in 0..DROPS {
+                    session().await;
+                    away.push(outage(&pbx, None).await);
+                }
+                DROPS
+            }
+        };
+        session().await;
+        let sent = sender.end().await;
+        let ended = Instant::now();
+        let context = jetstream::new(async_nats::connect(nats.url()).await.unwrap());
+        let settled = stream::settled(&context, sent.len() - 1).await;
+        let stored = stream::read(&context).await;
+        let report = Report::new(faults, &sent, &stored, &away, settled.saturating_duration_since(ended));
+        if !report.broken(self).is_empty() || self == Self::NodeBroker {
+            writer.show();
+        }
+        report
+    }
+}
+
+/// Half of them are cut on the way to the server, half on the way back, where the acknowledgements are.
+fn fault() -> Fault {
+    if fastrand::bool() {
+        Fault::CutUp(fastrand::u64(2_000..150_000))
+    } else {
+        Fault::CutDown(fastrand::u64(4_000..12_000))
+    }
+}
+
+async fn session() {
+    sleep(Duration::from_millis(fastrand::u64(SESSION))).await;
+}
+
+/// Kills the bridge and restarts it at once, or cuts its session; waits until the PBX has a session again.
+async fn outage(pbx: &Simulator, killed: Option<&mut Writer>) -> Away {
+    let mut live = pbx.live();
+    let from = common::micros();
+    if let Some(writer) = killed {
+        writer.kill();
+        live.wait_for(|live| *live == 0).await.unwrap();
+        writer.up();
+    } else {
+        pbx.cut();
+        live.wait_for(|live| *live == 0).await.unwrap();
+    }
+    live.wait_for(|live| *live == 1).await.unwrap();
+    (from, common::micros())
+}
+
+/// The process that writes to the stream; killed with the value.
+struct Writer {
+    command: Command,
+    child: Child,
+    dir: TempDir,
+}
+
+impl Writer {
+    fn start(mut command: Command, dir: TempDir) -> Self {
+        let child = spawn(&mut command, dir.path());
+        Self { command, child, dir }
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn up(&mut self) {
+        self.child = spawn(&mut self.command, self.dir.path());
+    }
+
+    /// The end of what it said.
+    fn show(&self) {
+        let log = std::fs::read_to_string(log(self.dir.path())).unwrap();
+        let lines: Vec<&str> = log.lines().collect();
+        println!("<!-- the last lines of its log:");
+        for line in &lines[lines.len().saturating_sub(12)..] {
+            println!("{line}");
+        }
+        println!("-->");
+    }
+}
+
+fn log(dir: &Path) -> std::path::PathBuf {
+    dir.join("log")
+}
+
+fn spawn(command: &mut Command, dir: &Path) -> Child {
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(log(dir)).unwrap();
+    command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
