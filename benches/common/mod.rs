@@ -6,7 +6,7 @@ use async_nats::jetstream::{self, stream};
 use cti_bridge::simulator::Simulator;
 
 /// Whether the journal is kept on disk, in a directory of the run's own.
-const JOURNAL_DIR: bool = false;
+const JOURNAL_DIR: bool = true;
 
 /// The stream, whoever writes to it.
 pub(crate) const STREAM: &str = "cti-bridge";

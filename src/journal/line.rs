@@ -441,8 +441,7 @@ impl Line {
         if let Some(store) = &mut self.store {
             store.trouble = Some(reason);
             store.unproven = true;
-            // Numbers that only memory holds leave no trace. Removing a file is what a full disk still allows.
-            let _ = store.fs.remove(&super::disk::open::sure_path(&store.dir));
+            store.note_unsure();
         }
     }
 
@@ -510,6 +509,7 @@ impl Line {
     pub(super) fn retry(&mut self) {
         let first = self.tail_first();
         let Some(store) = self.store.as_mut().filter(|store| store.trouble.is_some()) else { return };
+        store.note_unsure();
         let first = first.max(store.written);
         let mut standing = self.standing.clone();
         for record in self.tail.iter().rev().take_while(|record| record.position >= first) {
