@@ -35,6 +35,7 @@ pub enum Command {
     Demo(commands::demo::Args),
     Simulate(commands::simulate::Args),
     Journal(commands::journal::Args),
+    Verify(commands::verify::Args),
 }
 
 impl Cli {
@@ -49,6 +50,9 @@ impl Cli {
             }
             Command::Demo(args) => commands::demo::run(&args),
             Command::Simulate(args) => commands::simulate::run(&args),
+            Command::Verify(args) => {
+                commands::verify::run(&args, &mut io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)
+            }
             Command::Journal(args) => {
                 commands::journal::run(&args, &mut io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)
             }

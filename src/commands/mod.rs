@@ -5,3 +5,4 @@ pub mod demo;
 pub mod journal;
 pub mod run;
 pub mod simulate;
+pub mod verify;

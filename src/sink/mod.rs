@@ -22,6 +22,7 @@ mod heartbeat;
 pub mod nats;
 mod resume;
 pub mod stdout;
+pub mod verify;
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -198,6 +199,27 @@ pub async fn replay(journal: Journal, name: &str, config: &config::Config) -> Ou
         #[cfg(feature = "nats")]
         config::Kind::Nats(nats) => driver(nats.subject.clone()).run(nats::Nats::new(nats)).await,
         config::Kind::Stdout(stdout) => driver(Template::default()).run(stdout::Stdout::new(stdout)).await,
+    }
+}
+
+/// Calls `each` with every event that a sink's lane holds.
+pub async fn read_back(
+    config: &config::Config,
+    sources: &[String],
+    instance: &str,
+    each: impl FnMut(&verify::Held),
+) -> Result<(), SinkError> {
+    match &config.kind {
+        #[cfg(feature = "nats")]
+        config::Kind::Nats(nats) if nats.mode == nats::config::Mode::JetStream => {
+            nats::JetStream::new(nats, sources, instance).read_back(each).await
+        }
+        _ => {
+            let _ = (sources, instance, each);
+            Err(SinkError::Operator(
+                "this sink keeps nothing that could be read back: only mode \"jetstream\" does".to_owned(),
+            ))
+        }
     }
 }
 

@@ -23,6 +23,7 @@ mod draft;
 mod findings;
 mod flight;
 mod link;
+mod read_back;
 mod shared;
 mod stream;
 mod tail;

@@ -1,0 +1,77 @@
+//! `cti-bridge verify`: reads a sink's lane back, and proves that it is whole.
+
+use std::io::{self, Write};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    cli,
+    config::{self, Flags},
+    exit::Exit,
+    sink::{
+        self,
+        verify::{Checker, Finding},
+    },
+    telemetry,
+};
+
+/// Read a sink's lane back: is it whole, in order, and everything once?
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// The sink to read
+    #[arg(long, value_name = "NAME")]
+    sink: String,
+    /// Report on what was received since so long ago: 24h
+    #[arg(long, value_name = "AGO", value_parser = humantime::parse_duration)]
+    since: Option<std::time::Duration>,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// Runs the command. Results go to `out`, what is wrong with the way there to `err`.
+pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+    let config = match config::load(&args.flags) {
+        Ok(loaded) => loaded.config,
+        Err(problems) => {
+            writeln!(err, "{problems}")?;
+            return Ok(Exit::Config);
+        }
+    };
+    let Some(settings) = config.sinks.get(&args.sink) else {
+        let known: Vec<&str> = config.sinks.keys().map(String::as_str).collect();
+        writeln!(err, "there is no sink {:?}: the configuration has {}", args.sink, known.join(", "))?;
+        return Ok(Exit::Usage);
+    };
+    telemetry::start(&config.log);
+    let ago = args.since.and_then(|since| SignedDuration::try_from(since).ok());
+    let since = ago.and_then(|ago| Timestamp::now().checked_sub(ago).ok());
+    let sources: Vec<String> = config.sources.keys().cloned().collect();
+    let mut checker = Checker::new(since);
+    let read = sink::read_back(settings, &sources, &config.instance, |held| checker.take(held));
+    match cli::block_on(read) {
+        Some(Ok(())) => {}
+        Some(Err(error)) => {
+            writeln!(err, "{error}")?;
+            return Ok(Exit::Undelivered);
+        }
+        None => return Ok(Exit::Internal),
+    }
+    let (events, gaps) = (checker.events, checker.gaps);
+    let findings = checker.finish();
+    for finding in &findings {
+        match finding {
+            Finding::Hole(source, from, to, Some(reason)) => {
+                writeln!(out, "{source}: missing from {} to {}: {reason}", from.0, to.0)?;
+            }
+            Finding::Hole(source, from, to, None) => {
+                writeln!(out, "{source}: missing from {} to {}, and no notice says why", from.0, to.0)?;
+            }
+            Finding::Disorder(source, seq) => {
+                writeln!(out, "{source}: {} stands where a higher number stood before", seq.0)?;
+            }
+        }
+    }
+    let verdict = if findings.is_empty() { "whole, in order, everything once" } else { "not whole" };
+    writeln!(out, "{}: {events} events, {gaps} announced gaps: {verdict}", args.sink)?;
+    Ok(if findings.is_empty() { Exit::Clean } else { Exit::Journal })
+}

@@ -1,0 +1,76 @@
+//! Reading the stream back, from its first message to the last there is now.
+
+use async_nats::{HeaderMap, jetstream};
+use futures_util::StreamExt as _;
+use serde_json::Value;
+
+use super::JetStream;
+use crate::{
+    event::Seq,
+    sink::{SinkError, Stored, verify::Held},
+};
+
+impl JetStream {
+    /// Calls `each` with every event of the stream, in its order.
+    pub async fn read_back(&self, mut each: impl FnMut(&Held)) -> Result<(), SinkError> {
+        let connected = self.servers.connect(self.allow.clone()).await?;
+        let name = &self.ours.stream;
+        let failed = |what: &str, error: String| {
+            SinkError::Again(format!("can't {what} stream {name} at {}: {error}", connected.server))
+        };
+        let context = jetstream::new(connected.client.clone());
+        let stream = context.get_stream(name).await.map_err(|error| failed("open", error.to_string()))?;
+        if stream.cached_info().state.messages == 0 {
+            return Ok(());
+        }
+        let config = jetstream::consumer::pull::OrderedConfig::default();
+        let consumer =
+            stream.create_consumer(config).await.map_err(|error| failed("read", error.to_string()))?;
+        let mut messages = consumer.messages().await.map_err(|error| failed("read", error.to_string()))?;
+        while let Some(message) = messages.next().await {
+            let message = message.map_err(|error| failed("read", error.to_string()))?;
+            if let Some(held) = held(message.headers.as_ref(), &message.payload) {
+                each(&held);
+            }
+            let pending =
+                message.info().map(|info| info.pending).map_err(|error| failed("read", error.to_string()))?;
+            if pending == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An event of ours, in either content mode.
+fn held(headers: Option<&HeaderMap>, payload: &[u8]) -> Option<Held> {
+    let header =
+        |name: &str| headers.and_then(|headers| headers.get(name)).map(|value| value.as_str().to_owned());
+    let structured: Option<Value> = match header("ce-id") {
+        Some(_) => None,
+        None => serde_json::from_slice(payload).ok(),
+    };
+    let attribute = |name: &str| match &structured {
+        Some(event) => event.get(name)?.as_str().map(str::to_owned),
+        None => header(&format!("ce-{name}")),
+    };
+    let id = attribute("id")?;
+    let (journal, seq) = id.split_once('-')?;
+    let source = attribute("source")?;
+    let ty = attribute("type")?;
+    let notice = ty.starts_with("cti.bridge.").then(|| match &structured {
+        Some(event) => event.get("data").cloned().unwrap_or_default(),
+        None => serde_json::from_slice(payload).unwrap_or_default(),
+    });
+    Some(Held {
+        stored: Stored {
+            source: source.strip_prefix("/cti/")?.to_owned(),
+            journal: journal.parse().ok()?,
+            seq: Seq(seq.parse().ok()?),
+        },
+        prev: Seq(attribute("ctiprev")?.parse().ok()?),
+        time: attribute("time").and_then(|time| time.parse().ok()),
+        ty,
+        notice,
+    })
+}

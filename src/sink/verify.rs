@@ -1,0 +1,153 @@
+//! Whether a lane is whole, by what it holds alone. Pure.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::Stored;
+use crate::event::Seq;
+
+/// An event as a lane holds it.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// Whose it is, and its number.
+    pub stored: Stored,
+    /// `ctiprev`: the source's event before it in this lane.
+    pub prev: Seq,
+    /// Its CloudEvents type.
+    pub ty: String,
+    /// When it was received.
+    pub time: Option<Timestamp>,
+    /// The data of an event of the bridge itself.
+    pub notice: Option<Value>,
+}
+
+/// What is wrong with a lane, or said of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// Events are missing between these two numbers of a source, and why if a notice says so.
+    Hole(String, Seq, Seq, Option<String>),
+    /// A number came again, or after a higher one.
+    Disorder(String, Seq),
+}
+
+/// Reads a lane, event by event.
+#[derive(Debug, Default)]
+pub struct Checker {
+    since: Option<Timestamp>,
+    last: BTreeMap<String, Seq>,
+    holes: Vec<(String, Seq, Seq)>,
+    reasons: Vec<(String, Seq, Seq, String)>,
+    disorder: Vec<Finding>,
+    /// Events looked at.
+    pub events: u64,
+    /// Gaps that are announced in it: what the PBX sent meanwhile was never received.
+    pub gaps: u64,
+}
+
+impl Checker {
+    /// A checker that reports on what was received since a moment.
+    pub fn new(since: Option<Timestamp>) -> Self {
+        Self { since, ..Self::default() }
+    }
+
+    /// The next event of the lane.
+    pub fn take(&mut self, held: &Held) {
+        let source = &held.stored.source;
+        let seq = held.stored.seq;
+        let counts = self.since.is_none_or(|since| held.time.is_none_or(|time| time >= since));
+        if counts {
+            self.events += 1;
+            self.gaps += u64::from(held.ty == "cti.bridge.gap.v1");
+        }
+        if let Some(notice) = &held.notice {
+            self.note(source, &held.ty, notice);
+        }
+        let last = self.last.get(source).copied();
+        if let Some(last) = last {
+            if seq <= last {
+                if counts {
+                    self.disorder.push(Finding::Disorder(source.clone(), seq));
+                }
+                return;
+            }
+            if held.prev > last && counts {
+                self.holes.push((source.clone(), last, held.prev));
+            }
+        }
+        self.last.insert(source.clone(), seq);
+    }
+
+    fn note(&mut self, source: &str, ty: &str, notice: &Value) {
+        let number = |key: &str| notice.get(key).and_then(Value::as_u64).map(Seq);
+        let reason = notice.get("reason").and_then(Value::as_str).unwrap_or_default();
+        let said = match ty {
+            "cti.bridge.lost.v1" => {
+                number("from").zip(number("to")).map(|range| (range, format!("lost: {reason}")))
+            }
+            "cti.bridge.deadlettered.v1" => {
+                number("sequence").map(|seq| ((seq, seq), format!("dead-lettered: {reason}")))
+            }
+            _ => None,
+        };
+        if let Some(((from, to), text)) = said {
+            self.reasons.push((source.to_owned(), from, to, text));
+        }
+    }
+
+    /// Everything that was found. A reason may stand behind the hole that it explains.
+    pub fn finish(self) -> Vec<Finding> {
+        let Self { holes, reasons, mut disorder, .. } = self;
+        disorder.extend(holes.into_iter().map(|(source, after, to)| {
+            let says = |(of, from, until, _): &&(String, Seq, Seq, String)| {
+                *of == source && *until > after && *from <= to
+            };
+            let reason = reasons.iter().find(says).map(|(.., text)| text.clone());
+            Finding::Hole(source, after.next(), to, reason)
+        }));
+        disorder
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::JournalId;
+
+    fn held(seq: u64, prev: u64) -> Held {
+        let stored = Stored { source: "a".to_owned(), journal: JournalId::draw(), seq: Seq(seq) };
+        Held { stored, prev: Seq(prev), ty: "cti.event.e.v1".to_owned(), time: None, notice: None }
+    }
+
+    fn found(events: &[Held]) -> Vec<Finding> {
+        let mut checker = Checker::new(None);
+        events.iter().for_each(|held| checker.take(held));
+        checker.finish()
+    }
+
+    #[test]
+    fn a_whole_lane_has_no_findings_though_numbers_are_left_out() {
+        assert_eq!(found(&[held(7, 3), held(8, 7), held(20, 8), held(21, 20)]), []);
+    }
+
+    #[test]
+    fn a_hole_is_named_with_the_reason_that_a_later_notice_gives() {
+        let notice = serde_json::json!({ "sink": "bus", "count": 2, "reason": "quota", "from": 9, "to": 10 });
+        let lost = Held { ty: "cti.bridge.lost.v1".to_owned(), notice: Some(notice), ..held(12, 11) };
+        let reason = Some("lost: quota".to_owned());
+        let events = [held(8, 7), held(11, 10), lost, held(15, 14)];
+        assert_eq!(
+            found(&events),
+            [
+                Finding::Hole("a".to_owned(), Seq(9), Seq(10), reason),
+                Finding::Hole("a".to_owned(), Seq(13), Seq(14), None)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_number_that_comes_again_is_found() {
+        assert_eq!(found(&[held(8, 7), held(9, 8), held(8, 7)]), [Finding::Disorder("a".to_owned(), Seq(8))]);
+    }
+}
