@@ -95,6 +95,9 @@ pub enum Action {
 pub enum Pace {
     /// A moment: the next attempt will likely work.
     AtOnce,
+    /// As the backoff says, and soon: the session was live, so all is well with the account and the PBX; and what is
+    /// sent meanwhile is missed.
+    Soon,
     /// As the backoff says.
     Backoff,
     /// Minutes: another attempt now may do harm, such as locking the account.
@@ -138,7 +141,7 @@ pub fn step(state: State, input: Input) -> (State, Vec<Action>) {
             let pace = if state.failures == 0 { Pace::AtOnce } else { Pace::Backoff };
             rest(state, pace, vec![A::End(EndReason::ServerReloaded), A::Close])
         }
-        (P::Live, Input::Ended(reason)) => rest(state, Pace::Backoff, vec![A::End(reason), A::Close]),
+        (P::Live, Input::Ended(reason)) => rest(state, Pace::Soon, vec![A::End(reason), A::Close]),
         (P::Live, Input::Settled) => {
             (State { phase: P::Live, failures: 0, refusals: 0 }, vec![A::ResetBackoff])
         }
@@ -192,25 +195,25 @@ mod tests {
                 live,
                 Input::Ended(EndReason::ConnectionClosed),
                 Phase::Resting,
-                vec![End(EndReason::ConnectionClosed), Close, Rest(Pace::Backoff)],
+                vec![End(EndReason::ConnectionClosed), Close, Rest(Pace::Soon)],
             ),
             (
                 live,
                 Input::Ended(EndReason::Silent),
                 Phase::Resting,
-                vec![End(EndReason::Silent), Close, Rest(Pace::Backoff)],
+                vec![End(EndReason::Silent), Close, Rest(Pace::Soon)],
             ),
             (
                 live,
                 Input::Ended(EndReason::NamespaceClosed),
                 Phase::Resting,
-                vec![End(EndReason::NamespaceClosed), Close, Rest(Pace::Backoff)],
+                vec![End(EndReason::NamespaceClosed), Close, Rest(Pace::Soon)],
             ),
             (
                 live,
                 Input::Ended(EndReason::ConnectionFailed),
                 Phase::Resting,
-                vec![End(EndReason::ConnectionFailed), Close, Rest(Pace::Backoff)],
+                vec![End(EndReason::ConnectionFailed), Close, Rest(Pace::Soon)],
             ),
             (
                 live,

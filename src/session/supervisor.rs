@@ -24,6 +24,8 @@ use crate::{
 
 /// Delays between attempts.
 const BACKOFF: Range = Range { from: Duration::from_millis(500), to: Duration::from_secs(30) };
+/// The longest rest after a session that was live.
+const SOON: Duration = Duration::from_secs(1);
 /// The pace when another attempt may do harm: this long, or up to two and a half times as long.
 const SLOW: Duration = Duration::from_mins(2);
 /// A session that has been live this long has proven itself.
@@ -180,6 +182,7 @@ impl Supervisor {
     fn rest(&mut self, pace: Pace) {
         let delay = match pace {
             Pace::AtOnce => BACKOFF.from.mul_f64(fastrand::f64()),
+            Pace::Soon => self.backoff.delay().min(SOON),
             Pace::Backoff => self.backoff.delay(),
             Pace::Slow => SLOW.mul_f64(1.0 + 1.5 * fastrand::f64()),
         };
