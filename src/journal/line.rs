@@ -170,7 +170,7 @@ impl Line {
     /// A line in memory of these records, at positions of its own.
     pub(super) fn of(records: Vec<Record>, sources: usize, sink: &str) -> Self {
         let standing = vec![Standing::default(); sources];
-        let mut line = Self::new(Position(1), standing.clone(), usize::MAX, WhenFull::DropOldest);
+        let mut line = Self::new(Position(1), standing.clone(), usize::MAX / 2, WhenFull::DropOldest);
         line.sinks.push(Sink::new(sink, Cursor::new(Position(1), &standing)));
         for record in records {
             let record = Record { position: line.end, ..record };
