@@ -465,6 +465,13 @@ impl Model {
             }
             Step::Sync => self.sync(),
             Step::Announce => self.run().journal.announce_losses(),
+            // The keeper passes once a second: it notes that numbers are unsure as soon as the disk lets it.
+            Step::Fault(faults)
+                if self.faults.writes == Writes::ReadOnly && faults.writes != Writes::ReadOnly =>
+            {
+                self.set(faults);
+                self.run().journal.sync();
+            }
             Step::Fault(faults) => self.set(faults),
             Step::Close => {
                 self.set(Faults::default());
@@ -474,13 +481,6 @@ impl Model {
                 self.run().journal.close();
                 self.durable = self.alive.clone();
                 self.restart();
-            }
-            // The keeper passes once a second: it notes that numbers are unsure as soon as the disk lets it.
-            Step::Fault(faults)
-                if self.faults.writes == Writes::ReadOnly && faults.writes != Writes::ReadOnly =>
-            {
-                self.set(faults);
-                self.run().journal.sync();
             }
             // A disk that went read-only is mended by a reboot.
             Step::Kill if self.faults.writes == Writes::ReadOnly => self.step(Step::Power(Survives::Nothing)),

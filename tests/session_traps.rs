@@ -7,7 +7,7 @@ use cti_bridge::{
     api,
     auth::{self, Account as Login},
     config::{Assignment, Flags},
-    event::{Body, EndReason, Notice, Record, SourceId},
+    event::{Body, EndReason, Record, SourceId},
     health::Board,
     journal::{Journal, Reader},
     session,
@@ -65,7 +65,7 @@ impl Scene {
         while self.records.is_empty() {
             let ready = tokio::time::timeout(Duration::from_secs(40), self.reader.ready()).await;
             ready.unwrap_or_else(|_| panic!("nothing happened; {:?}", self.board.snapshot()));
-            self.reader.read(100, &mut self.records);
+            self.reader.read(100, &mut self.records).await;
         }
         self.records.remove(0)
     }
@@ -74,7 +74,7 @@ impl Scene {
     async fn says(&mut self) -> String {
         match self.next().await.body {
             Body::Event(frame) => String::from_utf8(frame.name().into_owned()).unwrap(),
-            Body::Notice(notice) => notice.what().to_owned(),
+            Body::Notice(notice) => notice.what.into_owned(),
         }
     }
 
@@ -84,8 +84,9 @@ impl Scene {
 
     async fn ended(&mut self, expected: EndReason) {
         let Body::Notice(notice) = self.next().await.body else { panic!("an event") };
-        let Notice::Disconnected { reason, .. } = &*notice else { panic!("{notice:?}") };
-        assert_eq!(*reason, expected, "{notice:?}");
+        let data: serde_json::Value = serde_json::from_slice(&notice.data).unwrap();
+        assert_eq!(notice.what, "disconnected", "{data}");
+        assert_eq!(data["reason"], serde_json::to_value(expected).unwrap(), "{data}");
     }
 
     fn count(&self, path: &str) -> usize {

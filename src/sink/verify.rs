@@ -122,7 +122,9 @@ mod tests {
 
     fn found(events: &[Held]) -> Vec<Finding> {
         let mut checker = Checker::new(None);
-        events.iter().for_each(|held| checker.take(held));
+        for held in events {
+            checker.take(held);
+        }
         checker.finish()
     }
 
