@@ -16,6 +16,7 @@ use crate::{
     exit::Exit,
     health::Board,
     journal::{Journal, OpenError, fs},
+    request::{Call, Request, Requests},
     session,
     shutdown::{Signals, Stop},
     sink::{self, Outcome},
@@ -39,7 +40,8 @@ const ANNOUNCE: Duration = Duration::from_secs(10);
 
 /// Runs until a signal, the limit, or a task that ends unasked.
 pub async fn run(config: &Config, options: Options) -> Exit {
-    let mut signals = match Signals::listen() {
+    let (mut signals, mut requests) = match Signals::listen().and_then(|stop| Ok((stop, Requests::listen()?)))
+    {
         Ok(signals) => signals,
         Err(error) => {
             tracing::error!(%error, "can't listen for signals");
@@ -67,7 +69,7 @@ pub async fn run(config: &Config, options: Options) -> Exit {
     };
     tracing::info!(instance = config.instance, journal = %journal.id(), version = env!("CARGO_PKG_VERSION"), "started");
     let mut running = Running::start(config, &context, options).await;
-    let reason = running.until_stop(&mut signals).await;
+    let reason = running.until_stop(&mut signals, &mut requests).await;
     tracing::info!(reason, "stopping");
     let exit = running.stop(config.drain_timeout, reason, &mut signals).await;
     journal.close();
@@ -120,6 +122,7 @@ struct Running {
     options: Options,
     accounts: Vec<Account>,
     started: Vec<SourceId>,
+    retry: Call,
     sessions: Tasks<()>,
     sinks: Tasks<Outcome>,
     exit: Exit,
@@ -136,6 +139,7 @@ impl Running {
             options,
             accounts: Vec::new(),
             started: Vec::new(),
+            retry: Call::default(),
             sessions: Tasks::new(),
             sinks,
             exit: Exit::Clean,
@@ -170,18 +174,22 @@ impl Running {
         self.sessions.spawn(format!("{name} renewal"), async move { renewing.renew(stop).await });
         let journal = context.journal.clone();
         let stop = context.stop.clone();
-        let source =
-            session::Source { id, config: config.clone(), account: account.clone(), journal, health, stop };
+        let (config, retry) = (config.clone(), self.retry.listen());
+        let source = session::Source { id, config, account: account.clone(), journal, health, stop, retry };
         self.sessions.spawn(format!("{name} session"), session::run(source));
         self.accounts.push(account);
     }
 
     /// Runs until there is a reason to stop.
-    async fn until_stop(&mut self, signals: &mut Signals) -> &'static str {
+    async fn until_stop(&mut self, signals: &mut Signals, requests: &mut Requests) -> &'static str {
         let mut announce = interval(ANNOUNCE);
         loop {
             tokio::select! {
                 signal = signals.next() => return signal,
+                Request::Retry = requests.next() => {
+                    tracing::info!("SIGHUP: whoever waits before another attempt tries at once");
+                    self.retry.make();
+                }
                 Some((name, ended)) = self.sinks.next() => return self.sink_ended(&name, ended),
                 Some((name, ended)) = self.sessions.next() => {
                     tracing::error!(task = name, panicked = ended.is_err(), "a task ended unasked");

@@ -36,6 +36,7 @@ pub mod event;
 pub mod exit;
 pub mod health;
 pub mod journal;
+pub mod request;
 pub mod retry;
 pub mod route;
 pub mod session;

@@ -10,6 +10,7 @@ use cti_bridge::{
     event::{Body, EndReason, Record, SourceId},
     health::Board,
     journal::{Journal, Reader},
+    request::Call,
     session,
     shutdown::Stop,
     simulator::{self, Account, Knobs, Options, Simulator, SocketLogin},
@@ -19,6 +20,7 @@ struct Scene {
     pbx: Simulator,
     board: Board,
     stop: Stop,
+    retry: Call,
     reader: Reader,
     records: Vec<Record>,
     task: tokio::task::JoinHandle<()>,
@@ -46,7 +48,7 @@ async fn scene(totp: Option<&str>, settings: &[&str]) -> Scene {
         totp_secret: config.totp_secret.clone(),
     };
     let journal = Journal::memory(1 << 24, &["a".to_owned()], &["sink".to_owned()]);
-    let (board, stop) = (Board::default(), Stop::default());
+    let (board, stop, retry) = (Board::default(), Stop::default(), Call::default());
     let source = session::Source {
         id: SourceId(0),
         config,
@@ -54,9 +56,10 @@ async fn scene(totp: Option<&str>, settings: &[&str]) -> Scene {
         journal: journal.clone(),
         health: board.component("source/a".into()),
         stop: stop.clone(),
+        retry: retry.listen(),
     };
     let task = tokio::spawn(session::run(source));
-    Scene { pbx, board, stop, reader: journal.reader(0), records: Vec::new(), task }
+    Scene { pbx, board, stop, retry, reader: journal.reader(0), records: Vec::new(), task }
 }
 
 impl Scene {
@@ -228,4 +231,19 @@ async fn a_stop_ends_a_live_session_in_order() {
     scene.stop.end_sessions();
     scene.ended(EndReason::Stopping).await;
     scene.until("the session does not end", |scene| scene.task.is_finished()).await;
+}
+
+#[tokio::test]
+async fn who_rests_for_minutes_tries_at_once_when_asked_to() {
+    let mut scene = scene(None, &[]).await;
+    scene.pbx.turn(|knobs| knobs.too_many_requests = true);
+    scene.pbx.revoke("bridge");
+    scene.pbx.cut();
+    let says = |scene: &Scene| format!("{:?}", scene.board.snapshot());
+    scene.until("no refusal", |scene| says(scene).contains("too many requests")).await;
+    let before = scene.count("/api/login");
+    scene.pbx.turn(|knobs| knobs.too_many_requests = false);
+    scene.retry.make();
+    scene.until("no attempt", |scene| scene.count("/api/login") > before).await;
+    while scene.says().await != "connected" {}
 }

@@ -37,6 +37,8 @@ pub enum Phase {
 pub enum Input {
     /// The wait is over.
     Rested,
+    /// An operator asks for an attempt at once.
+    Nudged,
     /// There is a token.
     Granted,
     /// There is none.
@@ -117,7 +119,7 @@ pub fn step(state: State, input: Input) -> (State, Vec<Action>) {
         (P::Live, Input::Stop) => (to(P::Stopped), vec![A::End(EndReason::Stopping), A::Close]),
         (_, Input::Stop) => (to(P::Stopped), vec![A::Close]),
         (_, Input::Crashed) => rest(state, Pace::Backoff, vec![]),
-        (P::Resting, Input::Rested) => (to(P::Authenticating), vec![A::Authenticate]),
+        (P::Resting, Input::Rested | Input::Nudged) => (to(P::Authenticating), vec![A::Authenticate]),
         (P::Authenticating, Input::Granted) => (to(P::Connecting), vec![A::Connect]),
         (P::Authenticating, Input::NotGranted(consequence)) => {
             let pace = match consequence {
@@ -188,7 +190,7 @@ mod tests {
 
     #[test]
     fn each_end_has_its_reaction() {
-        use Action::{Close, Discard, End, NoteTakeover, ResetBackoff, Rest};
+        use Action::{Authenticate, Close, Discard, End, NoteTakeover, ResetBackoff, Rest};
         let live = Phase::Live;
         let table = [
             (
@@ -267,6 +269,8 @@ mod tests {
                 Phase::Resting,
                 vec![Rest(Pace::Slow)],
             ),
+            (Phase::Resting, Input::Nudged, Phase::Authenticating, vec![Authenticate]),
+            (live, Input::Nudged, live, vec![]),
             (Phase::Resting, Input::Stop, Phase::Stopped, vec![Close]),
             (Phase::Stopped, Input::Rested, Phase::Stopped, vec![]),
         ];

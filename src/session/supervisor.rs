@@ -17,6 +17,7 @@ use crate::{
     event::{EndReason, Notice, SourceId},
     health::Component,
     journal::{Ingest, Journal, Live, Opened},
+    request::Listener,
     retry::{Backoff, Range},
     shutdown::Stop,
     socketio::{Frame, Incoming, Limits, Socket, Target},
@@ -50,6 +51,8 @@ pub struct Source {
     pub health: Component,
     /// When to stop.
     pub stop: Stop,
+    /// When to try at once.
+    pub retry: Listener,
 }
 
 /// Keeps a session until told to stop. Never gives up.
@@ -136,10 +139,16 @@ impl Supervisor {
     async fn wait(&mut self, phase: Phase) -> Input {
         match phase {
             Phase::Resting => {
-                sleep_until(self.due).await;
-                Input::Rested
+                tokio::select! {
+                    () = sleep_until(self.due) => Input::Rested,
+                    () = self.source.retry.called() => Input::Nudged,
+                }
             }
-            Phase::Authenticating => self.authenticate().await,
+            Phase::Authenticating => {
+                // A call that comes during an attempt ends the rest after it: what it failed for may be mended.
+                self.source.retry.settle();
+                self.authenticate().await
+            }
             Phase::Connecting => self.connect().await,
             Phase::LoggingIn => self.await_login().await,
             Phase::Live => self.receive().await,

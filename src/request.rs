@@ -1,0 +1,91 @@
+//! What an operator asks of the running bridge by a signal, and how it reaches those it concerns.
+
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+};
+
+/// What was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request {
+    /// SIGHUP: whoever waits before another attempt tries at once.
+    Retry,
+}
+
+/// The signals that ask for something other than the end; those are [`crate::shutdown::Signals`].
+#[derive(Debug)]
+pub struct Requests {
+    hangup: Signal,
+}
+
+impl Requests {
+    /// Listens from now on. Needs the runtime.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self { hangup: signal(SignalKind::hangup())? })
+    }
+
+    /// The next request. Cancel safe.
+    pub async fn next(&mut self) -> Request {
+        // The stream of a signal never ends.
+        let _ = self.hangup.recv().await;
+        Request::Retry
+    }
+}
+
+/// A request to everyone who listens. Clones make the same call.
+#[derive(Debug, Clone, Default)]
+pub struct Call(watch::Sender<()>);
+
+/// One who listens to a [`Call`]; a clone has heard what the original has.
+#[derive(Debug, Clone)]
+pub struct Listener(watch::Receiver<()>);
+
+impl Call {
+    /// Makes the call. Several before anyone listens are one.
+    pub fn make(&self) {
+        self.0.send_replace(());
+    }
+
+    /// Listens to calls made from now on.
+    pub fn listen(&self) -> Listener {
+        Listener(self.0.subscribe())
+    }
+}
+
+impl Listener {
+    /// Resolves with the next call, at once if one was made meanwhile. Cancel safe.
+    pub async fn called(&mut self) {
+        if self.0.changed().await.is_err() {
+            // Nobody is left who could call.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Calls made so far are settled.
+    pub fn settle(&mut self) {
+        self.0.mark_unchanged();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_call_is_heard_once_by_each_also_by_those_who_were_busy() {
+        let call = Call::default();
+        call.make();
+        let (mut one, mut other) = (call.listen(), call.listen());
+        assert!(one.called().now_or_never().is_none(), "made before it listened");
+        call.make();
+        call.make();
+        one.called().await;
+        assert!(one.called().now_or_never().is_none());
+        other.settle();
+        assert!(other.called().now_or_never().is_none());
+        drop(call);
+        assert!(other.called().now_or_never().is_none());
+    }
+}

@@ -1,0 +1,30 @@
+//! What the real binary does when it gets a signal.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+#[path = "support/bridge.rs"]
+mod bridge;
+
+use bridge::Bridge;
+use cti_bridge::simulator::{Account, Options, Simulator};
+
+#[tokio::test]
+async fn a_hangup_ends_a_rest_of_minutes() {
+    let mut options = Options::quiet(Account::new("bridge", "p"));
+    // Answered with a rest of two minutes or more.
+    options.knobs.too_many_requests = true;
+    let pbx = Simulator::start(options).await.unwrap();
+    let config = format!(
+        "[sources.a]\nurl = \"{}\"\nusername = \"bridge\"\npassword = \"p\"\n[sinks.out]\ntype = \"stdout\"\n",
+        pbx.url()
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let mut bridge = Bridge::start(dir.path(), &config);
+    bridge.says("too many requests").await;
+    pbx.turn(|knobs| knobs.too_many_requests = false);
+    bridge.signal("-HUP");
+    bridge.says("cti.bridge.connected.v1").await;
+    bridge.signal("-HUP");
+    pbx.emit("still", "1");
+    bridge.says("cti.event.still.v1").await;
+    assert_eq!(bridge.stop().await, Some(0), "{}", bridge.output());
+}
