@@ -23,6 +23,9 @@ pub struct Health {
     pub state: State,
     /// When it got there.
     pub since: Timestamp,
+    /// What somebody should see to although the part works, a sentence each with its remedy.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub warnings: BTreeMap<&'static str, String>,
 }
 
 /// The states of a part.
@@ -85,12 +88,64 @@ impl Component {
         changed
     }
 
+    /// What somebody should see to about `what` (a word of the caller's), or `None` when all is well with it. It makes
+    /// the part no less ready. Logged when it comes up, again when the sentence changes, and when it is gone.
+    pub fn warning(&self, what: &'static str, sentence: Option<String>) {
+        let mut board = self.board.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(health) = board.get_mut(&self.name) else { return };
+        let before = match &sentence {
+            Some(sentence) => health.warnings.insert(what, sentence.clone()),
+            None => health.warnings.remove(what),
+        };
+        drop(board);
+        match sentence {
+            Some(warning) if before.as_ref() != Some(&warning) => {
+                tracing::warn!(component = self.name, what, warning, "needs attention");
+            }
+            None if before.is_some() => {
+                tracing::info!(component = self.name, what, "needs no attention any more");
+            }
+            _ => {}
+        }
+    }
+
     fn set(&self, state: State) -> bool {
         let mut board = self.board.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed = board.get(&self.name).is_none_or(|health| health.state != state);
-        if changed {
-            board.insert(self.name.clone(), Health { state, since: Timestamp::now() });
+        match board.get_mut(&self.name) {
+            Some(health) if health.state == state => false,
+            Some(health) => {
+                (health.state, health.since) = (state, Timestamp::now());
+                true
+            }
+            None => {
+                let health = Health { state, since: Timestamp::now(), warnings: BTreeMap::new() };
+                board.insert(self.name.clone(), health);
+                true
+            }
         }
-        changed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_outlives_a_change_of_state_and_ends_when_all_is_well() {
+        let board = Board::default();
+        let part = board.component("source/pbx1".to_owned());
+        part.active();
+        part.warning("certificate", Some("ends soon".to_owned()));
+        part.failing("gone");
+        let health = board.snapshot().remove("source/pbx1");
+        assert_eq!(health.as_ref().map(|health| health.warnings.len()), Some(1));
+        let json = serde_json::to_value(&health).unwrap_or_default();
+        assert_eq!(
+            (&json["state"], &json["warnings"]["certificate"]),
+            (&"failing".into(), &"ends soon".into())
+        );
+        part.warning("certificate", None);
+        let json = serde_json::to_value(board.snapshot()).unwrap_or_default();
+        assert!(json["source/pbx1"].get("warnings").is_none(), "{json}");
     }
 }

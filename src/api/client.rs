@@ -16,7 +16,7 @@ use url::Url;
 use super::{
     body,
     config::{Config, bare},
-    error::ApiError,
+    error::{ApiError, Said},
     me::Me,
     stamp, transport,
 };
@@ -97,6 +97,18 @@ impl Client {
         Me::parse(&body).ok_or_else(|| unreadable(&url, "it describes no user"))
     }
 
+    /// `GET /user/me` without a token: whether there is a CTI API at all, before a password is sent there. Yields the
+    /// server's clock, cut to whole seconds.
+    pub async fn probe(&self) -> Result<Option<Timestamp>, ApiError> {
+        let (url, date, answer) = self.request(Method::GET, "user/me", LARGE, |request| request).await?;
+        match answer {
+            // The middleware says what is missing; a PBX that was not upgraded says nothing at all.
+            Err(ApiError::Refused { status: 401, said: Said::BadToken | Said::Nothing, .. }) => Ok(date),
+            Err(error) => Err(error),
+            Ok(_) => Err(unreadable(&url, "nobody had logged in")),
+        }
+    }
+
     /// `POST /logout`. Ends this token only; open sockets stay. A token whose one-time password is
     /// still due can't be logged out (403).
     pub async fn logout(&self, token: &SecretString) -> Result<(), ApiError> {
@@ -131,25 +143,31 @@ impl Client {
         limit: usize,
         fill: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Result<(Url, Option<Timestamp>, Vec<u8>), ApiError> {
+        let (url, date, answer) = self.request(method, path, limit, fill).await?;
+        Ok((url, date, answer?))
+    }
+
+    /// The URL that was asked, the `Date` of the answer, and its body or what it means instead.
+    async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        limit: usize,
+        fill: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<(Url, Option<Timestamp>, Result<Vec<u8>, ApiError>), ApiError> {
         let shared = &self.shared;
         let url = shared.root.join(path).map_err(|error| setup(&shared.root, &error.to_string()))?;
         let request = fill(self.http().await?.request(method, url.clone()));
-        let answer = match request.send().await {
-            Ok(response) => {
-                let date = stamp::date(response.headers());
-                body::accepted(&url, response, limit).await.map(|body| (date, body))
+        let response = request.send().await.map_err(|error| {
+            let error = transport::failure(url.as_str(), &error, shared.config.request_timeout);
+            if error.is_transport() {
+                self.slot().take();
             }
-            Err(error) => Err(transport::failure(url.as_str(), &error, shared.config.request_timeout)),
-        };
-        match answer {
-            Ok((date, body)) => Ok((url, date, body)),
-            Err(error) => {
-                if error.is_transport() {
-                    self.slot().take();
-                }
-                Err(error)
-            }
-        }
+            error
+        })?;
+        let date = stamp::date(response.headers());
+        let answer = body::accepted(&url, response, limit).await;
+        Ok((url, date, answer))
     }
 
     async fn http(&self) -> Result<reqwest::Client, ApiError> {

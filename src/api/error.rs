@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::tls::TlsError;
+use crate::tls::{TlsError, TlsFault};
 
 /// Why a request gave no usable answer. `url` never has user info or a query.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -72,36 +72,6 @@ impl ApiError {
     pub(super) fn is_transport(&self) -> bool {
         self.status().is_none()
     }
-}
-
-/// What TLS stumbled over, with the remedy.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TlsFault {
-    /// No path to a trusted authority; a self-signed certificate ends here too.
-    #[error(
-        "its certificate is signed by an authority that is not known here; set `ca_file` to that authority's PEM file"
-    )]
-    UnknownAuthority,
-    /// A self-signed certificate marked as an authority, even when `ca_file` names it.
-    #[error(
-        "it shows an authority's certificate as its own, which is refused even when `ca_file` names it; give the PBX a certificate that is signed by an authority"
-    )]
-    AuthorityAsServer,
-    /// The certificate is for other names.
-    #[error("its certificate is not for this host name; use the name it was issued for in `url`")]
-    WrongName,
-    /// The certificate, or a clock, is past the end.
-    #[error("its certificate has expired; renew it on the PBX (or set this machine's clock)")]
-    Expired,
-    /// The certificate's time has not come, or a clock is behind.
-    #[error("its certificate is not valid yet; set this machine's clock (or wait)")]
-    NotYetValid,
-    /// What answered was no TLS.
-    #[error("that port does not speak TLS; check scheme and port of `url`")]
-    NotTls,
-    /// Anything else, in rustls' words.
-    #[error("{0}; check the certificate and TLS settings of the PBX")]
-    Other(String),
 }
 
 /// What the body of a refusal says: a closed set, because an answer may echo what was sent.

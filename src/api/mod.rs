@@ -17,5 +17,7 @@ mod transport;
 
 pub use client::{Client, Login};
 pub use config::Config;
-pub use error::{ApiError, Said, TlsFault};
+pub use error::{ApiError, Said};
 pub use me::{Me, Profile, Right, Rights};
+
+pub use crate::tls::TlsFault;

@@ -2,14 +2,15 @@
 
 use std::{error::Error, io, time::Duration};
 
-use super::error::{ApiError, TlsFault};
+use super::error::ApiError;
+use crate::tls::TlsFault;
 
 /// What a request died of before a status arrived.
 pub(super) fn failure(url: &str, error: &reqwest::Error, limit: Duration) -> ApiError {
     let url = url.to_owned();
     // TLS first: a failed handshake is also a "connect" error.
     if let Some(tls) = tls_error(error) {
-        return ApiError::Untrusted { url, fault: fault(tls) };
+        return ApiError::Untrusted { url, fault: TlsFault::of(tls) };
     }
     if error.is_timeout() {
         return ApiError::TimedOut { url, after: limit };
@@ -42,22 +43,4 @@ fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
         };
     }
     None
-}
-
-fn fault(error: &rustls::Error) -> TlsFault {
-    use rustls::{CertificateError as Bad, Error as Tls};
-    match error {
-        Tls::InvalidCertificate(Bad::UnknownIssuer) => TlsFault::UnknownAuthority,
-        Tls::InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => {
-            TlsFault::WrongName
-        }
-        Tls::InvalidCertificate(Bad::Expired | Bad::ExpiredContext { .. }) => TlsFault::Expired,
-        Tls::InvalidCertificate(Bad::NotValidYet | Bad::NotValidYetContext { .. }) => TlsFault::NotYetValid,
-        // webpki's own error type is private to rustls; its name is all there is to see.
-        Tls::InvalidCertificate(Bad::Other(other)) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
-            TlsFault::AuthorityAsServer
-        }
-        Tls::InvalidMessage(_) => TlsFault::NotTls,
-        other => TlsFault::Other(other.to_string()),
-    }
 }

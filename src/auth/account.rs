@@ -11,7 +11,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::{
     clock::{Clock, System},
@@ -40,6 +40,18 @@ pub struct Account {
     pub(super) shared: Arc<Shared>,
 }
 
+/// What a login is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stage {
+    /// Nothing, or user name and password.
+    #[default]
+    Password,
+    /// The one-time password: it may have to wait for the next step, twice.
+    OneTimePassword,
+    /// Proving that the token is of use.
+    Proof,
+}
+
 /// Access: a token that has been proven, and what it opens.
 #[derive(Debug, Clone)]
 pub struct Grant {
@@ -65,6 +77,8 @@ pub(super) struct Shared {
     rounds: AtomicU64,
     /// Wakes the renewal: the token in use changed, or one retired.
     pub(super) changed: Notify,
+    /// Where the login under way, or the last one, has got to.
+    pub(super) stage: watch::Sender<Stage>,
 }
 
 /// What only the one login at a time touches.
@@ -107,6 +121,7 @@ impl Account {
                 retired: Mutex::new(Vec::new()),
                 rounds: AtomicU64::new(0),
                 changed: Notify::new(),
+                stage: watch::Sender::default(),
             }),
         })
     }
@@ -135,6 +150,11 @@ impl Account {
             return Err(failure.clone());
         }
         shared.round(&mut desk).await
+    }
+
+    /// Where the login under way has got to; after a failed one, where it failed.
+    pub fn stages(&self) -> watch::Receiver<Stage> {
+        self.shared.stage.subscribe()
     }
 
     /// The PBX no longer takes this token: the next [`Account::grant`] logs in anew. Without effect

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use tracing::warn;
 
 use super::{
-    account::{Desk, Grant, Shared},
+    account::{Desk, Grant, Shared, Stage},
     error::AuthError,
     token::{Claims, Token},
     totp,
@@ -27,12 +27,14 @@ impl Shared {
         }
         // Set before the proof, so that a dropped future leaves it too.
         desk.unproven = Some(token.clone());
+        self.stage.send_replace(Stage::Proof);
         let mut proof = self.client.me(token.secret()).await;
         // A pending one-time password and a revoked token look alike here. Only the claims tell
         // them apart, and this token has none that we can read.
         if token.claims().is_none() && desk.codes.is_some() && is_no_permission(&proof) {
             token = self.one_time_password(desk, token).await?;
             desk.unproven = Some(token.clone());
+            self.stage.send_replace(Stage::Proof);
             proof = self.client.me(token.secret()).await;
         }
         match proof {
@@ -49,6 +51,7 @@ impl Shared {
 
     async fn password(&self, desk: &mut Desk) -> Result<Token, AuthError> {
         let user = &self.config.username;
+        self.stage.send_replace(Stage::Password);
         let login = self.client.login(user, &self.config.password).await;
         let login = login.map_err(|error| AuthError::at_login(error, user))?;
         Ok(self.received(desk, login))
@@ -58,6 +61,7 @@ impl Shared {
     /// logout with the one-time password pending is refused.
     async fn one_time_password(&self, desk: &mut Desk, token: Token) -> Result<Token, AuthError> {
         let user = &self.config.username;
+        self.stage.send_replace(Stage::OneTimePassword);
         let mut refused = None;
         // One more in the next step: a code may be late by the time it arrives, or a clock be off.
         for _ in 0..2 {

@@ -22,7 +22,7 @@ mod renew;
 mod token;
 mod totp;
 
-pub use account::{Account, Config, Grant};
+pub use account::{Account, Config, Grant, Stage};
 pub use clock::{Clock, System};
 pub use error::{AuthError, Consequence};
 pub use token::{Claims, Token};

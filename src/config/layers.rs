@@ -101,6 +101,7 @@ impl Layers {
                     origin,
                     key,
                     text: "is not UTF-8 text: write it anew".to_owned(),
+                    is_file: false,
                 });
                 continue;
             };

@@ -23,7 +23,7 @@ mod environment;
 mod file;
 mod flags;
 mod layers;
-mod name;
+pub(crate) mod name;
 mod origin;
 mod problem;
 mod quantity;

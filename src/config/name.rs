@@ -20,7 +20,7 @@ pub(super) fn folded(name: &str) -> String {
 }
 
 /// The known word that was probably meant.
-pub(super) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let wrong = folded(wrong);
     known
         .map(|word| (strsim::damerau_levenshtein(&wrong, word), word))

@@ -13,6 +13,8 @@ pub struct Problem {
     pub key: String,
     /// What is wrong; what to do. Never a value that may be secret.
     pub text: String,
+    /// It is about a file that the configuration names: a secret's, or a certificate's.
+    pub is_file: bool,
 }
 
 impl fmt::Display for Problem {
@@ -40,7 +42,7 @@ impl Problems {
 
     /// One problem that leaves nothing to look at.
     pub(super) fn single(origin: Origin, text: String) -> Self {
-        Self(vec![Problem { origin, key: String::new(), text }])
+        Self(vec![Problem { origin, key: String::new(), text, is_file: false }])
     }
 
     /// In the order they are printed.

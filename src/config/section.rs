@@ -30,7 +30,7 @@ impl Findings {
     }
 
     fn place(&self, key: &str, text: String) -> Problem {
-        Problem { origin: self.origins.nearest(key), key: key.to_owned(), text }
+        Problem { origin: self.origins.nearest(key), key: key.to_owned(), text, is_file: false }
     }
 }
 
@@ -55,6 +55,12 @@ impl<'a> Section<'a> {
     /// The configuration can't be used: `text` says what is wrong with `key`, and what to do.
     pub fn problem(&mut self, key: &str, text: impl Into<String>) {
         self.findings.problem(&join(&self.table, key), text);
+    }
+
+    /// The file that `key` names can't be used.
+    fn file_problem(&mut self, key: &str, text: String) {
+        let problem = self.findings.place(&join(&self.table, key), text);
+        self.findings.problems.push(Problem { is_file: true, ..problem });
     }
 
     /// The configuration can be used, but someone should know this.
@@ -94,7 +100,7 @@ impl<'a> Section<'a> {
                 Some(secret)
             }
             Err(text) => {
-                self.problem(key, text);
+                self.file_problem(key, text);
                 None
             }
         }
@@ -161,7 +167,7 @@ impl<'a> Section<'a> {
             TlsError::Read { path, .. } | TlsError::Empty { path, .. } if is_key(path) => "key_file",
             _ => "cert_file",
         };
-        self.problem(key, error.to_string());
+        self.file_problem(key, error.to_string());
     }
 
     /// Whether `key` was set, by whomever.

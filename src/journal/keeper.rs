@@ -149,7 +149,12 @@ impl Shared {
             }
         }
         match result {
-            Ok(()) => self.line().untroubled(),
+            Ok(()) => {
+                self.line().untroubled();
+                if let Ok(room) = disk.fs.room(&disk.dir) {
+                    self.line().note_room(&disk.dir, room);
+                }
+            }
             Err(error) => self.line().trouble_aside(&error),
         }
     }

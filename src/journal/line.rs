@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    path::Path,
     time::Instant,
 };
 
@@ -11,6 +12,8 @@ use super::{
     config::WhenFull,
     cursor::{Cursor, Ledger, Settled},
     disk::store::Store,
+    fs::Room,
+    look::shortage,
 };
 use crate::{
     event::{Body, GapReason, LossReason, Notice, Origin, Position, Record, STATE_EVENTS, Seq, SourceId},
@@ -478,6 +481,13 @@ impl Line {
         let proven = self.store.as_ref().is_some_and(|store| store.trouble.is_none() && !store.unproven);
         if let (Some(health), true) = (&self.health, proven) {
             health.active();
+        }
+    }
+
+    /// Warns, while the volume can't take all that the journal may grow to.
+    pub(super) fn note_room(&self, dir: &Path, room: Room) {
+        if let (Some(health), Some(store)) = (&self.health, &self.store) {
+            health.warning("room", shortage(dir, room, store.total(), store.limits.max_bytes));
         }
     }
 

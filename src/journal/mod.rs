@@ -64,6 +64,7 @@ pub mod fs;
 mod ingest;
 mod keeper;
 pub(crate) mod line;
+pub mod look;
 mod reader;
 mod search;
 

@@ -10,7 +10,11 @@ use serde::{Deserialize, Serialize};
 pub use table::Table;
 use url::Url;
 
-use crate::{config::Address, tls::Trust};
+use crate::{
+    config::Address,
+    socketio::{Limits, Target},
+    tls::Trust,
+};
 
 /// One source, as the rest of the program needs it.
 #[derive(Debug, Clone)]
@@ -50,6 +54,18 @@ impl Config {
         // Both are special schemes, so neither can fail.
         let _ = url.set_scheme(if self.base.scheme() == "https" { "wss" } else { "ws" });
         url.join("ws/").unwrap_or(url)
+    }
+}
+
+impl Config {
+    /// Where the session's socket goes, and how.
+    pub fn target(&self) -> Target {
+        Target { url: self.websocket(), trust: self.trust.clone(), proxy: self.proxy.clone() }
+    }
+
+    /// The bounds of that socket.
+    pub fn limits(&self) -> Limits {
+        Limits { max_message: self.max_frame, ..Limits::each(self.connect_timeout) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use tokio::time::{Instant, sleep_until};
@@ -20,7 +21,8 @@ use crate::{
     request::Listener,
     retry::{Backoff, Range},
     shutdown::Stop,
-    socketio::{Frame, Incoming, Limits, Socket, Target},
+    socketio::{Frame, Incoming, Socket},
+    tls,
 };
 
 /// Delays between attempts.
@@ -222,11 +224,12 @@ impl Supervisor {
 
     async fn connect(&mut self) -> Input {
         let config = &self.source.config;
-        let target =
-            Target { url: config.websocket(), trust: config.trust.clone(), proxy: config.proxy.clone() };
-        let limits = Limits { max_message: config.max_frame, ..Limits::each(config.connect_timeout) };
-        match Socket::connect(&target, &limits).await {
+        match Socket::connect(&config.target(), &config.limits()).await {
             Ok(socket) => {
+                let ends = socket.certificate_ends();
+                let at = config.base.host_str().unwrap_or_default();
+                let soon = ends.and_then(|ends| tls::ends_soon(at, ends, Timestamp::now()));
+                self.source.health.warning("certificate", soon);
                 self.socket = Some(socket);
                 Input::Connected
             }

@@ -37,6 +37,7 @@ pub struct Socket {
     /// The outbox must be empty by then.
     write_by: Option<Instant>,
     pending: Option<Pending>,
+    certificate_ends: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +75,7 @@ impl Socket {
     /// Connects: TCP, TLS, upgrade, open packet, namespace; each within its limit.
     pub async fn connect(target: &Target, limits: &Limits) -> Result<Self, ConnectError> {
         let at = place(&target.url);
-        let mut websocket = dial(target, limits).await?;
+        let (mut websocket, certificate_ends) = dial(target, limits).await?;
         let late = |step, limit| ConnectError::TimedOut { at: at.clone(), step, limit };
         let open = timeout(limits.open, first_text(&mut websocket))
             .await
@@ -96,6 +97,7 @@ impl Socket {
             outbox: VecDeque::new(),
             write_by: None,
             pending: None,
+            certificate_ends,
         };
         socket.queue("40".to_owned());
         let join = async {
@@ -122,6 +124,11 @@ impl Socket {
             Some(false) => Err(ConnectError::NamespaceRefused { at }),
             None => Err(ConnectError::Dropped { at }),
         }
+    }
+
+    /// When the certificate that the server showed ends; none without TLS, or if it was not verified.
+    pub fn certificate_ends(&self) -> Option<Timestamp> {
+        self.certificate_ends
     }
 
     /// Sends an event with one argument, without asking for an acknowledgement: `42["name",argument]`,

@@ -1,17 +1,18 @@
 //! From an address to an upgraded websocket: TCP, proxy, TLS, upgrade.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use data_encoding::BASE64;
+use jiff::Timestamp;
 use rustls::pki_types::ServerName;
 use secrecy::ExposeSecret;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
-    net::TcpStream,
+    net::{TcpStream, lookup_host},
     time::timeout,
 };
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
     tungstenite::{Error as WsError, protocol::WebSocketConfig},
@@ -19,7 +20,10 @@ use tokio_tungstenite::{
 use url::Url;
 
 use super::{ConnectError, Limits};
-use crate::{config::Address, tls::Trust};
+use crate::{
+    config::Address,
+    tls::{TlsFault, Trust},
+};
 
 /// Where to connect, and how.
 #[derive(Debug, Clone)]
@@ -39,32 +43,64 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 pub(super) type Websocket = WebSocketStream<Box<dyn Stream>>;
 
 /// Where time-outs and refusals point to.
-pub(super) fn place(url: &Url) -> String {
+pub(crate) fn place(url: &Url) -> String {
     format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
 }
 
-/// Upgrades, each stage within its limit.
-pub(super) async fn dial(target: &Target, limits: &Limits) -> Result<Websocket, ConnectError> {
-    let at = place(&target.url);
-    let tcp = match &target.proxy {
-        None => tcp(&at, limits.connect).await?,
-        Some(proxy) => tunnel(proxy, &at, limits.connect).await?,
-    };
-    let stream: Box<dyn Stream> = if target.url.scheme() == "wss" {
-        secure(target, tcp, &at, limits.tls).await?
+/// Upgrades, each stage within its limit. Yields the end of the server's certificate beside the websocket.
+pub(super) async fn dial(
+    target: &Target,
+    limits: &Limits,
+) -> Result<(Websocket, Option<Timestamp>), ConnectError> {
+    let addresses = resolve(target, limits).await?;
+    let tcp = reach(target, &addresses, limits).await?;
+    let (stream, ends): (Box<dyn Stream>, _) = if target.url.scheme() == "wss" {
+        let (stream, ends) = secure(target, tcp, limits).await?;
+        (Box::new(stream), ends)
     } else {
-        Box::new(tcp)
+        (Box::new(tcp), None)
     };
-    upgrade(target, stream, at, limits).await
+    Ok((upgrade(target, stream, place(&target.url), limits).await?, ends))
+}
+
+/// The addresses of the server, or of the proxy on the way to it.
+pub(crate) async fn resolve(target: &Target, limits: &Limits) -> Result<Vec<SocketAddr>, ConnectError> {
+    let at = place(target.proxy.as_ref().map_or(&target.url, Address::url));
+    let found = timeout(limits.connect, lookup_host(&at))
+        .await
+        .map_err(|_| too_late(&at, "get its name resolved", limits.connect))?;
+    let unknown = |source| ConnectError::NoSuchHost { at: at.clone(), source };
+    let addresses: Vec<SocketAddr> = found.map_err(unknown)?.collect();
+    if addresses.is_empty() {
+        return Err(unknown(io::Error::other("it has no address")));
+    }
+    Ok(addresses)
+}
+
+/// TCP to the server, through the proxy if there is one.
+pub(crate) async fn reach(
+    target: &Target,
+    addresses: &[SocketAddr],
+    limits: &Limits,
+) -> Result<TcpStream, ConnectError> {
+    let to = place(&target.url);
+    match &target.proxy {
+        None => tcp(&to, addresses, limits.connect).await,
+        Some(proxy) => {
+            let at = place(proxy.url());
+            let stream = tcp(&at, addresses, limits.connect).await?;
+            tunnel(stream, proxy, at, &to, limits.connect).await
+        }
+    }
 }
 
 fn too_late(at: &str, step: &'static str, limit: Duration) -> ConnectError {
     ConnectError::TimedOut { at: at.to_owned(), step, limit }
 }
 
-async fn tcp(at: &str, limit: Duration) -> Result<TcpStream, ConnectError> {
+async fn tcp(at: &str, addresses: &[SocketAddr], limit: Duration) -> Result<TcpStream, ConnectError> {
     let unreachable = |source| ConnectError::Unreachable { at: at.to_owned(), source };
-    let stream = timeout(limit, TcpStream::connect(at))
+    let stream = timeout(limit, TcpStream::connect(addresses))
         .await
         .map_err(|_| too_late(at, "take the connection", limit))?
         .map_err(unreachable)?;
@@ -80,9 +116,13 @@ async fn tcp(at: &str, limit: Duration) -> Result<TcpStream, ConnectError> {
 }
 
 /// A way through a proxy (RFC 9110 section 9.3.6).
-async fn tunnel(proxy: &Address, to: &str, limit: Duration) -> Result<TcpStream, ConnectError> {
-    let at = place(proxy.url());
-    let mut stream = tcp(&at, limit).await?;
+async fn tunnel(
+    mut stream: TcpStream,
+    proxy: &Address,
+    at: String,
+    to: &str,
+    limit: Duration,
+) -> Result<TcpStream, ConnectError> {
     let mut request = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n");
     if let Some(user) = proxy.user_info() {
         let password = user.password.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default();
@@ -114,21 +154,27 @@ async fn tunnel(proxy: &Address, to: &str, limit: Duration) -> Result<TcpStream,
     Err(ConnectError::Proxy { at, status })
 }
 
-async fn secure(
+/// TLS with the server, and when its certificate ends.
+pub(crate) async fn secure(
     target: &Target,
     tcp: TcpStream,
-    at: &str,
-    limit: Duration,
-) -> Result<Box<dyn Stream>, ConnectError> {
-    let failed = |source| ConnectError::Tls { at: at.to_owned(), source };
-    let config: Arc<_> = target.trust.client_config()?;
+    limits: &Limits,
+) -> Result<(TlsStream<TcpStream>, Option<Timestamp>), ConnectError> {
+    let at = place(&target.url);
+    let other = |error: &dyn std::fmt::Display| TlsFault::Other(error.to_string());
+    let tls = target.trust.client()?;
     let host = target.url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    let name = ServerName::try_from(host.to_owned()).map_err(|error| failed(io::Error::other(error)))?;
-    let stream = timeout(limit, TlsConnector::from(config).connect(name, tcp))
+    let name = ServerName::try_from(host.to_owned())
+        .map_err(|error| ConnectError::Tls { at: at.clone(), fault: other(&error) })?;
+    let shaken = timeout(limits.tls, TlsConnector::from(tls.config.clone()).connect(name.clone(), tcp))
         .await
-        .map_err(|_| too_late(at, "finish the TLS handshake", limit))?
-        .map_err(failed)?;
-    Ok(Box::new(stream))
+        .map_err(|_| too_late(&at, "finish the TLS handshake", limits.tls))?;
+    let stream = shaken.map_err(|error| match TlsFault::of_io(&error) {
+        Some(fault) => ConnectError::Tls { at, fault },
+        None => ConnectError::Unreachable { at, source: error },
+    })?;
+    let ends = stream.get_ref().1.peer_certificates().and_then(|chain| tls.ends(chain, &name));
+    Ok((stream, ends))
 }
 
 async fn upgrade(

@@ -5,20 +5,22 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::packet::Malformed;
-use crate::tls::TlsError;
+use crate::tls::{TlsError, TlsFault};
 
 /// Why no connection came about. `at` is host and port, without user info.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum ConnectError {
+    #[error("the name of {at} does not resolve ({source}): check `url` and `proxy`, and this machine's DNS")]
+    NoSuchHost { at: String, source: std::io::Error },
     #[error("{at} can't be reached ({source}): is it up, and the way open?")]
     Unreachable { at: String, source: std::io::Error },
     #[error("the proxy {at} refuses the way ({status}): check `proxy` and its user and password")]
     Proxy { at: String, status: String },
     #[error(transparent)]
     Trust(#[from] TlsError),
-    #[error("no TLS with {at} ({source}): set `ca_file` if its certificate is from a CA of your own")]
-    Tls { at: String, source: std::io::Error },
+    #[error("{at} has no trusted TLS: {fault}")]
+    Tls { at: String, fault: TlsFault },
     #[error(
         "{at} refuses the websocket with status {status}: check `url`, and that nothing on the way blocks websockets"
     )]

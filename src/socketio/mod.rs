@@ -16,7 +16,7 @@
 //! pingInterval + pingTimeout for a dead peer. It serves in tests, as an independent peer.
 
 mod connection;
-mod dial;
+pub(crate) mod dial;
 mod error;
 mod frame;
 mod json;

@@ -22,7 +22,7 @@ use crate::{
     journal::{
         config::Disk,
         cursor::Cursor,
-        fs::{Fs, Lock},
+        fs::{Fs, Lock, Room},
         line::{Before, Hole, Line, Missing, Sink, Standing},
     },
 };
@@ -350,7 +350,7 @@ fn read_cursors(
 fn limits(config: &Disk, fs: &dyn Fs) -> io::Result<Limits> {
     let max_bytes = match config.max_bytes {
         Some(bytes) => bytes,
-        None => (2 << 30).min(fs.room(&config.dir)?.total / 5),
+        None => default_bound(fs.room(&config.dir)?),
     };
     Ok(Limits {
         max_bytes,
@@ -359,6 +359,11 @@ fn limits(config: &Disk, fs: &dyn Fs) -> io::Result<Limits> {
         retain: config.retain,
         per_name: max_bytes / 100 * u64::from(config.name_quota),
     })
+}
+
+/// `max_bytes` where it is not set.
+pub(in crate::journal) fn default_bound(room: Room) -> u64 {
+    (2 << 30).min(room.total / 5)
 }
 
 struct Opening {

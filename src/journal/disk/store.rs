@@ -129,6 +129,11 @@ pub(crate) struct Store {
 }
 
 impl Store {
+    /// Bytes of all segments.
+    pub(crate) fn total(&self) -> u64 {
+        self.total
+    }
+
     pub(crate) fn new(
         fs: Arc<dyn Fs>,
         dir: PathBuf,

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     config::{Address, UserInfo},
     sink::SinkError,
+    tls::TlsFault,
 };
 
 /// Time for one server to answer; the driver's deadline bounds the whole.
@@ -133,10 +134,9 @@ fn refusal(server: &Address, error: &async_nats::ConnectError) -> SinkError {
                 "{server} refuses the credentials: check `username` and `password_file`, `token_file`, `nkey_file` or `credentials_file`"
             ))
         }
-        _ if is_tls(error) => SinkError::Operator(format!(
-            "no TLS with {server} ({}): set `ca_file` if its certificate is from a CA of your own",
-            cause(error)
-        )),
+        _ if let Some(fault) = tls_fault(error) => {
+            SinkError::Operator(format!("no TLS with {server}: {fault}"))
+        }
         ConnectErrorKind::Dns => {
             SinkError::Again(format!("the name in {server} does not resolve: check `servers` and the DNS"))
         }
@@ -148,12 +148,13 @@ fn refusal(server: &Address, error: &async_nats::ConnectError) -> SinkError {
 }
 
 /// The client reports most faults of TLS as faults of the connection.
-fn is_tls(error: &async_nats::ConnectError) -> bool {
-    let tls = |error: &std::io::Error| {
-        error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some()
+fn tls_fault(error: &async_nats::ConnectError) -> Option<TlsFault> {
+    let fault = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref() {
+        Some(tls) => Some(TlsFault::of(tls)),
+        None => cause.downcast_ref().and_then(TlsFault::of_io),
     };
-    error.kind() == ConnectErrorKind::Tls
-        || causes(error).any(|cause| cause.is::<rustls::Error>() || cause.downcast_ref().is_some_and(tls))
+    let other = || (error.kind() == ConnectErrorKind::Tls).then(|| TlsFault::Other(cause(error)));
+    causes(error).find_map(fault).or_else(other)
 }
 
 /// The innermost cause: the outer ones only say that connecting failed.

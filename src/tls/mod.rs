@@ -1,5 +1,8 @@
 //! One place that decides whom we trust: rustls with ring, the system's authorities, our own CA.
 
+mod expiry;
+mod fault;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -7,10 +10,16 @@ use std::{
 
 use rustls::{
     ClientConfig, RootCertStore,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    client::{
+        WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
     crypto::CryptoProvider,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
 };
+
+pub(crate) use expiry::ends_soon;
+pub use fault::TlsFault;
 
 /// Whom to trust, and who we are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,18 +50,35 @@ pub enum TlsError {
     Setup(rustls::Error),
 }
 
+/// A client's side of TLS.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) config: Arc<ClientConfig>,
+    /// None: any certificate is accepted.
+    verifier: Option<Arc<WebPkiServerVerifier>>,
+}
+
 impl Trust {
     /// The client configuration. Reads files, so call it once per connection attempt at most: a
     /// renewed certificate is then found without a restart.
     pub fn client_config(&self) -> Result<Arc<ClientConfig>, TlsError> {
+        self.client().map(|client| client.config)
+    }
+
+    /// The same, and how to tell until when a server is trusted.
+    pub(crate) fn client(&self) -> Result<Client, TlsError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(TlsError::Setup)?;
-        let builder = if self.insecure_skip_verify {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptAny(provider)))
+        let (builder, verifier) = if self.insecure_skip_verify {
+            (builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptAny(provider))), None)
         } else {
-            builder.with_root_certificates(self.roots()?)
+            let roots = Arc::new(self.roots()?);
+            let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider)
+                .build()
+                .map_err(|error| TlsError::Setup(rustls::Error::General(error.to_string())))?;
+            (builder.with_webpki_verifier(Arc::clone(&verifier)), Some(verifier))
         };
         let config = match &self.identity {
             None => builder.with_no_client_auth(),
@@ -64,7 +90,7 @@ impl Trust {
                     source,
                 })?,
         };
-        Ok(Arc::new(config))
+        Ok(Client { config: Arc::new(config), verifier })
     }
 
     fn roots(&self) -> Result<RootCertStore, TlsError> {

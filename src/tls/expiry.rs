@@ -1,0 +1,126 @@
+//! Until when a server's certificate is good.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rustls::{
+    CertificateError,
+    client::danger::ServerCertVerifier as _,
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+
+use super::Client;
+
+/// Less than this is worth a word: renewals are due by then, and somebody must have the time to see to it.
+const SOON: Duration = Duration::from_hours(14 * 24);
+/// A chain has a handful of certificates.
+const LONGEST: usize = 8;
+
+impl Client {
+    /// When the way from this certificate to a trusted authority ends, the earliest of all its parts; none if nothing
+    /// is verified.
+    ///
+    /// Asked of the verifier itself, with a clock put forward: what it then says has ended, with the end's time. So
+    /// this is right about exactly what the handshake will be right about, and needs no second reader of certificates.
+    pub(crate) fn ends(&self, chain: &[CertificateDer<'_>], name: &ServerName<'_>) -> Option<Timestamp> {
+        let verifier = self.verifier.as_ref()?;
+        let (own, between) = chain.split_first()?;
+        // The year 5138.
+        let mut end = Duration::from_secs(100_000_000_000);
+        let mut found = None;
+        for _ in 0..LONGEST {
+            let at = UnixTime::since_unix_epoch(end);
+            match verifier.verify_server_cert(own, between, name, &[], at) {
+                Err(rustls::Error::InvalidCertificate(CertificateError::ExpiredContext {
+                    not_after,
+                    ..
+                })) if not_after.as_secs() < end.as_secs() => {
+                    end = Duration::from_secs(not_after.as_secs());
+                    found = Timestamp::from_second(i64::try_from(end.as_secs()).ok()?).ok();
+                }
+                _ => break,
+            }
+        }
+        found
+    }
+}
+
+/// Whole days from `now` to the end.
+fn days_left(ends: Timestamp, now: Timestamp) -> i64 {
+    ends.duration_since(now).as_hours().div_euclid(24)
+}
+
+/// What to say of a certificate that ends within two weeks.
+pub(crate) fn ends_soon(at: &str, ends: Timestamp, now: Timestamp) -> Option<String> {
+    if ends > now.checked_add(SOON).ok()? {
+        return None;
+    }
+    let date = ends.strftime("%Y-%m-%d");
+    let days = match days_left(ends, now) {
+        ..0 => return Some(format!("the certificate of {at} ended on {date}: renew it there")),
+        0 => "today".to_owned(),
+        1 => "in a day".to_owned(),
+        days => format!("in {days} days"),
+    };
+    Some(format!(
+        "the certificate of {at} ends {days}, on {date}: renew it there, or no new connection will be made"
+    ))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+
+    use super::{super::Trust, *};
+
+    fn authority(ends: i32) -> CertificateParams {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(rcgen::DnType::CommonName, format!("authority until {ends}"));
+        params.not_after = date_time_ymd(ends, 6, 1);
+        params
+    }
+
+    #[test]
+    fn the_earliest_end_on_the_way_counts() {
+        let root = CertifiedIssuer::self_signed(authority(2080), KeyPair::generate().unwrap()).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ca.pem");
+        std::fs::write(&path, root.pem()).unwrap();
+        let trust = Trust { ca_file: Some(path), ..Trust::default() };
+        let name = ServerName::try_from("pbx.example").unwrap();
+        let year = |own: i32, between: i32, trust: &Trust| {
+            let between =
+                CertifiedIssuer::signed_by(authority(between), KeyPair::generate().unwrap(), &root).unwrap();
+            let mut params = CertificateParams::new(vec!["pbx.example".to_owned()]).unwrap();
+            params.not_after = date_time_ymd(own, 6, 1);
+            let own = params.signed_by(&KeyPair::generate().unwrap(), &between).unwrap();
+            let chain = [own.der().clone(), between.der().clone()];
+            let ends = trust.client().unwrap().ends(&chain, &name);
+            ends.map(|ends| ends.strftime("%Y").to_string())
+        };
+        assert_eq!(year(2050, 2060, &trust).as_deref(), Some("2050"));
+        assert_eq!(year(2070, 2060, &trust).as_deref(), Some("2060"));
+        let strangers = Trust::default();
+        assert_eq!(year(2050, 2060, &strangers).as_deref(), Some("2050"), "its own end is told all the same");
+        let reckless = Trust { insecure_skip_verify: true, ..Trust::default() };
+        assert_eq!(year(2050, 2060, &reckless), None);
+    }
+
+    #[test]
+    fn two_weeks_before_the_end_it_is_said() {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let said = |days: i64| {
+            ends_soon(
+                "pbx.example",
+                now + Duration::from_hours(1) + jiff::SignedDuration::from_hours(24 * days),
+                now,
+            )
+        };
+        assert_eq!(said(14), None);
+        assert!(said(13).unwrap().contains("ends in 13 days, on 2027-01-28"));
+        assert!(said(1).unwrap().contains("in a day") && said(0).unwrap().contains("today"));
+        assert!(said(-1).unwrap().contains("ended on"));
+    }
+}
