@@ -277,7 +277,8 @@ impl Running {
     }
 }
 
-fn account(config: &session::config::Config) -> Result<Account, String> {
+/// The account of one source. Reads files, connects to nothing. The error is a sentence with the remedy.
+pub(crate) fn account(config: &session::config::Config) -> Result<Account, String> {
     let client = api::Client::new(api::Config {
         base: config.base.clone(),
         trust: config.trust.clone(),

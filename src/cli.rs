@@ -7,7 +7,8 @@ use clap::{Parser, Subcommand};
 use crate::{commands, config::Flags, exit::Exit};
 
 const AFTER: &str = "\
-Exit codes: 0 clean, 64 command line, 70 internal, 73 the journal can't be used, 75 stopped with undelivered events, 78 configuration.
+Exit codes: 0 clean, 64 command line, 69 PBX or broker can't be reached, 70 internal, 73 the journal can't be used, \
+75 stopped with undelivered events, 77 credentials refused, 78 configuration.
 A look without a PBX: cti-bridge demo --pretty";
 
 /// Republishes every event of a NethVoice telephone system on NATS, in order and without silent loss.
@@ -36,6 +37,8 @@ pub enum Command {
     Simulate(commands::simulate::Args),
     Journal(commands::journal::Args),
     Verify(commands::verify::Args),
+    #[command(name = "2fa")]
+    TwoFactor(commands::two_factor::Args),
 }
 
 impl Cli {
@@ -52,6 +55,9 @@ impl Cli {
             Command::Simulate(args) => commands::simulate::run(&args),
             Command::Verify(args) => {
                 commands::verify::run(&args, &mut io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)
+            }
+            Command::TwoFactor(args) => {
+                commands::two_factor::run(&args, &mut io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)
             }
             Command::Journal(args) => {
                 commands::journal::run(&args, &mut io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)

@@ -1,5 +1,7 @@
 //! Exit codes, after `sysexits.h`. The systemd unit and the README repeat them.
 
+use crate::{api::ApiError, auth::AuthError};
+
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -8,6 +10,8 @@ pub enum Exit {
     Clean = 0,
     /// The command line is wrong.
     Usage = 64,
+    /// The PBX or the broker can't be reached or used. One-shot commands only, as for [`Exit::Refused`].
+    Unavailable = 69,
     /// A bug: a task ended unasked.
     Internal = 70,
     /// The journal can't be used.
@@ -31,5 +35,33 @@ impl Exit {
     #[must_use]
     pub fn worse(self, other: Self) -> Self {
         if self == Self::Clean { other } else { self }
+    }
+}
+
+/// How a one-shot command ends that could not log in.
+impl From<&AuthError> for Exit {
+    fn from(error: &AuthError) -> Self {
+        match error {
+            AuthError::Credentials { .. }
+            | AuthError::OtpMissing { .. }
+            | AuthError::OtpNoSecret { .. }
+            | AuthError::OtpRefused { .. }
+            | AuthError::DeadSession { .. }
+            | AuthError::Withdrawn { .. } => Self::Refused,
+            AuthError::TotpSecret(_) => Self::Config,
+            AuthError::NotReceived { .. } | AuthError::NoApi { .. } => Self::Unavailable,
+            AuthError::Api(error) => error.into(),
+        }
+    }
+}
+
+/// How a one-shot command ends whose request failed.
+impl From<&ApiError> for Exit {
+    fn from(error: &ApiError) -> Self {
+        match error {
+            ApiError::Refused { status: 400..=403, .. } => Self::Refused,
+            ApiError::Trust(_) | ApiError::Setup { .. } => Self::Config,
+            _ => Self::Unavailable,
+        }
     }
 }

@@ -129,6 +129,8 @@ fn said(body: &[u8]) -> Said {
         }
         Some("invalid_otp") => Said::InvalidOtp,
         Some("user secret not found") => Said::NoOtpSecret,
+        Some("invalid password") => Said::InvalidPassword,
+        Some("error in revocate 2FA for user") => Said::NoTwoFactor,
         Some("request fields malformed") => Said::Malformed,
         Some("Failed to reach V1 API" | "failed to parse server v1 response") => Said::Backend,
         Some(_) | None => Said::Other,

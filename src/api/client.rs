@@ -22,7 +22,7 @@ use super::{
 };
 
 /// A login's answer is under 1 KiB.
-const SMALL: usize = 64 * 1024;
+pub(super) const SMALL: usize = 64 * 1024;
 /// `/user/me` carries the user's endpoints, settings and profile: some 10 KiB, more with many devices.
 const LARGE: usize = 4 * 1024 * 1024;
 /// A connection serves the requests of one login. Left longer, the server may close it just as
@@ -136,7 +136,7 @@ impl Client {
         Ok(Login { token, expire: stamp::expire(&expire), date })
     }
 
-    async fn answer(
+    pub(super) async fn answer(
         &self,
         method: Method,
         path: &str,
@@ -225,6 +225,6 @@ fn setup(url: &Url, reason: &str) -> ApiError {
     ApiError::Setup { url: url.to_string(), reason: reason.to_owned() }
 }
 
-fn unreadable(url: &Url, reason: &'static str) -> ApiError {
+pub(super) fn unreadable(url: &Url, reason: &'static str) -> ApiError {
     ApiError::Unreadable { url: url.to_string(), reason }
 }

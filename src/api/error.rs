@@ -91,6 +91,10 @@ pub enum Said {
     InvalidOtp,
     /// `user secret not found`: the user never made a QR code, or is written in another case.
     NoOtpSecret,
+    /// `invalid password`, to the request that switches two-factor authentication off.
+    InvalidPassword,
+    /// `error in revocate 2FA for user`: there is nothing to switch off.
+    NoTwoFactor,
     /// `request fields malformed`.
     Malformed,
     /// `Failed to reach V1 API`, or a fault of the middleware's own: it is up, its backend isn't.
@@ -111,6 +115,8 @@ impl fmt::Display for Said {
             Self::BadToken => "token not valid",
             Self::InvalidOtp => "invalid one-time password",
             Self::NoOtpSecret => "no one-time password secret for this user",
+            Self::InvalidPassword => "invalid password",
+            Self::NoTwoFactor => "two-factor authentication is not set up for this user",
             Self::Malformed => "malformed request",
             Self::Backend => "its backend failed",
             Self::Other => "another reason",

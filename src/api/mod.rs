@@ -14,10 +14,12 @@ mod error;
 mod me;
 mod stamp;
 mod transport;
+mod two_factor;
 
 pub use client::{Client, Login};
 pub use config::Config;
 pub use error::{ApiError, Said};
 pub use me::{Me, Profile, Right, Rights};
+pub use two_factor::Enrolment;
 
 pub use crate::tls::TlsFault;

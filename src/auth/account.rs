@@ -84,6 +84,8 @@ pub(super) struct Shared {
 /// What only the one login at a time touches.
 pub(super) struct Desk {
     pub(super) codes: Option<Codes>,
+    /// A one-time password or recovery code that a person typed, for the next login.
+    pub(super) given: Option<SecretString>,
     /// How far the PBX's clock is ahead of ours.
     pub(super) ahead: SignedDuration,
     /// A token whose proof failed for want of an answer: the next login starts with the proof, which
@@ -110,7 +112,8 @@ impl Account {
     /// [`Account::new`] on another clock.
     pub fn with_clock(config: Config, client: api::Client, clock: Arc<dyn Clock>) -> Result<Self, AuthError> {
         let codes = config.totp_secret.as_ref().map(Totp::new).transpose()?.map(Codes::new);
-        let desk = Desk { codes, ahead: SignedDuration::ZERO, unproven: None, dead: 0, failure: None };
+        let desk =
+            Desk { codes, given: None, ahead: SignedDuration::ZERO, unproven: None, dead: 0, failure: None };
         Ok(Self {
             shared: Arc::new(Shared {
                 config,
@@ -217,7 +220,7 @@ impl Shared {
         outcome
     }
 
-    fn hold(&self, grant: Grant) {
+    pub(super) fn hold(&self, grant: Grant) {
         let renew_at = renew_at(grant.token.received(), grant.token.lifetime(), fastrand::f64());
         let fresh = grant.token.clone();
         let before = self.held().replace(Held { grant, renew_at });

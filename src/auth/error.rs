@@ -95,6 +95,16 @@ impl AuthError {
         }
     }
 
+    /// Whether the PBX has surely turned the request down, so that it changed nothing.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Api(ApiError::Refused { status, .. }) => *status < 500,
+            Self::Api(ApiError::Limited { .. }) => true,
+            Self::Api(_) => false,
+            _ => true,
+        }
+    }
+
     /// How long the server asked us to wait at least (`Retry-After`).
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

@@ -59,9 +59,13 @@ impl Shared {
 
     /// The step-1 token is dead afterwards. Should this fail, it stays listed until it expires: a
     /// logout with the one-time password pending is refused.
-    async fn one_time_password(&self, desk: &mut Desk, token: Token) -> Result<Token, AuthError> {
+    pub(super) async fn one_time_password(&self, desk: &mut Desk, token: Token) -> Result<Token, AuthError> {
         let user = &self.config.username;
         self.stage.send_replace(Stage::OneTimePassword);
+        if let Some(code) = desk.given.take() {
+            let login = self.client.verify_otp(user, token.secret(), &code).await;
+            return Ok(self.received(desk, login.map_err(|error| AuthError::at_otp(error, user))?));
+        }
         let mut refused = None;
         // One more in the next step: a code may be late by the time it arrives, or a clock be off.
         for _ in 0..2 {

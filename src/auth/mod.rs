@@ -16,6 +16,7 @@
 
 mod account;
 mod clock;
+mod enrol;
 mod error;
 mod login;
 mod renew;

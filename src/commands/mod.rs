@@ -5,4 +5,24 @@ pub mod demo;
 pub mod journal;
 pub mod run;
 pub mod simulate;
+pub mod two_factor;
 pub mod verify;
+
+use crate::{config::Config, session::config::Config as Source};
+
+/// The source that was named, or the only one. The error is for people.
+fn one_source<'a>(config: &'a Config, named: Option<&str>) -> Result<(&'a str, &'a Source), String> {
+    let known = || config.sources.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let mut sources = config.sources.iter();
+    let found = match (named, sources.next(), sources.next()) {
+        (Some(named), ..) => config.sources.get_key_value(named),
+        (None, only, None) => only,
+        (None, ..) => {
+            return Err(format!("there are several sources: choose one of {} with --source", known()));
+        }
+    };
+    let named = named.unwrap_or_default();
+    let found =
+        found.ok_or_else(|| format!("there is no source {named:?}: the configuration has {}", known()))?;
+    Ok((found.0, found.1))
+}

@@ -5,7 +5,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 
 use super::{
-    accounts::Grant,
+    accounts::{Grant, Verified},
     lock,
     pbx::Pbx,
     reply::{Reply, quoted},
@@ -47,6 +47,9 @@ pub(super) fn verify(pbx: &Pbx, bearer: &Bearer, body: &Bytes) -> Reply {
     }
     let lifetime = i64::try_from(lock(&pbx.knobs).token_lifetime.as_secs()).unwrap_or(i64::MAX / 2);
     let grant = Grant { username: &code.username, now: pbx.now().as_second(), lifetime };
+    if lock(&pbx.knobs).refuse_otp {
+        return verified(pbx, &Verified::Wrong);
+    }
     let outcome = lock(&pbx.accounts).verify(grant, &bearer.token, &code.otp);
     verified(pbx, &outcome)
 }

@@ -68,6 +68,8 @@ pub struct Knobs {
     pub upgrade: Upgrade,
     /// What happens to a good login frame.
     pub socket_login: SocketLogin,
+    /// Refuse every one-time password, as when the seeds differ.
+    pub refuse_otp: bool,
     /// Refuse the login frame of a token whose one-time password is due. The real server doesn't.
     pub refuse_unverified: bool,
     /// Refuse the login frame of a token that is expired. The real server doesn't.
@@ -107,6 +109,7 @@ impl Default for Knobs {
             utc_offset: 60,
             upgrade: Upgrade::Normal,
             socket_login: SocketLogin::Normal,
+            refuse_otp: false,
             refuse_unverified: false,
             refuse_expired: false,
             authe_ok: 1,
@@ -135,6 +138,7 @@ pub const NAMES: &[&str] = &[
     "utc-offset=MINUTES",
     "upgrade=normal|eof|mute",
     "socket-login=normal|dropped|refused",
+    "refuse-otp",
     "refuse-unverified",
     "refuse-expired",
     "authe-ok=COUNT",
@@ -184,6 +188,7 @@ impl Knobs {
             "utc-offset" => self.utc_offset = number(value)?,
             "upgrade" => self.upgrade = upgrade(value)?,
             "socket-login" => self.socket_login = socket_login(value)?,
+            "refuse-otp" => self.refuse_otp = flag(value)?,
             "refuse-unverified" => self.refuse_unverified = flag(value)?,
             "refuse-expired" => self.refuse_expired = flag(value)?,
             "authe-ok" => self.authe_ok = number(value)?,

@@ -1,0 +1,96 @@
+//! `/2fa/…`, apart from the one-time password at login ([`Client::verify_otp`]). All of it needs a token
+//! whose own one-time password is not due: with one that is, each request here is refused with 403.
+
+use reqwest::{Method, RequestBuilder};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::json;
+
+use super::{
+    client::{Client, SMALL, unreadable},
+    error::ApiError,
+};
+
+/// What an authenticator needs.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Enrolment {
+    /// Base32.
+    #[serde(rename = "key")]
+    pub secret: SecretString,
+    /// `otpauth://totp/…`, with the secret in it.
+    pub url: SecretString,
+}
+
+impl Client {
+    /// `GET /2fa/status`: whether two-factor authentication is on.
+    pub async fn two_factor_status(&self, token: &SecretString) -> Result<bool, ApiError> {
+        #[derive(Deserialize)]
+        struct Status {
+            status: bool,
+        }
+        let Status { status } = self
+            .two_factor(Method::GET, "2fa/status", token, |request| request, "it has no `status`")
+            .await?;
+        Ok(status)
+    }
+
+    /// `GET /2fa/qr-code`: the secret the user has, made now if there is none. Switches nothing on, and never
+    /// changes a secret that is there.
+    pub async fn qr_code(&self, token: &SecretString) -> Result<Enrolment, ApiError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            data: Enrolment,
+        }
+        let Answer { data } =
+            self.two_factor(Method::GET, "2fa/qr-code", token, |request| request, "it has no secret").await?;
+        Ok(data)
+    }
+
+    /// `POST /2fa/recovery-codes`: the codes that are left; none without a secret. Each logs in once, instead of
+    /// a one-time password. Not made anew by asking, and the PBX does not look at the password.
+    pub async fn recovery_codes(
+        &self,
+        token: &SecretString,
+        password: &SecretString,
+    ) -> Result<Vec<SecretString>, ApiError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            codes: Vec<SecretString>,
+        }
+        let body = json!({ "password": password.expose_secret() });
+        let Answer { codes } = self
+            .two_factor(
+                Method::POST,
+                "2fa/recovery-codes",
+                token,
+                |request| request.json(&body),
+                "it has no codes",
+            )
+            .await?;
+        Ok(codes)
+    }
+
+    /// `POST /2fa/disable`. Every token of the user is dead afterwards, this one too.
+    pub async fn disable_two_factor(
+        &self,
+        token: &SecretString,
+        password: &SecretString,
+    ) -> Result<(), ApiError> {
+        let body = json!({ "password": password.expose_secret() });
+        let request = |request: RequestBuilder| request.bearer_auth(token.expose_secret()).json(&body);
+        self.answer(Method::POST, "2fa/disable", SMALL, request).await.map(|_| ())
+    }
+
+    async fn two_factor<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        token: &SecretString,
+        fill: impl FnOnce(RequestBuilder) -> RequestBuilder,
+        otherwise: &'static str,
+    ) -> Result<T, ApiError> {
+        let request = |request: RequestBuilder| fill(request.bearer_auth(token.expose_secret()));
+        let (url, _, body) = self.answer(method, path, SMALL, request).await?;
+        serde_json::from_slice(&body).map_err(|_| unreadable(&url, otherwise))
+    }
+}

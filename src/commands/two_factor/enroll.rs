@@ -1,0 +1,132 @@
+//! `2fa enroll`. The secret is on disk before it counts: a crash can't lock the account out.
+
+use std::{
+    io::{self, IsTerminal as _, Write},
+    path::Path,
+};
+
+use secrecy::ExposeSecret as _;
+
+use super::{
+    Failure,
+    desk::{Desk, is_on},
+    qr,
+    recipe::Recipe,
+    secret_file::SecretFile,
+};
+use crate::{
+    api::Enrolment,
+    auth::{AuthError, Grant},
+};
+
+impl Desk<'_> {
+    pub(super) async fn enroll(
+        &self,
+        write: Option<&Path>,
+        force: bool,
+        recipe: Option<Recipe>,
+        out: &mut impl Write,
+        err: &mut impl Write,
+    ) -> Result<(), Failure> {
+        if let Some(path) = write {
+            SecretFile::free(path, force)?;
+        }
+        let user = &self.source.username;
+        let grant = self.enter(err).await?;
+        let was_on = is_on(&grant);
+        let enrolment = self.account.client().qr_code(grant.token.secret()).await?;
+        if was_on {
+            writeln!(
+                out,
+                "Two-factor authentication of `{user}` is on already. This is the secret it has; nothing is changed."
+            )?;
+        }
+        show(&enrolment, out)?;
+        let file = write.map(|path| SecretFile::write(path, force, &enrolment.secret)).transpose()?;
+        let verified = match self.account.enrol(&grant, &enrolment.secret).await {
+            Ok(verified) => verified,
+            Err(error) => return Err(self.not_enrolled(&grant, was_on, error, file, out).await?),
+        };
+        // What went well is told before a file that went wrong.
+        let written = file.map(SecretFile::keep).transpose();
+        if !was_on {
+            writeln!(
+                out,
+                "\nThe PBX has taken a one-time password of this secret: two-factor authentication of `{user}` is on.\n\
+                 All other tokens of the user have ended. An open session goes on; a running bridge logs in anew by itself \
+                 as soon as it has the secret."
+            )?;
+        }
+        writeln!(out)?;
+        self.show_recovery_codes(&verified, out).await?;
+        let written = written?;
+        writeln!(out)?;
+        match recipe {
+            Some(recipe) => recipe.print(self.name, written.as_deref(), out)?,
+            None => match written {
+                Some(path) => writeln!(
+                    out,
+                    "The secret is in {}. Set it in [sources.{}] and restart the bridge:\n  totp_secret_file = {:?}",
+                    path.display(),
+                    self.name,
+                    path.display().to_string()
+                )?,
+                None => writeln!(
+                    out,
+                    "Put the secret into a file that only the bridge can read, and name it in [sources.{}]:\n  totp_secret_file = \"/etc/cti-bridge/{}.totp\"",
+                    self.name, self.name
+                )?,
+            },
+        }
+        Ok(())
+    }
+
+    /// Says what holds now, and takes the file back if its secret counts for nothing.
+    async fn not_enrolled(
+        &self,
+        grant: &Grant,
+        was_on: bool,
+        error: AuthError,
+        file: Option<SecretFile>,
+        out: &mut impl Write,
+    ) -> io::Result<Failure> {
+        // A first enrolment ends the token that we came with; so if it still works, nothing was switched on.
+        let off = !was_on
+            && (error.is_refusal()
+                || self.account.client().two_factor_status(grant.token.secret()).await.is_ok_and(|on| !on));
+        if was_on || off {
+            if let Some(file) = file {
+                file.discard();
+            }
+            let state = if off { "off: nothing was switched on" } else { "on, as it was" };
+            writeln!(
+                out,
+                "\nTwo-factor authentication is {state}. The secret above is not in use by the bridge."
+            )?;
+        } else {
+            let kept = file.and_then(|file| file.keep().ok());
+            writeln!(
+                out,
+                "\nIt is not known whether two-factor authentication is on now: see `cti-bridge 2fa status`, and keep the secret{}.",
+                kept.map(|path| format!(" ({})", path.display())).unwrap_or_default()
+            )?;
+        }
+        Ok(error.into())
+    }
+}
+
+fn show(enrolment: &Enrolment, out: &mut impl Write) -> io::Result<()> {
+    let url = enrolment.url.expose_secret();
+    let terminal = io::stdout().is_terminal();
+    let code = qr::Paper::of_terminal().filter(|_| terminal).and_then(|paper| qr::draw(url, paper));
+    match code {
+        Some(code) => writeln!(out, "{code}")?,
+        None => writeln!(out, "Address for an authenticator app: {}", printable(url))?,
+    }
+    writeln!(out, "Secret: {}", printable(enrolment.secret.expose_secret()))
+}
+
+/// The PBX's text, as a terminal may see it.
+fn printable(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+}

@@ -1,0 +1,178 @@
+//! `cti-bridge 2fa status|enroll|recovery-codes|disable`: two-factor authentication for a service account,
+//! without a browser.
+//!
+//! Secrets go to standard output, once, and only where the command is there to show them; never to the log.
+//! Each command logs out at its end.
+
+mod desk;
+mod enroll;
+mod qr;
+mod recipe;
+mod secret_file;
+
+use std::{
+    io::{self, BufRead as _, IsTerminal as _, Write},
+    path::PathBuf,
+    time::Duration,
+};
+
+use self::{desk::Desk, recipe::Recipe};
+use crate::{
+    app,
+    auth::AuthError,
+    cli,
+    config::{self, Flags},
+    exit::Exit,
+    session::config::{Config as Source, Method},
+    telemetry,
+};
+
+/// Two-factor authentication of a service account, without a browser
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+    /// The source whose account it is; may be left out if there is only one
+    #[arg(long, value_name = "NAME", global = true)]
+    source: Option<String>,
+    /// Ask for a one-time password or recovery code instead of computing one from `totp_secret`
+    #[arg(long, global = true)]
+    otp: bool,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+#[derive(Debug, Clone, clap::Subcommand)]
+enum Action {
+    /// Whether it is on, and whether the configured `totp_secret` works
+    Status,
+    /// Switch it on: shows the QR code and the secret, proves it with a one-time password, prints the recovery codes
+    Enroll {
+        /// Write the secret to this new file, readable by its owner only
+        #[arg(long, value_name = "FILE")]
+        write: Option<PathBuf>,
+        /// Replace the file if it is there
+        #[arg(long, requires = "write")]
+        force: bool,
+        /// Print how to hand the secret over
+        #[arg(long, value_enum)]
+        recipe: Option<Recipe>,
+    },
+    /// Print the recovery codes that are left
+    RecoveryCodes,
+    /// Switch it off; every token of the user ends
+    Disable {
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// A logout that takes longer is left to the token's own end.
+const LOGOUT: Duration = Duration::from_secs(5);
+
+/// Runs the command. Results go to `out`, what is wrong to `err`.
+pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+    let config = match config::load(&args.flags) {
+        Ok(loaded) => loaded.config,
+        Err(problems) => {
+            writeln!(err, "{problems}")?;
+            return Ok(Exit::Config);
+        }
+    };
+    let (name, source) = match super::one_source(&config, args.source.as_deref()) {
+        Ok(found) => found,
+        Err(problem) => {
+            writeln!(err, "{problem}")?;
+            return Ok(Exit::Usage);
+        }
+    };
+    if source.auth != Method::Jwt {
+        writeln!(
+            err,
+            "sources.{name}: two-factor authentication belongs to `auth = \"jwt\"`: with the method configured the PBX never asks for it"
+        )?;
+        return Ok(Exit::Usage);
+    }
+    telemetry::start(&config.log);
+    let account = match app::account(source) {
+        Ok(account) => account,
+        Err(problem) => {
+            writeln!(err, "sources.{name}: {problem}")?;
+            return Ok(Exit::Config);
+        }
+    };
+    if let Action::Disable { yes: false } = args.action
+        && !confirmed(name, source, err)?
+    {
+        return Ok(Exit::Usage);
+    }
+    let desk = Desk { name, source, account, ask: args.otp };
+    let work = async {
+        let done = match &args.action {
+            Action::Status => desk.status(out).await,
+            Action::Enroll { write, force, recipe } => {
+                desk.enroll(write.as_deref(), *force, *recipe, out, err).await
+            }
+            Action::RecoveryCodes => desk.recovery_codes(out, err).await,
+            Action::Disable { .. } => desk.disable(out, err).await,
+        };
+        desk.account.logout(LOGOUT).await;
+        done
+    };
+    match cli::block_on(work) {
+        None => Ok(Exit::Internal),
+        Some(Ok(())) => Ok(Exit::Clean),
+        Some(Err(failure)) => failure.told(name, err),
+    }
+}
+
+/// Why a command ends early.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    #[error(transparent)]
+    File(#[from] secret_file::FileError),
+    /// A closed pipe, most likely.
+    #[error(transparent)]
+    Output(#[from] io::Error),
+}
+
+impl From<crate::api::ApiError> for Failure {
+    fn from(error: crate::api::ApiError) -> Self {
+        Self::Auth(error.into())
+    }
+}
+
+impl Failure {
+    fn told(self, source: &str, err: &mut impl Write) -> io::Result<Exit> {
+        let exit = match &self {
+            Self::Auth(error) => error.into(),
+            Self::File(_) => Exit::Usage,
+            Self::Output(_) => return Ok(Exit::Clean),
+        };
+        writeln!(err, "sources.{source}: {self}")?;
+        Ok(exit)
+    }
+}
+
+fn confirmed(name: &str, source: &Source, err: &mut impl Write) -> io::Result<bool> {
+    if !io::stdin().is_terminal() {
+        writeln!(err, "this switches two-factor authentication off: add --yes if that is meant")?;
+        return Ok(false);
+    }
+    write!(
+        err,
+        "Switch two-factor authentication of `{}` at {name} off, and end all its tokens? [y/N] ",
+        source.username
+    )?;
+    err.flush()?;
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line)?;
+    let yes = matches!(line.trim(), "y" | "Y" | "yes");
+    if !yes {
+        writeln!(err, "nothing was changed")?;
+    }
+    Ok(yes)
+}

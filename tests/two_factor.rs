@@ -1,0 +1,188 @@
+//! `cti-bridge 2fa`: the real binary against a simulated PBX.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+#[path = "support/bridge.rs"]
+#[allow(dead_code, reason = "each test file uses its part")]
+mod bridge;
+#[path = "support/simulator.rs"]
+mod simulator;
+
+use std::{
+    io::Write as _,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    process::{Output, Stdio},
+};
+
+use bridge::program;
+use cti_bridge::simulator::{Account, Simulator};
+use simulator::{get, start, start_with, token};
+
+const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+/// Runs `2fa …` for the one source of a configuration, with `more` in its table.
+fn two_factor(pbx: &Simulator, dir: &Path, more: &str, args: &[&str], input: &str) -> Said {
+    let config = format!(
+        "[log]\nlevel = \"trace\"\n[sources.pbx1]\nurl = \"{}\"\nusername = \"bridge\"\npassword = \"secret\"\n{more}\n[sinks.out]\ntype = \"stdout\"\n",
+        pbx.url()
+    );
+    let file = dir.join("config.toml");
+    std::fs::write(&file, config).unwrap();
+    let mut child = program()
+        .arg("2fa")
+        .args(args)
+        .arg("--config")
+        .arg(file)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    let said = Said {
+        code: status.code(),
+        out: String::from_utf8(stdout).unwrap(),
+        err: String::from_utf8(stderr).unwrap(),
+    };
+    for secret in ["eyJ", "otp\":", "password\":"] {
+        assert!(!said.err.contains(secret) && !said.out.contains(secret), "{}\n{}", said.out, said.err);
+    }
+    said
+}
+
+/// What stands behind `label` on a line of its own.
+fn told<'a>(text: &'a str, label: &str) -> &'a str {
+    let line = text.lines().find_map(|line| line.strip_prefix(label));
+    line.unwrap_or_else(|| panic!("no {label:?} in {text}"))
+}
+
+fn codes(text: &str) -> Vec<&str> {
+    let six = |line: &&str| line.len() == 6 && line.bytes().all(|byte| byte.is_ascii_digit());
+    text.lines().filter_map(|line| line.strip_prefix("  ")).filter(six).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_enrolled_used_and_disabled_without_a_browser() {
+    let pbx = start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let other = token(&pbx).await;
+    let status = two_factor(&pbx, dir.path(), "", &["status"], "");
+    assert_eq!(status.code, Some(0), "{}", status.err);
+    assert_eq!(
+        status.out,
+        "two-factor authentication of `bridge`: off\ntotp_secret: not configured\nclocks: agree\n"
+    );
+
+    let file = dir.path().join("pbx1.totp");
+    let enrolled = two_factor(
+        &pbx,
+        dir.path(),
+        "",
+        &["enroll", "--write", file.to_str().unwrap(), "--recipe", "systemd"],
+        "",
+    );
+    assert_eq!(enrolled.code, Some(0), "{}", enrolled.err);
+    let secret = told(&enrolled.out, "Secret: ");
+    assert_eq!(std::fs::read_to_string(&file).unwrap().trim(), secret);
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let address = told(&enrolled.out, "Address for an authenticator app: ");
+    assert!(address.starts_with("otpauth://totp/") && address.ends_with(secret), "{address}");
+    assert!(enrolled.out.contains("systemd-creds encrypt --name=pbx1.totp"), "{}", enrolled.out);
+    assert_eq!(codes(&enrolled.out).len(), 5, "{}", enrolled.out);
+    assert!(!enrolled.err.contains(secret), "{}", enrolled.err);
+    assert_eq!(get(&pbx, "/api/user/me", &other).await.0, 403, "the first enrolment ends all other tokens");
+    assert_eq!(pbx.tokens(), 0, "each command logs out");
+
+    // Without the secret in the configuration nothing logs in; with it all works, and nothing rotates.
+    let locked = two_factor(&pbx, dir.path(), "", &["status"], "");
+    assert_eq!(locked.code, Some(77));
+    assert!(locked.out.contains("`bridge`: on\ntotp_secret: not configured"), "{}", locked.out);
+    let more = format!("totp_secret_file = {file:?}");
+    let status = two_factor(&pbx, dir.path(), &more, &["status"], "");
+    assert_eq!(status.code, Some(0), "{}", status.err);
+    assert!(status.out.contains("`bridge`: on\ntotp_secret: configured, and the PBX takes its codes\n"));
+    let again = two_factor(&pbx, dir.path(), &more, &["enroll"], "");
+    assert_eq!(again.code, Some(0), "{}", again.err);
+    assert!(again.out.contains("is on already"), "{}", again.out);
+    assert_eq!(told(&again.out, "Secret: "), secret);
+    let left = two_factor(&pbx, dir.path(), &more, &["recovery-codes"], "");
+    assert_eq!(codes(&left.out), codes(&enrolled.out));
+
+    // A recovery code stands in for a lost secret, once.
+    let code = codes(&left.out)[0];
+    let typed = two_factor(&pbx, dir.path(), "", &["recovery-codes", "--otp"], &format!("{code}\n"));
+    assert_eq!(typed.code, Some(0), "{}", typed.err);
+    assert_eq!(codes(&typed.out), &codes(&left.out)[1..]);
+    let twice = two_factor(&pbx, dir.path(), "", &["recovery-codes", "--otp"], &format!("{code}\n"));
+    assert_eq!((twice.code, codes(&twice.out).len()), (Some(77), 0), "{}", twice.err);
+
+    let unsure = two_factor(&pbx, dir.path(), &more, &["disable"], "y\n");
+    assert_eq!(unsure.code, Some(64));
+    assert!(unsure.err.contains("--yes"), "{}", unsure.err);
+    let off = two_factor(&pbx, dir.path(), &more, &["disable", "--yes"], "");
+    assert_eq!(off.code, Some(0), "{}", off.err);
+    assert!(off.out.contains("All its tokens have ended"), "{}", off.out);
+    let status = two_factor(&pbx, dir.path(), "", &["status"], "");
+    assert!(status.out.contains("`bridge`: off"), "{}", status.out);
+    let off = two_factor(&pbx, dir.path(), "", &["disable", "--yes"], "");
+    assert_eq!(off.code, Some(0));
+    assert!(off.out.contains("is off already; nothing was changed"), "{}", off.out);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_in_the_way_costs_no_login_and_is_replaced_only_by_force() {
+    let pbx = start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("pbx1.totp");
+    std::fs::write(&file, "precious").unwrap();
+    let path = file.to_str().unwrap();
+    let refused = two_factor(&pbx, dir.path(), "", &["enroll", "--write", path], "");
+    assert_eq!(refused.code, Some(64));
+    assert!(refused.err.contains("--force"), "{}", refused.err);
+    assert!(pbx.seen().is_empty(), "{:?}", pbx.seen());
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
+    let forced = two_factor(&pbx, dir.path(), "", &["enroll", "--force", "--write", path], "");
+    assert_eq!(forced.code, Some(0), "{}", forced.err);
+    assert_eq!(std::fs::read_to_string(&file).unwrap().trim(), told(&forced.out, "Secret: "));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_that_is_refused_leaves_nothing_switched_on() {
+    let pbx = start_with(|options| options.knobs.refuse_otp = true).await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("pbx1.totp");
+    let refused = two_factor(&pbx, dir.path(), "", &["enroll", "--write", file.to_str().unwrap()], "");
+    assert_eq!(refused.code, Some(77), "{}", refused.err);
+    assert!(refused.out.contains("off: nothing was switched on"), "{}", refused.out);
+    assert!(!file.exists());
+    assert_eq!(codes(&refused.out).len(), 0);
+    pbx.turn(|knobs| *knobs = cti_bridge::simulator::Knobs::default());
+    let status = two_factor(&pbx, dir.path(), "", &["status"], "");
+    assert!(status.out.contains("`bridge`: off"), "{}", status.out);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exit_codes_tell_why_it_could_not_log_in() {
+    let pbx = start_with(|options| {
+        options.accounts = vec![Account::new("bridge", "another").with_totp(SECRET)];
+    })
+    .await;
+    let dir = tempfile::tempdir().unwrap();
+    let wrong = two_factor(&pbx, dir.path(), "", &["status"], "");
+    assert_eq!(wrong.code, Some(77), "{}", wrong.err);
+    let unknown = two_factor(&pbx, dir.path(), "", &["status", "--source", "pbx2"], "");
+    assert_eq!(unknown.code, Some(64));
+    assert!(unknown.err.contains("the configuration has pbx1"), "{}", unknown.err);
+    pbx.turn(|knobs| knobs.too_many_requests = true);
+    let away = two_factor(&pbx, dir.path(), "", &["status"], "");
+    assert_eq!(away.code, Some(69), "{}", away.err);
+    let broken = two_factor(&pbx, dir.path(), "usernam = \"x\"", &["status"], "");
+    assert_eq!(broken.code, Some(78));
+}
