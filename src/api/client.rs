@@ -7,13 +7,14 @@ use std::{
 };
 
 use jiff::Timestamp;
-use reqwest::{Method, RequestBuilder, redirect};
+use reqwest::{Method, RequestBuilder, header::AUTHORIZATION, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
 use super::{
+    authorization::Authorization,
     body,
     config::{Config, bare},
     error::{ApiError, Said},
@@ -90,9 +91,20 @@ impl Client {
         self.token_from("2fa/verify-otp", request, |mut answer| answer["data"].take()).await
     }
 
+    /// `GET` of whatever stands below the base, as in `astproxy/queues`: the body of a 200, of `limit` bytes at most.
+    pub async fn get(
+        &self,
+        authorization: &Authorization,
+        path: &str,
+        limit: usize,
+    ) -> Result<Vec<u8>, ApiError> {
+        let request = |request: RequestBuilder| request.header(AUTHORIZATION, authorization);
+        self.answer(Method::GET, path, limit, request).await.map(|(_, _, body)| body)
+    }
+
     /// `GET /user/me`: the proof that a token works all the way to the PBX's backend.
-    pub async fn me(&self, token: &SecretString) -> Result<Me, ApiError> {
-        let request = |request: RequestBuilder| request.bearer_auth(token.expose_secret());
+    pub async fn me(&self, authorization: &Authorization) -> Result<Me, ApiError> {
+        let request = |request: RequestBuilder| request.header(AUTHORIZATION, authorization);
         let (url, _, body) = self.answer(Method::GET, "user/me", LARGE, request).await?;
         Me::parse(&body).ok_or_else(|| unreadable(&url, "it describes no user"))
     }
@@ -111,9 +123,13 @@ impl Client {
 
     /// `POST /logout`. Ends this token only; open sockets stay. A token whose one-time password is
     /// still due can't be logged out (403).
-    pub async fn logout(&self, token: &SecretString) -> Result<(), ApiError> {
-        let request = |request: RequestBuilder| request.bearer_auth(token.expose_secret());
-        self.answer(Method::POST, "logout", SMALL, request).await.map(|_| ())
+    pub async fn logout(&self, authorization: &Authorization) -> Result<(), ApiError> {
+        let path = match authorization {
+            Authorization::Bearer(_) => "logout",
+            Authorization::Legacy { .. } => "authentication/logout",
+        };
+        let request = |request: RequestBuilder| request.header(AUTHORIZATION, authorization);
+        self.answer(Method::POST, path, SMALL, request).await.map(|_| ())
     }
 
     async fn token_from(

@@ -7,6 +7,7 @@
 //!
 //! It does not decide what to do about an error and keeps no token: that is [`crate::auth`].
 
+mod authorization;
 mod body;
 mod client;
 mod config;
@@ -16,6 +17,7 @@ mod stamp;
 mod transport;
 mod two_factor;
 
+pub use authorization::Authorization;
 pub use client::{Client, Login};
 pub use config::Config;
 pub use error::{ApiError, Said};

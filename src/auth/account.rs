@@ -188,7 +188,7 @@ impl Account {
                 if tokens[..index].iter().any(|earlier| earlier.is_same(token)) {
                     continue;
                 }
-                if let Err(error) = shared.client.logout(token.secret()).await {
+                if let Err(error) = shared.client.logout(token.authorization()).await {
                     tracing::debug!(%error, "a token could not be logged out");
                 }
             }

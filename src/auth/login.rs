@@ -15,7 +15,7 @@ impl Shared {
     /// From nothing to a proven grant. Changes nothing but `desk`.
     pub(super) async fn login(&self, desk: &mut Desk) -> Result<Grant, AuthError> {
         if let Some(left) = desk.unproven.clone().filter(|token| token.is_fresh(self.clock.now())) {
-            match self.client.me(left.secret()).await {
+            match self.client.me(left.authorization()).await {
                 Ok(me) => return Ok(self.proven(desk, left, me)),
                 Err(error) if !is_dead(&error) => return Err(error.into()),
                 Err(_) => self.bury(desk),
@@ -28,14 +28,14 @@ impl Shared {
         // Set before the proof, so that a dropped future leaves it too.
         desk.unproven = Some(token.clone());
         self.stage.send_replace(Stage::Proof);
-        let mut proof = self.client.me(token.secret()).await;
+        let mut proof = self.client.me(token.authorization()).await;
         // A pending one-time password and a revoked token look alike here. Only the claims tell
         // them apart, and this token has none that we can read.
         if token.claims().is_none() && desk.codes.is_some() && is_no_permission(&proof) {
             token = self.one_time_password(desk, token).await?;
             desk.unproven = Some(token.clone());
             self.stage.send_replace(Stage::Proof);
-            proof = self.client.me(token.secret()).await;
+            proof = self.client.me(token.authorization()).await;
         }
         match proof {
             Ok(me) => Ok(self.proven(desk, token, me)),

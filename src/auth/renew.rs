@@ -96,7 +96,7 @@ impl Shared {
             if in_use || desk.unproven.as_ref().is_some_and(|token| token.is_same(&old)) {
                 continue;
             }
-            match tokio::time::timeout(LOGOUT, self.client.logout(old.secret())).await {
+            match tokio::time::timeout(LOGOUT, self.client.logout(old.authorization())).await {
                 Ok(Ok(())) => debug!("an old token is logged out"),
                 Ok(Err(error)) => debug!(%error, "an old token could not be logged out"),
                 Err(_) => {

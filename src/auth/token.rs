@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use crate::api;
+use crate::api::{self, Authorization};
 
 /// What a JSON Web Token claims (RFC 7519). Not verified: we have no key, and what it says about
 /// itself only decides which request comes next; the server checks it anyway.
@@ -56,10 +56,10 @@ impl Claims {
     }
 }
 
-/// A bearer token. Its text can't be printed.
+/// A token, of whatever method. Its text can't be printed.
 #[derive(Clone)]
 pub struct Token {
-    secret: SecretString,
+    authorization: Authorization,
     claims: Option<Claims>,
     received: Timestamp,
     lifetime: Option<Duration>,
@@ -70,12 +70,17 @@ impl Token {
     pub(super) fn new(login: api::Login, now: Timestamp, ahead: SignedDuration) -> Self {
         let claims = Claims::decode(login.token.expose_secret());
         let lifetime = lifetime(claims.as_ref(), login.expire, now.saturating_add(ahead).unwrap_or(now));
-        Self { secret: login.token, claims, received: now, lifetime }
+        Self { authorization: Authorization::Bearer(login.token), claims, received: now, lifetime }
     }
 
-    /// For the `Authorization` header and the socket's login.
+    /// For requests.
+    pub fn authorization(&self) -> &Authorization {
+        &self.authorization
+    }
+
+    /// For the socket's login.
     pub fn secret(&self) -> &SecretString {
-        &self.secret
+        self.authorization.secret()
     }
 
     /// None when the token is of another make than expected.
@@ -96,7 +101,7 @@ impl Token {
     /// Whether both are the same text. Two logins within one second give the same token, since it
     /// carries whole seconds and no number of its own; logging out "the old one" would end both.
     pub fn is_same(&self, other: &Self) -> bool {
-        self.secret.expose_secret() == other.secret.expose_secret()
+        self.secret().expose_secret() == other.secret().expose_secret()
     }
 
     /// Whether it still has some life at `now`, by our clock.
