@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use jiff::Timestamp;
@@ -17,6 +17,7 @@ pub struct Board(Arc<Mutex<BTreeMap<String, Health>>>);
 
 /// How one part is doing, and since when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Health {
     /// Its state.
     #[serde(flatten)]
@@ -26,6 +27,9 @@ pub struct Health {
     /// What somebody should see to although the part works, a sentence each with its remedy.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub warnings: BTreeMap<&'static str, String>,
+    /// When it tries again, if it waits to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
 }
 
 /// The states of a part.
@@ -91,7 +95,7 @@ impl Component {
     /// What somebody should see to about `what` (a word of the caller's), or `None` when all is well with it. It makes
     /// the part no less ready. Logged when it comes up, again when the sentence changes, and when it is gone.
     pub fn warning(&self, what: &'static str, sentence: Option<String>) {
-        let mut board = self.board.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut board = self.lock();
         let Some(health) = board.get_mut(&self.name) else { return };
         let before = match &sentence {
             Some(sentence) => health.warnings.insert(what, sentence.clone()),
@@ -109,16 +113,28 @@ impl Component {
         }
     }
 
+    /// When the part tries again; none if it does now, or waits to be asked. Forgotten with the next state.
+    pub fn retry_at(&self, at: Option<Timestamp>) {
+        if let Some(health) = self.lock().get_mut(&self.name) {
+            health.retry_at = at;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Health>> {
+        self.board.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn set(&self, state: State) -> bool {
-        let mut board = self.board.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut board = self.lock();
         match board.get_mut(&self.name) {
             Some(health) if health.state == state => false,
             Some(health) => {
-                (health.state, health.since) = (state, Timestamp::now());
+                (health.state, health.since, health.retry_at) = (state, Timestamp::now(), None);
                 true
             }
             None => {
-                let health = Health { state, since: Timestamp::now(), warnings: BTreeMap::new() };
+                let health =
+                    Health { state, since: Timestamp::now(), warnings: BTreeMap::new(), retry_at: None };
                 board.insert(self.name.clone(), health);
                 true
             }

@@ -13,6 +13,17 @@ pub struct Range {
     pub to: Duration,
 }
 
+impl Range {
+    /// The delay after `n` doublings, shortened by up to a half, as [`Backoff`] does: for those who count themselves.
+    pub fn nth(self, n: u32) -> Duration {
+        jittered(self.from.saturating_mul(2_u32.saturating_pow(n)).min(self.to))
+    }
+}
+
+fn jittered(step: Duration) -> Duration {
+    step.mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
 /// Delays that double from [`Range::from`] to [`Range::to`], each shortened by up to a half so that
 /// clients of one server do not return in step. It never ends; [`Backoff::reset`] starts anew.
 #[derive(Debug)]
@@ -35,8 +46,7 @@ impl Backoff {
 
     /// The next delay, between a half of the current step and the whole of it.
     pub fn delay(&mut self) -> Duration {
-        let step = self.delays.next().unwrap_or(self.range.to);
-        step.mul_f64(0.5 + fastrand::f64() / 2.0)
+        jittered(self.delays.next().unwrap_or(self.range.to))
     }
 
     /// Forgets the past failures. Call it when things have been well for a while, not on connect.
@@ -55,9 +65,12 @@ mod tests {
     fn delays_double_up_to_the_limit_and_never_end() {
         let mut backoff = Backoff::new(RANGE);
         let mut step = RANGE.from;
-        for _ in 0..10_000 {
+        for n in 0..10_000 {
             let delay = backoff.delay();
-            assert!(delay >= step / 2 && delay <= step, "{delay:?} for a step of {step:?}");
+            let nth = RANGE.nth(n);
+            for delay in [delay, nth] {
+                assert!(delay >= step / 2 && delay <= step, "{delay:?} for a step of {step:?}");
+            }
             step = (step * 2).min(RANGE.to);
         }
     }

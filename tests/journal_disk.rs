@@ -549,7 +549,13 @@ fn fill(disk: &FaultyFs, processes: &[(Vec<Write>, bool)]) -> Vec<Record> {
         for &(b, size, attachments, is_notice, settled) in writes {
             let live = &mut lives[usize::from(b)];
             if is_notice {
-                live.notice(&Notice::AuthFailed { reason: "n".repeat(size), operator: false });
+                live.notice(&Notice::AuthFailed {
+                    reason: "n".repeat(size),
+                    operator: false,
+                    failures: 1,
+                    slow: false,
+                    retry_in: 5,
+                });
             } else {
                 live.event(frame("e", size, attachments));
                 live.commit();

@@ -1,109 +1,16 @@
 //! The session against a PBX that does what real ones were seen to do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+#[path = "support/scene.rs"]
+mod scene;
+
 use std::time::Duration;
 
 use cti_bridge::{
-    api,
-    auth::{self, Account as Login},
-    config::{Assignment, Flags},
-    event::{Body, EndReason, Record, SourceId},
-    health::Board,
-    journal::{Journal, Reader},
-    request::Call,
-    session,
-    shutdown::Stop,
-    simulator::{self, Account, Knobs, Options, Simulator, SocketLogin},
+    event::EndReason,
+    simulator::{Knobs, Login, SocketLogin, Upgrade},
 };
-
-struct Scene {
-    pbx: Simulator,
-    board: Board,
-    stop: Stop,
-    retry: Call,
-    reader: Reader,
-    records: Vec<Record>,
-    task: tokio::task::JoinHandle<()>,
-}
-
-/// A bridge's source without the rest of a bridge, with further settings of the source.
-async fn scene(totp: Option<&str>, settings: &[&str]) -> Scene {
-    let account = totp.into_iter().fold(Account::new("bridge", "p"), Account::with_totp);
-    let pbx = Simulator::start(Options::quiet(account)).await.unwrap();
-    let mut set = vec![
-        format!("sources.a.url={}", pbx.url()),
-        "sources.a.username=bridge".into(),
-        "sources.a.password=p".into(),
-    ];
-    set.push("sinks.out.type=stdout".into());
-    set.extend(totp.map(|secret| format!("sources.a.totp_secret={secret}")));
-    set.extend(settings.iter().map(|setting| format!("sources.a.{setting}")));
-    let set = set.iter().map(|setting| setting.parse::<Assignment>().unwrap()).collect();
-    let loaded = cti_bridge::config::load_with(&Flags { set, ..Flags::default() }, []).unwrap();
-    let config = loaded.config.sources["a"].clone();
-    let client = api::Client::new(api::Config::at(config.base.clone())).unwrap();
-    let login = auth::Config {
-        username: config.username.clone(),
-        password: config.password.clone(),
-        totp_secret: config.totp_secret.clone(),
-    };
-    let journal = Journal::memory(1 << 24, &["a".to_owned()], &["sink".to_owned()]);
-    let (board, stop, retry) = (Board::default(), Stop::default(), Call::default());
-    let source = session::Source {
-        id: SourceId(0),
-        config,
-        account: Login::new(login, client).unwrap(),
-        journal: journal.clone(),
-        health: board.component("source/a".into()),
-        stop: stop.clone(),
-        retry: retry.listen(),
-    };
-    let task = tokio::spawn(session::run(source));
-    Scene { pbx, board, stop, retry, reader: journal.reader(0), records: Vec::new(), task }
-}
-
-impl Scene {
-    /// The next record.
-    async fn next(&mut self) -> Record {
-        while self.records.is_empty() {
-            let ready = tokio::time::timeout(Duration::from_secs(40), self.reader.ready()).await;
-            ready.unwrap_or_else(|_| panic!("nothing happened; {:?}", self.board.snapshot()));
-            self.reader.read(100, &mut self.records).await;
-        }
-        self.records.remove(0)
-    }
-
-    /// What the next record says: a notice's name, or an event's.
-    async fn says(&mut self) -> String {
-        match self.next().await.body {
-            Body::Event(frame) => String::from_utf8(frame.name().into_owned()).unwrap(),
-            Body::Notice(notice) => notice.what.into_owned(),
-        }
-    }
-
-    async fn live(&mut self) {
-        assert_eq!([self.says().await, self.says().await], ["gap", "connected"]);
-    }
-
-    async fn ended(&mut self, expected: EndReason) {
-        let Body::Notice(notice) = self.next().await.body else { panic!("an event") };
-        let data: serde_json::Value = serde_json::from_slice(&notice.data).unwrap();
-        assert_eq!(notice.what, "disconnected", "{data}");
-        assert_eq!(data["reason"], serde_json::to_value(expected).unwrap(), "{data}");
-    }
-
-    fn count(&self, path: &str) -> usize {
-        self.pbx.seen().iter().filter(|seen| seen.path == path).count()
-    }
-
-    async fn until(&self, what: &str, condition: impl Fn(&Self) -> bool) {
-        let deadline = std::time::Instant::now() + Duration::from_secs(40);
-        while !condition(self) {
-            assert!(std::time::Instant::now() < deadline, "{what}; {:?}", self.board.snapshot());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-}
+use scene::{scene, scene_with};
 
 const TOTP: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
@@ -169,6 +76,28 @@ async fn a_reload_of_the_server_is_published_and_followed_by_a_new_session() {
     scene.pbx.emit("serverReloaded", "");
     assert_eq!(scene.says().await, "serverReloaded");
     scene.ended(EndReason::ServerReloaded).await;
+    scene.live_after("server_reloaded").await;
+    // A second one at once, as in a storm: the next session waits for the backoff, and tells the same.
+    scene.pbx.emit("serverReloaded", "");
+    assert_eq!(scene.says().await, "serverReloaded");
+    scene.ended(EndReason::ServerReloaded).await;
+    scene.live_after("server_reloaded").await;
+    scene.pbx.cut();
+    scene.ended(EndReason::ConnectionClosed).await;
+    scene.live_after("disconnected").await;
+}
+
+#[tokio::test]
+async fn a_reload_during_which_the_backend_knows_no_token_is_waited_out() {
+    let mut scene = scene(None, &[]).await;
+    scene.live().await;
+    let reload = scene.pbx.reload(Duration::from_secs(2));
+    let cut = async {
+        scene.pbx.cut();
+        scene.until("no login", |scene| scene.count("/api/login") >= 2).await;
+    };
+    tokio::join!(reload, cut);
+    scene.ended(EndReason::ConnectionClosed).await;
     scene.live().await;
 }
 
@@ -192,31 +121,17 @@ async fn what_comes_before_the_session_is_accepted_waits_behind_the_gap_and_a_se
 }
 
 #[tokio::test]
-async fn a_takeover_is_told_and_ghosts_are_waited_for() {
-    let mut scene = scene(None, &["ua_type=desktop"]).await;
-    scene.pbx.turn(|knobs| knobs.takeover_wait = Duration::from_millis(300));
-    scene.live().await;
-    scene.pbx.emit("takeOver", "");
-    assert_eq!(scene.says().await, "takenover");
-    // A half-open line: the ghost stays, and the new login has to wait for it.
-    scene.pbx.cut_unnoticed();
-    scene.ended(EndReason::ConnectionClosed).await;
-    scene.live().await;
-}
-
-#[tokio::test]
 async fn a_limit_a_dead_session_and_a_wrong_password_are_named() {
     for (turn, expected) in [
         ((|knobs| knobs.too_many_requests = true) as fn(&mut Knobs), "too many requests"),
-        (|knobs| knobs.login = simulator::Login::Dead, "/user/me"),
+        (|knobs| knobs.login = Login::Dead, "/user/me"),
         (|knobs| knobs.backend_down = true, "the PBX is still starting"),
     ] {
         let scene = scene(None, &[]).await;
         scene.pbx.turn(turn);
         scene.pbx.revoke("bridge");
         scene.pbx.cut();
-        let says = |scene: &Scene| format!("{:?}", scene.board.snapshot());
-        scene.until(expected, |scene| says(scene).contains(expected)).await;
+        scene.tells(expected).await;
         scene.stop.end_sessions();
         tokio::time::timeout(Duration::from_secs(10), scene.task).await.expect("does not stop").unwrap();
     }
@@ -234,13 +149,116 @@ async fn a_stop_ends_a_live_session_in_order() {
 }
 
 #[tokio::test]
+async fn a_password_that_is_refused_for_a_moment_is_soon_tried_again() {
+    let mut scene = scene_with(|knobs| knobs.login = Login::Refused, None, &[]).await;
+    let failed = scene.notice("auth.failed").await;
+    assert_eq!(
+        (&failed["slow"], &failed["failures"], &failed["operator"]),
+        (&false.into(), &1.into(), &false.into())
+    );
+    assert!(failed["retryIn"].as_u64().unwrap() <= 10, "{failed}");
+    scene.pbx.turn(|knobs| knobs.login = Login::Normal);
+    scene.live().await;
+}
+
+#[tokio::test]
+async fn a_password_that_stays_refused_is_tried_by_the_minute_with_one_alarm_and_at_once_when_asked_to() {
+    let mut scene = scene_with(|knobs| knobs.login = Login::Refused, None, &[]).await;
+    assert_eq!(scene.notice("auth.failed").await["slow"], false);
+    for attempts in 2..=6 {
+        // An operator who is impatient spares the test the waits.
+        scene.retry.make();
+        scene.until("no attempt", |scene| scene.count("/api/login") == attempts).await;
+        scene.until("no rest", |scene| scene.health().retry_at.is_some()).await;
+    }
+    let alarm = scene.notice("auth.failed").await;
+    assert_eq!((&alarm["slow"], &alarm["failures"]), (&true.into(), &3.into()));
+    assert!((60..=120).contains(&alarm["retryIn"].as_u64().unwrap()), "{alarm}");
+    let reason = alarm["reason"].as_str().unwrap();
+    assert!(reason.contains("SIGHUP") && reason.contains("systemctl reload"), "{reason}");
+    let health = scene.health();
+    assert!(format!("{health:?}").contains("minutes apart"), "{health:?}");
+    let away = health.retry_at.unwrap().duration_since(jiff::Timestamp::now());
+    assert!(away.as_secs() > 60, "by now the pace is slower still: {away}");
+    scene.pbx.turn(|knobs| knobs.login = Login::Normal);
+    scene.retry.make();
+    scene.live().await;
+    assert!(scene.health().retry_at.is_none());
+}
+
+#[tokio::test]
+async fn a_backend_that_boots_is_not_sent_the_password_over_and_over() {
+    let mut scene = scene_with(|knobs| knobs.backend_down = true, None, &[]).await;
+    scene.notice("auth.failed").await;
+    scene.retry.make();
+    scene.until("no look at the socket", |scene| scene.count("/api/ws/") >= 3).await;
+    scene.tells("the PBX is starting").await;
+    assert_eq!(scene.count("/api/login"), 1, "each refused password may count towards locking the account");
+    scene.pbx.turn(|knobs| knobs.backend_down = false);
+    scene.live().await;
+    assert_eq!(scene.count("/api/login"), 2);
+}
+
+#[tokio::test]
+async fn a_websocket_that_opens_and_stays_mute_is_left_and_costs_no_login() {
+    let mut scene = scene_with(|knobs| knobs.upgrade = Upgrade::Mute, None, &["connect_timeout=500ms"]).await;
+    scene.tells("open packet").await;
+    scene.until("no second attempt", |scene| scene.count("/api/ws/") >= 2).await;
+    scene.pbx.turn(|knobs| knobs.upgrade = Upgrade::Normal);
+    scene.live().await;
+    assert_eq!(scene.count("/api/login"), 1);
+}
+
+#[tokio::test]
+async fn a_token_that_is_revoked_leaves_the_session_up_and_is_replaced_when_it_ends() {
+    let mut scene = scene(None, &["login_timeout=1s"]).await;
+    scene.live().await;
+    scene.pbx.revoke("bridge");
+    scene.pbx.emit("still", "1");
+    assert_eq!(scene.says().await, "still");
+    assert_eq!(scene.count("/api/login"), 1);
+    scene.pbx.cut();
+    scene.ended(EndReason::ConnectionClosed).await;
+    scene.live().await;
+    assert_eq!(scene.count("/api/login"), 2);
+}
+
+#[tokio::test]
+async fn a_backend_that_lost_its_tokens_refuses_the_session_once() {
+    let mut scene = scene(None, &[]).await;
+    scene.live().await;
+    scene.pbx.kill_sessions();
+    scene.pbx.cut();
+    scene.ended(EndReason::ConnectionClosed).await;
+    scene.live().await;
+    assert_eq!(scene.count("/api/login"), 2);
+}
+
+#[tokio::test]
+async fn logins_on_the_socket_that_stay_refused_are_an_alarm_too() {
+    let mut scene = scene_with(|knobs| knobs.socket_login = SocketLogin::Refused, None, &[]).await;
+    for attempts in 1..=5 {
+        scene.until("no attempt", |scene| scene.count("/api/ws/") >= attempts).await;
+        scene.until("no rest", |scene| scene.health().retry_at.is_some()).await;
+        scene.retry.make();
+    }
+    let alarm = scene.notice("auth.failed").await;
+    assert_eq!(
+        (&alarm["slow"], &alarm["failures"], &alarm["operator"]),
+        (&true.into(), &5.into(), &false.into())
+    );
+    scene.pbx.turn(|knobs| knobs.socket_login = SocketLogin::Normal);
+    scene.retry.make();
+    scene.live().await;
+}
+
+#[tokio::test]
 async fn who_rests_for_minutes_tries_at_once_when_asked_to() {
     let mut scene = scene(None, &[]).await;
     scene.pbx.turn(|knobs| knobs.too_many_requests = true);
     scene.pbx.revoke("bridge");
     scene.pbx.cut();
-    let says = |scene: &Scene| format!("{:?}", scene.board.snapshot());
-    scene.until("no refusal", |scene| says(scene).contains("too many requests")).await;
+    scene.tells("too many requests").await;
     let before = scene.count("/api/login");
     scene.pbx.turn(|knobs| knobs.too_many_requests = false);
     scene.retry.make();

@@ -62,9 +62,16 @@ impl Line {
     fn append(&self, count: u64) {
         for number in 0..count {
             let source = SourceId(u16::try_from(number % 2).unwrap());
-            self.context
-                .journal
-                .notice(source, &Notice::AuthFailed { reason: number.to_string(), operator: false });
+            self.context.journal.notice(
+                source,
+                &Notice::AuthFailed {
+                    reason: number.to_string(),
+                    operator: false,
+                    failures: 1,
+                    slow: false,
+                    retry_in: 5,
+                },
+            );
         }
     }
 

@@ -145,7 +145,7 @@ async fn what_is_asked_is_answered_and_what_is_sent_is_heard() {
         let mut socket = connect(&node).await;
         node.order("ask", &json!(["question"]));
         assert_eq!(&*event(&mut socket).await.name(), b"question");
-        socket.emit("login", r#"{"accessKeyId":"a","token":"t"}"#).await.unwrap();
+        socket.emit("login", Some(r#"{"accessKeyId":"a","token":"t"}"#)).await.unwrap();
         // The answer leaves with the next call.
         let quiet = tokio::time::timeout(Duration::from_millis(200), socket.next()).await;
         assert!(quiet.is_err(), "{quiet:?}");
@@ -249,7 +249,7 @@ async fn tls_with_our_own_ca_and_a_clear_error_without_it() {
     assert!(refused.to_string().contains("set `ca_file`"), "{refused}");
     target.trust.ca_file = Some(write("ca.crt", ca.pem()));
     let mut socket = Socket::connect(&target, &limits()).await.unwrap();
-    socket.emit("hello", "1").await.unwrap();
+    socket.emit("hello", Some("1")).await.unwrap();
     assert_eq!(node.tells("heard"), "hello");
     let wrong_name = format!("wss://127.0.0.1:{}/api/ws/", node.port).parse().unwrap();
     let refused =

@@ -10,6 +10,7 @@ use cti_bridge::{
         SourceId, structured,
     },
     route::{Plan, Verdict, template::Template},
+    session::OnTakeover,
     socketio::{Frame, Packet, decode},
 };
 use jiff::Timestamp;
@@ -82,8 +83,19 @@ fn bodies() -> Vec<Body> {
             certain: false,
             may_have_missed: STATE_EVENTS,
         },
-        Notice::AuthFailed { reason: "refused".into(), operator: true },
-        Notice::Takenover { session: 2 },
+        Notice::AuthFailed {
+            reason: "refused".into(),
+            operator: true,
+            failures: 1,
+            slow: false,
+            retry_in: 5,
+        },
+        Notice::Takenover {
+            session: 2,
+            policy: Some(OnTakeover::StandBy),
+            until: Some(at()),
+            contested: false,
+        },
         Notice::Lost {
             sink: "bus".into(),
             count: 3,
@@ -93,6 +105,7 @@ fn bodies() -> Vec<Body> {
         },
         Notice::Deadlettered { sink: "bus".into(), sequence: Seq(9), reason: "too large".into() },
         Notice::Stopping { reason: "SIGTERM" },
+        Notice::FeedSilent { session: 2, since: at(), last_event: None },
     ];
     bodies.extend(notices.into_iter().map(|notice| Body::Notice((&notice).into())));
     bodies

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Seq;
+use crate::session::OnTakeover;
 
 /// What the bridge has to say. Field names become the JSON of the event's `data`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -59,11 +60,33 @@ pub enum Notice {
         reason: String,
         /// Whether an operator must act; the bridge goes on trying all the same.
         operator: bool,
+        /// Refusals in a row.
+        failures: u32,
+        /// Whether attempts come minutes apart from now on, as more might lock the account.
+        slow: bool,
+        /// Seconds until the next attempt.
+        retry_in: u64,
     },
     /// Another session of the same account and kind asked for this one's place.
     Takenover {
         /// Which session.
         session: u64,
+        /// What is done about it; null when nothing is, as the session is of no kind.
+        policy: Option<OnTakeover>,
+        /// When the bridge comes back; null when it stays, or waits to be asked.
+        until: Option<Timestamp>,
+        /// Whether it has come to a fight: the place changed hands several times of late.
+        contested: bool,
+    },
+    /// A session is up, and has brought nothing for longer than a PBX with queues is ever quiet. The bridge opens a
+    /// new one; the next event means that the feed is back.
+    FeedSilent {
+        /// Which session.
+        session: u64,
+        /// When the session began.
+        since: Timestamp,
+        /// The last event of the PBX; null when the session brought none.
+        last_event: Option<Timestamp>,
     },
     /// Records were dropped before a sink could deliver them.
     Lost {
@@ -112,6 +135,8 @@ pub enum EndReason {
     NamespaceClosed,
     LoginRefused,
     ServerReloaded,
+    TakenOver,
+    FeedSilent,
     Stopping,
     Internal,
 }
@@ -124,12 +149,36 @@ pub enum GapReason {
     Started,
     /// The session was away.
     Disconnected,
+    /// The PBX applied a new configuration, so the session was opened anew.
+    ServerReloaded,
+    /// Another session had taken its place.
+    TakenOver,
+    /// The session brought nothing any more, so it was opened anew.
+    FeedSilent,
     /// The bridge was stopped, and has started again.
     Restarted,
     /// The bridge or its machine went down without a stop.
     Crashed,
     /// Numbers that the broker knows and the journal doesn't were skipped.
     Skipped,
+}
+
+impl From<EndReason> for GapReason {
+    /// Of the gap that follows such an end.
+    fn from(end: EndReason) -> Self {
+        match end {
+            EndReason::ServerReloaded => Self::ServerReloaded,
+            EndReason::TakenOver => Self::TakenOver,
+            EndReason::FeedSilent => Self::FeedSilent,
+            EndReason::ConnectionClosed
+            | EndReason::ConnectionFailed
+            | EndReason::Silent
+            | EndReason::NamespaceClosed
+            | EndReason::LoginRefused
+            | EndReason::Stopping
+            | EndReason::Internal => Self::Disconnected,
+        }
+    }
 }
 
 /// Why records were dropped.
@@ -160,6 +209,7 @@ impl Notice {
             Self::Gap { .. } => "gap",
             Self::AuthFailed { .. } => "auth.failed",
             Self::Takenover { .. } => "takenover",
+            Self::FeedSilent { .. } => "feed.silent",
             Self::Lost { .. } => "lost",
             Self::Deadlettered { .. } => "deadlettered",
             Self::Rewound { .. } => "rewound",

@@ -143,6 +143,7 @@ impl Live {
         self.ended = true;
         let session = self.session.into();
         self.notice(&Notice::Disconnected { session, reason, detail });
+        self.journal.line().close_session(self.source, reason);
     }
 }
 

@@ -16,7 +16,9 @@ use super::{
     look::shortage,
 };
 use crate::{
-    event::{Body, GapReason, LossReason, Notice, Origin, Position, Record, STATE_EVENTS, Seq, SourceId},
+    event::{
+        Body, EndReason, GapReason, LossReason, Notice, Origin, Position, Record, STATE_EVENTS, Seq, SourceId,
+    },
     health::Component,
     socketio::Frame,
 };
@@ -95,6 +97,8 @@ pub(super) struct Source {
     sessions: u32,
     /// How it was left before this process.
     pub(super) before: Before,
+    /// How its last session in this process ended.
+    pub(super) ended: Option<EndReason>,
     /// Numbers that were skipped, and not announced yet.
     pub(super) skipped: Option<(Seq, Seq)>,
 }
@@ -249,9 +253,16 @@ impl Line {
             (..=1, None, _) | (..=1, _, Before::New) => GapReason::Started,
             (..=1, _, Before::Stopped) => GapReason::Restarted,
             (..=1, _, Before::Crashed) => GapReason::Crashed,
-            _ => GapReason::Disconnected,
+            _ => source.ended.map_or(GapReason::Disconnected, GapReason::from),
         };
         (reason, seen, source.skipped.take())
+    }
+
+    /// A session has ended: what the next gap says.
+    pub(super) fn close_session(&mut self, source: SourceId, reason: EndReason) {
+        if let Some(source) = self.sources.get_mut(source.index()) {
+            source.ended = Some(reason);
+        }
     }
 
     /// The session is whole up to here.

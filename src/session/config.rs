@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 pub use table::Table;
 use url::Url;
 
+use super::OnTakeover;
 use crate::{
     config::Address,
     socketio::{Limits, Target},
@@ -31,6 +32,10 @@ pub struct Config {
     pub auth: Method,
     /// What the session presents itself as.
     pub ua_type: UaType,
+    /// What it does when another session of the same type takes over.
+    pub on_takeover: OnTakeover,
+    /// A live session that brings nothing for so long, though there are queues, is opened anew. None: it is left alone.
+    pub dead_feed_after: Option<Duration>,
     /// Whom to trust.
     pub trust: Trust,
     /// The HTTP proxy on the way; plain `http`.

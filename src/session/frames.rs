@@ -3,7 +3,7 @@
 use crate::{
     event::EndReason,
     journal::Live,
-    session::Input,
+    session::{Input, feed::Feed},
     socketio::{CloseReason, Frame, Incoming},
 };
 
@@ -13,12 +13,23 @@ pub(super) enum Taken {
     Done,
     /// The session must react.
     React(Input, String),
+    /// Another session wants its place.
+    MakeWay,
+}
+
+/// The session's own control events.
+pub(super) enum Control {
+    Accepted,
+    Refused,
+    TakenOver,
+    ServerReloaded,
 }
 
 /// Takes what a live session's socket brought.
 pub(super) fn take(
     incoming: Result<Incoming, CloseReason>,
     live: &mut Live,
+    feed: &mut Feed,
     publish_action_nethlink: bool,
 ) -> Taken {
     let frame = match incoming {
@@ -36,32 +47,35 @@ pub(super) fn take(
         Err(closed) => return Taken::React(Input::Ended(end_reason(&closed)), closed.to_string()),
     };
     match control(&frame) {
-        Some(Input::ServerReloaded) => {
+        Some(Control::ServerReloaded) => {
             live.event(frame);
             Taken::React(Input::ServerReloaded, "the PBX has applied a new configuration".to_owned())
         }
-        Some(Input::Refused) => {
+        Some(Control::Refused) => {
             Taken::React(Input::Refused, "the PBX refused the session's token".to_owned())
         }
-        Some(input) => Taken::React(input, String::new()),
+        Some(Control::TakenOver) => Taken::MakeWay,
+        // Once more: several ghosts of ours were taken over.
+        Some(Control::Accepted) => Taken::Done,
         None if *frame.name() == *b"actionNethLink" && !publish_action_nethlink => {
+            feed.heard(&frame);
             live.withhold();
             Taken::Done
         }
         None => {
+            feed.heard(&frame);
             live.event(frame);
             Taken::Done
         }
     }
 }
 
-/// The session's own control events.
-pub(super) fn control(frame: &Frame) -> Option<Input> {
+pub(super) fn control(frame: &Frame) -> Option<Control> {
     match &*frame.name() {
-        b"authe_ok" => Some(Input::Accepted),
-        b"401" => Some(Input::Refused),
-        b"takeOver" => Some(Input::TakenOver),
-        b"serverReloaded" => Some(Input::ServerReloaded),
+        b"authe_ok" => Some(Control::Accepted),
+        b"401" => Some(Control::Refused),
+        b"takeOver" => Some(Control::TakenOver),
+        b"serverReloaded" => Some(Control::ServerReloaded),
         _ => None,
     }
 }

@@ -7,10 +7,15 @@
 //! of one wake-up are appended together. So a slow reader never makes the PBX keep our backlog: its
 //! memory is not ours to fill.
 
+mod attempt;
 pub mod config;
+mod feed;
 mod frames;
+mod live;
 mod state;
 mod supervisor;
+pub mod takeover;
 
-pub use state::{Action, Input, Pace, Phase, State, step};
+pub use state::{Action, Input, PASSWORD_TRIES, Pace, Phase, SOCKET_TRIES, State, step};
 pub use supervisor::{Source, run};
+pub use takeover::{Away, OnTakeover};

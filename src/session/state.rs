@@ -1,5 +1,6 @@
 //! The session as a pure state machine: what happened → what to do.
 
+use super::takeover::{self, Away, OnTakeover};
 use crate::{auth::Consequence, event::EndReason};
 
 /// Where a session stands.
@@ -10,8 +11,12 @@ pub struct State {
     /// Attempts since things last went well for a while. Set back by [`Input::Settled`] only, never by
     /// connecting: the middleware takes connections also while its backend is down.
     pub failures: u32,
-    /// Logins refused on the socket since then.
+    /// Attempts to get a token that were refused, in a row.
+    pub denials: u32,
+    /// Logins refused on the socket since things last went well for a while.
     pub refusals: u32,
+    /// Sessions that were ended because they brought nothing, since an event last came.
+    pub silences: u32,
 }
 
 /// What a session is doing.
@@ -20,6 +25,9 @@ pub enum Phase {
     /// Waiting before the next attempt.
     #[default]
     Resting,
+    /// Opening a socket to see whether the PBX's backend is up. While it boots, the middleware answers every login
+    /// as it does a wrong password, and drops every socket: so this spares the account attempts that may lock it.
+    Probing,
     /// Getting a token.
     Authenticating,
     /// Opening the socket, up to the namespace.
@@ -54,13 +62,22 @@ pub enum Input {
     /// The login was not answered: the middleware drops a login with a token it does not know in silence.
     Unanswered,
     /// The event `takeOver`.
-    TakenOver,
+    TakenOver {
+        /// What to do about it. None: the session is of no kind, and can't be meant.
+        policy: Option<OnTakeover>,
+        /// Take-overs of late, with this one; see [`takeover::WINDOW`].
+        recent: u32,
+    },
     /// The event `serverReloaded`.
     ServerReloaded,
     /// The socket has ended.
     Ended(EndReason),
     /// The session has been live for a while.
     Settled,
+    /// The session has brought no event for too long.
+    Silent,
+    /// An event came, the first since [`Input::Silent`].
+    Heard,
     /// The session's task panicked.
     Crashed,
     /// The bridge stops.
@@ -84,8 +101,23 @@ pub enum Action {
     Close,
     /// Forget the token.
     Discard,
-    /// Append `takenover`.
-    NoteTakeover,
+    /// Tell what went wrong.
+    Fail,
+    /// Tell it, and raise the alarm: append `auth.failed`. After [`Action::Rest`], as it tells of the next attempt.
+    Deny {
+        /// Refusals in a row.
+        failures: u32,
+        /// Whether attempts come minutes apart from now on.
+        slow: bool,
+    },
+    /// Send `takeOverAck`, so that the other session need not wait.
+    MakeWay,
+    /// Append `takenover`. After [`Action::Rest`], as it tells of the return.
+    NoteTakeover(Option<Away>),
+    /// Append `feed.silent`.
+    NoteSilence,
+    /// The feed is back.
+    ClearSilence,
     /// Wait before the next attempt.
     Rest(Pace),
     /// Start the backoff anew.
@@ -102,12 +134,19 @@ pub enum Pace {
     Soon,
     /// As the backoff says.
     Backoff,
-    /// Minutes: another attempt now may do harm, such as locking the account.
-    Slow,
+    /// Some seconds, more after each of so many: a refusal that may pass, and an attempt that may count.
+    Careful(u32),
+    /// Minutes, more after each of so many: another attempt now may do harm, such as locking the account.
+    Slow(u32),
+    /// As the policy on take-overs says.
+    Away(Away),
 }
 
-/// Refused logins in a row after which the pace is [`Pace::Slow`].
-const PATIENCE: u32 = 4;
+/// Refusals of a token after which attempts come minutes apart. Directories lock an account after five to ten wrong
+/// passwords within half an hour; with this and the slow pace after it, less than ten are sent in that time.
+pub const PASSWORD_TRIES: u32 = 3;
+/// The same for logins on the socket: the password before each was right, so an attempt costs no more than a token.
+pub const SOCKET_TRIES: u32 = 5;
 
 /// One step. Inputs that mean nothing in a phase change nothing.
 pub fn step(state: State, input: Input) -> (State, Vec<Action>) {
@@ -119,34 +158,54 @@ pub fn step(state: State, input: Input) -> (State, Vec<Action>) {
         (P::Live, Input::Stop) => (to(P::Stopped), vec![A::End(EndReason::Stopping), A::Close]),
         (_, Input::Stop) => (to(P::Stopped), vec![A::Close]),
         (_, Input::Crashed) => rest(state, Pace::Backoff, vec![]),
-        (P::Resting, Input::Rested | Input::Nudged) => (to(P::Authenticating), vec![A::Authenticate]),
-        (P::Authenticating, Input::Granted) => (to(P::Connecting), vec![A::Connect]),
-        (P::Authenticating, Input::NotGranted(consequence)) => {
-            let pace = match consequence {
-                Consequence::Soon | Consequence::NewLogin => Pace::Backoff,
-                Consequence::Slowly | Consequence::Operator => Pace::Slow,
-            };
-            rest(state, pace, vec![])
+        (P::Resting, Input::Rested | Input::Nudged) if state.denials > 0 => {
+            (to(P::Probing), vec![A::Connect])
         }
-        (P::Connecting, Input::Connected) => (to(P::LoggingIn), vec![A::LogIn]),
+        (P::Resting, Input::Rested | Input::Nudged) => (to(P::Authenticating), vec![A::Authenticate]),
+        (P::Probing, Input::Connected) => (to(P::Authenticating), vec![A::Close, A::Authenticate]),
         // The token is kept: a middleware whose backend starts up takes connections and drops them.
-        (P::Connecting, Input::NotConnected) => rest(state, Pace::Backoff, vec![]),
+        (P::Probing | P::Connecting, Input::NotConnected) => rest(state, Pace::Backoff, vec![A::Fail]),
+        (P::Authenticating, Input::Granted) => {
+            (State { phase: P::Connecting, denials: 0, ..state }, vec![A::Connect])
+        }
+        (P::Authenticating, Input::NotGranted(consequence)) => match consequence {
+            Consequence::Soon | Consequence::NewLogin => rest(state, Pace::Backoff, vec![A::Fail]),
+            Consequence::Slowly | Consequence::Operator => denied(state),
+        },
+        (P::Connecting, Input::Connected) => (to(P::LoggingIn), vec![A::LogIn]),
         (P::LoggingIn, Input::Accepted) => (to(P::Live), vec![A::Begin]),
         (P::LoggingIn, Input::Refused | Input::Unanswered) => refused(state, vec![A::Close, A::Discard]),
-        (P::LoggingIn, Input::Ended(_)) => rest(state, Pace::Backoff, vec![A::Close]),
-        (P::Live, Input::Refused) => {
-            refused(state, vec![A::End(EndReason::LoginRefused), A::Close, A::Discard])
+        (P::LoggingIn, Input::Ended(_)) => rest(state, Pace::Backoff, vec![A::Close, A::Fail]),
+        (P::Live, input) => live(state, input),
+        // What came too late.
+        _ => (state, vec![]),
+    }
+}
+
+fn live(state: State, input: Input) -> (State, Vec<Action>) {
+    use Action as A;
+    match input {
+        Input::Refused => refused(state, vec![A::End(EndReason::LoginRefused), A::Close, A::Discard]),
+        Input::TakenOver { policy: None, .. } => (state, vec![A::NoteTakeover(None)]),
+        Input::TakenOver { policy: Some(policy), recent } => {
+            taken_over(state, takeover::away(policy, recent))
         }
-        (P::Live, Input::TakenOver) => (state, vec![A::NoteTakeover]),
         // The rooms an account is in are those of its login: a reload may have changed its rights.
-        (P::Live, Input::ServerReloaded) => {
+        Input::ServerReloaded => {
             let pace = if state.failures == 0 { Pace::AtOnce } else { Pace::Backoff };
             rest(state, pace, vec![A::End(EndReason::ServerReloaded), A::Close])
         }
-        (P::Live, Input::Ended(reason)) => rest(state, Pace::Soon, vec![A::End(reason), A::Close]),
-        (P::Live, Input::Settled) => {
-            (State { phase: P::Live, failures: 0, refusals: 0 }, vec![A::ResetBackoff])
+        Input::Ended(reason) => rest(state, Pace::Soon, vec![A::End(reason), A::Close]),
+        Input::Settled => (State { failures: 0, refusals: 0, ..state }, vec![A::ResetBackoff]),
+        // A new login joins the rooms anew, which mends the one fault of this kind that can be mended from here.
+        // What it can't mend (the PBX has lost its telephone system) is told once, not with each further try.
+        Input::Silent => {
+            let first = (state.silences == 0).then_some(A::NoteSilence);
+            let end = [A::End(EndReason::FeedSilent), A::Close];
+            let state = State { silences: state.silences.saturating_add(1), ..state };
+            rest(state, Pace::Soon, first.into_iter().chain(end).collect())
         }
+        Input::Heard => (State { silences: 0, ..state }, vec![A::ClearSilence]),
         // A second `authe_ok` (several ghosts of ours were taken over), or what came too late.
         _ => (state, vec![]),
     }
@@ -157,160 +216,37 @@ fn rest(state: State, pace: Pace, mut actions: Vec<Action>) -> (State, Vec<Actio
     (State { phase: Phase::Resting, failures: state.failures.saturating_add(1), ..state }, actions)
 }
 
+/// A few attempts soon, as many refusals pass; then minutes apart, and never none.
+fn denied(state: State) -> (State, Vec<Action>) {
+    let denials = state.denials.saturating_add(1);
+    let slow = denials >= PASSWORD_TRIES;
+    let pace = if slow { Pace::Slow(denials - PASSWORD_TRIES) } else { Pace::Careful(denials - 1) };
+    let (state, mut actions) = rest(State { denials, ..state }, pace, vec![]);
+    actions.push(Action::Deny { failures: denials, slow });
+    (state, actions)
+}
+
 /// The first refusal is answered with a new login at once: the PBX has most likely forgotten the token.
 fn refused(state: State, actions: Vec<Action>) -> (State, Vec<Action>) {
-    let pace = match state.refusals {
-        0 => Pace::AtOnce,
-        few if few < PATIENCE => Pace::Backoff,
-        _ => Pace::Slow,
+    let refusals = state.refusals.saturating_add(1);
+    let slow = refusals >= SOCKET_TRIES;
+    let pace = match refusals {
+        1 => Pace::AtOnce,
+        few if !slow => Pace::Careful(few - 2),
+        many => Pace::Slow(many - SOCKET_TRIES),
     };
-    rest(State { refusals: state.refusals.saturating_add(1), ..state }, pace, actions)
+    let (state, mut actions) = rest(State { refusals, ..state }, pace, actions);
+    actions.push(if slow { Action::Deny { failures: refusals, slow } } else { Action::Fail });
+    (state, actions)
+}
+
+/// The rest comes before the notices, which tell how long it is.
+fn taken_over(state: State, away: Away) -> (State, Vec<Action>) {
+    use Action as A;
+    let (state, mut actions) = rest(state, Pace::Away(away), vec![A::MakeWay]);
+    actions.extend([A::NoteTakeover(Some(away)), A::End(EndReason::TakenOver), A::Close]);
+    (state, actions)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(phase: Phase) -> State {
-        State { phase, ..State::default() }
-    }
-
-    #[test]
-    fn a_session_goes_live_in_five_steps() {
-        let mut state = State::default();
-        let mut all = Vec::new();
-        for input in [Input::Rested, Input::Granted, Input::Connected, Input::Accepted] {
-            let (next, actions) = step(state, input);
-            state = next;
-            all.extend(actions);
-        }
-        assert_eq!(state.phase, Phase::Live);
-        assert_eq!(all, [Action::Authenticate, Action::Connect, Action::LogIn, Action::Begin]);
-    }
-
-    #[test]
-    fn each_end_has_its_reaction() {
-        use Action::{Authenticate, Close, Discard, End, NoteTakeover, ResetBackoff, Rest};
-        let live = Phase::Live;
-        let table = [
-            (
-                live,
-                Input::Ended(EndReason::ConnectionClosed),
-                Phase::Resting,
-                vec![End(EndReason::ConnectionClosed), Close, Rest(Pace::Soon)],
-            ),
-            (
-                live,
-                Input::Ended(EndReason::Silent),
-                Phase::Resting,
-                vec![End(EndReason::Silent), Close, Rest(Pace::Soon)],
-            ),
-            (
-                live,
-                Input::Ended(EndReason::NamespaceClosed),
-                Phase::Resting,
-                vec![End(EndReason::NamespaceClosed), Close, Rest(Pace::Soon)],
-            ),
-            (
-                live,
-                Input::Ended(EndReason::ConnectionFailed),
-                Phase::Resting,
-                vec![End(EndReason::ConnectionFailed), Close, Rest(Pace::Soon)],
-            ),
-            (
-                live,
-                Input::Refused,
-                Phase::Resting,
-                vec![End(EndReason::LoginRefused), Close, Discard, Rest(Pace::AtOnce)],
-            ),
-            (
-                live,
-                Input::ServerReloaded,
-                Phase::Resting,
-                vec![End(EndReason::ServerReloaded), Close, Rest(Pace::AtOnce)],
-            ),
-            (live, Input::TakenOver, live, vec![NoteTakeover]),
-            (live, Input::Accepted, live, vec![]),
-            (live, Input::Settled, live, vec![ResetBackoff]),
-            (live, Input::Crashed, Phase::Resting, vec![Rest(Pace::Backoff)]),
-            (live, Input::Stop, Phase::Stopped, vec![End(EndReason::Stopping), Close]),
-            (Phase::LoggingIn, Input::Refused, Phase::Resting, vec![Close, Discard, Rest(Pace::AtOnce)]),
-            (Phase::LoggingIn, Input::Unanswered, Phase::Resting, vec![Close, Discard, Rest(Pace::AtOnce)]),
-            (
-                Phase::LoggingIn,
-                Input::Ended(EndReason::ConnectionClosed),
-                Phase::Resting,
-                vec![Close, Rest(Pace::Backoff)],
-            ),
-            (Phase::LoggingIn, Input::TakenOver, Phase::LoggingIn, vec![]),
-            (Phase::LoggingIn, Input::Stop, Phase::Stopped, vec![Close]),
-            (Phase::Connecting, Input::NotConnected, Phase::Resting, vec![Rest(Pace::Backoff)]),
-            (
-                Phase::Authenticating,
-                Input::NotGranted(Consequence::Soon),
-                Phase::Resting,
-                vec![Rest(Pace::Backoff)],
-            ),
-            (
-                Phase::Authenticating,
-                Input::NotGranted(Consequence::NewLogin),
-                Phase::Resting,
-                vec![Rest(Pace::Backoff)],
-            ),
-            (
-                Phase::Authenticating,
-                Input::NotGranted(Consequence::Slowly),
-                Phase::Resting,
-                vec![Rest(Pace::Slow)],
-            ),
-            (
-                Phase::Authenticating,
-                Input::NotGranted(Consequence::Operator),
-                Phase::Resting,
-                vec![Rest(Pace::Slow)],
-            ),
-            (Phase::Resting, Input::Nudged, Phase::Authenticating, vec![Authenticate]),
-            (live, Input::Nudged, live, vec![]),
-            (Phase::Resting, Input::Stop, Phase::Stopped, vec![Close]),
-            (Phase::Stopped, Input::Rested, Phase::Stopped, vec![]),
-        ];
-        for (phase, input, expected, actions) in table {
-            let (next, got) = step(at(phase), input);
-            assert_eq!((next.phase, got), (expected, actions), "{phase:?} {input:?}");
-        }
-    }
-
-    #[test]
-    fn refusals_slow_down_and_only_a_healthy_session_forgives_them() {
-        let mut state = State::default();
-        let mut paces = Vec::new();
-        for _ in 0..6 {
-            let (next, actions) = step(State { phase: Phase::LoggingIn, ..state }, Input::Refused);
-            paces.extend(actions.last().copied());
-            state = next;
-        }
-        let rest = Action::Rest;
-        assert_eq!(
-            paces,
-            [
-                rest(Pace::AtOnce),
-                rest(Pace::Backoff),
-                rest(Pace::Backoff),
-                rest(Pace::Backoff),
-                rest(Pace::Slow),
-                rest(Pace::Slow)
-            ]
-        );
-        let (state, _) = step(State { phase: Phase::LoggingIn, ..state }, Input::Accepted);
-        assert_eq!(state.refusals, 6, "going live proves nothing yet");
-        let (state, _) = step(state, Input::Settled);
-        assert_eq!((state.refusals, state.failures), (0, 0));
-    }
-
-    #[test]
-    fn a_reload_storm_is_not_followed_at_once() {
-        let (state, _) = step(at(Phase::Live), Input::ServerReloaded);
-        let (_, actions) = step(State { phase: Phase::Live, ..state }, Input::ServerReloaded);
-        assert_eq!(actions.last(), Some(&Action::Rest(Pace::Backoff)));
-    }
-}
+mod tests;

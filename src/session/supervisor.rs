@@ -3,41 +3,32 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use secrecy::ExposeSecret as _;
-use serde::Serialize;
 use tokio::time::{Instant, sleep_until};
 
-use super::{
-    Action, Input, Pace, Phase, State,
-    config::Config,
-    frames::{Taken, control, end_reason, take},
-    step,
-};
+use super::{Action, Input, Pace, Phase, State, config::Config, feed::Feed, step};
 use crate::{
     auth::{Account, Grant},
-    event::{EndReason, Notice, SourceId},
+    event::{Notice, SourceId},
     health::Component,
-    journal::{Ingest, Journal, Live, Opened},
+    journal::{Ingest, Journal, Live},
     request::Listener,
     retry::{Backoff, Range},
     shutdown::Stop,
-    socketio::{Frame, Incoming, Socket},
-    tls,
+    socketio::{Frame, Socket},
 };
 
 /// Delays between attempts.
 const BACKOFF: Range = Range { from: Duration::from_millis(500), to: Duration::from_secs(30) };
 /// The longest rest after a session that was live.
 const SOON: Duration = Duration::from_secs(1);
-/// The pace when another attempt may do harm: this long, or up to two and a half times as long.
-const SLOW: Duration = Duration::from_mins(2);
+/// Delays between refusals that may pass.
+const CAREFUL: Range = Range { from: Duration::from_secs(10), to: Duration::from_secs(30) };
+/// Delays when another attempt may do harm.
+const SLOW: Range = Range { from: Duration::from_mins(2), to: Duration::from_mins(15) };
+/// Longer than anything is waited for.
+pub(super) const FAR: Duration = Duration::from_secs(u32::MAX as u64);
 /// A session that has been live this long has proven itself.
-const STABLE: Duration = Duration::from_secs(30);
-/// Frames taken per wake-up before the line is written: bounds the batch, and how long a signal waits.
-const BATCH: usize = 512;
-/// Frames that may arrive before the login is answered. More means that something else is wrong.
-const HELD: usize = 1024;
-
+pub(super) const STABLE: Duration = Duration::from_secs(30);
 /// One PBX, and what its sessions need.
 #[derive(Debug, Clone)]
 pub struct Source {
@@ -83,30 +74,37 @@ pub async fn run(source: Source) {
 
 /// The line: closed between sessions, open during one.
 #[derive(Debug)]
-enum Line {
+pub(super) enum Line {
     Closed(Ingest),
     Open(Live),
     /// Only while changing between the two.
     Moving,
 }
 
-struct Supervisor {
-    source: Source,
-    line: Line,
-    grant: Option<Grant>,
-    socket: Option<Socket>,
-    held: Vec<Frame>,
+/// The parts that touch the world are in the modules that tell of them.
+pub(super) struct Supervisor {
+    pub(super) source: Source,
+    pub(super) line: Line,
+    pub(super) grant: Option<Grant>,
+    pub(super) socket: Option<Socket>,
+    pub(super) held: Vec<Frame>,
     backoff: Backoff,
     /// End of the rest, of the wait for an answer, or of the probation.
-    due: Instant,
+    pub(super) due: Instant,
     /// Why the last attempt or session ended.
-    detail: String,
-    retry_after: Option<Duration>,
+    pub(super) detail: String,
+    /// Whether only an operator can mend that.
+    pub(super) operator: bool,
+    pub(super) retry_after: Option<Duration>,
+    /// The recent ones.
+    pub(super) takeovers: Vec<Instant>,
+    pub(super) feed: Feed,
 }
 
 impl Supervisor {
     fn new(source: Source) -> Self {
         let line = Line::Closed(source.journal.ingest(source.id));
+        let feed = Feed::new(source.config.dead_feed_after);
         Self {
             source,
             line,
@@ -116,7 +114,10 @@ impl Supervisor {
             backoff: Backoff::new(BACKOFF),
             due: Instant::now(),
             detail: String::new(),
+            operator: false,
             retry_after: None,
+            takeovers: Vec::new(),
+            feed,
         }
     }
 
@@ -131,9 +132,12 @@ impl Supervisor {
             let (next, actions) = step(state, input);
             tracing::debug!(source = self.source.id.0, ?input, from = ?state.phase, to = ?next.phase, "step");
             state = next;
+            self.feed.silences = state.silences;
             for action in actions {
                 self.perform(action).await;
             }
+            let resting = state.phase == Phase::Resting;
+            self.source.health.retry_at(if resting { self.retry_at() } else { None });
         }
     }
 
@@ -151,7 +155,7 @@ impl Supervisor {
                 self.source.retry.settle();
                 self.authenticate().await
             }
-            Phase::Connecting => self.connect().await,
+            Phase::Probing | Phase::Connecting => self.connect().await,
             Phase::LoggingIn => self.await_login().await,
             Phase::Live => self.receive().await,
             Phase::Stopped => std::future::pending().await,
@@ -176,16 +180,16 @@ impl Supervisor {
                     self.source.account.discard(&grant.token);
                 }
             }
-            Action::NoteTakeover => {
-                if let Line::Open(live) = &mut self.line {
-                    let session = live.session();
-                    live.notice(&Notice::Takenover { session });
-                }
-            }
+            Action::Fail => drop(self.source.health.failing(&self.detail)),
+            Action::Deny { failures, slow } => self.deny(failures, slow),
+            Action::MakeWay => self.make_way().await,
+            Action::NoteTakeover(away) => self.note_takeover(away),
+            Action::NoteSilence => self.note_silence(),
+            Action::ClearSilence => self.source.health.active(),
             Action::Rest(pace) => self.rest(pace),
             Action::ResetBackoff => {
                 self.backoff.reset();
-                self.due = Instant::now() + Duration::from_secs(u64::from(u32::MAX));
+                self.due = Instant::now() + FAR;
             }
         }
     }
@@ -195,176 +199,39 @@ impl Supervisor {
             Pace::AtOnce => BACKOFF.from.mul_f64(fastrand::f64()),
             Pace::Soon => self.backoff.delay().min(SOON),
             Pace::Backoff => self.backoff.delay(),
-            Pace::Slow => SLOW.mul_f64(1.0 + 1.5 * fastrand::f64()),
+            Pace::Careful(times) => CAREFUL.nth(times),
+            Pace::Slow(times) => SLOW.nth(times),
+            Pace::Away(away) => away.pause().unwrap_or(FAR),
         };
         let delay = delay.max(self.retry_after.take().unwrap_or_default());
-        self.due = Instant::now() + delay;
+        self.due = Instant::now() + delay.min(FAR);
     }
 
-    async fn authenticate(&mut self) -> Input {
-        match self.source.account.grant().await {
-            Ok(grant) => {
-                self.grant = Some(grant);
-                Input::Granted
-            }
-            Err(error) => {
-                let consequence = error.consequence();
-                self.retry_after = error.retry_after();
-                let reason = error.to_string();
-                let operator = consequence == crate::auth::Consequence::Operator;
-                if self.source.health.failing(&reason)
-                    && let Line::Closed(ingest) = &self.line
-                {
-                    ingest.notice(&Notice::AuthFailed { reason, operator });
-                }
-                Input::NotGranted(consequence)
-            }
-        }
+    /// How long until the rest is over.
+    fn left(&self) -> Duration {
+        self.due.saturating_duration_since(Instant::now())
     }
 
-    async fn connect(&mut self) -> Input {
-        let config = &self.source.config;
-        match Socket::connect(&config.target(), &config.limits()).await {
-            Ok(socket) => {
-                let ends = socket.certificate_ends();
-                let at = config.base.host_str().unwrap_or_default();
-                let soon = ends.and_then(|ends| tls::ends_soon(at, ends, Timestamp::now()));
-                self.source.health.warning("certificate", soon);
-                self.socket = Some(socket);
-                Input::Connected
-            }
-            Err(error) => {
-                self.source.health.failing(&error.to_string());
-                Input::NotConnected
-            }
-        }
+    /// When the rest is over; none if it has no end of its own.
+    pub(super) fn retry_at(&self) -> Option<Timestamp> {
+        let left = Some(self.left()).filter(|left| *left < FAR / 2)?;
+        Timestamp::now().checked_add(left).ok()
     }
 
-    async fn log_in(&mut self) {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Login<'a> {
-            access_key_id: &'a str,
-            token: &'a str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            ua_type: Option<&'static str>,
+    /// Says it once, as long as the reason stays.
+    fn deny(&self, failures: u32, slow: bool) {
+        let mut reason = self.detail.clone();
+        if slow {
+            reason.push_str(
+                "; after several refusals attempts come minutes apart, as more could lock the account: once it is mended, \
+                 SIGHUP (`systemctl reload cti-bridge`) makes one at once",
+            );
         }
-        self.due = Instant::now() + self.source.config.login_timeout;
-        let (Some(grant), Some(socket)) = (&self.grant, &mut self.socket) else { return };
-        let login = Login {
-            access_key_id: &grant.username,
-            token: grant.token.secret().expose_secret(),
-            ua_type: self.source.config.ua_type.word(),
-        };
-        // Text of three strings: that can't fail. A write that fails is seen by the next read.
-        let login = serde_json::to_string(&login).unwrap_or_default();
-        if let Err(closed) = socket.emit("login", &login).await {
-            self.detail = closed.to_string();
-        }
-    }
-
-    /// Holds back what comes before the answer: the middleware relays its own events from the moment the
-    /// login passes it.
-    async fn await_login(&mut self) -> Input {
-        let Some(socket) = &mut self.socket else { return Input::Ended(EndReason::Internal) };
-        loop {
-            let incoming = tokio::select! {
-                incoming = socket.next() => incoming,
-                () = sleep_until(self.due) => {
-                    self.source.health.failing("the PBX does not answer the login of the session: logging in anew");
-                    return Input::Unanswered;
-                }
-            };
-            match incoming {
-                Ok(Incoming::Event(frame)) => match control(&frame) {
-                    Some(Input::Refused) => {
-                        self.source.health.failing("the PBX refuses the session's token: logging in anew");
-                        return Input::Refused;
-                    }
-                    Some(input @ Input::Accepted) => return input,
-                    Some(_) => {}
-                    None if self.held.len() < HELD => self.held.push(frame),
-                    None => {
-                        self.source.health.failing("the PBX sends events and does not answer the login");
-                        return Input::Ended(EndReason::Internal);
-                    }
-                },
-                Ok(Incoming::Bad(bad)) => self.source.journal.bad_frame(self.source.id, &bad),
-                Ok(Incoming::Disconnected) => {
-                    self.source
-                        .health
-                        .failing("the PBX ended the Socket.IO session before the login was answered");
-                    return Input::Ended(EndReason::NamespaceClosed);
-                }
-                Err(closed) => {
-                    self.source.health.failing(&closed.to_string());
-                    return Input::Ended(end_reason(&closed));
-                }
-            }
-        }
-    }
-
-    fn begin(&mut self) {
-        let Line::Closed(ingest) = std::mem::replace(&mut self.line, Line::Moving) else { return };
-        let mut live = ingest.begin(self.opened());
-        for frame in self.held.drain(..) {
-            // Held frames go the way of all others; control events were taken out before.
-            take(Ok(Incoming::Event(frame)), &mut live, self.source.config.publish_action_nethlink);
-        }
-        live.commit();
-        self.line = Line::Open(live);
-        self.due = Instant::now() + STABLE;
-        self.source.health.active();
-    }
-
-    fn opened(&self) -> Opened {
-        let me = self.grant.as_ref().map(|grant| &grant.me);
-        Opened {
-            user: self.grant.as_ref().map(|grant| grant.username.clone()).unwrap_or_default(),
-            profile: me.and_then(|me| me.profile.as_ref()).map(|profile| profile.name.clone()),
-            sees: me
-                .map(|me| me.rights.iter().map(|right| right.as_str().to_owned()).collect())
-                .unwrap_or_default(),
-            privacy: me.map(|me| me.privacy),
-        }
-    }
-
-    fn end(&mut self, reason: EndReason) {
-        let Line::Open(live) = std::mem::replace(&mut self.line, Line::Moving) else { return };
-        let detail = std::mem::take(&mut self.detail);
-        if reason == EndReason::Stopping {
-            self.source.health.pending();
-        } else {
-            self.source.health.failing(&detail);
-        }
-        self.line = Line::Closed(live.end(reason, detail));
-    }
-
-    /// The hot loop: one await, then everything that is already there, then one write to the line.
-    async fn receive(&mut self) -> Input {
-        let (Line::Open(live), Some(socket)) = (&mut self.line, &mut self.socket) else {
-            return Input::Ended(EndReason::Internal);
-        };
-        let all = self.source.config.publish_action_nethlink;
-        loop {
-            let mut incoming = tokio::select! {
-                incoming = socket.next() => incoming,
-                () = sleep_until(self.due) => return Input::Settled,
-            };
-            for left in (0..BATCH).rev() {
-                if let Taken::React(input, detail) = take(incoming, live, all) {
-                    live.commit();
-                    self.detail = detail;
-                    return input;
-                }
-                // The last of a batch leaves the socket alone: what it gave out must be taken.
-                match if left == 0 { None } else { socket.try_next() } {
-                    Some(next) => incoming = next,
-                    None => break,
-                }
-            }
-            live.commit();
-            live.synced().await;
+        if self.source.health.failing(&reason)
+            && let Line::Closed(ingest) = &self.line
+        {
+            let (operator, retry_in) = (self.operator, self.left().as_secs());
+            ingest.notice(&Notice::AuthFailed { reason, operator, failures, slow, retry_in });
         }
     }
 }

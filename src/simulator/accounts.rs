@@ -22,8 +22,17 @@ type Table = BTreeMap<String, Session>;
 struct Session {
     /// A token stands here twice if two logins fell into one second.
     tokens: Vec<String>,
-    /// The middleware holds no good token of the backend: all that is passed on is refused.
-    dead: bool,
+    /// Why the middleware can't pass anything on, if so.
+    dead: Option<Dead>,
+}
+
+/// What is wrong with a session that a login was granted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dead {
+    /// The backend refuses the token that the middleware holds.
+    Refused,
+    /// It never gave one.
+    Hollow,
 }
 
 /// Accounts, sessions and second factors.
@@ -53,8 +62,8 @@ pub(super) enum Standing {
     NoSession,
     /// There is a session, but the token isn't in its list.
     Unlisted,
-    /// Listed, but the backend will refuse.
-    Dead,
+    /// Listed, but of no use.
+    Dead(Dead),
     Good,
 }
 
@@ -97,8 +106,9 @@ impl Accounts {
 
     /// A token for a login that succeeded. A name in another form than the account's gets one too,
     /// but a dead one. Every login is written to disk.
-    pub(super) fn admit(&mut self, grant: Grant<'_>, dead: bool) -> (String, Claims) {
-        let dead = dead || self.account(grant.username).is_none_or(|found| found.username != grant.username);
+    pub(super) fn admit(&mut self, grant: Grant<'_>, hollow: bool) -> (String, Claims) {
+        let alias = self.account(grant.username).is_none_or(|found| found.username != grant.username);
+        let dead = if hollow { Some(Dead::Hollow) } else { alias.then_some(Dead::Refused) };
         let claims = Claims {
             two_factor: self.enabled(grant.username),
             exp: grant.now + grant.lifetime,
@@ -120,8 +130,7 @@ impl Accounts {
         match self.memory.get(username) {
             None => Standing::NoSession,
             Some(session) if !session.tokens.iter().any(|listed| listed == token) => Standing::Unlisted,
-            Some(session) if session.dead => Standing::Dead,
-            Some(_) => Standing::Good,
+            Some(session) => session.dead.map_or(Standing::Good, Standing::Dead),
         }
     }
 
@@ -199,7 +208,7 @@ impl Accounts {
 
     /// Loses the backend's tokens, as a restarted backend may. The lists stay.
     pub(super) fn kill(&mut self) {
-        self.memory.values_mut().for_each(|session| session.dead = true);
+        self.memory.values_mut().for_each(|session| session.dead = Some(Dead::Refused));
     }
 
     pub(super) fn tokens(&self) -> usize {
@@ -264,6 +273,6 @@ mod tests {
         assert!(accounts.right("ada@office", "x"));
         assert!(!accounts.right("Ada", "x"));
         let (token, _) = accounts.admit(Grant { username: "ada@office", now: 1_000, lifetime: 100 }, false);
-        assert_eq!(accounts.standing("ada@office", &token), Standing::Dead);
+        assert_eq!(accounts.standing("ada@office", &token), Standing::Dead(Dead::Refused));
     }
 }

@@ -31,6 +31,9 @@ pub(super) async fn calls(pbx: Arc<Pbx>, flow: Flow) {
 }
 
 fn publish(pbx: &Pbx, mut event: Event, size: Option<usize>) {
+    if pbx.is_reloading() {
+        return;
+    }
     pad(&mut event.args, size.unwrap_or(0));
     let frame = frame::text(event.packet().as_bytes());
     pbx.hub.publish(&event.audience, &Out::Bytes(frame));

@@ -51,6 +51,8 @@ struct Socket {
     seat: Option<Seat>,
     /// The client is gone and the server hasn't noticed: still logged in as far as it knows.
     ghost: bool,
+    /// A good login has passed the middleware, which speaks to this socket from then on.
+    registered: bool,
 }
 
 impl Socket {
@@ -111,7 +113,10 @@ impl Hub {
         let mut sockets = lock(&self.sockets);
         let id = sockets.next;
         sockets.next += 1;
-        sockets.open.insert(id, Socket { queue: sender, cut: cut.clone(), seat: None, ghost: false });
+        sockets.open.insert(
+            id,
+            Socket { queue: sender, cut: cut.clone(), seat: None, ghost: false, registered: false },
+        );
         Registration { id, queue, cut }
     }
 
@@ -164,6 +169,23 @@ impl Hub {
                 socket.push(out.clone());
             }
         }
+    }
+
+    /// A good login has passed the middleware.
+    pub(super) fn vouch(&self, id: SocketId) {
+        if let Some(socket) = lock(&self.sockets).open.get_mut(&id) {
+            socket.registered = true;
+        }
+    }
+
+    /// To every socket that the middleware has seen a good login on, whatever the backend made of it.
+    pub(super) fn inject(&self, text: &str) {
+        let out = Out::Bytes(frame::text(text.as_bytes()));
+        lock(&self.sockets)
+            .open
+            .values()
+            .filter(|socket| socket.registered)
+            .for_each(|socket| socket.push(out.clone()));
     }
 
     /// Drops every connection, without a word.

@@ -12,7 +12,7 @@ pub enum Login {
     Normal,
     /// 401, as for a wrong password. A backend that is down or still booting looks the same.
     Refused,
-    /// 200 with a dead session: REST answers 401 with an empty body, the socket login gets `401`.
+    /// 200 with a dead session: REST answers 401 with an empty body, the socket login none at all.
     Dead,
     /// 500 with two JSON objects glued together.
     Glued,

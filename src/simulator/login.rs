@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    accounts::Standing,
+    accounts::{Dead, Standing},
     hub::Seat,
     knobs::{Knobs, SocketLogin},
     lock,
@@ -42,7 +42,9 @@ pub(super) fn judge(pbx: &Pbx, text: &str) -> Judged {
     let token = field("token");
     match lock(&pbx.accounts).standing(username, token.unwrap_or_default()) {
         Standing::Unlisted if token.is_some() => Judged::Dropped,
-        Standing::NoSession | Standing::Unlisted | Standing::Dead => Judged::Passed,
+        // With no token to put in its place, the frame goes nowhere.
+        Standing::Dead(Dead::Hollow) => Judged::Dropped,
+        Standing::NoSession | Standing::Unlisted | Standing::Dead(Dead::Refused) => Judged::Passed,
         Standing::Good => Judged::Trusted,
     }
 }
@@ -57,6 +59,9 @@ pub(super) fn admit(pbx: &Pbx, login: Option<&Value>, trusted: bool) -> Admissio
     // Anything but a string is as good as none.
     let ua_type = text("uaType");
     if !trusted || ua_type.is_some_and(|ua| !matches!(ua, "mobile" | "desktop")) {
+        return Admission::Refused;
+    }
+    if pbx.is_reloading() {
         return Admission::Refused;
     }
     let knobs = pbx.knobs();

@@ -35,7 +35,11 @@ use std::{
     io,
     net::SocketAddr,
     ops::Range,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -89,6 +93,7 @@ impl Simulator {
             world: Mutex::new(World::new(seed, Timestamp::now().as_millisecond(), tempo)),
             hub: Hub::new(),
             requests: Mutex::new(VecDeque::new()),
+            reloading: AtomicBool::new(false),
             frozen: watch::Sender::new(false),
             stop: CancellationToken::new(),
             connections: Mutex::new(CancellationToken::new()),
@@ -128,6 +133,12 @@ impl Simulator {
     /// Sends one text frame to all logged-in sockets.
     pub fn send_text(&self, text: &str) {
         self.send_bytes(frame::text(text.as_bytes()));
+    }
+
+    /// Sends one text frame as the middleware does its own: to every socket that a good login was seen on, be it
+    /// answered, refused, or still waiting.
+    pub fn inject(&self, text: &str) {
+        self.pbx.hub.inject(text);
     }
 
     /// Sends one binary frame to all logged-in sockets.
@@ -201,6 +212,15 @@ impl Simulator {
     /// `401`. A new login helps. Open sockets stay.
     pub fn kill_sessions(&self) {
         lock(&self.pbx.accounts).kill();
+    }
+
+    /// Applies a configuration, as an administrator does: for so long the backend knows no tokens (REST answers 401, a
+    /// login frame gets `401`) and tells of no changes, then it has them again and sends `serverReloaded`. Sockets stay.
+    pub async fn reload(&self, takes: Duration) {
+        self.pbx.reloading.store(true, Ordering::Relaxed);
+        tokio::time::sleep(takes).await;
+        self.pbx.reloading.store(false, Ordering::Relaxed);
+        self.emit("serverReloaded", "");
     }
 
     /// How many tokens are listed, of all users.

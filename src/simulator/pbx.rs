@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -44,6 +47,8 @@ pub(super) struct Pbx {
     pub(super) world: Mutex<World>,
     pub(super) hub: Hub,
     pub(super) requests: Mutex<VecDeque<Seen>>,
+    /// While true the backend has no tokens and tells nothing.
+    pub(super) reloading: AtomicBool,
     /// While true nothing is read, written or accepted.
     pub(super) frozen: watch::Sender<bool>,
     /// Ends everything.
@@ -57,6 +62,11 @@ impl Pbx {
     /// A copy of the knobs as they are now.
     pub(super) fn knobs(&self) -> Knobs {
         lock(&self.knobs).clone()
+    }
+
+    /// Whether the backend is in the middle of a reload.
+    pub(super) fn is_reloading(&self) -> bool {
+        self.reloading.load(Ordering::Relaxed)
     }
 
     /// The server's clock.

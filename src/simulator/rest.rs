@@ -63,7 +63,7 @@ pub(super) fn answer(pbx: &Pbx, parts: &Parts, path: &str, body: &Bytes) -> Repl
             Reply::json(200, r#"{"code":200}"#)
         }
         _ if knobs.backend_down => Reply::json(502, r#"{"code":502,"message":"Failed to reach V1 API"}"#),
-        _ if bearer.dead => Reply::empty(401),
+        _ if bearer.dead || pbx.is_reloading() => Reply::empty(401),
         _ if knobs.forbidden.iter().any(|forbidden| forbidden == path) => Reply::empty(403),
         (&Method::GET, _) => snapshot::answer(pbx, &bearer.claims.id, path),
         _ => Reply::no_such_route(path),
@@ -143,10 +143,10 @@ fn authorize(pbx: &Pbx, parts: &Parts, pending: bool) -> Result<Bearer, Reply> {
     })?;
     // The list is asked for the header's token, so one from the query never passes.
     let standing = accounts.standing(&claims.id, header.unwrap_or_default());
-    if !matches!(standing, Standing::Good | Standing::Dead) || (claims.pending() && !pending) {
+    if !matches!(standing, Standing::Good | Standing::Dead(_)) || (claims.pending() && !pending) {
         return Err(Reply::challenge(403, FORBIDDEN));
     }
-    Ok(Bearer { token, claims, dead: standing == Standing::Dead })
+    Ok(Bearer { token, claims, dead: standing != Standing::Good })
 }
 
 /// Reads a one-time password's answer as the middleware words it.

@@ -164,8 +164,10 @@ impl Session {
         let text = std::str::from_utf8(text).map_err(|_| Over)?;
         self.dead_at = Instant::now() + self.ping_interval + self.ping_timeout;
         let login = login::judge(&self.pbx, text);
-        if login == login::Judged::Dropped {
-            return Ok(());
+        match login {
+            login::Judged::Dropped => return Ok(()),
+            login::Judged::Trusted => self.pbx.hub.vouch(self.id),
+            login::Judged::Passed => {}
         }
         match packet::parse(text) {
             Packet::Ping | Packet::Malformed => return Err(Over),

@@ -131,11 +131,14 @@ impl Socket {
         self.certificate_ends
     }
 
-    /// Sends an event with one argument, without asking for an acknowledgement: `42["name",argument]`,
+    /// Sends an event with one argument, or none, without asking for an acknowledgement: `42["name",argument]`,
     /// with no space in it, as the middleware recognises a login by exactly that beginning.
-    pub async fn emit(&mut self, name: &str, argument: &str) -> Result<(), CloseReason> {
+    pub async fn emit(&mut self, name: &str, argument: Option<&str>) -> Result<(), CloseReason> {
         let name = serde_json::Value::from(name);
-        self.queue(format!("42[{name},{argument}]"));
+        self.queue(match argument {
+            Some(argument) => format!("42[{name},{argument}]"),
+            None => format!("42[{name}]"),
+        });
         self.flush().await
     }
 

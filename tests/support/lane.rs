@@ -61,7 +61,10 @@ impl Line {
         for number in 0..count {
             let reason = format!("{number}{}", "x".repeat(size(number)));
             let source = SourceId(u16::try_from(number * number / 3 % 2).unwrap());
-            journal.notice(source, &Notice::AuthFailed { reason, operator: false });
+            journal.notice(
+                source,
+                &Notice::AuthFailed { reason, operator: false, failures: 1, slow: false, retry_in: 5 },
+            );
         }
         let mut records = Vec::new();
         // What memory holds is there at once.

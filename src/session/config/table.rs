@@ -8,8 +8,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use super::{Config, Method, UaType};
-use crate::config::{Address, Secret, Section, Size, Span};
+use super::{super::OnTakeover, Config, Method, UaType};
+use crate::config::{Address, Interval, Secret, Section, Size, Span};
 
 /// A PBX, and the account that listens to it.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -33,6 +33,11 @@ pub struct Table {
     /// What the session presents itself as. The PBX allows one session of each type per user: anything
     /// but "none" ends the session of a person who uses the same account.
     ua_type: UaType,
+    /// What the session does when another one of its type takes over.
+    on_takeover: OnTakeover,
+    /// A live session that brings no event for so long, though there are queues (each tells of itself every minute), is
+    /// an alarm, and opened anew; or "off".
+    dead_feed_after: Interval,
     /// Certificate authorities (PEM), beside those of the operating system.
     ca_file: Option<String>,
     /// Accept any certificate: for a trial only.
@@ -64,6 +69,8 @@ impl Default for Table {
             totp_secret_file: None,
             auth: Method::Jwt,
             ua_type: UaType::None,
+            on_takeover: OnTakeover::StandBy,
+            dead_feed_after: Interval(Some(DEAD_FEED)),
             ca_file: None,
             insecure_skip_verify: false,
             allow_plaintext: false,
@@ -79,6 +86,9 @@ impl Default for Table {
 
 /// A socket.io server takes over an older session of the same type after this.
 const TAKE_OVER: Duration = Duration::from_secs(8);
+const DEAD_FEED: Duration = Duration::from_mins(3);
+/// One update of a queue may come late.
+const LEAST_SILENCE: Duration = Duration::from_mins(2);
 /// A snapshot of a large PBX is a few hundred KiB.
 const LEAST_FRAME: usize = 1 << 20;
 
@@ -108,6 +118,9 @@ impl Table {
             section
                 .warn("login_timeout", "the PBX waits 8 s when it takes over a session: write 15s or more");
         }
+        if self.dead_feed_after.0.is_some_and(|after| after < LEAST_SILENCE) {
+            section.warn("dead_feed_after", "queues tell of themselves every minute: write 2m or more");
+        }
         if self.max_frame.0 < LEAST_FRAME {
             section
                 .problem("max_frame", "is less than one snapshot of a large PBX needs: write 1MiB or more");
@@ -120,6 +133,8 @@ impl Table {
             totp_secret,
             auth: self.auth,
             ua_type: self.ua_type,
+            on_takeover: self.on_takeover,
+            dead_feed_after: self.dead_feed_after.0,
             trust,
             proxy: self.proxy,
             connect_timeout: self.connect_timeout.0,

@@ -1,0 +1,228 @@
+use super::*;
+
+fn at(phase: Phase) -> State {
+    State { phase, ..State::default() }
+}
+
+#[test]
+fn a_session_goes_live_in_five_steps() {
+    let mut state = State::default();
+    let mut all = Vec::new();
+    for input in [Input::Rested, Input::Granted, Input::Connected, Input::Accepted] {
+        let (next, actions) = step(state, input);
+        state = next;
+        all.extend(actions);
+    }
+    assert_eq!(state.phase, Phase::Live);
+    assert_eq!(all, [Action::Authenticate, Action::Connect, Action::LogIn, Action::Begin]);
+}
+
+#[test]
+fn each_end_has_its_reaction() {
+    use Action::{
+        Authenticate, ClearSilence, Close, Connect, Deny, Discard, End, Fail, NoteTakeover, ResetBackoff,
+        Rest,
+    };
+    let live = Phase::Live;
+    let table = [
+        (
+            live,
+            Input::Ended(EndReason::ConnectionClosed),
+            Phase::Resting,
+            vec![End(EndReason::ConnectionClosed), Close, Rest(Pace::Soon)],
+        ),
+        (
+            live,
+            Input::Ended(EndReason::Silent),
+            Phase::Resting,
+            vec![End(EndReason::Silent), Close, Rest(Pace::Soon)],
+        ),
+        (
+            live,
+            Input::Ended(EndReason::NamespaceClosed),
+            Phase::Resting,
+            vec![End(EndReason::NamespaceClosed), Close, Rest(Pace::Soon)],
+        ),
+        (
+            live,
+            Input::Ended(EndReason::ConnectionFailed),
+            Phase::Resting,
+            vec![End(EndReason::ConnectionFailed), Close, Rest(Pace::Soon)],
+        ),
+        (
+            live,
+            Input::Refused,
+            Phase::Resting,
+            vec![End(EndReason::LoginRefused), Close, Discard, Rest(Pace::AtOnce), Fail],
+        ),
+        (
+            live,
+            Input::ServerReloaded,
+            Phase::Resting,
+            vec![End(EndReason::ServerReloaded), Close, Rest(Pace::AtOnce)],
+        ),
+        (live, Input::TakenOver { policy: None, recent: 9 }, live, vec![NoteTakeover(None)]),
+        (live, Input::Accepted, live, vec![]),
+        (live, Input::Settled, live, vec![ResetBackoff]),
+        (live, Input::Crashed, Phase::Resting, vec![Rest(Pace::Backoff)]),
+        (live, Input::Stop, Phase::Stopped, vec![End(EndReason::Stopping), Close]),
+        (Phase::LoggingIn, Input::Refused, Phase::Resting, vec![Close, Discard, Rest(Pace::AtOnce), Fail]),
+        (Phase::LoggingIn, Input::Unanswered, Phase::Resting, vec![Close, Discard, Rest(Pace::AtOnce), Fail]),
+        (
+            Phase::LoggingIn,
+            Input::Ended(EndReason::ConnectionClosed),
+            Phase::Resting,
+            vec![Close, Fail, Rest(Pace::Backoff)],
+        ),
+        (Phase::LoggingIn, Input::TakenOver { policy: None, recent: 1 }, Phase::LoggingIn, vec![]),
+        (Phase::LoggingIn, Input::Stop, Phase::Stopped, vec![Close]),
+        (Phase::Connecting, Input::NotConnected, Phase::Resting, vec![Fail, Rest(Pace::Backoff)]),
+        (Phase::Probing, Input::NotConnected, Phase::Resting, vec![Fail, Rest(Pace::Backoff)]),
+        (Phase::Probing, Input::Connected, Phase::Authenticating, vec![Close, Authenticate]),
+        (Phase::Authenticating, Input::Granted, Phase::Connecting, vec![Connect]),
+        (live, Input::Heard, live, vec![ClearSilence]),
+        (
+            Phase::Authenticating,
+            Input::NotGranted(Consequence::Soon),
+            Phase::Resting,
+            vec![Fail, Rest(Pace::Backoff)],
+        ),
+        (
+            Phase::Authenticating,
+            Input::NotGranted(Consequence::NewLogin),
+            Phase::Resting,
+            vec![Fail, Rest(Pace::Backoff)],
+        ),
+        (
+            Phase::Authenticating,
+            Input::NotGranted(Consequence::Slowly),
+            Phase::Resting,
+            vec![Rest(Pace::Careful(0)), Deny { failures: 1, slow: false }],
+        ),
+        (
+            Phase::Authenticating,
+            Input::NotGranted(Consequence::Operator),
+            Phase::Resting,
+            vec![Rest(Pace::Careful(0)), Deny { failures: 1, slow: false }],
+        ),
+        (Phase::Resting, Input::Nudged, Phase::Authenticating, vec![Authenticate]),
+        (live, Input::Nudged, live, vec![]),
+        (Phase::Resting, Input::Stop, Phase::Stopped, vec![Close]),
+        (Phase::Stopped, Input::Rested, Phase::Stopped, vec![]),
+    ];
+    for (phase, input, expected, actions) in table {
+        let (next, got) = step(at(phase), input);
+        assert_eq!((next.phase, got), (expected, actions), "{phase:?} {input:?}");
+    }
+}
+
+#[test]
+fn refusals_on_the_socket_slow_down_and_only_a_healthy_session_forgives_them() {
+    use Action::{Deny, Fail, Rest};
+    let mut state = State::default();
+    let mut ends = Vec::new();
+    for input in [Input::Refused, Input::Unanswered].into_iter().cycle().take(6) {
+        let (next, actions) = step(State { phase: Phase::LoggingIn, ..state }, input);
+        assert_eq!(actions[..2], [Action::Close, Action::Discard]);
+        ends.extend(actions[2..].to_vec());
+        state = next;
+    }
+    let expected = [
+        [Rest(Pace::AtOnce), Fail],
+        [Rest(Pace::Careful(0)), Fail],
+        [Rest(Pace::Careful(1)), Fail],
+        [Rest(Pace::Careful(2)), Fail],
+        [Rest(Pace::Slow(0)), Deny { failures: 5, slow: true }],
+        [Rest(Pace::Slow(1)), Deny { failures: 6, slow: true }],
+    ];
+    assert_eq!(ends, expected.concat());
+    let (state, _) = step(State { phase: Phase::LoggingIn, ..state }, Input::Accepted);
+    assert_eq!(state.refusals, 6, "going live proves nothing yet");
+    let (state, _) = step(state, Input::Settled);
+    assert_eq!((state.refusals, state.failures), (0, 0));
+}
+
+#[test]
+fn a_refused_password_is_tried_a_few_times_and_then_by_the_minute_for_ever() {
+    use Action::{Deny, Rest};
+    for consequence in [Consequence::Slowly, Consequence::Operator] {
+        let mut state = State::default();
+        for nth in 1..=50 {
+            let refused = State { phase: Phase::Authenticating, ..state };
+            let (next, actions) = step(refused, Input::NotGranted(consequence));
+            let slow = nth >= PASSWORD_TRIES;
+            let pace = if slow { Pace::Slow(nth - PASSWORD_TRIES) } else { Pace::Careful(nth - 1) };
+            assert_eq!(actions, [Rest(pace), Deny { failures: nth, slow }]);
+            state = next;
+        }
+        // Asked to, it tries at once; and a token ends the matter.
+        let (state, actions) = step(state, Input::Nudged);
+        assert_eq!((state.phase, actions), (Phase::Probing, vec![Action::Connect]));
+        let (state, _) = step(state, Input::Connected);
+        let (state, _) = step(state, Input::Granted);
+        assert_eq!((state.phase, state.denials), (Phase::Connecting, 0));
+    }
+}
+
+#[test]
+fn a_backend_that_boots_is_waited_for_without_another_password() {
+    let (mut state, _) = step(at(Phase::Authenticating), Input::NotGranted(Consequence::Slowly));
+    for _ in 0..100 {
+        (state, _) = step(state, Input::Rested);
+        assert_eq!(state.phase, Phase::Probing);
+        let (next, actions) = step(state, Input::NotConnected);
+        assert_eq!(actions, [Action::Fail, Action::Rest(Pace::Backoff)]);
+        state = next;
+    }
+    assert_eq!(state.denials, 1, "no attempt was made that counts");
+}
+
+#[test]
+fn a_takeover_makes_way_tells_and_leaves_whatever_the_policy() {
+    for policy in [OnTakeover::StandBy, OnTakeover::Yield, OnTakeover::Reclaim] {
+        for recent in [1, takeover::FIGHT] {
+            let away = takeover::away(policy, recent);
+            let (state, actions) = step(at(Phase::Live), Input::TakenOver { policy: Some(policy), recent });
+            assert_eq!(state.phase, Phase::Resting);
+            assert_eq!(
+                actions,
+                [
+                    Action::MakeWay,
+                    Action::Rest(Pace::Away(away)),
+                    Action::NoteTakeover(Some(away)),
+                    Action::End(EndReason::TakenOver),
+                    Action::Close
+                ]
+            );
+            // Whoever is asked comes back.
+            assert_eq!(step(state, Input::Nudged).0.phase, Phase::Authenticating);
+        }
+    }
+}
+
+#[test]
+fn a_silent_feed_is_told_once_and_followed_by_new_sessions_until_an_event_comes() {
+    let mut state = at(Phase::Live);
+    for nth in 0..5 {
+        let (next, actions) = step(State { phase: Phase::Live, ..state }, Input::Silent);
+        let told = actions.contains(&Action::NoteSilence);
+        assert_eq!(told, nth == 0);
+        assert!(actions.ends_with(&[
+            Action::End(EndReason::FeedSilent),
+            Action::Close,
+            Action::Rest(Pace::Soon)
+        ]));
+        state = next;
+    }
+    let (state, _) = step(State { phase: Phase::Live, ..state }, Input::Settled);
+    assert_eq!(state.silences, 5, "a session that is up is no feed");
+    let (state, actions) = step(state, Input::Heard);
+    assert_eq!((state.silences, actions), (0, vec![Action::ClearSilence]));
+}
+
+#[test]
+fn a_reload_storm_is_not_followed_at_once() {
+    let (state, _) = step(at(Phase::Live), Input::ServerReloaded);
+    let (_, actions) = step(State { phase: Phase::Live, ..state }, Input::ServerReloaded);
+    assert_eq!(actions.last(), Some(&Action::Rest(Pace::Backoff)));
+}

@@ -1,0 +1,110 @@
+//! What to do when another session of the same account and kind asks for this one's place.
+//!
+//! The PBX asks the older session to make way, and lets the newer one in when it answers or after 8 s. It ends
+//! neither: whether there are two from then on is the older one's courtesy. So two programs that both insist would
+//! take over from each other without end.
+
+use std::{fmt, time::Duration};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::retry::Range;
+
+/// What a session does when it is taken over. Each answers the PBX, and ends the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnTakeover {
+    /// Comes back after a quiet time: 5 to 10 minutes, longer if that is taken over again.
+    StandBy,
+    /// Stays away until an operator asks for it (SIGHUP), or a restart.
+    Yield,
+    /// Comes back after 15 to 30 s, then later; stands by when it is taken over four times within an hour.
+    Reclaim,
+}
+
+/// How to stay away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Away {
+    /// The policy that holds.
+    pub policy: OnTakeover,
+    /// Whether it holds because of a fight.
+    pub contested: bool,
+    /// Times that this was done of late.
+    pub round: u32,
+}
+
+/// Take-overs count as recent for this long.
+pub const WINDOW: Duration = Duration::from_hours(1);
+/// So many within [`WINDOW`] are a fight: somebody comes back each time, as we do.
+pub const FIGHT: u32 = 4;
+const QUIET: Range = Range { from: Duration::from_mins(10), to: Duration::from_mins(40) };
+const RECLAIM: Range = Range { from: Duration::from_secs(30), to: Duration::from_mins(2) };
+
+/// What follows from the take-over that is the `recent`th.
+pub(super) fn away(policy: OnTakeover, recent: u32) -> Away {
+    let round = recent.saturating_sub(1);
+    match policy {
+        OnTakeover::Reclaim if recent >= FIGHT => {
+            Away { policy: OnTakeover::StandBy, contested: true, round: recent - FIGHT }
+        }
+        policy => Away { policy, contested: recent >= FIGHT, round },
+    }
+}
+
+impl Away {
+    /// How long. None: until somebody asks.
+    pub(super) fn pause(self) -> Option<Duration> {
+        match self.policy {
+            OnTakeover::Yield => None,
+            OnTakeover::StandBy => Some(QUIET.nth(self.round)),
+            OnTakeover::Reclaim => Some(RECLAIM.nth(self.round)),
+        }
+    }
+}
+
+impl fmt::Display for Away {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("another session of this account and `ua_type` has taken over: ")?;
+        match self.policy {
+            OnTakeover::StandBy if self.contested => write!(
+                f,
+                "{FIGHT} times or more within an hour, so two programs fight for one place; standing by for minutes: \
+                 give each an account of its own, or set ua_type = \"none\""
+            ),
+            OnTakeover::StandBy => f.write_str("standing by for minutes (on_takeover = \"stand-by\")"),
+            OnTakeover::Yield => {
+                f.write_str("staying away until SIGHUP or a restart (on_takeover = \"yield\")")
+            }
+            OnTakeover::Reclaim => f.write_str("coming back in a moment (on_takeover = \"reclaim\")"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_reclaims_stands_by_once_it_is_a_fight() {
+        let paces: Vec<_> = (1..=7).map(|recent| away(OnTakeover::Reclaim, recent)).collect();
+        for (index, pace) in paces.iter().enumerate() {
+            let fight = index >= 3;
+            assert_eq!((pace.contested, pace.policy == OnTakeover::StandBy), (fight, fight), "{pace:?}");
+            let least = if fight { Duration::from_mins(5) } else { Duration::from_secs(15) };
+            assert!(pace.pause().unwrap_or_default() >= least, "{pace:?}");
+        }
+        // Two that reclaim: neither can be taken over more than four times before both are quiet for minutes.
+        assert!(paces[3].pause() >= Some(Duration::from_mins(5)));
+    }
+
+    #[test]
+    fn who_yields_waits_to_be_asked_and_who_stands_by_is_away_for_longer_each_time() {
+        assert_eq!(away(OnTakeover::Yield, 1).pause(), None);
+        for (recent, least) in [(1, 5), (2, 10), (3, 20), (9, 20)] {
+            let pause = away(OnTakeover::StandBy, recent).pause().unwrap_or_default();
+            assert!(pause >= Duration::from_mins(least) && pause <= Duration::from_mins(40), "{pause:?}");
+        }
+        assert!(away(OnTakeover::Yield, 9).contested && !away(OnTakeover::StandBy, 3).contested);
+    }
+}

@@ -1,0 +1,149 @@
+//! A session against the simulator, and what it puts on the line.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::time::Duration;
+
+use cti_bridge::{
+    api,
+    auth::{self, Account as Login},
+    config::{Assignment, Flags},
+    event::{Body, EndReason, Record, SourceId},
+    health::{Board, Health},
+    journal::{Journal, Reader},
+    request::Call,
+    session,
+    shutdown::Stop,
+    simulator::{Account, Knobs, Options, Simulator},
+};
+
+/// A source of the bridge, without the rest of one, and the simulated PBX that it is connected to.
+pub(crate) struct Scene {
+    pub(crate) pbx: Simulator,
+    pub(crate) board: Board,
+    pub(crate) stop: Stop,
+    pub(crate) retry: Call,
+    pub(crate) journal: Journal,
+    reader: Reader,
+    records: Vec<Record>,
+    pub(crate) task: tokio::task::JoinHandle<()>,
+}
+
+/// With further settings of the source.
+pub(crate) async fn scene(totp: Option<&str>, settings: &[&str]) -> Scene {
+    scene_with(|_| {}, totp, settings).await
+}
+
+/// With faults that the PBX has from the start.
+pub(crate) async fn scene_with(
+    turn: impl FnOnce(&mut Knobs),
+    totp: Option<&str>,
+    settings: &[&str],
+) -> Scene {
+    let account = totp.into_iter().fold(Account::new("bridge", "secret"), Account::with_totp);
+    let mut options = Options::quiet(account);
+    turn(&mut options.knobs);
+    let pbx = Simulator::start(options).await.unwrap();
+    let at = pbx.url();
+    Scene::new(pbx, &at, totp, settings)
+}
+
+impl Scene {
+    fn new(pbx: Simulator, at: &url::Url, totp: Option<&str>, settings: &[&str]) -> Self {
+        let mut set = vec![
+            format!("sources.a.url={at}"),
+            "sources.a.username=bridge".into(),
+            "sources.a.password=secret".into(),
+        ];
+        set.push("sinks.out.type=stdout".into());
+        set.extend(totp.map(|secret| format!("sources.a.totp_secret={secret}")));
+        set.extend(settings.iter().map(|setting| format!("sources.a.{setting}")));
+        let set = set.iter().map(|setting| setting.parse::<Assignment>().unwrap()).collect();
+        let loaded = cti_bridge::config::load_with(&Flags { set, ..Flags::default() }, []).unwrap();
+        let config = loaded.config.sources["a"].clone();
+        let client = api::Client::new(api::Config::at(config.base.clone())).unwrap();
+        let login = auth::Config {
+            username: config.username.clone(),
+            password: config.password.clone(),
+            totp_secret: config.totp_secret.clone(),
+        };
+        let journal = Journal::memory(1 << 24, &["a".to_owned()], &["sink".to_owned()]);
+        let (board, stop, retry) = (Board::default(), Stop::default(), Call::default());
+        let source = session::Source {
+            id: SourceId(0),
+            config,
+            account: Login::new(login, client).unwrap(),
+            journal: journal.clone(),
+            health: board.component("source/a".into()),
+            stop: stop.clone(),
+            retry: retry.listen(),
+        };
+        let task = tokio::spawn(session::run(source));
+        let reader = journal.reader(0);
+        Self { pbx, board, stop, retry, journal, reader, records: Vec::new(), task }
+    }
+
+    /// The next record.
+    pub(crate) async fn next(&mut self) -> Record {
+        while self.records.is_empty() {
+            let ready = tokio::time::timeout(Duration::from_secs(40), self.reader.ready()).await;
+            ready.unwrap_or_else(|_| panic!("nothing happened; {:?}", self.board.snapshot()));
+            self.reader.read(100, &mut self.records).await;
+        }
+        self.records.remove(0)
+    }
+
+    /// What the next record says: a notice's name, or an event's.
+    pub(crate) async fn says(&mut self) -> String {
+        match self.next().await.body {
+            Body::Event(frame) => String::from_utf8(frame.name().into_owned()).unwrap(),
+            Body::Notice(notice) => notice.what.into_owned(),
+        }
+    }
+
+    pub(crate) async fn live(&mut self) {
+        self.live_after("").await;
+    }
+
+    /// A session begins, and its gap tells of this reason.
+    pub(crate) async fn live_after(&mut self, reason: &str) {
+        let gap = self.notice("gap").await;
+        assert!(reason.is_empty() || gap["reason"] == reason, "{gap}");
+        self.notice("connected").await;
+    }
+
+    /// What the next record says, which is this notice.
+    pub(crate) async fn notice(&mut self, what: &str) -> serde_json::Value {
+        let Body::Notice(notice) = self.next().await.body else { panic!("an event instead of {what}") };
+        let data = serde_json::from_slice(&notice.data).unwrap();
+        assert_eq!(notice.what, what, "{data}");
+        data
+    }
+
+    /// Waits until its state says this.
+    pub(crate) async fn tells(&self, text: &str) {
+        self.until(text, |scene| format!("{:?}", scene.board.snapshot()).contains(text)).await;
+    }
+
+    /// Its state.
+    pub(crate) fn health(&self) -> Health {
+        self.board.snapshot().remove("source/a").unwrap()
+    }
+
+    pub(crate) async fn ended(&mut self, expected: EndReason) {
+        let data = self.notice("disconnected").await;
+        assert_eq!(data["reason"], serde_json::to_value(expected).unwrap(), "{data}");
+    }
+
+    pub(crate) fn count(&self, path: &str) -> usize {
+        self.pbx.seen().iter().filter(|seen| seen.path == path).count()
+    }
+
+    pub(crate) async fn until(&self, what: &str, condition: impl Fn(&Self) -> bool) {
+        let deadline = std::time::Instant::now() + Duration::from_secs(40);
+        while !condition(self) {
+            assert!(std::time::Instant::now() < deadline, "{what}; {:?}", self.board.snapshot());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
