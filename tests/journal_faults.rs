@@ -300,7 +300,8 @@ struct Model {
     next: u64,
     /// Every number that was read, and what it was given to.
     given: HashMap<(String, SourceId, Seq), (Timestamp, String)>,
-    newest: [Seq; 2],
+    /// By journal: one that lost its name as well begins anew, and so do its numbers.
+    newest: HashMap<(String, SourceId), Seq>,
     /// Events that must be there; after a kill; after a power failure.
     alive: BTreeSet<u64>,
     written: BTreeSet<u64>,
@@ -308,6 +309,7 @@ struct Model {
     settled: [BTreeSet<u64>; 2],
     held: [Vec<Record>; 2],
     faults: Faults,
+    failed_syncs: u64,
     /// The disk may have holes: what is in one waits, uncounted, until its place is passed.
     torn: bool,
 }
@@ -360,13 +362,14 @@ impl Model {
             run,
             next: 0,
             given: HashMap::new(),
-            newest: [Seq(0); 2],
+            newest: HashMap::new(),
             alive: BTreeSet::new(),
             written: BTreeSet::new(),
             durable: BTreeSet::new(),
             settled: [BTreeSet::new(), BTreeSet::new()],
             held: [Vec::new(), Vec::new()],
             faults: Faults::default(),
+            failed_syncs: 0,
             torn: false,
         }
     }
@@ -392,7 +395,7 @@ impl Model {
             if let Some(before) = self.given.get(&(id.clone(), record.source, record.seq)) {
                 assert_eq!(*before, now, "{:?} was given twice", record.seq);
             } else {
-                let newest = &mut self.newest[record.source.index()];
+                let newest = self.newest.entry((id.clone(), record.source)).or_default();
                 assert!(record.seq > *newest, "{:?} comes after {newest:?}", record.seq);
                 *newest = record.seq;
                 self.given.insert((id.clone(), record.source, record.seq), now);
@@ -403,17 +406,23 @@ impl Model {
     }
 
     fn sync(&mut self) {
-        let works =
-            self.faults.syncs == Syncs::Work && matches!(self.faults.writes, Writes::Work | Writes::Short);
+        let faults = self.disk.faults();
+        let works = faults.syncs == Syncs::Work && matches!(faults.writes, Writes::Work | Writes::Short);
         let run = self.run.as_ref().unwrap();
         let fine = works && run.failure().is_none();
         run.journal.sync();
         if fine {
             self.durable = self.alive.clone();
-        } else if self.faults.syncs != Syncs::Work {
-            // The pages of a sync that failed may be gone at once.
+        }
+    }
+
+    /// The pages of a sync that failed may be gone at once; or at the next boot, though they are read and synced without
+    /// complaint until then.
+    fn note_failed_syncs(&mut self) {
+        if self.disk.failed_syncs() > self.failed_syncs {
+            self.failed_syncs = self.disk.failed_syncs();
             self.written = self.durable.clone();
-            self.faults.syncs = if self.faults.syncs == Syncs::FailOnce { Syncs::Work } else { Syncs::Fail };
+            self.torn = true;
         }
     }
 
@@ -470,7 +479,7 @@ impl Model {
                 if self.faults.writes == Writes::ReadOnly && faults.writes != Writes::ReadOnly =>
             {
                 self.set(faults);
-                self.run().journal.sync();
+                self.sync();
             }
             Step::Fault(faults) => self.set(faults),
             Step::Close => {
@@ -486,6 +495,7 @@ impl Model {
             Step::Kill if self.faults.writes == Writes::ReadOnly => self.step(Step::Power(Survives::Nothing)),
             Step::Kill => {
                 self.disk.crash();
+                self.note_failed_syncs();
                 self.alive = self.written.clone();
                 self.restart();
             }
@@ -496,6 +506,7 @@ impl Model {
                 self.restart();
             }
         }
+        self.note_failed_syncs();
         if self.run().failure().is_none() {
             self.written = self.alive.clone();
         }

@@ -44,6 +44,8 @@ pub(super) struct Shared {
     pub(super) synced: watch::Sender<Position>,
     pub(super) always: bool,
     pub(super) disk: Option<OnDisk>,
+    /// Held while syncing: on Linux a sync that failed is reported once, and one beside it would believe in the next.
+    syncing: Mutex<()>,
     dirty: AtomicBool,
     stopped: AtomicBool,
     thread: OnceLock<Thread>,
@@ -75,6 +77,7 @@ impl Shared {
             line: Mutex::new(line),
             always,
             disk: None,
+            syncing: Mutex::new(()),
             dirty: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             thread: OnceLock::new(),
@@ -103,6 +106,7 @@ impl Shared {
 
     /// Syncs what is written.
     pub(super) fn sync(&self) {
+        let _alone = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
         self.line().retry();
         let Some((files, end)) = self.line().store.as_ref().map(super::disk::store::Store::to_sync) else {
             return;
@@ -302,23 +306,23 @@ impl Keeper {
 
 fn run(shared: &Shared, interval: Duration) {
     let mut kept = Instant::now();
+    // Since when something waits to be synced.
+    let mut waits: Option<Instant> = None;
     while !shared.stopped.load(Ordering::Acquire) {
-        if shared.dirty.load(Ordering::Acquire) {
-            if !interval.is_zero() {
-                thread::park_timeout(interval);
-            }
-            if shared.stopped.load(Ordering::Acquire) {
-                return;
-            }
+        if waits.is_none() && shared.dirty.load(Ordering::Acquire) {
+            waits = Some(Instant::now());
+        }
+        if waits.is_some_and(|since| since.elapsed() >= interval) {
+            waits = None;
             shared.dirty.store(false, Ordering::Release);
             shared.sync();
-        } else {
-            thread::park_timeout(PACE.saturating_sub(kept.elapsed()));
         }
-        if kept.elapsed() >= PACE && !shared.stopped.load(Ordering::Acquire) {
+        if kept.elapsed() >= PACE {
             kept = Instant::now();
             shared.keep();
         }
+        let rest = PACE.saturating_sub(kept.elapsed());
+        thread::park_timeout(waits.map_or(rest, |since| rest.min(interval.saturating_sub(since.elapsed()))));
     }
 }
 

@@ -72,6 +72,7 @@ struct State {
     deeds: Vec<Deed>,
     locks: Vec<PathBuf>,
     faults: Faults,
+    failed_syncs: u64,
     room: Room,
 }
 
@@ -127,6 +128,7 @@ impl FaultyFs {
             deeds: Vec::new(),
             locks: Vec::new(),
             faults: Faults::default(),
+            failed_syncs: 0,
             room: Room { total: 1 << 40, free: 1 << 40 },
         })))
     }
@@ -142,6 +144,16 @@ impl FaultyFs {
 
     pub(crate) fn set(&self, faults: Faults) {
         self.state().faults = faults;
+    }
+
+    /// What does not work at the moment.
+    pub(crate) fn faults(&self) -> Faults {
+        self.state().faults
+    }
+
+    /// How many syncs have failed so far.
+    pub(crate) fn failed_syncs(&self) -> u64 {
+        self.state().failed_syncs
     }
 
     pub(crate) fn set_room(&self, room: Room) {
@@ -443,6 +455,7 @@ impl File for Handle {
             Syncs::FailOnce => state.faults.syncs = Syncs::Work,
             Syncs::Fail => {}
         }
+        state.failed_syncs += 1;
         let evicted = state.random.bool();
         state.inodes[self.inode].fail(evicted);
         Err(errno(EIO))

@@ -98,12 +98,17 @@ pub(in crate::journal) fn open(
         let path = dir.join(sub);
         at(&path, fs.create_dir(&path))?;
     }
+    // A directory is a name in the one above it, and as easily forgotten. The one above may not be ours to open.
+    at(dir, fs.sync_dir(dir))?;
+    if let Some(above) = dir.parent().filter(|above| !above.as_os_str().is_empty()) {
+        let _ = fs.sync_dir(above);
+    }
     let lock = at(dir, fs.lock(&dir.join("lock")))?.ok_or_else(|| OpenError::Locked { dir: dir.clone() })?;
     let mut notes = Vec::new();
     let found = survey(&**fs, dir, Some(&mut notes))?;
-    // Segments that can't be used may have held the newest numbers.
-    let set_aside = !notes.is_empty();
     let (mut identity, before) = identify(&**fs, dir, &found, &mut notes)?;
+    // What can't be used may have held the newest numbers.
+    let set_aside = !notes.is_empty();
     let known_sinks = identity.sinks.clone();
     for name in sources
         .iter()
@@ -188,6 +193,9 @@ pub(in crate::journal) fn open(
     Ok(Opened { line, identity, lock, recovery: Recovery { notes } })
 }
 
+/// Numbers that are skipped when nothing tells how many were reserved: more than the clock can lag behind them.
+const LOST_IDENTITY: u64 = 64 * RESERVE;
+
 /// What numbers have to stay above.
 struct Floors<'a> {
     cursors: &'a HashMap<String, Option<Cursor>>,
@@ -229,7 +237,8 @@ impl Floors<'_> {
             let is_new = standing.next == Seq(0) && unreserved;
             // Without a segment to tell, what is reserved may have been given.
             let next = match uncertain || standing.next == Seq(0) {
-                true if unreserved => floor.max(now),
+                true if is_new && !self.torn => floor.max(now),
+                true if unreserved => Seq(floor.max(now).0 + LOST_IDENTITY),
                 true => floor.max(source.reserved),
                 false => floor,
             };
