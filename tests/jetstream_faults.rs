@@ -45,6 +45,20 @@ async fn connections_that_break_in_structured_mode() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_can_not_be_read_to_its_end_is_not_called_whole() {
+    let nats = Nats::start(JETSTREAM).await;
+    Line::new(20_000, |_| 0).deliver(&sink(&[nats.url()], &[])).await;
+    let mut read = 0;
+    sink(&[nats.url()], &[]).read_back(|_| read += 1).await.unwrap();
+    assert_eq!(read, 20_000);
+    let cutter = Cutter::to(address(&nats), u32::MAX, || Fault::CutDown(200_000)).await;
+    let mut read = 0;
+    let error = sink(&[cutter.url()], &[]).read_back(|_| read += 1).await.expect_err("it was read");
+    assert!(error.to_string().contains("can't read on"), "{error}");
+    assert!(read < 20_000, "nothing was cut");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn answers_that_never_come() {
     let nats = Nats::start(JETSTREAM).await;
     let cutter = Cutter::to(address(&nats), 1, || Fault::Mute(6_000)).await;

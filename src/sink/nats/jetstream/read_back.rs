@@ -1,8 +1,11 @@
 //! Reading the stream back, from its first message to the last there is now.
 
+use std::time::Duration;
+
 use async_nats::{HeaderMap, jetstream};
 use futures_util::StreamExt as _;
 use serde_json::Value;
+use tokio::time::timeout;
 
 use super::JetStream;
 use crate::{
@@ -10,8 +13,11 @@ use crate::{
     sink::{SinkError, Stored, verify::Held},
 };
 
+/// A server that sends nothing for so long, though there is more, is gone.
+const SILENCE: Duration = Duration::from_secs(30);
+
 impl JetStream {
-    /// Calls `each` with every event of the stream, in its order.
+    /// Calls `each` with every event of the stream, in its order. Fails if it could not be read to its end.
     pub async fn read_back(&self, mut each: impl FnMut(&Held)) -> Result<(), SinkError> {
         let connected = self.servers.connect(self.allow.clone()).await?;
         let name = &self.ours.stream;
@@ -27,7 +33,11 @@ impl JetStream {
         let consumer =
             stream.create_consumer(config).await.map_err(|error| failed("read", error.to_string()))?;
         let mut messages = consumer.messages().await.map_err(|error| failed("read", error.to_string()))?;
-        while let Some(message) = messages.next().await {
+        loop {
+            // A connection that breaks ends the messages, as if there were no more.
+            let next = timeout(SILENCE, messages.next()).await;
+            let next = next.map_err(|_| failed("read on", format!("nothing came for {SILENCE:?}")))?;
+            let message = next.ok_or_else(|| failed("read on", "the connection ended".to_owned()))?;
             let message = message.map_err(|error| failed("read", error.to_string()))?;
             if let Some(held) = held(message.headers.as_ref(), &message.payload) {
                 each(&held);
@@ -35,10 +45,9 @@ impl JetStream {
             let pending =
                 message.info().map(|info| info.pending).map_err(|error| failed("read", error.to_string()))?;
             if pending == 0 {
-                break;
+                return Ok(());
             }
         }
-        Ok(())
     }
 }
 
