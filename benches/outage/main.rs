@@ -1,6 +1,7 @@
 //! What is stored, and how often, when the broker, the way to it, the bridge or the PBX fails.
 //!
-//! `cargo bench --bench outage -- [--row N] [--events 10000] [--rate 1000]`; see benches/README.md.
+//! `cargo bench --bench outage -- [--row N] [--events 10000] [--rate 1000]`, or for a broker that is away for long
+//! `-- --memory [--minutes 10] [--rate 2000]` and `-- --backlog [--events 1000000]`; see benches/README.md.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -15,6 +16,7 @@ mod common;
 #[path = "../../tests/support/cutter.rs"]
 #[allow(dead_code, reason = "shared with the tests")]
 mod cutter;
+mod long;
 #[path = "../../tests/support/nats.rs"]
 mod nats;
 mod report;
@@ -45,6 +47,13 @@ async fn main() -> ExitCode {
         events: number("--events").unwrap_or(10_000).try_into().unwrap(),
         rate: number("--rate").unwrap_or(1_000).max(1),
     };
+    if args.iter().any(|arg| arg == "--memory") {
+        let minutes = number("--minutes").unwrap_or(10);
+        return long::memory(number("--rate").unwrap_or(2_000), minutes).await;
+    }
+    if args.iter().any(|arg| arg == "--backlog") {
+        return long::backlog(number("--events").unwrap_or(1_000_000).into()).await;
+    }
     let only = number("--row");
     println!(
         "at least {} events of {} bytes at {}/s; stores and journals on {}\n",

@@ -173,16 +173,20 @@ async fn outage(pbx: &Simulator, killed: Option<&mut Writer>) -> Away {
 }
 
 /// The process that writes to the stream; killed with the value.
-struct Writer {
+pub(crate) struct Writer {
     command: Command,
     child: Child,
     dir: TempDir,
 }
 
 impl Writer {
-    fn start(mut command: Command, dir: TempDir) -> Self {
+    pub(crate) fn start(mut command: Command, dir: TempDir) -> Self {
         let child = spawn(&mut command, dir.path());
         Self { command, child, dir }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     fn kill(&mut self) {

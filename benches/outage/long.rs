@@ -1,0 +1,167 @@
+//! A broker that is away for long: what the bridge holds meanwhile, and how fast it delivers afterwards.
+
+use std::{
+    fs,
+    path::Path,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use async_nats::jetstream;
+use cti_bridge::simulator::{Account, Options, Simulator};
+use tempfile::TempDir;
+use tokio::time::{self, sleep};
+
+use super::{common, nats::Nats, row::Writer};
+
+const JETSTREAM: &str = "jetstream { store_dir: \"$DIR/js\" }";
+/// Resident memory may not be more, in KiB.
+const MOST: u64 = 64 * 1024;
+/// A backlog drains at least so fast, in events per second.
+const LEAST: f64 = 40_000.0;
+/// The backlog is received at this rate.
+const FILL: u64 = 20_000;
+
+struct Scene {
+    nats: Nats,
+    pbx: Simulator,
+    writer: Writer,
+    journal: std::path::PathBuf,
+}
+
+impl Scene {
+    async fn start() -> Self {
+        let nats = Nats::start(JETSTREAM).await;
+        let pbx = Simulator::start(Options::quiet(Account::new("bridge", "p"))).await.unwrap();
+        let dir: TempDir = tempfile::tempdir().unwrap();
+        let journal = dir.path().join("journal");
+        let mut command = common::bridge(&pbx, &nats.url(), Some(&journal));
+        // More than the backlog, which would otherwise push its own beginning out.
+        command.args(["--set", "sinks.bus.stream_max_bytes=8GiB"]);
+        let writer = Writer::start(command, dir);
+        pbx.live().wait_for(|live| *live == 1).await.unwrap();
+        println!("stores and journals on {}", common::file_system(&std::env::temp_dir()));
+        Self { nats, pbx, writer, journal }
+    }
+
+    /// Sends events from `first` on, at an even pace, for so long.
+    async fn send(&self, first: usize, rate: u64, count: usize) {
+        let began = Instant::now();
+        let mut tick = time::interval(Duration::from_millis(5));
+        let mut sent = 0;
+        while sent < count {
+            tick.tick().await;
+            let due = usize::try_from(began.elapsed().as_micros() * u128::from(rate) / 1_000_000).unwrap();
+            for number in sent..due.min(count) {
+                self.pbx.send_text(&common::frame(first + number, common::micros()));
+            }
+            sent = due.min(count);
+        }
+    }
+
+    async fn last_sequence(&self) -> u64 {
+        let Ok(client) = async_nats::connect(self.nats.url()).await else { return 0 };
+        let stream = jetstream::new(client).get_stream(common::STREAM).await;
+        stream.map_or(0, |stream| stream.cached_info().state.last_sequence)
+    }
+}
+
+/// A broker that is away for `minutes` while `rate` events come per second.
+pub(crate) async fn memory(rate: u32, minutes: u32) -> ExitCode {
+    let mut scene = Scene::start().await;
+    let each = usize::try_from(rate).unwrap() * 5;
+    scene.send(0, rate.into(), each).await;
+    let before = resident(scene.writer.pid());
+    scene.nats.kill();
+    let mut samples = Vec::new();
+    for round in 1..=usize::try_from(minutes).unwrap() * 12 {
+        scene.send(round * each, rate.into(), each).await;
+        samples.push(resident(scene.writer.pid()));
+    }
+    let written = size(&scene.journal);
+    scene.nats.up().await;
+    let total = u64::try_from((samples.len() + 1) * each).unwrap();
+    let began = Instant::now();
+    let mut after = Vec::new();
+    while scene.last_sequence().await < total && began.elapsed() < Duration::from_mins(5) {
+        sleep(Duration::from_millis(200)).await;
+        after.push(resident(scene.writer.pid()));
+    }
+    let stored = scene.last_sequence().await;
+    let third = samples.len() / 3;
+    let (first, last) = (median(&samples[..third]), median(&samples[samples.len() - third..]));
+    let most = samples.iter().chain(&after).copied().max().unwrap_or_default();
+    println!("{rate} events/s, broker away for {minutes} min, {} MiB of journal written", written >> 20);
+    println!(
+        "resident memory in KiB: {before} before; away: least {}, median {}, most {}; first third {first}, last third {last}; most while delivering {}",
+        samples.iter().min().unwrap(),
+        median(&samples),
+        samples.iter().max().unwrap(),
+        after.iter().max().unwrap()
+    );
+    println!(
+        "stored afterwards: {stored} messages for {total} events, {:.1} s after the return",
+        began.elapsed().as_secs_f64()
+    );
+    verdict(most <= MOST && stored >= total, "memory stays under 64 MiB and all is stored")
+}
+
+/// A backlog of so many events, from the broker's return on.
+pub(crate) async fn backlog(events: u64) -> ExitCode {
+    let mut scene = Scene::start().await;
+    scene.nats.kill();
+    scene.send(0, FILL, usize::try_from(events).unwrap()).await;
+    let (mut written, mut since) = (0, Instant::now());
+    while since.elapsed() < Duration::from_secs(3) {
+        sleep(Duration::from_millis(100)).await;
+        let now = size(&scene.journal);
+        if now != written {
+            (written, since) = (now, Instant::now());
+        }
+    }
+    let began = Instant::now();
+    scene.nats.up().await;
+    let up = began.elapsed();
+    let mut first = None;
+    let mut seen = 0;
+    while seen < events && began.elapsed() < Duration::from_mins(5) {
+        sleep(Duration::from_millis(20)).await;
+        seen = scene.last_sequence().await;
+        // The session's own notices were stored before the broker went away.
+        if first.is_none() && seen > 100 {
+            first = Some((Instant::now(), seen));
+        }
+    }
+    let (at, already) = first.expect("nothing was delivered");
+    let took = at.elapsed().as_secs_f64();
+    let rate = (seen - already) as f64 / took;
+    println!(
+        "backlog of {events} events, {} MiB of journal: delivery began {:.1} s after the broker was up, then {took:.1} s: {rate:.0}/s",
+        written >> 20,
+        (at - began).saturating_sub(up).as_secs_f64()
+    );
+    verdict(rate >= LEAST && seen >= events, "a backlog drains at 40,000/s or more")
+}
+
+fn verdict(holds: bool, what: &str) -> ExitCode {
+    println!("{}: {what}", if holds { "holds" } else { "BROKEN" });
+    if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn resident(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// Bytes of all segments.
+fn size(journal: &Path) -> u64 {
+    let Ok(segments) = fs::read_dir(journal.join("segments")) else { return 0 };
+    segments.filter_map(|entry| Some(entry.ok()?.metadata().ok()?.len())).sum()
+}
+
+fn median(samples: &[u64]) -> u64 {
+    let mut samples = samples.to_vec();
+    samples.sort_unstable();
+    samples[samples.len() / 2]
+}
