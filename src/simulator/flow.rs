@@ -8,6 +8,9 @@ use super::{
     frame, hub::Out, lock, options::Flow, pbx::Pbx, profile::Audience, replay::Replay, world::Event,
 };
 
+/// How soon a change of a knob is seen.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// Lets the office live until everything ends.
 pub(super) async fn calls(pbx: Arc<Pbx>, flow: Flow) {
     let began = Instant::now();
@@ -17,6 +20,12 @@ pub(super) async fn calls(pbx: Arc<Pbx>, flow: Flow) {
         tokio::select! {
             () = sleep_until(began + due) => {}
             () = pbx.stop.cancelled() => return,
+        }
+        if lock(&pbx.knobs).still {
+            if !pbx.wait_unless(LOOK, &pbx.stop).await {
+                return;
+            }
+            continue;
         }
         {
             // The sockets get a step's events before anyone can see its state in a snapshot.
@@ -74,8 +83,6 @@ pub(super) async fn replay(pbx: Arc<Pbx>, replay: Replay) {
 
 /// Cuts all sockets as often as the knob says.
 pub(super) async fn cuts(pbx: Arc<Pbx>) {
-    // How soon a change of the knob is seen.
-    const LOOK: Duration = Duration::from_millis(100);
     let mut since = Instant::now();
     while pbx.wait_unless(LOOK, &pbx.stop).await {
         match lock(&pbx.knobs).cut_every {

@@ -94,6 +94,8 @@ pub struct Knobs {
     pub cut_every: Option<Duration>,
     /// Sockets end with a TCP reset instead of an end of file. Decided when a connection is accepted.
     pub reset: bool,
+    /// The office stands still: no calls, nothing changes by itself. Afterwards it catches up.
+    pub still: bool,
 }
 
 impl Default for Knobs {
@@ -122,6 +124,7 @@ impl Default for Knobs {
             join_wait: times::JOIN_WAIT,
             cut_every: None,
             reset: false,
+            still: false,
         }
     }
 }
@@ -151,6 +154,7 @@ pub const NAMES: &[&str] = &[
     "join-wait=45s",
     "cut-every=30s",
     "reset",
+    "still",
 ];
 
 /// Why a knob can't be set.
@@ -201,6 +205,7 @@ impl Knobs {
             "join-wait" => self.join_wait = duration(value)?,
             "cut-every" => self.cut_every = Some(duration(value).filter(|every| !every.is_zero())?),
             "reset" => self.reset = flag(value)?,
+            "still" => self.still = flag(value)?,
             _ => return None,
         }
         Some(())

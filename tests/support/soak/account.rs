@@ -1,0 +1,10 @@
+//! The service account of a soak.
+
+use cti_bridge::simulator::Account;
+
+pub(crate) const USER: &str = "bridge";
+pub(crate) const PASSWORD: &str = "planted-password";
+
+pub(crate) fn service() -> Account {
+    Account::new(USER, PASSWORD)
+}

@@ -1,0 +1,133 @@
+//! What a PBX can do to a client: all of it.
+
+use std::ops::Range;
+
+use cti_bridge::simulator::{Knobs, Login, Simulator, SocketLogin, Upgrade};
+
+use super::account::USER;
+
+/// One way to fail.
+pub(crate) struct Fault {
+    pub(crate) name: &'static str,
+    /// How long it lasts, in milliseconds.
+    pub(crate) lasts: Range<u64>,
+    pub(crate) begin: fn(&Simulator),
+    /// Whether the session that was there is surely gone when it begins.
+    pub(crate) cuts: bool,
+}
+
+/// Ends any of them.
+pub(crate) fn end(pbx: &Simulator) {
+    pbx.freeze(false);
+    pbx.turn(|knobs| *knobs = Knobs::default());
+}
+
+const AT_ONCE: Range<u64> = 0..1;
+const SHORT: Range<u64> = 200..2_000;
+
+const fn cut(name: &'static str, lasts: Range<u64>, begin: fn(&Simulator)) -> Fault {
+    Fault { name, lasts, begin, cuts: true }
+}
+
+const fn odd(name: &'static str, lasts: Range<u64>, begin: fn(&Simulator)) -> Fault {
+    Fault { name, lasts, begin, cuts: false }
+}
+
+/// Turns knobs, then drops all sockets, so that what was turned is met.
+fn turn(pbx: &Simulator, change: impl FnOnce(&mut Knobs)) {
+    pbx.turn(change);
+    pbx.cut();
+}
+
+/// The same, and no token is good any more.
+fn turn_and_revoke(pbx: &Simulator, change: impl FnOnce(&mut Knobs)) {
+    pbx.revoke(USER);
+    turn(pbx, change);
+}
+
+/// All of them but the long ones.
+pub(crate) const DECK: &[Fault] = &[
+    cut("sockets dropped", AT_ONCE, Simulator::cut),
+    cut("sockets reset", SHORT, |pbx| turn(pbx, |knobs| knobs.reset = true)),
+    cut("sockets dropped unnoticed", AT_ONCE, Simulator::cut_unnoticed),
+    cut("namespace closed, transport open", AT_ONCE, Simulator::close_namespace),
+    cut("middleware restarted", AT_ONCE, Simulator::restart),
+    cut("dropped again and again", 1_000..4_000, |pbx| {
+        pbx.turn(|knobs| knobs.cut_every = Some(std::time::Duration::from_millis(300)));
+        pbx.cut();
+    }),
+    cut("token revoked", AT_ONCE, |pbx| turn_and_revoke(pbx, |_| {})),
+    cut("backend lost its tokens", AT_ONCE, |pbx| {
+        pbx.kill_sessions();
+        pbx.cut();
+    }),
+    cut("login refused as while booting", SHORT, |pbx| {
+        turn_and_revoke(pbx, |knobs| knobs.login = Login::Refused);
+    }),
+    cut("login makes a dead session", SHORT, |pbx| {
+        turn_and_revoke(pbx, |knobs| knobs.login = Login::Dead);
+    }),
+    cut("login answered with two objects", SHORT, |pbx| {
+        turn_and_revoke(pbx, |knobs| knobs.login = Login::Glued);
+    }),
+    cut("login crashes", SHORT, |pbx| turn_and_revoke(pbx, |knobs| knobs.login = Login::Crash)),
+    cut("backend down", 500..6_000, |pbx| turn(pbx, |knobs| knobs.backend_down = true)),
+    cut("backend down, token gone", SHORT, |pbx| {
+        turn_and_revoke(pbx, |knobs| knobs.backend_down = true);
+    }),
+    cut("too many requests", SHORT, |pbx| turn_and_revoke(pbx, |knobs| knobs.too_many_requests = true)),
+    cut("101, then the end", 500..6_000, |pbx| turn(pbx, |knobs| knobs.upgrade = Upgrade::Eof)),
+    cut("101, then nothing", SHORT, |pbx| turn(pbx, |knobs| knobs.upgrade = Upgrade::Mute)),
+    cut("login frame dropped", SHORT, |pbx| turn(pbx, |knobs| knobs.socket_login = SocketLogin::Dropped)),
+    cut("login frame refused", SHORT, |pbx| turn(pbx, |knobs| knobs.socket_login = SocketLogin::Refused)),
+    cut("accepted three times", SHORT, |pbx| turn(pbx, |knobs| knobs.authe_ok = 3)),
+    cut("events before the login is answered", SHORT, |pbx| {
+        turn(pbx, |knobs| {
+            let frame = r#"42["satellite/summary",{"uniqueid":"1795538000.1"}]"#;
+            knobs.before_login = vec![frame.to_owned(); 3];
+        });
+    }),
+    cut("slow answers", 500..4_000, |pbx| {
+        turn(pbx, |knobs| knobs.answer_delay = std::time::Duration::from_millis(700));
+    }),
+    cut("clock an hour ahead", SHORT, |pbx| turn_and_revoke(pbx, |knobs| knobs.clock_ahead = 3_600)),
+    cut("clock an hour behind", SHORT, |pbx| turn_and_revoke(pbx, |knobs| knobs.clock_ahead = -3_600)),
+    cut("tokens of a few seconds", 3_000..6_000, |pbx| {
+        turn_and_revoke(pbx, |knobs| knobs.token_lifetime = std::time::Duration::from_secs(4));
+    }),
+    cut("snapshots refused", SHORT, |pbx| {
+        turn(pbx, |knobs| {
+            knobs.forbidden = vec!["/astproxy/queues".to_owned(), "/astproxy/extensions".to_owned()];
+        });
+    }),
+    cut("configuration reloaded", AT_ONCE, |pbx| pbx.emit("serverReloaded", "")),
+    odd("frozen", 200..4_000, |pbx| pbx.freeze(true)),
+    odd("no heartbeat", 500..4_000, |pbx| pbx.turn(|knobs| knobs.heartbeat = false)),
+    odd("no answer to probes", 500..4_000, |pbx| pbx.turn(|knobs| knobs.ping_ack = false)),
+    odd("frames that are none", AT_ONCE, |pbx| {
+        for frame in ["42{x", "zzz", "4", "42[", "42[1]", "42[\"a\",]"] {
+            pbx.send_text(frame);
+        }
+        pbx.send_binary(b"\x00\xff");
+    }),
+    odd("names never heard of", AT_ONCE, |pbx| {
+        pbx.emit("a.b*c> d/é\\\"", "\"x\",[1,2,{\"a\":1e400}],null");
+        pbx.emit("", "");
+        pbx.emit("401x", "\"\\ud800\"");
+    }),
+    odd("a picture of 600 KB", AT_ONCE, |pbx| {
+        let picture = "A".repeat(600 << 10);
+        pbx.emit("soakPicture", &format!("{{\"username\":\"ada\",\"avatar\":\"{picture}\"}}"));
+    }),
+    odd("a burst", AT_ONCE, |pbx| {
+        let _ = pbx.burst_numbered(2_000, 900);
+    }),
+    odd("asked to make place", AT_ONCE, |pbx| pbx.emit("takeOver", "")),
+];
+
+/// These need the bridge's own patience: longer than it takes to notice that a line is dead.
+pub(crate) const LONG: &[Fault] = &[
+    cut("frozen for long", 45_000..60_000, |pbx| pbx.freeze(true)),
+    cut("backend down for long", 30_000..50_000, |pbx| turn(pbx, |knobs| knobs.backend_down = true)),
+    cut("101, then the end, for long", 30_000..50_000, |pbx| turn(pbx, |knobs| knobs.upgrade = Upgrade::Eof)),
+];
