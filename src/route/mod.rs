@@ -5,6 +5,7 @@
 
 mod names;
 mod plan;
+pub mod privacy;
 pub mod template;
 
 pub use names::Names;

@@ -1,0 +1,193 @@
+//! What is personal, by where it stands.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::MASK;
+
+/// What may stand somewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rule {
+    /// An id that ties events together.
+    Id,
+    /// Anything; numbers may be within it.
+    Free,
+    /// A telephone number.
+    Number,
+    /// The name of an outside party.
+    Name,
+    /// Nothing of it is shown, at any depth.
+    Hidden,
+}
+
+/// Where the walk is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    rule: Rule,
+    /// `name` means an outside party here.
+    outside: bool,
+}
+
+impl Place {
+    /// At the arguments of an event.
+    pub(super) fn of(event: &[u8]) -> Self {
+        let place = |rule, outside| Self { rule, outside };
+        match event {
+            b"callWebrtc" => place(Rule::Number, true),
+            // What people write to each other, and links with passwords.
+            b"message" | b"actionNethLink" => place(Rule::Hidden, true),
+            b"extenUpdate" | b"queueUpdate" | b"queueMemberUpdate" | b"trunkUpdate" | b"parkingUpdate" => {
+                place(Rule::Free, false)
+            }
+            _ => place(Rule::Free, true),
+        }
+    }
+
+    /// At the value of a key; none is one that can't be read.
+    pub(super) fn under(self, key: Option<&str>) -> Self {
+        if self.rule == Rule::Hidden {
+            return self;
+        }
+        let Some(key) = key.map(str::to_ascii_lowercase) else { return Self { rule: Rule::Hidden, ..self } };
+        let rule = match key.as_str() {
+            "uniqueid" | "linkedid" => Rule::Id,
+            "pbcontact" | "callernotes" | "transcription" | "summary" | "image" | "avatar" | "ip" | "mac"
+            | "note" | "notes" | "text" | "email" | "attachments" => Rule::Hidden,
+            "num1" | "num2" | "to" | "cf" | "cfb" | "cfu" | "numcalled" | "channelexten" => Rule::Number,
+            // Those of the PBX's own users and things.
+            "username" | "profilename" => Rule::Free,
+            "name" if !self.outside => Rule::Free,
+            key if key.ends_with("num") || key.ends_with("number") || key.ends_with("phone") => Rule::Number,
+            key if key.ends_with("name") => Rule::Name,
+            _ => Rule::Free,
+        };
+        let outside = self.outside || matches!(key.as_str(), "waitingcallers" | "parkedcaller" | "users");
+        Self { rule, outside }
+    }
+
+    /// What stands for a text; none if it may stay. Text that can't be read can't be judged.
+    pub(super) fn text(self, text: Option<&str>) -> Option<String> {
+        let Some(text) = text else { return (self.rule != Rule::Id).then(|| MASK.to_owned()) };
+        if text.is_empty() || text == MASK {
+            return None;
+        }
+        match self.rule {
+            Rule::Id => None,
+            Rule::Number => number(text),
+            Rule::Name | Rule::Hidden => Some(MASK.to_owned()),
+            Rule::Free => free(text),
+        }
+    }
+
+    /// What stands for a number without quotes.
+    pub(super) fn number(self, text: &str) -> Option<String> {
+        match self.rule {
+            Rule::Number => number(text),
+            Rule::Hidden => Some(MASK.to_owned()),
+            _ => None,
+        }
+    }
+}
+
+/// What stands for a key: channels name numbers there.
+pub(super) fn key(key: Option<&str>) -> Option<String> {
+    key.map_or_else(|| Some(MASK.to_owned()), free)
+}
+
+/// An extension's number is not longer.
+const OWN: usize = 5;
+
+fn number(text: &str) -> Option<String> {
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    // The PBX's privacy was here before.
+    let plain = text.strip_suffix(MASK).unwrap_or(text);
+    if !plain.chars().all(|c| c.is_ascii_digit() || " ()-./+*#".contains(c)) {
+        let word = matches!(text, "anonymous" | "unknown" | "private" | "restricted" | "s" | "h");
+        return (!word).then(|| MASK.to_owned());
+    }
+    if digits <= OWN || plain.len() < text.len() {
+        return None;
+    }
+    Some(without_last_three(text))
+}
+
+fn without_last_three(text: &str) -> String {
+    let mut left = 3;
+    let masked = text.chars().rev().map(|c| {
+        if left > 0 && c.is_ascii_digit() {
+            left -= 1;
+            'x'
+        } else {
+            c
+        }
+    });
+    masked.collect::<Vec<_>>().into_iter().rev().collect()
+}
+
+/// Text that may hold numbers and addresses.
+pub(super) fn free(text: &str) -> Option<String> {
+    if text.starts_with("data:") {
+        return Some(MASK.to_owned());
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut before = ' ';
+    while let Some(first) = rest.chars().next() {
+        let length =
+            rest.find(|c: char| !c.is_ascii_alphanumeric() && !".:".contains(c)).unwrap_or(rest.len());
+        if length == 0 {
+            out.push(first);
+            before = first;
+            rest = rest.get(first.len_utf8()..).unwrap_or_default();
+            continue;
+        }
+        let (word, after) = rest.split_at(length);
+        if is_address(word.trim_matches(|c: char| ".:".contains(c))) {
+            out.push_str(MASK);
+        } else if before == '-' && is_channel_count(word, after) {
+            out.push_str(word);
+        } else {
+            runs(word, &mut out);
+        }
+        before = ' ';
+        rest = after;
+    }
+    (out != text).then_some(out)
+}
+
+/// An IP address, with a port or without, or a MAC address.
+fn is_address(word: &str) -> bool {
+    let hex: String = word.chars().filter(|c| *c != ':').collect();
+    // Twelve digits alone are a number.
+    let mac = hex.len() == 12
+        && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && (hex.len() < word.len() || hex.bytes().any(|byte| byte.is_ascii_alphabetic()));
+    mac || word.parse::<SocketAddr>().is_ok()
+        || word.parse::<IpAddr>().is_ok_and(|_| word.contains('.') || word.matches(':').count() > 1)
+}
+
+/// The eight hexadecimal digits at the end of a channel's name. They count calls, so they begin with zeros for long.
+fn is_channel_count(word: &str, after: &str) -> bool {
+    word.len() == 8
+        && word.starts_with("000")
+        && word.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        && (after.is_empty() || after.starts_with(['>', ';', '<']))
+}
+
+/// Six digits or more in a row lose the last three.
+fn runs(word: &str, out: &mut String) {
+    let mut rest = word;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let (run, after) = rest.split_at(digits);
+        // What was masked before stays as it is.
+        if digits > OWN && !after.starts_with(MASK) {
+            out.push_str(&without_last_three(run));
+        } else {
+            out.push_str(run);
+        }
+        let others = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
+        let (word, after) = after.split_at(others);
+        out.push_str(word);
+        rest = after;
+    }
+}
