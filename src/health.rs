@@ -27,9 +27,22 @@ pub struct Health {
     /// What somebody should see to although the part works, a sentence each with its remedy.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub warnings: BTreeMap<&'static str, String>,
+    /// What a source's account lacks to see everything; none before the first login, and for other parts.
+    #[serde(flatten)]
+    pub sight: Option<Sight>,
     /// When it tries again, if it waits to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
+}
+
+/// What an account can't see.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sight {
+    /// The rights it lacks, by name.
+    pub missing_rights: Vec<&'static str>,
+    /// Whether the PBX masks numbers and names for it.
+    pub privacy: bool,
 }
 
 /// The states of a part.
@@ -113,6 +126,13 @@ impl Component {
         }
     }
 
+    /// What the part's account can't see. The log has it as warnings, one for each.
+    pub fn sight(&self, sight: Sight) {
+        if let Some(health) = self.lock().get_mut(&self.name) {
+            health.sight = Some(sight);
+        }
+    }
+
     /// When the part tries again; none if it does now, or waits to be asked. Forgotten with the next state.
     pub fn retry_at(&self, at: Option<Timestamp>) {
         if let Some(health) = self.lock().get_mut(&self.name) {
@@ -133,8 +153,8 @@ impl Component {
                 true
             }
             None => {
-                let health =
-                    Health { state, since: Timestamp::now(), warnings: BTreeMap::new(), retry_at: None };
+                let (since, warnings) = (Timestamp::now(), BTreeMap::new());
+                let health = Health { state, since, warnings, sight: None, retry_at: None };
                 board.insert(self.name.clone(), health);
                 true
             }

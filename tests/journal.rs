@@ -29,7 +29,7 @@ fn frame(size: usize) -> Frame {
 }
 
 fn opened() -> Opened {
-    Opened { user: "bridge".into(), profile: None, sees: vec![], privacy: None }
+    Opened { user: "bridge".into(), profile: None, sees: vec![], privacy: None, may_have_missed: vec![] }
 }
 
 fn journal(capacity: usize) -> Journal {

@@ -82,7 +82,8 @@ fn frame(name: &str, size: usize, attachments: usize) -> Frame {
 
 /// A live session; its `gap` and `connected` come first.
 fn begin(journal: &Journal, source: &str) -> Live {
-    let opened = Opened { user: "bridge".into(), profile: None, sees: vec![], privacy: None };
+    let opened =
+        Opened { user: "bridge".into(), profile: None, sees: vec![], privacy: None, may_have_missed: vec![] };
     journal.ingest(id(journal, source)).begin(opened)
 }
 

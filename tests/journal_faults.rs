@@ -61,7 +61,13 @@ impl Run {
     /// Events of both sources, by their numbers.
     fn events(&mut self, numbers: std::ops::Range<u64>, size: usize) {
         if self.lives.is_empty() {
-            let opened = Opened { user: "bridge".into(), profile: None, sees: vec![], privacy: None };
+            let opened = Opened {
+                user: "bridge".into(),
+                profile: None,
+                sees: vec![],
+                privacy: None,
+                may_have_missed: vec![],
+            };
             self.lives = SOURCES.map(|source| self.journal.ingest(source).begin(opened.clone())).into();
         }
         for number in numbers {

@@ -81,7 +81,7 @@ fn bodies() -> Vec<Body> {
             last_sequence: Some(Seq(7)),
             skipped: None,
             certain: false,
-            may_have_missed: STATE_EVENTS,
+            may_have_missed: STATE_EVENTS.to_vec(),
         },
         Notice::AuthFailed {
             reason: "refused".into(),

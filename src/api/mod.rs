@@ -12,6 +12,7 @@ mod body;
 mod client;
 mod config;
 mod error;
+mod findings;
 mod me;
 mod stamp;
 mod transport;
@@ -21,6 +22,7 @@ pub use authorization::Authorization;
 pub use client::{Client, Login};
 pub use config::Config;
 pub use error::{ApiError, Said};
+pub use findings::Finding;
 pub use me::{Me, Profile, Right, Rights};
 pub use two_factor::Enrolment;
 

@@ -51,8 +51,8 @@ pub enum Notice {
         skipped: Option<(Seq, Seq)>,
         /// Whether something was lost for certain.
         certain: bool,
-        /// Names of the events that may have been missed.
-        may_have_missed: &'static [&'static str],
+        /// Names of the events that may have been missed: of those that the account may see.
+        may_have_missed: Vec<&'static str>,
     },
     /// The PBX refused or could not answer a login.
     AuthFailed {

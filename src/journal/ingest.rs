@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::Journal;
 use crate::{
-    event::{EndReason, GapReason, Notice, STATE_EVENTS, Seq, SourceId},
+    event::{EndReason, GapReason, Notice, Seq, SourceId},
     socketio::{BadFrame, Frame},
 };
 
@@ -19,6 +19,8 @@ pub struct Opened {
     pub sees: Vec<String>,
     /// Whether numbers and names are masked for it.
     pub privacy: Option<bool>,
+    /// The events that a gap before it may have swallowed.
+    pub may_have_missed: Vec<&'static str>,
 }
 
 /// One source without a live session. It takes notices only.
@@ -37,6 +39,7 @@ impl Ingest {
     pub fn begin(self, opened: Opened) -> Live {
         let Self { journal, source } = self;
         let now = Timestamp::now();
+        let Opened { user, profile, sees, privacy, may_have_missed } = opened;
         let session = {
             let mut line = journal.line();
             let (last, _) = line.newest(source);
@@ -52,10 +55,9 @@ impl Ingest {
                     last_sequence: (reason != GapReason::Started).then_some(last),
                     skipped,
                     certain: skipped.is_some(),
-                    may_have_missed: STATE_EVENTS,
+                    may_have_missed,
                 },
             );
-            let Opened { user, profile, sees, privacy } = opened;
             let connected = Notice::Connected { session: session.into(), user, profile, sees, privacy };
             line.notice(source, session, &connected);
             line.seen(source, now);

@@ -521,7 +521,7 @@ impl Line {
                 last_sequence: Some(last),
                 skipped: Some(skipped),
                 certain: true,
-                may_have_missed: STATE_EVENTS,
+                may_have_missed: STATE_EVENTS.to_vec(),
             },
         );
     }

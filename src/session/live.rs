@@ -6,13 +6,13 @@ use super::{
     Away, Input,
     config::UaType,
     frames::{Taken, take},
+    sight,
     supervisor::{Line, STABLE, Supervisor},
     takeover,
 };
 use crate::{
     api::Right,
     event::{EndReason, Notice},
-    journal::Opened,
     socketio::Incoming,
 };
 
@@ -22,6 +22,9 @@ const BATCH: usize = 512;
 impl Supervisor {
     pub(super) fn begin(&mut self) {
         let Line::Closed(ingest) = std::mem::replace(&mut self.line, Line::Moving) else { return };
+        if let Some(grant) = &self.grant {
+            sight::show(&self.source.health, &grant.me);
+        }
         let mut live = ingest.begin(self.opened());
         self.feed.begin(self.grant.as_ref().map(|grant| grant.me.rights.has(Right::QueueAgent)));
         for frame in self.held.drain(..) {
@@ -41,18 +44,6 @@ impl Supervisor {
             self.source.health.active();
         } else {
             self.source.health.failing(&self.feed.sentence());
-        }
-    }
-
-    fn opened(&self) -> Opened {
-        let me = self.grant.as_ref().map(|grant| &grant.me);
-        Opened {
-            user: self.grant.as_ref().map(|grant| grant.username.clone()).unwrap_or_default(),
-            profile: me.and_then(|me| me.profile.as_ref()).map(|profile| profile.name.clone()),
-            sees: me
-                .map(|me| me.rights.iter().map(|right| right.as_str().to_owned()).collect())
-                .unwrap_or_default(),
-            privacy: me.map(|me| me.privacy),
         }
     }
 

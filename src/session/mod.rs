@@ -12,6 +12,7 @@ pub mod config;
 mod feed;
 mod frames;
 mod live;
+mod sight;
 mod state;
 mod supervisor;
 pub mod takeover;

@@ -1,0 +1,101 @@
+//! What the account may see, as others are told of it.
+
+use super::supervisor::Supervisor;
+use crate::{
+    api::{Me, Right, Rights},
+    event::STATE_EVENTS,
+    health::{Component, Sight},
+    journal::Opened,
+};
+
+impl Supervisor {
+    /// What a new session tells of itself.
+    pub(super) fn opened(&self) -> Opened {
+        let grant = self.grant.as_ref();
+        let me = grant.map(|grant| &grant.me);
+        Opened {
+            user: grant.map(|grant| grant.username.clone()).unwrap_or_default(),
+            profile: me.and_then(|me| me.profile.as_ref()).map(|profile| profile.name.clone()),
+            sees: me
+                .map(|me| me.rights.iter().map(|right| right.as_str().to_owned()).collect())
+                .unwrap_or_default(),
+            privacy: me.map(|me| me.privacy),
+            may_have_missed: may_have_missed(me.map(|me| &me.rights)),
+        }
+    }
+}
+
+/// The state events of an account with these rights; all when they are unknown.
+fn may_have_missed(rights: Option<&Rights>) -> Vec<&'static str> {
+    let seen = |name: &&str| match (opened_by(name), rights) {
+        (Some(right), Some(rights)) => rights.has(right),
+        _ => true,
+    };
+    STATE_EVENTS.iter().copied().filter(seen).collect()
+}
+
+/// The right without which an event is not sent; none if everybody gets it.
+fn opened_by(name: &str) -> Option<Right> {
+    match name {
+        "queueUpdate" | "queueMemberUpdate" => Some(Right::QueueAgent),
+        "trunkUpdate" => Some(Right::PresencePanel),
+        "parkingUpdate" => Some(Right::Parkings),
+        _ => None,
+    }
+}
+
+/// Warns of what the account can't see, in log and heartbeat; and no longer of what it now can.
+pub(super) fn show(health: &Component, me: &Me) {
+    let mut findings = me.findings();
+    let missing_rights = me.rights.missing().map(Right::as_str).collect();
+    health.sight(Sight { missing_rights, privacy: me.privacy });
+    for name in Right::ALL.map(Right::as_str).into_iter().chain(["privacy"]) {
+        let found = findings.iter().position(|finding| finding.name == name);
+        health.warning(name, found.map(|found| findings.swap_remove(found).sentence));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::health::Board;
+
+    #[test]
+    fn a_gap_names_what_the_account_could_have_seen() {
+        assert_eq!(may_have_missed(None), STATE_EVENTS);
+        let none = may_have_missed(Some(&Rights::default()));
+        assert_eq!(
+            none,
+            ["extenUpdate", "userMainPresenceUpdate", "userPresenceUpdate", "newVoiceMessageCounter"]
+        );
+        let queues = may_have_missed(Some(&[Right::QueueAgent].into_iter().collect()));
+        assert!(queues.contains(&"queueMemberUpdate") && !queues.contains(&"parkingUpdate"), "{queues:?}");
+    }
+
+    #[test]
+    fn what_is_mended_is_warned_of_no_longer() {
+        let board = Board::default();
+        let part = board.component("source/a".to_owned());
+        let mut me = Me { username: None, profile: None, rights: Rights::default(), privacy: true };
+        show(&part, &me);
+        let shown = serde_json::to_value(board.snapshot()).unwrap_or_default();
+        let health = &shown["source/a"];
+        assert_eq!(
+            (&health["privacy"], health["missingRights"].as_array().map(Vec::len)),
+            (&true.into(), Some(8))
+        );
+        assert!(
+            health["warnings"]["queue_agent"].is_string() && health["warnings"]["privacy"].is_string(),
+            "{health}"
+        );
+        (me.rights, me.privacy) = (Right::ALL.into_iter().collect(), false);
+        show(&part, &me);
+        let shown = serde_json::to_value(board.snapshot()).unwrap_or_default();
+        let health = &shown["source/a"];
+        assert_eq!(
+            (&health["privacy"], health["missingRights"].as_array().map(Vec::len)),
+            (&false.into(), Some(0))
+        );
+        assert!(health.get("warnings").is_none(), "{health}");
+    }
+}
