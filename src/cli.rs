@@ -37,6 +37,8 @@ pub enum Command {
     Simulate(commands::simulate::Args),
     Journal(commands::journal::Args),
     Verify(commands::verify::Args),
+    Tail(commands::tail::Args),
+    Record(commands::record::Args),
     #[command(name = "2fa")]
     TwoFactor(commands::two_factor::Args),
 }
@@ -56,6 +58,8 @@ impl Cli {
             Command::Verify(args) => {
                 commands::verify::run(&args, &mut io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)
             }
+            Command::Tail(args) => commands::tail::run(&args, &mut io::stderr()).unwrap_or(Exit::Clean),
+            Command::Record(args) => commands::record::run(&args, &mut io::stderr()).unwrap_or(Exit::Clean),
             Command::TwoFactor(args) => {
                 commands::two_factor::run(&args, &mut io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)
             }

@@ -71,7 +71,7 @@ fn the_version_names_the_commit() {
 
 #[test]
 fn help_is_enough_to_run_each_command() {
-    for command in ["run", "config", "demo", "simulate"] {
+    for command in ["run", "config", "demo", "simulate", "tail", "record"] {
         let output = run(&[command, "--help"]);
         assert_eq!(output.status.code(), Some(0));
         assert!(text(&output.stdout).contains("Usage: cti-bridge"), "{command}");

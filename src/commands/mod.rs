@@ -3,12 +3,16 @@
 pub mod config;
 pub mod demo;
 pub mod journal;
+pub mod record;
 pub mod run;
 pub mod simulate;
+pub mod tail;
 pub mod two_factor;
 pub mod verify;
+mod watch;
 
-use crate::{config::Config, session::config::Config as Source};
+use self::watch::Ended;
+use crate::{config::Config, exit::Exit, session::config::Config as Source, shutdown::Signals};
 
 /// The source that was named, or the only one. The error is for people.
 fn one_source<'a>(config: &'a Config, named: Option<&str>) -> Result<(&'a str, &'a Source), String> {
@@ -25,4 +29,10 @@ fn one_source<'a>(config: &'a Config, named: Option<&str>) -> Result<(&'a str, &
     let found =
         found.ok_or_else(|| format!("there is no source {named:?}: the configuration has {}", known()))?;
     Ok((found.0, found.1))
+}
+
+/// SIGTERM and Ctrl-C, from now on.
+fn signals() -> Result<Signals, Ended> {
+    Signals::listen()
+        .map_err(|error| Ended::new(Exit::Internal, format!("can't listen for signals: {error}")))
 }

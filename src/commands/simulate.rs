@@ -44,15 +44,15 @@ pub struct Args {
     /// The same seed tells the same story
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Send recorded events, a JSON line each, instead of invented ones
+    /// Send recorded events, a JSON line each as `record` writes them, instead of invented ones, from the first login on
     #[arg(long, value_name = "FILE", conflicts_with_all = ["rate", "payload_bytes"])]
     replay: Option<PathBuf>,
     /// How many times as fast as recorded
     #[arg(long, default_value_t = 1.0, requires = "replay", value_parser = speed)]
     speed: f64,
-    /// Play the recording once instead of over and over
+    /// Play the recording over and over instead of once
     #[arg(long, requires = "replay")]
-    once: bool,
+    repeat: bool,
     /// A fault, as in `--fault backend-down` or `--fault takeover-wait=2s`; repeatable, a wrong name lists all
     #[arg(long = "fault", value_name = "NAME[=VALUE]")]
     faults: Vec<String>,
@@ -79,7 +79,7 @@ impl Args {
         }
         let source = match &self.replay {
             Some(path) => {
-                let replay = Replay::read(path, self.speed, !self.once);
+                let replay = Replay::read(path, self.speed, self.repeat);
                 Source::Replay(replay.map_err(|error| error.to_string())?)
             }
             None if self.rate > 0.0 => {

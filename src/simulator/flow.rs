@@ -60,8 +60,14 @@ fn pad(args: &mut String, size: usize) {
     }
 }
 
-/// Plays a recording.
+/// Plays a recording, once somebody listens.
 pub(super) async fn replay(pbx: Arc<Pbx>, replay: Replay) {
+    let mut live = pbx.hub.watch();
+    tokio::select! {
+        // The sender lives as long as the hub.
+        _ = live.wait_for(|live| *live > 0) => {}
+        () = pbx.stop.cancelled() => return,
+    }
     loop {
         let began = Instant::now();
         for entry in replay.entries() {

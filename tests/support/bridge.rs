@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A running `cti-bridge run`; killed with the value.
+/// A running `cti-bridge`; killed with the value.
 pub(crate) struct Bridge {
     child: Child,
     output: Arc<Mutex<String>>,
@@ -29,13 +29,14 @@ impl Bridge {
     pub(crate) fn start(dir: &Path, config: &str) -> Self {
         let path = dir.join("config.toml");
         std::fs::write(&path, config).unwrap();
-        let mut child = program()
-            .args(["run", "--config"])
-            .arg(path)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = program();
+        command.args(["run", "--config"]).arg(path);
+        Self::spawn(command)
+    }
+
+    /// Starts any of its commands.
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let output = Arc::new(Mutex::new(String::new()));
         collect(child.stdout.take().unwrap(), &output);
         collect(child.stderr.take().unwrap(), &output);

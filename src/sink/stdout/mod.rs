@@ -10,9 +10,12 @@ use std::{
 
 use tokio::io::{AsyncWriteExt as _, Stdout as Console};
 
-use self::config::{Config, Format};
+use self::{
+    config::{Config, Format},
+    pretty::Printer,
+};
 use super::{Acked, Link, Outgoing, Sink, SinkError, Tail};
-use crate::event::{Position, structured};
+use crate::event::{CloudEvent, Position, structured};
 
 /// Standard output.
 #[derive(Debug)]
@@ -31,8 +34,7 @@ impl Sink for Stdout {
     type Link = Lines<Console>;
 
     async fn open(&self) -> Result<(Self::Link, Tail), SinkError> {
-        let terminal = std::io::stdout().is_terminal();
-        Ok((Lines { terminal, ..Lines::new(tokio::io::stdout(), self.format) }, Tail::Unknown))
+        Ok((Lines::to_stdout(self.format), Tail::Unknown))
     }
 }
 
@@ -46,29 +48,38 @@ pub struct Lines<W> {
     written: Option<Position>,
     /// Control characters must not reach it.
     terminal: bool,
+    printer: Printer,
+}
+
+impl Lines<Console> {
+    /// Writes to standard output.
+    pub fn to_stdout(format: Format) -> Self {
+        Self { terminal: io::stdout().is_terminal(), ..Self::new(tokio::io::stdout(), format) }
+    }
 }
 
 impl<W: tokio::io::AsyncWrite + Unpin + Send> Lines<W> {
     /// Writes to `writer`.
     pub fn new(writer: W, format: Format) -> Self {
-        Self { writer, format, text: Vec::new(), scratch: String::new(), written: None, terminal: false }
+        Self {
+            writer,
+            format,
+            text: Vec::new(),
+            scratch: String::new(),
+            written: None,
+            terminal: false,
+            printer: Printer::for_stdout(),
+        }
     }
-}
 
-impl<W: tokio::io::AsyncWrite + Unpin + Send> Link for Lines<W> {
-    async fn send(&mut self, batch: &[Outgoing<'_>]) -> Result<(), SinkError> {
+    /// Writes an event a line. The error says that it could not be written, or that the reader is gone.
+    pub async fn print<'a>(
+        &mut self,
+        events: impl Iterator<Item = &'a CloudEvent<'a>>,
+    ) -> Result<(), SinkError> {
         self.text.clear();
-        for outgoing in batch {
-            let start = self.text.len();
-            match self.format {
-                Format::Json => structured(&outgoing.event, &mut self.scratch, &mut self.text),
-                Format::Pretty => pretty::line(&outgoing.event, &mut self.text),
-            }
-            // JSON allows line breaks between its tokens, and nowhere else: a space is the same.
-            for byte in self.text.iter_mut().skip(start).filter(|byte| matches!(byte, b'\n' | b'\r')) {
-                *byte = b' ';
-            }
-            self.text.push(b'\n');
+        for event in events {
+            self.line(event);
         }
         if self.terminal {
             escape_controls(&mut self.text);
@@ -82,7 +93,26 @@ impl<W: tokio::io::AsyncWrite + Unpin + Send> Link for Lines<W> {
                 SinkError::Gone("the reader of standard output has closed it".to_owned())
             }
             _ => SinkError::Again(format!("can't write to standard output: {error}")),
-        })?;
+        })
+    }
+
+    fn line(&mut self, event: &CloudEvent<'_>) {
+        let start = self.text.len();
+        match self.format {
+            Format::Json => structured(event, &mut self.scratch, &mut self.text),
+            Format::Pretty => self.printer.line(event, &mut self.text),
+        }
+        // JSON allows line breaks between its tokens, and nowhere else: a space is the same.
+        for byte in self.text.iter_mut().skip(start).filter(|byte| matches!(byte, b'\n' | b'\r')) {
+            *byte = b' ';
+        }
+        self.text.push(b'\n');
+    }
+}
+
+impl<W: tokio::io::AsyncWrite + Unpin + Send> Link for Lines<W> {
+    async fn send(&mut self, batch: &[Outgoing<'_>]) -> Result<(), SinkError> {
+        self.print(batch.iter().map(|outgoing| &outgoing.event)).await?;
         self.written = batch.iter().rev().find_map(|outgoing| outgoing.position).or(self.written);
         Ok(())
     }

@@ -1,67 +1,182 @@
 //! An event as one line for people. Nothing from the PBX reaches the terminal unescaped.
 
-use std::io::{IsTerminal as _, Write as _};
+mod phrase;
 
-use jiff::{Timestamp, fmt::strtime};
+use std::io::{self, IsTerminal as _, Write as _};
 
-use crate::event::CloudEvent;
+use jiff::{Timestamp, fmt::strtime, tz::TimeZone};
 
-/// Longer data is cut: a line is for looking at, not for reading with a program.
+use self::phrase::Phrase;
+use crate::event::{CloudEvent, Origin};
+
+/// What is shown of an event where no terminal says how wide a line may be.
 const SHOWN: usize = 160;
+/// Something is shown of each event, however narrow the terminal.
+const LEAST: usize = 24;
+/// The columns of source and name; what is longer moves the rest.
+const SOURCE: usize = 8;
+const NAME: usize = 18;
 
-/// Appends the event, without a line break: time, source, what, whom, data.
-pub(super) fn line(event: &CloudEvent<'_>, out: &mut Vec<u8>) {
-    let colours = std::io::stdout().is_terminal();
-    let paint = |code: &'static str| if colours { code } else { "" };
-    let (dim, bold, reset) = (paint("\u{1b}[2m"), paint("\u{1b}[1m"), paint("\u{1b}[0m"));
-    let tint = paint(if event.ty.starts_with("cti.bridge.") { "\u{1b}[33m" } else { "\u{1b}[36m" });
-    let source = event.source.rsplit('/').next().unwrap_or_default();
-    let what = event.ty.strip_prefix("cti.").and_then(|ty| ty.strip_suffix(".v1")).unwrap_or(event.ty);
-    let what = what.strip_prefix("event.").unwrap_or(what);
-    // Writing to a Vec can't fail.
-    let _ = write!(
-        out,
-        "{dim}{}{reset} {source:<8} {tint}{bold}{what:<24}{reset} {:<22} {dim}{}{reset}",
-        clock(event.time),
-        printable(event.subject.unwrap_or("-").as_bytes()),
-        printable(&event.data),
-    );
+/// How lines look.
+#[derive(Debug, Clone)]
+pub(super) struct Printer {
+    colours: bool,
+    /// Of the terminal.
+    columns: Option<usize>,
+    zone: TimeZone,
 }
 
-fn clock(time: Timestamp) -> String {
-    strtime::format("%H:%M:%S%.3f", time).unwrap_or_else(|_| time.to_string())
+/// What an event is to the reader.
+#[derive(Clone, Copy)]
+enum Weight {
+    Event,
+    Bridge,
+    Loss,
 }
 
-/// At most [`SHOWN`] characters, with every control character escaped.
-fn printable(raw: &[u8]) -> String {
-    let text = String::from_utf8_lossy(raw);
-    let mut shown = String::with_capacity(SHOWN + 4);
-    for (count, character) in text.chars().enumerate() {
-        if count == SHOWN {
-            shown.push('…');
-            break;
+impl Printer {
+    /// For standard output: in colour on a terminal, unless `NO_COLOR` is set (<https://no-color.org>), and as wide as it.
+    pub(super) fn for_stdout() -> Self {
+        let terminal = io::stdout().is_terminal();
+        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let size = if terminal { rustix::termios::tcgetwinsize(io::stdout()).ok() } else { None };
+        let columns = size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0);
+        Self { colours: terminal && !no_colour, columns, zone: TimeZone::system() }
+    }
+
+    /// Appends the event, without a line break: local time, mark, source, name, whom it is about, and what happened.
+    /// Marked are what the bridge says (`*`), what may be missing (`!`), and states that were asked for (`=`).
+    pub(super) fn line(&self, event: &CloudEvent<'_>, out: &mut Vec<u8>) {
+        let what = event.ty.strip_prefix("cti.").and_then(|ty| ty.strip_suffix(".v1")).unwrap_or(event.ty);
+        let (what, weight) = match (what.strip_prefix("event."), what.strip_prefix("bridge.")) {
+            (Some(slug), _) => (event.event.unwrap_or(slug), Weight::Event),
+            (_, Some(what @ ("gap" | "lost" | "deadlettered"))) => (what, Weight::Loss),
+            (_, Some(what)) => (what, Weight::Bridge),
+            _ => (what, Weight::Event),
+        };
+        let phrase = Phrase::of(what, matches!(weight, Weight::Event), &event.data, &self.zone);
+        let Phrase { whom, text } = phrase.unwrap_or_else(|| Phrase {
+            whom: event.subject.unwrap_or("-").to_owned(),
+            text: String::from_utf8_lossy(&event.data).into_owned(),
+        });
+        let source = printable(event.source.rsplit('/').next().unwrap_or_default(), SHOWN);
+        let what = printable(what, SHOWN);
+        // Time, mark, source, name, and what stands between them.
+        let before = 12 + 3 + source.chars().count().max(SOURCE) + 1 + what.chars().count().max(NAME) + 1;
+        let room = self.columns.map_or(SHOWN, |columns| columns.saturating_sub(before).max(LEAST));
+        let whom = printable(&format!("{whom:<14}"), room);
+        let text = printable(&text, room.saturating_sub(whom.chars().count() + 1));
+        let paint = |code: &'static str| if self.colours { code } else { "" };
+        let (dim, bold, reset) = (paint("\u{1b}[2m"), paint("\u{1b}[1m"), paint("\u{1b}[0m"));
+        let (mark, tint) = match weight {
+            Weight::Event if event.origin == Origin::Live => (' ', paint("\u{1b}[36m")),
+            Weight::Event => ('=', paint("\u{1b}[36m")),
+            Weight::Bridge => ('*', paint("\u{1b}[33m")),
+            Weight::Loss => ('!', paint("\u{1b}[31m")),
+        };
+        // Writing to a Vec can't fail.
+        let _ = write!(
+            out,
+            "{dim}{}{reset} {tint}{mark}{reset} {dim}{source:<SOURCE$}{reset} {tint}{what:<NAME$}{reset} {bold}{whom}{reset} {text}",
+            clock(event.time, &self.zone),
+        );
+        while out.last() == Some(&b' ') {
+            out.pop();
         }
+    }
+}
+
+/// The time of day there.
+fn clock(time: Timestamp, zone: &TimeZone) -> String {
+    strtime::format("%H:%M:%S%.3f", &time.to_zoned_datetime(zone.clone()))
+        .unwrap_or_else(|_| time.to_string())
+}
+
+/// At most so many characters, with every control character escaped.
+fn printable(text: &str, most: usize) -> String {
+    let mut shown = String::with_capacity(text.len().min(4 * most));
+    let mut count = 0;
+    for character in text.chars() {
         // Bidirectional overrides would reorder the line, as control characters would act on the terminal.
         let hidden = character.is_control()
-            || matches!(character, '\u{200E}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
-        if hidden { shown.extend(character.escape_default()) } else { shown.push(character) }
+            || matches!(character, '\u{200E}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+        if hidden {
+            shown.extend(character.escape_default());
+            count += character.escape_default().count();
+        } else {
+            shown.push(character);
+            count += 1;
+        }
+        if count > most {
+            return shown.chars().take(most.saturating_sub(1)).chain(['…']).collect();
+        }
     }
     shown
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use crate::event::{JournalId, Mark, Seq};
+
+    fn line(ty: &str, subject: Option<&str>, data: &str) -> String {
+        let printer = Printer { colours: false, columns: Some(103), zone: TimeZone::UTC };
+        let event = CloudEvent {
+            journal: JournalId::draw(),
+            mark: Mark::Numbered { seq: Seq(2), prev: Seq(1) },
+            gap: Seq(1),
+            source: "/cti/pbx1",
+            ty,
+            subject,
+            event: None,
+            time: "2026-11-24T10:00:00.5Z".parse().unwrap(),
+            args: 1,
+            origin: Origin::Live,
+            binary: false,
+            data: bytes::Bytes::copy_from_slice(data.as_bytes()),
+        };
+        let mut out = Vec::new();
+        printer.line(&event, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_call_reads_at_a_glance() {
+        let call = concat!(
+            r#"{"exten":"201","name":"Ada Neri","status":"busy","dnd":false,"cf":"","conversations":{"a":{"direction":"out","#,
+            r#""connected":true,"throughQueue":true,"queueId":"401","recording":"true","counterpartNum":"0721000xxx","counterpartName":"xxx"}}}"#
+        );
+        assert_eq!(
+            line("cti.event.extenUpdate.v1", Some("extension/201"), call),
+            "10:00:00.500   pbx1     extenUpdate        201 Ada Neri   busy  → 0721000xxx xxx, talking, queue 401, …"
+        );
+    }
+
+    #[test]
+    fn an_unknown_event_is_its_json_and_a_loss_is_marked() {
+        assert_eq!(
+            line("cti.event.newThing.v1", None, r#"{"a":1}"#),
+            "10:00:00.500   pbx1     newThing           -              {\"a\":1}"
+        );
+        let gap = r#"{"reason":"disconnected","from":"2026-11-24T09:59:00Z","to":"2026-11-24T10:00:00Z","certain":false}"#;
+        assert_eq!(
+            line("cti.bridge.gap.v1", None, gap),
+            "10:00:00.500 ! pbx1     gap                -              may have missed events from 09:59:00.000 to …"
+        );
+    }
 
     #[test]
     fn control_characters_never_reach_a_terminal() {
-        let shown = printable("a\u{1b}[31m\u{7}\u{9b}b\u{202e}".as_bytes());
-        assert_eq!(shown, "a\\u{1b}[31m\\u{7}\\u{9b}b\\u{202e}");
-        assert_eq!(printable(b"\xff\n"), "\u{fffd}\\n");
+        let shown = printable("a\u{1b}[31m\u{7}\u{9b}b\u{202e}\n", 100);
+        assert_eq!(shown, "a\\u{1b}[31m\\u{7}\\u{9b}b\\u{202e}\\n");
+        let hostile = r#"{"exten":"2\u001b[31m01","name":"\u009b\r\n","status":"\u0007"}"#;
+        let shown = line("cti.event.extenUpdate.v1", None, hostile);
+        assert!(!shown.contains(char::is_control), "{shown:?}");
     }
 
     #[test]
     fn long_data_is_cut() {
-        assert_eq!(printable("è".repeat(500).as_bytes()).chars().count(), SHOWN + 1);
+        assert_eq!(printable(&"è".repeat(500), SHOWN).chars().count(), SHOWN);
     }
 }

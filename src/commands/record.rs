@@ -1,0 +1,210 @@
+//! `cti-bridge record FILE`: what a PBX sends, in the form that `simulate --replay` plays.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, BufWriter, Write},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::watch::{Ended, Watch};
+use crate::{
+    cli,
+    config::{self, Config, Flags},
+    event::{Body, Origin, Record},
+    exit::Exit,
+    route::privacy::Profile,
+    socketio::Frame,
+    telemetry,
+};
+
+/// Record what a PBX sends, to be played by `simulate --replay`
+///
+/// A login and a session of its own, which takes nobody's place and works beside the bridge. Numbers and names of outside
+/// parties are masked; names of the PBX's own users and extensions are not. Ctrl-C ends it, and logs out.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// The new file: an event a line, readable by its owner only
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The source to record; may be left out if there is only one
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// End after this time: 10m
+    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+    time: Option<Duration>,
+    /// End after this many events
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    events: Option<u64>,
+    /// Record numbers, names, addresses and pictures too
+    #[arg(long)]
+    reveal: bool,
+    /// Replace the file if it is there
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// Runs until a signal, the time, or the last event. What was recorded is told on `err`.
+pub fn run(args: &Args, err: &mut impl Write) -> io::Result<Exit> {
+    let config = match config::load(&args.flags) {
+        Ok(loaded) => loaded.config,
+        Err(problems) => {
+            writeln!(err, "{problems}")?;
+            return Ok(Exit::Config);
+        }
+    };
+    // Before the login: a file in the way costs none. A link that leads nowhere is in the way too.
+    if !args.force && args.file.symlink_metadata().is_ok() {
+        let file = args.file.display();
+        writeln!(err, "{file} is there already: name another file, or add --force to replace it")?;
+        return Ok(Exit::Usage);
+    }
+    if args.flags.log_level.is_some() {
+        telemetry::start(&config.log);
+    }
+    match cli::block_on(args.record(&config)) {
+        None => Ok(Exit::Internal),
+        Some(Ok(Some(tape))) => {
+            writeln!(err, "{}: {}", args.file.display(), tape.told())?;
+            Ok(Exit::Clean)
+        }
+        Some(Ok(None)) => Ok(Exit::Clean),
+        Some(Err(ended)) => {
+            writeln!(err, "{ended}")?;
+            Ok(ended.exit)
+        }
+    }
+}
+
+impl Args {
+    /// None if it was ended before it began.
+    async fn record(&self, config: &Config) -> Result<Option<Tape>, Ended> {
+        let mut signals = super::signals()?;
+        let (name, source) = super::one_source(config, self.source.as_deref())
+            .map_err(|problem| Ended::new(Exit::Usage, problem))?;
+        let mut watch = tokio::select! {
+            opened = Watch::open(name, source) => opened.map_err(|ended| ended.of(name))?,
+            _ = signals.next() => return Ok(None),
+        };
+        let profile = if self.reveal { Profile::Open } else { Profile::Outside };
+        let mut tape = match Tape::new(&self.file, self.force, profile) {
+            Ok(tape) => tape,
+            Err(error) => {
+                watch.close().await;
+                return Err(self.unwritable(&error));
+            }
+        };
+        let until = self.time.and_then(|time| Instant::now().checked_add(time));
+        let ended = loop {
+            let records = tokio::select! {
+                records = watch.next() => records,
+                () = at(until) => break Ok(()),
+                _ = signals.next() => break Ok(()),
+            };
+            match records.map(|records| tape.take(&records, self.events)) {
+                Ok(Ok(false)) => {}
+                Ok(Ok(true)) => break Ok(()),
+                Ok(Err(error)) => break Err(self.unwritable(&error)),
+                Err(ended) => break Err(ended.of(name)),
+            }
+        };
+        watch.close().await;
+        ended?;
+        tape.file.get_ref().sync_all().map_err(|error| self.unwritable(&error))?;
+        Ok(Some(tape))
+    }
+
+    fn unwritable(&self, error: &io::Error) -> Ended {
+        Ended::new(Exit::Usage, format!("can't write {}: {error}", self.file.display()))
+    }
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The recording.
+struct Tape {
+    file: BufWriter<File>,
+    profile: Profile,
+    events: u64,
+    /// Binary attachments have no place in a line of JSON.
+    binary: u64,
+    gaps: u64,
+}
+
+impl Tape {
+    fn new(path: &Path, force: bool, profile: Profile) -> io::Result<Self> {
+        if force {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        Ok(Self { file: BufWriter::new(file), profile, events: 0, binary: 0, gaps: 0 })
+    }
+
+    /// Writes what of the records is an event; whether these were all.
+    fn take(&mut self, records: &[Record], most: Option<u64>) -> io::Result<bool> {
+        // A snapshot is nothing that the PBX sent by itself.
+        for record in records.iter().filter(|record| record.origin == Origin::Live) {
+            match &record.body {
+                Body::Event(frame) if frame.attachments.is_empty() => {
+                    self.file.write_all(&line(frame, self.profile))?;
+                    self.events += 1;
+                    if most.is_some_and(|most| self.events >= most) {
+                        self.file.flush()?;
+                        return Ok(true);
+                    }
+                }
+                Body::Event(_) => self.binary += 1,
+                // The first tells that nothing was seen before.
+                Body::Notice(told) => self.gaps += u64::from(told.what == "gap"),
+            }
+        }
+        self.file.flush()?;
+        Ok(false)
+    }
+
+    fn told(&self) -> String {
+        let mut told = vec![format!("recorded {} events", self.events)];
+        for (count, what) in [
+            (self.gaps.saturating_sub(1), "gaps where events may be missing"),
+            (self.binary, "left out for their binary attachments"),
+        ] {
+            if count > 0 {
+                told.push(format!("{count} {what}"));
+            }
+        }
+        told.join(", ")
+    }
+}
+
+/// An event as `simulate --replay` reads it: name and arguments are the PBX's own text.
+fn line(frame: &Frame, profile: Profile) -> Vec<u8> {
+    let args = profile.apply(&frame.name(), &[b"[", &frame.args()[..], b"]"].concat().into());
+    let name = frame.bytes.get(frame.name.start as usize..frame.name.end as usize).unwrap_or_default();
+    let mut line = format!("{{\"at\":\"{:.6}\",\"event\":\"", frame.at).into_bytes();
+    line.extend_from_slice(name);
+    line.extend_from_slice(b"\",\"args\":");
+    // What could not be masked is one text.
+    let whole = args.first() == Some(&b'[');
+    line.extend_from_slice(if whole { b"" } else { b"[" });
+    line.extend_from_slice(&args);
+    line.extend_from_slice(if whole { b"}" } else { b"]}" });
+    // JSON allows line breaks between its tokens, and nowhere else: a space is the same.
+    for byte in line.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')) {
+        *byte = b' ';
+    }
+    line.push(b'\n');
+    line
+}

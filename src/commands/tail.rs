@@ -1,0 +1,220 @@
+//! `cti-bridge tail`: shows events as they come, straight from the PBX or from the bus.
+
+use std::{
+    io::{self, IsTerminal as _, Write},
+    sync::Arc,
+};
+
+use super::watch::{Ended, Watch};
+use crate::{
+    cli,
+    config::{self, Config, Flags},
+    event::{CloudEvent, Mark, Seq},
+    exit::Exit,
+    route::{Plan, Verdict, privacy::Profile, template::Template},
+    shutdown::Signals,
+    sink::{
+        SinkError,
+        stdout::{Lines, config::Format},
+    },
+    telemetry,
+};
+
+/// Show events as they come, without numbers and names of outside parties
+///
+/// By default from the PBX itself, with a login and a session of its own, which takes nobody's place and works beside
+/// the bridge. Ctrl-C ends it, and logs out.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// The source to watch; may be left out if there is only one
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Only events of this name; repeatable. What the bridge says itself is shown in any case
+    #[arg(long = "type", value_name = "EVENT")]
+    types: Vec<String>,
+    /// Only events about this extension, queue, trunk, parking or user; repeatable
+    #[arg(long = "entity", value_name = "ID")]
+    entities: Vec<String>,
+    /// A line for people each; the default on a terminal
+    #[arg(long, conflicts_with = "json")]
+    pretty: bool,
+    /// A `CloudEvent` as a JSON object each; the default in a pipe
+    #[arg(long)]
+    json: bool,
+    /// Show numbers, names, addresses and pictures too
+    #[arg(long)]
+    reveal: bool,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// Runs until a signal, or until nobody reads any longer.
+pub fn run(args: &Args, err: &mut impl Write) -> io::Result<Exit> {
+    let config = match config::load(&args.flags) {
+        Ok(loaded) => loaded.config,
+        Err(problems) => {
+            writeln!(err, "{problems}")?;
+            return Ok(Exit::Config);
+        }
+    };
+    if args.flags.log_level.is_some() {
+        telemetry::start(&config.log);
+    }
+    let ended = match cli::block_on(args.tail(&config)) {
+        None => return Ok(Exit::Internal),
+        Some(Ok(())) => return Ok(Exit::Clean),
+        Some(Err(ended)) => ended,
+    };
+    writeln!(err, "{ended}")?;
+    Ok(ended.exit)
+}
+
+impl Args {
+    async fn tail(&self, config: &Config) -> Result<(), Ended> {
+        let mut signals = super::signals()?;
+        let pretty = self.pretty || !self.json && io::stdout().is_terminal();
+        let screen = Screen {
+            lines: Lines::to_stdout(if pretty { Format::Pretty } else { Format::Json }),
+            profile: if self.reveal { Profile::Open } else { Profile::Outside },
+            args: self,
+        };
+        self.watch_pbx(config, screen, &mut signals).await
+    }
+
+    async fn watch_pbx(
+        &self,
+        config: &Config,
+        mut screen: Screen<'_>,
+        signals: &mut Signals,
+    ) -> Result<(), Ended> {
+        let (name, source) = super::one_source(config, self.source.as_deref())
+            .map_err(|problem| Ended::new(Exit::Usage, problem))?;
+        let mut watch = tokio::select! {
+            opened = Watch::open(name, source) => opened.map_err(|ended| ended.of(name))?,
+            _ = signals.next() => return Ok(()),
+        };
+        let mut plan = Plan::new(watch.journal(), Arc::new([name.to_owned()]), Template::default());
+        let mut prev = Seq::default();
+        let show = async {
+            loop {
+                for record in watch.next().await? {
+                    let Verdict::Publish(published) = plan.decide(&record) else { continue };
+                    let event = plan.envelope(&record, &published, Mark::Numbered { seq: record.seq, prev });
+                    if screen.show(event).await? {
+                        prev = record.seq;
+                    }
+                }
+            }
+        };
+        let ended = tokio::select! {
+            ended = show => ended,
+            _ = signals.next() => Ok(()),
+        };
+        watch.close().await;
+        ended.or_else(|ended: Ended| if ended.exit == Exit::Clean { Ok(()) } else { Err(ended.of(name)) })
+    }
+
+    /// Whether it was asked for.
+    fn wants(&self, event: &CloudEvent<'_>) -> bool {
+        let Some(name) = name(event) else { return true };
+        let slug = event.ty.strip_prefix("cti.event.").and_then(|ty| ty.strip_suffix(".v1"));
+        let of_type = |wanted: &String| wanted == name || Some(wanted.as_str()) == slug;
+        let about = |wanted: &String| {
+            let Some((_, id)) = event.subject.and_then(|subject| subject.split_once('/')) else {
+                return false;
+            };
+            id == wanted
+                || id.split_once("/member/").is_some_and(|(whole, part)| whole == wanted || part == wanted)
+        };
+        (self.types.is_empty() || self.types.iter().any(of_type))
+            && (self.entities.is_empty() || self.entities.iter().any(about))
+    }
+}
+
+/// The Socket.IO name of an event of the PBX; none of what the bridge says itself.
+fn name<'a>(event: &CloudEvent<'a>) -> Option<&'a str> {
+    let slug = event.ty.strip_prefix("cti.event.").and_then(|ty| ty.strip_suffix(".v1"))?;
+    Some(event.event.unwrap_or(slug))
+}
+
+/// Where events are shown, and how.
+struct Screen<'a> {
+    lines: Lines<tokio::io::Stdout>,
+    profile: Profile,
+    args: &'a Args,
+}
+
+impl Screen<'_> {
+    /// Shows the event, if it was asked for.
+    async fn show(&mut self, mut event: CloudEvent<'_>) -> Result<bool, Ended> {
+        if !self.args.wants(&event) {
+            return Ok(false);
+        }
+        let subject = event.subject.map(|subject| self.profile.apply_to_name(subject));
+        if let Some(name) = name(&event) {
+            event.data = self.profile.apply(name.as_bytes(), &event.data);
+        }
+        let event = CloudEvent { subject: subject.as_deref(), ..event };
+        self.lines.print(std::iter::once(&event)).await.map_err(|error| match error {
+            // A closed pipe is a clean end, as for any filter.
+            SinkError::Gone(_) => Ended::new(Exit::Clean, ""),
+            error => Ended::new(Exit::Internal, error.to_string()),
+        })?;
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::event::{JournalId, Origin};
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn wants(line: &[&str], ty: &str, name: Option<&str>, subject: Option<&str>) -> bool {
+        let Line { args } = Line::try_parse_from([&["tail"], line].concat()).unwrap();
+        args.wants(&CloudEvent {
+            journal: JournalId::draw(),
+            mark: Mark::Status { count: 0 },
+            gap: Seq(0),
+            source: "/cti/pbx1",
+            ty,
+            subject,
+            event: name,
+            time: jiff::Timestamp::UNIX_EPOCH,
+            args: 1,
+            origin: Origin::Live,
+            binary: false,
+            data: bytes::Bytes::new(),
+        })
+    }
+
+    #[test]
+    fn filters_choose_events_and_never_hide_what_the_bridge_says() {
+        let exten = ("cti.event.extenUpdate.v1", None, Some("extension/201"));
+        let member = ("cti.event.queueMemberUpdate.v1", None, Some("queue/401/member/201"));
+        let summary = ("cti.event.satellite=2Fsummary.v1", Some("satellite/summary"), None);
+        let gap = ("cti.bridge.gap.v1", None, None);
+        for (line, wanted) in [
+            (&[][..], [true, true, true, true]),
+            (&["--type", "extenUpdate"], [true, false, false, true]),
+            (&["--type", "satellite/summary"], [false, false, true, true]),
+            (&["--type", "satellite=2Fsummary", "--type", "extenUpdate"], [true, false, true, true]),
+            (&["--entity", "201"], [true, true, false, true]),
+            (&["--entity", "401"], [false, true, false, true]),
+            (&["--entity", "20", "--entity", "1"], [false, false, false, true]),
+            (&["--entity", "201", "--type", "queueMemberUpdate"], [false, true, false, true]),
+        ] {
+            let found =
+                [exten, member, summary, gap].map(|(ty, name, subject)| wants(line, ty, name, subject));
+            assert_eq!(found, wanted, "{line:?}");
+        }
+    }
+}

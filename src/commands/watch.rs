@@ -1,0 +1,127 @@
+//! A look at a PBX beside the bridge: a login and a session of its own, on a line in memory alone.
+//!
+//! The session is of no type, so it takes nobody's place. What fails before it is live ends the command, as one-shot
+//! commands do; from then on it comes back by itself, and tells of the gap.
+
+use std::time::Duration;
+
+use tokio::{task::JoinHandle, time::timeout};
+
+use crate::{
+    app,
+    auth::Account,
+    event::{JournalId, Record, SourceId},
+    exit::Exit,
+    health::{Board, State},
+    journal::{Journal, Reader, Settled},
+    request::Call,
+    session::{self, config::Config as Source, config::UaType},
+    shutdown::Stop,
+};
+
+/// A terminal that stands still must not make the PBX keep our backlog: so much waits here, and then the oldest goes.
+const MEMORY: usize = 16 * 1024 * 1024;
+/// A logout that takes longer is left to the token's own end.
+const LOGOUT: Duration = Duration::from_secs(5);
+/// How soon a session that fails is noticed.
+const LOOK: Duration = Duration::from_millis(50);
+/// Records taken at a time.
+const MOST: usize = 256;
+const PART: &str = "source";
+
+/// Why there is nothing more to see.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}")]
+pub(super) struct Ended {
+    pub(super) exit: Exit,
+    reason: String,
+}
+
+impl Ended {
+    pub(super) fn new(exit: Exit, reason: impl Into<String>) -> Self {
+        Self { exit, reason: reason.into() }
+    }
+
+    /// The same, of this source.
+    pub(super) fn of(self, source: &str) -> Self {
+        Self { reason: format!("sources.{source}: {}", self.reason), ..self }
+    }
+}
+
+/// A session that is watched.
+pub(super) struct Watch {
+    reader: Reader,
+    account: Account,
+    stop: Stop,
+    board: Board,
+    session: JoinHandle<()>,
+    live: bool,
+    /// Nobody calls; the session listens all the same.
+    _retry: Call,
+}
+
+impl Watch {
+    /// Logs in, and starts the session.
+    pub(super) async fn open(name: &str, source: &Source) -> Result<Self, Ended> {
+        let config = Source { ua_type: UaType::None, publish_action_nethlink: false, ..source.clone() };
+        let account = app::account(&config).map_err(|problem| Ended::new(Exit::Config, problem))?;
+        // The session's own attempts never end; this one does, and the session goes on with its token.
+        if let Err(error) = account.grant().await {
+            account.logout(LOGOUT).await;
+            return Err(Ended::new((&error).into(), error.to_string()));
+        }
+        let journal = Journal::memory(MEMORY, &[name.to_owned()], &[String::new()]);
+        let (board, stop, retry) = (Board::default(), Stop::default(), Call::default());
+        let session = session::Source {
+            id: SourceId(0),
+            config,
+            account: account.clone(),
+            journal: journal.clone(),
+            health: board.component(PART.to_owned()),
+            stop: stop.clone(),
+            retry: retry.listen(),
+        };
+        let session = tokio::spawn(session::run(session));
+        Ok(Self { reader: journal.reader(0), account, stop, board, session, live: false, _retry: retry })
+    }
+
+    /// Whose numbers the records have.
+    pub(super) fn journal(&self) -> JournalId {
+        self.reader.journal().id()
+    }
+
+    /// The records that have come. Cancel safe.
+    pub(super) async fn next(&mut self) -> Result<Vec<Record>, Ended> {
+        loop {
+            if !self.live {
+                match self.board.snapshot().remove(PART).map(|health| health.state) {
+                    Some(State::Active) => self.live = true,
+                    Some(State::Failing { reason }) => return Err(Ended::new(Exit::Unavailable, reason)),
+                    Some(State::Pending) | None => {}
+                }
+            }
+            let mut records = Vec::new();
+            self.reader.read(MOST, &mut records).await;
+            if !records.is_empty() {
+                let settled =
+                    |record: &Record| (record.position, record.source, record.seq, Settled::Published);
+                self.reader.settle(records.iter().map(settled));
+                return Ok(records);
+            }
+            tokio::select! {
+                () = self.reader.ready() => {}
+                _ = &mut self.session => return Err(Ended::new(Exit::Internal, "the session's task ended unasked")),
+                () = tokio::time::sleep(LOOK), if !self.live => {}
+            }
+        }
+    }
+
+    /// Ends the session and logs out.
+    pub(super) async fn close(mut self) {
+        self.stop.end_sessions();
+        if !self.session.is_finished() {
+            let _ = timeout(LOGOUT, &mut self.session).await;
+        }
+        self.account.logout(LOGOUT).await;
+    }
+}
