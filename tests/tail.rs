@@ -4,6 +4,8 @@
 #[path = "support/bridge.rs"]
 #[allow(dead_code, reason = "each test file uses its part")]
 mod bridge;
+#[path = "support/nats.rs"]
+mod nats;
 #[path = "support/simulator.rs"]
 mod simulator;
 
@@ -211,6 +213,61 @@ async fn record_masks_unless_told_and_never_keeps_links_with_passwords() {
             assert!(text.contains(r#""args":["0721555xxx", {"n":1e999}]}"#), "{text}");
         }
         assert_eq!(pbx.tokens(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tail_listens_to_the_bus_in_either_content_mode() {
+    let nats = nats::Nats::start("").await;
+    let pbx = start_with(pbx()).await;
+    let dir = tempfile::tempdir().unwrap();
+    let bus = |mode: &str| {
+        format!(
+            "[sinks.bus]\ntype = \"nats\"\nservers = [\"{}\"]\ncontent_mode = \"{mode}\"\nheartbeat = \"1s\"",
+            nats.url()
+        )
+    };
+    for mode in ["binary", "structured"] {
+        let config = config(dir.path(), pbx.url().as_str(), &bus(mode));
+        let mut pretty = tool(&config, &["tail", "--sink", "bus", "--pretty"]);
+        let mut json = tool(&config, &["tail", "--sink", "bus", "--reveal", "--json", "--source", "pbx1"]);
+        let mut service = Bridge::start(dir.path(), &std::fs::read_to_string(&config).unwrap());
+        connected(&pbx, 1).await;
+        // Until both have subscribed.
+        let deadline = tokio::time::Instant::now() + simulator::DEADLINE;
+        while !(pretty.output().contains("ready") && json.output().contains("ready")) {
+            assert!(tokio::time::Instant::now() < deadline, "{}{}", pretty.output(), json.output());
+            pbx.emit("ready", "");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        pbx.emit("extenUpdate", CALL);
+        pbx.emit("satellite/summary", r#"{"n":1e999,  "a":"0721555444"}"#);
+        pretty.says("201 Ada Neri   busy  ← 0721555xxx xxx, talking").await;
+        pretty.says("satellite/summary").await;
+        json.says(CALL).await;
+        json.says(r#""ctievent":"satellite/summary","data":{"n":1e999,  "a":"0721555444"}}"#).await;
+        assert_eq!(service.stop().await, Some(0));
+        pretty.says("* pbx1     stopping").await;
+        without(&pretty.output(), &PLANTED);
+        for output in [pretty.output(), json.output()] {
+            without(&output, &SECRETS);
+            without(&output, &["heartbeat"]);
+        }
+        let numbers: Vec<u64> = events(&json.output().replace("1e999", "1"))
+            .iter()
+            .map(|event| event["sequence"].as_str().unwrap().parse().unwrap())
+            .collect();
+        assert!(
+            numbers.windows(2).all(|pair| pair[1] == pair[0] + 1),
+            "in order, and nothing twice: {numbers:?}"
+        );
+        assert_eq!((pretty.stop().await, json.stop().await), (Some(0), Some(0)));
+    }
+    let config = config(dir.path(), pbx.url().as_str(), &bus("binary"));
+    drop(nats);
+    for (args, code) in [(["--sink", "bus"], 69), (["--sink", "out"], 64), (["--sink", "nobody"], 64)] {
+        let output = program().arg("tail").args(args).arg("--config").arg(&config).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
     }
 }
 

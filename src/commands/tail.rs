@@ -6,6 +6,8 @@ use std::{
 };
 
 use super::watch::{Ended, Watch};
+#[cfg(feature = "nats")]
+use crate::sink::nats::Listening;
 use crate::{
     cli,
     config::{self, Config, Flags},
@@ -15,6 +17,7 @@ use crate::{
     shutdown::Signals,
     sink::{
         SinkError,
+        config::Kind,
         stdout::{Lines, config::Format},
     },
     telemetry,
@@ -29,6 +32,9 @@ pub struct Args {
     /// The source to watch; may be left out if there is only one
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
+    /// Listen to what the bridge publishes to this sink, instead of to the PBX
+    #[arg(long, value_name = "NAME")]
+    sink: Option<String>,
     /// Only events of this name; repeatable. What the bridge says itself is shown in any case
     #[arg(long = "type", value_name = "EVENT")]
     types: Vec<String>,
@@ -78,7 +84,52 @@ impl Args {
             profile: if self.reveal { Profile::Open } else { Profile::Outside },
             args: self,
         };
-        self.watch_pbx(config, screen, &mut signals).await
+        match &self.sink {
+            None => self.watch_pbx(config, screen, &mut signals).await,
+            Some(name) => {
+                let ended = tokio::select! {
+                    ended = self.watch_bus(config, name, screen) => ended,
+                    _ = signals.next() => Ok(()),
+                };
+                ended.or_else(Ended::unless_clean)
+            }
+        }
+    }
+
+    #[cfg_attr(
+        not(feature = "nats"),
+        allow(clippy::unused_async, reason = "no sink can be listened to then")
+    )]
+    async fn watch_bus(&self, config: &Config, name: &str, screen: Screen<'_>) -> Result<(), Ended> {
+        let usage = |problem: String| Ended::new(Exit::Usage, problem);
+        let sink = config.sinks.get(name).ok_or_else(|| {
+            let known: Vec<&str> = config.sinks.keys().map(String::as_str).collect();
+            usage(format!("there is no sink {name:?}: the configuration has {}", known.join(", ")))
+        })?;
+        let sources: Vec<String> = match &self.source {
+            None => config.sources.keys().cloned().collect(),
+            named => vec![super::one_source(config, named.as_deref()).map_err(usage)?.0.to_owned()],
+        };
+        match &sink.kind {
+            #[cfg(feature = "nats")]
+            Kind::Nats(nats) => {
+                let mut screen = screen;
+                let failed =
+                    |error: SinkError| Ended::new(Exit::Unavailable, format!("sinks.{name}: {error}"));
+                let mut listening = Listening::open(nats, &sources).await.map_err(failed)?;
+                loop {
+                    for received in listening.next().await.map_err(failed)? {
+                        screen.show(received.event()).await?;
+                    }
+                }
+            }
+            Kind::Stdout(_) => {
+                let _ = (sources, screen);
+                Err(usage(format!(
+                    "sinks.{name} is standard output: name a sink of another type, or leave --sink out"
+                )))
+            }
+        }
     }
 
     async fn watch_pbx(
@@ -111,7 +162,7 @@ impl Args {
             _ = signals.next() => Ok(()),
         };
         watch.close().await;
-        ended.or_else(|ended: Ended| if ended.exit == Exit::Clean { Ok(()) } else { Err(ended.of(name)) })
+        ended.or_else(Ended::unless_clean).map_err(|ended| ended.of(name))
     }
 
     /// Whether it was asked for.

@@ -42,6 +42,11 @@ impl Ended {
         Self { exit, reason: reason.into() }
     }
 
+    /// A clean end is none to speak of.
+    pub(super) fn unless_clean(self) -> Result<(), Self> {
+        if self.exit == Exit::Clean { Ok(()) } else { Err(self) }
+    }
+
     /// The same, of this source.
     pub(super) fn of(self, source: &str) -> Self {
         Self { reason: format!("sources.{source}: {}", self.reason), ..self }

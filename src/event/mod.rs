@@ -8,6 +8,7 @@ mod identity;
 mod json;
 mod name;
 mod notice;
+mod received;
 mod record;
 
 pub use catalogue::{Entity, Kind, STATE_EVENTS, entity};
@@ -16,4 +17,5 @@ pub use cloudevent::{Attribute, CloudEvent, Mark, structured};
 pub use identity::{JournalId, Position, Seq, SourceId};
 pub use name::{NONE, entity_token, escape, slug};
 pub use notice::{EndReason, GapReason, LossReason, Notice};
+pub use received::{Received, parse_structured};
 pub use record::{Body, Origin, Record, Told};

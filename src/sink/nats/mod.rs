@@ -12,11 +12,13 @@ mod events;
 mod headers;
 mod jetstream;
 mod link;
+mod listen;
 
 use self::{config::Config, connect::Servers};
 pub use self::{
     jetstream::{JetStream, Publisher},
     link::Connection,
+    listen::Listening,
 };
 use super::{Sink, SinkError, Tail, config::ContentMode};
 
