@@ -3,7 +3,6 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use async_nats::{Client, HeaderMap, Message, Subscriber};
-use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _, stream::SelectAll};
 
 use super::{config::Config, connect::Servers, events::Events};
@@ -97,16 +96,16 @@ fn decode(value: &str) -> String {
     let mut out = Vec::with_capacity(value.len());
     let mut rest = value.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
-        let hex = after.get(..2).filter(|_| byte == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
-        if let Some(Ok(decoded)) = hex.map(|hex| u8::from_str_radix(hex, 16)) {
-            out.push(decoded);
+        let hex = after.get(..2).filter(|_| byte == b'%');
+        if let Some(decoded) = hex.and_then(|hex| data_encoding::HEXUPPER_PERMISSIVE.decode(hex).ok()) {
+            out.extend(decoded);
             rest = after.get(2..).unwrap_or_default();
         } else {
             out.push(byte);
             rest = after;
         }
     }
-    String::from_utf8_lossy(&Bytes::from(out)).into_owned()
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 #[cfg(test)]
@@ -129,8 +128,8 @@ mod tests {
 
     #[test]
     fn decodes_what_the_binding_encodes() {
-        assert_eq!(decode("Euro%20%E2%82%AC%25"), "Euro € %");
+        assert_eq!(decode("Euro%20%E2%82%AC%20%25"), "Euro € %");
         assert_eq!(decode("100%"), "100%");
-        assert_eq!(decode("%zz%4"), "%zz%4");
+        assert_eq!(decode("%zz%+4%4"), "%zz%+4%4");
     }
 }
