@@ -15,7 +15,7 @@ const SHOWN: usize = 160;
 const LEAST: usize = 24;
 /// The columns of source and name; what is longer moves the rest.
 const SOURCE: usize = 8;
-const NAME: usize = 18;
+const NAME: usize = 22;
 
 /// How lines look.
 #[derive(Debug, Clone)]
@@ -121,7 +121,11 @@ mod tests {
     use crate::event::{JournalId, Mark, Seq};
 
     fn line(ty: &str, subject: Option<&str>, data: &str) -> String {
-        let printer = Printer { colours: false, columns: Some(103), zone: TimeZone::UTC };
+        painted(false, ty, subject, data)
+    }
+
+    fn painted(colours: bool, ty: &str, subject: Option<&str>, data: &str) -> String {
+        let printer = Printer { colours, columns: Some(107), zone: TimeZone::UTC };
         let event = CloudEvent {
             journal: JournalId::draw(),
             mark: Mark::Numbered { seq: Seq(2), prev: Seq(1) },
@@ -149,7 +153,7 @@ mod tests {
         );
         assert_eq!(
             line("cti.event.extenUpdate.v1", Some("extension/201"), call),
-            "10:00:00.500   pbx1     extenUpdate        201 Ada Neri   busy  → 0721000xxx xxx, talking, queue 401, …"
+            "10:00:00.500   pbx1     extenUpdate            201 Ada Neri   busy  → 0721000xxx xxx, talking, queue 401, …"
         );
     }
 
@@ -157,12 +161,12 @@ mod tests {
     fn an_unknown_event_is_its_json_and_a_loss_is_marked() {
         assert_eq!(
             line("cti.event.newThing.v1", None, r#"{"a":1}"#),
-            "10:00:00.500   pbx1     newThing           -              {\"a\":1}"
+            "10:00:00.500   pbx1     newThing               -              {\"a\":1}"
         );
         let gap = r#"{"reason":"disconnected","from":"2026-11-24T09:59:00Z","to":"2026-11-24T10:00:00Z","certain":false}"#;
         assert_eq!(
             line("cti.bridge.gap.v1", None, gap),
-            "10:00:00.500 ! pbx1     gap                -              may have missed events from 09:59:00.000 to …"
+            "10:00:00.500 ! pbx1     gap                    -              may have missed events from 09:59:00.000 to …"
         );
     }
 
@@ -173,6 +177,18 @@ mod tests {
         let hostile = r#"{"exten":"2\u001b[31m01","name":"\u009b\r\n","status":"\u0007"}"#;
         let shown = line("cti.event.extenUpdate.v1", None, hostile);
         assert!(!shown.contains(char::is_control), "{shown:?}");
+    }
+
+    #[test]
+    fn colours_frame_what_is_shown_and_are_all_that_acts_on_a_terminal() {
+        let hostile = r#"{"exten":"201","name":"\u001b[31mAda","status":"busy\u001b]0;x\u0007"}"#;
+        let ty = "cti.event.extenUpdate.v1";
+        let mut shown = painted(true, ty, None, hostile);
+        assert!(shown.contains("\u{1b}[36m"), "{shown:?}");
+        for code in ["0", "1", "2", "36"] {
+            shown = shown.replace(&format!("\u{1b}[{code}m"), "");
+        }
+        assert_eq!(shown, line(ty, None, hostile));
     }
 
     #[test]
