@@ -56,6 +56,20 @@ impl Identity {
     pub(crate) fn path(dir: &Path) -> std::path::PathBuf {
         dir.join(NAME)
     }
+
+    /// Adds those that are new; nobody is ever removed.
+    pub(crate) fn admit(&mut self, sources: &[String], sinks: &[String]) {
+        for name in sources {
+            if !self.sources.iter().any(|source| source.name == *name) {
+                self.sources.push(Source { name: name.clone(), reserved: Seq(0), seen: None });
+            }
+        }
+        for name in sinks {
+            if !self.sinks.contains(name) {
+                self.sinks.push(name.clone());
+            }
+        }
+    }
 }
 
 mod as_text {
