@@ -277,16 +277,20 @@ impl Running {
     }
 }
 
-/// The account of one source. Reads files, connects to nothing. The error is a sentence with the remedy.
-pub(crate) fn account(config: &session::config::Config) -> Result<Account, String> {
-    let client = api::Client::new(api::Config {
+/// The API of one source. Reads files, connects to nothing.
+pub(crate) fn client(config: &session::config::Config) -> Result<api::Client, api::ApiError> {
+    api::Client::new(api::Config {
         base: config.base.clone(),
         trust: config.trust.clone(),
         proxy: config.proxy.as_ref().map(|proxy| proxy.with_user_info().clone()),
         connect_timeout: config.connect_timeout,
         request_timeout: config.request_timeout,
     })
-    .map_err(|error| error.to_string())?;
+}
+
+/// The account of one source. Reads files, connects to nothing. The error is a sentence with the remedy.
+pub(crate) fn account(config: &session::config::Config) -> Result<Account, String> {
+    let client = client(config).map_err(|error| error.to_string())?;
     let credentials = auth::Config {
         username: config.username.clone(),
         password: config.password.clone(),

@@ -8,7 +8,7 @@ use crate::{commands, config::Flags, exit::Exit};
 
 const AFTER: &str = "\
 Exit codes: 0 clean, 64 command line, 69 PBX or broker can't be reached, 70 internal, 73 the journal can't be used, \
-75 stopped with undelivered events, 77 credentials refused, 78 configuration.
+75 stopped with undelivered events, 77 credentials refused, 78 configuration; `check --help` has its own.
 A look without a PBX: cti-bridge demo --pretty";
 
 /// Republishes every event of a NethVoice telephone system on NATS, in order and without silent loss.
@@ -33,6 +33,7 @@ pub enum Command {
         #[command(flatten)]
         flags: Flags,
     },
+    Check(commands::check::Args),
     Demo(commands::demo::Args),
     Simulate(commands::simulate::Args),
     Journal(commands::journal::Args),
@@ -52,6 +53,9 @@ impl Cli {
                 // A closed pipe is no fault of ours.
                 commands::config::run(&args, &flags, &mut io::stdout(), &mut io::stderr())
                     .unwrap_or(Exit::Clean)
+            }
+            Command::Check(args) => {
+                commands::check::run(&args, &mut io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)
             }
             Command::Demo(args) => commands::demo::run(&args),
             Command::Simulate(args) => commands::simulate::run(&args),

@@ -24,11 +24,13 @@
 //! | [`route`] | record → verdict: destination, filtered or set aside |
 //! | [`sink`] | the sink contract, its one driver, and the sinks |
 //! | [`telemetry`] | logs |
+//! | [`check`] | the chain walked once, each stage with its verdict and remedy |
 //! | [`simulator`] | a PBX that speaks the real protocol, with faults on demand |
 
 pub mod api;
 pub mod app;
 pub mod auth;
+pub mod check;
 pub mod cli;
 pub mod commands;
 pub mod config;

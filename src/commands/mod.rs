@@ -1,5 +1,6 @@
 //! One file per subcommand: its arguments, and what it does.
 
+pub mod check;
 pub mod config;
 pub mod demo;
 pub mod journal;

@@ -23,7 +23,7 @@ mod environment;
 mod file;
 mod flags;
 mod layers;
-pub(crate) mod name;
+mod name;
 mod origin;
 mod problem;
 mod quantity;
@@ -35,6 +35,7 @@ mod setting;
 
 pub use address::{Address, UserInfo};
 pub use flags::{Assignment, Flags};
+pub(crate) use name::nearest;
 pub use origin::Origin;
 pub use problem::{Problem, Problems};
 pub use quantity::{Age, Delay, Interval, Size, Span};

@@ -10,6 +10,7 @@ use std::{
     os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 
 /// An open file. Appending has one user at a time; reading may happen beside it.
@@ -179,10 +180,16 @@ impl Fs for Disk {
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Box::new(DiskLock { _file: file }))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
+        // `check` has it for a moment, to see whether a bridge has.
+        let mut again = 5;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(Box::new(DiskLock { _file: file }))),
+                Err(TryLockError::WouldBlock) if again > 0 => again -= 1,
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 

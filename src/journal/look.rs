@@ -10,9 +10,13 @@ use bytesize::ByteSize;
 
 use super::{
     config::Disk,
-    disk::open::{OpenError, default_bound, read_only},
+    disk::{
+        identity::Identity,
+        open::{OpenError, default_bound, read_only},
+    },
     fs::{Disk as FileSystem, Fs as _, Room},
 };
+use crate::event::JournalId;
 
 /// Below this not even the first segments find room.
 const LEAST: u64 = 32 << 20;
@@ -28,6 +32,8 @@ pub struct Look {
     pub bound: u64,
     /// How much it takes.
     pub used: u64,
+    /// Its name, if it has one already.
+    pub journal: Option<JournalId>,
 }
 
 /// Who has the journal.
@@ -53,7 +59,7 @@ pub fn look(config: &Disk) -> Result<Look, OpenError> {
     let room = FileSystem.room(&place).map_err(at(&place))?;
     let bound = config.max_bytes.unwrap_or_else(|| default_bound(room));
     if place != *dir || !dir.join("segments").exists() {
-        return enough(Look { standing: Standing::New, room, bound, used: 0 }, dir);
+        return enough(Look { standing: Standing::New, room, bound, used: 0, journal: None }, dir);
     }
     let standing = if is_locked(&dir.join("lock")).map_err(at(dir))? {
         Standing::InUse
@@ -67,7 +73,8 @@ pub fn look(config: &Disk) -> Result<Look, OpenError> {
         // A running bridge may have removed it by now.
         used += entry.and_then(|entry| entry.metadata()).map_or(0, |found| found.len());
     }
-    enough(Look { standing, room, bound, used }, dir)
+    let journal = Identity::read(&FileSystem, dir).ok().map(|identity| identity.journal);
+    enough(Look { standing, room, bound, used, journal }, dir)
 }
 
 /// What to say of a volume that can't take all that the journal may grow to. The figures in it don't change with each

@@ -1,13 +1,12 @@
 //! One attempt: token, socket, login.
 
 use jiff::Timestamp;
-use secrecy::ExposeSecret as _;
-use serde::Serialize;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
     Input,
     frames::{Control, control, end_reason},
+    login::{LoginError, login},
     supervisor::Supervisor,
 };
 use crate::{
@@ -56,24 +55,11 @@ impl Supervisor {
     }
 
     pub(super) async fn log_in(&mut self) {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Login<'a> {
-            access_key_id: &'a str,
-            token: &'a str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            ua_type: Option<&'static str>,
-        }
         self.due = Instant::now() + self.source.config.login_timeout;
         self.operator = false;
         let (Some(grant), Some(socket)) = (&self.grant, &mut self.socket) else { return };
-        let login = Login {
-            access_key_id: &grant.username,
-            token: grant.token.secret().expose_secret(),
-            ua_type: self.source.config.ua_type.word(),
-        };
-        // Text of three strings: that can't fail. A write that fails is seen by the next read.
-        let login = serde_json::to_string(&login).unwrap_or_default();
+        let login = login(grant, self.source.config.ua_type);
+        // A write that fails is seen by the next read.
         if let Err(closed) = socket.emit("login", Some(&login)).await {
             self.detail = closed.to_string();
         }
@@ -87,35 +73,29 @@ impl Supervisor {
             let incoming = tokio::select! {
                 incoming = socket.next() => incoming,
                 () = sleep_until(self.due) => {
-                    self.detail = String::from("the PBX does not answer the login of the session: logging in anew");
+                    self.detail = LoginError::Unanswered(self.source.config.login_timeout).to_string();
                     return Input::Unanswered;
                 }
             };
             let (detail, input) = match incoming {
                 Ok(Incoming::Event(frame)) => match control(&frame) {
                     Some(Control::Accepted) => return Input::Accepted,
-                    Some(Control::Refused) => {
-                        ("the PBX refuses the session's token: logging in anew".to_owned(), Input::Refused)
-                    }
+                    Some(Control::Refused) => (LoginError::Refused.to_string(), Input::Refused),
                     // Meant for sessions that are live.
                     Some(Control::TakenOver | Control::ServerReloaded) => continue,
                     None if self.held.len() < HELD => {
                         self.held.push(frame);
                         continue;
                     }
-                    None => (
-                        "the PBX sends events and does not answer the login".to_owned(),
-                        Input::Ended(EndReason::Internal),
-                    ),
+                    None => (LoginError::Flooded.to_string(), Input::Ended(EndReason::Internal)),
                 },
                 Ok(Incoming::Bad(bad)) => {
                     self.source.journal.bad_frame(self.source.id, &bad);
                     continue;
                 }
-                Ok(Incoming::Disconnected) => (
-                    "the PBX ended the Socket.IO session before the login was answered".to_owned(),
-                    Input::Ended(EndReason::NamespaceClosed),
-                ),
+                Ok(Incoming::Disconnected) => {
+                    (LoginError::NamespaceClosed.to_string(), Input::Ended(EndReason::NamespaceClosed))
+                }
                 Err(closed) => (closed.to_string(), Input::Ended(end_reason(&closed))),
             };
             self.detail = detail;

@@ -18,7 +18,7 @@ pub(super) enum Taken {
 }
 
 /// The session's own control events.
-pub(super) enum Control {
+pub(crate) enum Control {
     Accepted,
     Refused,
     TakenOver,
@@ -70,7 +70,7 @@ pub(super) fn take(
     }
 }
 
-pub(super) fn control(frame: &Frame) -> Option<Control> {
+pub(crate) fn control(frame: &Frame) -> Option<Control> {
     match &*frame.name() {
         b"authe_ok" => Some(Control::Accepted),
         b"401" => Some(Control::Refused),

@@ -10,8 +10,9 @@
 mod attempt;
 pub mod config;
 mod feed;
-mod frames;
+pub(crate) mod frames;
 mod live;
+pub(crate) mod login;
 mod sight;
 mod state;
 mod supervisor;

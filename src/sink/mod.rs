@@ -223,5 +223,46 @@ pub async fn read_back(
     }
 }
 
+/// What a look at a sink found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Looked {
+    /// How things are.
+    pub message: String,
+    /// What somebody should see to, with the remedy.
+    pub warnings: Vec<String>,
+}
+
+/// A sink that is tried out without its events, for `check`.
+#[derive(Debug)]
+pub enum Probe {
+    /// NATS, in either mode.
+    #[cfg(feature = "nats")]
+    Nats(Box<nats::Probe>),
+    /// Standard output.
+    Stdout,
+}
+
+impl Probe {
+    /// Reaches the sink.
+    pub async fn connect(
+        config: &config::Config,
+        sources: &[String],
+        instance: &str,
+    ) -> Result<(Self, Looked), SinkError> {
+        match &config.kind {
+            #[cfg(feature = "nats")]
+            config::Kind::Nats(nats) => {
+                let (probe, looked) = nats::Probe::connect(nats, sources, instance).await?;
+                Ok((Self::Nats(Box::new(probe)), looked))
+            }
+            config::Kind::Stdout(_) => {
+                let _ = (sources, instance);
+                let message = "standard output: there is nothing to reach".to_owned();
+                Ok((Self::Stdout, Looked { message, warnings: Vec::new() }))
+            }
+        }
+    }
+}
+
 /// How long a driver waits after an error only an operator can mend.
 const SLOW: Duration = Duration::from_secs(30);

@@ -6,10 +6,20 @@ use jiff::Timestamp;
 
 use super::{Driver, SinkError, Stored, Tail};
 use crate::{
-    event::{LossReason, Notice, Position, Seq, SourceId},
+    event::{JournalId, LossReason, Notice, Position, Seq, SourceId},
     journal::{Cursor, Search, Settled},
     route::Verdict,
 };
+
+/// The lane was last written by another journal than ours, which may be still to be begun.
+pub(super) fn foreign(theirs: JournalId, ours: Option<JournalId>) -> SinkError {
+    let ours = ours.map_or_else(|| "a new one".to_owned(), |ours| ours.to_string());
+    SinkError::Operator(format!(
+        "the lane was last written by the journal {theirs}, and this one is {ours}: two bridges share a name, or this \
+         one's journal was lost. Give each bridge its own `instance` (or `stream`); if the other one is gone \
+         for good, set `adopt = \"{theirs}\"`"
+    ))
+}
 
 impl Driver {
     /// Moves the cursor to where the broker's lane ends, and the reader with it.
@@ -30,14 +40,7 @@ impl Driver {
             if self.options.adopt == Some(stored.journal) {
                 return Ok(());
             }
-            return Err(SinkError::Operator(format!(
-                "the lane was last written by the journal {}, and this one is {}: two bridges share a name, or this \
-                 one's journal was lost. Give each bridge its own `instance` (or `stream`); if the other one is gone \
-                 for good, set `adopt = \"{}\"`",
-                stored.journal,
-                journal.id(),
-                stored.journal
-            )));
+            return Err(foreign(stored.journal, Some(journal.id())));
         }
         let Some(source) = journal.source(&stored.source) else {
             return Err(SinkError::Operator(format!(

@@ -46,7 +46,7 @@ impl Client {
 }
 
 /// Whole days from `now` to the end.
-fn days_left(ends: Timestamp, now: Timestamp) -> i64 {
+pub(crate) fn days_left(ends: Timestamp, now: Timestamp) -> i64 {
     ends.duration_since(now).as_hours().div_euclid(24)
 }
 

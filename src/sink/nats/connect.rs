@@ -56,6 +56,11 @@ impl Servers {
     pub(super) async fn connect(&self, allow: String) -> Result<Connected, SinkError> {
         let server =
             self.next_server().ok_or_else(|| SinkError::Operator("`servers` is empty".to_owned()))?;
+        self.connect_to(server, allow).await
+    }
+
+    /// Connects to this one.
+    pub(super) async fn connect_to(&self, server: &Address, allow: String) -> Result<Connected, SinkError> {
         let events = Arc::new(Events::new(server.to_string(), allow));
         let options = self.options(server, &events)?;
         let address = ServerAddr::from_url(server.url().clone())

@@ -13,12 +13,14 @@ mod headers;
 mod jetstream;
 mod link;
 mod listen;
+mod probe;
 
 use self::{config::Config, connect::Servers};
 pub use self::{
     jetstream::{JetStream, Publisher},
     link::Connection,
     listen::Listening,
+    probe::Probe,
 };
 use super::{Sink, SinkError, Tail, config::ContentMode};
 
@@ -36,12 +38,14 @@ impl Nats {
     }
 }
 
+/// The end of the sentence on a permission that is missing.
+const ALLOW: &str = "to publish the subjects of `subject` and _INBOX.>, and to subscribe to _INBOX.>";
+
 impl Sink for Nats {
     type Link = Connection;
 
     async fn open(&self) -> Result<(Connection, Tail), SinkError> {
-        let allow = "to publish the subjects of `subject` and _INBOX.>, and to subscribe to _INBOX.>";
-        let connected = self.servers.connect(allow.to_owned()).await?;
+        let connected = self.servers.connect(ALLOW.to_owned()).await?;
         Ok((Connection::open(connected, self.content_mode).await?, Tail::Unknown))
     }
 }

@@ -23,6 +23,7 @@ mod draft;
 mod findings;
 mod flight;
 mod link;
+mod look;
 mod read_back;
 mod shared;
 mod stream;
@@ -31,6 +32,7 @@ mod tail;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use self::link::Publisher;
+pub(super) use self::look::permitted;
 use self::{api::Api, findings::Finding, shared::Shared, stream::Ours};
 use super::{
     config::{self, Config},

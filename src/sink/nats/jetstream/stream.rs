@@ -92,13 +92,7 @@ pub(super) async fn prepare(
             tracing::info!(stream = name, "created the stream");
             info
         }
-        None => {
-            return Err(SinkError::Operator(format!(
-                "{} has no stream {name}, and `create_stream` is off: switch it on, or run `nats stream add {name} --subjects={}`",
-                api.connected.server,
-                ours.subjects.join(",")
-            )));
-        }
+        None => return Err(absent(api, ours)),
     };
     let info = if settings.create && !missing(&info.config, ours).is_empty() {
         widen(api, info, ours).await?
@@ -109,6 +103,35 @@ pub(super) async fn prepare(
         findings(&info.config, ours).into_iter().partition(|finding| finding.fatal);
     refuse(api, name, fatal)?;
     Ok((info, unwise))
+}
+
+fn absent(api: &Api<'_>, ours: &Ours) -> SinkError {
+    let name = &ours.stream;
+    SinkError::Operator(format!(
+        "{} has no stream {name}, and `create_stream` is off: switch it on, or run `nats stream add {name} --subjects={}`",
+        api.connected.server,
+        ours.subjects.join(",")
+    ))
+}
+
+/// What [`prepare`] would come to, without changing anything. None: there is no stream, and it would be created.
+pub(super) async fn inspect(
+    api: &Api<'_>,
+    settings: &config::Stream,
+    ours: &Ours,
+) -> Result<Option<(Info, Vec<String>, Vec<Finding>)>, SinkError> {
+    let Some(info) = api.info().await? else {
+        return if settings.create { Ok(None) } else { Err(absent(api, ours)) };
+    };
+    let mut config = info.config.clone();
+    let added = if settings.create { missing(&config, ours) } else { Vec::new() };
+    if !added.is_empty() {
+        config.subjects = widened(&config.subjects, &ours.subjects);
+    }
+    let (fatal, unwise): (Vec<_>, Vec<_>) =
+        findings(&config, ours).into_iter().partition(|finding| finding.fatal);
+    refuse(api, &ours.stream, fatal)?;
+    Ok(Some((info, added, unwise)))
 }
 
 fn refuse(api: &Api<'_>, name: &str, fatal: Vec<Finding>) -> Result<(), SinkError> {

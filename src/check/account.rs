@@ -1,0 +1,154 @@
+//! The account: the API, login, one-time password, user and profile.
+
+use std::{io::Write, time::Instant};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    report::Report,
+    step::{Fault, Found, Part, Stage},
+};
+use crate::{
+    api::{self, Right},
+    auth::{self, Account, AuthError, Claims, Grant},
+    exit::Exit,
+};
+
+/// Clocks further apart than this want attention: one-time passwords are good for about 90 s.
+const APART: SignedDuration = SignedDuration::from_secs(30);
+
+/// Whether there is a CTI API, and how far its clock is ahead of ours.
+pub(super) async fn probe(client: &api::Client) -> Result<(Option<SignedDuration>, Found), Fault> {
+    let date = client.probe().await?;
+    let ahead = date.map(|date| auth::skew(date, Timestamp::now()));
+    let mut found = Found::well(format!("{} answers", client.url()));
+    if let Some(ahead) = ahead {
+        found = found.detail("clockAheadSeconds", ahead.as_secs());
+        if ahead.abs() >= APART {
+            found = found.warn([format!(
+                "{}: let both follow NTP; times of events are this machine's",
+                clocks(ahead)
+            )]);
+        }
+    }
+    Ok((ahead, found))
+}
+
+fn clocks(ahead: SignedDuration) -> String {
+    match ahead.as_secs() {
+        0 => "the clocks of the PBX and of this machine agree".to_owned(),
+        seconds @ 1.. => format!("the PBX's clock is {seconds} s ahead of this machine's"),
+        seconds => format!("the PBX's clock is {} s behind this machine's", -seconds),
+    }
+}
+
+/// Logs in, and shows each of its stages as it is reached.
+pub(super) async fn login<W: Write>(
+    report: &mut Report<W>,
+    part: &Part,
+    account: &Account,
+    ahead: Option<SignedDuration>,
+) -> Result<Grant, Stage> {
+    let mut stages = account.stages();
+    stages.mark_unchanged();
+    let mut under_way = UnderWay { at: auth::Stage::Password, began: report.begin(part, Stage::Login) };
+    let grant = account.grant();
+    tokio::pin!(grant);
+    let outcome = loop {
+        tokio::select! {
+            biased;
+            outcome = &mut grant => break outcome,
+            Ok(()) = stages.changed() => {
+                let reached = *stages.borrow_and_update();
+                under_way.advance(report, part, reached, ahead);
+            }
+        }
+    };
+    let reached = *stages.borrow();
+    under_way.advance(report, part, reached, ahead);
+    match outcome {
+        Ok(grant) => {
+            // Without a proof of its own, as when a token was still at hand.
+            under_way.advance(report, part, auth::Stage::Proof, ahead);
+            let found = profile(&grant);
+            report.end((part, Stage::Profile), under_way.began, Ok(((), found)));
+            Ok(grant)
+        }
+        Err(error) => {
+            let stage = under_way.stage();
+            report.end::<()>((part, stage), under_way.began, Err(fault(&error)));
+            Err(stage)
+        }
+    }
+}
+
+/// The stage of the login that is shown as under way.
+struct UnderWay {
+    at: auth::Stage,
+    began: Instant,
+}
+
+impl UnderWay {
+    fn stage(&self) -> Stage {
+        match self.at {
+            auth::Stage::Password => Stage::Login,
+            auth::Stage::OneTimePassword => Stage::Otp,
+            auth::Stage::Proof => Stage::Profile,
+        }
+    }
+
+    /// Ends what lies before `reached`, and begins that.
+    fn advance<W: Write>(
+        &mut self,
+        report: &mut Report<W>,
+        part: &Part,
+        reached: auth::Stage,
+        ahead: Option<SignedDuration>,
+    ) {
+        use auth::Stage as At;
+        let found = match (self.at, reached) {
+            (At::Password, At::OneTimePassword | At::Proof) => {
+                Found::well("user name and password are taken")
+            }
+            (At::OneTimePassword, At::Proof) => taken(ahead),
+            _ => return,
+        };
+        report.end((part, self.stage()), self.began, Ok(((), found)));
+        if (self.at, reached) == (At::Password, At::Proof) {
+            let began = report.begin(part, Stage::Otp);
+            report.end((part, Stage::Otp), began, Ok(((), Found::well("the PBX asks for none"))));
+        }
+        self.at = reached;
+        self.began = report.begin(part, self.stage());
+    }
+}
+
+fn taken(ahead: Option<SignedDuration>) -> Found {
+    let Some(ahead) = ahead else { return Found::well("the one-time password is taken") };
+    let found = Found::well(format!("the one-time password is taken; {}", clocks(ahead)));
+    found.detail("clockAheadSeconds", ahead.as_secs())
+}
+
+/// A request that failed, rather than credentials that were refused, is told apart.
+fn fault(error: &AuthError) -> Fault {
+    let exit = Some(Exit::from(error)).filter(|exit| *exit != Exit::Refused);
+    Fault { exit, messages: vec![error.to_string()] }
+}
+
+fn profile(grant: &Grant) -> Found {
+    let api::Me { username, profile, rights, privacy } = &grant.me;
+    let user = username.as_deref().unwrap_or(&grant.username);
+    let name = profile.as_ref().map(|profile| profile.name.as_str());
+    let on: Vec<&str> = rights.iter().map(Right::as_str).collect();
+    let off: Vec<&str> = rights.missing().map(Right::as_str).collect();
+    let findings = grant.me.findings().into_iter().map(|finding| finding.sentence);
+    let found = Found::well(format!(
+        "user {user}, profile {}; it may see {}",
+        name.unwrap_or("none"),
+        if on.is_empty() { "no more than extensions".to_owned() } else { on.join(", ") }
+    ))
+    .warn(findings);
+    let found = found.detail("user", user).detail("profile", name).detail("privacy", *privacy);
+    let otp = grant.token.claims().is_some_and(|Claims { two_fa, .. }| *two_fa);
+    found.detail("rights", on).detail("missingRights", off).detail("twoFactor", otp)
+}

@@ -1,0 +1,242 @@
+//! `cti-bridge check`: walks the chain from the configuration to the sinks, and says what is wrong, with the remedy.
+//!
+//! ```text
+//! config → secrets → journal
+//! source: dns → tcp → tls ─┬▶ api → login → otp → profile ─┬▶ session → event
+//!                          └▶ websocket ───────────────────┘
+//! sink:   connect ─┬▶ stream
+//!                  └▶ publish
+//! ```
+//!
+//! **What it promises.** It calls what the running bridge calls, so both find the same and say it in the same words. Every
+//! step is bounded. A stage that failed skips those that need it, and nothing else. It may run beside a bridge and
+//! disturbs nothing: its session has no `uaType`, so it takes over nobody's; its token is its own and is logged out
+//! at the end; the journal is looked at, and a file of its own is written beside it and removed; no stream is created or
+//! changed; what it publishes is of class `status`.
+//!
+//! **What it does not do.** Retry, or mend anything.
+
+mod account;
+mod journal;
+mod net;
+mod report;
+mod session;
+mod sink;
+pub mod step;
+
+use std::{io::Write, sync::Mutex, time::Duration};
+
+pub use self::report::{Format, Report};
+use self::step::{Fault, Found, Part, Stage};
+use crate::{
+    app,
+    auth::Account,
+    config::{Config, Loaded, Problems},
+    session as sessions,
+};
+
+/// For what has no limit of its own.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// For the check's own token to be logged out.
+const LOGOUT: Duration = Duration::from_secs(5);
+
+/// What to walk.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    /// Only what needs no network.
+    pub offline: bool,
+    /// These sources; if neither these nor `sinks` are named, all.
+    pub sources: Vec<String>,
+    /// These sinks.
+    pub sinks: Vec<String>,
+    /// How long to wait for an event of each source; none: not at all.
+    pub wait: Option<Duration>,
+}
+
+/// The stages before there is a configuration. Yields it, or none when it can't be used.
+pub fn configuration<W: Write>(
+    report: &mut Report<W>,
+    load: impl FnOnce() -> Result<Loaded, Problems>,
+) -> Option<Config> {
+    let began = report.begin(&Part::Bridge, Stage::Config);
+    let loaded = load();
+    let sentences = |is_file: bool, problems: &Problems| -> Vec<String> {
+        problems.iter().filter(|problem| problem.is_file == is_file).map(ToString::to_string).collect()
+    };
+    let step = (&Part::Bridge, Stage::Config);
+    let files = match loaded {
+        Ok(loaded) => {
+            let (sources, sinks) = (loaded.config.sources.len(), loaded.config.sinks.len());
+            let file =
+                loaded.file.as_ref().map_or_else(|| "no file".to_owned(), |file| file.display().to_string());
+            let plural = |count: usize| if count == 1 { "" } else { "s" };
+            let found = Found::well(format!(
+                "{file}: {sources} source{}, {sinks} sink{}",
+                plural(sources),
+                plural(sinks)
+            ));
+            report.end(step, began, Ok(((), found.warn(loaded.warnings))));
+            Ok((loaded.config, Found::well("every file it names can be read")))
+        }
+        Err(problems) => {
+            let (settings, files) = (sentences(false, &problems), sentences(true, &problems));
+            if settings.is_empty() {
+                report.end(step, began, Ok(((), Found::well("its settings are right"))));
+            } else {
+                report.end::<()>(step, began, Err(Fault { exit: None, messages: settings }));
+            }
+            if files.is_empty() {
+                report.skip(&Part::Bridge, Stage::Secrets, "config");
+                return None;
+            }
+            Err(Fault { exit: None, messages: files })
+        }
+    };
+    let began = report.begin(&Part::Bridge, Stage::Secrets);
+    report.end((&Part::Bridge, Stage::Secrets), began, files)
+}
+
+/// Logs out on the way out, whichever way that is.
+#[derive(Debug, Default)]
+pub struct Guests(Mutex<Vec<Account>>);
+
+impl Guests {
+    fn add(&self, account: &Account) {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(account.clone());
+    }
+
+    /// Ends the tokens that the check got.
+    pub async fn leave(&self) {
+        let accounts = std::mem::take(&mut *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        for account in accounts {
+            account.logout(LOGOUT).await;
+        }
+    }
+}
+
+/// Everything after the configuration. Dropped at any time: then let the guests leave.
+pub async fn walk<W: Write>(report: &mut Report<W>, config: &Config, scope: &Scope, guests: &Guests) {
+    let began = report.begin(&Part::Bridge, Stage::Journal);
+    let place = journal::place(&config.journal).await;
+    let look = report.end((&Part::Bridge, Stage::Journal), began, place).flatten();
+    if scope.offline {
+        return;
+    }
+    let all = scope.sources.is_empty() && scope.sinks.is_empty();
+    for (name, settings) in config.sources.iter().filter(|(name, _)| all || scope.sources.contains(name)) {
+        source(report, &Part::Source(name.clone()), settings, scope.wait, guests).await;
+        guests.leave().await;
+    }
+    for (name, settings) in config.sinks.iter().filter(|(name, _)| all || scope.sinks.contains(name)) {
+        let part = Part::Sink(name.clone());
+        let journal = look.as_ref().and_then(|look| look.journal);
+        if sink::walk(report, &part, (name, config), journal).await.is_none() {
+            for stage in sink::stages(settings).iter().filter(|stage| **stage != Stage::Connect) {
+                report.skip(&part, *stage, Stage::Connect.name());
+            }
+        }
+    }
+}
+
+/// One source, from its name to its first event.
+async fn source<W: Write>(
+    report: &mut Report<W>,
+    part: &Part,
+    config: &sessions::config::Config,
+    wait: Option<Duration>,
+    guests: &Guests,
+) {
+    use Stage as S;
+
+    const CTI: [Stage; 7] = [S::Api, S::Login, S::Otp, S::Profile, S::Websocket, S::Session, S::Event];
+    let skip = |report: &mut Report<W>, stages: &[Stage], needs: Stage| {
+        for stage in stages.iter().filter(|stage| **stage != S::Event || wait.is_some()) {
+            report.skip(part, *stage, needs.name());
+        }
+    };
+    if let Err(failed) = way(report, part, config).await {
+        let is_secure = config.base.scheme() == "https";
+        let between =
+            [S::Tcp, S::Tls].into_iter().filter(|stage| *stage > failed && (is_secure || *stage != S::Tls));
+        skip(report, &between.chain(CTI).collect::<Vec<_>>(), failed);
+        return;
+    }
+    let grant = grant(report, part, config, guests, &skip).await;
+    let began = report.begin(part, S::Websocket);
+    let opened = session::open(config).await;
+    let socket = report.end((part, S::Websocket), began, opened);
+    let (Some(grant), Some(mut socket)) = (&grant, socket) else {
+        let needs = if grant.is_none() { S::Profile } else { S::Websocket };
+        skip(report, &[S::Session, S::Event], needs);
+        return;
+    };
+    let began = report.begin(part, S::Session);
+    let accepted = session::log_in(&mut socket, grant, config.login_timeout).await;
+    if report.end((part, S::Session), began, accepted).is_none() {
+        skip(report, &[S::Event], S::Session);
+    } else if let Some(wait) = wait {
+        let began = report.begin(part, S::Event);
+        let came = session::event(&mut socket, wait).await;
+        report.end((part, S::Event), began, came);
+    }
+    socket.close().await;
+}
+
+/// Name, connection, certificate; or which of them failed.
+async fn way<W: Write>(
+    report: &mut Report<W>,
+    part: &Part,
+    config: &sessions::config::Config,
+) -> Result<(), Stage> {
+    let (target, limits) = (config.target(), config.limits());
+    let began = report.begin(part, Stage::Dns);
+    let resolved = net::resolve(&target, &limits).await;
+    let addresses = report.end((part, Stage::Dns), began, resolved).ok_or(Stage::Dns)?;
+    let began = report.begin(part, Stage::Tcp);
+    let reached = net::reach(&target, &addresses, &limits).await;
+    let tcp = report.end((part, Stage::Tcp), began, reached).ok_or(Stage::Tcp)?;
+    if config.base.scheme() == "https" {
+        let began = report.begin(part, Stage::Tls);
+        let secured = net::secure(&target, tcp, &limits).await;
+        report.end((part, Stage::Tls), began, secured).ok_or(Stage::Tls)?;
+    }
+    Ok(())
+}
+
+/// The API, and a grant of the check's own.
+async fn grant<W: Write>(
+    report: &mut Report<W>,
+    part: &Part,
+    config: &sessions::config::Config,
+    guests: &Guests,
+    skip: &impl Fn(&mut Report<W>, &[Stage], Stage),
+) -> Option<crate::auth::Grant> {
+    let began = report.begin(part, Stage::Api);
+    let probed = match app::client(config) {
+        Ok(client) => account::probe(&client).await,
+        Err(error) => Err(error.into()),
+    };
+    let Some(ahead) = report.end((part, Stage::Api), began, probed) else {
+        skip(report, &[Stage::Login, Stage::Otp, Stage::Profile], Stage::Api);
+        return None;
+    };
+    let account = match app::account(config) {
+        Ok(account) => account,
+        Err(reason) => {
+            let began = report.begin(part, Stage::Login);
+            report.end::<()>((part, Stage::Login), began, Err(Fault { exit: None, messages: vec![reason] }));
+            skip(report, &[Stage::Otp, Stage::Profile], Stage::Login);
+            return None;
+        }
+    };
+    guests.add(&account);
+    match account::login(report, part, &account, ahead).await {
+        Ok(grant) => Some(grant),
+        Err(failed) => {
+            let after: Vec<Stage> =
+                [Stage::Otp, Stage::Profile].into_iter().filter(|stage| *stage > failed).collect();
+            skip(report, &after, failed);
+            None
+        }
+    }
+}

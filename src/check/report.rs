@@ -1,0 +1,256 @@
+//! What is shown: text for people, or JSON lines for programs.
+
+use std::{
+    fmt::Write as _,
+    io::Write,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Map, Value, json};
+
+use super::step::{Fault, Found, Outcome, Part, Stage, Step, Verdict};
+
+/// How to show it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A line per step when it ends; on a terminal also while it runs.
+    Text {
+        /// Lines can be overwritten.
+        terminal: bool,
+    },
+    /// A JSON object per step, and one at the end.
+    Json,
+}
+
+/// Shows steps as they come, and counts them. A reader that goes away ends no check.
+#[derive(Debug)]
+pub struct Report<W> {
+    out: W,
+    format: Format,
+    /// The sum so far.
+    pub outcome: Outcome,
+}
+
+/// Width of the part and the stage.
+const LABEL: usize = 24;
+
+impl<W: Write> Report<W> {
+    /// Writes to `out`.
+    pub fn new(out: W, format: Format) -> Self {
+        Self { out, format, outcome: Outcome::default() }
+    }
+
+    /// A step begins.
+    pub fn begin(&mut self, part: &Part, stage: Stage) -> Instant {
+        if let Format::Text { terminal: true } = self.format {
+            let _ = write!(self.out, "...   {}", label(part, stage));
+            let _ = self.out.flush();
+        }
+        Instant::now()
+    }
+
+    /// It has ended.
+    pub fn end<T>(
+        &mut self,
+        (part, stage): (&Part, Stage),
+        began: Instant,
+        result: Result<(T, Found), Fault>,
+    ) -> Option<T> {
+        let took = began.elapsed();
+        let (value, verdict, messages, details) = match result {
+            Ok((value, Found { message, warnings, details })) => {
+                let verdict = if warnings.is_empty() { Verdict::Ok } else { Verdict::Warning };
+                let messages =
+                    warnings.into_iter().chain(Some(message).filter(|text| !text.is_empty())).collect();
+                (Some(value), verdict, messages, details)
+            }
+            Err(Fault { exit, messages }) => {
+                (None, Verdict::Failed(exit.unwrap_or(stage.row().1)), messages, Map::new())
+            }
+        };
+        self.show(&Step { part: part.clone(), stage, verdict, messages, details, took });
+        value
+    }
+
+    /// It is not tried, as it needs another.
+    pub fn skip(&mut self, part: &Part, stage: Stage, needs: &str) {
+        let messages = vec![format!("needs {needs}")];
+        let (details, took) = (Map::new(), Duration::ZERO);
+        self.show(&Step { part: part.clone(), stage, verdict: Verdict::Skipped, messages, details, took });
+    }
+
+    fn show(&mut self, step: &Step) {
+        self.outcome.count(step);
+        let shown = match self.format {
+            Format::Text { terminal } => {
+                let start = if terminal { "\r\x1b[K" } else { "" };
+                write!(self.out, "{start}{}", text(step))
+            }
+            Format::Json => writeln!(self.out, "{}", object(step)),
+        };
+        let _ = shown.and_then(|()| self.out.flush());
+    }
+
+    /// The last line.
+    pub fn finish(mut self) -> Outcome {
+        let line = match self.format {
+            Format::Text { terminal } => {
+                // A step that was interrupted stands there.
+                let start = if terminal { "\r\x1b[K" } else { "" };
+                format!("{start}{}", sentence(&self.outcome))
+            }
+            Format::Json => summary(&self.outcome).to_string(),
+        };
+        let _ = writeln!(self.out, "{line}").and_then(|()| self.out.flush());
+        self.outcome
+    }
+}
+
+fn label(part: &Part, stage: Stage) -> String {
+    match part {
+        Part::Bridge => stage.name().to_owned(),
+        part => format!("{part} {}", stage.name()),
+    }
+}
+
+fn text(step: &Step) -> String {
+    let word = match step.verdict {
+        Verdict::Ok => "ok",
+        Verdict::Warning => "warn",
+        Verdict::Failed(_) => "FAIL",
+        Verdict::Skipped => "skip",
+    };
+    let mut lines = step.messages.iter().map(|message| printable(message));
+    let mut out = format!("{word:<5} {:<LABEL$}  ", label(&step.part, step.stage));
+    out.push_str(&lines.next().unwrap_or_default());
+    if step.took >= Duration::from_millis(1) {
+        let _ = write!(out, " ({} ms)", step.took.as_millis());
+    }
+    for line in lines {
+        let _ = write!(out, "\n{:<1$}{line}", "", LABEL + 8);
+    }
+    format!("{}\n", out.trim_end())
+}
+
+/// An answer of a server may be part of a message: a line stays one line, on any terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|ch| if ch.is_control() { '\u{fffd}' } else { ch }).collect()
+}
+
+fn object(step: &Step) -> Value {
+    let word = match step.verdict {
+        Verdict::Ok => "ok",
+        Verdict::Warning => "warning",
+        Verdict::Failed(_) => "failed",
+        Verdict::Skipped => "skipped",
+    };
+    let mut object = json!({
+        "part": step.part.to_string(),
+        "stage": step.stage.name(),
+        "verdict": word,
+        "messages": step.messages,
+        "ms": u64::try_from(step.took.as_millis()).unwrap_or(u64::MAX),
+    });
+    if let Verdict::Failed(exit) = step.verdict {
+        object["exit"] = (exit as u8).into();
+    }
+    if !step.details.is_empty() {
+        object["details"] = Value::Object(step.details.clone());
+    }
+    object
+}
+
+fn summary(outcome: &Outcome) -> Value {
+    let mut object = json!({
+        "summary": match outcome {
+            Outcome { failed: 1.., .. } => "failed",
+            Outcome { interrupted: true, .. } => "interrupted",
+            Outcome { warnings: 1.., .. } => "warning",
+            _ => "ok",
+        },
+        "exit": outcome.exit() as u8,
+        "ok": outcome.ok,
+        "warnings": outcome.warnings,
+        "failed": outcome.failed,
+        "skipped": outcome.skipped,
+    });
+    if let Some((part, stage, _)) = &outcome.first {
+        object["first"] = json!({ "part": part.to_string(), "stage": stage.name() });
+    }
+    object
+}
+
+fn sentence(outcome: &Outcome) -> String {
+    let steps = |count: usize| format!("{count} step{}", if count == 1 { "" } else { "s" });
+    match &outcome.first {
+        Some((part, stage, exit)) => format!(
+            "{} failed, the first: {} (exit code {})",
+            steps(outcome.failed),
+            label(part, *stage),
+            *exit as u8
+        ),
+        None if outcome.interrupted => "interrupted: not all was checked".to_owned(),
+        None if outcome.warnings > 0 => {
+            format!(
+                "it works; {} of {} want attention",
+                outcome.warnings,
+                steps(outcome.ok + outcome.warnings)
+            )
+        }
+        None => format!("all is well: {}", steps(outcome.ok)),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::exit::Exit;
+
+    fn shown(format: Format) -> (String, Exit) {
+        let mut out = Vec::new();
+        let mut report = Report::new(&mut out, format);
+        let part = Part::Source("pbx1".to_owned());
+        let began = report.begin(&Part::Bridge, Stage::Config);
+        let found = Found::well("1 source").detail("sources", 1);
+        assert_eq!(report.end((&Part::Bridge, Stage::Config), began, Ok((7, found))), Some(7));
+        let began = report.begin(&part, Stage::Tls);
+        let found = Found::well("pbx is trusted").warn(["ends soon\x1b[31m".to_owned()]);
+        report.end((&part, Stage::Tls), began, Ok(((), found)));
+        let began = report.begin(&part, Stage::Login);
+        let fault = Fault { exit: None, messages: vec!["refused: check it".to_owned()] };
+        assert_eq!(report.end::<()>((&part, Stage::Login), began, Err(fault)), None);
+        report.skip(&part, Stage::Session, "login");
+        let exit = report.finish().exit();
+        (String::from_utf8(out).unwrap(), exit)
+    }
+
+    #[test]
+    fn text_has_a_line_per_step_and_a_verdict() {
+        let (text, exit) = shown(Format::Text { terminal: false });
+        assert_eq!(exit, Exit::Refused);
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[0], "ok    config                    1 source");
+        assert_eq!(lines[1], "warn  source/pbx1 tls           ends soon\u{fffd}[31m");
+        assert_eq!(lines[2], "                                pbx is trusted");
+        assert_eq!(lines[3], "FAIL  source/pbx1 login         refused: check it");
+        assert_eq!(lines[4], "skip  source/pbx1 session       needs login");
+        assert_eq!(lines[5], "1 step failed, the first: source/pbx1 login (exit code 77)");
+    }
+
+    #[test]
+    fn a_terminal_shows_what_is_under_way() {
+        let (text, _) = shown(Format::Text { terminal: true });
+        assert!(text.starts_with("...   config\r\x1b[Kok    config"), "{text:?}");
+    }
+
+    #[test]
+    fn json_has_an_object_per_step_and_one_for_all() {
+        let (text, _) = shown(Format::Json);
+        let objects: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(objects.len(), 5);
+        assert_eq!(objects[0]["details"]["sources"], 1);
+        assert_eq!((&objects[2]["verdict"], &objects[2]["exit"]), (&"failed".into(), &77.into()));
+        assert_eq!(objects[4]["first"], json!({ "part": "source/pbx1", "stage": "login" }));
+    }
+}

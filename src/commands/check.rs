@@ -1,0 +1,109 @@
+//! `cti-bridge check`: what is wrong, and what to do about it.
+
+use std::{
+    fmt::Write as _,
+    io::{self, IsTerminal as _, Write},
+    time::Duration,
+};
+
+use super::Ended;
+use crate::{
+    check::{self, Format, Guests, Report, Scope, step::Stage},
+    cli,
+    config::{self, Config, Flags, nearest},
+    exit::Exit,
+    telemetry,
+};
+
+/// Walk the chain from the configuration to the sinks: what is wrong, and what to do; a bridge may be running meanwhile
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = after_help())]
+pub struct Args {
+    /// A JSON object per line: {part, stage, verdict, messages, ms, details, exit}, at the end {summary, exit, first, …}
+    #[arg(long)]
+    json: bool,
+    /// Only what needs no network: configuration, secrets, journal
+    #[arg(long, conflicts_with_all = ["source", "sink", "wait"])]
+    offline: bool,
+    /// Check this source; with neither --source nor --sink all of both; repeatable
+    #[arg(long, value_name = "NAME")]
+    source: Vec<String>,
+    /// Check this sink; repeatable
+    #[arg(long, value_name = "NAME")]
+    sink: Vec<String>,
+    /// Wait so long for an event of each source: a PBX tells of each queue every minute
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    wait: Option<Duration>,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// The table of stages.
+fn after_help() -> String {
+    let mut text = "Stages, and the exit code if one is the first to fail (0: none; warnings are none; 64: command line; 75: interrupted):\n".to_owned();
+    for stage in Stage::ALL {
+        let (name, exit, what) = stage.row();
+        let _ = writeln!(text, "  {name:<10} {:>2}  {what}", exit as u8);
+    }
+    text.push_str("A login that gets no answer of use, rather than a refusal, has 69.");
+    text
+}
+
+/// Runs the command. The report goes to `out`, what is wrong with the command line to `err`.
+pub fn run(args: &Args, out: &mut (impl Write + Send), err: &mut impl Write) -> io::Result<Exit> {
+    let terminal = io::stdout().is_terminal();
+    let format = if args.json { Format::Json } else { Format::Text { terminal } };
+    let mut report = Report::new(out, format);
+    let Some(config) = check::configuration(&mut report, || config::load(&args.flags)) else {
+        return Ok(report.finish().exit());
+    };
+    for (what, names, known) in [
+        ("source", &args.source, config.sources.keys().collect::<Vec<_>>()),
+        ("sink", &args.sink, config.sinks.keys().collect()),
+    ] {
+        if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
+            let hint = match nearest(unknown, known.iter().map(|name| name.as_str())) {
+                Some(right) => format!("did you mean {right}?"),
+                None => format!(
+                    "the configuration has {}",
+                    known.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
+                ),
+            };
+            writeln!(err, "there is no {what} {unknown:?}: {hint}")?;
+            return Ok(Exit::Usage);
+        }
+    }
+    // What is wrong is in the report; the log is for those who ask for it.
+    if args.flags.log_level.is_some() {
+        telemetry::start(&config.log);
+    }
+    let scope = Scope {
+        offline: args.offline,
+        sources: args.source.clone(),
+        sinks: args.sink.clone(),
+        wait: args.wait,
+    };
+    match cli::block_on(walk(&mut report, &config, &scope)) {
+        Some(Ok(())) => Ok(report.finish().exit()),
+        Some(Err(ended)) => {
+            writeln!(err, "{ended}")?;
+            Ok(ended.exit)
+        }
+        None => Ok(Exit::Internal),
+    }
+}
+
+/// The walk, with goodbyes said also when it is interrupted.
+async fn walk<W: Write>(report: &mut Report<W>, config: &Config, scope: &Scope) -> Result<(), Ended> {
+    let guests = Guests::default();
+    let mut signals = super::signals()?;
+    let interrupted = tokio::select! {
+        () = check::walk(report, config, scope, &guests) => false,
+        _ = signals.next() => true,
+    };
+    if interrupted {
+        report.outcome.interrupted = true;
+        guests.leave().await;
+    }
+    Ok(())
+}
