@@ -5,7 +5,7 @@
 #[path = "support/simulator.rs"]
 mod support;
 
-use cti_bridge::simulator::{Account, Login, Profile};
+use cti_bridge::simulator::{Account, Login, Profile, settled};
 use reqwest::Method;
 use support::{call, field, get, post, start, start_with, token};
 
@@ -182,4 +182,50 @@ async fn the_date_header_shows_the_servers_clock() {
         jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date.replace("GMT", "+0000")).unwrap();
     let ahead = date.duration_since(jiff::Timestamp::now()).as_secs();
     assert!((3_590..=3_600).contains(&ahead), "{ahead} s ahead");
+}
+
+#[tokio::test]
+async fn snapshots_fail_in_every_way_that_is_asked_for() {
+    let pbx = start().await;
+    let token = token(&pbx).await;
+    pbx.turn(|knobs| {
+        knobs.set("failing=/astproxy/queues").unwrap();
+        knobs.set("empty=/astproxy/trunks").unwrap();
+        knobs.set("cut-short=/astproxy/extensions").unwrap();
+        knobs.set("snapshot-delay=200ms").unwrap();
+    });
+    let began = std::time::Instant::now();
+    assert_eq!(get(&pbx, "/api/user/me", &token).await.0, 200);
+    assert!(began.elapsed() < std::time::Duration::from_millis(200), "a login is no slower");
+    assert_eq!(get(&pbx, "/api/astproxy/queues", &token).await.0, 502);
+    assert!(began.elapsed() >= std::time::Duration::from_millis(200), "{:?}", began.elapsed());
+    assert_eq!(get(&pbx, "/api/astproxy/trunks", &token).await, (200, "{}".to_owned()));
+    let url = pbx.url().join("/api/astproxy/extensions").unwrap();
+    let answer = support::client().get(url).bearer_auth(&token).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert!(answer.bytes().await.is_err(), "the body was whole");
+}
+
+#[tokio::test]
+async fn the_state_is_what_the_profile_shows_and_compares_without_clocks() {
+    let pbx = start().await;
+    let token = token(&pbx).await;
+    let state = pbx.state("bridge");
+    let (_, body) = get(&pbx, "/api/astproxy/parkings", &token).await;
+    let parkings: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let state_of = |name: &str, entity: &str| state[&(name.to_owned(), entity.to_owned())].as_str();
+    assert_eq!(state_of("parkingUpdate", "71"), settled(&parkings["71"].to_string()));
+    let presence = r#"{"presence_onbusy":{"status":"online","username":"ada"}}"#;
+    assert_eq!(state_of("userPresenceUpdate", "ada.presence_onbusy"), presence);
+    let main = r#"{"mainPresence":{"status":"online","username":"bridge"}}"#;
+    assert_eq!(state_of("userMainPresenceUpdate", "bridge"), main);
+    assert_eq!(settled(r#"{"b":[{"waiting":3,"x":1}],"duration":2,"a":""}"#), r#"{"a":"","b":[{"x":1}]}"#);
+
+    let blind = start_with(|options| options.accounts[0].profile = Profile::blind()).await;
+    let names: std::collections::BTreeSet<String> =
+        blind.state("bridge").into_keys().map(|(name, _)| name).collect();
+    assert_eq!(
+        names.iter().map(String::as_str).collect::<Vec<_>>(),
+        ["extenUpdate", "userMainPresenceUpdate", "userPresenceUpdate"]
+    );
 }

@@ -56,6 +56,14 @@ pub struct Knobs {
     pub too_many_requests: bool,
     /// Backend paths (`/astproxy/queues`) that are refused: 403 with an empty body.
     pub forbidden: Vec<String>,
+    /// Backend paths that fail: 502.
+    pub failing: Vec<String>,
+    /// Backend paths that answer `{}`, as while the telephone system behind them restarts.
+    pub empty: Vec<String>,
+    /// Backend paths whose answers end in their middle.
+    pub cut_short: Vec<String>,
+    /// Answers of the backend, but for `/user/me`, are this old when they are sent.
+    pub snapshot_delay: Duration,
     /// Every answer, the 101 too, comes this much later.
     pub answer_delay: Duration,
     /// Lifetime of new tokens; the real server's is 14 days.
@@ -105,6 +113,10 @@ impl Default for Knobs {
             backend_down: false,
             too_many_requests: false,
             forbidden: Vec::new(),
+            failing: Vec::new(),
+            empty: Vec::new(),
+            cut_short: Vec::new(),
+            snapshot_delay: Duration::ZERO,
             answer_delay: Duration::ZERO,
             token_lifetime: times::TOKEN_LIFETIME,
             clock_ahead: 0,
@@ -135,6 +147,10 @@ pub const NAMES: &[&str] = &[
     "backend-down",
     "too-many-requests",
     "forbidden=/astproxy/queues",
+    "failing=/astproxy/queues",
+    "empty=/astproxy/queues",
+    "cut-short=/astproxy/queues",
+    "snapshot-delay=2s",
     "answer-delay=2s",
     "token-lifetime=1h",
     "clock-ahead=SECONDS",
@@ -185,7 +201,16 @@ impl Knobs {
             "login" => self.login = login(value)?,
             "backend-down" => self.backend_down = flag(value)?,
             "too-many-requests" => self.too_many_requests = flag(value)?,
-            "forbidden" if value.starts_with('/') => self.forbidden.push(value.to_owned()),
+            "forbidden" | "failing" | "empty" | "cut-short" if value.starts_with('/') => {
+                let paths = match name {
+                    "forbidden" => &mut self.forbidden,
+                    "failing" => &mut self.failing,
+                    "empty" => &mut self.empty,
+                    _ => &mut self.cut_short,
+                };
+                paths.push(value.to_owned());
+            }
+            "snapshot-delay" => self.snapshot_delay = duration(value)?,
             "answer-delay" => self.answer_delay = duration(value)?,
             "token-lifetime" => self.token_lifetime = duration(value)?,
             "clock-ahead" => self.clock_ahead = number(value)?,

@@ -26,12 +26,13 @@ mod rest;
 mod server;
 mod snapshot;
 mod socket;
+mod state;
 mod token;
 mod world;
 mod writer;
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     io,
     net::SocketAddr,
     ops::Range,
@@ -62,6 +63,7 @@ pub use self::{
     pbx::Seen,
     profile::Profile,
     replay::{Replay, ReplayError},
+    state::settled,
 };
 
 /// A running PBX. Dropping it closes the listener and every connection.
@@ -221,6 +223,14 @@ impl Simulator {
         tokio::time::sleep(takes).await;
         self.pbx.reloading.store(false, Ordering::Relaxed);
         self.emit("serverReloaded", "");
+    }
+
+    /// What a user who follows the events and snapshots ends up with, as far as the profile goes: the text of the newest
+    /// `extenUpdate`, `queueUpdate`, `trunkUpdate`, `parkingUpdate`, `userMainPresenceUpdate` or `userPresenceUpdate`, by
+    /// that name and the entity as subjects write it. The three parts of a user's presence are `ada.presence`,
+    /// `ada.presence_onbusy` and `ada.presence_onunavailable`. Compare it in the form of [`settled`].
+    pub fn state(&self, username: &str) -> BTreeMap<(String, String), String> {
+        state::of(&self.pbx, username)
     }
 
     /// How many tokens are listed, of all users.

@@ -58,6 +58,13 @@ impl Reply {
         Self { announced, ..reply }
     }
 
+    /// The first half of it, under the length of the whole.
+    pub(super) fn cut_short(mut self) -> Self {
+        let whole = self.body.len();
+        self.body.truncate((0..=whole / 2).rev().find(|at| self.body.is_char_boundary(*at)).unwrap_or(0));
+        Self { announced: (whole > self.body.len()).then_some(whole), ..self }
+    }
+
     pub(super) fn into_response(self, date: &str) -> Response<Content> {
         let mut response =
             Response::new(Content { data: None, known: self.announced.is_none(), paused: false });

@@ -20,6 +20,7 @@ use super::{
 
 /// The largest body of a login or a one-time password.
 const BODY_CAP: usize = 32 * 1024;
+const UNREACHABLE: &str = r#"{"code":502,"message":"Failed to reach V1 API"}"#;
 const FORBIDDEN: &str = "you don't have permission to access this resource";
 
 /// Whose token a request carries.
@@ -62,12 +63,21 @@ pub(super) fn answer(pbx: &Pbx, parts: &Parts, path: &str, body: &Bytes) -> Repl
             lock(&pbx.accounts).log_out(&bearer.claims.id, &bearer.token);
             Reply::json(200, r#"{"code":200}"#)
         }
-        _ if knobs.backend_down => Reply::json(502, r#"{"code":502,"message":"Failed to reach V1 API"}"#),
+        _ if knobs.backend_down => Reply::json(502, UNREACHABLE),
         _ if bearer.dead || pbx.is_reloading() => Reply::empty(401),
-        _ if knobs.forbidden.iter().any(|forbidden| forbidden == path) => Reply::empty(403),
-        (&Method::GET, _) => snapshot::answer(pbx, &bearer.claims.id, path),
+        _ if has(&knobs.failing, path) => Reply::json(502, UNREACHABLE),
+        _ if has(&knobs.forbidden, path) => Reply::empty(403),
+        (&Method::GET, _) if has(&knobs.empty, path) => Reply::json(200, "{}"),
+        (&Method::GET, _) => {
+            let reply = snapshot::answer(pbx, &bearer.claims.id, path);
+            if has(&knobs.cut_short, path) { reply.cut_short() } else { reply }
+        }
         _ => Reply::no_such_route(path),
     }
+}
+
+fn has(paths: &[String], path: &str) -> bool {
+    paths.iter().any(|other| other == path)
 }
 
 fn log_in(pbx: &Pbx, parts: &Parts, body: &Bytes) -> Reply {

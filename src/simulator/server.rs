@@ -115,7 +115,12 @@ async fn respond(pbx: Arc<Pbx>, mut request: HttpRequest<Incoming>) -> Response<
         let (parts, body) = request.into_parts();
         let body = Limited::new(body, BODY_LIMIT).collect().await;
         let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-        reply(&pbx, &parts, &body).into_response(&date)
+        let reply = reply(&pbx, &parts, &body);
+        let delay = lock(&pbx.knobs).snapshot_delay;
+        if !delay.is_zero() && parts.method == Method::GET && path != "/api/user/me" {
+            tokio::time::sleep(delay).await;
+        }
+        reply.into_response(&date)
     };
     let status = response.status().as_u16();
     pbx.record(Seen { at: jiff::Timestamp::now(), method, path, query, status });
