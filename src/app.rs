@@ -123,6 +123,7 @@ struct Running {
     accounts: Vec<Account>,
     started: Vec<SourceId>,
     retry: Call,
+    resync: Call,
     sessions: Tasks<()>,
     sinks: Tasks<Outcome>,
     exit: Exit,
@@ -140,6 +141,7 @@ impl Running {
             accounts: Vec::new(),
             started: Vec::new(),
             retry: Call::default(),
+            resync: Call::default(),
             sessions: Tasks::new(),
             sinks,
             exit: Exit::Clean,
@@ -174,8 +176,17 @@ impl Running {
         self.sessions.spawn(format!("{name} renewal"), async move { renewing.renew(stop).await });
         let journal = context.journal.clone();
         let stop = context.stop.clone();
-        let (config, retry) = (config.clone(), self.retry.listen());
-        let source = session::Source { id, config, account: account.clone(), journal, health, stop, retry };
+        let (retry, resync) = (self.retry.listen(), self.resync.listen());
+        let source = session::Source {
+            id,
+            config: config.clone(),
+            account: account.clone(),
+            journal,
+            health,
+            stop,
+            retry,
+            resync,
+        };
         self.sessions.spawn(format!("{name} session"), session::run(source));
         self.accounts.push(account);
     }
@@ -186,10 +197,7 @@ impl Running {
         loop {
             tokio::select! {
                 signal = signals.next() => return signal,
-                Request::Retry = requests.next() => {
-                    tracing::info!("SIGHUP: whoever waits before another attempt tries at once");
-                    self.retry.make();
-                }
+                request = requests.next() => self.pass_on(request),
                 Some((name, ended)) = self.sinks.next() => return self.sink_ended(&name, ended),
                 Some((name, ended)) = self.sessions.next() => {
                     tracing::error!(task = name, panicked = ended.is_err(), "a task ended unasked");
@@ -197,6 +205,19 @@ impl Running {
                     return "a task ended unasked";
                 }
                 _ = announce.tick() => self.context.journal.announce_losses(),
+            }
+        }
+    }
+
+    fn pass_on(&self, request: Request) {
+        match request {
+            Request::Retry => {
+                tracing::info!("SIGHUP: whoever waits before another attempt tries at once");
+                self.retry.make();
+            }
+            Request::Resync => {
+                tracing::info!("SIGUSR1: every live session reads the PBX's state anew");
+                self.resync.make();
             }
         }
     }

@@ -10,25 +10,30 @@ use tokio::{
 pub enum Request {
     /// SIGHUP: whoever waits before another attempt tries at once.
     Retry,
+    /// SIGUSR1: every live session reads the PBX's state anew.
+    Resync,
 }
 
 /// The signals that ask for something other than the end; those are [`crate::shutdown::Signals`].
 #[derive(Debug)]
 pub struct Requests {
     hangup: Signal,
+    user: Signal,
 }
 
 impl Requests {
     /// Listens from now on. Needs the runtime.
     pub fn listen() -> std::io::Result<Self> {
-        Ok(Self { hangup: signal(SignalKind::hangup())? })
+        Ok(Self { hangup: signal(SignalKind::hangup())?, user: signal(SignalKind::user_defined1())? })
     }
 
     /// The next request. Cancel safe.
     pub async fn next(&mut self) -> Request {
         // The stream of a signal never ends.
-        let _ = self.hangup.recv().await;
-        Request::Retry
+        tokio::select! {
+            _ = self.hangup.recv() => Request::Retry,
+            _ = self.user.recv() => Request::Resync,
+        }
     }
 }
 

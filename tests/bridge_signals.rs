@@ -28,3 +28,19 @@ async fn a_hangup_ends_a_rest_of_minutes() {
     bridge.says("cti.event.still.v1").await;
     assert_eq!(bridge.stop().await, Some(0), "{}", bridge.output());
 }
+
+#[tokio::test]
+async fn a_user_signal_reads_the_state_of_the_pbx_anew() {
+    let pbx = Simulator::start(Options::quiet(Account::new("bridge", "p"))).await.unwrap();
+    let config = format!(
+        "[sources.a]\nurl = \"{}\"\nusername = \"bridge\"\npassword = \"p\"\n[sinks.out]\ntype = \"stdout\"\n",
+        pbx.url()
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let mut bridge = Bridge::start(dir.path(), &config);
+    bridge.says("cti.bridge.resync.completed.v1").await;
+    bridge.says(r#""ctiorigin":"snapshot""#).await;
+    bridge.signal("-USR1");
+    bridge.says(r#""reason":"requested""#).await;
+    assert_eq!(bridge.stop().await, Some(0), "{}", bridge.output());
+}

@@ -18,6 +18,7 @@ pub(crate) fn bridge(pbx: &Simulator, nats: &str, journal: Option<&Path>) -> Com
     for set in [
         format!("sources.pbx1.url={}", pbx.url()),
         "sources.pbx1.username=bridge".to_owned(),
+        "sources.pbx1.resync=false".to_owned(),
         "sources.pbx1.password=p".to_owned(),
         // A burst comes faster than any PBX sends, and must fit as a whole.
         "journal.memory=256MiB".to_owned(),

@@ -62,13 +62,15 @@ pub(super) struct Watch {
     session: JoinHandle<()>,
     live: bool,
     /// Nobody calls; the session listens all the same.
-    _retry: Call,
+    _calls: Call,
 }
 
 impl Watch {
     /// Logs in, and starts the session.
     pub(super) async fn open(name: &str, source: &Source) -> Result<Self, Ended> {
-        let config = Source { ua_type: UaType::None, publish_action_nethlink: false, ..source.clone() };
+        // What the PBX sends, and nothing that it was asked for.
+        let config =
+            Source { ua_type: UaType::None, publish_action_nethlink: false, resync: false, ..source.clone() };
         let account = app::account(&config).map_err(|problem| Ended::new(Exit::Config, problem))?;
         // The session's own attempts never end; this one does, and the session goes on with its token.
         if let Err(error) = account.grant().await {
@@ -76,7 +78,7 @@ impl Watch {
             return Err(Ended::new((&error).into(), error.to_string()));
         }
         let journal = Journal::memory(MEMORY, &[name.to_owned()], &[String::new()]);
-        let (board, stop, retry) = (Board::default(), Stop::default(), Call::default());
+        let (board, stop, calls) = (Board::default(), Stop::default(), Call::default());
         let session = session::Source {
             id: SourceId(0),
             config,
@@ -84,10 +86,11 @@ impl Watch {
             journal: journal.clone(),
             health: board.component(PART.to_owned()),
             stop: stop.clone(),
-            retry: retry.listen(),
+            retry: calls.listen(),
+            resync: calls.listen(),
         };
         let session = tokio::spawn(session::run(session));
-        Ok(Self { reader: journal.reader(0), account, stop, board, session, live: false, _retry: retry })
+        Ok(Self { reader: journal.reader(0), account, stop, board, session, live: false, _calls: calls })
     }
 
     /// Whose numbers the records have.

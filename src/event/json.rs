@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 /// The raw text of `object[key]`: the first of that name, white space trimmed. The object's keys are compared as written.
-pub(super) fn field<'a>(object: &'a [u8], key: &str) -> Option<&'a [u8]> {
+pub(crate) fn field<'a>(object: &'a [u8], key: &str) -> Option<&'a [u8]> {
     fields(object).find(|(name, _)| *name == key.as_bytes()).map(|(_, value)| value)
 }
 
@@ -27,7 +27,8 @@ pub(super) fn scalar(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     }
 }
 
-fn fields(object: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+/// Keys as written, without their quotes, and the raw text of their values.
+pub(crate) fn fields(object: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let mut rest = object.trim_ascii().strip_prefix(b"{").unwrap_or_default();
     std::iter::from_fn(move || {
         let at = rest.trim_ascii_start();

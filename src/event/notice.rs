@@ -1,5 +1,7 @@
 //! Events of the bridge itself: numbered, on the same line as the PBX's.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +89,35 @@ pub enum Notice {
         since: Timestamp,
         /// The last event of the PBX; null when the session brought none.
         last_event: Option<Timestamp>,
+    },
+    /// The PBX's state is read. What it was is appended as the events that would have told the same, with the origin
+    /// `snapshot`, unless an event has told something newer.
+    ResyncStarted {
+        /// Of which session.
+        session: u64,
+        /// Why.
+        reason: ResyncReason,
+        /// What is read.
+        snapshots: Vec<&'static str>,
+    },
+    /// The PBX's state has been read.
+    ResyncCompleted {
+        /// Of which session.
+        session: u64,
+        /// Events appended, by name.
+        counts: BTreeMap<&'static str, u64>,
+        /// Entities that an event had told something newer of, so that they were left out.
+        superseded: u64,
+        /// Values that told of no entity.
+        unusable: u64,
+        /// Snapshots that the account may not read.
+        refused: Vec<&'static str>,
+        /// Snapshots that could not be read.
+        failed: Vec<UnreadSnapshot>,
+        /// Snapshots that held nothing: that proves nothing, as a PBX that starts answers so too.
+        empty: Vec<&'static str>,
+        /// Entities that were there once, and that two snapshots in a row no longer hold: `extension/299`.
+        gone: Vec<String>,
     },
     /// Records were dropped before a sink could deliver them.
     Lost {
@@ -181,6 +212,27 @@ impl From<EndReason> for GapReason {
     }
 }
 
+/// Why the PBX's state is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResyncReason {
+    /// A session has begun.
+    Connected,
+    /// It is time: what an event told may have been lost on a session that seemed whole.
+    Scheduled,
+    /// An operator asked for it.
+    Requested,
+}
+
+/// A snapshot that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnreadSnapshot {
+    /// Its path below the API.
+    pub snapshot: &'static str,
+    /// Why, with the remedy.
+    pub reason: String,
+}
+
 /// Why records were dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -210,6 +262,8 @@ impl Notice {
             Self::AuthFailed { .. } => "auth.failed",
             Self::Takenover { .. } => "takenover",
             Self::FeedSilent { .. } => "feed.silent",
+            Self::ResyncStarted { .. } => "resync.started",
+            Self::ResyncCompleted { .. } => "resync.completed",
             Self::Lost { .. } => "lost",
             Self::Deadlettered { .. } => "deadlettered",
             Self::Rewound { .. } => "rewound",

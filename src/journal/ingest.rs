@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::Journal;
 use crate::{
-    event::{EndReason, GapReason, Notice, Seq, SourceId},
+    event::{EndReason, GapReason, Notice, Origin, Seq, SourceId},
     socketio::{BadFrame, Frame},
 };
 
@@ -113,7 +113,19 @@ impl Live {
             let mut line = self.journal.line();
             line.seen(self.source, newest);
             for frame in self.batch.drain(..) {
-                line.event(self.source, self.session, frame);
+                line.event(self.source, self.session, Origin::Live, frame);
+            }
+        }
+        self.journal.commit();
+    }
+
+    /// Appends events that were made from an answer of the PBX's REST interface, after those taken so far.
+    pub fn snapshot(&mut self, frames: impl IntoIterator<Item = Frame>) {
+        self.commit();
+        {
+            let mut line = self.journal.line();
+            for frame in frames {
+                line.event(self.source, self.session, Origin::Snapshot, frame);
             }
         }
         self.journal.commit();

@@ -46,7 +46,8 @@ impl Standing {
         self.next = record.seq.next();
         self.gap = record.gap;
         self.count += 1;
-        if record.session > 0 {
+        // A snapshot proves nothing about the session.
+        if record.session > 0 && record.origin == Origin::Live {
             self.seen = self.seen.max(Some(record.at));
         }
     }
@@ -200,8 +201,8 @@ impl Line {
         self.end
     }
 
-    pub(super) fn event(&mut self, source: SourceId, session: u32, frame: Frame) -> Seq {
-        self.append(source, frame.at, session, Body::Event(frame))
+    pub(super) fn event(&mut self, source: SourceId, session: u32, origin: Origin, frame: Frame) -> Seq {
+        self.append(source, frame.at, session, origin, Body::Event(frame))
     }
 
     pub(super) fn notice(&mut self, source: SourceId, session: u32, notice: &Notice) -> Seq {
@@ -210,7 +211,7 @@ impl Line {
         {
             standing.gap = standing.next;
         }
-        self.append(source, Timestamp::now(), session, Body::Notice(notice.into()))
+        self.append(source, Timestamp::now(), session, Origin::Live, Body::Notice(notice.into()))
     }
 
     /// Counts an event that must not reach the line.
@@ -278,7 +279,7 @@ impl Line {
             .map_or((Seq(0), Seq(0)), |standing| (Seq(standing.next.0.saturating_sub(1)), standing.gap))
     }
 
-    fn append(&mut self, source: SourceId, at: Timestamp, session: u32, body: Body) -> Seq {
+    fn append(&mut self, source: SourceId, at: Timestamp, session: u32, origin: Origin, body: Body) -> Seq {
         let refused = if matches!(body, Body::Event(_)) { self.refuses(&body) } else { None };
         let position = self.end;
         let Some(standing) = self.standing.get_mut(source.index()) else { return Seq(0) };
@@ -292,8 +293,7 @@ impl Line {
             }
             return seq;
         }
-        let record =
-            Record { position, source, seq, at, session, origin: Origin::Live, gap: standing.gap, body };
+        let record = Record { position, source, seq, at, session, origin, gap: standing.gap, body };
         standing.note(&record);
         self.end = position.next();
         self.tail_bytes += record.size();

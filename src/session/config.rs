@@ -36,6 +36,10 @@ pub struct Config {
     pub on_takeover: OnTakeover,
     /// A live session that brings nothing for so long, though there are queues, is opened anew. None: it is left alone.
     pub dead_feed_after: Option<Duration>,
+    /// Whether the PBX's state is read when a session begins, and when asked for.
+    pub resync: bool,
+    /// It is read this often, too. None: it is not.
+    pub resync_interval: Option<Duration>,
     /// Whom to trust.
     pub trust: Trust,
     /// The HTTP proxy on the way; plain `http`.

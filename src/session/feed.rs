@@ -43,6 +43,11 @@ impl Feed {
         (self.since, self.last, self.quiet_since) = (Timestamp::now(), None, Instant::now());
     }
 
+    /// There are queues, though none has told of itself yet.
+    pub(super) fn has_queues(&mut self) {
+        self.queues = true;
+    }
+
     /// An event came.
     pub(super) fn heard(&mut self, frame: &Frame) {
         self.queues = self.queues || *frame.name() == *b"queueUpdate";

@@ -3,7 +3,7 @@
 use crate::{
     event::EndReason,
     journal::Live,
-    session::{Input, feed::Feed},
+    session::{Input, feed::Feed, resync::Resync},
     socketio::{CloseReason, Frame, Incoming},
 };
 
@@ -30,6 +30,7 @@ pub(super) fn take(
     incoming: Result<Incoming, CloseReason>,
     live: &mut Live,
     feed: &mut Feed,
+    resync: &mut Resync,
     publish_action_nethlink: bool,
 ) -> Taken {
     let frame = match incoming {
@@ -64,6 +65,7 @@ pub(super) fn take(
         }
         None => {
             feed.heard(&frame);
+            resync.heard(&frame);
             live.event(frame);
             Taken::Done
         }

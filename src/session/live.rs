@@ -26,6 +26,7 @@ impl Supervisor {
             sight::show(&self.source.health, &grant.me);
         }
         let mut live = ingest.begin(self.opened());
+        self.resync.begin(&mut live);
         self.feed.begin(self.grant.as_ref().map(|grant| grant.me.rights.has(Right::QueueAgent)));
         for frame in self.held.drain(..) {
             // Held frames go the way of all others; control events were taken out before.
@@ -33,6 +34,7 @@ impl Supervisor {
                 Ok(Incoming::Event(frame)),
                 &mut live,
                 &mut self.feed,
+                &mut self.resync,
                 self.source.config.publish_action_nethlink,
             );
         }
@@ -49,6 +51,7 @@ impl Supervisor {
 
     pub(super) fn end(&mut self, reason: EndReason) {
         let Line::Open(live) = std::mem::replace(&mut self.line, Line::Moving) else { return };
+        self.resync.cancel();
         let detail = self.detail.clone();
         if reason == EndReason::Stopping {
             self.source.health.pending();
@@ -67,6 +70,11 @@ impl Supervisor {
         loop {
             let mut incoming = tokio::select! {
                 incoming = socket.next() => incoming,
+                turn = self.resync.turn() => {
+                    self.resync.take(turn, live, &mut self.feed);
+                    live.synced().await;
+                    continue;
+                }
                 () = sleep_until(self.due) => return Input::Settled,
                 () = sleep_until(self.feed.due()) => {
                     self.detail = self.feed.sentence();
@@ -74,7 +82,7 @@ impl Supervisor {
                 }
             };
             for left in (0..BATCH).rev() {
-                match take(incoming, live, &mut self.feed, all) {
+                match take(incoming, live, &mut self.feed, &mut self.resync, all) {
                     Taken::Done => {}
                     Taken::React(input, detail) => {
                         live.commit();

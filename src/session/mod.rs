@@ -13,6 +13,7 @@ mod feed;
 pub(crate) mod frames;
 mod live;
 pub(crate) mod login;
+mod resync;
 mod sight;
 mod state;
 mod supervisor;

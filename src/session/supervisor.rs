@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Action, Input, Pace, Phase, State, config::Config, feed::Feed, step};
+use super::{Action, Input, Pace, Phase, State, config::Config, feed::Feed, resync::Resync, step};
 use crate::{
     auth::{Account, Grant},
     event::{Notice, SourceId},
@@ -46,6 +46,8 @@ pub struct Source {
     pub stop: Stop,
     /// When to try at once.
     pub retry: Listener,
+    /// When to read the PBX's state anew.
+    pub resync: Listener,
 }
 
 /// Keeps a session until told to stop. Never gives up.
@@ -99,12 +101,14 @@ pub(super) struct Supervisor {
     /// The recent ones.
     pub(super) takeovers: Vec<Instant>,
     pub(super) feed: Feed,
+    pub(super) resync: Resync,
 }
 
 impl Supervisor {
     fn new(source: Source) -> Self {
         let line = Line::Closed(source.journal.ingest(source.id));
         let feed = Feed::new(source.config.dead_feed_after);
+        let resync = Resync::new(&source);
         Self {
             source,
             line,
@@ -118,6 +122,7 @@ impl Supervisor {
             retry_after: None,
             takeovers: Vec::new(),
             feed,
+            resync,
         }
     }
 

@@ -23,6 +23,7 @@ pub(crate) struct Scene {
     pub(crate) board: Board,
     pub(crate) stop: Stop,
     pub(crate) retry: Call,
+    pub(crate) resync: Call,
     pub(crate) journal: Journal,
     reader: Reader,
     records: Vec<Record>,
@@ -48,12 +49,21 @@ pub(crate) async fn scene_with(
     Scene::new(pbx, &at, totp, settings)
 }
 
+/// Against a PBX of one's own; the account is `bridge`, its password `secret`.
+pub(crate) async fn scene_on(options: Options, settings: &[&str]) -> Scene {
+    let pbx = Simulator::start(options).await.unwrap();
+    let at = pbx.url();
+    Scene::new(pbx, &at, None, settings)
+}
+
 impl Scene {
     fn new(pbx: Simulator, at: &url::Url, totp: Option<&str>, settings: &[&str]) -> Self {
         let mut set = vec![
             format!("sources.a.url={at}"),
             "sources.a.username=bridge".into(),
             "sources.a.password=secret".into(),
+            // What it adds to the line is a matter of its own tests, which switch it on.
+            "sources.a.resync=false".into(),
         ];
         set.push("sinks.out.type=stdout".into());
         set.extend(totp.map(|secret| format!("sources.a.totp_secret={secret}")));
@@ -68,7 +78,8 @@ impl Scene {
             totp_secret: config.totp_secret.clone(),
         };
         let journal = Journal::memory(1 << 24, &["a".to_owned()], &["sink".to_owned()]);
-        let (board, stop, retry) = (Board::default(), Stop::default(), Call::default());
+        let (board, stop, retry, resync) =
+            (Board::default(), Stop::default(), Call::default(), Call::default());
         let source = session::Source {
             id: SourceId(0),
             config,
@@ -77,10 +88,11 @@ impl Scene {
             health: board.component("source/a".into()),
             stop: stop.clone(),
             retry: retry.listen(),
+            resync: resync.listen(),
         };
         let task = tokio::spawn(session::run(source));
         let reader = journal.reader(0);
-        Self { pbx, board, stop, retry, journal, reader, records: Vec::new(), task }
+        Self { pbx, board, stop, retry, resync, journal, reader, records: Vec::new(), task }
     }
 
     /// The next record.

@@ -14,6 +14,7 @@ use crate::config::{Address, Interval, Secret, Section, Size, Span};
 /// A PBX, and the account that listens to it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 #[schemars(extend("required" = ["url", "username"]))] // as the default serves all other keys, the derive can't tell
 pub struct Table {
     /// The PBX: `https://host`. The API's path `/api` is added unless the URL has a path.
@@ -38,6 +39,11 @@ pub struct Table {
     /// A live session that brings no event for so long, though there are queues (each tells of itself every minute), is
     /// an alarm, and opened anew; or "off".
     dead_feed_after: Interval,
+    /// Read the PBX's state when a session begins, on SIGUSR1 and every `resync_interval`, and publish it as the events
+    /// that would have told the same.
+    resync: bool,
+    /// How often the state is read while a session lasts, as an event can be lost on one that seems whole; or "off".
+    resync_interval: Interval,
     /// Certificate authorities (PEM), beside those of the operating system.
     ca_file: Option<String>,
     /// Accept any certificate: for a trial only.
@@ -54,7 +60,7 @@ pub struct Table {
     login_timeout: Span,
     /// Publish `actionNethLink` too. It can carry the admin password of a telephone.
     publish_action_nethlink: bool,
-    /// The largest message the PBX may send; a larger one ends the session.
+    /// The largest message the PBX may send; a larger one ends the session. Also the largest answer of its API.
     max_frame: Size,
 }
 
@@ -71,6 +77,8 @@ impl Default for Table {
             ua_type: UaType::None,
             on_takeover: OnTakeover::StandBy,
             dead_feed_after: Interval(Some(DEAD_FEED)),
+            resync: true,
+            resync_interval: Interval(Some(RESYNC)),
             ca_file: None,
             insecure_skip_verify: false,
             allow_plaintext: false,
@@ -86,6 +94,9 @@ impl Default for Table {
 
 /// A socket.io server takes over an older session of the same type after this.
 const TAKE_OVER: Duration = Duration::from_secs(8);
+const RESYNC: Duration = Duration::from_hours(1);
+/// Each reads some hundred KiB, which the PBX must gather.
+const LEAST_RESYNC: Duration = Duration::from_mins(1);
 const DEAD_FEED: Duration = Duration::from_mins(3);
 /// One update of a queue may come late.
 const LEAST_SILENCE: Duration = Duration::from_mins(2);
@@ -121,6 +132,9 @@ impl Table {
         if self.dead_feed_after.0.is_some_and(|after| after < LEAST_SILENCE) {
             section.warn("dead_feed_after", "queues tell of themselves every minute: write 2m or more");
         }
+        if self.resync_interval.0.is_some_and(|every| every < LEAST_RESYNC) {
+            section.warn("resync_interval", "each time costs the PBX some work: write 1m or more");
+        }
         if self.max_frame.0 < LEAST_FRAME {
             section
                 .problem("max_frame", "is less than one snapshot of a large PBX needs: write 1MiB or more");
@@ -135,6 +149,8 @@ impl Table {
             ua_type: self.ua_type,
             on_takeover: self.on_takeover,
             dead_feed_after: self.dead_feed_after.0,
+            resync: self.resync,
+            resync_interval: self.resync_interval.0,
             trust,
             proxy: self.proxy,
             connect_timeout: self.connect_timeout.0,

@@ -1,0 +1,36 @@
+//! What is read from the API with the account's token.
+
+use super::{Account, AuthError};
+use crate::api::{ApiError, Said};
+
+/// Why nothing was read.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum GetError {
+    /// There is no token to ask with.
+    #[error(transparent)]
+    Login(#[from] AuthError),
+    /// The PBX no longer takes the token. It is out of use from now on: another [`Account::get`] logs in anew.
+    #[error("{0}")]
+    TokenDied(ApiError),
+    /// Everything else; 403 means that the account may not.
+    #[error(transparent)]
+    Api(ApiError),
+}
+
+impl Account {
+    /// `GET` of whatever stands below the API's base, with the present token or one from a login: the body of a 200, of
+    /// `limit` bytes at most. Cancel safe.
+    pub async fn get(&self, path: &str, limit: usize) -> Result<Vec<u8>, GetError> {
+        let grant = self.grant().await?;
+        let answer = self.shared.client.get(grant.token.authorization(), path, limit).await;
+        answer.map_err(|error| match error {
+            // 401: the token, or the one behind it, has died; 403 with these words: it is no longer listed.
+            ApiError::Refused { status: 401, .. }
+            | ApiError::Refused { status: 403, said: Said::NoPermission, .. } => {
+                self.discard(&grant.token);
+                GetError::TokenDied(error)
+            }
+            error => GetError::Api(error),
+        })
+    }
+}

@@ -1,0 +1,62 @@
+//! One snapshot, read in a task of its own: the session's socket never waits for it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::snapshot::{Sliced, Snapshot};
+use crate::{
+    api::ApiError,
+    auth::{Account, GetError},
+};
+
+/// Why there is no snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::session) enum Unread {
+    /// The account may not read it.
+    Refused,
+    /// It will not get better by trying again at once.
+    Failed(String),
+    /// It may, after this time if one was told.
+    Transient(String, Option<Duration>),
+    /// The token was no longer taken; with a new one it may be.
+    TokenDied(String),
+    /// There is no token. Other snapshots need one as well.
+    NoToken(String),
+}
+
+pub(super) type Task = AbortOnDropHandle<Result<Sliced, Unread>>;
+
+/// Asks, now. Dropping the task cancels it.
+pub(super) fn start(account: &Account, snapshot: Snapshot, limit: usize) -> Task {
+    let account = account.clone();
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        let answer = account.get(snapshot.path(), limit).await.map_err(|error| unread(&error))?;
+        snapshot.slice(&answer, Timestamp::now()).map_err(|error| Unread::Transient(error.to_string(), None))
+    }))
+}
+
+fn unread(error: &GetError) -> Unread {
+    let text = error.to_string();
+    match error {
+        GetError::Login(_) => Unread::NoToken(text),
+        GetError::TokenDied(_) => Unread::TokenDied(text),
+        GetError::Api(error) => match error {
+            ApiError::Refused { status: 403, .. } => Unread::Refused,
+            ApiError::Refused { status: 404, .. }
+            | ApiError::Redirect { .. }
+            | ApiError::TooLarge { .. }
+            | ApiError::Setup { .. } => Unread::Failed(text),
+            ApiError::Limited { retry_after, .. } => Unread::Transient(text, *retry_after),
+            ApiError::Unreachable { .. }
+            | ApiError::TimedOut { .. }
+            | ApiError::Untrusted { .. }
+            | ApiError::Trust(_)
+            | ApiError::NotTheApi { .. }
+            | ApiError::Refused { .. }
+            | ApiError::Unreadable { .. }
+            | ApiError::CutShort { .. } => Unread::Transient(text, None),
+        },
+    }
+}

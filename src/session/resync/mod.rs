@@ -1,0 +1,257 @@
+//! The PBX's state, read when a session begins, when asked for, and now and then: what a gap has swallowed is told again.
+//!
+//! One snapshot at a time is asked for, by a task beside the session. From the moment before the request goes out the
+//! session notes of which entities an event tells ([`Watch`]): such an entity is left out of the answer, as the event
+//! may be newer. All others are appended as the events that would have told the same, some at a time, so that events and
+//! snapshots share the line. So of each entity the last word on the line is the newest.
+//!
+//! It never takes something for deleted because an answer does not hold it: two have to agree ([`census::Census`]), and
+//! one that holds nothing counts for nothing, as a PBX that starts answers so too.
+
+mod census;
+mod fetch;
+mod report;
+mod snapshot;
+mod watch;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep_until};
+
+use self::{
+    census::Census,
+    fetch::{Task, Unread},
+    report::Report,
+    snapshot::{Item, Sliced, Snapshot},
+    watch::Watch,
+};
+use super::{
+    feed::Feed,
+    supervisor::{FAR, Source},
+};
+use crate::{
+    auth::Account,
+    event::{ResyncReason, SourceId},
+    health::Component,
+    journal::Live,
+    request::Listener,
+    retry::Range,
+    socketio::Frame,
+};
+
+/// Entities appended per turn: bounds how long an event waits behind them.
+const CHUNK: usize = 256;
+/// Attempts at one snapshot, and the delays between them.
+const TRIES: u32 = 3;
+const RETRY: Range = Range { from: Duration::from_secs(1), to: Duration::from_secs(10) };
+/// No PBX's wish to be left alone holds a resync up for longer.
+const LONGEST: Duration = Duration::from_mins(1);
+/// Entities that are told to have gone, per resync; the next one tells of the others.
+const GONE: usize = 100;
+
+/// Of one source, across its sessions.
+pub(super) struct Resync {
+    account: Account,
+    health: Component,
+    source: SourceId,
+    on: bool,
+    every: Option<Duration>,
+    /// The largest answer.
+    limit: usize,
+    asked: Listener,
+    /// When the next one is, unless it is asked for.
+    due: Instant,
+    censuses: BTreeMap<Snapshot, Census>,
+    /// The one under way.
+    run: Option<Run>,
+}
+
+struct Run {
+    /// The first is the one in hand.
+    left: VecDeque<Snapshot>,
+    attempts: u32,
+    /// The token has died once in this run. More logins would mend nothing.
+    renewed: bool,
+    stage: Stage,
+    report: Report,
+}
+
+enum Stage {
+    /// The snapshot in hand is asked for at this time.
+    Due(Instant),
+    Asking(Watch, Task),
+    Appending(Watch, std::vec::IntoIter<Item>),
+}
+
+/// What is next.
+pub(super) enum Turn {
+    Start(ResyncReason),
+    Ask,
+    Answer(Result<Sliced, Unread>),
+    Append,
+}
+
+impl Resync {
+    pub(super) fn new(source: &Source) -> Self {
+        let config = &source.config;
+        Self {
+            account: source.account.clone(),
+            health: source.health.clone(),
+            source: source.id,
+            on: config.resync,
+            every: config.resync_interval,
+            limit: config.max_frame,
+            asked: source.resync.clone(),
+            due: Instant::now() + FAR,
+            censuses: BTreeMap::new(),
+            run: None,
+        }
+    }
+
+    /// A session has begun.
+    pub(super) fn begin(&mut self, live: &mut Live) {
+        self.run = None;
+        if self.on {
+            self.start(ResyncReason::Connected, live);
+        }
+    }
+
+    /// The session ends: so does what is under way.
+    pub(super) fn cancel(&mut self) {
+        self.run = None;
+    }
+
+    /// An event came. Without a resync under way this is one comparison.
+    pub(super) fn heard(&mut self, frame: &Frame) {
+        if let Some(Run { stage: Stage::Asking(watch, _) | Stage::Appending(watch, _), .. }) = &mut self.run {
+            watch.note(frame);
+        }
+    }
+
+    /// Waits for what is next. Cancel safe.
+    pub(super) async fn turn(&mut self) -> Turn {
+        match &mut self.run {
+            None if !self.on => std::future::pending().await,
+            None => {
+                tokio::select! {
+                    () = self.asked.called() => Turn::Start(ResyncReason::Requested),
+                    () = sleep_until(self.due) => Turn::Start(ResyncReason::Scheduled),
+                }
+            }
+            Some(run) => match &mut run.stage {
+                Stage::Due(at) => {
+                    sleep_until(*at).await;
+                    Turn::Ask
+                }
+                Stage::Asking(_, task) => Turn::Answer(task.await.unwrap_or_else(|error| {
+                    // The panic's message is in the log already, from the panic hook.
+                    Err(Unread::Failed(format!("the task that reads it ended unasked: {error}")))
+                })),
+                Stage::Appending(..) => Turn::Append,
+            },
+        }
+    }
+
+    /// Takes its turn. Waits for nothing.
+    pub(super) fn take(&mut self, turn: Turn, live: &mut Live, feed: &mut Feed) {
+        match turn {
+            Turn::Start(reason) => self.start(reason, live),
+            Turn::Ask => self.ask(),
+            Turn::Answer(Ok(sliced)) => self.answered(sliced, feed),
+            Turn::Answer(Err(unread)) => self.unread(&unread),
+            Turn::Append => self.append(live),
+        }
+        if self.run.as_ref().is_some_and(|run| run.left.is_empty()) {
+            self.complete(live);
+        }
+    }
+
+    fn start(&mut self, reason: ResyncReason, live: &mut Live) {
+        // Calls made before are answered by this one.
+        self.asked.settle();
+        let report = Report::new(self.source, live.session());
+        live.notice(&report.started(reason));
+        self.run = Some(Run {
+            left: Snapshot::ALL.into(),
+            attempts: 0,
+            renewed: false,
+            stage: Stage::Due(Instant::now()),
+            report,
+        });
+    }
+
+    /// From here on events count as newer than the answer.
+    fn ask(&mut self) {
+        let Some(run) = &mut self.run else { return };
+        let Some(snapshot) = run.left.front().copied() else { return };
+        run.attempts += 1;
+        run.stage = Stage::Asking(Watch::new(snapshot), fetch::start(&self.account, snapshot, self.limit));
+    }
+
+    fn answered(&mut self, sliced: Sliced, feed: &mut Feed) {
+        let Some(run) = &mut self.run else { return };
+        let Some(snapshot) = run.left.front().copied() else { return };
+        let stage = std::mem::replace(&mut run.stage, Stage::Due(Instant::now()));
+        let Stage::Asking(watch, _) = stage else { return };
+        if snapshot == Snapshot::Queues && !sliced.items.is_empty() {
+            feed.has_queues();
+        }
+        let room = GONE.saturating_sub(run.report.gone.len());
+        let census = self.censuses.entry(snapshot).or_default();
+        run.report.gone.extend(census.take(&sliced.items, |entity| watch.knows(entity), room));
+        run.report.unusable += sliced.unusable;
+        if sliced.items.is_empty() {
+            run.report.empty.push(snapshot.name());
+        }
+        run.stage = Stage::Appending(watch, sliced.items.into_iter());
+    }
+
+    fn append(&mut self, live: &mut Live) {
+        let Some(Run { left, attempts, stage, report, .. }) = &mut self.run else { return };
+        let Stage::Appending(watch, items) = stage else { return };
+        let chunk: Vec<Item> = items.by_ref().take(CHUNK).collect();
+        if chunk.is_empty() {
+            left.pop_front();
+            (*attempts, *stage) = (0, Stage::Due(Instant::now()));
+            return;
+        }
+        live.snapshot(
+            chunk.into_iter().filter(|item| !report.supersedes(watch, &item.key)).map(|item| item.frame),
+        );
+    }
+
+    fn unread(&mut self, unread: &Unread) {
+        let Some(run) = &mut self.run else { return };
+        let Some(snapshot) = run.left.front().copied() else { return };
+        let wait = match unread {
+            Unread::Transient(_, wait) if run.attempts < TRIES => {
+                let wait = wait.unwrap_or_default().min(LONGEST);
+                Some(RETRY.nth(run.attempts - 1).max(wait))
+            }
+            Unread::TokenDied(_) if !std::mem::replace(&mut run.renewed, true) => Some(Duration::ZERO),
+            _ => None,
+        };
+        if let Some(wait) = wait {
+            tracing::debug!(snapshot = snapshot.name(), ?unread, ?wait, "a snapshot is asked for again");
+            run.stage = Stage::Due(Instant::now() + wait);
+            return;
+        }
+        // Without a token nothing else can be read, and more logins may lock the account.
+        let rest = matches!(unread, Unread::NoToken(_) | Unread::TokenDied(_));
+        let told = if rest { run.left.len() } else { 1 };
+        for snapshot in run.left.drain(..told) {
+            run.report.unread(snapshot, unread);
+        }
+        (run.attempts, run.stage) = (0, Stage::Due(Instant::now()));
+    }
+
+    fn complete(&mut self, live: &mut Live) {
+        let Some(run) = self.run.take() else { return };
+        self.due = Instant::now() + self.every.unwrap_or(FAR);
+        self.health.warning("resync", run.report.warning());
+        live.notice(&run.report.completed());
+    }
+}

@@ -1,0 +1,100 @@
+//! What a resync has come to.
+
+use std::collections::BTreeMap;
+
+use super::{
+    fetch::Unread,
+    snapshot::{Key, Snapshot},
+    watch::Watch,
+};
+use crate::event::{Notice, ResyncReason, SourceId, UnreadSnapshot};
+
+#[derive(Debug)]
+pub(super) struct Report {
+    source: SourceId,
+    session: u64,
+    counts: BTreeMap<&'static str, u64>,
+    superseded: u64,
+    pub(super) unusable: u64,
+    refused: Vec<&'static str>,
+    failed: Vec<UnreadSnapshot>,
+    pub(super) empty: Vec<&'static str>,
+    pub(super) gone: Vec<String>,
+}
+
+impl Report {
+    pub(super) fn new(source: SourceId, session: u64) -> Self {
+        Self {
+            source,
+            session,
+            counts: BTreeMap::new(),
+            superseded: 0,
+            unusable: 0,
+            refused: Vec::new(),
+            failed: Vec::new(),
+            empty: Vec::new(),
+            gone: Vec::new(),
+        }
+    }
+
+    pub(super) fn started(&self, reason: ResyncReason) -> Notice {
+        let snapshots = Snapshot::ALL.map(Snapshot::name).to_vec();
+        tracing::info!(source = self.source.0, session = self.session, ?reason, "reading the PBX's state");
+        Notice::ResyncStarted { session: self.session, reason, snapshots }
+    }
+
+    /// Whether an event has told something newer of it; counts it either way.
+    pub(super) fn supersedes(&mut self, watch: &Watch, key: &Key) -> bool {
+        let newer = watch.has(key);
+        if newer {
+            self.superseded += 1;
+        } else {
+            *self.counts.entry(key.event).or_default() += 1;
+        }
+        newer
+    }
+
+    pub(super) fn unread(&mut self, snapshot: Snapshot, why: &Unread) {
+        let snapshot = snapshot.name();
+        match why {
+            Unread::Refused => self.refused.push(snapshot),
+            Unread::Failed(reason)
+            | Unread::Transient(reason, _)
+            | Unread::TokenDied(reason)
+            | Unread::NoToken(reason) => {
+                self.failed.push(UnreadSnapshot { snapshot, reason: reason.clone() });
+            }
+        }
+    }
+
+    /// What an operator should see to.
+    pub(super) fn warning(&self) -> Option<String> {
+        let first = self.failed.first()?;
+        let more = match self.failed.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
+        };
+        Some(format!(
+            "the PBX's state could not be read in full: {}{more}; once that is mended, SIGUSR1 reads it at once",
+            first.reason
+        ))
+    }
+
+    pub(super) fn completed(self) -> Notice {
+        let Self { source, session, counts, superseded, unusable, refused, failed, empty, gone } = self;
+        let appended: u64 = counts.values().sum();
+        tracing::info!(
+            source = source.0,
+            session,
+            appended,
+            superseded,
+            unusable,
+            ?refused,
+            failed = failed.len(),
+            ?empty,
+            gone = gone.len(),
+            "the PBX's state is read"
+        );
+        Notice::ResyncCompleted { session, counts, superseded, unusable, refused, failed, empty, gone }
+    }
+}

@@ -1,0 +1,297 @@
+//! From an answer of the API to the events that would have told the same. Pure.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde_json::value::RawValue;
+
+use crate::{
+    event::{Entity, entity, field, fields},
+    socketio::Frame,
+};
+
+/// What can be read of the PBX's state, in the order it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Snapshot {
+    Extensions,
+    Users,
+    Queues,
+    Trunks,
+    Parkings,
+}
+
+/// Of `/user/endpoints/all` the presences are used. It also holds the account's own SIP password, so nothing else of it
+/// may leave this module, be it to a log.
+const PRESENCES: [(&str, &str); 4] = [
+    ("mainPresence", "mainPresence"),
+    ("presence", "presence"),
+    ("presenceOnBusy", "presence_onbusy"),
+    ("presenceOnUnavailable", "presence_onunavailable"),
+];
+const MAIN: &str = "userMainPresenceUpdate";
+const PART: &str = "userPresenceUpdate";
+
+/// Whose state an event tells: two events of the same key are about the same thing, and the newer one holds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Key {
+    /// The event's name.
+    pub(super) event: &'static str,
+    pub(super) entity: Box<[u8]>,
+    /// Of the three parts of a user's presence.
+    part: &'static str,
+}
+
+/// One entity of a snapshot.
+#[derive(Debug, Clone)]
+pub(super) struct Item {
+    pub(super) key: Key,
+    /// As in the CloudEvents `subject`.
+    pub(super) subject: String,
+    pub(super) frame: Frame,
+}
+
+/// What an answer holds.
+#[derive(Debug, Default)]
+pub(in crate::session) struct Sliced {
+    pub(super) items: Vec<Item>,
+    /// Values in it that tell of no entity.
+    pub(super) unusable: u64,
+}
+
+/// The answer is no JSON object.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the answer is no JSON object")]
+pub(super) struct NoObject;
+
+impl Snapshot {
+    pub(super) const ALL: [Self; 5] =
+        [Self::Extensions, Self::Users, Self::Queues, Self::Trunks, Self::Parkings];
+
+    /// As notices and logs call it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Extensions => "/astproxy/extensions",
+            Self::Users => "/user/endpoints/all",
+            Self::Queues => "/astproxy/queues",
+            Self::Trunks => "/astproxy/trunks",
+            Self::Parkings => "/astproxy/parkings",
+        }
+    }
+
+    /// Below the API's base.
+    pub(super) fn path(self) -> &'static str {
+        self.name().trim_start_matches('/')
+    }
+
+    /// The events that tell the same.
+    pub(super) fn events(self) -> &'static [&'static str] {
+        match self {
+            Self::Extensions => &["extenUpdate"],
+            Self::Users => &[MAIN, PART],
+            Self::Queues => &["queueUpdate"],
+            Self::Trunks => &["trunkUpdate"],
+            Self::Parkings => &["parkingUpdate"],
+        }
+    }
+
+    /// The keys of a live event, if it tells what this snapshot does.
+    pub(super) fn keys(self, frame: &Frame) -> Vec<Key> {
+        let name = frame.name();
+        let Some(event) = self.events().iter().find(|event| event.as_bytes() == &*name) else {
+            return vec![];
+        };
+        keys(event, &frame.args())
+    }
+
+    /// The events that an answer stands for, with each value's text as the PBX wrote it.
+    pub(super) fn slice(self, answer: &[u8], at: Timestamp) -> Result<Sliced, NoObject> {
+        // What passes here is whole, so the walk below finds every field.
+        serde_json::from_slice::<&RawValue>(answer).map_err(|_| NoObject)?;
+        if !answer.trim_ascii_start().starts_with(b"{") {
+            return Err(NoObject);
+        }
+        let mut sliced = Sliced::default();
+        for (name, value) in fields(answer) {
+            let before = sliced.items.len();
+            if self == Self::Users {
+                sliced.items.extend(presences(name, value, at));
+            } else {
+                let event = self.events().first().copied().unwrap_or_default();
+                sliced.items.extend(item(event, value, at));
+            }
+            sliced.unusable += u64::from(sliced.items.len() == before);
+        }
+        Ok(sliced)
+    }
+}
+
+fn keys(event: &'static str, args: &[u8]) -> Vec<Key> {
+    let Some(Entity { id, .. }) = entity(event.as_bytes(), args) else { return vec![] };
+    let key = |part| Key { event, entity: id.as_ref().into(), part };
+    if event != PART {
+        return vec![key("")];
+    }
+    let parts = PRESENCES.iter().skip(1).map(|(_, part)| *part);
+    parts.filter(|part| field(args, part).is_some()).map(key).collect()
+}
+
+fn item(event: &'static str, args: &[u8], at: Timestamp) -> Option<Item> {
+    let subject = entity(event.as_bytes(), args)?.subject();
+    let key = keys(event, args).pop()?;
+    Some(Item { key, subject, frame: frame(event, args, at)? })
+}
+
+/// `name` is the user's, as the JSON text of a key without its quotes.
+fn presences(name: &[u8], user: &[u8], at: Timestamp) -> Vec<Item> {
+    let to = field(user, "to").filter(|to| to.starts_with(b"\""));
+    let one = |(from, part): (&str, &str)| {
+        let status = field(user, from).filter(|status| status.starts_with(b"\""))?;
+        let mut args = Vec::with_capacity(96);
+        for piece in [b"{\"", part.as_bytes(), b"\":{\"username\":\"", name, b"\",\"status\":", status] {
+            args.extend_from_slice(piece);
+        }
+        // A number goes with one status only.
+        if let Some(to) = to.filter(|_| status == b"\"callforward\"") {
+            args.extend_from_slice(b",\"to\":");
+            args.extend_from_slice(to);
+        }
+        args.extend_from_slice(b"}}");
+        item(if from == "mainPresence" { MAIN } else { PART }, &args, at)
+    };
+    PRESENCES.into_iter().filter_map(one).collect()
+}
+
+/// The frame in which the PBX would have sent it. None if it is larger than a frame can be.
+fn frame(event: &str, args: &[u8], at: Timestamp) -> Option<Frame> {
+    const HEAD: &str = "42[\"";
+    let bytes = [HEAD.as_bytes(), event.as_bytes(), b"\",", args, b"]"].concat();
+    let place = |from: usize, length: usize| {
+        let to = u32::try_from(from + length).ok()?;
+        Some(u32::try_from(from).ok()?..to)
+    };
+    let name = place(HEAD.len(), event.len())?;
+    let args = place(HEAD.len() + event.len() + 2, args.len())?;
+    Some(Frame { at, bytes: Bytes::from(bytes), name, args, argc: 1, attachments: Box::default() })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn slice(snapshot: Snapshot, text: &str) -> Vec<(String, String)> {
+        let sliced = snapshot.slice(text.as_bytes(), Timestamp::UNIX_EPOCH).unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        sliced.items.iter().map(|item| (text(&item.frame.name()), text(&item.frame.args()))).collect()
+    }
+
+    #[test]
+    fn a_value_is_the_text_that_the_pbx_wrote() {
+        let odd = r#"{ "exten" : "201","n":1e999,"n":12345678901234567890123,"s":"\ud800","é":[ ] }"#;
+        let answer = format!("\n{{ \"201\" :{odd} ,\"202\":{{\"exten\":\"202\"}}}} ");
+        let (name, second) = ("extenUpdate".to_owned(), r#"{"exten":"202"}"#.to_owned());
+        assert_eq!(slice(Snapshot::Extensions, &answer), [(name.clone(), odd.to_owned()), (name, second)]);
+        let twice = r#"{"401":{"queue":"401","name":"a"},"401":{"queue":"401","name":"b"}}"#;
+        assert_eq!(slice(Snapshot::Queues, twice).len(), 2, "which one holds is not ours to say");
+    }
+
+    #[test]
+    fn a_frame_is_one_that_the_codec_would_have_made() {
+        let sliced =
+            Snapshot::Trunks.slice(br#"{"t":{"exten":"t","a":[1,2]}}"#, Timestamp::UNIX_EPOCH).unwrap();
+        let frame = &sliced.items[0].frame;
+        assert_eq!(&frame.bytes[..], br#"42["trunkUpdate",{"exten":"t","a":[1,2]}]"#);
+        assert_eq!(
+            (&*frame.name(), &frame.args()[..]),
+            (&b"trunkUpdate"[..], &br#"{"exten":"t","a":[1,2]}"#[..])
+        );
+        assert_eq!(sliced.items[0].subject, "trunk/t");
+    }
+
+    #[test]
+    fn of_a_user_only_presences_are_used() {
+        let answer = r#"{"ada":{"name":"Ada Neri","username":"ada","mainPresence":"busy","presence":"callforward",
+            "presenceOnBusy":"voicemail","presenceOnUnavailable":null,"to":"0721","lkhash":"planted",
+            "endpoints":{"extension":[{"id":"201","secret":"planted","mainPresence":"planted"}]}},
+            "b\"ob":{"mainPresence":"online"},"eve":7}"#;
+        let expected = [
+            ("userMainPresenceUpdate", r#"{"mainPresence":{"username":"ada","status":"busy"}}"#),
+            ("userPresenceUpdate", r#"{"presence":{"username":"ada","status":"callforward","to":"0721"}}"#),
+            ("userPresenceUpdate", r#"{"presence_onbusy":{"username":"ada","status":"voicemail"}}"#),
+            ("userMainPresenceUpdate", r#"{"mainPresence":{"username":"b\"ob","status":"online"}}"#),
+        ];
+        let found = slice(Snapshot::Users, answer);
+        assert_eq!(found, expected.map(|(name, args)| (name.to_owned(), args.to_owned())));
+        let sliced = Snapshot::Users.slice(answer.as_bytes(), Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(sliced.unusable, 1);
+        assert!(!format!("{sliced:?}").contains("planted"));
+        // Each part is a state of its own.
+        assert_ne!(sliced.items[1].key, sliced.items[2].key);
+        for item in &sliced.items {
+            assert_eq!(Snapshot::Users.keys(&item.frame), std::slice::from_ref(&item.key));
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused_and_what_is_no_entity_counted() {
+        for text in ["", "[]", "null", "\"x\"", "{", r#"{"a":1"#, r#"{"a":1}{"b":2}"#, "\u{feff}{}"] {
+            assert_eq!(
+                Snapshot::Queues.slice(text.as_bytes(), Timestamp::UNIX_EPOCH).err(),
+                Some(NoObject),
+                "{text}"
+            );
+        }
+        let sliced = Snapshot::Queues
+            .slice(br#"{"401":null,"402":[],"403":{"name":"x"},"404":{"queue":{}}}"#, Timestamp::UNIX_EPOCH)
+            .unwrap();
+        assert_eq!((sliced.items.len(), sliced.unusable), (0, 4));
+        assert_eq!(slice(Snapshot::Queues, " {} "), []);
+    }
+
+    fn json() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            Just("null".to_owned()),
+            Just("-0.1e-7".to_owned()),
+            any::<i64>().prop_map(|n| n.to_string()),
+            Just(r#""\ud834\"}]{""#.to_owned()),
+            any::<String>().prop_map(|s| serde_json::to_string(&s).unwrap()),
+        ];
+        leaf.prop_recursive(3, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(|all| format!("[{}]", all.join(" , "))),
+                prop::collection::vec((any::<String>(), inner), 0..4).prop_map(|all| {
+                    let all = all
+                        .iter()
+                        .map(|(key, value)| format!("{}: {value}", serde_json::to_string(key).unwrap()));
+                    format!("{{{}}}", all.collect::<Vec<_>>().join(","))
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_entity_comes_out_untouched(values in prop::collection::vec((any::<String>(), json()), 0..6)) {
+            let values: Vec<(String, String)> = values.into_iter().map(|(id, value)| {
+                let value = format!(r#"{{"extra":{value}, "queue":{}}}"#, serde_json::to_string(&id).unwrap());
+                (id, value)
+            }).collect();
+            let all: Vec<_> = values.iter().map(|(id, value)| format!("{}:{value}", serde_json::to_string(id).unwrap())).collect();
+            let answer = format!("{{{}}}", all.join(" ,\n"));
+            let sliced = Snapshot::Queues.slice(answer.as_bytes(), Timestamp::UNIX_EPOCH).unwrap();
+            prop_assert_eq!(sliced.items.len(), values.len());
+            for (item, (id, value)) in sliced.items.iter().zip(&values) {
+                prop_assert_eq!(&item.frame.args()[..], value.as_bytes());
+                prop_assert_eq!(&*item.key.entity, id.as_bytes());
+            }
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "[{}\\[\\]\",:a-c\\\\u0d8 ]{0,40}") {
+            for snapshot in Snapshot::ALL {
+                let _ = snapshot.slice(text.as_bytes(), Timestamp::UNIX_EPOCH);
+            }
+        }
+    }
+}

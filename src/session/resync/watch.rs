@@ -1,0 +1,203 @@
+//! Of which entities an event has told since a snapshot was asked for. Pure.
+
+use std::collections::HashSet;
+
+use super::snapshot::{Key, Snapshot};
+use crate::socketio::Frame;
+
+#[derive(Debug)]
+pub(super) struct Watch {
+    snapshot: Snapshot,
+    told: HashSet<Key>,
+    entities: HashSet<Box<[u8]>>,
+}
+
+impl Watch {
+    pub(super) fn new(snapshot: Snapshot) -> Self {
+        Self { snapshot, told: HashSet::new(), entities: HashSet::new() }
+    }
+
+    pub(super) fn note(&mut self, frame: &Frame) {
+        for key in self.snapshot.keys(frame) {
+            self.entities.insert(key.entity.clone());
+            self.told.insert(key);
+        }
+    }
+
+    /// An event has told of just this: it may be newer.
+    pub(super) fn has(&self, key: &Key) -> bool {
+        self.told.contains(key)
+    }
+
+    /// An event has told something of this entity.
+    pub(super) fn knows(&self, entity: &[u8]) -> bool {
+        self.entities.contains(entity)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::collections::{BTreeMap, VecDeque};
+
+    use jiff::Timestamp;
+    use proptest::prelude::*;
+
+    use super::{
+        super::{
+            report::Report,
+            snapshot::{Item, Key, Snapshot},
+        },
+        Watch,
+    };
+    use crate::event::SourceId;
+
+    const USERS: usize = 4;
+
+    /// What may happen, in any order; what can't happen now does nothing.
+    #[derive(Debug, Clone)]
+    enum Step {
+        /// A part of a user's presence changes on the PBX, which sends an event.
+        Change(usize, bool),
+        /// The session reads the next event.
+        Read,
+        /// The session asks for the snapshot.
+        Ask,
+        /// The PBX makes it.
+        Make,
+        /// The session takes the answer.
+        Take,
+        /// Some entities are appended.
+        Append(usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => (0..USERS, any::<bool>()).prop_map(|(user, busy)| Step::Change(user, busy)),
+            4 => Just(Step::Read),
+            1 => Just(Step::Ask),
+            1 => Just(Step::Make),
+            1 => Just(Step::Take),
+            2 => (1..4usize).prop_map(Step::Append),
+        ]
+    }
+
+    /// The PBX and the session, as far as they matter here: `presence` and `presence_onbusy` of some users.
+    #[derive(Default)]
+    struct Play {
+        version: u32,
+        state: BTreeMap<(usize, bool), u32>,
+        wire: VecDeque<String>,
+        watch: Option<Watch>,
+        made: Option<String>,
+        items: Option<VecDeque<Item>>,
+        line: BTreeMap<Key, String>,
+        report: Option<Report>,
+        done: u32,
+    }
+
+    impl Play {
+        fn user(&self, user: usize) -> String {
+            let status = |busy| self.state.get(&(user, busy)).copied().unwrap_or_default();
+            format!(r#""u{user}":{{"presence":"{}","presenceOnBusy":"{}"}}"#, status(false), status(true))
+        }
+
+        fn snapshot(&self) -> String {
+            format!("{{{}}}", (0..USERS).map(|user| self.user(user)).collect::<Vec<_>>().join(","))
+        }
+
+        /// An event is made as the snapshot's are: of one user, and one part.
+        fn take_event(&mut self, event: &str) {
+            let sliced = Snapshot::Users.slice(event.as_bytes(), Timestamp::UNIX_EPOCH).unwrap();
+            for item in sliced.items {
+                if let Some(watch) = &mut self.watch {
+                    watch.note(&item.frame);
+                }
+                self.append(item);
+            }
+        }
+
+        fn append(&mut self, item: Item) {
+            let text = String::from_utf8(item.frame.args().to_vec()).unwrap();
+            self.line.insert(item.key, text);
+        }
+
+        fn take(&mut self, step: &Step) {
+            match *step {
+                Step::Change(user, busy) => {
+                    self.version += 1;
+                    self.state.insert((user, busy), self.version);
+                    let part = if busy { "presenceOnBusy" } else { "presence" };
+                    self.wire.push_back(format!(r#"{{"u{user}":{{"{part}":"{}"}}}}"#, self.version));
+                }
+                Step::Read => {
+                    if let Some(event) = self.wire.pop_front() {
+                        self.take_event(&event);
+                    }
+                }
+                Step::Ask if self.watch.is_none() => self.watch = Some(Watch::new(Snapshot::Users)),
+                Step::Make if self.watch.is_some() && self.made.is_none() && self.items.is_none() => {
+                    self.made = Some(self.snapshot());
+                }
+                Step::Take => {
+                    if let Some(answer) = self.made.take() {
+                        let sliced = Snapshot::Users.slice(answer.as_bytes(), Timestamp::UNIX_EPOCH).unwrap();
+                        self.items = Some(sliced.items.into());
+                        self.report = Some(Report::new(SourceId(0), 1));
+                    }
+                }
+                Step::Append(count) => {
+                    for _ in 0..count {
+                        let (Some(items), Some(watch), Some(report)) =
+                            (&mut self.items, &self.watch, &mut self.report)
+                        else {
+                            return;
+                        };
+                        let Some(item) = items.pop_front() else {
+                            (self.items, self.watch) = (None, None);
+                            self.done += 1;
+                            return;
+                        };
+                        if !report.supersedes(watch, &item.key) {
+                            self.append(item);
+                        }
+                    }
+                }
+                Step::Ask | Step::Make => {}
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn however_events_and_a_snapshot_fall_the_last_word_is_the_newest(
+            steps in prop::collection::vec(step(), 0..60),
+            lost in 0..5usize,
+        ) {
+            let mut play = Play::default();
+            // Before the session: what happens now, nobody reads.
+            for (user, busy) in [(0, false), (1, true), (2, false), (3, true), (0, true)].into_iter().take(lost) {
+                play.take(&Step::Change(user, busy));
+            }
+            play.wire.clear();
+            for step in &steps {
+                play.take(step);
+            }
+            // What is under way ends, and one more resync if there was none.
+            for _ in 0..2 {
+                for step in [Step::Ask, Step::Make, Step::Take, Step::Append(usize::MAX)] {
+                    play.take(&step);
+                }
+            }
+            while !play.wire.is_empty() {
+                play.take(&Step::Read);
+            }
+            prop_assert!(play.done > 0);
+            let newest = Snapshot::Users.slice(play.snapshot().as_bytes(), Timestamp::UNIX_EPOCH).unwrap();
+            for item in newest.items {
+                let expected = String::from_utf8(item.frame.args().to_vec()).unwrap();
+                prop_assert_eq!(play.line.get(&item.key), Some(&expected));
+            }
+        }
+    }
+}
