@@ -79,7 +79,7 @@ impl Probe {
         self.stream.is_some()
     }
 
-    /// Looks at the stream; see [`JetStream::look`].
+    /// Looks at the stream: whether there is one, what settings would make the guarantee a lie, whose the newest message is.
     pub async fn look(&self, ours: Option<JournalId>, adopt: Option<JournalId>) -> Result<Looked, SinkError> {
         match &self.stream {
             Some(stream) => stream.look(&self.connected, ours, adopt).await,
