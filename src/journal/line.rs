@@ -1,75 +1,22 @@
 //! The line's state: numbers, the newest records in memory, cursors, and what each sink has lost.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    path::Path,
-    time::Instant,
-};
+mod room;
+mod sinks;
+mod standing;
+mod trouble;
+
+use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
 
-use super::{
-    config::WhenFull,
-    cursor::{Cursor, Ledger, Settled},
-    disk::store::Store,
-    fs::Room,
-    look::shortage,
-};
+pub(super) use self::sinks::Sink;
+pub(crate) use self::standing::{Hole, Missing, Standing};
+use super::{config::WhenFull, cursor::Cursor, disk::store::Store};
 use crate::{
-    event::{
-        Body, EndReason, GapReason, LossReason, Notice, Origin, Position, Record, STATE_EVENTS, Seq, SourceId,
-    },
+    event::{Body, EndReason, GapReason, Notice, Origin, Position, Record, STATE_EVENTS, Seq, SourceId},
     health::Component,
     socketio::Frame,
 };
-
-/// Notices of loss may use this much more than the bound, so that they don't push out what they announce.
-const ROOM_FOR_NOTICES: usize = 64 * 1024;
-/// What is served from memory when the disk holds it too.
-const TAIL: usize = 8 << 20;
-
-/// Where a source stands.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Standing {
-    /// The number its next record gets.
-    pub(crate) next: Seq,
-    /// Its newest notice of loss.
-    pub(crate) gap: Seq,
-    /// Its records so far, since the journal was created.
-    pub(crate) count: u64,
-    /// When its last session was surely still whole.
-    pub(crate) seen: Option<Timestamp>,
-}
-
-impl Standing {
-    pub(crate) fn note(&mut self, record: &Record) {
-        self.next = record.seq.next();
-        self.gap = record.gap;
-        self.count += 1;
-        // A snapshot proves nothing about the session.
-        if record.session > 0 && record.origin == Origin::Live {
-            self.seen = self.seen.max(Some(record.at));
-        }
-    }
-}
-
-/// Positions whose records are gone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Hole {
-    pub(crate) from: Position,
-    /// The first that is there again.
-    pub(crate) to: Position,
-    pub(crate) missing: Vec<Missing>,
-}
-
-/// One source's records in a hole.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Missing {
-    pub(crate) source: SourceId,
-    pub(crate) count: u64,
-    pub(crate) from: Seq,
-    pub(crate) to: Seq,
-}
 
 #[derive(Debug)]
 pub(super) struct Line {
@@ -111,42 +58,6 @@ pub(super) enum Before {
     New,
     Stopped,
     Crashed,
-}
-
-#[derive(Debug)]
-pub(super) struct Sink {
-    pub(super) name: String,
-    pub(super) cursor: Cursor,
-    /// Dropped, and not announced yet.
-    unannounced: BTreeMap<(SourceId, LossReason), Loss>,
-}
-
-#[derive(Debug)]
-struct Loss {
-    count: u64,
-    from: Seq,
-    to: Seq,
-}
-
-impl Sink {
-    pub(super) fn new(name: &str, cursor: Cursor) -> Self {
-        Self { name: name.to_owned(), cursor, unannounced: BTreeMap::new() }
-    }
-
-    pub(super) fn miss(&mut self, missing: &Missing, reason: LossReason) {
-        if missing.count > 0 {
-            self.cursor.miss(missing, reason);
-            self.announce(missing, reason);
-        }
-    }
-
-    pub(super) fn announce(&mut self, missing: &Missing, reason: LossReason) {
-        let Missing { source, count, from, to } = *missing;
-        let loss = self.unannounced.entry((source, reason)).or_insert(Loss { count: 0, from, to });
-        loss.count += count;
-        loss.from = loss.from.min(from);
-        loss.to = loss.to.max(to);
-    }
 }
 
 /// Where records from a position on are found.
@@ -305,201 +216,12 @@ impl Line {
         seq
     }
 
-    /// Why an event can't be taken, if so. Makes room by dropping the oldest, if that is the rule.
-    fn refuses(&mut self, body: &Body) -> Option<LossReason> {
-        let passed = self.passed();
-        let (memory, used) = (self.memory, self.tail_bytes);
-        let newest_goes = self.when_full == WhenFull::DropNewest;
-        let Some(store) = &mut self.store else {
-            return (newest_goes && used > memory && !self.tail.is_empty() && self.tail_first() >= passed)
-                .then_some(LossReason::JournalFull);
-        };
-        if store.trouble.is_some() {
-            return (newest_goes && used > memory).then_some(LossReason::Disk);
-        }
-        if store.over_quota(body) {
-            store.tidy(passed, Instant::now());
-            if store.over_quota(body) {
-                return Some(LossReason::Quota);
-            }
-        }
-        if store.bytes() <= store.limits.max_bytes {
-            return None;
-        }
-        store.tidy(passed, Instant::now());
-        while let Some(store) = self.store.as_ref().filter(|store| store.bytes() > store.limits.max_bytes) {
-            if newest_goes {
-                return Some(LossReason::JournalFull);
-            }
-            if store.segments.len() < 2 {
-                return None;
-            }
-            self.drop_oldest(LossReason::JournalFull);
-        }
-        None
-    }
-
-    /// Drops what is older than anything may be; whether there was something.
-    pub(super) fn expire(&mut self, now: Timestamp) {
-        if let Some(store) =
-            self.store.as_mut().filter(|store| store.trouble.is_none() && store.is_stale(now))
-        {
-            // A disk that refuses is noticed by the next write.
-            let _ = store.begin(self.end, &self.written);
-        }
-        while self.store.as_ref().is_some_and(|store| store.segments.len() > 1 && store.has_expired(now)) {
-            self.drop_oldest(LossReason::Expired);
-        }
-    }
-
-    /// Drops the oldest segment, and counts it for those who have not read it.
-    fn drop_oldest(&mut self, reason: LossReason) {
-        let Some(store) = &mut self.store else { return };
-        store.remove_oldest();
-        let Some((first, standing)) =
-            store.segments.front().map(|oldest| (oldest.first, oldest.standing.clone()))
-        else {
-            return;
-        };
-        self.skip_to(first, &standing, reason);
-        while self.tail.front().is_some_and(|record| record.position < first) {
-            self.pop();
-        }
-    }
-
-    /// Nothing before `first` is there any longer: moves the cursors that stand before it, and counts.
-    pub(super) fn skip_to(&mut self, first: Position, standing: &[Standing], reason: LossReason) {
-        for sink in self.sinks.iter_mut().filter(|sink| sink.cursor.next < first) {
-            for (source, standing) in (0..).map(SourceId).zip(standing) {
-                let lane = sink.cursor.lane(source);
-                let count = standing.count.saturating_sub(lane.count);
-                let to = Seq(standing.next.0.saturating_sub(1));
-                let missing = Missing { source, count, from: lane.last.next().min(to), to };
-                sink.miss(&missing, reason);
-            }
-            sink.cursor.next = first;
-        }
-    }
-
-    /// What every sink has settled.
-    pub(super) fn passed(&self) -> Position {
-        self.sinks.iter().map(|sink| sink.cursor.next).min().unwrap_or(self.end)
-    }
-
     pub(super) fn oldest_in_memory(&self) -> Position {
         self.tail_first()
     }
 
     fn tail_first(&self) -> Position {
         self.tail.front().map_or(self.end, |record| record.position)
-    }
-
-    fn pop(&mut self) -> Option<Record> {
-        let record = self.tail.pop_front()?;
-        self.tail_bytes -= record.size();
-        Some(record)
-    }
-
-    /// Lets go of what the disk holds, or what every sink has passed; then, while there is too much, of the oldest.
-    fn trim(&mut self) {
-        if self.tail_bytes <= self.memory.min(TAIL) {
-            return;
-        }
-        let passed = self.passed();
-        let (kept, reason) = match &self.store {
-            None => (passed, LossReason::JournalFull),
-            Some(store) if store.trouble.is_none() => (store.synced, LossReason::Disk),
-            Some(store) => (store.written, LossReason::Disk),
-        };
-        let limit = if self.store.is_some() { TAIL.min(self.memory) } else { self.memory };
-        while self.tail_bytes > limit && self.tail.front().is_some_and(|oldest| oldest.position < kept) {
-            self.pop();
-        }
-        // Written and not synced yet is good enough when memory runs out.
-        let written = self.store.as_ref().map_or(Position(0), |store| store.written);
-        while self.tail_bytes > self.memory {
-            let Some(oldest) = self.pop() else { return };
-            if oldest.position >= written.max(if self.store.is_none() { passed } else { Position(0) }) {
-                self.lose(&oldest, reason);
-            }
-        }
-    }
-
-    fn lose(&mut self, record: &Record, reason: LossReason) {
-        let missing = Missing { source: record.source, count: 1, from: record.seq, to: record.seq };
-        for sink in self.sinks.iter_mut().filter(|sink| sink.cursor.next <= record.position) {
-            sink.miss(&missing, reason);
-            sink.cursor.next = record.position.next();
-        }
-    }
-
-    /// Writes what was appended. A disk that refuses does not stop the line.
-    pub(super) fn flush(&mut self) {
-        let Some(store) = self.store.as_mut().filter(|store| store.trouble.is_none()) else { return };
-        match store.write(self.end, &self.written) {
-            Ok(()) => self.written.clone_from(&self.standing),
-            Err(error) => {
-                store.discard();
-                let trouble = format!("can't write to {}: {error}", store.dir.display());
-                self.trouble(trouble);
-            }
-        }
-    }
-
-    fn trouble(&mut self, reason: String) {
-        if let Some(health) = &self.health {
-            health.failing(&format!(
-                "{reason}: events are kept in memory meanwhile, and are lost if the process ends; free space or mend the disk"
-            ));
-        }
-        if let Some(store) = &mut self.store {
-            store.trouble = Some(reason);
-            store.unproven = true;
-            store.note_unsure();
-        }
-    }
-
-    /// A sync failed: what was not synced is written anew, elsewhere.
-    pub(super) fn distrust(&mut self, error: &std::io::Error) {
-        let first = self.tail_first();
-        let Some(store) = &mut self.store else { return };
-        // What memory no longer holds can't be written again.
-        store.synced = store.synced.max(first.min(store.written));
-        store.distrust();
-        let reason = format!("can't sync {}: {error}", store.dir.display());
-        self.trouble(reason);
-        self.retry();
-    }
-
-    pub(super) fn is_in_trouble(&self) -> bool {
-        self.store.as_ref().is_some_and(|store| store.trouble.is_some())
-    }
-
-    /// A small file can't be written. The line itself may still be.
-    pub(super) fn trouble_aside(&self, error: &std::io::Error) {
-        if let (Some(health), Some(store)) = (&self.health, &self.store)
-            && store.trouble.is_none()
-        {
-            health.failing(&format!(
-                "can't write the cursors beside {}: {error}: after a crash events are sent twice; free space or mend the disk",
-                store.dir.display()
-            ));
-        }
-    }
-
-    /// All small files are as they should be; and all segments, if a sync has succeeded since they were not.
-    pub(super) fn untroubled(&self) {
-        let proven = self.store.as_ref().is_some_and(|store| store.trouble.is_none() && !store.unproven);
-        if let (Some(health), true) = (&self.health, proven) {
-            health.active();
-        }
-    }
-
-    /// Warns, while the volume can't take all that the journal may grow to.
-    pub(super) fn note_room(&self, dir: &Path, room: Room) {
-        if let (Some(health), Some(store)) = (&self.health, &self.store) {
-            health.warning("room", shortage(dir, room, store.total(), store.limits.max_bytes));
-        }
     }
 
     /// Goes on above a number, if it is not above it already, and says so.
@@ -524,60 +246,6 @@ impl Line {
                 may_have_missed: STATE_EVENTS.to_vec(),
             },
         );
-    }
-
-    /// Back to the disk, if it lets us: a new segment with everything that only memory holds.
-    pub(super) fn retry(&mut self) {
-        let first = self.tail_first();
-        let Some(store) = self.store.as_mut().filter(|store| store.trouble.is_some()) else { return };
-        store.note_unsure();
-        let first = first.max(store.written);
-        let mut standing = self.standing.clone();
-        for record in self.tail.iter().rev().take_while(|record| record.position >= first) {
-            if let Some(standing) = standing.get_mut(record.source.index()) {
-                standing.next = record.seq;
-                standing.count -= 1;
-                let before = self.written.get(record.source.index()).map_or(Seq(0), |written| written.gap);
-                standing.gap = if record.gap == record.seq { before } else { record.gap };
-            }
-        }
-        let skip = usize::try_from(first.0.saturating_sub(self.tail_first().0)).unwrap_or(usize::MAX);
-        let Some(store) = &mut self.store else { return };
-        let written = store.begin(first, &standing).and_then(|()| {
-            for record in self.tail.iter().skip(skip) {
-                store.put(record);
-            }
-            store.write(self.end, &standing)
-        });
-        match written {
-            Ok(()) => {
-                store.trouble = None;
-                self.written.clone_from(&self.standing);
-            }
-            Err(error) => {
-                store.discard();
-                store.remove_empty();
-                store.written = first;
-                tracing::debug!(%error, "the journal's disk still refuses");
-            }
-        }
-    }
-
-    /// Appends one `lost` per sink, source and reason since the last call; whether there was one.
-    pub(super) fn announce_losses(&mut self) -> bool {
-        let mut lost = Vec::new();
-        for sink in &mut self.sinks {
-            for ((source, reason), loss) in std::mem::take(&mut sink.unannounced) {
-                lost.push((source, reason, sink.name.clone(), loss));
-            }
-        }
-        self.memory += ROOM_FOR_NOTICES;
-        for (source, reason, sink, Loss { count, from, to }) in &lost {
-            let (count, reason, from, to) = (*count, *reason, *from, *to);
-            self.notice(*source, 0, &Notice::Lost { sink: sink.clone(), count, reason, from, to });
-        }
-        self.memory -= ROOM_FOR_NOTICES;
-        !lost.is_empty()
     }
 
     /// Where a reader finds what follows; `from` moves up to what is still there.
@@ -606,57 +274,5 @@ impl Line {
     pub(super) fn position_in_memory(&self, source: SourceId, seq: Seq) -> Option<Position> {
         let newest_first = self.tail.iter().rev();
         newest_first.into_iter().find(|r| r.source == source && r.seq == seq).map(|r| r.position)
-    }
-
-    pub(super) fn cursor(&self, sink: usize) -> Option<&Cursor> {
-        self.sinks.get(sink).map(|sink| &sink.cursor)
-    }
-
-    /// Moves a sink's cursor past these records. Those that were dropped meanwhile are already counted as
-    /// lost and stay so: the broker has them, but the ledger counts each record once.
-    pub(super) fn settle(
-        &mut self,
-        sink: usize,
-        settled: impl Iterator<Item = (Position, SourceId, Seq, Settled)>,
-    ) {
-        let Some(state) = self.sinks.get_mut(sink) else { return };
-        for (position, source, seq, how) in settled {
-            if position > state.cursor.next {
-                // Positions without records: damage on the disk, or skipped at a start.
-                for (_, hole) in self.holes.range(state.cursor.next..position) {
-                    for missing in &hole.missing {
-                        state.miss(missing, LossReason::Damaged);
-                    }
-                }
-                state.cursor.next = position;
-            }
-            if position == state.cursor.next {
-                state.cursor.settle(source, seq, how);
-            }
-        }
-        if self.store.is_none() {
-            let passed = self.passed();
-            while self.tail.front().is_some_and(|record| record.position < passed) {
-                self.pop();
-            }
-        }
-    }
-
-    pub(super) fn ledger(&self, sink: usize, source: SourceId) -> (Ledger, u64) {
-        let (Some(sink), Some(standing)) = (self.sinks.get(sink), self.standing.get(source.index())) else {
-            return (Ledger::default(), 0);
-        };
-        let lane = sink.cursor.lanes.get(source.index()).cloned().unwrap_or_default();
-        let pending = standing.count.saturating_sub(lane.count);
-        let mut ledger = lane.ledger;
-        ledger.received = ledger.settled() + pending;
-        (ledger, pending)
-    }
-
-    /// A sink's records that are not settled.
-    pub(super) fn pending(&self, sink: usize) -> u64 {
-        let Some(sink) = self.sinks.get(sink) else { return 0 };
-        let counts = sink.cursor.lanes.iter().map(|lane| lane.count).chain(std::iter::repeat(0));
-        self.standing.iter().zip(counts).map(|(standing, count)| standing.count.saturating_sub(count)).sum()
     }
 }

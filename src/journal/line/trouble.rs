@@ -1,0 +1,117 @@
+//! Writing to the disk, and what is done when it refuses: the line goes on in memory, and returns.
+
+use std::{io, path::Path};
+
+use super::Line;
+use crate::{
+    event::Seq,
+    journal::{fs::Room, look::shortage},
+};
+
+impl Line {
+    /// Writes what was appended. A disk that refuses does not stop the line.
+    pub(in crate::journal) fn flush(&mut self) {
+        let Some(store) = self.store.as_mut().filter(|store| store.trouble.is_none()) else { return };
+        match store.write(self.end, &self.written) {
+            Ok(()) => self.written.clone_from(&self.standing),
+            Err(error) => {
+                store.discard();
+                let trouble = format!("can't write to {}: {error}", store.dir.display());
+                self.trouble(trouble);
+            }
+        }
+    }
+
+    pub(super) fn trouble(&mut self, reason: String) {
+        if let Some(health) = &self.health {
+            health.failing(&format!(
+                "{reason}: events are kept in memory meanwhile, and are lost if the process ends; free space or mend the disk"
+            ));
+        }
+        if let Some(store) = &mut self.store {
+            store.trouble = Some(reason);
+            store.unproven = true;
+            store.note_unsure();
+        }
+    }
+
+    /// A sync failed: what was not synced is written anew, elsewhere.
+    pub(in crate::journal) fn distrust(&mut self, error: &io::Error) {
+        let first = self.tail_first();
+        let Some(store) = &mut self.store else { return };
+        // What memory no longer holds can't be written again.
+        store.synced = store.synced.max(first.min(store.written));
+        store.distrust();
+        let reason = format!("can't sync {}: {error}", store.dir.display());
+        self.trouble(reason);
+        self.retry();
+    }
+
+    /// Back to the disk, if it lets us: a new segment with everything that only memory holds.
+    pub(in crate::journal) fn retry(&mut self) {
+        let first = self.tail_first();
+        let Some(store) = self.store.as_mut().filter(|store| store.trouble.is_some()) else { return };
+        store.note_unsure();
+        let first = first.max(store.written);
+        let mut standing = self.standing.clone();
+        for record in self.tail.iter().rev().take_while(|record| record.position >= first) {
+            if let Some(standing) = standing.get_mut(record.source.index()) {
+                standing.next = record.seq;
+                standing.count -= 1;
+                let before = self.written.get(record.source.index()).map_or(Seq(0), |written| written.gap);
+                standing.gap = if record.gap == record.seq { before } else { record.gap };
+            }
+        }
+        let skip = usize::try_from(first.0.saturating_sub(self.tail_first().0)).unwrap_or(usize::MAX);
+        let Some(store) = &mut self.store else { return };
+        let written = store.begin(first, &standing).and_then(|()| {
+            for record in self.tail.iter().skip(skip) {
+                store.put(record);
+            }
+            store.write(self.end, &standing)
+        });
+        match written {
+            Ok(()) => {
+                store.trouble = None;
+                self.written.clone_from(&self.standing);
+            }
+            Err(error) => {
+                store.discard();
+                store.remove_empty();
+                store.written = first;
+                tracing::debug!(%error, "the journal's disk still refuses");
+            }
+        }
+    }
+
+    pub(in crate::journal) fn is_in_trouble(&self) -> bool {
+        self.store.as_ref().is_some_and(|store| store.trouble.is_some())
+    }
+
+    /// A small file can't be written. The line itself may still be.
+    pub(in crate::journal) fn trouble_aside(&self, error: &io::Error) {
+        if let (Some(health), Some(store)) = (&self.health, &self.store)
+            && store.trouble.is_none()
+        {
+            health.failing(&format!(
+                "can't write the cursors beside {}: {error}: after a crash events are sent twice; free space or mend the disk",
+                store.dir.display()
+            ));
+        }
+    }
+
+    /// All small files are as they should be; and all segments, if a sync has succeeded since they were not.
+    pub(in crate::journal) fn untroubled(&self) {
+        let proven = self.store.as_ref().is_some_and(|store| store.trouble.is_none() && !store.unproven);
+        if let (Some(health), true) = (&self.health, proven) {
+            health.active();
+        }
+    }
+
+    /// Warns, while the volume can't take all that the journal may grow to.
+    pub(in crate::journal) fn note_room(&self, dir: &Path, room: Room) {
+        if let (Some(health), Some(store)) = (&self.health, &self.store) {
+            health.warning("room", shortage(dir, room, store.total(), store.limits.max_bytes));
+        }
+    }
+}
