@@ -133,7 +133,7 @@ async fn a_limit_a_dead_session_and_a_wrong_password_are_named() {
         scene.pbx.cut();
         scene.tells(expected).await;
         scene.stop.end_sessions();
-        tokio::time::timeout(Duration::from_secs(10), scene.task).await.expect("does not stop").unwrap();
+        scene.until("does not stop", |scene| scene.task.is_finished()).await;
     }
 }
 

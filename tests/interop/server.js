@@ -4,13 +4,30 @@
 const [version, crt, key] = process.argv.slice(2)
 const fs = require('fs')
 const { Server } = require(`socket.io-${version}`)
+// What a session needs of the API: a token, and who it belongs to.
+const api = (request, response) => {
+  const answers = { '/api/login': { code: 200, expire: '2100-01-01T00:00:00Z', token: 'token' }, '/api/user/me': { username: 'bridge' } }
+  const answer = answers[request.url]
+  request.resume()
+  response.writeHead(answer ? 200 : 404, { 'content-type': 'application/json' }).end(JSON.stringify(answer ?? {}))
+}
 const http = crt
-  ? require('https').createServer({ cert: fs.readFileSync(crt), key: fs.readFileSync(key) })
-  : require('http').createServer()
+  ? require('https').createServer({ cert: fs.readFileSync(crt), key: fs.readFileSync(key) }, api)
+  : require('http').createServer(api)
 const io = new Server(http, { path: '/api/ws/', transports: ['websocket'], pingInterval: 300, pingTimeout: 10000000, maxHttpBufferSize: 1e8 })
 const tell = (what) => process.stdout.write(JSON.stringify(what) + '\n')
 let current
 let refusing = false
+let login = 'accept'
+const accepted = (socket) => socket.emit('authe_ok', { message: 'authorized successfully' })
+const logins = {
+  accept: accepted,
+  twice: (socket) => { socket.emit('satellite/summary', {}); accepted(socket); accepted(socket) },
+  // As the PBX does it: the namespace ends, the transport stays.
+  refuse: (socket) => { socket.emit('401', { message: 'unauthorized access' }); socket.disconnect() },
+  leave: (socket) => socket.disconnect(),
+  drop: () => {}
+}
 
 io.use((socket, next) => (refusing ? next(new Error('not you')) : next()))
 io.on('connection', (socket) => {
@@ -18,10 +35,12 @@ io.on('connection', (socket) => {
   socket.on('ping', (...args) => { const ack = args.pop(); if (typeof ack === 'function') ack() })
   socket.onAny((name, ...args) => tell({ heard: name, args: args.filter((arg) => typeof arg !== 'function') }))
   socket.on('disconnect', (reason) => tell({ disconnected: reason }))
+  socket.on('login', () => logins[login](socket))
   tell({ connected: true })
 })
 
 const orders = {
+  logins: ([how]) => { login = how; tell({ logins: how }) },
   emit: ([name, ...args]) => current.emit(name, ...args),
   binary: ([name, sizes]) => current.emit(name, ...sizes.map((size) => Buffer.alloc(size, 7)), 'end'),
   ask: ([name]) => current.emit(name, 'x', () => tell({ acknowledged: name })),

@@ -2,7 +2,10 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use std::time::Duration;
+use std::{
+    ops::{Deref, DerefMut},
+    time::Duration,
+};
 
 use cti_bridge::{
     api,
@@ -17,9 +20,14 @@ use cti_bridge::{
     simulator::{Account, Knobs, Options, Simulator},
 };
 
-/// A source of the bridge, without the rest of one, and the simulated PBX that it is connected to.
+/// A simulated PBX, and a source that is connected to it.
 pub(crate) struct Scene {
     pub(crate) pbx: Simulator,
+    source: Source,
+}
+
+/// A source of the bridge, without the rest of one.
+pub(crate) struct Source {
     pub(crate) board: Board,
     pub(crate) stop: Stop,
     pub(crate) retry: Call,
@@ -45,19 +53,52 @@ pub(crate) async fn scene_with(
     let mut options = Options::quiet(account);
     turn(&mut options.knobs);
     let pbx = Simulator::start(options).await.unwrap();
-    let at = pbx.url();
-    Scene::new(pbx, &at, totp, settings)
+    let source = Source::start(pbx.url().as_str(), totp, settings);
+    Scene { pbx, source }
+}
+
+impl Deref for Scene {
+    type Target = Source;
+
+    fn deref(&self) -> &Source {
+        &self.source
+    }
+}
+
+impl DerefMut for Scene {
+    fn deref_mut(&mut self) -> &mut Source {
+        &mut self.source
+    }
 }
 
 /// Against a PBX of one's own; the account is `bridge`, its password `secret`.
 pub(crate) async fn scene_on(options: Options, settings: &[&str]) -> Scene {
     let pbx = Simulator::start(options).await.unwrap();
-    let at = pbx.url();
-    Scene::new(pbx, &at, None, settings)
+    let source = Source::start(pbx.url().as_str(), None, settings);
+    Scene { pbx, source }
 }
 
 impl Scene {
-    fn new(pbx: Simulator, at: &url::Url, totp: Option<&str>, settings: &[&str]) -> Self {
+    pub(crate) fn count(&self, path: &str) -> usize {
+        self.pbx.seen().iter().filter(|seen| seen.path == path).count()
+    }
+
+    pub(crate) async fn until(&self, what: &str, condition: impl Fn(&Self) -> bool) {
+        until(what, || condition(self), &self.board).await;
+    }
+}
+
+async fn until(what: &str, condition: impl Fn() -> bool, board: &Board) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(40);
+    while !condition() {
+        assert!(std::time::Instant::now() < deadline, "{what}; {:?}", board.snapshot());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+impl Source {
+    /// The user `bridge` of the PBX at this address.
+    pub(crate) fn start(at: &str, totp: Option<&str>, settings: &[&str]) -> Self {
         let mut set = vec![
             format!("sources.a.url={at}"),
             "sources.a.username=bridge".into(),
@@ -92,7 +133,7 @@ impl Scene {
         };
         let task = tokio::spawn(session::run(source));
         let reader = journal.reader(0);
-        Self { pbx, board, stop, retry, resync, journal, reader, records: Vec::new(), task }
+        Self { board, stop, retry, resync, journal, reader, records: Vec::new(), task }
     }
 
     /// The next record.
@@ -134,7 +175,7 @@ impl Scene {
 
     /// Waits until its state says this.
     pub(crate) async fn tells(&self, text: &str) {
-        self.until(text, |scene| format!("{:?}", scene.board.snapshot()).contains(text)).await;
+        until(text, || format!("{:?}", self.board.snapshot()).contains(text), &self.board).await;
     }
 
     /// Its state.
@@ -145,17 +186,5 @@ impl Scene {
     pub(crate) async fn ended(&mut self, expected: EndReason) {
         let data = self.notice("disconnected").await;
         assert_eq!(data["reason"], serde_json::to_value(expected).unwrap(), "{data}");
-    }
-
-    pub(crate) fn count(&self, path: &str) -> usize {
-        self.pbx.seen().iter().filter(|seen| seen.path == path).count()
-    }
-
-    pub(crate) async fn until(&self, what: &str, condition: impl Fn(&Self) -> bool) {
-        let deadline = std::time::Instant::now() + Duration::from_secs(40);
-        while !condition(self) {
-            assert!(std::time::Instant::now() < deadline, "{what}; {:?}", self.board.snapshot());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
     }
 }
