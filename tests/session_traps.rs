@@ -253,15 +253,46 @@ async fn logins_on_the_socket_that_stay_refused_are_an_alarm_too() {
 }
 
 #[tokio::test]
-async fn who_rests_for_minutes_tries_at_once_when_asked_to() {
+async fn too_many_requests_are_no_refusal_of_the_password() {
     let mut scene = scene(None, &[]).await;
+    scene.live().await;
     scene.pbx.turn(|knobs| knobs.too_many_requests = true);
     scene.pbx.revoke("bridge");
     scene.pbx.cut();
-    scene.tells("too many requests").await;
-    let before = scene.count("/api/login");
+    scene.ended(EndReason::ConnectionClosed).await;
+    // The websocket is limited too; once it opens again, the token turns out to be dead.
+    scene.until("no attempts at the websocket", |scene| scene.limited("/api/ws/") >= 3).await;
+    scene.tells("429").await;
     scene.pbx.turn(|knobs| knobs.too_many_requests = false);
-    scene.retry.make();
-    scene.until("no attempt", |scene| scene.count("/api/login") > before).await;
-    while scene.says().await != "connected" {}
+    scene.live().await;
+}
+
+#[tokio::test]
+async fn a_login_that_meets_the_limit_is_made_again_soon_and_without_an_alarm() {
+    let mut scene = scene_with(|knobs| knobs.too_many_requests = true, None, &[]).await;
+    scene.until("no third attempt", |scene| scene.limited("/api/login") >= 4).await;
+    scene.tells("too many requests").await;
+    scene.pbx.turn(|knobs| knobs.too_many_requests = false);
+    // The first thing on the line: no `auth.failed` before it.
+    scene.live().await;
+}
+
+#[tokio::test]
+async fn a_password_that_was_right_before_is_not_given_up_on_soon() {
+    let mut scene = scene(None, &[]).await;
+    scene.live().await;
+    scene.pbx.turn(|knobs| knobs.login = Login::Refused);
+    scene.pbx.revoke("bridge");
+    scene.pbx.cut();
+    scene.ended(EndReason::ConnectionClosed).await;
+    assert_eq!(scene.notice("auth.failed").await["slow"], false);
+    for attempts in 3..=6 {
+        scene.retry.make();
+        scene.until("no attempt", |scene| scene.count("/api/login") == attempts).await;
+        scene.until("no rest", |scene| scene.health().retry_at.is_some()).await;
+    }
+    let away = scene.health().retry_at.unwrap().duration_since(jiff::Timestamp::now());
+    assert!(away.as_secs() <= 30, "after five refusals: {away}");
+    scene.pbx.turn(|knobs| knobs.login = Login::Normal);
+    scene.live().await;
 }

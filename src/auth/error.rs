@@ -142,13 +142,13 @@ impl AuthError {
 
 fn of_request(error: &ApiError) -> Consequence {
     match error {
-        ApiError::Unreachable { .. } | ApiError::TimedOut { .. } | ApiError::CutShort { .. } => {
-            Consequence::Soon
-        }
+        // The limiter stands before the account: a request that it stops is no attempt on the password.
+        ApiError::Unreachable { .. }
+        | ApiError::TimedOut { .. }
+        | ApiError::CutShort { .. }
+        | ApiError::Limited { .. } => Consequence::Soon,
         ApiError::Refused { status, .. } if *status >= 500 => Consequence::Soon,
-        ApiError::Limited { .. } | ApiError::Refused { .. } | ApiError::Unreadable { .. } => {
-            Consequence::Slowly
-        }
+        ApiError::Refused { .. } | ApiError::Unreadable { .. } => Consequence::Slowly,
         ApiError::Untrusted { .. }
         | ApiError::Redirect { .. }
         | ApiError::NotTheApi { .. }

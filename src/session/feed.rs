@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::supervisor::FAR;
+use super::pace::FAR;
 use crate::{event::Notice, socketio::Frame};
 
 /// What is known of the feed, across sessions.

@@ -13,12 +13,14 @@ mod feed;
 pub(crate) mod frames;
 mod live;
 pub(crate) mod login;
+mod pace;
 mod resync;
 mod sight;
 mod state;
 mod supervisor;
 pub mod takeover;
 
-pub use state::{Action, Input, PASSWORD_TRIES, Pace, Phase, SOCKET_TRIES, State, step};
+pub use pace::{PASSWORD_TRIES, PROVEN_TRIES, Pace, SOCKET_TRIES};
+pub use state::{Action, Input, Phase, State, step};
 pub use supervisor::{Source, run};
 pub use takeover::{Away, OnTakeover};

@@ -1,6 +1,9 @@
 //! The session as a pure state machine: what happened → what to do.
 
-use super::takeover::{self, Away, OnTakeover};
+use super::{
+    pace::{HASTY_TRIES, PASSWORD_TRIES, PROVEN_TRIES, Pace, SOCKET_TRIES},
+    takeover::{self, Away, OnTakeover},
+};
 use crate::{auth::Consequence, event::EndReason};
 
 /// Where a session stands.
@@ -13,7 +16,9 @@ pub struct State {
     pub failures: u32,
     /// Attempts to get a token that were refused, in a row.
     pub denials: u32,
-    /// Logins refused on the socket since things last went well for a while.
+    /// Whether there ever was a token: then user name and password were right once.
+    pub proven: bool,
+    /// Logins refused on the socket since a session was last live.
     pub refusals: u32,
     /// Sessions that were ended because they brought nothing, since an event last came.
     pub silences: u32,
@@ -124,30 +129,6 @@ pub enum Action {
     ResetBackoff,
 }
 
-/// How long to rest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
-    /// A moment: the next attempt will likely work.
-    AtOnce,
-    /// As the backoff says, and soon: the session was live, so all is well with the account and the PBX; and what is
-    /// sent meanwhile is missed.
-    Soon,
-    /// As the backoff says.
-    Backoff,
-    /// Some seconds, more after each of so many: a refusal that may pass, and an attempt that may count.
-    Careful(u32),
-    /// Minutes, more after each of so many: another attempt now may do harm, such as locking the account.
-    Slow(u32),
-    /// As the policy on take-overs says.
-    Away(Away),
-}
-
-/// Refusals of a token after which attempts come minutes apart. Directories lock an account after five to ten wrong
-/// passwords within half an hour; with this and the slow pace after it, less than ten are sent in that time.
-pub const PASSWORD_TRIES: u32 = 3;
-/// The same for logins on the socket: the password before each was right, so an attempt costs no more than a token.
-pub const SOCKET_TRIES: u32 = 5;
-
 /// One step. Inputs that mean nothing in a phase change nothing.
 pub fn step(state: State, input: Input) -> (State, Vec<Action>) {
     use Action as A;
@@ -166,14 +147,14 @@ pub fn step(state: State, input: Input) -> (State, Vec<Action>) {
         // The token is kept: a middleware whose backend starts up takes connections and drops them.
         (P::Probing | P::Connecting, Input::NotConnected) => rest(state, Pace::Backoff, vec![A::Fail]),
         (P::Authenticating, Input::Granted) => {
-            (State { phase: P::Connecting, denials: 0, ..state }, vec![A::Connect])
+            (State { phase: P::Connecting, denials: 0, proven: true, ..state }, vec![A::Connect])
         }
         (P::Authenticating, Input::NotGranted(consequence)) => match consequence {
             Consequence::Soon | Consequence::NewLogin => rest(state, Pace::Backoff, vec![A::Fail]),
             Consequence::Slowly | Consequence::Operator => denied(state),
         },
         (P::Connecting, Input::Connected) => (to(P::LoggingIn), vec![A::LogIn]),
-        (P::LoggingIn, Input::Accepted) => (to(P::Live), vec![A::Begin]),
+        (P::LoggingIn, Input::Accepted) => (State { phase: P::Live, refusals: 0, ..state }, vec![A::Begin]),
         (P::LoggingIn, Input::Refused | Input::Unanswered) => refused(state, vec![A::Close, A::Discard]),
         (P::LoggingIn, Input::Ended(_)) => rest(state, Pace::Backoff, vec![A::Close, A::Fail]),
         (P::Live, input) => live(state, input),
@@ -196,7 +177,7 @@ fn live(state: State, input: Input) -> (State, Vec<Action>) {
             rest(state, pace, vec![A::End(EndReason::ServerReloaded), A::Close])
         }
         Input::Ended(reason) => rest(state, Pace::Soon, vec![A::End(reason), A::Close]),
-        Input::Settled => (State { failures: 0, refusals: 0, ..state }, vec![A::ResetBackoff]),
+        Input::Settled => (State { failures: 0, ..state }, vec![A::ResetBackoff]),
         // A new login joins the rooms anew, which mends the one fault of this kind that can be mended from here.
         // What it can't mend (the PBX has lost its telephone system) is told once, not with each further try.
         Input::Silent => {
@@ -219,8 +200,9 @@ fn rest(state: State, pace: Pace, mut actions: Vec<Action>) -> (State, Vec<Actio
 /// A few attempts soon, as many refusals pass; then minutes apart, and never none.
 fn denied(state: State) -> (State, Vec<Action>) {
     let denials = state.denials.saturating_add(1);
-    let slow = denials >= PASSWORD_TRIES;
-    let pace = if slow { Pace::Slow(denials - PASSWORD_TRIES) } else { Pace::Careful(denials - 1) };
+    let tries = if state.proven { PROVEN_TRIES } else { PASSWORD_TRIES };
+    let slow = denials >= tries;
+    let pace = if slow { Pace::Slow(denials - tries) } else { Pace::Careful(denials - 1) };
     let (state, mut actions) = rest(State { denials, ..state }, pace, vec![]);
     actions.push(Action::Deny { failures: denials, slow });
     (state, actions)
@@ -231,8 +213,8 @@ fn refused(state: State, actions: Vec<Action>) -> (State, Vec<Action>) {
     let refusals = state.refusals.saturating_add(1);
     let slow = refusals >= SOCKET_TRIES;
     let pace = match refusals {
-        1 => Pace::AtOnce,
-        few if !slow => Pace::Careful(few - 2),
+        1 if state.failures < HASTY_TRIES => Pace::AtOnce,
+        few if !slow => Pace::Careful(few.saturating_sub(2)),
         many => Pace::Slow(many - SOCKET_TRIES),
     };
     let (state, mut actions) = rest(State { refusals, ..state }, pace, actions);

@@ -5,30 +5,27 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Action, Input, Pace, Phase, State, config::Config, feed::Feed, resync::Resync, step};
+use super::{
+    Action, Input, Pace, Phase, State,
+    config::Config,
+    feed::Feed,
+    pace::{BACKOFF, FAR, Rests},
+    resync::Resync,
+    step,
+};
 use crate::{
     auth::{Account, Grant},
     event::{Notice, SourceId},
     health::Component,
     journal::{Ingest, Journal, Live},
     request::Listener,
-    retry::{Backoff, Range},
     shutdown::Stop,
     socketio::{Frame, Socket},
 };
 
-/// Delays between attempts.
-const BACKOFF: Range = Range { from: Duration::from_millis(500), to: Duration::from_secs(30) };
-/// The longest rest after a session that was live.
-const SOON: Duration = Duration::from_secs(1);
-/// Delays between refusals that may pass.
-const CAREFUL: Range = Range { from: Duration::from_secs(10), to: Duration::from_secs(30) };
-/// Delays when another attempt may do harm.
-const SLOW: Range = Range { from: Duration::from_mins(2), to: Duration::from_mins(15) };
-/// Longer than anything is waited for.
-pub(super) const FAR: Duration = Duration::from_secs(u32::MAX as u64);
 /// A session that has been live this long has proven itself.
 pub(super) const STABLE: Duration = Duration::from_secs(30);
+
 /// One PBX, and what its sessions need.
 #[derive(Debug, Clone)]
 pub struct Source {
@@ -90,7 +87,7 @@ pub(super) struct Supervisor {
     pub(super) grant: Option<Grant>,
     pub(super) socket: Option<Socket>,
     pub(super) held: Vec<Frame>,
-    backoff: Backoff,
+    rests: Rests,
     /// End of the rest, of the wait for an answer, or of the probation.
     pub(super) due: Instant,
     /// Why the last attempt or session ended.
@@ -115,7 +112,7 @@ impl Supervisor {
             grant: None,
             socket: None,
             held: Vec::new(),
-            backoff: Backoff::new(BACKOFF),
+            rests: Rests::default(),
             due: Instant::now(),
             detail: String::new(),
             operator: false,
@@ -193,22 +190,14 @@ impl Supervisor {
             Action::ClearSilence => self.source.health.active(),
             Action::Rest(pace) => self.rest(pace),
             Action::ResetBackoff => {
-                self.backoff.reset();
+                self.rests.reset();
                 self.due = Instant::now() + FAR;
             }
         }
     }
 
     fn rest(&mut self, pace: Pace) {
-        let delay = match pace {
-            Pace::AtOnce => BACKOFF.from.mul_f64(fastrand::f64()),
-            Pace::Soon => self.backoff.delay().min(SOON),
-            Pace::Backoff => self.backoff.delay(),
-            Pace::Careful(times) => CAREFUL.nth(times),
-            Pace::Slow(times) => SLOW.nth(times),
-            Pace::Away(away) => away.pause().unwrap_or(FAR),
-        };
-        let delay = delay.max(self.retry_after.take().unwrap_or_default());
+        let delay = self.rests.next(pace).max(self.retry_after.take().unwrap_or_default());
         self.due = Instant::now() + delay.min(FAR);
     }
 

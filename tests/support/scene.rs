@@ -83,6 +83,11 @@ impl Scene {
         self.pbx.seen().iter().filter(|seen| seen.path == path).count()
     }
 
+    /// Requests for this that were answered 429.
+    pub(crate) fn limited(&self, path: &str) -> usize {
+        self.pbx.seen().iter().filter(|seen| seen.path == path && seen.status == 429).count()
+    }
+
     pub(crate) async fn until(&self, what: &str, condition: impl Fn(&Self) -> bool) {
         until(what, || condition(self), &self.board).await;
     }

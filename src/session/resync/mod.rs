@@ -28,10 +28,7 @@ use self::{
     snapshot::{Item, Sliced, Snapshot},
     watch::Watch,
 };
-use super::{
-    feed::Feed,
-    supervisor::{FAR, Source},
-};
+use super::{feed::Feed, pace::FAR, supervisor::Source};
 use crate::{
     auth::Account,
     event::{ResyncReason, SourceId},

@@ -117,7 +117,7 @@ fn each_end_has_its_reaction() {
 }
 
 #[test]
-fn refusals_on_the_socket_slow_down_and_only_a_healthy_session_forgives_them() {
+fn refusals_on_the_socket_slow_down_until_a_session_is_live() {
     use Action::{Deny, Fail, Rest};
     let mut state = State::default();
     let mut ends = Vec::new();
@@ -137,9 +137,16 @@ fn refusals_on_the_socket_slow_down_and_only_a_healthy_session_forgives_them() {
     ];
     assert_eq!(ends, expected.concat());
     let (state, _) = step(State { phase: Phase::LoggingIn, ..state }, Input::Accepted);
-    assert_eq!(state.refusals, 6, "going live proves nothing yet");
+    assert_eq!(
+        (state.refusals, state.failures),
+        (0, 6),
+        "a session forgives refusals, only a healthy one failures"
+    );
+    // So many failures make a refusal of the next one no matter of a moment, however short that session was.
+    let (_, actions) = step(state, Input::Refused);
+    assert!(actions.contains(&Rest(Pace::Careful(0))), "{actions:?}");
     let (state, _) = step(state, Input::Settled);
-    assert_eq!((state.refusals, state.failures), (0, 0));
+    assert_eq!(state.failures, 0);
 }
 
 #[test]
@@ -161,6 +168,19 @@ fn a_refused_password_is_tried_a_few_times_and_then_by_the_minute_for_ever() {
         let (state, _) = step(state, Input::Connected);
         let (state, _) = step(state, Input::Granted);
         assert_eq!((state.phase, state.denials), (Phase::Connecting, 0));
+    }
+}
+
+#[test]
+fn a_password_that_was_right_before_is_tried_for_longer() {
+    let mut state = State { proven: true, ..State::default() };
+    for nth in 1..=20 {
+        let refused = State { phase: Phase::Authenticating, ..state };
+        let (next, actions) = step(refused, Input::NotGranted(Consequence::Slowly));
+        let slow = nth >= PROVEN_TRIES;
+        let pace = if slow { Pace::Slow(nth - PROVEN_TRIES) } else { Pace::Careful(nth - 1) };
+        assert_eq!(actions, [Action::Rest(pace), Action::Deny { failures: nth, slow }]);
+        state = next;
     }
 }
 

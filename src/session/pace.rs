@@ -1,0 +1,82 @@
+//! How long to rest: by what the last attempt ended in.
+
+use std::time::Duration;
+
+use super::Away;
+use crate::retry::{Backoff, Range};
+
+/// Delays between attempts.
+pub(super) const BACKOFF: Range = Range { from: Duration::from_millis(500), to: Duration::from_secs(30) };
+/// The longest rest after a session that was live.
+const SOON: Duration = Duration::from_secs(1);
+/// Delays between refusals that may pass.
+const CAREFUL: Range = Range { from: Duration::from_secs(10), to: Duration::from_secs(30) };
+/// Delays when another attempt may do harm.
+const SLOW: Range = Range { from: Duration::from_mins(2), to: Duration::from_mins(15) };
+/// Longer than anything is waited for.
+pub(super) const FAR: Duration = Duration::from_secs(u32::MAX as u64);
+
+/// Refusals of a token after which attempts come minutes apart. Directories lock an account after five to ten wrong
+/// passwords within half an hour; with this and the slow pace after it, less than ten are sent in that time.
+pub const PASSWORD_TRIES: u32 = 3;
+/// The same once a login has succeeded. A PBX that starts refuses the right password for half a minute and more, as
+/// does one whose directory is away, so a password that was right before is tried at a calm pace for two to three
+/// minutes. Should it have been changed after all, it is the account's previous one, which Active Directory and Samba
+/// do not count towards a lock. For a directory that does, the number is bounded: 13 at most in the first half hour,
+/// five in each later one; and while the PBX's socket is closed, none (see [`super::Phase::Probing`]).
+pub const PROVEN_TRIES: u32 = 8;
+/// The same for logins on the socket: the password before each was right, so an attempt costs no more than a token.
+pub const SOCKET_TRIES: u32 = 5;
+/// Attempts in a row, without a session that lasted, after which no refusal on the socket is answered at once: a PBX
+/// that accepts a session and soon forgets its token would be sent a login each second.
+pub(super) const HASTY_TRIES: u32 = 5;
+
+/// How long to rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// A moment: the next attempt will likely work.
+    AtOnce,
+    /// As the backoff says, and soon: the session was live, so all is well with the account and the PBX; and what is
+    /// sent meanwhile is missed.
+    Soon,
+    /// As the backoff says.
+    Backoff,
+    /// Some seconds, more after each of so many: a refusal that may pass, and an attempt that may count.
+    Careful(u32),
+    /// Minutes, more after each of so many: another attempt now may do harm, such as locking the account.
+    Slow(u32),
+    /// As the policy on take-overs says.
+    Away(Away),
+}
+
+/// Draws the rests of one source.
+#[derive(Debug)]
+pub(super) struct Rests(Backoff);
+
+impl Default for Rests {
+    fn default() -> Self {
+        Self(Backoff::new(BACKOFF))
+    }
+}
+
+impl Rests {
+    pub(super) fn next(&mut self, pace: Pace) -> Duration {
+        match pace {
+            Pace::AtOnce => BACKOFF.from.mul_f64(fastrand::f64()),
+            Pace::Soon => self.0.delay().min(SOON),
+            Pace::Backoff => self.0.delay(),
+            Pace::Careful(times) => CAREFUL.nth(times),
+            Pace::Slow(times) => SLOW.nth(times),
+            Pace::Away(away) => away.pause().unwrap_or(FAR),
+        }
+    }
+
+    /// Things have been well for a while.
+    pub(super) fn reset(&mut self) {
+        self.0.reset();
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+mod tests;
