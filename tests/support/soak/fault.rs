@@ -100,6 +100,22 @@ pub(crate) const DECK: &[Fault] = &[
             knobs.forbidden = vec!["/astproxy/queues".to_owned(), "/astproxy/extensions".to_owned()];
         });
     }),
+    cut("snapshots fail", SHORT, |pbx| {
+        turn(pbx, |knobs| {
+            knobs.failing = vec!["/astproxy/queues".to_owned(), "/user/endpoints/all".to_owned()];
+        });
+    }),
+    cut("snapshots are empty", SHORT, |pbx| {
+        turn(pbx, |knobs| {
+            knobs.empty = vec!["/astproxy/extensions".to_owned(), "/user/endpoints/all".to_owned()];
+        });
+    }),
+    cut("snapshots end in their middle", SHORT, |pbx| {
+        turn(pbx, |knobs| knobs.cut_short = vec!["/astproxy/extensions".to_owned()]);
+    }),
+    cut("snapshots are late", 500..4_000, |pbx| {
+        turn(pbx, |knobs| knobs.snapshot_delay = std::time::Duration::from_millis(900));
+    }),
     cut("configuration reloaded", AT_ONCE, |pbx| pbx.emit("serverReloaded", "")),
     odd("frozen", 200..4_000, |pbx| pbx.freeze(true)),
     odd("no heartbeat", 500..4_000, |pbx| pbx.turn(|knobs| knobs.heartbeat = false)),

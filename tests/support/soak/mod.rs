@@ -12,6 +12,7 @@ pub(crate) mod stored;
 pub(crate) mod verdict;
 
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -74,22 +75,35 @@ pub(crate) async fn run(settings: Settings) -> Verdict {
     let Ended { faults, nats } = hands.work(nats, &way).await;
 
     // Everything is well again: the last word must arrive, and the state must be the PBX's.
-    pbx.turn(|knobs| *knobs = cti_bridge::simulator::Knobs::default());
-    logged_in(&pbx).await;
-    let recovered = Instant::now();
-    while recovered.elapsed() < Duration::from_secs(3) {
-        sleep(Duration::from_millis(50)).await;
-    }
-    pbx.turn(|knobs| knobs.still = true);
-    let sent = probe.end().await;
+    fault::end(&pbx);
+    let well = micros();
     let context = async_nats::jetstream::new(async_nats::connect(&nats_url).await.unwrap());
-    let settled = stored::wait_for(&context, sent.len() - 1).await;
+    let resynced = stored::wait_for_resync(&context, well).await;
+    let state = at_rest(&pbx).await;
+    let sent = probe.end().await;
+    let settled = stored::wait_for_probe(&context, sent.len() - 1).await;
     let samples = watch.end().await;
     let exit = bridge.stop().await;
     let stored = stored::read(&context).await;
     let verified = bridge.verify(&nats_url);
     drop(nats);
-    Verdict { settings, faults, sent, stored, settled, samples, exit, verified, log: bridge.log() }
+    let log = bridge.log();
+    Verdict { settings, faults, sent, stored, state, resynced, settled, samples, exit, verified, log }
+}
+
+/// Some calls that no resync tells of; then the PBX's state, once it changes no more.
+async fn at_rest(pbx: &Simulator) -> BTreeMap<(String, String), String> {
+    sleep(Duration::from_secs(3)).await;
+    pbx.turn(|knobs| knobs.still = true);
+    let mut state = pbx.state(account::USER);
+    loop {
+        sleep(Duration::from_millis(300)).await;
+        let later = pbx.state(account::USER);
+        if later == state {
+            return state;
+        }
+        state = later;
+    }
 }
 
 async fn logged_in(pbx: &Simulator) {

@@ -37,7 +37,7 @@ impl Bridge {
         let journal = dir.path().join("journal");
         let text = format!(
             "[sources.pbx1]\nurl = \"{pbx}\"\nusername = \"{USER}\"\npassword = \"{PASSWORD}\"\n\
-             connect_timeout = \"2s\"\nlogin_timeout = \"3s\"\n\
+             connect_timeout = \"2s\"\nlogin_timeout = \"3s\"\nresync_interval = \"20s\"\n\
              [sinks.bus]\ntype = \"nats\"\nmode = \"jetstream\"\nservers = [\"{nats}\"]\n\
              [journal]\ndir = \"{}\"\n",
             journal.display()

@@ -7,13 +7,14 @@ use std::{
 
 use async_nats::{
     Message,
-    jetstream::{self, consumer::pull::OrderedConfig},
+    jetstream::{self, consumer::pull::OrderedConfig, message::StreamMessage},
 };
 use futures_util::StreamExt as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use super::{RECOVERY, probe};
+use cti_bridge::simulator::settled;
 
 const STREAM: &str = "cti-bridge";
 
@@ -40,19 +41,39 @@ pub(crate) struct Stored {
     pub(crate) back: usize,
     /// Notices by their type.
     pub(crate) notices: BTreeMap<String, usize>,
+    /// What a consumer who keeps the newest event of each name and entity knows in the end; see [`cti_bridge::simulator::Simulator::state`].
+    pub(crate) state: BTreeMap<(String, String), String>,
 }
 
 /// Waits until the stream holds this probe; how long it took.
-pub(crate) async fn wait_for(context: &jetstream::Context, last: usize) -> Option<Duration> {
+pub(crate) async fn wait_for_probe(context: &jetstream::Context, last: usize) -> Option<Duration> {
+    let subject = format!("cti.v1.pbx1.event.{}._", probe::NAME);
+    wait_for(context, &subject, |message| number(&message.payload) == Some(last)).await
+}
+
+/// Waits until the stream's newest resync is one that ended after this time, in microseconds, and read everything.
+pub(crate) async fn wait_for_resync(context: &jetstream::Context, after: u64) -> Option<Duration> {
+    wait_for(context, "cti.v1.pbx1.bridge.resync=2Ecompleted._", |message| {
+        let data: Value = serde_json::from_slice(&message.payload).unwrap();
+        let whole = ["refused", "failed", "empty"].iter().all(|left| data[*left] == json!([]));
+        let time = message.headers.get("ce-time").and_then(|time| micros(time.as_str()));
+        whole && time.is_some_and(|time| time >= after)
+    })
+    .await
+}
+
+async fn wait_for(
+    context: &jetstream::Context,
+    subject: &str,
+    enough: impl Fn(&StreamMessage) -> bool,
+) -> Option<Duration> {
     let began = Instant::now();
     while began.elapsed() < RECOVERY {
-        if let Ok(stream) = context.get_stream(STREAM).await {
-            let subject = format!("cti.v1.pbx1.event.{}._", probe::NAME);
-            if let Ok(message) = stream.get_last_raw_message_by_subject(&subject).await
-                && number(&message.payload) == Some(last)
-            {
-                return Some(began.elapsed());
-            }
+        if let Ok(stream) = context.get_stream(STREAM).await
+            && let Ok(message) = stream.get_last_raw_message_by_subject(subject).await
+            && enough(&message)
+        {
+            return Some(began.elapsed());
         }
         sleep(Duration::from_millis(50)).await;
     }
@@ -107,6 +128,8 @@ impl Reader {
             if name == probe::NAME {
                 stored.probes.extend(number(&message.payload));
             }
+            let (key, data) = known(name, message);
+            stored.state.insert(key, data);
             return;
         }
         *stored.notices.entry(ty.clone()).or_default() += 1;
@@ -130,13 +153,28 @@ impl Reader {
     }
 }
 
+/// As [`Simulator::state`] writes it: a presence has three parts, each with an event of its own.
+///
+/// [`Simulator::state`]: cti_bridge::simulator::Simulator::state
+fn known(name: &str, message: &Message) -> ((String, String), String) {
+    let text = String::from_utf8_lossy(&message.payload);
+    let mut entity = message.subject.rsplit('.').next().unwrap().to_owned();
+    if name == "userPresenceUpdate" {
+        let parts: BTreeMap<String, Value> = serde_json::from_str(&text).unwrap();
+        entity = format!("{entity}.{}", parts.keys().next().unwrap());
+    }
+    ((name.to_owned(), entity), settled(&text))
+}
+
 fn gap(message: &Message, place: usize) -> Gap {
     let data: Value = serde_json::from_slice(&message.payload).unwrap();
-    let micros = |name: &str| {
-        let time: jiff::Timestamp = data[name].as_str()?.parse().unwrap();
-        u64::try_from(time.as_microsecond()).ok()
-    };
-    Gap { place, from: micros("from"), to: micros("to").unwrap() }
+    let at = |name: &str| micros(data[name].as_str()?);
+    Gap { place, from: at("from"), to: at("to").unwrap() }
+}
+
+fn micros(time: &str) -> Option<u64> {
+    let time: jiff::Timestamp = time.parse().unwrap();
+    u64::try_from(time.as_microsecond()).ok()
 }
 
 fn number(payload: &[u8]) -> Option<usize> {

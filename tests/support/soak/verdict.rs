@@ -26,6 +26,10 @@ pub(crate) struct Verdict {
     /// When each probe was sent, in microseconds.
     pub(crate) sent: Vec<u64>,
     pub(crate) stored: Stored,
+    /// The PBX's own state at the end.
+    pub(crate) state: BTreeMap<(String, String), String>,
+    /// How long it took until all of the state was read, when everything was well again; none if it never was.
+    pub(crate) resynced: Option<Duration>,
     /// How long the last probe took to be stored; none if it never was.
     pub(crate) settled: Option<Duration>,
     pub(crate) samples: Vec<Sample>,
@@ -46,6 +50,7 @@ impl Verdict {
         check(!self.log.contains("panicked"), "the log tells of a panic".to_owned());
         check(!self.log.contains(PASSWORD), "the log shows the password".to_owned());
         check(self.exit == Some(0), format!("the bridge ended with {:?}", self.exit));
+        check(self.resynced.is_some(), "the state was never read in full".to_owned());
         check(self.settled.is_some(), "the last event was never stored".to_owned());
         check(self.verified.0, format!("verify says: {}", self.verified.1));
         let stored = &self.stored;
@@ -64,6 +69,9 @@ impl Verdict {
         let late: Vec<_> =
             self.recoveries().filter(|(_, took)| took.is_none_or(|it| it > RECOVERY)).collect();
         check(late.is_empty(), format!("not live again within {RECOVERY:?}: {:?}", first(&late)));
+        let differ = self.differences();
+        check(differ.is_empty(), format!("the state folded from the stream differs: {:?}", first(&differ)));
+        check(self.state.len() >= 50, format!("the PBX has but {} entities", self.state.len()));
         if let Some((first, last)) = self.memory() {
             check(last <= first + first / 4 + 4_096, format!("memory grew from {first} to {last} KiB"));
         }
@@ -83,6 +91,13 @@ impl Verdict {
                 !self.stored.gaps.iter().any(covers)
             })
             .collect()
+    }
+
+    /// Entities whose newest event is not what the PBX shows.
+    fn differences(&self) -> Vec<String> {
+        let known = &self.stored.state;
+        let differ = self.state.iter().filter(|(key, data)| known.get(key) != Some(data));
+        differ.map(|(key, data)| format!("{key:?}: {:?} stored, {data} at the PBX", known.get(key))).collect()
     }
 
     /// Cuts of a live session that lie within the time of no gap. As no two gaps overlap, each of the others lies in one.
@@ -154,6 +169,12 @@ impl Verdict {
             stored.probes.len(),
             self.unannounced().len(),
             stored.gaps.len()
+        );
+        let _ = writeln!(
+            out,
+            "{} entities of the PBX's state, {} differ in the state folded from the stream",
+            self.state.len(),
+            self.differences().len()
         );
         let mut took: Vec<Duration> = self.recoveries().filter_map(|(_, took)| took).collect();
         took.sort();
