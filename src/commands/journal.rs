@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     cli,
-    config::{self, Config, Flags},
+    config::{Config, Flags},
     event::{Body, Mark, Record, Seq, structured},
     exit::Exit,
     journal::{Archive, Journal},
@@ -111,12 +111,9 @@ impl Range {
 pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let needs_config = args.dir.is_none() || matches!(args.action, Action::Replay { .. });
     let config = if needs_config {
-        match config::load(&args.flags) {
-            Ok(loaded) => Some(loaded.config),
-            Err(problems) => {
-                writeln!(err, "{problems}")?;
-                return Ok(Exit::Config);
-            }
+        match super::configuration(&args.flags, err)? {
+            None => return Ok(Exit::Config),
+            found => found,
         }
     } else {
         None

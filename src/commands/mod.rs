@@ -12,8 +12,23 @@ pub mod two_factor;
 pub mod verify;
 mod watch;
 
+use std::io::{self, Write};
+
 use self::watch::Ended;
-use crate::{config::Config, exit::Exit, session::config::Config as Source, shutdown::Signals};
+use crate::{
+    config::{Config, Flags, load},
+    exit::Exit,
+    session::config::Config as Source,
+    shutdown::Signals,
+};
+
+/// The configuration; if it can't be used, none, and `err` tells why.
+fn configuration(flags: &Flags, err: &mut impl Write) -> io::Result<Option<Config>> {
+    match load(flags) {
+        Ok(loaded) => Ok(Some(loaded.config)),
+        Err(problems) => writeln!(err, "{problems}").map(|()| None),
+    }
+}
 
 /// The source that was named, or the only one. The error is for people.
 fn one_source<'a>(config: &'a Config, named: Option<&str>) -> Result<(&'a str, &'a Source), String> {

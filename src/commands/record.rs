@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::watch::{Ended, Watch};
 use crate::{
     cli,
-    config::{self, Config, Flags},
+    config::{Config, Flags},
     event::{Body, Origin, Record},
     exit::Exit,
     route::privacy::Profile,
@@ -51,13 +51,7 @@ pub struct Args {
 
 /// Runs until a signal, the time, or the last event. What was recorded is told on `err`.
 pub fn run(args: &Args, err: &mut impl Write) -> io::Result<Exit> {
-    let config = match config::load(&args.flags) {
-        Ok(loaded) => loaded.config,
-        Err(problems) => {
-            writeln!(err, "{problems}")?;
-            return Ok(Exit::Config);
-        }
-    };
+    let Some(config) = super::configuration(&args.flags, err)? else { return Ok(Exit::Config) };
     // Before the login: a file in the way costs none. A link that leads nowhere is in the way too.
     if !args.force && args.file.symlink_metadata().is_ok() {
         let file = args.file.display();

@@ -10,7 +10,7 @@ use super::watch::{Ended, Watch};
 use crate::sink::nats::Listening;
 use crate::{
     cli,
-    config::{self, Config, Flags},
+    config::{Config, Flags},
     event::{CloudEvent, Mark, Seq},
     exit::Exit,
     route::{Plan, Verdict, privacy::Profile, template::Template},
@@ -56,13 +56,7 @@ pub struct Args {
 
 /// Runs until a signal, or until nobody reads any longer.
 pub fn run(args: &Args, err: &mut impl Write) -> io::Result<Exit> {
-    let config = match config::load(&args.flags) {
-        Ok(loaded) => loaded.config,
-        Err(problems) => {
-            writeln!(err, "{problems}")?;
-            return Ok(Exit::Config);
-        }
-    };
+    let Some(config) = super::configuration(&args.flags, err)? else { return Ok(Exit::Config) };
     if args.flags.log_level.is_some() {
         telemetry::start(&config.log);
     }

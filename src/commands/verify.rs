@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     cli,
-    config::{self, Flags},
+    config::Flags,
     exit::Exit,
     sink::{
         self,
@@ -30,13 +30,7 @@ pub struct Args {
 
 /// Runs the command. Results go to `out`, what is wrong with the way there to `err`.
 pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
-    let config = match config::load(&args.flags) {
-        Ok(loaded) => loaded.config,
-        Err(problems) => {
-            writeln!(err, "{problems}")?;
-            return Ok(Exit::Config);
-        }
-    };
+    let Some(config) = super::configuration(&args.flags, err)? else { return Ok(Exit::Config) };
     let Some(settings) = config.sinks.get(&args.sink) else {
         let known: Vec<&str> = config.sinks.keys().map(String::as_str).collect();
         writeln!(err, "there is no sink {:?}: the configuration has {}", args.sink, known.join(", "))?;
@@ -72,6 +66,6 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
         }
     }
     let verdict = if findings.is_empty() { "whole, in order, everything once" } else { "not whole" };
-    writeln!(out, "{}: {events} events, {gaps} announced gaps: {verdict}", args.sink)?;
+    writeln!(out, "{}: events: {events}, announced gaps: {gaps}; {verdict}", args.sink)?;
     Ok(if findings.is_empty() { Exit::Clean } else { Exit::Journal })
 }

@@ -21,7 +21,7 @@ use crate::{
     app,
     auth::AuthError,
     cli,
-    config::{self, Flags},
+    config::Flags,
     exit::Exit,
     session::config::{Config as Source, Method},
     telemetry,
@@ -73,13 +73,7 @@ const LOGOUT: Duration = Duration::from_secs(5);
 
 /// Runs the command. Results go to `out`, what is wrong to `err`.
 pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
-    let config = match config::load(&args.flags) {
-        Ok(loaded) => loaded.config,
-        Err(problems) => {
-            writeln!(err, "{problems}")?;
-            return Ok(Exit::Config);
-        }
-    };
+    let Some(config) = super::configuration(&args.flags, err)? else { return Ok(Exit::Config) };
     let (name, source) = match super::one_source(&config, args.source.as_deref()) {
         Ok(found) => found,
         Err(problem) => {
