@@ -145,6 +145,8 @@ async fn what_is_asked_is_answered_and_what_is_sent_is_heard() {
         let mut socket = connect(&node).await;
         node.order("ask", &json!(["question"]));
         assert_eq!(&*event(&mut socket).await.name(), b"question");
+        node.order("logins", &json!(["drop"]));
+        assert_eq!(node.tells("logins"), "drop");
         socket.emit("login", Some(r#"{"accessKeyId":"a","token":"t"}"#)).await.unwrap();
         // The answer leaves with the next call.
         let quiet = tokio::time::timeout(Duration::from_millis(200), socket.next()).await;
