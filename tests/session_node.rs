@@ -6,13 +6,19 @@ mod node;
 #[path = "support/scene.rs"]
 mod scene;
 
-use cti_bridge::event::{Body, EndReason, SourceId};
+use cti_bridge::{
+    event::{Body, EndReason, SourceId},
+    socketio::{Limits, Socket, Target},
+    tls::Trust,
+};
 use node::Node;
 use scene::Source;
 use serde_json::json;
 
 fn server() -> Node {
-    Node::start("3", None)
+    let mut node = Node::start("3", None);
+    logins(&mut node, "accept");
+    node
 }
 
 fn source(node: &Node, settings: &[&str]) -> Source {
@@ -45,6 +51,48 @@ async fn a_login_that_is_refused_dropped_or_cut_off_is_made_again() {
         logins(&mut node, "accept");
         source.live().await;
     }
+}
+
+/// Whether there is anything behind the middleware.
+fn backend(node: &mut Node, up: bool) {
+    node.order("backend", &json!([up]));
+    assert_eq!(node.tells("backend"), up);
+}
+
+fn passwords(node: &mut Node) -> u64 {
+    node.order("asked", &json!(["/api/login"]));
+    node.tells("asked").as_u64().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_middleware_that_takes_every_websocket_and_drops_it_is_waited_for_with_the_same_token() {
+    let mut node = server();
+    let mut source = source(&node, &[]);
+    source.live().await;
+    backend(&mut node, false);
+    source.ended(EndReason::ConnectionClosed).await;
+    for _ in 0..4 {
+        node.tells("dropped");
+    }
+    backend(&mut node, true);
+    source.live_after("disconnected").await;
+    assert_eq!(passwords(&mut node), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_is_refused_while_the_backend_starts_is_sent_again_once_the_socket_opens() {
+    let mut node = server();
+    backend(&mut node, false);
+    let mut source = source(&node, &[]);
+    assert_eq!(source.notice("auth.failed").await["failures"], 1);
+    source.retry.make();
+    for _ in 0..3 {
+        node.tells("dropped");
+    }
+    assert_eq!(passwords(&mut node), 1);
+    backend(&mut node, true);
+    source.live().await;
+    assert_eq!(passwords(&mut node), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,4 +165,42 @@ async fn a_server_that_stops_in_the_middle_is_noticed_and_used_again_when_it_goe
     source.live().await;
     node.order("emit", &json!(["again", 1]));
     assert_eq!(source.says().await, "again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_of_a_kind_make_way_for_each_other_and_ghosts_are_waited_out() {
+    let mut node = server();
+    logins(&mut node, "rival");
+    let mut one = source(&node, &["ua_type=desktop"]);
+    one.live().await;
+    let mut other = source(&node, &["ua_type=desktop"]);
+    other.live().await;
+    assert_eq!(one.notice("takenover").await["policy"], "stand-by");
+    one.ended(EndReason::TakenOver).await;
+    one.retry.make();
+    one.live_after("taken_over").await;
+    other.notice("takenover").await;
+    other.ended(EndReason::TakenOver).await;
+
+    // Two that never answer: each of them logs the newcomer in when its time is over.
+    let mut node = server();
+    logins(&mut node, "rival");
+    let mut ghosts = Vec::new();
+    for _ in 0..2 {
+        let url = format!("ws://127.0.0.1:{}/api/ws/", node.port).parse().unwrap();
+        let target = Target { url, trust: Trust::default(), proxy: None };
+        let mut ghost = Socket::connect(&target, &Limits::default()).await.unwrap();
+        let login = r#"{"accessKeyId":"bridge","token":"token","uaType":"desktop"}"#;
+        ghost.emit("login", Some(login)).await.unwrap();
+        hears(&node, "login");
+        ghosts.push(ghost);
+    }
+    let mut source = source(&node, &["ua_type=desktop"]);
+    hears(&node, "login");
+    let began = std::time::Instant::now();
+    source.live().await;
+    assert!(began.elapsed().as_secs() >= 1, "nobody made it wait");
+    // The second acceptance is under way or has come: it changes nothing.
+    node.order("emit", &json!(["after", 1]));
+    assert_eq!(source.says().await, "after");
 }
