@@ -233,6 +233,10 @@ async fn a_session_whose_line_broke_unnoticed_still_has_to_make_way() {
     new.is_cut().await;
     let mut new = desktop(&pbx, &token).await;
     assert_eq!(new.text().await, AUTHE_OK);
+    connected(&pbx, 1).await;
+    pbx.restart();
+    new.is_cut().await;
+    connected(&pbx, 0).await;
 }
 
 #[tokio::test]

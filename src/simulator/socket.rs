@@ -35,6 +35,7 @@ pub(super) async fn run(pbx: Arc<Pbx>, io: Io, query: String) {
     }
     let mute = knobs.upgrade == Upgrade::Mute || field("EIO").is_some_and(|version| version != "4");
     let Registration { id, queue, cut } = pbx.hub.register();
+    let _registered = Registered { pbx: Arc::clone(&pbx), id };
     let (reader, writer) = tokio::io::split(io);
     let mut session = Session::new(Arc::clone(&pbx), id, &knobs, mute);
     tokio::select! {
@@ -44,7 +45,18 @@ pub(super) async fn run(pbx: Arc<Pbx>, io: Io, query: String) {
         // A failed write and an end are the same to the one who waits here.
         _ = writer::run(&pbx, writer, queue) => {}
     }
-    pbx.hub.remove(id);
+}
+
+/// Ends with the connection's task, also where a restart of the middleware drops it.
+struct Registered {
+    pbx: Arc<Pbx>,
+    id: SocketId,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.pbx.hub.remove(self.id);
+    }
 }
 
 /// The connection is over.
