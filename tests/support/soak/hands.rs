@@ -94,7 +94,11 @@ impl Hands {
         sleep(Duration::from_millis(self.rng.u64(fault.lasts.clone()))).await;
         fault::end(&self.pbx);
         let happened = Happened { name: fault.name, began, ended: micros(), cut: fault.cuts && was_live };
-        // Whether it came back in time is read from the stream; here nothing but the pace depends on it.
+        // Whether it came back in time is read from the stream; here nothing but the pace depends on it. The PBX may
+        // count a session for a moment that is already cut.
+        if happened.cut {
+            let _ = tokio::time::timeout(Duration::from_secs(2), live.wait_for(|live| *live == 0)).await;
+        }
         let _ = tokio::time::timeout(RECOVERY, live.wait_for(|live| *live == 1)).await;
         sleep(Duration::from_millis(self.rng.u64(50..600))).await;
         happened

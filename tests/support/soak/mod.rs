@@ -80,6 +80,8 @@ pub(crate) async fn run(settings: Settings) -> Verdict {
     let context = async_nats::jetstream::new(async_nats::connect(&nats_url).await.unwrap());
     let resynced = stored::wait_for_resync(&context, well).await;
     let state = at_rest(&pbx).await;
+    // The office reloads its configuration by itself now and then: the last word must not fall into that gap.
+    logged_in(&pbx).await;
     let sent = probe.end().await;
     let settled = stored::wait_for_probe(&context, sent.len() - 1).await;
     let samples = watch.end().await;
