@@ -177,6 +177,20 @@ impl Accounts {
         self.factors.get_mut(username).map_or_else(Vec::new, |factor| factor.recovery_codes(rng).to_vec())
     }
 
+    pub(super) fn change_password(&mut self, username: &str, password: &str) {
+        for account in self.users.iter_mut().filter(|account| account.username == username) {
+            account.password = password.into();
+        }
+    }
+
+    /// Switches the second factor on and empties the list, which is not written to disk.
+    pub(super) fn enable(&mut self, username: &str, secret: &str) {
+        self.factors.insert(username.to_owned(), Factor::new(secret.into(), true));
+        if let Some(session) = self.memory.get_mut(username) {
+            session.tokens.clear();
+        }
+    }
+
     /// Removes the second factor and all tokens; `false` if there was none.
     pub(super) fn disable(&mut self, username: &str) -> bool {
         let had = self.factors.remove(username).is_some();
@@ -198,7 +212,7 @@ impl Accounts {
         self.save();
     }
 
-    /// Empties a user's list but keeps the session, as when an administrator changes 2FA.
+    /// Empties a user's list but keeps the session.
     pub(super) fn revoke(&mut self, username: &str) {
         if let Some(session) = self.memory.get_mut(username) {
             session.tokens.clear();

@@ -2,7 +2,7 @@
 
 use std::{str::FromStr, time::Duration};
 
-use super::options::times;
+use super::{answer::Answer, options::times};
 
 /// How a login with the right password ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,6 +62,8 @@ pub struct Knobs {
     pub empty: Vec<String>,
     /// Backend paths whose answers end in their middle.
     pub cut_short: Vec<String>,
+    /// Paths without `/api` (`/login`, `/ws/`) that are answered against the rule. The first entry for a path counts.
+    pub answers: Vec<(String, Answer)>,
     /// Answers of the backend, but for `/user/me`, are this old when they are sent.
     pub snapshot_delay: Duration,
     /// Every answer, the 101 too, comes this much later.
@@ -116,6 +118,7 @@ impl Default for Knobs {
             failing: Vec::new(),
             empty: Vec::new(),
             cut_short: Vec::new(),
+            answers: Vec::new(),
             snapshot_delay: Duration::ZERO,
             answer_delay: Duration::ZERO,
             token_lifetime: times::TOKEN_LIFETIME,
@@ -150,6 +153,7 @@ pub const NAMES: &[&str] = &[
     "failing=/astproxy/queues",
     "empty=/astproxy/queues",
     "cut-short=/astproxy/queues",
+    "answer=PATH:empty:STATUS|PATH:page:STATUS|PATH:redirect:URL|PATH:limited|PATH:compressed|PATH:late:TIME",
     "snapshot-delay=2s",
     "answer-delay=2s",
     "token-lifetime=1h",
@@ -210,6 +214,7 @@ impl Knobs {
                 };
                 paths.push(value.to_owned());
             }
+            "answer" => self.answers.push(Answer::parse(value)?),
             "snapshot-delay" => self.snapshot_delay = duration(value)?,
             "answer-delay" => self.answer_delay = duration(value)?,
             "token-lifetime" => self.token_lifetime = duration(value)?,
@@ -294,6 +299,7 @@ mod tests {
             // The last alternative is never the default; words in capitals stand for a number.
             let value = match value.rsplit('|').next().unwrap() {
                 "SECONDS" | "MINUTES" | "COUNT" => "7",
+                "PATH:late:TIME" => "/login:late:2s",
                 "25s" | "10000s" | "8s" | "45s" => "1s",
                 other => other,
             };

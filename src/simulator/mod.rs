@@ -8,6 +8,8 @@
 //! It serves the command `demo`, the command `simulate`, and the tests.
 
 mod accounts;
+mod administrator;
+mod answer;
 mod burst;
 mod factor;
 mod factor_routes;
@@ -36,11 +38,7 @@ use std::{
     io,
     net::SocketAddr,
     ops::Range,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
 };
 
 use bytes::Bytes;
@@ -58,6 +56,7 @@ use self::{
     world::World,
 };
 pub use self::{
+    answer::Answer,
     knobs::{KnobError, Knobs, Login, NAMES, SocketLogin, Upgrade},
     options::{Account, Flow, Options, Source, Tls},
     pbx::Seen,
@@ -204,25 +203,10 @@ impl Simulator {
         std::mem::take(&mut *lock(&self.pbx.connections)).cancel();
     }
 
-    /// Takes every token out of a user's list, as when an administrator changes two-factor
-    /// authentication: REST answers 403, a login frame is dropped. Open sockets stay.
-    pub fn revoke(&self, username: &str) {
-        lock(&self.pbx.accounts).revoke(username);
-    }
-
     /// Loses the backend's own tokens: REST answers 401 with an empty body, a login frame gets
     /// `401`. A new login helps. Open sockets stay.
     pub fn kill_sessions(&self) {
         lock(&self.pbx.accounts).kill();
-    }
-
-    /// Applies a configuration, as an administrator does: for so long the backend knows no tokens (REST answers 401, a
-    /// login frame gets `401`) and tells of no changes, then it has them again and sends `serverReloaded`. Sockets stay.
-    pub async fn reload(&self, takes: Duration) {
-        self.pbx.reloading.store(true, Ordering::Relaxed);
-        tokio::time::sleep(takes).await;
-        self.pbx.reloading.store(false, Ordering::Relaxed);
-        self.emit("serverReloaded", "");
     }
 
     /// What a user who follows the events and snapshots ends up with, as far as the profile goes: the text of the newest

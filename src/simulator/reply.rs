@@ -44,6 +44,11 @@ impl Reply {
         Self::json(status, format!(r#"{{"code":{status},"data":{data},"message":{}}}"#, quoted(message)))
     }
 
+    /// What the limiter before everything says. The real one sends no `Retry-After` either.
+    pub(super) fn limited() -> Self {
+        Self::envelope(429, "null", "too many requests")
+    }
+
     /// A refusal of the token layer.
     pub(super) fn challenge(status: u16, message: &str) -> Self {
         Self { challenge: true, ..Self::envelope(status, "null", message) }
@@ -100,6 +105,11 @@ pub(super) struct Content {
 impl Content {
     pub(super) fn none() -> Self {
         Self { data: None, known: true, paused: false }
+    }
+
+    /// Changes the body, if there is one.
+    pub(super) fn change(&mut self, change: impl FnOnce(Bytes) -> Bytes) {
+        self.data = self.data.take().map(change);
     }
 }
 

@@ -43,7 +43,7 @@ struct Credentials {
 pub(super) fn answer(pbx: &Pbx, parts: &Parts, path: &str, body: &Bytes) -> Reply {
     let knobs = pbx.knobs();
     if knobs.too_many_requests {
-        return Reply::envelope(429, "null", "too many requests");
+        return Reply::limited();
     }
     if (&parts.method, path) == (&Method::POST, "/login") {
         return log_in(pbx, parts, body);

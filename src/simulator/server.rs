@@ -21,8 +21,10 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_util::sync::CancellationToken;
 
 use super::{
+    answer::{self, Answer},
     lock,
     options::Tls,
     pbx::{Pbx, Seen},
@@ -77,10 +79,10 @@ async fn connection(pbx: Arc<Pbx>, stream: TcpStream, tls: Option<TlsAcceptor>) 
     let serve = async {
         pbx.thawed().await;
         match tls {
-            None => http(&pbx, stream).await,
+            None => http(&pbx, &ended, stream).await,
             Some(tls) => {
                 if let Ok(stream) = tls.accept(stream).await {
-                    http(&pbx, stream).await;
+                    http(&pbx, &ended, stream).await;
                 }
             }
         }
@@ -92,10 +94,29 @@ async fn connection(pbx: Arc<Pbx>, stream: TcpStream, tls: Option<TlsAcceptor>) 
     }
 }
 
-async fn http(pbx: &Arc<Pbx>, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+async fn http(
+    pbx: &Arc<Pbx>,
+    ended: &CancellationToken,
+    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) {
     let service = service_fn(|request| {
-        let pbx = Arc::clone(pbx);
-        async move { Ok::<_, Infallible>(respond(pbx, request).await) }
+        // A task of its own: the real server deals with a request also when its client has gone.
+        let (task_pbx, ended) = (Arc::clone(pbx), ended.clone());
+        let answered = pbx.tasks.spawn(async move {
+            let stop = task_pbx.stop.clone();
+            tokio::select! {
+                response = respond(task_pbx, request) => Some(response),
+                () = ended.cancelled() => None,
+                () = stop.cancelled() => None,
+            }
+        });
+        async move {
+            match answered.await {
+                Ok(Some(response)) => Ok::<_, Infallible>(response),
+                // The connection ends, too.
+                _ => std::future::pending().await,
+            }
+        }
     });
     // How a connection ends is the client's affair.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(io), service).with_upgrades().await;
@@ -105,11 +126,17 @@ async fn respond(pbx: Arc<Pbx>, mut request: HttpRequest<Incoming>) -> Response<
     let delay = lock(&pbx.knobs).answer_delay;
     tokio::time::sleep(delay).await;
     pbx.thawed().await;
+    let answer = against_the_rule(&pbx, request.uri().path());
+    if let Some(Answer::Late(by)) = answer {
+        tokio::time::sleep(by).await;
+    }
     let date = pbx.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
     let path = request.uri().path().to_owned();
     let method = request.method().to_string();
     let query = request.uri().query().map(ToOwned::to_owned);
-    let response = if path == "/api/ws/" && !lock(&pbx.knobs).too_many_requests {
+    let response = if let Some(instead) = answer.as_ref().and_then(|answer| answer.instead(&date)) {
+        instead
+    } else if path == "/api/ws/" && !lock(&pbx.knobs).too_many_requests {
         websocket(&pbx, &mut request)
     } else {
         let (parts, body) = request.into_parts();
@@ -120,11 +147,18 @@ async fn respond(pbx: Arc<Pbx>, mut request: HttpRequest<Incoming>) -> Response<
         if !delay.is_zero() && parts.method == Method::GET && path != "/api/user/me" {
             tokio::time::sleep(delay).await;
         }
-        reply.into_response(&date)
+        let response = reply.into_response(&date);
+        if answer == Some(Answer::Compressed) { answer::compress(response) } else { response }
     };
     let status = response.status().as_u16();
     pbx.record(Seen { at: jiff::Timestamp::now(), method, path, query, status });
     response
+}
+
+fn against_the_rule(pbx: &Pbx, path: &str) -> Option<Answer> {
+    let path = path.strip_prefix("/api")?;
+    let knobs = lock(&pbx.knobs);
+    knobs.answers.iter().find(|(odd, _)| odd == path).map(|(_, answer)| answer.clone())
 }
 
 fn reply(pbx: &Pbx, parts: &Parts, body: &Bytes) -> Reply {
