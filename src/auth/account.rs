@@ -135,24 +135,22 @@ impl Account {
     /// one-time password may have to wait for the next step, twice. It does not retry otherwise; see
     /// [`AuthError::consequence`].
     ///
-    /// Cancel safe: the next caller logs in instead. The PBX may keep a token that nobody will log
-    /// out (it ends by itself after two weeks).
+    /// Cancel safe: a login that has begun goes on, for the next caller.
     pub async fn grant(&self) -> Result<Grant, AuthError> {
-        let shared = &self.shared;
-        if let Some(grant) = shared.current() {
+        if let Some(grant) = self.shared.current() {
             return Ok(grant);
         }
-        let seen = shared.rounds.load(Ordering::Acquire);
-        let mut desk = shared.desk.lock().await;
-        if let Some(grant) = shared.current() {
-            return Ok(grant);
+        let shared = Arc::clone(&self.shared);
+        // A task of its own: the PBX finishes a login whose client has gone, so a caller that went away would have the
+        // next one's run beside it, and leave a token that nobody logs out.
+        match tokio::spawn(async move { shared.grant().await }).await {
+            Ok(outcome) => outcome,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime ends.
+                Err(_) => std::future::pending().await,
+            },
         }
-        if shared.rounds.load(Ordering::Acquire) != seen
-            && let Some(failure) = &desk.failure
-        {
-            return Err(failure.clone());
-        }
-        shared.round(&mut desk).await
     }
 
     /// Where the login under way has got to; after a failed one, where it failed.
@@ -207,6 +205,20 @@ impl Shared {
     fn current(&self) -> Option<Grant> {
         let now = self.clock.now();
         self.held().as_ref().filter(|held| held.grant.token.is_fresh(now)).map(|held| held.grant.clone())
+    }
+
+    async fn grant(&self) -> Result<Grant, AuthError> {
+        let seen = self.rounds.load(Ordering::Acquire);
+        let mut desk = self.desk.lock().await;
+        if let Some(grant) = self.current() {
+            return Ok(grant);
+        }
+        if self.rounds.load(Ordering::Acquire) != seen
+            && let Some(failure) = &desk.failure
+        {
+            return Err(failure.clone());
+        }
+        self.round(&mut desk).await
     }
 
     /// One login from start to end; its outcome becomes that of all who wait.
