@@ -17,8 +17,9 @@ use cti_bridge::{
     request::Call,
     session,
     shutdown::Stop,
-    simulator::{Account, Knobs, Options, Simulator},
+    simulator::{Account, Answer, Knobs, Options, Simulator},
 };
+use tokio_util::sync::CancellationToken;
 
 /// A simulated PBX, and a source that is connected to it.
 pub(crate) struct Scene {
@@ -83,6 +84,16 @@ impl Scene {
         self.pbx.seen().iter().filter(|seen| seen.path == path).count()
     }
 
+    /// The PBX answers this path against the rule, and no other.
+    pub(crate) fn answers(&self, path: &str, answer: Answer) {
+        self.pbx.turn(|knobs| knobs.answers = vec![(path.to_owned(), answer)]);
+    }
+
+    /// The PBX is well again.
+    pub(crate) fn well(&self) {
+        self.pbx.turn(|knobs| *knobs = Knobs::default());
+    }
+
     /// Requests for this that were answered 429.
     pub(crate) fn limited(&self, path: &str) -> usize {
         self.pbx.seen().iter().filter(|seen| seen.path == path && seen.status == 429).count()
@@ -136,6 +147,9 @@ impl Source {
             retry: retry.listen(),
             resync: resync.listen(),
         };
+        let renewing = source.account.clone();
+        // Ends with the test's runtime.
+        tokio::spawn(async move { renewing.renew(CancellationToken::new()).await });
         let task = tokio::spawn(session::run(source));
         let reader = journal.reader(0);
         Self { board, stop, retry, resync, journal, reader, records: Vec::new(), task }
