@@ -177,14 +177,14 @@ fn login_rows() -> Vec<Row> {
         row(Login, b"HTTP/1.1 200 OK\r\nContent-Len".to_vec(), "Unreachable", Soon, "can't be reached"),
         row(Login, Vec::new(), "Unreachable", Soon, "can't be reached"),
         row(Login, b"SSH-2.0-OpenSSH_9.6\r\n".to_vec(), "Unreachable", Soon, "can't be reached"),
-        // Compressed although not asked for: no JSON.
         row(
             Login,
             with(200, &[("Content-Encoding", "gzip")], "\u{1f}\u{8}planted"),
             "Unreadable",
             Slowly,
-            "JSON",
+            "compressed, which was not asked for",
         ),
+        row(Login, with(200, &[("Content-Encoding", "Identity")], "{}"), "Unreadable", Slowly, "no token"),
     ]
 }
 

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use reqwest::{
     Response, StatusCode,
-    header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER},
+    header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER},
 };
 use serde::Deserialize;
 use url::Url;
 
 use super::{
+    client::unreadable,
     error::{ApiError, Said},
     stamp, transport,
 };
@@ -25,6 +26,9 @@ pub(super) async fn accepted(url: &Url, mut response: Response, limit: usize) ->
     let status = response.status();
     if status != StatusCode::OK {
         return Err(refusal(url, response).await);
+    }
+    if is_coded(response.headers()) {
+        return Err(unreadable(url, "it is compressed, which was not asked for"));
     }
     let mut body = Vec::new();
     loop {
@@ -93,6 +97,11 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     }
     let wait = stamp::http_date(value)?.duration_since(stamp::date(headers)?);
     Some(wait.try_into().unwrap_or(Duration::ZERO))
+}
+
+/// The real server compresses only for those who ask; something on the way may not be so polite.
+fn is_coded(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 fn is_page(headers: &HeaderMap, body: &[u8]) -> bool {
