@@ -128,7 +128,12 @@ impl Source {
         let set = set.iter().map(|setting| setting.parse::<Assignment>().unwrap()).collect();
         let loaded = cti_bridge::config::load_with(&Flags { set, ..Flags::default() }, []).unwrap();
         let config = loaded.config.sources["a"].clone();
-        let client = api::Client::new(api::Config::at(config.base.clone())).unwrap();
+        let client = api::Config {
+            connect_timeout: config.connect_timeout,
+            request_timeout: config.request_timeout,
+            ..api::Config::at(config.base.clone())
+        };
+        let client = api::Client::new(client).unwrap();
         let login = auth::Config {
             username: config.username.clone(),
             password: config.password.clone(),

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use cti_bridge::simulator::{Knobs, Login, Simulator, SocketLogin, Upgrade};
+use cti_bridge::simulator::{Answer, Knobs, Login, Simulator, SocketLogin, Upgrade};
 
-use super::account::USER;
+use super::account::{PASSWORD, TOTP, USER};
 
 /// One way to fail.
 pub(crate) struct Fault {
@@ -19,6 +19,8 @@ pub(crate) struct Fault {
 /// Ends any of them.
 pub(crate) fn end(pbx: &Simulator) {
     pbx.freeze(false);
+    pbx.change_password(USER, PASSWORD);
+    pbx.two_factor(USER, None);
     pbx.turn(|knobs| *knobs = Knobs::default());
 }
 
@@ -43,6 +45,12 @@ fn turn(pbx: &Simulator, change: impl FnOnce(&mut Knobs)) {
 fn turn_and_revoke(pbx: &Simulator, change: impl FnOnce(&mut Knobs)) {
     pbx.revoke(USER);
     turn(pbx, change);
+}
+
+/// No token is good any more, and these paths are answered against the rule.
+fn answer(pbx: &Simulator, paths: &[&str], answer: &Answer) {
+    let answers = paths.iter().map(|path| ((*path).to_owned(), answer.clone())).collect();
+    turn_and_revoke(pbx, |knobs| knobs.answers = answers);
 }
 
 /// All of them but the long ones.
@@ -71,6 +79,25 @@ pub(crate) const DECK: &[Fault] = &[
         turn_and_revoke(pbx, |knobs| knobs.login = Login::Glued);
     }),
     cut("login crashes", SHORT, |pbx| turn_and_revoke(pbx, |knobs| knobs.login = Login::Crash)),
+    cut("password changed for a moment", SHORT, |pbx| {
+        pbx.change_password(USER, "planted-another");
+        turn_and_revoke(pbx, |_| {});
+    }),
+    // Longer than the wait for an answer to the login frame, which is dropped: so that a code is asked for.
+    cut("second factor switched on, then off", 3_500..7_000, |pbx| {
+        pbx.two_factor(USER, Some(TOTP));
+        pbx.cut();
+    }),
+    odd("second factor switched on and off under a session", AT_ONCE, |pbx| pbx.two_factor(USER, Some(TOTP))),
+    cut("a proxy's page for everything", SHORT, |pbx| {
+        answer(pbx, &["/login", "/user/me", "/ws/", "/astproxy/extensions"], &Answer::Page(502));
+    }),
+    cut("redirected elsewhere", SHORT, |pbx| {
+        answer(pbx, &["/login", "/user/me"], &Answer::Redirect("http://127.0.0.1:1/".to_owned()));
+    }),
+    cut("answers compressed unasked", SHORT, |pbx| {
+        answer(pbx, &["/login", "/user/me", "/astproxy/extensions"], &Answer::Compressed);
+    }),
     cut("backend down", 500..6_000, |pbx| turn(pbx, |knobs| knobs.backend_down = true)),
     cut("backend down, token gone", SHORT, |pbx| {
         turn_and_revoke(pbx, |knobs| knobs.backend_down = true);

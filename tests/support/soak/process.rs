@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle, time::sleep};
 use url::Url;
 
-use super::account::{PASSWORD, USER};
+use super::account::{PASSWORD, TOTP, USER};
 
 /// A bridge, its journal and its log; killed with the value.
 pub(crate) struct Bridge {
@@ -36,7 +36,7 @@ impl Bridge {
         let dir = tempfile::tempdir().unwrap();
         let journal = dir.path().join("journal");
         let text = format!(
-            "[sources.pbx1]\nurl = \"{pbx}\"\nusername = \"{USER}\"\npassword = \"{PASSWORD}\"\n\
+            "[sources.pbx1]\nurl = \"{pbx}\"\nusername = \"{USER}\"\npassword = \"{PASSWORD}\"\ntotp_secret = \"{TOTP}\"\n\
              connect_timeout = \"2s\"\nlogin_timeout = \"3s\"\nresync_interval = \"20s\"\n\
              [sinks.bus]\ntype = \"nats\"\nmode = \"jetstream\"\nservers = [\"{nats}\"]\n\
              [journal]\ndir = \"{}\"\n",

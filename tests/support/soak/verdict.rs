@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     RECOVERY, Settings,
-    account::PASSWORD,
+    account::{PASSWORD, TOTP},
     hands::Happened,
     process::Sample,
     stored::{Gap, Stored},
@@ -48,7 +48,9 @@ impl Verdict {
             }
         };
         check(!self.log.contains("panicked"), "the log tells of a panic".to_owned());
-        check(!self.log.contains(PASSWORD), "the log shows the password".to_owned());
+        for secret in [PASSWORD, TOTP] {
+            check(!self.log.contains(secret), format!("the log shows {secret}"));
+        }
         check(self.exit == Some(0), format!("the bridge ended with {:?}", self.exit));
         check(self.resynced.is_some(), "the state was never read in full".to_owned());
         check(self.settled.is_some(), "the last event was never stored".to_owned());
