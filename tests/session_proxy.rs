@@ -63,7 +63,9 @@ async fn a_page_instead_of_an_answer_is_an_alarm_that_names_it() {
 async fn a_page_of_a_proxy_that_finds_no_pbx_is_waited_out_without_an_alarm() {
     join_all(STEPS.map(async |step| {
         let mut scene = at(step, Answer::Page(502)).await;
-        scene.tells("502").await;
+        scene
+            .tells(if step == SOCKET { "502: a proxy before the PBX finds it away" } else { "answered 502" })
+            .await;
         scene.well();
         // The first thing on the line.
         scene.live().await;
@@ -78,7 +80,7 @@ async fn a_page_of_a_proxy_that_finds_no_pbx_is_waited_out_without_an_alarm() {
 async fn a_limit_at_one_step_is_waited_out_without_an_alarm() {
     join_all(STEPS.map(async |step| {
         let mut scene = at(step, Answer::Limited).await;
-        scene.tells("429").await;
+        scene.tells("too many requests from this address").await;
         scene.until("no second attempt", |scene| sent(scene, step) >= 2 || step == OTP).await;
         scene.well();
         scene.live().await;
@@ -112,7 +114,7 @@ async fn a_redirect_is_named_and_never_followed_with_password_code_or_token() {
         let to = elsewhere.url().join(&format!("/api{step}")).unwrap();
         let mut scene = at(step, Answer::Redirect(to.into())).await;
         if step == SOCKET {
-            scene.tells("status 307").await;
+            scene.tells("status 307: a redirect, which is not followed").await;
             scene.until("no second attempt", |scene| sent(scene, step) >= 2).await;
             scene.well();
             scene.live().await;

@@ -21,9 +21,7 @@ pub enum ConnectError {
     Trust(#[from] TlsError),
     #[error("{at} has no trusted TLS: {fault}")]
     Tls { at: String, fault: TlsFault },
-    #[error(
-        "{at} refuses the websocket with status {status}: check `url`, and that nothing on the way blocks websockets"
-    )]
+    #[error("{at} refuses the websocket with status {status}: {}", refusal(*status))]
     Refused { at: String, status: u16 },
     #[error("{at} does not speak websocket ({reason}): check `url`")]
     NotWebsocket { at: String, reason: String },
@@ -36,6 +34,17 @@ pub enum ConnectError {
     NotEngineIo { at: String },
     #[error("{at} refuses the Socket.IO namespace")]
     NamespaceRefused { at: String },
+}
+
+/// What a status instead of 101 most likely means. The middleware itself never refuses: so it is the limiter before it,
+/// or something on the way.
+fn refusal(status: u16) -> &'static str {
+    match status {
+        300..=399 => "a redirect, which is not followed; set `url` to where the PBX really is",
+        429 => "too many requests from this address; slow down whatever else asks the PBX from here",
+        500..=599 => "a proxy before the PBX finds it away or starting",
+        _ => "check `url`, and that nothing on the way blocks websockets",
+    }
 }
 
 /// Why a connection ended.
