@@ -1,11 +1,11 @@
 //! The whole life: start, run, stop in order.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{
     sync::watch,
     task::{AbortHandle, Id, JoinError, JoinSet},
-    time::{Instant, interval, timeout_at},
+    time::{Instant, MissedTickBehavior, interval, timeout_at},
 };
 
 use crate::{
@@ -14,8 +14,9 @@ use crate::{
     config::Config,
     event::{Notice, SourceId},
     exit::Exit,
-    health::Board,
+    health::{Board, Health, State},
     journal::{Journal, OpenError, fs},
+    reload::{Changes, Reload},
     request::{Call, Request, Requests},
     session,
     shutdown::{Signals, Stop},
@@ -23,12 +24,14 @@ use crate::{
 };
 
 /// How a run differs from the service's.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Stop after this many published events.
     pub limit: Option<u64>,
     /// A closed pipe is a clean end, as for any filter.
     pub until_closed: bool,
+    /// Where the configuration is read from again.
+    pub reload: Option<Reload>,
 }
 
 /// Sessions log out and end within this time.
@@ -37,6 +40,8 @@ const LOGOUT: Duration = Duration::from_secs(5);
 const ASK: Duration = Duration::from_secs(2);
 /// How often losses are announced while a sink is away.
 const ANNOUNCE: Duration = Duration::from_secs(10);
+/// While a source fails, its secrets are looked at this often: somebody may have mended them.
+const REREAD: Duration = Duration::from_secs(30);
 
 /// Runs until a signal, the limit, or a task that ends unasked.
 pub async fn run(config: &Config, options: Options) -> Exit {
@@ -120,7 +125,7 @@ impl<T: Send + 'static> Tasks<T> {
 struct Running {
     context: sink::Context,
     options: Options,
-    accounts: Vec<Account>,
+    accounts: BTreeMap<String, Account>,
     started: Vec<SourceId>,
     retry: Call,
     resync: Call,
@@ -138,7 +143,7 @@ impl Running {
         let mut running = Self {
             context: context.clone(),
             options,
-            accounts: Vec::new(),
+            accounts: BTreeMap::new(),
             started: Vec::new(),
             retry: Call::default(),
             resync: Call::default(),
@@ -163,7 +168,7 @@ impl Running {
         let context = &self.context;
         let health = context.board.component(format!("source/{name}"));
         context.journal.notice(id, &Notice::Started { version: env!("CARGO_PKG_VERSION") });
-        let account = match account(config) {
+        let account = match account_with(config, config.token_cache.clone()) {
             Ok(account) => account,
             Err(reason) => {
                 // What only reading the files can show: a service that is up and says so beats one that loops.
@@ -188,16 +193,18 @@ impl Running {
             resync,
         };
         self.sessions.spawn(format!("{name} session"), session::run(source));
-        self.accounts.push(account);
+        self.accounts.insert(name.to_owned(), account);
     }
 
     /// Runs until there is a reason to stop.
     async fn until_stop(&mut self, signals: &mut Signals, requests: &mut Requests) -> &'static str {
-        let mut announce = interval(ANNOUNCE);
+        let (mut announce, mut reread) = (interval(ANNOUNCE), interval(REREAD));
+        reread.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 signal = signals.next() => return signal,
-                request = requests.next() => self.pass_on(request),
+                request = requests.next() => self.pass_on(request).await,
+                _ = reread.tick() => self.look_for_credentials().await,
                 Some((name, ended)) = self.sinks.next() => return self.sink_ended(&name, ended),
                 Some((name, ended)) = self.sessions.next() => {
                     tracing::error!(task = name, panicked = ended.is_err(), "a task ended unasked");
@@ -209,10 +216,20 @@ impl Running {
         }
     }
 
-    fn pass_on(&self, request: Request) {
+    async fn pass_on(&mut self, request: Request) {
         match request {
             Request::Retry => {
-                tracing::info!("SIGHUP: whoever waits before another attempt tries at once");
+                tracing::info!(
+                    "SIGHUP: credentials are read anew, and whoever waits before another attempt tries at once"
+                );
+                if let Some(changes) = self.reread(true).await {
+                    for key in changes.later {
+                        tracing::warn!(
+                            key,
+                            "changed in the configuration: this takes effect with the next restart"
+                        );
+                    }
+                }
                 self.retry.make();
             }
             Request::Resync => {
@@ -220,6 +237,39 @@ impl Running {
                 self.resync.make();
             }
         }
+    }
+
+    /// Without being asked, while a source fails: a secret that is mounted may be replaced without a signal.
+    async fn look_for_credentials(&mut self) {
+        let failing = |(name, health): (&String, &Health)| {
+            name.starts_with("source/") && matches!(health.state, State::Failing { .. })
+        };
+        if !self.context.board.snapshot().iter().any(failing) {
+            return;
+        }
+        if self.reread(false).await.is_some_and(|changes| !changes.credentials.is_empty()) {
+            self.retry.make();
+        }
+    }
+
+    /// Credentials that have changed are used from the next login on.
+    async fn reread(&mut self, asked: bool) -> Option<Changes> {
+        let changes = match self.options.reload.as_mut()?.read().await {
+            Ok(changes) => changes,
+            Err(problems) => {
+                if asked {
+                    tracing::error!(%problems, "the configuration can't be used now: everything stays as it was");
+                }
+                return None;
+            }
+        };
+        for (source, credentials) in &changes.credentials {
+            match self.accounts.get(source).map(|account| account.renew_credentials(credentials.clone())) {
+                Some(Err(error)) => tracing::error!(source, %error, "new credentials are of no use"),
+                _ => tracing::info!(source, "new credentials: the next login is made with them"),
+            }
+        }
+        Some(changes)
     }
 
     fn sink_ended(&mut self, name: &str, ended: Result<Outcome, JoinError>) -> &'static str {
@@ -266,7 +316,7 @@ impl Running {
             _ = signals.next() => stop.at_once(),
         }
         if !stop.is_draining() {
-            for account in std::mem::take(&mut self.accounts) {
+            for account in std::mem::take(&mut self.accounts).into_values() {
                 account.logout(logged_out.saturating_duration_since(Instant::now())).await;
             }
         }
@@ -311,11 +361,12 @@ pub(crate) fn client(config: &session::config::Config) -> Result<api::Client, ap
 
 /// The account of one source. Reads files, connects to nothing. The error is a sentence with the remedy.
 pub(crate) fn account(config: &session::config::Config) -> Result<Account, String> {
+    account_with(config, None)
+}
+
+fn account_with(config: &session::config::Config, token_cache: Option<PathBuf>) -> Result<Account, String> {
     let client = client(config).map_err(|error| error.to_string())?;
-    let credentials = auth::Config {
-        username: config.username.clone(),
-        password: config.password.clone(),
-        totp_secret: config.totp_secret.clone(),
-    };
-    Account::new(credentials, client).map_err(|error| error.to_string())
+    let (username, credentials) = (config.username.clone(), config.credentials.clone());
+    let account = Account::new(auth::Config { username, credentials, token_cache }, client);
+    account.map_err(|error| error.to_string())
 }

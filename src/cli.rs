@@ -42,6 +42,7 @@ pub enum Command {
     Record(commands::record::Args),
     #[command(name = "2fa")]
     TwoFactor(commands::two_factor::Args),
+    Token(commands::token::Args),
 }
 
 impl Cli {
@@ -66,6 +67,9 @@ impl Cli {
             Command::Record(args) => commands::record::run(&args, &mut io::stderr()).unwrap_or(Exit::Clean),
             Command::TwoFactor(args) => {
                 commands::two_factor::run(&args, &mut io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)
+            }
+            Command::Token(args) => {
+                commands::token::run(&args, &mut io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)
             }
             Command::Journal(args) => {
                 commands::journal::run(&args, &mut io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)

@@ -73,6 +73,8 @@ impl From<&AuthError> for Exit {
             | AuthError::OtpNoSecret { .. }
             | AuthError::OtpRefused { .. }
             | AuthError::DeadSession { .. }
+            | AuthError::TokenRefused { .. }
+            | AuthError::TokenAsleep { .. }
             | AuthError::Withdrawn { .. } => Self::Refused,
             AuthError::TotpSecret(_) => Self::Config,
             AuthError::NotReceived { .. } | AuthError::NoApi { .. } => Self::Unavailable,

@@ -27,7 +27,7 @@ use std::{
 use clock::Manual;
 use cti_bridge::{
     api,
-    auth::{Account, Config, Consequence},
+    auth::{Account, Consequence},
 };
 use http::{Server, json};
 use jwt::FORTNIGHT;
@@ -195,11 +195,7 @@ async fn a_token_that_tells_nothing_is_tried_with_a_one_time_password() {
     .unwrap();
     let url = Url::parse(&format!("http://127.0.0.1:{}/api", server.port)).unwrap();
     let client = api::Client::new(api::Config::at(url)).unwrap();
-    let config = Config {
-        username: "bridge".into(),
-        password: "secret".into(),
-        totp_secret: Some(middleware::TOTP.into()),
-    };
+    let config = middleware::with_password(Some(middleware::TOTP));
     let clock = Arc::new(Manual::at("2026-11-30T00:53:20Z".parse().unwrap()));
     let grant = Account::with_clock(config, client, clock).unwrap().grant().await.unwrap();
     assert_eq!(server.paths(), ["/api/login", "/api/user/me", "/api/2fa/verify-otp", "/api/user/me"]);
@@ -215,12 +211,12 @@ async fn without_a_secret_a_due_password_is_the_operators() {
     let scene = scene(pbx).await;
     let url = Url::parse(&format!("http://127.0.0.1:{}/api", scene.server.port)).unwrap();
     let client = api::Client::new(api::Config::at(url)).unwrap();
-    let config = Config { username: "bridge".into(), password: "secret".into(), totp_secret: None };
-    let error = Account::new(config.clone(), client.clone()).unwrap().grant().await.unwrap_err();
+    let config = middleware::with_password(None);
+    let error = Account::new(config, client.clone()).unwrap().grant().await.unwrap_err();
     assert_eq!(error.consequence(), Consequence::Operator);
     assert!(error.to_string().contains("set it, or switch two-factor authentication off"), "{error}");
 
-    let config = Config { totp_secret: Some("planted-1".into()), ..config };
+    let config = middleware::with_password(Some("planted-1"));
     let error = Account::new(config, client).unwrap_err();
     assert!(!format!("{error} {error:?}").contains("planted"), "{error:?}");
     assert_eq!(error.consequence(), Consequence::Operator);

@@ -21,7 +21,7 @@ use std::{
 use clock::Manual;
 use cti_bridge::{
     api,
-    auth::{Account, AuthError, Config, Consequence},
+    auth::{Account, AuthError, Config, Consequence, Credentials},
 };
 use http::{Request, Server, json, promising, with};
 use jiff::Timestamp;
@@ -71,11 +71,9 @@ async fn answered(at: At, answer: Vec<u8>) -> (AuthError, Vec<Request>) {
     let mut config = api::Config::at(Url::parse(&url).unwrap());
     config.request_timeout = Duration::from_secs(5);
     let client = api::Client::new(config).unwrap();
-    let config = Config {
-        username: "bridge".to_owned(),
-        password: PASSWORD.into(),
-        totp_secret: (at == Otp).then(|| TOTP.into()),
-    };
+    let credentials =
+        Credentials::Password { password: PASSWORD.into(), totp_secret: (at == Otp).then(|| TOTP.into()) };
+    let config = Config { username: "bridge".to_owned(), credentials, token_cache: None };
     let account = Account::with_clock(config, client, Arc::new(Manual::leaping(now()))).unwrap();
     assert_hidden(&format!("{account:?}"));
     let error = account.grant().await.expect_err("it must fail");
@@ -125,7 +123,7 @@ fn login_rows() -> Vec<Row> {
         row(Login, with(503, &[], "no available server\n"), "Refused", Soon, "503"),
         row(Login, with(504, &[], "Gateway Timeout"), "Refused", Soon, "504"),
         row(Login, with(404, &[], "404 page not found\n"), "NoApi", Operator, "no CTI API at that path"),
-        row(Login, promising(404, 50, ""), "NoApi", Operator, "https://HOST/api"),
+        row(Login, promising(404, 50, ""), "NoApi", Operator, "\"legacy\" for a PBX that was not upgraded"),
         row(
             Login,
             promising(404, 500, r#"{"code":404,"data":null,"message":"API no"#),

@@ -39,7 +39,11 @@ fn defaults_hold_where_nobody_says_otherwise() {
     assert_eq!(source.base.as_str(), "https://pbx.example.org/api/");
     assert_eq!((source.ua_type, source.max_frame), (UaType::None, 64 << 20));
     assert_eq!(source.login_timeout, Duration::from_secs(15));
-    assert!(!source.publish_action_nethlink && source.proxy.is_none() && source.totp_secret.is_none());
+    assert!(
+        !source.publish_action_nethlink
+            && source.proxy.is_none()
+            && source.credentials.totp_secret().is_none()
+    );
     let bus = &config.sinks["bus"];
     assert_eq!(bus.heartbeat, Some(Duration::from_secs(10)));
     let Kind::Nats(nats) = &bus.kind else { panic!("{bus:?}") };
@@ -99,10 +103,13 @@ fn a_secret_arrives_verbatim_whatever_it_looks_like() {
         ["12345678", "0123", "1e3", "true", "[a,b]", "{a=1}", " space ", "\"q\"", "a=b", "日本", "'x"]
     {
         let place = Place::new(GOOD).var("CTI_BRIDGE_SOURCES__PBX1__PASSWORD", secret);
-        assert_eq!(place.good().config.sources["pbx1"].password.expose_secret(), secret);
+        assert_eq!(
+            place.good().config.sources["pbx1"].credentials.password().unwrap().expose_secret(),
+            secret
+        );
         let place = Place::new(GOOD).set(&format!("sources.pbx1.password={secret}"));
         let loaded = place.good();
-        assert_eq!(loaded.config.sources["pbx1"].password.expose_secret(), secret);
+        assert_eq!(loaded.config.sources["pbx1"].credentials.password().unwrap().expose_secret(), secret);
         assert!(loaded.warnings[0].starts_with("--set sources.pbx1.password: "), "{:?}", loaded.warnings);
     }
 }

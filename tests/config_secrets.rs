@@ -27,7 +27,7 @@ fn without_password() -> String {
 }
 
 fn password(place: &Place) -> String {
-    place.good().config.sources["pbx1"].password.expose_secret().to_owned()
+    place.good().config.sources["pbx1"].credentials.password().unwrap().expose_secret().to_owned()
 }
 
 fn nats(place: &Place) -> Nats {
@@ -147,7 +147,7 @@ fn the_one_time_password_secret_is_brought_into_one_form() {
     let totp = |text: &str| Place::new(GOOD).set(&format!("sources.pbx1.totp_secret={text}"));
     for text in ["JBSWY3DPEHPK3PXP", "jbsw y3dp ehpk 3pxp", "JBSW-Y3DP-EHPK-3PXP", "JBSWY3DPEHPK3PXP===="] {
         let loaded = totp(text).good();
-        let secret = loaded.config.sources["pbx1"].totp_secret.as_ref().unwrap();
+        let secret = loaded.config.sources["pbx1"].credentials.totp_secret().unwrap();
         assert_eq!(secret.expose_secret(), "JBSWY3DPEHPK3PXP", "{text}");
     }
     assert!(totp("JBSWY3DPEHPK3PX1").problems()[0].contains("is not base32"));

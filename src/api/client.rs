@@ -7,7 +7,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use reqwest::{Method, RequestBuilder, header::AUTHORIZATION, redirect};
+use reqwest::{Method, RequestBuilder, Response, header::AUTHORIZATION, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -171,6 +171,19 @@ impl Client {
         limit: usize,
         fill: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Result<(Url, Option<Timestamp>, Result<Vec<u8>, ApiError>), ApiError> {
+        let (url, response) = self.send(method, path, fill).await?;
+        let date = stamp::date(response.headers());
+        let answer = body::accepted(&url, response, limit).await;
+        Ok((url, date, answer))
+    }
+
+    /// The URL that was asked, and the answer as it came.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        fill: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<(Url, Response), ApiError> {
         let shared = &self.shared;
         let url = shared.root.join(path).map_err(|error| setup(&shared.root, &error.to_string()))?;
         let request = fill(self.http().await?.request(method, url.clone()));
@@ -181,9 +194,7 @@ impl Client {
             }
             error
         })?;
-        let date = stamp::date(response.headers());
-        let answer = body::accepted(&url, response, limit).await;
-        Ok((url, date, answer))
+        Ok((url, response))
     }
 
     async fn http(&self) -> Result<reqwest::Client, ApiError> {

@@ -13,7 +13,9 @@ mod client;
 mod config;
 mod error;
 mod findings;
+mod legacy;
 mod me;
+mod persistent;
 mod stamp;
 mod transport;
 mod two_factor;
@@ -24,6 +26,7 @@ pub use config::Config;
 pub use error::{ApiError, Said};
 pub use findings::Finding;
 pub use me::{Me, Profile, Right, Rights};
+pub use persistent::Audience;
 pub use two_factor::Enrolment;
 
 pub use crate::tls::TlsFault;

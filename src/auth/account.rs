@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -14,11 +15,12 @@ use secrecy::SecretString;
 use tokio::sync::{Notify, watch};
 
 use super::{
+    cache::Cache,
     clock::{Clock, System},
+    credentials::{Credentials, Keys},
     error::AuthError,
     renew::renew_at,
     token::Token,
-    totp::{Codes, Totp},
 };
 use crate::api;
 
@@ -28,10 +30,10 @@ pub struct Config {
     /// In lower case, without `@domain`, and never an extension: the middleware takes those at login, but the
     /// session behind them is dead.
     pub username: String,
-    /// Of the PBX, or of the directory behind it.
-    pub password: SecretString,
-    /// Base32; needed if two-factor authentication is on for the user.
-    pub totp_secret: Option<SecretString>,
+    /// How it logs in, and with what.
+    pub credentials: Credentials,
+    /// Where the token outlives the process; then a stop doesn't log it out. Of use with a password only.
+    pub token_cache: Option<PathBuf>,
 }
 
 /// One user of one PBX. A cheap handle: clones share the token.
@@ -64,7 +66,11 @@ pub struct Grant {
 }
 
 pub(super) struct Shared {
-    pub(super) config: Config,
+    /// As at every login, letter for letter.
+    pub(super) username: String,
+    /// For the next login, in place of those it has.
+    renewed: Mutex<Option<Keys>>,
+    pub(super) cache: Option<Cache>,
     pub(super) client: api::Client,
     pub(super) clock: Arc<dyn Clock>,
     /// Held during a whole login or logout. The middleware's session table has no lock of its own and has been
@@ -83,7 +89,7 @@ pub(super) struct Shared {
 
 /// What only the one login at a time touches.
 pub(super) struct Desk {
-    pub(super) codes: Option<Codes>,
+    pub(super) keys: Keys,
     /// A one-time password or recovery code that a person typed, for the next login.
     pub(super) given: Option<SecretString>,
     /// How far the PBX's clock is ahead of ours.
@@ -104,19 +110,29 @@ pub(super) struct Held {
 }
 
 impl Account {
-    /// Fails only if the TOTP secret is none. Makes no request.
+    /// Fails only if the TOTP secret is none. Makes no request; reads the token cache.
     pub fn new(config: Config, client: api::Client) -> Result<Self, AuthError> {
         Self::with_clock(config, client, Arc::new(System))
     }
 
     /// [`Account::new`] on another clock.
     pub fn with_clock(config: Config, client: api::Client, clock: Arc<dyn Clock>) -> Result<Self, AuthError> {
-        let codes = config.totp_secret.as_ref().map(Totp::new).transpose()?.map(Codes::new);
-        let desk =
-            Desk { codes, given: None, ahead: SignedDuration::ZERO, unproven: None, dead: 0, failure: None };
+        let Config { username, credentials, token_cache } = config;
+        let keys = Keys::new(credentials)?;
+        let cache = token_cache.map(|path| Cache::new(path, client.url(), &username));
+        let desk = Desk {
+            keys,
+            given: None,
+            ahead: SignedDuration::ZERO,
+            unproven: cache.as_ref().and_then(|cache| cache.load(clock.now())),
+            dead: 0,
+            failure: None,
+        };
         Ok(Self {
             shared: Arc::new(Shared {
-                config,
+                username,
+                renewed: Mutex::new(None),
+                cache,
                 client,
                 clock,
                 desk: tokio::sync::Mutex::new(desk),
@@ -172,8 +188,17 @@ impl Account {
         }
     }
 
+    /// Other credentials of the same make, from the next login on. Those in use, and the token, stay until then.
+    /// Fails only if the TOTP secret is none.
+    pub fn renew_credentials(&self, credentials: Credentials) -> Result<(), AuthError> {
+        let keys = Keys::new(credentials)?;
+        *self.shared.renewed.lock().unwrap_or_else(PoisonError::into_inner) = Some(keys);
+        Ok(())
+    }
+
     /// Logs out every token that the PBX may still list, for a clean stop; stop the renewal first.
-    /// Never longer than `limit`; what fails is left to expire. Open sockets stay up.
+    /// Never longer than `limit`; what fails is left to expire. Open sockets stay up. A cached token stays, for the next
+    /// start.
     pub async fn logout(&self, limit: Duration) {
         let shared = &self.shared;
         let all = async {
@@ -181,7 +206,10 @@ impl Account {
             let mut tokens =
                 std::mem::take(&mut *shared.retired.lock().unwrap_or_else(PoisonError::into_inner));
             tokens.extend(desk.unproven.take());
-            tokens.extend(shared.held().take().map(|held| held.grant.token));
+            let held = shared.held().take().map(|held| held.grant.token);
+            let kept = held.clone().filter(|_| shared.cache.is_some());
+            tokens.extend(held);
+            tokens.retain(|token| token.is_ours() && !kept.as_ref().is_some_and(|kept| kept.is_same(token)));
             for (index, token) in tokens.iter().enumerate() {
                 if tokens[..index].iter().any(|earlier| earlier.is_same(token)) {
                     continue;
@@ -223,17 +251,28 @@ impl Shared {
 
     /// One login from start to end; its outcome becomes that of all who wait.
     pub(super) async fn round(&self, desk: &mut Desk) -> Result<Grant, AuthError> {
+        let renewed = self.renewed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(keys) = renewed {
+            desk.keys = keys;
+        }
         let outcome = self.login(desk).await;
         desk.failure = outcome.as_ref().err().cloned();
         if let Ok(grant) = &outcome {
             self.hold(grant.clone());
+            if let Some(cache) = &self.cache {
+                cache.save(&grant.token).await;
+            }
         }
         self.rounds.fetch_add(1, Ordering::Release);
         outcome
     }
 
     pub(super) fn hold(&self, grant: Grant) {
-        let renew_at = renew_at(grant.token.received(), grant.token.lifetime(), fastrand::f64());
+        let renew_at = if grant.token.is_renewed() {
+            renew_at(grant.token.received(), grant.token.lifetime(), fastrand::f64())
+        } else {
+            Timestamp::MAX
+        };
         let fresh = grant.token.clone();
         let before = self.held().replace(Held { grant, renew_at });
         match before {
@@ -245,6 +284,9 @@ impl Shared {
     pub(super) fn retire(&self, token: Token) {
         /// A PBX that is away takes no logouts, and the oldest tokens are the first to expire anyway.
         const MOST: usize = 16;
+        if !token.is_ours() {
+            return;
+        }
         let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
         if retired.len() == MOST {
             retired.remove(0);
@@ -262,7 +304,7 @@ impl Shared {
 impl fmt::Debug for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Account")
-            .field("config", &self.shared.config)
+            .field("username", &self.shared.username)
             .field("client", &self.shared.client)
             .finish_non_exhaustive()
     }

@@ -29,7 +29,7 @@ impl Account {
         let shared = &self.shared;
         let totp = Totp::new(secret)?;
         let mut desk = shared.desk.lock().await;
-        desk.codes = Some(Codes::new(totp));
+        desk.keys.codes = Some(Codes::new(totp));
         let token = shared.one_time_password(&mut desk, grant.token.clone()).await?;
         let grant = Grant { token, ..grant.clone() };
         shared.hold(grant.clone());

@@ -40,7 +40,8 @@ pub enum AuthError {
     )]
     NotReceived { url: String, user: String },
     #[error(
-        "{url} answered {status}: there is no CTI API at that path, check `url` (usually https://HOST/api)"
+        "{url} answered {status}: there is no CTI API at that path, check `url` (usually https://HOST/api), and `auth` \
+         (\"legacy\" for a PBX that was not upgraded, \"jwt\" for all others)"
     )]
     NoApi { url: String, status: u16 },
     #[error(
@@ -69,6 +70,18 @@ pub enum AuthError {
         /// The login before this one ended the same way.
         again: bool,
     },
+    /// `/user/me` refuses a persistent token.
+    #[error(
+        "{url} answered {status} to the persistent token of `{user}`: it was withdrawn, as by a newer one for the same purpose \
+         or a change of two-factor authentication; make a new one with `cti-bridge token create`"
+    )]
+    TokenRefused { url: String, user: String, status: u16 },
+    /// The middleware lists a persistent token, and its backend knows nothing of the user.
+    #[error(
+        "{url} answered {status} to the persistent token of `{user}`: the PBX knows the token, and its CTI server does not stand behind it; \
+         it may be restarting; if it lasts, log in as `{user}` once or restart the CTI server"
+    )]
+    TokenAsleep { url: String, user: String, status: u16 },
     /// Between login and one-time password the token was withdrawn.
     #[error(
         "{url} answered {status} to the one-time password of `{user}`: its token was withdrawn meanwhile (the PBX restarted, or two-factor authentication was changed)"
@@ -87,8 +100,11 @@ impl AuthError {
                 Consequence::Slowly
             }
             Self::DeadSession { again: false, .. } | Self::Withdrawn { .. } => Consequence::NewLogin,
+            // No password is sent, so nothing can be locked.
+            Self::TokenAsleep { .. } => Consequence::Soon,
             Self::NotReceived { .. }
             | Self::NoApi { .. }
+            | Self::TokenRefused { .. }
             | Self::OtpMissing { .. }
             | Self::OtpNoSecret { .. }
             | Self::TotpSecret(_) => Consequence::Operator,

@@ -5,6 +5,7 @@ use tracing::warn;
 
 use super::{
     account::{Desk, Grant, Shared, Stage},
+    credentials::Credentials,
     error::AuthError,
     token::{Claims, Token},
     totp,
@@ -21,17 +22,17 @@ impl Shared {
                 Err(_) => self.bury(desk),
             }
         }
-        let mut token = self.password(desk).await?;
+        let mut token = self.first(desk).await?;
         if token.claims().is_some_and(Claims::otp_due) {
             token = self.one_time_password(desk, token).await?;
         }
         // Set before the proof, so that a dropped future leaves it too.
-        desk.unproven = Some(token.clone());
+        desk.unproven = token.is_ours().then(|| token.clone());
         self.stage.send_replace(Stage::Proof);
         let mut proof = self.client.me(token.authorization()).await;
         // A pending one-time password and a revoked token look alike here. Only the claims tell
         // them apart, and this token has none that we can read.
-        if token.claims().is_none() && desk.codes.is_some() && is_no_permission(&proof) {
+        if token.claims().is_none() && desk.keys.codes.is_some() && is_no_permission(&proof) {
             token = self.one_time_password(desk, token).await?;
             desk.unproven = Some(token.clone());
             self.stage.send_replace(Stage::Proof);
@@ -39,28 +40,46 @@ impl Shared {
         }
         match proof {
             Ok(me) => Ok(self.proven(desk, token, me)),
+            Err(ApiError::Refused { url, status, said }) if !token.is_ours() && status < 500 => {
+                let user = self.username.clone();
+                Err(match said {
+                    // The backend's own answer: the token is listed, and what stands behind it is gone.
+                    Said::Nothing => AuthError::TokenAsleep { url, user, status },
+                    _ => AuthError::TokenRefused { url, user, status },
+                })
+            }
             Err(ApiError::Refused { url, status, .. }) if matches!(status, 400 | 401 | 403) => {
                 self.bury(desk);
                 let again = desk.dead > 0;
                 desk.dead = desk.dead.saturating_add(1);
-                Err(AuthError::DeadSession { url, user: self.config.username.clone(), status, again })
+                Err(AuthError::DeadSession { url, user: self.username.clone(), status, again })
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    async fn password(&self, desk: &mut Desk) -> Result<Token, AuthError> {
-        let user = &self.config.username;
+    /// The token that a one-time password or the proof comes next for.
+    async fn first(&self, desk: &mut Desk) -> Result<Token, AuthError> {
+        let user = &self.username;
         self.stage.send_replace(Stage::Password);
-        let login = self.client.login(user, &self.config.password).await;
-        let login = login.map_err(|error| AuthError::at_login(error, user))?;
-        Ok(self.received(desk, login))
+        let refused = |error| AuthError::at_login(error, user);
+        match desk.keys.credentials.clone() {
+            Credentials::Password { password, .. } => {
+                let login = self.client.login(user, &password).await.map_err(refused)?;
+                Ok(self.received(desk, login))
+            }
+            Credentials::Token(token) => Ok(Token::persistent(token, self.clock.now())),
+            Credentials::Legacy { password } => {
+                let token = self.client.legacy_login(user, &password).await.map_err(refused)?;
+                Ok(Token::legacy(user.clone(), token, self.clock.now()))
+            }
+        }
     }
 
     /// The step-1 token is dead afterwards. Should this fail, it stays listed until it expires: a
     /// logout with the one-time password pending is refused.
     pub(super) async fn one_time_password(&self, desk: &mut Desk, token: Token) -> Result<Token, AuthError> {
-        let user = &self.config.username;
+        let user = &self.username;
         self.stage.send_replace(Stage::OneTimePassword);
         if let Some(code) = desk.given.take() {
             let login = self.client.verify_otp(user, token.secret(), &code).await;
@@ -69,7 +88,7 @@ impl Shared {
         let mut refused = None;
         // One more in the next step: a code may be late by the time it arrives, or a clock be off.
         for _ in 0..2 {
-            let Some(codes) = &mut desk.codes else {
+            let Some(codes) = &mut desk.keys.codes else {
                 let url = self.client.url().to_string();
                 return Err(AuthError::OtpMissing { url, user: user.clone() });
             };
@@ -98,7 +117,7 @@ impl Shared {
             // `Date` alone makes it waver by a second: that is no change.
             if (ahead - desk.ahead).abs() >= SignedDuration::from_secs(2) {
                 warn!(
-                    user = self.config.username,
+                    user = self.username,
                     pbx_ahead_s = ahead.as_secs(),
                     "the clocks of PBX and this machine differ; one-time passwords follow the PBX's"
                 );
@@ -111,7 +130,7 @@ impl Shared {
     fn proven(&self, desk: &mut Desk, token: Token, me: Me) -> Grant {
         desk.unproven = None;
         desk.dead = 0;
-        Grant { token, me, username: self.config.username.clone() }
+        Grant { token, me, username: self.username.clone() }
     }
 
     /// A dead session's token is still in the PBX's list, where it would stay for two weeks.

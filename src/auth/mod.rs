@@ -3,6 +3,7 @@
 //! ```text
 //! POST /login ─▶ claims: one-time password due? ─▶ POST /2fa/verify-otp ─▶ GET /user/me ─▶ Grant
 //!                        └──────────────── no ──────────────────────────────▲
+//! a persistent token, a cached one, or a legacy login ──────────────────────┘
 //! ```
 //!
 //! Owns the token. Promises: one login at a time, shared by all who wait for it; a token is handed
@@ -15,7 +16,9 @@
 //! sockets: the PBX re-checks nothing after a socket's login, so a renewal needs no reconnect.
 
 mod account;
+mod cache;
 mod clock;
+mod credentials;
 mod enrol;
 mod error;
 mod get;
@@ -26,6 +29,7 @@ mod totp;
 
 pub use account::{Account, Config, Grant, Stage};
 pub use clock::{Clock, System};
+pub use credentials::Credentials;
 pub use error::{AuthError, Consequence};
 pub use get::GetError;
 pub use token::{Claims, Token};

@@ -66,7 +66,7 @@ impl Shared {
                 Consequence::Slowly | Consequence::Operator => slowly.delay(),
             };
             let delay = delay.max(error.retry_after().unwrap_or_default());
-            let user = &self.config.username;
+            let user = &self.username;
             warn!(user, %error, again_in = ?delay, "token not renewed; the present one stays in use");
             self.clock.sleep(delay).await;
         }
@@ -79,7 +79,7 @@ impl Shared {
             return Ok(());
         }
         let grant = self.round(&mut desk).await?;
-        let user = &self.config.username;
+        let user = &self.username;
         info!(user, expires_in = ?grant.token.lifetime(), "token renewed");
         Ok(())
     }

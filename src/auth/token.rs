@@ -63,6 +63,17 @@ pub struct Token {
     claims: Option<Claims>,
     received: Timestamp,
     lifetime: Option<Duration>,
+    make: Make,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Make {
+    /// From a login of ours.
+    Login,
+    /// Made once, by whomever, and good until it is withdrawn.
+    Persistent,
+    /// Of the server itself: each use lengthens its life.
+    Legacy,
 }
 
 impl Token {
@@ -70,7 +81,36 @@ impl Token {
     pub(super) fn new(login: api::Login, now: Timestamp, ahead: SignedDuration) -> Self {
         let claims = Claims::decode(login.token.expose_secret());
         let lifetime = lifetime(claims.as_ref(), login.expire, now.saturating_add(ahead).unwrap_or(now));
-        Self { authorization: Authorization::Bearer(login.token), claims, received: now, lifetime }
+        let authorization = Authorization::Bearer(login.token);
+        Self { authorization, claims, received: now, lifetime, make: Make::Login }
+    }
+
+    /// From an earlier process.
+    pub(super) fn cached(token: SecretString, received: Timestamp, lifetime: Option<Duration>) -> Self {
+        let claims = Claims::decode(token.expose_secret());
+        Self { authorization: Authorization::Bearer(token), claims, received, lifetime, make: Make::Login }
+    }
+
+    /// From the configuration.
+    pub(super) fn persistent(token: SecretString, now: Timestamp) -> Self {
+        let login = api::Login { token, expire: None, date: None };
+        Self { make: Make::Persistent, ..Self::new(login, now, SignedDuration::ZERO) }
+    }
+
+    /// From a login at the server itself.
+    pub(super) fn legacy(username: String, token: SecretString, now: Timestamp) -> Self {
+        let authorization = Authorization::Legacy { username, token };
+        Self { authorization, claims: None, received: now, lifetime: None, make: Make::Legacy }
+    }
+
+    /// Whether a login of ours made it: then it is for us to log it out.
+    pub(super) fn is_ours(&self) -> bool {
+        self.make != Make::Persistent
+    }
+
+    /// Whether it has an end that a login ahead of time can prevent.
+    pub(super) fn is_renewed(&self) -> bool {
+        self.make == Make::Login
     }
 
     /// For requests.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     api::{self, Right},
-    auth::{self, Account, AuthError, Claims, Grant},
+    auth::{self, Account, AuthError, Claims, Credentials, Grant},
     exit::Exit,
 };
 
@@ -47,11 +47,14 @@ pub(super) async fn login<W: Write>(
     report: &mut Report<W>,
     part: &Part,
     account: &Account,
+    credentials: &Credentials,
     ahead: Option<SignedDuration>,
 ) -> Result<Grant, Stage> {
     let mut stages = account.stages();
     stages.mark_unchanged();
-    let mut under_way = UnderWay { at: auth::Stage::Password, began: report.begin(part, Stage::Login) };
+    let persistent = matches!(credentials, Credentials::Token(_));
+    let began = report.begin(part, Stage::Login);
+    let mut under_way = UnderWay { at: auth::Stage::Password, began, persistent };
     let grant = account.grant();
     tokio::pin!(grant);
     let outcome = loop {
@@ -86,6 +89,8 @@ pub(super) async fn login<W: Write>(
 struct UnderWay {
     at: auth::Stage,
     began: Instant,
+    /// There is a token already: no password, and no one-time password.
+    persistent: bool,
 }
 
 impl UnderWay {
@@ -107,6 +112,9 @@ impl UnderWay {
     ) {
         use auth::Stage as At;
         let found = match (self.at, reached) {
+            (At::Password, At::Proof) if self.persistent => {
+                Found::well("none is needed: a persistent token is configured")
+            }
             (At::Password, At::OneTimePassword | At::Proof) => {
                 Found::well("user name and password are taken")
             }
@@ -116,7 +124,8 @@ impl UnderWay {
         report.end((part, self.stage()), self.began, Ok(((), found)));
         if (self.at, reached) == (At::Password, At::Proof) {
             let began = report.begin(part, Stage::Otp);
-            report.end((part, Stage::Otp), began, Ok(((), Found::well("the PBX asks for none"))));
+            let none = if self.persistent { "none is needed" } else { "the PBX asks for none" };
+            report.end((part, Stage::Otp), began, Ok(((), Found::well(none))));
         }
         self.at = reached;
         self.began = report.begin(part, self.stage());
@@ -131,7 +140,8 @@ fn taken(ahead: Option<SignedDuration>) -> Found {
 
 /// A request that failed, rather than credentials that were refused, is told apart.
 fn fault(error: &AuthError) -> Fault {
-    let exit = Some(Exit::from(error)).filter(|exit| *exit != Exit::Refused);
+    let persistent = matches!(error, AuthError::TokenRefused { .. } | AuthError::TokenAsleep { .. });
+    let exit = Some(Exit::from(error)).filter(|exit| persistent || *exit != Exit::Refused);
     Fault { exit, messages: vec![error.to_string()] }
 }
 

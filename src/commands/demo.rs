@@ -82,5 +82,5 @@ async fn demo(args: &Args) -> Exit {
         }
     };
     telemetry::start(&config.log);
-    app::run(&config, app::Options { limit: args.events, until_closed: true }).await
+    app::run(&config, app::Options { limit: args.events, until_closed: true, reload: None }).await
 }

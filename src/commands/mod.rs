@@ -8,6 +8,7 @@ pub mod record;
 pub mod run;
 pub mod simulate;
 pub mod tail;
+pub mod token;
 pub mod two_factor;
 pub mod verify;
 mod watch;

@@ -4,6 +4,7 @@ use crate::{
     app, cli,
     config::{self, Flags},
     exit::Exit,
+    reload::Reload,
     telemetry,
 };
 
@@ -30,5 +31,7 @@ pub fn run(args: &Args) -> Exit {
     for warning in &loaded.warnings {
         tracing::warn!(warning, "configuration");
     }
-    cli::block_on(app::run(&loaded.config, app::Options::default())).unwrap_or(Exit::Internal)
+    let reload = Some(Reload::new(args.flags.clone(), &loaded));
+    let options = app::Options { reload, ..app::Options::default() };
+    cli::block_on(app::run(&loaded.config, options)).unwrap_or(Exit::Internal)
 }

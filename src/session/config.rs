@@ -1,17 +1,18 @@
 //! `[sources.NAME]`: one PBX and the account that listens to it.
 
+mod secrets;
 mod table;
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use schemars::JsonSchema;
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 pub use table::Table;
 use url::Url;
 
 use super::OnTakeover;
 use crate::{
+    auth::Credentials,
     config::Address,
     socketio::{Limits, Target},
     tls::Trust,
@@ -24,12 +25,10 @@ pub struct Config {
     pub base: Url,
     /// In lower case and without a domain, as the PBX wants it in every place.
     pub username: String,
-    /// The account's password.
-    pub password: SecretString,
-    /// The secret of the account's one-time passwords: base32 in upper case, without spaces and padding.
-    pub totp_secret: Option<SecretString>,
-    /// How to log in.
-    pub auth: Method,
+    /// How to log in, and with what. The secret of one-time passwords is base32 in upper case, without spaces and padding.
+    pub credentials: Credentials,
+    /// The file in which the token outlives the process, if it does.
+    pub token_cache: Option<PathBuf>,
     /// What the session presents itself as.
     pub ua_type: UaType,
     /// What it does when another session of the same type takes over.
@@ -57,12 +56,17 @@ pub struct Config {
 }
 
 impl Config {
-    /// The websocket's URL: `wss://pbx.example.org/api/ws/`. The slash at the end is part of the path.
+    /// The websocket's URL: `wss://pbx.example.org/api/ws/`, or `/socket.io/` at the root of the host without the
+    /// middleware. The slash at the end is part of the path.
     pub fn websocket(&self) -> Url {
         let mut url = self.base.clone();
         // Both are special schemes, so neither can fail.
         let _ = url.set_scheme(if self.base.scheme() == "https" { "wss" } else { "ws" });
-        url.join("ws/").unwrap_or(url)
+        let path = match self.credentials {
+            Credentials::Password { .. } | Credentials::Token(_) => "ws/",
+            Credentials::Legacy { .. } => "/socket.io/",
+        };
+        url.join(path).unwrap_or(url)
     }
 }
 
@@ -84,6 +88,10 @@ impl Config {
 pub enum Method {
     /// POST /api/login for a JWT, with a one-time password if the account asks for one.
     Jwt,
+    /// A persistent token, as `cti-bridge token create` makes one; no password.
+    Token,
+    /// The interface of PBXes that were not upgraded: /webrest and /socket.io.
+    Legacy,
 }
 
 /// What the session presents itself as. The PBX ends a user's other session of the same type; so

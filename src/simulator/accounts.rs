@@ -6,11 +6,13 @@
 
 use std::collections::BTreeMap;
 
+use data_encoding::HEXLOWER;
 use fastrand::Rng;
 use secrecy::ExposeSecret;
 
 use super::{
     factor::Factor,
+    legacy,
     options::Account,
     token::{Claims, Key},
 };
@@ -22,8 +24,22 @@ type Table = BTreeMap<String, Session>;
 struct Session {
     /// A token stands here twice if two logins fell into one second.
     tokens: Vec<String>,
+    /// By what they are for; a logout leaves them.
+    persistent: BTreeMap<String, String>,
     /// Why the middleware can't pass anything on, if so.
     dead: Option<Dead>,
+}
+
+impl Session {
+    fn lists(&self, token: &str) -> bool {
+        self.tokens.iter().chain(self.persistent.values()).any(|listed| listed == token)
+    }
+
+    /// No token is good any more, as after a change of the second factor.
+    fn clear(&mut self) {
+        self.tokens.clear();
+        self.persistent.clear();
+    }
 }
 
 /// What is wrong with a session that a login was granted for.
@@ -43,8 +59,13 @@ pub(super) struct Accounts {
     memory: Table,
     disk: Table,
     factors: BTreeMap<String, Factor>,
+    /// The server's own tokens.
+    pub(super) legacy: legacy::Tokens,
     rng: Rng,
 }
+
+/// Seconds in a hundred years.
+const CENTURY: i64 = 3_155_760_000;
 
 /// The user and lifetime a token is made for.
 #[derive(Debug, Clone, Copy)]
@@ -88,7 +109,15 @@ impl Accounts {
             })
             .collect();
         let key = Key::new(&std::array::from_fn::<u8, 32, _>(|_| rng.u8(..)));
-        Self { users: accounts, key, memory: Table::new(), disk: Table::new(), factors, rng }
+        Self {
+            users: accounts,
+            key,
+            memory: Table::new(),
+            disk: Table::new(),
+            factors,
+            legacy: legacy::Tokens::default(),
+            rng,
+        }
     }
 
     /// The account the backend finds for a name: it lower-cases, strips the domain and knows
@@ -111,6 +140,7 @@ impl Accounts {
         let dead = if hollow { Some(Dead::Hollow) } else { alias.then_some(Dead::Refused) };
         let claims = Claims {
             two_factor: self.enabled(grant.username),
+            aud: None,
             exp: grant.now + grant.lifetime,
             iat: grant.now,
             id: grant.username.to_owned(),
@@ -129,7 +159,7 @@ impl Accounts {
     pub(super) fn standing(&self, username: &str, token: &str) -> Standing {
         match self.memory.get(username) {
             None => Standing::NoSession,
-            Some(session) if !session.tokens.iter().any(|listed| listed == token) => Standing::Unlisted,
+            Some(session) if !session.lists(token) => Standing::Unlisted,
             Some(session) => session.dead.map_or(Standing::Good, Standing::Dead),
         }
     }
@@ -149,6 +179,7 @@ impl Accounts {
         let Some(session) = self.memory.get_mut(grant.username) else { return Verified::Crash };
         let new = self.key.sign(&Claims {
             two_factor: true,
+            aud: None,
             exp: grant.now + grant.lifetime,
             iat: grant.now,
             id: grant.username.to_owned(),
@@ -157,7 +188,7 @@ impl Accounts {
             profile_id: "3".to_owned(),
         });
         if first {
-            session.tokens.clear();
+            session.clear();
         } else if let Some(index) = session.tokens.iter().position(|listed| listed == token) {
             session.tokens.remove(index);
         }
@@ -205,7 +236,7 @@ impl Accounts {
     pub(super) fn log_out(&mut self, username: &str, token: &str) {
         if let Some(session) = self.memory.get_mut(username) {
             session.tokens.retain(|listed| listed != token);
-            if session.tokens.is_empty() {
+            if session.tokens.is_empty() && session.persistent.is_empty() {
                 self.memory.remove(username);
             }
         }
@@ -215,13 +246,46 @@ impl Accounts {
     /// Empties a user's list but keeps the session.
     pub(super) fn revoke(&mut self, username: &str) {
         if let Some(session) = self.memory.get_mut(username) {
-            session.tokens.clear();
+            session.clear();
         }
         self.save();
     }
 
+    /// A token for a hundred years; the one for this purpose before it ends. Written to disk.
+    pub(super) fn persist(&mut self, claims: &Claims, audience: &str, now: i64) -> String {
+        let claims = Claims {
+            aud: Some(audience.to_owned()),
+            exp: now + CENTURY,
+            iat: now,
+            orig_iat: None,
+            ..claims.clone()
+        };
+        let token = self.key.sign(&claims);
+        let session = self.memory.entry(claims.id).or_default();
+        session.persistent.insert(audience.to_owned(), token.clone());
+        self.save();
+        token
+    }
+
+    pub(super) fn is_persistent(&self, username: &str, audience: &str) -> bool {
+        self.memory.get(username).is_some_and(|session| session.persistent.contains_key(audience))
+    }
+
+    pub(super) fn end_persistent(&mut self, username: &str, audience: &str) {
+        if let Some(session) = self.memory.get_mut(username) {
+            session.persistent.remove(audience);
+        }
+        self.save();
+    }
+
+    /// Of a login at the server itself: forty hexadecimal digits.
+    pub(super) fn nonce(&mut self) -> String {
+        HEXLOWER.encode(&std::array::from_fn::<u8, 20, _>(|_| self.rng.u8(..)))
+    }
+
     /// Loses the backend's tokens, as a restarted backend may. The lists stay.
     pub(super) fn kill(&mut self) {
+        self.legacy.forget();
         self.memory.values_mut().for_each(|session| session.dead = Some(Dead::Refused));
     }
 

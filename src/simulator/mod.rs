@@ -2,8 +2,8 @@
 //!
 //! The middleware and the backend behind it in one: REST under `/api/`, Engine.IO 4 and Socket.IO 5
 //! on the websocket `/api/ws/`. Statuses, bodies and frames are those of the real servers, their
-//! traps included. It promises to answer as they do; it keeps nothing on disk, masks no numbers, and
-//! knows neither the persistent tokens nor the legacy interface.
+//! traps included. The backend answers without the middleware too, as a PBX does that was not upgraded (`/webrest/`,
+//! `/socket.io/`). It promises to answer as they do; it keeps nothing on disk and masks no numbers.
 //!
 //! It serves the command `demo`, the command `simulate`, and the tests.
 
@@ -17,6 +17,7 @@ mod flow;
 pub mod frame;
 mod hub;
 mod knobs;
+mod legacy;
 mod login;
 mod options;
 mod packet;

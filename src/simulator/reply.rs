@@ -17,8 +17,8 @@ use hyper::{
 pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) body: String,
-    /// Refused by the middleware's token layer, which then adds `WWW-Authenticate`.
-    challenge: bool,
+    /// `WWW-Authenticate`, as the middleware's token layer adds it, or the server's own login.
+    challenge: Option<String>,
     /// A length the backend announced that is longer than the body: the body is cut short.
     announced: Option<usize>,
 }
@@ -31,7 +31,7 @@ pub(super) fn quoted(text: &str) -> String {
 impl Reply {
     /// A body as it stands.
     pub(super) fn json(status: u16, body: impl Into<String>) -> Self {
-        Self { status, body: body.into(), challenge: false, announced: None }
+        Self { status, body: body.into(), challenge: None, announced: None }
     }
 
     /// A status alone: how the backend refuses.
@@ -51,7 +51,12 @@ impl Reply {
 
     /// A refusal of the token layer.
     pub(super) fn challenge(status: u16, message: &str) -> Self {
-        Self { challenge: true, ..Self::envelope(status, "null", message) }
+        Self::envelope(status, "null", message).challenged(r#"Bearer realm="nethcti""#)
+    }
+
+    /// With this `WWW-Authenticate`.
+    pub(super) fn challenged(self, challenge: &str) -> Self {
+        Self { challenge: Some(challenge.to_owned()), ..self }
     }
 
     /// The backend doesn't know the route. The middleware writes its envelope over the backend's
@@ -79,8 +84,8 @@ impl Reply {
         if !self.body.is_empty() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
         }
-        if self.challenge {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"nethcti\""));
+        if let Some(challenge) = self.challenge.and_then(|text| HeaderValue::try_from(text).ok()) {
+            headers.insert(WWW_AUTHENTICATE, challenge);
         }
         if let Some(length) = self.announced {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(length));

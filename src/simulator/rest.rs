@@ -11,7 +11,9 @@ use serde::Deserialize;
 
 use super::{
     accounts::{Grant, Standing, Verified},
-    factor_routes, knobs, lock,
+    factor_routes,
+    knobs::{self, Knobs},
+    lock,
     pbx::Pbx,
     reply::{Reply, quoted},
     snapshot,
@@ -21,6 +23,7 @@ use super::{
 /// The largest body of a login or a one-time password.
 const BODY_CAP: usize = 32 * 1024;
 const UNREACHABLE: &str = r#"{"code":502,"message":"Failed to reach V1 API"}"#;
+const PERSISTENT: &str = "/tokens/persistent/";
 const FORBIDDEN: &str = "you don't have permission to access this resource";
 
 /// Whose token a request carries.
@@ -32,11 +35,11 @@ pub(super) struct Bearer {
 }
 
 #[derive(Deserialize)]
-struct Credentials {
+pub(super) struct Credentials {
     #[serde(default)]
-    username: String,
+    pub(super) username: String,
     #[serde(default)]
-    password: String,
+    pub(super) password: String,
 }
 
 /// The answer to one request; `path` is without `/api`.
@@ -63,14 +66,49 @@ pub(super) fn answer(pbx: &Pbx, parts: &Parts, path: &str, body: &Bytes) -> Repl
             lock(&pbx.accounts).log_out(&bearer.claims.id, &bearer.token);
             Reply::json(200, r#"{"code":200}"#)
         }
+        (method, path) if path.starts_with(PERSISTENT) => persistent(pbx, &bearer, method, path),
         _ if knobs.backend_down => Reply::json(502, UNREACHABLE),
         _ if bearer.dead || pbx.is_reloading() => Reply::empty(401),
-        _ if has(&knobs.failing, path) => Reply::json(502, UNREACHABLE),
-        _ if has(&knobs.forbidden, path) => Reply::empty(403),
-        (&Method::GET, _) if has(&knobs.empty, path) => Reply::json(200, "{}"),
-        (&Method::GET, _) => {
-            let reply = snapshot::answer(pbx, &bearer.claims.id, path);
-            if has(&knobs.cut_short, path) { reply.cut_short() } else { reply }
+        (&Method::GET, _) => from_backend(pbx, &knobs, &bearer.claims.id, path)
+            .unwrap_or_else(|| Reply::json(502, UNREACHABLE)),
+        _ => Reply::no_such_route(path),
+    }
+}
+
+/// What the backend answers to a user whose token is good; none if it fails.
+pub(super) fn from_backend(pbx: &Pbx, knobs: &Knobs, user: &str, path: &str) -> Option<Reply> {
+    if has(&knobs.failing, path) {
+        return None;
+    }
+    Some(if has(&knobs.forbidden, path) {
+        Reply::empty(403)
+    } else if has(&knobs.empty, path) {
+        Reply::json(200, "{}")
+    } else {
+        let reply = snapshot::answer(pbx, user, path);
+        if has(&knobs.cut_short, path) { reply.cut_short() } else { reply }
+    })
+}
+
+fn persistent(pbx: &Pbx, bearer: &Bearer, method: &Method, path: &str) -> Reply {
+    let audience = path.strip_prefix(PERSISTENT).unwrap_or_default();
+    if !["phone-island", "mobile-app", "nethlink"].contains(&audience) {
+        return Reply::json(400, r#"{"message":"invalid audience"}"#);
+    }
+    let now = pbx.now().as_second();
+    let mut accounts = lock(&pbx.accounts);
+    let user = &bearer.claims.id;
+    match *method {
+        Method::POST => {
+            let token = accounts.persist(&bearer.claims, audience, now);
+            Reply::json(200, format!(r#"{{"token":{}}}"#, quoted(&token)))
+        }
+        Method::GET => {
+            Reply::json(200, format!(r#"{{"exists":{}}}"#, accounts.is_persistent(user, audience)))
+        }
+        Method::DELETE => {
+            accounts.end_persistent(user, audience);
+            Reply::empty(204)
         }
         _ => Reply::no_such_route(path),
     }
@@ -112,7 +150,7 @@ fn log_in(pbx: &Pbx, parts: &Parts, body: &Bytes) -> Reply {
 }
 
 /// JSON or a form, as the content type says; without one the body isn't read.
-fn credentials(parts: &Parts, body: &Bytes) -> Option<Credentials> {
+pub(super) fn credentials(parts: &Parts, body: &Bytes) -> Option<Credentials> {
     if body.len() > BODY_CAP {
         return None;
     }

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     answer::{self, Answer},
-    lock,
+    legacy, lock,
     options::Tls,
     pbx::{Pbx, Seen},
     reply::{Content, Reply},
@@ -34,6 +34,9 @@ use super::{
 
 /// Bodies are read up to here; the routes have their own, smaller limits.
 const BODY_LIMIT: usize = 1 << 20;
+
+/// RFC 9110, section 5.6.7.
+const DATE: &str = "%a, %d %b %Y %H:%M:%S GMT";
 
 /// Makes a TLS acceptor from PEM text.
 pub(super) fn acceptor(tls: &Tls) -> io::Result<TlsAcceptor> {
@@ -130,14 +133,15 @@ async fn respond(pbx: Arc<Pbx>, mut request: HttpRequest<Incoming>) -> Response<
     if let Some(Answer::Late(by)) = answer {
         tokio::time::sleep(by).await;
     }
-    let date = pbx.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let date = pbx.now().strftime(DATE).to_string();
     let path = request.uri().path().to_owned();
     let method = request.method().to_string();
     let query = request.uri().query().map(ToOwned::to_owned);
+    let at_server = path == "/socket.io/" && !lock(&pbx.knobs).backend_down;
     let response = if let Some(instead) = answer.as_ref().and_then(|answer| answer.instead(&date)) {
         instead
-    } else if path == "/api/ws/" && !lock(&pbx.knobs).too_many_requests {
-        websocket(&pbx, &mut request)
+    } else if at_server || path == "/api/ws/" && !lock(&pbx.knobs).too_many_requests {
+        websocket(&pbx, &mut request, at_server)
     } else {
         let (parts, body) = request.into_parts();
         let body = Limited::new(body, BODY_LIMIT).collect().await;
@@ -162,14 +166,21 @@ fn against_the_rule(pbx: &Pbx, path: &str) -> Option<Answer> {
 }
 
 fn reply(pbx: &Pbx, parts: &Parts, body: &Bytes) -> Reply {
-    match parts.uri.path().strip_prefix("/api") {
-        Some(path) if path.starts_with('/') => rest::answer(pbx, parts, path, body),
-        _ => Reply::json(404, "404 page not found"),
+    let path = parts.uri.path();
+    let below = |base| path.strip_prefix(base).filter(|path| path.starts_with('/'));
+    if let Some(path) = below("/api") {
+        rest::answer(pbx, parts, path, body)
+    } else if let Some(path) = below("/webrest") {
+        legacy::answer(pbx, parts, path, body)
+    } else if path == "/socket.io/" {
+        Reply::json(502, "Bad Gateway")
+    } else {
+        Reply::json(404, "404 page not found")
     }
 }
 
-/// 101, before anybody knows whether the backend is there. Polling gets a 400.
-fn websocket(pbx: &Arc<Pbx>, request: &mut HttpRequest<Incoming>) -> Response<Content> {
+/// 101, before anybody knows whether the backend is there. Polling gets a 400. `legacy`: at the server itself.
+fn websocket(pbx: &Arc<Pbx>, request: &mut HttpRequest<Incoming>, legacy: bool) -> Response<Content> {
     let mut response = Response::new(Content::none());
     let key = request
         .headers()
@@ -177,6 +188,10 @@ fn websocket(pbx: &Arc<Pbx>, request: &mut HttpRequest<Incoming>) -> Response<Co
         .filter(|_| request.method() == Method::GET && asks_for_websocket(request.headers()));
     let accept = key.map(|key| derive_accept_key(key.as_bytes()));
     let Some(accept) = accept.and_then(|accept| HeaderValue::try_from(accept).ok()) else {
+        if legacy {
+            let date = pbx.now().strftime(DATE).to_string();
+            return Reply::json(400, r#"{"code":0,"message":"Transport unknown"}"#).into_response(&date);
+        }
         *response.status_mut() = StatusCode::BAD_REQUEST;
         return response;
     };
@@ -187,7 +202,7 @@ fn websocket(pbx: &Arc<Pbx>, request: &mut HttpRequest<Incoming>) -> Response<Co
     pbx.tasks.spawn(async move {
         let serve = async {
             if let Ok(io) = upgrade.await {
-                socket::run(task_pbx, TokioIo::new(io), query).await;
+                socket::run(task_pbx, TokioIo::new(io), query, legacy).await;
             }
         };
         tokio::select! {

@@ -14,7 +14,7 @@ use super::{
     frame::{self, Broken, Decoder, Received},
     hub::{Out, Registration, SocketId},
     knobs::{Knobs, Upgrade},
-    lock, login,
+    legacy, lock, login,
     packet::{self, Packet},
     pbx::Pbx,
     writer,
@@ -22,8 +22,8 @@ use super::{
 
 pub(super) type Io = TokioIo<Upgraded>;
 
-/// Serves a websocket until either side ends it. `query` is the request's.
-pub(super) async fn run(pbx: Arc<Pbx>, io: Io, query: String) {
+/// Serves a websocket until either side ends it. `query` is the request's; `legacy`: there is no middleware on the way.
+pub(super) async fn run(pbx: Arc<Pbx>, io: Io, query: String, legacy: bool) {
     let knobs = pbx.knobs();
     let field = |name: &str| {
         url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value)
@@ -37,7 +37,7 @@ pub(super) async fn run(pbx: Arc<Pbx>, io: Io, query: String) {
     let Registration { id, queue, cut } = pbx.hub.register();
     let _registered = Registered { pbx: Arc::clone(&pbx), id };
     let (reader, writer) = tokio::io::split(io);
-    let mut session = Session::new(Arc::clone(&pbx), id, &knobs, mute);
+    let mut session = Session { legacy, ..Session::new(Arc::clone(&pbx), id, &knobs, mute) };
     tokio::select! {
         () = cut.cancelled() => {}
         () = pbx.stop.cancelled() => {}
@@ -74,6 +74,8 @@ struct Session {
     id: SocketId,
     /// A backend that never speaks: only the middleware's own pongs and closes are answered.
     mute: bool,
+    /// The client speaks with the backend itself.
+    legacy: bool,
     joined: bool,
     /// Attachments still to come for a binary event.
     attachments: usize,
@@ -104,6 +106,7 @@ impl Session {
             pbx,
             id,
             mute,
+            legacy: false,
             joined: false,
             attachments: 0,
             ping_interval,
@@ -175,7 +178,7 @@ impl Session {
     fn text(&mut self, text: &Bytes) -> Result<(), Over> {
         let text = std::str::from_utf8(text).map_err(|_| Over)?;
         self.dead_at = Instant::now() + self.ping_interval + self.ping_timeout;
-        let login = login::judge(&self.pbx, text);
+        let login = if self.legacy { login::Judged::Passed } else { login::judge(&self.pbx, text) };
         match login {
             login::Judged::Dropped => return Ok(()),
             login::Judged::Trusted => self.pbx.hub.vouch(self.id),
@@ -207,7 +210,7 @@ impl Session {
 
     fn event(&mut self, ack: &str, args: &[serde_json::Value], trusted: bool) {
         match args.first().and_then(|name| name.as_str()) {
-            Some("login") => match login::admit(&self.pbx, args.get(1), trusted) {
+            Some("login") => match login::admit(&self.pbx, args.get(1), self.trusts(args.get(1), trusted)) {
                 login::Admission::Refused => {
                     self.send(r#"42["401",{"message":"unauthorized access"}]"#);
                     self.send("41");
@@ -233,6 +236,11 @@ impl Session {
             }
             _ => {}
         }
+    }
+
+    /// Whether the token of a login is good: the middleware has vouched for it, or it is the backend's own.
+    fn trusts(&self, login: Option<&serde_json::Value>, vouched: bool) -> bool {
+        if self.legacy { legacy::is_known(&self.pbx, login) } else { vouched }
     }
 
     fn send(&self, text: &str) {

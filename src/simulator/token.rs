@@ -10,6 +10,9 @@ pub(super) struct Claims {
     /// Whether the account has two-factor authentication.
     #[serde(rename = "2fa")]
     pub(super) two_factor: bool,
+    /// Only in persistent tokens: what they are for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) aud: Option<String>,
     /// Unix time in seconds after which the token is refused.
     pub(super) exp: i64,
     pub(super) iat: i64,
@@ -91,6 +94,7 @@ mod tests {
     fn claims() -> Claims {
         Claims {
             two_factor: true,
+            aud: None,
             exp: 2_000,
             iat: 1_000,
             id: "ada".into(),

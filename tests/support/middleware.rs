@@ -11,7 +11,7 @@ use std::{
 
 use cti_bridge::{
     api,
-    auth::{Account, Clock, Config, Grant, Totp},
+    auth::{Account, Clock, Config, Credentials, Grant, Totp},
 };
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
@@ -105,6 +105,13 @@ impl Pbx {
     }
 }
 
+/// The account's user name and password.
+pub(crate) fn with_password(totp_secret: Option<&str>) -> Config {
+    let credentials =
+        Credentials::Password { password: "secret".into(), totp_secret: totp_secret.map(Into::into) };
+    Config { username: "bridge".into(), credentials, token_cache: None }
+}
+
 /// Counts down to zero; true while there was something left.
 pub(crate) fn take(left: &AtomicUsize) -> bool {
     left.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
@@ -128,9 +135,7 @@ pub(crate) async fn scene(pbx: Pbx) -> Scene {
     .unwrap();
     let url = Url::parse(&format!("http://127.0.0.1:{}/api/", server.port)).unwrap();
     let client = api::Client::new(api::Config::at(url)).unwrap();
-    let config =
-        Config { username: "bridge".into(), password: "secret".into(), totp_secret: Some(TOTP.into()) };
-    let account = Account::with_clock(config, client, clock).unwrap();
+    let account = Account::with_clock(with_password(Some(TOTP)), client, clock).unwrap();
     Scene { pbx, server, account }
 }
 

@@ -136,8 +136,8 @@ impl Source {
         let client = api::Client::new(client).unwrap();
         let login = auth::Config {
             username: config.username.clone(),
-            password: config.password.clone(),
-            totp_secret: config.totp_secret.clone(),
+            credentials: config.credentials.clone(),
+            token_cache: config.token_cache.clone(),
         };
         let journal = Journal::memory(1 << 24, &["a".to_owned()], &["sink".to_owned()]);
         let (board, stop, retry, resync) =

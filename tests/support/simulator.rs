@@ -76,6 +76,14 @@ pub(crate) async fn token(pbx: &Simulator) -> String {
     field(&body, &["token"])
 }
 
+/// A persistent token of `bridge`, made with a login of its own.
+pub(crate) async fn persistent(pbx: &Simulator) -> String {
+    let token = token(pbx).await;
+    let (status, body) = post(pbx, "/api/tokens/persistent/nethlink", Some(&token), "").await;
+    assert_eq!(status, 200, "{body}");
+    field(&body, &["token"])
+}
+
 /// A string deep in a JSON text.
 pub(crate) fn field(body: &str, path: &[&str]) -> String {
     let value: serde_json::Value = serde_json::from_str(body).unwrap();
@@ -88,9 +96,14 @@ pub(crate) struct Raw(pub(crate) WebSocketStream<MaybeTlsStream<TcpStream>>);
 impl Raw {
     /// Up to the 101.
     pub(crate) async fn dial(pbx: &Simulator, query: &str) -> Self {
+        Self::dial_at(pbx, &format!("/api/ws/?{query}")).await
+    }
+
+    /// The same, anywhere.
+    pub(crate) async fn dial_at(pbx: &Simulator, at: &str) -> Self {
         let address = pbx.address();
         let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
-        let url = format!("ws://{address}/api/ws/?{query}");
+        let url = format!("ws://{address}{at}");
         let dial = connect_async_with_config(url, Some(config), true);
         Self(timeout(DEADLINE, dial).await.unwrap().unwrap().0)
     }

@@ -11,17 +11,18 @@ use crate::{
 };
 
 /// One account, and where it stands in the configuration.
-pub(super) struct Desk<'a> {
-    pub(super) name: &'a str,
-    pub(super) source: &'a Source,
-    pub(super) account: Account,
+pub(in super::super) struct Desk<'a> {
+    pub(in super::super) name: &'a str,
+    pub(in super::super) source: &'a Source,
+    pub(in super::super) password: &'a SecretString,
+    pub(in super::super) account: Account,
     /// Codes are typed, not computed.
-    pub(super) ask: bool,
+    pub(in super::super) ask: bool,
 }
 
 impl Desk<'_> {
     /// Logs in; asks for a one-time password if the PBX does and none can be computed.
-    pub(super) async fn enter(&self, err: &mut impl Write) -> Result<Grant, Failure> {
+    pub(in super::super) async fn enter(&self, err: &mut impl Write) -> Result<Grant, Failure> {
         if self.ask {
             return Ok(self.account.grant_with(self.typed_code(err)?).await?);
         }
@@ -43,7 +44,7 @@ impl Desk<'_> {
 
     pub(super) async fn status(&self, out: &mut impl Write) -> Result<(), Failure> {
         let user = &self.source.username;
-        let secret = self.source.totp_secret.is_some();
+        let secret = self.source.credentials.totp_secret().is_some();
         let grant = match self.account.grant().await {
             Ok(grant) => grant,
             Err(error) => {
@@ -91,7 +92,7 @@ impl Desk<'_> {
         grant: &Grant,
         out: &mut impl Write,
     ) -> Result<(), Failure> {
-        let codes = self.account.client().recovery_codes(grant.token.secret(), &self.source.password).await?;
+        let codes = self.account.client().recovery_codes(grant.token.secret(), self.password).await?;
         if codes.is_empty() {
             writeln!(
                 out,
@@ -113,7 +114,7 @@ impl Desk<'_> {
             writeln!(out, "Two-factor authentication of `{user}` is off already; nothing was changed.")?;
             return Ok(());
         }
-        self.account.client().disable_two_factor(grant.token.secret(), &self.source.password).await?;
+        self.account.client().disable_two_factor(grant.token.secret(), self.password).await?;
         writeln!(
             out,
             "Two-factor authentication of `{user}` is off. All its tokens have ended: whoever uses the account logs in anew, \

@@ -12,11 +12,11 @@ use super::{
     desk::{Desk, is_on},
     qr,
     recipe::Recipe,
-    secret_file::SecretFile,
 };
 use crate::{
     api::Enrolment,
     auth::{AuthError, Grant},
+    secret_file::SecretFile,
 };
 
 impl Desk<'_> {

@@ -8,7 +8,6 @@ mod desk;
 mod enroll;
 mod qr;
 mod recipe;
-mod secret_file;
 
 use std::{
     io::{self, BufRead as _, IsTerminal as _, Write},
@@ -16,14 +15,16 @@ use std::{
     time::Duration,
 };
 
-use self::{desk::Desk, recipe::Recipe};
+pub(super) use self::desk::Desk;
+use self::recipe::Recipe;
 use crate::{
     app,
-    auth::AuthError,
+    auth::{AuthError, Credentials},
     cli,
     config::Flags,
     exit::Exit,
-    session::config::{Config as Source, Method},
+    secret_file::FileError,
+    session::config::Config as Source,
     telemetry,
 };
 
@@ -81,13 +82,13 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
             return Ok(Exit::Usage);
         }
     };
-    if source.auth != Method::Jwt {
+    let Credentials::Password { password, .. } = &source.credentials else {
         writeln!(
             err,
             "sources.{name}: two-factor authentication belongs to `auth = \"jwt\"`: with the method configured the PBX never asks for it"
         )?;
         return Ok(Exit::Usage);
-    }
+    };
     telemetry::start(&config.log);
     let account = match app::account(source) {
         Ok(account) => account,
@@ -101,7 +102,7 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
     {
         return Ok(Exit::Usage);
     }
-    let desk = Desk { name, source, account, ask: args.otp };
+    let desk = Desk { name, source, password, account, ask: args.otp };
     let work = async {
         let done = match &args.action {
             Action::Status => desk.status(out).await,
@@ -123,11 +124,13 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
 
 /// Why a command ends early.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+pub(super) enum Failure {
     #[error(transparent)]
     Auth(#[from] AuthError),
     #[error(transparent)]
-    File(#[from] secret_file::FileError),
+    File(#[from] FileError),
+    #[error("{0} knows no persistent tokens: upgrade the PBX, or stay with `auth = \"jwt\"`")]
+    NoTokens(String),
     /// A closed pipe, most likely.
     #[error(transparent)]
     Output(#[from] io::Error),
@@ -140,10 +143,11 @@ impl From<crate::api::ApiError> for Failure {
 }
 
 impl Failure {
-    fn told(self, source: &str, err: &mut impl Write) -> io::Result<Exit> {
+    pub(super) fn told(self, source: &str, err: &mut impl Write) -> io::Result<Exit> {
         let exit = match &self {
             Self::Auth(error) => error.into(),
             Self::File(_) => Exit::Usage,
+            Self::NoTokens(_) => Exit::Unavailable,
             Self::Output(_) => return Ok(Exit::Clean),
         };
         writeln!(err, "sources.{source}: {self}")?;

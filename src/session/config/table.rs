@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use data_encoding::BASE32_NOPAD;
 use schemars::JsonSchema;
-use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use super::{super::OnTakeover, Config, Method, UaType};
+use super::{
+    super::OnTakeover,
+    Config, Method, UaType,
+    secrets::{Secrets, cacheable},
+};
 use crate::config::{Address, Interval, Secret, Section, Size, Span};
 
 /// A PBX, and the account that listens to it.
@@ -17,7 +19,7 @@ use crate::config::{Address, Interval, Secret, Section, Size, Span};
 #[allow(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 #[schemars(extend("required" = ["url", "username"]))] // as the default serves all other keys, the derive can't tell
 pub struct Table {
-    /// The PBX: `https://host`. The API's path `/api` is added unless the URL has a path.
+    /// The PBX: `https://host`. The API's path `/api` (`/webrest` with `auth = "legacy"`) is added unless the URL has one.
     url: Option<Address>,
     /// The account: the user's name without domain, not an extension's number.
     username: Option<String>,
@@ -29,8 +31,16 @@ pub struct Table {
     totp_secret: Option<Secret>,
     /// A file with it.
     totp_secret_file: Option<String>,
-    /// How to log in.
+    /// A persistent token, for `auth = "token"`. Better in a file.
+    token: Option<Secret>,
+    /// A file with it.
+    token_file: Option<String>,
+    /// How to log in: "jwt" with a password, "token" with a persistent token and no password, "legacy" at a PBX that was
+    /// not upgraded.
     auth: Method,
+    /// A file in which the token of a login outlives the process, so that restarts leave no tokens behind; for
+    /// `auth = "jwt"`. A stop then does not log out.
+    token_cache: Option<String>,
     /// What the session presents itself as. The PBX allows one session of each type per user: anything
     /// but "none" ends the session of a person who uses the same account.
     ua_type: UaType,
@@ -73,7 +83,10 @@ impl Default for Table {
             password_file: None,
             totp_secret: None,
             totp_secret_file: None,
+            token: None,
+            token_file: None,
             auth: Method::Jwt,
+            token_cache: None,
             ua_type: UaType::None,
             on_takeover: OnTakeover::StandBy,
             dead_feed_after: Interval(Some(DEAD_FEED)),
@@ -106,20 +119,16 @@ const LEAST_FRAME: usize = 1 << 20;
 impl Table {
     /// Checks what the schema can't, and reads the secrets. `None` goes with a problem.
     pub(crate) fn validate(self, section: &mut Section<'_>) -> Option<Config> {
-        let base = self.url.and_then(|url| base(&url, self.allow_plaintext, section));
+        let base = self.url.and_then(|url| base(&url, self.auth, self.allow_plaintext, section));
         let username = self.username.and_then(|name| username(&name, section));
-        if self.password.is_none()
-            && self.password_file.is_none()
-            && !section.is_set("password")
-            && !section.is_set("password_file")
-        {
-            section.problem("", "no password: set `password_file` (or `password`)");
-        }
-        let password = section.secret("password", self.password, self.password_file);
-        let totp_key = if self.totp_secret_file.is_some() { "totp_secret_file" } else { "totp_secret" };
-        let totp_secret = section
-            .secret("totp_secret", self.totp_secret, self.totp_secret_file)
-            .and_then(|secret| totp_secret(&secret, totp_key, section));
+        let secrets = Secrets {
+            method: self.auth,
+            password: (self.password, self.password_file),
+            totp_secret: (self.totp_secret, self.totp_secret_file),
+            token: (self.token, self.token_file),
+        };
+        let credentials = secrets.validate(username.as_deref(), section);
+        let token_cache = self.token_cache.filter(|_| cacheable(self.auth, section));
         if let Some(proxy) = &self.proxy
             && (proxy.url().scheme() != "http" || !is_root(proxy.url()))
         {
@@ -143,9 +152,8 @@ impl Table {
         Some(Config {
             base: base?,
             username: username?,
-            password: password?,
-            totp_secret,
-            auth: self.auth,
+            credentials: credentials?,
+            token_cache: token_cache.map(|name| section.path(&name)),
             ua_type: self.ua_type,
             on_takeover: self.on_takeover,
             dead_feed_after: self.dead_feed_after.0,
@@ -166,7 +174,7 @@ fn is_root(url: &Url) -> bool {
     matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none()
 }
 
-fn base(address: &Address, allow_plaintext: bool, section: &mut Section<'_>) -> Option<Url> {
+fn base(address: &Address, method: Method, allow_plaintext: bool, section: &mut Section<'_>) -> Option<Url> {
     let mut url = address.url().clone();
     let user_info = address.user_info().map(|_| "holds user info: use `username` and `password_file`");
     let rest = (url.query().is_some() || url.fragment().is_some()).then_some(
@@ -188,6 +196,7 @@ fn base(address: &Address, allow_plaintext: bool, section: &mut Section<'_>) -> 
         return None;
     }
     let path = match url.path().trim_end_matches('/') {
+        "" if method == Method::Legacy => "/webrest/".to_owned(),
         "" => "/api/".to_owned(),
         path => format!("{path}/"),
     };
@@ -216,22 +225,4 @@ fn username(name: &str, section: &mut Section<'_>) -> Option<String> {
     };
     section.problem("username", wrong);
     None
-}
-
-fn totp_secret(secret: &SecretString, key: &str, section: &mut Section<'_>) -> Option<SecretString> {
-    let text = secret.expose_secret();
-    let bare = |ch: &char| !ch.is_whitespace() && *ch != '-' && *ch != '=';
-    let bare: String = text.chars().filter(bare).map(|ch| ch.to_ascii_uppercase()).collect();
-    match BASE32_NOPAD.decode(bare.as_bytes()) {
-        Ok(bytes) if !bytes.is_empty() => Some(bare.into()),
-        _ if text.trim_start().starts_with("otpauth:") => {
-            section.problem(key, "is an otpauth:// address: write only the value of its `secret=`");
-            None
-        }
-        _ => {
-            section
-                .problem(key, "is not base32: write the key that was shown with the QR code (A-Z and 2-7)");
-            None
-        }
-    }
 }

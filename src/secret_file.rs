@@ -1,10 +1,10 @@
-//! The file with the secret: its owner's only, never over another file unless asked, on disk before it counts.
+//! A file with a secret: its owner's only, never over another file unless asked, on disk before it counts.
 
 use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 /// Why there is no file.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
-pub(super) enum FileError {
+pub(crate) enum FileError {
     #[error("{} is there already: name another file, or add --force to replace it", .0.display())]
     Exists(PathBuf),
     #[error("can't write {}: {source}", path.display())]
@@ -22,7 +22,7 @@ pub(super) enum FileError {
 
 /// A written secret that may still be taken back.
 #[derive(Debug)]
-pub(super) struct SecretFile {
+pub(crate) struct SecretFile {
     path: PathBuf,
     /// Where it lies until [`SecretFile::keep`].
     at: PathBuf,
@@ -30,7 +30,7 @@ pub(super) struct SecretFile {
 
 impl SecretFile {
     /// Whether it may be written. Asked first, so that a file in the way costs no login.
-    pub(super) fn free(path: &Path, force: bool) -> Result<(), FileError> {
+    pub(crate) fn free(path: &Path, force: bool) -> Result<(), FileError> {
         // A link that leads nowhere is in the way too.
         if !force && path.symlink_metadata().is_ok() {
             return Err(FileError::Exists(path.to_owned()));
@@ -39,7 +39,7 @@ impl SecretFile {
     }
 
     /// Writes it, down to the disk. With `force`, a file of that name stays as it is until [`SecretFile::keep`].
-    pub(super) fn write(path: &Path, force: bool, secret: &SecretString) -> Result<Self, FileError> {
+    pub(crate) fn write(path: &Path, force: bool, secret: &SecretString) -> Result<Self, FileError> {
         let at = if force { beside(path) } else { path.to_owned() };
         let written = || {
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&at)?;
@@ -54,8 +54,15 @@ impl SecretFile {
         }
     }
 
+    /// Writes it over whatever has that name; a reader sees the old one or the new one.
+    pub(crate) fn replace(path: &Path, secret: &SecretString) -> Result<(), FileError> {
+        // Left by a crash on the way.
+        let _ = fs::remove_file(beside(path));
+        Self::write(path, true, secret)?.keep().map(drop)
+    }
+
     /// Gives it its name, and that back.
-    pub(super) fn keep(self) -> Result<PathBuf, FileError> {
+    pub(crate) fn keep(self) -> Result<PathBuf, FileError> {
         let Self { path, at } = self;
         if path != at {
             fs::rename(&at, &path)
@@ -67,11 +74,16 @@ impl SecretFile {
     }
 
     /// Removes it.
-    pub(super) fn discard(self) {
+    pub(crate) fn discard(self) {
         if let Err(error) = fs::remove_file(&self.at) {
             tracing::warn!(path = %self.at.display(), %error, "a secret that is of no use could not be removed");
         }
     }
+}
+
+/// Whether only its owner may read or write it.
+pub(crate) fn is_private(path: &Path) -> io::Result<bool> {
+    Ok(fs::metadata(path)?.permissions().mode() & 0o077 == 0)
 }
 
 fn beside(path: &Path) -> PathBuf {
@@ -89,7 +101,7 @@ fn sync_directory(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
 
@@ -118,5 +130,10 @@ mod tests {
         SecretFile::write(&path, true, &"new".into()).unwrap().keep().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new\n");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left beside it");
+        fs::write(beside(&path), "half").unwrap();
+        SecretFile::replace(&path, &"newer".into()).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "newer\n");
+        assert!(is_private(&path).unwrap());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "not even what a crash left");
     }
 }

@@ -1,0 +1,101 @@
+//! Persistent tokens: made once, good for a hundred years, so that no password need lie on a disk.
+//!
+//! The middleware keeps one per user and audience; a new one ends the old one. Older middlewares have no such routes.
+
+use reqwest::{Method, header::AUTHORIZATION};
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::{
+    authorization::Authorization,
+    client::{Client, SMALL, unreadable},
+    error::ApiError,
+};
+
+/// Whose place the token takes. The middleware knows no other, so it shares that of the user's own program of that name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Audience {
+    /// The desktop client `NethLink`.
+    Nethlink,
+    /// The telephone in the browser.
+    PhoneIsland,
+    /// The client for mobile telephones.
+    MobileApp,
+}
+
+impl Audience {
+    /// As the middleware writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Nethlink => "nethlink",
+            Self::PhoneIsland => "phone-island",
+            Self::MobileApp => "mobile-app",
+        }
+    }
+
+    fn path(self) -> String {
+        format!("tokens/persistent/{}", self.word())
+    }
+}
+
+#[derive(Deserialize)]
+struct Made {
+    token: SecretString,
+}
+
+#[derive(Deserialize)]
+struct Exists {
+    exists: bool,
+}
+
+impl Client {
+    /// `POST /tokens/persistent/…`: a new one; the user's earlier one for this audience ends.
+    pub async fn make_persistent(
+        &self,
+        authorization: &Authorization,
+        audience: Audience,
+    ) -> Result<SecretString, ApiError> {
+        let (url, _, body) = self
+            .answer(Method::POST, &audience.path(), SMALL, |request| {
+                request.header(AUTHORIZATION, authorization)
+            })
+            .await?;
+        let made: Made =
+            serde_json::from_slice(&body).map_err(|_| unreadable(&url, "there is no token in it"))?;
+        Ok(made.token)
+    }
+
+    /// `GET /tokens/persistent/…`: whether there is one.
+    pub async fn has_persistent(
+        &self,
+        authorization: &Authorization,
+        audience: Audience,
+    ) -> Result<bool, ApiError> {
+        let (url, _, body) = self
+            .answer(Method::GET, &audience.path(), SMALL, |request| {
+                request.header(AUTHORIZATION, authorization)
+            })
+            .await?;
+        let found: Exists = serde_json::from_slice(&body)
+            .map_err(|_| unreadable(&url, "it does not say whether there is a token"))?;
+        Ok(found.exists)
+    }
+
+    /// `DELETE /tokens/persistent/…`: ends it, if there is one.
+    pub async fn end_persistent(
+        &self,
+        authorization: &Authorization,
+        audience: Audience,
+    ) -> Result<(), ApiError> {
+        let ended = self
+            .answer(Method::DELETE, &audience.path(), SMALL, |request| {
+                request.header(AUTHORIZATION, authorization)
+            })
+            .await;
+        match ended {
+            // 204 is how this one route says yes.
+            Ok(_) | Err(ApiError::Refused { status: 204, .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}

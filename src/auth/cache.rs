@@ -1,0 +1,160 @@
+//! A token that outlives the process, so that a restart asks for no password and leaves no token behind.
+
+use std::{fs, io, path::PathBuf, time::Duration};
+
+use jiff::Timestamp;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+use tracing::{debug, warn};
+use url::Url;
+
+use super::token::Token;
+use crate::secret_file::{self, SecretFile};
+
+/// The file with one account's token. Whatever is wrong with it costs a login, and nothing else.
+pub(super) struct Cache {
+    path: PathBuf,
+    /// The API's base, without user info.
+    url: String,
+    username: String,
+}
+
+/// What is in the file. Another account's is left alone until the next login replaces it.
+#[derive(Deserialize)]
+struct Stored {
+    url: String,
+    username: String,
+    token: SecretString,
+    received: Timestamp,
+    /// Seconds from then on; none if the PBX did not say.
+    lifetime: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Storing<'a> {
+    url: &'a str,
+    username: &'a str,
+    token: &'a str,
+    received: Timestamp,
+    lifetime: Option<u64>,
+}
+
+/// Why there is no token in it.
+#[derive(Debug, thiserror::Error)]
+enum Unusable {
+    #[error("{0}")]
+    Read(io::Error),
+    #[error("others may read it: chmod 600, or remove it")]
+    Open,
+    #[error("its content is none of a token cache's: remove it, or name another file")]
+    Content,
+    #[error("it is of another account or PBX: give each source a file of its own")]
+    Foreign,
+}
+
+impl Cache {
+    pub(super) fn new(path: PathBuf, url: &Url, username: &str) -> Self {
+        Self { path, url: url.to_string(), username: username.to_owned() }
+    }
+
+    /// The token, if there is one that may still be of use. It has yet to be proven.
+    pub(super) fn load(&self, now: Timestamp) -> Option<Token> {
+        match self.read() {
+            Ok(token) => token.filter(|token| token.is_fresh(now)),
+            Err(reason) => {
+                warn!(path = %self.path.display(), %reason, "the token cache is not used; the next login replaces it");
+                None
+            }
+        }
+    }
+
+    fn read(&self) -> Result<Option<Token>, Unusable> {
+        let text = match fs::read_to_string(&self.path) {
+            Ok(text) => SecretString::from(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Unusable::Read(error)),
+        };
+        if !secret_file::is_private(&self.path).map_err(Unusable::Read)? {
+            return Err(Unusable::Open);
+        }
+        // The parser's own words could quote the token.
+        let stored: Stored = serde_json::from_str(text.expose_secret()).map_err(|_| Unusable::Content)?;
+        if stored.url != self.url || stored.username != self.username {
+            return Err(Unusable::Foreign);
+        }
+        Ok(Some(Token::cached(stored.token, stored.received, stored.lifetime.map(Duration::from_secs))))
+    }
+
+    /// Keeps a proven token. Cancel safe: the file holds the old one or the new one.
+    pub(super) async fn save(&self, token: &Token) {
+        let storing = Storing {
+            url: &self.url,
+            username: &self.username,
+            token: token.secret().expose_secret(),
+            received: token.received(),
+            lifetime: token.lifetime().map(|lifetime| lifetime.as_secs()),
+        };
+        // Texts and numbers: that can't fail.
+        let text = SecretString::from(serde_json::to_string(&storing).unwrap_or_default());
+        let path = self.path.clone();
+        // A disk may stand still: not on a thread that carries events.
+        let written = tokio::task::spawn_blocking(move || SecretFile::replace(&path, &text)).await;
+        match written {
+            Ok(Ok(())) => debug!(path = %self.path.display(), "token cached"),
+            Ok(Err(error)) => warn!(%error, "the token is not cached: the next start logs in anew"),
+            Err(error) => warn!(%error, "the token is not cached: the next start logs in anew"),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
+
+    use super::*;
+
+    fn now() -> Timestamp {
+        Timestamp::from_second(1_796_000_000).unwrap()
+    }
+
+    fn cache(directory: &tempfile::TempDir, username: &str) -> Cache {
+        let url = Url::parse("https://pbx.example/api/").unwrap();
+        Cache::new(directory.path().join("pbx1.token"), &url, username)
+    }
+
+    #[tokio::test]
+    async fn a_token_comes_back_as_it_was_and_only_its_owner_may_read_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = cache(&directory, "ada");
+        assert!(cache.load(now()).is_none(), "nothing there yet");
+        let token = Token::cached("planted".into(), now(), Some(Duration::from_hours(24)));
+        cache.save(&token).await;
+        cache.save(&token).await;
+        let loaded = cache.load(now()).unwrap();
+        assert!(loaded.is_same(&token) && loaded.is_ours() && loaded.is_renewed());
+        assert_eq!((loaded.received(), loaded.lifetime()), (token.received(), token.lifetime()));
+        assert_eq!(fs::metadata(&cache.path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(cache.load(now() + Duration::from_hours(24)).is_none(), "it has ended meanwhile");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_can_not_be_trusted_is_no_token() {
+        let directory = tempfile::tempdir().unwrap();
+        let ours = cache(&directory, "ada");
+        let token = Token::cached("planted".into(), now(), None);
+        ours.save(&token).await;
+        let reason = |cache: &Cache| cache.read().map(|_| ()).unwrap_err().to_string();
+        assert!(reason(&cache(&directory, "bob")).contains("another account"));
+        fs::set_permissions(&ours.path, Permissions::from_mode(0o644)).unwrap();
+        assert!(reason(&ours).contains("chmod 600"));
+        fs::set_permissions(&ours.path, Permissions::from_mode(0o600)).unwrap();
+        for content in ["", "{}", "planted", r#"{"token":"planted","url":7}"#] {
+            fs::write(&ours.path, content).unwrap();
+            let reason = reason(&ours);
+            assert!(reason.contains("remove it") && !reason.contains("planted"), "{reason}");
+        }
+        ours.save(&token).await;
+        assert!(ours.load(now()).is_some(), "the next login mends it");
+    }
+}

@@ -1,0 +1,131 @@
+//! The keys of a source that hold secrets, and which of them go with which way in.
+
+use data_encoding::BASE32_NOPAD;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::Method;
+use crate::{
+    auth::{Claims, Credentials},
+    config::{Secret, Section},
+};
+
+/// A secret, and the file it may be in.
+type Pair = (Option<Secret>, Option<String>);
+
+/// As they are written.
+pub(super) struct Secrets {
+    pub(super) method: Method,
+    pub(super) password: Pair,
+    pub(super) totp_secret: Pair,
+    pub(super) token: Pair,
+}
+
+impl Secrets {
+    /// Reads those that are needed. `None` goes with a problem.
+    pub(super) fn validate(self, username: Option<&str>, section: &mut Section<'_>) -> Option<Credentials> {
+        let Self { method, password, totp_secret, token } = self;
+        match method {
+            Method::Jwt => {
+                unused("token", &token, method, section);
+                let password = needed("password", password, section);
+                let key = if totp_secret.1.is_some() { "totp_secret_file" } else { "totp_secret" };
+                let totp_secret = section
+                    .secret("totp_secret", totp_secret.0, totp_secret.1)
+                    .and_then(|secret| base32(&secret, key, section));
+                Some(Credentials::Password { password: password?, totp_secret })
+            }
+            Method::Token => {
+                unused("password", &password, method, section);
+                unused("totp_secret", &totp_secret, method, section);
+                let key = if token.1.is_some() { "token_file" } else { "token" };
+                let token = needed("token", token, section)?;
+                persistent(token, username, key, section).map(Credentials::Token)
+            }
+            Method::Legacy => {
+                unused("token", &token, method, section);
+                unused("totp_secret", &totp_secret, method, section);
+                section.warn(
+                    "auth",
+                    "the vendor announced to switch this interface off after 1 June 2026: upgrade the PBX, then write \"jwt\"",
+                );
+                Some(Credentials::Legacy { password: needed("password", password, section)? })
+            }
+        }
+    }
+}
+
+/// Whether the way in makes a token that is worth keeping.
+pub(super) fn cacheable(method: Method, section: &mut Section<'_>) -> bool {
+    let text = match method {
+        Method::Jwt => return true,
+        Method::Token => "is of no use with `auth = \"token\"`, which makes no tokens: remove it",
+        Method::Legacy => {
+            "is of no use with `auth = \"legacy\"`, whose tokens end with the server: remove it"
+        }
+    };
+    section.warn("token_cache", text);
+    false
+}
+
+fn needed(key: &str, (value, file): Pair, section: &mut Section<'_>) -> Option<SecretString> {
+    let file_key = format!("{key}_file");
+    if value.is_none() && file.is_none() && !section.is_set(key) && !section.is_set(&file_key) {
+        section.problem("", format!("no {key}: set `{file_key}` (or `{key}`)"));
+    }
+    section.secret(key, value, file)
+}
+
+/// A secret that lies about for nothing. Its file is not read.
+fn unused(key: &str, (value, file): &Pair, method: Method, section: &mut Section<'_>) {
+    let method = match method {
+        Method::Jwt => "jwt",
+        Method::Token => "token",
+        Method::Legacy => "legacy",
+    };
+    let file_key = format!("{key}_file");
+    for key in [value.as_ref().map(|_| key), file.as_ref().map(|_| file_key.as_str())].into_iter().flatten() {
+        section
+            .warn(key, format!("is not used with `auth = \"{method}\"`: remove it, and the secret with it"));
+    }
+}
+
+/// What can be told of a token without the PBX.
+fn persistent(
+    token: SecretString,
+    username: Option<&str>,
+    key: &str,
+    section: &mut Section<'_>,
+) -> Option<SecretString> {
+    let make = "make one with `cti-bridge token create`";
+    let wrong = match Claims::decode(token.expose_secret()) {
+        None => format!("is no token of the PBX's (three parts with dots between): {make}"),
+        Some(claims) if claims.otp_due() => {
+            format!("was made without the one-time password that the account needs: {make}")
+        }
+        Some(Claims { id: Some(id), .. }) if username.is_some_and(|username| username != id) => {
+            "is of another user than `username`: write the user's name as it was at the token's making"
+                .to_owned()
+        }
+        Some(_) => return Some(token),
+    };
+    section.problem(key, wrong);
+    None
+}
+
+fn base32(secret: &SecretString, key: &str, section: &mut Section<'_>) -> Option<SecretString> {
+    let text = secret.expose_secret();
+    let bare = |ch: &char| !ch.is_whitespace() && *ch != '-' && *ch != '=';
+    let bare: String = text.chars().filter(bare).map(|ch| ch.to_ascii_uppercase()).collect();
+    match BASE32_NOPAD.decode(bare.as_bytes()) {
+        Ok(bytes) if !bytes.is_empty() => Some(bare.into()),
+        _ if text.trim_start().starts_with("otpauth:") => {
+            section.problem(key, "is an otpauth:// address: write only the value of its `secret=`");
+            None
+        }
+        _ => {
+            section
+                .problem(key, "is not base32: write the key that was shown with the QR code (A-Z and 2-7)");
+            None
+        }
+    }
+}
