@@ -264,9 +264,10 @@ impl Running {
             }
         };
         for (source, credentials) in &changes.credentials {
-            match self.accounts.get(source).map(|account| account.renew_credentials(credentials.clone())) {
-                Some(Err(error)) => tracing::error!(source, %error, "new credentials are of no use"),
-                _ => tracing::info!(source, "new credentials: the next login is made with them"),
+            let Some(account) = self.accounts.get(source) else { continue };
+            match account.renew_credentials(credentials.clone()) {
+                Ok(()) => tracing::info!(source, "new credentials: the next login is made with them"),
+                Err(error) => tracing::error!(source, %error, "new credentials are of no use"),
             }
         }
         Some(changes)

@@ -83,7 +83,8 @@ impl SecretFile {
 
 /// Whether only its owner may read or write it.
 pub(crate) fn is_private(path: &Path) -> io::Result<bool> {
-    Ok(fs::metadata(path)?.permissions().mode() & 0o077 == 0)
+    const OTHERS: u32 = 0o077;
+    Ok(fs::metadata(path)?.permissions().mode() & OTHERS == 0)
 }
 
 fn beside(path: &Path) -> PathBuf {

@@ -1,5 +1,5 @@
 //! An account's other ways in, the token cache, and credentials that change.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 #[path = "support/simulator.rs"]
 mod simulator;

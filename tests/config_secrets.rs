@@ -265,7 +265,7 @@ fn a_secret_under_the_wrong_key_is_not_printed_either() {
             let is_word = ["enum", "oneOf", "const"].iter().any(|list| schema.get(list).is_some());
             if is_word
                 || key.ends_with("_file")
-                || ["dir", "username", "subject", "stream"].contains(&key.as_str())
+                || ["dir", "username", "subject", "stream", "token_cache"].contains(&key.as_str())
             {
                 continue;
             }
@@ -285,4 +285,72 @@ fn a_secret_under_the_wrong_key_is_not_printed_either() {
         }
     }
     assert!(tried > 60, "only {tried}: does the schema still carry the keys?");
+}
+
+/// A token with these claims; its signature is for the PBX to judge.
+fn token(claims: &str) -> String {
+    format!("eyJhbGciOiJIUzI1NiJ9.{}.planted", data_encoding::BASE64URL_NOPAD.encode(claims.as_bytes()))
+}
+
+#[test]
+fn a_persistent_token_is_looked_at_before_it_is_used() {
+    let with = |token: &str| {
+        let text = GOOD.replace("password = \"pw\"", &format!("auth = \"token\"\ntoken = \"{token}\""));
+        Place::new(&text)
+    };
+    let good = with(&token(r#"{"2fa":true,"otp_verified":true,"id":"bridge","aud":"nethlink"}"#)).good();
+    assert!(good.warnings.iter().all(|warning| !warning.contains("is not used")), "{:?}", good.warnings);
+    for (token, expected) in [
+        ("planted".to_owned(), "is no token of the PBX's"),
+        (token(r#"{"2fa":true,"otp_verified":false,"id":"bridge"}"#), "without the one-time password"),
+        (token(r#"{"id":"eve"}"#), "is of another user than `username`"),
+    ] {
+        let problem = with(&token).problems().remove(0);
+        assert!(problem.contains(expected) && problem.contains("FILE:6: sources.pbx1.token"), "{problem}");
+        assert!(!problem.contains("planted") && !problem.contains("eyJ"), "{problem}");
+    }
+    let none = Place::new(&GOOD.replace("password = \"pw\"", "auth = \"token\"")).problems();
+    assert!(none[0].contains("no token: set `token_file` (or `token`)"), "{none:?}");
+}
+
+#[test]
+fn secrets_that_lie_about_for_nothing_are_named() {
+    let token = token(r#"{"id":"bridge"}"#);
+    for (lines, expected) in [
+        (
+            format!("auth = \"token\"\ntoken = \"{token}\"\npassword_file = \"no such file\""),
+            &["password_file: is not used with `auth = \"token\"`"] as &[_],
+        ),
+        (
+            "auth = \"legacy\"\npassword = \"pw\"\ntotp_secret = \"GEZDGNBVGY3TQOJQ\"\ntoken_cache = \"x\""
+                .into(),
+            &[
+                "auth: the vendor announced to switch this interface off after 1 June 2026",
+                "totp_secret: is not used with `auth = \"legacy\"`",
+                "token_cache: is of no use with `auth = \"legacy\"`",
+            ],
+        ),
+        (format!("password = \"pw\"\ntoken = \"{token}\""), &["token: is not used with `auth = \"jwt\"`"]),
+    ] {
+        let loaded = Place::new(&GOOD.replace("password = \"pw\"", &lines)).good();
+        for expected in expected {
+            let found = loaded.warnings.iter().any(|warning| warning.contains(expected));
+            assert!(found, "{expected}: {:?}", loaded.warnings);
+        }
+    }
+}
+
+#[test]
+fn each_way_in_has_its_own_addresses() {
+    let of = |lines: &str| {
+        let loaded = Place::new(&GOOD.replace("password = \"pw\"", lines)).good();
+        let source = &loaded.config.sources["pbx1"];
+        (source.base.to_string(), source.websocket().to_string())
+    };
+    let jwt = ("https://pbx.example.org/api/".to_owned(), "wss://pbx.example.org/api/ws/".to_owned());
+    assert_eq!(of("password = \"pw\""), jwt);
+    assert_eq!(of(&format!("auth = \"token\"\ntoken = \"{}\"", token("{}"))), jwt);
+    let legacy =
+        ("https://pbx.example.org/webrest/".to_owned(), "wss://pbx.example.org/socket.io/".to_owned());
+    assert_eq!(of("auth = \"legacy\"\npassword = \"pw\""), legacy);
 }

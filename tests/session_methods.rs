@@ -1,5 +1,5 @@
 //! The two other ways in: a persistent token, and a PBX that was not upgraded.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 #[path = "support/scene.rs"]
 mod scene;

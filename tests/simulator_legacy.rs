@@ -1,5 +1,5 @@
 //! The simulated PBX without its middleware, and the persistent tokens with it, word for word.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 #[path = "support/simulator.rs"]
 mod simulator;

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 
 use super::two_factor::{Desk, Failure};
 use crate::{
@@ -127,31 +127,25 @@ async fn create(
         "The PBX has made a token of `{user}` and takes it. It is good for a hundred years, until another one is made for {word}, or \
          until two-factor authentication of `{user}` changes."
     )?;
-    let place = match write {
-        Some(path) => match store(path, force, &token) {
-            Ok(path) => path.display().to_string(),
-            Err(failure) => {
-                // Nobody has it, so nobody should.
-                client.end_persistent(grant.token.authorization(), audience).await?;
-                return Err(failure);
-            }
-        },
-        None => {
-            writeln!(out, "Put it into a file that only the bridge can read:\n{}", token.expose_secret())?;
-            format!("/etc/cti-bridge/{}.token", desk.name)
+    let place = if let Some(path) = write {
+        let stored = SecretFile::write(path, force, &token).and_then(SecretFile::keep);
+        if stored.is_err() {
+            // Nobody has it, so nobody should.
+            client.end_persistent(grant.token.authorization(), audience).await?;
         }
+        stored?
+    } else {
+        writeln!(out, "Put it into a file that only the bridge can read:\n{}", token.expose_secret())?;
+        format!("/etc/cti-bridge/{}.token", desk.name).into()
     };
     writeln!(
         out,
-        "In [sources.{}], in place of password and one-time password secret:\n  auth = \"token\"\n  token_file = {place:?}\n\
+        "In [sources.{}], in place of password and one-time password secret:\n  auth = \"token\"\n  token_file = {:?}\n\
          Then restart the bridge, and remove the password from this machine.",
-        desk.name
+        desk.name,
+        place.display().to_string()
     )?;
     Ok(())
-}
-
-fn store(path: &Path, force: bool, token: &SecretString) -> Result<PathBuf, Failure> {
-    Ok(SecretFile::write(path, force, token)?.keep()?)
 }
 
 async fn status(
@@ -162,7 +156,7 @@ async fn status(
 ) -> Result<(), Failure> {
     let grant = desk.enter(err).await?;
     let found = desk.account.client().has_persistent(grant.token.authorization(), audience).await;
-    let there = if found.map_err(|error| unknown_route(error, desk))? { "is" } else { "is no" };
+    let there = if found.map_err(|error| unknown_route(error, desk))? { "is a" } else { "is no" };
     writeln!(out, "there {there} persistent token of `{}` for {}", desk.source.username, audience.word())?;
     Ok(())
 }
