@@ -1,22 +1,26 @@
 //! The whole life: start, run, stop in order.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+mod account;
+mod tasks;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{
     sync::watch,
-    task::{AbortHandle, Id, JoinError, JoinSet},
+    task::JoinError,
     time::{Instant, MissedTickBehavior, interval, timeout_at},
 };
 
+pub(crate) use self::account::{account, client};
+use self::{account::account_with, tasks::Tasks};
 use crate::{
-    api,
-    auth::{self, Account},
+    auth::Account,
     config::Config,
     event::{Notice, SourceId},
     exit::Exit,
-    health::{Board, Health, State},
+    health::Board,
     journal::{Journal, OpenError, fs},
-    reload::{Changes, Reload},
+    reload::Reload,
     request::{Call, Request, Requests},
     session,
     shutdown::{Signals, Stop},
@@ -93,33 +97,6 @@ fn open(config: &Config, board: &Board) -> Result<Journal, OpenError> {
         tracing::warn!(note, "the journal was mended");
     }
     Ok(journal)
-}
-
-/// A task of the bridge, by its name.
-struct Tasks<T> {
-    set: JoinSet<T>,
-    names: BTreeMap<Id, String>,
-}
-
-impl<T: Send + 'static> Tasks<T> {
-    fn new() -> Self {
-        Self { set: JoinSet::new(), names: BTreeMap::new() }
-    }
-
-    fn spawn(&mut self, name: String, task: impl Future<Output = T> + Send + 'static) -> AbortHandle {
-        let handle = self.set.spawn(task);
-        self.names.insert(handle.id(), name);
-        handle
-    }
-
-    /// The next task that ends, with its name. Cancel safe.
-    async fn next(&mut self) -> Option<(String, Result<T, JoinError>)> {
-        let (id, ended) = match self.set.join_next_with_id().await? {
-            Ok((id, value)) => (id, Ok(value)),
-            Err(error) => (error.id(), Err(error)),
-        };
-        Some((self.names.remove(&id).unwrap_or_default(), ended))
-    }
 }
 
 struct Running {
@@ -239,40 +216,6 @@ impl Running {
         }
     }
 
-    /// Without being asked, while a source fails: a secret that is mounted may be replaced without a signal.
-    async fn look_for_credentials(&mut self) {
-        let failing = |(name, health): (&String, &Health)| {
-            name.starts_with("source/") && matches!(health.state, State::Failing { .. })
-        };
-        if !self.context.board.snapshot().iter().any(failing) {
-            return;
-        }
-        if self.reread(false).await.is_some_and(|changes| !changes.credentials.is_empty()) {
-            self.retry.make();
-        }
-    }
-
-    /// Credentials that have changed are used from the next login on.
-    async fn reread(&mut self, asked: bool) -> Option<Changes> {
-        let changes = match self.options.reload.as_mut()?.read().await {
-            Ok(changes) => changes,
-            Err(problems) => {
-                if asked {
-                    tracing::error!(%problems, "the configuration can't be used now: everything stays as it was");
-                }
-                return None;
-            }
-        };
-        for (source, credentials) in &changes.credentials {
-            let Some(account) = self.accounts.get(source) else { continue };
-            match account.renew_credentials(credentials.clone()) {
-                Ok(()) => tracing::info!(source, "new credentials: the next login is made with them"),
-                Err(error) => tracing::error!(source, %error, "new credentials are of no use"),
-            }
-        }
-        Some(changes)
-    }
-
     fn sink_ended(&mut self, name: &str, ended: Result<Outcome, JoinError>) -> &'static str {
         match ended {
             Ok(Outcome::LimitReached) => "the limit is reached",
@@ -347,27 +290,4 @@ impl Running {
             }
         }
     }
-}
-
-/// The API of one source. Reads files, connects to nothing.
-pub(crate) fn client(config: &session::config::Config) -> Result<api::Client, api::ApiError> {
-    api::Client::new(api::Config {
-        base: config.base.clone(),
-        trust: config.trust.clone(),
-        proxy: config.proxy.as_ref().map(|proxy| proxy.with_user_info().clone()),
-        connect_timeout: config.connect_timeout,
-        request_timeout: config.request_timeout,
-    })
-}
-
-/// The account of one source. Reads files, connects to nothing. The error is a sentence with the remedy.
-pub(crate) fn account(config: &session::config::Config) -> Result<Account, String> {
-    account_with(config, None)
-}
-
-fn account_with(config: &session::config::Config, token_cache: Option<PathBuf>) -> Result<Account, String> {
-    let client = client(config).map_err(|error| error.to_string())?;
-    let (username, credentials) = (config.username.clone(), config.credentials.clone());
-    let account = Account::new(auth::Config { username, credentials, token_cache }, client);
-    account.map_err(|error| error.to_string())
 }

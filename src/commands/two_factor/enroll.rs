@@ -66,7 +66,7 @@ impl Desk<'_> {
             None => match written {
                 Some(path) => writeln!(
                     out,
-                    "The secret is in {}. Set it in [sources.{}] and restart the bridge:\n  totp_secret_file = {:?}",
+                    "The secret is in {}. Set it in [sources.{}], then reload the bridge (SIGHUP):\n  totp_secret_file = {:?}",
                     path.display(),
                     self.name,
                     path.display().to_string()

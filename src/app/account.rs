@@ -1,0 +1,74 @@
+//! The account of each source: made at the start, and its credentials read again.
+
+use std::path::PathBuf;
+
+use super::Running;
+use crate::{
+    api,
+    auth::{self, Account},
+    health::{Health, State},
+    reload::Changes,
+    session,
+};
+
+impl Running {
+    /// Without being asked, while a source fails: a secret that is mounted may be replaced without a signal.
+    pub(super) async fn look_for_credentials(&mut self) {
+        let failing = |(name, health): (&String, &Health)| {
+            name.starts_with("source/") && matches!(health.state, State::Failing { .. })
+        };
+        if !self.context.board.snapshot().iter().any(failing) {
+            return;
+        }
+        if self.reread(false).await.is_some_and(|changes| !changes.credentials.is_empty()) {
+            self.retry.make();
+        }
+    }
+
+    /// Credentials that have changed are used from the next login on.
+    pub(super) async fn reread(&mut self, asked: bool) -> Option<Changes> {
+        let changes = match self.options.reload.as_mut()?.read().await {
+            Ok(changes) => changes,
+            Err(problems) => {
+                if asked {
+                    tracing::error!(%problems, "the configuration can't be used now: everything stays as it was");
+                }
+                return None;
+            }
+        };
+        for (source, credentials) in &changes.credentials {
+            let Some(account) = self.accounts.get(source) else { continue };
+            match account.renew_credentials(credentials.clone()) {
+                Ok(()) => tracing::info!(source, "new credentials: the next login is made with them"),
+                Err(error) => tracing::error!(source, %error, "new credentials are of no use"),
+            }
+        }
+        Some(changes)
+    }
+}
+
+/// The API of one source. Reads files, connects to nothing.
+pub(crate) fn client(config: &session::config::Config) -> Result<api::Client, api::ApiError> {
+    api::Client::new(api::Config {
+        base: config.base.clone(),
+        trust: config.trust.clone(),
+        proxy: config.proxy.as_ref().map(|proxy| proxy.with_user_info().clone()),
+        connect_timeout: config.connect_timeout,
+        request_timeout: config.request_timeout,
+    })
+}
+
+/// The account of one source. Reads files, connects to nothing. The error is a sentence with the remedy.
+pub(crate) fn account(config: &session::config::Config) -> Result<Account, String> {
+    account_with(config, None)
+}
+
+pub(super) fn account_with(
+    config: &session::config::Config,
+    token_cache: Option<PathBuf>,
+) -> Result<Account, String> {
+    let client = client(config).map_err(|error| error.to_string())?;
+    let (username, credentials) = (config.username.clone(), config.credentials.clone());
+    let account = Account::new(auth::Config { username, credentials, token_cache }, client);
+    account.map_err(|error| error.to_string())
+}
