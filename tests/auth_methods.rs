@@ -90,6 +90,23 @@ async fn a_cached_token_outlives_the_process_and_a_stop() {
     assert!(text.contains(fresh.secret().expose_secret()));
 }
 
+/// As in a restart loop while the backend boots: one login, and its token waits in the file.
+#[tokio::test]
+async fn a_token_that_could_not_be_proven_is_cached_too() {
+    let pbx = start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let cache = directory.path().join("pbx1.token");
+    pbx.turn(|knobs| knobs.failing = vec!["/user/me".to_owned()]);
+    for _ in 0..5 {
+        let account = account(&pbx, "api/", password("secret"), Some(&cache));
+        assert_eq!(account.grant().await.unwrap_err().consequence(), Consequence::Soon);
+        account.logout(LOGOUT).await;
+    }
+    pbx.turn(|knobs| knobs.failing.clear());
+    account(&pbx, "api/", password("secret"), Some(&cache)).grant().await.unwrap();
+    assert_eq!((count(&pbx, "/api/login"), pbx.tokens()), (1, 1));
+}
+
 #[tokio::test]
 async fn new_credentials_are_used_from_the_next_login_on() {
     let pbx = start().await;

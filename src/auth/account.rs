@@ -205,10 +205,10 @@ impl Account {
             let mut desk = shared.desk.lock().await;
             let mut tokens =
                 std::mem::take(&mut *shared.retired.lock().unwrap_or_else(PoisonError::into_inner));
-            tokens.extend(desk.unproven.take());
+            let unproven = desk.unproven.take();
             let held = shared.held().take().map(|held| held.grant.token);
-            let kept = held.clone().filter(|_| shared.cache.is_some());
-            tokens.extend(held);
+            let kept = unproven.clone().or_else(|| held.clone()).filter(|_| shared.cache.is_some());
+            tokens.extend(unproven.into_iter().chain(held));
             tokens.retain(|token| token.is_ours() && !kept.as_ref().is_some_and(|kept| kept.is_same(token)));
             for (index, token) in tokens.iter().enumerate() {
                 if tokens[..index].iter().any(|earlier| earlier.is_same(token)) {
@@ -259,9 +259,6 @@ impl Shared {
         desk.failure = outcome.as_ref().err().cloned();
         if let Ok(grant) = &outcome {
             self.hold(grant.clone());
-            if let Some(cache) = &self.cache {
-                cache.save(&grant.token).await;
-            }
         }
         self.rounds.fetch_add(1, Ordering::Release);
         outcome

@@ -85,7 +85,7 @@ impl Cache {
         Ok(Some(Token::cached(stored.token, stored.received, stored.lifetime.map(Duration::from_secs))))
     }
 
-    /// Keeps a proven token. Cancel safe: the file holds the old one or the new one.
+    /// Keeps a token whose one-time password is given. Cancel safe: the file holds the old one or the new one.
     pub(super) async fn save(&self, token: &Token) {
         let storing = Storing {
             url: &self.url,

@@ -26,16 +26,13 @@ impl Shared {
         if token.claims().is_some_and(Claims::otp_due) {
             token = self.one_time_password(desk, token).await?;
         }
-        // Set before the proof, so that a dropped future leaves it too.
-        desk.unproven = token.is_ours().then(|| token.clone());
-        self.stage.send_replace(Stage::Proof);
+        self.to_be_proven(desk, &token).await;
         let mut proof = self.client.me(token.authorization()).await;
         // A pending one-time password and a revoked token look alike here. Only the claims tell
         // them apart, and this token has none that we can read.
         if token.claims().is_none() && desk.keys.codes.is_some() && is_no_permission(&proof) {
             token = self.one_time_password(desk, token).await?;
-            desk.unproven = Some(token.clone());
-            self.stage.send_replace(Stage::Proof);
+            self.to_be_proven(desk, &token).await;
             proof = self.client.me(token.authorization()).await;
         }
         match proof {
@@ -125,6 +122,17 @@ impl Shared {
             }
         }
         Token::new(login, now, desk.ahead)
+    }
+
+    /// Kept before the proof, so that neither a dropped future nor the end of the process loses it.
+    async fn to_be_proven(&self, desk: &mut Desk, token: &Token) {
+        if token.is_ours() {
+            desk.unproven = Some(token.clone());
+            if let Some(cache) = &self.cache {
+                cache.save(token).await;
+            }
+        }
+        self.stage.send_replace(Stage::Proof);
     }
 
     fn proven(&self, desk: &mut Desk, token: Token, me: Me) -> Grant {
