@@ -15,7 +15,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`config`] | reading the configuration, and the errors that name file, line and key |
-//! | [`auth`] | the account's token: login, one-time password, renewal, logout |
+//! | [`auth`] | the account's token: login, one-time password, renewal, cache, logout |
 //! | [`api`] | the PBX's REST interface |
 //! | [`socketio`] | Engine.IO 4 and Socket.IO 5 over a websocket |
 //! | [`session`] | one live session per PBX: a pure state machine and its supervisor |
@@ -24,6 +24,7 @@
 //! | [`route`] | record → verdict: destination, filtered or set aside |
 //! | [`sink`] | the sink contract, its one driver, and the sinks |
 //! | [`telemetry`] | logs |
+//! | [`reload`] | the configuration, read again while the bridge runs |
 //! | [`check`] | the chain walked once, each stage with its verdict and remedy |
 //! | [`simulator`] | a PBX that speaks the real protocol, with faults on demand |
 

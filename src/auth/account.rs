@@ -119,6 +119,7 @@ impl Account {
     pub fn with_clock(config: Config, client: api::Client, clock: Arc<dyn Clock>) -> Result<Self, AuthError> {
         let Config { username, credentials, token_cache } = config;
         let keys = Keys::new(credentials)?;
+        let token_cache = token_cache.filter(|_| matches!(keys.credentials, Credentials::Password { .. }));
         let cache = token_cache.map(|path| Cache::new(path, client.url(), &username));
         let desk = Desk {
             keys,
