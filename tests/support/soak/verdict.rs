@@ -142,6 +142,13 @@ impl Verdict {
         Some((middle(first), middle(last)))
     }
 
+    /// Medians of what a sample tells, one per eighth of the last process's time.
+    fn course(&self, of: impl Fn(&Sample) -> u64) -> Vec<u64> {
+        let Some(last) = self.samples.last() else { return Vec::new() };
+        let values: Vec<u64> = self.samples.iter().filter(|sample| sample.pid == last.pid).map(of).collect();
+        values.chunks(values.len().div_ceil(8)).map(|chunk| median(chunk.to_vec())).collect()
+    }
+
     /// What happened, for people.
     pub(crate) fn summary(&self) -> String {
         let mut out = String::new();
@@ -183,8 +190,10 @@ impl Verdict {
         if let (Some(middle), Some(longest)) = (took.get(took.len() / 2), took.last()) {
             let _ = writeln!(out, "live again after a fault's end: median {middle:?}, longest {longest:?}");
         }
-        let _ = writeln!(out, "memory, first and last third (KiB): {:?}", self.memory());
-        let _ = writeln!(out, "open files, first and last third: {:?}", self.files());
+        let memory = self.course(|sample| sample.memory);
+        let files = self.course(|sample| sample.files as u64);
+        let _ = writeln!(out, "memory of the last process, by eighths of its time (KiB): {memory:?}");
+        let _ = writeln!(out, "open files likewise: {files:?}");
         let _ = writeln!(out, "events of the bridge: {:?}", stored.notices);
         out
     }
