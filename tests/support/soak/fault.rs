@@ -41,16 +41,17 @@ fn turn(pbx: &Simulator, change: impl FnOnce(&mut Knobs)) {
     pbx.cut();
 }
 
-/// The same, and no token is good any more.
-fn turn_and_revoke(pbx: &Simulator, change: impl FnOnce(&mut Knobs)) {
-    pbx.revoke(USER);
+/// The same, and no token is good any more, which the next session is told at once: so that its login meets what was
+/// turned. One that is revoked is dropped in silence, and met when a short fault is over.
+fn turn_and_forget(pbx: &Simulator, change: impl FnOnce(&mut Knobs)) {
+    pbx.kill_sessions();
     turn(pbx, change);
 }
 
 /// No token is good any more, and these paths are answered against the rule.
 fn answer(pbx: &Simulator, paths: &[&str], answer: &Answer) {
     let answers = paths.iter().map(|path| ((*path).to_owned(), answer.clone())).collect();
-    turn_and_revoke(pbx, |knobs| knobs.answers = answers);
+    turn_and_forget(pbx, |knobs| knobs.answers = answers);
 }
 
 /// All of them but the long ones.
@@ -64,24 +65,27 @@ pub(crate) const DECK: &[Fault] = &[
         pbx.turn(|knobs| knobs.cut_every = Some(std::time::Duration::from_millis(300)));
         pbx.cut();
     }),
-    cut("token revoked", AT_ONCE, |pbx| turn_and_revoke(pbx, |_| {})),
+    cut("token revoked", AT_ONCE, |pbx| {
+        pbx.revoke(USER);
+        pbx.cut();
+    }),
     cut("backend lost its tokens", AT_ONCE, |pbx| {
         pbx.kill_sessions();
         pbx.cut();
     }),
     cut("login refused as while booting", SHORT, |pbx| {
-        turn_and_revoke(pbx, |knobs| knobs.login = Login::Refused);
+        turn_and_forget(pbx, |knobs| knobs.login = Login::Refused);
     }),
     cut("login makes a dead session", SHORT, |pbx| {
-        turn_and_revoke(pbx, |knobs| knobs.login = Login::Dead);
+        turn_and_forget(pbx, |knobs| knobs.login = Login::Dead);
     }),
     cut("login answered with two objects", SHORT, |pbx| {
-        turn_and_revoke(pbx, |knobs| knobs.login = Login::Glued);
+        turn_and_forget(pbx, |knobs| knobs.login = Login::Glued);
     }),
-    cut("login crashes", SHORT, |pbx| turn_and_revoke(pbx, |knobs| knobs.login = Login::Crash)),
+    cut("login crashes", SHORT, |pbx| turn_and_forget(pbx, |knobs| knobs.login = Login::Crash)),
     cut("password changed for a moment", SHORT, |pbx| {
         pbx.change_password(USER, "planted-another");
-        turn_and_revoke(pbx, |_| {});
+        turn_and_forget(pbx, |_| {});
     }),
     // Longer than the wait for an answer to the login frame, which is dropped: so that a code is asked for.
     cut("second factor switched on, then off", 3_500..7_000, |pbx| {
@@ -100,9 +104,9 @@ pub(crate) const DECK: &[Fault] = &[
     }),
     cut("backend down", 500..6_000, |pbx| turn(pbx, |knobs| knobs.backend_down = true)),
     cut("backend down, token gone", SHORT, |pbx| {
-        turn_and_revoke(pbx, |knobs| knobs.backend_down = true);
+        turn_and_forget(pbx, |knobs| knobs.backend_down = true);
     }),
-    cut("too many requests", SHORT, |pbx| turn_and_revoke(pbx, |knobs| knobs.too_many_requests = true)),
+    cut("too many requests", SHORT, |pbx| turn_and_forget(pbx, |knobs| knobs.too_many_requests = true)),
     cut("101, then the end", 500..6_000, |pbx| turn(pbx, |knobs| knobs.upgrade = Upgrade::Eof)),
     cut("101, then nothing", SHORT, |pbx| turn(pbx, |knobs| knobs.upgrade = Upgrade::Mute)),
     cut("login frame dropped", SHORT, |pbx| turn(pbx, |knobs| knobs.socket_login = SocketLogin::Dropped)),
@@ -117,10 +121,10 @@ pub(crate) const DECK: &[Fault] = &[
     cut("slow answers", 500..4_000, |pbx| {
         turn(pbx, |knobs| knobs.answer_delay = std::time::Duration::from_millis(700));
     }),
-    cut("clock an hour ahead", SHORT, |pbx| turn_and_revoke(pbx, |knobs| knobs.clock_ahead = 3_600)),
-    cut("clock an hour behind", SHORT, |pbx| turn_and_revoke(pbx, |knobs| knobs.clock_ahead = -3_600)),
+    cut("clock an hour ahead", SHORT, |pbx| turn_and_forget(pbx, |knobs| knobs.clock_ahead = 3_600)),
+    cut("clock an hour behind", SHORT, |pbx| turn_and_forget(pbx, |knobs| knobs.clock_ahead = -3_600)),
     cut("tokens of a few seconds", 3_000..6_000, |pbx| {
-        turn_and_revoke(pbx, |knobs| knobs.token_lifetime = std::time::Duration::from_secs(4));
+        turn_and_forget(pbx, |knobs| knobs.token_lifetime = std::time::Duration::from_secs(4));
     }),
     cut("snapshots refused", SHORT, |pbx| {
         turn(pbx, |knobs| {
