@@ -11,7 +11,7 @@ mod simulator;
 
 use bridge::Bridge;
 use checked::{Checked, OTHER_TOTP, PASSWORD, TOTP, check, command, config, said, secret};
-use cti_bridge::simulator::{Account, Login, Options, Profile, Simulator, SocketLogin, Upgrade};
+use cti_bridge::simulator::{Account, Answer, Login, Options, Profile, Simulator, SocketLogin, Upgrade};
 use simulator::{connected, start_with};
 use tempfile::tempdir;
 
@@ -175,6 +175,24 @@ async fn a_login_that_is_refused_or_gets_no_answer_of_use() {
     breaks(|options| options.knobs.login = Login::Refused, "login", 77, &refused).await;
     breaks(|options| options.knobs.login = Login::Crash, "login", 69, &["/api/login answered 500"]).await;
     breaks(|options| options.knobs.login = Login::Dead, "profile", 67, &["made a dead session"]).await;
+}
+
+/// One path is answered against the rule.
+async fn odd(path: &str, answer: Answer, stage: &str, code: i32, says: &str) {
+    breaks(|options| options.knobs.answers = vec![(path.to_owned(), answer)], stage, code, &[says]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn something_else_that_answers_is_told_at_its_step() {
+    let page = "with a web page: this is not the CTI API";
+    odd("/user/me", Answer::Page(200), "api", 76, page).await;
+    odd("/login", Answer::Page(200), "login", 69, page).await;
+    odd("/login", Answer::Page(502), "login", 69, "/api/login answered 502").await;
+    let elsewhere = Answer::Redirect("https://elsewhere.example/x".to_owned());
+    odd("/login", elsewhere.clone(), "login", 69, "a redirect to https://elsewhere.example").await;
+    odd("/ws/", Answer::Page(502), "websocket", 81, "a proxy before the PBX finds it away").await;
+    odd("/ws/", Answer::Limited, "websocket", 81, "too many requests from this address").await;
+    odd("/ws/", elsewhere, "websocket", 81, "a redirect, which is not followed").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -26,6 +26,8 @@ pub(crate) fn end(pbx: &Simulator) {
 
 const AT_ONCE: Range<u64> = 0..1;
 const SHORT: Range<u64> = 200..2_000;
+/// Longer than the bridge's rests after a cut and a refused token: its login meets the fault.
+const MET: Range<u64> = 1_700..3_500;
 
 const fn cut(name: &'static str, lasts: Range<u64>, begin: fn(&Simulator)) -> Fault {
     Fault { name, lasts, begin, cuts: true }
@@ -73,17 +75,17 @@ pub(crate) const DECK: &[Fault] = &[
         pbx.kill_sessions();
         pbx.cut();
     }),
-    cut("login refused as while booting", SHORT, |pbx| {
+    cut("login refused as while booting", MET, |pbx| {
         turn_and_forget(pbx, |knobs| knobs.login = Login::Refused);
     }),
-    cut("login makes a dead session", SHORT, |pbx| {
+    cut("login makes a dead session", MET, |pbx| {
         turn_and_forget(pbx, |knobs| knobs.login = Login::Dead);
     }),
-    cut("login answered with two objects", SHORT, |pbx| {
+    cut("login answered with two objects", MET, |pbx| {
         turn_and_forget(pbx, |knobs| knobs.login = Login::Glued);
     }),
-    cut("login crashes", SHORT, |pbx| turn_and_forget(pbx, |knobs| knobs.login = Login::Crash)),
-    cut("password changed for a moment", SHORT, |pbx| {
+    cut("login crashes", MET, |pbx| turn_and_forget(pbx, |knobs| knobs.login = Login::Crash)),
+    cut("password changed for a moment", MET, |pbx| {
         pbx.change_password(USER, "planted-another");
         turn_and_forget(pbx, |_| {});
     }),
@@ -93,13 +95,13 @@ pub(crate) const DECK: &[Fault] = &[
         pbx.cut();
     }),
     odd("second factor switched on and off under a session", AT_ONCE, |pbx| pbx.two_factor(USER, Some(TOTP))),
-    cut("a proxy's page for everything", SHORT, |pbx| {
+    cut("a proxy's page for everything", MET, |pbx| {
         answer(pbx, &["/login", "/user/me", "/ws/", "/astproxy/extensions"], &Answer::Page(502));
     }),
-    cut("redirected elsewhere", SHORT, |pbx| {
+    cut("redirected elsewhere", MET, |pbx| {
         answer(pbx, &["/login", "/user/me"], &Answer::Redirect("http://127.0.0.1:1/".to_owned()));
     }),
-    cut("answers compressed unasked", SHORT, |pbx| {
+    cut("answers compressed unasked", MET, |pbx| {
         answer(pbx, &["/login", "/user/me", "/astproxy/extensions"], &Answer::Compressed);
     }),
     cut("backend down", 500..6_000, |pbx| turn(pbx, |knobs| knobs.backend_down = true)),
@@ -121,8 +123,8 @@ pub(crate) const DECK: &[Fault] = &[
     cut("slow answers", 500..4_000, |pbx| {
         turn(pbx, |knobs| knobs.answer_delay = std::time::Duration::from_millis(700));
     }),
-    cut("clock an hour ahead", SHORT, |pbx| turn_and_forget(pbx, |knobs| knobs.clock_ahead = 3_600)),
-    cut("clock an hour behind", SHORT, |pbx| turn_and_forget(pbx, |knobs| knobs.clock_ahead = -3_600)),
+    cut("clock an hour ahead", MET, |pbx| turn_and_forget(pbx, |knobs| knobs.clock_ahead = 3_600)),
+    cut("clock an hour behind", MET, |pbx| turn_and_forget(pbx, |knobs| knobs.clock_ahead = -3_600)),
     cut("tokens of a few seconds", 3_000..6_000, |pbx| {
         turn_and_forget(pbx, |knobs| knobs.token_lifetime = std::time::Duration::from_secs(4));
     }),
