@@ -173,3 +173,33 @@ async fn a_secret_that_is_mended_is_found_without_a_signal() {
     bridge.says("cti.bridge.connected.v1").await;
     assert_eq!(bridge.stop().await, Some(0), "{}", bridge.output());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_and_a_second_factor_that_change_under_a_live_session_are_mended_by_files_and_a_hangup() {
+    let pbx = start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let (password, totp) = (dir.path().join("password"), dir.path().join("totp"));
+    fs::write(&password, "secret").unwrap();
+    let lines = "password_file = \"password\"\nlogin_timeout = \"1s\"";
+    let mut bridge = Bridge::start(dir.path(), &config(&pbx, lines));
+    connected(&pbx, 1).await;
+    pbx.change_password("bridge", "planted-other");
+    pbx.two_factor("bridge", Some(TOTP));
+    pbx.emit("still", "1");
+    bridge.says("still").await;
+    pbx.cut();
+    bridge.says("refused the login of `bridge`").await;
+    fs::write(&password, "planted-other").unwrap();
+    bridge.signal("-HUP");
+    bridge.says("`bridge` needs a one-time password, and no `totp_secret` is configured").await;
+    fs::write(&totp, TOTP).unwrap();
+    let lines = format!("{lines}\ntotp_secret_file = \"totp\"");
+    fs::write(dir.path().join("config.toml"), config(&pbx, &lines)).unwrap();
+    bridge.signal("-HUP");
+    connected(&pbx, 1).await;
+    assert_eq!(count(&pbx, "/api/2fa/verify-otp"), 1);
+    assert_eq!(bridge.stop().await, Some(0), "{}", bridge.output());
+    for secret in ["planted-other", TOTP] {
+        assert!(!bridge.output().contains(secret), "{}", bridge.output());
+    }
+}

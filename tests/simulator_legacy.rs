@@ -121,6 +121,6 @@ async fn a_persistent_token_lives_beside_logins_and_ends_with_the_next_one_or_a_
     assert_eq!((status, body.as_str()), (400, r#"{"message":"invalid audience"}"#));
     pbx.restart();
     assert_eq!(get(&pbx, "/api/user/me", &second).await.0, 200, "it is on disk");
-    pbx.revoke("bridge");
+    pbx.two_factor("bridge", Some("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"));
     assert_eq!(get(&pbx, "/api/user/me", &second).await.0, 403);
 }

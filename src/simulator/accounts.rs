@@ -218,7 +218,7 @@ impl Accounts {
     pub(super) fn enable(&mut self, username: &str, secret: &str) {
         self.factors.insert(username.to_owned(), Factor::new(secret.into(), true));
         if let Some(session) = self.memory.get_mut(username) {
-            session.tokens.clear();
+            session.clear();
         }
     }
 
