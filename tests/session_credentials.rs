@@ -9,7 +9,7 @@ use std::time::Duration;
 use cti_bridge::{
     event::EndReason,
     health::State,
-    simulator::{Account, Answer, Options},
+    simulator::{Account, Answer, Knobs, Options},
 };
 use scene::{Scene, scene, scene_on, scene_with};
 use serde_json::{Value, json};
@@ -218,6 +218,24 @@ async fn a_login_whose_caller_goes_away_is_finished_and_shared() {
         (2, 1),
         "parallel logins can crash the middleware"
     );
+}
+
+#[tokio::test]
+async fn logins_within_one_second_share_a_token_that_nobody_logs_out() {
+    let stands = |knobs: &mut Knobs| knobs.clock_stands = Some(jiff::Timestamp::now());
+    let mut scene = scene_with(stands, None, &[RESYNC]).await;
+    scene.live().await;
+    completed(&mut scene).await;
+    for logins in 2..5 {
+        // The old token is refused and goes out of use; the new one is the same text.
+        scene.pbx.kill_sessions();
+        cut(&mut scene).await;
+        scene.live().await;
+        assert_eq!(completed(&mut scene).await["failed"], json!([]));
+        assert_eq!((scene.count("/api/login"), scene.pbx.tokens()), (logins, logins));
+    }
+    assert_eq!(scene.count("/api/logout"), 0);
+    still_up(&mut scene).await;
 }
 
 #[tokio::test]

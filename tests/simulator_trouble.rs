@@ -93,6 +93,16 @@ async fn a_request_is_dealt_with_although_its_client_has_gone() {
     }
 }
 
+#[tokio::test]
+async fn two_logins_within_one_second_get_one_token_and_one_logout_ends_both() {
+    let pbx = start().await;
+    pbx.turn(|knobs| knobs.set("clock-stands=2026-11-24T10:00:00Z").unwrap());
+    let (first, second) = (token(&pbx).await, token(&pbx).await);
+    assert_eq!((&first, pbx.tokens()), (&second, 2));
+    assert_eq!(post(&pbx, "/api/logout", Some(&first), "").await.0, 200);
+    assert_eq!((get(&pbx, "/api/user/me", &second).await.0, pbx.tokens()), (403, 0));
+}
+
 /// Status, the header, and the body's bytes.
 async fn me(pbx: &Simulator, token: &str, header: &str) -> (u16, String, Vec<u8>) {
     let url = pbx.url().join("/api/user/me").unwrap();

@@ -2,6 +2,8 @@
 
 use std::{str::FromStr, time::Duration};
 
+use jiff::Timestamp;
+
 use super::{answer::Answer, options::times};
 
 /// How a login with the right password ends.
@@ -72,6 +74,8 @@ pub struct Knobs {
     pub token_lifetime: Duration,
     /// Seconds the server's clock is ahead of ours; seen in `Date`, `iat`, `exp`, one-time passwords.
     pub clock_ahead: i64,
+    /// The server's clock stands still at this time, so that all its tokens are of one second.
+    pub clock_stands: Option<Timestamp>,
     /// Minutes east of UTC in `expire`, which is in the server's local time.
     pub utc_offset: i16,
     /// What happens after the 101.
@@ -123,6 +127,7 @@ impl Default for Knobs {
             answer_delay: Duration::ZERO,
             token_lifetime: times::TOKEN_LIFETIME,
             clock_ahead: 0,
+            clock_stands: None,
             utc_offset: 60,
             upgrade: Upgrade::Normal,
             socket_login: SocketLogin::Normal,
@@ -158,6 +163,7 @@ pub const NAMES: &[&str] = &[
     "answer-delay=2s",
     "token-lifetime=1h",
     "clock-ahead=SECONDS",
+    "clock-stands=2026-11-24T10:00:00Z",
     "utc-offset=MINUTES",
     "upgrade=normal|eof|mute",
     "socket-login=normal|dropped|refused",
@@ -219,6 +225,7 @@ impl Knobs {
             "answer-delay" => self.answer_delay = duration(value)?,
             "token-lifetime" => self.token_lifetime = duration(value)?,
             "clock-ahead" => self.clock_ahead = number(value)?,
+            "clock-stands" => self.clock_stands = Some(number(value)?),
             "utc-offset" => self.utc_offset = number(value)?,
             "upgrade" => self.upgrade = upgrade(value)?,
             "socket-login" => self.socket_login = socket_login(value)?,

@@ -71,8 +71,11 @@ impl Pbx {
 
     /// The server's clock.
     pub(super) fn now(&self) -> Timestamp {
-        let ahead = jiff::SignedDuration::from_secs(lock(&self.knobs).clock_ahead);
-        let now = Timestamp::now();
+        let (ahead, stands) = {
+            let knobs = lock(&self.knobs);
+            (jiff::SignedDuration::from_secs(knobs.clock_ahead), knobs.clock_stands)
+        };
+        let now = stands.unwrap_or_else(Timestamp::now);
         now.checked_add(ahead).unwrap_or(now)
     }
 
