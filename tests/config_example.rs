@@ -1,5 +1,5 @@
 //! `config/cti-bridge.toml` shows every key there is, with the real defaults, and can be used as it is.
-#![cfg(feature = "nats")]
+#![cfg(all(feature = "nats", feature = "kafka"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::{collections::BTreeMap, fs};
@@ -34,6 +34,7 @@ fn tables() -> BTreeMap<String, Value> {
     for shape in schema["properties"]["sinks"]["additionalProperties"]["oneOf"].as_array().unwrap() {
         let name = match shape["properties"]["type"]["const"].as_str().unwrap() {
             "nats" => "sinks.bus",
+            "kafka" => "sinks.stream",
             "stdout" => "sinks.console",
             other => panic!("the example has no sink of type {other}"),
         };
@@ -96,7 +97,7 @@ fn the_schema_agrees() {
         "[log]\nformat = \"xml\"",
         "[sources.p]\nurl = \"https://p\"",
         "[sources.\"a b\"]\nurl = \"https://p\"\nusername = \"a\"",
-        "[sinks.s]\ntype = \"kafka\"",
+        "[sinks.s]\ntype = \"kafak\"",
         "[sinks.s]\ntype = \"stdout\"\nservers = []",
         "[journal]\nmemory = 64",
     ] {

@@ -33,7 +33,7 @@ fn password(place: &Place) -> String {
 fn nats(place: &Place) -> Nats {
     match &place.good().config.sinks["bus"].kind {
         Kind::Nats(nats) => Nats::clone(nats),
-        Kind::Stdout(_) => panic!("the sink is NATS"),
+        _ => panic!("the sink is NATS"),
     }
 }
 

@@ -142,7 +142,7 @@ async fn the_newest_block_is_lost_while_the_server_is_down() {
 async fn a_clusters_leader_is_killed_or_steps_down() {
     let mut cluster = Cluster::start().await;
     let sink = sink(&cluster.urls(), &["stream_replicas=3"]);
-    let mut line = Line::new(20_000, |_| 0);
+    let mut line = Line::new(40_000, |_| 0);
     line.pause = Duration::from_millis(5);
     let delivery = tokio::spawn(async move {
         line.deliver(&sink).await;

@@ -28,7 +28,7 @@ fn sink(server: &str, settings: &[&str]) -> Nats {
         .config;
     match &config.sinks["s"].kind {
         Kind::Nats(config) => Nats::new(config),
-        Kind::Stdout(_) => panic!("not nats"),
+        _ => panic!("not nats"),
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) fn stages(config: &sink::config::Config) -> &'static [Stage] {
         }
         #[cfg(feature = "nats")]
         sink::config::Kind::Nats(_) => &[Stage::Connect, Stage::Publish],
+        #[cfg(feature = "kafka")]
+        sink::config::Kind::Kafka(_) => &[Stage::Connect, Stage::Stream, Stage::Publish],
         sink::config::Kind::Stdout(_) => &[Stage::Connect],
     }
 }
@@ -50,6 +52,15 @@ pub(super) async fn walk<W: Write>(
             let published = probe.publish().await;
             report.end((part, Stage::Publish), began, result(published));
         }
+        #[cfg(feature = "kafka")]
+        Probe::Kafka(probe) => {
+            let began = report.begin(part, Stage::Stream);
+            let looked = probe.look(journal, settings.adopt).await;
+            report.end((part, Stage::Stream), began, result(looked));
+            let began = report.begin(part, Stage::Publish);
+            let published = probe.publish().await;
+            report.end((part, Stage::Publish), began, result(published));
+        }
         Probe::Stdout => {
             let _ = journal;
         }
@@ -61,7 +72,7 @@ fn found(Looked { message, warnings }: Looked) -> Found {
     Found::well(message).warn(warnings)
 }
 
-#[cfg_attr(not(feature = "nats"), allow(dead_code, reason = "stdout has one stage"))]
+#[cfg_attr(not(any(feature = "nats", feature = "kafka")), allow(dead_code, reason = "stdout has one stage"))]
 fn result(looked: Result<Looked, SinkError>) -> Result<((), Found), Fault> {
     looked.map(|looked| ((), found(looked))).map_err(Fault::from)
 }

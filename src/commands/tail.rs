@@ -117,6 +117,13 @@ impl Args {
                     }
                 }
             }
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(_) => {
+                let _ = (sources, screen);
+                Err(usage(format!(
+                    "sinks.{name} is Kafka, which `tail` does not read: use a consumer of Kafka's own, or leave --sink out"
+                )))
+            }
             Kind::Stdout(_) => {
                 let _ = (sources, screen);
                 Err(usage(format!(

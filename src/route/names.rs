@@ -10,6 +10,8 @@ use crate::event::{Entity, NONE, entity_token, is_legal, slug};
 pub struct Names {
     /// Where it goes on a bus.
     pub destination: bytes::Bytes,
+    /// `event`, `bridge`, `status`, `dlq` or `replay`.
+    pub class: String,
     /// `/cti/<source>`.
     pub source: String,
     /// `cti.event.<slug>.v1`, `cti.bridge.<what>.v1`.
@@ -104,6 +106,7 @@ impl Naming {
         let values = Values { source, class, slug: &slug, entity: &token };
         Names {
             destination: self.template.render(values).into(),
+            class: class.to_owned(),
             source: format!("/cti/{source}"),
             ty: format!("cti.event.{slug}.v1"),
             subject: entity.map(Entity::subject),
@@ -118,6 +121,7 @@ impl Naming {
         let values = Values { source, class, slug: &slug(what.as_bytes()), entity: NONE };
         Names {
             destination: self.template.render(values).into(),
+            class: class.to_owned(),
             source: format!("/cti/{source}"),
             ty: format!("cti.bridge.{what}.v1"),
             subject: None,

@@ -5,9 +5,11 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "kafka")]
+use super::kafka;
 #[cfg(feature = "nats")]
 use super::nats;
-use super::stdout;
+use super::{Options, stdout};
 use crate::{config::Section, event::JournalId};
 
 /// One sink, as its driver needs it.
@@ -27,6 +29,8 @@ impl Config {
         match &self.kind {
             #[cfg(feature = "nats")]
             Kind::Nats(nats) => nats.mode == nats::config::Mode::JetStream && nats.stream.fence,
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(_) => true,
             Kind::Stdout(_) => false,
         }
     }
@@ -38,7 +42,23 @@ impl Config {
 pub enum Kind {
     #[cfg(feature = "nats")]
     Nats(Box<nats::config::Config>),
+    #[cfg(feature = "kafka")]
+    Kafka(Box<kafka::config::Config>),
     Stdout(stdout::config::Config),
+}
+
+impl Kind {
+    /// The driver's limits for it.
+    pub(super) fn options(&self) -> Options {
+        match self {
+            // The producer tries again by itself, and does it better than a new one would: for a minute.
+            #[cfg(feature = "kafka")]
+            Self::Kafka(_) => Options { deadline: Duration::from_mins(1), ..Options::default() },
+            #[cfg(feature = "nats")]
+            Self::Nats(_) => Options::default(),
+            Self::Stdout(_) => Options::default(),
+        }
+    }
 }
 
 /// How a `CloudEvent` travels.
@@ -58,6 +78,9 @@ pub enum Table {
     /// A NATS server or cluster.
     #[cfg(feature = "nats")]
     Nats(Box<nats::config::Table>),
+    /// A Kafka cluster.
+    #[cfg(feature = "kafka")]
+    Kafka(Box<kafka::config::Table>),
     /// Standard output: one `CloudEvent` per line.
     Stdout(stdout::config::Table),
 }
@@ -65,13 +88,15 @@ pub enum Table {
 impl Table {
     /// Checks what the schema can't, and reads the secrets. `None` goes with a problem.
     #[cfg_attr(
-        not(feature = "nats"),
+        not(any(feature = "nats", feature = "kafka")),
         allow(clippy::unnecessary_wraps, reason = "nothing can be wrong with stdout, the only sink then")
     )]
     pub(crate) fn validate(self, section: &mut Section<'_>) -> Option<Config> {
         match self {
             #[cfg(feature = "nats")]
             Self::Nats(table) => table.validate(section),
+            #[cfg(feature = "kafka")]
+            Self::Kafka(table) => table.validate(section),
             Self::Stdout(table) => Some(table.validate(section)),
         }
     }
@@ -83,7 +108,9 @@ pub(crate) fn absent(key: &str, word: &str) -> Option<&'static str> {
         ("type", "nats") => Some(
             "this cti-bridge was built without the feature `nats`: take a build that has it (cargo build --features nats)",
         ),
-        ("type", "kafka") => Some("the Kafka sink comes with a later version: write \"nats\" or \"stdout\""),
+        ("type", "kafka") => Some(
+            "this cti-bridge was built without the feature `kafka`: take a build that has it (cargo build --features kafka)",
+        ),
         _ => None,
     }
 }

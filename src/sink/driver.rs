@@ -12,7 +12,7 @@ use super::{
     resume::RETAIN,
 };
 use crate::{
-    event::{JournalId, Mark, Notice, Record, Seq},
+    event::{JournalId, Mark, Notice, Position, Record, Seq},
     health::Component,
     journal::{Reader, Settled},
     retry::{Backoff, Range},
@@ -89,6 +89,8 @@ pub struct Driver {
     published: u64,
     flights: VecDeque<Flight>,
     pub(super) lane: Vec<Seq>,
+    /// By source: records before this are in its lane already. Empty when there is one lane for all.
+    pub(super) have: Vec<Position>,
 }
 
 /// A record that was sent, or left out, and is not settled yet.
@@ -96,6 +98,8 @@ pub struct Driver {
 struct Flight {
     record: Record,
     settled: Settled,
+    /// It was not sent, so nobody answers for it.
+    unsent: bool,
 }
 
 impl Driver {
@@ -115,6 +119,7 @@ impl Driver {
             published: 0,
             flights: VecDeque::new(),
             lane: Vec::new(),
+            have: Vec::new(),
         }
     }
 
@@ -247,6 +252,9 @@ impl Driver {
                     .lane
                     .get_mut(record.source.index())
                     .map_or(Seq(0), |lane| std::mem::replace(lane, record.seq));
+                if has(&self.have, record) {
+                    continue;
+                }
                 let seq = record.seq;
                 let mark =
                     if self.options.copies { Mark::Copy { seq } } else { Mark::Numbered { seq, prev } };
@@ -265,13 +273,15 @@ impl Driver {
             ))
         })??;
         drop(batch);
+        let have = std::mem::take(&mut self.have);
         self.flights.extend(records.drain(..).zip(verdicts).map(|(record, verdict)| {
-            let settled = match verdict {
-                Verdict::Filtered => Settled::Filtered,
-                Verdict::Publish(_) => Settled::Published,
+            let (settled, unsent) = match verdict {
+                Verdict::Filtered => (Settled::Filtered, true),
+                Verdict::Publish(_) => (Settled::Published, has(&have, &record)),
             };
-            Flight { record, settled }
+            Flight { record, settled, unsent }
         }));
+        self.have = have;
         self.settle_left_out();
         Ok(())
     }
@@ -338,12 +348,12 @@ impl Driver {
 
     /// What was left out needs no answer once everything before it is settled.
     fn settle_left_out(&mut self) {
-        let count = self.flights.iter().take_while(|flight| flight.settled == Settled::Filtered).count();
+        let count = self.flights.iter().take_while(|flight| flight.unsent).count();
         self.advance(count);
     }
 
     fn advance(&mut self, count: usize) {
-        let settled = self.flights.drain(..count).map(|Flight { record, settled }| {
+        let settled = self.flights.drain(..count).map(|Flight { record, settled, .. }| {
             if settled == Settled::Published {
                 self.published += 1;
             }
@@ -358,4 +368,9 @@ impl Driver {
             pending => Outcome::Undelivered(pending),
         }
     }
+}
+
+/// Whether a record's lane has it already.
+fn has(have: &[Position], record: &Record) -> bool {
+    have.get(record.source.index()).is_some_and(|from| record.position < *from)
 }

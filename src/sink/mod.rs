@@ -18,9 +18,12 @@ pub mod config;
 mod deadletter;
 mod driver;
 mod heartbeat;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 #[cfg(feature = "nats")]
 pub mod nats;
 mod resume;
+mod resume_lanes;
 pub mod stdout;
 pub mod verify;
 
@@ -83,6 +86,17 @@ pub enum Tail {
     Unknown,
     /// One lane for all sources, and its newest record; none when it is empty.
     Lane(Option<Stored>),
+    /// Several, each for some of the sources.
+    Lanes(Vec<LaneEnd>),
+}
+
+/// One of several lanes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneEnd {
+    /// The names of the sources whose records go there: all of a source's go to the same.
+    pub sources: Vec<String>,
+    /// Its newest record; none when it is empty.
+    pub newest: Option<Stored>,
 }
 
 /// A record as a broker keeps it.
@@ -152,7 +166,7 @@ pub fn spawn(context: &Context, index: usize, config: &config::Config) -> Task {
         limit: context.limit,
         adopt: config.adopt,
         retain: context.retain,
-        ..Options::default()
+        ..config.kind.options()
     };
     let driver = |subject| {
         let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), subject);
@@ -168,6 +182,11 @@ pub fn spawn(context: &Context, index: usize, config: &config::Config) -> Task {
                     Box::pin(driver.run(nats::JetStream::new(nats, &context.sources, &context.instance)))
                 }
             }
+        }
+        #[cfg(feature = "kafka")]
+        config::Kind::Kafka(kafka) => {
+            let driver = driver(Template::default());
+            Box::pin(driver.run(kafka::Kafka::new(kafka, Arc::clone(&context.sources))))
         }
         config::Kind::Stdout(stdout) => {
             Box::pin(driver(Template::default()).run(stdout::Stdout::new(stdout)))
@@ -198,6 +217,10 @@ pub async fn replay(journal: Journal, name: &str, config: &config::Config) -> Ou
         // Subjects of this class lie outside any stream of ours: nothing fences them.
         #[cfg(feature = "nats")]
         config::Kind::Nats(nats) => driver(nats.subject.clone()).run(nats::Nats::new(nats)).await,
+        #[cfg(feature = "kafka")]
+        config::Kind::Kafka(kafka) => {
+            driver(Template::default()).run(kafka::Kafka::new(kafka, Arc::clone(&context.sources))).await
+        }
         config::Kind::Stdout(stdout) => driver(Template::default()).run(stdout::Stdout::new(stdout)).await,
     }
 }
@@ -214,10 +237,12 @@ pub async fn read_back(
         config::Kind::Nats(nats) if nats.mode == nats::config::Mode::JetStream => {
             nats::JetStream::new(nats, sources, instance).read_back(each).await
         }
+        #[cfg(feature = "kafka")]
+        config::Kind::Kafka(kafka) => kafka::Kafka::new(kafka, sources.into()).read_back(each).await,
         _ => {
             let _ = (sources, instance, each);
             Err(SinkError::Operator(
-                "this sink keeps nothing that could be read back: only mode \"jetstream\" does".to_owned(),
+                "this sink keeps nothing that could be read back: only Kafka and mode \"jetstream\" of NATS do".to_owned(),
             ))
         }
     }
@@ -238,6 +263,9 @@ pub enum Probe {
     /// NATS, in either mode.
     #[cfg(feature = "nats")]
     Nats(Box<nats::Probe>),
+    /// Kafka.
+    #[cfg(feature = "kafka")]
+    Kafka(Box<kafka::Probe>),
     /// Standard output.
     Stdout,
 }
@@ -254,6 +282,12 @@ impl Probe {
             config::Kind::Nats(nats) => {
                 let (probe, looked) = nats::Probe::connect(nats, sources, instance).await?;
                 Ok((Self::Nats(Box::new(probe)), looked))
+            }
+            #[cfg(feature = "kafka")]
+            config::Kind::Kafka(kafka) => {
+                let _ = instance;
+                let (probe, looked) = kafka::Probe::connect(kafka, sources).await?;
+                Ok((Self::Kafka(Box::new(probe)), looked))
             }
             config::Kind::Stdout(_) => {
                 let _ = (sources, instance);

@@ -21,14 +21,24 @@ pub(super) fn foreign(theirs: JournalId, ours: Option<JournalId>) -> SinkError {
     ))
 }
 
+/// The lane was last written by our journal, for a source that it does not know.
+pub(super) fn unknown(source: &str) -> SinkError {
+    SinkError::Operator(format!(
+        "the lane ends with an event of the source {source:?}, which this journal does not know: set \
+         `[journal] dir` to the directory it was written from"
+    ))
+}
+
 impl Driver {
     /// Moves the cursor to where the broker's lane ends, and the reader with it.
     pub(super) async fn resume(&mut self, tail: Tail) -> Result<(), SinkError> {
         let cursor = self.reader.rewind();
+        self.have.clear();
         match tail {
             Tail::Unknown => {}
             Tail::Lane(None) => self.resume_empty(&cursor).await,
             Tail::Lane(Some(stored)) => self.resume_after(&stored, &cursor).await?,
+            Tail::Lanes(ends) => self.resume_lanes(ends).await?,
         }
         self.lane = self.reader.rewind().lanes.iter().map(|lane| lane.published).collect();
         Ok(())
@@ -43,21 +53,19 @@ impl Driver {
             return Err(foreign(stored.journal, Some(journal.id())));
         }
         let Some(source) = journal.source(&stored.source) else {
-            return Err(SinkError::Operator(format!(
-                "the lane ends with an event of the source {:?}, which this journal does not know: set \
-                 `[journal] dir` to the directory it was written from",
-                stored.source
-            )));
+            return Err(unknown(&stored.source));
         };
         if cursor.newest == Some((source, stored.seq)) {
             return Ok(());
         }
         match journal.search(source, stored.seq).await {
             Search::Before(next) if next > cursor.next => self.catch_up(next).await,
-            Search::Before(next) if next < cursor.next => self.rewind(next, Some((source, stored.seq))).await,
+            Search::Before(next) if next < cursor.next => {
+                self.go_back(next, Some((source, stored.seq))).await;
+            }
             Search::Before(_) => {}
             Search::Older(first) => {
-                self.rewind(first.min(cursor.next), Some((source, stored.seq))).await;
+                self.go_back(first.min(cursor.next), Some((source, stored.seq))).await;
                 self.count_forgotten(source, stored.seq, first);
             }
             Search::Beyond => journal.skip_above(source, stored.seq),
@@ -74,7 +82,7 @@ impl Driver {
         let moment = Timestamp::now().checked_sub(self.options.retain).unwrap_or_default();
         let from = self.reader.journal().since(moment).await;
         if from < cursor.next {
-            self.rewind(from, None).await;
+            self.go_back(from, None).await;
         }
     }
 
@@ -103,7 +111,7 @@ impl Driver {
     }
 
     /// The broker has forgotten what it had acknowledged: goes back, and says so.
-    async fn rewind(&mut self, next: Position, newest: Option<(SourceId, Seq)>) {
+    pub(super) async fn go_back(&mut self, next: Position, newest: Option<(SourceId, Seq)>) {
         let journal = self.reader.journal().clone();
         let Some(mut lanes) = journal.lanes_at(next).await else { return };
         let cursor = self.reader.rewind();

@@ -112,7 +112,7 @@ impl Line {
         let mut acked = match tail {
             Tail::Lane(None) => 0,
             Tail::Lane(Some(stored)) => self.places[&(stored.source, stored.seq)] + 1,
-            Tail::Unknown => panic!("a stream knows its end"),
+            Tail::Unknown | Tail::Lanes(_) => panic!("a stream knows its end"),
         };
         let first = self.records[0].position.0;
         let mut sent = acked;

@@ -1,0 +1,210 @@
+//! The client's settings, and what librdkafka says of its connections.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use rdkafka::{
+    ClientConfig, ClientContext,
+    config::RDKafkaLogLevel,
+    error::{KafkaError, RDKafkaErrorCode},
+    producer::{DeliveryResult, ProducerContext},
+};
+use secrecy::ExposeSecret as _;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::config::Config;
+use crate::sink::SinkError;
+
+/// The settings that producer, consumer and administrator share.
+pub(super) fn settings(config: &Config) -> ClientConfig {
+    let mut settings = ClientConfig::new();
+    settings
+        .set("bootstrap.servers", config.brokers.join(","))
+        .set("client.id", "cti-bridge")
+        .set("socket.keepalive.enable", "true")
+        .set("socket.nagle.disable", "true")
+        // The driver has a back-off of its own, and a broker that is back is wanted back.
+        .set("reconnect.backoff.ms", "50")
+        .set("reconnect.backoff.max.ms", "1000")
+        // A topic that is created meanwhile is seen soon.
+        .set("topic.metadata.refresh.interval.ms", "60000")
+        .set(
+            "security.protocol",
+            match (&config.tls, &config.sasl) {
+                (None, None) => "plaintext",
+                (Some(_), None) => "ssl",
+                (None, Some(_)) => "sasl_plaintext",
+                (Some(_), Some(_)) => "sasl_ssl",
+            },
+        );
+    if let Some(trust) = &config.tls {
+        match &trust.ca_file {
+            Some(path) => settings.set("ssl.ca.location", path.display().to_string()),
+            // Where the system keeps its authorities is not known to an OpenSSL that is built in.
+            None => settings.set("ssl.ca.location", "probe"),
+        };
+        if let Some((certificate, key)) = &trust.identity {
+            settings
+                .set("ssl.certificate.location", certificate.display().to_string())
+                .set("ssl.key.location", key.display().to_string());
+        }
+        if trust.insecure_skip_verify {
+            settings.set("enable.ssl.certificate.verification", "false");
+        }
+    }
+    if let Some(sasl) = &config.sasl {
+        settings
+            .set("sasl.mechanisms", sasl.mechanism.word())
+            .set("sasl.username", &sasl.username)
+            .set("sasl.password", sasl.password.expose_secret());
+    }
+    settings
+}
+
+/// The most that librdkafka puts into a batch by itself, in bytes.
+pub(super) const BATCH: usize = 1_000_000;
+
+/// How many messages may share a batch. A broker that finds a batch too large refuses all of it, so a message that is too
+/// large must be alone in its own: then the refusal is its.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Batches {
+    /// As many as the topic takes at once, in bytes.
+    Within(usize),
+    /// Nobody told how many that are.
+    Unknown,
+    /// One message each, after a batch was refused.
+    Single,
+}
+
+/// What the guarantee rests on.
+pub(super) fn producing(config: &Config, batches: Batches) -> ClientConfig {
+    let mut settings = settings(config);
+    settings
+        .set("enable.idempotence", "true")
+        .set("acks", "all")
+        .set("max.in.flight.requests.per.connection", "5")
+        // A message that timed out while later ones pass would reorder: the driver gives the whole link up instead.
+        .set("message.timeout.ms", "0")
+        .set("message.max.bytes", config.max_message.to_string())
+        .set("compression.type", config.compression.word())
+        .set("linger.ms", "1")
+        .set("queue.buffering.max.messages", "100000")
+        .set("queue.buffering.max.kbytes", "65536");
+    match batches {
+        Batches::Within(bytes) => settings.set("batch.size", bytes.clamp(1, BATCH).to_string()),
+        Batches::Unknown => &mut settings,
+        Batches::Single => settings.set("batch.num.messages", "1"),
+    };
+    settings
+}
+
+/// The last thing that librdkafka said of its connections: a delivery report never tells.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Cause(Arc<Mutex<Option<(RDKafkaErrorCode, String)>>>);
+
+impl Cause {
+    fn set(&self, code: RDKafkaErrorCode, reason: &str) {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // That all are down follows from what was said before, and tells nothing.
+        if code != RDKafkaErrorCode::AllBrokersDown || last.is_none() {
+            *last = Some((code, reason.to_owned()));
+        }
+    }
+
+    /// With the remedy; `what` failed at `brokers`.
+    pub(super) fn error(&self, what: &str, config: &Config) -> SinkError {
+        let brokers = config.brokers.join(", ");
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some((code, reason)) = last else {
+            return SinkError::Again(format!("{what} at {brokers}: no answer; is the cluster up?"));
+        };
+        let (remedy, operator) = remedy(code, &reason, config.tls.is_some());
+        let text = format!("{what} at {brokers}: {}; {remedy}", short(&reason));
+        if operator { SinkError::Operator(text) } else { SinkError::Again(text) }
+    }
+}
+
+/// What mends it, and whether somebody must.
+fn remedy(code: RDKafkaErrorCode, reason: &str, tls: bool) -> (&'static str, bool) {
+    use RDKafkaErrorCode as C;
+    let has = |text: &str| reason.to_ascii_lowercase().contains(text);
+    match code {
+        C::Authentication | C::SaslAuthenticationFailed => {
+            ("check `username`, `password` and `sasl_mechanism`", true)
+        }
+        _ if has("certificate verify failed") || has("self-signed") || has("self signed") => {
+            ("set `ca_file` if its certificate is from a CA of your own", true)
+        }
+        _ if has("alert bad certificate") || has("certificate required") => {
+            ("the broker wants a certificate of ours: set `cert_file` and `key_file`", true)
+        }
+        C::SSL => ("check `tls`, `ca_file`, `cert_file` and `key_file`", true),
+        C::Resolve => ("its name does not resolve: check `brokers`", false),
+        _ if tls && has("ssl connection closed") => {
+            ("does that port speak TLS? check `tls` and `brokers`", true)
+        }
+        C::AllBrokersDown if !tls => {
+            ("is the cluster up? a port that speaks TLS looks the same: then set `tls = true`", false)
+        }
+        _ => ("check `brokers`, the network and whether the cluster is up", false),
+    }
+}
+
+/// Without what librdkafka puts before and behind it: the client's name, and for how long.
+fn short(reason: &str) -> &str {
+    let reason = reason.find("]: ").map_or(reason, |at| &reason[at + 3..]);
+    reason.find(" (after ").map_or(reason, |at| &reason[..at]).trim()
+}
+
+/// A delivery report: the number that was handed in, and what became of it.
+pub(super) type Report = (usize, Result<(), RDKafkaErrorCode>);
+
+/// What librdkafka calls back. Nothing here waits.
+pub(super) struct Context {
+    pub(super) cause: Cause,
+    /// None for a client that does not produce.
+    pub(super) reports: Option<UnboundedSender<Report>>,
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        // What is wrong reaches the operator as a cause, once.
+        tracing::debug!(?level, facility, message, "librdkafka");
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        if let Some(code) = error.rdkafka_error_code() {
+            self.cause.set(code, reason);
+            if code == RDKafkaErrorCode::Fatal
+                && let Some(reports) = &self.reports
+            {
+                let _ = reports.send((0, Err(code)));
+            }
+        }
+    }
+}
+
+impl ProducerContext for Context {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
+        let outcome = match result {
+            Ok(_) => Ok(()),
+            Err((error, _)) => Err(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown)),
+        };
+        if let Some(reports) = &self.reports {
+            // A link that is gone wants none.
+            let _ = reports.send((number, outcome));
+        }
+    }
+}
+
+impl rdkafka::consumer::ConsumerContext for Context {}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("cause", &self.cause).finish_non_exhaustive()
+    }
+}

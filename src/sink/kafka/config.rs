@@ -1,0 +1,305 @@
+//! `[sinks.NAME]` with `type = "kafka"`.
+
+use schemars::JsonSchema;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    config::{Interval, Secret, Section, Size},
+    sink::config::{Config as SinkConfig, ContentMode, Kind},
+    tls::Trust,
+};
+
+/// A Kafka sink, as it needs it.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `host:port` of the brokers to ask first; one at least.
+    pub brokers: Vec<String>,
+    /// Where each class goes.
+    pub topics: Topics,
+    /// The topics are created if they are not there.
+    pub create: Option<Create>,
+    /// How batches are compressed.
+    pub compression: Compression,
+    /// How a `CloudEvent` travels.
+    pub content_mode: ContentMode,
+    /// The largest message, in bytes.
+    pub max_message: usize,
+    /// Whether TLS is spoken, and whom to trust.
+    pub tls: Option<Trust>,
+    /// What to log in with.
+    pub sasl: Option<Sasl>,
+}
+
+/// The topic of each class.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "named after the classes")]
+pub struct Topics {
+    /// Of `event` and `bridge`.
+    pub events: String,
+    pub status: String,
+    pub dead_letters: String,
+    pub replay: String,
+}
+
+/// What a topic is created with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "named after what Kafka calls them")]
+pub struct Create {
+    pub partitions: i32,
+    pub replication: i32,
+}
+
+/// A codec that is built in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "Kafka's own words")]
+pub enum Compression {
+    None,
+    Lz4,
+    Snappy,
+}
+
+impl Compression {
+    /// As librdkafka writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Lz4 => "lz4",
+            Self::Snappy => "snappy",
+        }
+    }
+}
+
+/// SASL (RFC 4422).
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "named after what they are")]
+pub struct Sasl {
+    pub mechanism: Mechanism,
+    pub username: String,
+    pub password: SecretString,
+}
+
+/// How the password is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[allow(missing_docs, reason = "the names of the mechanisms")]
+pub enum Mechanism {
+    #[serde(rename = "PLAIN")]
+    Plain,
+    #[serde(rename = "SCRAM-SHA-256")]
+    ScramSha256,
+    #[serde(rename = "SCRAM-SHA-512")]
+    ScramSha512,
+}
+
+impl Mechanism {
+    /// As librdkafka writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::ScramSha256 => "SCRAM-SHA-256",
+            Self::ScramSha512 => "SCRAM-SHA-512",
+        }
+    }
+}
+
+/// An event of a queue with many callers has some 20 KiB.
+const LEAST_MESSAGE: usize = 64 << 10;
+
+/// A Kafka cluster.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default)]
+#[allow(clippy::struct_excessive_bools, reason = "a table of switches, as the operator writes it")]
+pub struct Table {
+    /// Some brokers of the cluster: `host:9092`.
+    brokers: Vec<String>,
+    /// The topic of events, and of what the bridge says itself.
+    topic: String,
+    /// The topic of heartbeats.
+    status_topic: String,
+    /// The topic of dead letters.
+    dlq_topic: String,
+    /// The topic of replays.
+    replay_topic: String,
+    /// Create the topics that are not there.
+    create_topics: bool,
+    /// Partitions of a created topic. All events of one source go to the same one.
+    #[schemars(range(min = 1, max = 1000))]
+    partitions: i32,
+    /// On how many brokers a created topic is kept.
+    #[schemars(range(min = 1, max = 10))]
+    replication_factor: i32,
+    /// How batches are compressed: "lz4", "snappy" or "none".
+    compression: Compression,
+    /// "binary": `CloudEvents` attributes in headers. "structured": one JSON object.
+    content_mode: ContentMode,
+    /// The largest message; the topic's `max.message.bytes` should not be smaller.
+    max_message: Size,
+    /// The time between two heartbeats, or "off".
+    heartbeat: Interval,
+    /// Go on in a topic that another journal wrote: its id, as the refusal names it.
+    adopt: Option<String>,
+    /// Speak TLS.
+    tls: bool,
+    /// Allow an unencrypted connection to another machine: credentials and calls can be read on the way.
+    allow_plaintext: bool,
+    /// Certificate authorities (PEM), in place of those of the operating system.
+    ca_file: Option<String>,
+    /// Our own certificate chain (PEM), for brokers that ask for one.
+    cert_file: Option<String>,
+    /// Its private key (PEM).
+    key_file: Option<String>,
+    /// Accept any certificate: for a trial only.
+    insecure_skip_verify: bool,
+    /// Log in by SASL with this mechanism: "PLAIN", "SCRAM-SHA-256" or "SCRAM-SHA-512".
+    sasl_mechanism: Option<Mechanism>,
+    /// The user to log in as.
+    username: Option<String>,
+    /// The password. Better in a file.
+    password: Option<Secret>,
+    /// A file with the password.
+    password_file: Option<String>,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self {
+            brokers: vec!["127.0.0.1:9092".to_owned()],
+            topic: "cti.events.v1".to_owned(),
+            status_topic: "cti.status.v1".to_owned(),
+            dlq_topic: "cti.dlq.v1".to_owned(),
+            replay_topic: "cti.replay.v1".to_owned(),
+            create_topics: true,
+            partitions: 1,
+            replication_factor: 1,
+            compression: Compression::Lz4,
+            content_mode: ContentMode::Binary,
+            max_message: Size(1000 << 10),
+            heartbeat: Interval::seconds(10),
+            adopt: None,
+            tls: false,
+            allow_plaintext: false,
+            ca_file: None,
+            cert_file: None,
+            key_file: None,
+            insecure_skip_verify: false,
+            sasl_mechanism: None,
+            username: None,
+            password: None,
+            password_file: None,
+        }
+    }
+}
+
+impl Table {
+    /// Checks what the schema can't, and reads the secrets. `None` goes with a problem.
+    pub(crate) fn validate(self, section: &mut Section<'_>) -> Option<SinkConfig> {
+        check_brokers(&self, section);
+        let topics = Topics {
+            events: self.topic,
+            status: self.status_topic,
+            dead_letters: self.dlq_topic,
+            replay: self.replay_topic,
+        };
+        for (key, topic) in [
+            ("topic", &topics.events),
+            ("status_topic", &topics.status),
+            ("dlq_topic", &topics.dead_letters),
+            ("replay_topic", &topics.replay),
+        ] {
+            if !is_topic(topic) {
+                section.problem(key, "is no topic: use 1 to 249 of A-Z a-z 0-9 . _ -");
+            }
+        }
+        if [&topics.status, &topics.dead_letters, &topics.replay].contains(&&topics.events) {
+            section.problem(
+                "topic",
+                "is used for something else too: the topic of events needs a name of its own",
+            );
+        }
+        if !(1..=1000).contains(&self.partitions) {
+            section.problem("partitions", "is out of range: write 1 to 1000");
+        }
+        if !(1..=10).contains(&self.replication_factor) {
+            section.problem("replication_factor", "is out of range: write 1 to 10");
+        }
+        if self.max_message.0 < LEAST_MESSAGE {
+            section.problem("max_message", "is less than an event needs: write 64KiB or more");
+        }
+        let adopt = self.adopt.and_then(|id| {
+            let parsed = id.parse().ok();
+            if parsed.is_none() {
+                section.problem("adopt", "is no journal's id: copy it from the refusal");
+            }
+            parsed
+        });
+        let trust = section.trust(self.ca_file, (self.cert_file, self.key_file), self.insecure_skip_verify);
+        if !self.tls && trust != Trust::default() {
+            section.warn("tls", "TLS files are set, and TLS is not used: set `tls = true`");
+        }
+        let password = section.secret("password", self.password, self.password_file);
+        let sasl = match (self.sasl_mechanism, self.username) {
+            (Some(mechanism), Some(username)) => {
+                if password.is_none() && !section.is_set("password") && !section.is_set("password_file") {
+                    section.problem("username", "has no password: set `password_file` (or `password`)");
+                }
+                Some(Sasl { mechanism, username, password: password? })
+            }
+            (Some(_), None) => {
+                section.problem("sasl_mechanism", "needs a user: set `username` and `password_file`");
+                None
+            }
+            (None, Some(_)) => {
+                section.problem("username", "needs a mechanism: set `sasl_mechanism`, as \"SCRAM-SHA-512\"");
+                None
+            }
+            (None, None) => None,
+        };
+        let create = self
+            .create_topics
+            .then_some(Create { partitions: self.partitions, replication: self.replication_factor });
+        let config = Config {
+            brokers: self.brokers,
+            topics,
+            create,
+            compression: self.compression,
+            content_mode: self.content_mode,
+            max_message: self.max_message.0,
+            tls: self.tls.then_some(trust),
+            sasl,
+        };
+        Some(SinkConfig { heartbeat: self.heartbeat.0, adopt, kind: Kind::Kafka(Box::new(config)) })
+    }
+}
+
+/// <https://kafka.apache.org/documentation/#basic_ops_add_topic>: by the class `Topic` of the broker.
+fn is_topic(name: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=249).contains(&name.len()) && name.bytes().all(legal) && name != "." && name != ".."
+}
+
+fn check_brokers(table: &Table, section: &mut Section<'_>) {
+    if table.brokers.is_empty() {
+        section.problem("brokers", "is empty: write [\"host:9092\"]");
+    }
+    for broker in &table.brokers {
+        let host =
+            broker.rsplit_once(':').filter(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+        let Some((host, _)) = host.filter(|(host, _)| !host.contains(['/', '@', ',', ' '])) else {
+            section.problem(
+                "brokers",
+                "holds what is no broker: write host:port, as in \"kafka1.example.org:9092\"",
+            );
+            continue;
+        };
+        let local = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
+        if !table.tls && !table.allow_plaintext && !local {
+            section.problem(
+                "brokers",
+                format!(
+                    "{host} would be spoken to in the clear: set `tls = true`, or `allow_plaintext = true` if the way is safe"
+                ),
+            );
+        }
+    }
+}

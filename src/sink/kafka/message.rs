@@ -1,0 +1,145 @@
+//! An event as a Kafka record: topic, partition, key, headers (CloudEvents Kafka binding 1.0.2, section 3).
+
+use rdkafka::message::{Header, OwnedHeaders};
+
+use super::config::Topics;
+use crate::{
+    event::{Attribute, CloudEvent, structured},
+    route::Names,
+    sink::config::ContentMode,
+};
+
+/// A record, but for its topic and partition.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) key: String,
+    pub(super) headers: OwnedHeaders,
+    pub(super) payload: Vec<u8>,
+}
+
+/// Makes records of events.
+#[derive(Debug)]
+pub(super) struct Envelopes {
+    mode: ContentMode,
+    scratch: String,
+}
+
+impl Envelopes {
+    pub(super) fn new(mode: ContentMode) -> Self {
+        Self { mode, scratch: String::new() }
+    }
+
+    pub(super) fn message(&mut self, names: &Names, event: &CloudEvent<'_>) -> Message {
+        let key = key(names);
+        match self.mode {
+            ContentMode::Binary => {
+                let mut headers = Some(OwnedHeaders::new_with_capacity(16));
+                let mut put = |name: &str, value: &str| {
+                    headers = headers
+                        .take()
+                        .map(|headers| headers.insert(Header { key: name, value: Some(value) }));
+                };
+                event.attributes(&mut self.scratch, |attribute, value| put(name(attribute), value));
+                put("ce_partitionkey", &key);
+                Message { headers: headers.unwrap_or_default(), payload: event.data.to_vec(), key }
+            }
+            ContentMode::Structured => {
+                let mut payload = Vec::with_capacity(event.data.len() + 512);
+                structured(event, &mut self.scratch, &mut payload);
+                let header = Header { key: CONTENT_TYPE, value: Some("application/cloudevents+json") };
+                Message { headers: OwnedHeaders::new_with_capacity(1).insert(header), payload, key }
+            }
+        }
+    }
+}
+
+pub(super) const CONTENT_TYPE: &str = "content-type";
+
+/// The content type takes the place of `datacontenttype`.
+const fn name(attribute: Attribute) -> &'static str {
+    match attribute {
+        Attribute::SpecVersion => "ce_specversion",
+        Attribute::Id => "ce_id",
+        Attribute::Source => "ce_source",
+        Attribute::Type => "ce_type",
+        Attribute::Time => "ce_time",
+        Attribute::DataContentType => CONTENT_TYPE,
+        Attribute::Sequence => "ce_sequence",
+        Attribute::CtiPrev => "ce_ctiprev",
+        Attribute::CtiGap => "ce_ctigap",
+        Attribute::Subject => "ce_subject",
+        Attribute::CtiEvent => "ce_ctievent",
+        Attribute::CtiArgs => "ce_ctiargs",
+        Attribute::CtiOrigin => "ce_ctiorigin",
+        Attribute::CtiBinary => "ce_ctibinary",
+    }
+}
+
+/// `<source>/<subject, else event name>`.
+fn key(names: &Names) -> String {
+    let source = names.source_name();
+    let what = names.subject.as_deref().or(names.event.as_deref()).unwrap_or_else(|| {
+        let ty = names.ty.strip_prefix("cti.event.").or_else(|| names.ty.strip_prefix("cti.bridge."));
+        ty.and_then(|ty| ty.strip_suffix(".v1")).unwrap_or(&names.ty)
+    });
+    format!("{source}/{what}")
+}
+
+/// Where a class goes.
+pub(super) fn topic<'a>(topics: &'a Topics, names: &Names) -> &'a str {
+    match names.class.as_str() {
+        "status" => &topics.status,
+        "dlq" => &topics.dead_letters,
+        "replay" => &topics.replay,
+        _ => &topics.events,
+    }
+}
+
+/// The partition of a source's events: as the Java client would choose it for a key that is the source's name.
+pub(super) fn partition(source: &str, partitions: i32) -> i32 {
+    let hash = murmur2(source.as_bytes()) & 0x7fff_ffff;
+    let partitions = u32::try_from(partitions.max(1)).unwrap_or(1);
+    i32::try_from(hash % partitions).unwrap_or_default()
+}
+
+/// `MurmurHash2` with the seed of Kafka's Java client (`Utils.murmur2`).
+fn murmur2(data: &[u8]) -> u32 {
+    const M: u32 = 0x5bd1_e995;
+    let mut hash = 0x9747_b28c ^ u32::try_from(data.len()).unwrap_or(u32::MAX);
+    let (words, rest) = data.as_chunks::<4>();
+    for word in words {
+        let mut k = u32::from_le_bytes(*word).wrapping_mul(M);
+        k ^= k >> 24;
+        hash = hash.wrapping_mul(M) ^ k.wrapping_mul(M);
+    }
+    if !rest.is_empty() {
+        for (index, byte) in rest.iter().enumerate() {
+            hash ^= u32::from(*byte) << (8 * index);
+        }
+        hash = hash.wrapping_mul(M);
+    }
+    hash ^= hash >> 13;
+    hash = hash.wrapping_mul(M);
+    hash ^ (hash >> 15)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_that_of_the_java_client() {
+        // From Kafka's own UtilsTest.
+        for (text, expected) in [
+            ("21", -973_932_308_i32),
+            ("foobar", -790_332_482),
+            ("a-little-bit-long-string", -985_981_536),
+            ("a-little-bit-longer-string", -1_486_304_829),
+            ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
+        ] {
+            assert_eq!(murmur2(text.as_bytes()).cast_signed(), expected, "{text}");
+        }
+        assert!((0..7).contains(&partition("pbx1", 7)));
+        assert_eq!(partition("pbx1", 1), 0);
+    }
+}

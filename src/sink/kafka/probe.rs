@@ -1,0 +1,157 @@
+//! Trying out a sink without its events: reach it, look at its topics, publish a status message.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use rdkafka::producer::{Producer as _, ThreadedProducer};
+use tokio::{
+    sync::mpsc::{self, UnboundedReceiver},
+    time::timeout,
+};
+
+use super::{
+    Publisher,
+    client::{Batches, Cause, Context, Report},
+    config::Config,
+    tail, topics,
+};
+use crate::{
+    event::{CloudEvent, JournalId, Mark, Origin, Seq, SourceId},
+    route::{Plan, template::Template},
+    sink::{LaneEnd, Link as _, Looked, Outgoing, SinkError, Tail, resume::foreign},
+};
+
+/// For the delivery report of a status message.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// A cluster that can be reached.
+pub struct Probe {
+    config: Arc<Config>,
+    sources: Arc<[String]>,
+    cause: Cause,
+    producer: Arc<ThreadedProducer<Context>>,
+    reports: UnboundedReceiver<Report>,
+}
+
+impl Probe {
+    /// Reaches the cluster, and logs in.
+    pub async fn connect(config: &Config, sources: &[String]) -> Result<(Self, Looked), SinkError> {
+        let cause = Cause::default();
+        let (reporter, reports) = mpsc::unbounded_channel();
+        let context = Context { cause: cause.clone(), reports: Some(reporter) };
+        let (config, told) = (Arc::new(config.clone()), cause.clone());
+        let asked = Arc::clone(&config);
+        let (producer, brokers) = blocking(move || {
+            let producer = super::produce(&asked, Batches::Unknown, context)?;
+            let metadata = producer.client().fetch_metadata(Some(&asked.topics.events), topics::ASK);
+            let metadata = metadata.map_err(|_| told.error("no cluster answers", &asked))?;
+            let brokers: Vec<String> = metadata
+                .brokers()
+                .iter()
+                .map(|broker| format!("{}:{}", broker.host(), broker.port()))
+                .collect();
+            Ok((Arc::new(producer), brokers))
+        })
+        .await?;
+        let message = format!("the cluster of {} answers", brokers.join(", "));
+        let probe = Self { config, sources: sources.into(), cause, producer, reports };
+        Ok((probe, Looked { message, warnings: Vec::new() }))
+    }
+
+    /// Looks at the topics, and at who wrote what our partitions end with.
+    pub async fn look(
+        &self,
+        journal: Option<JournalId>,
+        adopt: Option<JournalId>,
+    ) -> Result<Looked, SinkError> {
+        let (config, cause) = (Arc::clone(&self.config), self.cause.clone());
+        let (sources, producer) = (Arc::clone(&self.sources), Arc::clone(&self.producer));
+        let topic = config.topics.events.clone();
+        let found = blocking(move || {
+            let admin = topics::admin(&cause, &config)?;
+            let Some(partitions) =
+                topics::partitions(producer.client(), &cause, &config, &config.topics.events)?
+            else {
+                return if config.create.is_some() { Ok(None) } else { Err(topics::missing(&config)) };
+            };
+            let partitions = partitions.count;
+            let warnings = topics::findings(&admin, &config)?;
+            Ok(Some((partitions, tail::read(&cause, &config, &sources, partitions)?, warnings)))
+        });
+        let Some((partitions, tail, warnings)) = found.await? else {
+            let message = format!("{topic} is not there yet: the first start will create it");
+            return Ok(Looked { message, warnings: Vec::new() });
+        };
+        let ends = if let Tail::Lanes(ends) = tail { ends } else { Vec::new() };
+        let mut empty = true;
+        for LaneEnd { newest, .. } in ends {
+            let Some(stored) = newest else { continue };
+            empty = false;
+            if Some(stored.journal) != journal && Some(stored.journal) != adopt {
+                return Err(foreign(stored.journal, journal));
+            }
+        }
+        let state = if empty { "nothing of ours is in it yet" } else { "its end is ours" };
+        Ok(Looked { message: format!("{topic} has {partitions} partitions; {state}"), warnings })
+    }
+
+    /// Publishes a status message of each source, and waits for the broker's answer.
+    pub async fn publish(self) -> Result<Looked, SinkError> {
+        let topic = self.config.topics.status.clone();
+        let mut plan = Plan::new(JournalId::draw(), Arc::clone(&self.sources), Template::default());
+        let (config, cause) = (Arc::clone(&self.config), self.cause.clone());
+        let mut link =
+            Publisher::new((self.producer, self.reports), Arc::clone(&config), 1, cause.clone(), None);
+        let mut published = 0;
+        for source in 0..u16::try_from(self.sources.len()).unwrap_or(u16::MAX) {
+            let Some(names) = plan.status(SourceId(source), "check") else { continue };
+            let event = CloudEvent {
+                journal: plan.journal(),
+                mark: Mark::Status { count: 1 },
+                gap: Seq(0),
+                source: &names.source,
+                ty: &names.ty,
+                subject: None,
+                event: None,
+                time: Timestamp::now(),
+                args: 1,
+                origin: Origin::Live,
+                binary: false,
+                data: Bytes::from_static(
+                    concat!("{\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}").as_bytes(),
+                ),
+            };
+            // Its place is nobody's: it is only to be answered.
+            let position = Some(crate::event::Position(u64::from(source)));
+            link.send(&[Outgoing { position, names: &names, event }]).await?;
+            let answered = timeout(PATIENCE, link.acked()).await;
+            let answered =
+                answered.map_err(|_| cause.error(&format!("{topic} takes nothing"), &config))??;
+            if let Some(reason) = answered.refused {
+                return Err(SinkError::Operator(format!("{topic} refuses a status message: {reason}")));
+            }
+            published += 1;
+        }
+        link.close().await;
+        let message =
+            format!("{topic} takes messages ({published} sent; nothing goes to {})", config.topics.events);
+        Ok(Looked { message, warnings: Vec::new() })
+    }
+}
+
+/// librdkafka's own calls wait.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SinkError> + Send + 'static,
+) -> Result<T, SinkError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(error) => Err(SinkError::Again(format!("the Kafka client's task ended: {error}"))),
+    }
+}
+
+impl std::fmt::Debug for Probe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Probe").field("brokers", &self.config.brokers).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,97 @@
+//! Reading the topic back: our partitions, from their first record to the last there is now.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::Consumer as _,
+    message::{BorrowedMessage, Message as _},
+    producer::Producer as _,
+};
+use serde_json::Value;
+
+use super::{
+    Kafka,
+    client::{Batches, Cause, Context},
+    message::partition,
+    tail::{bounds, consumer, header, stored_of},
+    topics,
+};
+use crate::{
+    event::Seq,
+    sink::{SinkError, verify::Held},
+};
+
+/// A broker that sends nothing for so long, though there is more, is gone.
+const SILENCE: Duration = Duration::from_secs(30);
+
+impl Kafka {
+    /// Calls `each` with every event of our partitions, each partition in its order. Waits meanwhile.
+    pub(super) fn read_all(&self, mut each: impl FnMut(&Held)) -> Result<(), SinkError> {
+        let (config, cause) = (&*self.config, Cause::default());
+        let topic = &config.topics.events;
+        let context = Context { cause: cause.clone(), reports: None };
+        let producer = super::produce(config, Batches::Unknown, context)?;
+        let found = topics::partitions(producer.client(), &cause, config, topic)?;
+        let partitions = found.ok_or_else(|| topics::missing(config))?.count;
+        let ours: BTreeSet<i32> = self.sources.iter().map(|source| partition(source, partitions)).collect();
+        let failed = |what: &str| cause.error(&format!("can't read {what} of {topic}"), config);
+        let consumer = consumer(&cause, config)?;
+        for partition in ours {
+            let (low, high) = bounds(&consumer, topic, partition).map_err(|_| failed("the bounds"))?;
+            if high <= low {
+                continue;
+            }
+            let mut place = TopicPartitionList::new();
+            place
+                .add_partition_offset(topic, partition, Offset::Offset(low))
+                .and_then(|()| consumer.assign(&place))
+                .map_err(|_| failed("the records"))?;
+            let mut heard = Instant::now();
+            loop {
+                let Some(Ok(message)) = consumer.poll(Duration::from_millis(200)) else {
+                    if heard.elapsed() > SILENCE {
+                        return Err(failed("on: nothing came for 30 s, and there is more"));
+                    }
+                    continue;
+                };
+                heard = Instant::now();
+                if let Some(held) = held(&message) {
+                    each(&held);
+                }
+                if message.offset() + 1 >= high {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An event of ours, in either content mode.
+fn held(message: &BorrowedMessage<'_>) -> Option<Held> {
+    let payload = message.payload().unwrap_or_default();
+    let structured: Option<Value> = match header(message, "ce_id") {
+        Some(_) => None,
+        None => serde_json::from_slice(payload).ok(),
+    };
+    let attribute = |name: &str| match &structured {
+        Some(event) => event.get(name)?.as_str().map(str::to_owned),
+        None => header(message, &format!("ce_{name}")),
+    };
+    let ty = attribute("type")?;
+    let notice = ty.starts_with("cti.bridge.").then(|| match &structured {
+        Some(event) => event.get("data").cloned().unwrap_or_default(),
+        None => serde_json::from_slice(payload).unwrap_or_default(),
+    });
+    Some(Held {
+        stored: stored_of(&attribute("source")?, &attribute("id")?)?,
+        prev: Seq(attribute("ctiprev")?.parse().ok()?),
+        time: attribute("time").and_then(|time| time.parse().ok()),
+        ty,
+        notice,
+    })
+}

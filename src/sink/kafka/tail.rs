@@ -1,0 +1,139 @@
+//! What our partitions end with: where to go on.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+    error::KafkaError,
+    message::{BorrowedMessage, Headers as _, Message as _},
+};
+use serde::Deserialize;
+
+use super::{
+    client::{Cause, Context, settings},
+    config::Config,
+    message::partition,
+    topics::{ASK, LOOK},
+};
+use crate::{
+    event::Seq,
+    sink::{LaneEnd, SinkError, Stored, Tail},
+};
+
+/// The newest record of each partition that our sources write to.
+pub(super) fn read(
+    cause: &Cause,
+    config: &Config,
+    sources: &[String],
+    partitions: i32,
+) -> Result<Tail, SinkError> {
+    let topic = &config.topics.events;
+    let mut lanes: BTreeMap<i32, Vec<String>> = BTreeMap::new();
+    for source in sources {
+        lanes.entry(partition(source, partitions)).or_default().push(source.clone());
+    }
+    let failed = |what: &str| cause.error(&format!("can't read {what} of {topic}"), config);
+    let consumer = consumer(cause, config)?;
+    let lanes = lanes.into_iter().map(|(partition, sources)| {
+        let bounds = bounds(&consumer, topic, partition);
+        let (low, high) = bounds.map_err(|error| failed(&format!("the end ({error})")))?;
+        let newest = if high > low {
+            Some(
+                newest(&consumer, (topic, partition, high - 1), config)
+                    .ok_or_else(|| failed("the last record"))??,
+            )
+        } else {
+            None
+        };
+        Ok(LaneEnd { sources, newest })
+    });
+    lanes.collect::<Result<_, SinkError>>().map(Tail::Lanes)
+}
+
+/// The first offset, and the one after the last. A partition that was made this moment is not known everywhere yet.
+pub(super) fn bounds(
+    consumer: &BaseConsumer<Context>,
+    topic: &str,
+    partition: i32,
+) -> Result<(i64, i64), KafkaError> {
+    let deadline = Instant::now() + ASK;
+    loop {
+        match consumer.fetch_watermarks(topic, partition, ASK) {
+            Err(_) if Instant::now() < deadline => std::thread::sleep(LOOK),
+            outcome => return outcome,
+        }
+    }
+}
+
+/// A consumer of no group.
+pub(super) fn consumer(cause: &Cause, config: &Config) -> Result<BaseConsumer<Context>, SinkError> {
+    let mut reading = settings(config);
+    // No group is joined and nothing committed; the client wants a name all the same.
+    reading
+        .set("group.id", "cti-bridge-tail")
+        .set("enable.auto.commit", "false")
+        .set("auto.offset.reset", "error")
+        .set("fetch.wait.max.ms", "50");
+    let context = Context { cause: cause.clone(), reports: None };
+    reading.create_with_context(context).map_err(|error| super::unusable(&error))
+}
+
+/// None if it could not be read.
+fn newest(
+    consumer: &BaseConsumer<Context>,
+    (topic, partition, offset): (&str, i32, i64),
+    config: &Config,
+) -> Option<Result<Stored, SinkError>> {
+    let mut place = TopicPartitionList::new();
+    place.add_partition_offset(topic, partition, Offset::Offset(offset)).ok()?;
+    consumer.assign(&place).ok()?;
+    let deadline = Instant::now() + ASK;
+    while Instant::now() < deadline {
+        let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) else { continue };
+        if message.partition() != partition || message.offset() != offset {
+            continue;
+        }
+        return Some(stored(&message).ok_or_else(|| {
+            SinkError::Operator(format!(
+                "{topic} at {} ends with a record (partition {partition}, offset {offset}) that no cti-bridge wrote: let \
+                 nobody else write there, or name a topic of its own as `topic`",
+                config.brokers.join(", ")
+            ))
+        }));
+    }
+    None
+}
+
+/// Whose record it is: by its headers, or by its body in structured mode.
+fn stored(message: &BorrowedMessage<'_>) -> Option<Stored> {
+    #[derive(Deserialize)]
+    struct Body {
+        source: String,
+        id: String,
+    }
+    if let (Some(source), Some(id)) = (header(message, "ce_source"), header(message, "ce_id")) {
+        return stored_of(&source, &id);
+    }
+    let Body { source, id } = serde_json::from_slice(message.payload()?).ok()?;
+    stored_of(&source, &id)
+}
+
+/// A header's text.
+pub(super) fn header(message: &BorrowedMessage<'_>, name: &str) -> Option<String> {
+    let found = message.headers()?.iter().find(|header| header.key == name)?;
+    String::from_utf8(found.value?.to_vec()).ok()
+}
+
+/// By `CloudEvents` source and id.
+pub(super) fn stored_of(source: &str, id: &str) -> Option<Stored> {
+    let (journal, seq) = id.split_once('-')?;
+    Some(Stored {
+        source: source.strip_prefix("/cti/")?.to_owned(),
+        journal: journal.parse().ok()?,
+        seq: Seq(seq.parse().ok()?),
+    })
+}

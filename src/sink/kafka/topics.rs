@@ -1,0 +1,185 @@
+//! The topics: there, or created.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::{
+    admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
+    client::Client,
+    error::RDKafkaErrorCode,
+};
+
+use tokio::runtime::Handle;
+
+use super::{
+    client::{Cause, Context, settings},
+    config::{Config, Create, Topics},
+};
+use crate::sink::SinkError;
+
+/// For one question; the driver gives up at ten seconds.
+pub(super) const ASK: Duration = Duration::from_secs(3);
+/// For a topic that was created to be known everywhere.
+const SETTLE: Duration = Duration::from_secs(4);
+pub(super) const LOOK: Duration = Duration::from_millis(50);
+
+/// How many partitions the topic of events has. Creates what is missing if it may.
+pub(super) fn prepare(
+    client: &Client<Context>,
+    admin: &Admin,
+    cause: &Cause,
+    config: &Config,
+) -> Result<i32, SinkError> {
+    let topics = &config.topics;
+    let all = [&topics.events, &topics.status, &topics.dead_letters];
+    let mut missing = Vec::new();
+    for topic in all {
+        if partitions(client, cause, config, topic)?.is_none() {
+            missing.push(topic.as_str());
+        }
+    }
+    if !missing.is_empty() {
+        let Some(create) = config.create else {
+            return Err(self::missing(config));
+        };
+        make(admin, &missing, create, config)?;
+    }
+    let deadline = Instant::now() + SETTLE;
+    loop {
+        match partitions(client, cause, config, &topics.events)? {
+            Some(Partitions { count, led: true }) => return Ok(count),
+            _ if Instant::now() < deadline => {}
+            Some(_) => {
+                return Err(
+                    cause.error(&format!("{} has partitions without a leader", topics.events), config)
+                );
+            }
+            None => {
+                return Err(SinkError::Again(format!("the new topic {} is not there yet", topics.events)));
+            }
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// There is no topic, and none may be made.
+pub(super) fn missing(config: &Config) -> SinkError {
+    let Topics { events, status, dead_letters, .. } = &config.topics;
+    SinkError::Operator(format!(
+        "{} lacks topics: create {events}, {status} and {dead_letters}, or set `create_topics = true`",
+        config.brokers.join(", ")
+    ))
+}
+
+/// What is unwise about the topic of events.
+pub(super) fn findings(admin: &Admin, config: &Config) -> Result<Vec<String>, SinkError> {
+    let topic = &config.topics.events;
+    let mut findings = Vec::new();
+    match largest(admin, config)? {
+        None => findings.push(format!(
+            "the account may not read the settings of {topic}, so nobody knows how large a batch it takes: allow it DESCRIBE_CONFIGS"
+        )),
+        Some(largest) if largest < config.max_message => findings.push(format!(
+            "{topic} takes messages of {largest} bytes, and `max_message` is {}: larger events become dead letters; raise \
+             `max.message.bytes` of the topic, or lower `max_message`",
+            config.max_message
+        )),
+        Some(_) => {}
+    }
+    if setting(admin, config, "cleanup.policy")?.is_some_and(|policy| policy.contains("compact")) {
+        findings.push(format!(
+            "{topic} is compacted, which drops all but the newest event of each key: set `cleanup.policy=delete`"
+        ));
+    }
+    Ok(findings)
+}
+
+/// The largest batch that the topic of events takes, in bytes; none if we may not know.
+pub(super) fn largest(admin: &Admin, config: &Config) -> Result<Option<usize>, SinkError> {
+    Ok(setting(admin, config, "max.message.bytes")?.and_then(|text| text.parse().ok()))
+}
+
+/// A setting of the topic of events. An account that may not read it is told nothing.
+fn setting(admin: &Admin, config: &Config, name: &str) -> Result<Option<String>, SinkError> {
+    let topic = &config.topics.events;
+    let options = AdminOptions::new().request_timeout(Some(ASK));
+    let asked = [ResourceSpecifier::Topic(topic)];
+    let described = Handle::current().block_on(admin.describe_configs(&asked, &options));
+    let described = described
+        .map_err(|error| SinkError::Again(format!("the settings of {topic} can't be read: {error}")))?;
+    let resource = described.into_iter().next().and_then(Result::ok);
+    Ok(resource.and_then(|resource| resource.get(name)?.value.clone()))
+}
+
+/// The client of all questions.
+pub(super) type Admin = AdminClient<Context>;
+
+/// One that connects when it is asked.
+pub(super) fn admin(cause: &Cause, config: &Config) -> Result<Admin, SinkError> {
+    let context = Context { cause: cause.clone(), reports: None };
+    settings(config).create_with_context(context).map_err(|error| super::unusable(&error))
+}
+
+/// Of a topic that is there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Partitions {
+    pub(super) count: i32,
+    /// Whether each has a leader, so that it can be read and written.
+    pub(super) led: bool,
+}
+
+/// None if there is no such topic.
+pub(super) fn partitions(
+    client: &Client<Context>,
+    cause: &Cause,
+    config: &Config,
+    topic: &str,
+) -> Result<Option<Partitions>, SinkError> {
+    let metadata = client
+        .fetch_metadata(Some(topic), ASK)
+        .map_err(|_| cause.error("the topics are not told", config))?;
+    let found = metadata.topics().iter().find(|found| found.name() == topic);
+    match found.map(|found| (found.error(), found.partitions())) {
+        Some((None, all @ [_, ..])) => {
+            let led = all.iter().all(|partition| partition.leader() >= 0);
+            Ok(Some(Partitions { count: i32::try_from(all.len()).unwrap_or(i32::MAX), led }))
+        }
+        Some((Some(error), _))
+            if RDKafkaErrorCode::from(error) == RDKafkaErrorCode::TopicAuthorizationFailed =>
+        {
+            Err(SinkError::Operator(format!(
+                "{} does not let us see the topic {topic}: allow the account WRITE and DESCRIBE on the topics of the sink",
+                config.brokers.join(", ")
+            )))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn make(admin: &Admin, topics: &[&str], create: Create, config: &Config) -> Result<(), SinkError> {
+    let failed = |reason: String| {
+        SinkError::Operator(format!(
+            "can't create the topics {} at {}: {reason}; create them, or allow the account CREATE",
+            topics.join(", "),
+            config.brokers.join(", ")
+        ))
+    };
+    let new: Vec<NewTopic<'_>> = topics
+        .iter()
+        .map(|topic| {
+            // Order between sources is asked for nowhere else.
+            let partitions = if *topic == config.topics.events { create.partitions } else { 1 };
+            NewTopic::new(topic, partitions, TopicReplication::Fixed(create.replication))
+        })
+        .collect();
+    let options = AdminOptions::new().operation_timeout(Some(ASK)).request_timeout(Some(ASK));
+    let results = Handle::current()
+        .block_on(admin.create_topics(&new, &options))
+        .map_err(|error| failed(error.to_string()))?;
+    for result in results {
+        match result {
+            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((_, code)) => return Err(failed(code.to_string())),
+        }
+    }
+    Ok(())
+}

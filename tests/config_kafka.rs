@@ -1,0 +1,69 @@
+//! `[sinks.NAME]` with `type = "kafka"`: what is refused, and with what words.
+#![cfg(feature = "kafka")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+#[path = "support/config.rs"]
+mod config;
+
+use config::{GOOD, Place};
+use cti_bridge::sink::{
+    config::Kind,
+    kafka::config::{Compression, Mechanism},
+};
+
+fn place(lines: &str) -> Place {
+    Place::new(&format!("{}\n{lines}\n[journal]\ndir = \"journal\"\n", GOOD.replace("\"nats\"", "\"kafka\"")))
+}
+
+#[test]
+fn the_least_there_can_be_is_the_contracts() {
+    let loaded = place("").good();
+    let Kind::Kafka(kafka) = &loaded.config.sinks["bus"].kind else { panic!("not Kafka") };
+    assert_eq!(kafka.brokers, ["127.0.0.1:9092"]);
+    assert_eq!(kafka.topics.events, "cti.events.v1");
+    assert_eq!(
+        (kafka.compression, kafka.tls.is_none(), kafka.sasl.is_none()),
+        (Compression::Lz4, true, true)
+    );
+    let loaded = place(
+        "brokers = [\"k1.example.org:9093\", \"[::1]:9093\"]\ntls = true\nsasl_mechanism = \"SCRAM-SHA-512\"\nusername = \"u\"\npassword = \"p\"",
+    )
+    .good();
+    let Kind::Kafka(kafka) = &loaded.config.sinks["bus"].kind else { panic!("not Kafka") };
+    assert_eq!(kafka.sasl.as_ref().unwrap().mechanism, Mechanism::ScramSha512);
+    assert!(!format!("{kafka:?}").contains("\"p\""));
+}
+
+#[test]
+fn each_mistake_is_named_with_what_to_write() {
+    for (lines, expected) in [
+        ("brokers = []", "brokers: is empty: write [\"host:9092\"]"),
+        ("brokers = [\"kafka1\"]", "brokers: holds what is no broker: write host:port"),
+        ("brokers = [\"u:planted@h:1\"]", "brokers: holds what is no broker: write host:port"),
+        (
+            "brokers = [\"k.example.org:9092\"]",
+            "k.example.org would be spoken to in the clear: set `tls = true`",
+        ),
+        ("topic = \"a b\"", "topic: is no topic: use 1 to 249 of A-Z a-z 0-9 . _ -"),
+        ("topic = \"cti.status.v1\"", "topic: is used for something else too"),
+        ("partitions = 0", "partitions: is out of range: write 1 to 1000"),
+        ("replication_factor = 11", "replication_factor: is out of range: write 1 to 10"),
+        ("max_message = \"1KiB\"", "max_message: is less than an event needs"),
+        ("compression = \"zip\"", "compression: can't be \"zip\": write \"none\" or \"lz4\" or \"snappy\""),
+        ("username = \"u\"", "username: needs a mechanism"),
+        ("sasl_mechanism = \"PLAIN\"", "sasl_mechanism: needs a user"),
+        ("sasl_mechanism = \"PLAIN\"\nusername = \"u\"", "username: has no password: set `password_file`"),
+        ("sasl_mechanism = \"plain\"", "sasl_mechanism: can't be \"plain\": write \"PLAIN\""),
+        ("adopt = \"x\"", "adopt: "),
+        ("cert_file = \"c.pem\"", "cert_file: needs its private key: set `key_file` too"),
+    ] {
+        let problems = place(lines).problems();
+        assert!(problems.iter().any(|problem| problem.contains(expected)), "{lines}: {problems:?}");
+        assert!(problems.iter().all(|problem| !problem.contains("planted")), "{problems:?}");
+    }
+    let warned = place("ca_file = \"ca.pem\"");
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap();
+    warned.file("ca.pem", &certificate.pem());
+    assert!(warned.good().warnings[0].contains("TLS is not used: set `tls = true`"));
+}

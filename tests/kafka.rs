@@ -1,0 +1,293 @@
+//! The Kafka sink against a real broker that is killed, refuses, and forgets.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![cfg(feature = "kafka")]
+
+#[path = "support/kafka.rs"]
+mod kafka;
+
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use cti_bridge::{
+    config::{Assignment, Flags, load_with},
+    event::{Notice, SourceId},
+    health::{Board, State},
+    journal::Journal,
+    route::{Plan, template::Template},
+    shutdown::Stop,
+    sink::{
+        Context, Driver, LaneEnd, Link as _, Options, Outcome, Sink as _, SinkError, Tail,
+        config::Kind,
+        kafka::{Kafka, config::Config},
+        verify::Checker,
+    },
+};
+use kafka::{Kafka as Broker, event};
+use serde_json::Value;
+use tokio::{sync::OnceCell, task::JoinHandle};
+
+/// Sources whose partitions of four differ.
+const SOURCES: [&str; 3] = ["a", "b", "c"];
+
+/// One broker for the tests that don't hurt it.
+async fn broker() -> &'static Broker {
+    static BROKER: OnceCell<Broker> = OnceCell::const_new();
+    BROKER.get_or_init(Broker::start).await
+}
+
+fn config(brokers: &str, topic: &str, settings: &[&str]) -> Box<Config> {
+    let source = ["url=http://127.0.0.1:1", "username=u", "password=p"].map(|set| format!("sources.a.{set}"));
+    let sink = [
+        "type=kafka".to_owned(),
+        format!("brokers=[\"{brokers}\"]"),
+        format!("topic={topic}"),
+        format!("status_topic={topic}.status"),
+        format!("dlq_topic={topic}.dlq"),
+    ];
+    let sink = sink.into_iter().chain(settings.iter().map(|set| (*set).to_owned()));
+    let set = source.into_iter().chain(sink.map(|set| format!("sinks.s.{set}")));
+    let set = set.chain(["journal.dir=unused".to_owned()]);
+    let set = set.map(|set| set.parse::<Assignment>().unwrap()).collect();
+    let config = load_with(&Flags { set, ..Flags::default() }, []).unwrap().config;
+    match &config.sinks["s"].kind {
+        Kind::Kafka(config) => config.clone(),
+        _ => panic!("not Kafka"),
+    }
+}
+
+/// A line of three sources, and the sink it goes to.
+struct Line {
+    context: Context,
+    config: Box<Config>,
+    sent: u64,
+}
+
+impl Line {
+    fn new(config: Box<Config>) -> Self {
+        let sources: Arc<[String]> = SOURCES.map(str::to_owned).into();
+        let sinks: Arc<[String]> = Arc::new(["sink".to_owned()]);
+        let context = Context {
+            instance: "test".into(),
+            journal: Journal::memory(64 << 20, &sources, &sinks),
+            sources,
+            sinks,
+            board: Board::default(),
+            stop: Stop::default(),
+            limit: None,
+            retain: Duration::from_mins(15),
+            opened: tokio::sync::watch::Sender::new(0),
+        };
+        Self { context, config, sent: 0 }
+    }
+
+    fn sink(&self) -> Kafka {
+        Kafka::new(&self.config, Arc::clone(&self.context.sources))
+    }
+
+    fn append(&mut self, count: u64, padding: usize) {
+        for number in self.sent..self.sent + count {
+            let source = SourceId(u16::try_from(number % 3).unwrap());
+            let reason = format!("{number} {}", "x".repeat(padding));
+            let notice =
+                Notice::AuthFailed { reason, operator: false, failures: 1, slow: false, retry_in: 5 };
+            self.context.journal.notice(source, &notice);
+        }
+        self.sent += count;
+    }
+
+    fn run(&self, options: Options) -> JoinHandle<Outcome> {
+        let journal = self.context.journal.id();
+        let plan = Plan::new(journal, Arc::clone(&self.context.sources), Template::default());
+        let backoff =
+            cti_bridge::retry::Range { from: Duration::from_millis(5), to: Duration::from_millis(100) };
+        let options = Options { heartbeat: None, backoff, ..options };
+        tokio::spawn(Driver::new(&self.context, 0, plan, options).run(self.sink()))
+    }
+
+    /// Delivers all that is there.
+    async fn drain(&mut self) {
+        let running = self.run(Options::default());
+        self.context.stop.drain();
+        assert_eq!(running.await.unwrap(), Outcome::Drained);
+        self.context.stop = Stop::default();
+    }
+
+    async fn tells(&self, text: &str) -> State {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let state = self.context.board.snapshot().remove("sink/sink").map(|health| health.state);
+            if let Some(State::Failing { reason }) = &state
+                && reason.contains(text)
+            {
+                return state.unwrap();
+            }
+            assert!(Instant::now() < deadline, "never said {text:?}, but {state:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+fn number(event: &Value) -> u64 {
+    event["data"]["reason"].as_str().unwrap().split(' ').next().unwrap().parse().unwrap()
+}
+
+/// The events of all partitions, each partition in its order.
+fn stored(broker: &Broker, topic: &str, partitions: i32) -> Vec<Vec<Value>> {
+    let read = |partition| broker.records(topic, partition, 0).iter().map(event).collect();
+    tokio::task::block_in_place(|| (0..partitions).map(read).collect())
+}
+
+/// Nothing is missing, and what comes first comes in order; how many came again.
+fn whole(partitions: &[Vec<Value>], count: u64) -> usize {
+    let (mut seen, mut again) = (HashSet::new(), 0);
+    for partition in partitions {
+        let mut last = std::collections::HashMap::new();
+        for event in partition {
+            let id = event["id"].as_str().unwrap().to_owned() + event["source"].as_str().unwrap();
+            if !seen.insert(id) {
+                again += 1;
+                continue;
+            }
+            let before = last.insert(event["source"].to_string(), number(event));
+            assert!(before.is_none_or(|before| before < number(event)), "{event}");
+        }
+    }
+    assert_eq!(seen.len() as u64, count);
+    again
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sources_have_a_partition_each_and_a_new_producer_goes_on_right_after_every_end() {
+    let broker = broker().await;
+    let mut line = Line::new(config(&broker.address(), "spread", &["partitions=4"]));
+    line.append(300, 0);
+    line.drain().await;
+    line.append(300, 0);
+    line.drain().await;
+    let (link, tail) = line.sink().open().await.unwrap();
+    link.close().await;
+    let Tail::Lanes(ends) = tail else { panic!("{tail:?}") };
+    assert!(ends.iter().all(|LaneEnd { newest, .. }| newest.is_some()));
+    let stored = stored(broker, "spread", 4);
+    assert_eq!(whole(&stored, 600), 0);
+    assert!(stored.iter().filter(|partition| !partition.is_empty()).count() > 1, "all in one partition");
+    for partition in &stored {
+        for event in partition {
+            assert_eq!(
+                event["partitionkey"],
+                format!("{}/auth.failed", &event["source"].as_str().unwrap()[5..])
+            );
+        }
+    }
+    // As verify sees it.
+    let mut checker = Checker::new(None);
+    line.sink().read_back(|held| checker.take(held)).await.unwrap();
+    assert_eq!((checker.events, checker.finish()), (600, vec![]));
+}
+
+/// The cursor knows nothing of what was delivered, as after a crash: the ends of the partitions do.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_partitions_have_is_not_sent_again() {
+    let broker = broker().await;
+    let mut line = Line::new(config(&broker.address(), "again", &["partitions=4"]));
+    line.append(999, 0);
+    // Stopped at once, in the middle: what was not acknowledged may be there or not.
+    for _ in 0..5 {
+        let running = line.run(Options { window: 64, batch: 16, ..Options::default() });
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let before = line.context.journal.ledger(0, SourceId(0)).0.published;
+        while line.context.journal.ledger(0, SourceId(0)).0.published < before + 20 {
+            assert!(Instant::now() < deadline, "nothing is delivered");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        running.abort();
+        let _ = running.await;
+    }
+    line.drain().await;
+    let again = whole(&stored(broker, "again", 4), 999);
+    assert!(again <= 5 * 64, "{again} came again, more than ever was in flight");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_is_killed_costs_nothing() {
+    let mut broker = Broker::start().await;
+    let mut line = Line::new(config(&broker.address(), "killed", &[]));
+    line.append(500, 0);
+    let running = line.run(Options { deadline: Duration::from_mins(1), ..Options::default() });
+    for round in 0..2 {
+        let deadline = Instant::now() + Duration::from_mins(1);
+        while line.context.journal.ledger(0, SourceId(0)).1 > 0 {
+            assert!(Instant::now() < deadline, "round {round}: nothing is delivered");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        broker.kill();
+        line.append(500, 0);
+        broker.up().await;
+        line.append(500, 0);
+    }
+    line.context.stop.drain();
+    assert_eq!(running.await.unwrap(), Outcome::Drained);
+    let again = whole(&stored(&broker, "killed", 1), 2_500);
+    assert_eq!(again, 0, "the producer lived through it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_the_topic_does_not_take_becomes_a_dead_letter_and_the_line_goes_on() {
+    let broker = broker().await;
+    broker.topic("small", 1, &[("max.message.bytes", "20000")]).await;
+    let mut line = Line::new(config(&broker.address(), "small", &["compression=none"]));
+    line.append(50, 0);
+    line.append(1, 40_000);
+    line.append(50, 0);
+    line.drain().await;
+    let events = stored(broker, "small", 1);
+    let numbers: Vec<u64> =
+        events[0].iter().filter(|event| event["type"] == "cti.bridge.auth.failed.v1").map(number).collect();
+    assert_eq!(numbers, (0..50).chain(51..101).collect::<Vec<_>>());
+    let told = events[0].iter().find(|event| event["type"] == "cti.bridge.deadlettered.v1").unwrap();
+    assert!(
+        told["data"]["reason"].as_str().unwrap().contains("raise `max.message.bytes` of small"),
+        "{told}"
+    );
+    let letters = stored(broker, "small.dlq", 1);
+    assert_eq!(letters[0].len(), 1);
+    assert_eq!(letters[0][0]["type"], "cti.bridge.deadletter.v1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_journals_topic_a_strangers_and_a_missing_one_are_refused() {
+    let broker = broker().await;
+    let refused = |line: &Line| {
+        let sink = line.sink();
+        async move { sink.open().await.map(|_| ()).unwrap_err() }
+    };
+    let absent = Line::new(config(&broker.address(), "absent", &["create_topics=false"]));
+    let error = refused(&absent).await;
+    assert!(matches!(error, SinkError::Operator(_)), "{error:?}");
+    assert!(
+        error
+            .to_string()
+            .contains("create absent, absent.status and absent.dlq, or set `create_topics = true`"),
+        "{error}"
+    );
+
+    let mut first = Line::new(config(&broker.address(), "taken", &[]));
+    first.append(3, 0);
+    first.drain().await;
+    let second = Line::new(config(&broker.address(), "taken", &[]));
+    let running = second.run(Options::default());
+    second.tells("was last written by the journal").await;
+    running.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_is_away_is_named_with_what_to_do() {
+    let port = kafka::free_port();
+    let line = Line::new(config(&format!("127.0.0.1:{port}"), "away", &[]));
+    let running = line.run(Options::default());
+    line.tells("Connection refused; check `brokers`, the network and whether the cluster is up").await;
+    running.abort();
+}

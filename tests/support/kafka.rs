@@ -1,0 +1,203 @@
+//! A real Kafka broker of the test's own: one node, which is its own controller.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::{
+    fs::{self, File},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    ClientConfig, Offset, TopicPartitionList,
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
+    consumer::{BaseConsumer, Consumer as _},
+    message::{Headers as _, Message as _, OwnedMessage},
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A broker on loopback; it ends with the value.
+pub(crate) struct Kafka {
+    child: Option<Child>,
+    port: u16,
+    dir: TempDir,
+}
+
+/// A busy machine takes this long, after a kill above all: the old incarnation has to time out.
+const START: Duration = Duration::from_secs(90);
+
+fn jars() -> PathBuf {
+    let path = std::env::var_os("KAFKA_DIST").map(PathBuf::from);
+    path.expect("KAFKA_DIST names no Kafka: run tests/run, which fetches one")
+}
+
+pub(crate) fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl Kafka {
+    /// A plain broker.
+    pub(crate) async fn start() -> Self {
+        Self::start_with("", &[], &[]).await
+    }
+
+    /// With more properties, more listeners (`NAME://host:port`, each with its protocol), and users.
+    pub(crate) async fn start_with(more: &str, listeners: &[(&str, &str)], scram: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (port, controller) = (free_port(), free_port());
+        let (mut urls, mut protocols) = (String::new(), String::new());
+        for (url, protocol) in listeners {
+            let name = url.split("://").next().unwrap();
+            urls.extend([",", url]);
+            protocols.extend([",", name, ":", protocol]);
+        }
+        let properties = format!(
+            "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@127.0.0.1:{controller}\n\
+             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{urls}\n\
+             advertised.listeners=PLAINTEXT://127.0.0.1:{port}{urls}\n\
+             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}\n\
+             controller.listener.names=CONTROLLER\ninter.broker.listener.name=PLAINTEXT\nlog.dirs=data\n\
+             offsets.topic.replication.factor=1\noffsets.topic.num.partitions=1\n\
+             transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\ntransaction.state.log.num.partitions=1\n\
+             share.coordinator.state.topic.replication.factor=1\nshare.coordinator.state.topic.min.isr=1\n\
+             group.initial.rebalance.delay.ms=0\nbroker.session.timeout.ms=3000\nbroker.heartbeat.interval.ms=500\n\
+             auto.create.topics.enable=false\nnum.partitions=1\n{more}\n",
+        );
+        fs::write(dir.path().join("server.properties"), properties).unwrap();
+        let mut kafka = Self { child: None, port, dir };
+        kafka.format(scram);
+        kafka.up().await;
+        kafka
+    }
+
+    fn java(&self) -> Command {
+        let jars = jars();
+        let mut command = Command::new("java");
+        command
+            .current_dir(self.dir.path())
+            .args(["-Xms256m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
+            .arg(format!("-Dlog4j2.configurationFile={}", jars.join("log4j2.properties").display()))
+            .arg("-cp")
+            .arg(format!("{}/*", jars.join("lib").display()))
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn format(&self, scram: &[&str]) {
+        let log = File::create(self.dir.path().join("format.log")).unwrap();
+        let status = self
+            .java()
+            .args([
+                "kafka.tools.StorageTool",
+                "format",
+                "-t",
+                "4L6g3nShT-eMCtK--X86sw",
+                "-c",
+                "server.properties",
+            ])
+            .args(scram.iter().flat_map(|user| ["--add-scram", user]))
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .status()
+            .unwrap();
+        assert!(status.success(), "{}", fs::read_to_string(self.dir.path().join("format.log")).unwrap());
+    }
+
+    /// Starts it again, on the same port.
+    pub(crate) async fn up(&mut self) {
+        let path = self.dir.path().join("kafka.log");
+        let log = File::create(&path).unwrap();
+        let mut command = self.java();
+        command.args(["kafka.Kafka", "server.properties"]);
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        self.child = Some(command.spawn().unwrap());
+        let deadline = Instant::now() + START;
+        loop {
+            let said = fs::read_to_string(&path).unwrap_or_default();
+            if said.contains("Kafka Server started") {
+                return;
+            }
+            let ended = self.child.as_mut().unwrap().try_wait().unwrap();
+            let last = said.lines().rev().take(20).collect::<Vec<_>>();
+            assert!(ended.is_none() && Instant::now() < deadline, "Kafka does not start: {last:?}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// `host:port`.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    fn settings(&self) -> ClientConfig {
+        let mut settings = ClientConfig::new();
+        settings.set("bootstrap.servers", self.address());
+        settings
+    }
+
+    /// Makes a topic with these settings.
+    pub(crate) async fn topic(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
+        let admin: AdminClient<DefaultClientContext> = self.settings().create().unwrap();
+        let topic = settings
+            .iter()
+            .fold(NewTopic::new(name, partitions, TopicReplication::Fixed(1)), |topic, (key, value)| {
+                topic.set(key, value)
+            });
+        let made = admin.create_topics(&[topic], &AdminOptions::new()).await.unwrap();
+        made.into_iter().next().unwrap().unwrap();
+    }
+
+    /// Everything a topic's partition holds from an offset on.
+    pub(crate) fn records(&self, topic: &str, partition: i32, from: i64) -> Vec<OwnedMessage> {
+        let mut settings = self.settings();
+        settings.set("group.id", "test").set("enable.auto.commit", "false").set("fetch.wait.max.ms", "20");
+        let consumer: BaseConsumer = settings.create().unwrap();
+        let Ok((low, high)) = consumer.fetch_watermarks(topic, partition, Duration::from_secs(10)) else {
+            return Vec::new();
+        };
+        let mut records = Vec::new();
+        if high <= low.max(from) {
+            return records;
+        }
+        let mut place = TopicPartitionList::new();
+        place.add_partition_offset(topic, partition, Offset::Offset(low.max(from))).unwrap();
+        consumer.assign(&place).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while records.last().is_none_or(|last: &OwnedMessage| last.offset() + 1 < high) {
+            assert!(Instant::now() < deadline, "{topic} can't be read");
+            if let Some(Ok(message)) = consumer.poll(Duration::from_millis(200)) {
+                records.push(message.detach());
+            }
+        }
+        records
+    }
+}
+
+/// A record in the form of structured mode.
+pub(crate) fn event(record: &OwnedMessage) -> Value {
+    let mut event: serde_json::Map<String, Value> = serde_json::Map::new();
+    for header in record.headers().unwrap().iter() {
+        let name = if header.key == "content-type" { "datacontenttype" } else { header.key };
+        let value = String::from_utf8(header.value.unwrap().to_vec()).unwrap();
+        event.insert(name.trim_start_matches("ce_").to_owned(), value.into());
+    }
+    event.insert("data".to_owned(), serde_json::from_slice(record.payload().unwrap()).unwrap());
+    Value::Object(event)
+}
+
+impl Drop for Kafka {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
