@@ -212,6 +212,26 @@ async fn what_the_partitions_have_is_not_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_replay_goes_beside_the_lanes_and_holds_everything() {
+    let broker = broker().await;
+    let settings = ["replay_topic=replayed.again"];
+    let mut line = Line::new(config(&broker.address(), "replayed", &settings));
+    line.append(60, 0);
+    line.drain().await;
+    let kind = Kind::Kafka(config(&broker.address(), "replayed", &settings));
+    let sink = cti_bridge::sink::config::Config { heartbeat: None, adopt: None, kind };
+    // A journal of its own, as the command has.
+    let mut again = Line::new(config(&broker.address(), "replayed", &settings));
+    again.append(60, 0);
+    let outcome = cti_bridge::sink::replay(again.context.journal.clone(), "sink", &sink).await;
+    assert_eq!(outcome, Outcome::Drained);
+    let replayed = stored(broker, "replayed.again", 1);
+    assert_eq!(whole(&replayed, 60), 0);
+    assert!(replayed[0].iter().all(|event| event.get("ctiprev").is_none()));
+    assert_eq!(whole(&stored(broker, "replayed", 1), 60), 0, "nothing went to the live topic");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_is_killed_costs_nothing() {
     let mut broker = Broker::start().await;
     let mut line = Line::new(config(&broker.address(), "killed", &[]));
@@ -268,9 +288,7 @@ async fn another_journals_topic_a_strangers_and_a_missing_one_are_refused() {
     let error = refused(&absent).await;
     assert!(matches!(error, SinkError::Operator(_)), "{error:?}");
     assert!(
-        error
-            .to_string()
-            .contains("create absent, absent.status and absent.dlq, or set `create_topics = true`"),
+        error.to_string().contains("create absent, absent.status, absent.dlq, or set `create_topics = true`"),
         "{error}"
     );
 

@@ -219,7 +219,8 @@ pub async fn replay(journal: Journal, name: &str, config: &config::Config) -> Ou
         config::Kind::Nats(nats) => driver(nats.subject.clone()).run(nats::Nats::new(nats)).await,
         #[cfg(feature = "kafka")]
         config::Kind::Kafka(kafka) => {
-            driver(Template::default()).run(kafka::Kafka::new(kafka, Arc::clone(&context.sources))).await
+            let kafka = kafka::Kafka::new(kafka, Arc::clone(&context.sources));
+            driver(Template::default()).run(kafka.for_replay()).await
         }
         config::Kind::Stdout(stdout) => driver(Template::default()).run(stdout::Stdout::new(stdout)).await,
     }

@@ -42,6 +42,8 @@ use crate::sink::{Sink, SinkError, Tail, verify::Held};
 pub struct Kafka {
     config: Arc<Config>,
     sources: Arc<[String]>,
+    /// It writes beside the lanes.
+    replays: bool,
     /// A batch was refused, and nobody knows for which of its messages.
     singly: Arc<AtomicBool>,
 }
@@ -49,7 +51,13 @@ pub struct Kafka {
 impl Kafka {
     /// A sink for the events of these sources.
     pub fn new(config: &Config, sources: Arc<[String]>) -> Self {
-        Self { config: Arc::new(config.clone()), sources, singly: Arc::default() }
+        Self { config: Arc::new(config.clone()), sources, replays: false, singly: Arc::default() }
+    }
+
+    /// The same for a replay: what the lanes have is no concern of it.
+    #[must_use]
+    pub fn for_replay(self) -> Self {
+        Self { replays: true, ..self }
     }
 
     /// Calls `each` with every event of our partitions, each partition in its order.
@@ -90,20 +98,21 @@ impl Sink for Kafka {
         let said = cause.clone();
         let context = move || Context { cause: said.clone(), reports: Some(reporter.clone()) };
         let (config, sources, told) = (Arc::clone(&self.config), Arc::clone(&self.sources), cause.clone());
-        let singly = self.singly.load(Ordering::Relaxed);
+        let (singly, replays) = (self.singly.load(Ordering::Relaxed), self.replays);
         let (producer, partitions, batches, tail) = blocking(move || {
             let mut batches = if singly { Batches::Single } else { Batches::Unknown };
             // It alone tells why there is no answer; the administrator's client keeps that to itself.
             let mut producer = produce(&config, batches, context())?;
             let admin = topics::admin(&told, &config)?;
-            let partitions = topics::prepare(producer.client(), &admin, &told, &config)?;
+            let partitions = topics::prepare(producer.client(), &admin, &told, (&config, replays))?;
             if let Some(bytes) = topics::largest(&admin, &config)? {
                 if singly || bytes < client::BATCH {
                     producer = produce(&config, Batches::Within(bytes), context())?;
                 }
                 batches = Batches::Within(bytes);
             }
-            let tail = tail::read(&told, &config, &sources, partitions)?;
+            let tail =
+                if replays { Tail::Unknown } else { tail::read(&told, &config, &sources, partitions)? };
             Ok((Arc::new(producer), partitions, batches, tail))
         })
         .await?;

@@ -73,7 +73,11 @@ impl Probe {
             let Some(partitions) =
                 topics::partitions(producer.client(), &cause, &config, &config.topics.events)?
             else {
-                return if config.create.is_some() { Ok(None) } else { Err(topics::missing(&config)) };
+                return if config.create.is_some() {
+                    Ok(None)
+                } else {
+                    Err(topics::missing(&[&config.topics.events], &config))
+                };
             };
             let partitions = partitions.count;
             let warnings = topics::findings(&admin, &config)?;

@@ -36,7 +36,7 @@ impl Kafka {
         let context = Context { cause: cause.clone(), reports: None };
         let producer = super::produce(config, Batches::Unknown, context)?;
         let found = topics::partitions(producer.client(), &cause, config, topic)?;
-        let partitions = found.ok_or_else(|| topics::missing(config))?.count;
+        let partitions = found.ok_or_else(|| topics::missing(&[topic], config))?.count;
         let ours: BTreeSet<i32> = self.sources.iter().map(|source| partition(source, partitions)).collect();
         let failed = |what: &str| cause.error(&format!("can't read {what} of {topic}"), config);
         let consumer = consumer(&cause, config)?;

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 
 use super::{
     client::{Cause, Context, settings},
-    config::{Config, Create, Topics},
+    config::{Config, Create},
 };
 use crate::sink::SinkError;
 
@@ -22,15 +22,18 @@ pub(super) const ASK: Duration = Duration::from_secs(3);
 const SETTLE: Duration = Duration::from_secs(4);
 pub(super) const LOOK: Duration = Duration::from_millis(50);
 
-/// How many partitions the topic of events has. Creates what is missing if it may.
+/// How many partitions the topic of events has, or that of replays. Creates what is missing if it may.
 pub(super) fn prepare(
     client: &Client<Context>,
     admin: &Admin,
     cause: &Cause,
-    config: &Config,
+    (config, replays): (&Config, bool),
 ) -> Result<i32, SinkError> {
     let topics = &config.topics;
-    let all = [&topics.events, &topics.status, &topics.dead_letters];
+    let live = [&topics.events, &topics.status, &topics.dead_letters];
+    let beside = [&topics.replay];
+    let all = if replays { &beside[..] } else { &live[..] };
+    let first = all[0];
     let mut missing = Vec::new();
     for topic in all {
         if partitions(client, cause, config, topic)?.is_none() {
@@ -39,34 +42,32 @@ pub(super) fn prepare(
     }
     if !missing.is_empty() {
         let Some(create) = config.create else {
-            return Err(self::missing(config));
+            return Err(self::missing(&missing, config));
         };
         make(admin, &missing, create, config)?;
     }
     let deadline = Instant::now() + SETTLE;
     loop {
-        match partitions(client, cause, config, &topics.events)? {
+        match partitions(client, cause, config, first)? {
             Some(Partitions { count, led: true }) => return Ok(count),
             _ if Instant::now() < deadline => {}
             Some(_) => {
-                return Err(
-                    cause.error(&format!("{} has partitions without a leader", topics.events), config)
-                );
+                return Err(cause.error(&format!("{first} has partitions without a leader"), config));
             }
             None => {
-                return Err(SinkError::Again(format!("the new topic {} is not there yet", topics.events)));
+                return Err(SinkError::Again(format!("the new topic {first} is not there yet")));
             }
         }
         std::thread::sleep(LOOK);
     }
 }
 
-/// There is no topic, and none may be made.
-pub(super) fn missing(config: &Config) -> SinkError {
-    let Topics { events, status, dead_letters, .. } = &config.topics;
+/// There are no such topics, and none may be made.
+pub(super) fn missing(topics: &[&str], config: &Config) -> SinkError {
     SinkError::Operator(format!(
-        "{} lacks topics: create {events}, {status} and {dead_letters}, or set `create_topics = true`",
-        config.brokers.join(", ")
+        "{} lacks topics: create {}, or set `create_topics = true`",
+        config.brokers.join(", "),
+        topics.join(", ")
     ))
 }
 
