@@ -19,8 +19,9 @@ use rdkafka::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A broker on loopback; it ends with the value.
+/// A broker on loopback; it ends with the value, and with this process where the value is never dropped.
 pub(crate) struct Kafka {
+    /// A shell that waits for the end of its input.
     child: Option<Child>,
     port: u16,
     dir: TempDir,
@@ -110,8 +111,11 @@ impl Kafka {
     pub(crate) async fn up(&mut self) {
         let path = self.dir.path().join("kafka.log");
         let log = File::create(&path).unwrap();
-        let mut command = self.java();
-        command.args(["kafka.Kafka", "server.properties"]);
+        let java = self.java();
+        let mut command = Command::new("sh");
+        command.current_dir(self.dir.path()).stdin(Stdio::piped());
+        command.args(["-c", "\"$@\" </dev/null & echo $! >pid; cat >/dev/null; kill -9 $(cat pid)", "sh"]);
+        command.arg(java.get_program()).args(java.get_args()).args(["kafka.Kafka", "server.properties"]);
         command.stdout(log.try_clone().unwrap()).stderr(log);
         self.child = Some(command.spawn().unwrap());
         let deadline = Instant::now() + START;
@@ -130,7 +134,7 @@ impl Kafka {
     /// `kill -9`.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
+            drop(child.stdin.take());
             let _ = child.wait();
         }
     }

@@ -113,6 +113,11 @@ impl Cause {
         }
     }
 
+    /// What was said is mended.
+    pub(super) fn clear(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// With the remedy; `what` failed at `brokers`.
     pub(super) fn error(&self, what: &str, config: &Config) -> SinkError {
         let brokers = config.brokers.join(", ");

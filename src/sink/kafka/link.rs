@@ -112,15 +112,21 @@ impl Publisher {
     /// Takes a delivery report in.
     fn take(&mut self, (number, outcome): Report) -> Result<(), SinkError> {
         use RDKafkaErrorCode as C;
-        let topic = &self.config.topics.events;
+        let topics = &self.config.topics;
+        // Heartbeats and dead letters have no number.
+        let topic = match number {
+            0 => format!("{} or {}", topics.status, topics.dead_letters),
+            _ => topics.events.clone(),
+        };
         let code = match outcome {
             Ok(()) => {
+                self.cause.clear();
                 self.flight.set(number, Slot::Stored);
                 return Ok(());
             }
             Err(code) => code,
         };
-        if let (C::MessageSizeTooLarge, Some(singly)) = (code, &self.singly) {
+        if let (C::MessageSizeTooLarge, Some(singly), 1..) = (code, &self.singly, number) {
             singly.store(true, Ordering::Relaxed);
             return Err(SinkError::Again(format!(
                 "{topic} does not take a batch for its size: messages are sent one by one now, which is slow; allow the account \
@@ -141,7 +147,7 @@ impl Publisher {
         let brokers = self.config.brokers.join(", ");
         Err(match code {
             C::TopicAuthorizationFailed | C::ClusterAuthorizationFailed => SinkError::Operator(format!(
-                "{brokers} does not let us write to {topic}: allow the account WRITE (and DESCRIBE) on the topics of the sink"
+                "{brokers} does not let us write to {topic}: allow the account WRITE and DESCRIBE on the topics of the sink, and READ on that of events"
             )),
             C::UnknownTopicOrPartition | C::UnknownTopic | C::UnknownPartition => {
                 SinkError::Operator(format!(

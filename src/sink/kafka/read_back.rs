@@ -8,6 +8,7 @@ use std::{
 use rdkafka::{
     Offset, TopicPartitionList,
     consumer::Consumer as _,
+    error::RDKafkaErrorCode,
     message::{BorrowedMessage, Message as _},
     producer::Producer as _,
 };
@@ -17,7 +18,7 @@ use super::{
     Kafka,
     client::{Batches, Cause, Context},
     message::partition,
-    tail::{bounds, consumer, header, stored_of},
+    tail::{bounds, consumer, header, stored_of, unread},
     topics,
 };
 use crate::{
@@ -52,11 +53,17 @@ impl Kafka {
                 .map_err(|_| failed("the records"))?;
             let mut heard = Instant::now();
             loop {
-                let Some(Ok(message)) = consumer.poll(Duration::from_millis(200)) else {
-                    if heard.elapsed() > SILENCE {
+                let message = match consumer.poll(Duration::from_millis(200)) {
+                    Some(Ok(message)) => message,
+                    Some(Err(error))
+                        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::TopicAuthorizationFailed) =>
+                    {
+                        return Err(unread(topic, config));
+                    }
+                    Some(Err(_)) | None if heard.elapsed() > SILENCE => {
                         return Err(failed("on: nothing came for 30 s, and there is more"));
                     }
-                    continue;
+                    Some(Err(_)) | None => continue,
                 };
                 heard = Instant::now();
                 if let Some(held) = held(&message) {

@@ -8,7 +8,7 @@ use std::{
 use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
-    error::KafkaError,
+    error::{KafkaError, RDKafkaErrorCode},
     message::{BorrowedMessage, Headers as _, Message as _},
 };
 use serde::Deserialize;
@@ -93,7 +93,15 @@ fn newest(
     consumer.assign(&place).ok()?;
     let deadline = Instant::now() + ASK;
     while Instant::now() < deadline {
-        let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) else { continue };
+        let message = match consumer.poll(Duration::from_millis(100)) {
+            Some(Ok(message)) => message,
+            Some(Err(error))
+                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::TopicAuthorizationFailed) =>
+            {
+                return Some(Err(unread(topic, config)));
+            }
+            Some(Err(_)) | None => continue,
+        };
         if message.partition() != partition || message.offset() != offset {
             continue;
         }
@@ -106,6 +114,14 @@ fn newest(
         }));
     }
     None
+}
+
+/// The end of our partitions is read before anything is written.
+pub(super) fn unread(topic: &str, config: &Config) -> SinkError {
+    SinkError::Operator(format!(
+        "{} does not let us read {topic}, whose end tells where to go on: allow the account READ on it",
+        config.brokers.join(", ")
+    ))
 }
 
 /// Whose record it is: by its headers, or by its body in structured mode.

@@ -148,7 +148,7 @@ pub(super) fn partitions(
             if RDKafkaErrorCode::from(error) == RDKafkaErrorCode::TopicAuthorizationFailed =>
         {
             Err(SinkError::Operator(format!(
-                "{} does not let us see the topic {topic}: allow the account WRITE and DESCRIBE on the topics of the sink",
+                "{} does not let us see the topic {topic}: allow the account WRITE and DESCRIBE on the topics of the sink, and READ on that of events",
                 config.brokers.join(", ")
             )))
         }
