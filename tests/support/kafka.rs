@@ -109,8 +109,30 @@ impl Kafka {
 
     /// Starts it again, on the same port.
     pub(crate) async fn up(&mut self) {
-        let path = self.dir.path().join("kafka.log");
-        let log = File::create(&path).unwrap();
+        let deadline = Instant::now() + START;
+        self.spawn();
+        loop {
+            let said = fs::read_to_string(self.log()).unwrap_or_default();
+            if said.contains("Kafka Server started") {
+                return;
+            }
+            let last = said.lines().rev().take(20).collect::<Vec<_>>();
+            assert!(Instant::now() < deadline, "Kafka does not start: {last:?}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            // Somebody's connection may go out from the port at this moment.
+            if said.contains("Address already in use") {
+                self.kill();
+                self.spawn();
+            }
+        }
+    }
+
+    fn log(&self) -> PathBuf {
+        self.dir.path().join("kafka.log")
+    }
+
+    fn spawn(&mut self) {
+        let log = File::create(self.log()).unwrap();
         let java = self.java();
         let mut command = Command::new("sh");
         command.current_dir(self.dir.path()).stdin(Stdio::piped());
@@ -118,17 +140,6 @@ impl Kafka {
         command.arg(java.get_program()).args(java.get_args()).args(["kafka.Kafka", "server.properties"]);
         command.stdout(log.try_clone().unwrap()).stderr(log);
         self.child = Some(command.spawn().unwrap());
-        let deadline = Instant::now() + START;
-        loop {
-            let said = fs::read_to_string(&path).unwrap_or_default();
-            if said.contains("Kafka Server started") {
-                return;
-            }
-            let ended = self.child.as_mut().unwrap().try_wait().unwrap();
-            let last = said.lines().rev().take(20).collect::<Vec<_>>();
-            assert!(ended.is_none() && Instant::now() < deadline, "Kafka does not start: {last:?}");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
     }
 
     /// `kill -9`.

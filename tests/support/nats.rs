@@ -7,6 +7,7 @@ use std::{
 };
 
 use tempfile::TempDir;
+use tokio::io::AsyncReadExt as _;
 
 /// A server on loopback; it ends with the value.
 pub(crate) struct Nats {
@@ -32,17 +33,31 @@ impl Nats {
     /// Starts one whose files can't grow beyond so many blocks: the disk is full for it.
     pub(crate) async fn start_with(extra: &str, largest: Option<u32>) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let config = dir.path().join("nats.conf");
         let extra = extra.replace("$DIR", dir.path().to_str().unwrap());
-        std::fs::write(&config, format!("listen: \"127.0.0.1:{port}\"\n{extra}\n")).unwrap();
-        let mut nats = Self { child: None, port, config, dir, largest };
-        nats.up().await;
+        let mut nats = Self { child: None, port: 0, config, dir, largest };
+        for attempt in 1.. {
+            nats.port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let port = nats.port;
+            std::fs::write(&nats.config, format!("listen: \"127.0.0.1:{port}\"\n{extra}\n")).unwrap();
+            if nats.listens().await {
+                return nats;
+            }
+            // Another took the port meanwhile.
+            assert!(attempt < 5, "nats-server does not start");
+            nats.kill();
+        }
         nats
     }
 
     /// Starts it again, on the same port.
+    #[allow(dead_code, reason = "not every test restarts a server")]
     pub(crate) async fn up(&mut self) {
+        assert!(self.listens().await, "nats-server does not start");
+    }
+
+    /// Starts it; whether it, and nobody else, answers on its port.
+    async fn listens(&mut self) -> bool {
         let mut command = match self.largest {
             None => Command::new(program()),
             Some(blocks) => {
@@ -56,10 +71,23 @@ impl Nats {
         command.arg("-c").arg(&self.config).stdout(Stdio::null()).stderr(Stdio::null());
         self.child = Some(command.spawn().unwrap());
         let deadline = std::time::Instant::now() + Duration::from_secs(20);
-        while tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.is_err() {
-            assert!(std::time::Instant::now() < deadline, "nats-server does not listen");
+        while std::time::Instant::now() < deadline {
+            if self.child.as_mut().unwrap().try_wait().unwrap().is_some() {
+                return false;
+            }
+            if let Ok(mut stream) = tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await {
+                let mut greeting = [0; 4];
+                let greeted = stream.read_exact(&mut greeting);
+                // A server that wants TLS first says nothing.
+                match tokio::time::timeout(Duration::from_secs(1), greeted).await {
+                    Ok(Ok(_)) => return &greeting == b"INFO",
+                    Ok(Err(_)) => {}
+                    Err(_) => return self.child.as_mut().unwrap().try_wait().unwrap().is_none(),
+                }
+            }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        false
     }
 
     /// Kill -9.
