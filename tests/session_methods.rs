@@ -6,20 +6,26 @@ mod scene;
 #[path = "support/simulator.rs"]
 mod simulator;
 
-use cti_bridge::event::EndReason;
+use cti_bridge::{event::EndReason, simulator::Simulator};
 use scene::{Scene, Source, scene};
 use simulator::{get, persistent, start, token};
 
-fn count(pbx: &cti_bridge::simulator::Simulator, path: &str) -> usize {
+fn count(pbx: &Simulator, path: &str) -> usize {
     pbx.seen().iter().filter(|seen| seen.path == path).count()
 }
 
-#[tokio::test]
-async fn a_persistent_token_opens_sessions_without_any_login() {
+/// A session that was opened with a persistent token, and the token.
+async fn with_token() -> (Simulator, Source, String) {
     let pbx = start().await;
     let token = persistent(&pbx).await;
     let mut source = Source::start(pbx.url().as_str(), None, &["auth=token", &format!("token={token}")]);
     source.live().await;
+    (pbx, source, token)
+}
+
+#[tokio::test]
+async fn a_persistent_token_opens_sessions_without_any_login() {
+    let (pbx, mut source, token) = with_token().await;
     pbx.emit("extenUpdate", r#"{"exten":"201"}"#);
     assert_eq!(source.says().await, "extenUpdate");
     pbx.cut();
@@ -34,10 +40,7 @@ async fn a_persistent_token_opens_sessions_without_any_login() {
 
 #[tokio::test]
 async fn a_token_that_is_withdrawn_is_the_operators() {
-    let pbx = start().await;
-    let token = persistent(&pbx).await;
-    let mut source = Source::start(pbx.url().as_str(), None, &["auth=token", &format!("token={token}")]);
-    source.live().await;
+    let (pbx, mut source, token) = with_token().await;
     pbx.revoke("bridge");
     pbx.cut();
     source.ended(EndReason::ConnectionClosed).await;
@@ -50,10 +53,7 @@ async fn a_token_that_is_withdrawn_is_the_operators() {
 
 #[tokio::test]
 async fn a_token_that_nothing_stands_behind_is_waited_for() {
-    let pbx = start().await;
-    let persistent = persistent(&pbx).await;
-    let mut source = Source::start(pbx.url().as_str(), None, &["auth=token", &format!("token={persistent}")]);
-    source.live().await;
+    let (pbx, mut source, _) = with_token().await;
     pbx.kill_sessions();
     pbx.cut();
     source.ended(EndReason::ConnectionClosed).await;

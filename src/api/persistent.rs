@@ -2,9 +2,10 @@
 //!
 //! The middleware keeps one per user and audience; a new one ends the old one. Older middlewares have no such routes.
 
-use reqwest::{Method, header::AUTHORIZATION};
+use reqwest::{Method, RequestBuilder, header::AUTHORIZATION};
 use secrecy::SecretString;
 use serde::Deserialize;
+use url::Url;
 
 use super::{
     authorization::Authorization,
@@ -32,10 +33,6 @@ impl Audience {
             Self::MobileApp => "mobile-app",
         }
     }
-
-    fn path(self) -> String {
-        format!("tokens/persistent/{}", self.word())
-    }
 }
 
 #[derive(Deserialize)]
@@ -55,11 +52,7 @@ impl Client {
         authorization: &Authorization,
         audience: Audience,
     ) -> Result<SecretString, ApiError> {
-        let (url, _, body) = self
-            .answer(Method::POST, &audience.path(), SMALL, |request| {
-                request.header(AUTHORIZATION, authorization)
-            })
-            .await?;
+        let (url, body) = self.persistent(Method::POST, authorization, audience).await?;
         let made: Made =
             serde_json::from_slice(&body).map_err(|_| unreadable(&url, "there is no token in it"))?;
         Ok(made.token)
@@ -71,11 +64,7 @@ impl Client {
         authorization: &Authorization,
         audience: Audience,
     ) -> Result<bool, ApiError> {
-        let (url, _, body) = self
-            .answer(Method::GET, &audience.path(), SMALL, |request| {
-                request.header(AUTHORIZATION, authorization)
-            })
-            .await?;
+        let (url, body) = self.persistent(Method::GET, authorization, audience).await?;
         let found: Exists = serde_json::from_slice(&body)
             .map_err(|_| unreadable(&url, "it does not say whether there is a token"))?;
         Ok(found.exists)
@@ -87,15 +76,22 @@ impl Client {
         authorization: &Authorization,
         audience: Audience,
     ) -> Result<(), ApiError> {
-        let ended = self
-            .answer(Method::DELETE, &audience.path(), SMALL, |request| {
-                request.header(AUTHORIZATION, authorization)
-            })
-            .await;
-        match ended {
+        match self.persistent(Method::DELETE, authorization, audience).await {
             // 204 is how this one route says yes.
             Ok(_) | Err(ApiError::Refused { status: 204, .. }) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    async fn persistent(
+        &self,
+        method: Method,
+        authorization: &Authorization,
+        audience: Audience,
+    ) -> Result<(Url, Vec<u8>), ApiError> {
+        let path = format!("tokens/persistent/{}", audience.word());
+        let request = |request: RequestBuilder| request.header(AUTHORIZATION, authorization);
+        let (url, _, body) = self.answer(method, &path, SMALL, request).await?;
+        Ok((url, body))
     }
 }

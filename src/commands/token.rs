@@ -11,16 +11,13 @@ use std::{
 
 use secrecy::ExposeSecret as _;
 
-use super::two_factor::{Desk, Failure};
+use super::two_factor::{Desk, Failure, ended};
 use crate::{
     api::{ApiError, Audience, Authorization},
-    app,
-    auth::Credentials,
     cli,
     config::Flags,
     exit::Exit,
     secret_file::SecretFile,
-    telemetry,
 };
 
 /// A persistent token for `auth = "token"`, so that no password lies on the disk
@@ -64,30 +61,16 @@ const LOGOUT: Duration = Duration::from_secs(5);
 /// Runs the command. Results go to `out`, what is wrong to `err`.
 pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let Some(config) = super::configuration(&args.flags, err)? else { return Ok(Exit::Config) };
-    let (name, source) = match super::one_source(&config, args.source.as_deref()) {
-        Ok(found) => found,
-        Err(problem) => {
-            writeln!(err, "{problem}")?;
-            return Ok(Exit::Usage);
-        }
-    };
-    let Credentials::Password { password, .. } = &source.credentials else {
-        writeln!(
-            err,
-            "sources.{name}: a persistent token is made with the password: add --set sources.{name}.auth=jwt --set \
+    let without = |name: &str| {
+        format!(
+            "a persistent token is made with the password: add --set sources.{name}.auth=jwt --set \
              sources.{name}.password_file=FILE (a file that you remove afterwards)"
-        )?;
-        return Ok(Exit::Usage);
+        )
     };
-    telemetry::start(&config.log);
-    let account = match app::account(source) {
-        Ok(account) => account,
-        Err(problem) => {
-            writeln!(err, "sources.{name}: {problem}")?;
-            return Ok(Exit::Config);
-        }
+    let desk = match Desk::open(&config, args.source.as_deref(), args.otp, without, err)? {
+        Ok(desk) => desk,
+        Err(exit) => return Ok(exit),
     };
-    let desk = Desk { name, source, password, account, ask: args.otp };
     let work = async {
         match &args.action {
             Action::Create { write, force } => {
@@ -97,11 +80,7 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
             Action::End => end(&desk, args.audience, out, err).await,
         }
     };
-    match cli::block_on(work) {
-        None => Ok(Exit::Internal),
-        Some(Ok(())) => Ok(Exit::Clean),
-        Some(Err(failure)) => failure.told(name, err),
-    }
+    ended(cli::block_on(work), desk.name, err)
 }
 
 async fn create(

@@ -6,8 +6,12 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Failure;
 use crate::{
-    auth::{Account, AuthError, Claims, Grant},
+    app,
+    auth::{Account, AuthError, Claims, Credentials, Grant},
+    config::Config,
+    exit::Exit,
     session::config::Config as Source,
+    telemetry,
 };
 
 /// One account, and where it stands in the configuration.
@@ -18,6 +22,31 @@ pub(in super::super) struct Desk<'a> {
     pub(in super::super) account: Account,
     /// Codes are typed, not computed.
     pub(in super::super) ask: bool,
+}
+
+impl<'a> Desk<'a> {
+    /// At the account of the source that was named, or of the only one; `without` says what to do where it has no password.
+    /// If there is none, `err` was told why.
+    pub(in super::super) fn open(
+        config: &'a Config,
+        named: Option<&str>,
+        ask: bool,
+        without: impl FnOnce(&str) -> String,
+        err: &mut impl Write,
+    ) -> io::Result<Result<Self, Exit>> {
+        let (name, source) = match super::super::one_source(config, named) {
+            Ok(found) => found,
+            Err(problem) => return writeln!(err, "{problem}").map(|()| Err(Exit::Usage)),
+        };
+        let Credentials::Password { password, .. } = &source.credentials else {
+            return writeln!(err, "sources.{name}: {}", without(name)).map(|()| Err(Exit::Usage));
+        };
+        telemetry::start(&config.log);
+        match app::account(source) {
+            Ok(account) => Ok(Ok(Self { name, source, password, account, ask })),
+            Err(problem) => writeln!(err, "sources.{name}: {problem}").map(|()| Err(Exit::Config)),
+        }
+    }
 }
 
 impl Desk<'_> {

@@ -18,14 +18,8 @@ use std::{
 pub(super) use self::desk::Desk;
 use self::recipe::Recipe;
 use crate::{
-    app,
-    auth::{AuthError, Credentials},
-    cli,
-    config::Flags,
-    exit::Exit,
-    secret_file::FileError,
+    auth::AuthError, cli, config::Flags, exit::Exit, secret_file::FileError,
     session::config::Config as Source,
-    telemetry,
 };
 
 /// Two-factor authentication of a service account, without a browser
@@ -75,34 +69,19 @@ const LOGOUT: Duration = Duration::from_secs(5);
 /// Runs the command. Results go to `out`, what is wrong to `err`.
 pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let Some(config) = super::configuration(&args.flags, err)? else { return Ok(Exit::Config) };
-    let (name, source) = match super::one_source(&config, args.source.as_deref()) {
-        Ok(found) => found,
-        Err(problem) => {
-            writeln!(err, "{problem}")?;
-            return Ok(Exit::Usage);
-        }
+    let without = |_: &str| {
+        "two-factor authentication belongs to `auth = \"jwt\"`: with the method configured the PBX never asks for it"
+            .to_owned()
     };
-    let Credentials::Password { password, .. } = &source.credentials else {
-        writeln!(
-            err,
-            "sources.{name}: two-factor authentication belongs to `auth = \"jwt\"`: with the method configured the PBX never asks for it"
-        )?;
-        return Ok(Exit::Usage);
-    };
-    telemetry::start(&config.log);
-    let account = match app::account(source) {
-        Ok(account) => account,
-        Err(problem) => {
-            writeln!(err, "sources.{name}: {problem}")?;
-            return Ok(Exit::Config);
-        }
+    let desk = match Desk::open(&config, args.source.as_deref(), args.otp, without, err)? {
+        Ok(desk) => desk,
+        Err(exit) => return Ok(exit),
     };
     if let Action::Disable { yes: false } = args.action
-        && !confirmed(name, source, err)?
+        && !confirmed(desk.name, desk.source, err)?
     {
         return Ok(Exit::Usage);
     }
-    let desk = Desk { name, source, password, account, ask: args.otp };
     let work = async {
         let done = match &args.action {
             Action::Status => desk.status(out).await,
@@ -115,10 +94,19 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
         desk.account.logout(LOGOUT).await;
         done
     };
-    match cli::block_on(work) {
+    ended(cli::block_on(work), desk.name, err)
+}
+
+/// What a command's work came to; none if it had no runtime.
+pub(super) fn ended(
+    outcome: Option<Result<(), Failure>>,
+    source: &str,
+    err: &mut impl Write,
+) -> io::Result<Exit> {
+    match outcome {
         None => Ok(Exit::Internal),
         Some(Ok(())) => Ok(Exit::Clean),
-        Some(Err(failure)) => failure.told(name, err),
+        Some(Err(failure)) => failure.told(source, err),
     }
 }
 
@@ -143,7 +131,7 @@ impl From<crate::api::ApiError> for Failure {
 }
 
 impl Failure {
-    pub(super) fn told(self, source: &str, err: &mut impl Write) -> io::Result<Exit> {
+    fn told(self, source: &str, err: &mut impl Write) -> io::Result<Exit> {
         let exit = match &self {
             Self::Auth(error) => error.into(),
             Self::File(_) => Exit::Usage,
