@@ -151,7 +151,7 @@ async fn each_way_in_works_and_each_refusal_is_named_with_its_remedy() {
     let all = sink(ports.scram, &login("bridge", "bridge-secret"));
     let (probe, looked) = Probe::connect(&all, &["a".to_owned()], "bridge").await.unwrap();
     assert!(looked.message.contains("answers"), "{looked:?}");
-    let Probe::Kafka(probe) = probe else { panic!("not Kafka") };
+    let Probe::Kafka(mut probe) = probe else { panic!("not Kafka") };
     let looked = probe.look(None, None).await.unwrap();
     assert!(looked.message.contains("has 1 partitions; nothing of ours is in it yet"), "{looked:?}");
     assert!(probe.publish().await.unwrap().message.contains("takes messages (1 sent"));

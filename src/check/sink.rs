@@ -9,7 +9,7 @@ use super::{
 use crate::{
     config::Config,
     event::JournalId,
-    sink::{self, Looked, Probe, SinkError},
+    sink::{self, Looked, Probe},
 };
 
 /// The stages of a sink.
@@ -39,40 +39,18 @@ pub(super) async fn walk<W: Write>(
     let began = report.begin(part, Stage::Connect);
     let reached = Probe::connect(settings, &sources, &config.instance).await.map_err(Fault::from);
     let reached = reached.map(|(probe, looked)| (probe, found(looked)));
-    let probe = report.end((part, Stage::Connect), began, reached)?;
-    match probe {
-        #[cfg(feature = "nats")]
-        Probe::Nats(probe) => {
-            if probe.has_stream() {
-                let began = report.begin(part, Stage::Stream);
-                let looked = probe.look(journal, settings.adopt).await;
-                report.end((part, Stage::Stream), began, result(looked));
-            }
-            let began = report.begin(part, Stage::Publish);
-            let published = probe.publish().await;
-            report.end((part, Stage::Publish), began, result(published));
-        }
-        #[cfg(feature = "kafka")]
-        Probe::Kafka(probe) => {
-            let began = report.begin(part, Stage::Stream);
-            let looked = probe.look(journal, settings.adopt).await;
-            report.end((part, Stage::Stream), began, result(looked));
-            let began = report.begin(part, Stage::Publish);
-            let published = probe.publish().await;
-            report.end((part, Stage::Publish), began, result(published));
-        }
-        Probe::Stdout => {
-            let _ = journal;
-        }
+    let mut probe = report.end((part, Stage::Connect), began, reached)?;
+    for stage in stages(settings).iter().copied().filter(|stage| *stage != Stage::Connect) {
+        let began = report.begin(part, stage);
+        let looked = match stage {
+            Stage::Stream => probe.look(journal, settings.adopt).await,
+            _ => probe.publish().await,
+        };
+        report.end((part, stage), began, looked.map(|looked| ((), found(looked))).map_err(Fault::from));
     }
     Some(())
 }
 
 fn found(Looked { message, warnings }: Looked) -> Found {
     Found::well(message).warn(warnings)
-}
-
-#[cfg_attr(not(any(feature = "nats", feature = "kafka")), allow(dead_code, reason = "stdout has one stage"))]
-fn result(looked: Result<Looked, SinkError>) -> Result<((), Found), Fault> {
-    looked.map(|looked| ((), found(looked))).map_err(Fault::from)
 }

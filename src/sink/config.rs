@@ -61,6 +61,19 @@ impl Kind {
     }
 }
 
+/// The journal that the key `adopt` names.
+#[cfg(any(feature = "nats", feature = "kafka"))]
+pub(super) fn adopt(id: Option<&str>, section: &mut Section<'_>) -> Option<JournalId> {
+    let id = id?.parse();
+    if id.is_err() {
+        section.problem(
+            "adopt",
+            "is no journal's id: write the 10 characters of a-z 2-7 that the refusal names, or remove it",
+        );
+    }
+    id.ok()
+}
+
 /// How a `CloudEvent` travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

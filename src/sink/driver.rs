@@ -61,6 +61,9 @@ impl Default for Options {
     }
 }
 
+/// How often a link is asked whether it is in trouble.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// How a driver ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -187,6 +190,8 @@ impl Driver {
         let mut beat = interval(self.options.heartbeat.unwrap_or(Duration::from_hours(1)));
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut records = Vec::with_capacity(self.options.batch);
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut answered = Instant::now();
         loop {
             if self.options.limit.is_some_and(|limit| self.published >= limit) {
@@ -212,12 +217,23 @@ impl Driver {
                 }
                 () = self.reader.ready(), if room > 0 => {}
                 _ = beat.tick(), if self.options.heartbeat.is_some() => self.beat(link).await?,
+                _ = look.tick() => self.tell(link),
                 () = stop.draining(), if waits => {}
                 () = sleep_until(answered + self.options.deadline), if !waits => return Err(SinkError::Again(format!(
-                    "no acknowledgement within {:?} for {} records in flight",
-                    self.options.deadline, self.flights.len()
+                    "no acknowledgement within {:?} for {} records in flight{}",
+                    self.options.deadline,
+                    self.flights.len(),
+                    link.trouble().map(|trouble| format!(": {trouble}")).unwrap_or_default()
                 ))),
             }
+        }
+    }
+
+    /// What a link that is open says of itself.
+    fn tell<L: Link>(&self, link: &L) {
+        match link.trouble() {
+            Some(trouble) => drop(self.health.failing(&trouble)),
+            None => self.health.active(),
         }
     }
 

@@ -71,6 +71,17 @@ impl Heartbeat {
     }
 }
 
+/// One status message of each source, to see whether a sink takes it.
+#[cfg(any(feature = "nats", feature = "kafka"))]
+pub(super) fn checks(plan: &mut Plan, sources: usize) -> Vec<Beat> {
+    let data = Bytes::from_static(concat!("{\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}").as_bytes());
+    let beat = |source| {
+        let names = plan.status(SourceId(source), "check")?;
+        Some(Beat { names, data: data.clone(), gap: Seq(0), count: 1, time: Timestamp::now() })
+    };
+    (0..u16::try_from(sources).unwrap_or(u16::MAX)).filter_map(beat).collect()
+}
+
 impl Beat {
     pub(super) fn outgoing(&self, plan: &Plan) -> Outgoing<'_> {
         Outgoing {

@@ -20,6 +20,8 @@ mod driver;
 mod heartbeat;
 #[cfg(feature = "kafka")]
 pub mod kafka;
+#[cfg(any(feature = "nats", feature = "kafka"))]
+mod kept;
 #[cfg(feature = "nats")]
 pub mod nats;
 mod resume;
@@ -58,6 +60,10 @@ pub trait Link: Send {
     /// How many records it wants in flight at most.
     fn window(&self) -> usize {
         usize::MAX
+    }
+    /// What keeps it from delivering, though it has not ended: it mends that itself, or the driver gives it up in time.
+    fn trouble(&self) -> Option<String> {
+        None
     }
     /// The largest message the broker takes, in bytes, headers included.
     fn largest(&self) -> usize {
@@ -295,6 +301,33 @@ impl Probe {
                 let message = "standard output: there is nothing to reach".to_owned();
                 Ok((Self::Stdout, Looked { message, warnings: Vec::new() }))
             }
+        }
+    }
+}
+
+impl Probe {
+    /// Looks at the stream or the topics, and at who wrote what they end with.
+    pub async fn look(&self, ours: Option<JournalId>, adopt: Option<JournalId>) -> Result<Looked, SinkError> {
+        match self {
+            #[cfg(feature = "nats")]
+            Self::Nats(probe) => probe.look(ours, adopt).await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(probe) => probe.look(ours, adopt).await,
+            Self::Stdout => {
+                let _ = (ours, adopt);
+                Ok(Looked::default())
+            }
+        }
+    }
+
+    /// Publishes a status message of each source, once.
+    pub async fn publish(&mut self) -> Result<Looked, SinkError> {
+        match self {
+            #[cfg(feature = "nats")]
+            Self::Nats(probe) => probe.publish().await,
+            #[cfg(feature = "kafka")]
+            Self::Kafka(probe) => probe.publish().await,
+            Self::Stdout => Ok(Looked::default()),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use rdkafka::{
@@ -102,15 +103,33 @@ pub(super) fn producing(config: &Config, batches: Batches) -> ClientConfig {
 
 /// The last thing that librdkafka said of its connections: a delivery report never tells.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Cause(Arc<Mutex<Option<(RDKafkaErrorCode, String)>>>);
+pub(super) struct Cause(Arc<Mutex<Option<Said>>>);
+
+#[derive(Debug, Clone)]
+struct Said {
+    code: RDKafkaErrorCode,
+    reason: String,
+    /// When the first was said of those since something was delivered.
+    since: Instant,
+}
+
+/// A connection that is lost and found again is nothing to speak of.
+const STANDS: Duration = Duration::from_secs(3);
 
 impl Cause {
     fn set(&self, code: RDKafkaErrorCode, reason: &str) {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // That all are down follows from what was said before, and tells nothing.
         if code != RDKafkaErrorCode::AllBrokersDown || last.is_none() {
-            *last = Some((code, reason.to_owned()));
+            let since = last.as_ref().map_or_else(Instant::now, |said| said.since);
+            *last = Some(Said { code, reason: reason.to_owned(), since });
         }
+    }
+
+    /// Whether something was said a while ago, and nothing delivered since.
+    pub(super) fn stands(&self) -> bool {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().is_some_and(|said| said.since.elapsed() >= STANDS)
     }
 
     /// What was said is mended.
@@ -122,7 +141,7 @@ impl Cause {
     pub(super) fn error(&self, what: &str, config: &Config) -> SinkError {
         let brokers = config.brokers.join(", ");
         let last = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some((code, reason)) = last else {
+        let Some(Said { code, reason, .. }) = last else {
             return SinkError::Again(format!("{what} at {brokers}: no answer; is the cluster up?"));
         };
         let (remedy, operator) = remedy(code, &reason, config.tls.is_some());

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::{Interval, Secret, Section, Size},
-    sink::config::{Config as SinkConfig, ContentMode, Kind},
+    sink::config::{Config as SinkConfig, ContentMode, Kind, adopt},
     tls::Trust,
 };
 
@@ -226,13 +226,7 @@ impl Table {
         if self.max_message.0 < LEAST_MESSAGE {
             section.problem("max_message", "is less than an event needs: write 64KiB or more");
         }
-        let adopt = self.adopt.and_then(|id| {
-            let parsed = id.parse().ok();
-            if parsed.is_none() {
-                section.problem("adopt", "is no journal's id: copy it from the refusal");
-            }
-            parsed
-        });
+        let adopt = adopt(self.adopt.as_deref(), section);
         let trust = section.trust(self.ca_file, (self.cert_file, self.key_file), self.insecure_skip_verify);
         if !self.tls && trust != Trust::default() {
             section.warn("tls", "TLS files are set, and TLS is not used: set `tls = true`");

@@ -236,6 +236,13 @@ impl Link for Publisher {
         }
     }
 
+    fn trouble(&self) -> Option<String> {
+        let waits = self.producer.as_ref().is_some_and(|producer| producer.in_flight_count() > 0);
+        let topic = &self.config.topics.events;
+        (waits && self.cause.stands())
+            .then(|| self.cause.error(&format!("{topic} takes nothing"), &self.config).to_string())
+    }
+
     fn largest(&self) -> usize {
         self.config.max_message
     }

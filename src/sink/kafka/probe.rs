@@ -2,24 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use jiff::Timestamp;
 use rdkafka::producer::{Producer as _, ThreadedProducer};
-use tokio::{
-    sync::mpsc::{self, UnboundedReceiver},
-    time::timeout,
-};
+use tokio::{sync::mpsc, time::timeout};
 
 use super::{
     Publisher,
-    client::{Batches, Cause, Context, Report},
+    client::{Batches, Cause, Context},
     config::Config,
     tail, topics,
 };
 use crate::{
-    event::{CloudEvent, JournalId, Mark, Origin, Seq, SourceId},
+    event::{JournalId, Position},
     route::{Plan, template::Template},
-    sink::{LaneEnd, Link as _, Looked, Outgoing, SinkError, Tail, resume::foreign},
+    sink::{LaneEnd, Link as _, Looked, Outgoing, SinkError, Tail, heartbeat::checks, resume::foreign},
 };
 
 /// For the delivery report of a status message.
@@ -31,7 +26,7 @@ pub struct Probe {
     sources: Arc<[String]>,
     cause: Cause,
     producer: Arc<ThreadedProducer<Context>>,
-    reports: UnboundedReceiver<Report>,
+    link: Publisher,
 }
 
 impl Probe {
@@ -55,7 +50,9 @@ impl Probe {
         })
         .await?;
         let message = format!("the cluster of {} answers", brokers.join(", "));
-        let probe = Self { config, sources: sources.into(), cause, producer, reports };
+        let link =
+            Publisher::new((Arc::clone(&producer), reports), Arc::clone(&config), 1, cause.clone(), None);
+        let probe = Self { config, sources: sources.into(), cause, producer, link };
         Ok((probe, Looked { message, warnings: Vec::new() }))
     }
 
@@ -101,45 +98,25 @@ impl Probe {
     }
 
     /// Publishes a status message of each source, and waits for the broker's answer.
-    pub async fn publish(self) -> Result<Looked, SinkError> {
+    pub async fn publish(&mut self) -> Result<Looked, SinkError> {
         let topic = self.config.topics.status.clone();
         let mut plan = Plan::new(JournalId::draw(), Arc::clone(&self.sources), Template::default());
-        let (config, cause) = (Arc::clone(&self.config), self.cause.clone());
-        let mut link =
-            Publisher::new((self.producer, self.reports), Arc::clone(&config), 1, cause.clone(), None);
-        let mut published = 0;
-        for source in 0..u16::try_from(self.sources.len()).unwrap_or(u16::MAX) {
-            let Some(names) = plan.status(SourceId(source), "check") else { continue };
-            let event = CloudEvent {
-                journal: plan.journal(),
-                mark: Mark::Status { count: 1 },
-                gap: Seq(0),
-                source: &names.source,
-                ty: &names.ty,
-                subject: None,
-                event: None,
-                time: Timestamp::now(),
-                args: 1,
-                origin: Origin::Live,
-                binary: false,
-                data: Bytes::from_static(
-                    concat!("{\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}").as_bytes(),
-                ),
-            };
+        let beats = checks(&mut plan, self.sources.len());
+        for (place, beat) in (0..).zip(&beats) {
             // Its place is nobody's: it is only to be answered.
-            let position = Some(crate::event::Position(u64::from(source)));
-            link.send(&[Outgoing { position, names: &names, event }]).await?;
-            let answered = timeout(PATIENCE, link.acked()).await;
-            let answered =
-                answered.map_err(|_| cause.error(&format!("{topic} takes nothing"), &config))??;
+            let outgoing = Outgoing { position: Some(Position(place)), ..beat.outgoing(&plan) };
+            self.link.send(&[outgoing]).await?;
+            let late = |_| self.cause.error(&format!("{topic} takes nothing"), &self.config);
+            let answered = timeout(PATIENCE, self.link.acked()).await.map_err(late)??;
             if let Some(reason) = answered.refused {
                 return Err(SinkError::Operator(format!("{topic} refuses a status message: {reason}")));
             }
-            published += 1;
         }
-        link.close().await;
-        let message =
-            format!("{topic} takes messages ({published} sent; nothing goes to {})", config.topics.events);
+        let message = format!(
+            "{topic} takes messages ({} sent; nothing goes to {})",
+            beats.len(),
+            self.config.topics.events
+        );
         Ok(Looked { message, warnings: Vec::new() })
     }
 }

@@ -6,25 +6,18 @@ use std::{
 };
 
 use rdkafka::{
-    Offset, TopicPartitionList,
-    consumer::Consumer as _,
-    error::RDKafkaErrorCode,
-    message::{BorrowedMessage, Message as _},
+    Offset, TopicPartitionList, consumer::Consumer as _, error::RDKafkaErrorCode, message::Message as _,
     producer::Producer as _,
 };
-use serde_json::Value;
 
 use super::{
     Kafka,
     client::{Batches, Cause, Context},
     message::partition,
-    tail::{bounds, consumer, header, stored_of, unread},
+    tail::{bounds, consumer, header, unread},
     topics,
 };
-use crate::{
-    event::Seq,
-    sink::{SinkError, verify::Held},
-};
+use crate::sink::{SinkError, kept, verify::Held};
 
 /// A broker that sends nothing for so long, though there is more, is gone.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -66,7 +59,8 @@ impl Kafka {
                     Some(Err(_)) | None => continue,
                 };
                 heard = Instant::now();
-                if let Some(held) = held(&message) {
+                let held = kept::held(|name| header(&message, name), message.payload().unwrap_or_default());
+                if let Some(held) = held {
                     each(&held);
                 }
                 if message.offset() + 1 >= high {
@@ -76,29 +70,4 @@ impl Kafka {
         }
         Ok(())
     }
-}
-
-/// An event of ours, in either content mode.
-fn held(message: &BorrowedMessage<'_>) -> Option<Held> {
-    let payload = message.payload().unwrap_or_default();
-    let structured: Option<Value> = match header(message, "ce_id") {
-        Some(_) => None,
-        None => serde_json::from_slice(payload).ok(),
-    };
-    let attribute = |name: &str| match &structured {
-        Some(event) => event.get(name)?.as_str().map(str::to_owned),
-        None => header(message, &format!("ce_{name}")),
-    };
-    let ty = attribute("type")?;
-    let notice = ty.starts_with("cti.bridge.").then(|| match &structured {
-        Some(event) => event.get("data").cloned().unwrap_or_default(),
-        None => serde_json::from_slice(payload).unwrap_or_default(),
-    });
-    Some(Held {
-        stored: stored_of(&attribute("source")?, &attribute("id")?)?,
-        prev: Seq(attribute("ctiprev")?.parse().ok()?),
-        time: attribute("time").and_then(|time| time.parse().ok()),
-        ty,
-        notice,
-    })
 }

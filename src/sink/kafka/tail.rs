@@ -11,7 +11,6 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
     message::{BorrowedMessage, Headers as _, Message as _},
 };
-use serde::Deserialize;
 
 use super::{
     client::{Cause, Context, settings},
@@ -19,10 +18,7 @@ use super::{
     message::partition,
     topics::{ASK, LOOK},
 };
-use crate::{
-    event::Seq,
-    sink::{LaneEnd, SinkError, Stored, Tail},
-};
+use crate::sink::{LaneEnd, SinkError, Stored, Tail, kept};
 
 /// The newest record of each partition that our sources write to.
 pub(super) fn read(
@@ -105,7 +101,8 @@ fn newest(
         if message.partition() != partition || message.offset() != offset {
             continue;
         }
-        return Some(stored(&message).ok_or_else(|| {
+        let stored = kept::stored(|name| header(&message, name), message.payload().unwrap_or_default());
+        return Some(stored.ok_or_else(|| {
             SinkError::Operator(format!(
                 "{topic} at {} ends with a record (partition {partition}, offset {offset}) that no cti-bridge wrote: let \
                  nobody else write there, or name a topic of its own as `topic`",
@@ -124,32 +121,8 @@ pub(super) fn unread(topic: &str, config: &Config) -> SinkError {
     ))
 }
 
-/// Whose record it is: by its headers, or by its body in structured mode.
-fn stored(message: &BorrowedMessage<'_>) -> Option<Stored> {
-    #[derive(Deserialize)]
-    struct Body {
-        source: String,
-        id: String,
-    }
-    if let (Some(source), Some(id)) = (header(message, "ce_source"), header(message, "ce_id")) {
-        return stored_of(&source, &id);
-    }
-    let Body { source, id } = serde_json::from_slice(message.payload()?).ok()?;
-    stored_of(&source, &id)
-}
-
-/// A header's text.
-pub(super) fn header(message: &BorrowedMessage<'_>, name: &str) -> Option<String> {
-    let found = message.headers()?.iter().find(|header| header.key == name)?;
+/// The header of an attribute.
+pub(super) fn header(message: &BorrowedMessage<'_>, attribute: &str) -> Option<String> {
+    let found = message.headers()?.iter().find(|header| header.key.strip_prefix("ce_") == Some(attribute))?;
     String::from_utf8(found.value?.to_vec()).ok()
-}
-
-/// By `CloudEvents` source and id.
-pub(super) fn stored_of(source: &str, id: &str) -> Option<Stored> {
-    let (journal, seq) = id.split_once('-')?;
-    Some(Stored {
-        source: source.strip_prefix("/cti/")?.to_owned(),
-        journal: journal.parse().ok()?,
-        seq: Seq(seq.parse().ok()?),
-    })
 }

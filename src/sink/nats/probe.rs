@@ -5,7 +5,6 @@ use std::time::Duration;
 use async_nats::{Subject, message::OutboundMessage};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, future::join_all};
-use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::time::timeout;
 
@@ -17,9 +16,12 @@ use super::{
     jetstream::permitted,
 };
 use crate::{
-    event::{CloudEvent, JournalId, Mark, Origin, Seq, SourceId},
+    event::JournalId,
     route::Plan,
-    sink::{Looked, SinkError},
+    sink::{
+        Looked, SinkError,
+        heartbeat::{Beat, checks},
+    },
 };
 
 /// For a server to answer.
@@ -72,11 +74,6 @@ impl Probe {
         };
         let (config, sources) = (config.clone(), sources.to_vec());
         Ok((Self { connected, config, stream, sources }, looked))
-    }
-
-    /// Whether there is a stream to look at.
-    pub fn has_stream(&self) -> bool {
-        self.stream.is_some()
     }
 
     /// Looks at the stream: whether there is one, what settings would make the guarantee a lie, whose the newest message is.
@@ -144,32 +141,15 @@ impl Probe {
     /// One for each source.
     fn messages(&self) -> Vec<OutboundMessage> {
         let mut plan = Plan::new(JournalId::draw(), self.sources.clone().into(), self.config.subject.clone());
+        let beats = checks(&mut plan, self.sources.len());
         let mut envelopes = Envelopes::new(self.config.content_mode);
-        let sources = 0..u16::try_from(self.sources.len()).unwrap_or(u16::MAX);
-        sources
-            .filter_map(|source| {
-                let names = plan.status(SourceId(source), "check")?;
-                let event = CloudEvent {
-                    journal: plan.journal(),
-                    mark: Mark::Status { count: 1 },
-                    gap: Seq(0),
-                    source: &names.source,
-                    ty: &names.ty,
-                    subject: None,
-                    event: None,
-                    time: Timestamp::now(),
-                    args: 1,
-                    origin: Origin::Live,
-                    binary: false,
-                    data: Bytes::from_static(
-                        concat!("{\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}").as_bytes(),
-                    ),
-                };
-                let (headers, payload) = envelopes.message(&names, &event)?;
-                let subject = Subject::from_utf8(names.destination.clone()).ok()?;
-                Some(OutboundMessage { subject, reply: None, payload, headers: Some(headers) })
-            })
-            .collect()
+        let message = |beat: Beat| {
+            let outgoing = beat.outgoing(&plan);
+            let (headers, payload) = envelopes.message(outgoing.names, &outgoing.event)?;
+            let subject = Subject::from_utf8(outgoing.names.destination.clone()).ok()?;
+            Some(OutboundMessage { subject, reply: None, payload, headers: Some(headers) })
+        };
+        beats.into_iter().filter_map(message).collect()
     }
 
     /// Which of our subjects the account may not publish, by the server's own list; None if it shows none.

@@ -3,7 +3,6 @@
 use super::{Mode, Stream, Table};
 use crate::{
     config::Section,
-    event::JournalId,
     route::template::{Template, Values},
 };
 
@@ -42,18 +41,6 @@ pub(super) fn stream(table: &Table, subject: Option<&Template>, section: &mut Se
         fence: table.fence,
         msg_id: table.msg_id,
     }
-}
-
-/// The journal that `adopt` names.
-pub(super) fn adopt(table: &Table, section: &mut Section<'_>) -> Option<JournalId> {
-    let id = table.adopt.as_ref()?.parse();
-    if id.is_err() {
-        section.problem(
-            "adopt",
-            "is no journal's id: write the 10 characters of a-z 2-7 that the refusal names, or remove it",
-        );
-    }
-    id.ok()
 }
 
 fn check(table: &Table, section: &mut Section<'_>) {

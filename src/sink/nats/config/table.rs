@@ -9,7 +9,7 @@ use super::{Config, Credentials, Mode, jetstream};
 use crate::{
     config::{Address, Age, Interval, Secret, Section, Size},
     route::template::Template,
-    sink::config::{Config as SinkConfig, ContentMode, Kind},
+    sink::config::{Config as SinkConfig, ContentMode, Kind, adopt},
     tls::Trust,
 };
 
@@ -116,7 +116,7 @@ impl Table {
         let subject =
             self.subject.parse::<Template>().map_err(|error| section.problem("subject", error.to_string()));
         let stream = jetstream::stream(&self, subject.as_ref().ok(), section);
-        let adopt = jetstream::adopt(&self, section);
+        let adopt = adopt(self.adopt.as_deref(), section);
         let credentials = self.credentials(section);
         let identity = (self.cert_file, self.key_file);
         let trust = section.trust(self.ca_file, identity, self.insecure_skip_verify);

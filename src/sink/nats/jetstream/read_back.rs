@@ -4,14 +4,10 @@ use std::time::Duration;
 
 use async_nats::{HeaderMap, jetstream};
 use futures_util::StreamExt as _;
-use serde_json::Value;
 use tokio::time::timeout;
 
 use super::JetStream;
-use crate::{
-    event::Seq,
-    sink::{SinkError, Stored, verify::Held},
-};
+use crate::sink::{SinkError, kept, verify::Held};
 
 /// A server that sends nothing for so long, though there is more, is gone.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -39,7 +35,8 @@ impl JetStream {
             let next = next.map_err(|_| failed("read on", format!("nothing came for {SILENCE:?}")))?;
             let message = next.ok_or_else(|| failed("read on", "the connection ended".to_owned()))?;
             let message = message.map_err(|error| failed("read", error.to_string()))?;
-            if let Some(held) = held(message.headers.as_ref(), &message.payload) {
+            let headers = message.headers.as_ref();
+            if let Some(held) = kept::held(|name| attribute(headers, name), &message.payload) {
                 each(&held);
             }
             let pending =
@@ -51,35 +48,6 @@ impl JetStream {
     }
 }
 
-/// An event of ours, in either content mode.
-fn held(headers: Option<&HeaderMap>, payload: &[u8]) -> Option<Held> {
-    let header =
-        |name: &str| headers.and_then(|headers| headers.get(name)).map(|value| value.as_str().to_owned());
-    let structured: Option<Value> = match header("ce-id") {
-        Some(_) => None,
-        None => serde_json::from_slice(payload).ok(),
-    };
-    let attribute = |name: &str| match &structured {
-        Some(event) => event.get(name)?.as_str().map(str::to_owned),
-        None => header(&format!("ce-{name}")),
-    };
-    let id = attribute("id")?;
-    let (journal, seq) = id.split_once('-')?;
-    let source = attribute("source")?;
-    let ty = attribute("type")?;
-    let notice = ty.starts_with("cti.bridge.").then(|| match &structured {
-        Some(event) => event.get("data").cloned().unwrap_or_default(),
-        None => serde_json::from_slice(payload).unwrap_or_default(),
-    });
-    Some(Held {
-        stored: Stored {
-            source: source.strip_prefix("/cti/")?.to_owned(),
-            journal: journal.parse().ok()?,
-            seq: Seq(seq.parse().ok()?),
-        },
-        prev: Seq(attribute("ctiprev")?.parse().ok()?),
-        time: attribute("time").and_then(|time| time.parse().ok()),
-        ty,
-        notice,
-    })
+fn attribute(headers: Option<&HeaderMap>, name: &str) -> Option<String> {
+    headers?.get(format!("ce-{name}")).map(|value| value.as_str().to_owned())
 }

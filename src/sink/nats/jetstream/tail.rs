@@ -1,12 +1,7 @@
 //! What the stream ends with: where to go on.
 
-use serde::Deserialize;
-
 use super::api::{Api, Kept};
-use crate::{
-    event::Seq,
-    sink::{SinkError, Stored},
-};
+use crate::sink::{SinkError, Stored, kept};
 
 /// Late bytes of an old connection can move the end while it is read, but not for long.
 const TRIES: usize = 8;
@@ -50,32 +45,16 @@ pub(super) async fn read(
     )))
 }
 
-/// Whose record it is: by its headers, or by its body in structured mode.
+/// Whose record it is.
 fn stored(kept: &Kept) -> Option<Stored> {
-    #[derive(Deserialize)]
-    struct Body {
-        source: String,
-        id: String,
-    }
     let headers = data_encoding::BASE64.decode(kept.hdrs.as_bytes()).ok()?;
     let headers = String::from_utf8(headers).ok()?;
     let header = |name: &str| {
         let mut lines = headers.split("\r\n").filter_map(|line| line.split_once(':'));
-        lines.find(|(key, _)| *key == name).map(|(_, value)| value.trim().to_owned())
+        let found = lines.find(|(key, _)| key.strip_prefix("ce-") == Some(name));
+        found.map(|(_, value)| value.trim().to_owned())
     };
-    let (source, id) = if let (Some(source), Some(id)) = (header("ce-source"), header("ce-id")) {
-        (source, id)
-    } else {
-        let data = data_encoding::BASE64.decode(kept.data.as_bytes()).ok()?;
-        let Body { source, id } = serde_json::from_slice(&data).ok()?;
-        (source, id)
-    };
-    let (journal, seq) = id.split_once('-')?;
-    Some(Stored {
-        source: source.strip_prefix("/cti/")?.to_owned(),
-        journal: journal.parse().ok()?,
-        seq: Seq(seq.parse().ok()?),
-    })
+    kept::stored(header, &data_encoding::BASE64.decode(kept.data.as_bytes()).ok()?)
 }
 
 #[cfg(test)]
@@ -84,6 +63,7 @@ mod tests {
     use data_encoding::BASE64;
 
     use super::*;
+    use crate::event::Seq;
 
     fn kept(headers: &str, data: &str) -> Kept {
         let (hdrs, data) = (BASE64.encode(headers.as_bytes()), BASE64.encode(data.as_bytes()));
