@@ -35,6 +35,19 @@ fn the_least_there_can_be_is_the_contracts() {
 }
 
 #[test]
+fn properties_are_written_nested_or_quoted_and_a_flag_goes_over_both() {
+    let place = place(
+        "properties = { client.rack = \"b\", \"linger.ms\" = 5, socket.nagle.disable = false, \"client.id\" = \"x\" }",
+    );
+    let loaded = place.set("sinks.bus.properties.linger.ms=7").good();
+    let Kind::Kafka(kafka) = &loaded.config.sinks["bus"].kind else { panic!("not Kafka") };
+    let properties: Vec<_> = kafka.properties.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(properties, ["client.id=x", "client.rack=b", "linger.ms=7", "socket.nagle.disable=false"]);
+    let shown = loaded.settings.to_string();
+    assert!(shown.contains("sinks.bus.properties.linger.ms = \"7\"  # from --set"), "{shown}");
+}
+
+#[test]
 fn each_mistake_is_named_with_what_to_write() {
     for (lines, expected) in [
         ("brokers = []", "brokers: is empty: write [\"host:9092\"]"),
@@ -49,11 +62,27 @@ fn each_mistake_is_named_with_what_to_write() {
         ("partitions = 0", "partitions: is out of range: write 1 to 1000"),
         ("replication_factor = 11", "replication_factor: is out of range: write 1 to 10"),
         ("max_message = \"1KiB\"", "max_message: is less than an event needs"),
-        ("compression = \"zip\"", "compression: can't be \"zip\": write \"none\" or \"lz4\" or \"snappy\""),
+        (
+            "compression = \"zip\"",
+            "compression: can't be \"zip\": write \"none\" or \"lz4\" or \"snappy\" or \"zstd\"",
+        ),
         ("username = \"u\"", "username: needs a mechanism"),
         ("sasl_mechanism = \"PLAIN\"", "sasl_mechanism: needs a user"),
         ("sasl_mechanism = \"PLAIN\"\nusername = \"u\"", "username: has no password: set `password_file`"),
         ("sasl_mechanism = \"plain\"", "sasl_mechanism: can't be \"plain\": write \"PLAIN\""),
+        ("properties = { acks = 1 }", "properties.acks: is what order and delivery rest on: remove it"),
+        (
+            "properties = { max.in.flight = 1 }",
+            "properties.max.in.flight: is what order and delivery rest on: remove it",
+        ),
+        ("properties = { \"sasl.password\" = \"planted\" }", "properties.sasl.password: has keys of its own"),
+        ("properties = { \"ssl.key.password\" = \"planted\" }", "properties.ssl.key.password: is a secret"),
+        (
+            "properties = { lingre.ms = 1 }",
+            "properties.lingre.ms: is no property of librdkafka: did you mean \"linger.ms\"?",
+        ),
+        ("properties = { linger.ms = \"planted\" }", "properties.linger.ms: is not taken: "),
+        ("properties = { debug = [] }", "properties.debug: is a list, but must be a string"),
         ("adopt = \"x\"", "adopt: "),
         ("cert_file = \"c.pem\"", "cert_file: needs its private key: set `key_file` too"),
     ] {

@@ -192,7 +192,11 @@ async fn sources_have_a_partition_each_and_a_new_producer_goes_on_right_after_ev
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_partitions_have_is_not_sent_again() {
     let broker = broker().await;
-    let mut line = Line::new(config(&broker.address(), "again", &["partitions=4"]));
+    let mut line = Line::new(config(
+        &broker.address(),
+        "again",
+        &["partitions=4", "compression=zstd", "properties.linger.ms=5"],
+    ));
     line.append(999, 0);
     for _ in 0..5 {
         let running = line.run(Options { window: 64, batch: 16, ..Options::default() });

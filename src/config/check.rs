@@ -145,6 +145,10 @@ impl Walk<'_> {
     /// A table: its keys are ours, or names of the operator's choice.
     fn object(&mut self, path: &str, table: &mut Dict, node: Node<'_>) {
         let Some(named) = node.named() else { return self.table(path, table, node) };
+        if named.kind() == "string" {
+            let foreign = std::mem::take(table);
+            return self.foreign(path, "", foreign, (named, table));
+        }
         let mut seen: Vec<(String, String)> = Vec::new();
         for (name, mut value) in std::mem::take(table) {
             let path = join(path, &name);
@@ -166,6 +170,34 @@ impl Walk<'_> {
                     table.insert(name, value);
                 }
             }
+        }
+    }
+
+    /// A table of somebody else's settings, whose names may have dots: `a.b = 1` and `"a.b" = "1"` mean the same.
+    fn foreign(&mut self, path: &str, prefix: &str, table: Dict, (node, flat): (Node<'_>, &mut Dict)) {
+        for (name, value) in table {
+            let (path, name) = (join(path, &name), join(prefix, &name));
+            let text = match value {
+                Value::Dict(_, inner) => {
+                    self.foreign(&path, &name, inner, (node, flat));
+                    continue;
+                }
+                Value::String(_, text) => text,
+                Value::Bool(_, flag) => flag.to_string(),
+                Value::Num(_, number) => number.to_i128().map_or_else(
+                    || number.to_f64().unwrap_or_default().to_string(),
+                    |number| number.to_string(),
+                ),
+                other => {
+                    let text = remedy::kind(&path, node, &other, &self.findings.origins.nearest(&path));
+                    self.findings.problem(&path, text);
+                    continue;
+                }
+            };
+            let value = Value::from(text);
+            self.settings.add(&path, &value, node, self.findings.origins.of(&path));
+            // What a variable or flag says is nested, and stands first.
+            flat.entry(name).or_insert(value);
         }
     }
 

@@ -18,8 +18,19 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::config::Config;
 use crate::sink::SinkError;
 
-/// The settings that producer, consumer and administrator share.
-pub(super) fn settings(config: &Config) -> ClientConfig {
+/// The settings of one client: what all share, its `own`, and over them what the operator wants.
+pub(super) fn settings<const N: usize>(config: &Config, own: [(&str, String); N]) -> ClientConfig {
+    let mut settings = shared(config);
+    for (name, value) in own {
+        settings.set(name, value);
+    }
+    for (name, value) in &config.properties {
+        settings.set(name, value);
+    }
+    settings
+}
+
+fn shared(config: &Config) -> ClientConfig {
     let mut settings = ClientConfig::new();
     settings
         .set("bootstrap.servers", config.brokers.join(","))
@@ -81,18 +92,19 @@ pub(super) enum Batches {
 
 /// What the guarantee rests on.
 pub(super) fn producing(config: &Config, batches: Batches) -> ClientConfig {
-    let mut settings = settings(config);
-    settings
-        .set("enable.idempotence", "true")
-        .set("acks", "all")
-        .set("max.in.flight.requests.per.connection", "5")
+    let own = [
+        ("enable.idempotence", "true".to_owned()),
+        ("acks", "all".to_owned()),
+        ("max.in.flight.requests.per.connection", "5".to_owned()),
         // A message that timed out while later ones pass would reorder: the driver gives the whole link up instead.
-        .set("message.timeout.ms", "0")
-        .set("message.max.bytes", config.max_message.to_string())
-        .set("compression.type", config.compression.word())
-        .set("linger.ms", "1")
-        .set("queue.buffering.max.messages", "100000")
-        .set("queue.buffering.max.kbytes", "65536");
+        ("message.timeout.ms", "0".to_owned()),
+        ("message.max.bytes", config.max_message.to_string()),
+        ("compression.type", config.compression.word().to_owned()),
+        ("linger.ms", "1".to_owned()),
+        ("queue.buffering.max.messages", "100000".to_owned()),
+        ("queue.buffering.max.kbytes", "65536".to_owned()),
+    ];
+    let mut settings = settings(config, own);
     match batches {
         Batches::Within(bytes) => settings.set("batch.size", bytes.clamp(1, BATCH).to_string()),
         Batches::Unknown => &mut settings,

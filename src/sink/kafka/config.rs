@@ -1,9 +1,12 @@
 //! `[sinks.NAME]` with `type = "kafka"`.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use super::properties;
 use crate::{
     config::{Interval, Secret, Section, Size},
     sink::config::{Config as SinkConfig, ContentMode, Kind, adopt},
@@ -29,6 +32,8 @@ pub struct Config {
     pub tls: Option<Trust>,
     /// What to log in with.
     pub sasl: Option<Sasl>,
+    /// More of librdkafka's properties.
+    pub properties: BTreeMap<String, String>,
 }
 
 /// The topic of each class.
@@ -58,6 +63,7 @@ pub enum Compression {
     None,
     Lz4,
     Snappy,
+    Zstd,
 }
 
 impl Compression {
@@ -67,6 +73,7 @@ impl Compression {
             Self::None => "none",
             Self::Lz4 => "lz4",
             Self::Snappy => "snappy",
+            Self::Zstd => "zstd",
         }
     }
 }
@@ -129,7 +136,7 @@ pub struct Table {
     /// On how many brokers a created topic is kept.
     #[schemars(range(min = 1, max = 10))]
     replication_factor: i32,
-    /// How batches are compressed: "lz4", "snappy" or "none".
+    /// How batches are compressed: "lz4", "zstd", "snappy" or "none".
     compression: Compression,
     /// "binary": `CloudEvents` attributes in headers. "structured": one JSON object.
     content_mode: ContentMode,
@@ -159,6 +166,8 @@ pub struct Table {
     password: Option<Secret>,
     /// A file with the password.
     password_file: Option<String>,
+    /// More properties of librdkafka, but those that the guarantee rests on.
+    properties: BTreeMap<String, String>,
 }
 
 impl Default for Table {
@@ -187,6 +196,7 @@ impl Default for Table {
             username: None,
             password: None,
             password_file: None,
+            properties: BTreeMap::new(),
         }
     }
 }
@@ -226,6 +236,7 @@ impl Table {
         if self.max_message.0 < LEAST_MESSAGE {
             section.problem("max_message", "is less than an event needs: write 64KiB or more");
         }
+        properties::check(&self.properties, section);
         let adopt = adopt(self.adopt.as_deref(), section);
         let trust = section.trust(self.ca_file, (self.cert_file, self.key_file), self.insecure_skip_verify);
         if !self.tls && trust != Trust::default() {
@@ -261,6 +272,7 @@ impl Table {
             max_message: self.max_message.0,
             tls: self.tls.then_some(trust),
             sasl,
+            properties: self.properties,
         };
         Some(SinkConfig { heartbeat: self.heartbeat.0, adopt, kind: Kind::Kafka(Box::new(config)) })
     }

@@ -14,6 +14,7 @@ pub mod config;
 mod link;
 mod message;
 mod probe;
+mod properties;
 mod read_back;
 mod tail;
 mod topics;

@@ -67,13 +67,14 @@ pub(super) fn bounds(
 
 /// A consumer of no group.
 pub(super) fn consumer(cause: &Cause, config: &Config) -> Result<BaseConsumer<Context>, SinkError> {
-    let mut reading = settings(config);
-    // No group is joined and nothing committed; the client wants a name all the same.
-    reading
-        .set("group.id", "cti-bridge-tail")
-        .set("enable.auto.commit", "false")
-        .set("auto.offset.reset", "error")
-        .set("fetch.wait.max.ms", "50");
+    let own = [
+        // No group is joined and nothing committed; the client wants a name all the same.
+        ("group.id", "cti-bridge-tail"),
+        ("enable.auto.commit", "false"),
+        ("auto.offset.reset", "error"),
+        ("fetch.wait.max.ms", "50"),
+    ];
+    let reading = settings(config, own.map(|(name, value)| (name, value.to_owned())));
     let context = Context { cause: cause.clone(), reports: None };
     reading.create_with_context(context).map_err(|error| super::unusable(&error))
 }

@@ -117,7 +117,7 @@ pub(super) type Admin = AdminClient<Context>;
 /// One that connects when it is asked.
 pub(super) fn admin(cause: &Cause, config: &Config) -> Result<Admin, SinkError> {
     let context = Context { cause: cause.clone(), reports: None };
-    settings(config).create_with_context(context).map_err(|error| super::unusable(&error))
+    settings(config, []).create_with_context(context).map_err(|error| super::unusable(&error))
 }
 
 /// Of a topic that is there.
