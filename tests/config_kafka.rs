@@ -8,7 +8,7 @@ mod config;
 use config::{GOOD, Place};
 use cti_bridge::sink::{
     config::Kind,
-    kafka::config::{Compression, Mechanism},
+    kafka::config::{Compression, Mechanism, Sasl},
 };
 
 fn place(lines: &str) -> Place {
@@ -30,7 +30,7 @@ fn the_least_there_can_be_is_the_contracts() {
     )
     .good();
     let Kind::Kafka(kafka) = &loaded.config.sinks["bus"].kind else { panic!("not Kafka") };
-    assert_eq!(kafka.sasl.as_ref().unwrap().mechanism, Mechanism::ScramSha512);
+    assert!(matches!(kafka.sasl, Some(Sasl::Password { mechanism: Mechanism::ScramSha512, .. })));
     assert!(!format!("{kafka:?}").contains("\"p\""));
 }
 
@@ -69,6 +69,22 @@ fn each_mistake_is_named_with_what_to_write() {
         ("username = \"u\"", "username: needs a mechanism"),
         ("sasl_mechanism = \"PLAIN\"", "sasl_mechanism: needs a user"),
         ("sasl_mechanism = \"PLAIN\"\nusername = \"u\"", "username: has no password: set `password_file`"),
+        (
+            "sasl_mechanism = \"OAUTHBEARER\"\nusername = \"u\"\npassword = \"p\"",
+            "sasl_mechanism: needs somebody who gives tokens: set `token_url`",
+        ),
+        (
+            "sasl_mechanism = \"PLAIN\"\nusername = \"u\"\npassword = \"p\"\ntoken_url = \"https://id.example.org/t\"",
+            "token_url: is for OAUTHBEARER",
+        ),
+        (
+            "sasl_mechanism = \"OAUTHBEARER\"\nusername = \"u\"\npassword = \"p\"\ntoken_url = \"http://id.example.org/t\"",
+            "token_url: would be asked in the clear, with the secret: write https://",
+        ),
+        (
+            "sasl_mechanism = \"OAUTHBEARER\"\nusername = \"u\"\npassword = \"p\"\ntoken_url = \"https://u:planted@id.example.org/t\"",
+            "token_url: holds a login: set `username` and `password_file` instead",
+        ),
         ("sasl_mechanism = \"plain\"", "sasl_mechanism: can't be \"plain\": write \"PLAIN\""),
         ("properties = { acks = 1 }", "properties.acks: is what order and delivery rest on: remove it"),
         (

@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 #![cfg(feature = "kafka")]
 
+#[path = "support/http.rs"]
+#[allow(dead_code, reason = "one way to answer is enough here")]
+mod http;
 #[path = "support/kafka.rs"]
 mod kafka;
 
@@ -16,6 +19,7 @@ use cti_bridge::{
     config::{Assignment, Flags, load_with},
     sink::{Probe, Sink as _, SinkError, config::Kind, kafka::Kafka as Sink},
 };
+use data_encoding::{BASE64, BASE64URL_NOPAD};
 use kafka::{Kafka, free_port};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
@@ -29,6 +33,7 @@ struct Ports {
     tls: u16,
     scram: u16,
     mutual: u16,
+    tokens: u16,
 }
 
 /// Writes a CA, the broker's certificate and ours.
@@ -53,13 +58,15 @@ fn certificates(dir: &Path) {
 
 async fn start(dir: &Path) -> (Kafka, Ports) {
     certificates(dir);
-    let ports = Ports { tls: free_port(), scram: free_port(), mutual: free_port() };
+    let ports = Ports { tls: free_port(), scram: free_port(), mutual: free_port(), tokens: free_port() };
     let more = format!(
         "ssl.keystore.type=PEM\nssl.keystore.location={0}/localhost.store\nssl.truststore.type=PEM\n\
          ssl.truststore.location={0}/ca.pem\nlistener.name.mtls.ssl.client.auth=required\n\
          listener.name.mtls.ssl.principal.mapping.rules=RULE:^CN=(.*?)(,.*)?$/$1/,DEFAULT\n\
          sasl.enabled.mechanisms=SCRAM-SHA-512\n\
          listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;\n\
+         listener.name.tokens.sasl.enabled.mechanisms=OAUTHBEARER\n\
+         listener.name.tokens.oauthbearer.sasl.jaas.config=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub=\"broker\";\n\
          authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
          super.users=User:ANONYMOUS;User:bridge",
         dir.display()
@@ -68,6 +75,7 @@ async fn start(dir: &Path) -> (Kafka, Ports) {
         (format!("SSL://localhost:{}", ports.tls), "SSL"),
         (format!("SASL_SSL://localhost:{}", ports.scram), "SASL_SSL"),
         (format!("MTLS://localhost:{}", ports.mutual), "SSL"),
+        (format!("TOKENS://localhost:{}", ports.tokens), "SASL_PLAINTEXT"),
     ];
     let listeners: Vec<_> = listeners.iter().map(|(url, protocol)| (url.as_str(), *protocol)).collect();
     (Kafka::start_with(&more, &listeners, &SCRAM).await, ports)
@@ -147,6 +155,8 @@ async fn each_way_in_works_and_each_refusal_is_named_with_its_remedy() {
         assert!(!said.contains("planted") && !said.contains("secret"), "{said}");
     }
 
+    tokens(ports.tokens).await;
+
     // The same, as `check` sees it.
     let all = sink(ports.scram, &login("bridge", "bridge-secret"));
     let (probe, looked) = Probe::connect(&all, &["a".to_owned()], "bridge").await.unwrap();
@@ -162,4 +172,62 @@ async fn each_way_in_works_and_each_refusal_is_named_with_its_remedy() {
         Err(error) => error,
     };
     assert!(refused.to_string().contains("WRITE"), "{refused}");
+}
+
+/// Somebody who gives tokens for an hour to the client `bridge`, and for the scope `late` such as ended an hour ago.
+async fn issuer() -> http::Server {
+    let answer = |request: http::Request| async move {
+        let body = String::from_utf8(request.body.clone()).unwrap();
+        let known = BASE64.encode(b"bridge:bridge%2Bsecret");
+        if request.header("authorization") != Some(&format!("Basic {known}")) {
+            return http::json(401, r#"{"error":"invalid_client","error_description":"planted"}"#);
+        }
+        assert!(body.starts_with("grant_type=client_credentials&scope="), "{body}");
+        let now = jiff::Timestamp::now().as_second();
+        let end = if body.ends_with("=late") { now - 3_600 } else { now + 3_600 };
+        let part = |text: String| BASE64URL_NOPAD.encode(text.as_bytes());
+        let header = part(r#"{"alg":"none"}"#.to_owned());
+        let claims = part(format!(r#"{{"sub":"bridge","iat":{},"exp":{end}}}"#, end - 3_600));
+        let answer =
+            format!(r#"{{"access_token":"{header}.{claims}.","token_type":"Bearer","expires_in":3600}}"#);
+        http::json(200, &answer)
+    };
+    http::Server::start(answer).await.unwrap()
+}
+
+/// OAUTHBEARER: the topics are there by now.
+async fn tokens(port: u16) {
+    let issuer = issuer().await;
+    let with = |at: u16, password: &str, scope: &str| {
+        let url = format!("token_url=http://127.0.0.1:{at}/token");
+        let login = ["sasl_mechanism=OAUTHBEARER", "username=bridge", &url];
+        let login = login.map(str::to_owned).into_iter();
+        login.chain([format!("password={password}"), format!("scope={scope}")]).collect::<Vec<_>>()
+    };
+    assert_eq!(opened(port, &with(issuer.port, "bridge+secret", "kafka")).await, Ok(()));
+    let sink = sink(port, &with(issuer.port, "bridge+secret", "kafka"));
+    let (probe, _) = Probe::connect(&sink, &["a".to_owned()], "bridge").await.unwrap();
+    let Probe::Kafka(mut probe) = probe else { panic!("not Kafka") };
+    let looked = probe.look(None, None).await.unwrap();
+    assert!(looked.warnings[0].contains("with OAUTHBEARER the settings of"), "{looked:?}");
+    assert!(probe.publish().await.unwrap().message.contains("takes messages (1 sent"));
+
+    let away = free_port();
+    for (settings, expected) in [
+        (
+            with(issuer.port, "planted", "kafka"),
+            "operator: *answers 401 invalid_client; check `token_url`, `username`, `password` and `scope`",
+        ),
+        (with(away, "bridge+secret", "kafka"), "can't be reached: *; check `token_url` and the network"),
+        (
+            with(issuer.port, "bridge+secret", "late"),
+            "operator: *the cluster does not take tokens of `token_url`",
+        ),
+    ] {
+        let said = opened(port, &settings).await.unwrap_err();
+        for part in expected.split('*') {
+            assert!(said.contains(part), "{part:?} is not in {said:?}");
+        }
+        assert!(!said.contains("planted") && !said.contains("secret"), "{said}");
+    }
 }

@@ -19,7 +19,7 @@ pub(super) fn failure(url: &str, error: &reqwest::Error, limit: Duration) -> Api
 }
 
 /// The text of the cause that has no further cause: the outer ones only repeat the URL.
-pub(super) fn innermost(error: &reqwest::Error) -> String {
+pub(crate) fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn Error = match error.source() {
         Some(source) => source,
         None => return "the request failed".to_owned(),

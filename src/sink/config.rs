@@ -109,7 +109,7 @@ impl Table {
             #[cfg(feature = "nats")]
             Self::Nats(table) => table.validate(section),
             #[cfg(feature = "kafka")]
-            Self::Kafka(table) => table.validate(section),
+            Self::Kafka(table) => Some(table.validate(section)),
             Self::Stdout(table) => Some(table.validate(section)),
         }
     }

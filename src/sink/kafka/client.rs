@@ -8,6 +8,7 @@ use std::{
 
 use rdkafka::{
     ClientConfig, ClientContext,
+    client::OAuthToken,
     config::RDKafkaLogLevel,
     error::{KafkaError, RDKafkaErrorCode},
     producer::{DeliveryResult, ProducerContext},
@@ -15,7 +16,10 @@ use rdkafka::{
 use secrecy::ExposeSecret as _;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::config::Config;
+use super::{
+    config::{Config, Mechanism, Sasl},
+    oauth::Tokens,
+};
 use crate::sink::SinkError;
 
 /// The settings of one client: what all share, its `own`, and over them what the operator wants.
@@ -66,11 +70,17 @@ fn shared(config: &Config) -> ClientConfig {
             settings.set("enable.ssl.certificate.verification", "false");
         }
     }
-    if let Some(sasl) = &config.sasl {
-        settings
-            .set("sasl.mechanisms", sasl.mechanism.word())
-            .set("sasl.username", &sasl.username)
-            .set("sasl.password", sasl.password.expose_secret());
+    match &config.sasl {
+        None => {}
+        Some(Sasl::Password { mechanism, username, password }) => {
+            settings
+                .set("sasl.mechanisms", mechanism.word())
+                .set("sasl.username", username)
+                .set("sasl.password", password.expose_secret());
+        }
+        Some(Sasl::Token(_)) => {
+            settings.set("sasl.mechanisms", Mechanism::OAuthBearer.word());
+        }
     }
     settings
 }
@@ -167,6 +177,14 @@ fn remedy(code: RDKafkaErrorCode, reason: &str, tls: bool) -> (&'static str, boo
     use RDKafkaErrorCode as C;
     let has = |text: &str| reason.to_ascii_lowercase().contains(text);
     match code {
+        C::Authentication if has("can't be reached") => ("check `token_url` and the network", false),
+        C::Authentication if has("oauthbearer token") => {
+            ("check `token_url`, `username`, `password` and `scope`", true)
+        }
+        C::Authentication | C::SaslAuthenticationFailed if has("invalid_token") => (
+            "the cluster does not take tokens of `token_url`: check `scope`, and what the cluster expects",
+            true,
+        ),
         C::Authentication | C::SaslAuthenticationFailed => {
             ("check `username`, `password` and `sasl_mechanism`", true)
         }
@@ -198,13 +216,32 @@ fn short(reason: &str) -> &str {
 pub(super) type Report = (usize, Result<(), RDKafkaErrorCode>);
 
 /// What librdkafka calls back. Nothing here waits.
+#[derive(Clone)]
 pub(super) struct Context {
-    pub(super) cause: Cause,
+    cause: Cause,
     /// None for a client that does not produce.
-    pub(super) reports: Option<UnboundedSender<Report>>,
+    reports: Option<UnboundedSender<Report>>,
+    tokens: Option<Tokens>,
+}
+
+impl Context {
+    pub(super) fn new(cause: &Cause, reports: Option<UnboundedSender<Report>>, config: &Config) -> Self {
+        let tokens = match &config.sasl {
+            Some(Sasl::Token(issuer)) => Some(Tokens::new(Arc::clone(issuer))),
+            _ => None,
+        };
+        Self { cause: cause.clone(), reports, tokens }
+    }
 }
 
 impl ClientContext for Context {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        let tokens = self.tokens.as_ref().ok_or("no token is due")?;
+        Ok(tokens.token()?)
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         // What is wrong reaches the operator as a cause, once.
         tracing::debug!(?level, facility, message, "librdkafka");

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use super::properties;
+pub use super::login::{Mechanism, Sasl};
+use super::{login::Login, properties};
 use crate::{
-    config::{Interval, Secret, Section, Size},
+    config::{Address, Interval, Secret, Section, Size},
     sink::config::{Config as SinkConfig, ContentMode, Kind, adopt},
     tls::Trust,
 };
@@ -78,38 +78,6 @@ impl Compression {
     }
 }
 
-/// SASL (RFC 4422).
-#[derive(Debug, Clone)]
-#[allow(missing_docs, reason = "named after what they are")]
-pub struct Sasl {
-    pub mechanism: Mechanism,
-    pub username: String,
-    pub password: SecretString,
-}
-
-/// How the password is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[allow(missing_docs, reason = "the names of the mechanisms")]
-pub enum Mechanism {
-    #[serde(rename = "PLAIN")]
-    Plain,
-    #[serde(rename = "SCRAM-SHA-256")]
-    ScramSha256,
-    #[serde(rename = "SCRAM-SHA-512")]
-    ScramSha512,
-}
-
-impl Mechanism {
-    /// As librdkafka writes it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Plain => "PLAIN",
-            Self::ScramSha256 => "SCRAM-SHA-256",
-            Self::ScramSha512 => "SCRAM-SHA-512",
-        }
-    }
-}
-
 /// An event of a queue with many callers has some 20 KiB.
 const LEAST_MESSAGE: usize = 64 << 10;
 
@@ -158,8 +126,12 @@ pub struct Table {
     key_file: Option<String>,
     /// Accept any certificate: for a trial only.
     insecure_skip_verify: bool,
-    /// Log in by SASL with this mechanism: "PLAIN", "SCRAM-SHA-256" or "SCRAM-SHA-512".
+    /// Log in by SASL with this mechanism: "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512" or "OAUTHBEARER".
     sasl_mechanism: Option<Mechanism>,
+    /// OAUTHBEARER: where tokens are asked for, with `username` and the password as client id and secret.
+    token_url: Option<Address>,
+    /// OAUTHBEARER: the scopes to ask for.
+    scope: Option<String>,
     /// The user to log in as.
     username: Option<String>,
     /// The password. Better in a file.
@@ -193,6 +165,8 @@ impl Default for Table {
             key_file: None,
             insecure_skip_verify: false,
             sasl_mechanism: None,
+            token_url: None,
+            scope: None,
             username: None,
             password: None,
             password_file: None,
@@ -202,8 +176,8 @@ impl Default for Table {
 }
 
 impl Table {
-    /// Checks what the schema can't, and reads the secrets. `None` goes with a problem.
-    pub(crate) fn validate(self, section: &mut Section<'_>) -> Option<SinkConfig> {
+    /// Checks what the schema can't, and reads the secrets.
+    pub(crate) fn validate(self, section: &mut Section<'_>) -> SinkConfig {
         check_brokers(&self, section);
         let topics = Topics {
             events: self.topic,
@@ -243,23 +217,14 @@ impl Table {
             section.warn("tls", "TLS files are set, and TLS is not used: set `tls = true`");
         }
         let password = section.secret("password", self.password, self.password_file);
-        let sasl = match (self.sasl_mechanism, self.username) {
-            (Some(mechanism), Some(username)) => {
-                if password.is_none() && !section.is_set("password") && !section.is_set("password_file") {
-                    section.problem("username", "has no password: set `password_file` (or `password`)");
-                }
-                Some(Sasl { mechanism, username, password: password? })
-            }
-            (Some(_), None) => {
-                section.problem("sasl_mechanism", "needs a user: set `username` and `password_file`");
-                None
-            }
-            (None, Some(_)) => {
-                section.problem("username", "needs a mechanism: set `sasl_mechanism`, as \"SCRAM-SHA-512\"");
-                None
-            }
-            (None, None) => None,
+        let login = Login {
+            mechanism: self.sasl_mechanism,
+            username: self.username,
+            password,
+            tokens: self.token_url.map(|url| (url, self.scope)),
+            allow_plaintext: self.allow_plaintext,
         };
+        let sasl = login.sasl(&trust, section);
         let create = self
             .create_topics
             .then_some(Create { partitions: self.partitions, replication: self.replication_factor });
@@ -274,7 +239,7 @@ impl Table {
             sasl,
             properties: self.properties,
         };
-        Some(SinkConfig { heartbeat: self.heartbeat.0, adopt, kind: Kind::Kafka(Box::new(config)) })
+        SinkConfig { heartbeat: self.heartbeat.0, adopt, kind: Kind::Kafka(Box::new(config)) }
     }
 }
 

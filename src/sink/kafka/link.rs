@@ -130,7 +130,7 @@ impl Publisher {
             singly.store(true, Ordering::Relaxed);
             return Err(SinkError::Again(format!(
                 "{topic} does not take a batch for its size: messages are sent one by one now, which is slow; allow the account \
-                 DESCRIBE_CONFIGS on {topic}, so that the size it takes is known"
+                 DESCRIBE_CONFIGS on {topic}, so that the size it takes is known, or raise `max.message.bytes` there"
             )));
         }
         let refused = match code {

@@ -12,7 +12,9 @@
 mod client;
 pub mod config;
 mod link;
+mod login;
 mod message;
+mod oauth;
 mod probe;
 mod properties;
 mod read_back;
@@ -96,19 +98,18 @@ impl Sink for Kafka {
     async fn open(&self) -> Result<(Publisher, Tail), SinkError> {
         let cause = Cause::default();
         let (reporter, reports) = mpsc::unbounded_channel();
-        let said = cause.clone();
-        let context = move || Context { cause: said.clone(), reports: Some(reporter.clone()) };
+        let context = Context::new(&cause, Some(reporter), &self.config);
         let (config, sources, told) = (Arc::clone(&self.config), Arc::clone(&self.sources), cause.clone());
         let (singly, replays) = (self.singly.load(Ordering::Relaxed), self.replays);
         let (producer, partitions, batches, tail) = blocking(move || {
             let mut batches = if singly { Batches::Single } else { Batches::Unknown };
             // It alone tells why there is no answer; the administrator's client keeps that to itself.
-            let mut producer = produce(&config, batches, context())?;
+            let mut producer = produce(&config, batches, context.clone())?;
             let admin = topics::admin(&told, &config)?;
             let partitions = topics::prepare(producer.client(), &admin, &told, (&config, replays))?;
             if let Some(bytes) = topics::largest(&admin, &config)? {
                 if singly || bytes < client::BATCH {
-                    producer = produce(&config, Batches::Within(bytes), context())?;
+                    producer = produce(&config, Batches::Within(bytes), context)?;
                 }
                 batches = Batches::Within(bytes);
             }

@@ -34,7 +34,7 @@ impl Probe {
     pub async fn connect(config: &Config, sources: &[String]) -> Result<(Self, Looked), SinkError> {
         let cause = Cause::default();
         let (reporter, reports) = mpsc::unbounded_channel();
-        let context = Context { cause: cause.clone(), reports: Some(reporter) };
+        let context = Context::new(&cause, Some(reporter), config);
         let (config, told) = (Arc::new(config.clone()), cause.clone());
         let asked = Arc::clone(&config);
         let (producer, brokers) = blocking(move || {

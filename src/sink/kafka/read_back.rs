@@ -27,7 +27,7 @@ impl Kafka {
     pub(super) fn read_all(&self, mut each: impl FnMut(&Held)) -> Result<(), SinkError> {
         let (config, cause) = (&*self.config, Cause::default());
         let topic = &config.topics.events;
-        let context = Context { cause: cause.clone(), reports: None };
+        let context = Context::new(&cause, None, config);
         let producer = super::produce(config, Batches::Unknown, context)?;
         let found = topics::partitions(producer.client(), &cause, config, topic)?;
         let partitions = found.ok_or_else(|| topics::missing(&[topic], config))?.count;

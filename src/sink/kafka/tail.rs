@@ -14,7 +14,7 @@ use rdkafka::{
 
 use super::{
     client::{Cause, Context, settings},
-    config::Config,
+    config::{Config, Sasl},
     message::partition,
     topics::{ASK, LOOK},
 };
@@ -75,8 +75,14 @@ pub(super) fn consumer(cause: &Cause, config: &Config) -> Result<BaseConsumer<Co
         ("fetch.wait.max.ms", "50"),
     ];
     let reading = settings(config, own.map(|(name, value)| (name, value.to_owned())));
-    let context = Context { cause: cause.clone(), reports: None };
-    reading.create_with_context(context).map_err(|error| super::unusable(&error))
+    let context = Context::new(cause, None, config);
+    let consumer: BaseConsumer<_> =
+        reading.create_with_context(context).map_err(|error| super::unusable(&error))?;
+    if let Some(Sasl::Token(_)) = config.sasl {
+        // Who is not polled gets no token; nothing else can come yet.
+        let _ = consumer.poll(LOOK);
+    }
+    Ok(consumer)
 }
 
 /// None if it could not be read.

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 
 use super::{
     client::{Cause, Context, settings},
-    config::{Config, Create},
+    config::{Config, Create, Sasl},
 };
 use crate::sink::SinkError;
 
@@ -41,7 +41,7 @@ pub(super) fn prepare(
         }
     }
     if !missing.is_empty() {
-        let Some(create) = config.create else {
+        let (Some(create), Admin(Some(admin))) = (config.create, admin) else {
             return Err(self::missing(&missing, config));
         };
         make(admin, &missing, create, config)?;
@@ -64,17 +64,27 @@ pub(super) fn prepare(
 
 /// There are no such topics, and none may be made.
 pub(super) fn missing(topics: &[&str], config: &Config) -> SinkError {
-    SinkError::Operator(format!(
-        "{} lacks topics: create {}, or set `create_topics = true`",
-        config.brokers.join(", "),
-        topics.join(", ")
-    ))
+    let (brokers, topics) = (config.brokers.join(", "), topics.join(", "));
+    SinkError::Operator(match config.sasl {
+        Some(Sasl::Token(_)) => {
+            format!("{brokers} lacks topics: create {topics}; with OAUTHBEARER the sink can't")
+        }
+        _ => format!("{brokers} lacks topics: create {topics}, or set `create_topics = true`"),
+    })
 }
 
 /// What is unwise about the topic of events.
 pub(super) fn findings(admin: &Admin, config: &Config) -> Result<Vec<String>, SinkError> {
     let topic = &config.topics.events;
     let mut findings = Vec::new();
+    if admin.0.is_none() {
+        let text = format!(
+            "with OAUTHBEARER the settings of {topic} can't be read: see that its `max.message.bytes` is no less than \
+             `max_message` ({}) nor than 1 MiB, and its `cleanup.policy` is delete",
+            config.max_message
+        );
+        return Ok(vec![text]);
+    }
     match largest(admin, config)? {
         None => findings.push(format!(
             "the account may not read the settings of {topic}, so nobody knows how large a batch it takes: allow it DESCRIBE_CONFIGS"
@@ -102,6 +112,7 @@ pub(super) fn largest(admin: &Admin, config: &Config) -> Result<Option<usize>, S
 /// A setting of the topic of events. An account that may not read it is told nothing.
 fn setting(admin: &Admin, config: &Config, name: &str) -> Result<Option<String>, SinkError> {
     let topic = &config.topics.events;
+    let Admin(Some(admin)) = admin else { return Ok(None) };
     let options = AdminOptions::new().request_timeout(Some(ASK));
     let asked = [ResourceSpecifier::Topic(topic)];
     let described = Handle::current().block_on(admin.describe_configs(&asked, &options));
@@ -111,13 +122,17 @@ fn setting(admin: &Admin, config: &Config, name: &str) -> Result<Option<String>,
     Ok(resource.and_then(|resource| resource.get(name)?.value.clone()))
 }
 
-/// The client of all questions.
-pub(super) type Admin = AdminClient<Context>;
+/// The client of all questions. With OAUTHBEARER there is none: rdkafka's serves no queue that a token could come by.
+pub(super) struct Admin(Option<AdminClient<Context>>);
 
 /// One that connects when it is asked.
 pub(super) fn admin(cause: &Cause, config: &Config) -> Result<Admin, SinkError> {
-    let context = Context { cause: cause.clone(), reports: None };
-    settings(config, []).create_with_context(context).map_err(|error| super::unusable(&error))
+    if let Some(Sasl::Token(_)) = config.sasl {
+        return Ok(Admin(None));
+    }
+    let context = Context::new(cause, None, config);
+    let client = settings(config, []).create_with_context(context);
+    client.map(|client| Admin(Some(client))).map_err(|error| super::unusable(&error))
 }
 
 /// Of a topic that is there.
@@ -156,7 +171,12 @@ pub(super) fn partitions(
     }
 }
 
-fn make(admin: &Admin, topics: &[&str], create: Create, config: &Config) -> Result<(), SinkError> {
+fn make(
+    admin: &AdminClient<Context>,
+    topics: &[&str],
+    create: Create,
+    config: &Config,
+) -> Result<(), SinkError> {
     let failed = |reason: String| {
         SinkError::Operator(format!(
             "can't create the topics {} at {}: {reason}; create them, or allow the account CREATE",

@@ -1,0 +1,108 @@
+//! How the sink shows who it is: the keys, and what they come to.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use super::oauth::Issuer;
+use crate::{
+    config::{Address, Section},
+    tls::Trust,
+};
+
+/// SASL (RFC 4422).
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "named after what they are")]
+pub enum Sasl {
+    Password { mechanism: Mechanism, username: String, password: SecretString },
+    Token(Arc<Issuer>),
+}
+
+/// How we show who we are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[allow(missing_docs, reason = "the names of the mechanisms")]
+pub enum Mechanism {
+    #[serde(rename = "PLAIN")]
+    Plain,
+    #[serde(rename = "SCRAM-SHA-256")]
+    ScramSha256,
+    #[serde(rename = "SCRAM-SHA-512")]
+    ScramSha512,
+    #[serde(rename = "OAUTHBEARER")]
+    OAuthBearer,
+}
+
+impl Mechanism {
+    /// As librdkafka writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::ScramSha256 => "SCRAM-SHA-256",
+            Self::ScramSha512 => "SCRAM-SHA-512",
+            Self::OAuthBearer => "OAUTHBEARER",
+        }
+    }
+}
+
+/// The keys of the login, as they are written.
+pub(super) struct Login {
+    pub(super) mechanism: Option<Mechanism>,
+    pub(super) username: Option<String>,
+    pub(super) password: Option<SecretString>,
+    pub(super) tokens: Option<(Address, Option<String>)>,
+    pub(super) allow_plaintext: bool,
+}
+
+impl Login {
+    /// `None` if there is none, or with a problem.
+    pub(super) fn sasl(self, trust: &Trust, section: &mut Section<'_>) -> Option<Sasl> {
+        if self.tokens.is_some() && self.mechanism != Some(Mechanism::OAuthBearer) {
+            section.problem(
+                "token_url",
+                "is for OAUTHBEARER: set `sasl_mechanism = \"OAUTHBEARER\"`, or remove it",
+            );
+        }
+        let (mechanism, username) = match (self.mechanism, self.username) {
+            (Some(mechanism), Some(username)) => (mechanism, username),
+            (Some(_), None) => {
+                section.problem("sasl_mechanism", "needs a user: set `username` and `password_file`");
+                return None;
+            }
+            (None, Some(_)) => {
+                section.problem("username", "needs a mechanism: set `sasl_mechanism`, as \"SCRAM-SHA-512\"");
+                return None;
+            }
+            (None, None) => return None,
+        };
+        if self.password.is_none() && !section.is_set("password") && !section.is_set("password_file") {
+            section.problem("username", "has no password: set `password_file` (or `password`)");
+        }
+        let password = self.password?;
+        if mechanism != Mechanism::OAuthBearer {
+            return Some(Sasl::Password { mechanism, username, password });
+        }
+        let Some((address, scope)) = self.tokens else {
+            section.problem("sasl_mechanism", "needs somebody who gives tokens: set `token_url`");
+            return None;
+        };
+        let clear = match address.url().scheme() {
+            "https" => false,
+            "http" => true,
+            _ => {
+                section.problem("token_url", "is no URL to ask for a token: write https://host/path");
+                return None;
+            }
+        };
+        if clear && !self.allow_plaintext && !address.is_loopback() {
+            section.problem("token_url", "would be asked in the clear, with the secret: write https://");
+        }
+        if address.user_info().is_some() {
+            section.problem("token_url", "holds a login: set `username` and `password_file` instead");
+        }
+        let (url, trust) = (address.url().clone(), trust.clone());
+        let issuer = Issuer { url, client_id: username, client_secret: password, scope, trust };
+        Some(Sasl::Token(Arc::new(issuer)))
+    }
+}
