@@ -4,159 +4,23 @@
 
 #[path = "support/kafka.rs"]
 mod kafka;
+#[path = "support/topic.rs"]
+mod topic;
 
-use std::{
-    collections::HashSet,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use cti_bridge::{
-    config::{Assignment, Flags, load_with},
-    event::{Notice, SourceId},
-    health::{Board, State},
-    journal::Journal,
-    route::{Plan, template::Template},
-    shutdown::Stop,
-    sink::{
-        Context, Driver, LaneEnd, Link as _, Options, Outcome, Sink as _, SinkError, Tail,
-        config::Kind,
-        kafka::{Kafka, config::Config},
-        verify::Checker,
-    },
+    event::SourceId,
+    sink::{LaneEnd, Link as _, Options, Outcome, Sink as _, SinkError, Tail, config::Kind, verify::Checker},
 };
-use kafka::{Kafka as Broker, event};
-use serde_json::Value;
-use tokio::{sync::OnceCell, task::JoinHandle};
-
-/// Sources whose partitions of four differ.
-const SOURCES: [&str; 3] = ["a", "b", "c"];
+use kafka::Kafka as Broker;
+use tokio::sync::OnceCell;
+use topic::{Line, config, number, stored, whole};
 
 /// One broker for the tests that don't hurt it.
 async fn broker() -> &'static Broker {
     static BROKER: OnceCell<Broker> = OnceCell::const_new();
     BROKER.get_or_init(Broker::start).await
-}
-
-fn config(brokers: &str, topic: &str, settings: &[&str]) -> Box<Config> {
-    let source = ["url=http://127.0.0.1:1", "username=u", "password=p"].map(|set| format!("sources.a.{set}"));
-    let sink = [
-        "type=kafka".to_owned(),
-        format!("brokers=[\"{brokers}\"]"),
-        format!("topic={topic}"),
-        format!("status_topic={topic}.status"),
-        format!("dlq_topic={topic}.dlq"),
-    ];
-    let sink = sink.into_iter().chain(settings.iter().map(|set| (*set).to_owned()));
-    let set = source.into_iter().chain(sink.map(|set| format!("sinks.s.{set}")));
-    let set = set.chain(["journal.dir=unused".to_owned()]);
-    let set = set.map(|set| set.parse::<Assignment>().unwrap()).collect();
-    let config = load_with(&Flags { set, ..Flags::default() }, []).unwrap().config;
-    match &config.sinks["s"].kind {
-        Kind::Kafka(config) => config.clone(),
-        _ => panic!("not Kafka"),
-    }
-}
-
-/// A line of three sources, and the sink it goes to.
-struct Line {
-    context: Context,
-    config: Box<Config>,
-    sent: u64,
-}
-
-impl Line {
-    fn new(config: Box<Config>) -> Self {
-        let sources: Arc<[String]> = SOURCES.map(str::to_owned).into();
-        let sinks: Arc<[String]> = Arc::new(["sink".to_owned()]);
-        let context = Context {
-            instance: "test".into(),
-            journal: Journal::memory(64 << 20, &sources, &sinks),
-            sources,
-            sinks,
-            board: Board::default(),
-            stop: Stop::default(),
-            limit: None,
-            retain: Duration::from_mins(15),
-            opened: tokio::sync::watch::Sender::new(0),
-        };
-        Self { context, config, sent: 0 }
-    }
-
-    fn sink(&self) -> Kafka {
-        Kafka::new(&self.config, Arc::clone(&self.context.sources))
-    }
-
-    fn append(&mut self, count: u64, padding: usize) {
-        for number in self.sent..self.sent + count {
-            let source = SourceId(u16::try_from(number % 3).unwrap());
-            let reason = format!("{number} {}", "x".repeat(padding));
-            let notice =
-                Notice::AuthFailed { reason, operator: false, failures: 1, slow: false, retry_in: 5 };
-            self.context.journal.notice(source, &notice);
-        }
-        self.sent += count;
-    }
-
-    fn run(&self, options: Options) -> JoinHandle<Outcome> {
-        let journal = self.context.journal.id();
-        let plan = Plan::new(journal, Arc::clone(&self.context.sources), Template::default());
-        let backoff =
-            cti_bridge::retry::Range { from: Duration::from_millis(5), to: Duration::from_millis(100) };
-        let options = Options { heartbeat: None, backoff, ..options };
-        tokio::spawn(Driver::new(&self.context, 0, plan, options).run(self.sink()))
-    }
-
-    /// Delivers all that is there.
-    async fn drain(&mut self) {
-        let running = self.run(Options::default());
-        self.context.stop.drain();
-        assert_eq!(running.await.unwrap(), Outcome::Drained);
-        self.context.stop = Stop::default();
-    }
-
-    async fn tells(&self, text: &str) -> State {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            let state = self.context.board.snapshot().remove("sink/sink").map(|health| health.state);
-            if let Some(State::Failing { reason }) = &state
-                && reason.contains(text)
-            {
-                return state.unwrap();
-            }
-            assert!(Instant::now() < deadline, "never said {text:?}, but {state:?}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-}
-
-fn number(event: &Value) -> u64 {
-    event["data"]["reason"].as_str().unwrap().split(' ').next().unwrap().parse().unwrap()
-}
-
-/// The events of all partitions, each partition in its order.
-fn stored(broker: &Broker, topic: &str, partitions: i32) -> Vec<Vec<Value>> {
-    let read = |partition| broker.records(topic, partition, 0).iter().map(event).collect();
-    tokio::task::block_in_place(|| (0..partitions).map(read).collect())
-}
-
-/// Nothing is missing, and what comes first comes in order; how many came again.
-fn whole(partitions: &[Vec<Value>], count: u64) -> usize {
-    let (mut seen, mut again) = (HashSet::new(), 0);
-    for partition in partitions {
-        let mut last = std::collections::HashMap::new();
-        for event in partition {
-            let id = event["id"].as_str().unwrap().to_owned() + event["source"].as_str().unwrap();
-            if !seen.insert(id) {
-                again += 1;
-                continue;
-            }
-            let before = last.insert(event["source"].to_string(), number(event));
-            assert!(before.is_none_or(|before| before < number(event)), "{event}");
-        }
-    }
-    assert_eq!(seen.len() as u64, count);
-    again
 }
 
 #[tokio::test(flavor = "multi_thread")]

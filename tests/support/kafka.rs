@@ -45,8 +45,20 @@ impl Kafka {
         Self::start_with("", &[], &[]).await
     }
 
+    /// A plain one with a second listener at the port `behind`, whose clients are told to come by the port `way`: where
+    /// something stands between that may break.
+    pub(crate) async fn start_behind(way: u16, behind: u16) -> Self {
+        let listener = format!("WAY://127.0.0.1:{behind}");
+        Self::begin("", &[(&listener, "PLAINTEXT")], &[], &format!(",WAY://127.0.0.1:{way}")).await
+    }
+
     /// With more properties, more listeners (`NAME://host:port`, each with its protocol), and users.
     pub(crate) async fn start_with(more: &str, listeners: &[(&str, &str)], scram: &[&str]) -> Self {
+        let urls: String = listeners.iter().flat_map(|(url, _)| [",", url]).collect();
+        Self::begin(more, listeners, scram, &urls).await
+    }
+
+    async fn begin(more: &str, listeners: &[(&str, &str)], scram: &[&str], advertised: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (port, controller) = (free_port(), free_port());
         let (mut urls, mut protocols) = (String::new(), String::new());
@@ -58,7 +70,7 @@ impl Kafka {
         let properties = format!(
             "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@127.0.0.1:{controller}\n\
              listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{urls}\n\
-             advertised.listeners=PLAINTEXT://127.0.0.1:{port}{urls}\n\
+             advertised.listeners=PLAINTEXT://127.0.0.1:{port}{advertised}\n\
              listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}\n\
              controller.listener.names=CONTROLLER\ninter.broker.listener.name=PLAINTEXT\nlog.dirs=data\n\
              offsets.topic.replication.factor=1\noffsets.topic.num.partitions=1\n\
