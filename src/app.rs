@@ -6,7 +6,6 @@ mod tasks;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{
-    sync::watch,
     task::JoinError,
     time::{Instant, MissedTickBehavior, interval, timeout_at},
 };
@@ -14,6 +13,7 @@ use tokio::{
 pub(crate) use self::account::{account, client};
 use self::{account::account_with, tasks::Tasks};
 use crate::{
+    admin::{self, View},
     auth::Account,
     config::Config,
     event::{Notice, SourceId},
@@ -23,8 +23,9 @@ use crate::{
     reload::Reload,
     request::{Call, Request, Requests},
     session,
-    shutdown::{Signals, Stop},
+    shutdown::Signals,
     sink::{self, Outcome},
+    systemd, telemetry,
 };
 
 /// How a run differs from the service's.
@@ -66,21 +67,26 @@ pub async fn run(config: &Config, options: Options) -> Exit {
         }
     };
     let context = sink::Context {
-        instance: config.instance.as_str().into(),
-        sources: journal.sources(),
-        sinks: config.sinks.keys().cloned().collect(),
         retain: config.journal.disk.as_ref().map_or(Duration::ZERO, |disk| disk.retain),
-        journal: journal.clone(),
         board,
-        stop: Stop::default(),
         limit: options.limit,
-        opened: watch::Sender::new(0),
+        ..sink::Context::new(&config.instance, journal.clone(), config.sinks.keys().cloned().collect())
     };
     tracing::info!(instance = config.instance, journal = %journal.id(), version = env!("CARGO_PKG_VERSION"), "started");
-    let mut running = Running::start(config, &context, options).await;
+    let view = View::new(config, &context);
+    let admin = config.admin.clone().map(|admin| {
+        let health = context.board.component("admin".to_owned());
+        tokio::spawn(admin::run(admin, view.clone(), requests.ask(), health))
+    });
+    let attending = tokio::spawn(systemd::attend(view.clone()));
+    let mut running = Running::start(config, &context, view, options).await;
     let reason = running.until_stop(&mut signals, &mut requests).await;
     tracing::info!(reason, "stopping");
+    systemd::stopping(reason);
     let exit = running.stop(config.drain_timeout, reason, &mut signals).await;
+    for task in admin.into_iter().chain([attending]) {
+        task.abort();
+    }
     journal.close();
     exit
 }
@@ -101,29 +107,33 @@ fn open(config: &Config, board: &Board) -> Result<Journal, OpenError> {
 
 struct Running {
     context: sink::Context,
+    view: View,
     options: Options,
     accounts: BTreeMap<String, Account>,
     started: Vec<SourceId>,
     retry: Call,
     resync: Call,
+    reconnect: Call,
     sessions: Tasks<()>,
     sinks: Tasks<Outcome>,
     exit: Exit,
 }
 
 impl Running {
-    async fn start(config: &Config, context: &sink::Context, options: Options) -> Self {
+    async fn start(config: &Config, context: &sink::Context, view: View, options: Options) -> Self {
         let mut sinks = Tasks::new();
         for (index, (name, config)) in config.sinks.iter().enumerate() {
             sinks.spawn(name.clone(), sink::spawn(context, index, config));
         }
         let mut running = Self {
             context: context.clone(),
+            view,
             options,
             accounts: BTreeMap::new(),
             started: Vec::new(),
             retry: Call::default(),
             resync: Call::default(),
+            reconnect: Call::default(),
             sessions: Tasks::new(),
             sinks,
             exit: Exit::Clean,
@@ -158,7 +168,7 @@ impl Running {
         self.sessions.spawn(format!("{name} renewal"), async move { renewing.renew(stop).await });
         let journal = context.journal.clone();
         let stop = context.stop.clone();
-        let (retry, resync) = (self.retry.listen(), self.resync.listen());
+        let (retry, resync, reconnect) = (self.retry.listen(), self.resync.listen(), self.reconnect.listen());
         let source = session::Source {
             id,
             config: config.clone(),
@@ -168,8 +178,10 @@ impl Running {
             stop,
             retry,
             resync,
+            reconnect,
         };
         self.sessions.spawn(format!("{name} session"), session::run(source));
+        self.view.admit(name, account.clone());
         self.accounts.insert(name.to_owned(), account);
     }
 
@@ -197,8 +209,9 @@ impl Running {
         match request {
             Request::Retry => {
                 tracing::info!(
-                    "SIGHUP: credentials are read anew, and whoever waits before another attempt tries at once"
+                    "SIGHUP: credentials and the log's level are read anew, and whoever waits before another attempt tries at once"
                 );
+                systemd::reloading();
                 if let Some(changes) = self.reread(true).await {
                     for key in changes.later {
                         tracing::warn!(
@@ -206,12 +219,26 @@ impl Running {
                             "changed in the configuration: this takes effect with the next restart"
                         );
                     }
+                    if let Some(level) = &changes.level {
+                        telemetry::set_level(level);
+                    }
+                    if std::env::var_os("CREDENTIALS_DIRECTORY").is_some() {
+                        tracing::info!(
+                            "credentials that systemd has loaded stay as they were at the start: a restart loads them anew"
+                        );
+                    }
                 }
                 self.retry.make();
+                systemd::reloaded();
             }
             Request::Resync => {
-                tracing::info!("SIGUSR1: every live session reads the PBX's state anew");
+                tracing::info!("asked to: every live session reads the PBX's state anew");
                 self.resync.make();
+            }
+            Request::Reconnect => {
+                tracing::info!("asked to: every session is opened anew, and whoever waits tries at once");
+                self.reconnect.make();
+                self.retry.make();
             }
         }
     }

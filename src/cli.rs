@@ -34,6 +34,8 @@ pub enum Command {
         flags: Flags,
     },
     Check(commands::check::Args),
+    Status(commands::status::Args),
+    Health(commands::health::Args),
     Demo(commands::demo::Args),
     Simulate(commands::simulate::Args),
     Journal(commands::journal::Args),
@@ -43,6 +45,7 @@ pub enum Command {
     #[command(name = "2fa")]
     TwoFactor(commands::two_factor::Args),
     Token(commands::token::Args),
+    Generate(commands::generate::Args),
 }
 
 impl Cli {
@@ -58,6 +61,12 @@ impl Cli {
             Command::Check(args) => {
                 commands::check::run(&args, &mut io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)
             }
+            Command::Status(args) => {
+                commands::status::run(&args, &mut io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)
+            }
+            Command::Health(args) => {
+                commands::health::run(&args, &mut io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)
+            }
             Command::Demo(args) => commands::demo::run(&args),
             Command::Simulate(args) => commands::simulate::run(&args),
             Command::Verify(args) => {
@@ -70,6 +79,9 @@ impl Cli {
             }
             Command::Token(args) => {
                 commands::token::run(&args, &mut io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)
+            }
+            Command::Generate(args) => {
+                commands::generate::run(&args, &mut io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)
             }
             Command::Journal(args) => {
                 commands::journal::run(&args, &mut io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)

@@ -23,11 +23,14 @@
 //! | [`journal`] | the line: appended by sessions, read by sinks |
 //! | [`route`] | record → verdict: destination, filtered or set aside |
 //! | [`sink`] | the sink contract, its one driver, and the sinks |
-//! | [`telemetry`] | logs |
+//! | [`telemetry`] | logs, and the table of metrics |
+//! | [`admin`] | health, metrics, status, actions, over HTTP |
 //! | [`reload`] | the configuration, read again while the bridge runs |
+//! | [`systemd`] | what the service manager is told |
 //! | [`check`] | the chain walked once, each stage with its verdict and remedy |
 //! | [`simulator`] | a PBX that speaks the real protocol, with faults on demand |
 
+pub mod admin;
 pub mod api;
 pub mod app;
 pub mod auth;
@@ -49,5 +52,6 @@ pub mod shutdown;
 pub mod simulator;
 pub mod sink;
 pub mod socketio;
+pub mod systemd;
 pub mod telemetry;
 pub mod tls;

@@ -1,7 +1,9 @@
-//! The configuration, read again while the bridge runs: credentials take effect at once, everything else is named.
+//! The configuration, read again while the bridge runs: credentials and the log's level take effect at once,
+//! everything else is named.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tracing_subscriber::filter::Targets;
 use url::Url;
 
 use crate::{
@@ -44,6 +46,8 @@ pub struct Changes {
     pub credentials: Vec<(String, Credentials)>,
     /// Keys that have another value than at the start. They wait for the next one.
     pub later: Vec<String>,
+    /// The log's level.
+    pub level: Option<Targets>,
 }
 
 impl Reload {
@@ -79,6 +83,7 @@ impl Reload {
                 *known = found;
             }
         }
+        changes.level = Some(loaded.config.log.level.clone());
         changes.later = differing(&self.settings, &loaded.settings)
             .filter(|key| !self.is_at_once(key))
             .map(str::to_owned)
@@ -86,8 +91,11 @@ impl Reload {
         changes
     }
 
-    /// Whether the key is one of a running source's credentials.
+    /// Whether the key is the log's level, or one of a running source's credentials.
     fn is_at_once(&self, key: &str) -> bool {
+        if key == "log.level" {
+            return true;
+        }
         let mut parts = key.splitn(3, '.');
         matches!((parts.next(), parts.next(), parts.next()), (Some("sources"), Some(name), Some(key))
             if self.accounts.contains_key(name) && AT_ONCE.contains(&key))

@@ -2,7 +2,7 @@
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    sync::watch,
+    sync::{mpsc, watch},
 };
 
 /// What was asked for.
@@ -12,27 +12,39 @@ pub enum Request {
     Retry,
     /// SIGUSR1: every live session reads the PBX's state anew.
     Resync,
+    /// Every session is opened anew; whoever waits before another attempt tries at once.
+    Reconnect,
 }
 
-/// The signals that ask for something other than the end; those are [`crate::shutdown::Signals`].
+/// The signals that ask for something other than the end (those are [`crate::shutdown::Signals`]), and what else may ask.
 #[derive(Debug)]
 pub struct Requests {
     hangup: Signal,
     user: Signal,
+    asked: mpsc::Receiver<Request>,
+    ask: mpsc::Sender<Request>,
 }
 
 impl Requests {
     /// Listens from now on. Needs the runtime.
     pub fn listen() -> std::io::Result<Self> {
-        Ok(Self { hangup: signal(SignalKind::hangup())?, user: signal(SignalKind::user_defined1())? })
+        let (ask, asked) = mpsc::channel(4);
+        let (hangup, user) = (signal(SignalKind::hangup())?, signal(SignalKind::user_defined1())?);
+        Ok(Self { hangup, user, asked, ask })
+    }
+
+    /// For those who ask without a signal.
+    pub fn ask(&self) -> mpsc::Sender<Request> {
+        self.ask.clone()
     }
 
     /// The next request. Cancel safe.
     pub async fn next(&mut self) -> Request {
-        // The stream of a signal never ends.
+        // Neither a signal's stream nor the channel ends: we hold a sender.
         tokio::select! {
             _ = self.hangup.recv() => Request::Retry,
             _ = self.user.recv() => Request::Resync,
+            Some(request) = self.asked.recv() => request,
         }
     }
 }

@@ -242,6 +242,8 @@ static LOG: LazyLock<Log> = LazyLock::new(|| {
     tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
         .with_ansi(false)
+        // What is hidden may be today's date.
+        .without_time()
         .with_writer(move || writer.clone())
         .init();
     log

@@ -3,7 +3,6 @@
 #![cfg(feature = "nats")]
 
 #[path = "support/bridge.rs"]
-#[allow(dead_code, reason = "each test file uses its part")]
 mod bridge;
 #[path = "support/check.rs"]
 mod checked;

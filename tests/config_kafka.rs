@@ -60,6 +60,7 @@ fn each_mistake_is_named_with_what_to_write() {
         ("topic = \"a b\"", "topic: is no topic: use 1 to 249 of A-Z a-z 0-9 . _ -"),
         ("topic = \"cti.status.v1\"", "topic: is used for something else too"),
         ("partitions = 0", "partitions: is out of range: write 1 to 1000"),
+        ("partition_by = \"exten\"", "partition_by: can't be \"exten\": write \"source\" or \"entity\""),
         ("replication_factor = 11", "replication_factor: is out of range: write 1 to 10"),
         ("max_message = \"1KiB\"", "max_message: is less than an event needs"),
         (

@@ -53,6 +53,9 @@ fn a_file_is_found_by_path_by_credential_and_beside_the_configuration() {
     let path = place.file("elsewhere", " two\nlines \n\n");
     place = place.set(&format!("sources.pbx1.password_file={}", path.display()));
     assert_eq!(password(&place), " two\nlines \n", "one line end goes, all else stays");
+    place.file("credentials/cti-bridge_pbx2", "of a directory\n");
+    let place = place.set("sources.pbx1.password_file=pbx2");
+    assert_eq!(password(&place), "of a directory", "as LoadCredential=cti-bridge:DIRECTORY names it");
     let place = place.set("sources.pbx1.password_file=credentials/pbx1");
     assert_eq!(password(&place), "credential");
 }

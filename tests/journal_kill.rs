@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 #![cfg(feature = "nats")]
 
-#[allow(dead_code, reason = "shared with tests that read what the bridge says")]
 #[path = "support/bridge.rs"]
 mod bridge;
 #[path = "support/nats.rs"]

@@ -25,10 +25,8 @@ use std::{
 
 use cti_bridge::{
     event::{Notice, SourceId},
-    health::Board,
     journal::Journal,
     route::{Plan, template::Template},
-    shutdown::Stop,
     sink::{Acked, Context, Driver, Link, Options, Outcome, Outgoing, Sink, SinkError, Tail, stdout},
 };
 use serde_json::Value;
@@ -54,18 +52,7 @@ impl Line {
         let sinks: Arc<[String]> = Arc::new(["sink".to_owned()]);
         let journal = Journal::memory(64 << 20, &sources, &sinks);
         let plan = Plan::new(journal.id(), Arc::clone(&sources), Template::default());
-        let context = Context {
-            instance: "test".into(),
-            journal,
-            sources,
-            sinks,
-            board: Board::default(),
-            stop: Stop::default(),
-            limit: None,
-            retain: Duration::ZERO,
-            opened: tokio::sync::watch::Sender::new(0),
-        };
-        Self { context, plan }
+        Self { context: Context::new("test", journal, sinks), plan }
     }
 
     fn append(&self, count: u64) {

@@ -1,278 +1,89 @@
-//! A sink whose sources are spread over several lanes: each lane ends wherever its broker was when the link broke, and
-//! the next link goes on right after each end.
+//! A sink with several lanes: each ends wherever its broker was when the link broke, and the next link goes on right after
+//! each end. Whether each source has a lane, or is spread over all by entity, with what the bridge says itself in each.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+#[path = "support/lanes.rs"]
+mod lanes;
+
 use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use cti_bridge::{
-    event::{JournalId, Mark, Notice, Position, Seq, SourceId},
-    health::{Board, State},
-    journal::{
-        Journal,
-        config::{self, Disk, WhenFull},
-        fs,
-    },
-    retry::Range,
-    route::{Plan, template::Template},
+    event::{JournalId, SourceId},
+    health::State,
+    route::Names,
     shutdown::Stop,
-    sink::{
-        Acked, Context, Driver, LaneEnd, Link, Options, Outcome, Outgoing, Sink, SinkError, Stored, Tail,
-    },
+    sink::{Acked, Lanes, Link, Outcome, Outgoing, Sink, SinkError, Tail},
 };
-
-/// Two of them share a lane.
-const SOURCES: [&str; 4] = ["a", "b", "c", "d"];
-const LANES: usize = 3;
-
-fn lane(source: &str) -> usize {
-    SOURCES.iter().position(|it| *it == source).unwrap() % LANES
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Kept {
-    source: String,
-    journal: JournalId,
-    seq: Seq,
-    prev: Seq,
-    what: String,
-}
-
-/// What the broker's lanes hold.
-type Lanes = Arc<Mutex<[Vec<Kept>; LANES]>>;
-
-/// A broker whose links break after so many records; none: they hold.
-#[derive(Clone)]
-struct Broker {
-    lanes: Lanes,
-    breaks: Arc<dyn Fn() -> Option<usize> + Send + Sync>,
-}
-
-struct Connection {
-    lanes: Lanes,
-    left: Option<usize>,
-    acked: VecDeque<Position>,
-}
-
-impl Sink for Broker {
-    type Link = Connection;
-
-    async fn open(&self) -> Result<(Connection, Tail), SinkError> {
-        let ends = |(index, kept): (usize, &Vec<Kept>)| LaneEnd {
-            sources: SOURCES.iter().filter(|it| lane(it) == index).map(|it| (*it).to_owned()).collect(),
-            newest: kept.last().map(|kept| Stored {
-                source: kept.source.clone(),
-                journal: kept.journal,
-                seq: kept.seq,
-            }),
-        };
-        let tail = Tail::Lanes(self.lanes.lock().unwrap().iter().enumerate().map(ends).collect());
-        let (lanes, left) = (Arc::clone(&self.lanes), (self.breaks)());
-        Ok((Connection { lanes, left, acked: VecDeque::new() }, tail))
-    }
-}
-
-impl Link for Connection {
-    /// A link that breaks leaves each lane with a beginning of its share, and acknowledges nothing of it.
-    async fn send(&mut self, batch: &[Outgoing<'_>]) -> Result<(), SinkError> {
-        let breaks = self.left.is_some_and(|left| left < batch.len());
-        let mut shares: BTreeMap<usize, Vec<Kept>> = BTreeMap::new();
-        for outgoing in batch {
-            let Mark::Numbered { seq, prev } = outgoing.event.mark else { continue };
-            let source = outgoing.names.source_name().to_owned();
-            let kept = Kept {
-                journal: outgoing.event.journal,
-                seq,
-                prev,
-                what: outgoing.names.ty.clone(),
-                source: source.clone(),
-            };
-            shares.entry(lane(&source)).or_default().push(kept);
-        }
-        for (lane, share) in shares {
-            let stored = if breaks { fastrand::usize(..=share.len()) } else { share.len() };
-            self.lanes.lock().unwrap()[lane].extend(share.into_iter().take(stored));
-        }
-        if breaks {
-            return Err(SinkError::Again("cut".to_owned()));
-        }
-        self.left = self.left.map(|left| left - batch.len());
-        self.acked.extend(batch.iter().filter_map(|outgoing| outgoing.position));
-        Ok(())
-    }
-
-    async fn acked(&mut self) -> Result<Acked, SinkError> {
-        // Answers come late, or never.
-        match self.acked.pop_front() {
-            Some(through) => Ok(Acked { through, refused: None }),
-            None => std::future::pending().await,
-        }
-    }
-
-    async fn close(self) {}
-}
-
-struct Bench {
-    context: Context,
-    lanes: Lanes,
-}
-
-impl Bench {
-    fn new(journal: Journal) -> Self {
-        let context = Context {
-            instance: "test".into(),
-            sources: journal.sources(),
-            journal,
-            sinks: Arc::new(["sink".to_owned()]),
-            board: Board::default(),
-            stop: Stop::default(),
-            limit: None,
-            retain: Duration::from_mins(15),
-            opened: tokio::sync::watch::Sender::new(0),
-        };
-        Self { context, lanes: Lanes::default() }
-    }
-
-    fn append(&self, count: usize) {
-        for _ in 0..count {
-            let source = SourceId(u16::try_from(fastrand::usize(..SOURCES.len())).unwrap());
-            let reason = "x".to_owned();
-            let told = Notice::AuthFailed { reason, operator: false, failures: 1, slow: false, retry_in: 5 };
-            self.context.journal.notice(source, &told);
-        }
-    }
-
-    fn driver(&self) -> Driver {
-        let plan =
-            Plan::new(self.context.journal.id(), Arc::clone(&self.context.sources), Template::default());
-        let backoff = Range { from: Duration::from_millis(1), to: Duration::from_millis(2) };
-        let options = Options {
-            heartbeat: None,
-            backoff,
-            window: 64,
-            batch: 16,
-            retain: Duration::from_mins(15),
-            ..Options::default()
-        };
-        Driver::new(&self.context, 0, plan, options)
-    }
-
-    fn broker(&self, breaks: impl Fn() -> Option<usize> + Send + Sync + 'static) -> Broker {
-        Broker { lanes: Arc::clone(&self.lanes), breaks: Arc::new(breaks) }
-    }
-
-    /// Delivers all there is, over links that break or not.
-    async fn drain(&mut self, breaks: impl Fn() -> Option<usize> + Send + Sync + 'static) {
-        let sink = self.broker(breaks);
-        let deadline = std::time::Instant::now() + Duration::from_mins(1);
-        loop {
-            assert!(std::time::Instant::now() < deadline, "it never ends");
-            self.context.stop = Stop::default();
-            self.context.stop.drain();
-            match self.driver().run(sink.clone()).await {
-                Outcome::Drained => return,
-                // What waits on a disk is left there when a link breaks during a stop.
-                Outcome::Undelivered(_) => {}
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-
-    /// Each source once, in order, without a hole by its `ctiprev`.
-    fn is_whole(&self) {
-        let mut newest: BTreeMap<String, Seq> = BTreeMap::new();
-        for kept in self.lanes.lock().unwrap().iter().flatten() {
-            let last = newest.insert(kept.source.clone(), kept.seq).unwrap_or(Seq(0));
-            assert_eq!(kept.prev, last, "{kept:?}");
-            assert!(kept.seq > last, "{kept:?}");
-        }
-        let counts = (0..4).map(|source| self.context.journal.ledger(0, SourceId(source)));
-        let (published, pending) = counts.fold((0, 0), |(published, pending), (ledger, waiting)| {
-            assert_eq!(ledger.received, ledger.settled() + waiting, "{ledger:?}");
-            (published + ledger.published, pending + waiting)
-        });
-        let stored = self.lanes.lock().unwrap().iter().map(Vec::len).sum::<usize>();
-        assert_eq!((published, pending), (stored as u64, 0));
-    }
-}
-
-fn memory() -> Journal {
-    Journal::memory(64 << 20, &SOURCES.map(str::to_owned), &["sink".to_owned()])
-}
+use lanes::{Bench, Broker, By, Connection, by, forget, keeping, memory, on_disk};
 
 #[tokio::test]
 async fn links_that_break_while_the_lanes_are_uneven_store_everything_once() {
-    for seed in 0..40 {
+    for seed in 0..80 {
         fastrand::seed(seed);
-        let mut bench = Bench::new(memory());
+        let mut bench = Bench::new(by(seed), memory());
         for _ in 0..4 {
             bench.append(200);
             bench.drain(|| (fastrand::u8(..10) > 0).then(|| fastrand::usize(..100))).await;
             bench.is_whole();
         }
-        assert_eq!(bench.lanes.lock().unwrap().iter().map(Vec::len).sum::<usize>(), 800, "seed {seed}");
+        assert_eq!(bench.received(), 4 * 2 + 800, "seed {seed}");
+    }
+}
+
+/// The reason that the sink fails for.
+async fn failing(bench: &Bench) -> String {
+    let mut reason = None;
+    until("nothing is said", || {
+        match bench.context.board.snapshot().remove("sink/sink").map(|health| health.state) {
+            Some(State::Failing { reason: told }) => reason = Some(told),
+            _ => {}
+        }
+        reason.is_some()
+    })
+    .await;
+    reason.unwrap()
+}
+
+async fn until(otherwise: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while !is_so() {
+        assert!(std::time::Instant::now() < deadline, "{otherwise}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
 #[tokio::test]
 async fn a_lane_that_another_journal_wrote_is_refused_though_the_others_are_ours() {
-    let mut bench = Bench::new(memory());
+    let mut bench = Bench::new(By::Entity, memory());
     bench.append(100);
     bench.drain(|| None).await;
     bench.lanes.lock().unwrap()[1].last_mut().unwrap().journal = JournalId::draw();
     bench.context.stop = Stop::default();
     let running = tokio::spawn(bench.driver().run(bench.broker(|| None)));
-    let deadline = std::time::Instant::now() + Duration::from_secs(10);
-    let told = loop {
-        let state = bench.context.board.snapshot().remove("sink/sink").map(|health| health.state);
-        if let Some(State::Failing { reason }) = state {
-            break reason;
-        }
-        assert!(std::time::Instant::now() < deadline, "nothing is said");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    };
+    let told = failing(&bench).await;
     assert!(told.contains("was last written by the journal"), "{told}");
     running.abort();
 }
 
-fn on_disk(dir: &std::path::Path) -> Journal {
-    let config = Disk {
-        dir: dir.to_owned(),
-        sync: config::Sync::Every(Duration::from_millis(20)),
-        max_bytes: Some(1 << 30),
-        max_age: None,
-        when_full: WhenFull::DropOldest,
-        name_quota: 100,
-        retain: Duration::from_hours(1),
-        memory: 64 << 20,
-    };
-    let health = Board::default().component("journal".to_owned());
-    let opened =
-        Journal::open(&config, Arc::new(fs::Disk), &SOURCES.map(str::to_owned), &["sink".to_owned()], health);
-    opened.unwrap().0
-}
-
-/// Takes the newest records of a lane away, as a broker does that lost what it had not synced.
-fn forget(bench: &Bench, lane: usize, count: usize) -> Vec<Kept> {
-    let mut lanes = bench.lanes.lock().unwrap();
-    let at = lanes[lane].len().saturating_sub(count);
-    lanes[lane].split_off(at)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lane_that_forgot_gets_it_again_and_the_others_nothing_twice() {
-    for seed in 0..10 {
+    for seed in 0..20 {
         fastrand::seed(seed);
         let dir = tempfile::tempdir().unwrap();
-        let mut bench = Bench::new(on_disk(dir.path()));
+        let mut bench = Bench::new(by(seed), on_disk(dir.path()));
         bench.append(300);
         bench.drain(|| None).await;
         for (lane, count) in [(0, 1), (1, 17), (2, usize::MAX)] {
             let forgotten = forget(&bench, lane, count);
             assert!(!forgotten.is_empty());
+            // What each lane had is known to the next process too.
+            bench = bench.reopened(|| on_disk(dir.path()));
             bench.drain(|| Some(fastrand::usize(1..200))).await;
             // The notice that tells of it comes after.
             bench.drain(|| None).await;
@@ -289,4 +100,123 @@ async fn a_lane_that_forgot_gets_it_again_and_the_others_nothing_twice() {
             bench.is_whole();
         }
     }
+}
+
+/// What the journal no longer has can't be sent again: it is counted and announced.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_lane_forgot_and_the_journal_no_longer_has_is_announced() {
+    for seed in 0..8 {
+        fastrand::seed(seed);
+        let dir = tempfile::tempdir().unwrap();
+        let mut bench = Bench::new(by(seed), keeping(dir.path(), Duration::ZERO));
+        bench.append(300);
+        bench.drain(|| None).await;
+        let mut bench = bench.reopened(|| keeping(dir.path(), Duration::ZERO));
+        // Every start begins a segment: with this the first one has been delivered, and goes.
+        bench.drain(|| None).await;
+        let before = bench.lanes.lock().unwrap()[1].len();
+        bench.append(100);
+        bench.drain(|| None).await;
+        bench.context.journal.sync();
+        let length = bench.lanes.lock().unwrap()[1].len();
+        let forgotten = forget(&bench, 1, length - before + 40);
+        bench.drain(|| Some(fastrand::usize(1..200))).await;
+        bench.drain(|| None).await;
+        let lanes = bench.lanes.lock().unwrap().clone();
+        let (gone, back): (Vec<_>, Vec<_>) = forgotten
+            .iter()
+            .partition(|kept| !lanes[1].iter().any(|it| (&it.source, it.seq) == (&kept.source, kept.seq)));
+        assert!(!gone.is_empty() && back.len() >= length - before, "{} and {}", gone.len(), back.len());
+        let lost = |source| bench.context.journal.ledger(0, SourceId(source)).0.lost.values().sum::<u64>();
+        assert!((0..4).map(lost).sum::<u64>() >= gone.len() as u64);
+        for source in gone.iter().map(|kept| &kept.source) {
+            let told =
+                lanes.iter().flatten().any(|it| it.source == *source && it.what == "cti.bridge.lost.v1");
+            assert!(told, "seed {seed}: nothing is said of {source}");
+        }
+    }
+}
+
+/// As Kafka takes what a dead producer had sent behind what its successor sent: it is older than the lane's newest.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_late_is_not_taken_for_where_a_lane_ends() {
+    for seed in 0..20 {
+        fastrand::seed(seed);
+        let dir = tempfile::tempdir().unwrap();
+        let mut bench = Bench::new(by(seed), on_disk(dir.path()));
+        bench.append(300);
+        bench.drain(|| None).await;
+        let mut late = bench.lanes.lock().unwrap().clone();
+        for (lane, late) in bench.lanes.lock().unwrap().iter_mut().zip(&mut late) {
+            *late = late.split_off(late.len() - fastrand::usize(1..60));
+            late.truncate(fastrand::usize(1..=late.len()));
+            lane.append(&mut late.clone());
+        }
+        bench.append(100);
+        bench.drain(|| Some(fastrand::usize(1..200))).await;
+        for (lane, late) in bench.lanes.lock().unwrap().iter_mut().zip(&late) {
+            assert!(lane.iter().all(|kept| kept.what != "cti.bridge.rewound.v1"), "seed {seed}");
+            for late in late {
+                let last = lane.iter().rposition(|kept| kept == late).unwrap();
+                lane.remove(last);
+            }
+        }
+        bench.is_whole();
+    }
+}
+
+/// A broker that is away, with a link that mends itself.
+struct Away(Broker, Arc<AtomicBool>);
+
+struct Patient(Connection, Arc<AtomicBool>);
+
+impl Sink for Away {
+    type Link = Patient;
+
+    async fn open(&self) -> Result<(Patient, Tail), SinkError> {
+        let (link, tail) = self.0.open().await?;
+        Ok((Patient(link, Arc::clone(&self.1)), tail))
+    }
+}
+
+impl Link for Patient {
+    fn lanes(&self, names: &Names) -> Lanes {
+        self.0.lanes(names)
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.1.load(Ordering::Relaxed).then(|| "away".to_owned())
+    }
+
+    async fn send(&mut self, batch: &[Outgoing<'_>]) -> Result<(), SinkError> {
+        self.0.send(batch).await
+    }
+
+    async fn acked(&mut self) -> Result<Acked, SinkError> {
+        while self.trouble().is_some() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        self.0.acked().await
+    }
+
+    async fn close(self) {}
+}
+
+/// It is asked how it does every second only, and a stop can come in between.
+#[tokio::test]
+async fn a_stop_right_after_a_broker_is_back_delivers_what_is_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bench = Bench::new(By::Entity, on_disk(dir.path()));
+    bench.append(100);
+    let away = Arc::new(AtomicBool::new(true));
+    let running = tokio::spawn(bench.driver().run(Away(bench.broker(|| None), Arc::clone(&away))));
+    assert_eq!(failing(&bench).await, "away");
+    away.store(false, Ordering::Relaxed);
+    let context = bench.context.clone();
+    let waits = |source| context.journal.ledger(0, SourceId(source)).1 > 0;
+    until("nothing is delivered", || !(0..4).any(waits)).await;
+    bench.append(100);
+    bench.context.stop.drain();
+    assert_eq!(running.await.unwrap(), Outcome::Drained);
+    bench.is_whole();
 }

@@ -3,7 +3,6 @@
 #![cfg(feature = "nats")]
 
 #[path = "support/cutter.rs"]
-#[allow(dead_code, reason = "shared with tests that break in fewer ways")]
 mod cutter;
 #[path = "support/nats.rs"]
 mod nats;

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 #[path = "support/bridge.rs"]
-#[allow(dead_code, reason = "each test file uses its part")]
 mod bridge;
 #[path = "support/simulator.rs"]
 mod simulator;

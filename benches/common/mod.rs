@@ -1,18 +1,41 @@
 //! What both benchmarks start, and how they look at a stream.
 
+#![allow(dead_code, reason = "each benchmark takes its part")]
+
 use std::{path::Path, process::Command};
 
 use async_nats::jetstream::{self, stream};
 use cti_bridge::simulator::Simulator;
 
-/// Whether the journal is kept on disk, in a directory of the run's own.
-const JOURNAL_DIR: bool = true;
-
 /// The stream, whoever writes to it.
 pub(crate) const STREAM: &str = "cti-bridge";
 
-/// The bridge: on core NATS, or in mode "jetstream" with a journal in this directory.
-pub(crate) fn bridge(pbx: &Simulator, nats: &str, journal: Option<&Path>) -> Command {
+/// The topic, whoever writes to it.
+pub(crate) const TOPIC: &str = "cti.events.v1";
+
+/// Where the bridge publishes, and the directory of its journal.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Way<'a> {
+    /// On core NATS, of this URL.
+    Core(&'a str),
+    /// To a stream.
+    Stream(&'a str, &'a Path),
+    /// To a topic, of this broker: `host:port`.
+    Kafka(&'a str, &'a Path),
+}
+
+/// The bridge.
+pub(crate) fn bridge(pbx: &Simulator, way: Way<'_>) -> Command {
+    let (sink, journal) = match way {
+        Way::Core(nats) => (vec!["type=nats".to_owned(), format!("servers=[\"{nats}\"]")], None),
+        Way::Stream(nats, journal) => {
+            let sink = ["type=nats".to_owned(), format!("servers=[\"{nats}\"]"), "mode=jetstream".to_owned()];
+            (sink.to_vec(), Some(journal))
+        }
+        Way::Kafka(broker, journal) => {
+            (vec!["type=kafka".to_owned(), format!("brokers=[\"{broker}\"]")], Some(journal))
+        }
+    };
     let mut command = Command::new(env!("CARGO_BIN_EXE_cti-bridge"));
     command.args(["run", "--config", "/dev/null"]);
     for set in [
@@ -22,24 +45,21 @@ pub(crate) fn bridge(pbx: &Simulator, nats: &str, journal: Option<&Path>) -> Com
         "sources.pbx1.password=p".to_owned(),
         // A burst comes faster than any PBX sends, and must fit as a whole.
         "journal.memory=256MiB".to_owned(),
-        "sinks.bus.type=nats".to_owned(),
-        format!("sinks.bus.servers=[\"{nats}\"]"),
-    ] {
+    ]
+    .into_iter()
+    .chain(sink.into_iter().map(|set| format!("sinks.bus.{set}")))
+    .chain(journal.map(|journal| format!("journal.dir={}", journal.display())))
+    {
         command.args(["--set", &set]);
-    }
-    let Some(journal) = journal else { return command };
-    command.args(["--set", "sinks.bus.mode=jetstream"]);
-    if JOURNAL_DIR {
-        command.args(["--set", &format!("journal.dir={}", journal.display())]);
     }
     command
 }
 
 /// The Node script of this name.
-pub(crate) async fn node(script: &str, pbx: &Simulator, nats: &str) -> Command {
+pub(crate) async fn node(script: &str, pbx: &Simulator, broker: &str) -> Command {
     let mut command = Command::new("node");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/node").join(script);
-    command.arg(script).args([pbx.url().as_str(), &token(pbx).await, nats]);
+    command.arg(script).args([pbx.url().as_str(), &token(pbx).await, broker]);
     command
 }
 

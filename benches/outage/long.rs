@@ -7,14 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_nats::jetstream;
 use cti_bridge::simulator::{Account, Options, Simulator};
 use tempfile::TempDir;
 use tokio::time::{self, sleep};
 
-use super::{common, nats::Nats, row::Writer};
+use super::{bus::Bus, common, row::Writer};
 
-const JETSTREAM: &str = "jetstream { store_dir: \"$DIR/js\" }";
 /// Resident memory may not be more, in KiB.
 const MOST: u64 = 64 * 1024;
 /// A backlog drains at least so fast, in events per second.
@@ -23,25 +21,22 @@ const LEAST: f64 = 40_000.0;
 const FILL: u64 = 20_000;
 
 struct Scene {
-    nats: Nats,
+    bus: Bus,
     pbx: Simulator,
     writer: Writer,
     journal: std::path::PathBuf,
 }
 
 impl Scene {
-    async fn start() -> Self {
-        let nats = Nats::start(JETSTREAM).await;
+    async fn start(kafka: bool) -> Self {
+        let bus = Bus::start(kafka).await;
         let pbx = Simulator::start(Options::quiet(Account::new("bridge", "p"))).await.unwrap();
         let dir: TempDir = tempfile::tempdir().unwrap();
         let journal = dir.path().join("journal");
-        let mut command = common::bridge(&pbx, &nats.url(), Some(&journal));
-        // More than the backlog, which would otherwise push its own beginning out.
-        command.args(["--set", "sinks.bus.stream_max_bytes=8GiB"]);
-        let writer = Writer::start(command, dir);
+        let writer = Writer::start(bus.bridge(&pbx, None, &journal), dir);
         pbx.live().wait_for(|live| *live == 1).await.unwrap();
         println!("stores and journals on {}", common::file_system(&std::env::temp_dir()));
-        Self { nats, pbx, writer, journal }
+        Self { bus, pbx, writer, journal }
     }
 
     /// Sends events from `first` on, at an even pace, for so long.
@@ -59,35 +54,33 @@ impl Scene {
         }
     }
 
-    async fn last_sequence(&self) -> u64 {
-        let Ok(client) = async_nats::connect(self.nats.url()).await else { return 0 };
-        let stream = jetstream::new(client).get_stream(common::STREAM).await;
-        stream.map_or(0, |stream| stream.cached_info().state.last_sequence)
+    async fn count(&self) -> u64 {
+        self.bus.count().await.unwrap_or_default()
     }
 }
 
 /// A broker that is away for `minutes` while `rate` events come per second.
-pub(crate) async fn memory(rate: u32, minutes: u32) -> ExitCode {
-    let mut scene = Scene::start().await;
+pub(crate) async fn memory(kafka: bool, rate: u32, minutes: u32) -> ExitCode {
+    let mut scene = Scene::start(kafka).await;
     let each = usize::try_from(rate).unwrap() * 5;
     scene.send(0, rate.into(), each).await;
     let before = resident(scene.writer.pid());
-    scene.nats.kill();
+    scene.bus.kill();
     let mut samples = Vec::new();
     for round in 1..=usize::try_from(minutes).unwrap() * 12 {
         scene.send(round * each, rate.into(), each).await;
         samples.push(resident(scene.writer.pid()));
     }
     let written = size(&scene.journal);
-    scene.nats.up().await;
+    scene.bus.up().await;
     let total = u64::try_from((samples.len() + 1) * each).unwrap();
     let began = Instant::now();
     let mut after = Vec::new();
-    while scene.last_sequence().await < total && began.elapsed() < Duration::from_mins(5) {
+    while scene.count().await < total && began.elapsed() < Duration::from_mins(5) {
         sleep(Duration::from_millis(200)).await;
         after.push(resident(scene.writer.pid()));
     }
-    let stored = scene.last_sequence().await;
+    let stored = scene.count().await;
     let third = samples.len() / 3;
     let (first, last) = (median(&samples[..third]), median(&samples[samples.len() - third..]));
     let most = samples.iter().chain(&after).copied().max().unwrap_or_default();
@@ -107,9 +100,9 @@ pub(crate) async fn memory(rate: u32, minutes: u32) -> ExitCode {
 }
 
 /// A backlog of so many events, from the broker's return on.
-pub(crate) async fn backlog(events: u64) -> ExitCode {
-    let mut scene = Scene::start().await;
-    scene.nats.kill();
+pub(crate) async fn backlog(kafka: bool, events: u64) -> ExitCode {
+    let mut scene = Scene::start(kafka).await;
+    scene.bus.kill();
     scene.send(0, FILL, usize::try_from(events).unwrap()).await;
     let (mut written, mut since) = (0, Instant::now());
     while since.elapsed() < Duration::from_secs(3) {
@@ -120,13 +113,13 @@ pub(crate) async fn backlog(events: u64) -> ExitCode {
         }
     }
     let began = Instant::now();
-    scene.nats.up().await;
+    scene.bus.up().await;
     let up = began.elapsed();
     let mut first = None;
     let mut seen = 0;
     while seen < events && began.elapsed() < Duration::from_mins(5) {
         sleep(Duration::from_millis(20)).await;
-        seen = scene.last_sequence().await;
+        seen = scene.count().await;
         // The session's own notices were stored before the broker went away.
         if first.is_none() && seen > 100 {
             first = Some((Instant::now(), seen));

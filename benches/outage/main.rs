@@ -1,7 +1,7 @@
 //! What is stored, and how often, when the broker, the way to it, the bridge or the PBX fails.
 //!
-//! `cargo bench --bench outage -- [--row N] [--events 10000] [--rate 1000]`, or for a broker that is away for long
-//! `-- --memory [--minutes 10] [--rate 2000]` and `-- --backlog [--events 1000000]`; see benches/README.md.
+//! `cargo bench --bench outage -- [--kafka] [--row N] [--events 10000] [--rate 1000]`, or for a broker that is away for
+//! long `-- --memory [--minutes 10] [--rate 2000]` and `-- --backlog [--events 1000000]`; see benches/README.md.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,18 +11,22 @@
     reason = "a program for measuring"
 )]
 
+mod bus;
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../../tests/support/cutter.rs"]
-#[allow(dead_code, reason = "shared with the tests")]
 mod cutter;
+#[path = "../../tests/support/kafka.rs"]
+mod kafka;
 mod long;
 #[path = "../../tests/support/nats.rs"]
 mod nats;
 mod report;
 mod row;
 mod sender;
+mod stored;
 mod stream;
+mod topic;
 
 use std::process::ExitCode;
 
@@ -47,12 +51,14 @@ async fn main() -> ExitCode {
         events: number("--events").unwrap_or(10_000).try_into().unwrap(),
         rate: number("--rate").unwrap_or(1_000).max(1),
     };
-    if args.iter().any(|arg| arg == "--memory") {
+    let wants = |name: &str| args.iter().any(|arg| arg == name);
+    let kafka = wants("--kafka");
+    if wants("--memory") {
         let minutes = number("--minutes").unwrap_or(10);
-        return long::memory(number("--rate").unwrap_or(2_000), minutes).await;
+        return long::memory(kafka, number("--rate").unwrap_or(2_000), minutes).await;
     }
-    if args.iter().any(|arg| arg == "--backlog") {
-        return long::backlog(number("--events").unwrap_or(1_000_000).into()).await;
+    if wants("--backlog") {
+        return long::backlog(kafka, number("--events").unwrap_or(1_000_000).into()).await;
     }
     let only = number("--row");
     println!(
@@ -65,7 +71,7 @@ async fn main() -> ExitCode {
     println!("{}", Report::HEAD);
     let mut kept = true;
     for row in Row::ALL.into_iter().filter(|row| only.is_none_or(|only| row.number() == only)) {
-        let report = row.run(load).await;
+        let report = row.run(kafka, load).await;
         println!("{}", report.line(row));
         for broken in report.broken(row) {
             println!("<!-- row {}: {broken} -->", row.number());

@@ -4,7 +4,7 @@ use std::{collections::HashSet, time::Duration};
 
 use super::{
     row::{Promise, Row},
-    stream::{Gap, Stored},
+    stored::{Gap, Stored},
 };
 
 /// What was on its way when a line broke was sent before the last event that arrived was read.

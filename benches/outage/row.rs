@@ -7,21 +7,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_nats::jetstream;
 use cti_bridge::simulator::{Account, Options, Simulator};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
 use super::{
-    Load, common,
-    cutter::{Cutter, Fault},
-    nats::Nats,
+    Load,
+    bus::Bus,
+    common,
+    cutter::Fault,
     report::{Away, Report},
     sender::Sender,
-    stream,
 };
 
-const JETSTREAM: &str = "jetstream { store_dir: \"$DIR/js\" }";
 /// How long the broker is down.
 const DOWN: Duration = Duration::from_secs(5);
 /// So many connections to the broker are cut,
@@ -62,11 +60,11 @@ impl Row {
 
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Broker => "NATS killed, 5 s down",
-            Self::Way => "way to NATS cut, acknowledgements lost",
+            Self::Broker => "broker killed, 5 s down",
+            Self::Way => "way to the broker cut, acknowledgements lost",
             Self::Bridge => "bridge killed",
             Self::Pbx => "session with the PBX cut",
-            Self::NodeBroker => "Node, ten lines: NATS killed, 5 s down",
+            Self::NodeBroker => "Node, ten lines: broker killed, 5 s down",
         }
     }
 
@@ -78,20 +76,19 @@ impl Row {
         }
     }
 
-    pub(crate) async fn run(self, load: Load) -> Report {
-        let mut nats = Nats::start(JETSTREAM).await;
-        let pbx = Arc::new(Simulator::start(Options::quiet(Account::new("bridge", "p"))).await.unwrap());
-        let cutter = match self {
-            Self::Way => Some(Cutter::to(nats.url().replace("nats://", ""), CUTS, fault).await),
-            _ => None,
+    pub(crate) async fn run(self, kafka: bool, load: Load) -> Report {
+        let (mut bus, cutter) = if self == Self::Way {
+            let (bus, cutter) = Bus::behind_cuts(kafka, CUTS, fault).await;
+            (bus, Some(cutter))
+        } else {
+            (Bus::start(kafka).await, None)
         };
-        let way = cutter.as_ref().map_or_else(|| nats.url(), Cutter::url);
+        let pbx = Arc::new(Simulator::start(Options::quiet(Account::new("bridge", "p"))).await.unwrap());
         let dir = tempfile::tempdir().unwrap();
         let command = if self == Self::NodeBroker {
-            common::create_stream(&nats.url()).await;
-            common::node("bridge-jetstream.js", &pbx, &way).await
+            bus.node(&pbx).await
         } else {
-            common::bridge(&pbx, &way, Some(&dir.path().join("journal")))
+            bus.bridge(&pbx, cutter.as_ref(), &dir.path().join("journal"))
         };
         let mut writer = Writer::start(command, dir);
         pbx.live().wait_for(|live| *live == 1).await.unwrap();
@@ -101,9 +98,9 @@ impl Row {
         let faults = match self {
             Self::Broker | Self::NodeBroker => {
                 sleep(Duration::from_secs(1) * u32::try_from(load.events / 3).unwrap() / load.rate).await;
-                nats.kill();
+                bus.kill();
                 sleep(DOWN).await;
-                nats.up().await;
+                bus.up().await;
                 1
             }
             Self::Way => {
@@ -132,9 +129,8 @@ impl Row {
         session().await;
         let sent = sender.end().await;
         let ended = Instant::now();
-        let context = jetstream::new(async_nats::connect(nats.url()).await.unwrap());
-        let settled = stream::settled(&context, sent.len() - 1).await;
-        let stored = stream::read(&context).await;
+        let settled = bus.settled(sent.len() - 1).await;
+        let stored = bus.read().await;
         let report = Report::new(faults, &sent, &stored, &away, settled.saturating_duration_since(ended));
         if !report.broken(self).is_empty() || self == Self::NodeBroker {
             writer.show();

@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a program for measuring")]
 
 #[path = "../../tests/support/cutter.rs"]
-#[allow(dead_code, reason = "shared with the tests")]
 mod cutter;
 #[path = "../../tests/support/nats.rs"]
 mod nats;

@@ -1,6 +1,6 @@
 //! How much the bridge costs, beside what it can't be cheaper than and what anybody would write.
 //!
-//! `cargo bench --bench throughput -- [--jetstream] [--runs 5] [--events 100000]`; see benches/README.md.
+//! `cargo bench --bench throughput -- [--jetstream|--kafka] [--runs 5] [--events 100000]`; see benches/README.md.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -15,16 +15,19 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../../tests/support/kafka.rs"]
+mod kafka;
 mod passthrough;
 mod process;
 mod stream;
 mod subscriber;
+mod topic;
 
 use std::time::{Duration, Instant};
 
 use common::{frame, micros};
 use cti_bridge::simulator::{Account, Options, Simulator};
-use process::{Contender, Server};
+use process::{Bus, Contender, Server};
 use stream::Stream;
 use subscriber::Subscriber;
 
@@ -51,15 +54,20 @@ async fn main() {
     };
     let (runs, events) = (number("--runs", 5), number("--events", 100_000));
     println!("{events} events, {runs} interleaved runs; frame {} bytes", frame(0, 0).len());
-    let to_stream = args.iter().any(|arg| arg == "--jetstream");
-    if to_stream {
+    let wants = |name: &str| args.iter().any(|arg| arg == name);
+    let bus = match (wants("--jetstream"), wants("--kafka")) {
+        (true, _) => Bus::Stream,
+        (_, true) => Bus::Kafka,
+        _ => Bus::Core,
+    };
+    if bus != Bus::Core {
         println!("stores and journals on {}", common::file_system(&std::env::temp_dir()));
     }
-    let contenders = if to_stream { Contender::STREAM } else { Contender::CORE };
+    let contenders = Contender::all(bus);
     let mut all: Vec<Vec<Figures>> = vec![Vec::new(); contenders.len()];
     for run in 1..=runs {
-        for (contender, all) in contenders.into_iter().zip(&mut all) {
-            let figures = measure(contender, events).await;
+        for (contender, all) in contenders.iter().zip(&mut all) {
+            let figures = measure(*contender, bus, events).await;
             println!(
                 "run {run} {:<28} {:>8.0} events/s {:>6.2} us CPU/event  p50 {:>6.2} ms  p99 {:>6.2} ms",
                 contender.name(),
@@ -72,7 +80,7 @@ async fn main() {
         }
     }
     println!("medians:");
-    for (contender, all) in contenders.into_iter().zip(&all) {
+    for (contender, all) in contenders.iter().zip(&all) {
         let median = |of: fn(&Figures) -> f64| {
             let mut sorted: Vec<f64> = all.iter().map(of).collect();
             sorted.sort_by(f64::total_cmp);
@@ -89,31 +97,35 @@ async fn main() {
     }
 }
 
-async fn measure(contender: Contender, events: usize) -> Figures {
+async fn measure(contender: Contender, bus: Bus, events: usize) -> Figures {
     let dir = tempfile::tempdir().unwrap();
-    let store = dir.path().join("store");
-    let server = Server::start(contender.to_stream().then_some(&store));
+    let server = Server::start(bus, &dir.path().join("store")).await;
     let pbx = Simulator::start(Options::quiet(Account::new("bridge", "p"))).await.unwrap();
-    let mut subscriber = Subscriber::connect(server.address());
+    let mut subscriber = Subscriber::connect(&server);
     let process = contender.start(&pbx, &server.url(), dir.path()).await;
     pbx.live().wait_for(|live| *live == 1).await.unwrap();
     // Past the contender's own beginnings, and into a warm state.
     let frames: Vec<String> = (0..ROUND).map(|number| frame(number, 0)).collect();
     pbx.burst(&frames, 5 * ROUND);
-    subscriber = tokio::task::spawn_blocking(move || subscriber.count(5 * ROUND, ROUND)).await.unwrap().0;
-    let stream = if contender.to_stream() { Some(Stream::at_rest(&server.url()).await) } else { None };
+    subscriber = tokio::task::spawn_blocking(move || subscriber.count(5 * ROUND, ROUND)).await.unwrap();
+    let stream = if bus == Bus::Stream { Some(Stream::at_rest(&server.url()).await) } else { None };
 
     let cpu = process.cpu();
     let began = Instant::now();
     pbx.burst(&frames, events);
-    let (mut subscriber, _) =
-        tokio::task::spawn_blocking(move || subscriber.count(events, ROUND)).await.unwrap();
+    let mut subscriber = tokio::task::spawn_blocking(move || subscriber.count(events, ROUND)).await.unwrap();
     // What a subscriber has seen is not stored yet.
     if let Some(stream) = &stream {
         stream.holds(events).await;
     }
     let took = began.elapsed();
     let cpu = process.cpu() - cpu;
+    let disorder = subscriber.disorder();
+    if contender.may_reorder() {
+        println!("{} put {disorder} of them out of order", contender.name());
+    } else {
+        assert_eq!(disorder, 0, "{} put some out of order", contender.name());
+    }
 
     let collecting = tokio::task::spawn_blocking(move || subscriber.latencies(5_000, micros));
     let mut pace = tokio::time::interval(Duration::from_millis(1));

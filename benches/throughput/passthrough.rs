@@ -17,6 +17,8 @@ use tokio::sync::{
 };
 use tokio_tungstenite::tungstenite::Message;
 
+use super::topic::Topic;
+
 const NAMES: [HeaderName; 10] = [
     HeaderName::from_static("ce-specversion"),
     HeaderName::from_static("ce-id"),
@@ -41,10 +43,17 @@ enum Way {
     Context { context: Context, acks: Sender<PublishAckFuture> },
     /// With a reply subject of our own.
     Inbox { client: Client, reply: Subject, window: Arc<Semaphore> },
+    /// To a topic of Kafka.
+    Kafka(Topic),
 }
 
 impl Way {
-    async fn new(kind: &str, client: Client) -> Self {
+    async fn new(kind: &str, broker: &str) -> Self {
+        if kind == "kafka" {
+            return Self::Kafka(Topic::new(broker));
+        }
+        let client = async_nats::ConnectOptions::new().client_capacity(4096).skip_subject_validation(true);
+        let client = client.connect(broker).await.unwrap();
         match kind {
             "context" => {
                 let (acks, mut pending) = channel::<PublishAckFuture>(WINDOW);
@@ -75,6 +84,7 @@ impl Way {
 
     async fn publish(&self, subject: Subject, payload: Bytes, sequence: u64) {
         match self {
+            Self::Kafka(topic) => topic.publish(&payload, sequence),
             Self::Core { client, headers: wanted } => {
                 let headers = wanted.then(|| headers(sequence));
                 let message = OutboundMessage { subject, reply: None, payload, headers };
@@ -94,14 +104,8 @@ impl Way {
 }
 
 /// Publishes every frame as it is.
-pub(crate) async fn run(websocket: &str, token: &str, nats: &str, kind: &str) {
-    let client = async_nats::ConnectOptions::new()
-        .client_capacity(4096)
-        .skip_subject_validation(true)
-        .connect(nats)
-        .await
-        .unwrap();
-    let way = Way::new(kind, client).await;
+pub(crate) async fn run(websocket: &str, token: &str, broker: &str, kind: &str) {
+    let way = Way::new(kind, broker).await;
     let (mut socket, _) = tokio_tungstenite::connect_async(websocket).await.unwrap();
     socket.send(Message::text("40")).await.unwrap();
     socket
@@ -122,7 +126,13 @@ pub(crate) async fn run(websocket: &str, token: &str, nats: &str, kind: &str) {
 }
 
 fn headers(sequence: u64) -> HeaderMap {
-    let values = [
+    let values = values(sequence);
+    NAMES.into_iter().zip(values).map(|(name, value)| (name, value.parse::<HeaderValue>().unwrap())).collect()
+}
+
+/// Of the ten headers, in the order of their names.
+pub(crate) fn values(sequence: u64) -> [String; 10] {
+    [
         "1.0".to_owned(),
         format!("abcdefghij-{sequence}"),
         "/cti/pbx1".to_owned(),
@@ -133,6 +143,5 @@ fn headers(sequence: u64) -> HeaderMap {
         format!("{:020}", sequence - 1),
         format!("{:020}", 1_795_538_000_000_001_u64),
         "extension/201".to_owned(),
-    ];
-    NAMES.into_iter().zip(values).map(|(name, value)| (name, value.parse::<HeaderValue>().unwrap())).collect()
+    ]
 }

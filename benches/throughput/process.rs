@@ -9,7 +9,10 @@ use std::{
 
 use cti_bridge::simulator::Simulator;
 
-use super::common;
+use super::{
+    common::{self, Way},
+    kafka::Kafka,
+};
 
 /// What is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,14 +25,28 @@ pub(crate) enum Contender {
     StreamInbox,
     StreamNode,
     StreamBridge,
+    KafkaBare,
+    KafkaNode,
+    KafkaBridge,
+}
+
+/// What they publish on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bus {
+    Core,
+    Stream,
+    Kafka,
 }
 
 impl Contender {
-    /// Those that publish on core NATS.
-    pub(crate) const CORE: [Self; 4] = [Self::Bare, Self::BareHeaders, Self::Node, Self::Bridge];
-    /// Those that publish to a stream.
-    pub(crate) const STREAM: [Self; 4] =
-        [Self::StreamContext, Self::StreamInbox, Self::StreamNode, Self::StreamBridge];
+    /// Those that publish on this.
+    pub(crate) fn all(bus: Bus) -> &'static [Self] {
+        match bus {
+            Bus::Core => &[Self::Bare, Self::BareHeaders, Self::Node, Self::Bridge],
+            Bus::Stream => &[Self::StreamContext, Self::StreamInbox, Self::StreamNode, Self::StreamBridge],
+            Bus::Kafka => &[Self::KafkaBare, Self::KafkaNode, Self::KafkaBridge],
+        }
+    }
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -41,39 +58,47 @@ impl Contender {
             Self::StreamInbox => "(a') bare, own inbox",
             Self::StreamNode => "(b) Node, ten lines, stream",
             Self::StreamBridge => "(c) cti-bridge, jetstream",
+            Self::KafkaBare => "(a) bare, Kafka",
+            Self::KafkaNode => "(b) Node, ten lines, Kafka",
+            Self::KafkaBridge => "(c) cti-bridge, Kafka",
         }
     }
 
-    pub(crate) fn to_stream(self) -> bool {
-        Self::STREAM.contains(&self)
+    /// Whether what it publishes is in order is its own affair.
+    pub(crate) fn may_reorder(self) -> bool {
+        self == Self::KafkaNode
     }
 
     /// Starts it; files are its own in `dir`.
-    pub(crate) async fn start(self, pbx: &Simulator, nats: &str, dir: &Path) -> Process {
-        if self.to_stream() && self != Self::StreamBridge {
-            common::create_stream(nats).await;
+    pub(crate) async fn start(self, pbx: &Simulator, broker: &str, dir: &Path) -> Process {
+        if matches!(self, Self::StreamContext | Self::StreamInbox | Self::StreamNode) {
+            common::create_stream(broker).await;
         }
+        let journal = dir.join("journal");
         let mut command = match self {
-            Self::Bare => passthrough("plain", pbx, nats).await,
-            Self::BareHeaders => passthrough("headers", pbx, nats).await,
-            Self::StreamContext => passthrough("context", pbx, nats).await,
-            Self::StreamInbox => passthrough("inbox", pbx, nats).await,
-            Self::Node => common::node("bridge.js", pbx, nats).await,
-            Self::StreamNode => common::node("bridge-jetstream.js", pbx, nats).await,
-            Self::Bridge => common::bridge(pbx, nats, None),
-            Self::StreamBridge => common::bridge(pbx, nats, Some(&dir.join("journal"))),
+            Self::Bare => passthrough("plain", pbx, broker).await,
+            Self::BareHeaders => passthrough("headers", pbx, broker).await,
+            Self::StreamContext => passthrough("context", pbx, broker).await,
+            Self::StreamInbox => passthrough("inbox", pbx, broker).await,
+            Self::Node => common::node("bridge.js", pbx, broker).await,
+            Self::StreamNode => common::node("bridge-jetstream.js", pbx, broker).await,
+            Self::Bridge => common::bridge(pbx, Way::Core(broker)),
+            Self::StreamBridge => common::bridge(pbx, Way::Stream(broker, &journal)),
+            Self::KafkaBare => passthrough("kafka", pbx, broker).await,
+            Self::KafkaNode => common::node("bridge-kafka.js", pbx, broker).await,
+            Self::KafkaBridge => common::bridge(pbx, Way::Kafka(broker, &journal)),
         };
-        if matches!(self, Self::Bridge | Self::StreamBridge) {
+        if matches!(self, Self::Bridge | Self::StreamBridge | Self::KafkaBridge) {
             command.args(["--log-level", "error"]);
         }
         Process(command.stderr(Stdio::inherit()).stdout(Stdio::null()).spawn().unwrap())
     }
 }
 
-async fn passthrough(kind: &str, pbx: &Simulator, nats: &str) -> Command {
+async fn passthrough(kind: &str, pbx: &Simulator, broker: &str) -> Command {
     let websocket = format!("ws://{}/api/ws/?EIO=4&transport=websocket", pbx.url().authority());
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["passthrough", &websocket, &common::token(pbx).await, nats, kind]);
+    command.args(["passthrough", &websocket, &common::token(pbx).await, broker, kind]);
     command
 }
 
@@ -99,20 +124,26 @@ impl Drop for Process {
     }
 }
 
-/// A nats-server on a free port, with JetStream in a directory.
-pub(crate) struct Server {
-    _process: Process,
-    address: SocketAddr,
+/// The broker.
+pub(crate) enum Server {
+    Nats { _process: Process, address: SocketAddr },
+    Kafka(Kafka),
 }
 
 impl Server {
-    pub(crate) fn start(store: Option<&Path>) -> Self {
+    /// On a free port; a stream is kept in `store`, and a topic of one partition is there.
+    pub(crate) async fn start(bus: Bus, store: &Path) -> Self {
+        if bus == Bus::Kafka {
+            let kafka = Kafka::start().await;
+            kafka.topic(common::TOPIC, 1, &[]).await;
+            return Self::Kafka(kafka);
+        }
         let program = std::env::var_os("NATS_SERVER").unwrap_or_else(|| "nats-server".into());
         let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let port = address.port().to_string();
         let mut command = Command::new(program);
         command.args(["-a", "127.0.0.1", "-p", &port]).stdout(Stdio::null()).stderr(Stdio::null());
-        if let Some(store) = store {
+        if bus == Bus::Stream {
             command.arg("-js").arg("-sd").arg(store);
         }
         let process =
@@ -120,14 +151,14 @@ impl Server {
         while std::net::TcpStream::connect(address).is_err() {
             std::thread::sleep(Duration::from_millis(10));
         }
-        Self { _process: process, address }
+        Self::Nats { _process: process, address }
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
+    /// As clients write it: a URL, but for Kafka's `host:port`.
     pub(crate) fn url(&self) -> String {
-        format!("nats://{}", self.address)
+        match self {
+            Self::Nats { address, .. } => format!("nats://{address}"),
+            Self::Kafka(kafka) => kafka.address(),
+        }
     }
 }

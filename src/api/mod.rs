@@ -27,7 +27,6 @@ pub use error::{ApiError, Said};
 pub use findings::Finding;
 pub use me::{Me, Profile, Right, Rights};
 pub use persistent::Audience;
-#[cfg(feature = "kafka")]
 pub(crate) use transport::innermost;
 pub use two_factor::Enrolment;
 

@@ -85,6 +85,33 @@ pub(super) struct Shared {
     pub(super) changed: Notify,
     /// Where the login under way, or the last one, has got to.
     pub(super) stage: watch::Sender<Stage>,
+    counted: Mutex<Counted>,
+}
+
+/// What became of logins since the process began, and what is known of the PBX's clock.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counted {
+    succeeded: u64,
+    refused: u64,
+    unanswered: u64,
+    ahead: SignedDuration,
+}
+
+/// How an account stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Figures {
+    /// When its token ends; none if there is no token, or its end is not known.
+    pub expires: Option<Timestamp>,
+    /// When it is renewed; none if it never is.
+    pub renews: Option<Timestamp>,
+    /// Logins that brought a token.
+    pub succeeded: u64,
+    /// Logins that the PBX turned down.
+    pub refused: u64,
+    /// Logins that it did not answer, or not as a PBX does.
+    pub unanswered: u64,
+    /// How far the PBX's clock is ahead of ours, as of the last login.
+    pub ahead: SignedDuration,
 }
 
 /// What only the one login at a time touches.
@@ -142,6 +169,7 @@ impl Account {
                 rounds: AtomicU64::new(0),
                 changed: Notify::new(),
                 stage: watch::Sender::default(),
+                counted: Mutex::default(),
             }),
         })
     }
@@ -173,6 +201,17 @@ impl Account {
     /// Where the login under way has got to; after a failed one, where it failed.
     pub fn stages(&self) -> watch::Receiver<Stage> {
         self.shared.stage.subscribe()
+    }
+
+    /// How it stands.
+    pub fn figures(&self) -> Figures {
+        let counted = *self.shared.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = self.shared.held();
+        let token = held.as_ref().map(|held| &held.grant.token);
+        let expires = token.and_then(|token| token.received().checked_add(token.lifetime()?).ok());
+        let renews = held.as_ref().map(|held| held.renew_at).filter(|at| *at < Timestamp::MAX);
+        let Counted { succeeded, refused, unanswered, ahead } = counted;
+        Figures { expires, renews, succeeded, refused, unanswered, ahead }
     }
 
     /// The PBX no longer takes this token: the next [`Account::grant`] logs in anew. Without effect
@@ -257,12 +296,23 @@ impl Shared {
             desk.keys = keys;
         }
         let outcome = self.login(desk).await;
+        self.count(&outcome, desk.ahead);
         desk.failure = outcome.as_ref().err().cloned();
         if let Ok(grant) = &outcome {
             self.hold(grant.clone());
         }
         self.rounds.fetch_add(1, Ordering::Release);
         outcome
+    }
+
+    fn count(&self, outcome: &Result<Grant, AuthError>, ahead: SignedDuration) {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        counted.ahead = ahead;
+        match outcome {
+            Ok(_) => counted.succeeded += 1,
+            Err(error) if error.is_refusal() => counted.refused += 1,
+            Err(_) => counted.unanswered += 1,
+        }
     }
 
     pub(super) fn hold(&self, grant: Grant) {

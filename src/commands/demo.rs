@@ -64,6 +64,7 @@ async fn demo(args: &Args) -> Exit {
         "sources.demo.username=bridge".to_owned(),
         "sources.demo.password=demo".to_owned(),
         format!("sources.demo.totp_secret={secret}"),
+        "admin.listen=off".to_owned(),
     ];
     if let Some(url) = &args.sink {
         settings.extend(["sinks.out.type=nats".to_owned(), format!("sinks.out.servers=[\"{url}\"]")]);

@@ -1,12 +1,16 @@
 //! One file per subcommand: its arguments, and what it does.
 
+mod ask;
 pub mod check;
 pub mod config;
 pub mod demo;
+pub mod generate;
+pub mod health;
 pub mod journal;
 pub mod record;
 pub mod run;
 pub mod simulate;
+pub mod status;
 pub mod tail;
 pub mod token;
 pub mod two_factor;

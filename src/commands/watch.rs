@@ -88,6 +88,7 @@ impl Watch {
             stop: stop.clone(),
             retry: calls.listen(),
             resync: calls.listen(),
+            reconnect: calls.listen(),
         };
         let session = tokio::spawn(session::run(session));
         Ok(Self { reader: journal.reader(0), account, stop, board, session, live: false, _calls: calls })

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Config, name, quantity::Span, section::Section};
-use crate::{journal, session, sink, telemetry};
+use crate::{admin, journal, session, sink, telemetry};
 
 /// Configuration of cti-bridge.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -27,6 +27,8 @@ pub(super) struct File {
     journal: journal::config::Table,
     /// What cti-bridge says about itself, on stderr.
     log: telemetry::config::Table,
+    /// Health, metrics, a page for people, and actions, over HTTP.
+    admin: admin::config::Table,
 }
 
 impl Default for File {
@@ -38,6 +40,7 @@ impl Default for File {
             sinks: BTreeMap::new(),
             journal: journal::config::Table::default(),
             log: telemetry::config::Table::default(),
+            admin: admin::config::Table::default(),
         }
     }
 }
@@ -60,6 +63,7 @@ impl File {
         }
         let journal = self.journal.validate(&mut root.table("journal"));
         let log = self.log.validate(&mut root.table("log"));
+        let admin = self.admin.validate(&mut root.table("admin"));
         for (name, sink) in &sinks {
             let forgetful = journal.as_ref().is_some_and(|journal| journal.disk.is_none());
             if sink.as_ref().is_some_and(sink::config::Config::needs_durable_journal) && forgetful {
@@ -80,6 +84,7 @@ impl File {
             sinks: sinks.into_iter().map(|(name, sink)| Some((name, sink?))).collect::<Option<_>>()?,
             journal: journal?,
             log: log?,
+            admin: admin.ok()?,
         })
     }
 }

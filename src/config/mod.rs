@@ -44,7 +44,7 @@ pub use secret::Secret;
 pub use section::Section;
 pub use setting::{Setting, Settings};
 
-use crate::{journal, session, sink, telemetry};
+use crate::{admin, journal, session, sink, telemetry};
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
@@ -61,6 +61,8 @@ pub struct Config {
     pub journal: journal::config::Config,
     /// Our own log.
     pub log: telemetry::config::Config,
+    /// What others see of the bridge; none: nothing.
+    pub admin: Option<admin::config::Config>,
 }
 
 /// A configuration that can be used.

@@ -50,16 +50,18 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// The path that `name` stands for: as it is when absolute; a bare name under the credentials
-    /// directory if it is there; else from the directory of the configuration file.
+    /// The path that `name` stands for: as it is when absolute; a bare name under the credentials directory if it is
+    /// there, or in `credentials/` beside the configuration file; else from the directory of that file.
     pub(super) fn resolve(&self, name: &str) -> PathBuf {
-        if let Some(directory) = &self.credentials
-            && is_bare(name)
-            && directory.join(name).exists()
-        {
-            return directory.join(name);
-        }
-        self.base.join(name)
+        let directory = self.credentials.iter().filter(|_| is_bare(name));
+        // The second is how `LoadCredential=cti-bridge:DIRECTORY` names what lies in there.
+        let loaded = directory.flat_map(|dir| [dir.join(name), dir.join(format!("cti-bridge_{name}"))]);
+        // Where that unit loads them from: for the commands that root runs beside it.
+        let beside = self.base.join("credentials").join(name);
+        let beside = [beside]
+            .into_iter()
+            .filter(|beside| is_bare(name) && !self.base.join(name).exists() && beside.exists());
+        loaded.filter(|path| path.exists()).chain(beside).next().unwrap_or_else(|| self.base.join(name))
     }
 
     /// Reads a secret, without the line end at its end. Yields the path beside it.

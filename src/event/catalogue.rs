@@ -84,6 +84,11 @@ pub const STATE_EVENTS: &[&str] = &[
     "newVoiceMessageCounter",
 ];
 
+/// Whether this version knows an event of this name.
+pub fn is_known(name: &[u8]) -> bool {
+    KNOWN.iter().any(|(known, ..)| known.as_bytes() == name)
+}
+
 /// The entity of an event with these arguments (the text between the name and the closing bracket).
 /// None for an unknown event, and for a known one that does not carry its key.
 pub fn entity<'a>(name: &[u8], args: &'a [u8]) -> Option<Entity<'a>> {

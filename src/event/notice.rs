@@ -156,7 +156,7 @@ pub enum Notice {
 }
 
 /// Why a session ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum EndReason {
@@ -168,6 +168,8 @@ pub enum EndReason {
     ServerReloaded,
     TakenOver,
     FeedSilent,
+    /// An operator asked for a new session.
+    Requested,
     Stopping,
     Internal,
 }
@@ -186,6 +188,8 @@ pub enum GapReason {
     TakenOver,
     /// The session brought nothing any more, so it was opened anew.
     FeedSilent,
+    /// An operator asked for a new session.
+    Requested,
     /// The bridge was stopped, and has started again.
     Restarted,
     /// The bridge or its machine went down without a stop.
@@ -201,6 +205,7 @@ impl From<EndReason> for GapReason {
             EndReason::ServerReloaded => Self::ServerReloaded,
             EndReason::TakenOver => Self::TakenOver,
             EndReason::FeedSilent => Self::FeedSilent,
+            EndReason::Requested => Self::Requested,
             EndReason::ConnectionClosed
             | EndReason::ConnectionFailed
             | EndReason::Silent

@@ -80,9 +80,7 @@ impl Record {
     /// Bytes it holds in memory, for the journal's bound.
     pub fn size(&self) -> usize {
         let payload = match &self.body {
-            Body::Event(frame) => {
-                frame.bytes.len() + frame.attachments.iter().map(bytes::Bytes::len).sum::<usize>()
-            }
+            Body::Event(frame) => frame.size(),
             Body::Notice(told) => told.data.len(),
         };
         size_of::<Self>() + payload

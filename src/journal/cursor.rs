@@ -83,6 +83,9 @@ pub struct Cursor {
     pub lanes: Vec<Lane>,
     /// What it settled last as published: the broker's lane should end with it.
     pub newest: Option<(SourceId, Seq)>,
+    /// Where the broker has several lanes: the newest number of each source in each of them, 0 for none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ends: Vec<Vec<Seq>>,
 }
 
 impl Cursor {
@@ -93,7 +96,7 @@ impl Cursor {
             last: Seq(standing.next.0.saturating_sub(1)),
             ..Lane::default()
         };
-        Self { next, lanes: standing.iter().map(lane).collect(), newest: None }
+        Self { next, lanes: standing.iter().map(lane).collect(), newest: None, ends: Vec::new() }
     }
 
     pub(super) fn lane(&mut self, source: SourceId) -> &mut Lane {
@@ -120,6 +123,13 @@ impl Cursor {
             }
             Settled::Filtered => lane.ledger.filtered += 1,
             Settled::DeadLettered => lane.ledger.dead_lettered += 1,
+        }
+    }
+
+    /// One of the broker's lanes has this number.
+    pub(super) fn reach(&mut self, lane: usize, source: SourceId, seq: Seq) {
+        if let Some(end) = self.ends.get_mut(lane).and_then(|lane| lane.get_mut(source.index())) {
+            *end = seq.max(*end);
         }
     }
 

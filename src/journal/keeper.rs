@@ -31,6 +31,8 @@ use crate::event::{JournalId, Position, Seq};
 
 /// How often cursors are written, and all else is looked after.
 const PACE: Duration = Duration::from_secs(1);
+/// A disk that takes longer than this for one round does not come back by itself.
+const STANDS_STILL: Duration = Duration::from_secs(30);
 /// How far `seen` may lag on the disk while nothing but pings arrives.
 const SEEN: i64 = 5;
 
@@ -49,6 +51,8 @@ pub(super) struct Shared {
     dirty: AtomicBool,
     stopped: AtomicBool,
     thread: OnceLock<Thread>,
+    /// When the thread came round last.
+    round: Mutex<Instant>,
 }
 
 /// What a journal in a directory has beside its line.
@@ -81,6 +85,7 @@ impl Shared {
             dirty: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             thread: OnceLock::new(),
+            round: Mutex::new(Instant::now()),
         }
     }
 
@@ -93,6 +98,13 @@ impl Shared {
     pub(super) fn line(&self) -> MutexGuard<'_, Line> {
         // The line is consistent between any two of its own statements that can unwind.
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn stands_still(&self) -> Option<Duration> {
+        // Without a thread there is nothing to wait for.
+        self.thread.get()?;
+        let since = self.round.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
+        (since > STANDS_STILL).then_some(since)
     }
 
     /// There is something to sync.
@@ -309,6 +321,7 @@ fn run(shared: &Shared, interval: Duration) {
     // Since when something waits to be synced.
     let mut waits: Option<Instant> = None;
     while !shared.stopped.load(Ordering::Acquire) {
+        *shared.round.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         if waits.is_none() && shared.dirty.load(Ordering::Acquire) {
             waits = Some(Instant::now());
         }

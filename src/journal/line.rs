@@ -11,9 +11,16 @@ use jiff::Timestamp;
 
 pub(super) use self::sinks::Sink;
 pub(crate) use self::standing::{Hole, Missing, Standing};
-use super::{config::WhenFull, cursor::Cursor, disk::store::Store};
+use super::{
+    config::WhenFull,
+    cursor::Cursor,
+    disk::store::Store,
+    tally::{Announced, Lately, Recent, Tally},
+};
 use crate::{
-    event::{Body, EndReason, GapReason, Notice, Origin, Position, Record, STATE_EVENTS, Seq, SourceId},
+    event::{
+        Body, EndReason, GapReason, Notice, Origin, Position, Record, STATE_EVENTS, Seq, SourceId, Told,
+    },
     health::Component,
     socketio::Frame,
 };
@@ -36,13 +43,15 @@ pub(super) struct Line {
     pub(super) holes: BTreeMap<Position, Hole>,
     pub(super) store: Option<Store>,
     health: Option<Component>,
+    pub(super) lately: Lately,
 }
 
 #[derive(Debug, Default, Clone)]
 pub(super) struct Source {
-    bad_frames: u64,
+    pub(super) bad_frames: u64,
     /// Sessions so far.
-    sessions: u32,
+    pub(super) sessions: u32,
+    pub(super) tally: Tally,
     /// How it was left before this process.
     pub(super) before: Before,
     /// How its last session in this process ended.
@@ -83,6 +92,7 @@ impl Line {
             holes: BTreeMap::new(),
             store: None,
             health: None,
+            lately: Lately::default(),
         }
     }
 
@@ -113,7 +123,14 @@ impl Line {
     }
 
     pub(super) fn event(&mut self, source: SourceId, session: u32, origin: Origin, frame: Frame) -> Seq {
-        self.append(source, frame.at, session, origin, Body::Event(frame))
+        let (at, bytes) = (frame.at, frame.size());
+        let tally = self.sources.get_mut(source.index()).map(|source| &mut source.tally);
+        let event = tally.map(|tally| tally.count(&frame.name(), bytes, origin));
+        let sequence = self.append(source, at, session, origin, Body::Event(frame));
+        if let Some(event) = event {
+            self.lately.event(Recent { at, source, sequence, event });
+        }
+        sequence
     }
 
     pub(super) fn notice(&mut self, source: SourceId, session: u32, notice: &Notice) -> Seq {
@@ -122,7 +139,9 @@ impl Line {
         {
             standing.gap = standing.next;
         }
-        self.append(source, Timestamp::now(), session, Origin::Live, Body::Notice(notice.into()))
+        let (at, told) = (Timestamp::now(), Told::from(notice));
+        self.lately.notice(Announced { at, source, told: told.clone() });
+        self.append(source, at, session, Origin::Live, Body::Notice(told))
     }
 
     /// Counts an event that must not reach the line.
@@ -174,6 +193,7 @@ impl Line {
     pub(super) fn close_session(&mut self, source: SourceId, reason: EndReason) {
         if let Some(source) = self.sources.get_mut(source.index()) {
             source.ended = Some(reason);
+            *source.tally.ends.entry(reason).or_default() += 1;
         }
     }
 
@@ -214,6 +234,22 @@ impl Line {
         self.tail.push_back(record);
         self.trim();
         seq
+    }
+
+    /// When the record at a position was received, or the first after it. Of one that only the disk holds it is when its
+    /// segment was begun: a little too early.
+    pub(super) fn received(&self, position: Position) -> Option<Timestamp> {
+        let first = self.tail_first();
+        if position >= first {
+            let index = usize::try_from(position.0 - first.0).unwrap_or(usize::MAX);
+            return self.tail.get(index).map(|record| record.at);
+        }
+        let segment = self.store.as_ref().and_then(|store| store.segment(position));
+        segment.map(|segment| segment.begun).or_else(|| self.tail.front().map(|record| record.at))
+    }
+
+    pub(super) fn bytes_in_memory(&self) -> usize {
+        self.tail_bytes
     }
 
     pub(super) fn oldest_in_memory(&self) -> Position {

@@ -61,21 +61,25 @@ pub mod config;
 mod cursor;
 pub(crate) mod disk;
 pub mod fs;
+mod glance;
 mod ingest;
 mod keeper;
 pub(crate) mod line;
 pub mod look;
 mod reader;
 mod search;
+mod tally;
 
 use std::sync::{Arc, MutexGuard};
 
 pub use archive::{Archive, Segment, Verified};
 pub use cursor::{Cursor, Lane, Ledger, Settled};
 pub use disk::open::{OpenError, Recovery};
+pub use glance::{DiskUse, Glance, SinkGlance, SourceGlance};
 pub use ingest::{Ingest, Live, Opened};
 pub use reader::Reader;
 pub use search::Search;
+pub use tally::{Announced, Counted, OTHER, Recent};
 
 use self::{
     config::{Disk, Sync, WhenFull},
@@ -227,6 +231,16 @@ impl Journal {
     pub fn skip_above(&self, source: SourceId, seq: Seq) {
         self.line().skip_above(source, seq);
         self.commit();
+    }
+
+    /// How the line stands, for those who look at it.
+    pub fn glance(&self) -> Glance {
+        self.line().glance()
+    }
+
+    /// Since when the keeper's thread has not come round, if that is longer than a slow disk explains.
+    pub fn stands_still(&self) -> Option<std::time::Duration> {
+        self.0.shared.stands_still()
     }
 
     /// Keeps a file in `dead/`, if there is a directory; the oldest go when there are too many. Blocks for one small write.

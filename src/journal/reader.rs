@@ -129,7 +129,12 @@ impl Reader {
     /// Goes back to the cursor: what was read and not settled is read again.
     pub fn rewind(&mut self) -> Cursor {
         let cursor = self.journal.line().cursor(self.sink).cloned();
-        let cursor = cursor.unwrap_or_else(|| Cursor { next: self.next, lanes: Vec::new(), newest: None });
+        let cursor = cursor.unwrap_or_else(|| Cursor {
+            next: self.next,
+            lanes: Vec::new(),
+            newest: None,
+            ends: Vec::new(),
+        });
         self.seek(cursor.next);
         cursor
     }
@@ -240,6 +245,20 @@ impl Reader {
     /// Settles records, in order: moves the cursor and counts them in the ledger.
     pub fn settle(&mut self, settled: impl Iterator<Item = (Position, SourceId, Seq, Settled)>) {
         self.journal.line().settle(self.sink, settled);
+    }
+
+    /// Notes what several lanes have, by lane.
+    pub fn reached(&mut self, reached: impl Iterator<Item = (usize, SourceId, Seq)>) {
+        if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
+            reached.for_each(|(lane, source, seq)| sink.cursor.reach(lane, source, seq));
+        }
+    }
+
+    /// Replaces what is known of several lanes: by lane, by source.
+    pub fn set_ends(&mut self, ends: Vec<Vec<Seq>>) {
+        if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
+            sink.cursor.ends = ends;
+        }
     }
 
     /// Replaces the cursor: the broker has forgotten what was settled.

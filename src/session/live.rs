@@ -41,6 +41,8 @@ impl Supervisor {
         live.commit();
         self.line = Line::Open(live);
         self.due = Instant::now() + STABLE;
+        // Asked for before: this is it.
+        self.source.reconnect.settle();
         // A new session alone does not end a silence; an event does.
         if self.feed.silences == 0 {
             self.source.health.active();

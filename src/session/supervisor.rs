@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     auth::{Account, Grant},
-    event::{Notice, SourceId},
+    event::{EndReason, Notice, SourceId},
     health::Component,
     journal::{Ingest, Journal, Live},
     request::Listener,
@@ -45,6 +45,8 @@ pub struct Source {
     pub retry: Listener,
     /// When to read the PBX's state anew.
     pub resync: Listener,
+    /// When to end the session and begin another.
+    pub reconnect: Listener,
 }
 
 /// Keeps a session until told to stop. Never gives up.
@@ -159,7 +161,17 @@ impl Supervisor {
             }
             Phase::Probing | Phase::Connecting => self.connect().await,
             Phase::LoggingIn => self.await_login().await,
-            Phase::Live => self.receive().await,
+            Phase::Live => {
+                let mut reconnect = self.source.reconnect.clone();
+                tokio::select! {
+                    input = self.receive() => input,
+                    () = reconnect.called() => {
+                        self.source.reconnect.settle();
+                        "an operator asked for a new session".clone_into(&mut self.detail);
+                        Input::Ended(EndReason::Requested)
+                    }
+                }
+            }
             Phase::Stopped => std::future::pending().await,
         }
     }

@@ -51,9 +51,12 @@ impl Kind {
     /// The driver's limits for it.
     pub(super) fn options(&self) -> Options {
         match self {
-            // The producer tries again by itself, and does it better than a new one would: for a minute.
             #[cfg(feature = "kafka")]
-            Self::Kafka(_) => Options { deadline: Duration::from_mins(1), ..Options::default() },
+            // Its client tries again by itself, with the same numbers; what a new one sends again the broker takes for new.
+            // What is in flight it keeps in memory of its own.
+            Self::Kafka(_) => {
+                Options { window: 4096, deadline: Duration::from_mins(1), answer: None, ..Options::default() }
+            }
             #[cfg(feature = "nats")]
             Self::Nats(_) => Options::default(),
             Self::Stdout(_) => Options::default(),

@@ -8,11 +8,11 @@ use tokio::{
 };
 
 use super::{
-    Acked, Context, Link, Outgoing, SLOW, Sink, SinkError, deadletter::letter, heartbeat::Heartbeat,
-    resume::RETAIN,
+    Context, Lanes, Link, Outgoing, SLOW, Sink, SinkError, SinkFigures, flights::Flight,
+    heartbeat::Heartbeat, resume::RETAIN,
 };
 use crate::{
-    event::{JournalId, Mark, Notice, Position, Record, Seq},
+    event::{JournalId, Mark, Position, Record, Seq},
     health::Component,
     journal::{Reader, Settled},
     retry::{Backoff, Range},
@@ -28,9 +28,11 @@ pub struct Options {
     pub window: usize,
     /// Records handed to a link at once.
     pub batch: usize,
-    /// How long to wait for a connection, for a batch to be taken, and for an acknowledgement while
-    /// something is in flight. Then the link is given up.
+    /// How long to wait for a connection, and for a batch to be taken. Then the link is given up.
     pub deadline: Duration,
+    /// How long to wait for an acknowledgement while something is in flight, before the link is given up. None: for as
+    /// long as it takes, since a link that mends itself must not have a successor beside it.
+    pub answer: Option<Duration>,
     /// Delays between attempts to open a link.
     pub backoff: Range,
     /// How often to publish a heartbeat.
@@ -51,6 +53,7 @@ impl Default for Options {
             window: 8192,
             batch: 256,
             deadline: Duration::from_secs(10),
+            answer: Some(Duration::from_secs(10)),
             backoff: Range { from: Duration::from_millis(50), to: Duration::from_secs(5) },
             heartbeat: Some(Duration::from_secs(10)),
             limit: None,
@@ -63,6 +66,9 @@ impl Default for Options {
 
 /// How often a link is asked whether it is in trouble.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// A broker that acknowledges nothing for so long is in trouble, whatever its link knows.
+const SILENT: Duration = Duration::from_secs(10);
 
 /// How a driver ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,22 +93,15 @@ pub struct Driver {
     pub(super) name: Arc<str>,
     pub(super) options: Options,
     opened: watch::Sender<usize>,
+    pub(super) figures: SinkFigures,
     is_first: bool,
     stop: Stop,
-    published: u64,
-    flights: VecDeque<Flight>,
-    pub(super) lane: Vec<Seq>,
-    /// By source: records before this are in its lane already. Empty when there is one lane for all.
+    pub(super) published: u64,
+    pub(super) flights: VecDeque<Flight>,
+    /// By lane, by source: the number that went there last.
+    pub(super) lanes: Vec<Vec<Seq>>,
+    /// By lane: records before this are there already. Empty when there is one lane for all.
     pub(super) have: Vec<Position>,
-}
-
-/// A record that was sent, or left out, and is not settled yet.
-#[derive(Debug)]
-struct Flight {
-    record: Record,
-    settled: Settled,
-    /// It was not sent, so nobody answers for it.
-    unsent: bool,
 }
 
 impl Driver {
@@ -117,11 +116,12 @@ impl Driver {
             name,
             options,
             opened: context.opened.clone(),
+            figures: context.figures.sink(index),
             is_first: true,
             stop: context.stop.clone(),
             published: 0,
             flights: VecDeque::new(),
-            lane: Vec::new(),
+            lanes: Vec::new(),
             have: Vec::new(),
         }
     }
@@ -141,6 +141,7 @@ impl Driver {
             }
             self.tell_first_attempt();
             self.health.failing(&error.to_string());
+            self.figures.failed();
             let delay = match error {
                 SinkError::Operator(_) => SLOW.max(backoff.delay()),
                 _ => backoff.delay(),
@@ -169,6 +170,7 @@ impl Driver {
         self.resume(tail).await?;
         self.tell_first_attempt();
         self.health.active();
+        self.figures.opened();
         let outcome = tokio::select! {
             outcome = self.serve(&mut link) => outcome?,
             () = stop.hard() => self.undelivered(),
@@ -192,13 +194,16 @@ impl Driver {
         let mut records = Vec::with_capacity(self.options.batch);
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut answered = Instant::now();
+        let (mut answered, mut in_trouble) = (Instant::now(), false);
         loop {
             if self.options.limit.is_some_and(|limit| self.published >= limit) {
                 return Ok(Outcome::LimitReached);
             }
             if stop.is_draining() && self.reader.is_drained() {
                 return Ok(Outcome::Drained);
+            }
+            if in_trouble && stop.is_draining() && self.reader.journal().is_durable() {
+                return Ok(self.undelivered());
             }
             let room = self.room(link.window());
             if room > 0 && !self.reader.at_end() {
@@ -214,14 +219,17 @@ impl Driver {
                 acked = link.acked() => {
                     self.settle(acked?, link).await?;
                     answered = Instant::now();
+                    // A stop right after it delivers what is left.
+                    in_trouble = in_trouble && self.is_in_trouble(link, answered);
                 }
                 () = self.reader.ready(), if room > 0 => {}
-                _ = beat.tick(), if self.options.heartbeat.is_some() => self.beat(link).await?,
-                _ = look.tick() => self.tell(link),
-                () = stop.draining(), if waits => {}
-                () = sleep_until(answered + self.options.deadline), if !waits => return Err(SinkError::Again(format!(
+                // A heartbeat that comes when the trouble is over tells nothing.
+                _ = beat.tick(), if self.options.heartbeat.is_some() && !in_trouble => self.beat(link).await?,
+                _ = look.tick() => in_trouble = self.is_in_trouble(link, answered),
+                () = stop.draining(), if waits || in_trouble => {}
+                () = given_up(answered, self.options.answer), if !waits => return Err(SinkError::Again(format!(
                     "no acknowledgement within {:?} for {} records in flight{}",
-                    self.options.deadline,
+                    answered.elapsed(),
                     self.flights.len(),
                     link.trouble().map(|trouble| format!(": {trouble}")).unwrap_or_default()
                 ))),
@@ -229,12 +237,16 @@ impl Driver {
         }
     }
 
-    /// What a link that is open says of itself.
-    fn tell<L: Link>(&self, link: &L) {
-        match link.trouble() {
-            Some(trouble) => drop(self.health.failing(&trouble)),
+    /// Tells how a link that is open does.
+    fn is_in_trouble<L: Link>(&self, link: &L, answered: Instant) -> bool {
+        let is_silent = !self.flights.is_empty() && answered.elapsed() >= SILENT;
+        let silence = || format!("the broker has acknowledged nothing for {SILENT:?}: it is slow or stuck");
+        let trouble = link.trouble().or_else(|| is_silent.then(silence));
+        match &trouble {
+            Some(trouble) => drop(self.health.failing(trouble)),
             None => self.health.active(),
         }
+        trouble.is_some()
     }
 
     fn room(&self, window: usize) -> usize {
@@ -262,24 +274,25 @@ impl Driver {
         self.reader.read(most, records).await;
         let verdicts: Vec<_> = records.iter().map(|record| self.plan.decide(record)).collect();
         let mut batch = Vec::with_capacity(verdicts.len());
+        let mut ways = Vec::with_capacity(verdicts.len());
         for (record, verdict) in records.iter().zip(&verdicts) {
-            if let Verdict::Publish(published) = verdict {
-                let prev = self
-                    .lane
-                    .get_mut(record.source.index())
-                    .map_or(Seq(0), |lane| std::mem::replace(lane, record.seq));
-                if has(&self.have, record) {
-                    continue;
-                }
-                let seq = record.seq;
+            let Verdict::Publish(published) = verdict else {
+                ways.push((Settled::Filtered, Lanes::One(0), true));
+                continue;
+            };
+            let (lanes, seq, before) = (link.lanes(&published.names), record.seq, batch.len());
+            for lane in lanes.among(self.lanes.len()) {
+                let Some(prev) = self.step(lane, record) else { continue };
                 let mark =
                     if self.options.copies { Mark::Copy { seq } } else { Mark::Numbered { seq, prev } };
                 batch.push(Outgoing {
                     position: Some(record.position),
+                    lane,
                     names: &published.names,
                     event: self.plan.envelope(record, published, mark),
                 });
             }
+            ways.push((Settled::Published, lanes, batch.len() == before));
         }
         let sent = timeout(self.options.deadline, link.send(&batch)).await;
         sent.map_err(|_| {
@@ -289,93 +302,28 @@ impl Driver {
             ))
         })??;
         drop(batch);
-        let have = std::mem::take(&mut self.have);
-        self.flights.extend(records.drain(..).zip(verdicts).map(|(record, verdict)| {
-            let (settled, unsent) = match verdict {
-                Verdict::Filtered => (Settled::Filtered, true),
-                Verdict::Publish(_) => (Settled::Published, has(&have, &record)),
-            };
-            Flight { record, settled, unsent }
-        }));
-        self.have = have;
+        let flight = |(record, (settled, lanes, unsent))| Flight { record, settled, lanes, unsent };
+        self.flights.extend(records.drain(..).zip(ways).map(flight));
         self.settle_left_out();
         Ok(())
+    }
+
+    /// The number before this record in a lane; none if the lane has it already.
+    fn step(&mut self, lane: usize, record: &Record) -> Option<Seq> {
+        if self.have.get(lane).is_some_and(|from| record.position < *from) {
+            return None;
+        }
+        let last = self.lanes.get_mut(lane).and_then(|lane| lane.get_mut(record.source.index()));
+        Some(last.map_or(Seq(0), |last| std::mem::replace(last, record.seq)))
     }
 
     async fn beat<L: Link>(&mut self, link: &mut L) -> Result<(), SinkError> {
         let beats = self.heartbeat.beats(&mut self.plan);
         let batch: Vec<_> = beats.iter().map(|beat| beat.outgoing(&self.plan)).collect();
         let sent = timeout(self.options.deadline, link.send(&batch)).await;
-        sent.map_err(|_| SinkError::Again("the broker takes no heartbeat: it is slow or stuck".to_owned()))?
-    }
-
-    /// Moves the cursor past everything the broker has answered for.
-    async fn settle<L: Link>(&mut self, acked: Acked, link: &mut L) -> Result<(), SinkError> {
-        let through = |flight: &Flight| flight.record.position <= acked.through;
-        let count = self.flights.iter().take_while(|flight| through(flight)).count();
-        if let (Some(reason), Some(refused)) = (&acked.refused, self.flights.iter().take(count).next_back()) {
-            let record = refused.record.clone();
-            self.advance(count.saturating_sub(1));
-            self.set_aside(&record, reason, link).await?;
-            if let Some(refused) = self.flights.front_mut() {
-                refused.settled = Settled::DeadLettered;
-            }
-            self.advance(1);
-        } else {
-            self.advance(count);
-        }
-        self.settle_left_out();
+        sent.map_err(|_| SinkError::Again("the broker takes no heartbeat: it is slow or stuck".to_owned()))??;
+        self.figures.beat();
         Ok(())
-    }
-
-    /// An event that the broker refuses for good: it is kept on disk, announced on the line, and a dead letter tells of
-    /// it. A dead letter that is refused as well is not tried again.
-    async fn set_aside<L: Link>(
-        &mut self,
-        record: &Record,
-        reason: &str,
-        link: &mut L,
-    ) -> Result<(), SinkError> {
-        tracing::warn!(sink = &*self.name, sequence = record.seq.0, reason, "an event was refused for good");
-        let journal = self.reader.journal().clone();
-        let notice = Notice::Deadlettered {
-            sink: self.name.to_string(),
-            sequence: record.seq,
-            reason: reason.to_owned(),
-        };
-        journal.notice(record.source, &notice);
-        let (Verdict::Publish(published), Some(mut copy)) =
-            (self.plan.decide(record), self.plan.copy(record, "dlq"))
-        else {
-            return Ok(());
-        };
-        let whose = (journal.id(), &*self.name);
-        let whole = letter(whose, record, &published, reason, None);
-        journal
-            .bury(&format!("{}-{}-{}.json", published.names.source_name(), record.seq.0, self.name), &whole);
-        (copy.data, copy.args, copy.binary) =
-            (letter(whose, record, &published, reason, Some(link.largest())), 1, false);
-        copy.names = copy.names.as_dead_letter();
-        let event = self.plan.envelope(record, &copy, Mark::Copy { seq: record.seq });
-        let outgoing = Outgoing { position: None, names: &copy.names, event };
-        let sent = timeout(self.options.deadline, link.send(&[outgoing])).await;
-        sent.map_err(|_| SinkError::Again("the broker takes no dead letter: it is slow or stuck".to_owned()))?
-    }
-
-    /// What was left out needs no answer once everything before it is settled.
-    fn settle_left_out(&mut self) {
-        let count = self.flights.iter().take_while(|flight| flight.unsent).count();
-        self.advance(count);
-    }
-
-    fn advance(&mut self, count: usize) {
-        let settled = self.flights.drain(..count).map(|Flight { record, settled, .. }| {
-            if settled == Settled::Published {
-                self.published += 1;
-            }
-            (record.position, record.source, record.seq, settled)
-        });
-        self.reader.settle(settled);
     }
 
     fn undelivered(&self) -> Outcome {
@@ -386,7 +334,10 @@ impl Driver {
     }
 }
 
-/// Whether a record's lane has it already.
-fn has(have: &[Position], record: &Record) -> bool {
-    have.get(record.source.index()).is_some_and(|from| record.position < *from)
+/// Returns when a link has had its time to answer.
+async fn given_up(answered: Instant, time: Option<Duration>) {
+    match time {
+        Some(time) => sleep_until(answered + time).await,
+        None => std::future::pending().await,
+    }
 }

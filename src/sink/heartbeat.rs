@@ -86,6 +86,7 @@ impl Beat {
     pub(super) fn outgoing(&self, plan: &Plan) -> Outgoing<'_> {
         Outgoing {
             position: None,
+            lane: 0,
             names: &self.names,
             event: CloudEvent {
                 journal: plan.journal(),

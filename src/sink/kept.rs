@@ -50,6 +50,7 @@ pub(super) fn held(header: impl Fn(&str) -> Option<String>, payload: &[u8]) -> O
         None => serde_json::from_slice(payload).unwrap_or_default(),
     });
     Some(Held {
+        lane: 0,
         stored: attributes.stored()?,
         prev: Seq(attributes.get("ctiprev")?.parse().ok()?),
         time: attributes.get("time").and_then(|time| time.parse().ok()),

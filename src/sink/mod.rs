@@ -2,7 +2,7 @@
 //!
 //! # The contract
 //! A [`Sink`] knows how to open a [`Link`]: one connection to a broker. A link
-//! * sends batches, in order, and never reorders what it was given;
+//! * sends batches, in order, and never reorders what it was given for a lane;
 //! * reports what the broker has acknowledged as a prefix: [`Acked::through`] covers every record sent up
 //!   to there, so a sink whose broker acknowledges out of order must hold back;
 //! * reports a record that the broker refuses for good as [`Acked::refused`], in its place in the order;
@@ -17,6 +17,8 @@
 pub mod config;
 mod deadletter;
 mod driver;
+mod figures;
+mod flights;
 mod heartbeat;
 #[cfg(feature = "kafka")]
 pub mod kafka;
@@ -29,9 +31,10 @@ mod resume_lanes;
 pub mod stdout;
 pub mod verify;
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{future::Future, ops::Range, pin::Pin, sync::Arc, time::Duration};
 
 pub use driver::{Driver, Options, Outcome};
+pub use figures::{BUCKETS, Counted, Figures, SinkFigures};
 
 use tokio::sync::watch;
 
@@ -65,6 +68,10 @@ pub trait Link: Send {
     fn trouble(&self) -> Option<String> {
         None
     }
+    /// Which of its lanes an event of this name goes to, of as many as its [`Tail`] had. The same each time.
+    fn lanes(&self, _: &Names) -> Lanes {
+        Lanes::One(0)
+    }
     /// The largest message the broker takes, in bytes, headers included.
     fn largest(&self) -> usize {
         usize::MAX
@@ -76,8 +83,11 @@ pub trait Link: Send {
 /// An event on its way out.
 #[derive(Debug)]
 pub struct Outgoing<'a> {
-    /// Its place on the line; none for a status message, which is not acknowledged.
+    /// Its place on the line; none for a status message, which is not acknowledged. An event that goes to several lanes
+    /// comes once for each, one right after the other, and is settled when all have it.
     pub position: Option<Position>,
+    /// The lane.
+    pub lane: usize,
     /// Where it goes, and what it is called. Events of one name and entity share one value, so a link may keep
     /// what it has made of it.
     pub names: &'a Arc<Names>,
@@ -92,17 +102,27 @@ pub enum Tail {
     Unknown,
     /// One lane for all sources, and its newest record; none when it is empty.
     Lane(Option<Stored>),
-    /// Several, each for some of the sources.
-    Lanes(Vec<LaneEnd>),
+    /// Several, and of each the newest record of each source near its end, as the journal that wrote there last numbered
+    /// them; none when it is empty. What comes last need not be the newest, where a broker takes what a dead link had sent.
+    Lanes(Vec<Vec<Stored>>),
 }
 
-/// One of several lanes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LaneEnd {
-    /// The names of the sources whose records go there: all of a source's go to the same.
-    pub sources: Vec<String>,
-    /// Its newest record; none when it is empty.
-    pub newest: Option<Stored>,
+/// The lanes of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lanes {
+    /// This one.
+    One(usize),
+    /// All there are.
+    Every,
+}
+
+impl Lanes {
+    fn among(self, count: usize) -> Range<usize> {
+        match self {
+            Self::One(lane) => lane..lane + 1,
+            Self::Every => 0..count,
+        }
+    }
 }
 
 /// A record as a broker keeps it.
@@ -160,6 +180,26 @@ pub struct Context {
     pub retain: Duration,
     /// How many drivers have made their first attempt: until then a broker may know numbers that the journal doesn't.
     pub opened: watch::Sender<usize>,
+    /// What the drivers count.
+    pub figures: Figures,
+}
+
+impl Context {
+    /// For these sinks of a line, with nothing kept that was delivered.
+    pub fn new(instance: &str, journal: Journal, sinks: Arc<[String]>) -> Self {
+        Self {
+            instance: instance.into(),
+            sources: journal.sources(),
+            journal,
+            sinks,
+            board: Board::default(),
+            stop: Stop::default(),
+            limit: None,
+            retain: Duration::ZERO,
+            opened: watch::Sender::new(0),
+            figures: Figures::default(),
+        }
+    }
 }
 
 /// The body of a sink's task.
@@ -202,17 +242,7 @@ pub fn spawn(context: &Context, index: usize, config: &config::Config) -> Task {
 
 /// Publishes everything on the line in the class `replay`, and ends.
 pub async fn replay(journal: Journal, name: &str, config: &config::Config) -> Outcome {
-    let context = Context {
-        instance: "replay".into(),
-        sources: journal.sources(),
-        journal,
-        sinks: [name.to_owned()].into(),
-        board: Board::default(),
-        stop: Stop::default(),
-        limit: None,
-        retain: Duration::ZERO,
-        opened: watch::Sender::new(0),
-    };
+    let context = Context::new("replay", journal, [name.to_owned()].into());
     context.stop.drain();
     let options = Options { heartbeat: None, copies: true, ..Options::default() };
     let driver = |subject| {

@@ -16,7 +16,7 @@ pub(super) fn foreign(theirs: JournalId, ours: Option<JournalId>) -> SinkError {
     let ours = ours.map_or_else(|| "a new one".to_owned(), |ours| ours.to_string());
     SinkError::Operator(format!(
         "the lane was last written by the journal {theirs}, and this one is {ours}: two bridges share a name, or this \
-         one's journal was lost. Give each bridge its own `instance` (or `stream`); if the other one is gone \
+         one's journal was lost. Give each bridge its own `instance` (or `stream`; on Kafka, `topic`); if the other one is gone \
          for good, set `adopt = \"{theirs}\"`"
     ))
 }
@@ -38,9 +38,11 @@ impl Driver {
             Tail::Unknown => {}
             Tail::Lane(None) => self.resume_empty(&cursor).await,
             Tail::Lane(Some(stored)) => self.resume_after(&stored, &cursor).await?,
-            Tail::Lanes(ends) => self.resume_lanes(ends).await?,
+            Tail::Lanes(ends) => return self.resume_lanes(ends).await,
         }
-        self.lane = self.reader.rewind().lanes.iter().map(|lane| lane.published).collect();
+        let mut lane: Vec<Seq> = self.reader.rewind().lanes.iter().map(|lane| lane.published).collect();
+        lane.resize(self.reader.journal().sources().len(), Seq(0));
+        self.lanes = vec![lane];
         Ok(())
     }
 
@@ -121,7 +123,7 @@ impl Driver {
             lane.count = lane.count.min(old.count);
             lane.ledger.take_back(old.count - lane.count);
         }
-        self.reader.forget(Cursor { next, lanes, newest });
+        self.reader.forget(Cursor { next, lanes, newest, ends: cursor.ends });
         let (sink, from) = (self.name.to_string(), newest.map_or(Seq(0), |(_, seq)| seq.next()));
         tracing::warn!(
             sink,
@@ -132,8 +134,9 @@ impl Driver {
         journal.notice(source, &Notice::Rewound { sink, from });
     }
 
-    /// What the broker has forgotten and the journal no longer has.
-    fn count_forgotten(&mut self, source: SourceId, stored: Seq, first: Position) {
+    /// What the broker has forgotten and the journal no longer has. Where a source is spread over several lanes, and not all
+    /// have forgotten, these are as many as it may be.
+    pub(super) fn count_forgotten(&mut self, source: SourceId, stored: Seq, first: Position) {
         let kept = self.reader.rewind();
         if kept.next != first {
             return;

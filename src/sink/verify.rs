@@ -1,6 +1,6 @@
 //! Whether a lane is whole, by what it holds alone. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -11,6 +11,8 @@ use crate::event::Seq;
 /// An event as a lane holds it.
 #[derive(Debug, Clone)]
 pub struct Held {
+    /// In which of its lanes.
+    pub lane: usize,
     /// Whose it is, and its number.
     pub stored: Stored,
     /// `ctiprev`: the source's event before it in this lane.
@@ -36,7 +38,9 @@ pub enum Finding {
 #[derive(Debug, Default)]
 pub struct Checker {
     since: Option<Timestamp>,
-    last: BTreeMap<String, Seq>,
+    last: BTreeMap<(usize, String), Seq>,
+    /// Notices, which may stand in every lane.
+    seen: BTreeSet<(String, Seq)>,
     holes: Vec<(String, Seq, Seq)>,
     reasons: Vec<(String, Seq, Seq, String)>,
     disorder: Vec<Finding>,
@@ -57,14 +61,16 @@ impl Checker {
         let source = &held.stored.source;
         let seq = held.stored.seq;
         let counts = self.since.is_none_or(|since| held.time.is_none_or(|time| time >= since));
-        if counts {
+        let is_copy = held.notice.is_some() && !self.seen.insert((source.clone(), seq));
+        if counts && !is_copy {
             self.events += 1;
             self.gaps += u64::from(held.ty == "cti.bridge.gap.v1");
         }
-        if let Some(notice) = &held.notice {
+        if let Some(notice) = held.notice.as_ref().filter(|_| !is_copy) {
             self.note(source, &held.ty, notice);
         }
-        let last = self.last.get(source).copied();
+        let place = (held.lane, source.clone());
+        let last = self.last.get(&place).copied();
         if let Some(last) = last {
             if seq <= last {
                 if counts {
@@ -76,7 +82,7 @@ impl Checker {
                 self.holes.push((source.clone(), last, held.prev));
             }
         }
-        self.last.insert(source.clone(), seq);
+        self.last.insert(place, seq);
     }
 
     fn note(&mut self, source: &str, ty: &str, notice: &Value) {
@@ -117,7 +123,7 @@ mod tests {
 
     fn held(seq: u64, prev: u64) -> Held {
         let stored = Stored { source: "a".to_owned(), journal: JournalId::draw(), seq: Seq(seq) };
-        Held { stored, prev: Seq(prev), ty: "cti.event.e.v1".to_owned(), time: None, notice: None }
+        Held { lane: 0, stored, prev: Seq(prev), ty: "cti.event.e.v1".to_owned(), time: None, notice: None }
     }
 
     fn found(events: &[Held]) -> Vec<Finding> {

@@ -32,6 +32,11 @@ impl Frame {
         }
     }
 
+    /// Its bytes, with the attachments.
+    pub fn size(&self) -> usize {
+        self.bytes.len() + self.attachments.iter().map(Bytes::len).sum::<usize>()
+    }
+
     /// The arguments' JSON text, comma separated; a slice of the frame.
     pub fn args(&self) -> Bytes {
         let range = place(&self.args);

@@ -19,12 +19,14 @@ pub struct Config {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// Text on a terminal, JSON otherwise.
+    /// Text on a terminal, journald where standard error is systemd's, JSON otherwise.
     Auto,
     /// For people.
     Text,
     /// One JSON object per line.
     Json,
+    /// Lines with fields, in systemd's journal.
+    Journald,
 }
 
 /// What cti-bridge says about itself, on stderr.
@@ -33,7 +35,8 @@ pub enum Format {
 pub struct Table {
     /// error, warn, info, debug, trace or off; also per part of the program: `info,cti_bridge::session=debug`.
     level: String,
-    /// "text" for people, "json" for programs; "auto" is text on a terminal, else json.
+    /// "text" for people, "json" for programs, "journald" with fields for systemd; "auto" is text on a terminal, journald
+    /// under systemd, else json.
     format: Format,
 }
 
@@ -60,7 +63,7 @@ impl Table {
 
 /// Not `Targets::from_str`: it takes a word it doesn't know for the name of a target and logs that at
 /// `trace`, so `level = "inof"` would silence everything else.
-fn targets(text: &str) -> Option<Targets> {
+pub(crate) fn targets(text: &str) -> Option<Targets> {
     // `LevelFilter::from_str` would take digits and nothing at all, too.
     let level = |word: &str| {
         let word = word.trim().to_ascii_lowercase();

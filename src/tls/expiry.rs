@@ -3,18 +3,23 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use std::sync::Arc;
+
 use rustls::{
-    CertificateError,
+    CertificateError, RootCertStore,
     client::danger::ServerCertVerifier as _,
     pki_types::{CertificateDer, ServerName, UnixTime},
+    server::WebPkiClientVerifier,
 };
 
-use super::Client;
+use super::{Client, Trust, certificates};
 
 /// Less than this is worth a word: renewals are due by then, and somebody must have the time to see to it.
 const SOON: Duration = Duration::from_hours(14 * 24);
 /// A chain has a handful of certificates.
 const LONGEST: usize = 8;
+/// Later than any certificate's end: the year 5138.
+const FAR: Duration = Duration::from_secs(100_000_000_000);
 
 impl Client {
     /// When the way from this certificate to a trusted authority ends, the earliest of all its parts; none if nothing
@@ -25,8 +30,7 @@ impl Client {
     pub(crate) fn ends(&self, chain: &[CertificateDer<'_>], name: &ServerName<'_>) -> Option<Timestamp> {
         let verifier = self.verifier.as_ref()?;
         let (own, between) = chain.split_first()?;
-        // The year 5138.
-        let mut end = Duration::from_secs(100_000_000_000);
+        let mut end = FAR;
         let mut found = None;
         for _ in 0..LONGEST {
             let at = UnixTime::since_unix_epoch(end);
@@ -42,6 +46,25 @@ impl Client {
             }
         }
         found
+    }
+}
+
+/// When our own certificate ends; none if we have none, or its file can't be read. Reads a file.
+///
+/// Asked of the verifier of the other side, as above.
+pub(crate) fn identity_ends(trust: &Trust) -> Option<Timestamp> {
+    let chain = certificates(&trust.identity.as_ref()?.0).ok()?;
+    let (own, between) = chain.split_first()?;
+    let mut roots = RootCertStore::empty();
+    // Of no matter: the end is looked at before the authority.
+    roots.add(chain.last()?.clone()).ok()?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().ok()?;
+    match verifier.verify_client_cert(own, between, UnixTime::since_unix_epoch(FAR)) {
+        Err(rustls::Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. })) => {
+            Timestamp::from_second(i64::try_from(not_after.as_secs()).ok()?).ok()
+        }
+        _ => None,
     }
 }
 
@@ -106,6 +129,27 @@ mod tests {
         assert_eq!(year(2050, 2060, &strangers).as_deref(), Some("2050"), "its own end is told all the same");
         let reckless = Trust { insecure_skip_verify: true, ..Trust::default() };
         assert_eq!(year(2050, 2060, &reckless), None);
+    }
+
+    #[test]
+    fn our_own_certificate_tells_its_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, key) = (directory.path().join("own.pem"), directory.path().join("own.key"));
+        let trust = Trust { identity: Some((path.clone(), key)), ..Trust::default() };
+        assert_eq!(identity_ends(&trust), None, "there is no file");
+        let root = CertifiedIssuer::self_signed(authority(2080), KeyPair::generate().unwrap()).unwrap();
+        for own in [2020, 2050] {
+            let mut params = CertificateParams::new(vec!["bridge".to_owned()]).unwrap();
+            params.not_before = date_time_ymd(2010, 1, 1);
+            params.not_after = date_time_ymd(own, 6, 1);
+            let own_pem = params.signed_by(&KeyPair::generate().unwrap(), &root).unwrap().pem();
+            for chain in [own_pem.clone(), format!("{own_pem}{}", root.pem())] {
+                std::fs::write(&path, chain).unwrap();
+                let ends = identity_ends(&trust).unwrap();
+                assert_eq!(ends.strftime("%Y-%m-%d").to_string(), format!("{own}-06-01"));
+            }
+        }
+        assert_eq!(identity_ends(&Trust::default()), None);
     }
 
     #[test]

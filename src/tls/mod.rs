@@ -18,7 +18,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
 };
 
-pub(crate) use expiry::{days_left, ends_soon};
+pub(crate) use expiry::{days_left, ends_soon, identity_ends};
 pub use fault::TlsFault;
 
 /// Whom to trust, and who we are.

@@ -1,5 +1,7 @@
 //! A way to a server on which connections break, each in another way.
 
+#![allow(dead_code, reason = "each user takes its part")]
+
 use std::{
     net::SocketAddr,
     sync::{
@@ -26,6 +28,9 @@ pub(crate) enum Fault {
     Hold(u64),
     /// From so many bytes on the server's answers are lost, and the connection stays.
     Mute(u64),
+    /// Of every hundred answers so many are lost, each with its connection: of a server whose answers begin with their
+    /// length, as Kafka's do.
+    Lose(u8),
     /// After so many bytes the client is cut off; what it had sent arrives later, beside its next connection.
     Late(u64),
 }
@@ -70,6 +75,11 @@ impl Cutter {
         self.faults.load(Ordering::Relaxed)
     }
 
+    /// `host:port`.
+    pub(crate) fn address(&self) -> String {
+        self.address.to_string()
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("nats://{}", self.address)
     }
@@ -105,6 +115,18 @@ async fn carry(mut client: TcpStream, mut server: TcpStream, fault: Option<Fault
                 let _ = first(bytes, &mut from_server, &mut to_client).await;
                 copy(&mut from_server, &mut sink()).await
             } => false,
+        },
+        Fault::Lose(percent) => tokio::select! {
+            _ = copy(&mut from_client, &mut to_server) => false,
+            lost = async {
+                while fastrand::u8(..100) >= percent {
+                    let length = from_server.read_u32().await?;
+                    to_client.write_u32(length).await?;
+                    first(length.into(), &mut from_server, &mut to_client).await;
+                }
+                // It has done what was asked of it.
+                from_server.read_u32().await
+            } => lost.is_ok(),
         },
         Fault::Late(bytes) => {
             let all = tokio::select! {

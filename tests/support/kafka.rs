@@ -14,6 +14,7 @@ use rdkafka::{
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer as _},
+    error::{KafkaError, RDKafkaErrorCode},
     message::{Headers as _, Message as _, OwnedMessage},
 };
 use serde_json::Value;
@@ -30,7 +31,8 @@ pub(crate) struct Kafka {
 /// A busy machine takes this long, after a kill above all: the old incarnation has to time out.
 const START: Duration = Duration::from_secs(90);
 
-fn jars() -> PathBuf {
+/// What `tests/kafka/install` fetched.
+pub(crate) fn dist() -> PathBuf {
     let path = std::env::var_os("KAFKA_DIST").map(PathBuf::from);
     path.expect("KAFKA_DIST names no Kafka: run tests/run, which fetches one")
 }
@@ -87,7 +89,7 @@ impl Kafka {
     }
 
     fn java(&self) -> Command {
-        let jars = jars();
+        let jars = dist();
         let mut command = Command::new("java");
         command
             .current_dir(self.dir.path())
@@ -162,6 +164,31 @@ impl Kafka {
         }
     }
 
+    fn signal(&self, name: &str) {
+        let pid = fs::read_to_string(self.dir.path().join("pid")).unwrap();
+        assert!(Command::new("kill").args([name, pid.trim()]).status().unwrap().success());
+    }
+
+    /// It keeps its connections, and does nothing.
+    pub(crate) fn stop(&self) {
+        self.signal("-STOP");
+    }
+
+    /// It goes on.
+    pub(crate) fn cont(&self) {
+        self.signal("-CONT");
+    }
+
+    /// What one of Kafka's own commands says, which is a class of this name.
+    pub(crate) async fn tool(&self, class: &str, args: &[&str]) -> String {
+        let mut command = tokio::process::Command::from(self.java());
+        command.arg(class).args(["--bootstrap-server", &self.address()]).args(args);
+        let output = command.output().await.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{class} {args:?}: {said}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// `host:port`.
     pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
@@ -185,29 +212,60 @@ impl Kafka {
         made.into_iter().next().unwrap().unwrap();
     }
 
-    /// Everything a topic's partition holds from an offset on.
+    /// The offset behind a partition's last; nothing while it can't be told.
+    pub(crate) fn end(&self, topic: &str, partition: i32) -> Option<i64> {
+        let consumer: BaseConsumer = self.settings().create().unwrap();
+        Some(consumer.fetch_watermarks(topic, partition, Duration::from_secs(2)).ok()?.1)
+    }
+
+    /// Everything a topic's partition holds from an offset on; nothing, if there is no such topic.
     pub(crate) fn records(&self, topic: &str, partition: i32, from: i64) -> Vec<OwnedMessage> {
-        let mut settings = self.settings();
-        settings.set("group.id", "test").set("enable.auto.commit", "false").set("fetch.wait.max.ms", "20");
-        let consumer: BaseConsumer = settings.create().unwrap();
-        let Ok((low, high)) = consumer.fetch_watermarks(topic, partition, Duration::from_secs(10)) else {
-            return Vec::new();
-        };
-        let mut records = Vec::new();
-        if high <= low.max(from) {
-            return records;
-        }
-        let mut place = TopicPartitionList::new();
-        place.add_partition_offset(topic, partition, Offset::Offset(low.max(from))).unwrap();
-        consumer.assign(&place).unwrap();
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while records.last().is_none_or(|last: &OwnedMessage| last.offset() + 1 < high) {
-            assert!(Instant::now() < deadline, "{topic} can't be read");
-            if let Some(Ok(message)) = consumer.poll(Duration::from_millis(200)) {
-                records.push(message.detach());
+        use RDKafkaErrorCode::{UnknownPartition, UnknownTopic, UnknownTopicOrPartition};
+        let asked = Instant::now();
+        loop {
+            // A broker that stood still does not know its own partitions for a moment, nor does a client that asked it then.
+            let (unknown, error) = match self.try_records(topic, partition, from) {
+                Ok(records) => return records,
+                Err(KafkaError::MetadataFetch(code)) => (
+                    matches!(code, UnknownPartition | UnknownTopic | UnknownTopicOrPartition),
+                    code.to_string(),
+                ),
+                Err(error) => (false, error.to_string()),
+            };
+            match asked.elapsed().as_secs() {
+                10.. if unknown => return Vec::new(),
+                ..60 => std::thread::sleep(Duration::from_millis(100)),
+                _ => panic!("{topic} can't be read: {error}"),
             }
         }
-        records
+    }
+
+    fn try_records(&self, topic: &str, partition: i32, from: i64) -> Result<Vec<OwnedMessage>, KafkaError> {
+        let mut settings = self.settings();
+        settings.set("group.id", "test").set("enable.auto.commit", "false").set("fetch.wait.max.ms", "20");
+        let consumer: BaseConsumer = settings.create()?;
+        let (low, high) = consumer.fetch_watermarks(topic, partition, Duration::from_secs(10))?;
+        let mut records = Vec::new();
+        if high <= low.max(from) {
+            return Ok(records);
+        }
+        let mut place = TopicPartitionList::new();
+        place.add_partition_offset(topic, partition, Offset::Offset(low.max(from)))?;
+        consumer.assign(&place)?;
+        let mut heard = Instant::now();
+        while records.last().is_none_or(|last: &OwnedMessage| last.offset() + 1 < high) {
+            match consumer.poll(Duration::from_millis(200)) {
+                Some(message) => {
+                    records.push(message?.detach());
+                    heard = Instant::now();
+                }
+                None if heard.elapsed() > Duration::from_secs(5) => {
+                    return Err(KafkaError::NoMessageReceived);
+                }
+                None => {}
+            }
+        }
+        Ok(records)
     }
 }
 

@@ -150,6 +150,7 @@ impl Line {
             .iter()
             .map(|(record, published)| Outgoing {
                 position: Some(Position(record.position.0)),
+                lane: 0,
                 names: &published.names,
                 event: self.plan.envelope(
                     record,

@@ -140,8 +140,8 @@ impl Source {
             token_cache: config.token_cache.clone(),
         };
         let journal = Journal::memory(1 << 24, &["a".to_owned()], &["sink".to_owned()]);
-        let (board, stop, retry, resync) =
-            (Board::default(), Stop::default(), Call::default(), Call::default());
+        let (board, stop) = (Board::default(), Stop::default());
+        let (retry, resync) = (Call::default(), Call::default());
         let source = session::Source {
             id: SourceId(0),
             config,
@@ -151,6 +151,7 @@ impl Source {
             stop: stop.clone(),
             retry: retry.listen(),
             resync: resync.listen(),
+            reconnect: Call::default().listen(),
         };
         let renewing = source.account.clone();
         // Ends with the test's runtime.

@@ -11,7 +11,7 @@ use std::{
 use cti_bridge::{
     config::{Assignment, Flags, load_with},
     event::{Notice, SourceId},
-    health::{Board, State},
+    health::State,
     journal::Journal,
     retry::Range,
     route::{Plan, template::Template},
@@ -61,17 +61,8 @@ impl Line {
     pub(crate) fn new(config: Box<Config>) -> Self {
         let sources: Arc<[String]> = SOURCES.map(str::to_owned).into();
         let sinks: Arc<[String]> = Arc::new(["sink".to_owned()]);
-        let context = Context {
-            instance: "test".into(),
-            journal: Journal::memory(64 << 20, &sources, &sinks),
-            sources,
-            sinks,
-            board: Board::default(),
-            stop: Stop::default(),
-            limit: None,
-            retain: Duration::from_mins(15),
-            opened: tokio::sync::watch::Sender::new(0),
-        };
+        let journal = Journal::memory(64 << 20, &sources, &sinks);
+        let context = Context { retain: Duration::from_mins(15), ..Context::new("test", journal, sinks) };
         Self { context, config, sent: 0 }
     }
 

@@ -1,11 +1,15 @@
 //! Small files that are replaced as a whole: the identity, and a cursor per sink.
 //!
 //! One line `cti-bridge <kind> <version> <crc32c of the rest, hex>`, then JSON, so that an operator can read
-//! them. Written beside, synced, renamed, the directory synced: what is found is the old one or the new one.
+//! them. Written beside, synced, renamed, the directory synced: what is found is the old one or the new one. What stands
+//! behind the JSON, as a file system may leave it there after a power failure, is nobody's.
 
 use std::{io, path::Path};
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 
 use crate::journal::fs::{self, Fs};
 
@@ -51,9 +55,13 @@ pub(crate) fn read<T: DeserializeOwned>(fs: &dyn Fs, path: &Path, kind: &str) ->
         io::ErrorKind::NotFound => Unreadable::Missing,
         _ => Unreadable::Io(error),
     })?;
-    let text = std::str::from_utf8(&content).map_err(|_| Unreadable::Damaged)?;
-    let (head, json) = text.split_once('\n').ok_or(Unreadable::Damaged)?;
-    let json = json.strip_suffix('\n').unwrap_or(json);
+    let end = memchr::memchr(b'\n', &content).ok_or(Unreadable::Damaged)?;
+    let (head, rest) = content.split_at(end);
+    let head = std::str::from_utf8(head).map_err(|_| Unreadable::Damaged)?;
+    let json = rest.trim_ascii_start();
+    let mut values = serde_json::Deserializer::from_slice(json).into_iter::<IgnoredAny>();
+    values.next().and_then(Result::ok).ok_or(Unreadable::Damaged)?;
+    let json = &json[..values.byte_offset()];
     let mut words = head.split(' ');
     if (words.next(), words.next()) != (Some("cti-bridge"), Some(kind)) {
         return Err(Unreadable::Damaged);
@@ -61,11 +69,11 @@ pub(crate) fn read<T: DeserializeOwned>(fs: &dyn Fs, path: &Path, kind: &str) ->
     let version: u16 = words.next().and_then(|word| word.parse().ok()).ok_or(Unreadable::Damaged)?;
     let crc = words.next().and_then(|word| u32::from_str_radix(word, 16).ok());
     // Every version is sealed alike, so that damage is not taken for a version.
-    if crc != Some(crc32c::crc32c(json.as_bytes())) {
+    if crc != Some(crc32c::crc32c(json)) {
         return Err(Unreadable::Damaged);
     }
     if version > VERSION {
         return Err(Unreadable::Newer(version));
     }
-    serde_json::from_str(json).map_err(|_| Unreadable::Damaged)
+    serde_json::from_slice(json).map_err(|_| Unreadable::Damaged)
 }

@@ -171,7 +171,11 @@ impl Store {
 
     /// The segment with the first record at or after a position.
     pub(in crate::journal) fn stretch(&self, from: Position) -> Option<Stretch> {
-        self.segments.iter().find(|segment| segment.end > from).map(Segment::stretch)
+        self.segment(from).map(Segment::stretch)
+    }
+
+    pub(in crate::journal) fn segment(&self, from: Position) -> Option<&Segment> {
+        self.segments.iter().find(|segment| segment.end > from)
     }
 
     /// Numbers that only memory holds leave no trace. Removing a file is what a full disk still allows; a read-only one

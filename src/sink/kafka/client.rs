@@ -41,6 +41,8 @@ fn shared(config: &Config) -> ClientConfig {
         .set("client.id", "cti-bridge")
         .set("socket.keepalive.enable", "true")
         .set("socket.nagle.disable", "true")
+        // A connection that answers no request for so long is given up; its requests go out again.
+        .set("socket.timeout.ms", "20000")
         // The driver has a back-off of its own, and a broker that is back is wanted back.
         .set("reconnect.backoff.ms", "50")
         .set("reconnect.backoff.max.ms", "1000")
@@ -111,8 +113,9 @@ pub(super) fn producing(config: &Config, batches: Batches) -> ClientConfig {
         ("message.max.bytes", config.max_message.to_string()),
         ("compression.type", config.compression.word().to_owned()),
         ("linger.ms", "1".to_owned()),
+        // The driver's window and the link's own keep it small.
         ("queue.buffering.max.messages", "100000".to_owned()),
-        ("queue.buffering.max.kbytes", "65536".to_owned()),
+        ("queue.buffering.max.kbytes", "1048576".to_owned()),
     ];
     let mut settings = settings(config, own);
     match batches {
@@ -140,6 +143,10 @@ const STANDS: Duration = Duration::from_secs(3);
 
 impl Cause {
     fn set(&self, code: RDKafkaErrorCode, reason: &str) {
+        // Whoever reads names a group, but joins none: leave for that is not needed.
+        if code == RDKafkaErrorCode::GroupAuthorizationFailed {
+            return;
+        }
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // That all are down follows from what was said before, and tells nothing.
         if code != RDKafkaErrorCode::AllBrokersDown || last.is_none() {

@@ -20,6 +20,8 @@ pub struct Config {
     pub brokers: Vec<String>,
     /// Where each class goes.
     pub topics: Topics,
+    /// What goes to one partition, in order.
+    pub partition_by: PartitionBy,
     /// The topics are created if they are not there.
     pub create: Option<Create>,
     /// How batches are compressed.
@@ -53,6 +55,17 @@ pub struct Topics {
 pub struct Create {
     pub partitions: i32,
     pub replication: i32,
+}
+
+/// What stays together in a partition of the topic of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PartitionBy {
+    /// All of a source.
+    Source,
+    /// All of an entity of a source, or of an event's name where there is none. What the bridge says itself goes to every
+    /// partition.
+    Entity,
 }
 
 /// A codec that is built in.
@@ -98,9 +111,12 @@ pub struct Table {
     replay_topic: String,
     /// Create the topics that are not there.
     create_topics: bool,
-    /// Partitions of a created topic. All events of one source go to the same one.
+    /// Partitions of a created topic.
     #[schemars(range(min = 1, max = 1000))]
     partitions: i32,
+    /// "source": all events of a source go to one partition, in order. "entity": all of an extension, a queue, … of a source
+    /// do, and what the bridge says itself goes to every partition; the topic must be this bridge's alone.
+    partition_by: PartitionBy,
     /// On how many brokers a created topic is kept.
     #[schemars(range(min = 1, max = 10))]
     replication_factor: i32,
@@ -152,6 +168,7 @@ impl Default for Table {
             replay_topic: "cti.replay.v1".to_owned(),
             create_topics: true,
             partitions: 1,
+            partition_by: PartitionBy::Source,
             replication_factor: 1,
             compression: Compression::Lz4,
             content_mode: ContentMode::Binary,
@@ -231,6 +248,7 @@ impl Table {
         let config = Config {
             brokers: self.brokers,
             topics,
+            partition_by: self.partition_by,
             create,
             compression: self.compression,
             content_mode: self.content_mode,

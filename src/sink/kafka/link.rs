@@ -22,12 +22,16 @@ use tokio::{
 use super::{
     client::{Cause, Context, Report},
     config::Config,
-    message::{Envelopes, Message, partition, topic},
+    message::{Envelopes, Message, lanes, topic},
 };
 use crate::{
     event::Position,
-    sink::{Acked, Link, Outgoing, SinkError},
+    route::Names,
+    sink::{Acked, Lanes, Link, Outgoing, SinkError},
 };
+
+/// The payload in flight at which no more is handed over, in bytes.
+const PAYLOAD: usize = 32 << 20;
 
 /// How long to wait for room in the client's queue before looking again.
 const ROOM: Duration = Duration::from_millis(10);
@@ -51,18 +55,28 @@ struct Flight {
     slots: VecDeque<(Position, Slot)>,
     /// The number of the first slot; 0 is nobody's.
     first: usize,
+    /// In the messages that wait.
+    bytes: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Slot {
-    Waiting,
+    /// For the broker's answer, with this many bytes.
+    Waiting(usize),
     Stored,
     Refused(String),
+}
+
+impl Slot {
+    fn waiting(&self) -> usize {
+        if let Self::Waiting(bytes) = self { *bytes } else { 0 }
+    }
 }
 
 impl Flight {
     fn add(&mut self, position: Position, slot: Slot) -> usize {
         self.first = self.first.max(1);
+        self.bytes += slot.waiting();
         self.slots.push_back((position, slot));
         self.first + self.slots.len() - 1
     }
@@ -70,6 +84,7 @@ impl Flight {
     fn set(&mut self, number: usize, slot: Slot) {
         let index = number.checked_sub(self.first).filter(|_| number > 0);
         if let Some(found) = index.and_then(|index| self.slots.get_mut(index)) {
+            self.bytes -= found.1.waiting();
             found.1 = slot;
         }
     }
@@ -80,7 +95,7 @@ impl Flight {
         while let Some((position, slot)) = self.slots.front() {
             let position = *position;
             let refused = match slot {
-                Slot::Waiting => break,
+                Slot::Waiting(_) => break,
                 Slot::Stored => None,
                 Slot::Refused(_) if through.is_some() => break,
                 Slot::Refused(reason) => Some(reason.clone()),
@@ -90,7 +105,10 @@ impl Flight {
             if refused.is_some() {
                 return Some(Acked { through: position, refused });
             }
-            through = Some(position);
+            // The same event in another partition follows it at once.
+            if self.slots.front().is_none_or(|(next, _)| *next != position) {
+                through = Some(position);
+            }
         }
         through.map(|through| Acked { through, refused: None })
     }
@@ -133,6 +151,7 @@ impl Publisher {
                  DESCRIBE_CONFIGS on {topic}, so that the size it takes is known, or raise `max.message.bytes` there"
             )));
         }
+        let code = self.root(code);
         let refused = match code {
             C::MessageSizeTooLarge => {
                 Some(format!("it is larger than the topic takes: raise `max.message.bytes` of {topic}"))
@@ -144,8 +163,20 @@ impl Publisher {
             self.flight.set(number, Slot::Refused(reason));
             return Ok(());
         }
+        Err(self.failure(code, &topic, format_args!("{topic} took no more ({code})")))
+    }
+
+    /// A client that has given up refuses everything as fatal; this is what it has given up for.
+    fn root(&self, code: RDKafkaErrorCode) -> RDKafkaErrorCode {
+        let fatal = || self.producer.as_ref()?.client().fatal_error();
+        if code == RDKafkaErrorCode::Fatal { fatal().map_or(code, |(root, _)| root) } else { code }
+    }
+
+    /// With the remedy; `what` is said of a code that has none of its own.
+    fn failure(&self, code: RDKafkaErrorCode, topic: &str, what: fmt::Arguments<'_>) -> SinkError {
+        use RDKafkaErrorCode as C;
         let brokers = self.config.brokers.join(", ");
-        Err(match code {
+        match code {
             C::TopicAuthorizationFailed | C::ClusterAuthorizationFailed => SinkError::Operator(format!(
                 "{brokers} does not let us write to {topic}: allow the account WRITE and DESCRIBE on the topics of the sink, and READ on that of events"
             )),
@@ -157,8 +188,8 @@ impl Publisher {
             C::PolicyViolation => {
                 SinkError::Operator(format!("a policy of {brokers} refuses what is written to {topic}"))
             }
-            code => self.cause.error(&format!("{topic} took no more ({code})"), &self.config),
-        })
+            _ => self.cause.error(&what.to_string(), &self.config),
+        }
     }
 
     /// Everything that has been reported by now.
@@ -171,12 +202,13 @@ impl Publisher {
 
     async fn produce(&mut self, outgoing: &Outgoing<'_>) -> Result<(), SinkError> {
         let Message { key, headers, payload } = self.envelopes.message(outgoing.names, &outgoing.event);
-        let number = outgoing.position.map_or(0, |position| self.flight.add(position, Slot::Waiting));
+        let number =
+            outgoing.position.map_or(0, |position| self.flight.add(position, Slot::Waiting(payload.len())));
         let config = Arc::clone(&self.config);
         let mut record = BaseRecord::with_opaque_to(topic(&config.topics, outgoing.names), number)
-            .partition(self.partition(outgoing))
+            .partition(i32::try_from(outgoing.lane).unwrap_or_default())
             .key(&key)
-            .payload(&payload)
+            .payload(&*payload)
             .headers(headers);
         loop {
             let Some(producer) = &self.producer else { return Err(SinkError::Again("closed".to_owned())) };
@@ -201,17 +233,10 @@ impl Publisher {
         }
     }
 
-    /// Topics beside the lane have one partition, or any will do.
-    fn partition(&self, outgoing: &Outgoing<'_>) -> i32 {
-        if topic(&self.config.topics, outgoing.names) == self.config.topics.events {
-            partition(outgoing.names.source_name(), self.partitions)
-        } else {
-            0
-        }
-    }
-
     fn refused(&self, error: &KafkaError) -> SinkError {
-        self.cause.error(&format!("the client takes nothing more ({error})"), &self.config)
+        let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
+        let what = format_args!("the client takes nothing more ({error})");
+        self.failure(self.root(code), &self.config.topics.events, what)
     }
 }
 
@@ -236,11 +261,24 @@ impl Link for Publisher {
         }
     }
 
+    fn window(&self) -> usize {
+        if self.flight.bytes < PAYLOAD { usize::MAX } else { 0 }
+    }
+
     fn trouble(&self) -> Option<String> {
         let waits = self.producer.as_ref().is_some_and(|producer| producer.in_flight_count() > 0);
         let topic = &self.config.topics.events;
         (waits && self.cause.stands())
             .then(|| self.cause.error(&format!("{topic} takes nothing"), &self.config).to_string())
+    }
+
+    fn lanes(&self, names: &Names) -> Lanes {
+        // Topics beside that of events have one partition, or the first will do.
+        if topic(&self.config.topics, names) == self.config.topics.events {
+            lanes(names, self.config.partition_by, self.partitions)
+        } else {
+            Lanes::One(0)
+        }
     }
 
     fn largest(&self) -> usize {
@@ -286,7 +324,7 @@ mod tests {
     fn what_is_settled_is_a_prefix_and_a_refusal_stands_alone() {
         let mut flight = Flight::default();
         let numbers: Vec<usize> =
-            (10..16).map(|position| flight.add(Position(position), Slot::Waiting)).collect();
+            (10..16).map(|position| flight.add(Position(position), Slot::Waiting(7))).collect();
         flight.set(numbers[1], Slot::Stored);
         assert_eq!(through(&mut flight), None);
         flight.set(numbers[0], Slot::Stored);
@@ -298,10 +336,28 @@ mod tests {
         flight.set(numbers[0], Slot::Stored);
         flight.set(0, Slot::Stored);
         assert_eq!(through(&mut flight), None, "late and nobody's reports change nothing");
-        let more = flight.add(Position(20), Slot::Waiting);
+        let more = flight.add(Position(20), Slot::Waiting(7));
         flight.set(numbers[4], Slot::Stored);
         flight.set(numbers[5], Slot::Stored);
         flight.set(more, Slot::Stored);
         assert_eq!(through(&mut flight), Some((20, false)));
+        assert_eq!(flight.bytes, 0);
+    }
+
+    #[test]
+    fn what_goes_to_several_partitions_is_settled_when_all_have_it() {
+        let mut flight = Flight::default();
+        let numbers: Vec<usize> =
+            [1, 2, 2, 2, 3, 3].map(|position| flight.add(Position(position), Slot::Waiting(7))).to_vec();
+        for stored in [0, 1, 2] {
+            flight.set(numbers[stored], Slot::Stored);
+        }
+        assert_eq!(through(&mut flight), Some((1, false)));
+        assert_eq!(through(&mut flight), None);
+        flight.set(numbers[3], Slot::Stored);
+        assert_eq!(through(&mut flight), Some((2, false)));
+        flight.set(numbers[4], Slot::Refused("x".to_owned()));
+        flight.set(numbers[5], Slot::Refused("x".to_owned()));
+        assert_eq!(through(&mut flight), Some((3, true)));
     }
 }

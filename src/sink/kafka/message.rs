@@ -1,12 +1,15 @@
 //! An event as a Kafka record: topic, partition, key, headers (CloudEvents Kafka binding 1.0.2, section 3).
 
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
 use rdkafka::message::{Header, OwnedHeaders};
 
-use super::config::Topics;
+use super::config::{PartitionBy, Topics};
 use crate::{
     event::{Attribute, CloudEvent, structured},
     route::Names,
-    sink::config::ContentMode,
+    sink::{Lanes, config::ContentMode},
 };
 
 /// A record, but for its topic and partition.
@@ -14,7 +17,7 @@ use crate::{
 pub(super) struct Message {
     pub(super) key: String,
     pub(super) headers: OwnedHeaders,
-    pub(super) payload: Vec<u8>,
+    pub(super) payload: Bytes,
 }
 
 /// Makes records of events.
@@ -41,13 +44,17 @@ impl Envelopes {
                 };
                 event.attributes(&mut self.scratch, |attribute, value| put(name(attribute), value));
                 put("ce_partitionkey", &key);
-                Message { headers: headers.unwrap_or_default(), payload: event.data.to_vec(), key }
+                Message { headers: headers.unwrap_or_default(), payload: event.data.clone(), key }
             }
             ContentMode::Structured => {
                 let mut payload = Vec::with_capacity(event.data.len() + 512);
                 structured(event, &mut self.scratch, &mut payload);
                 let header = Header { key: CONTENT_TYPE, value: Some("application/cloudevents+json") };
-                Message { headers: OwnedHeaders::new_with_capacity(1).insert(header), payload, key }
+                Message {
+                    headers: OwnedHeaders::new_with_capacity(1).insert(header),
+                    payload: payload.into(),
+                    key,
+                }
             }
         }
     }
@@ -95,9 +102,28 @@ pub(super) fn topic<'a>(topics: &'a Topics, names: &Names) -> &'a str {
     }
 }
 
-/// The partition of a source's events: as the Java client would choose it for a key that is the source's name.
-pub(super) fn partition(source: &str, partitions: i32) -> i32 {
-    let hash = murmur2(source.as_bytes()) & 0x7fff_ffff;
+/// The partitions of an event: those that the Java client would choose for a key that is the source's name, or the
+/// record's own. All of them for what the bridge says itself, where a source is spread over several.
+pub(super) fn lanes(names: &Names, by: PartitionBy, partitions: i32) -> Lanes {
+    let partition = match by {
+        PartitionBy::Source => partition(names.source_name(), partitions),
+        PartitionBy::Entity if names.class == "bridge" => return Lanes::Every,
+        PartitionBy::Entity => partition(&key(names), partitions),
+    };
+    Lanes::One(usize::try_from(partition).unwrap_or_default())
+}
+
+/// Every partition that events of these sources may go to.
+pub(super) fn used(sources: &[String], by: PartitionBy, partitions: i32) -> BTreeSet<i32> {
+    match by {
+        PartitionBy::Source => sources.iter().map(|source| partition(source, partitions)).collect(),
+        PartitionBy::Entity => (0..partitions).collect(),
+    }
+}
+
+/// The partition of a key, as the Java client chooses it.
+fn partition(key: &str, partitions: i32) -> i32 {
+    let hash = murmur2(key.as_bytes()) & 0x7fff_ffff;
     let partitions = u32::try_from(partitions.max(1)).unwrap_or(1);
     i32::try_from(hash % partitions).unwrap_or_default()
 }

@@ -1,8 +1,9 @@
 //! The Kafka sink: all events of a source in one partition, in order.
 //!
-//! **How.** An idempotent producer (`acks=all`) writes each message once and in order, for as long as it lives. After
-//! any trouble that it can't mend by itself it is discarded; a new one reads what our partitions end with, and the driver
-//! goes on right after that.
+//! **How.** An idempotent producer (`acks=all`) writes each message once and in order, for as long as it lives: it tries
+//! again by itself, with the same numbers, whatever becomes of its connections. So it is given up only when the cluster
+//! refuses it. A new one reads what our partitions end with, and the driver goes on right after that; what the old one had
+//! sent may still be appended behind it, which is why the newest record near an end counts, and not the last.
 //!
 //! **What it owns.** The producer, the choice of topic and partition, the topics if it creates them. The driver does the
 //! rest, also the comparing of the tail with the line.

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     event::{JournalId, Position},
     route::{Plan, template::Template},
-    sink::{LaneEnd, Link as _, Looked, Outgoing, SinkError, Tail, heartbeat::checks, resume::foreign},
+    sink::{Link as _, Looked, Outgoing, SinkError, Tail, heartbeat::checks, resume::foreign},
 };
 
 /// For the delivery report of a status message.
@@ -77,7 +77,7 @@ impl Probe {
                 };
             };
             let partitions = partitions.count;
-            let warnings = topics::findings(&admin, &config)?;
+            let warnings = topics::findings(&admin, &config, partitions)?;
             Ok(Some((partitions, tail::read(&cause, &config, &sources, partitions)?, warnings)))
         });
         let Some((partitions, tail, warnings)) = found.await? else {
@@ -86,8 +86,9 @@ impl Probe {
         };
         let ends = if let Tail::Lanes(ends) = tail { ends } else { Vec::new() };
         let mut empty = true;
-        for LaneEnd { newest, .. } in ends {
-            let Some(stored) = newest else { continue };
+        for newest in ends {
+            // All of one journal.
+            let Some(stored) = newest.first() else { continue };
             empty = false;
             if Some(stored.journal) != journal && Some(stored.journal) != adopt {
                 return Err(foreign(stored.journal, journal));

@@ -1,19 +1,19 @@
 //! Reading the topic back: our partitions, from their first record to the last there is now.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use rdkafka::{
-    Offset, TopicPartitionList, consumer::Consumer as _, error::RDKafkaErrorCode, message::Message as _,
+    Offset, TopicPartitionList,
+    consumer::Consumer as _,
+    error::{KafkaError, RDKafkaErrorCode},
+    message::Message as _,
     producer::Producer as _,
 };
 
 use super::{
     Kafka,
     client::{Batches, Cause, Context},
-    message::partition,
+    message::used,
     tail::{bounds, consumer, header, unread},
     topics,
 };
@@ -31,7 +31,7 @@ impl Kafka {
         let producer = super::produce(config, Batches::Unknown, context)?;
         let found = topics::partitions(producer.client(), &cause, config, topic)?;
         let partitions = found.ok_or_else(|| topics::missing(&[topic], config))?.count;
-        let ours: BTreeSet<i32> = self.sources.iter().map(|source| partition(source, partitions)).collect();
+        let ours = used(&self.sources, config.partition_by, partitions);
         let failed = |what: &str| cause.error(&format!("can't read {what} of {topic}"), config);
         let consumer = consumer(&cause, config)?;
         for partition in ours {
@@ -48,6 +48,7 @@ impl Kafka {
             loop {
                 let message = match consumer.poll(Duration::from_millis(200)) {
                     Some(Ok(message)) => message,
+                    Some(Err(KafkaError::PartitionEOF(_))) => break,
                     Some(Err(error))
                         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::TopicAuthorizationFailed) =>
                     {
@@ -61,7 +62,8 @@ impl Kafka {
                 heard = Instant::now();
                 let held = kept::held(|name| header(&message, name), message.payload().unwrap_or_default());
                 if let Some(held) = held {
-                    each(&held);
+                    let lane = usize::try_from(partition).unwrap_or_default();
+                    each(&Held { lane, ..held });
                 }
                 if message.offset() + 1 >= high {
                     break;

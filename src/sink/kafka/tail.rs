@@ -1,7 +1,8 @@
 //! What our partitions end with: where to go on.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
+    ops::Range,
     time::{Duration, Instant},
 };
 
@@ -15,12 +16,19 @@ use rdkafka::{
 use super::{
     client::{Cause, Context, settings},
     config::{Config, Sasl},
-    message::partition,
+    message::used,
     topics::{ASK, LOOK},
 };
-use crate::sink::{LaneEnd, SinkError, Stored, Tail, kept};
+use crate::{
+    event::{JournalId, Seq},
+    sink::{SinkError, Stored, Tail, kept},
+};
 
-/// The newest record of each partition that our sources write to.
+/// How many records to read. What a dead producer had sent may stand at the end, though its successor sent the same: as
+/// many as were in flight at most.
+const DEPTH: i64 = 8192;
+
+/// The newest records of each partition; none of those that our sources don't write to.
 pub(super) fn read(
     cause: &Cause,
     config: &Config,
@@ -28,26 +36,65 @@ pub(super) fn read(
     partitions: i32,
 ) -> Result<Tail, SinkError> {
     let topic = &config.topics.events;
-    let mut lanes: BTreeMap<i32, Vec<String>> = BTreeMap::new();
-    for source in sources {
-        lanes.entry(partition(source, partitions)).or_default().push(source.clone());
-    }
     let failed = |what: &str| cause.error(&format!("can't read {what} of {topic}"), config);
     let consumer = consumer(cause, config)?;
-    let lanes = lanes.into_iter().map(|(partition, sources)| {
+    let mut readings = BTreeMap::new();
+    for partition in used(sources, config.partition_by, partitions) {
         let bounds = bounds(&consumer, topic, partition);
         let (low, high) = bounds.map_err(|error| failed(&format!("the end ({error})")))?;
-        let newest = if high > low {
-            Some(
-                newest(&consumer, (topic, partition, high - 1), config)
-                    .ok_or_else(|| failed("the last record"))??,
-            )
-        } else {
-            None
+        // Also an empty one, which has to be readable when it has something.
+        readings.insert(partition, Reading::new(low.max(high - DEPTH)..high));
+    }
+    newest(&consumer, topic, &mut readings, config).ok_or_else(|| failed("the end"))??;
+    let mut newest = |partition| match readings.remove(&partition) {
+        Some(reading) => reading.newest(config, partition),
+        None => Ok(Vec::new()),
+    };
+    (0..partitions).map(&mut newest).collect::<Result<_, SinkError>>().map(Tail::Lanes)
+}
+
+/// The end of a partition, as far as it is read.
+struct Reading {
+    offsets: Range<i64>,
+    /// The newest number of each source, by the journal that gave it.
+    newest: HashMap<(JournalId, String), Seq>,
+    /// The last record's offset, and its journal.
+    last: Option<(i64, Option<JournalId>)>,
+    is_done: bool,
+}
+
+impl Reading {
+    fn new(offsets: Range<i64>) -> Self {
+        Self { offsets, newest: HashMap::new(), last: None, is_done: false }
+    }
+
+    fn take(&mut self, offset: i64, stored: Option<Stored>) {
+        if !self.offsets.contains(&offset) {
+            return;
+        }
+        let journal = stored.as_ref().map(|stored| stored.journal);
+        if let Some(Stored { source, journal, seq }) = stored {
+            let newest = self.newest.entry((journal, source)).or_insert(seq);
+            *newest = seq.max(*newest);
+        }
+        self.last = Some((offset, journal));
+        self.is_done |= offset + 1 >= self.offsets.end;
+    }
+
+    /// What the journal wrote that wrote the last record.
+    fn newest(self, config: &Config, partition: i32) -> Result<Vec<Stored>, SinkError> {
+        let Some((offset, journal)) = self.last else { return Ok(Vec::new()) };
+        let Some(journal) = journal else {
+            return Err(SinkError::Operator(format!(
+                "{} at {} ends with a record (partition {partition}, offset {offset}) that no cti-bridge wrote: let \
+                 nobody else write there, or name a topic of its own as `topic`",
+                config.topics.events,
+                config.brokers.join(", ")
+            )));
         };
-        Ok(LaneEnd { sources, newest })
-    });
-    lanes.collect::<Result<_, SinkError>>().map(Tail::Lanes)
+        let ours = self.newest.into_iter().filter(|((wrote, _), _)| *wrote == journal);
+        Ok(ours.map(|((journal, source), seq)| Stored { source, journal, seq }).collect())
+    }
 }
 
 /// The first offset, and the one after the last. A partition that was made this moment is not known everywhere yet.
@@ -73,6 +120,9 @@ pub(super) fn consumer(cause: &Cause, config: &Config) -> Result<BaseConsumer<Co
         ("enable.auto.commit", "false"),
         ("auto.offset.reset", "error"),
         ("fetch.wait.max.ms", "50"),
+        // A record that is no event of anybody may be the last.
+        ("enable.partition.eof", "true"),
+        ("queued.max.messages.kbytes", "8192"),
     ];
     let reading = settings(config, own.map(|(name, value)| (name, value.to_owned())));
     let context = Context::new(cause, None, config);
@@ -85,19 +135,32 @@ pub(super) fn consumer(cause: &Cause, config: &Config) -> Result<BaseConsumer<Co
     Ok(consumer)
 }
 
-/// None if it could not be read.
+/// Reads all of them, side by side; none if one could not be read.
 fn newest(
     consumer: &BaseConsumer<Context>,
-    (topic, partition, offset): (&str, i32, i64),
+    topic: &str,
+    readings: &mut BTreeMap<i32, Reading>,
     config: &Config,
-) -> Option<Result<Stored, SinkError>> {
-    let mut place = TopicPartitionList::new();
-    place.add_partition_offset(topic, partition, Offset::Offset(offset)).ok()?;
-    consumer.assign(&place).ok()?;
-    let deadline = Instant::now() + ASK;
-    while Instant::now() < deadline {
+) -> Option<Result<(), SinkError>> {
+    let mut places = TopicPartitionList::new();
+    for (partition, reading) in &*readings {
+        let start = Offset::Offset(reading.offsets.start);
+        places.add_partition_offset(topic, *partition, start).ok()?;
+    }
+    consumer.assign(&places).ok()?;
+    let mut heard = Instant::now();
+    while !readings.values().all(|reading| reading.is_done) {
+        if heard.elapsed() > ASK {
+            return None;
+        }
         let message = match consumer.poll(Duration::from_millis(100)) {
             Some(Ok(message)) => message,
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                if let Some(reading) = readings.get_mut(&partition) {
+                    reading.is_done = true;
+                }
+                continue;
+            }
             Some(Err(error))
                 if error.rdkafka_error_code() == Some(RDKafkaErrorCode::TopicAuthorizationFailed) =>
             {
@@ -105,19 +168,13 @@ fn newest(
             }
             Some(Err(_)) | None => continue,
         };
-        if message.partition() != partition || message.offset() != offset {
-            continue;
+        heard = Instant::now();
+        if let Some(reading) = readings.get_mut(&message.partition()) {
+            let stored = kept::stored(|name| header(&message, name), message.payload().unwrap_or_default());
+            reading.take(message.offset(), stored);
         }
-        let stored = kept::stored(|name| header(&message, name), message.payload().unwrap_or_default());
-        return Some(stored.ok_or_else(|| {
-            SinkError::Operator(format!(
-                "{topic} at {} ends with a record (partition {partition}, offset {offset}) that no cti-bridge wrote: let \
-                 nobody else write there, or name a topic of its own as `topic`",
-                config.brokers.join(", ")
-            ))
-        }));
     }
-    None
+    Some(Ok(()))
 }
 
 /// The end of our partitions is read before anything is written.

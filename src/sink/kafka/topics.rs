@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 
 use super::{
     client::{Cause, Context, settings},
-    config::{Config, Create, Sasl},
+    config::{Config, Create, PartitionBy, Sasl},
 };
 use crate::sink::SinkError;
 
@@ -74,16 +74,22 @@ pub(super) fn missing(topics: &[&str], config: &Config) -> SinkError {
 }
 
 /// What is unwise about the topic of events.
-pub(super) fn findings(admin: &Admin, config: &Config) -> Result<Vec<String>, SinkError> {
+pub(super) fn findings(admin: &Admin, config: &Config, partitions: i32) -> Result<Vec<String>, SinkError> {
     let topic = &config.topics.events;
     let mut findings = Vec::new();
+    if config.partition_by == PartitionBy::Entity && partitions == 1 {
+        findings.push(format!(
+            "`partition_by = \"entity\"` spreads nothing, as {topic} has one partition: add partitions; entities may move to them at the next start"
+        ));
+    }
     if admin.0.is_none() {
         let text = format!(
             "with OAUTHBEARER the settings of {topic} can't be read: see that its `max.message.bytes` is no less than \
              `max_message` ({}) nor than 1 MiB, and its `cleanup.policy` is delete",
             config.max_message
         );
-        return Ok(vec![text]);
+        findings.push(text);
+        return Ok(findings);
     }
     match largest(admin, config)? {
         None => findings.push(format!(

@@ -73,7 +73,7 @@ impl Connection {
 
 impl Link for Connection {
     async fn send(&mut self, batch: &[Outgoing<'_>]) -> Result<(), SinkError> {
-        for Outgoing { position, names, event } in batch {
+        for Outgoing { position, names, event, .. } in batch {
             let Some((headers, payload)) = self.envelopes.message(names, event) else {
                 continue;
             };

@@ -27,7 +27,7 @@ pub(super) struct Loading {
     /// As of the end.
     pub(super) standing: Vec<Standing>,
     pub(super) end: Position,
-    /// Whether the newest segment ends within a record.
+    /// Whether anything was mended: what damaged that may have cut off the newest records, even between two of them.
     pub(super) torn: bool,
 }
 
@@ -62,7 +62,7 @@ impl Loading {
                 let length = at(&loading.store.dir, found.file.length())?;
                 believe(&found, limit, length)
             } else {
-                loading.mend(dir, found, limit, is_newest, notes)?
+                loading.mend(dir, found, limit, notes)?
             };
             loading.store.add(segment);
         }
@@ -75,7 +75,6 @@ impl Loading {
         dir: &Path,
         found: Found,
         limit: Position,
-        is_newest: bool,
         notes: &mut Vec<String>,
     ) -> Result<Segment, OpenError> {
         let path = self.store.dir.join(&found.name);
@@ -84,6 +83,7 @@ impl Loading {
         let names = &mut self.store.names;
         let tally = &mut segment.tally;
         let suspect = Suspect { fs: &*self.store.fs, dir, path: &path, file, header: &header, start, limit };
+        let told = notes.len();
         let mended = suspect.mend(notes, |record, size| {
             *tally.entry(names.of(&record.body)).or_default() += size as u64;
         });
@@ -92,7 +92,7 @@ impl Loading {
         segment.length = mended.length;
         segment.end = mended.summary.end;
         segment.newest = mended.summary.newest.or(segment.newest);
-        self.torn |= is_newest && mended.summary.torn > 0;
+        self.torn |= notes.len() > told;
         self.holes.extend(mended.summary.holes.into_iter().map(|hole| (hole.from, hole)));
         self.standing = mended.summary.standing;
         self.end = segment.end;

@@ -1,0 +1,136 @@
+//! The broker that fails, and what it holds.
+
+use std::{path::Path, process::Command, time::Duration};
+
+use async_nats::jetstream;
+use cti_bridge::simulator::Simulator;
+
+use super::{
+    common::{self, Way},
+    cutter::{Cutter, Fault},
+    kafka::{Kafka, free_port},
+    nats::Nats,
+    stored::Stored,
+    stream, topic,
+};
+
+const JETSTREAM: &str = "jetstream { store_dir: \"$DIR/js\" }";
+
+pub(crate) enum Bus {
+    Nats(Nats),
+    Kafka(Kafka),
+}
+
+impl Bus {
+    pub(crate) async fn start(kafka: bool) -> Self {
+        if kafka { Self::Kafka(Kafka::start().await) } else { Self::Nats(Nats::start(JETSTREAM).await) }
+    }
+
+    /// With a way to it on which the first `cuts` connections break.
+    pub(crate) async fn behind_cuts(kafka: bool, cuts: u32, fault: fn() -> Fault) -> (Self, Cutter) {
+        if !kafka {
+            let nats = Nats::start(JETSTREAM).await;
+            let cutter = Cutter::to(nats.url().replace("nats://", ""), cuts, fault).await;
+            return (Self::Nats(nats), cutter);
+        }
+        let behind = free_port();
+        let cutter = Cutter::to(format!("127.0.0.1:{behind}"), cuts, fault).await;
+        let way = cutter.address().rsplit(':').next().unwrap().parse().unwrap();
+        (Self::Kafka(Kafka::start_behind(way, behind).await), cutter)
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        match self {
+            Self::Nats(nats) => nats.kill(),
+            Self::Kafka(kafka) => kafka.kill(),
+        }
+    }
+
+    pub(crate) async fn up(&mut self) {
+        match self {
+            Self::Nats(nats) => nats.up().await,
+            Self::Kafka(kafka) => kafka.up().await,
+        }
+    }
+
+    /// The bridge, with a journal in this directory; `cutter` stands on its way.
+    pub(crate) fn bridge(&self, pbx: &Simulator, cutter: Option<&Cutter>, journal: &Path) -> Command {
+        match self {
+            Self::Nats(nats) => {
+                let url = cutter.map_or_else(|| nats.url(), Cutter::url);
+                // More than a backlog, which would otherwise push its own beginning out.
+                let mut command = common::bridge(pbx, Way::Stream(&url, journal));
+                command.args(["--set", "sinks.bus.stream_max_bytes=8GiB"]);
+                command
+            }
+            Self::Kafka(kafka) => {
+                let address = cutter.map_or_else(|| kafka.address(), Cutter::address);
+                common::bridge(pbx, Way::Kafka(&address, journal))
+            }
+        }
+    }
+
+    /// What anybody would write.
+    pub(crate) async fn node(&self, pbx: &Simulator) -> Command {
+        match self {
+            Self::Nats(nats) => {
+                common::create_stream(&nats.url()).await;
+                common::node("bridge-jetstream.js", pbx, &nats.url()).await
+            }
+            Self::Kafka(kafka) => {
+                kafka.topic(common::TOPIC, 1, &[]).await;
+                common::node("bridge-kafka.js", pbx, &kafka.address()).await
+            }
+        }
+    }
+
+    async fn stream(&self) -> Option<jetstream::Context> {
+        let Self::Nats(nats) = self else { return None };
+        Some(jetstream::new(async_nats::connect(nats.url()).await.ok()?))
+    }
+
+    /// How many messages it holds; nothing while it is away.
+    pub(crate) async fn count(&self) -> Option<u64> {
+        match self {
+            Self::Nats(_) => common::stored(&self.stream().await?).await,
+            Self::Kafka(kafka) => topic::count(kafka),
+        }
+    }
+
+    /// The number of the newest event.
+    pub(crate) async fn newest(&self) -> Option<usize> {
+        match self {
+            Self::Nats(_) => stream::newest(&self.stream().await?).await,
+            Self::Kafka(kafka) => topic::newest(kafka),
+        }
+    }
+
+    /// All of it, in order.
+    pub(crate) async fn read(&self) -> Stored {
+        match self {
+            Self::Nats(_) => stream::read(&self.stream().await.unwrap()).await,
+            Self::Kafka(kafka) => topic::read(kafka),
+        }
+    }
+
+    /// Waits until the last event is delivered, or nothing is any more; when something last was.
+    pub(crate) async fn settled(&self, last: usize) -> std::time::Instant {
+        let (mut count, mut since) = (None, std::time::Instant::now());
+        loop {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let now = self.count().await;
+            if now.is_some() && now != count {
+                (count, since) = (now, std::time::Instant::now());
+            }
+            if since.elapsed() > GIVEN_UP || since.elapsed() > QUIET && self.newest().await == Some(last) {
+                return since;
+            }
+        }
+    }
+}
+
+/// A writer that stores nothing for so long has given up: longer than any pause between attempts.
+const GIVEN_UP: Duration = Duration::from_secs(15);
+/// The last event is there; nothing may follow it for so long.
+const QUIET: Duration = Duration::from_secs(2);

@@ -1,0 +1,206 @@
+//! The endpoint itself: one HTTP/1.1 server, whose every answer is small and made at once.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::{
+    Method, Request as HttpRequest, Response, StatusCode,
+    body::Incoming,
+    header::{
+        ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY,
+        WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    },
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::json;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, mpsc},
+    time::{sleep, timeout},
+};
+
+use super::{
+    actions::{self, ACTIONS, Refusal},
+    collect::metrics,
+    config::Config,
+    page,
+    status::{View, is_ready},
+};
+use crate::{health::Component, request::Request};
+
+/// More at once are let in one after the other.
+const CONNECTIONS: usize = 32;
+/// A request that takes longer to arrive is given up.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// So is a connection that lasts longer. Each has one request, so that none holds its place for the next.
+const LONGEST: Duration = Duration::from_secs(30);
+/// The body of an action is a word.
+const BODY: usize = 1024;
+/// Between attempts to get the address.
+const AGAIN: Duration = Duration::from_secs(5);
+
+const PATHS: &str = "there are /, /livez, /readyz, /startupz, /metrics, /status, and with POST /actions/resync, \
+                     /actions/reconnect and /actions/log-level\n";
+
+/// What every request needs.
+#[derive(Debug)]
+struct Desk {
+    config: Config,
+    view: View,
+    requests: mpsc::Sender<Request>,
+}
+
+/// Serves. Never ends: an address that can't be had is tried again.
+pub async fn run(config: Config, view: View, requests: mpsc::Sender<Request>, health: Component) {
+    let desk = Arc::new(Desk { config, view: view.clone(), requests });
+    tokio::join!(view.keep(), async {
+        loop {
+            let error = match TcpListener::bind(desk.config.listen).await {
+                Ok(listener) => {
+                    health.active();
+                    serve(&desk, &listener).await
+                }
+                Err(error) => error,
+            };
+            health.failing(&format!(
+                "can't listen on {}: {error}; set [admin] listen to another address and port, or to \"off\"",
+                desk.config.listen
+            ));
+            sleep(AGAIN).await;
+        }
+    });
+}
+
+async fn serve(desk: &Arc<Desk>, listener: &TcpListener) -> std::io::Error {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        // The semaphore is never closed.
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { continue };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            // No more files, or a peer that has gone again: neither is the listener's end.
+            Err(error) => {
+                tracing::debug!(%error, "a connection to the admin endpoint could not be taken");
+                sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let desk = Arc::clone(desk);
+        tokio::spawn(async move {
+            connection(desk, stream).await;
+            drop(place);
+        });
+    }
+}
+
+async fn connection(desk: Arc<Desk>, stream: TcpStream) {
+    let service = service_fn(move |request| {
+        let desk = Arc::clone(&desk);
+        async move { Ok::<_, Infallible>(answer(&desk, request).await) }
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(PATIENCE).keep_alive(false).max_buf_size(16 * 1024);
+    // Whatever a client does wrong ends its connection, and is nobody else's business.
+    let _ = timeout(LONGEST, builder.serve_connection(TokioIo::new(stream), service)).await;
+}
+
+async fn answer(desk: &Desk, request: HttpRequest<Incoming>) -> Response<Full<Bytes>> {
+    let path = request.uri().path().to_owned();
+    if let Some(word) = path.strip_prefix("/actions/") {
+        return act(desk, word, request).await;
+    }
+    let view = &desk.view;
+    let make: fn(&View) -> Response<Full<Bytes>> = match &*path {
+        "/" => |_| page(),
+        "/livez" => livez,
+        "/readyz" => readyz,
+        "/startupz" => |_| text(StatusCode::OK, "started\n"),
+        "/metrics" => scrape,
+        "/status" => status,
+        _ => |_| text(StatusCode::NOT_FOUND, PATHS),
+    };
+    if request.method() == Method::GET || request.method() == Method::HEAD {
+        make(view)
+    } else {
+        with(text(StatusCode::METHOD_NOT_ALLOWED, "use GET\n"), ALLOW, "GET, HEAD")
+    }
+}
+
+async fn act(desk: &Desk, word: &str, request: HttpRequest<Incoming>) -> Response<Full<Bytes>> {
+    let Some((_, action)) = ACTIONS.iter().find(|(known, _)| *known == word) else {
+        return text(StatusCode::NOT_FOUND, PATHS);
+    };
+    if let Err(refusal) = actions::allow(desk.config.token.as_ref(), request.method(), request.headers()) {
+        return refused(refusal);
+    }
+    let body = timeout(PATIENCE, Limited::new(request.into_body(), BODY).collect()).await;
+    let Ok(Ok(body)) = body else {
+        return text(StatusCode::BAD_REQUEST, "the body is too long, or did not come\n");
+    };
+    match actions::take(*action, &body.to_bytes(), &desk.requests) {
+        Ok(said) => text(StatusCode::ACCEPTED, format!("{said}\n")),
+        Err(refusal) => refused(refusal),
+    }
+}
+
+fn refused((code, said): Refusal) -> Response<Full<Bytes>> {
+    let response = text(code, format!("{said}\n"));
+    match code {
+        StatusCode::UNAUTHORIZED => with(response, WWW_AUTHENTICATE, "Bearer"),
+        StatusCode::METHOD_NOT_ALLOWED => with(response, ALLOW, "POST"),
+        _ => response,
+    }
+}
+
+fn livez(view: &View) -> Response<Full<Bytes>> {
+    match view.lives() {
+        Ok(()) => text(StatusCode::OK, "alive\n"),
+        Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
+    }
+}
+
+fn readyz(view: &View) -> Response<Full<Bytes>> {
+    let parts = view.parts();
+    let ready = is_ready(&parts);
+    let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    response(code, "application/json", json!({ "ready": ready, "components": parts }).to_string())
+}
+
+fn status(view: &View) -> Response<Full<Bytes>> {
+    let text = serde_json::to_string(&view.status()).unwrap_or_default();
+    response(StatusCode::OK, "application/json", text)
+}
+
+fn scrape(view: &View) -> Response<Full<Bytes>> {
+    response(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", metrics(view))
+}
+
+fn page() -> Response<Full<Bytes>> {
+    let page = response(StatusCode::OK, "text/html; charset=utf-8", page::HTML);
+    with(with(page, CONTENT_SECURITY_POLICY, &page::POLICY), REFERRER_POLICY, "no-referrer")
+}
+
+fn text(code: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    response(code, "text/plain; charset=utf-8", body)
+}
+
+fn response(code: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = code;
+    let response = with(response, CONTENT_TYPE, kind);
+    with(with(response, CACHE_CONTROL, "no-store"), X_CONTENT_TYPE_OPTIONS, "nosniff")
+}
+
+fn with(
+    mut response: Response<Full<Bytes>>,
+    name: hyper::header::HeaderName,
+    value: &str,
+) -> Response<Full<Bytes>> {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+    response
+}

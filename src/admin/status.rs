@@ -1,0 +1,377 @@
+//! How everything stands, in one piece.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::certificates::Ends;
+use crate::{
+    auth::{self, Account},
+    config::Config,
+    event::{EndReason, Seq, SourceId},
+    health::{Board, Health, State},
+    journal::{Counted, DiskUse, Glance, Journal, Ledger},
+    sink::{self, config::Kind},
+};
+
+/// From where all can be seen. Clones see the same.
+#[derive(Debug, Clone)]
+pub struct View {
+    config: Arc<Config>,
+    journal: Journal,
+    board: Board,
+    figures: sink::Figures,
+    accounts: Arc<Mutex<BTreeMap<String, Account>>>,
+    pub(super) certificates: Ends,
+    started: Timestamp,
+}
+
+/// How everything stands.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// The bridge's name.
+    pub instance: String,
+    /// Of this program.
+    pub version: &'static str,
+    /// What it was built from.
+    pub commit: &'static str,
+    /// When it started.
+    pub started: Timestamp,
+    /// When this was looked at.
+    pub now: Timestamp,
+    /// Whether every part does its work.
+    pub ready: bool,
+    /// The line.
+    pub journal: JournalStatus,
+    /// The PBXs.
+    pub sources: Vec<SourceStatus>,
+    /// The brokers.
+    pub sinks: Vec<SinkStatus>,
+    /// The last notices, newest first.
+    pub notices: Vec<NoticeStatus>,
+    /// The last events, newest first; without their arguments.
+    pub events: Vec<EventStatus>,
+}
+
+/// The line.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JournalStatus {
+    /// The first half of every event's id.
+    pub id: String,
+    /// Whether what waits outlives the process.
+    pub durable: bool,
+    /// How its disk does; none in memory.
+    #[serde(flatten)]
+    pub health: Option<Health>,
+    /// What it takes.
+    pub bytes: u64,
+    /// What it may take.
+    pub max_bytes: u64,
+    /// Files.
+    pub segments: usize,
+    /// Bytes of the newest records, which are in memory too.
+    pub memory_bytes: usize,
+}
+
+/// One PBX.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceStatus {
+    /// Its name.
+    pub name: String,
+    /// Its API.
+    pub url: String,
+    /// The service account.
+    pub username: String,
+    /// How its session does.
+    #[serde(flatten)]
+    pub health: Option<Health>,
+    /// Sessions since the start.
+    pub sessions: u64,
+    /// How they ended.
+    pub session_ends: BTreeMap<EndReason, u64>,
+    /// When a session was surely whole.
+    pub last_seen: Option<Timestamp>,
+    /// The newest number.
+    pub newest_sequence: Seq,
+    /// Events since the start.
+    pub events: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Frames that were no events.
+    pub bad_frames: u64,
+    /// The account's token and logins; none if its files can't be used.
+    pub account: Option<AccountStatus>,
+    /// Events by name.
+    #[serde(skip)]
+    pub by_name: Vec<Counted>,
+}
+
+/// An account's token and logins.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountStatus {
+    /// When the token ends.
+    pub token_expires: Option<Timestamp>,
+    /// When it is renewed.
+    pub token_renews: Option<Timestamp>,
+    /// Logins that brought a token.
+    pub logins_succeeded: u64,
+    /// Those that were turned down.
+    pub logins_refused: u64,
+    /// Those without a proper answer.
+    pub logins_unanswered: u64,
+    /// How far the PBX's clock is ahead of ours, in seconds.
+    pub clock_ahead: f64,
+}
+
+/// One sink.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SinkStatus {
+    /// Its name.
+    pub name: String,
+    /// `nats`, `kafka` or `stdout`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// How its driver does.
+    #[serde(flatten)]
+    pub health: Option<Health>,
+    /// Records it has not acknowledged.
+    pub lag_events: u64,
+    /// Age of the oldest of them, in seconds.
+    pub lag_seconds: f64,
+    /// Connections that were opened.
+    pub connections: u64,
+    /// Attempts and connections that failed.
+    pub failures: u64,
+    /// When the last heartbeat was handed over.
+    pub heartbeat: Option<Timestamp>,
+    /// What became of every record, by source, since the journal was made.
+    pub ledger: BTreeMap<String, LedgerStatus>,
+    /// What its driver has counted since the start.
+    #[serde(skip)]
+    pub counted: sink::Counted,
+}
+
+/// What became of a source's records at a sink.
+#[derive(Debug, Serialize)]
+pub struct LedgerStatus {
+    /// Those that are not settled.
+    pub pending: u64,
+    /// Those that are.
+    #[serde(flatten)]
+    pub ledger: Ledger,
+}
+
+/// A notice of the bridge.
+#[derive(Debug, Serialize)]
+pub struct NoticeStatus {
+    /// When it was made.
+    pub at: Timestamp,
+    /// Which PBX it is about.
+    pub source: String,
+    /// Its name.
+    pub what: String,
+    /// Its data.
+    pub data: Option<Box<RawValue>>,
+}
+
+/// An event of a PBX, without its arguments.
+#[derive(Debug, Serialize)]
+pub struct EventStatus {
+    /// When it was received.
+    pub at: Timestamp,
+    /// From where.
+    pub source: String,
+    /// Its number.
+    pub sequence: Seq,
+    /// Its slug.
+    pub event: String,
+}
+
+impl View {
+    /// Of a bridge that starts now.
+    pub fn new(config: &Config, context: &sink::Context) -> Self {
+        Self {
+            config: Arc::new(config.clone()),
+            journal: context.journal.clone(),
+            board: context.board.clone(),
+            figures: context.figures.clone(),
+            accounts: Arc::default(),
+            certificates: Ends::default(),
+            started: Timestamp::now(),
+        }
+    }
+
+    /// The account of a source has been made.
+    pub fn admit(&self, source: &str, account: Account) {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner).insert(source.to_owned(), account);
+    }
+
+    /// Looks after what has to be looked up.
+    pub(super) async fn keep(self) {
+        self.certificates.keep((*self.config).clone()).await;
+    }
+
+    /// How every part does.
+    pub fn parts(&self) -> BTreeMap<String, Health> {
+        self.board.snapshot()
+    }
+
+    /// Whether the process makes progress; the error says what does not.
+    pub fn lives(&self) -> Result<(), String> {
+        match self.journal.stands_still() {
+            None => Ok(()),
+            Some(time) => Err(format!(
+                "the journal's thread has not come round for {} s: its disk stands still",
+                time.as_secs()
+            )),
+        }
+    }
+
+    /// How everything stands.
+    pub fn status(&self) -> Status {
+        let (glance, mut parts) = (self.journal.glance(), self.parts());
+        let ready = is_ready(&parts);
+        let now = Timestamp::now();
+        let names = self.journal.sources();
+        let name = |id: SourceId| names.get(id.index()).cloned().unwrap_or_default();
+        Status {
+            instance: self.config.instance.clone(),
+            version: env!("CARGO_PKG_VERSION"),
+            commit: env!("BUILD_COMMIT"),
+            started: self.started,
+            now,
+            ready,
+            journal: self.journal_status(&glance, parts.remove("journal")),
+            sources: self.sources(&glance, &mut parts),
+            sinks: self.sinks(&glance, &mut parts, now),
+            notices: glance
+                .notices
+                .iter()
+                .rev()
+                .map(|notice| NoticeStatus {
+                    at: notice.at,
+                    source: name(notice.source),
+                    what: notice.told.what.to_string(),
+                    data: serde_json::from_slice(&notice.told.data).ok(),
+                })
+                .collect(),
+            events: glance
+                .events
+                .iter()
+                .rev()
+                .map(|event| EventStatus {
+                    at: event.at,
+                    source: name(event.source),
+                    sequence: event.sequence,
+                    event: event.event.to_string(),
+                })
+                .collect(),
+        }
+    }
+
+    fn journal_status(&self, glance: &Glance, health: Option<Health>) -> JournalStatus {
+        let memory = self.config.journal.memory as u64;
+        let in_memory = DiskUse { bytes: glance.memory as u64, max_bytes: memory, segments: 0 };
+        let DiskUse { bytes, max_bytes, segments } = glance.disk.unwrap_or(in_memory);
+        JournalStatus {
+            id: self.journal.id().to_string(),
+            durable: self.journal.is_durable(),
+            health,
+            bytes,
+            max_bytes,
+            segments,
+            memory_bytes: glance.memory,
+        }
+    }
+
+    fn sources(&self, glance: &Glance, parts: &mut BTreeMap<String, Health>) -> Vec<SourceStatus> {
+        let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let source = |(name, config): (&String, &crate::session::config::Config)| {
+            let seen = glance.sources.get(self.journal.source(name)?.index())?.clone();
+            Some(SourceStatus {
+                name: name.clone(),
+                url: config.base.to_string(),
+                username: config.username.clone(),
+                health: parts.remove(&format!("source/{name}")),
+                sessions: seen.sessions,
+                session_ends: seen.ends,
+                last_seen: seen.seen,
+                newest_sequence: seen.newest,
+                events: seen.events.iter().map(|counted| counted.live + counted.snapshot).sum(),
+                bytes: seen.bytes,
+                bad_frames: seen.bad_frames,
+                account: accounts.get(name).map(|account| account.figures().into()),
+                by_name: seen.events,
+            })
+        };
+        self.config.sources.iter().filter_map(source).collect()
+    }
+
+    fn sinks(
+        &self,
+        glance: &Glance,
+        parts: &mut BTreeMap<String, Health>,
+        now: Timestamp,
+    ) -> Vec<SinkStatus> {
+        let sources = self.journal.sources();
+        let sink = |(index, (name, config)): (usize, (&String, &sink::config::Config))| {
+            let (seen, counted) = (glance.sinks.get(index)?, self.figures.sink(index).counted());
+            let ledger = sources.iter().zip(0..).map(|(source, id)| {
+                let (ledger, pending) = self.journal.ledger(index, SourceId(id));
+                (source.clone(), LedgerStatus { pending, ledger })
+            });
+            let age = seen.oldest.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64().max(0.0));
+            Some(SinkStatus {
+                name: name.clone(),
+                kind: kind(&config.kind),
+                health: parts.remove(&format!("sink/{name}")),
+                lag_events: seen.pending,
+                lag_seconds: age,
+                connections: counted.opened,
+                failures: counted.failed,
+                heartbeat: counted.heartbeat,
+                ledger: ledger.collect(),
+                counted,
+            })
+        };
+        self.config.sinks.iter().enumerate().filter_map(sink).collect()
+    }
+}
+
+/// Whether every part does its work.
+pub(super) fn is_ready(parts: &BTreeMap<String, Health>) -> bool {
+    parts.values().all(|health| health.state == State::Active)
+}
+
+fn kind(kind: &Kind) -> &'static str {
+    match kind {
+        #[cfg(feature = "nats")]
+        Kind::Nats(_) => "nats",
+        #[cfg(feature = "kafka")]
+        Kind::Kafka(_) => "kafka",
+        Kind::Stdout(_) => "stdout",
+    }
+}
+
+impl From<auth::Figures> for AccountStatus {
+    fn from(figures: auth::Figures) -> Self {
+        Self {
+            token_expires: figures.expires,
+            token_renews: figures.renews,
+            logins_succeeded: figures.succeeded,
+            logins_refused: figures.refused,
+            logins_unanswered: figures.unanswered,
+            clock_ahead: figures.ahead.as_secs_f64(),
+        }
+    }
+}

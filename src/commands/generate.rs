@@ -1,0 +1,56 @@
+//! `cti-bridge generate`: what packages bring along, from the command line's own description.
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use clap::CommandFactory as _;
+use clap_complete::Shell;
+
+use crate::{cli::Cli, exit::Exit};
+
+/// Write the manual pages, or a shell's completions
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Clone, clap::Subcommand)]
+enum What {
+    /// Manual pages, one for each command, into a directory
+    Man {
+        /// Where they go; it is there already
+        dir: PathBuf,
+    },
+    /// Completions, on standard output
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// Runs the command.
+pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+    let command = Cli::command();
+    match &args.what {
+        What::Man { dir } => {
+            if let Err(error) = pages(command, dir) {
+                writeln!(err, "can't write to {}: {error}", dir.display())?;
+                return Ok(Exit::File);
+            }
+        }
+        What::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(*shell, &mut command.clone(), "cti-bridge", &mut text);
+            out.write_all(&text)?;
+        }
+    }
+    Ok(Exit::Clean)
+}
+
+fn pages(command: clap::Command, dir: &Path) -> io::Result<()> {
+    // Sub-commands of sub-commands are told of in the pages of those.
+    clap_mangen::generate_to(command.disable_help_subcommand(true), dir)
+}

@@ -1,0 +1,190 @@
+//! `cti-bridge status`: how the bridge that runs does, on a terminal.
+
+use std::io::{self, Write};
+
+use bytesize::ByteSize;
+use jiff::Timestamp;
+use serde_json::Value;
+use url::Url;
+
+use super::ask;
+use crate::{cli, config::Flags, exit::Exit};
+
+/// Show how the bridge that runs does: PBXs, sinks, lag, ledger, what is wrong and what to do
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Print what /status answers, for programs
+    #[arg(long)]
+    json: bool,
+    /// Where to ask, in place of the configuration's [admin] listen
+    #[arg(long, value_name = "URL")]
+    at: Option<Url>,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// Runs the command. Exit code 0 if the bridge answered, however it does.
+pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+    let answer = match ask::place(args.at.as_ref(), &args.flags) {
+        Ok(place) => cli::block_on(ask::get(&place, "status")),
+        Err(reason) => Some(Err(reason)),
+    };
+    let body = match answer {
+        Some(Ok(ask::Answer { good: true, body })) => body,
+        Some(Ok(ask::Answer { body: reason, .. }) | Err(reason)) => {
+            writeln!(err, "{}", reason.trim_end())?;
+            return Ok(Exit::Unavailable);
+        }
+        None => return Ok(Exit::Internal),
+    };
+    if args.json {
+        writeln!(out, "{body}")?;
+    } else if let Ok(status) = serde_json::from_str(&body) {
+        write!(out, "{}", text(&status))?;
+    } else {
+        writeln!(err, "what answers there is no cti-bridge")?;
+        return Ok(Exit::Unavailable);
+    }
+    Ok(Exit::Clean)
+}
+
+fn text(status: &Value) -> String {
+    let now = time(&status["now"]).unwrap_or_default();
+    let word = |value: &Value| value.as_str().unwrap_or("?").to_owned();
+    let mut lines = vec![format!(
+        "{}: {}; cti-bridge {} ({}), up {}, journal {}",
+        word(&status["instance"]),
+        if status["ready"] == true { "all parts work" } else { "not ready" },
+        word(&status["version"]),
+        word(&status["commit"]),
+        since(now, &status["started"]),
+        word(&status["journal"]["id"]),
+    )];
+    for source in list(&status["sources"]) {
+        let facts = format!(
+            "{} events, seen {}, token ends {}",
+            number(&source["events"]),
+            ago(now, &source["lastSeen"]),
+            time(&source["account"]["tokenExpires"])
+                .map_or("–".to_owned(), |at| format!("in {}", span(now, at))),
+        );
+        part(&mut lines, now, &format!("source {}", word(&source["name"])), source, &facts);
+    }
+    for sink in list(&status["sinks"]) {
+        let lag = match sink["lagEvents"].as_u64() {
+            Some(1..) => format!(
+                "lag {} events, {:.0} s",
+                number(&sink["lagEvents"]),
+                sink["lagSeconds"].as_f64().unwrap_or(0.0)
+            ),
+            _ => "no lag".to_owned(),
+        };
+        let facts = format!("{lag}, heartbeat {}", ago(now, &sink["heartbeat"]));
+        part(&mut lines, now, &format!("sink {}", word(&sink["name"])), sink, &facts);
+    }
+    let journal = &status["journal"];
+    let size = |value: &Value| ByteSize(value.as_u64().unwrap_or_default()).to_string();
+    let place = if journal["durable"] == true { "on disk" } else { "in memory alone" };
+    let facts = format!("{} of {}, {place}", size(&journal["bytes"]), size(&journal["maxBytes"]));
+    part(&mut lines, now, "journal", journal, &facts);
+    lines.push(format!(
+        "{:<16} {:<12} {:>10} {:>10} {:>9} {:>6} {:>6} {:>8}",
+        "ledger of", "source", "received", "published", "filtered", "dead", "lost", "pending"
+    ));
+    for sink in list(&status["sinks"]) {
+        for (source, ledger) in sink["ledger"].as_object().into_iter().flatten() {
+            let lost = ledger["lost"].as_object().into_iter().flatten();
+            let lost: u64 = lost.filter_map(|(_, count)| count.as_u64()).sum();
+            lines.push(format!(
+                "{:<16} {:<12} {:>10} {:>10} {:>9} {:>6} {lost:>6} {:>8}",
+                word(&sink["name"]),
+                source,
+                number(&ledger["received"]),
+                number(&ledger["published"]),
+                number(&ledger["filtered"]),
+                number(&ledger["deadLettered"]),
+                number(&ledger["pending"]),
+            ));
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+/// A part's line, and below it what is wrong.
+fn part(lines: &mut Vec<String>, now: Timestamp, name: &str, part: &Value, facts: &str) {
+    let state = part["state"].as_str().unwrap_or("active");
+    let since =
+        if part["since"].is_null() { String::new() } else { format!(" {}", since(now, &part["since"])) };
+    lines.push(format!("{name:<16} {:<16} {facts}", format!("{state}{since}")));
+    let warnings = part["warnings"].as_object().into_iter().flatten().map(|(_, warning)| warning);
+    for said in std::iter::once(&part["reason"]).chain(warnings).filter_map(Value::as_str) {
+        lines.push(format!("    {said}"));
+    }
+    let rights: Vec<&str> = list(&part["missingRights"]).iter().filter_map(Value::as_str).collect();
+    if !rights.is_empty() {
+        lines.push(format!("    the account lacks: {}", rights.join(", ")));
+    }
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap_or_default()
+}
+
+fn time(value: &Value) -> Option<Timestamp> {
+    value.as_str()?.parse().ok()
+}
+
+fn since(now: Timestamp, value: &Value) -> String {
+    time(value).map_or("?".to_owned(), |at| span(at, now))
+}
+
+fn ago(now: Timestamp, value: &Value) -> String {
+    time(value).map_or("never".to_owned(), |at| format!("{} ago", span(at, now)))
+}
+
+/// The time between two moments, in the one unit that tells.
+fn span(from: Timestamp, to: Timestamp) -> String {
+    let seconds = to.duration_since(from).as_secs().max(0);
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_stands_below_its_part() {
+        let status = json!({
+            "instance": "i", "ready": false, "version": "1", "commit": "c",
+            "started": "2026-11-24T10:00:00Z", "now": "2026-11-24T10:03:00Z",
+            "journal": { "id": "abcdefghij", "durable": true, "bytes": 1024, "maxBytes": 2048, "state": "active",
+                "since": "2026-11-24T10:00:00Z" },
+            "sources": [{ "name": "pbx1", "state": "failing", "reason": "refused; check it", "since": "2026-11-24T10:02:30Z",
+                "warnings": { "certificate": "ends soon" }, "events": 7, "lastSeen": null, "account": null }],
+            "sinks": [{ "name": "bus", "state": "active", "lagEvents": 3, "lagSeconds": 2.4,
+                "ledger": { "pbx1": { "received": 9, "published": 5, "pending": 3, "lost": { "quota": 1 } } } }],
+        });
+        let text = text(&status);
+        let expected = "i: not ready; cti-bridge 1 (c), up 3 min, journal abcdefghij
+source pbx1      failing 30 s     7 events, seen never, token ends –
+    refused; check it
+    ends soon
+sink bus         active           lag 3 events, 2 s, heartbeat never
+journal          active 3 min     1.0 KiB of 2.0 KiB, on disk
+ledger of        source         received  published  filtered   dead   lost  pending
+bus              pbx1                  9          5         0      0      1        3
+";
+        assert_eq!(text, expected);
+    }
+}

@@ -1,0 +1,152 @@
+//! What has come in since the start, by name, and what came last: for those who look at the bridge.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+
+use crate::event::{EndReason, Origin, Seq, SourceId, Told, is_known, slug};
+
+/// Names that the catalogue doesn't have are counted as one beyond so many of a source, for what the PBX sends must not
+/// grow our memory, nor anybody's store of metrics.
+const STRANGERS: usize = 32;
+/// What all those are counted as. No slug of an event is it, as `=` is followed by hexadecimal digits.
+pub const OTHER: &str = "=other";
+/// Events and notices that are remembered.
+const RECENT: usize = 24;
+
+/// The events of one source, by name.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tally {
+    of: HashMap<Box<[u8]>, usize>,
+    counted: Vec<Counted>,
+    strangers: usize,
+    /// Of frames and attachments.
+    pub(super) bytes: u64,
+    pub(super) ends: BTreeMap<EndReason, u64>,
+}
+
+/// The events of one name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counted {
+    /// Its slug, or [`OTHER`].
+    pub slug: Arc<str>,
+    /// As the PBX sent them.
+    pub live: u64,
+    /// Made from an answer of its REST interface.
+    pub snapshot: u64,
+}
+
+impl Tally {
+    /// Counts an event; its slug.
+    pub(super) fn count(&mut self, name: &[u8], bytes: usize, origin: Origin) -> Arc<str> {
+        self.bytes += bytes as u64;
+        let index = self.of.get(name).copied().unwrap_or_else(|| self.admit(name));
+        let Some(counted) = self.counted.get_mut(index) else { return Arc::from(OTHER) };
+        match origin {
+            Origin::Live => counted.live += 1,
+            Origin::Snapshot => counted.snapshot += 1,
+        }
+        Arc::clone(&counted.slug)
+    }
+
+    fn admit(&mut self, name: &[u8]) -> usize {
+        let stranger = !is_known(name);
+        if stranger && self.strangers >= STRANGERS {
+            let other = self.counted.iter().position(|counted| &*counted.slug == OTHER);
+            return other.unwrap_or_else(|| self.add(OTHER));
+        }
+        self.strangers += usize::from(stranger);
+        let index = self.add(&slug(name));
+        self.of.insert(name.into(), index);
+        index
+    }
+
+    fn add(&mut self, slug: &str) -> usize {
+        self.counted.push(Counted { slug: slug.into(), live: 0, snapshot: 0 });
+        self.counted.len() - 1
+    }
+
+    pub(super) fn counted(&self) -> Vec<Counted> {
+        self.counted.clone()
+    }
+}
+
+/// Something that came in lately. It has no argument of an event, so nobody's number or name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recent {
+    /// When it was received, or made.
+    pub at: Timestamp,
+    /// Whose it is.
+    pub source: SourceId,
+    /// Its number; none was given if the journal refused it.
+    pub sequence: Seq,
+    /// The event's slug.
+    pub event: Arc<str>,
+}
+
+/// A notice of the bridge itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announced {
+    /// When it was made.
+    pub at: Timestamp,
+    /// Whose it is.
+    pub source: SourceId,
+    /// Its name and data.
+    pub told: Told,
+}
+
+/// The last of both, oldest first.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Lately {
+    pub(super) events: VecDeque<Recent>,
+    pub(super) notices: VecDeque<Announced>,
+}
+
+impl Lately {
+    pub(super) fn event(&mut self, event: Recent) {
+        push(&mut self.events, event);
+    }
+
+    pub(super) fn notice(&mut self, notice: Announced) {
+        push(&mut self.notices, notice);
+    }
+}
+
+fn push<T>(list: &mut VecDeque<T>, newest: T) {
+    if list.len() == RECENT {
+        list.pop_front();
+    }
+    list.push_back(newest);
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_thousand_made_up_names_are_few_and_hide_no_known_one() {
+        let mut tally = Tally::default();
+        for number in 0..10_000 {
+            tally.count(format!("made.up.{number}").as_bytes(), 10, Origin::Live);
+        }
+        assert_eq!(&*tally.count(b"extenUpdate", 10, Origin::Snapshot), "extenUpdate");
+        let counted = tally.counted();
+        assert_eq!(counted.len(), STRANGERS + 2);
+        let of = |slug: &str| counted.iter().find(|counted| &*counted.slug == slug).unwrap();
+        assert_eq!((of(OTHER).live, of("extenUpdate").snapshot), (10_000 - STRANGERS as u64, 1));
+        assert_eq!(of("made=2Eup=2E0").live, 1);
+        assert_eq!(counted.iter().map(|counted| counted.live + counted.snapshot).sum::<u64>(), 10_001);
+        assert_eq!((tally.bytes, tally.of.len()), (100_010, STRANGERS + 1));
+    }
+
+    #[test]
+    fn only_the_last_are_remembered() {
+        let mut list = VecDeque::new();
+        (0..100).for_each(|number| push(&mut list, number));
+        assert_eq!((list.len(), list.front(), list.back()), (RECENT, Some(&76), Some(&99)));
+    }
+}

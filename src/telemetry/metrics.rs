@@ -1,0 +1,183 @@
+//! Every metric there is: what the README lists, the dashboard and the alerts are checked against, and the endpoint tells.
+
+use prometheus_client::metrics::MetricType;
+
+/// What a metric is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only rises, until the process ends; its name ends in `_total`.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts by size.
+    Histogram,
+}
+
+impl From<Kind> for MetricType {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Counter => Self::Counter,
+            Kind::Gauge => Self::Gauge,
+            Kind::Histogram => Self::Histogram,
+        }
+    }
+}
+
+/// One metric.
+#[derive(Debug)]
+pub struct Metric {
+    /// Without [`PREFIX`] and `_total`; with the unit, which `OpenMetrics` wants at its end.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Kind,
+    /// The labels of each of its series.
+    pub labels: &'static [&'static str],
+    /// A sentence, without its full stop.
+    pub help: &'static str,
+}
+
+/// What every name begins with.
+pub const PREFIX: &str = "cti_bridge_";
+
+/// Units that names end in (`OpenMetrics` 1.0).
+pub const UNITS: [&str; 2] = ["seconds", "bytes"];
+
+impl Metric {
+    /// The name as it is scraped; of a histogram, without `_bucket`, `_sum` and `_count`.
+    pub fn full_name(&self) -> String {
+        let total = if self.kind == Kind::Counter { "_total" } else { "" };
+        format!("{PREFIX}{}{total}", self.name)
+    }
+
+    /// The unit at the end of its name, and the name without it.
+    pub fn unit(&self) -> (Option<&'static str>, &'static str) {
+        let ending =
+            |unit: &&'static str| Some((Some(*unit), self.name.strip_suffix(*unit)?.strip_suffix('_')?));
+        UNITS.iter().find_map(ending).unwrap_or((None, self.name))
+    }
+}
+
+/// The metric of this name.
+pub fn metric(name: &str) -> Option<&'static Metric> {
+    TABLE.iter().find(|metric| metric.name == name)
+}
+
+const fn counter(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
+    Metric { name, kind: Kind::Counter, labels, help }
+}
+
+const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
+    Metric { name, kind: Kind::Gauge, labels, help }
+}
+
+const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
+    Metric { name, kind: Kind::Histogram, labels, help }
+}
+
+/// All of them, in the order they are told.
+pub const TABLE: &[Metric] = &[
+    gauge("build_info", &["version", "commit"], "Always 1; what runs is in the labels"),
+    gauge("start_time_seconds", &[], "When the process started, in Unix time"),
+    gauge("component_up", &["component"], "Whether a part does its work: `source/…`, `sink/…`, `journal`"),
+    gauge(
+        "component_warnings",
+        &["component"],
+        "What somebody should see to though the part works; `/status` has the sentences",
+    ),
+    gauge("session_live", &["source"], "Whether a session with the PBX is live"),
+    counter("sessions", &["source"], "Sessions that became live"),
+    counter(
+        "session_ends",
+        &["source", "reason"],
+        "Sessions that ended, by the reason that `disconnected` gives",
+    ),
+    gauge(
+        "last_seen_time_seconds",
+        &["source"],
+        "When the session was surely whole: its last event or answered ping, in Unix time",
+    ),
+    counter(
+        "events",
+        &["source", "event", "origin"],
+        "Events of the PBX, by slug; names beyond the known ones and 32 more are `=other`",
+    ),
+    counter("received_bytes", &["source"], "Bytes of those events"),
+    counter("bad_frames", &["source"], "Frames that were no events, and were set aside"),
+    counter("logins", &["source", "result"], "Logins: `succeeded`, `refused` or `unanswered`"),
+    gauge("token_expiry_time_seconds", &["source"], "When the account's token ends, in Unix time"),
+    gauge(
+        "clock_skew_seconds",
+        &["source"],
+        "How far the PBX's clock is ahead of ours, as of the last login",
+    ),
+    gauge(
+        "client_certificate_expiry_time_seconds",
+        &["component"],
+        "When a client certificate of ours ends, in Unix time",
+    ),
+    counter(
+        "sink_events",
+        &["sink", "source", "outcome"],
+        "Records that a sink is done with: `published`, `filtered` or `dead_lettered`",
+    ),
+    counter(
+        "sink_lost",
+        &["sink", "source", "reason"],
+        "Records that a sink never gets, since the journal was made; each is announced as `lost`",
+    ),
+    gauge("sink_lag_events", &["sink"], "Records that a sink has not acknowledged"),
+    gauge(
+        "sink_lag_seconds",
+        &["sink"],
+        "Age of the oldest of them; a little too high while it is on the disk alone",
+    ),
+    histogram(
+        "sink_latency_seconds",
+        &["sink"],
+        "From the PBX's socket to the broker's acknowledgement, by event",
+    ),
+    counter("sink_connections", &["sink"], "Connections to the broker that were opened"),
+    counter("sink_failures", &["sink"], "Attempts to open one, and connections, that failed"),
+    gauge(
+        "sink_heartbeat_time_seconds",
+        &["sink"],
+        "When the last heartbeat was handed to the broker, in Unix time",
+    ),
+    gauge("journal_bytes", &[], "What the journal takes on the disk; in memory, if it has no directory"),
+    gauge("journal_max_bytes", &[], "What it may grow to"),
+    gauge("journal_segments", &[], "Files it is made of"),
+    gauge("journal_memory_bytes", &[], "Bytes of the newest records, which are in memory too"),
+];
+
+/// The table of the README, in Markdown.
+pub fn markdown() -> String {
+    let row = |metric: &Metric| {
+        let kind = format!("{:?}", metric.kind).to_lowercase();
+        let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        format!("| `{}` | {kind} | {} | {} |\n", metric.full_name(), labels.join(" "), metric.help)
+    };
+    let rows: String = TABLE.iter().map(row).collect();
+    format!("| metric | kind | labels | what |\n|---|---|---|---|\n{rows}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_field() {
+        for metric in TABLE {
+            let name = metric.full_name();
+            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
+            assert!(!metric.help.ends_with('.'), "{name}");
+            assert_eq!(
+                TABLE.iter().filter(|other| other.name == metric.name).count(),
+                1,
+                "{name} stands twice"
+            );
+        }
+        let latency = metric("sink_latency_seconds").map(Metric::unit);
+        assert_eq!(latency, Some((Some("seconds"), "sink_latency")));
+        assert_eq!(metric("sink_lag_events").map(Metric::unit), Some((None, "sink_lag_events")));
+    }
+}
