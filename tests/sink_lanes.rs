@@ -40,9 +40,9 @@ async fn links_that_break_while_the_lanes_are_uneven_store_everything_once() {
 async fn failing(bench: &Bench) -> String {
     let mut reason = None;
     until("nothing is said", || {
-        match bench.context.board.snapshot().remove("sink/sink").map(|health| health.state) {
-            Some(State::Failing { reason: told }) => reason = Some(told),
-            _ => {}
+        let state = bench.context.board.snapshot().remove("sink/sink").map(|health| health.state);
+        if let Some(State::Failing { reason: told }) = state {
+            reason = Some(told);
         }
         reason.is_some()
     })
