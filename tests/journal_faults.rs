@@ -8,7 +8,10 @@ mod run;
 #[path = "support/journal.rs"]
 mod support;
 
-use std::time::Duration;
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use cti_bridge::event::{Body, LossReason, Seq};
 use faulty_fs::{Faults, Survives, Syncs, Writes};
@@ -114,6 +117,35 @@ fn a_disk_that_can_not_be_read_for_a_while_loses_nothing() {
     assert_eq!(numbers(&run.read(0, usize::MAX)), (0..100).collect::<Vec<_>>());
     heal.join().unwrap();
     assert_eq!(run.lost(0, LossReason::Damaged), 0);
+}
+
+/// Cursors are written every second, whatever of the line is synced.
+#[test]
+fn what_a_sink_had_settled_and_the_power_failure_took_hides_nothing_that_waits() {
+    let disk = disk(11);
+    let mut run = Run::open(&disk, 1 << 20);
+    run.events(0..50, 100);
+    run.journal.sync();
+    let cursor = || disk.files().remove(Path::new("/journal/cursors/x"));
+    let before = cursor();
+    run.events(50..80, 100);
+    let records = run.read(0, usize::MAX);
+    run.settle(0, &records);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while cursor() == before {
+        assert!(Instant::now() < deadline, "no cursor is written");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    disk.power_failure(Survives::Nothing);
+    for _ in 0..2 {
+        let mut run = Run::open(&disk, 1 << 20);
+        assert!(run.notes.iter().all(|note| note.contains("beyond the end")), "{:?}", run.notes);
+        run.events(80..90, 100);
+        let records = run.read(0, usize::MAX);
+        assert_eq!(run.readers[0].pending(), records.len() as u64);
+        run.adds_up();
+        disk.crash();
+    }
 }
 
 #[test]

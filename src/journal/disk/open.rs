@@ -174,7 +174,8 @@ fn prove(store: &Store, clean: bool) -> Result<(), OpenError> {
 }
 
 /// Gives each sink its cursor: the one it had, or a new one at the end; at the beginning if it is lost, as twice is
-/// better than never.
+/// better than never. One that counts records which a power failure took from the segments counts them no longer, or as
+/// many that follow would never seem to wait.
 fn attach(
     line: &mut Line,
     fs: &dyn Fs,
@@ -186,18 +187,19 @@ fn attach(
     let oldest = segments.and_then(VecDeque::front).map(|oldest| (oldest.first, oldest.standing.clone()));
     for name in sinks {
         let known = cursors.remove(name);
-        let cursor = match (known, &oldest) {
-            (Some(Some(cursor)), _) => cursor,
-            (known, oldest) => {
-                let cursor = match (known, oldest) {
-                    (Some(_), Some((first, standing))) => Cursor::new(*first, standing),
-                    _ => Cursor::new(line.end(), &line.standing),
-                };
-                let path = cursor_path(dir, name);
-                at(&path, sealed::write(fs, &path, "cursor", &cursor))?;
-                cursor
-            }
+        let mut cursor = match (&known, &oldest) {
+            (Some(Some(cursor)), _) => cursor.clone(),
+            (Some(None), Some((first, standing))) => Cursor::new(*first, standing),
+            _ => Cursor::new(line.end(), &line.standing),
         };
+        for (lane, standing) in cursor.lanes.iter_mut().zip(&line.standing) {
+            lane.count = lane.count.min(standing.count);
+        }
+        // Now: what is appended later would hide what is to be mended.
+        if known.flatten().as_ref() != Some(&cursor) {
+            let path = cursor_path(dir, name);
+            at(&path, sealed::write(fs, &path, "cursor", &cursor))?;
+        }
         line.sinks.push(Sink::new(name, cursor));
     }
     if let Some((first, standing)) = oldest {
