@@ -28,6 +28,7 @@ pub(crate) enum Contender {
     KafkaBare,
     KafkaNode,
     KafkaBridge,
+    KafkaEntities,
 }
 
 /// What they publish on.
@@ -44,7 +45,7 @@ impl Contender {
         match bus {
             Bus::Core => &[Self::Bare, Self::BareHeaders, Self::Node, Self::Bridge],
             Bus::Stream => &[Self::StreamContext, Self::StreamInbox, Self::StreamNode, Self::StreamBridge],
-            Bus::Kafka => &[Self::KafkaBare, Self::KafkaNode, Self::KafkaBridge],
+            Bus::Kafka => &[Self::KafkaBare, Self::KafkaNode, Self::KafkaBridge, Self::KafkaEntities],
         }
     }
 
@@ -61,6 +62,7 @@ impl Contender {
             Self::KafkaBare => "(a) bare, Kafka",
             Self::KafkaNode => "(b) Node, ten lines, Kafka",
             Self::KafkaBridge => "(c) cti-bridge, Kafka",
+            Self::KafkaEntities => "(c') cti-bridge, Kafka, by entity",
         }
     }
 
@@ -86,9 +88,12 @@ impl Contender {
             Self::StreamBridge => common::bridge(pbx, Way::Stream(broker, &journal)),
             Self::KafkaBare => passthrough("kafka", pbx, broker).await,
             Self::KafkaNode => common::node("bridge-kafka.js", pbx, broker).await,
-            Self::KafkaBridge => common::bridge(pbx, Way::Kafka(broker, &journal)),
+            Self::KafkaBridge | Self::KafkaEntities => common::bridge(pbx, Way::Kafka(broker, &journal)),
         };
-        if matches!(self, Self::Bridge | Self::StreamBridge | Self::KafkaBridge) {
+        if self == Self::KafkaEntities {
+            command.args(["--set", "sinks.bus.partition_by=entity"]);
+        }
+        if matches!(self, Self::Bridge | Self::StreamBridge | Self::KafkaBridge | Self::KafkaEntities) {
             command.args(["--log-level", "error"]);
         }
         Process(command.stderr(Stdio::inherit()).stdout(Stdio::null()).spawn().unwrap())

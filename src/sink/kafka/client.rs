@@ -143,8 +143,8 @@ const STANDS: Duration = Duration::from_secs(3);
 
 impl Cause {
     fn set(&self, code: RDKafkaErrorCode, reason: &str) {
-        // Whoever reads names a group, but joins none: leave for that is not needed.
-        if code == RDKafkaErrorCode::GroupAuthorizationFailed {
+        // Whoever reads names a group, but joins none: leave for that is not needed. To have read all is no error.
+        if matches!(code, RDKafkaErrorCode::GroupAuthorizationFailed | RDKafkaErrorCode::PartitionEOF) {
             return;
         }
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -286,5 +286,20 @@ impl rdkafka::consumer::ConsumerContext for Context {}
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context").field("cause", &self.cause).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_says_nothing_of_the_connections_is_no_cause() {
+        let cause = Cause::default();
+        cause.set(RDKafkaErrorCode::PartitionEOF, "Fetch from broker 1 reached end of partition");
+        cause.set(RDKafkaErrorCode::GroupAuthorizationFailed, "not allowed");
+        assert!(cause.0.lock().unwrap_or_else(PoisonError::into_inner).is_none());
+        cause.set(RDKafkaErrorCode::BrokerTransportFailure, "Connection refused");
+        assert!(cause.0.lock().unwrap_or_else(PoisonError::into_inner).is_some());
     }
 }

@@ -123,6 +123,8 @@ pub(super) fn consumer(cause: &Cause, config: &Config) -> Result<BaseConsumer<Co
         // A record that is no event of anybody may be the last.
         ("enable.partition.eof", "true"),
         ("queued.max.messages.kbytes", "8192"),
+        // A queue that was full is empty again in a moment, not in a second.
+        ("fetch.queue.backoff.ms", "10"),
     ];
     let reading = settings(config, own.map(|(name, value)| (name, value.to_owned())));
     let context = Context::new(cause, None, config);
