@@ -154,13 +154,15 @@ fn is_a_whole_lane(name: &str, stored: &[Stored]) {
 fn what_is_missing_is_announced(name: &str, stored: &[Stored], sent: &[Timestamp]) -> usize {
     // By the next number: the gaps in between.
     let mut gaps: BTreeMap<usize, Vec<(Timestamp, Timestamp)>> = BTreeMap::new();
-    let (mut open, mut missing, mut expected) = (Vec::new(), Vec::new(), 0);
+    let (mut open, mut missing, mut expected, mut skipped) = (Vec::new(), Vec::new(), 0, 0);
     for it in stored {
         match it.ty.as_str() {
             "cti.bridge.gap.v1" => {
                 let time = |key: &str| it.data[key].as_str().and_then(|text| text.parse().ok());
                 let (from, to) = (time("from").unwrap_or(Timestamp::UNIX_EPOCH), time("to").unwrap());
-                assert!(it.data["skipped"].is_null(), "{name}: a kill skips nothing: {}", it.data);
+                // A kill amid a write leaves half a record, or half the head of a segment: numbers that may have stood
+                // there are skipped.
+                skipped += usize::from(!it.data["skipped"].is_null());
                 assert!(
                     matches!(it.data["reason"].as_str(), Some("started" | "crashed")),
                     "{name}: {}",
@@ -178,6 +180,7 @@ fn what_is_missing_is_announced(name: &str, stored: &[Stored], sent: &[Timestamp
             _ => {}
         }
     }
+    assert!(skipped <= 3, "{name}: a kill hardly ever skips numbers, and {skipped} did");
     assert_eq!(expected, sent.len(), "{name}: the last ones");
     for (number, next) in &missing {
         let (at, gaps) = (sent[*number], &gaps[next]);
