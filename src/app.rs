@@ -45,8 +45,8 @@ const LOGOUT: Duration = Duration::from_secs(5);
 const ASK: Duration = Duration::from_secs(2);
 /// How often losses are announced while a sink is away.
 const ANNOUNCE: Duration = Duration::from_secs(10);
-/// While a source fails, its secrets are looked at this often: somebody may have mended them.
-const REREAD: Duration = Duration::from_secs(30);
+/// While a source fails, and before it logs in anew, its secrets are looked at this often: somebody may have replaced them.
+const REREAD: Duration = Duration::from_secs(10);
 
 /// Runs until a signal, the limit, or a task that ends unasked.
 pub async fn run(config: &Config, options: Options) -> Exit {
@@ -163,9 +163,9 @@ impl Running {
                 return;
             }
         };
-        let stop = context.stop.sessions_token().clone();
+        let (stop, retry) = (context.stop.sessions_token().clone(), self.retry.listen());
         let renewing = account.clone();
-        self.sessions.spawn(format!("{name} renewal"), async move { renewing.renew(stop).await });
+        self.sessions.spawn(format!("{name} renewal"), async move { renewing.renew(stop, retry).await });
         let journal = context.journal.clone();
         let stop = context.stop.clone();
         let (retry, resync, reconnect) = (self.retry.listen(), self.resync.listen(), self.reconnect.listen());

@@ -18,15 +18,21 @@ mod middleware;
 use std::sync::{Arc, atomic::Ordering};
 
 use clock::Manual;
+use cti_bridge::request::Call;
 use jwt::FORTNIGHT;
 use middleware::{Pbx, Scene, eventually, scene, start, text};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 fn renew(scene: &Scene) -> (CancellationToken, JoinHandle<()>) {
-    let (account, stop) = (scene.account.clone(), CancellationToken::new());
+    renew_at(scene, &Call::default())
+}
+
+/// [`renew`], which tries again when called.
+fn renew_at(scene: &Scene, retry: &Call) -> (CancellationToken, JoinHandle<()>) {
+    let (account, stop, retry) = (scene.account.clone(), CancellationToken::new(), retry.listen());
     let asked = stop.clone();
-    (stop, tokio::spawn(async move { account.renew(asked).await }))
+    (stop, tokio::spawn(async move { account.renew(asked, retry).await }))
 }
 
 #[tokio::test]
@@ -84,6 +90,27 @@ async fn a_failed_renewal_keeps_the_token_and_tries_again() {
     assert!(scene.account.grant().await.unwrap().token.is_same(&old.token));
     assert_eq!(scene.count("/api/logout"), 0);
     scene.pbx.clock.advance(delay);
+    eventually("a logout", || scene.count("/api/logout") == 1).await;
+    assert!(!scene.account.grant().await.unwrap().token.is_same(&old.token));
+    stop.cancel();
+    renewing.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_call_ends_the_wait_after_a_failed_renewal_and_only_that() {
+    let scene = scene(Pbx::new(Arc::new(Manual::at(start())))).await;
+    let old = scene.account.grant().await.unwrap();
+    scene.pbx.broken.store(1, Ordering::SeqCst);
+    let retry = Call::default();
+    let (stop, renewing) = renew_at(&scene, &retry);
+    scene.pbx.clock.slept(1).await;
+    retry.make();
+    let before = scene.pbx.clock.sleeps().len();
+    scene.pbx.clock.advance(FORTNIGHT.mul_f64(0.81));
+    // What was called before the attempt neither brings one forward nor follows it by another.
+    scene.pbx.clock.slept(before + 1).await;
+    assert_eq!(scene.count("/api/login"), 2);
+    retry.make();
     eventually("a logout", || scene.count("/api/logout") == 1).await;
     assert!(!scene.account.grant().await.unwrap().token.is_same(&old.token));
     stop.cancel();

@@ -6,7 +6,7 @@ mod bridge;
 #[path = "support/simulator.rs"]
 mod simulator;
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command, time::Duration};
 
 use bridge::{Bridge, program};
 use cti_bridge::simulator::Simulator;
@@ -171,6 +171,22 @@ async fn a_secret_that_is_mended_is_found_without_a_signal() {
     bridge.says("attempts come minutes apart").await;
     fs::write(&password, "secret").unwrap();
     bridge.says("cti.bridge.connected.v1").await;
+    assert_eq!(bridge.stop().await, Some(0), "{}", bridge.output());
+}
+
+/// The old password would count in the directory as a wrong one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewal_is_made_with_the_secret_that_is_mounted_by_then() {
+    let pbx = start_with(|options| options.knobs.token_lifetime = Duration::from_secs(25)).await;
+    let dir = tempfile::tempdir().unwrap();
+    let password = dir.path().join("password");
+    fs::write(&password, "secret").unwrap();
+    let mut bridge = Bridge::start(dir.path(), &config(&pbx, "password_file = \"password\""));
+    connected(&pbx, 1).await;
+    pbx.change_password("bridge", "planted-other");
+    fs::write(&password, "planted-other").unwrap();
+    bridge.says("token renewed").await;
+    assert_eq!(count(&pbx, "/api/login"), 2, "{}", bridge.output());
     assert_eq!(bridge.stop().await, Some(0), "{}", bridge.output());
 }
 

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::Running;
+use jiff::Timestamp;
+
+use super::{REREAD, Running};
 use crate::{
     api,
     auth::{self, Account},
@@ -12,12 +14,15 @@ use crate::{
 };
 
 impl Running {
-    /// Without being asked, while a source fails: a secret that is mounted may be replaced without a signal.
+    /// Without being asked, while a source fails, or its token is about to be renewed, or was not when it should have been: a
+    /// secret that is mounted may be replaced without a signal, and each login with an old password counts in the directory.
     pub(super) async fn look_for_credentials(&mut self) {
         let failing = |(name, health): (&String, &Health)| {
             name.starts_with("source/") && matches!(health.state, State::Failing { .. })
         };
-        if !self.context.board.snapshot().iter().any(failing) {
+        let soon = Timestamp::now() + REREAD * 2;
+        let due = |account: &Account| account.figures().renews.is_some_and(|at| at < soon);
+        if !self.context.board.snapshot().iter().any(failing) && !self.accounts.values().any(due) {
             return;
         }
         if self.reread(false).await.is_some_and(|changes| !changes.credentials.is_empty()) {

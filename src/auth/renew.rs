@@ -15,7 +15,10 @@ use super::{
     error::{AuthError, Consequence},
     token::Token,
 };
-use crate::retry::{Backoff, Range};
+use crate::{
+    request::Listener,
+    retry::{Backoff, Range},
+};
 
 const SOON: Range = Range { from: Duration::from_secs(30), to: Duration::from_mins(10) };
 const SLOWLY: Range = Range { from: Duration::from_mins(5), to: Duration::from_hours(1) };
@@ -35,14 +38,15 @@ pub(super) fn renew_at(received: Timestamp, lifetime: Option<Duration>, jitter: 
 
 impl Account {
     /// Renews the token for as long as there is one, and logs out those that are out of use, until
-    /// `stop`. Run it as a task; a second one at the same time would find nothing to do.
-    pub async fn renew(&self, stop: CancellationToken) {
-        stop.run_until_cancelled(self.shared.renewals()).await;
+    /// `stop`. After a failure it waits, or until `retry`. Run it as a task; a second one at the same time would find
+    /// nothing to do.
+    pub async fn renew(&self, stop: CancellationToken, retry: Listener) {
+        stop.run_until_cancelled(self.shared.renewals(retry)).await;
     }
 }
 
 impl Shared {
-    async fn renewals(&self) {
+    async fn renewals(&self, mut retry: Listener) {
         let mut soon = Backoff::new(SOON);
         let mut slowly = Backoff::new(SLOWLY);
         loop {
@@ -56,6 +60,7 @@ impl Shared {
                 () = self.changed.notified() => continue,
                 () = clock::until(&*self.clock, renew_at) => {}
             }
+            retry.settle();
             let Err(error) = self.replace(&grant.token).await else {
                 soon.reset();
                 slowly.reset();
@@ -68,7 +73,10 @@ impl Shared {
             let delay = delay.max(error.retry_after().unwrap_or_default());
             let user = &self.username;
             warn!(user, %error, again_in = ?delay, "token not renewed; the present one stays in use");
-            self.clock.sleep(delay).await;
+            tokio::select! {
+                () = self.clock.sleep(delay) => {}
+                () = retry.called() => {}
+            }
         }
     }
 

@@ -153,9 +153,9 @@ impl Source {
             resync: resync.listen(),
             reconnect: Call::default().listen(),
         };
-        let renewing = source.account.clone();
+        let (renewing, again) = (source.account.clone(), retry.listen());
         // Ends with the test's runtime.
-        tokio::spawn(async move { renewing.renew(CancellationToken::new()).await });
+        tokio::spawn(async move { renewing.renew(CancellationToken::new(), again).await });
         let task = tokio::spawn(session::run(source));
         let reader = journal.reader(0);
         Self { board, stop, retry, resync, journal, reader, records: Vec::new(), task }
