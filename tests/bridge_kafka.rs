@@ -284,7 +284,8 @@ async fn consumers_of_others_read_the_events_as_the_binding_says() {
     python
         .arg(example("kafka_consumer.py"))
         .arg(kafka.address())
-        .env("PYTHONPATH", kafka::dist().join("python"));
+        .env("PYTHONPATH", kafka::dist().join("python"))
+        .env("LC_ALL", "C");
     for (line, event) in lines(python, stored.len()).await.iter().zip(&stored) {
         let mut read: Value = serde_json::from_str(line).unwrap();
         let time: jiff::Timestamp = read["time"].as_str().unwrap().parse().unwrap();
@@ -294,7 +295,7 @@ async fn consumers_of_others_read_the_events_as_the_binding_says() {
 
     let mut java = tokio::process::Command::new("java");
     java.arg("-cp").arg(kafka::dist().join("lib/*")).arg(example("KafkaConsumerExample.java"));
-    java.arg(kafka.address()).stderr(Stdio::null());
+    java.arg(kafka.address()).env("LC_ALL", "C").stderr(Stdio::null());
     for (line, event) in lines(java, stored.len()).await.iter().zip(&stored) {
         let (attributes, data) = line.split_once('\t').unwrap();
         for name in ["id", "source", "type", "sequence", "ctigap", "ctiprev", "partitionkey"] {

@@ -5,6 +5,7 @@
 
 import io.cloudevents.CloudEvent;
 import io.cloudevents.kafka.CloudEventDeserializer;
+import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.HashMap;
@@ -18,6 +19,7 @@ import org.apache.kafka.common.serialization.StringDeserializer;
 public class KafkaConsumerExample {
     public static void main(String[] args) {
         String topic = args.length > 1 ? args[1] : "cti.events.v1";
+        var out = new PrintStream(System.out, true, StandardCharsets.UTF_8); // as JSON is, whatever the locale
         Map<String, Object> settings = Map.of(
             "bootstrap.servers", args[0], "group.id", "example-java", "auto.offset.reset", "earliest");
         Map<String, String> newest = new HashMap<>(); // by source and partition; keep it where your results are kept
@@ -38,7 +40,7 @@ public class KafkaConsumerExample {
                     var attributes = new TreeMap<String, Object>();
                     event.getAttributeNames().forEach(name -> attributes.put(name, event.getAttribute(name)));
                     event.getExtensionNames().forEach(name -> attributes.put(name, event.getExtension(name)));
-                    System.out.println(attributes + "\t" + new String(event.getData().toBytes(), StandardCharsets.UTF_8));
+                    out.println(attributes + "\t" + new String(event.getData().toBytes(), StandardCharsets.UTF_8));
                 }
             }
         }
