@@ -19,9 +19,11 @@ use cti_bridge::{
         config::{Disk, WhenFull},
         fs,
     },
+    socketio::Frame,
 };
+use jiff::Timestamp;
 use support::{
-    adds_up, announced, begin, close, config, contents, disk, events, id, names, open, open_as, read,
+    adds_up, announced, begin, close, config, contents, disk, events, frame, id, names, open, open_as, read,
     segments, settle, told,
 };
 
@@ -66,6 +68,33 @@ fn a_stop_and_a_crash_lose_nothing_and_the_numbers_go_on() {
     let (ledger, pending) = journal.ledger(0, id(&journal, "a"));
     assert_eq!((pending, ledger.lost.len()), (undelivered.len() as u64, 0), "{ledger:?}");
     assert_eq!(ledger.received, 6 * 22 + 3, "gap, connected, 20 events; three said goodbye");
+}
+
+/// After a start memory holds none of what is pending.
+#[test]
+fn how_old_the_oldest_is_can_be_told_from_the_disk_alone() {
+    let disk = disk();
+    let (journal, _) = open(&disk, &config());
+    let mut live = begin(&journal, "a");
+    let began = Timestamp::now();
+    for tens in 1..=100 {
+        live.event(Frame { at: began + Duration::from_secs(tens * 10), ..frame("e", 10, 0) });
+        live.commit();
+    }
+    let records = read(&mut journal.reader(0));
+    journal.sync();
+    disk.crash();
+    let mut settled = 0;
+    for (next, seconds_off) in [(50, 10.0), (101, 0.001)] {
+        let (journal, _) = open(&disk, &config());
+        settle(&mut journal.reader(0), &records[settled..next]);
+        close(journal);
+        let (journal, _) = open(&disk, &config());
+        let told = journal.glance().sinks[0].oldest.expect("something is pending");
+        let off = told.duration_since(records[next].at).abs().as_secs_f64();
+        assert!(off < seconds_off, "{off} s off");
+        settled = next;
+    }
 }
 
 #[test]

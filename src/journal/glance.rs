@@ -51,7 +51,7 @@ pub struct SourceGlance {
 pub struct SinkGlance {
     /// Records it has not settled.
     pub pending: u64,
-    /// When the oldest of them was received; a little too early if it is on the disk alone.
+    /// When the oldest of them was received; an estimate if it is on the disk alone.
     pub oldest: Option<Timestamp>,
 }
 

@@ -236,8 +236,7 @@ impl Line {
         seq
     }
 
-    /// When the record at a position was received, or the first after it. Of one that only the disk holds it is when its
-    /// segment was begun: a little too early.
+    /// When the record at a position was received, or the first after it. Of one that only the disk holds it is an estimate.
     pub(super) fn received(&self, position: Position) -> Option<Timestamp> {
         let first = self.tail_first();
         if position >= first {
@@ -245,7 +244,9 @@ impl Line {
             return self.tail.get(index).map(|record| record.at);
         }
         let segment = self.store.as_ref().and_then(|store| store.segment(position));
-        segment.map(|segment| segment.begun).or_else(|| self.tail.front().map(|record| record.at))
+        segment
+            .map(|segment| segment.received(position))
+            .or_else(|| self.tail.front().map(|record| record.at))
     }
 
     pub(super) fn bytes_in_memory(&self) -> usize {

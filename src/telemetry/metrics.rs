@@ -129,7 +129,7 @@ pub const TABLE: &[Metric] = &[
     gauge(
         "sink_lag_seconds",
         &["sink"],
-        "Age of the oldest of them; a little too high while it is on the disk alone",
+        "Age of the oldest of them; an estimate while it is on the disk alone",
     ),
     histogram(
         "sink_latency_seconds",

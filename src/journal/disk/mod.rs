@@ -1,6 +1,7 @@
 //! The journal's files; see the layout in [`super`].
 
 pub(crate) mod codec;
+pub(crate) mod held;
 pub(crate) mod identity;
 pub(crate) mod mend;
 pub(crate) mod open;

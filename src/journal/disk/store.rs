@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use super::{
     codec,
+    held::Segment,
     segment::{Header, file_name},
 };
 use crate::{
@@ -32,41 +33,6 @@ pub(crate) struct Limits {
     pub(crate) retain: Duration,
     /// Bytes of undelivered records one event name may hold.
     pub(crate) per_name: u64,
-}
-
-/// One segment.
-#[derive(Debug)]
-pub(crate) struct Segment {
-    pub(crate) generation: u64,
-    pub(crate) file: Arc<dyn File>,
-    /// Where its records begin.
-    pub(crate) start: u64,
-    /// Bytes that count.
-    pub(crate) length: u64,
-    pub(crate) first: Position,
-    /// Position after its last record.
-    pub(crate) end: Position,
-    pub(crate) begun: Timestamp,
-    /// Where each source stood before its first record.
-    pub(crate) standing: Vec<Standing>,
-    pub(crate) newest: Option<Timestamp>,
-    /// Since when every sink has settled all of it.
-    pub(crate) passed: Option<Instant>,
-    /// Bytes by event name, while it is not passed.
-    pub(crate) tally: HashMap<u32, u64>,
-}
-
-impl Segment {
-    /// What a reader needs of it.
-    pub(in crate::journal) fn stretch(&self) -> Stretch {
-        Stretch {
-            generation: self.generation,
-            file: Arc::clone(&self.file),
-            start: self.start,
-            length: self.length,
-            end: self.end,
-        }
-    }
 }
 
 /// Gives event names numbers.

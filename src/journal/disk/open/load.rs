@@ -12,9 +12,10 @@ use crate::{
     journal::{
         cursor::Cursor,
         disk::{
+            held::Segment,
             mend::Suspect,
             segment::{Header, Opened as Found},
-            store::{Segment, Store},
+            store::Store,
         },
         line::{Hole, Missing, Standing},
     },
