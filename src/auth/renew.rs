@@ -38,8 +38,8 @@ pub(super) fn renew_at(received: Timestamp, lifetime: Option<Duration>, jitter: 
 
 impl Account {
     /// Renews the token for as long as there is one, and logs out those that are out of use, until
-    /// `stop`. After a failure it waits, or until `retry`. Run it as a task; a second one at the same time would find
-    /// nothing to do.
+    /// `stop`. After a failure it waits for minutes, or until `retry` is called. Run it as a task; a second one at the
+    /// same time would find nothing to do.
     pub async fn renew(&self, stop: CancellationToken, retry: Listener) {
         stop.run_until_cancelled(self.shared.renewals(retry)).await;
     }
