@@ -25,6 +25,8 @@ pub(crate) struct Segment {
     /// Where each source stood before its first record.
     pub(crate) standing: Vec<Standing>,
     pub(crate) newest: Option<Timestamp>,
+    /// Records that sinks had come to when the journal was opened, in order, and when they were received.
+    pub(crate) known: Vec<(Position, Timestamp)>,
     /// Since when every sink has settled all of it.
     pub(crate) passed: Option<Instant>,
     /// Bytes by event name, while it is not passed.
@@ -43,14 +45,16 @@ impl Segment {
         }
     }
 
-    /// About when the record at a position was received: as if all had come at an even pace. True for the last one.
+    /// About when the record at a position was received: as if all had come at an even pace since the last one known.
     pub(in crate::journal) fn received(&self, position: Position) -> Timestamp {
         let newest = self.newest.unwrap_or(self.begun);
+        let known = self.known.iter().rev().find(|(known, _)| *known <= position);
+        let (from, at) = known.copied().unwrap_or((self.first, self.begun));
         let last = self.end.0.saturating_sub(1);
-        let (all, behind) = (last.saturating_sub(self.first.0), last.saturating_sub(position.0));
+        let (all, behind) = (last.saturating_sub(from.0), last.saturating_sub(position.0));
         #[allow(clippy::cast_precision_loss, reason = "a share")]
         let share = if all == 0 { 0.0 } else { (behind as f64 / all as f64).min(1.0) };
-        let span = newest.duration_since(self.begun).max(SignedDuration::ZERO);
-        newest.checked_sub(span.mul_f64(share)).unwrap_or(self.begun)
+        let span = newest.duration_since(at).max(SignedDuration::ZERO);
+        newest.checked_sub(span.mul_f64(share)).unwrap_or(at)
     }
 }

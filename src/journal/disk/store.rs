@@ -237,6 +237,7 @@ impl Store {
             first,
             end: first,
             begun: header.created,
+            known: Vec::new(),
             standing: standing.to_vec(),
             newest: None,
             passed: None,

@@ -1,7 +1,7 @@
 //! Looking through the segments: their ends, their holes, and where each source stands.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     path::Path,
     sync::Arc,
 };
@@ -43,8 +43,11 @@ impl Loading {
     ) -> Result<Self, OpenError> {
         let mut loading =
             Self { store, holes: BTreeMap::new(), standing: Vec::new(), end: Position(1), torn: false };
-        let needed =
-            cursors.values().map(|cursor| cursor.as_ref().map_or(Position(0), |cursor| cursor.next)).min();
+        let reached: HashSet<Position> = cursors
+            .values()
+            .map(|cursor| cursor.as_ref().map_or(Position(0), |cursor| cursor.next))
+            .collect();
+        let needed = reached.iter().min().copied();
         let firsts: Vec<Position> = found.iter().map(|found| found.header.first).collect();
         let count = found.len();
         for (index, found) in found.into_iter().enumerate() {
@@ -63,7 +66,7 @@ impl Loading {
                 let length = at(&loading.store.dir, found.file.length())?;
                 believe(&found, limit, length)
             } else {
-                loading.mend(dir, found, limit, notes)?
+                loading.mend(dir, found, limit, &reached, notes)?
             };
             loading.store.add(segment);
         }
@@ -76,17 +79,21 @@ impl Loading {
         dir: &Path,
         found: Found,
         limit: Position,
+        reached: &HashSet<Position>,
         notes: &mut Vec<String>,
     ) -> Result<Segment, OpenError> {
         let path = self.store.dir.join(&found.name);
         let mut segment = believe(&found, limit, 0);
         let Found { file, header, start, .. } = found;
         let names = &mut self.store.names;
-        let tally = &mut segment.tally;
+        let (tally, known) = (&mut segment.tally, &mut segment.known);
         let suspect = Suspect { fs: &*self.store.fs, dir, path: &path, file, header: &header, start, limit };
         let told = notes.len();
         let mended = suspect.mend(notes, |record, size| {
             *tally.entry(names.of(&record.body)).or_default() += size as u64;
+            if reached.contains(&record.position) {
+                known.push((record.position, record.at));
+            }
         });
         let mended = at(&path, mended)?;
         segment.file = mended.file;
@@ -136,6 +143,7 @@ fn believe(found: &Found, limit: Position, length: u64) -> Segment {
         begun: header.created,
         standing: header.standing(),
         newest: Some(header.created),
+        known: Vec::new(),
         passed: None,
         tally: HashMap::new(),
         file: Arc::clone(&found.file),
