@@ -26,6 +26,7 @@ pub mod kafka;
 mod kept;
 #[cfg(feature = "nats")]
 pub mod nats;
+mod options;
 mod resume;
 mod resume_lanes;
 pub mod stdout;
@@ -33,8 +34,9 @@ pub mod verify;
 
 use std::{future::Future, ops::Range, pin::Pin, sync::Arc, time::Duration};
 
-pub use driver::{Driver, Options, Outcome};
+pub use driver::Driver;
 pub use figures::{BUCKETS, Counted, Figures, SinkFigures};
+pub use options::{Options, Outcome};
 
 use tokio::sync::watch;
 
