@@ -27,6 +27,7 @@ mod kept;
 #[cfg(feature = "nats")]
 pub mod nats;
 mod options;
+pub(crate) mod overlap;
 mod resume;
 mod resume_lanes;
 pub mod stdout;
