@@ -1,10 +1,12 @@
 //! What the client reports beside the answers.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use async_nats::{Event, ServerError};
 use tokio::sync::Notify;
+use tokio_util::sync::DropGuard;
 
+use super::guard::{Noted, Violation};
 use crate::sink::SinkError;
 
 /// What the client reports beside the answers.
@@ -16,11 +18,22 @@ pub(super) struct Events {
     down: Notify,
     /// The last error the server spoke of.
     said: Mutex<Option<String>>,
+    /// What the server sent that no server sends; the guard has then closed the connection.
+    pub(super) violation: Noted,
+    /// Keeps the guard.
+    pub(super) guard: OnceLock<DropGuard>,
 }
 
 impl Events {
     pub(super) fn new(server: String, allow: String) -> Self {
-        Self { server, allow, down: Notify::new(), said: Mutex::new(None) }
+        Self {
+            server,
+            allow,
+            down: Notify::new(),
+            said: Mutex::default(),
+            violation: Noted::default(),
+            guard: OnceLock::new(),
+        }
     }
 
     /// Waits for the end of the connection, or for an error of the server: either ends the link. Cancel safe.
@@ -45,6 +58,9 @@ impl Events {
     /// Why the connection is of no use any longer.
     pub(super) fn error(&self) -> SinkError {
         let Self { server, allow, .. } = self;
+        if let Some(violation) = self.violation.get() {
+            return violated(server, violation);
+        }
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match said {
             Some(said) if said.to_ascii_lowercase().contains("permissions violation") => {
@@ -54,4 +70,9 @@ impl Events {
             None => SinkError::Again(format!("{server} closed the connection")),
         }
     }
+}
+
+/// The error of a connection that the guard has closed.
+pub(super) fn violated(server: &str, violation: &Violation) -> SinkError {
+    SinkError::Again(format!("{server} sent {violation}, and was disconnected: is it a NATS server?"))
 }
