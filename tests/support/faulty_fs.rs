@@ -57,8 +57,6 @@ pub(crate) struct Faults {
     pub(crate) syncs: Syncs,
     /// Every read fails with `EIO`.
     pub(crate) reads_fail: bool,
-    /// No read returns.
-    pub(crate) reads_hang: bool,
 }
 
 /// The disk. Clones are the same.
@@ -78,6 +76,8 @@ struct State {
     deeds: Vec<Deed>,
     locks: Vec<PathBuf>,
     faults: Faults,
+    /// No read returns.
+    reads_hang: bool,
     failed_syncs: u64,
     room: Room,
 }
@@ -134,6 +134,7 @@ impl FaultyFs {
             deeds: Vec::new(),
             locks: Vec::new(),
             faults: Faults::default(),
+            reads_hang: false,
             failed_syncs: 0,
             room: Room { total: 1 << 40, free: 1 << 40 },
         })))
@@ -155,6 +156,11 @@ impl FaultyFs {
     /// What does not work at the moment.
     pub(crate) fn faults(&self) -> Faults {
         self.state().faults
+    }
+
+    /// From now on no read returns, or again each does.
+    pub(crate) fn hang_reads(&self, hang: bool) {
+        self.state().reads_hang = hang;
     }
 
     /// How many syncs have failed so far.
