@@ -69,7 +69,9 @@ impl Line {
         let first = again.first().map_or(first, |entry| entry.position());
         let Some(store) = &mut self.store else { return };
         let written = store.begin(first, &standing).and_then(|()| {
-            again.iter().for_each(|entry| store.put(entry));
+            for entry in &again {
+                store.put(entry);
+            }
             store.write(self.end, &standing)
         });
         match written {
