@@ -93,6 +93,15 @@ impl Line {
         self.store.as_ref().is_some_and(|store| store.trouble.is_some())
     }
 
+    /// Why the disk refuses, and how many of a sink's undelivered records only memory holds.
+    pub(in crate::journal) fn at_risk(&self, sink: usize) -> Option<(String, u64)> {
+        let store = self.store.as_ref()?;
+        let reason = store.trouble.clone()?;
+        let first = self.cursor(sink)?.next.max(store.written);
+        let count = self.tail.range(self.index(first)..).filter_map(Entry::record).count();
+        Some((reason, count as u64))
+    }
+
     /// A small file can't be written. The line itself may still be.
     pub(in crate::journal) fn trouble_aside(&self, error: &io::Error) {
         if let (Some(health), Some(store)) = (&self.health, &self.store)
