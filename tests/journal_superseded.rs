@@ -201,12 +201,12 @@ fn a_sink_that_keeps_up_loses_nothing() {
     );
 }
 
-/// A journal that was left with 100 updates of 10 extensions, 5 KB each, and 50 other events.
-fn left_behind(disk: &FaultyFs, max_bytes: u64) -> States {
+/// A journal that was left with 100 updates of 10 extensions, and 50 other events.
+fn left_behind(disk: &FaultyFs, max_bytes: u64, size: usize) -> States {
     let (journal, _) = open(disk, &small(max_bytes, 100));
     let (mut live, mut states) = (begin(&journal, "a"), States::default());
     for exten in (0..10).cycle().take(100) {
-        states.append(&mut live, &exten.to_string(), 1, 5_000);
+        states.append(&mut live, &exten.to_string(), 1, size);
         if exten % 2 == 0 {
             events(&mut live, "e", 1, 100);
         }
@@ -223,10 +223,15 @@ fn tight() -> Disk {
 
 #[test]
 fn what_was_read_before_its_segment_was_rewritten_is_charged_once() {
-    for (in_flight, acknowledged, breaks) in [(70, 70, false), (70, 35, true), (70, 0, true), (3, 2, true)] {
+    // In the large one a segment is more than what is read from the disk at a time.
+    let large = (1..=20).map(|in_flight| (8, in_flight, 1, false));
+    let cases =
+        [(1, 70, 70, false), (1, 70, 10, false), (1, 70, 35, true), (1, 70, 0, true), (1, 3, 2, true)];
+    for (scale, in_flight, acknowledged, breaks) in large.chain(cases) {
         let disk = disk();
-        let mut states = left_behind(&disk, MIB);
-        let (journal, _) = open(&disk, &small(MIB, 100));
+        let (max_bytes, size) = (scale * MIB, 5_000 * usize::try_from(scale).unwrap());
+        let mut states = left_behind(&disk, max_bytes, size);
+        let (journal, _) = open(&disk, &small(max_bytes, 100));
         let mut reader = journal.reader(0);
         let mut first = Vec::new();
         while first.len() < in_flight {
@@ -234,7 +239,7 @@ fn what_was_read_before_its_segment_was_rewritten_is_charged_once() {
         }
         let mut live = begin(&journal, "a");
         for exten in (0..10).cycle().take(100) {
-            states.append(&mut live, &exten.to_string(), 1, 5_000);
+            states.append(&mut live, &exten.to_string(), 1, size);
             journal.sync();
         }
         settle(&mut reader, &first[..acknowledged]);
@@ -259,7 +264,7 @@ fn what_was_read_before_its_segment_was_rewritten_is_charged_once() {
         assert_eq!(kept, sorted, "none comes twice");
         let gone = 200 - kept.len() as u64;
         assert!(gone > 0);
-        assert_eq!(lost(&journal, 0), only(LossReason::Superseded, gone), "{in_flight} {acknowledged}");
+        assert_eq!(lost(&journal, 0), only(LossReason::Superseded, gone), "{in_flight} in flight");
         assert_eq!(notices, [("superseded".to_owned(), gone)].into());
         assert_eq!((newest(&all), of_name(&all, "e").len()), (states.newest, 50));
         adds_up(&journal);
@@ -273,7 +278,7 @@ fn a_kill_between_any_two_steps_leaves_a_journal_that_is_right() {
         let mut steps = 0;
         loop {
             let disk = FaultyFs::new(after, Path::new(DIR));
-            let states = left_behind(&disk, MIB);
+            let states = left_behind(&disk, MIB, 5_000);
             disk.crash_after(Some(after));
             if let Ok((journal, _)) = open_as(&disk, &tight(), &["a", "b"], &["x", "y"]) {
                 journal.sync();
