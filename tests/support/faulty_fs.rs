@@ -79,6 +79,8 @@ struct State {
     /// No read returns.
     reads_hang: bool,
     failed_syncs: u64,
+    /// After so many more calls the process is killed.
+    calls_left: Option<u64>,
     room: Room,
 }
 
@@ -136,6 +138,7 @@ impl FaultyFs {
             faults: Faults::default(),
             reads_hang: false,
             failed_syncs: 0,
+            calls_left: None,
             room: Room { total: 1 << 40, free: 1 << 40 },
         })))
     }
@@ -174,9 +177,17 @@ impl FaultyFs {
 
     /// Kill -9.
     pub(crate) fn crash(&self) {
-        let mut state = self.state();
-        state.life += 1;
-        state.locks.clear();
+        self.state().kill();
+    }
+
+    /// Kill -9 after so many more calls; `None` for never.
+    pub(crate) fn crash_after(&self, calls: Option<u64>) {
+        self.state().calls_left = calls;
+    }
+
+    /// Whether that has happened.
+    pub(crate) fn has_crashed(&self) -> bool {
+        self.state().calls_left == Some(0)
     }
 
     /// The power fails, and comes back.
@@ -253,6 +264,11 @@ impl Inode {
 }
 
 impl State {
+    fn kill(&mut self) {
+        self.life += 1;
+        self.locks.clear();
+    }
+
     fn find(&self, path: &Path) -> io::Result<Node> {
         self.names.get(path).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
