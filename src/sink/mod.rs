@@ -26,6 +26,7 @@ pub mod kafka;
 mod kept;
 #[cfg(feature = "nats")]
 pub mod nats;
+mod refusals;
 mod resume;
 mod resume_lanes;
 pub mod stdout;
@@ -71,6 +72,18 @@ pub trait Link: Send {
     /// Which of its lanes an event of this name goes to, of as many as its [`Tail`] had. The same each time.
     fn lanes(&self, _: &Names) -> Lanes {
         Lanes::One(0)
+    }
+    /// Publishes a dead letter, and waits for proof that the broker has it: `None`, or why the broker refuses it.
+    fn letter(
+        &mut self,
+        letter: &Outgoing<'_>,
+    ) -> impl Future<Output = Result<Option<String>, SinkError>> + Send {
+        let sent = self.send(std::slice::from_ref(letter));
+        async { sent.await.map(|()| None) }
+    }
+    /// Where an event goes, as its operator calls it.
+    fn destination(&self, names: &Names) -> String {
+        String::from_utf8_lossy(&names.destination).into_owned()
     }
     /// The largest message the broker takes, in bytes, headers included.
     fn largest(&self) -> usize {

@@ -97,6 +97,10 @@ impl Line {
         self.context.stop = Stop::default();
     }
 
+    pub(crate) fn is_active(&self) -> bool {
+        self.context.board.snapshot().get("sink/sink").is_some_and(|health| health.state == State::Active)
+    }
+
     pub(crate) async fn tells(&self, text: &str) -> State {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
