@@ -42,6 +42,15 @@ impl Events {
         }
     }
 
+    /// Why the server does not let us publish to `subject`, if that is the last it spoke of: then the connection lives on.
+    pub(super) fn refusal(&self, subject: &str) -> Option<String> {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.take_if(|said| {
+            let said = said.to_ascii_lowercase();
+            said.contains("permissions violation for publish") && said.contains(&subject.to_ascii_lowercase())
+        })
+    }
+
     /// Why the connection is of no use any longer.
     pub(super) fn error(&self) -> SinkError {
         let Self { server, allow, .. } = self;
