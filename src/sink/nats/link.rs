@@ -147,15 +147,16 @@ impl Link for Connection {
         let subject = subject(letter.names)?;
         let message =
             OutboundMessage { subject: subject.clone(), reply: None, payload, headers: Some(headers) };
+        self.connected.events.expect_letter(&subject);
         self.publish(message).await?;
-        self.mark(Bytes::new()).await?;
-        loop {
-            match self.marked().await {
-                Ok(Some(position)) => self.proven = Some(position),
-                Ok(None) => return Ok(None),
-                Err(error) => return self.connected.events.refusal(&subject).map(Some).ok_or(error),
+        // An error that the server spoke of before the first marker is known when the second is back.
+        for _ in 0..2 {
+            self.mark(Bytes::new()).await?;
+            while let Some(position) = self.marked().await? {
+                self.proven = Some(position);
             }
         }
+        Ok(self.connected.events.letter_refusal())
     }
 
     fn largest(&self) -> usize {

@@ -267,23 +267,27 @@ impl Link for Publisher {
             Ok(message) => message,
             Err(reason) => return Ok(Some(reason)),
         };
-        let subject = message.subject.clone();
+        self.connected.events.expect_letter(&message.subject);
         self.publish(message).await?;
-        self.mark(LETTER).await?;
         let events = Arc::clone(&self.connected.events);
-        loop {
-            tokio::select! {
-                biased;
-                answer = self.answers.next() => {
-                    let answer = answer.ok_or_else(|| events.error())?;
-                    if answer.subject.ends_with(LETTER) {
-                        return Ok(None);
+        // An error that the server spoke of before the first marker is known when the second is back.
+        for _ in 0..2 {
+            self.mark(LETTER).await?;
+            loop {
+                tokio::select! {
+                    biased;
+                    answer = self.answers.next() => {
+                        let answer = answer.ok_or_else(|| events.error())?;
+                        if answer.subject.ends_with(LETTER) {
+                            break;
+                        }
+                        self.take(&answer)?;
                     }
-                    self.take(&answer)?;
+                    () = events.down() => return Err(events.error()),
                 }
-                () = events.down() => return events.refusal(&subject).map(Some).ok_or_else(|| events.error()),
             }
         }
+        Ok(events.letter_refusal())
     }
 
     fn window(&self) -> usize {
