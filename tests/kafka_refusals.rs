@@ -114,7 +114,8 @@ async fn a_broker_that_refuses_timestamps_makes_events_wait() {
 async fn a_topic_that_was_created_again_gets_what_it_lost() {
     let broker = broker().await;
     broker.topic("again", 2, &[]).await;
-    let mut line = Line::new(config(&broker.address(), "again", &[]));
+    let dir = tempfile::tempdir().unwrap();
+    let mut line = Line::on_disk(config(&broker.address(), "again", &[]), dir.path());
     line.append(300, 0);
     let running = line.run(options());
     delivered(&line).await;
@@ -123,7 +124,6 @@ async fn a_topic_that_was_created_again_gets_what_it_lost() {
     broker.topic("again", 2, &[]).await;
     line.append(60, 0);
     delivered(&line).await;
-    println!("{:?} {:?}", line.context.figures.sink(0).counted(), line.context.board.snapshot());
     until("no rewind is announced", || {
         stored(broker, "again", 2).iter().flatten().any(|event| event["type"] == "cti.bridge.rewound.v1")
     })

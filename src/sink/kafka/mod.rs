@@ -23,6 +23,7 @@ mod link;
 mod login;
 mod message;
 mod oauth;
+pub(in crate::sink) mod overlap;
 mod probe;
 mod producers;
 mod properties;
