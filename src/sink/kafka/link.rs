@@ -129,7 +129,7 @@ impl Publisher {
         };
         let is_stored = state == State::Stored;
         self.flight.set(number, state);
-        if is_stored && self.flight.is_answered() {
+        if is_stored && self.end.is_none() && self.flight.is_answered() {
             self.shared.widen();
         }
         self.pump(index);
@@ -143,7 +143,10 @@ impl Publisher {
             if let Some(bytes) = by_itself {
                 self.shared.learn(bytes, true);
             }
-            self.shared.resumed(partition);
+            // What follows where a partition was cut proves nothing: the next link looks for what is there.
+            if self.end.is_none() {
+                self.shared.resumed(partition);
+            }
             return State::Stored;
         }
         self.shared.cut(partition, offset);
