@@ -40,6 +40,7 @@ pub mod commands;
 pub mod config;
 pub mod event;
 pub mod exit;
+mod fingerprint;
 pub mod health;
 pub mod journal;
 pub mod reload;

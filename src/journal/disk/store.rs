@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     event::{Body, JournalId, Position},
+    fingerprint::Fingerprints,
     journal::{
         entry::Entry,
         fs::{self, File, Fs},
@@ -42,7 +43,11 @@ pub(crate) struct Limits {
 
 /// Gives event names numbers. A clone does not follow.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct NameIds(Arc<HashMap<Box<[u8]>, u32>>);
+pub(crate) struct NameIds {
+    /// By the name's fingerprint: a name may be as long as a frame.
+    ids: Arc<HashMap<u128, u32>>,
+    fingerprints: Fingerprints,
+}
 
 /// A segment spans this part of the age that nothing may exceed, as what is too old goes by segments.
 pub(super) const SPANS: u32 = 8;
@@ -54,22 +59,22 @@ pub(crate) const NO_NAME: u32 = 0;
 impl NameIds {
     pub(crate) fn of(&mut self, body: &Body) -> u32 {
         let Body::Event(frame) = body else { return NO_NAME };
-        let name = frame.name();
-        if let Some(id) = self.0.get(&*name) {
+        let key = self.fingerprints.of(&frame.name());
+        if let Some(id) = self.ids.get(&key) {
             return *id;
         }
-        if self.0.len() >= NAMES {
+        if self.ids.len() >= NAMES {
             return NO_NAME;
         }
-        let id = u32::try_from(self.0.len()).unwrap_or_default() + 1;
-        Arc::make_mut(&mut self.0).insert((*name).into(), id);
+        let id = u32::try_from(self.ids.len()).unwrap_or_default() + 1;
+        Arc::make_mut(&mut self.ids).insert(key, id);
         id
     }
 
     /// The number of a name, if it has one.
     pub(crate) fn known(&self, body: &Body) -> u32 {
         let Body::Event(frame) = body else { return NO_NAME };
-        self.0.get(&*frame.name()).copied().unwrap_or(NO_NAME)
+        self.ids.get(&self.fingerprints.of(&frame.name())).copied().unwrap_or(NO_NAME)
     }
 }
 
