@@ -95,6 +95,7 @@ impl Driver {
             (record.source, *settled, is_timed.then_some(record.at))
         });
         self.figures.settled(done);
+        self.in_flight -= self.flights.iter().take(count).map(|flight| flight.record.size()).sum::<usize>();
         if !self.have.is_empty() {
             let stored = self.flights.iter().take(count).filter(|it| it.settled == Settled::Published);
             self.reader.reached(stored.flat_map(|Flight { record, lanes, .. }| {

@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -23,7 +23,7 @@ use crate::{
     fingerprint::Fingerprints,
     journal::{
         entry::Entry,
-        fs::{self, File, Fs},
+        fs::{self, File, Fs, OnDemand},
         line::Standing,
     },
 };
@@ -76,6 +76,11 @@ impl NameIds {
         let Body::Event(frame) = body else { return NO_NAME };
         self.ids.get(&self.fingerprints.of(&frame.name())).copied().unwrap_or(NO_NAME)
     }
+}
+
+/// A segment's file, opened when it is needed.
+pub(super) fn on_demand(fs: &Arc<dyn Fs>, dir: &Path, generation: u64) -> Arc<dyn File> {
+    Arc::new(OnDemand { fs: Arc::clone(fs), path: dir.join(file_name(generation)) })
 }
 
 /// The segments of one journal.
@@ -279,8 +284,12 @@ impl Store {
         if self.is_crowded() {
             self.bell.ring();
         }
-        if let Some(active) = self.segments.back().filter(|active| active.end > self.synced) {
-            self.unsynced.push_back((Arc::clone(&active.file), active.end));
+        if let Some(active) = self.segments.back_mut() {
+            let closed = on_demand(&self.fs, &self.dir, active.generation);
+            let file = std::mem::replace(&mut active.file, closed);
+            if active.end > self.synced {
+                self.unsynced.push_back((file, active.end));
+            }
         }
         self.add(Segment {
             generation,
@@ -303,6 +312,19 @@ impl Store {
         Ok(())
     }
 
+    /// Goes on in the newest segment, if there is room in it and it is as a new one would be. Whether it does.
+    pub(crate) fn go_on(&mut self) -> io::Result<bool> {
+        let (room, sources) = (self.limits.segment_bytes, self.sources.len());
+        let is_fit = |newest: &Segment| {
+            newest.length < room && newest.standing.len() == sources && newest.format != Format::Unkeyed
+        };
+        let Some(newest) = self.segments.back_mut().filter(|newest| is_fit(newest)) else { return Ok(false) };
+        newest.file = self.fs.open(&self.dir.join(file_name(newest.generation)), true)?;
+        self.sealed = false;
+        self.written = newest.end;
+        Ok(true)
+    }
+
     /// Adds the newest segment.
     pub(crate) fn add(&mut self, segment: Segment) {
         self.total += segment.length;
@@ -319,7 +341,8 @@ impl Store {
         };
         self.total = (self.total + new.length).saturating_sub(segment.length);
         segment.revision += 1;
-        (segment.file, segment.format) = (new.file, new.format);
+        segment.file = on_demand(&self.fs, &self.dir, generation);
+        segment.format = new.format;
         (segment.start, segment.length) = (new.start as u64, new.length);
     }
 
