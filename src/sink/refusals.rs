@@ -47,14 +47,22 @@ impl Refusals {
         }
         let now = Instant::now();
         let reason = reason.to_owned();
-        match &mut self.run {
-            Some(run) => (run.count, run.last, run.reason, run.refused) = (run.count + 1, seq, reason, now),
-            None => {
-                let (refused, report) = (now, now + PERIOD);
-                let run = Run { count: 1, reported: 1, letters: 0, first: seq, last: seq, reason, refused, report };
-                health.warning("refused", Some(run.sentence()));
-                self.run = Some(run);
-            }
+        if let Some(run) = &mut self.run {
+            (run.count, run.last, run.reason, run.refused) = (run.count + 1, seq, reason, now);
+        } else {
+            let report = now + PERIOD;
+            let run = Run {
+                count: 1,
+                reported: 1,
+                letters: 0,
+                first: seq,
+                last: seq,
+                reason,
+                refused: now,
+                report,
+            };
+            health.warning("refused", Some(run.sentence()));
+            self.run = Some(run);
         }
         true
     }
@@ -111,7 +119,10 @@ mod tests {
         let mut sentences = vec![warning()];
         for number in 0..70 {
             assert!(refusals.add(Position(number), Seq(number + 10), "too large", &health));
-            assert!(!refusals.add(Position(number), Seq(number + 10), "too large", &health), "announced twice");
+            assert!(
+                !refusals.add(Position(number), Seq(number + 10), "too large", &health),
+                "announced twice"
+            );
             refusals.tick(&health);
             if sentences.last() != Some(&warning()) {
                 sentences.push(warning());
