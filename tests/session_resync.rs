@@ -152,12 +152,43 @@ async fn what_is_refused_empty_broken_or_cut_short_is_named_and_holds_up_nothing
     // Asked for again once all is well, it has everything, and the warning ends.
     scene.pbx.turn(|knobs| *knobs = cti_bridge::simulator::Knobs::default());
     scene.resync.make();
-    assert_eq!(scene.notice("resync.started").await["reason"], "requested");
     let mut fold = Fold::default();
+    // What failed may be asked for just now, without being told to.
+    while fold.until(&mut scene, "resync.started").await["reason"] != "requested" {}
     let told = fold.until(&mut scene, "resync.completed").await;
     assert_eq!((&told["failed"], &told["gone"]), (&json!([]), &json!([])), "{told}");
     fold.matches(&scene);
     assert!(!scene.health().warnings.contains_key("resync"), "{:?}", scene.health());
+}
+
+#[tokio::test]
+async fn a_snapshot_that_fails_is_asked_for_until_it_is_read() {
+    let broken = |knobs: &mut cti_bridge::simulator::Knobs| {
+        knobs.set("answer=/astproxy/queues:empty:503").unwrap();
+        knobs.set("forbidden=/astproxy/trunks").unwrap();
+    };
+    let mut scene = scene_with(broken, None, &[ON]).await;
+    scene.live().await;
+    let mut fold = Fold::default();
+    let told = fold.until(&mut scene, "resync.completed").await;
+    assert_eq!(told["failed"][0]["snapshot"], "/astproxy/queues", "{told}");
+    assert_eq!(told["refused"], json!(["/astproxy/trunks"]), "{told}");
+    assert!(scene.health().warnings.contains_key("resync"));
+    // It goes on failing, which is no news for the line.
+    let asked = scene.count("/api/astproxy/queues");
+    scene.until("no further attempt", |scene| scene.count("/api/astproxy/queues") >= asked + 2).await;
+    scene.pbx.turn(|knobs| *knobs = cti_bridge::simulator::Knobs::default());
+    let started = scene.notice("resync.started").await;
+    assert_eq!(
+        (&started["reason"], &started["snapshots"]),
+        (&json!("retried"), &json!(["/astproxy/queues"]))
+    );
+    let told = fold.until(&mut scene, "resync.completed").await;
+    assert_eq!((&told["failed"], &told["session"]), (&json!([]), &json!(1)), "{told}");
+    assert!(told["counts"]["queueUpdate"].as_u64() > Some(0), "{told}");
+    assert!(!scene.health().warnings.contains_key("resync"), "{:?}", scene.health());
+    assert_eq!(scene.count("/api/astproxy/trunks"), 1, "what is refused is not asked for again");
+    assert_eq!(scene.count("/api/login"), 1);
 }
 
 #[tokio::test]
