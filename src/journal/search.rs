@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use super::{Journal, Lane, reader::Stretch};
+use super::{Journal, Lane, disk::stretch::Stretch, entry::Entry};
 use crate::event::{Position, Record, Seq, SourceId};
 
 /// Where a source's number stands.
@@ -116,17 +116,17 @@ async fn scan(
     holds: impl Fn(&Record) -> bool + Send + 'static,
 ) -> Option<Record> {
     let walk = move || {
-        let (mut offset, mut next) = (stretch.start, first);
+        let mut place = stretch.start;
         loop {
-            let chunk = stretch.read(offset, next).ok()?;
-            if let Some(record) = chunk.records.iter().find(|record| holds(record)) {
+            let chunk = stretch.read(place, first).ok()?;
+            if let Some(record) = chunk.entries.iter().filter_map(Entry::record).find(|record| holds(record))
+            {
                 return Some(record.clone());
             }
-            let moved = chunk.offset() > offset;
-            (offset, next) = (chunk.offset(), chunk.next());
-            if !moved || next >= stretch.end {
+            if chunk.next.offset == place.offset || chunk.next.position >= stretch.end {
                 return None;
             }
+            place = chunk.next;
         }
     };
     tokio::task::spawn_blocking(walk).await.ok().flatten()

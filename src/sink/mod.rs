@@ -26,6 +26,8 @@ pub mod kafka;
 mod kept;
 #[cfg(feature = "nats")]
 pub mod nats;
+mod options;
+pub(crate) mod overlap;
 mod resume;
 mod resume_lanes;
 pub mod stdout;
@@ -33,8 +35,9 @@ pub mod verify;
 
 use std::{future::Future, ops::Range, pin::Pin, sync::Arc, time::Duration};
 
-pub use driver::{Driver, Options, Outcome};
+pub use driver::Driver;
 pub use figures::{BUCKETS, Counted, Figures, SinkFigures};
+pub use options::{Options, Outcome};
 
 use tokio::sync::watch;
 

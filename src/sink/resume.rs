@@ -123,7 +123,7 @@ impl Driver {
             lane.count = lane.count.min(old.count);
             lane.ledger.take_back(old.count - lane.count);
         }
-        self.reader.forget(Cursor { next, lanes, newest, ends: cursor.ends });
+        self.reader.forget(Cursor { next, lanes, newest, ..cursor });
         let (sink, from) = (self.name.to_string(), newest.map_or(Seq(0), |(_, seq)| seq.next()));
         tracing::warn!(
             sink,

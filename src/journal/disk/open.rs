@@ -23,11 +23,12 @@ use super::{
     store::{Limits, Store},
 };
 use crate::{
-    event::LossReason,
+    event::{LossReason, Seq, SourceId},
     health::Component,
     journal::{
         config::Disk,
         cursor::Cursor,
+        entry::Missing,
         fs::{Fs, Lock, Room},
         line::{Before, Line, Sink, Standing},
     },
@@ -110,14 +111,17 @@ pub(in crate::journal) fn open(
     identity.admit(sources, sinks);
 
     let names: Arc<[String]> = identity.sources.iter().map(|source| source.name.clone()).collect();
-    let cursors = read_cursors(&**fs, dir, sinks, &known_sinks, &mut notes)?;
+    let written = read_cursors(&**fs, dir, sinks, &known_sinks, &mut notes)?;
+    let mut cursors = written.clone();
     let limits = at(dir, limits(config, &**fs))?;
     let store =
         Store::new(Arc::clone(fs), dir.join("segments"), identity.journal, Arc::clone(&names), limits);
+    let store = at(dir, store)?;
     let unsure = left == Left::Known && !identity.clean && fs.open(&sure_path(&store.dir), false).is_err();
-    let mut loaded = Loading::of(store, dir, found, &cursors, &mut notes)?;
+    let mut loaded = Loading::of(store, dir, found, &mut cursors, &mut notes)?;
     loaded.standing.resize(names.len(), Standing::default());
-    let Loading { mut store, holes, mut standing, mut end, torn } = loaded;
+    let Loading { mut store, mut standing, mut end, torn } = loaded;
+    let (before, loaded_end) = (standing.clone(), end);
 
     let clean = identity.clean;
     let floors = Floors { cursors: &cursors, torn: torn || unsure || set_aside, boot: fs.boot() };
@@ -126,11 +130,18 @@ pub(in crate::journal) fn open(
     prove(&store, clean)?;
     store.remove_empty();
     let path = store.dir.clone();
-    at(&path, store.begin(end, &standing))?;
-    store.synced = end;
+    let mut left_out = Vec::new();
+    for ((source, standing), before) in (0..).map(SourceId).zip(&mut standing).zip(before) {
+        if skipped.get(source.index()).is_some_and(Option::is_some) {
+            let to = Seq(standing.next.0.saturating_sub(1));
+            left_out.push(Missing { source, count: 0, from: before.next, to });
+            standing.next = before.next;
+        }
+    }
+    at(&path, store.begin(loaded_end, &standing))?;
+    store.synced = loaded_end;
 
-    let mut line = Line::new(end, standing, config.memory, config.when_full).with_store(store, health);
-    line.holes = holes;
+    let mut line = Line::new(loaded_end, standing, config.memory, config.when_full).with_store(store, health);
     for (source, skipped) in line.sources.iter_mut().zip(skipped) {
         source.skipped = skipped;
         source.before = match left {
@@ -139,7 +150,10 @@ pub(in crate::journal) fn open(
             Left::Known => Before::Crashed,
         };
     }
-    attach(&mut line, &**fs, dir, sinks, cursors)?;
+    line.leave_out(end);
+    line.skip(left_out);
+    attach(&mut line, &**fs, dir, sinks, (written, cursors))?;
+    line.flush();
     Ok(Opened { line, identity, lock, recovery: Recovery { notes } })
 }
 
@@ -181,7 +195,7 @@ fn attach(
     fs: &dyn Fs,
     dir: &Path,
     sinks: &[String],
-    mut cursors: HashMap<String, Option<Cursor>>,
+    (mut written, mut cursors): (HashMap<String, Option<Cursor>>, HashMap<String, Option<Cursor>>),
 ) -> Result<(), OpenError> {
     let segments = line.store.as_ref().map(|store| &store.segments);
     let oldest = segments.and_then(VecDeque::front).map(|oldest| (oldest.first, oldest.standing.clone()));
@@ -195,8 +209,9 @@ fn attach(
         for (lane, standing) in cursor.lanes.iter_mut().zip(&line.standing) {
             lane.count = lane.count.min(standing.count);
         }
-        // Now: what is appended later would hide what is to be mended.
-        if known.flatten().as_ref() != Some(&cursor) {
+        // Now: what is appended later would hide what is to be repaired.
+        if written.remove(name).flatten().as_ref() != Some(&cursor) {
+            cursor.charged = line.end();
             let path = cursor_path(dir, name);
             at(&path, sealed::write(fs, &path, "cursor", &cursor))?;
         }

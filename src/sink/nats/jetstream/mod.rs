@@ -32,8 +32,8 @@ mod tail;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use self::link::Publisher;
-pub(super) use self::look::permitted;
 use self::{api::Api, findings::Finding, shared::Shared, stream::Ours};
+pub(super) use self::{look::permitted, stream::filter};
 use super::{
     config::{self, Config},
     connect::Servers,
