@@ -10,7 +10,7 @@ use std::{
 };
 
 use cti_bridge::{
-    event::{Body, EndReason, Origin, Record, entity, entity_token},
+    event::{Body, EndReason, Origin, Record, SourceId, entity, entity_token},
     simulator::{Account, Flow, Options, Profile, Source, settled},
 };
 use scene::{Scene, scene, scene_on, scene_with};
@@ -291,5 +291,30 @@ async fn a_busy_pbx_that_is_cut_again_and_again_is_known_in_the_end() {
         }
     }
     println!("seed {seed}");
+    fold.matches(&scene);
+}
+
+#[tokio::test]
+async fn a_loss_of_state_is_followed_by_a_resync_once_the_sink_is_back() {
+    let mut scene = scene(None, &[ON]).await;
+    scene.live().await;
+    let mut fold = Fold::default();
+    fold.until(&mut scene, "resync.completed").await;
+    scene.sink.failing("away");
+    // More than the journal holds, and then what is read again: the sink has missed the first ones.
+    let large = format!(r#"{{"exten":"201","x":"{}"}}"#, "x".repeat(1 << 20));
+    for _ in 0..40 {
+        scene.pbx.emit("extenUpdate", &large);
+    }
+    scene.until("no loss", |scene| scene.journal.ledger(0, SourceId(0)).0.lost.len() == 1).await;
+    scene.journal.announce_losses();
+    scene.pbx.emit("end", "");
+    fold.until(&mut scene, "lost").await;
+    let back = Instant::now();
+    scene.sink.active();
+    let started = fold.until(&mut scene, "resync.started").await;
+    assert_eq!(started["reason"], "lost", "{started}");
+    assert!(back.elapsed() > Duration::from_secs(5), "it may still drop: {:?}", back.elapsed());
+    assert_eq!(fold.until(&mut scene, "resync.completed").await["failed"], json!([]));
     fold.matches(&scene);
 }

@@ -262,6 +262,7 @@ impl Reader {
             ledger.take_back(count);
             ledger.lose(reason, count);
             sink.cursor.note_loss(Loss { source: Some(source), reason, count, from, to });
+            line.state_losses.lost(source, self.sink, from, to);
         }
         drop(line);
         self.journal.announce_losses();

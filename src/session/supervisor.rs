@@ -18,7 +18,7 @@ use super::{
 use crate::{
     auth::{Account, Grant},
     event::{EndReason, Notice, SourceId},
-    health::Component,
+    health::{Board, Component},
     journal::{Ingest, Journal, Live},
     request::Listener,
     shutdown::Stop,
@@ -49,6 +49,10 @@ pub struct Source {
     pub resync: Listener,
     /// When to end the session and begin another.
     pub reconnect: Listener,
+    /// The states of all components.
+    pub board: Board,
+    /// The sinks' names, in the order of the journal.
+    pub sinks: Vec<String>,
 }
 
 /// Keeps a session until told to stop. Never gives up.

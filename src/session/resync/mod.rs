@@ -11,6 +11,8 @@
 mod backlog;
 mod census;
 mod fetch;
+mod losses;
+mod owed;
 mod report;
 mod snapshot;
 mod watch;
@@ -26,6 +28,7 @@ use self::{
     backlog::{Backlog, LONGEST},
     census::Census,
     fetch::{Task, Unread},
+    losses::Losses,
     report::Report,
     snapshot::{Item, Sliced, Snapshot},
     watch::Watch,
@@ -64,6 +67,7 @@ pub(super) struct Resync {
     censuses: BTreeMap<Snapshot, Census>,
     /// What could not be read.
     backlog: Backlog,
+    losses: Losses,
     /// The one under way.
     run: Option<Run>,
 }
@@ -110,6 +114,7 @@ impl Resync {
             due: Instant::now() + FAR,
             censuses: BTreeMap::new(),
             backlog: Backlog::default(),
+            losses: Losses::new(source),
             run: None,
         }
     }
@@ -142,6 +147,7 @@ impl Resync {
                 tokio::select! {
                     () = self.asked.called() => Turn::Start(ResyncReason::Requested),
                     () = sleep_until(self.due) => Turn::Start(ResyncReason::Scheduled),
+                    () = self.losses.due() => Turn::Start(ResyncReason::Lost),
                     () = until(self.backlog.due()) => Turn::Start(ResyncReason::Retried),
                 }
             }
@@ -180,6 +186,7 @@ impl Resync {
             // Calls made before are answered by this one.
             self.asked.settle();
             self.backlog.clear();
+            self.losses.resync(reason);
             Snapshot::ALL.to_vec()
         };
         let mut run = Run {
@@ -285,6 +292,7 @@ impl Run {
     }
 }
 
+/// Waits for a time, if there is one.
 async fn until(due: Option<Instant>) {
     match due {
         Some(due) => sleep_until(due).await,
