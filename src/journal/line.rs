@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use jiff::Timestamp;
 
 pub(super) use self::sinks::Sink;
+pub(super) use self::standing::Before;
 pub(crate) use self::standing::Standing;
 use super::{
     config::WhenFull,
@@ -65,15 +66,6 @@ pub(super) struct Source {
     pub(super) ended: Option<EndReason>,
     /// Numbers that were skipped, and not announced yet.
     pub(super) skipped: Option<(Seq, Seq)>,
-}
-
-/// How a source was left.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Before {
-    #[default]
-    New,
-    Stopped,
-    Crashed,
 }
 
 /// Where records from a position on are found.
@@ -226,7 +218,7 @@ impl Line {
         let Some(standing) = self.standing.get_mut(source.index()) else { return Seq(0) };
         let seq = standing.next;
         if let Some(reason) = refused {
-            self.state_losses.refused(source, origin, &body, self.sinks.len());
+            self.state_losses.refused((source, seq), origin, &body, self.sinks.len());
             self.refuse(Missing { source, count: 1, from: seq, to: seq }, reason);
             return seq;
         }

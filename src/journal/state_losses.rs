@@ -8,7 +8,8 @@ use std::collections::VecDeque;
 
 use tokio::sync::watch;
 
-use crate::event::{Body, Origin, Record, STATE_EVENTS, Seq, SourceId};
+use super::entry::Missing;
+use crate::event::{Body, LossReason, Origin, Record, STATE_EVENTS, Seq, SourceId};
 
 /// Ranges that are remembered for each source. The oldest are forgotten, and count as state from then on.
 const RANGES: usize = 1024;
@@ -59,7 +60,15 @@ impl StateLosses {
     }
 
     /// An event was refused, so that no sink gets it.
-    pub(super) fn refused(&mut self, source: SourceId, origin: Origin, body: &Body, sinks: usize) {
+    pub(super) fn refused(
+        &mut self,
+        (source, seq): (SourceId, Seq),
+        origin: Origin,
+        body: &Body,
+        sinks: usize,
+    ) {
+        // Counted now, and never again.
+        self.left_out(source, seq, seq);
         let Body::Event(frame) = body else { return };
         if origin == Origin::Live && STATE_EVENTS.iter().any(|name| name.as_bytes() == &*frame.name()) {
             for sink in 0..sinks {
@@ -68,9 +77,11 @@ impl StateLosses {
         }
     }
 
-    /// A sink has lost all of these numbers.
-    pub(super) fn lost(&mut self, source: SourceId, sink: usize, from: Seq, to: Seq) {
-        if self.0.get(source.index()).is_some_and(|source| source.holds_state(from, to)) {
+    /// A sink has lost all of these numbers. What was superseded is still told by a newer event.
+    pub(super) fn lost(&mut self, sink: usize, missing: &Missing, reason: LossReason) {
+        let Missing { source, count, from, to } = *missing;
+        let holds_state = self.0.get(source.index()).is_some_and(|source| source.holds_state(from, to));
+        if count > 0 && reason != LossReason::Superseded && holds_state {
             self.count(source, sink);
         }
     }
@@ -143,6 +154,10 @@ mod tests {
         }
     }
 
+    fn missing(from: u64, to: u64) -> Missing {
+        Missing { source: ONE, count: 1, from: Seq(from), to: Seq(to) }
+    }
+
     /// Numbers 5 to 14: snapshots, but for a live event at 10 and a notice at 12.
     fn losses() -> (StateLosses, watch::Receiver<Vec<u64>>) {
         let mut losses = StateLosses::new(2);
@@ -162,11 +177,13 @@ mod tests {
     fn the_loss_of_snapshots_and_notices_is_no_loss_of_state() {
         let (mut losses, lost) = losses();
         for (from, to) in [(5, 9), (7, 8), (11, 14), (12, 12), (9, 8)] {
-            losses.lost(ONE, 0, Seq(from), Seq(to));
+            losses.lost(0, &missing(from, to), LossReason::Disk);
             assert!(lost.borrow().is_empty(), "{from} to {to}");
         }
-        losses.refused(ONE, Origin::Snapshot, &event("extenUpdate"), 1);
-        losses.refused(ONE, Origin::Live, &event("satellite/summary"), 1);
+        losses.lost(0, &missing(10, 10), LossReason::Superseded);
+        losses.refused((ONE, Seq(15)), Origin::Snapshot, &event("extenUpdate"), 1);
+        losses.refused((ONE, Seq(16)), Origin::Live, &event("satellite/summary"), 1);
+        losses.lost(0, &missing(11, 16), LossReason::Expired);
         assert!(lost.borrow().is_empty());
     }
 
@@ -176,10 +193,10 @@ mod tests {
         for (nth, (from, to)) in
             [(10, 10), (5, 14), (9, 11), (4, 5), (14, 15), (1, 2), (99, 99)].into_iter().enumerate()
         {
-            losses.lost(ONE, 1, Seq(from), Seq(to));
+            losses.lost(1, &missing(from, to), LossReason::Disk);
             assert_eq!(*lost.borrow(), [0, nth as u64 + 1], "{from} to {to}");
         }
-        losses.refused(ONE, Origin::Live, &event("queueUpdate"), 2);
+        losses.refused((ONE, Seq(15)), Origin::Live, &event("queueUpdate"), 2);
         assert_eq!(*lost.borrow(), [1, 8]);
         assert!(losses.subscribe(SourceId(0)).borrow().is_empty());
         losses.lost_by_anyone(0);
@@ -197,8 +214,9 @@ mod tests {
         }
         assert_eq!(losses.0[1].other.len(), RANGES);
         let lost = losses.subscribe(ONE);
-        losses.lost(ONE, 0, Seq(2), Seq(2));
-        losses.lost(ONE, 0, Seq(6 * RANGES as u64 - 2), Seq(6 * RANGES as u64 - 2));
+        for seq in [2, 6 * RANGES as u64 - 2] {
+            losses.lost(0, &missing(seq, seq), LossReason::Disk);
+        }
         assert_eq!(*lost.borrow(), [1]);
     }
 }

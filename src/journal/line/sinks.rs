@@ -56,17 +56,17 @@ impl Line {
         let Absence { from, to, kind, ranges } = absence;
         match kind {
             Kind::Lost(reason) if ranges.is_empty() => {
-                let count = to.0 - from.0;
+                let count = to.0 - state.cursor.next.max(*from).0;
                 let loss = Loss { source: None, reason: *reason, count, from: Seq(0), to: Seq(0) };
                 state.cursor.note_loss(loss);
                 self.state_losses.lost_by_anyone(sink);
             }
             Kind::Lost(reason) => {
                 for missing in ranges {
-                    state.cursor.miss(missing, *reason);
-                    // What is superseded is still told by a newer event.
-                    if missing.count > 0 && *reason != LossReason::Superseded {
-                        self.state_losses.lost(missing.source, sink, missing.from, missing.to);
+                    // What it read before the records went is settled.
+                    if let Some(rest) = missing.after(state.cursor.lane(missing.source).last) {
+                        state.cursor.miss(&rest, *reason);
+                        self.state_losses.lost(sink, &rest, *reason);
                     }
                 }
             }
@@ -106,7 +106,7 @@ impl Line {
                 let missing = Missing { source, count, from: lane.last.next().min(to), to };
                 if count > 0 {
                     sink.cursor.miss(&missing, reason);
-                    self.state_losses.lost(source, index, missing.from, missing.to);
+                    self.state_losses.lost(index, &missing, reason);
                 }
             }
             sink.cursor.next = first;
@@ -142,9 +142,11 @@ impl Line {
     /// What was lost before this process, and is not announced yet.
     pub(in crate::journal) fn recall_losses(&mut self) {
         for (index, sink) in self.sinks.iter().enumerate() {
-            for loss in sink.cursor.unannounced.iter().filter(|loss| loss.reason != LossReason::Superseded) {
-                match loss.source {
-                    Some(source) => self.state_losses.lost(source, index, loss.from, loss.to),
+            for &Loss { source, reason, count, from, to } in &sink.cursor.unannounced {
+                match source {
+                    Some(source) => {
+                        self.state_losses.lost(index, &Missing { source, count, from, to }, reason)
+                    }
                     None => self.state_losses.lost_by_anyone(index),
                 }
             }
