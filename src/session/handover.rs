@@ -80,7 +80,7 @@ pub(super) enum Failure {
 /// What is next.
 pub(super) enum Turn {
     Start,
-    Tried(Result<Ready, Failure>),
+    Tried(Result<Box<Ready>, Failure>),
     New(Result<Incoming, CloseReason>),
     Overdue,
 }
@@ -122,7 +122,9 @@ impl Handover {
                 sleep_until(*at).await;
                 Turn::Start
             }
-            Stage::Trying(task) => Turn::Tried(task.await.unwrap_or_else(|error| Err(Failure::Task(error)))),
+            Stage::Trying(task) => {
+                Turn::Tried(task.await.unwrap_or_else(|error| Err(Failure::Task(error))).map(Box::new))
+            }
             Stage::Merging(merging) => {
                 tokio::select! {
                     incoming = merging.socket.next(), if !self.overlap.is_full() => Turn::New(incoming),
@@ -143,7 +145,8 @@ impl Handover {
                 None
             }
             Turn::Tried(Err(failure)) => Some(Err(failure)),
-            Turn::Tried(Ok(Ready { grant, socket, held })) => {
+            Turn::Tried(Ok(ready)) => {
+                let Ready { grant, socket, held } = *ready;
                 self.overlap.accepted(held);
                 let (by, awaits) = (Instant::now() + OVERLAP, Awaits::First(live.barrier()));
                 self.stage = Stage::Merging(Box::new(Merging { grant, socket, by, awaits }));

@@ -186,13 +186,13 @@ impl Supervisor {
         let merging = self.handover.as_ref().is_some_and(Handover::is_merging);
         match taken {
             Taken::Done => None,
-            Taken::Barrier(number) => match &mut self.handover {
-                Some(handover) => handover.answered(number).then(|| self.tried(Ok(()))),
-                None => {
-                    self.echoes = Echoes::default();
-                    None
+            Taken::Barrier(number) => {
+                if let Some(handover) = &mut self.handover {
+                    return handover.answered(number).then(|| self.tried(Ok(())));
                 }
-            },
+                self.echoes = Echoes::default();
+                None
+            }
             // The new session was accepted after this reload, or brings it too.
             Taken::React(Input::ServerReloaded { .. }, _) if merging => None,
             Taken::React(_, detail) if merging => {

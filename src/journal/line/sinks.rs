@@ -145,7 +145,7 @@ impl Line {
             for &Loss { source, reason, count, from, to } in &sink.cursor.unannounced {
                 match source {
                     Some(source) => {
-                        self.state_losses.lost(index, &Missing { source, count, from, to }, reason)
+                        self.state_losses.lost(index, &Missing { source, count, from, to }, reason);
                     }
                     None => self.state_losses.lost_by_anyone(index),
                 }
