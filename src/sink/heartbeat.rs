@@ -91,6 +91,7 @@ impl Beat {
             event: CloudEvent {
                 journal: plan.journal(),
                 mark: Mark::Status { count: self.count },
+                sink: None,
                 gap: self.gap,
                 source: &self.names.source,
                 ty: &self.names.ty,

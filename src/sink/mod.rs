@@ -28,6 +28,7 @@ mod kept;
 pub mod nats;
 mod options;
 pub(crate) mod overlap;
+mod refusals;
 mod resume;
 mod resume_lanes;
 pub mod stdout;
@@ -74,6 +75,18 @@ pub trait Link: Send {
     /// Which of its lanes an event of this name goes to, of as many as its [`Tail`] had. The same each time.
     fn lanes(&self, _: &Names) -> Lanes {
         Lanes::One(0)
+    }
+    /// Publishes a dead letter, and waits for proof that the broker has it: `None`, or why the broker refuses it.
+    fn letter(
+        &mut self,
+        letter: &Outgoing<'_>,
+    ) -> impl Future<Output = Result<Option<String>, SinkError>> + Send {
+        let sent = self.send(std::slice::from_ref(letter));
+        async { sent.await.map(|()| None) }
+    }
+    /// Where an event goes, as its operator calls it.
+    fn destination(&self, names: &Names) -> String {
+        String::from_utf8_lossy(&names.destination).into_owned()
     }
     /// The largest message the broker takes, in bytes, headers included.
     fn largest(&self) -> usize {
