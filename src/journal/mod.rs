@@ -74,6 +74,7 @@ pub(crate) mod line;
 pub mod look;
 mod reader;
 mod search;
+mod state_losses;
 mod tally;
 
 use std::sync::{Arc, MutexGuard};
@@ -220,6 +221,11 @@ impl Journal {
     /// The ledger of one source at one sink, and how many of its records wait.
     pub fn ledger(&self, sink: usize, source: SourceId) -> (Ledger, u64) {
         self.line().ledger(sink, source)
+    }
+
+    /// How often each sink, in the order given at opening, has lost something that told of a source's state.
+    pub fn state_losses(&self, source: SourceId) -> tokio::sync::watch::Receiver<Vec<u64>> {
+        self.line().state_losses.subscribe(source)
     }
 
     /// Counts an event that must not reach the line.
