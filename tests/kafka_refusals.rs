@@ -180,8 +180,17 @@ async fn a_limit_that_nobody_tells_is_found_out() {
         &["SCRAM-SHA-512=[name=bridge,password=bridge-secret]"],
     )
     .await;
-    let on = ["--add", "--allow-principal", "User:bridge", "--topic", "secret", "--resource-pattern-type", "prefixed"];
-    let rights = ["--operation", "Write", "--operation", "Create", "--operation", "Describe", "--operation", "Read"];
+    let on = [
+        "--add",
+        "--allow-principal",
+        "User:bridge",
+        "--topic",
+        "secret",
+        "--resource-pattern-type",
+        "prefixed",
+    ];
+    let rights =
+        ["--operation", "Write", "--operation", "Create", "--operation", "Describe", "--operation", "Read"];
     broker.tool("org.apache.kafka.tools.AclCommand", &[&on[..], &rights].concat()).await;
     broker.topic("secret", 1, &[("max.message.bytes", "20000")]).await;
     let settings =

@@ -36,7 +36,8 @@ struct Line {
 
 impl Line {
     fn new(nats: &Nats, settings: &[&str]) -> Self {
-        let source = ["url=http://127.0.0.1:1", "username=u", "password=p"].map(|set| format!("sources.a.{set}"));
+        let source =
+            ["url=http://127.0.0.1:1", "username=u", "password=p"].map(|set| format!("sources.a.{set}"));
         let sink = [format!("servers=[\"{}\"]", nats.url()), "type=nats".to_owned()];
         let sink = sink.into_iter().chain(settings.iter().map(|set| (*set).to_owned()));
         let set = source.into_iter().chain(sink.map(|set| format!("sinks.s.{set}")));

@@ -64,7 +64,8 @@ impl Link for Connection {
     async fn send(&mut self, batch: &[Outgoing<'_>]) -> Result<(), SinkError> {
         for outgoing in batch {
             let is_large = outgoing.event.data.windows(5).any(|text| text == b"large");
-            let refused = (is_large && outgoing.event.ty.contains("auth.failed")).then(|| "it is large".to_owned());
+            let refused =
+                (is_large && outgoing.event.ty.contains("auth.failed")).then(|| "it is large".to_owned());
             if refused.is_none() {
                 self.fake.0.lock().unwrap().events.insert(id(outgoing), outgoing.event.ty.to_owned());
             }

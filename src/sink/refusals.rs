@@ -51,7 +51,8 @@ impl Refusals {
             Some(run) => (run.count, run.last, run.reason, run.refused) = (run.count + 1, seq, reason, now),
             None => {
                 let (refused, report) = (now, now + PERIOD);
-                let run = Run { count: 1, reported: 1, letters: 0, first: seq, last: seq, reason, refused, report };
+                let run =
+                    Run { count: 1, reported: 1, letters: 0, first: seq, last: seq, reason, refused, report };
                 health.warning("refused", Some(run.sentence()));
                 self.run = Some(run);
             }
@@ -111,7 +112,10 @@ mod tests {
         let mut sentences = vec![warning()];
         for number in 0..70 {
             assert!(refusals.add(Position(number), Seq(number + 10), "too large", &health));
-            assert!(!refusals.add(Position(number), Seq(number + 10), "too large", &health), "announced twice");
+            assert!(
+                !refusals.add(Position(number), Seq(number + 10), "too large", &health),
+                "announced twice"
+            );
             refusals.tick(&health);
             if sentences.last() != Some(&warning()) {
                 sentences.push(warning());

@@ -53,7 +53,8 @@ impl Probe {
         .await?;
         let message = format!("the cluster of {} answers", brokers.join(", "));
         let (publishing, ends) = (Arc::clone(&producer), BTreeMap::new());
-        let opened = Opened { producer: publishing, context, reports, partitions: 1, ends, cause: cause.clone() };
+        let opened =
+            Opened { producer: publishing, context, reports, partitions: 1, ends, cause: cause.clone() };
         let link = Publisher::new(opened, Arc::clone(&config), Arc::default());
         let probe = Self { config, sources: sources.into(), cause, producer, link };
         Ok((probe, Looked { message, warnings: Vec::new() }))
@@ -81,7 +82,11 @@ impl Probe {
             };
             let partitions = partitions.count;
             let warnings = topics::findings(&admin, &config, partitions)?;
-            Ok(Some((partitions, tail::read(&cause, &config, &sources, partitions, &mut BTreeMap::new())?, warnings)))
+            Ok(Some((
+                partitions,
+                tail::read(&cause, &config, &sources, partitions, &mut BTreeMap::new())?,
+                warnings,
+            )))
         });
         let Some((partitions, tail, warnings)) = found.await? else {
             let message = format!("{topic} is not there yet: the first start will create it");

@@ -57,11 +57,9 @@ pub(super) fn failure(
         Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed => SinkError::Operator(format!(
             "{brokers} does not let us write to {topic}: allow the account WRITE and DESCRIBE on the topics of the sink, and READ on that of events"
         )),
-        Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
-            SinkError::Operator(format!(
-                "{brokers} has no topic {topic} (any more): create it, or set `create_topics = true`"
-            ))
-        }
+        Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => SinkError::Operator(
+            format!("{brokers} has no topic {topic} (any more): create it, or set `create_topics = true`"),
+        ),
         Code::InvalidTimestamp => SinkError::Operator(format!(
             "{brokers} refuses the timestamps of what is written to {topic}: check the clock of this machine and those of \
              the brokers, and `message.timestamp.before.max.ms` and `message.timestamp.after.max.ms` of the topic"

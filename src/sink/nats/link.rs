@@ -66,7 +66,8 @@ impl Connection {
 
     /// A message to ourselves: when it is back, the server has processed all before it.
     async fn mark(&self, payload: Bytes) -> Result<(), SinkError> {
-        self.publish(OutboundMessage { subject: self.marker.clone(), reply: None, payload, headers: None }).await
+        self.publish(OutboundMessage { subject: self.marker.clone(), reply: None, payload, headers: None })
+            .await
     }
 
     /// The position that the next marker proves; none if it follows a dead letter.

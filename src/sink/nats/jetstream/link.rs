@@ -104,7 +104,11 @@ impl Publisher {
     }
 
     /// The message of a numbered event, or why it can't be sent, by limits that are fresh.
-    async fn ready(&mut self, at: Position, event: &Outgoing<'_>) -> Result<Result<Ready, String>, SinkError> {
+    async fn ready(
+        &mut self,
+        at: Position,
+        event: &Outgoing<'_>,
+    ) -> Result<Result<Ready, String>, SinkError> {
         if let Some(reason) = self.shared.refused(at) {
             return Ok(Err(reason));
         }
