@@ -277,8 +277,10 @@ impl Journal {
         self.0.shared.close();
     }
 
-    /// Waits until what was committed is on stable storage, if that is the rule. Cancel safe.
+    /// Waits until what was committed is on stable storage, if that is the rule; and, in a journal that is all but full,
+    /// a moment for compacting. Cancel safe.
     pub async fn synced(&self) {
+        self.0.shared.roomy().await;
         if self.0.shared.always {
             let mut synced = self.0.shared.synced.subscribe();
             let end = self.line().end();
