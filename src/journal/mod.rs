@@ -34,7 +34,7 @@
 //! dead/             events that a broker refused for good
 //! ```
 //! Every open begins a new segment, with a higher N. Records are appended; nothing that counts is overwritten. Small files
-//! are written beside, synced, renamed, their directory synced. Directories are 0700, files 0600.
+//! and compacted segments are written beside, synced, renamed, their directory synced. Directories are 0700, files 0600.
 //!
 //! **Recovery.** Segments are read in the order of N; where two hold the same position, the higher N is right. The
 //! newest, and all that some sink has not settled, are looked through; the others are believed until they are read.
