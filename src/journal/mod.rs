@@ -34,7 +34,7 @@
 //! dead/             events that a broker refused for good
 //! ```
 //! Every open begins a new segment, with a higher N. Records are appended; nothing that counts is overwritten. Small files
-//! are written beside, synced, renamed, their directory synced. Directories are 0700, files 0600.
+//! and compacted segments are written beside, synced, renamed, their directory synced. Directories are 0700, files 0600.
 //!
 //! **Recovery.** Segments are read in the order of N; where two hold the same position, the higher N is right. The
 //! newest, and all that some sink has not settled, are looked through; the others are believed until they are read.
@@ -283,8 +283,10 @@ impl Journal {
         self.0.shared.close();
     }
 
-    /// Waits until what was committed is on stable storage, if that is the rule. Cancel safe.
+    /// Waits until what was committed is on stable storage, if that is the rule; and, in a journal that is all but full,
+    /// a moment for compacting. Cancel safe.
     pub async fn synced(&self) {
+        self.0.shared.roomy().await;
         if self.0.shared.always {
             let mut synced = self.0.shared.synced.subscribe();
             let end = self.line().end();
