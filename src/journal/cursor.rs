@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::line::{Missing, Standing};
+use super::{
+    line::{Missing, Standing},
+    note::Note,
+};
 use crate::event::{LossReason, Position, Seq, SourceId};
 
 /// What became of one source's records at one sink. Counted by position, not by acknowledgement: a
@@ -83,9 +86,12 @@ pub struct Cursor {
     pub lanes: Vec<Lane>,
     /// What it settled last as published: the broker's lane should end with it.
     pub newest: Option<(SourceId, Seq)>,
-    /// Where the broker has several lanes: the newest number of each source in each of them, 0 for none.
+    /// By [`SourceId`]: the newest record that it settled as published.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ends: Vec<Vec<Seq>>,
+    pub notes: Vec<Note>,
+    /// Where the broker has several lanes: the newest record of each source in each of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ends: Vec<Vec<Note>>,
 }
 
 impl Cursor {
@@ -96,7 +102,7 @@ impl Cursor {
             last: Seq(standing.next.0.saturating_sub(1)),
             ..Lane::default()
         };
-        Self { next, lanes: standing.iter().map(lane).collect(), newest: None, ends: Vec::new() }
+        Self { next, lanes: standing.iter().map(lane).collect(), newest: None, notes: Vec::new(), ends: Vec::new() }
     }
 
     pub(super) fn lane(&mut self, source: SourceId) -> &mut Lane {
@@ -126,11 +132,25 @@ impl Cursor {
         }
     }
 
-    /// One of the broker's lanes has this number.
-    pub(super) fn reach(&mut self, lane: usize, source: SourceId, seq: Seq) {
-        if let Some(end) = self.ends.get_mut(lane).and_then(|lane| lane.get_mut(source.index())) {
-            *end = seq.max(*end);
+    /// Notes what was published of a source last.
+    pub(super) fn note(&mut self, source: SourceId, note: Note) {
+        let index = source.index();
+        if self.notes.len() <= index {
+            self.notes.resize(index + 1, Note::default());
         }
+        keep_newer(self.notes.get_mut(index), note);
+    }
+
+    /// One of the broker's lanes has this record.
+    pub(super) fn reach(&mut self, lane: usize, source: SourceId, note: Note) {
+        keep_newer(self.ends.get_mut(lane).and_then(|lane| lane.get_mut(source.index())), note);
+    }
+
+    /// The broker ends with an event of a process that the log knows nothing of: the source goes on behind it.
+    pub(super) fn believe(&mut self, source: SourceId, note: Note) {
+        self.lane(source).published = note.seq;
+        self.newest = Some((source, note.seq));
+        self.note(source, note);
     }
 
     /// Counts records it never gets.
@@ -139,5 +159,11 @@ impl Cursor {
         lane.count += missing.count;
         lane.last = lane.last.max(missing.to);
         lane.ledger.lose(reason, missing.count);
+    }
+}
+
+fn keep_newer(kept: Option<&mut Note>, note: Note) {
+    if let Some(kept) = kept.filter(|kept| kept.seq <= note.seq) {
+        *kept = note;
     }
 }

@@ -307,9 +307,8 @@ impl Line {
         into.extend(self.tail.iter().skip(skip).take(most).cloned());
     }
 
-    /// The position of a source's number, if memory holds it.
-    pub(super) fn position_in_memory(&self, source: SourceId, seq: Seq) -> Option<Position> {
-        let newest_first = self.tail.iter().rev();
-        newest_first.into_iter().find(|r| r.source == source && r.seq == seq).map(|r| r.position)
+    /// The record of a source's number, if memory holds it.
+    pub(super) fn in_memory(&self, source: SourceId, seq: Seq) -> Option<Record> {
+        self.tail.iter().rev().find(|record| record.source == source && record.seq == seq).cloned()
     }
 }

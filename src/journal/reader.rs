@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::{
-    Cursor, Journal, Settled,
+    Cursor, Journal, Note, Settled,
     disk::codec::{self, Entry, Found},
     fs::{self, File},
     line::{Hole, Missing, Place},
@@ -129,12 +129,7 @@ impl Reader {
     /// Goes back to the cursor: what was read and not settled is read again.
     pub fn rewind(&mut self) -> Cursor {
         let cursor = self.journal.line().cursor(self.sink).cloned();
-        let cursor = cursor.unwrap_or_else(|| Cursor {
-            next: self.next,
-            lanes: Vec::new(),
-            newest: None,
-            ends: Vec::new(),
-        });
+        let cursor = cursor.unwrap_or_else(|| Cursor::new(self.next, &[]));
         self.seek(cursor.next);
         cursor
     }
@@ -247,15 +242,29 @@ impl Reader {
         self.journal.line().settle(self.sink, settled);
     }
 
-    /// Notes what several lanes have, by lane.
-    pub fn reached(&mut self, reached: impl Iterator<Item = (usize, SourceId, Seq)>) {
+    /// Notes what was published last, by source.
+    pub fn published(&mut self, published: impl Iterator<Item = (SourceId, Note)>) {
         if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
-            reached.for_each(|(lane, source, seq)| sink.cursor.reach(lane, source, seq));
+            published.for_each(|(source, note)| sink.cursor.note(source, note));
+        }
+    }
+
+    /// Notes that the broker ends with an event that the log does not know.
+    pub fn believe(&mut self, source: SourceId, note: Note) {
+        if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
+            sink.cursor.believe(source, note);
+        }
+    }
+
+    /// Notes what several lanes have, by lane.
+    pub fn reached(&mut self, reached: impl Iterator<Item = (usize, SourceId, Note)>) {
+        if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
+            reached.for_each(|(lane, source, note)| sink.cursor.reach(lane, source, note));
         }
     }
 
     /// Replaces what is known of several lanes: by lane, by source.
-    pub fn set_ends(&mut self, ends: Vec<Vec<Seq>>) {
+    pub fn set_ends(&mut self, ends: Vec<Vec<Note>>) {
         if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
             sink.cursor.ends = ends;
         }

@@ -1,6 +1,9 @@
 //! Where on the line a number stands: what a broker's tail is compared by.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use jiff::Timestamp;
 
@@ -8,14 +11,29 @@ use super::{Journal, Lane, reader::Stretch};
 use crate::event::{Position, Record, Seq, SourceId};
 
 /// Where a source's number stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Search {
-    /// What follows it begins here.
-    Before(Position),
+    /// This is its record.
+    Found(Box<Record>),
+    /// Its record was lost; what follows it begins here.
+    Lost(Position),
+    /// It was skipped, so that no process whose records are here has given it; what follows begins here.
+    Skipped(Position),
     /// It is older than anything that is kept; what is kept begins here.
     Older(Position),
-    /// No record that we know has it, and numbers have not come so far.
+    /// Numbers have not come so far.
     Beyond,
+}
+
+impl Search {
+    /// Where the log goes on behind the number, if its place is kept.
+    pub fn next(&self) -> Option<Position> {
+        match self {
+            Self::Found(record) => Some(record.position.next()),
+            Self::Lost(next) | Self::Skipped(next) => Some(*next),
+            Self::Older(_) | Self::Beyond => None,
+        }
+    }
 }
 
 /// What is looked through, oldest first.
@@ -27,42 +45,46 @@ struct Map {
 }
 
 impl Journal {
-    /// Looks for a source's number. A number whose record was lost stands where the line went on above it.
-    pub async fn search(&self, source: SourceId, seq: Seq) -> Search {
-        if let Some(position) = self.line().position_in_memory(source, seq) {
-            return Search::Before(position.next());
+    /// Looks for a source's number. Fails if the disk can't be read: that is no answer.
+    pub async fn search(&self, source: SourceId, seq: Seq) -> io::Result<Search> {
+        if let Some(record) = self.line().in_memory(source, seq) {
+            return Ok(Search::Found(Box::new(record)));
         }
         let map = self.map(source);
         if seq >= map.next {
-            return Search::Beyond;
+            return Ok(Search::Beyond);
         }
         let Some(index) = map.segments.iter().rposition(|(.., next)| *next <= seq) else {
-            return Search::Older(map.first);
+            return Ok(Search::Older(map.first));
         };
-        let Some((stretch, first, _)) = map.segments.get(index) else { return Search::Older(map.first) };
-        let found =
-            scan(stretch.clone(), *first, move |record| record.source == source && record.seq == seq).await;
+        let Some((stretch, first, _)) = map.segments.get(index) else { return Ok(Search::Older(map.first)) };
+        let is_behind = move |record: &Record| record.source == source && record.seq >= seq;
+        let found = scan(stretch.clone(), *first, is_behind).await?;
         let after = map.segments.get(index + 1).map_or(map.end, |(_, first, _)| *first);
-        Search::Before(found.map_or(after, |record| record.position.next()))
+        Ok(match found {
+            Some(record) if record.seq == seq => Search::Found(Box::new(record)),
+            found => Search::Skipped(found.map_or(after, |record| record.position)),
+        })
     }
 
     /// The first record that was made at or after a moment, among those kept.
-    pub async fn since(&self, moment: Timestamp) -> Position {
+    pub async fn since(&self, moment: Timestamp) -> io::Result<Position> {
         let map = self.map(SourceId(0));
         for (stretch, first, _) in map.segments {
-            if let Some(record) = scan(stretch, first, move |record| record.at >= moment).await {
-                return record.position;
+            if let Some(record) = scan(stretch, first, move |record| record.at >= moment).await? {
+                return Ok(record.position);
             }
         }
-        map.end
+        Ok(map.end)
     }
 
     /// Each source's lane when everything before `position` is settled: how many records that are, and the last number.
-    pub async fn lanes_at(&self, position: Position) -> Option<Vec<Lane>> {
+    pub async fn lanes_at(&self, position: Position) -> io::Result<Option<Vec<Lane>>> {
         let (stretch, first, standing) = {
             let line = self.line();
-            let store = line.store.as_ref()?;
-            let segment = store.segments.iter().rev().find(|segment| segment.first <= position)?;
+            let segments = line.store.as_ref().map(|store| &store.segments);
+            let segment = segments.and_then(|all| all.iter().rev().find(|it| it.first <= position));
+            let Some(segment) = segment else { return Ok(None) };
             (segment.stretch(), segment.first, segment.standing.clone())
         };
         let mut lanes: Vec<Lane> = standing
@@ -82,7 +104,7 @@ impl Journal {
             }
             !is_before
         })
-        .await;
+        .await?;
         for (source, seq) in std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner)) {
             if let Some(lane) = lanes.get_mut(source.index()) {
                 lane.count += 1;
@@ -90,7 +112,7 @@ impl Journal {
                 lane.published = seq;
             }
         }
-        Some(lanes)
+        Ok(Some(lanes))
     }
 
     fn map(&self, source: SourceId) -> Map {
@@ -114,20 +136,20 @@ async fn scan(
     stretch: Stretch,
     first: Position,
     holds: impl Fn(&Record) -> bool + Send + 'static,
-) -> Option<Record> {
+) -> io::Result<Option<Record>> {
     let walk = move || {
         let (mut offset, mut next) = (stretch.start, first);
         loop {
-            let chunk = stretch.read(offset, next).ok()?;
+            let chunk = stretch.read(offset, next)?;
             if let Some(record) = chunk.records.iter().find(|record| holds(record)) {
-                return Some(record.clone());
+                return Ok(Some(record.clone()));
             }
             let moved = chunk.offset() > offset;
             (offset, next) = (chunk.offset(), chunk.next());
             if !moved || next >= stretch.end {
-                return None;
+                return Ok(None);
             }
         }
     };
-    tokio::task::spawn_blocking(walk).await.ok().flatten()
+    tokio::task::spawn_blocking(walk).await.map_err(io::Error::other)?
 }

@@ -9,7 +9,7 @@ use tokio::{
 
 use super::{
     Context, Lanes, Link, Outgoing, SLOW, Sink, SinkError, SinkFigures, flights::Flight,
-    heartbeat::Heartbeat, resume::RETAIN,
+    heartbeat::Heartbeat, proof::Trust, resume::RETAIN,
 };
 use crate::{
     event::{JournalId, Mark, Position, Record, Seq},
@@ -89,7 +89,7 @@ pub struct Driver {
     pub(super) reader: Reader,
     pub(super) plan: Plan,
     health: Component,
-    heartbeat: Heartbeat,
+    pub(super) heartbeat: Heartbeat,
     pub(super) name: Arc<str>,
     pub(super) options: Options,
     opened: watch::Sender<usize>,
@@ -102,6 +102,7 @@ pub struct Driver {
     pub(super) lanes: Vec<Vec<Seq>>,
     /// By lane: records before this are there already. Empty when there is one lane for all.
     pub(super) have: Vec<Position>,
+    pub(super) trust: Trust,
 }
 
 impl Driver {
@@ -123,6 +124,7 @@ impl Driver {
             flights: VecDeque::new(),
             lanes: Vec::new(),
             have: Vec::new(),
+            trust: Trust::default(),
         }
     }
 
@@ -167,7 +169,7 @@ impl Driver {
         })??;
         self.flights.clear();
         self.reader.journal().announce_losses();
-        self.resume(tail).await?;
+        self.resume(sink, &mut link, tail).await?;
         self.tell_first_attempt();
         self.health.active();
         self.figures.opened();

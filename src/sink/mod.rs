@@ -26,6 +26,7 @@ pub mod kafka;
 mod kept;
 #[cfg(feature = "nats")]
 pub mod nats;
+mod proof;
 mod resume;
 mod resume_lanes;
 pub mod stdout;
@@ -36,6 +37,7 @@ use std::{future::Future, ops::Range, pin::Pin, sync::Arc, time::Duration};
 pub use driver::{Driver, Options, Outcome};
 pub use figures::{BUCKETS, Counted, Figures, SinkFigures};
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::{
@@ -52,6 +54,33 @@ pub trait Sink: Send + Sync + 'static {
     type Link: Link;
     /// Connects, and reads what is there already. The driver bounds the time.
     fn open(&self) -> impl Future<Output = Result<(Self::Link, Tail), SinkError>> + Send;
+    /// Watches so long whether another process with our journal writes: what shows it, if one does. Asked for when the
+    /// journal does not know what a lane ends with. Cancel safe.
+    fn rival(
+        &self,
+        _link: &mut Self::Link,
+        _ours: Process,
+        _patience: Duration,
+    ) -> impl Future<Output = Result<Option<String>, SinkError>> + Send {
+        async { Ok(None) }
+    }
+}
+
+/// A process that writes from a journal; its heartbeats are named so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Process {
+    /// Its journal.
+    pub journal: JournalId,
+    /// When it began, in microseconds since 1970.
+    pub start: i64,
+}
+
+impl Process {
+    /// Whether a heartbeat of this id is another process's with the same journal.
+    pub fn is_rival(&self, id: &str) -> bool {
+        let rest = id.strip_prefix(self.journal.as_str()).and_then(|rest| rest.strip_prefix("-status-"));
+        rest.and_then(|rest| rest.split_once('-')).is_some_and(|(start, _)| start.parse() != Ok(self.start))
+    }
 }
 
 /// One connection; see the contract above.
@@ -103,7 +132,8 @@ pub enum Tail {
     /// One lane for all sources, and its newest record; none when it is empty.
     Lane(Option<Stored>),
     /// Several, and of each the newest record of each source near its end, as the journal that wrote there last numbered
-    /// them; none when it is empty. What comes last need not be the newest, where a broker takes what a dead link had sent.
+    /// them, and its last record if that is another one; none when it is empty. What comes last need not be the newest,
+    /// where a broker takes what a dead link had sent.
     Lanes(Vec<Vec<Stored>>),
 }
 
@@ -134,6 +164,14 @@ pub struct Stored {
     pub journal: JournalId,
     /// Its number.
     pub seq: Seq,
+    /// When it was received, to the microsecond.
+    pub time: Timestamp,
+    /// Its `CloudEvents` type.
+    pub ty: String,
+    /// What keeps it, for an operator: `stream phones at nats://…`.
+    pub lane: String,
+    /// Its place there, as `adopt` names it: `#17`.
+    pub place: String,
 }
 
 /// What the broker has.
@@ -172,6 +210,8 @@ pub struct Context {
     pub sinks: Arc<[String]>,
     /// Everybody's state.
     pub board: Board,
+    /// When the process began: tells its heartbeats from those of another that has the same journal.
+    pub started: Timestamp,
     /// When to stop.
     pub stop: Stop,
     /// Stop after this many published records.
@@ -193,6 +233,7 @@ impl Context {
             journal,
             sinks,
             board: Board::default(),
+            started: Timestamp::now(),
             stop: Stop::default(),
             limit: None,
             retain: Duration::ZERO,

@@ -22,12 +22,8 @@ pub(crate) struct Identity {
     /// Half of every event's id.
     #[serde(with = "as_text")]
     pub(crate) journal: JournalId,
-    /// The boot of the machine under which it was opened last.
-    pub(crate) boot: String,
-    /// Whether it was closed in good order since then.
+    /// Whether it was closed cleanly since it was opened last.
     pub(crate) clean: bool,
-    /// Whether numbers were given that may have left no trace on the disk.
-    pub(crate) uncertain: bool,
     /// Every source there was; the place is its id, for good.
     pub(crate) sources: Vec<Source>,
     /// Every sink there was.

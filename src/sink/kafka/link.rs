@@ -40,7 +40,7 @@ const ROOM: Duration = Duration::from_millis(10);
 pub struct Publisher {
     producer: Option<Arc<ThreadedProducer<Context>>>,
     config: Arc<Config>,
-    partitions: i32,
+    pub(super) partitions: i32,
     cause: Cause,
     reports: UnboundedReceiver<Report>,
     envelopes: Envelopes,

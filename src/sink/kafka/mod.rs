@@ -19,12 +19,16 @@ mod oauth;
 mod probe;
 mod properties;
 mod read_back;
+mod rival;
 mod tail;
 mod topics;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use rdkafka::{
@@ -39,7 +43,7 @@ use self::{
     probe::blocking,
 };
 pub use self::{link::Publisher, probe::Probe};
-use crate::sink::{Sink, SinkError, Tail, verify::Held};
+use crate::sink::{Process, Sink, SinkError, Tail, verify::Held};
 
 /// The topics of a Kafka cluster.
 #[derive(Debug)]
@@ -122,5 +126,17 @@ impl Sink for Kafka {
         let singly = (batches == Batches::Unknown).then(|| Arc::clone(&self.singly));
         let link = Publisher::new((producer, reports), Arc::clone(&self.config), partitions, cause, singly);
         Ok((link, tail))
+    }
+
+    async fn rival(
+        &self,
+        link: &mut Publisher,
+        ours: Process,
+        patience: Duration,
+    ) -> Result<Option<String>, SinkError> {
+        let (config, sources) = (Arc::clone(&self.config), Arc::clone(&self.sources));
+        let (partitions, cause) = (link.partitions, Cause::default());
+        let watch = blocking(move || rival::Watch::begin(&cause, &config, &sources, partitions)).await?;
+        watch.until(ours, patience).await
     }
 }
