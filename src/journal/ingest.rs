@@ -44,7 +44,7 @@ impl Ingest {
             let mut line = journal.line();
             let (last, _) = line.newest(source);
             let session = line.open_session(source);
-            let (reason, from, skipped) = line.before_session(source);
+            let (reason, from, skipped, certain) = line.before_session(source);
             line.notice(
                 source,
                 session,
@@ -54,7 +54,7 @@ impl Ingest {
                     to: now,
                     last_sequence: (reason != GapReason::Started).then_some(last),
                     skipped,
-                    certain: skipped.is_some(),
+                    certain,
                     may_have_missed,
                 },
             );

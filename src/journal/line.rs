@@ -18,9 +18,7 @@ use super::{
     tally::{Announced, Lately, Recent, Tally},
 };
 use crate::{
-    event::{
-        Body, EndReason, GapReason, Notice, Origin, Position, Record, STATE_EVENTS, Seq, SourceId, Told,
-    },
+    event::{Body, EndReason, GapReason, Notice, Origin, Position, Record, Seq, SourceId, Told},
     health::Component,
     socketio::Frame,
 };
@@ -58,6 +56,8 @@ pub(super) struct Source {
     pub(super) ended: Option<EndReason>,
     /// Numbers that were skipped, and not announced yet.
     pub(super) skipped: Option<(Seq, Seq)>,
+    /// Opening has found that records were lost, and that is not announced yet.
+    pub(super) has_lost: bool,
 }
 
 /// How a source was left.
@@ -171,14 +171,15 @@ impl Line {
         })
     }
 
-    /// Why events may be missing before a session that begins now, since when, and which numbers were skipped.
+    /// Why events may be missing before a session that begins now, since when, which numbers were skipped, and whether
+    /// something was lost for certain.
     pub(super) fn before_session(
         &mut self,
         source: SourceId,
-    ) -> (GapReason, Option<Timestamp>, Option<(Seq, Seq)>) {
+    ) -> (GapReason, Option<Timestamp>, Option<(Seq, Seq)>, bool) {
         let seen = self.standing.get(source.index()).and_then(|standing| standing.seen);
         let Some(source) = self.sources.get_mut(source.index()) else {
-            return (GapReason::Started, None, None);
+            return (GapReason::Started, None, None, false);
         };
         let reason = match (source.sessions, seen, source.before) {
             (..=1, None, _) | (..=1, _, Before::New) => GapReason::Started,
@@ -186,7 +187,7 @@ impl Line {
             (..=1, _, Before::Crashed) => GapReason::Crashed,
             _ => source.ended.map_or(GapReason::Disconnected, GapReason::from),
         };
-        (reason, seen, source.skipped.take())
+        (reason, seen, source.skipped.take(), std::mem::take(&mut source.has_lost))
     }
 
     /// A session has ended: what the next gap says.
@@ -259,30 +260,6 @@ impl Line {
 
     fn tail_first(&self) -> Position {
         self.tail.front().map_or(self.end, |record| record.position)
-    }
-
-    /// Goes on above a number, if it is not above it already, and says so.
-    pub(super) fn skip_above(&mut self, source: SourceId, seq: Seq) {
-        let Some(standing) = self.standing.get_mut(source.index()).filter(|standing| standing.next <= seq)
-        else {
-            return;
-        };
-        let skipped = (standing.next, seq);
-        let (from, last) = (standing.seen, Seq(standing.next.0.saturating_sub(1)));
-        standing.next = seq.next();
-        self.notice(
-            source,
-            0,
-            &Notice::Gap {
-                reason: GapReason::Skipped,
-                from,
-                to: Timestamp::now(),
-                last_sequence: Some(last),
-                skipped: Some(skipped),
-                certain: true,
-                may_have_missed: STATE_EVENTS.to_vec(),
-            },
-        );
     }
 
     /// Where a reader finds what follows; `from` moves up to what is still there.

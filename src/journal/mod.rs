@@ -43,9 +43,9 @@
 //!   a sink without its cursor gets everything that is still there.
 //! * A file of a later version of the format is refused, untouched. Version N reads N-1.
 //!
-//! **Numbers** are reserved on disk ahead of use. After a kill the page cache has everything, and numbers go on. When
-//! writes may be lost (another boot, a torn tail, a cursor or a sink's tail beyond the end) they go on above all that was
-//! reserved, and the next `gap` names those that were skipped.
+//! **Numbers** are reserved on disk ahead of use. Each process begins above all that was reserved, and above the clock in
+//! microseconds: no number that an earlier process may have given is given again, nor one that a copy of this journal
+//! gives. The next `gap` names those that were skipped.
 //!
 //! **Sync.** Records are written at each commit and synced by a thread of its own; `sync` is how long a power failure
 //! may reach back. Delivery does not wait for it: a record that was delivered and then lost is one whose number is skipped.
@@ -227,12 +227,6 @@ impl Journal {
     /// How many frames of a source were no events.
     pub fn bad_frames(&self, source: SourceId) -> u64 {
         self.line().bad_frames(source)
-    }
-
-    /// The broker knows a number of ours that we don't: goes on above it, and says so.
-    pub fn skip_above(&self, source: SourceId, seq: Seq) {
-        self.line().skip_above(source, seq);
-        self.commit();
     }
 
     /// How the line stands, for those who look at it.

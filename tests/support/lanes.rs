@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use cti_bridge::{
     event::{JournalId, Mark, Notice, Position, Seq, SourceId},
     health::Board,
@@ -51,9 +52,11 @@ pub(crate) fn newest(lane: &[Kept]) -> Vec<Stored> {
     let mut newest: BTreeMap<&str, Stored> = BTreeMap::new();
     let journal = lane.last().map(|kept| kept.journal);
     for kept in lane.iter().rev().take(200).filter(|kept| Some(kept.journal) == journal) {
-        let stored = Stored { source: kept.source.clone(), journal: kept.journal, seq: kept.seq };
+        let stored = kept.stored();
         let newest = newest.entry(&kept.source).or_insert_with(|| stored.clone());
-        newest.seq = newest.seq.max(stored.seq);
+        if newest.seq < stored.seq {
+            *newest = stored;
+        }
     }
     newest.into_values().collect()
 }
@@ -64,8 +67,24 @@ pub(crate) struct Kept {
     pub(crate) journal: JournalId,
     pub(crate) seq: Seq,
     pub(crate) prev: Seq,
+    pub(crate) time: Timestamp,
     pub(crate) what: String,
     pub(crate) subject: Option<String>,
+}
+
+impl Kept {
+    /// As a broker gives it back, which keeps microseconds.
+    pub(crate) fn stored(&self) -> Stored {
+        Stored {
+            source: self.source.clone(),
+            journal: self.journal,
+            seq: self.seq,
+            time: Timestamp::from_microsecond(self.time.as_microsecond()).unwrap(),
+            ty: self.what.clone(),
+            lane: "lane".to_owned(),
+            place: "#1".to_owned(),
+        }
+    }
 }
 
 /// What the broker's lanes hold.
@@ -111,6 +130,7 @@ impl Link for Connection {
                 journal: outgoing.event.journal,
                 seq,
                 prev,
+                time: outgoing.event.time,
                 what: outgoing.names.ty.clone(),
                 subject: outgoing.names.subject.clone(),
                 source: outgoing.names.source_name().to_owned(),

@@ -31,7 +31,6 @@ impl Line {
         if let Some(store) = &mut self.store {
             store.trouble = Some(reason);
             store.unproven = true;
-            store.note_unsure();
         }
     }
 
@@ -51,7 +50,6 @@ impl Line {
     pub(in crate::journal) fn retry(&mut self) {
         let first = self.tail_first();
         let Some(store) = self.store.as_mut().filter(|store| store.trouble.is_some()) else { return };
-        store.note_unsure();
         let first = first.max(store.written);
         let mut standing = self.standing.clone();
         for record in self.tail.iter().rev().take_while(|record| record.position >= first) {
