@@ -114,6 +114,9 @@ enum Damage {
     Remove(usize),
 }
 
+/// Bytes before a record's body.
+const PREFIX: usize = 12;
+
 /// Where the header ends, and where each record lies.
 fn layout(content: &[u8]) -> (usize, Vec<Range<usize>>) {
     let word = |at: usize| u32::from_le_bytes(content[at..at + 4].try_into().unwrap()) as usize;
@@ -121,7 +124,7 @@ fn layout(content: &[u8]) -> (usize, Vec<Range<usize>>) {
     let mut records: Vec<Range<usize>> = Vec::new();
     let mut at = start;
     while at < content.len() {
-        let end = at + 8 + word(at);
+        let end = at + PREFIX + word(at);
         records.push(at..end);
         at = end;
     }
@@ -161,8 +164,9 @@ impl Damaged {
             }
         };
         let (start, records) = layout(before);
-        let position =
-            |at: &Range<usize>| u64::from_le_bytes(before[at.start + 8..at.start + 16].try_into().unwrap());
+        let position = |at: &Range<usize>| {
+            u64::from_le_bytes(before[at.start + PREFIX..at.start + PREFIX + 8].try_into().unwrap())
+        };
         let is_whole = |it: &&Range<usize>| at >= start && (it.end <= at || it.start >= until);
         let is_behind = records.iter().any(|it| it.start >= until);
         Self {

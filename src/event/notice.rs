@@ -127,10 +127,10 @@ pub enum Notice {
         count: u64,
         /// Why.
         reason: LossReason,
-        /// The first number.
-        from: Seq,
-        /// The last number.
-        to: Seq,
+        /// The first number; null when nobody can know whose records they were. Every source is then told.
+        from: Option<Seq>,
+        /// The last number; null as `from` is.
+        to: Option<Seq>,
     },
     /// A broker refused an event for good.
     Deadlettered {
@@ -252,6 +252,8 @@ pub enum LossReason {
     Damaged,
     /// The broker lost it after it had acknowledged it, and the journal no longer had it.
     Forgotten,
+    /// A newer event of the same entity tells the same, and the journal needed the room.
+    Superseded,
 }
 
 impl Notice {

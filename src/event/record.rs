@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::{Notice, Position, Seq, SourceId, slug};
+use super::{LossReason, Notice, Position, Seq, SourceId, slug};
 use crate::socketio::Frame;
 
 /// Something that happened, numbered. Envelope and destination are derived when it is delivered, so a
@@ -83,6 +83,22 @@ impl From<&Notice> for Told {
         // A notice holds numbers and text only: that can't fail.
         let data = serde_json::to_vec(notice).unwrap_or_default().into();
         Self { what: notice.what().into(), data }
+    }
+}
+
+impl Told {
+    /// The sink and the reason of a `lost`.
+    pub(crate) fn loss(&self) -> Option<(String, LossReason)> {
+        #[derive(serde::Deserialize)]
+        struct Lost {
+            sink: String,
+            reason: LossReason,
+        }
+        if self.what != "lost" {
+            return None;
+        }
+        let lost: Lost = serde_json::from_slice(&self.data).ok()?;
+        Some((lost.sink, lost.reason))
     }
 }
 

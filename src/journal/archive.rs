@@ -13,12 +13,14 @@ use super::{
     Cursor,
     disk::{
         identity::Identity,
-        mend,
         open::{OpenError, cursor_path, read_only},
+        repair,
+        scan::{Next, summarize},
         sealed, segment,
+        stretch::{Place, Stretch},
     },
+    entry::Entry,
     fs::Disk,
-    reader::Stretch,
 };
 use crate::event::{JournalId, Position, Record};
 
@@ -47,19 +49,20 @@ pub struct Segment {
     /// Position of its first record.
     pub first: Position,
     found: segment::Opened,
-    limit: Position,
+    /// What the segments after it begin with; `None` for the newest.
+    next: Option<Next>,
 }
 
 /// What looking through a segment came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
-    /// Whole records.
+    /// Intact records.
     pub records: u64,
     /// Damaged bytes in the middle.
     pub damaged: usize,
     /// Bytes at the end that are no whole record; in the newest segment of a running bridge, one that is being written.
     pub torn: usize,
-    /// Records that are gone.
+    /// Entries that are gone.
     pub lost: u64,
 }
 
@@ -68,17 +71,17 @@ impl Archive {
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
         let io = |source: io::Error| OpenError::Io { path: dir.to_owned(), source };
         let found = read_only(&Disk, dir)?;
-        let firsts: Vec<Position> = found.iter().map(|found| found.header.first).collect();
+        let nexts: Vec<Option<Next>> = (0..found.len()).map(|index| segment::next(&found, index)).collect();
         let mut segments = Vec::new();
         let newest = found.last().map(|found| found.header.clone());
-        for (index, found) in found.into_iter().enumerate() {
+        for (found, next) in found.into_iter().zip(nexts) {
             segments.push(Segment {
                 path: dir.join("segments").join(&found.name),
                 bytes: found.file.length().map_err(io)?,
                 created: found.header.created,
                 first: found.header.first,
-                limit: firsts.iter().skip(index + 1).min().copied().unwrap_or(Position(u64::MAX)),
                 found,
+                next,
             });
         }
         let identity = Identity::read(&Disk, dir).ok();
@@ -100,19 +103,29 @@ impl Archive {
         Ok(Self { journal, sources: sources.into(), segments, cursors })
     }
 
-    /// Every record that is whole, in order.
-    pub fn records(&self) -> impl Iterator<Item = io::Result<Record>> {
-        self.segments.iter().flat_map(|segment| Walk {
-            offset: segment.found.start as u64,
-            next: segment.first,
-            stretch: Some(Stretch {
+    /// Every entry that is intact, in order.
+    pub fn entries(&self) -> impl Iterator<Item = io::Result<Entry>> {
+        self.segments.iter().flat_map(|segment| {
+            let start = Place { offset: segment.found.start as u64, position: segment.first };
+            let stretch = Stretch {
                 generation: 0,
+                revision: 0,
                 file: Arc::clone(&segment.found.file),
-                start: segment.found.start as u64,
+                format: segment.found.header.format,
+                start,
                 length: segment.bytes,
-                end: segment.limit,
-            }),
-            ahead: VecDeque::new(),
+                end: segment.next.as_ref().map_or(Position(u64::MAX), |next| next.first),
+            };
+            Walk { place: start, stretch: Some(stretch), ahead: VecDeque::new() }
+        })
+    }
+
+    /// Every record that is intact, in order.
+    pub fn records(&self) -> impl Iterator<Item = io::Result<Record>> {
+        self.entries().filter_map(|entry| match entry {
+            Ok(Entry::Record(record)) => Some(Ok(record)),
+            Ok(Entry::Absence(_)) => None,
+            Err(error) => Some(Err(error)),
         })
     }
 }
@@ -120,37 +133,34 @@ impl Archive {
 impl Segment {
     /// Looks through it.
     pub fn verify(&self) -> io::Result<Verified> {
-        let content = mend::content(&*self.found.file)?;
-        let mut records = 0;
+        let content = repair::content(&*self.found.file)?;
         let found = &self.found;
-        let summary =
-            segment::summarize(&content, &found.header, found.start, self.limit, |_, _| records += 1);
-        let lost = summary.holes.iter().flat_map(|hole| &hole.missing).map(|missing| missing.count).sum();
-        Ok(Verified { records, damaged: summary.damaged, torn: summary.torn, lost })
+        let summary = summarize(&content, &found.header, found.start, self.next.as_ref());
+        let records = summary.entries.iter().filter_map(|(entry, _)| entry.record()).count() as u64;
+        Ok(Verified { records, damaged: summary.damaged, torn: summary.torn, lost: summary.lost })
     }
 }
 
 struct Walk {
     stretch: Option<Stretch>,
-    offset: u64,
-    next: Position,
-    ahead: VecDeque<Record>,
+    place: Place,
+    ahead: VecDeque<Entry>,
 }
 
 impl Iterator for Walk {
-    type Item = io::Result<Record>;
+    type Item = io::Result<Entry>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while self.ahead.is_empty() {
             let stretch = self.stretch.as_ref()?;
-            match stretch.read(self.offset, self.next) {
+            match stretch.read(self.place, self.place.position) {
                 Ok(chunk) => {
-                    let stuck = chunk.offset() == self.offset;
-                    (self.offset, self.next) = (chunk.offset(), chunk.next());
-                    if stuck || chunk.damaged {
+                    let is_stuck = chunk.next.offset == self.place.offset;
+                    self.place = chunk.next;
+                    if is_stuck || chunk.damaged {
                         self.stretch = None;
                     }
-                    self.ahead = chunk.records;
+                    self.ahead = chunk.entries;
                 }
                 Err(error) => {
                     self.stretch = None;

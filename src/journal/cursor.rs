@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    line::{Missing, Standing},
+    entry::{Absence, Entry, Kind, Missing},
+    line::Standing,
     note::Note,
 };
-use crate::event::{LossReason, Position, Seq, SourceId};
+use crate::event::{Body, LossReason, Position, Record, Seq, SourceId};
 
 /// What became of one source's records at one sink. Counted by position, not by acknowledgement: a
 /// record that is sent twice counts once.
@@ -71,6 +72,8 @@ pub struct Lane {
     pub published: Seq,
     /// The number it settled last.
     pub last: Seq,
+    /// The number it settled last as dead-lettered or lost: `ctiprev` continues from it too, so that the hole shows.
+    pub gone: Seq,
     /// How many of the source's records lie before the cursor, since the journal was created.
     pub count: u64,
     /// What became of them.
@@ -92,6 +95,27 @@ pub struct Cursor {
     /// Where the broker has several lanes: the newest record of each source in each of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ends: Vec<Vec<Note>>,
+    /// Refused events before this position are in the ledger.
+    #[serde(default)]
+    pub charged: Position,
+    /// What is in the ledger as lost and not announced yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unannounced: Vec<Loss>,
+}
+
+/// Records that a sink never gets, for one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loss {
+    /// Whose; `None` if nobody can know.
+    pub source: Option<SourceId>,
+    /// Why.
+    pub reason: LossReason,
+    /// How many.
+    pub count: u64,
+    /// The first number; 0 if nobody can know.
+    pub from: Seq,
+    /// The last number.
+    pub to: Seq,
 }
 
 impl Cursor {
@@ -102,7 +126,15 @@ impl Cursor {
             last: Seq(standing.next.0.saturating_sub(1)),
             ..Lane::default()
         };
-        Self { next, lanes: standing.iter().map(lane).collect(), newest: None, notes: Vec::new(), ends: Vec::new() }
+        Self {
+            next,
+            lanes: standing.iter().map(lane).collect(),
+            newest: None,
+            notes: Vec::new(),
+            ends: Vec::new(),
+            charged: next,
+            unannounced: Vec::new(),
+        }
     }
 
     pub(super) fn lane(&mut self, source: SourceId) -> &mut Lane {
@@ -128,12 +160,15 @@ impl Cursor {
                 self.newest = Some((source, seq));
             }
             Settled::Filtered => lane.ledger.filtered += 1,
-            Settled::DeadLettered => lane.ledger.dead_lettered += 1,
+            Settled::DeadLettered => {
+                lane.ledger.dead_lettered += 1;
+                lane.gone = seq;
+            }
         }
     }
 
     /// Notes what was published of a source last.
-    pub(super) fn note(&mut self, source: SourceId, note: Note) {
+    pub(super) fn publish(&mut self, source: SourceId, note: Note) {
         let index = source.index();
         if self.notes.len() <= index {
             self.notes.resize(index + 1, Note::default());
@@ -150,15 +185,73 @@ impl Cursor {
     pub(super) fn believe(&mut self, source: SourceId, note: Note) {
         self.lane(source).published = note.seq;
         self.newest = Some((source, note.seq));
-        self.note(source, note);
+        self.publish(source, note);
     }
 
-    /// Counts records it never gets.
+    /// Counts records it never gets, and notes them for announcement.
     pub(super) fn miss(&mut self, missing: &Missing, reason: LossReason) {
+        self.pass(missing);
         let lane = self.lane(missing.source);
         lane.count += missing.count;
-        lane.last = lane.last.max(missing.to);
         lane.ledger.lose(reason, missing.count);
+        self.note(missing, reason);
+    }
+
+    /// Counts an event that the journal refused, and notes it for announcement. It has no record, so it waits for nobody.
+    pub(super) fn refuse(&mut self, missing: &Missing, reason: LossReason) {
+        self.lane(missing.source).ledger.lose(reason, missing.count);
+        self.note(missing, reason);
+    }
+
+    /// Moves past numbers.
+    pub(super) fn pass(&mut self, missing: &Missing) {
+        let lane = self.lane(missing.source);
+        lane.last = lane.last.max(missing.to);
+        if missing.count > 0 {
+            lane.gone = lane.gone.max(missing.to);
+        }
+    }
+
+    /// Notes a loss for announcement.
+    pub(super) fn note(&mut self, missing: &Missing, reason: LossReason) {
+        let Missing { source, count, from, to } = *missing;
+        if count > 0 {
+            self.note_loss(Loss { source: Some(source), reason, count, from, to });
+        }
+    }
+
+    /// The same, if need be without a source.
+    pub(super) fn note_loss(&mut self, loss: Loss) {
+        let is_same = |known: &&mut Loss| (known.source, known.reason) == (loss.source, loss.reason);
+        match self.unannounced.iter_mut().find(is_same) {
+            Some(known) => {
+                known.count += loss.count;
+                known.from = known.from.min(loss.from);
+                known.to = known.to.max(loss.to);
+            }
+            None => self.unannounced.push(loss),
+        }
+    }
+
+    /// Takes in what the log holds beyond [`Cursor::charged`], as it is read through at a start.
+    pub(super) fn recover(&mut self, sink: &str, entry: &Entry) {
+        // Version 1 had no refused events in its log.
+        let charged = if self.charged == Position(0) { self.next } else { self.charged };
+        if entry.position() < charged {
+            return;
+        }
+        match entry {
+            Entry::Absence(Absence { kind: Kind::Refused(reason), ranges, .. }) => {
+                ranges.iter().for_each(|missing| self.refuse(missing, *reason));
+            }
+            Entry::Record(Record { source, body: Body::Notice(told), .. }) => {
+                if let Some((_, reason)) = told.loss().filter(|(of, _)| of == sink) {
+                    self.unannounced
+                        .retain(|it| it.reason != reason || it.source.is_some_and(|of| of != *source));
+                }
+            }
+            _ => {}
+        }
     }
 }
 

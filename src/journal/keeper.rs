@@ -19,8 +19,8 @@ use super::{
     cursor::Cursor,
     disk::{
         identity::{Identity, RESERVE},
-        mend::Suspect,
         open::cursor_path,
+        repair::Suspect,
         sealed,
         segment::{Header, file_name},
     },
@@ -142,21 +142,26 @@ impl Shared {
     /// Everything but syncing.
     pub(super) fn keep(&self) {
         let Some(disk) = &self.disk else { return };
-        let cursors: Vec<(String, Cursor)> = {
+        let (end, cursors): (Position, Vec<(String, Cursor)>) = {
             let mut line = self.line();
             line.retry();
+            line.flush();
             line.expire(Timestamp::now());
             let passed = line.passed();
             if let Some(store) = &mut line.store {
                 store.tidy(passed, Instant::now());
             }
-            line.sinks.iter().map(|sink| (sink.name.clone(), sink.cursor.clone())).collect()
+            (line.end(), line.sinks.iter().map(|sink| (sink.name.clone(), sink.cursor.clone())).collect())
         };
         let mut state = disk.state.lock().unwrap_or_else(PoisonError::into_inner);
         let mut result = self.reserve(disk, &mut state);
         for (index, (name, cursor)) in cursors.into_iter().enumerate() {
             let Some(known) = state.cursors.get_mut(index) else { continue };
+            let charged = known.as_ref().map_or(cursor.charged, |known| known.charged);
+            let cursor = Cursor { charged, ..cursor };
             if known.as_ref() != Some(&cursor) {
+                // Whatever was refused before the end is in its ledger.
+                let cursor = Cursor { charged: end, ..cursor };
                 let written = sealed::write(&*disk.fs, &cursor_path(&disk.dir, &name), "cursor", &cursor);
                 match written {
                     Ok(()) => *known = Some(cursor),
@@ -220,10 +225,15 @@ impl Shared {
         }
     }
 
-    pub(super) fn mend(&self, generation: u64) -> io::Result<bool> {
+    /// Reads a segment through that a reader could not go on in, and repairs it. Whether its file was replaced, or cut, since
+    /// the reader had it.
+    pub(super) fn repair(&self, (generation, revision): (u64, u32)) -> io::Result<bool> {
         let Some(disk) = &self.disk else { return Ok(false) };
-        let (file, limit) = {
+        let (file, next) = {
             let mut line = self.line();
+            // What waits was encoded for the newest segment, which gets nothing more if it is this one.
+            line.flush();
+            let next = line.next_of(generation);
             let Some(store) = &mut line.store else { return Ok(false) };
             if store.segments.back().is_some_and(|active| active.generation == generation) {
                 store.sealed = true;
@@ -231,28 +241,25 @@ impl Shared {
             let Some(segment) = store.segments.iter().find(|segment| segment.generation == generation) else {
                 return Ok(true);
             };
-            (Arc::clone(&segment.file), segment.end)
+            if segment.revision != revision {
+                return Ok(true);
+            }
+            (Arc::clone(&segment.file), next)
         };
         let (header, start) = Header::read(&*file).map_err(io::Error::other)?;
         let path = disk.dir.join("segments").join(file_name(generation));
+        let (fs, dir, next) = (&*disk.fs, &*disk.dir, next.as_ref());
         let mut notes = Vec::new();
-        let mended =
-            Suspect { fs: &*disk.fs, dir: &disk.dir, path: &path, file, header: &header, start, limit }
-                .mend(&mut notes, |_, _| {})?;
-        let is_mended = mended.summary.damaged > 0;
-        let mut line = self.line();
-        if let Some(store) = &mut line.store
-            && let Some(segment) = store.segments.iter_mut().find(|segment| segment.generation == generation)
-        {
-            segment.file = mended.file;
-            segment.length = mended.length;
+        let repaired =
+            Suspect { fs, dir, path: &path, file, header: &header, start, next }.repair(&mut notes)?;
+        let is_changed = !notes.is_empty();
+        if is_changed && let Some(store) = &mut self.line().store {
+            store.replace(generation, repaired);
         }
-        line.holes.extend(mended.summary.holes.into_iter().map(|hole| (hole.from, hole)));
-        drop(line);
         for note in notes {
             tracing::error!(note, "the journal was damaged");
         }
-        Ok(is_mended)
+        Ok(is_changed)
     }
 }
 

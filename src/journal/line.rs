@@ -5,29 +5,34 @@ mod sinks;
 mod standing;
 mod trouble;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use jiff::Timestamp;
 
 pub(super) use self::sinks::Sink;
-pub(crate) use self::standing::{Hole, Missing, Standing};
+pub(crate) use self::standing::Standing;
 use super::{
     config::WhenFull,
     cursor::Cursor,
-    disk::store::Store,
+    disk::{scan::Next, store::Store, stretch::Stretch},
+    entry::{Absence, Entry, Kind, Missing},
     tally::{Announced, Lately, Recent, Tally},
 };
 use crate::{
-    event::{Body, EndReason, GapReason, Notice, Origin, Position, Record, Seq, SourceId, Told},
+    event::{Body, EndReason, GapReason, LossReason, Notice, Origin, Position, Record, Seq, SourceId, Told},
     health::Component,
     socketio::Frame,
 };
 
 #[derive(Debug)]
 pub(super) struct Line {
-    /// The newest records; without a store all there are.
-    tail: VecDeque<Record>,
+    /// The newest entries; without a store all there are.
+    tail: VecDeque<Entry>,
     tail_bytes: usize,
+    /// Events that were refused since the newest entry of the tail. It has its position, and follows at the next write.
+    refusal: Option<Absence>,
+    /// What only memory held, and memory had no room for: what the disk lacks between its end and the tail.
+    dropped: Option<Absence>,
     /// Bound of what only memory holds.
     memory: usize,
     when_full: WhenFull,
@@ -38,7 +43,6 @@ pub(super) struct Line {
     written: Vec<Standing>,
     pub(super) sources: Vec<Source>,
     pub(super) sinks: Vec<Sink>,
-    pub(super) holes: BTreeMap<Position, Hole>,
     pub(super) store: Option<Store>,
     health: Option<Component>,
     pub(super) lately: Lately,
@@ -73,7 +77,7 @@ pub(super) enum Before {
 #[derive(Debug)]
 pub(super) enum Place {
     Memory,
-    Disk(super::reader::Stretch),
+    Disk(Stretch),
     Nowhere,
 }
 
@@ -82,6 +86,8 @@ impl Line {
         Self {
             tail: VecDeque::new(),
             tail_bytes: 0,
+            refusal: None,
+            dropped: None,
             memory,
             when_full,
             end,
@@ -89,7 +95,6 @@ impl Line {
             sources: vec![Source::default(); standing.len()],
             standing,
             sinks: Vec::new(),
-            holes: BTreeMap::new(),
             store: None,
             health: None,
             lately: Lately::default(),
@@ -106,9 +111,7 @@ impl Line {
             if let Some(standing) = line.standing.get_mut(record.source.index()) {
                 standing.note(&record);
             }
-            line.end = line.end.next();
-            line.tail_bytes += record.size();
-            line.tail.push_back(record);
+            line.push(Entry::Record(record));
         }
         line
     }
@@ -213,41 +216,94 @@ impl Line {
 
     fn append(&mut self, source: SourceId, at: Timestamp, session: u32, origin: Origin, body: Body) -> Seq {
         let refused = if matches!(body, Body::Event(_)) { self.refuses(&body) } else { None };
+        if refused.is_none() {
+            self.seal_refusal();
+        }
         let position = self.end;
         let Some(standing) = self.standing.get_mut(source.index()) else { return Seq(0) };
         let seq = standing.next;
         if let Some(reason) = refused {
-            standing.next = seq.next();
-            let missing = Missing { source, count: 1, from: seq, to: seq };
-            for sink in &mut self.sinks {
-                sink.cursor.lane(source).ledger.lose(reason, 1);
-                sink.announce(&missing, reason);
-            }
+            self.refuse(Missing { source, count: 1, from: seq, to: seq }, reason);
             return seq;
         }
         let record = Record { position, source, seq, at, session, origin, gap: standing.gap, body };
         standing.note(&record);
-        self.end = position.next();
-        self.tail_bytes += record.size();
-        if let Some(store) = self.store.as_mut().filter(|store| store.trouble.is_none()) {
-            store.put(&record);
-        }
-        self.tail.push_back(record);
+        self.push(Entry::Record(record));
         self.trim();
         seq
     }
 
+    /// Appends an entry, which is at the end.
+    fn push(&mut self, entry: Entry) {
+        self.end = self.end.max(entry.end());
+        self.tail_bytes += entry.size();
+        if let Some(store) = self.store.as_mut().filter(|store| store.trouble.is_none()) {
+            store.put(&entry);
+        }
+        self.tail.push_back(entry);
+    }
+
+    /// Counts an event that is not accepted. Those in a row share one entry.
+    fn refuse(&mut self, missing: Missing, reason: LossReason) {
+        let kind = Kind::Refused(reason);
+        if let Some(standing) = self.standing.get_mut(missing.source.index()) {
+            standing.pass(&missing, kind);
+        }
+        for sink in &mut self.sinks {
+            sink.cursor.refuse(&missing, reason);
+        }
+        if self.refusal.as_mut().is_some_and(|refusal| refusal.kind == kind && refusal.add(missing)) {
+            return;
+        }
+        self.seal_refusal();
+        let (from, to) = (self.end, self.end.next());
+        self.end = to;
+        self.refusal = Some(Absence { from, to, kind, ranges: vec![missing] });
+    }
+
+    /// Appends the refused events.
+    pub(super) fn seal_refusal(&mut self) {
+        if let Some(refusal) = self.refusal.take() {
+            self.push(Entry::Absence(refusal));
+        }
+    }
+
+    /// Records up to this position were here, and nobody knows whose.
+    pub(super) fn leave_out(&mut self, to: Position) {
+        if to > self.end {
+            let kind = Kind::Lost(LossReason::Damaged);
+            self.push(Entry::Absence(Absence { from: self.end, to, kind, ranges: Vec::new() }));
+        }
+    }
+
+    /// Leaves numbers out.
+    pub(super) fn skip(&mut self, ranges: Vec<Missing>) {
+        if ranges.is_empty() {
+            return;
+        }
+        self.seal_refusal();
+        for missing in &ranges {
+            if let Some(standing) = self.standing.get_mut(missing.source.index()) {
+                standing.pass(missing, Kind::Skipped);
+            }
+        }
+        self.push(Entry::Absence(Absence {
+            from: self.end,
+            to: self.end.next(),
+            kind: Kind::Skipped,
+            ranges,
+        }));
+    }
+
     /// When the record at a position was received, or the first after it. Of one that only the disk holds it is an estimate.
     pub(super) fn received(&self, position: Position) -> Option<Timestamp> {
-        let first = self.tail_first();
-        if position >= first {
-            let index = usize::try_from(position.0 - first.0).unwrap_or(usize::MAX);
-            return self.tail.get(index).map(|record| record.at);
+        let first_in_memory =
+            || self.tail.iter().skip(self.index(position)).find_map(Entry::record).map(|record| record.at);
+        if position >= self.tail_first() {
+            return first_in_memory();
         }
         let segment = self.store.as_ref().and_then(|store| store.segment(position));
-        segment
-            .map(|segment| segment.received(position))
-            .or_else(|| self.tail.front().map(|record| record.at))
+        segment.map(|segment| segment.received(position)).or_else(first_in_memory)
     }
 
     pub(super) fn bytes_in_memory(&self) -> usize {
@@ -259,7 +315,12 @@ impl Line {
     }
 
     fn tail_first(&self) -> Position {
-        self.tail.front().map_or(self.end, |record| record.position)
+        self.tail.front().map_or(self.end, Entry::position)
+    }
+
+    /// The place in the tail of the first entry that ends behind a position.
+    fn index(&self, position: Position) -> usize {
+        self.tail.partition_point(|entry| entry.end() <= position)
     }
 
     /// Where a reader finds what follows; `from` moves up to what is still there.
@@ -278,14 +339,32 @@ impl Line {
         if *from < self.end { Place::Memory } else { Place::Nowhere }
     }
 
-    /// Copies at most `most` records from `from` on, which memory holds.
-    pub(super) fn copy(&self, from: Position, most: usize, into: &mut Vec<Record>) {
-        let skip = usize::try_from(from.0.saturating_sub(self.tail_first().0)).unwrap_or(usize::MAX);
-        into.extend(self.tail.iter().skip(skip).take(most).cloned());
+    /// Copies at most `most` records from `from` on, which memory holds, up to an absence. Yields that, if there is nothing
+    /// before it.
+    pub(super) fn copy(&self, from: Position, most: usize, into: &mut Vec<Record>) -> Option<Absence> {
+        let before = into.len();
+        for entry in self.tail.range(self.index(from)..).take(most) {
+            match entry {
+                Entry::Record(record) => into.push(record.clone()),
+                Entry::Absence(absence) if into.len() == before => return Some(absence.clone()),
+                Entry::Absence(_) => break,
+            }
+        }
+        None
     }
 
-    /// The record of a source's number, if memory holds it.
-    pub(super) fn in_memory(&self, source: SourceId, seq: Seq) -> Option<Record> {
-        self.tail.iter().rev().find(|record| record.source == source && record.seq == seq).cloned()
+    /// What memory holds of a source's number.
+    pub(super) fn in_memory(&self, source: SourceId, seq: Seq) -> Option<Entry> {
+        self.tail.iter().rev().find(|entry| entry.holds(source, seq)).cloned()
+    }
+
+    /// What follows a segment, however new it is.
+    pub(super) fn next_of(&self, generation: u64) -> Option<Next> {
+        let segments = &self.store.as_ref()?.segments;
+        let index = segments.iter().position(|segment| segment.generation == generation)?;
+        Some(match segments.get(index + 1) {
+            Some(next) => Next { first: next.first, standing: next.standing.clone() },
+            None => Next { first: segments.get(index)?.end, standing: self.written.clone() },
+        })
     }
 }

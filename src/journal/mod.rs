@@ -16,8 +16,10 @@
 //!   gap; only the [`Live`] it returns takes events.
 //! * A record is kept until every cursor has passed it (and on disk for `retain` longer), or until a bound demands its
 //!   place. What a sink then misses is counted in its ledger and announced on the line (`lost`).
-//! * For every source and sink, at any time:
-//!   `received = published + filtered + dead-lettered + pending + lost`. Both sides count positions, so it can't fail.
+//! * For every source and sink, at any time: `received = published + filtered + dead-lettered + pending + lost`.
+//! * Every number takes a place in the log: a record, or an [`Absence`] that says why there is none (skipped at a start,
+//!   refused, lost). So positions and each source's numbers are dense, and a loss that was not announced when the process
+//!   ended is found again at the next start.
 //! * Opening is never refused because of data: what is damaged is set aside, and reported.
 //!
 //! **What it does not do.** It looks into no record but for the name its quota goes by, and knows no destinations.
@@ -27,7 +29,7 @@
 //! lock              held by the one process that may write
 //! identity          the journal's name, its sources and sinks, reserved numbers, boot, clean or not   (text, checksummed)
 //! segments/N.log    header, then records: length, CRC32C, position, sequence, …                   (see disk::segment, codec)
-//! cursors/SINK      the sink's next position, and its ledger per source                                (text, checksummed)
+//! cursors/SINK      the sink's next position, its ledger per source, losses not announced yet          (text, checksummed)
 //! quarantine/       what was damaged, as it was found
 //! dead/             events that a broker refused for good
 //! ```
@@ -36,9 +38,11 @@
 //!
 //! **Recovery.** Segments are read in the order of N; where two hold the same position, the higher N is right. The
 //! newest, and all that some sink has not settled, are looked through; the others are believed until they are read.
-//! * A tail that is no whole record is cut off.
-//! * A damaged middle: the file moves to `quarantine/`, and a copy takes its place that holds every record that is whole,
-//!   before and behind the damage, and a hole between them that counts what is gone: `lost`, reason `damaged`.
+//! * An incomplete entry at the end is cut off.
+//! * A damaged middle: the file moves to `quarantine/`, and a copy takes its place that holds every intact entry, before and
+//!   behind the damage, and an absence between them that counts what is gone: `lost`, reason `damaged`. The header of the
+//!   segment that follows, and the numbers around the damage, tell whose records they were. Where they can't, the loss is
+//!   announced to every source and charged to none.
 //! * A damaged header, identity or cursor: the file moves to `quarantine/`. The identity is made anew from the segments;
 //!   a sink without its cursor gets everything that is still there.
 //! * A file of a later version of the format is refused, untouched. Version N reads N-1.
@@ -60,6 +64,7 @@ mod archive;
 pub mod config;
 mod cursor;
 pub(crate) mod disk;
+pub(crate) mod entry;
 pub mod fs;
 mod glance;
 mod ingest;
@@ -74,8 +79,9 @@ mod tally;
 use std::sync::{Arc, MutexGuard};
 
 pub use archive::{Archive, Segment, Verified};
-pub use cursor::{Cursor, Lane, Ledger, Settled};
+pub use cursor::{Cursor, Lane, Ledger, Loss, Settled};
 pub use disk::open::{OpenError, Recovery};
+pub use entry::{Absence, Entry, Kind, Missing};
 pub use glance::{DiskUse, Glance, SinkGlance, SourceGlance};
 pub use ingest::{Ingest, Live, Opened};
 pub use note::Note;
@@ -268,9 +274,10 @@ impl Journal {
         }
     }
 
-    /// Looks through a damaged segment and puts a mended one in its place; whether there was something to mend. Blocks.
-    fn mend(&self, generation: u64) -> std::io::Result<bool> {
-        self.0.shared.mend(generation)
+    /// Repairs a damaged segment, by its generation and how often its file was replaced. Whether there is another file now.
+    /// Blocks.
+    fn repair(&self, file: (u64, u32)) -> std::io::Result<bool> {
+        self.0.shared.repair(file)
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {

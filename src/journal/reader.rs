@@ -1,106 +1,17 @@
 //! The reading end: one sink's view of the line.
 
-use std::{collections::VecDeque, io, sync::Arc, time::Duration};
+use std::{collections::VecDeque, time::Duration};
 
-use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::{
     Cursor, Journal, Note, Settled,
-    disk::codec::{self, Entry, Found},
-    fs::{self, File},
-    line::{Hole, Missing, Place},
+    cursor::Loss,
+    disk::stretch::{Place, Stretch},
+    entry::{Absence, Entry},
+    line,
 };
 use crate::event::{LossReason, Position, Record, Seq, SourceId};
-
-/// Bytes read from the disk at a time.
-const CHUNK: usize = 256 * 1024;
-
-/// A part of the line that a segment holds.
-#[derive(Debug, Clone)]
-pub(super) struct Stretch {
-    pub(super) generation: u64,
-    pub(super) file: Arc<dyn File>,
-    pub(super) start: u64,
-    pub(super) length: u64,
-    pub(super) end: Position,
-}
-
-/// What a chunk of a segment held.
-#[derive(Debug, Default)]
-pub(super) struct Chunk {
-    pub(super) records: VecDeque<Record>,
-    pub(super) holes: Vec<Hole>,
-    /// Where the next chunk begins.
-    offset: u64,
-    /// What it holds begins here.
-    next: Position,
-    pub(super) damaged: bool,
-}
-
-impl Stretch {
-    /// Reads a chunk's worth from an offset; records before `from` are left out. Blocks.
-    pub(super) fn read(&self, mut offset: u64, from: Position) -> io::Result<Chunk> {
-        let mut chunk = Chunk { offset, next: from, ..Chunk::default() };
-        let mut size = CHUNK;
-        while offset < self.length && chunk.records.is_empty() && !chunk.damaged {
-            let left = usize::try_from(self.length - offset).unwrap_or(usize::MAX);
-            let mut buffer = vec![0; size.min(left)];
-            let read = fs::read_fully(&*self.file, &mut buffer, offset)?;
-            buffer.truncate(read);
-            let whole = read < left.min(size) || size >= left;
-            let content = Bytes::from(buffer);
-            let mut at = 0;
-            loop {
-                match codec::decode(&content.slice(at..)) {
-                    Found::Entry(entry, taken) => {
-                        at += taken;
-                        chunk.take(entry, from, self.end);
-                    }
-                    Found::Cut(need) if !whole => {
-                        size = if at == 0 { need.max(CHUNK) } else { CHUNK };
-                        break;
-                    }
-                    Found::Cut(_) if at == content.len() => break,
-                    Found::Cut(_) | Found::Damaged => {
-                        chunk.damaged = true;
-                        break;
-                    }
-                }
-            }
-            offset += at as u64;
-            chunk.offset = offset;
-            if chunk.next >= self.end {
-                break;
-            }
-        }
-        // The segment's last records are not there.
-        chunk.damaged |= offset >= self.length && chunk.records.is_empty() && chunk.next < self.end;
-        Ok(chunk)
-    }
-}
-
-impl Chunk {
-    pub(super) fn offset(&self) -> u64 {
-        self.offset
-    }
-
-    pub(super) fn next(&self) -> Position {
-        self.next
-    }
-
-    fn take(&mut self, entry: Entry, from: Position, end: Position) {
-        if entry.position() >= end {
-            return;
-        }
-        self.next = self.next.max(entry.end());
-        match entry {
-            Entry::Record(record) if record.position >= from => self.records.push_back(record),
-            Entry::Record(_) => {}
-            Entry::Hole(hole) => self.holes.push(hole),
-        }
-    }
-}
 
 /// Reads the line from a sink's cursor on, and moves the cursor.
 #[derive(Debug)]
@@ -110,15 +21,32 @@ pub struct Reader {
     end: watch::Receiver<Position>,
     next: Position,
     /// Read from the disk already.
-    ahead: VecDeque<Record>,
-    /// Where `next` stands on the disk: the segment, and the offset in it.
-    place: Option<(u64, u64)>,
+    ahead: VecDeque<Entry>,
+    /// Where `next` is on the disk: the file, and the place in it.
+    place: Option<(File, Place)>,
+    /// Passed, and not settled, as records before them are not.
+    passed: VecDeque<Absence>,
+    /// By source: the newest number before `next` that was lost, refused or dead-lettered.
+    gone: Vec<Seq>,
 }
+
+/// A file that is read: a segment's generation, and how often its file was replaced.
+type File = (u64, u32);
 
 impl Reader {
     pub(super) fn new(journal: Journal, sink: usize, end: watch::Receiver<Position>) -> Self {
-        let next = journal.line().cursor(sink).map_or(Position(1), |cursor| cursor.next);
-        Self { journal, sink, end, next, ahead: VecDeque::new(), place: None }
+        let mut reader = Self {
+            journal,
+            sink,
+            end,
+            next: Position(1),
+            ahead: VecDeque::new(),
+            place: None,
+            passed: VecDeque::new(),
+            gone: Vec::new(),
+        };
+        reader.rewind();
+        reader
     }
 
     /// The line it reads.
@@ -130,80 +58,120 @@ impl Reader {
     pub fn rewind(&mut self) -> Cursor {
         let cursor = self.journal.line().cursor(self.sink).cloned();
         let cursor = cursor.unwrap_or_else(|| Cursor::new(self.next, &[]));
-        self.seek(cursor.next);
+        self.seek(&cursor);
         cursor
     }
 
-    /// Reads on from here.
-    pub(super) fn seek(&mut self, next: Position) {
-        self.next = next;
+    /// Reads on from a cursor.
+    fn seek(&mut self, cursor: &Cursor) {
+        self.next = cursor.next;
         self.ahead.clear();
         self.place = None;
+        self.passed.clear();
+        self.gone = cursor.lanes.iter().map(|lane| lane.gone).collect();
+        self.gone.resize(self.journal.sources().len(), Seq(0));
+    }
+
+    /// By source: the newest number before the records that are read next which was lost, refused or dead-lettered. What
+    /// follows it tells so in `ctiprev`.
+    pub fn gone(&self) -> &[Seq] {
+        &self.gone
     }
 
     /// Appends at most `most` further records to `into`, from memory, or from the disk. Nothing if there is nothing,
-    /// or if the disk can't be read at the moment. Cancel safe.
+    /// or if the disk can't be read at the moment. Numbers without records are passed, and settled in their turn; no
+    /// batch goes on behind some, so that [`Reader::gone`] holds for all of it. Cancel safe.
     pub async fn read(&mut self, most: usize, into: &mut Vec<Record>) {
         let before = into.len();
         while into.len() == before && !self.at_end() {
             if self.ahead.is_empty() {
-                let mut next = self.next;
+                let (mut next, mut absence) = (self.next, None);
                 let place = {
                     let line = self.journal.line();
                     let place = line.locate(&mut next);
-                    if matches!(place, Place::Memory) {
-                        line.copy(next, most, into);
+                    if matches!(place, line::Place::Memory) {
+                        absence = line.copy(next, most, into);
                     }
                     place
                 };
-                self.next = next;
-                match place {
-                    Place::Memory => self.place = None,
-                    Place::Disk(stretch) => self.fetch(stretch).await,
-                    Place::Nowhere => return,
+                if next > self.next {
+                    self.note_dropped(next);
                 }
+                match place {
+                    line::Place::Memory => self.place = None,
+                    line::Place::Disk(stretch) => self.fetch(stretch).await,
+                    line::Place::Nowhere => return,
+                }
+                absence.into_iter().for_each(|absence| self.pass(absence));
             }
-            let ahead = most.saturating_sub(into.len() - before).min(self.ahead.len());
-            into.extend(self.ahead.drain(..ahead));
+            self.take_ahead(most, before, into);
             if let Some(last) = into.get(before..).and_then(<[Record]>::last) {
                 self.next = last.position.next();
             }
         }
     }
 
+    /// Moves what was read ahead to `into`, up to an absence; absences, if they come first, are passed.
+    fn take_ahead(&mut self, most: usize, before: usize, into: &mut Vec<Record>) {
+        while into.len() - before < most {
+            match self.ahead.pop_front() {
+                None => return,
+                Some(Entry::Record(record)) => into.push(record),
+                Some(Entry::Absence(absence)) if into.len() == before => self.pass(absence),
+                Some(absence) => {
+                    self.ahead.push_front(absence);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// What was to be read next is not kept any longer, and the cursor was charged with it.
+    fn note_dropped(&mut self, next: Position) {
+        self.next = next;
+        let line = self.journal.line();
+        let lanes = line.cursor(self.sink).map_or(&[][..], |cursor| &cursor.lanes);
+        for (gone, lane) in self.gone.iter_mut().zip(lanes) {
+            *gone = lane.gone.max(*gone);
+        }
+    }
+
+    fn pass(&mut self, absence: Absence) {
+        self.next = self.next.max(absence.to);
+        if absence.loss().is_some() {
+            for missing in absence.ranges.iter().filter(|missing| missing.count > 0) {
+                if let Some(gone) = self.gone.get_mut(missing.source.index()) {
+                    *gone = missing.to.max(*gone);
+                }
+            }
+        }
+        self.passed.push_back(absence);
+        self.settle(std::iter::empty());
+    }
+
     async fn fetch(&mut self, stretch: Stretch) {
-        let generation = stretch.generation;
-        let offset = match self.place {
-            Some((known, offset)) if known == generation => offset,
+        let file = (stretch.generation, stretch.revision);
+        let place = match self.place {
+            Some((known, place)) if known == file => place,
             _ => stretch.start,
         };
-        let (next, end) = (self.next, stretch.end);
-        let read = tokio::task::spawn_blocking(move || stretch.read(offset, next)).await;
+        let next = self.next;
+        let read = tokio::task::spawn_blocking(move || stretch.read(place, next)).await;
         let failure = match read {
-            Ok(Ok(chunk)) => {
-                if !chunk.holes.is_empty() {
-                    let mut line = self.journal.line();
-                    line.holes.extend(chunk.holes.into_iter().map(|hole| (hole.from, hole)));
+            Ok(Ok(chunk)) if !chunk.entries.is_empty() || !chunk.damaged => {
+                self.place = Some((file, chunk.next));
+                if chunk.entries.is_empty() {
+                    self.next = self.next.max(chunk.next.position);
                 }
-                self.place = Some((generation, chunk.offset));
-                if !chunk.records.is_empty() {
-                    self.ahead = chunk.records;
-                    return;
-                }
-                if !chunk.damaged {
-                    // A hole, or nothing that is new.
-                    self.next = self.next.max(chunk.next);
-                    return;
-                }
+                self.ahead = chunk.entries;
+                return;
+            }
+            Ok(Ok(_)) => {
                 self.place = None;
                 let journal = self.journal.clone();
-                match tokio::task::spawn_blocking(move || journal.mend(generation)).await {
+                match tokio::task::spawn_blocking(move || journal.repair(file)).await {
                     Ok(Ok(true)) => return,
-                    // There is nothing to mend: its last records are missing.
-                    Ok(Ok(false)) => {
-                        self.next = end;
-                        return;
-                    }
+                    Ok(Ok(false)) => "it is intact, and could not be read".to_owned(),
                     Ok(Err(error)) => error.to_string(),
                     Err(error) => error.to_string(),
                 }
@@ -211,7 +179,11 @@ impl Reader {
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
         };
-        tracing::error!(error = failure, generation, "a segment of the journal can't be read: trying again");
+        tracing::error!(
+            error = failure,
+            generation = file.0,
+            "cannot read a segment of the journal: retrying"
+        );
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 
@@ -222,7 +194,7 @@ impl Reader {
 
     /// Whether everything that was appended has been settled.
     pub fn is_drained(&self) -> bool {
-        self.pending() == 0
+        self.journal.line().is_drained(self.sink)
     }
 
     /// How many records are not settled.
@@ -239,13 +211,27 @@ impl Reader {
 
     /// Settles records, in order: moves the cursor and counts them in the ledger.
     pub fn settle(&mut self, settled: impl Iterator<Item = (Position, SourceId, Seq, Settled)>) {
-        self.journal.line().settle(self.sink, settled);
+        let mut line = self.journal.line();
+        let mut settled = settled.peekable();
+        // Record by record, for as long as absences are between them.
+        while let Some(absence) = self.passed.front() {
+            while let Some(record) = settled.next_if(|(position, ..)| *position < absence.from) {
+                line.settle(self.sink, std::iter::once(record));
+            }
+            let is_due = line.cursor(self.sink).is_none_or(|cursor| cursor.next >= absence.from);
+            if !is_due && settled.peek().is_none() {
+                return;
+            }
+            line.pass(self.sink, absence);
+            self.passed.pop_front();
+        }
+        line.settle(self.sink, settled);
     }
 
     /// Notes what was published last, by source.
     pub fn published(&mut self, published: impl Iterator<Item = (SourceId, Note)>) {
         if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
-            published.for_each(|(source, note)| sink.cursor.note(source, note));
+            published.for_each(|(source, note)| sink.cursor.publish(source, note));
         }
     }
 
@@ -272,7 +258,7 @@ impl Reader {
 
     /// Replaces the cursor: the broker has forgotten what was settled.
     pub fn forget(&mut self, cursor: Cursor) {
-        self.seek(cursor.next);
+        self.seek(&cursor);
         if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
             sink.cursor = cursor;
         }
@@ -287,7 +273,7 @@ impl Reader {
             let ledger = &mut sink.cursor.lane(source).ledger;
             ledger.take_back(count);
             ledger.lose(reason, count);
-            sink.announce(&Missing { source, count, from, to }, reason);
+            sink.cursor.note_loss(Loss { source: Some(source), reason, count, from, to });
         }
         drop(line);
         self.journal.announce_losses();

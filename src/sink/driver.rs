@@ -274,6 +274,12 @@ impl Driver {
     ) -> Result<(), SinkError> {
         records.clear();
         self.reader.read(most, records).await;
+        // A loss before these records shows as a hole in each lane.
+        for lane in &mut self.lanes {
+            for (last, gone) in lane.iter_mut().zip(self.reader.gone()) {
+                *last = (*gone).max(*last);
+            }
+        }
         let verdicts: Vec<_> = records.iter().map(|record| self.plan.decide(record)).collect();
         let mut batch = Vec::with_capacity(verdicts.len());
         let mut ways = Vec::with_capacity(verdicts.len());

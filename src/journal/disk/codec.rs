@@ -1,63 +1,112 @@
-//! A record as bytes. Pure; little-endian throughout.
+//! An entry as bytes. Pure; little-endian throughout.
 //!
 //! ```text
-//! record   length u32 │ crc32c u32 │ body                      length counts the body; the sum covers length and body
+//! entry    length u32 │ crc32c of key.0, length u32 │ crc32c of key.1, length, body u32 │ body     length counts the body
 //! body     position u64 │ seq u64 │ gap u64 │ at i64 (Unix ns) │ session u32 │ source u16 │ kind u8 │ origin u8 │ rest
 //! event    argc u16 │ attachments u16 │ name from, to u32 │ args from, to u32 │ frame length u32 │ length u32 of each
 //!          attachment │ frame │ attachments
 //! notice   length of its name u8 │ name │ JSON
-//! hole     count u64 │ sources u16 │ for each: source u16, lost u64, first u64, last u64
+//! absence  positions u64 │ why u8 │ reason u8 │ ranges u16 │ for each: source u16, count u64, first u64, last u64
 //! ```
 //!
-//! A hole stands where damaged records stood: it takes `count` positions, the first of them its own.
+//! The key is random, drawn for each segment and kept in its header. Whoever sends events does not know it, so no payload
+//! can hold bytes that pass for an entry, wherever a search for the next intact entry begins. The length has a checksum of
+//! its own: where that is right, a damaged body is skipped as one.
+//!
+//! Version 1 had no key, no checksum of the length, and holes instead of absences: `count u64 │ sources u16 │ for each:
+//! source u16, lost u64, first u64, last u64`, all of them damage. It is read, and not written.
+
+use std::io;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use ring::rand::{SecureRandom as _, SystemRandom};
 
 use crate::{
-    event::{Body, Origin, Position, Record, Seq, SourceId, Told},
-    journal::line::{Hole, Missing},
+    event::{Body, LossReason, Origin, Position, Record, Seq, SourceId, Told},
+    journal::entry::{Absence, Entry, Kind, Missing},
     socketio::Frame,
 };
 
-/// Length and sum.
-pub(crate) const PREFIX: usize = 8;
 /// Of a body's fixed fields.
 const FIXED: usize = 8 * 4 + 4 + 2 + 2;
-/// No record is longer: a frame and its attachments are bounded well below.
+/// No body is longer: a frame and its attachments are bounded well below.
 const LONGEST: usize = 1 << 30;
 
 const EVENT: u8 = 1;
 const NOTICE: u8 = 2;
-const HOLE: u8 = 3;
+/// An absence; a hole in version 1.
+const ABSENCE: u8 = 3;
 
-/// What stands in a segment.
-#[derive(Debug, Clone)]
-pub(crate) enum Entry {
-    Record(Record),
-    Hole(Hole),
+/// How the entries of one segment are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Version 1. For reading only.
+    Unkeyed,
+    /// Version 2, with the segment's key.
+    Keyed([u32; 2]),
 }
 
-impl Entry {
-    pub(crate) fn position(&self) -> Position {
+impl Format {
+    /// The current version, with a new key.
+    pub(crate) fn draw() -> io::Result<Self> {
+        let mut key = [0; 8];
+        SystemRandom::new().fill(&mut key).map_err(|_| io::Error::other("no random numbers to be had"))?;
+        Ok(Self::from_key(key))
+    }
+
+    pub(crate) fn from_key(key: [u8; 8]) -> Self {
+        let [a, b, c, d, e, f, g, h] = key;
+        Self::Keyed([u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h])])
+    }
+
+    /// `None` for a version without one.
+    pub(crate) fn key(self) -> Option<[u8; 8]> {
         match self {
-            Self::Record(record) => record.position,
-            Self::Hole(hole) => hole.from,
+            Self::Unkeyed => None,
+            Self::Keyed([first, second]) => {
+                let ([a, b, c, d], [e, f, g, h]) = (first.to_le_bytes(), second.to_le_bytes());
+                Some([a, b, c, d, e, f, g, h])
+            }
         }
     }
 
-    /// The position of what follows.
-    pub(crate) fn end(&self) -> Position {
+    /// Bytes before an entry's body.
+    pub(crate) fn prefix(self) -> usize {
         match self {
-            Self::Record(record) => record.position.next(),
-            Self::Hole(hole) => hole.to,
+            Self::Unkeyed => 8,
+            Self::Keyed(_) => 12,
         }
+    }
+
+    /// The checksum of a length; `None` in a version without one.
+    fn length_sum(self, length: [u8; 4]) -> Option<u32> {
+        match self {
+            Self::Unkeyed => None,
+            Self::Keyed([key, _]) => Some(crc32c::crc32c_append(crc32c::crc32c(&key.to_le_bytes()), &length)),
+        }
+    }
+
+    fn sum(self, length: [u8; 4], body: &[u8]) -> u32 {
+        let start = match self {
+            Self::Unkeyed => crc32c::crc32c(&length),
+            Self::Keyed([_, key]) => crc32c::crc32c_append(crc32c::crc32c(&key.to_le_bytes()), &length),
+        };
+        crc32c::crc32c_append(start, body)
+    }
+}
+
+/// Appends an entry's bytes; how many.
+pub(crate) fn encode(format: Format, entry: &Entry, out: &mut Vec<u8>) -> usize {
+    match entry {
+        Entry::Record(record) => encode_record(format, record, out),
+        Entry::Absence(absence) => encode_absence(format, absence, out),
     }
 }
 
 /// Appends a record's bytes; how many.
-pub(crate) fn encode(record: &Record, out: &mut Vec<u8>) -> usize {
-    let start = begin(out);
+pub(crate) fn encode_record(format: Format, record: &Record, out: &mut Vec<u8>) -> usize {
+    let start = begin(format, out);
     out.extend_from_slice(&record.position.0.to_le_bytes());
     out.extend_from_slice(&record.seq.0.to_le_bytes());
     out.extend_from_slice(&record.gap.0.to_le_bytes());
@@ -81,7 +130,7 @@ pub(crate) fn encode(record: &Record, out: &mut Vec<u8>) -> usize {
             out.extend_from_slice(&told.data);
         }
     }
-    finish(start, out)
+    finish(format, start, out)
 }
 
 fn encode_frame(frame: &Frame, out: &mut Vec<u8>) {
@@ -101,82 +150,110 @@ fn encode_frame(frame: &Frame, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends a hole's bytes.
-pub(crate) fn encode_hole(hole: &Hole, out: &mut Vec<u8>) -> usize {
-    let start = begin(out);
-    out.extend_from_slice(&hole.from.0.to_le_bytes());
+fn encode_absence(format: Format, absence: &Absence, out: &mut Vec<u8>) -> usize {
+    let start = begin(format, out);
+    out.extend_from_slice(&absence.from.0.to_le_bytes());
     out.extend_from_slice(&[0; FIXED - 8 - 2]);
-    out.extend_from_slice(&[HOLE, 0]);
-    out.extend_from_slice(&hole.to.0.saturating_sub(hole.from.0).to_le_bytes());
-    out.extend_from_slice(&u16::try_from(hole.missing.len()).unwrap_or(u16::MAX).to_le_bytes());
-    for Missing { source, count, from, to } in &hole.missing {
+    out.extend_from_slice(&[ABSENCE, 0]);
+    out.extend_from_slice(&absence.to.0.saturating_sub(absence.from.0).to_le_bytes());
+    let (why, reason) = match absence.kind {
+        Kind::Skipped => (0, 0),
+        Kind::Refused(reason) => (1, reason_number(reason)),
+        Kind::Lost(reason) => (2, reason_number(reason)),
+    };
+    out.extend_from_slice(&[why, reason]);
+    out.extend_from_slice(&u16::try_from(absence.ranges.len()).unwrap_or(u16::MAX).to_le_bytes());
+    for Missing { source, count, from, to } in &absence.ranges {
         out.extend_from_slice(&source.0.to_le_bytes());
         for number in [*count, from.0, to.0] {
             out.extend_from_slice(&number.to_le_bytes());
         }
     }
-    finish(start, out)
+    finish(format, start, out)
 }
 
-fn begin(out: &mut Vec<u8>) -> usize {
+/// The number that stands for a reason on the disk. Numbers are never given again.
+const REASONS: [(LossReason, u8); 7] = [
+    (LossReason::JournalFull, 1),
+    (LossReason::Quota, 2),
+    (LossReason::Expired, 3),
+    (LossReason::Disk, 4),
+    (LossReason::Damaged, 5),
+    (LossReason::Forgotten, 6),
+    (LossReason::Superseded, 7),
+];
+
+fn reason_number(reason: LossReason) -> u8 {
+    REASONS.iter().find(|(known, _)| *known == reason).map_or(0, |(_, number)| *number)
+}
+
+fn begin(format: Format, out: &mut Vec<u8>) -> usize {
     let start = out.len();
-    out.extend_from_slice(&[0; PREFIX]);
+    out.resize(start + format.prefix(), 0);
     start
 }
 
-fn finish(start: usize, out: &mut [u8]) -> usize {
-    let Some((prefix, body)) = out.get_mut(start..).and_then(|record| record.split_at_mut_checked(PREFIX))
+fn finish(format: Format, start: usize, out: &mut [u8]) -> usize {
+    let Some((prefix, body)) =
+        out.get_mut(start..).and_then(|entry| entry.split_at_mut_checked(format.prefix()))
     else {
         return 0;
     };
     let length = u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes();
-    let sum = sum(length, body).to_le_bytes();
-    prefix.copy_from_slice(&[length, sum].concat());
-    PREFIX + body.len()
-}
-
-fn sum(length: [u8; 4], body: &[u8]) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c(&length), body)
+    let sums = format.length_sum(length).into_iter().chain([format.sum(length, body)]);
+    let (first, rest) = prefix.split_at_mut(4);
+    first.copy_from_slice(&length);
+    for (place, sum) in rest.chunks_exact_mut(4).zip(sums) {
+        place.copy_from_slice(&sum.to_le_bytes());
+    }
+    format.prefix() + body.len()
 }
 
 fn nanoseconds(at: Timestamp) -> i64 {
     i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX)
 }
 
-/// What stands at the start of some bytes.
+/// What is at the start of some bytes.
 #[derive(Debug)]
 pub(crate) enum Found {
     /// An entry of this many bytes.
     Entry(Entry, usize),
-    /// The start of one that needs this many bytes, if it is one.
+    /// The start of one that needs this many bytes, as far as its length can be believed.
     Cut(usize),
-    /// Nothing that was written here.
-    Damaged,
+    /// No intact entry; one of this many bytes was here, as far as its length can be believed.
+    Damaged(Option<usize>),
 }
 
-/// The whole length of the record that starts here, as far as its prefix can be believed.
-pub(crate) fn length(bytes: &[u8]) -> Option<usize> {
-    let length = u32::from_le_bytes(bytes.get(..4)?.try_into().ok()?) as usize;
-    (FIXED..=LONGEST).contains(&length).then_some(PREFIX + length)
+/// The length of the entry that starts here, prefix included. `None` if its length can't be right.
+pub(crate) fn length(format: Format, bytes: &[u8]) -> Option<usize> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    if let Some(sum) = format.length_sum(*length)
+        && rest.first_chunk().copied().map(u32::from_le_bytes) != Some(sum)
+    {
+        return None;
+    }
+    let length = u32::from_le_bytes(*length) as usize;
+    (FIXED..=LONGEST).contains(&length).then_some(format.prefix() + length)
 }
 
 /// Reads one entry. Slices of `bytes` become the record's, so its memory lives as long as they do.
-pub(crate) fn decode(bytes: &Bytes) -> Found {
-    if bytes.len() < PREFIX {
-        return Found::Cut(PREFIX);
+pub(crate) fn decode(format: Format, bytes: &Bytes) -> Found {
+    let prefix = format.prefix();
+    if bytes.len() < prefix {
+        return Found::Cut(prefix);
     }
-    let Some(whole) = length(bytes) else { return Found::Damaged };
-    if bytes.len() < whole {
-        return Found::Cut(whole);
+    let Some(size) = length(format, bytes) else { return Found::Damaged(None) };
+    if bytes.len() < size {
+        return Found::Cut(size);
     }
-    let body = bytes.slice(PREFIX..whole);
-    let prefix = |at: usize| bytes.get(at..at + 4).and_then(|four| four.try_into().ok()).unwrap_or_default();
-    if u32::from_le_bytes(prefix(4)) != sum(prefix(0), &body) {
-        return Found::Damaged;
+    let body = bytes.slice(prefix..size);
+    let word = |at: usize| bytes.get(at..at + 4).and_then(|four| four.try_into().ok()).unwrap_or_default();
+    if u32::from_le_bytes(word(prefix - 4)) != format.sum(word(0), &body) {
+        return Found::Damaged(Some(size));
     }
-    match entry(&mut Cursor { bytes: body, at: 0 }) {
-        Some(entry) => Found::Entry(entry, whole),
-        None => Found::Damaged,
+    match entry(format, &mut Cursor { bytes: body, at: 0 }) {
+        Some(entry) => Found::Entry(entry, size),
+        None => Found::Damaged(Some(size)),
     }
 }
 
@@ -214,7 +291,7 @@ impl Cursor {
     }
 }
 
-fn entry(from: &mut Cursor) -> Option<Entry> {
+fn entry(format: Format, from: &mut Cursor) -> Option<Entry> {
     let (position, seq, gap) = (Position(from.u64()?), Seq(from.u64()?), Seq(from.u64()?));
     let at = Timestamp::from_nanosecond(i64::from_le_bytes(from.array()?).into()).ok()?;
     let (session, source) = (from.u32()?, SourceId(from.u16()?));
@@ -232,7 +309,7 @@ fn entry(from: &mut Cursor) -> Option<Entry> {
             let what = std::str::from_utf8(&what).ok()?.to_owned().into();
             Body::Notice(Told { what, data: from.rest()? })
         }
-        HOLE => return hole(position, from).map(Entry::Hole),
+        ABSENCE => return absence(format, position, from).map(Entry::Absence),
         _ => return None,
     };
     Some(Entry::Record(Record { position, source, seq, at, session, origin, gap, body }))
@@ -254,14 +331,25 @@ fn frame(at: Timestamp, from: &mut Cursor) -> Option<Frame> {
     (from.at == from.bytes.len()).then_some(Frame { at, bytes, name, args, argc, attachments })
 }
 
-fn hole(from: Position, cursor: &mut Cursor) -> Option<Hole> {
+fn absence(format: Format, from: Position, cursor: &mut Cursor) -> Option<Absence> {
     let to = Position(from.0.checked_add(cursor.u64()?)?);
-    let sources = cursor.u16()?;
-    let missing = (0..sources)
+    let [why, reason] = match format {
+        Format::Unkeyed => [2, reason_number(LossReason::Damaged)],
+        Format::Keyed(_) => cursor.array()?,
+    };
+    let reason = REASONS.iter().find(|(_, number)| *number == reason).map(|(reason, _)| *reason);
+    let kind = match (why, reason) {
+        (0, _) => Kind::Skipped,
+        (1, Some(reason)) => Kind::Refused(reason),
+        (2, Some(reason)) => Kind::Lost(reason),
+        _ => return None,
+    };
+    let count = cursor.u16()?;
+    let ranges = (0..count)
         .map(|_| {
             let source = SourceId(cursor.u16()?);
             Some(Missing { source, count: cursor.u64()?, from: Seq(cursor.u64()?), to: Seq(cursor.u64()?) })
         })
         .collect::<Option<_>>()?;
-    Some(Hole { from, to, missing })
+    Some(Absence { from, to, kind, ranges })
 }

@@ -6,14 +6,22 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     event::Position,
-    journal::{fs::File, line::Standing, reader::Stretch},
+    journal::{fs::File, line::Standing},
+};
+
+use super::{
+    codec::Format,
+    stretch::{Place, Stretch},
 };
 
 /// A segment that a store has.
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) generation: u64,
+    /// How often its file was replaced.
+    pub(crate) revision: u32,
     pub(crate) file: Arc<dyn File>,
+    pub(crate) format: Format,
     /// Where its records begin.
     pub(crate) start: u64,
     /// Bytes that count.
@@ -38,8 +46,10 @@ impl Segment {
     pub(in crate::journal) fn stretch(&self) -> Stretch {
         Stretch {
             generation: self.generation,
+            revision: self.revision,
             file: Arc::clone(&self.file),
-            start: self.start,
+            format: self.format,
+            start: Place { offset: self.start, position: self.first },
             length: self.length,
             end: self.end,
         }

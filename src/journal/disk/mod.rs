@@ -3,8 +3,10 @@
 pub(crate) mod codec;
 pub(crate) mod held;
 pub(crate) mod identity;
-pub(crate) mod mend;
 pub(crate) mod open;
+pub(crate) mod repair;
+pub(crate) mod scan;
 pub(crate) mod sealed;
 pub(crate) mod segment;
 pub(crate) mod store;
+pub(crate) mod stretch;

@@ -25,11 +25,12 @@ use super::{
     store::{Limits, Store},
 };
 use crate::{
-    event::LossReason,
+    event::{LossReason, Seq, SourceId},
     health::Component,
     journal::{
         config::Disk,
         cursor::Cursor,
+        entry::Missing,
         fs::{Fs, Lock, Room},
         line::{Before, Line, Sink, Standing},
     },
@@ -107,13 +108,16 @@ pub(in crate::journal) fn open(
     identity.admit(sources, sinks);
 
     let names: Arc<[String]> = identity.sources.iter().map(|source| source.name.clone()).collect();
-    let cursors = read_cursors(&**fs, dir, sinks, &known_sinks, &mut notes)?;
+    let written = read_cursors(&**fs, dir, sinks, &known_sinks, &mut notes)?;
+    let mut cursors = written.clone();
     let limits = at(dir, limits(config, &**fs))?;
     let store =
         Store::new(Arc::clone(fs), dir.join("segments"), identity.journal, Arc::clone(&names), limits);
-    let mut loaded = Loading::of(store, dir, found, &cursors, &mut notes)?;
+    let store = at(dir, store)?;
+    let mut loaded = Loading::of(store, dir, found, &mut cursors, &mut notes)?;
     loaded.standing.resize(names.len(), Standing::default());
-    let Loading { mut store, holes, mut standing, mut end, torn } = loaded;
+    let Loading { mut store, mut standing, mut end, torn } = loaded;
+    let (before, loaded_end) = (standing.clone(), end);
 
     let clean = identity.clean;
     let floors = Floors { cursors: &cursors, now: Timestamp::now() };
@@ -122,11 +126,19 @@ pub(in crate::journal) fn open(
     prove(&store, clean)?;
     store.remove_empty();
     let path = store.dir.clone();
-    at(&path, store.begin(end, &standing))?;
-    store.synced = end;
+    let mut left_out = Vec::new();
+    let numbers = standing.iter_mut().zip(before).zip(&raised);
+    for (source, ((standing, before), raised)) in (0..).map(SourceId).zip(numbers) {
+        if raised.skipped.is_some() || raised.is_beyond {
+            let (from, to) = (before.next.max(Seq(1)), Seq(standing.next.0.saturating_sub(1)));
+            left_out.push(Missing { source, count: 0, from, to });
+            standing.next = before.next;
+        }
+    }
+    at(&path, store.begin(loaded_end, &standing))?;
+    store.synced = loaded_end;
 
-    let mut line = Line::new(end, standing, config.memory, config.when_full).with_store(store, health);
-    line.holes = holes;
+    let mut line = Line::new(loaded_end, standing, config.memory, config.when_full).with_store(store, health);
     for (source, raised) in line.sources.iter_mut().zip(raised) {
         source.skipped = raised.skipped;
         source.has_lost = raised.is_beyond || torn || set_aside;
@@ -136,7 +148,10 @@ pub(in crate::journal) fn open(
             Left::Known => Before::Crashed,
         };
     }
-    attach(&mut line, &**fs, dir, sinks, cursors)?;
+    line.leave_out(end);
+    line.skip(left_out);
+    attach(&mut line, &**fs, dir, sinks, (written, cursors))?;
+    line.flush();
     Ok(Opened { line, identity, lock, recovery: Recovery { notes } })
 }
 
@@ -174,7 +189,7 @@ fn attach(
     fs: &dyn Fs,
     dir: &Path,
     sinks: &[String],
-    mut cursors: HashMap<String, Option<Cursor>>,
+    (mut written, mut cursors): (HashMap<String, Option<Cursor>>, HashMap<String, Option<Cursor>>),
 ) -> Result<(), OpenError> {
     let segments = line.store.as_ref().map(|store| &store.segments);
     let oldest = segments.and_then(VecDeque::front).map(|oldest| (oldest.first, oldest.standing.clone()));
@@ -188,8 +203,9 @@ fn attach(
         for (lane, standing) in cursor.lanes.iter_mut().zip(&line.standing) {
             lane.count = lane.count.min(standing.count);
         }
-        // Now: what is appended later would hide what is to be mended.
-        if known.flatten().as_ref() != Some(&cursor) {
+        // Now: what is appended later would hide what is to be repaired.
+        if written.remove(name).flatten().as_ref() != Some(&cursor) {
+            cursor.charged = line.end();
             let path = cursor_path(dir, name);
             at(&path, sealed::write(fs, &path, "cursor", &cursor))?;
         }

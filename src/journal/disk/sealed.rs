@@ -13,8 +13,8 @@ use serde::{
 
 use crate::journal::fs::{self, Fs};
 
-/// The version of the journal's files. It reads this one and the one before; there is none before it yet.
-pub(crate) const VERSION: u16 = 1;
+/// The version of the journal's files. This one and the one before are read.
+pub(crate) const VERSION: u16 = 2;
 
 /// What is wrong with a file.
 #[derive(Debug, thiserror::Error)]

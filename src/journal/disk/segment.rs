@@ -2,28 +2,28 @@
 //!
 //! ```text
 //! magic "CTIJRNL\0" │ version u16 │ sources u16 │ length of the header u32 │ journal [10] │ generation u64
-//! │ created i64 (Unix ns) │ first position u64
+//! │ created i64 (Unix ns) │ first position u64 │ key [8]
 //! │ for each source: length of its name u8 │ name │ next seq u64 │ gap u64 │ records before u64 │ seen i64 │ crc32c u32
 //! ```
+//!
+//! Version 1 had no key.
 
 use std::{io, path::Path, sync::Arc};
 
-use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::{
-    codec::{self, Entry, Found},
-    sealed::VERSION,
-};
+use super::{codec::Format, scan::Next, sealed::VERSION};
 use crate::{
-    event::{JournalId, Position, Seq, SourceId},
+    event::{JournalId, Position, Seq},
     journal::{
         fs::{self, File, Fs},
-        line::{Hole, Missing, Standing},
+        line::Standing,
     },
 };
 
 const MAGIC: &[u8; 8] = b"CTIJRNL\0";
+/// The version without a key.
+const UNKEYED: u16 = 1;
 /// No header is longer: 65,536 sources with names of 64 bytes.
 const LONGEST: usize = 8 << 20;
 
@@ -35,6 +35,8 @@ pub(crate) struct Header {
     pub(crate) generation: u64,
     pub(crate) created: Timestamp,
     pub(crate) first: Position,
+    /// How its entries are written.
+    pub(crate) format: Format,
     /// Every source there was, by its id, and where it stood.
     pub(crate) sources: Vec<(String, Standing)>,
 }
@@ -53,13 +55,15 @@ pub(crate) enum BadHeader {
 impl Header {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = MAGIC.to_vec();
-        out.extend_from_slice(&VERSION.to_le_bytes());
+        let version = if self.format == Format::Unkeyed { UNKEYED } else { VERSION };
+        out.extend_from_slice(&version.to_le_bytes());
         out.extend_from_slice(&u16::try_from(self.sources.len()).unwrap_or(u16::MAX).to_le_bytes());
         out.extend_from_slice(&[0; 4]);
         out.extend_from_slice(self.journal.as_str().as_bytes());
         out.extend_from_slice(&self.generation.to_le_bytes());
         out.extend_from_slice(&nanoseconds(Some(self.created)).to_le_bytes());
         out.extend_from_slice(&self.first.0.to_le_bytes());
+        out.extend(self.format.key().into_iter().flatten());
         for (name, standing) in &self.sources {
             let name = name.as_bytes();
             out.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
@@ -98,7 +102,7 @@ impl Header {
         if version > VERSION {
             return Err(BadHeader::Newer(version));
         }
-        fields(bytes, rest).map(|header| (header, length)).ok_or(BadHeader::Damaged)
+        fields(version, bytes, rest).map(|header| (header, length)).ok_or(BadHeader::Damaged)
     }
 
     pub(crate) fn read(file: &dyn File) -> Result<(Self, usize), BadHeader> {
@@ -119,7 +123,7 @@ impl Header {
     }
 }
 
-fn fields(bytes: &[u8], mut rest: &[u8]) -> Option<Header> {
+fn fields(version: u16, bytes: &[u8], mut rest: &[u8]) -> Option<Header> {
     let sources = take(&mut rest).map(u16::from_le_bytes)?;
     let length = take(&mut rest).map(u32::from_le_bytes)? as usize;
     if length > bytes.len() {
@@ -130,6 +134,7 @@ fn fields(bytes: &[u8], mut rest: &[u8]) -> Option<Header> {
     let generation = take(&mut rest).map(u64::from_le_bytes)?;
     let created = timestamp(take(&mut rest)?).ok()??;
     let first = take(&mut rest).map(u64::from_le_bytes).map(Position)?;
+    let format = if version == UNKEYED { Format::Unkeyed } else { Format::from_key(take(&mut rest)?) };
     let mut standings = Vec::new();
     for _ in 0..sources {
         let [length] = take(&mut rest)?;
@@ -140,7 +145,7 @@ fn fields(bytes: &[u8], mut rest: &[u8]) -> Option<Header> {
         let seen = timestamp(take(&mut rest)?).ok()?;
         standings.push((std::str::from_utf8(name).ok()?.to_owned(), Standing { next, gap, count, seen }));
     }
-    Some(Header { journal, generation, created, first, sources: standings })
+    Some(Header { journal, generation, created, first, format, sources: standings })
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
@@ -188,193 +193,9 @@ pub(crate) fn open(fs: &dyn Fs, dir: &Path, name: &str) -> Option<Result<Opened,
     Some(header.map(|(header, start)| Opened { name: name.to_owned(), file, header, start }))
 }
 
-/// A piece of a segment's content.
-#[derive(Debug)]
-pub(crate) enum Piece {
-    /// An entry, and where its bytes lie.
-    Entry(Entry, std::ops::Range<usize>),
-    /// Bytes that are no entry; none, if entries are missing and nothing is in their place.
-    Damaged(std::ops::Range<usize>),
-}
-
-/// Cuts a segment's content into pieces, from an offset on. `expected` is the position of the first entry. After
-/// damage it looks for the next place where an entry with a believable position and a right checksum stands.
-pub(crate) fn pieces(content: &Bytes, mut at: usize, mut expected: Position) -> Vec<Piece> {
-    let mut pieces = Vec::new();
-    while at < content.len() {
-        let found = codec::decode(&content.slice(at..));
-        match found {
-            Found::Entry(entry, size) if entry.position() >= expected => {
-                if entry.position() > expected {
-                    pieces.push(Piece::Damaged(at..at));
-                }
-                expected = entry.end();
-                pieces.push(Piece::Entry(entry, at..at + size));
-                at += size;
-            }
-            _ => {
-                let next = resume(content, at + 1, expected).unwrap_or(content.len());
-                pieces.push(Piece::Damaged(at..next));
-                if let Found::Entry(entry, size) = codec::decode(&content.slice(next..)) {
-                    expected = entry.end();
-                    pieces.push(Piece::Entry(entry, next..next + size));
-                    at = next + size;
-                } else {
-                    at = content.len();
-                }
-            }
-        }
-    }
-    pieces
-}
-
-/// Damage does not hide more than this many records behind it.
-const FURTHEST: u64 = 1 << 32;
-
-fn resume(content: &Bytes, from: usize, expected: Position) -> Option<usize> {
-    (from..content.len().saturating_sub(codec::PREFIX + 8)).find(|&at| {
-        let believable = content
-            .get(at + codec::PREFIX..at + codec::PREFIX + 8)
-            .and_then(|eight| eight.try_into().ok())
-            .map(u64::from_le_bytes)
-            .is_some_and(|position| position >= expected.0 && position - expected.0 < FURTHEST);
-        believable
-            && codec::length(&content[at..]).is_some_and(|length| length <= content.len() - at)
-            && matches!(codec::decode(&content.slice(at..)), Found::Entry(..))
-    })
-}
-
-/// What a segment's content comes to.
-#[derive(Debug)]
-pub(crate) struct Summary {
-    /// Position after the last entry.
-    pub(crate) end: Position,
-    /// Where each source stands after it.
-    pub(crate) standing: Vec<Standing>,
-    /// Receive time of the newest record.
-    pub(crate) newest: Option<Timestamp>,
-    pub(crate) holes: Vec<Hole>,
-    /// Bytes at the end that are no entry.
-    pub(crate) torn: usize,
-    /// The content without its damage, holes in its place; none if there is no damage but a torn tail.
-    pub(crate) mended: Option<Vec<u8>>,
-    /// Damaged bytes in the middle.
-    pub(crate) damaged: usize,
-}
-
-/// Reads a whole segment, header included. `limit`: what a later generation holds as well is not looked at.
-/// `each` sees every record and the bytes it takes.
-pub(crate) fn summarize(
-    content: &Bytes,
-    header: &Header,
-    start: usize,
-    limit: Position,
-    mut each: impl FnMut(&crate::event::Record, usize),
-) -> Summary {
-    let mut pieces = pieces(content, start, header.first);
-    pieces.retain(|piece| !matches!(piece, Piece::Entry(entry, _) if entry.position() >= limit));
-    let torn = match pieces.pop_if(|piece| matches!(piece, Piece::Damaged(_))) {
-        Some(Piece::Damaged(range)) => range.len(),
-        _ => 0,
-    };
-    let mut standing = header.standing();
-    let mut summary = Summary {
-        end: header.first,
-        standing: Vec::new(),
-        newest: None,
-        holes: Vec::new(),
-        torn,
-        mended: None,
-        damaged: 0,
-    };
-    let mut mended: Vec<u8> = content.slice(..start).into();
-    for (index, piece) in pieces.iter().enumerate() {
-        match piece {
-            Piece::Entry(Entry::Record(record), range) => {
-                note(&mut standing, record);
-                summary.newest = summary.newest.max(Some(record.at));
-                each(record, range.len());
-                summary.end = record.position.next();
-                mended.extend_from_slice(content.get(range.clone()).unwrap_or_default());
-            }
-            Piece::Entry(Entry::Hole(hole), range) => {
-                pass(&mut standing, hole);
-                summary.end = hole.to;
-                mended.extend_from_slice(content.get(range.clone()).unwrap_or_default());
-                summary.holes.push(hole.clone());
-            }
-            Piece::Damaged(range) => {
-                let after = pieces.get(index + 1..).unwrap_or_default();
-                let to = after.iter().find_map(position).unwrap_or(summary.end);
-                let hole =
-                    Hole { from: summary.end, to, missing: missing(&standing, summary.end, to, after) };
-                pass(&mut standing, &hole);
-                if hole.to > hole.from {
-                    codec::encode_hole(&hole, &mut mended);
-                    summary.holes.push(hole);
-                }
-                summary.end = to;
-                summary.damaged += range.len().max(1);
-            }
-        }
-    }
-    summary.mended = (summary.damaged > 0).then_some(mended);
-    summary.standing = standing;
-    summary
-}
-
-fn position(piece: &Piece) -> Option<Position> {
-    match piece {
-        Piece::Entry(entry, _) => Some(entry.position()),
-        Piece::Damaged(_) => None,
-    }
-}
-
-fn note(standing: &mut Vec<Standing>, record: &crate::event::Record) {
-    let index = record.source.index();
-    if standing.len() <= index {
-        standing.resize(index + 1, Standing::default());
-    }
-    if let Some(standing) = standing.get_mut(index) {
-        standing.note(record);
-    }
-}
-
-fn pass(standing: &mut [Standing], hole: &Hole) {
-    for missing in &hole.missing {
-        if let Some(standing) = standing.get_mut(missing.source.index()) {
-            standing.count += missing.count;
-            standing.next = standing.next.max(missing.to.next());
-        }
-    }
-}
-
-/// Whose records were in a hole: each source's numbers before and after it tell, as they are dense within a segment.
-fn missing(standing: &[Standing], from: Position, to: Position, after: &[Piece]) -> Vec<Missing> {
-    let mut left = to.0.saturating_sub(from.0);
-    let mut missing = Vec::new();
-    let sources = (0_u16..).map(SourceId).zip(standing);
-    let mut silent = None;
-    for (source, before) in sources {
-        let next = after.iter().find_map(|piece| match piece {
-            Piece::Entry(Entry::Record(record), _) if record.source == source => Some(record.seq),
-            _ => None,
-        });
-        let Some(next) = next else {
-            silent = silent.or(Some((source, before)));
-            continue;
-        };
-        let count = next.0.saturating_sub(before.next.0).min(left);
-        if count > 0 {
-            left -= count;
-            missing.push(Missing { source, count, from: before.next, to: Seq(next.0 - 1) });
-        }
-    }
-    // Of a source that says nothing afterwards; or, when numbers had been left out too, of the first.
-    let rest = silent.or_else(|| standing.first().map(|standing| (SourceId(0), standing)));
-    if let Some((source, before)) = rest.filter(|_| left > 0) {
-        let to = Seq(before.next.0.saturating_add(left - 1));
-        missing.push(Missing { source, count: left, from: before.next, to });
-    }
-    missing
+/// What follows a segment, among all of a journal in the order of their generations: a later one is right about what it
+/// holds.
+pub(crate) fn next(found: &[Opened], index: usize) -> Option<Next> {
+    let later = found.get(index + 1..)?.iter().min_by_key(|later| later.header.first)?;
+    Some(Next { first: later.header.first, standing: later.header.standing() })
 }

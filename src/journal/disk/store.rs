@@ -11,16 +11,18 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    codec,
+    codec::{self, Format},
     held::Segment,
+    repair::Repaired,
     segment::{Header, file_name},
+    stretch::Stretch,
 };
 use crate::{
-    event::{Body, JournalId, Position, Record},
+    event::{Body, JournalId, Position},
     journal::{
+        entry::Entry,
         fs::{self, File, Fs},
         line::Standing,
-        reader::Stretch,
     },
 };
 
@@ -76,7 +78,11 @@ pub(crate) struct Store {
     pub(crate) names: NameIds,
     /// Undelivered bytes by event name.
     pub(crate) held: HashMap<u32, u64>,
-    /// Records that wait for the next write.
+    /// How the entries of the next segment will be written.
+    next_format: Format,
+    /// The next write begins a segment.
+    rolls: bool,
+    /// Entries that wait for the next write.
     buffer: Vec<u8>,
     buffered: Vec<(u32, u64)>,
     buffered_newest: Option<Timestamp>,
@@ -106,8 +112,8 @@ impl Store {
         journal: JournalId,
         sources: Arc<[String]>,
         limits: Limits,
-    ) -> Self {
-        Self {
+    ) -> io::Result<Self> {
+        Ok(Self {
             fs,
             dir,
             journal,
@@ -118,6 +124,8 @@ impl Store {
             next_generation: 1,
             names: NameIds::default(),
             held: HashMap::new(),
+            next_format: Format::draw()?,
+            rolls: false,
             buffer: Vec::new(),
             buffered: Vec::new(),
             buffered_newest: None,
@@ -127,7 +135,7 @@ impl Store {
             unsynced: VecDeque::new(),
             trouble: None,
             unproven: false,
-        }
+        })
     }
 
     /// Bytes on the disk, and those that wait.
@@ -150,13 +158,24 @@ impl Store {
         name != NO_NAME && self.held.get(&name).is_some_and(|bytes| *bytes > self.limits.per_name)
     }
 
-    /// Takes a record for the next [`Store::write`].
-    pub(crate) fn put(&mut self, record: &Record) {
-        let name = self.names.of(&record.body);
-        let size = codec::encode(record, &mut self.buffer) as u64;
+    /// Takes an entry for the next [`Store::write`].
+    pub(crate) fn put(&mut self, entry: &Entry) {
+        if self.buffer.is_empty() {
+            let is_full = |active: &Segment| active.length >= self.limits.segment_bytes;
+            self.rolls = self.sealed || self.segments.back().is_none_or(is_full);
+        }
+        let active = self.segments.back().filter(|_| !self.rolls);
+        let format = active.map_or(self.next_format, |active| active.format);
+        let name = entry.record().map_or(NO_NAME, |record| self.names.of(&record.body));
+        let size = codec::encode(format, entry, &mut self.buffer) as u64;
         *self.held.entry(name).or_default() += size;
         self.buffered.push((name, size));
-        self.buffered_newest = self.buffered_newest.max(Some(record.at));
+        self.buffered_newest = self.buffered_newest.max(entry.record().map(|record| record.at));
+    }
+
+    /// Whether entries wait for the next [`Store::write`].
+    pub(crate) fn is_buffering(&self) -> bool {
+        !self.buffer.is_empty()
     }
 
     /// Writes what was put, up to the position `end`. `standing` is where the sources stood before the first of it.
@@ -164,13 +183,13 @@ impl Store {
         if self.buffer.is_empty() {
             return Ok(());
         }
-        let full = self.segments.back().is_none_or(|active| active.length >= self.limits.segment_bytes);
-        if full || self.sealed {
+        if self.rolls {
             self.begin(self.written, standing)?;
+            self.rolls = false;
         }
         let Some(active) = self.segments.back_mut() else { return Err(io::ErrorKind::NotFound.into()) };
         if let Err(error) = fs::append_all(&*active.file, &self.buffer) {
-            // What was written of it must not stand before what is written next.
+            // What was written of it must not precede what is written next.
             self.sealed = active.file.truncate(active.length).is_err();
             return Err(error);
         }
@@ -199,7 +218,8 @@ impl Store {
         self.buffered_newest = None;
     }
 
-    /// Seals the newest segment and begins another, at `first`.
+    /// Seals the newest segment and creates another, at `first`. What was put before has to be written first, or is what
+    /// the new segment begins with.
     pub(crate) fn begin(&mut self, first: Position, standing: &[Standing]) -> io::Result<()> {
         let generation = self.next_generation;
         let names = self.sources.iter().cloned();
@@ -209,8 +229,10 @@ impl Store {
             generation,
             created: Timestamp::now(),
             first,
+            format: self.next_format,
             sources: names.zip(standings).collect(),
         };
+        let next_format = Format::draw()?;
         let bytes = header.encode();
         let path = self.dir.join(file_name(generation));
         let file = self.fs.create(&path)?;
@@ -220,12 +242,15 @@ impl Store {
             let _ = self.fs.remove(&path);
             return Err(error);
         }
+        self.next_format = next_format;
         if let Some(active) = self.segments.back().filter(|active| active.end > self.synced) {
             self.unsynced.push_back((Arc::clone(&active.file), active.end));
         }
         self.add(Segment {
             generation,
+            revision: 0,
             file,
+            format: header.format,
             start: bytes.len() as u64,
             length: bytes.len() as u64,
             first,
@@ -249,6 +274,17 @@ impl Store {
             *self.held.entry(*name).or_default() += size;
         }
         self.segments.push_back(segment);
+    }
+
+    /// A segment's file has been replaced.
+    pub(crate) fn replace(&mut self, generation: u64, new: Repaired) {
+        let Some(segment) = self.segments.iter_mut().find(|segment| segment.generation == generation) else {
+            return;
+        };
+        self.total = (self.total + new.length).saturating_sub(segment.length);
+        segment.revision += 1;
+        (segment.file, segment.format) = (new.file, new.format);
+        (segment.start, segment.length) = (new.start as u64, new.length);
     }
 
     /// Takes the newest segment away, if nothing stands in it.

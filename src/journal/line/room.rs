@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::Line;
 use crate::{
-    event::{Body, LossReason, Position, Record},
-    journal::config::WhenFull,
+    event::{Body, LossReason, Position},
+    journal::{config::WhenFull, entry::Entry},
 };
 
 /// What is served from memory when the disk holds it too.
@@ -50,8 +50,11 @@ impl Line {
 
     /// Drops what is older than anything may be; whether there was something.
     pub(in crate::journal) fn expire(&mut self, now: Timestamp) {
-        if let Some(store) =
-            self.store.as_mut().filter(|store| store.trouble.is_none() && store.is_stale(now))
+        self.flush();
+        if let Some(store) = self
+            .store
+            .as_mut()
+            .filter(|store| store.trouble.is_none() && !store.is_buffering() && store.is_stale(now))
         {
             // A disk that refuses is noticed by the next write.
             let _ = store.begin(self.end, &self.written);
@@ -71,7 +74,7 @@ impl Line {
             return;
         };
         self.skip_to(first, &standing, reason);
-        while self.tail.front().is_some_and(|record| record.position < first) {
+        while self.tail.front().is_some_and(|entry| entry.position() < first) {
             self.pop();
         }
     }
@@ -88,22 +91,22 @@ impl Line {
             Some(store) => (store.written, LossReason::Disk),
         };
         let limit = if self.store.is_some() { TAIL.min(self.memory) } else { self.memory };
-        while self.tail_bytes > limit && self.tail.front().is_some_and(|oldest| oldest.position < kept) {
+        while self.tail_bytes > limit && self.tail.front().is_some_and(|oldest| oldest.position() < kept) {
             self.pop();
         }
         // Written and not synced yet is good enough when memory runs out.
         let written = self.store.as_ref().map_or(Position(0), |store| store.written);
         while self.tail_bytes > self.memory {
             let Some(oldest) = self.pop() else { return };
-            if oldest.position >= written.max(if self.store.is_none() { passed } else { Position(0) }) {
-                self.lose(&oldest, reason);
+            if oldest.position() >= written.max(if self.store.is_none() { passed } else { Position(0) }) {
+                self.lose(oldest, reason);
             }
         }
     }
 
-    pub(super) fn pop(&mut self) -> Option<Record> {
-        let record = self.tail.pop_front()?;
-        self.tail_bytes -= record.size();
-        Some(record)
+    pub(super) fn pop(&mut self) -> Option<Entry> {
+        let entry = self.tail.pop_front()?;
+        self.tail_bytes -= entry.size();
+        Some(entry)
     }
 }

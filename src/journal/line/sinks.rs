@@ -1,11 +1,12 @@
 //! The line's sinks: how far each has come, and what each has lost.
 
-use std::collections::BTreeMap;
-
-use super::{Line, Missing, Standing};
+use super::{Line, Standing};
 use crate::{
-    event::{LossReason, Notice, Position, Record, Seq, SourceId},
-    journal::cursor::{Cursor, Ledger, Settled},
+    event::{LossReason, Notice, Position, Seq, SourceId},
+    journal::{
+        cursor::{Cursor, Ledger, Loss, Settled},
+        entry::{Absence, Entry, Kind, Missing},
+    },
 };
 
 /// Notices of loss may use this much more than the bound, so that they don't push out what they announce.
@@ -15,35 +16,11 @@ const ROOM_FOR_NOTICES: usize = 64 * 1024;
 pub(in crate::journal) struct Sink {
     pub(in crate::journal) name: String,
     pub(in crate::journal) cursor: Cursor,
-    /// Dropped, and not announced yet.
-    unannounced: BTreeMap<(SourceId, LossReason), Loss>,
-}
-
-#[derive(Debug)]
-struct Loss {
-    count: u64,
-    from: Seq,
-    to: Seq,
 }
 
 impl Sink {
     pub(in crate::journal) fn new(name: &str, cursor: Cursor) -> Self {
-        Self { name: name.to_owned(), cursor, unannounced: BTreeMap::new() }
-    }
-
-    pub(in crate::journal) fn miss(&mut self, missing: &Missing, reason: LossReason) {
-        if missing.count > 0 {
-            self.cursor.miss(missing, reason);
-            self.announce(missing, reason);
-        }
-    }
-
-    pub(in crate::journal) fn announce(&mut self, missing: &Missing, reason: LossReason) {
-        let Missing { source, count, from, to } = *missing;
-        let loss = self.unannounced.entry((source, reason)).or_insert(Loss { count: 0, from, to });
-        loss.count += count;
-        loss.from = loss.from.min(from);
-        loss.to = loss.to.max(to);
+        Self { name: name.to_owned(), cursor }
     }
 }
 
@@ -61,22 +38,42 @@ impl Line {
     ) {
         let Some(state) = self.sinks.get_mut(sink) else { return };
         for (position, source, seq, how) in settled {
-            if position > state.cursor.next {
-                // Positions without records: damage on the disk, or skipped at a start.
-                for (_, hole) in self.holes.range(state.cursor.next..position) {
-                    for missing in &hole.missing {
-                        state.miss(missing, LossReason::Damaged);
-                    }
-                }
-                state.cursor.next = position;
-            }
+            // The reader has passed what is between them.
+            state.cursor.next = state.cursor.next.max(position.min(self.end));
             if position == state.cursor.next {
                 state.cursor.settle(source, seq, how);
             }
         }
+        self.let_go();
+    }
+
+    /// Moves a sink's cursor past numbers without records, and charges it with those that were lost.
+    pub(in crate::journal) fn pass(&mut self, sink: usize, absence: &Absence) {
+        let Some(state) = self.sinks.get_mut(sink) else { return };
+        if absence.to <= state.cursor.next {
+            return;
+        }
+        let Absence { from, to, kind, ranges } = absence;
+        match kind {
+            Kind::Lost(reason) if ranges.is_empty() => {
+                let count = to.0 - from.0;
+                let loss = Loss { source: None, reason: *reason, count, from: Seq(0), to: Seq(0) };
+                state.cursor.note_loss(loss);
+            }
+            Kind::Lost(reason) => ranges.iter().for_each(|missing| state.cursor.miss(missing, *reason)),
+            Kind::Skipped | Kind::Refused(_) => {
+                ranges.iter().for_each(|missing| state.cursor.pass(missing));
+            }
+        }
+        state.cursor.next = *to;
+        self.let_go();
+    }
+
+    /// In memory alone, what every sink has settled is not kept.
+    fn let_go(&mut self) {
         if self.store.is_none() {
             let passed = self.passed();
-            while self.tail.front().is_some_and(|record| record.position < passed) {
+            while self.tail.front().is_some_and(|entry| entry.position() < passed) {
                 self.pop();
             }
         }
@@ -95,17 +92,37 @@ impl Line {
                 let count = standing.count.saturating_sub(lane.count);
                 let to = Seq(standing.next.0.saturating_sub(1));
                 let missing = Missing { source, count, from: lane.last.next().min(to), to };
-                sink.miss(&missing, reason);
+                if count > 0 {
+                    sink.cursor.miss(&missing, reason);
+                }
             }
             sink.cursor.next = first;
         }
     }
 
-    pub(super) fn lose(&mut self, record: &Record, reason: LossReason) {
-        let missing = Missing { source: record.source, count: 1, from: record.seq, to: record.seq };
-        for sink in self.sinks.iter_mut().filter(|sink| sink.cursor.next <= record.position) {
-            sink.miss(&missing, reason);
-            sink.cursor.next = record.position.next();
+    /// There is no room for an entry that only memory held.
+    pub(super) fn lose(&mut self, entry: Entry, reason: LossReason) {
+        let (from, to) = (entry.position(), entry.end());
+        let ranges = match entry {
+            Entry::Record(record) => {
+                vec![Missing { source: record.source, count: 1, from: record.seq, to: record.seq }]
+            }
+            // What was refused is charged already.
+            Entry::Absence(absence) => {
+                absence.ranges.into_iter().map(|missing| Missing { count: 0, ..missing }).collect()
+            }
+        };
+        let lost = Absence { from, to, kind: Kind::Lost(reason), ranges };
+        for sink in 0..self.sinks.len() {
+            self.pass(sink, &lost);
+        }
+        if self.store.is_some() {
+            let dropped = self.dropped.get_or_insert_with(|| Absence { ranges: Vec::new(), ..lost.clone() });
+            dropped.to = to;
+            // Numbers are dense, so each follows the one before.
+            for missing in lost.ranges {
+                dropped.add(missing);
+            }
         }
     }
 
@@ -120,6 +137,11 @@ impl Line {
         (ledger, pending)
     }
 
+    /// Whether a sink has settled everything.
+    pub(in crate::journal) fn is_drained(&self, sink: usize) -> bool {
+        self.sinks.get(sink).is_none_or(|sink| sink.cursor.next >= self.end)
+    }
+
     /// A sink's records that are not settled.
     pub(in crate::journal) fn pending(&self, sink: usize) -> u64 {
         let Some(sink) = self.sinks.get(sink) else { return 0 };
@@ -131,14 +153,26 @@ impl Line {
     pub(in crate::journal) fn announce_losses(&mut self) -> bool {
         let mut lost = Vec::new();
         for sink in &mut self.sinks {
-            for ((source, reason), loss) in std::mem::take(&mut sink.unannounced) {
-                lost.push((source, reason, sink.name.clone(), loss));
+            for loss in std::mem::take(&mut sink.cursor.unannounced) {
+                lost.push((sink.name.clone(), loss));
             }
         }
         self.memory += ROOM_FOR_NOTICES;
-        for (source, reason, sink, Loss { count, from, to }) in &lost {
-            let (count, reason, from, to) = (*count, *reason, *from, *to);
-            self.notice(*source, 0, &Notice::Lost { sink: sink.clone(), count, reason, from, to });
+        for (sink, Loss { source, reason, count, from, to }) in &lost {
+            let (count, reason) = (*count, *reason);
+            match source {
+                Some(source) => {
+                    let (from, to) = (Some(*from), Some(*to));
+                    self.notice(*source, 0, &Notice::Lost { sink: sink.clone(), count, reason, from, to });
+                }
+                // Each source may miss something.
+                None => {
+                    let lost = Notice::Lost { sink: sink.clone(), count, reason, from: None, to: None };
+                    for source in (0..).map(SourceId).take(self.standing.len()) {
+                        self.notice(source, 0, &lost);
+                    }
+                }
+            }
         }
         self.memory -= ROOM_FOR_NOTICES;
         !lost.is_empty()

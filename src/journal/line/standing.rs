@@ -1,17 +1,20 @@
-//! Where the sources stand, and what is gone.
+//! The numbers and records of a source so far.
 
 use jiff::Timestamp;
 
-use crate::event::{Origin, Position, Record, Seq, SourceId};
+use crate::{
+    event::{Origin, Record, Seq},
+    journal::entry::{Kind, Missing},
+};
 
-/// Where a source stands.
+/// A source's numbers and records so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Standing {
     /// The number its next record gets.
     pub(crate) next: Seq,
     /// Its newest notice of loss.
     pub(crate) gap: Seq,
-    /// Its records so far, since the journal was created.
+    /// Its records so far, since the journal was created; refused events and skipped numbers are none.
     pub(crate) count: u64,
     /// When its last session was surely still whole.
     pub(crate) seen: Option<Timestamp>,
@@ -27,22 +30,12 @@ impl Standing {
             self.seen = self.seen.max(Some(record.at));
         }
     }
-}
 
-/// Positions whose records are gone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Hole {
-    pub(crate) from: Position,
-    /// The first that is there again.
-    pub(crate) to: Position,
-    pub(crate) missing: Vec<Missing>,
-}
-
-/// One source's records in a hole.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Missing {
-    pub(crate) source: SourceId,
-    pub(crate) count: u64,
-    pub(crate) from: Seq,
-    pub(crate) to: Seq,
+    /// Moves past numbers without records.
+    pub(crate) fn pass(&mut self, missing: &Missing, kind: Kind) {
+        self.next = self.next.max(missing.to.next());
+        if let Kind::Lost(_) = kind {
+            self.count += missing.count;
+        }
+    }
 }

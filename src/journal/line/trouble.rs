@@ -2,15 +2,20 @@
 
 use std::{io, path::Path};
 
-use super::Line;
+use super::{Line, Standing};
 use crate::{
     event::Seq,
-    journal::{fs::Room, look::shortage},
+    journal::{
+        entry::{Entry, Kind},
+        fs::Room,
+        look::shortage,
+    },
 };
 
 impl Line {
     /// Writes what was appended. A disk that refuses does not stop the line.
     pub(in crate::journal) fn flush(&mut self) {
+        self.seal_refusal();
         let Some(store) = self.store.as_mut().filter(|store| store.trouble.is_none()) else { return };
         match store.write(self.end, &self.written) {
             Ok(()) => self.written.clone_from(&self.standing),
@@ -48,29 +53,27 @@ impl Line {
 
     /// Back to the disk, if it lets us: a new segment with everything that only memory holds.
     pub(in crate::journal) fn retry(&mut self) {
+        self.seal_refusal();
         let first = self.tail_first();
         let Some(store) = self.store.as_mut().filter(|store| store.trouble.is_some()) else { return };
         let first = first.max(store.written);
-        let mut standing = self.standing.clone();
-        for record in self.tail.iter().rev().take_while(|record| record.position >= first) {
-            if let Some(standing) = standing.get_mut(record.source.index()) {
-                standing.next = record.seq;
-                standing.count -= 1;
-                let before = self.written.get(record.source.index()).map_or(Seq(0), |written| written.gap);
-                standing.gap = if record.gap == record.seq { before } else { record.gap };
-            }
+        // Back from the end to where the disk ends.
+        let (mut standing, skip) = (self.standing.clone(), self.index(first));
+        let lost = self.dropped.clone().filter(|dropped| dropped.to == first).map(Entry::Absence);
+        let again: Vec<&Entry> = lost.iter().chain(self.tail.range(skip..)).collect();
+        for entry in again.iter().rev() {
+            take_back(&mut standing, entry, &self.written);
         }
-        let skip = usize::try_from(first.0.saturating_sub(self.tail_first().0)).unwrap_or(usize::MAX);
+        let first = again.first().map_or(first, |entry| entry.position());
         let Some(store) = &mut self.store else { return };
         let written = store.begin(first, &standing).and_then(|()| {
-            for record in self.tail.iter().skip(skip) {
-                store.put(record);
-            }
+            again.iter().for_each(|entry| store.put(entry));
             store.write(self.end, &standing)
         });
         match written {
             Ok(()) => {
                 store.trouble = None;
+                self.dropped = None;
                 self.written.clone_from(&self.standing);
             }
             Err(error) => {
@@ -110,6 +113,28 @@ impl Line {
     pub(in crate::journal) fn note_room(&self, dir: &Path, room: Room) {
         if let (Some(health), Some(store)) = (&self.health, &self.store) {
             health.warning("room", shortage(dir, room, store.total(), store.limits.max_bytes));
+        }
+    }
+}
+
+/// Where the sources were before an entry. `written` is where they were on the disk.
+fn take_back(standing: &mut [Standing], entry: &Entry, written: &[Standing]) {
+    match entry {
+        Entry::Record(record) => {
+            let Some(standing) = standing.get_mut(record.source.index()) else { return };
+            standing.next = record.seq;
+            standing.count -= 1;
+            let before = written.get(record.source.index()).map_or(Seq(0), |written| written.gap);
+            standing.gap = if record.gap == record.seq { before } else { record.gap };
+        }
+        Entry::Absence(absence) => {
+            for missing in &absence.ranges {
+                let Some(standing) = standing.get_mut(missing.source.index()) else { continue };
+                standing.next = missing.from;
+                if let Kind::Lost(_) = absence.kind {
+                    standing.count = standing.count.saturating_sub(missing.count);
+                }
+            }
         }
     }
 }

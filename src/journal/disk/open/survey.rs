@@ -9,7 +9,7 @@ use crate::{
         cursor::Cursor,
         disk::{
             identity::{Identity, Source},
-            mend::quarantine,
+            repair::quarantine,
             sealed::{self, Unreadable},
             segment::{self, BadHeader, Opened as Found},
         },
