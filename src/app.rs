@@ -3,11 +3,11 @@
 mod account;
 mod tasks;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
 use tokio::{
     task::JoinError,
-    time::{Instant, MissedTickBehavior, interval, timeout_at},
+    time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
 
 pub(crate) use self::account::{account, client};
@@ -23,7 +23,7 @@ use crate::{
     reload::Reload,
     request::{Call, Request, Requests},
     session,
-    shutdown::Signals,
+    shutdown::{Signals, Watchdog},
     sink::{self, Outcome},
     systemd, telemetry,
 };
@@ -50,10 +50,11 @@ const REREAD: Duration = Duration::from_secs(10);
 
 /// Runs until a signal, the limit, or a task that ends unasked.
 pub async fn run(config: &Config, options: Options) -> Exit {
-    let (mut signals, mut requests) = match Signals::listen().and_then(|stop| Ok((stop, Requests::listen()?)))
-    {
-        Ok(signals) => signals,
-        Err(error) => {
+    let listening =
+        || Ok((Signals::listen()?, Requests::listen()?, Watchdog::start(LOGOUT + config.drain_timeout)?));
+    let (mut signals, mut requests, watchdog) = match listening() {
+        Ok(listening) => listening,
+        Err::<_, io::Error>(error) => {
             tracing::error!(%error, "can't listen for signals");
             return Exit::Internal;
         }
@@ -81,6 +82,7 @@ pub async fn run(config: &Config, options: Options) -> Exit {
     let attending = tokio::spawn(systemd::attend(view.clone()));
     let mut running = Running::start(config, &context, view, options).await;
     let reason = running.until_stop(&mut signals, &mut requests).await;
+    watchdog.stopping();
     tracing::info!(reason, "stopping");
     systemd::stopping(reason);
     let exit = running.stop(config.drain_timeout, reason, &mut signals).await;
@@ -116,6 +118,8 @@ struct Running {
     reconnect: Call,
     sessions: Tasks<()>,
     sinks: Tasks<Outcome>,
+    /// Sinks that have ended with undelivered events, and how many.
+    undelivered: Vec<(String, u64)>,
     exit: Exit,
 }
 
@@ -136,6 +140,7 @@ impl Running {
             reconnect: Call::default(),
             sessions: Tasks::new(),
             sinks,
+            undelivered: Vec::new(),
             exit: Exit::Clean,
         };
         // A broker may know numbers that the journal has lost: sessions wait until each was asked, or did not answer.
@@ -248,16 +253,7 @@ impl Running {
             Ok(Outcome::LimitReached) => "the limit is reached",
             Ok(Outcome::Drained) => "drained",
             Ok(Outcome::Undelivered(count)) => {
-                tracing::warn!(
-                    sink = name,
-                    count,
-                    "{}",
-                    if self.context.journal.is_durable() {
-                        "stopped with undelivered events: they are in the journal, and delivered after the next start"
-                    } else {
-                        "stopped with undelivered events: they are gone, as this journal is in memory: set [journal] dir, or a longer `drain_timeout`"
-                    }
-                );
+                self.undelivered.push((name.to_owned(), count));
                 self.exit = self.exit.worse(Exit::Undelivered);
                 "undelivered"
             }
@@ -283,12 +279,13 @@ impl Running {
         let logged_out = Instant::now() + LOGOUT;
         tokio::select! {
             () = async { while self.sessions.next().await.is_some() {} } => {}
-            () = tokio::time::sleep_until(logged_out) => tracing::warn!("sessions did not end in time"),
+            () = sleep_until(logged_out) => tracing::warn!("sessions did not end in time"),
             _ = signals.next() => stop.at_once(),
         }
-        if !stop.is_draining() {
-            for account in std::mem::take(&mut self.accounts).into_values() {
-                account.logout(logged_out.saturating_duration_since(Instant::now())).await;
+        for account in std::mem::take(&mut self.accounts).into_values().filter(|_| !stop.is_draining()) {
+            tokio::select! {
+                () = account.logout(logged_out.saturating_duration_since(Instant::now())) => {}
+                _ = signals.next() => stop.at_once(),
             }
         }
         for id in &self.started {
@@ -296,24 +293,58 @@ impl Running {
         }
         stop.drain();
         let deadline = Instant::now() + drain;
+        let mut is_late = false;
         loop {
-            let next = tokio::select! {
-                next = timeout_at(deadline, self.sinks.next()) => next,
-                _ = signals.next() => { stop.at_once(); continue }
-            };
-            match next {
-                Ok(None) => return self.exit,
-                Ok(Some((name, ended))) => {
-                    self.sink_ended(&name, ended);
-                }
-                Err(_) => {
+            tokio::select! {
+                next = self.sinks.next() => match next {
+                    Some((name, ended)) => drop(self.sink_ended(&name, ended)),
+                    None => break,
+                },
+                _ = signals.next() => stop.at_once(),
+                () = sleep_until(deadline), if !is_late => {
                     tracing::warn!(?drain, "the drain deadline has passed");
+                    is_late = true;
                     stop.at_once();
-                    while let Some((name, ended)) = self.sinks.next().await {
-                        self.sink_ended(&name, ended);
-                    }
-                    return self.exit;
                 }
+            }
+        }
+        self.report_undelivered();
+        self.exit
+    }
+
+    /// Reports what the sinks did not deliver: what is safe on disk, and what is lost with the process.
+    fn report_undelivered(&self) {
+        let journal = &self.context.journal;
+        if !self.undelivered.is_empty() && !journal.is_durable() {
+            // The disk may accept writes again by now.
+            journal.sync();
+        }
+        for (name, count) in &self.undelivered {
+            let (sink, is_durable) = (name.as_str(), journal.is_durable());
+            let index = self.context.sinks.iter().position(|known| known == name);
+            let at_risk = index.and_then(|index| journal.at_risk(index));
+            let lost = at_risk.as_ref().map_or(0, |(_, lost)| *lost).min(*count);
+            if let Some((cause, _)) = at_risk {
+                tracing::error!(
+                    sink,
+                    count = lost,
+                    cause,
+                    "undelivered events were lost because the journal's disk refused them: free space or replace the disk"
+                );
+            } else if !is_durable {
+                tracing::warn!(
+                    sink,
+                    count,
+                    "stopped with undelivered events: they are gone, as this journal is in memory: set [journal] dir, or a longer `drain_timeout`"
+                );
+                continue;
+            }
+            if *count > lost {
+                tracing::warn!(
+                    sink,
+                    count = count - lost,
+                    "stopped with undelivered events: they are in the journal, and delivered after the next start"
+                );
             }
         }
     }

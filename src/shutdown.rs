@@ -2,9 +2,17 @@
 //!
 //! Soft: sessions end and log out, then drivers deliver what is on the line. Hard, by the drain
 //! deadline or a second signal: everything ends at once, and what was not delivered is counted.
+//! Where even that hangs, in a disk or a client that blocks the runtime, the [`Watchdog`] ends the process.
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use std::{io, sync::mpsc, thread, time::Duration};
+
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::sleep,
+};
 use tokio_util::sync::CancellationToken;
+
+use crate::exit::Exit;
 
 /// What tasks wait on. Clones are the same.
 #[derive(Debug, Clone, Default)]
@@ -58,6 +66,67 @@ impl Stop {
     }
 }
 
+/// Ends the process when a stop takes longer than it may, or does not end after a second signal. It has a thread and a
+/// runtime of its own, as the bridge's may be blocked, and lasts as long as the process.
+#[derive(Debug)]
+pub struct Watchdog {
+    stopping: CancellationToken,
+}
+
+/// How long an ordered end may take after its deadline, or after a second signal.
+const GRACE: Duration = Duration::from_secs(5);
+
+impl Watchdog {
+    /// Watches from now on. A stop begins with a signal, or with [`Watchdog::stopping`], and may take `limit`.
+    pub fn start(limit: Duration) -> io::Result<Self> {
+        let stopping = CancellationToken::new();
+        let began = stopping.clone();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        thread::Builder::new().name("stop".to_owned()).spawn(move || {
+            match runtime.block_on(overdue(limit, &began)) {
+                Ok(reason) => end(reason),
+                Err(error) => tracing::warn!(%error, "no watchdog for the stop: can't listen for signals"),
+            }
+        })?;
+        Ok(Self { stopping })
+    }
+
+    /// The stop has begun, for whatever reason.
+    pub fn stopping(&self) {
+        self.stopping.cancel();
+    }
+}
+
+/// Returns when a stop hangs, and how it was to end.
+async fn overdue(limit: Duration, stopping: &CancellationToken) -> io::Result<&'static str> {
+    let mut signals = Signals::listen()?;
+    tokio::select! {
+        _ = signals.next() => {}
+        () = stopping.cancelled() => {}
+    }
+    let reason = tokio::select! {
+        _ = signals.next() => "a second signal",
+        () = sleep(limit) => "the drain deadline",
+    };
+    sleep(GRACE).await;
+    Ok(reason)
+}
+
+/// Ends the process. Undelivered events are whatever the journal holds.
+fn end(reason: &'static str) {
+    let (said, is_said) = mpsc::channel();
+    // The log may be what hangs.
+    thread::spawn(move || {
+        tracing::error!(
+            reason,
+            "the stop hangs, so the process ends now: the journal's disk may not respond; the next start runs crash recovery"
+        );
+        let _ = said.send(());
+    });
+    let _ = is_said.recv_timeout(Duration::from_secs(1));
+    std::process::exit(i32::from(Exit::Undelivered as u8))
+}
+
 /// SIGTERM and SIGINT.
 #[derive(Debug)]
 pub struct Signals {
@@ -67,7 +136,7 @@ pub struct Signals {
 
 impl Signals {
     /// Listens from now on. Needs the runtime.
-    pub fn listen() -> std::io::Result<Self> {
+    pub fn listen() -> io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 

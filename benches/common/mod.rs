@@ -24,6 +24,11 @@ pub(crate) enum Way<'a> {
     Kafka(&'a str, &'a Path),
 }
 
+/// The binary that is measured: the one built beside this program, unless `CTI_BRIDGE` names another.
+pub(crate) fn program() -> Command {
+    Command::new(std::env::var_os("CTI_BRIDGE").unwrap_or_else(|| env!("CARGO_BIN_EXE_cti-bridge").into()))
+}
+
 /// The bridge.
 pub(crate) fn bridge(pbx: &Simulator, way: Way<'_>) -> Command {
     let (sink, journal) = match way {
@@ -36,7 +41,7 @@ pub(crate) fn bridge(pbx: &Simulator, way: Way<'_>) -> Command {
             (vec!["type=kafka".to_owned(), format!("brokers=[\"{broker}\"]")], Some(journal))
         }
     };
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cti-bridge"));
+    let mut command = program();
     command.args(["run", "--config", "/dev/null"]);
     for set in [
         format!("sources.pbx1.url={}", pbx.url()),

@@ -1,5 +1,7 @@
 //! The broker that fails, and what it holds.
 
+#![allow(dead_code, reason = "each benchmark takes its part")]
+
 use std::{path::Path, process::Command, time::Duration};
 
 use async_nats::jetstream;
@@ -68,6 +70,19 @@ impl Bus {
                 let address = cutter.map_or_else(|| kafka.address(), Cutter::address);
                 common::bridge(pbx, Way::Kafka(&address, journal))
             }
+        }
+    }
+
+    /// The sink's table, as a configuration file has it.
+    pub(crate) fn table(&self) -> String {
+        match self {
+            Self::Nats(nats) => {
+                let url = nats.url();
+                format!(
+                    "type = \"nats\"\nmode = \"jetstream\"\nservers = [\"{url}\"]\nstream_max_bytes = \"8GiB\""
+                )
+            }
+            Self::Kafka(kafka) => format!("type = \"kafka\"\nbrokers = [\"{}\"]", kafka.address()),
         }
     }
 

@@ -72,8 +72,8 @@ async fn main() -> ExitCode {
     let mut kept = true;
     for row in Row::ALL.into_iter().filter(|row| only.is_none_or(|only| row.number() == only)) {
         let report = row.run(kafka, load).await;
-        println!("{}", report.line(row));
-        for broken in report.broken(row) {
+        println!("{}", report.line(&format!("{}. {}", row.number(), row.name())));
+        for broken in report.broken(row.promise()) {
             println!("<!-- row {}: {broken} -->", row.number());
             kept = false;
         }

@@ -16,7 +16,7 @@ use super::{
     bus::Bus,
     common,
     cutter::Fault,
-    report::{Away, Report},
+    report::{Away, Promise, Report},
     sender::Sender,
 };
 
@@ -38,17 +38,6 @@ pub(crate) enum Row {
     Bridge,
     Pbx,
     NodeBroker,
-}
-
-/// What a row must show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Promise {
-    /// Everything is stored.
-    All,
-    /// What is missing is announced.
-    Announced,
-    /// Nothing is promised.
-    Nothing,
 }
 
 impl Row {
@@ -132,7 +121,7 @@ impl Row {
         let settled = bus.settled(sent.len() - 1).await;
         let stored = bus.read().await;
         let report = Report::new(faults, &sent, &stored, &away, settled.saturating_duration_since(ended));
-        if !report.broken(self).is_empty() || self == Self::NodeBroker {
+        if !report.broken(self.promise()).is_empty() || self == Self::NodeBroker {
             writer.show();
         }
         report

@@ -1,5 +1,7 @@
 //! What a stream or a topic holds, read back by a plain client.
 
+#![allow(dead_code, reason = "each benchmark takes its part")]
+
 use std::collections::HashSet;
 
 use jiff::Timestamp;
@@ -17,13 +19,38 @@ pub(crate) struct Gap {
 /// What the stream holds.
 #[derive(Debug, Default)]
 pub(crate) struct Stored {
-    /// The numbers of the events, as they are stored.
+    /// The numbers of the events, as they are stored, and the sequence of each.
     pub(crate) numbers: Vec<usize>,
+    pub(crate) sequences: Vec<u64>,
     pub(crate) gaps: Vec<Gap>,
+    /// First and last sequence of what is announced as lost.
+    pub(crate) losses: Vec<(u64, u64)>,
+    /// The sequence that was stored last, and the larger one that the next message names as the one before it.
+    pub(crate) holes: Vec<(u64, u64)>,
     /// Ids that were there before.
     pub(crate) ids_again: usize,
     /// Sequences that are not above the one before.
     pub(crate) sequences_back: usize,
+}
+
+impl Stored {
+    /// Whether an event that is missing may be among those announced as lost: by the sequences of its neighbours.
+    pub(crate) fn is_lost(&self, number: usize) -> bool {
+        if self.losses.is_empty() {
+            return false;
+        }
+        let next = self.numbers.iter().position(|stored| *stored > number);
+        let before = next.unwrap_or(self.numbers.len()).checked_sub(1).map_or(0, |at| self.sequences[at]);
+        let after = next.map_or(u64::MAX, |at| self.sequences[at]);
+        self.losses.iter().any(|(from, to)| *from < after && before < *to)
+    }
+
+    /// Holes in the sequences that nothing announces.
+    pub(crate) fn silent_holes(&self) -> usize {
+        let is_told =
+            |hole: &&(u64, u64)| self.losses.iter().any(|(from, to)| *from <= hole.1 && hole.0 < *to);
+        self.holes.iter().filter(|hole| !is_told(hole)).count()
+    }
 }
 
 /// Takes messages in, in the order in which they are stored.
@@ -43,13 +70,22 @@ impl Reading {
         }
         if let Some(sequence) = header("sequence") {
             let sequence: u64 = sequence.parse().unwrap();
+            let before = header("ctiprev").and_then(|before| before.parse().ok());
+            stored
+                .holes
+                .extend(before.filter(|before| *before > self.newest).map(|before| (self.newest, before)));
             stored.sequences_back += usize::from(sequence <= self.newest);
             self.newest = sequence;
         }
-        if header("type").as_deref() == Some("cti.bridge.gap.v1") {
-            stored.gaps.push(gap(payload, stored.numbers.len()));
-        } else if let Some(number) = number(payload) {
-            stored.numbers.push(number);
+        match header("type").as_deref() {
+            Some("cti.bridge.gap.v1") => stored.gaps.push(gap(payload, stored.numbers.len())),
+            Some("cti.bridge.lost.v1") => stored.losses.push(loss(payload)),
+            _ => {
+                if let Some(number) = number(payload) {
+                    stored.numbers.push(number);
+                    stored.sequences.push(self.newest);
+                }
+            }
         }
     }
 
@@ -65,6 +101,11 @@ fn gap(payload: &[u8], place: usize) -> Gap {
         u64::try_from(time.as_microsecond()).ok()
     };
     Gap { place, from: micros("from"), to: micros("to").unwrap() }
+}
+
+fn loss(payload: &[u8]) -> (u64, u64) {
+    let data: serde_json::Value = serde_json::from_slice(payload).unwrap();
+    (data["from"].as_u64().unwrap(), data["to"].as_u64().unwrap())
 }
 
 /// The number behind `"n":`.

@@ -1,6 +1,6 @@
 //! How much the bridge costs, beside what it can't be cheaper than and what anybody would write.
 //!
-//! `cargo bench --bench throughput -- [--jetstream|--kafka] [--runs 5] [--events 100000]`; see benches/README.md.
+//! `cargo bench --bench throughput -- [--jetstream|--kafka] [--bridge] [--runs 5] [--events 100000]`; see benches/README.md.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -63,7 +63,7 @@ async fn main() {
     if bus != Bus::Core {
         println!("stores and journals on {}", common::file_system(&std::env::temp_dir()));
     }
-    let contenders = Contender::all(bus);
+    let contenders = if wants("--bridge") { Contender::bridge(bus) } else { Contender::all(bus) };
     let mut all: Vec<Vec<Figures>> = vec![Vec::new(); contenders.len()];
     for run in 1..=runs {
         for (contender, all) in contenders.iter().zip(&mut all) {

@@ -49,6 +49,15 @@ impl Contender {
         }
     }
 
+    /// The bridge alone.
+    pub(crate) fn bridge(bus: Bus) -> &'static [Self] {
+        match bus {
+            Bus::Core => &[Self::Bridge],
+            Bus::Stream => &[Self::StreamBridge],
+            Bus::Kafka => &[Self::KafkaBridge],
+        }
+    }
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Bare => "(a) bare",

@@ -74,6 +74,7 @@ impl File {
                 );
             }
         }
+        check_overlaps(&self.instance, &sources, &sinks, root);
         Some(Config {
             instance: self.instance,
             drain_timeout: self.drain_timeout.0,
@@ -86,5 +87,31 @@ impl File {
             log: log?,
             admin: admin.ok()?,
         })
+    }
+}
+
+/// No two sinks write to the same place. The second of them in the order of names is where it is reported.
+fn check_overlaps<S>(
+    instance: &str,
+    sources: &BTreeMap<String, S>,
+    sinks: &BTreeMap<String, Option<sink::config::Config>>,
+    root: &mut Section<'_>,
+) {
+    let sources: Vec<String> = sources.keys().cloned().collect();
+    for (name, second) in sinks {
+        for (other, first) in sinks.range::<String, _>(..name) {
+            let (Some(first), Some(second)) = (first, second) else { continue };
+            let Some(overlap) = sink::overlap::find(instance, &sources, first, second) else { continue };
+            let place = root.place(&format!("sinks.{other}.{}", overlap.key));
+            let text = format!("sinks.{other} ({place}) {}: {}", overlap.what, overlap.remedy);
+            let mut sink = root.table("sinks");
+            let mut section = sink.table(name);
+            if overlap.is_possible {
+                section
+                    .warn(overlap.key, format!("{text}, unless the two users belong to different accounts"));
+            } else {
+                section.problem(overlap.key, text);
+            }
+        }
     }
 }

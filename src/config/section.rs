@@ -170,6 +170,11 @@ impl<'a> Section<'a> {
         self.file_problem(key, error.to_string());
     }
 
+    /// Where the value of `key` comes from, or the table it would be in.
+    pub(super) fn place(&self, key: &str) -> String {
+        self.findings.origins.nearest(&join(&self.table, key)).to_string()
+    }
+
     /// Whether `key` was set, by whomever.
     pub fn is_set(&self, key: &str) -> bool {
         self.findings.origins.of(&join(&self.table, key)) != super::origin::Origin::Default

@@ -242,7 +242,9 @@ impl Cursor {
         }
         match entry {
             Entry::Absence(Absence { kind: Kind::Refused(reason), ranges, .. }) => {
-                ranges.iter().for_each(|missing| self.refuse(missing, *reason));
+                for missing in ranges {
+                    self.refuse(missing, *reason);
+                }
             }
             Entry::Record(Record { source, body: Body::Notice(told), .. }) => {
                 if let Some((_, reason)) = told.loss().filter(|(of, _)| of == sink) {

@@ -167,9 +167,15 @@ impl Journal {
         self.0.shared.id
     }
 
-    /// Whether what waits outlives the process.
+    /// Whether what waits outlives the process: there is a directory, and its disk accepts writes.
     pub fn is_durable(&self) -> bool {
-        self.0.shared.disk.is_some()
+        self.0.shared.disk.is_some() && !self.line().is_in_trouble()
+    }
+
+    /// Why the disk refuses, and how many of a sink's undelivered records only memory holds meanwhile. `None` while it
+    /// does not refuse, and without a directory.
+    pub fn at_risk(&self, sink: usize) -> Option<(String, u64)> {
+        self.line().at_risk(sink)
     }
 
     /// Every source's name, by its id. Those that are no longer configured keep theirs.

@@ -102,7 +102,9 @@ impl Reader {
                     line::Place::Disk(stretch) => self.fetch(stretch).await,
                     line::Place::Nowhere => return,
                 }
-                absence.into_iter().for_each(|absence| self.pass(absence));
+                if let Some(absence) = absence {
+                    self.pass(absence);
+                }
             }
             self.take_ahead(most, before, into);
             if let Some(last) = into.get(before..).and_then(<[Record]>::last) {

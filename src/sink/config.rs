@@ -61,7 +61,8 @@ impl Kind {
             }
             #[cfg(feature = "nats")]
             Self::Nats(_) => Options::default(),
-            Self::Stdout(_) => Options::default(),
+            // A reader that stalls reads on some day: a new link would write to the same pipe, and write twice.
+            Self::Stdout(_) => Options { answer: None, ..Options::default() },
         }
     }
 }

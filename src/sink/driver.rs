@@ -4,65 +4,22 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use tokio::{
     sync::watch,
-    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout},
+    task::coop::consume_budget,
+    time::{Instant, Interval, MissedTickBehavior, interval, sleep, sleep_until, timeout},
 };
 
 use super::{
-    Context, Lanes, Link, Outgoing, SLOW, Sink, SinkError, SinkFigures, flights::Flight,
-    heartbeat::Heartbeat, proof::Trust, resume::RETAIN,
+    Context, Lanes, Link, Options, Outcome, Outgoing, SLOW, Sink, SinkError, SinkFigures, flights::Flight,
+    heartbeat::Heartbeat, proof::Trust,
 };
 use crate::{
-    event::{JournalId, Mark, Position, Record, Seq},
+    event::{Mark, Position, Record, Seq},
     health::Component,
-    journal::{Reader, Settled},
-    retry::{Backoff, Range},
+    journal::{Journal, Reader, Settled},
+    retry::Backoff,
     route::{Plan, Verdict},
     shutdown::Stop,
 };
-
-/// Limits of a driver.
-#[derive(Debug, Clone, Copy)]
-pub struct Options {
-    /// Records in flight at most: sent and not settled. Large enough that a busy broker's answers, milliseconds late,
-    /// don't hold the line up at 200,000 records a second.
-    pub window: usize,
-    /// Records handed to a link at once.
-    pub batch: usize,
-    /// How long to wait for a connection, and for a batch to be taken. Then the link is given up.
-    pub deadline: Duration,
-    /// How long to wait for an acknowledgement while something is in flight, before the link is given up. None: for as
-    /// long as it takes, since a link that mends itself must not have a successor beside it.
-    pub answer: Option<Duration>,
-    /// Delays between attempts to open a link.
-    pub backoff: Range,
-    /// How often to publish a heartbeat.
-    pub heartbeat: Option<Duration>,
-    /// End after this many published records.
-    pub limit: Option<u64>,
-    /// A foreign journal after which this one may go on in a broker's lane.
-    pub adopt: Option<JournalId>,
-    /// Publish copies, beside the lane: no `ctiprev`.
-    pub copies: bool,
-    /// How far back delivered records are sent again to a broker that has forgotten all.
-    pub retain: Duration,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            window: 8192,
-            batch: 256,
-            deadline: Duration::from_secs(10),
-            answer: Some(Duration::from_secs(10)),
-            backoff: Range { from: Duration::from_millis(50), to: Duration::from_secs(5) },
-            heartbeat: Some(Duration::from_secs(10)),
-            limit: None,
-            adopt: None,
-            copies: false,
-            retain: RETAIN,
-        }
-    }
-}
 
 /// How often a link is asked whether it is in trouble.
 const LOOK: Duration = Duration::from_secs(1);
@@ -70,18 +27,11 @@ const LOOK: Duration = Duration::from_secs(1);
 /// A broker that acknowledges nothing for so long is in trouble, whatever its link knows.
 const SILENT: Duration = Duration::from_secs(10);
 
-/// How a driver ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// Everything on the line is settled.
-    Drained,
-    /// Stopped with this many records not settled.
-    Undelivered(u64),
-    /// The limit is reached.
-    LimitReached,
-    /// The destination is gone for good.
-    Gone(String),
-}
+/// How long a stop waits for a broker that is away, if what is pending is on disk.
+const LAST_ATTEMPT: Duration = Duration::from_secs(2);
+
+/// The pause after a read that brought nothing, though the journal has more.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// One sink's driver.
 #[derive(Debug)]
@@ -128,11 +78,12 @@ impl Driver {
         }
     }
 
-    /// Delivers until told to stop.
+    /// Delivers until it is stopped.
     pub async fn run<S: Sink>(mut self, sink: S) -> Outcome {
+        let stop = self.stop.clone();
         let mut backoff = Backoff::new(self.options.backoff);
         loop {
-            let before = self.published;
+            let (before, is_last) = (self.published, stop.is_draining());
             let error = match self.attempt(&sink).await {
                 Ok(outcome) => return outcome,
                 Err(SinkError::Gone(reason)) => return Outcome::Gone(reason),
@@ -144,32 +95,33 @@ impl Driver {
             self.tell_first_attempt();
             self.health.failing(&error.to_string());
             self.figures.failed();
+            if is_last && self.reader.journal().is_durable() {
+                return self.undelivered();
+            }
             let delay = match error {
-                SinkError::Operator(_) => SLOW.max(backoff.delay()),
+                // A drain is too short for the slow pace.
+                SinkError::Operator(_) if !is_last => SLOW.max(backoff.delay()),
                 _ => backoff.delay(),
             };
             tokio::select! {
                 () = sleep(delay) => {}
-                () = self.stop.hard() => return self.undelivered(),
-                // What waits is on disk: a stop does not wait for a broker that is away.
-                () = self.stop.draining(), if self.reader.journal().is_durable() => return self.undelivered(),
+                () = stop.hard() => return self.undelivered(),
+                // The broker may be back: one attempt with what is on disk, more with what only memory holds.
+                () = stop.draining(), if !is_last => backoff.reset(),
             }
         }
     }
 
     /// One link: opens it, and delivers until it breaks or the end.
     async fn attempt<S: Sink>(&mut self, sink: &S) -> Result<Outcome, SinkError> {
-        let stop = self.stop.clone();
+        let (stop, journal) = (self.stop.clone(), self.reader.journal().clone());
+        // Whatever hangs in there, a broker or the journal's disk, is left behind.
         let opened = tokio::select! {
-            opened = timeout(self.options.deadline, sink.open()) => opened,
-            () = stop.hard() => return Ok(self.undelivered()),
+            opened = self.open(sink) => Some(opened?),
+            () = stop.hard() => None,
+            () = need_not_wait(&stop, &journal) => None,
         };
-        let (mut link, tail) = opened.map_err(|_| {
-            SinkError::Again(format!("no connection within {:?}: is the broker up?", self.options.deadline))
-        })??;
-        self.flights.clear();
-        self.reader.journal().announce_losses();
-        self.resume(sink, &mut link, tail).await?;
+        let Some(mut link) = opened else { return Ok(self.undelivered()) };
         self.tell_first_attempt();
         self.health.active();
         self.figures.opened();
@@ -182,6 +134,19 @@ impl Driver {
         Ok(outcome)
     }
 
+    /// Opens a link, and resumes where its broker's lane ends.
+    async fn open<S: Sink>(&mut self, sink: &S) -> Result<S::Link, SinkError> {
+        let deadline = self.options.deadline;
+        let opened = timeout(deadline, sink.open()).await;
+        let (mut link, tail) = opened.map_err(|_| {
+            SinkError::Again(format!("no connection within {deadline:?}: is the broker up?"))
+        })??;
+        self.flights.clear();
+        self.reader.journal().announce_losses();
+        self.resume(sink, &mut link, tail).await?;
+        Ok(link)
+    }
+
     /// The first attempt is over, whatever came of it: sessions may begin.
     fn tell_first_attempt(&mut self) {
         if std::mem::take(&mut self.is_first) {
@@ -191,31 +156,32 @@ impl Driver {
 
     async fn serve<L: Link>(&mut self, link: &mut L) -> Result<Outcome, SinkError> {
         let stop = self.stop.clone();
-        let mut beat = interval(self.options.heartbeat.unwrap_or(Duration::from_hours(1)));
-        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut beat = ticks(self.options.heartbeat.unwrap_or(Duration::from_hours(1)));
+        let mut look = ticks(LOOK);
         let mut records = Vec::with_capacity(self.options.batch);
-        let mut look = interval(LOOK);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut answered, mut in_trouble) = (Instant::now(), false);
+        let (mut draining, mut stalled) = (None, false);
         loop {
-            if self.options.limit.is_some_and(|limit| self.published >= limit) {
-                return Ok(Outcome::LimitReached);
+            // What is always ready, a link or a reader, must not keep the runtime from everything else.
+            consume_budget().await;
+            if stop.is_draining() {
+                draining.get_or_insert_with(Instant::now);
             }
-            if stop.is_draining() && self.reader.is_drained() {
-                return Ok(Outcome::Drained);
+            if let Some(outcome) = self.ended(draining, in_trouble) {
+                return Ok(outcome);
             }
-            if in_trouble && stop.is_draining() && self.reader.journal().is_durable() {
-                return Ok(self.undelivered());
-            }
-            let room = self.room(link.window());
+            let room = if stalled { 0 } else { self.room(link.window()) };
+            let waits = self.flights.is_empty();
             if room > 0 && !self.reader.at_end() {
-                if self.flights.is_empty() {
+                if waits {
                     answered = Instant::now();
                 }
+                let before = (self.flights.len(), self.reader.pending());
                 self.send(link, room, &mut records).await?;
+                stalled = before == (self.flights.len(), self.reader.pending());
                 continue;
             }
-            let waits = self.flights.is_empty();
+            let is_idle = waits && self.reader.at_end();
             tokio::select! {
                 biased;
                 acked = link.acked() => {
@@ -225,18 +191,40 @@ impl Driver {
                     in_trouble = in_trouble && self.is_in_trouble(link, answered);
                 }
                 () = self.reader.ready(), if room > 0 => {}
+                () = sleep(PAUSE), if stalled => stalled = false,
+                // Nothing in flight and nothing to read: no answer will ever settle what the counters still call pending.
+                () = sleep(PAUSE), if is_idle && draining.is_some() => return Ok(self.undelivered()),
                 // A heartbeat that comes when the trouble is over tells nothing.
                 _ = beat.tick(), if self.options.heartbeat.is_some() && !in_trouble => self.beat(link).await?,
                 _ = look.tick() => in_trouble = self.is_in_trouble(link, answered),
-                () = stop.draining(), if waits || in_trouble => {}
-                () = given_up(answered, self.options.answer), if !waits => return Err(SinkError::Again(format!(
-                    "no acknowledgement within {:?} for {} records in flight{}",
-                    answered.elapsed(),
-                    self.flights.len(),
-                    link.trouble().map(|trouble| format!(": {trouble}")).unwrap_or_default()
-                ))),
+                () = stop.draining(), if draining.is_none() => {}
+                () = given_up(answered, self.options.answer), if !waits => {
+                    return Err(self.unanswered(link, answered));
+                }
             }
         }
+    }
+
+    /// How the driver ends now, if it does. `draining`: since when a stop has been asked for.
+    fn ended(&self, draining: Option<Instant>, in_trouble: bool) -> Option<Outcome> {
+        if self.options.limit.is_some_and(|limit| self.published >= limit) {
+            return Some(Outcome::LimitReached);
+        }
+        let since = draining?;
+        if self.reader.is_drained() {
+            return Some(Outcome::Drained);
+        }
+        let leaves = in_trouble && since.elapsed() >= LAST_ATTEMPT && self.reader.journal().is_durable();
+        leaves.then(|| self.undelivered())
+    }
+
+    fn unanswered<L: Link>(&self, link: &L, answered: Instant) -> SinkError {
+        SinkError::Again(format!(
+            "no acknowledgement within {:?} for {} records in flight{}",
+            answered.elapsed(),
+            self.flights.len(),
+            link.trouble().map(|trouble| format!(": {trouble}")).unwrap_or_default()
+        ))
     }
 
     /// Tells how a link that is open does.
@@ -348,4 +336,22 @@ async fn given_up(answered: Instant, time: Option<Duration>) {
         Some(time) => sleep_until(answered + time).await,
         None => std::future::pending().await,
     }
+}
+
+/// Returns when a stop need not wait for a broker that is away, as what is pending is on disk.
+async fn need_not_wait(stop: &Stop, journal: &Journal) {
+    stop.draining().await;
+    loop {
+        sleep(LAST_ATTEMPT).await;
+        if journal.is_durable() {
+            return;
+        }
+    }
+}
+
+/// Ticks that are not caught up with.
+fn ticks(period: Duration) -> Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }

@@ -26,6 +26,8 @@ pub mod kafka;
 mod kept;
 #[cfg(feature = "nats")]
 pub mod nats;
+mod options;
+pub(crate) mod overlap;
 mod proof;
 mod resume;
 mod resume_lanes;
@@ -34,8 +36,10 @@ pub mod verify;
 
 use std::{future::Future, ops::Range, pin::Pin, sync::Arc, time::Duration};
 
-pub use driver::{Driver, Options, Outcome};
+pub use driver::Driver;
 pub use figures::{BUCKETS, Counted, Figures, SinkFigures};
+pub use options::{Options, Outcome};
+pub use proof::Process;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -63,23 +67,6 @@ pub trait Sink: Send + Sync + 'static {
         _patience: Duration,
     ) -> impl Future<Output = Result<Option<String>, SinkError>> + Send {
         async { Ok(None) }
-    }
-}
-
-/// A process that writes from a journal; its heartbeats are named so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Process {
-    /// Its journal.
-    pub journal: JournalId,
-    /// When it began, in microseconds since 1970.
-    pub start: i64,
-}
-
-impl Process {
-    /// Whether a heartbeat of this id is another process's with the same journal.
-    pub fn is_rival(&self, id: &str) -> bool {
-        let rest = id.strip_prefix(self.journal.as_str()).and_then(|rest| rest.strip_prefix("-status-"));
-        rest.and_then(|rest| rest.split_once('-')).is_some_and(|(start, _)| start.parse() != Ok(self.start))
     }
 }
 

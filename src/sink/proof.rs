@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use super::{Driver, Process, Sink, SinkError, Stored};
+use super::{Driver, Sink, SinkError, Stored};
 use crate::{
     event::{JournalId, Position, SourceId},
     journal::{Journal, Note, Search},
@@ -27,6 +27,23 @@ pub(super) enum Proof {
     Unknown(Position),
     /// Somebody else gave the number.
     Copy,
+}
+
+/// A process that writes from a journal; its heartbeats are named so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Process {
+    /// Its journal.
+    pub journal: JournalId,
+    /// When it began, in microseconds since 1970.
+    pub start: i64,
+}
+
+impl Process {
+    /// Whether a heartbeat of this id is another process's with the same journal.
+    pub fn is_rival(&self, id: &str) -> bool {
+        let rest = id.strip_prefix(self.journal.as_str()).and_then(|rest| rest.strip_prefix("-status-"));
+        rest.and_then(|rest| rest.split_once('-')).is_some_and(|(start, _)| start.parse() != Ok(self.start))
+    }
 }
 
 /// Compares an event with its record, or with what the cursor noted of it.
@@ -145,12 +162,7 @@ impl Driver {
         }
         let context = self.heartbeat.context();
         let ours = Process { journal: context.journal.id(), start: context.started.as_microsecond() };
-        let stop = context.stop.clone();
-        let rival = tokio::select! {
-            rival = sink.rival(link, ours, patience) => rival?,
-            () = stop.draining() => return Err(SinkError::Again("stopped while looking for another writer".to_owned())),
-        };
-        match rival {
+        match sink.rival(link, ours, patience).await? {
             Some(why) => Err(self.refuse(stored, &why)),
             None => Ok(()),
         }

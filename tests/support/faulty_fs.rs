@@ -57,6 +57,8 @@ pub(crate) struct Faults {
     pub(crate) syncs: Syncs,
     /// Every read fails with `EIO`.
     pub(crate) reads_fail: bool,
+    /// No read returns.
+    pub(crate) reads_hang: bool,
 }
 
 /// The disk. Clones are the same.

@@ -144,6 +144,9 @@ impl File for Handle {
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        while self.process.state()?.faults.reads_hang {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
         let state = self.process.state()?;
         if state.faults.reads_fail {
             return Err(errno(EIO));

@@ -7,7 +7,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use jiff::Timestamp;
 use cti_bridge::{
     event::{JournalId, Mark, Notice, Position, Seq, SourceId},
     health::Board,
@@ -22,6 +21,7 @@ use cti_bridge::{
     sink::{Acked, Context, Driver, Lanes, Link, Options, Outcome, Outgoing, Sink, SinkError, Stored, Tail},
     socketio::Frame,
 };
+use jiff::Timestamp;
 
 /// Two of them share a lane.
 pub(crate) const SOURCES: [&str; 4] = ["a", "b", "c", "d"];

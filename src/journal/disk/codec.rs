@@ -56,18 +56,16 @@ impl Format {
     }
 
     pub(crate) fn from_key(key: [u8; 8]) -> Self {
-        let [a, b, c, d, e, f, g, h] = key;
-        Self::Keyed([u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h])])
+        let key = u64::from_le_bytes(key);
+        #[allow(clippy::cast_possible_truncation, reason = "its two halves")]
+        Self::Keyed([key as u32, (key >> 32) as u32])
     }
 
     /// `None` for a version without one.
     pub(crate) fn key(self) -> Option<[u8; 8]> {
         match self {
             Self::Unkeyed => None,
-            Self::Keyed([first, second]) => {
-                let ([a, b, c, d], [e, f, g, h]) = (first.to_le_bytes(), second.to_le_bytes());
-                Some([a, b, c, d, e, f, g, h])
-            }
+            Self::Keyed([first, second]) => Some((u64::from(second) << 32 | u64::from(first)).to_le_bytes()),
         }
     }
 

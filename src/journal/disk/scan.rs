@@ -231,7 +231,9 @@ impl Ownership {
                 }
             }
         }
-        ahead.iter_mut().for_each(|numbers| numbers.reverse());
+        for numbers in &mut ahead {
+            numbers.reverse();
+        }
         let of = |index: usize| next.and_then(|next| next.standing.get(index));
         let missing = next.map(|_| {
             let counted = counted.iter().map(|standing| standing.count).enumerate();

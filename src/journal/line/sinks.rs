@@ -62,7 +62,9 @@ impl Line {
             }
             Kind::Lost(reason) => ranges.iter().for_each(|missing| state.cursor.miss(missing, *reason)),
             Kind::Skipped | Kind::Refused(_) => {
-                ranges.iter().for_each(|missing| state.cursor.pass(missing));
+                for missing in ranges {
+                    state.cursor.pass(missing);
+                }
             }
         }
         state.cursor.next = *to;
@@ -160,18 +162,14 @@ impl Line {
         self.memory += ROOM_FOR_NOTICES;
         for (sink, Loss { source, reason, count, from, to }) in &lost {
             let (count, reason) = (*count, *reason);
-            match source {
-                Some(source) => {
-                    let (from, to) = (Some(*from), Some(*to));
-                    self.notice(*source, 0, &Notice::Lost { sink: sink.clone(), count, reason, from, to });
-                }
-                // Each source may miss something.
-                None => {
-                    let lost = Notice::Lost { sink: sink.clone(), count, reason, from: None, to: None };
-                    for source in (0..).map(SourceId).take(self.standing.len()) {
-                        self.notice(source, 0, &lost);
-                    }
-                }
+            let range = source.is_some().then_some((*from, *to));
+            let (from, to) = (range.map(|range| range.0), range.map(|range| range.1));
+            let notice = Notice::Lost { sink: sink.clone(), count, reason, from, to };
+            // Where nobody knows whose records they were, each source may miss something.
+            let everyone = (0..).map(SourceId).take(self.standing.len());
+            let concerned: Vec<_> = everyone.filter(|of| source.is_none_or(|source| source == *of)).collect();
+            for source in concerned {
+                self.notice(source, 0, &notice);
             }
         }
         self.memory -= ROOM_FOR_NOTICES;

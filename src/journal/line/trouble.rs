@@ -67,7 +67,9 @@ impl Line {
         let first = again.first().map_or(first, |entry| entry.position());
         let Some(store) = &mut self.store else { return };
         let written = store.begin(first, &standing).and_then(|()| {
-            again.iter().for_each(|entry| store.put(entry));
+            for entry in &again {
+                store.put(entry);
+            }
             store.write(self.end, &standing)
         });
         match written {
@@ -87,6 +89,15 @@ impl Line {
 
     pub(in crate::journal) fn is_in_trouble(&self) -> bool {
         self.store.as_ref().is_some_and(|store| store.trouble.is_some())
+    }
+
+    /// Why the disk refuses, and how many of a sink's undelivered records only memory holds.
+    pub(in crate::journal) fn at_risk(&self, sink: usize) -> Option<(String, u64)> {
+        let store = self.store.as_ref()?;
+        let reason = store.trouble.clone()?;
+        let first = self.cursor(sink)?.next.max(store.written);
+        let count = self.tail.iter().rev().take_while(|entry| entry.position() >= first).count();
+        Some((reason, count as u64))
     }
 
     /// A small file can't be written. The line itself may still be.

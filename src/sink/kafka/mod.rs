@@ -16,6 +16,7 @@ mod link;
 mod login;
 mod message;
 mod oauth;
+pub(in crate::sink) mod overlap;
 mod probe;
 mod properties;
 mod read_back;

@@ -13,6 +13,7 @@ mod headers;
 mod jetstream;
 mod link;
 mod listen;
+pub(in crate::sink) mod overlap;
 mod probe;
 
 use self::{config::Config, connect::Servers};

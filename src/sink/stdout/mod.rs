@@ -1,14 +1,22 @@
 //! The stdout sink: one event a line, for pipes and for people.
+//!
+//! A reader that stalls is not a broken link: [`Link::send`] only queues lines, and [`Link::acked`] writes them, for as long
+//! as that takes. So nothing is written twice, and nothing else waits.
 
 pub mod config;
 mod pretty;
 
 use std::{
+    collections::VecDeque,
     fmt::Write as _,
     io::{self, IsTerminal as _},
+    time::Duration,
 };
 
-use tokio::io::{AsyncWriteExt as _, Stdout as Console};
+use tokio::{
+    io::{AsyncWriteExt as _, Stdout as Console},
+    time::Instant,
+};
 
 use self::{
     config::{Config, Format},
@@ -38,14 +46,28 @@ impl Sink for Stdout {
     }
 }
 
+/// Records queued at most.
+const WINDOW: usize = 256;
+/// Bytes written at once. What a slow reader takes of them is progress.
+const CHUNK: usize = 16 << 10;
+/// A reader that takes nothing for so long has stalled.
+const STALLED: Duration = Duration::from_secs(5);
+
 /// Events as lines on a writer.
 #[derive(Debug)]
 pub struct Lines<W> {
     writer: W,
     format: Format,
+    /// The queue.
     text: Vec<u8>,
+    /// How much of it the writer has been given, and how much has been written.
+    given: usize,
+    written: usize,
+    /// Where the lines of records end in it.
+    ends: VecDeque<(usize, Position)>,
+    /// When something was written last, or the queue was empty.
+    moved: Instant,
     scratch: String,
-    written: Option<Position>,
     /// Control characters must not reach it.
     terminal: bool,
     printer: Printer,
@@ -65,8 +87,11 @@ impl<W: tokio::io::AsyncWrite + Unpin + Send> Lines<W> {
             writer,
             format,
             text: Vec::new(),
+            given: 0,
+            written: 0,
+            ends: VecDeque::new(),
+            moved: Instant::now(),
             scratch: String::new(),
-            written: None,
             terminal: false,
             printer: Printer::for_stdout(),
         }
@@ -77,15 +102,30 @@ impl<W: tokio::io::AsyncWrite + Unpin + Send> Lines<W> {
         &mut self,
         events: impl Iterator<Item = &'a CloudEvent<'a>>,
     ) -> Result<(), SinkError> {
-        self.text.clear();
+        self.trim();
         for event in events {
             self.line(event);
         }
-        if self.terminal {
-            escape_controls(&mut self.text);
+        while self.is_waiting() {
+            self.write().await?;
         }
+        Ok(())
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.written < self.text.len()
+    }
+
+    /// Writes a chunk of the queue. Cancel safe.
+    async fn write(&mut self) -> Result<(), SinkError> {
         let written = async {
-            self.writer.write_all(&self.text).await?;
+            if self.given == self.written {
+                let rest = self.text.get(self.given..).unwrap_or_default();
+                self.given += match self.writer.write(chunk(rest)).await? {
+                    0 => return Err(io::ErrorKind::WriteZero.into()),
+                    given => given,
+                };
+            }
             self.writer.flush().await
         };
         written.await.map_err(|error| match error.kind() {
@@ -93,7 +133,23 @@ impl<W: tokio::io::AsyncWrite + Unpin + Send> Lines<W> {
                 SinkError::Gone("the reader of standard output has closed it".to_owned())
             }
             _ => SinkError::Again(format!("can't write to standard output: {error}")),
-        })
+        })?;
+        self.written = self.given;
+        self.moved = Instant::now();
+        Ok(())
+    }
+
+    /// Lets go of what has been written.
+    fn trim(&mut self) {
+        if !self.is_waiting() {
+            self.moved = Instant::now();
+        }
+        self.text.drain(..self.written);
+        for (end, _) in &mut self.ends {
+            *end = end.saturating_sub(self.written);
+        }
+        self.given -= self.written;
+        self.written = 0;
     }
 
     fn line(&mut self, event: &CloudEvent<'_>) {
@@ -107,26 +163,63 @@ impl<W: tokio::io::AsyncWrite + Unpin + Send> Lines<W> {
             *byte = b' ';
         }
         self.text.push(b'\n');
+        if self.terminal {
+            let mut line = self.text.split_off(start);
+            escape_controls(&mut line);
+            self.text.append(&mut line);
+        }
     }
 }
 
 impl<W: tokio::io::AsyncWrite + Unpin + Send> Link for Lines<W> {
     async fn send(&mut self, batch: &[Outgoing<'_>]) -> Result<(), SinkError> {
-        self.print(batch.iter().map(|outgoing| &outgoing.event)).await?;
-        self.written = batch.iter().rev().find_map(|outgoing| outgoing.position).or(self.written);
+        self.trim();
+        let is_status = batch.iter().all(|outgoing| outgoing.position.is_none());
+        if is_status && self.is_waiting() && self.moved.elapsed() >= Duration::from_secs(1) {
+            // Heartbeats that nobody reads are of no use to who reads on.
+            return Ok(());
+        }
+        for outgoing in batch {
+            self.line(&outgoing.event);
+            self.ends.extend(outgoing.position.map(|position| (self.text.len(), position)));
+        }
         Ok(())
     }
 
     async fn acked(&mut self) -> Result<Acked, SinkError> {
-        match self.written.take() {
-            Some(through) => Ok(Acked { through, refused: None }),
-            None => std::future::pending().await,
+        loop {
+            let count = self.ends.partition_point(|(end, _)| *end <= self.written);
+            if let Some((_, through)) = self.ends.drain(..count).next_back() {
+                return Ok(Acked { through, refused: None });
+            }
+            if !self.is_waiting() {
+                std::future::pending::<()>().await;
+            }
+            self.write().await?;
         }
     }
 
-    async fn close(mut self) {
-        let _ = self.writer.flush().await;
+    fn window(&self) -> usize {
+        WINDOW
     }
+
+    fn trouble(&self) -> Option<String> {
+        (self.is_waiting() && self.moved.elapsed() >= STALLED).then(|| {
+            format!("nobody reads standard output: it has accepted nothing for {STALLED:?}; events wait until it is read")
+        })
+    }
+
+    async fn close(mut self) {
+        while self.is_waiting() && self.write().await.is_ok() {}
+    }
+}
+
+/// Complete lines of a text, at most [`CHUNK`] unless the first one is longer: a link that is dropped tears none.
+fn chunk(text: &[u8]) -> &[u8] {
+    let is_end = |byte: &u8| *byte == b'\n';
+    let within = text.get(..CHUNK).unwrap_or(text).iter().rposition(is_end);
+    let end = within.or_else(|| text.iter().position(is_end));
+    end.and_then(|end| text.get(..=end)).unwrap_or(text)
 }
 
 /// JSON forbids control characters up to U+001F in its strings, and allows U+007F to U+009F, which a terminal may

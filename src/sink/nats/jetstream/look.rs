@@ -22,7 +22,8 @@ impl JetStream {
         };
         // Without a fence others may write to it, and its end tells nothing.
         if self.settings.fence {
-            let read = tail::read(&api, info.last_sequence, (&info.config.subjects, &self.settings.ignored)).await;
+            let read =
+                tail::read(&api, info.last_sequence, (&info.config.subjects, &self.settings.ignored)).await;
             let stored = match read {
                 Ok((stored, _)) => stored,
                 // It grows while a running bridge writes to it, as it should.

@@ -36,8 +36,8 @@ use std::{
 };
 
 pub use self::link::Publisher;
-pub(super) use self::look::permitted;
 use self::{api::Api, findings::Finding, shared::Shared, stream::Ours};
+pub(super) use self::{look::permitted, stream::filter};
 use super::{
     config::{self, Config},
     connect::Servers,
@@ -109,7 +109,8 @@ impl Sink for JetStream {
         let api = Api { connected: &connected, stream: &self.ours.stream };
         let (info, warnings) = stream::prepare(&api, &self.settings, &self.ours).await?;
         self.tell(warnings);
-        let (stored, last) = tail::read(&api, info.last_sequence, (&info.config.subjects, &self.settings.ignored)).await?;
+        let (stored, last) =
+            tail::read(&api, info.last_sequence, (&info.config.subjects, &self.settings.ignored)).await?;
         let settings = (self.content_mode, &self.settings);
         let link = Publisher::open(connected, settings, &info.config, last, Arc::clone(&self.shared)).await?;
         Ok((link, Tail::Lane(stored)))

@@ -14,11 +14,7 @@ const ASK: Duration = Duration::from_millis(500);
 
 impl JetStream {
     /// Watches the stream's end and the heartbeats, on connections of its own: an account need not be allowed to listen.
-    pub(super) async fn watch(
-        &self,
-        ours: Process,
-        patience: Duration,
-    ) -> Result<Option<String>, SinkError> {
+    pub(super) async fn watch(&self, ours: Process, patience: Duration) -> Result<Option<String>, SinkError> {
         let connected = self.servers.connect(self.allow.clone()).await?;
         let api = Api { connected: &connected, stream: &self.ours.stream };
         let mut heartbeat = pin!(self.heartbeat(ours));

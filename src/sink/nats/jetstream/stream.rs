@@ -35,7 +35,7 @@ impl Ours {
 }
 
 /// All subjects of one source and class.
-fn filter(subject: &Template, source: &str, class: &str) -> String {
+pub(in crate::sink::nats) fn filter(subject: &Template, source: &str, class: &str) -> String {
     let rendered = subject.render(Values { source, class, slug: "*", entity: "*" });
     // A wildcard is a token or nothing.
     let mut tokens: Vec<&str> =

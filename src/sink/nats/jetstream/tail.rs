@@ -41,11 +41,7 @@ pub(super) async fn read(
 }
 
 /// The newest message that counts.
-async fn before(
-    api: &Api<'_>,
-    mut newest: Option<Kept>,
-    ignored: &[u64],
-) -> Result<Option<Kept>, SinkError> {
+async fn before(api: &Api<'_>, mut newest: Option<Kept>, ignored: &[u64]) -> Result<Option<Kept>, SinkError> {
     while let Some(kept) = newest.take_if(|kept| ignored.contains(&kept.seq)) {
         for seq in (kept.seq.saturating_sub(DEPTH)..kept.seq).rev() {
             newest = api.get(seq).await?;

@@ -1,0 +1,48 @@
+//! Two Kafka sinks on one cluster. Topics of status, dead letters and replays may be shared; that of events may not.
+
+use super::config::Config;
+use crate::sink::overlap::{Overlap, host};
+
+/// What they share, if anything.
+pub(in crate::sink) fn find(first: &Config, second: &Config) -> Option<Overlap> {
+    let known: Vec<String> = first.brokers.iter().map(|broker| normal(broker)).collect();
+    if !second.brokers.iter().any(|broker| known.contains(&normal(broker))) {
+        return None;
+    }
+    let (ours, theirs) = (&first.topics, &second.topics);
+    let overlap = |key, what, remedy| Some(Overlap { key, what, remedy, is_possible: false });
+    if ours.events == theirs.events {
+        return overlap(
+            "topic",
+            format!("writes to the same topic, {}, so every event would be stored twice", ours.events),
+            "keep one sink with all brokers of the cluster in `brokers`, or choose another topic",
+        );
+    }
+    let others = [
+        ("status_topic", &theirs.status),
+        ("dlq_topic", &theirs.dead_letters),
+        ("replay_topic", &theirs.replay),
+    ];
+    if let Some((key, topic)) = others.into_iter().find(|(_, topic)| **topic == ours.events) {
+        return overlap(
+            key,
+            format!("has {topic} as its topic of events, which no other messages may get into"),
+            "choose another topic",
+        );
+    }
+    [&ours.status, &ours.dead_letters, &ours.replay].contains(&&theirs.events).then(|| Overlap {
+        key: "topic",
+        what: format!(
+            "writes status, dead letters or replays to {}, and a topic of events may hold nothing else",
+            theirs.events
+        ),
+        remedy: "choose another topic",
+        is_possible: false,
+    })
+}
+
+/// A broker's address as it can be compared.
+fn normal(broker: &str) -> String {
+    let (name, port) = broker.rsplit_once(':').unwrap_or((broker, ""));
+    format!("{}:{port}", host(name))
+}
