@@ -64,7 +64,7 @@ impl Driver {
                 self.count_forgotten(source, stored.seq, first);
             }
             Proof::Unknown(next) => {
-                self.look_twice(sink, link, stored, next > cursor.next).await?;
+                self.look_twice(sink, link, stored, next >= cursor.next).await?;
                 self.go_to(next, (source, note.clone()), cursor).await?;
                 self.reader.believe(source, note);
             }

@@ -106,7 +106,7 @@ impl Driver {
             lanes.push(lane);
         }
         if let Some((next, stored)) = doubt {
-            self.look_twice(sink, link, &stored, next > cursor.next).await?;
+            self.look_twice(sink, link, &stored, next >= cursor.next).await?;
         }
         Ok(lanes)
     }
