@@ -11,8 +11,10 @@ use crate::{
     journal::fs::Fs,
 };
 
-/// Numbers that are reserved at a time: each reservation is one write of a small file.
-pub(crate) const RESERVE: u64 = 1 << 20;
+/// Numbers that are reserved at a time: each reservation is one write of a small file. They matter only where the clock was
+/// set back, as every process begins above the clock; and they are fewer than the microseconds between two starts, so that a
+/// copy of the journal, or an older state of it, does not begin with the same number.
+pub(crate) const RESERVE: u64 = 1 << 16;
 
 const NAME: &str = "identity";
 
