@@ -223,7 +223,7 @@ fn bytes_in_an_attachment_pass_for_no_entry_after_a_torn_write() {
 
 /// A disk with the journal that version 1 left: two sources, eight records; `y` had settled six of them. Its segment holds
 /// `content`, or what it had.
-fn version_1(content: Option<Vec<u8>>) -> FaultyFs {
+fn version_1(content: Option<&[u8]>) -> FaultyFs {
     let (disk, golden) = (disk(), Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/journal-1"));
     let fs = disk.process();
     for dir in ["", "segments", "cursors"] {
@@ -231,7 +231,7 @@ fn version_1(content: Option<Vec<u8>>) -> FaultyFs {
     }
     for name in ["identity", "cursors/x", "cursors/y", SEGMENT] {
         let file = fs.create(&Path::new(DIR).join(name)).unwrap();
-        let content = content.clone().filter(|_| name == SEGMENT);
+        let content = content.filter(|_| name == SEGMENT).map(<[u8]>::to_vec);
         let content = content.unwrap_or_else(|| std::fs::read(golden.join(name)).unwrap());
         assert_eq!(file.append(&content).unwrap(), content.len());
     }
@@ -269,7 +269,7 @@ fn a_damaged_journal_of_version_1_keeps_what_is_intact() {
     flipped[at] ^= 1;
     let torn = content[..content.len() - 3].to_vec();
     for (content, damaged) in [(torn, 0), (flipped, 1)] {
-        let disk = version_1(Some(content));
+        let disk = version_1(Some(&content));
         for round in 0..2 {
             let (journal, notes) = open(&disk, &config());
             assert_eq!(notes.is_empty(), round == 1, "{notes:?}");

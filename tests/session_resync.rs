@@ -29,12 +29,8 @@ impl Fold {
         let Body::Event(frame) = &record.body else { return };
         let (name, args) = (String::from_utf8(frame.name().into_owned()).unwrap(), frame.args());
         let Some(about) = entity(name.as_bytes(), &args) else { return };
-        let mut token = entity_token(Some(&about.key())).into_owned();
+        let token = entity_token(Some(&about.key())).into_owned();
         let text = String::from_utf8(args.to_vec()).unwrap();
-        if name == "userPresenceUpdate" {
-            let parts: BTreeMap<String, Value> = serde_json::from_str(&text).unwrap();
-            token = format!("{token}.{}", parts.keys().next().unwrap());
-        }
         self.state.insert((name, token), (record.origin, settled(&text)));
     }
 

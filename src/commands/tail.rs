@@ -235,6 +235,7 @@ mod tests {
         args.wants(&CloudEvent {
             journal: JournalId::draw(),
             mark: Mark::Status { start: 0, count: 0 },
+            sink: None,
             gap: Seq(0),
             source: "/cti/pbx1",
             ty,

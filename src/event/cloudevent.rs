@@ -85,6 +85,8 @@ pub struct CloudEvent<'a> {
     pub journal: JournalId,
     /// Its number.
     pub mark: Mark,
+    /// On a dead letter, the sink that could not publish the event.
+    pub sink: Option<&'a str>,
     /// Its source's newest notice of loss.
     pub gap: Seq,
     /// `/cti/<source>`.
@@ -143,6 +145,9 @@ impl CloudEvent<'_> {
             Mark::Numbered { seq, .. } | Mark::Copy { seq } => write!(scratch, "{}-{}", self.journal, seq.0),
             Mark::Status { start, count } => write!(scratch, "{}-status-{start}-{count}", self.journal),
         };
+        if let Some(sink) = self.sink {
+            let _ = write!(scratch, "-{sink}");
+        }
         each(Attribute::Id, scratch);
         scratch.clear();
         let _ = write!(scratch, "{:.6}", self.time);

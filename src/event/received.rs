@@ -67,6 +67,7 @@ impl Received {
         CloudEvent {
             journal: self.journal,
             mark: Mark::Numbered { seq: self.seq, prev: self.prev },
+            sink: None,
             gap: self.gap,
             source: &self.source,
             ty: &self.ty,
@@ -102,6 +103,7 @@ mod tests {
         CloudEvent {
             journal: "abcdefghij".parse().unwrap(),
             mark,
+            sink: None,
             gap: Seq(3),
             source: "/cti/pbx1",
             ty: "cti.event.odd=2Fname.v1",

@@ -138,7 +138,9 @@ impl Reader {
         }
     }
 
-    fn pass(&mut self, absence: Absence) {
+    fn pass(&mut self, mut absence: Absence) {
+        // The records before were read, and are in flight: some of them went when their segment was compacted.
+        absence.from = absence.from.max(self.next);
         self.next = self.next.max(absence.to);
         if absence.loss().is_some() {
             for missing in absence.ranges.iter().filter(|missing| missing.count > 0) {

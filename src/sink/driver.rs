@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{
     Context, Lanes, Link, Options, Outcome, Outgoing, SLOW, Sink, SinkError, SinkFigures, flights::Flight,
-    heartbeat::Heartbeat, proof::Trust,
+    heartbeat::Heartbeat, proof::Trust, refusals::Refusals,
 };
 use crate::{
     event::{Mark, Position, Record, Seq},
@@ -38,7 +38,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub struct Driver {
     pub(super) reader: Reader,
     pub(super) plan: Plan,
-    health: Component,
+    pub(super) health: Component,
+    pub(super) refusals: Refusals,
     pub(super) heartbeat: Heartbeat,
     pub(super) name: Arc<str>,
     pub(super) options: Options,
@@ -63,6 +64,7 @@ impl Driver {
             reader: context.journal.reader(index),
             plan,
             health: context.board.component(format!("sink/{name}")),
+            refusals: Refusals::default(),
             heartbeat: Heartbeat::new(context, index),
             name,
             options,
@@ -228,7 +230,8 @@ impl Driver {
     }
 
     /// Tells how a link that is open does.
-    fn is_in_trouble<L: Link>(&self, link: &L, answered: Instant) -> bool {
+    fn is_in_trouble<L: Link>(&mut self, link: &L, answered: Instant) -> bool {
+        self.refusals.tick(&self.health);
         let is_silent = !self.flights.is_empty() && answered.elapsed() >= SILENT;
         let silence = || format!("the broker has acknowledged nothing for {SILENT:?}: it is slow or stuck");
         let trouble = link.trouble().or_else(|| is_silent.then(silence));

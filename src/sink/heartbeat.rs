@@ -99,6 +99,7 @@ impl Beat {
             event: CloudEvent {
                 journal: plan.journal(),
                 mark: self.mark,
+                sink: None,
                 gap: self.gap,
                 source: &self.names.source,
                 ty: &self.names.ty,

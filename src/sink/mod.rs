@@ -29,6 +29,7 @@ pub mod nats;
 mod options;
 pub(crate) mod overlap;
 mod proof;
+mod refusals;
 mod resume;
 mod resume_lanes;
 pub mod stdout;
@@ -39,13 +40,13 @@ use std::{future::Future, ops::Range, pin::Pin, sync::Arc, time::Duration};
 pub use driver::Driver;
 pub use figures::{BUCKETS, Counted, Figures, SinkFigures};
 pub use options::{Options, Outcome};
-pub use proof::Process;
+pub use proof::{Process, Stored};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::{
-    event::{CloudEvent, JournalId, Position, Seq},
+    event::{CloudEvent, JournalId, Position},
     health::Board,
     journal::Journal,
     route::{Names, Plan, template::Template},
@@ -87,6 +88,18 @@ pub trait Link: Send {
     /// Which of its lanes an event of this name goes to, of as many as its [`Tail`] had. The same each time.
     fn lanes(&self, _: &Names) -> Lanes {
         Lanes::One(0)
+    }
+    /// Publishes a dead letter, and waits for proof that the broker has it: `None`, or why the broker refuses it.
+    fn letter(
+        &mut self,
+        letter: &Outgoing<'_>,
+    ) -> impl Future<Output = Result<Option<String>, SinkError>> + Send {
+        let sent = self.send(std::slice::from_ref(letter));
+        async { sent.await.map(|()| None) }
+    }
+    /// Where an event goes, as its operator calls it.
+    fn destination(&self, names: &Names) -> String {
+        String::from_utf8_lossy(&names.destination).into_owned()
     }
     /// The largest message the broker takes, in bytes, headers included.
     fn largest(&self) -> usize {
@@ -140,25 +153,6 @@ impl Lanes {
             Self::Every => 0..count,
         }
     }
-}
-
-/// A record as a broker keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
-    /// Name of its source.
-    pub source: String,
-    /// The journal that numbered it.
-    pub journal: JournalId,
-    /// Its number.
-    pub seq: Seq,
-    /// When it was received, to the microsecond.
-    pub time: Timestamp,
-    /// Its `CloudEvents` type.
-    pub ty: String,
-    /// What keeps it, for an operator: `stream phones at nats://…`.
-    pub lane: String,
-    /// Its place there, as `adopt` names it: `#17`.
-    pub place: String,
 }
 
 /// What the broker has.

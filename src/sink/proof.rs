@@ -2,9 +2,11 @@
 
 use std::{io, time::Duration};
 
-use super::{Driver, Sink, SinkError, Stored};
+use jiff::Timestamp;
+
+use super::{Driver, Sink, SinkError};
 use crate::{
-    event::{JournalId, Position, SourceId},
+    event::{JournalId, Position, Seq, SourceId},
     journal::{Journal, Note, Search},
 };
 
@@ -27,6 +29,25 @@ pub(super) enum Proof {
     Unknown(Position),
     /// Somebody else gave the number.
     Copy,
+}
+
+/// A record as a broker keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Name of its source.
+    pub source: String,
+    /// The journal that numbered it.
+    pub journal: JournalId,
+    /// Its number.
+    pub seq: Seq,
+    /// When it was received, to the microsecond.
+    pub time: Timestamp,
+    /// Its `CloudEvents` type.
+    pub ty: String,
+    /// What keeps it, for an operator: `stream phones at nats://…`.
+    pub lane: String,
+    /// Its place there, as `adopt` names it: `#17`.
+    pub place: String,
 }
 
 /// A process that writes from a journal; its heartbeats are named so.

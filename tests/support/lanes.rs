@@ -1,5 +1,7 @@
 //! A line delivered to a broker with several lanes, whose links break.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex},

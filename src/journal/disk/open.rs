@@ -28,7 +28,7 @@ use crate::{
     event::{LossReason, Seq, SourceId},
     health::Component,
     journal::{
-        config::Disk,
+        config::{Disk, WhenFull},
         cursor::Cursor,
         entry::Missing,
         fs::{Fs, Lock, Room},
@@ -228,6 +228,7 @@ fn limits(config: &Disk, fs: &dyn Fs) -> io::Result<Limits> {
         max_age: config.max_age,
         retain: config.retain,
         per_name: max_bytes / 100 * u64::from(config.name_quota),
+        compacts: config.when_full == WhenFull::DropOldest,
     })
 }
 

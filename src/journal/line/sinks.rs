@@ -56,11 +56,19 @@ impl Line {
         let Absence { from, to, kind, ranges } = absence;
         match kind {
             Kind::Lost(reason) if ranges.is_empty() => {
-                let count = to.0 - from.0;
+                let count = to.0 - state.cursor.next.max(*from).0;
                 let loss = Loss { source: None, reason: *reason, count, from: Seq(0), to: Seq(0) };
                 state.cursor.note_loss(loss);
             }
-            Kind::Lost(reason) => ranges.iter().for_each(|missing| state.cursor.miss(missing, *reason)),
+            Kind::Lost(reason) => {
+                for missing in ranges {
+                    // What it read before the records went is settled.
+                    let last = state.cursor.lane(missing.source).last;
+                    if let Some(rest) = missing.after(last) {
+                        state.cursor.miss(&rest, *reason);
+                    }
+                }
+            }
             Kind::Skipped | Kind::Refused(_) => {
                 for missing in ranges {
                     state.cursor.pass(missing);

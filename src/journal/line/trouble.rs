@@ -96,7 +96,7 @@ impl Line {
         let store = self.store.as_ref()?;
         let reason = store.trouble.clone()?;
         let first = self.cursor(sink)?.next.max(store.written);
-        let count = self.tail.iter().rev().take_while(|entry| entry.position() >= first).count();
+        let count = self.tail.range(self.index(first)..).filter_map(Entry::record).count();
         Some((reason, count as u64))
     }
 

@@ -1,14 +1,16 @@
 //! Trying out a sink without its events: reach it, look at its topics, publish a status message.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use rdkafka::producer::{Producer as _, ThreadedProducer};
+use rdkafka::producer::Producer as _;
 use tokio::{sync::mpsc, time::timeout};
 
 use super::{
     Publisher,
-    client::{Batches, Cause, Context},
+    client::{BATCH, Cause, Context},
     config::Config,
+    link::Opened,
+    producers::Producer,
     tail, topics,
 };
 use crate::{
@@ -25,7 +27,7 @@ pub struct Probe {
     config: Arc<Config>,
     sources: Arc<[String]>,
     cause: Cause,
-    producer: Arc<ThreadedProducer<Context>>,
+    producer: Producer,
     link: Publisher,
 }
 
@@ -36,9 +38,9 @@ impl Probe {
         let (reporter, reports) = mpsc::unbounded_channel();
         let context = Context::new(&cause, Some(reporter), config);
         let (config, told) = (Arc::new(config.clone()), cause.clone());
-        let asked = Arc::clone(&config);
+        let (asked, own) = (Arc::clone(&config), context.clone());
         let (producer, brokers) = blocking(move || {
-            let producer = super::produce(&asked, Batches::Unknown, context)?;
+            let producer = super::produce(&asked, BATCH, own)?;
             let metadata = producer.client().fetch_metadata(Some(&asked.topics.events), topics::ASK);
             let metadata = metadata.map_err(|_| told.error("no cluster answers", &asked))?;
             let brokers: Vec<String> = metadata
@@ -46,12 +48,14 @@ impl Probe {
                 .iter()
                 .map(|broker| format!("{}:{}", broker.host(), broker.port()))
                 .collect();
-            Ok((Arc::new(producer), brokers))
+            Ok((producer, brokers))
         })
         .await?;
         let message = format!("the cluster of {} answers", brokers.join(", "));
-        let link =
-            Publisher::new((Arc::clone(&producer), reports), Arc::clone(&config), 1, cause.clone(), None);
+        let (publishing, ends) = (Arc::clone(&producer), BTreeMap::new());
+        let opened =
+            Opened { producer: publishing, context, reports, partitions: 1, ends, cause: cause.clone() };
+        let link = Publisher::new(opened, Arc::clone(&config), Arc::default());
         let probe = Self { config, sources: sources.into(), cause, producer, link };
         Ok((probe, Looked { message, warnings: Vec::new() }))
     }
@@ -78,7 +82,11 @@ impl Probe {
             };
             let partitions = partitions.count;
             let warnings = topics::findings(&admin, &config, partitions)?;
-            Ok(Some((partitions, tail::read(&cause, &config, &sources, partitions)?, warnings)))
+            Ok(Some((
+                partitions,
+                tail::read(&cause, &config, &sources, partitions, &mut BTreeMap::new())?,
+                warnings,
+            )))
         });
         let Some((partitions, tail, warnings)) = found.await? else {
             let message = format!("{topic} is not there yet: the first start will create it");

@@ -28,12 +28,14 @@ use crate::{
 /// many as were in flight at most.
 const DEPTH: i64 = 8192;
 
-/// The newest records of each partition; none of those that our sources don't write to.
+/// The newest records of each partition; none of those that our sources don't write to. `ends` holds the offset where a
+/// partition ends that is known to have been cut, and then where each ends.
 pub(super) fn read(
     cause: &Cause,
     config: &Config,
     sources: &[String],
     partitions: i32,
+    ends: &mut BTreeMap<i32, i64>,
 ) -> Result<Tail, SinkError> {
     let topic = &config.topics.events;
     let failed = |what: &str| cause.error(&format!("can't read {what} of {topic}"), config);
@@ -42,6 +44,7 @@ pub(super) fn read(
     for partition in used(sources, config.partition_by, partitions) {
         let bounds = bounds(&consumer, topic, partition);
         let (low, high) = bounds.map_err(|error| failed(&format!("the end ({error})")))?;
+        let high = *ends.entry(partition).and_modify(|end| *end = high.min(*end)).or_insert(high);
         // Also an empty one, which has to be readable when it has something.
         let ignored = config.ignored.iter().filter(|place| place.partition == partition);
         let ignored = ignored.map(|place| place.offset).collect();
@@ -79,10 +82,10 @@ impl Reading {
     }
 
     fn take(&mut self, offset: i64, stored: Option<Stored>) {
+        self.is_done |= offset + 1 >= self.offsets.end;
         if !self.offsets.contains(&offset) {
             return;
         }
-        self.is_done |= offset + 1 >= self.offsets.end;
         if self.ignored.contains(&offset) {
             return;
         }

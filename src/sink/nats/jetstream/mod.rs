@@ -47,7 +47,7 @@ use crate::sink::{Process, Sink, SinkError, Tail, config::ContentMode};
 /// A stream on a NATS server, or on several of one cluster.
 #[derive(Debug)]
 pub struct JetStream {
-    servers: Servers,
+    servers: Arc<Servers>,
     content_mode: ContentMode,
     settings: config::Stream,
     ours: Ours,
@@ -63,7 +63,7 @@ impl JetStream {
         let name = config.stream.name.clone().unwrap_or_else(|| instance.to_owned());
         let ours = Ours::new(name, &config.subject, sources);
         Self {
-            servers: Servers::new(config),
+            servers: Arc::new(Servers::new(config)),
             content_mode: config.content_mode,
             settings: config.stream.clone(),
             allow: allow(&ours),
@@ -112,6 +112,7 @@ impl Sink for JetStream {
         let (stored, last) =
             tail::read(&api, info.last_sequence, (&info.config.subjects, &self.settings.ignored)).await?;
         let settings = (self.content_mode, &self.settings);
+        let connected = (connected, Arc::clone(&self.servers));
         let link = Publisher::open(connected, settings, &info.config, last, Arc::clone(&self.shared)).await?;
         Ok((link, Tail::Lane(stored)))
     }
