@@ -32,6 +32,7 @@
 //! cursors/SINK      the sink's next position, its ledger per source, losses not announced yet          (text, checksummed)
 //! quarantine/       what was damaged, as it was found
 //! dead/             events that a broker refused for good
+//! renamed/NAME/     identity, segments and cursors from before `journal rename`
 //! ```
 //! Every open begins a new segment, with a higher N. Records are appended; nothing that counts is overwritten. Small files
 //! are written beside, synced, renamed, their directory synced. Directories are 0700, files 0600.
@@ -74,6 +75,7 @@ pub(crate) mod line;
 pub mod look;
 mod note;
 mod reader;
+mod rename;
 mod search;
 mod tally;
 
@@ -87,6 +89,7 @@ pub use glance::{DiskUse, Glance, SinkGlance, SourceGlance};
 pub use ingest::{Ingest, Live, Opened};
 pub use note::Note;
 pub use reader::Reader;
+pub use rename::{Renamed, Undelivered, rename};
 pub use search::Search;
 pub use tally::{Announced, Counted, OTHER, Recent};
 
