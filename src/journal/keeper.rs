@@ -21,7 +21,7 @@ use super::{
     disk::{
         bell::Bell,
         identity::{Identity, RESERVE},
-        open::{cursor_path, sure_path},
+        open::cursor_path,
         repair::Suspect,
         sealed,
         segment::{Header, file_name},
@@ -202,17 +202,8 @@ impl Shared {
 
     /// Keeps reserved numbers ahead of those that are given, and `seen` on the disk.
     fn reserve(&self, disk: &OnDisk, state: &mut Files) -> io::Result<()> {
-        let (standing, trouble) = {
-            let line = self.line();
-            (line.standing.clone(), line.is_in_trouble())
-        };
+        let standing = self.line().standing.clone();
         let mut identity = state.identity.clone();
-        // Numbers that only memory holds leave no trace if the process ends now.
-        identity.uncertain |= trouble;
-        let sure = sure_path(&disk.dir.join("segments"));
-        if !trouble && disk.fs.open(&sure, false).is_err() {
-            disk.fs.create(&sure)?;
-        }
         for (index, standing) in standing.iter().enumerate() {
             let Some(source) = identity.source_mut(index) else { continue };
             if standing.next.0 + RESERVE / 2 > source.reserved.0 {

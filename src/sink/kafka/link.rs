@@ -64,6 +64,11 @@ pub struct Publisher {
 }
 
 impl Publisher {
+    /// How many partitions the topic of events has.
+    pub(super) fn partitions(&self) -> i32 {
+        i32::try_from(self.lanes.len()).unwrap_or(i32::MAX)
+    }
+
     pub(super) fn new(opened: Opened, config: Arc<Config>, shared: Arc<Shared>) -> Self {
         let Opened { producer, context, reports, partitions, ends, cause } = opened;
         let lane = |partition| Lane::after(ends.get(&partition).map(|end| end - 1));
