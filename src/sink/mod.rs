@@ -28,6 +28,7 @@ mod kept;
 pub mod nats;
 mod options;
 pub(crate) mod overlap;
+mod proof;
 mod refusals;
 mod resume;
 mod resume_lanes;
@@ -39,11 +40,13 @@ use std::{future::Future, ops::Range, pin::Pin, sync::Arc, time::Duration};
 pub use driver::Driver;
 pub use figures::{BUCKETS, Counted, Figures, SinkFigures};
 pub use options::{Options, Outcome};
+pub use proof::{Process, Stored};
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::{
-    event::{CloudEvent, JournalId, Position, Seq},
+    event::{CloudEvent, JournalId, Position},
     health::Board,
     journal::Journal,
     route::{Names, Plan, template::Template},
@@ -56,6 +59,16 @@ pub trait Sink: Send + Sync + 'static {
     type Link: Link;
     /// Connects, and reads what is there already. The driver bounds the time.
     fn open(&self) -> impl Future<Output = Result<(Self::Link, Tail), SinkError>> + Send;
+    /// Watches so long whether another process with our journal writes: what shows it, if one does. Asked for when the
+    /// journal does not know what a lane ends with. Cancel safe.
+    fn rival(
+        &self,
+        _link: &mut Self::Link,
+        _ours: Process,
+        _patience: Duration,
+    ) -> impl Future<Output = Result<Option<String>, SinkError>> + Send {
+        async { Ok(None) }
+    }
 }
 
 /// One connection; see the contract above.
@@ -119,7 +132,8 @@ pub enum Tail {
     /// One lane for all sources, and its newest record; none when it is empty.
     Lane(Option<Stored>),
     /// Several, and of each the newest record of each source near its end, as the journal that wrote there last numbered
-    /// them; none when it is empty. What comes last need not be the newest, where a broker takes what a dead link had sent.
+    /// them, and its last record if that is another one; none when it is empty. What comes last need not be the newest,
+    /// where a broker takes what a dead link had sent.
     Lanes(Vec<Vec<Stored>>),
 }
 
@@ -139,17 +153,6 @@ impl Lanes {
             Self::Every => 0..count,
         }
     }
-}
-
-/// A record as a broker keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
-    /// Name of its source.
-    pub source: String,
-    /// The journal that numbered it.
-    pub journal: JournalId,
-    /// Its number.
-    pub seq: Seq,
 }
 
 /// What the broker has.
@@ -188,6 +191,8 @@ pub struct Context {
     pub sinks: Arc<[String]>,
     /// Everybody's state.
     pub board: Board,
+    /// When the process began: tells its heartbeats from those of another that has the same journal.
+    pub started: Timestamp,
     /// When to stop.
     pub stop: Stop,
     /// Stop after this many published records.
@@ -209,6 +214,7 @@ impl Context {
             journal,
             sinks,
             board: Board::default(),
+            started: Timestamp::now(),
             stop: Stop::default(),
             limit: None,
             retain: Duration::ZERO,

@@ -173,12 +173,6 @@ impl Store {
         self.segments.iter().find(|segment| segment.end > from)
     }
 
-    /// Numbers that only memory holds leave no trace. Removing a file is what a full disk still allows; a read-only one
-    /// does not, and there a reboot, or the broker's tail, has to tell.
-    pub(crate) fn note_unsure(&self) {
-        let _ = self.fs.remove(&super::open::sure_path(&self.dir));
-    }
-
     /// Whether this event's name has used up its share.
     pub(crate) fn over_quota(&mut self, body: &Body) -> bool {
         let name = self.names.of(body);

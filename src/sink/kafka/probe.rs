@@ -16,7 +16,7 @@ use super::{
 use crate::{
     event::{JournalId, Position},
     route::{Plan, template::Template},
-    sink::{Link as _, Looked, Outgoing, SinkError, Tail, heartbeat::checks, resume::foreign},
+    sink::{Link as _, Looked, Outgoing, SinkError, Tail, heartbeat::checks, proof::foreign},
 };
 
 /// For the delivery report of a status message.
@@ -99,7 +99,7 @@ impl Probe {
             let Some(stored) = newest.first() else { continue };
             empty = false;
             if Some(stored.journal) != journal && Some(stored.journal) != adopt {
-                return Err(foreign(stored.journal, journal));
+                return Err(foreign(stored, journal));
             }
         }
         let state = if empty { "nothing of ours is in it yet" } else { "its end is ours" };
