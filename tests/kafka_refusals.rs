@@ -206,3 +206,13 @@ async fn a_limit_that_nobody_tells_is_found_out() {
     let events = stored(&broker, "secret", 1);
     assert_eq!(numbers(&events[0]), (0..100).chain(101..401).chain(402..502).collect::<Vec<_>>());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_is_full_holds_no_partition_up() {
+    let broker = broker().await;
+    let settings = ["partitions=4", "properties.queue.buffering.max.messages=8"];
+    let mut line = Line::new(config(&broker.address(), "tight", &settings));
+    line.append(3_000, 0);
+    line.drain().await;
+    assert_eq!(whole(&stored(broker, "tight", 4), 3_000), 0);
+}
