@@ -11,7 +11,7 @@ mod notice;
 mod received;
 mod record;
 
-pub use catalogue::{Entity, Kind, STATE_EVENTS, entity, is_known};
+pub use catalogue::{Entity, Kind, STATE_EVENTS, entity, is_known, state_entity};
 pub(crate) use cloudevent::is_legal;
 pub use cloudevent::{Attribute, CloudEvent, Mark, structured};
 pub use identity::{JournalId, Position, Seq, SourceId};

@@ -101,6 +101,21 @@ impl Absence {
         }
     }
 
+    /// Takes in what follows it, for the same reason; whether it could.
+    pub(super) fn extend(&mut self, next: &Self) -> bool {
+        let is_loss = matches!(self.kind, Kind::Lost(_)) && self.kind == next.kind;
+        // Where nobody knows whose they were, that is not known of the sum.
+        if !is_loss || self.to != next.from || self.ranges.is_empty() || next.ranges.is_empty() {
+            return false;
+        }
+        let mut sum = Self { to: next.to, ..self.clone() };
+        let is_added = next.ranges.iter().all(|missing| sum.add(*missing));
+        if is_added {
+            *self = sum;
+        }
+        is_added
+    }
+
     /// Adds another range that follows; whether it could: there is one range for each source, without a hole.
     pub(super) fn add(&mut self, missing: Missing) -> bool {
         match self.ranges.iter_mut().find(|known| known.source == missing.source) {
@@ -115,5 +130,16 @@ impl Absence {
                 true
             }
         }
+    }
+}
+
+impl Missing {
+    /// What is left of it behind a number.
+    pub(super) fn after(self, last: Seq) -> Option<Self> {
+        if last < self.from {
+            return Some(self);
+        }
+        let rest = self.to.0.checked_sub(last.0).filter(|rest| *rest > 0)?;
+        Some(Self { from: last.next(), count: self.count.min(rest), ..self })
     }
 }

@@ -16,8 +16,10 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::{
+    compaction::Compactor,
     cursor::Cursor,
     disk::{
+        bell::Bell,
         identity::{Identity, RESERVE},
         open::{cursor_path, sure_path},
         repair::Suspect,
@@ -58,9 +60,11 @@ pub(super) struct Shared {
 /// What a journal in a directory has beside its line.
 #[derive(Debug)]
 pub(super) struct OnDisk {
-    fs: Arc<dyn Fs>,
-    dir: PathBuf,
+    pub(super) fs: Arc<dyn Fs>,
+    pub(super) dir: PathBuf,
     state: Mutex<Files>,
+    /// Held while a segment's file is replaced.
+    pub(super) compactor: Mutex<Compactor>,
     _lock: Box<dyn Lock>,
 }
 
@@ -92,7 +96,8 @@ impl Shared {
     pub(super) fn on(self, fs: Arc<dyn Fs>, dir: PathBuf, identity: Identity, lock: Box<dyn Lock>) -> Self {
         let cursors = self.line().sinks.iter().map(|_| None).collect();
         let state = Mutex::new(Files { identity, cursors });
-        Self { disk: Some(OnDisk { fs, dir, state, _lock: lock }), ..self }
+        let compactor = Mutex::default();
+        Self { disk: Some(OnDisk { fs, dir, state, compactor, _lock: lock }), ..self }
     }
 
     pub(super) fn line(&self) -> MutexGuard<'_, Line> {
@@ -105,6 +110,10 @@ impl Shared {
         self.thread.get()?;
         let since = self.round.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
         (since > STANDS_STILL).then_some(since)
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
     }
 
     /// There is something to sync.
@@ -150,6 +159,11 @@ impl Shared {
             let passed = line.passed();
             if let Some(store) = &mut line.store {
                 store.tidy(passed, Instant::now());
+                if store.is_light()
+                    && let Ok(mut compactor) = disk.compactor.try_lock()
+                {
+                    compactor.forget();
+                }
             }
             (line.end(), line.sinks.iter().map(|sink| (sink.name.clone(), sink.cursor.clone())).collect())
         };
@@ -238,6 +252,7 @@ impl Shared {
     /// the reader had it.
     pub(super) fn repair(&self, (generation, revision): (u64, u32)) -> io::Result<bool> {
         let Some(disk) = &self.disk else { return Ok(false) };
+        let _alone = disk.compactor.lock().unwrap_or_else(PoisonError::into_inner);
         let (file, next) = {
             let mut line = self.line();
             // What waits was encoded for the newest segment, which gets nothing more if it is this one.
@@ -298,28 +313,45 @@ fn bury(fs: &dyn Fs, dir: &std::path::Path, name: &str, content: &[u8]) -> io::R
 /// Bound of `dead/`, in bytes.
 const DEAD: u64 = 64 << 20;
 
-/// The thread.
+/// The threads.
 #[derive(Debug)]
 pub(super) struct Keeper {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    bell: Arc<Bell>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Keeper {
-    pub(super) fn start(shared: &Arc<Shared>, interval: Duration) -> Option<Self> {
+    pub(super) fn start(shared: &Arc<Shared>, interval: Duration) -> Self {
         let of_thread = Arc::clone(shared);
-        let spawned =
+        let syncing =
             thread::Builder::new().name("journal".to_owned()).spawn(move || run(&of_thread, interval));
-        match spawned {
-            Ok(thread) => {
-                let _ = shared.thread.set(thread.thread().clone());
-                Some(Self { shared: Arc::clone(shared), thread: Some(thread) })
-            }
-            Err(error) => {
-                tracing::error!(%error, "no thread for the journal: nothing is synced before the stop");
-                None
+        if let Ok(thread) = &syncing {
+            let _ = shared.thread.set(thread.thread().clone());
+        }
+        let store =
+            shared.line().store.as_ref().map(|store| (Arc::clone(&store.bell), store.limits.compacts));
+        let (bell, compacts) = store.unwrap_or_default();
+        let compacting = compacts.then(|| {
+            let (shared, bell) = (Arc::clone(shared), Arc::clone(&bell));
+            thread::Builder::new().name("journal-compact".to_owned()).spawn(move || {
+                while !shared.is_stopped() {
+                    bell.wait();
+                    shared.compact();
+                }
+            })
+        });
+        let mut threads = Vec::new();
+        for spawned in std::iter::once(syncing).chain(compacting) {
+            match spawned {
+                Ok(thread) => threads.push(thread),
+                Err(error) => tracing::error!(
+                    %error,
+                    "cannot start a thread of the journal: nothing is synced before the stop, or the oldest events go first"
+                ),
             }
         }
+        Self { shared: Arc::clone(shared), bell, threads }
     }
 }
 
@@ -327,7 +359,7 @@ fn run(shared: &Shared, interval: Duration) {
     let mut kept = Instant::now();
     // Since when something waits to be synced.
     let mut waits: Option<Instant> = None;
-    while !shared.stopped.load(Ordering::Acquire) {
+    while !shared.is_stopped() {
         *shared.round.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         if waits.is_none() && shared.dirty.load(Ordering::Acquire) {
             waits = Some(Instant::now());
@@ -349,7 +381,8 @@ fn run(shared: &Shared, interval: Duration) {
 impl Drop for Keeper {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::Release);
-        if let Some(thread) = self.thread.take() {
+        self.bell.ring();
+        for thread in self.threads.drain(..) {
             thread.thread().unpark();
             let _ = thread.join();
         }

@@ -15,7 +15,7 @@
 //! * No event precedes the `gap` of its session: [`Ingest::begin`] consumes the ingest and appends the
 //!   gap; only the [`Live`] it returns takes events.
 //! * A record is kept until every cursor has passed it (and on disk for `retain` longer), or until a bound demands its
-//!   place. What a sink then misses is counted in its ledger and announced on the line (`lost`).
+//!   place: superseded states go first ([`compaction`]), then the oldest. What a sink then misses is counted in its ledger and announced on the line (`lost`).
 //! * For every source and sink, at any time: `received = published + filtered + dead-lettered + pending + lost`.
 //! * Every number takes a place in the log: a record, or an [`Absence`] that says why there is none (skipped at a start,
 //!   refused, lost). So positions and each source's numbers are dense, and a loss that was not announced when the process
@@ -61,6 +61,7 @@
 //! Without a directory it is a memory journal: the same line, whose records do not outlive the process.
 
 mod archive;
+mod compaction;
 pub mod config;
 mod cursor;
 pub(crate) mod disk;
@@ -73,6 +74,7 @@ pub(crate) mod line;
 pub mod look;
 mod reader;
 mod search;
+mod state_losses;
 mod tally;
 
 use std::sync::{Arc, MutexGuard};
@@ -157,7 +159,7 @@ impl Journal {
             Sync::Every(interval) => interval,
         };
         let keeper = Keeper::start(&shared, interval);
-        Ok((Self(Arc::new(Inner { shared, _keeper: keeper })), recovery))
+        Ok((Self(Arc::new(Inner { shared, _keeper: Some(keeper) })), recovery))
     }
 
     /// Its name: half of every event's id.
@@ -221,6 +223,11 @@ impl Journal {
         self.line().ledger(sink, source)
     }
 
+    /// How often each sink, in the order given at opening, has lost something that told of a source's state.
+    pub fn state_losses(&self, source: SourceId) -> tokio::sync::watch::Receiver<Vec<u64>> {
+        self.line().state_losses.subscribe(source)
+    }
+
     /// Counts an event that must not reach the line.
     pub fn withhold(&self, source: SourceId) {
         self.line().withhold(source);
@@ -261,16 +268,18 @@ impl Journal {
     }
 
     /// One pass of the keeper, now: syncs, writes cursors, reserves numbers, lets go of what is no longer needed, and
-    /// tries a disk that had refused. Blocks.
+    /// tries a disk that had refused; and compacts. Blocks.
     pub fn sync(&self) {
         self.0.shared.sync();
         self.0.shared.keep();
+        self.0.shared.compact();
     }
 
     /// Writes everything, and notes that the stop was a clean one. Blocks.
     pub fn close(&self) {
         self.line().flush();
-        self.sync();
+        self.0.shared.sync();
+        self.0.shared.keep();
         self.0.shared.close();
     }
 

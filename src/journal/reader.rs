@@ -8,7 +8,7 @@ use super::{
     Cursor, Journal, Settled,
     cursor::Loss,
     disk::stretch::{Place, Stretch},
-    entry::{Absence, Entry},
+    entry::{Absence, Entry, Missing},
     line,
 };
 use crate::event::{LossReason, Position, Record, Seq, SourceId};
@@ -138,7 +138,9 @@ impl Reader {
         }
     }
 
-    fn pass(&mut self, absence: Absence) {
+    fn pass(&mut self, mut absence: Absence) {
+        // The records before were read, and are in flight: some of them went when their segment was compacted.
+        absence.from = absence.from.max(self.next);
         self.next = self.next.max(absence.to);
         if absence.loss().is_some() {
             for missing in absence.ranges.iter().filter(|missing| missing.count > 0) {
@@ -262,6 +264,7 @@ impl Reader {
             ledger.take_back(count);
             ledger.lose(reason, count);
             sink.cursor.note_loss(Loss { source: Some(source), reason, count, from, to });
+            line.state_losses.lost(self.sink, &Missing { source, count, from, to }, reason);
         }
         drop(line);
         self.journal.announce_losses();

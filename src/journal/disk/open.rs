@@ -26,7 +26,7 @@ use crate::{
     event::{LossReason, Seq, SourceId},
     health::Component,
     journal::{
-        config::Disk,
+        config::{Disk, WhenFull},
         cursor::Cursor,
         entry::Missing,
         fs::{Fs, Lock, Room},
@@ -220,6 +220,7 @@ fn attach(
     if let Some((first, standing)) = oldest {
         line.skip_to(first, &standing, LossReason::Damaged);
     }
+    line.recall_losses();
     Ok(())
 }
 
@@ -234,6 +235,7 @@ fn limits(config: &Disk, fs: &dyn Fs) -> io::Result<Limits> {
         max_age: config.max_age,
         retain: config.retain,
         per_name: max_bytes / 100 * u64::from(config.name_quota),
+        compacts: config.when_full == WhenFull::DropOldest,
     })
 }
 
