@@ -225,6 +225,10 @@ pub enum ResyncReason {
     Scheduled,
     /// An operator asked for it.
     Requested,
+    /// What could not be read before has been.
+    Retried,
+    /// A sink has lost events, or some were damaged, that told of the PBX's state.
+    Lost,
 }
 
 /// A snapshot that could not be read.

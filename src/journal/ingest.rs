@@ -133,7 +133,8 @@ impl Live {
         self.journal.commit();
     }
 
-    /// Waits until what was committed is on stable storage, if the journal's `sync` is "always". Cancel safe.
+    /// Waits until what was committed is on stable storage, if the journal's `sync` is "always"; and, in a journal that is
+    /// all but full, a moment for compacting. Cancel safe.
     pub async fn synced(&self) {
         self.journal.synced().await;
     }

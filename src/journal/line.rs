@@ -10,12 +10,14 @@ use std::collections::VecDeque;
 use jiff::Timestamp;
 
 pub(super) use self::sinks::Sink;
+pub(super) use self::standing::Before;
 pub(crate) use self::standing::Standing;
 use super::{
     config::WhenFull,
     cursor::Cursor,
     disk::{scan::Next, store::Store, stretch::Stretch},
     entry::{Absence, Entry, Kind, Missing},
+    state_losses::StateLosses,
     tally::{Announced, Lately, Recent, Tally},
 };
 use crate::{
@@ -46,6 +48,7 @@ pub(super) struct Line {
     pub(super) store: Option<Store>,
     health: Option<Component>,
     pub(super) lately: Lately,
+    pub(super) state_losses: StateLosses,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -62,15 +65,6 @@ pub(super) struct Source {
     pub(super) skipped: Option<(Seq, Seq)>,
     /// Opening has found that records were lost, and that is not announced yet.
     pub(super) has_lost: bool,
-}
-
-/// How a source was left.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Before {
-    #[default]
-    New,
-    Stopped,
-    Crashed,
 }
 
 /// Where records from a position on are found.
@@ -93,6 +87,7 @@ impl Line {
             end,
             written: standing.clone(),
             sources: vec![Source::default(); standing.len()],
+            state_losses: StateLosses::new(standing.len()),
             standing,
             sinks: Vec::new(),
             store: None,
@@ -223,11 +218,13 @@ impl Line {
         let Some(standing) = self.standing.get_mut(source.index()) else { return Seq(0) };
         let seq = standing.next;
         if let Some(reason) = refused {
+            self.state_losses.refused((source, seq), origin, &body, self.sinks.len());
             self.refuse(Missing { source, count: 1, from: seq, to: seq }, reason);
             return seq;
         }
         let record = Record { position, source, seq, at, session, origin, gap: standing.gap, body };
         standing.note(&record);
+        self.state_losses.appended(&record);
         self.push(Entry::Record(record));
         self.trim();
         seq
@@ -286,6 +283,7 @@ impl Line {
             if let Some(standing) = self.standing.get_mut(missing.source.index()) {
                 standing.pass(missing, Kind::Skipped);
             }
+            self.state_losses.left_out(missing.source, missing.from, missing.to);
         }
         self.push(Entry::Absence(Absence {
             from: self.end,

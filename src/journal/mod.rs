@@ -35,7 +35,7 @@
 //! renamed/NAME/     identity, segments and cursors from before `journal rename`
 //! ```
 //! Every open begins a new segment, with a higher N. Records are appended; nothing that counts is overwritten. Small files
-//! are written beside, synced, renamed, their directory synced. Directories are 0700, files 0600.
+//! and compacted segments are written beside, synced, renamed, their directory synced. Directories are 0700, files 0600.
 //!
 //! **Recovery.** Segments are read in the order of N; where two hold the same position, the higher N is right. The
 //! newest, and all that some sink has not settled, are looked through; the others are believed until they are read.
@@ -77,6 +77,7 @@ mod note;
 mod reader;
 mod rename;
 mod search;
+mod state_losses;
 mod tally;
 
 use std::sync::{Arc, MutexGuard};
@@ -227,6 +228,11 @@ impl Journal {
         self.line().ledger(sink, source)
     }
 
+    /// How often each sink, in the order given at opening, has lost something that told of a source's state.
+    pub fn state_losses(&self, source: SourceId) -> tokio::sync::watch::Receiver<Vec<u64>> {
+        self.line().state_losses.subscribe(source)
+    }
+
     /// Counts an event that must not reach the line.
     pub fn withhold(&self, source: SourceId) {
         self.line().withhold(source);
@@ -276,8 +282,10 @@ impl Journal {
         self.0.shared.close();
     }
 
-    /// Waits until what was committed is on stable storage, if that is the rule. Cancel safe.
+    /// Waits until what was committed is on stable storage, if that is the rule; and, in a journal that is all but full,
+    /// a moment for compacting. Cancel safe.
     pub async fn synced(&self) {
+        self.0.shared.roomy().await;
         if self.0.shared.always {
             let mut synced = self.0.shared.synced.subscribe();
             let end = self.line().end();

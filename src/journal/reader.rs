@@ -8,7 +8,7 @@ use super::{
     Cursor, Journal, Note, Settled,
     cursor::Loss,
     disk::stretch::{Place, Stretch},
-    entry::{Absence, Entry},
+    entry::{Absence, Entry, Missing},
     line,
 };
 use crate::event::{LossReason, Position, Record, Seq, SourceId};
@@ -278,6 +278,7 @@ impl Reader {
             ledger.take_back(count);
             ledger.lose(reason, count);
             sink.cursor.note_loss(Loss { source: Some(source), reason, count, from, to });
+            line.state_losses.lost(self.sink, &Missing { source, count, from, to }, reason);
         }
         drop(line);
         self.journal.announce_losses();

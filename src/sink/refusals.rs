@@ -47,15 +47,22 @@ impl Refusals {
         }
         let now = Instant::now();
         let reason = reason.to_owned();
-        match &mut self.run {
-            Some(run) => (run.count, run.last, run.reason, run.refused) = (run.count + 1, seq, reason, now),
-            None => {
-                let (refused, report) = (now, now + PERIOD);
-                let run =
-                    Run { count: 1, reported: 1, letters: 0, first: seq, last: seq, reason, refused, report };
-                health.warning("refused", Some(run.sentence()));
-                self.run = Some(run);
-            }
+        if let Some(run) = &mut self.run {
+            (run.count, run.last, run.reason, run.refused) = (run.count + 1, seq, reason, now);
+        } else {
+            let report = now + PERIOD;
+            let run = Run {
+                count: 1,
+                reported: 1,
+                letters: 0,
+                first: seq,
+                last: seq,
+                reason,
+                refused: now,
+                report,
+            };
+            health.warning("refused", Some(run.sentence()));
+            self.run = Some(run);
         }
         true
     }

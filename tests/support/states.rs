@@ -49,6 +49,11 @@ pub(crate) fn state(exten: &str, number: u64, size: usize) -> Frame {
     frame("extenUpdate", &format!(r#"{{"exten":"{exten}","n":{number},"pad":"{}"}}"#, "x".repeat(size)))
 }
 
+/// An event without a state.
+pub(crate) fn message(number: u64, size: usize) -> Frame {
+    frame("message", &format!(r#"{{"n":{number},"pad":"{}"}}"#, "x".repeat(size)))
+}
+
 fn frame(name: &str, args: &str) -> Frame {
     let text = format!("42[\"{name}\",{args}]");
     let name_end = 4 + u32::try_from(name.len()).unwrap();

@@ -69,7 +69,7 @@ impl Omit<'_> {
     }
 
     fn reason(&mut self, record: &Record, name: u32) -> Option<LossReason> {
-        if name == NO_NAME || record.position < self.passed {
+        if record.position < self.passed {
             return None;
         }
         if self.is_meant(name) && self.index.supersedes(record) {

@@ -214,6 +214,7 @@ fn attach(
     if let Some((first, standing)) = oldest {
         line.skip_to(first, &standing, LossReason::Damaged);
     }
+    line.recall_losses();
     Ok(())
 }
 

@@ -239,7 +239,7 @@ impl Publisher {
             let which = if by_itself { Which::Beside } else { Which::Events };
             let place = (topic(&self.config.topics, &names), partition);
             let sent = self.producers.send(which, number, place, message, &self.config);
-            let Err((unsent, message)) = sent else { continue };
+            let Some((unsent, message)) = sent else { continue };
             let Some(lane) = self.lanes.get_mut(index) else { return };
             if let Unsent::TooLarge = unsent {
                 lane.answered();
@@ -272,13 +272,13 @@ impl Publisher {
         let message = self.envelopes.message(outgoing.names, &outgoing.event);
         let place = (topic(&self.config.topics, outgoing.names), 0);
         match self.producers.send(Which::Beside, number, place, message, &self.config) {
-            Ok(()) => Ok(()),
-            Err((Unsent::TooLarge, _)) => self.take((number, Err(RDKafkaErrorCode::MessageSizeTooLarge))),
+            None => Ok(()),
+            Some((Unsent::TooLarge, _)) => self.take((number, Err(RDKafkaErrorCode::MessageSizeTooLarge))),
             // Where so much waits, a heartbeat has nothing to tell.
-            Err((Unsent::NoRoom, _)) if number == STATUS => Ok(()),
-            Err((Unsent::NoRoom, _)) => Err(self.cause.error("no room for a dead letter", &self.config)),
-            Err((Unsent::NoProducer(error), _)) => Err(error),
-            Err((Unsent::Failed(error), _)) => Err(self.unusable(&error)),
+            Some((Unsent::NoRoom, _)) if number == STATUS => Ok(()),
+            Some((Unsent::NoRoom, _)) => Err(self.cause.error("no room for a dead letter", &self.config)),
+            Some((Unsent::NoProducer(error), _)) => Err(error),
+            Some((Unsent::Failed(error), _)) => Err(self.unusable(&error)),
         }
     }
 }

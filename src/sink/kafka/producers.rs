@@ -56,7 +56,7 @@ impl Producers {
         Ok(Arc::clone(producer.insert(made)))
     }
 
-    /// Hands a message over, without waiting; or gives it back.
+    /// Hands a message over, without waiting; or gives it back, and why.
     pub(super) fn send(
         &mut self,
         which: Which,
@@ -64,22 +64,21 @@ impl Producers {
         (topic, partition): (&str, i32),
         message: Message,
         config: &Config,
-    ) -> Result<(), (Unsent, Message)> {
+    ) -> Option<(Unsent, Message)> {
         let Message { key, headers, payload } = message;
         let producer = match self.get(which, config) {
             Ok(producer) => producer,
-            Err(error) => return Err((Unsent::NoProducer(error), Message { key, headers, payload })),
+            Err(error) => return Some((Unsent::NoProducer(error), Message { key, headers, payload })),
         };
         let record = BaseRecord::with_opaque_to(topic, number).partition(partition);
-        let sent = producer.send(record.key(&key).payload(&*payload).headers(headers));
-        let Err((error, record)) = sent else { return Ok(()) };
+        let (error, record) = producer.send(record.key(&key).payload(&*payload).headers(headers)).err()?;
         let headers = record.headers.unwrap_or_default();
         let unsent = match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::QueueFull) => Unsent::NoRoom,
             Some(RDKafkaErrorCode::MessageSizeTooLarge) => Unsent::TooLarge,
             _ => Unsent::Failed(error),
         };
-        Err((unsent, Message { key, headers, payload }))
+        Some((unsent, Message { key, headers, payload }))
     }
 
     /// What a client has given up for, whose every answer is fatal since.

@@ -31,7 +31,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 const PING: Duration = Duration::from_secs(5);
 
 /// A limit that was read within this time decides at once; an older one is read again before an event is refused.
-pub(super) const FRESH: Duration = Duration::from_secs(5);
+pub(super) const FRESH: Duration = Duration::from_secs(2);
 
 /// The servers of one cluster, and how to log in there.
 #[derive(Debug)]
