@@ -20,3 +20,4 @@ pub use name::{NONE, entity_token, escape, slug};
 pub use notice::{EndReason, GapReason, LossReason, Notice, ResyncReason, UnreadSnapshot};
 pub use received::{Received, parse_structured};
 pub use record::{Body, Origin, Record, Told};
+pub(crate) use record::{event_type, notice_type};

@@ -194,8 +194,6 @@ pub enum GapReason {
     Restarted,
     /// The bridge or its machine went down without a stop.
     Crashed,
-    /// Numbers that the broker knows and the journal doesn't were skipped.
-    Skipped,
 }
 
 impl From<EndReason> for GapReason {

@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn anything_else_is_left_out() {
-        assert_eq!(parse_structured(&text(&event(Mark::Status { count: 3 }))), None);
+        assert_eq!(parse_structured(&text(&event(Mark::Status { start: 1, count: 3 }))), None);
         assert_eq!(parse_structured(&text(&event(Mark::Copy { seq: Seq(3) }))), None);
         for strange in ["", "{}", "[]", r#"{"id":"x","data":1}"#] {
             assert_eq!(parse_structured(strange.as_bytes()), None, "{strange}");

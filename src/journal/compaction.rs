@@ -5,7 +5,8 @@
 //! written without the journal's lock, by a thread of its own, so that neither appending nor syncing waits for it. A
 //! reader that has the old file goes on in it.
 //!
-//! Appending that outruns it drops the oldest segment, and so does a journal without room for a copy: `journal_full`.
+//! A session waits a moment when its events outrun that. Appending that outruns it all the same drops the oldest segment, and
+//! so does a journal without room for a copy: `journal_full`.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -13,6 +14,7 @@ use std::{
     ops::Range,
     path::Path,
     sync::PoisonError,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -20,6 +22,7 @@ use super::{
         compact::{Copy, Omit, Sealed, rewrite, walk},
         crowd::View,
         segment::file_name,
+        store::Store,
         superseded::Index,
     },
     fs::Fs,
@@ -28,6 +31,9 @@ use super::{
 
 /// So many adjacent segments become one, if they are not more than one should hold.
 const JOINED: usize = 4;
+
+/// What comes waits no longer than this for room.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What compacting remembers.
 #[derive(Debug, Default)]
@@ -61,13 +67,36 @@ enum What {
 }
 
 impl Shared {
+    /// The thread.
+    pub(super) fn compact_whenever_rung(&self) {
+        let Some(disk) = &self.disk else { return };
+        while !self.is_stopped() {
+            disk.bell.wait();
+            self.compact();
+            disk.bell.done();
+            self.compacted.send_replace(());
+        }
+    }
+
+    /// Waits while compacting makes room in a journal that is all but full, so that what comes doesn't outrun it; for a
+    /// moment, as a slow disk must not keep a session from its PBX. Cancel safe.
+    pub(super) async fn roomy(&self) {
+        let Some(bell) = self.disk.as_ref().map(|disk| &disk.bell).filter(|bell| bell.is_rung()) else {
+            return;
+        };
+        let is_brimming = || self.line().store.as_ref().is_some_and(Store::is_brimming);
+        let mut compacted = self.compacted.subscribe();
+        let roomy = compacted.wait_for(|()| !bell.is_rung() || !is_brimming());
+        let _ = tokio::time::timeout(PATIENCE, roomy).await;
+    }
+
     /// Compacts for as long as something is to be gained. Blocks.
     pub(super) fn compact(&self) {
         let Some(disk) = &self.disk else { return };
         while !self.is_stopped() {
             let mut compactor = disk.compactor.lock().unwrap_or_else(PoisonError::into_inner);
             match compactor.step(self, disk) {
-                Ok(true) => {}
+                Ok(true) => drop(self.compacted.send_replace(())),
                 Ok(false) => {
                     compactor.is_failing = false;
                     return;
@@ -91,7 +120,7 @@ impl Shared {
             let mut line = self.line();
             let passed = line.passed();
             let store = line.store.as_mut().filter(|store| store.trouble.is_none())?;
-            store.tidy(passed, std::time::Instant::now());
+            store.tidy(passed, Instant::now());
             let is_worth = store.limits.compacts && (was_crowded || store.is_crowded());
             is_worth.then_some(!store.unsynced.is_empty())
         };

@@ -78,6 +78,27 @@ impl Entry {
         }
     }
 
+    /// The newest number of a source in it.
+    pub(super) fn newest(&self, source: SourceId) -> Option<Seq> {
+        match self {
+            Self::Record(record) => (record.source == source).then_some(record.seq),
+            Self::Absence(absence) => {
+                absence.ranges.iter().find(|missing| missing.source == source).map(|missing| missing.to)
+            }
+        }
+    }
+
+    /// Whether a source's number is in it.
+    pub(super) fn holds(&self, source: SourceId, seq: Seq) -> bool {
+        match self {
+            Self::Record(record) => record.source == source && record.seq == seq,
+            Self::Absence(absence) => {
+                let mut ranges = absence.ranges.iter();
+                ranges.any(|it| it.source == source && it.from <= seq && seq <= it.to)
+            }
+        }
+    }
+
     /// The record, if it is one.
     pub fn record(&self) -> Option<&Record> {
         match self {

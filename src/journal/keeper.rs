@@ -21,7 +21,7 @@ use super::{
     disk::{
         bell::Bell,
         identity::{Identity, RESERVE},
-        open::{cursor_path, sure_path},
+        open::cursor_path,
         repair::Suspect,
         sealed,
         segment::{Header, file_name},
@@ -46,6 +46,8 @@ pub(super) struct Shared {
     line: Mutex<Line>,
     pub(super) end: watch::Sender<Position>,
     pub(super) synced: watch::Sender<Position>,
+    /// Sends when compacting has come further.
+    pub(super) compacted: watch::Sender<()>,
     pub(super) always: bool,
     pub(super) disk: Option<OnDisk>,
     /// Held while syncing: on Linux a sync that failed is reported once, and one beside it would believe in the next.
@@ -65,6 +67,8 @@ pub(super) struct OnDisk {
     state: Mutex<Files>,
     /// Held while a segment's file is replaced.
     pub(super) compactor: Mutex<Compactor>,
+    /// Wakes the thread that compacts.
+    pub(super) bell: Arc<Bell>,
     _lock: Box<dyn Lock>,
 }
 
@@ -82,6 +86,7 @@ impl Shared {
             sources,
             end: watch::Sender::new(line.end()),
             synced: watch::Sender::new(line.end()),
+            compacted: watch::Sender::default(),
             line: Mutex::new(line),
             always,
             disk: None,
@@ -96,8 +101,9 @@ impl Shared {
     pub(super) fn on(self, fs: Arc<dyn Fs>, dir: PathBuf, identity: Identity, lock: Box<dyn Lock>) -> Self {
         let cursors = self.line().sinks.iter().map(|_| None).collect();
         let state = Mutex::new(Files { identity, cursors });
+        let bell = self.line().store.as_ref().map(|store| Arc::clone(&store.bell)).unwrap_or_default();
         let compactor = Mutex::default();
-        Self { disk: Some(OnDisk { fs, dir, state, compactor, _lock: lock }), ..self }
+        Self { disk: Some(OnDisk { fs, dir, state, compactor, bell, _lock: lock }), ..self }
     }
 
     pub(super) fn line(&self) -> MutexGuard<'_, Line> {
@@ -196,17 +202,8 @@ impl Shared {
 
     /// Keeps reserved numbers ahead of those that are given, and `seen` on the disk.
     fn reserve(&self, disk: &OnDisk, state: &mut Files) -> io::Result<()> {
-        let (standing, trouble) = {
-            let line = self.line();
-            (line.standing.clone(), line.is_in_trouble())
-        };
+        let standing = self.line().standing.clone();
         let mut identity = state.identity.clone();
-        // Numbers that only memory holds leave no trace if the process ends now.
-        identity.uncertain |= trouble;
-        let sure = sure_path(&disk.dir.join("segments"));
-        if !trouble && disk.fs.open(&sure, false).is_err() {
-            disk.fs.create(&sure)?;
-        }
         for (index, standing) in standing.iter().enumerate() {
             let Some(source) = identity.source_mut(index) else { continue };
             if standing.next.0 + RESERVE / 2 > source.reserved.0 {
@@ -317,7 +314,6 @@ const DEAD: u64 = 64 << 20;
 #[derive(Debug)]
 pub(super) struct Keeper {
     shared: Arc<Shared>,
-    bell: Arc<Bell>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -329,17 +325,12 @@ impl Keeper {
         if let Ok(thread) = &syncing {
             let _ = shared.thread.set(thread.thread().clone());
         }
-        let store =
-            shared.line().store.as_ref().map(|store| (Arc::clone(&store.bell), store.limits.compacts));
-        let (bell, compacts) = store.unwrap_or_default();
+        let compacts = shared.line().store.as_ref().is_some_and(|store| store.limits.compacts);
         let compacting = compacts.then(|| {
-            let (shared, bell) = (Arc::clone(shared), Arc::clone(&bell));
-            thread::Builder::new().name("journal-compact".to_owned()).spawn(move || {
-                while !shared.is_stopped() {
-                    bell.wait();
-                    shared.compact();
-                }
-            })
+            let shared = Arc::clone(shared);
+            thread::Builder::new()
+                .name("journal-compact".to_owned())
+                .spawn(move || shared.compact_whenever_rung())
         });
         let mut threads = Vec::new();
         for spawned in std::iter::once(syncing).chain(compacting) {
@@ -351,7 +342,7 @@ impl Keeper {
                 ),
             }
         }
-        Self { shared: Arc::clone(shared), bell, threads }
+        Self { shared: Arc::clone(shared), threads }
     }
 }
 
@@ -381,7 +372,9 @@ fn run(shared: &Shared, interval: Duration) {
 impl Drop for Keeper {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::Release);
-        self.bell.ring();
+        if let Some(disk) = &self.shared.disk {
+            disk.bell.ring();
+        }
         for thread in self.threads.drain(..) {
             thread.thread().unpark();
             let _ = thread.join();

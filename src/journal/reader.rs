@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use tokio::sync::watch;
 
 use super::{
-    Cursor, Journal, Settled,
+    Cursor, Journal, Note, Settled,
     cursor::Loss,
     disk::stretch::{Place, Stretch},
     entry::{Absence, Entry, Missing},
@@ -249,15 +249,29 @@ impl Reader {
         line.settle(self.sink, settled);
     }
 
-    /// Notes what several lanes have, by lane.
-    pub fn reached(&mut self, reached: impl Iterator<Item = (usize, SourceId, Seq)>) {
+    /// Notes what was published last, by source.
+    pub fn published(&mut self, published: impl Iterator<Item = (SourceId, Note)>) {
         if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
-            reached.for_each(|(lane, source, seq)| sink.cursor.reach(lane, source, seq));
+            published.for_each(|(source, note)| sink.cursor.publish(source, note));
+        }
+    }
+
+    /// Notes that the broker ends with an event that the log does not know.
+    pub fn believe(&mut self, source: SourceId, note: Note) {
+        if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
+            sink.cursor.believe(source, note);
+        }
+    }
+
+    /// Notes what several lanes have, by lane.
+    pub fn reached(&mut self, reached: impl Iterator<Item = (usize, SourceId, Note)>) {
+        if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
+            reached.for_each(|(lane, source, note)| sink.cursor.reach(lane, source, note));
         }
     }
 
     /// Replaces what is known of several lanes: by lane, by source.
-    pub fn set_ends(&mut self, ends: Vec<Vec<Seq>>) {
+    pub fn set_ends(&mut self, ends: Vec<Vec<Note>>) {
         if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
             sink.cursor.ends = ends;
         }

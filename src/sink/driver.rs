@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{
     Context, Lanes, Link, Options, Outcome, Outgoing, SLOW, Sink, SinkError, SinkFigures, flights::Flight,
-    heartbeat::Heartbeat, refusals::Refusals,
+    heartbeat::Heartbeat, proof::Trust, refusals::Refusals,
 };
 use crate::{
     event::{Mark, Position, Record, Seq},
@@ -43,7 +43,7 @@ pub struct Driver {
     pub(super) plan: Plan,
     pub(super) health: Component,
     pub(super) refusals: Refusals,
-    heartbeat: Heartbeat,
+    pub(super) heartbeat: Heartbeat,
     pub(super) name: Arc<str>,
     pub(super) options: Options,
     opened: watch::Sender<usize>,
@@ -58,6 +58,7 @@ pub struct Driver {
     pub(super) lanes: Vec<Vec<Seq>>,
     /// By lane: records before this are there already. Empty when there is one lane for all.
     pub(super) have: Vec<Position>,
+    pub(super) trust: Trust,
 }
 
 impl Driver {
@@ -81,6 +82,7 @@ impl Driver {
             in_flight: 0,
             lanes: Vec::new(),
             have: Vec::new(),
+            trust: Trust::default(),
         }
     }
 
@@ -144,13 +146,13 @@ impl Driver {
     async fn open<S: Sink>(&mut self, sink: &S) -> Result<S::Link, SinkError> {
         let deadline = self.options.deadline;
         let opened = timeout(deadline, sink.open()).await;
-        let (link, tail) = opened.map_err(|_| {
+        let (mut link, tail) = opened.map_err(|_| {
             SinkError::Again(format!("no connection within {deadline:?}: is the broker up?"))
         })??;
         self.flights.clear();
         self.in_flight = 0;
         self.reader.journal().announce_losses();
-        self.resume(tail).await?;
+        self.resume(sink, &mut link, tail).await?;
         Ok(link)
     }
 

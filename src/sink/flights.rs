@@ -1,5 +1,7 @@
 //! What a driver has sent and nobody has answered for yet, and what becomes of it.
 
+use std::collections::BTreeMap;
+
 use tokio::time::timeout;
 
 use super::{Acked, Driver, Lanes, Link, Outgoing, SinkError, deadletter::letter};
@@ -96,12 +98,7 @@ impl Driver {
         });
         self.figures.settled(done);
         self.in_flight -= self.flights.iter().take(count).map(|flight| flight.record.size()).sum::<usize>();
-        if !self.have.is_empty() {
-            let stored = self.flights.iter().take(count).filter(|it| it.settled == Settled::Published);
-            self.reader.reached(stored.flat_map(|Flight { record, lanes, .. }| {
-                lanes.among(self.lanes.len()).map(|lane| (lane, record.source, record.seq))
-            }));
-        }
+        self.note(count);
         let settled = self.flights.drain(..count).map(|Flight { record, settled, .. }| {
             if settled == Settled::Published {
                 self.published += 1;
@@ -109,5 +106,20 @@ impl Driver {
             (record.position, record.source, record.seq, settled)
         });
         self.reader.settle(settled);
+    }
+
+    /// Notes the newest of each source, and of each lane and source, among the first so many: what is published now.
+    fn note(&mut self, count: usize) {
+        let (mut sources, mut lanes) = (BTreeMap::new(), BTreeMap::new());
+        let stored = self.flights.iter().take(count).filter(|it| it.settled == Settled::Published);
+        for flight in stored {
+            let (record, source) = (&flight.record, flight.record.source);
+            sources.insert(source, record);
+            if !self.have.is_empty() {
+                lanes.extend(flight.lanes.among(self.lanes.len()).map(|lane| ((lane, source), record)));
+            }
+        }
+        self.reader.published(sources.into_iter().map(|(source, record)| (source, record.into())));
+        self.reader.reached(lanes.into_iter().map(|((lane, source), record)| (lane, source, record.into())));
     }
 }

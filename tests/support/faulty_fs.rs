@@ -66,7 +66,6 @@ pub(crate) struct FaultyFs(Arc<Mutex<State>>);
 #[derive(Debug)]
 struct State {
     random: Rng,
-    boots: u64,
     /// Counts processes: what an earlier one holds is dead.
     life: u64,
     inodes: Vec<Inode>,
@@ -128,7 +127,6 @@ impl FaultyFs {
         let names: BTreeMap<_, _> = dir.ancestors().map(|dir| (dir.to_owned(), None)).collect();
         Self(Arc::new(Mutex::new(State {
             random: Rng::with_seed(seed),
-            boots: 1,
             life: 0,
             inodes: Vec::new(),
             durable: names.clone(),
@@ -195,7 +193,6 @@ impl FaultyFs {
         let mut state = self.state();
         let state = &mut *state;
         state.life += 1;
-        state.boots += 1;
         state.locks.clear();
         let deeds = std::mem::take(&mut state.deeds);
         let kept = if survives == Survives::Nothing { 0 } else { state.random.usize(..=deeds.len()) };

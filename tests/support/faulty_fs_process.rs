@@ -130,10 +130,6 @@ impl Fs for Process {
     fn room(&self, _: &Path) -> io::Result<Room> {
         Ok(self.state()?.room)
     }
-
-    fn boot(&self) -> String {
-        format!("boot-{}", self.disk.state().boots)
-    }
 }
 
 impl File for Handle {

@@ -22,6 +22,8 @@ impl Share {
     }
 }
 
+/// What comes waits a moment for compacting when they take more than this.
+const BRIMMING: Share = Share(7, 8);
 /// Compacting begins when undelivered events take more of the journal than this.
 const FULL: Share = Share(3, 4);
 /// It goes on until they take less than this,
@@ -77,6 +79,11 @@ impl Store {
     /// Whether there is so little that compacting is far off.
     pub(crate) fn is_light(&self) -> bool {
         self.undelivered() < self.limits.max_bytes / 4 && !self.is_crowded()
+    }
+
+    /// Whether there is hardly any room left.
+    pub(crate) fn is_brimming(&self) -> bool {
+        self.undelivered() > BRIMMING.of(self.limits.max_bytes)
     }
 
     /// Whether compacting may be worth it.

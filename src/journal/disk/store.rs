@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::{
@@ -78,6 +79,22 @@ impl NameIds {
     }
 }
 
+/// A frame of so many bytes is written from where it is.
+const LARGE: usize = 256 << 10;
+/// So many bytes that wait are written, whoever else is to come.
+const BATCH: u64 = 1 << 20;
+
+/// Appends a buffer, and what goes between: the place in it, and the bytes.
+fn append(file: &dyn File, buffer: &[u8], large: &[(usize, Bytes)]) -> io::Result<()> {
+    let mut from = 0;
+    for (at, bytes) in large {
+        fs::append_all(file, buffer.get(from..*at).unwrap_or_default())?;
+        fs::append_all(file, bytes)?;
+        from = *at;
+    }
+    fs::append_all(file, buffer.get(from..).unwrap_or_default())
+}
+
 /// A segment's file, opened when it is needed.
 pub(super) fn on_demand(fs: &Arc<dyn Fs>, dir: &Path, generation: u64) -> Arc<dyn File> {
     Arc::new(OnDemand { fs: Arc::clone(fs), path: dir.join(file_name(generation)) })
@@ -109,6 +126,10 @@ pub(crate) struct Store {
     rolls: bool,
     /// Entries that wait for the next write.
     buffer: Vec<u8>,
+    /// What goes between them: the place in the buffer, and the pieces of a frame that is too large to be copied.
+    large: Vec<(usize, Bytes)>,
+    /// Bytes of all that waits.
+    waiting: u64,
     buffered: Vec<(u32, u64)>,
     buffered_newest: Option<Timestamp>,
     /// Bytes of all segments.
@@ -158,6 +179,8 @@ impl Store {
             next_format: Format::draw()?,
             rolls: false,
             buffer: Vec::new(),
+            large: Vec::new(),
+            waiting: 0,
             buffered: Vec::new(),
             buffered_newest: None,
             total: 0,
@@ -171,7 +194,7 @@ impl Store {
 
     /// Bytes on the disk, and those that wait.
     pub(crate) fn bytes(&self) -> u64 {
-        self.total + self.buffer.len() as u64
+        self.total + self.waiting
     }
 
     /// The segment with the first record at or after a position.
@@ -181,12 +204,6 @@ impl Store {
 
     pub(in crate::journal) fn segment(&self, from: Position) -> Option<&Segment> {
         self.segments.iter().find(|segment| segment.end > from)
-    }
-
-    /// Numbers that only memory holds leave no trace. Removing a file is what a full disk still allows; a read-only one
-    /// does not, and there a reboot, or the broker's tail, has to tell.
-    pub(crate) fn note_unsure(&self) {
-        let _ = self.fs.remove(&super::open::sure_path(&self.dir));
     }
 
     /// Whether this event's name has used up its share.
@@ -204,10 +221,29 @@ impl Store {
         let active = self.segments.back().filter(|_| !self.rolls);
         let format = active.map_or(self.next_format, |active| active.format);
         let name = entry.record().map_or(NO_NAME, |record| self.names.of(&record.body));
-        let size = codec::encode(format, entry, &mut self.buffer) as u64;
+        let size = self.encode(format, entry) as u64;
+        self.waiting += size;
         *self.held.entry(name).or_default() += size;
         self.buffered.push((name, size));
         self.buffered_newest = self.buffered_newest.max(entry.record().map(|record| record.at));
+    }
+
+    fn encode(&mut self, format: Format, entry: &Entry) -> usize {
+        if let Entry::Record(record) = entry
+            && let Body::Event(frame) = &record.body
+            && frame.size() >= LARGE
+        {
+            let head = codec::encode_head(format, record, &mut self.buffer);
+            let at = self.buffer.len();
+            self.large.extend(codec::pieces(frame).map(|bytes| (at, bytes.clone())));
+            return head + frame.size();
+        }
+        codec::encode(format, entry, &mut self.buffer)
+    }
+
+    /// Whether so much waits that it has to be written.
+    pub(crate) fn is_due(&self) -> bool {
+        self.waiting >= BATCH
     }
 
     /// Whether entries wait for the next [`Store::write`].
@@ -225,21 +261,19 @@ impl Store {
             self.rolls = false;
         }
         let Some(active) = self.segments.back_mut() else { return Err(io::ErrorKind::NotFound.into()) };
-        if let Err(error) = fs::append_all(&*active.file, &self.buffer) {
+        if let Err(error) = append(&*active.file, &self.buffer, &self.large) {
             // What was written of it must not precede what is written next.
             self.sealed = active.file.truncate(active.length).is_err();
             return Err(error);
         }
-        active.length += self.buffer.len() as u64;
-        self.total += self.buffer.len() as u64;
+        active.length += self.waiting;
+        self.total += self.waiting;
         active.end = end;
         active.newest = active.newest.max(self.buffered_newest);
         for (name, size) in self.buffered.drain(..) {
             *active.tally.entry(name).or_default() += size;
         }
-        self.buffer.clear();
-        self.buffer.shrink_to(1 << 20);
-        self.buffered_newest = None;
+        self.empty();
         self.written = end;
         Ok(())
     }
@@ -251,7 +285,14 @@ impl Store {
                 *held = held.saturating_sub(size);
             }
         }
+        self.empty();
+    }
+
+    fn empty(&mut self) {
         self.buffer.clear();
+        self.buffer.shrink_to(1 << 20);
+        self.large.clear();
+        self.waiting = 0;
         self.buffered_newest = None;
     }
 

@@ -29,11 +29,12 @@ mod producers;
 mod properties;
 mod read_back;
 mod refusal;
+mod rival;
 mod shared;
 mod tail;
 mod topics;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use rdkafka::{error::KafkaError, producer::Producer as _};
 use tokio::sync::mpsc;
@@ -47,7 +48,7 @@ use self::{
     shared::Shared,
 };
 pub use self::{link::Publisher, probe::Probe};
-use crate::sink::{Sink, SinkError, Tail, verify::Held};
+use crate::sink::{Process, Sink, SinkError, Tail, verify::Held};
 
 /// The topics of a Kafka cluster.
 #[derive(Debug)]
@@ -127,5 +128,17 @@ impl Sink for Kafka {
         .await?;
         let opened = Opened { producer, context, reports, partitions, ends, cause };
         Ok((Publisher::new(opened, Arc::clone(&self.config), Arc::clone(&self.shared)), tail))
+    }
+
+    async fn rival(
+        &self,
+        link: &mut Publisher,
+        ours: Process,
+        patience: Duration,
+    ) -> Result<Option<String>, SinkError> {
+        let (config, sources) = (Arc::clone(&self.config), Arc::clone(&self.sources));
+        let (partitions, cause) = (link.partitions(), Cause::default());
+        let watch = blocking(move || rival::Watch::begin(&cause, &config, &sources, partitions)).await?;
+        watch.until(ours, patience).await
     }
 }

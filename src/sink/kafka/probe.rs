@@ -11,12 +11,13 @@ use super::{
     config::Config,
     link::Opened,
     producers::Producer,
+    shared::Shared,
     tail, topics,
 };
 use crate::{
     event::{JournalId, Position},
     route::{Plan, template::Template},
-    sink::{Link as _, Looked, Outgoing, SinkError, Tail, heartbeat::checks, resume::foreign},
+    sink::{Link as _, Looked, Outgoing, SinkError, Tail, heartbeat::checks, proof::foreign},
 };
 
 /// For the delivery report of a status message.
@@ -55,7 +56,10 @@ impl Probe {
         let (publishing, ends) = (Arc::clone(&producer), BTreeMap::new());
         let opened =
             Opened { producer: publishing, context, reports, partitions: 1, ends, cause: cause.clone() };
-        let link = Publisher::new(opened, Arc::clone(&config), Arc::default());
+        let shared = Shared::default();
+        // What is refused is the message then.
+        shared.narrow(false);
+        let link = Publisher::new(opened, Arc::clone(&config), Arc::new(shared));
         let probe = Self { config, sources: sources.into(), cause, producer, link };
         Ok((probe, Looked { message, warnings: Vec::new() }))
     }
@@ -99,7 +103,7 @@ impl Probe {
             let Some(stored) = newest.first() else { continue };
             empty = false;
             if Some(stored.journal) != journal && Some(stored.journal) != adopt {
-                return Err(foreign(stored.journal, journal));
+                return Err(foreign(stored, journal));
             }
         }
         let state = if empty { "nothing of ours is in it yet" } else { "its end is ours" };

@@ -25,11 +25,15 @@ mod flight;
 mod link;
 mod look;
 mod read_back;
+mod rival;
 mod shared;
 mod stream;
 mod tail;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 pub use self::link::Publisher;
 use self::{api::Api, findings::Finding, shared::Shared, stream::Ours};
@@ -38,7 +42,7 @@ use super::{
     config::{self, Config},
     connect::Servers,
 };
-use crate::sink::{Sink, SinkError, Tail, config::ContentMode};
+use crate::sink::{Process, Sink, SinkError, Tail, config::ContentMode};
 
 /// A stream on a NATS server, or on several of one cluster.
 #[derive(Debug)]
@@ -105,10 +109,20 @@ impl Sink for JetStream {
         let api = Api { connected: &connected, stream: &self.ours.stream };
         let (info, warnings) = stream::prepare(&api, &self.settings, &self.ours).await?;
         self.tell(warnings);
-        let (stored, last) = tail::read(&api, info.last_sequence, &info.config.subjects).await?;
+        let (stored, last) =
+            tail::read(&api, info.last_sequence, (&info.config.subjects, &self.settings.ignored)).await?;
         let settings = (self.content_mode, &self.settings);
         let connected = (connected, Arc::clone(&self.servers));
         let link = Publisher::open(connected, settings, &info.config, last, Arc::clone(&self.shared)).await?;
         Ok((link, Tail::Lane(stored)))
+    }
+
+    async fn rival(
+        &self,
+        _: &mut Publisher,
+        ours: Process,
+        patience: Duration,
+    ) -> Result<Option<String>, SinkError> {
+        self.watch(ours, patience).await
     }
 }
