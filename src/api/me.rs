@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::text::PeerText;
+
 /// The account, as the PBX sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Me {
@@ -168,7 +170,7 @@ fn is_on(permission: &Value) -> bool {
 
 fn text(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::String(text) if !text.is_empty() => Some(PeerText::new(text).into()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }

@@ -47,6 +47,7 @@ impl Driver {
         reason: &str,
         link: &mut L,
     ) -> Result<(), SinkError> {
+        let reason = &crate::text::sentence(reason);
         tracing::warn!(sink = &*self.name, sequence = record.seq.0, reason, "an event was refused for good");
         let journal = self.reader.journal().clone();
         let notice = Notice::Deadlettered {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use async_nats::{Event, ServerError};
 use tokio::sync::Notify;
 
-use crate::sink::SinkError;
+use crate::{sink::SinkError, text::PeerText};
 
 /// What the client reports beside the answers.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(super) struct Events {
     allow: String,
     down: Notify,
     /// The last error the server spoke of.
-    said: Mutex<Option<String>>,
+    said: Mutex<Option<PeerText>>,
 }
 
 impl Events {
@@ -31,9 +31,9 @@ impl Events {
     pub(super) fn note(&self, event: &Event) {
         if let Event::ServerError(error) = event {
             let said = match error {
-                ServerError::AuthorizationViolation => "authorization violation".to_owned(),
+                ServerError::AuthorizationViolation => PeerText::new("authorization violation"),
                 ServerError::SlowConsumer(_) => return,
-                ServerError::Other(text) => text.clone(),
+                ServerError::Other(text) => PeerText::new(text),
             };
             *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
         }
@@ -47,7 +47,7 @@ impl Events {
         let Self { server, allow, .. } = self;
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match said {
-            Some(said) if said.to_ascii_lowercase().contains("permissions violation") => {
+            Some(said) if said.as_str().to_ascii_lowercase().contains("permissions violation") => {
                 SinkError::Operator(format!("{server} says: {said}: allow the account {allow}"))
             }
             Some(said) => SinkError::Again(format!("{server} says: {said}")),

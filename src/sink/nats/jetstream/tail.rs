@@ -1,7 +1,10 @@
 //! What the stream ends with: where to go on.
 
 use super::api::{Api, Kept};
-use crate::sink::{SinkError, Stored, kept};
+use crate::{
+    sink::{SinkError, Stored, kept},
+    text::PeerText,
+};
 
 /// Late bytes of an old connection can move the end while it is read, but not for long.
 const TRIES: usize = 8;
@@ -31,7 +34,7 @@ pub(super) async fn read(
                     SinkError::Operator(format!(
                         "stream {stream} at {} ends with message {} ({}), which no cti-bridge wrote: let nobody else publish there, \
                          or name a stream of its own as `stream`; `nats stream get {stream} {}` shows it",
-                        connected.server, kept.seq, kept.subject, kept.seq
+                        connected.server, kept.seq, PeerText::new(&kept.subject), kept.seq
                     ))
                 })
             });
