@@ -23,6 +23,7 @@ pub(super) fn foreign(theirs: JournalId, ours: Option<JournalId>) -> SinkError {
 
 /// The lane was last written by our journal, for a source that it does not know.
 pub(super) fn unknown(source: &str) -> SinkError {
+    let source = crate::text::PeerText::new(source).to_string();
     SinkError::Operator(format!(
         "the lane ends with an event of the source {source:?}, which this journal does not know: set \
          `[journal] dir` to the directory it was written from"

@@ -3,6 +3,7 @@
 //! A peer is sent most of them, and may send them back: a server that echoes what it was sent, a proxy that quotes a header.
 
 mod forms;
+mod views;
 
 use std::{
     borrow::Cow,
@@ -13,7 +14,10 @@ use std::{
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use self::forms::{Form, forms};
+use self::{
+    forms::{Form, forms},
+    views::View,
+};
 
 /// What a secret is replaced by.
 const MASK: &str = "[secret]";
@@ -55,8 +59,9 @@ pub(crate) fn register_issued(token: &SecretString) {
 /// The text without the secrets.
 pub(super) fn mask(text: &str, words: Words) -> Cow<'_, str> {
     let mut found = Vec::new();
-    CONFIGURED.find(text, words, &mut found);
-    ISSUED.find(text, words, &mut found);
+    let views = View::all(text);
+    CONFIGURED.find(&views, words, &mut found);
+    ISSUED.find(&views, words, &mut found);
     if found.is_empty() {
         return text.into();
     }
@@ -117,15 +122,17 @@ impl Secrets {
         }
     }
 
-    fn find(&self, text: &str, words: Words, found: &mut Vec<Range<usize>>) {
+    fn find(&self, views: &[View], words: Words, found: &mut Vec<Range<usize>>) {
         for secret in self.known.read().unwrap_or_else(PoisonError::into_inner).iter() {
-            for form in &secret.forms {
-                let places = form.places(text);
-                if secret.is_short {
-                    found.extend(places.filter(|place| stands_alone(text, place, words)));
-                } else {
-                    found.extend(places);
-                    found.extend(form.cut_off(text, PART).filter(|_| words == Words::OfPeer));
+            for (form, view) in
+                secret.forms.iter().flat_map(|form| views.iter().map(move |view| (form, view)))
+            {
+                let is_meant =
+                    |place: &Range<usize>| !secret.is_short || stands_alone(&view.bytes, place, words);
+                let places = form.places(&view.bytes).filter(is_meant);
+                found.extend(places.map(|place| view.origin(&place)));
+                if words == Words::OfPeer {
+                    found.extend(form.cut_off(&view.bytes, PART).map(|place| view.origin(&place)));
                 }
             }
         }
@@ -140,13 +147,15 @@ impl Secret {
 }
 
 /// Whether it is all of a JSON string; of a peer's text, also whether it is a word behind a quotation mark, `=` or `:`.
-fn stands_alone(text: &str, place: &Range<usize>, words: Words) -> bool {
-    let before = text.get(..place.start).and_then(|text| text.chars().next_back());
-    let after = text.get(place.end..).and_then(|text| text.chars().next());
-    let begins_value = |ch: Option<char>| ch.is_none_or(|ch| "\"'`=:".contains(ch));
+fn stands_alone(text: &[u8], place: &Range<usize>, words: Words) -> bool {
+    let before = place.start.checked_sub(1).and_then(|at| text.get(at));
+    let after = text.get(place.end);
     match words {
-        Words::OfPeer => begins_value(before) && !after.is_some_and(char::is_alphanumeric),
-        Words::Ours => before == Some('"') && after == Some('"'),
+        Words::OfPeer => {
+            before.is_none_or(|byte| b"\"'`=:".contains(byte))
+                && !after.is_some_and(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii())
+        }
+        Words::Ours => before == Some(&b'"') && after == Some(&b'"'),
     }
 }
 
@@ -156,7 +165,7 @@ mod tests {
 
     fn masked(secrets: &Secrets, text: &str, words: Words) -> Vec<Range<usize>> {
         let mut found = Vec::new();
-        secrets.find(text, words, &mut found);
+        secrets.find(&View::all(text), words, &mut found);
         found
     }
 

@@ -40,7 +40,10 @@ use self::{
     probe::blocking,
 };
 pub use self::{link::Publisher, probe::Probe};
-use crate::sink::{Sink, SinkError, Tail, verify::Held};
+use crate::{
+    sink::{Sink, SinkError, Tail, verify::Held},
+    text::PeerText,
+};
 
 /// The topics of a Kafka cluster.
 #[derive(Debug)]
@@ -91,7 +94,10 @@ fn produce(
 
 /// The client refuses its settings.
 fn unusable(error: &KafkaError) -> SinkError {
-    SinkError::Operator(format!("the Kafka client can't be made: {error}; check the sink's settings"))
+    SinkError::Operator(format!(
+        "the Kafka client can't be made: {}; check the sink's settings",
+        PeerText::new(&error.to_string())
+    ))
 }
 
 impl Sink for Kafka {
