@@ -74,7 +74,7 @@ fn config(pbx: u16, sinks: &str, totp: bool) -> String {
     let totp = if totp { format!("totp_secret = {}\n", quoted(TOTP)) } else { String::new() };
     format!(
         "drain_timeout = \"1s\"\n[sources.pbx1]\nurl = \"http://127.0.0.1:{pbx}/api\"\nusername = \"bridge\"\n\
-         password = {}\n{totp}[sinks.out]\ntype = \"stdout\"\nheartbeat = \"1s\"\n{sinks}[journal]\ndir = \"journal\"\n[log]\nlevel = \"trace\"\n",
+         password = {}\n{totp}[sinks.out]\ntype = \"stdout\"\nheartbeat = \"1s\"\n{sinks}[journal]\ndir = \"journal\"\n[log]\nlevel = \"trace,async_nats=trace\"\n",
         quoted(PASSWORD)
     )
 }
@@ -316,7 +316,7 @@ async fn every_command_that_fails_keeps_the_secrets() {
             if mode != Pbx::Refuses && args.contains(&"--sink") {
                 continue;
             }
-            let args = [*args, &["--config", "c.toml", "--log-level", "trace"]].concat();
+            let args = [*args, &["--config", "c.toml", "--log-level", "trace,async_nats=trace"]].concat();
             let output = run(&args, Some(dir.path())).await;
             assert!(!output.is_empty(), "{args:?} says nothing");
             is_clean(&format!("{mode:?}, {args:?}"), &output);
