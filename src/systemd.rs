@@ -100,4 +100,10 @@ mod tests {
         source.failing("refused; check it");
         assert_eq!(sentence(&board.snapshot()), "source/a: refused; check it");
     }
+
+    #[test]
+    fn the_status_is_one_assignment() {
+        let hostile = status("-ERR 'x\nMAINPID=1\r\nWATCHDOG=trigger\0'");
+        assert_eq!(hostile, NotifyState::Status(r"-ERR 'x\nMAINPID=1\r\nWATCHDOG=trigger\u{0}'".to_owned()));
+    }
 }

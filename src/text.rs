@@ -84,17 +84,6 @@ pub(crate) fn serialize<S: Serializer>(text: &str, serializer: S) -> Result<S::O
     serializer.serialize_str(&sentence(text))
 }
 
-/// The same, where there may be none.
-pub(crate) fn serialize_option<S: Serializer>(
-    text: &Option<String>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match text {
-        Some(text) => serialize(text, serializer),
-        None => serializer.serialize_none(),
-    }
-}
-
 /// Masks first, as a secret that is cut is found no more. `beyond` bytes were not read.
 fn safe(text: &str, beyond: usize, limit: usize, words: Words) -> String {
     let text = secrets::mask(text, words);

@@ -210,6 +210,15 @@ mod tests {
     }
 
     #[test]
+    fn names_are_shown_without_what_acts_on_a_terminal() {
+        let name = "\u{1b}[2J\u{202e}Ada\nMAINPID=1";
+        let me = parse(&json!({"username": name, "profile": {"id": name, "name": name}})).unwrap();
+        let shown = r"\u{1b}[2J\u{202e}Ada\nMAINPID=1".to_owned();
+        assert_eq!(me.username.as_ref(), Some(&shown));
+        assert_eq!(me.profile, Some(Profile { id: shown.clone(), name: shown }));
+    }
+
+    #[test]
     fn privacy_is_found_in_either_place_and_either_form() {
         for macros in [
             json!({"nethvoice_cti": {"value": true, "permissions": {"privacy": {"value": true}}}}),

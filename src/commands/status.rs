@@ -170,7 +170,7 @@ mod tests {
             "started": "2026-11-24T10:00:00Z", "now": "2026-11-24T10:03:00Z",
             "journal": { "id": "abcdefghij", "durable": true, "bytes": 1024, "maxBytes": 2048, "state": "active",
                 "since": "2026-11-24T10:00:00Z" },
-            "sources": [{ "name": "pbx1", "state": "failing", "reason": "refused; check it", "since": "2026-11-24T10:02:30Z",
+            "sources": [{ "name": "pbx1", "state": "failing", "reason": "refused;\u{1b}[2J\nsink x check it", "since": "2026-11-24T10:02:30Z",
                 "warnings": { "certificate": "ends soon" }, "events": 7, "lastSeen": null, "account": null }],
             "sinks": [{ "name": "bus", "state": "active", "lagEvents": 3, "lagSeconds": 2.4,
                 "ledger": { "pbx1": { "received": 9, "published": 5, "pending": 3, "lost": { "quota": 1 } } } }],
@@ -178,7 +178,7 @@ mod tests {
         let text = summary(&status);
         let expected = "i: not ready; cti-bridge 1 (c), up 3 min, journal abcdefghij
 source pbx1      failing 30 s     7 events, seen never, token ends –
-    refused; check it
+    refused;\\u{1b}[2J\\nsink x check it
     ends soon
 sink bus         active           lag 3 events, 2 s, heartbeat never
 journal          active 3 min     1.0 KiB of 2.0 KiB, on disk

@@ -73,7 +73,9 @@ impl<'a> Section<'a> {
 
     /// A secret that `key` holds, or the file that `<key>_file` names. Not both.
     pub fn secret(&mut self, key: &str, value: Option<Secret>, file: Option<String>) -> Option<SecretString> {
-        value.iter().for_each(|Secret(secret)| secrets::register(secret));
+        if let Some(Secret(secret)) = &value {
+            secrets::register(secret);
+        }
         let file_key = format!("{key}_file");
         match (value, file) {
             (Some(_), Some(_)) => {

@@ -25,7 +25,6 @@ pub enum Notice {
         #[serde(serialize_with = "text::serialize")]
         user: String,
         /// Name of its profile on the PBX.
-        #[serde(serialize_with = "text::serialize_option")]
         profile: Option<String>,
         /// What the profile lets the account see.
         sees: Vec<String>,

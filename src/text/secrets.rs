@@ -200,7 +200,7 @@ mod tests {
     fn what_a_peer_has_cut_is_masked_from_six_bytes_on() {
         let secrets = Secrets::holding(8);
         secrets.add(&"zuqovubepi".into());
-        assert_eq!(masked(&secrets, "said: zuqovubep", Words::OfPeer), [6..15]);
+        assert_eq!(masked(&secrets, "said: zuqovubep", Words::OfPeer).first(), Some(&(6..15)));
         assert!(masked(&secrets, "said: zuqov", Words::OfPeer).is_empty());
     }
 

@@ -24,9 +24,9 @@ impl Form {
     /// Where it stands.
     pub(super) fn places<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = Range<usize>> + 'a {
         let form = self.text.expose_secret().as_bytes();
-        memmem::find_iter(text, form).map(|at| match self.in_base64 {
-            true => whole_base64(text, at..at + form.len()),
-            false => at..at + form.len(),
+        memmem::find_iter(text, form).map(|at| {
+            let place = at..at + form.len();
+            if self.in_base64 { whole_base64(text, place) } else { place }
         })
     }
 

@@ -16,7 +16,7 @@ impl View {
     pub(super) fn all(text: &str) -> Vec<Self> {
         let mut views = vec![Self { bytes: text.into(), at: (0..=text.len()).collect() }];
         for _ in 0..2 {
-            views.extend(views.last().and_then(|view| view.without(|rest| unescaped(rest))));
+            views.extend(views.last().and_then(|view| view.without(unescaped)));
         }
         for at in 0..views.len() {
             let of = |plus| views.get(at).and_then(|view: &Self| view.without(|rest| decoded(rest, plus)));
