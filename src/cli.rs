@@ -1,10 +1,10 @@
 //! The command line.
 
-use std::{future::Future, io};
+use std::future::Future;
 
 use clap::{Parser, Subcommand};
 
-use crate::{commands, config::Flags, exit::Exit};
+use crate::{commands, config::Flags, exit::Exit, text::io};
 
 const AFTER: &str = "\
 Exit codes: 0 clean, 64 command line, 69 PBX or broker can't be reached, 70 internal, 73 the journal can't be used, \
@@ -59,7 +59,7 @@ impl Cli {
                     .unwrap_or(Exit::Clean)
             }
             Command::Check(args) => {
-                commands::check::run(&args, &mut io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)
+                commands::check::run(&args, &mut std::io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)
             }
             Command::Status(args) => {
                 commands::status::run(&args, &mut io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)
@@ -75,7 +75,8 @@ impl Cli {
             Command::Tail(args) => commands::tail::run(&args, &mut io::stderr()).unwrap_or(Exit::Clean),
             Command::Record(args) => commands::record::run(&args, &mut io::stderr()).unwrap_or(Exit::Clean),
             Command::TwoFactor(args) => {
-                commands::two_factor::run(&args, &mut io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)
+                commands::two_factor::run(&args, &mut std::io::stdout(), &mut io::stderr())
+                    .unwrap_or(Exit::Clean)
             }
             Command::Token(args) => {
                 commands::token::run(&args, &mut io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)

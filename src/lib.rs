@@ -24,6 +24,7 @@
 //! | [`route`] | record → verdict: destination, filtered or set aside |
 //! | [`sink`] | the sink contract, its one driver, and the sinks |
 //! | [`telemetry`] | logs, and the table of metrics |
+//! | [`text`] | what may be shown: text of peers made safe, secrets masked |
 //! | [`admin`] | health, metrics, status, actions, over HTTP |
 //! | [`reload`] | the configuration, read again while the bridge runs |
 //! | [`systemd`] | what the service manager is told |
@@ -54,4 +55,5 @@ pub mod sink;
 pub mod socketio;
 pub mod systemd;
 pub mod telemetry;
+pub mod text;
 pub mod tls;

@@ -9,6 +9,8 @@ use tracing::{
 };
 use tracing_subscriber::{Layer, layer::Context};
 
+use crate::text;
+
 /// What our fields begin with, so that they meet nobody else's.
 const PREFIX: &str = "CTI_";
 
@@ -51,6 +53,7 @@ impl Line {
 
 impl Visit for Line {
     fn record_str(&mut self, field: &Field, value: &str) {
+        let value = &text::sentence(value);
         if field.name() == "message" {
             value.clone_into(&mut self.message);
             return;

@@ -2,6 +2,7 @@
 //! its. And the table of metrics.
 
 pub mod config;
+mod fields;
 mod journald;
 pub mod metrics;
 
@@ -35,10 +36,10 @@ pub fn start(config: &Config) {
     let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let layer = match format {
         Format::Journald => Journald.boxed(),
-        Format::Text => layer.with_ansi(io::stderr().is_terminal()).with_target(false).boxed(),
-        Format::Json | Format::Auto => {
-            layer.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
+        Format::Text => {
+            layer.fmt_fields(fields::text()).with_ansi(io::stderr().is_terminal()).with_target(false).boxed()
         }
+        Format::Json | Format::Auto => layer.event_format(fields::Json).boxed(),
     };
     let (level, handle) = reload::Layer::new(filter(&config.level));
     // A second start, as in tests, keeps the first.
