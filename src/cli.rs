@@ -2,13 +2,16 @@
 
 use std::future::Future;
 
-use clap::{Parser, Subcommand};
+use clap::{
+    Parser, Subcommand,
+    error::{ContextKind, ContextValue},
+};
 
 use crate::{
     commands::{self, output},
     config::Flags,
     exit::Exit,
-    telemetry,
+    hardening, telemetry,
 };
 
 const AFTER: &str = "\
@@ -55,10 +58,12 @@ pub enum Command {
 
 /// The program: arguments → command → exit code.
 pub fn main() -> Exit {
+    hardening::forbid_core_dumps();
     telemetry::catch_panics();
     let exit = match Cli::try_parse() {
         Ok(cli) => cli.run(),
-        Err(error) => output::run(|out, _| {
+        Err(mut error) => output::run(|out, _| {
+            hide_values(&mut error, std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()));
             // Help and version are no errors, and go to standard output.
             if error.use_stderr() {
                 let _ = error.print();
@@ -69,6 +74,18 @@ pub fn main() -> Exit {
     };
     telemetry::flush();
     exit
+}
+
+/// Beside `--set` a word that clap does not know may be a password: `--set KEY= PASSWORD`.
+fn hide_values(error: &mut clap::Error, mut args: impl Iterator<Item = String>) {
+    if !args.any(|arg| arg == "--set" || arg.starts_with("--set=")) {
+        return;
+    }
+    for kind in [ContextKind::InvalidArg, ContextKind::InvalidSubcommand] {
+        if matches!(error.get(kind), Some(ContextValue::String(word)) if !word.starts_with('-')) {
+            error.insert(kind, ContextValue::String("…".to_owned()));
+        }
+    }
 }
 
 impl Cli {
