@@ -28,6 +28,7 @@
 //! | [`admin`] | health, metrics, status, actions, over HTTP |
 //! | [`reload`] | the configuration, read again while the bridge runs |
 //! | [`systemd`] | what the service manager is told |
+//! | [`hardening`] | no core dumps, no tracing |
 //! | [`check`] | the chain walked once, each stage with its verdict and remedy |
 //! | [`simulator`] | a PBX that speaks the real protocol, with faults on demand |
 
@@ -41,6 +42,7 @@ pub mod commands;
 pub mod config;
 pub mod event;
 pub mod exit;
+pub mod hardening;
 pub mod health;
 pub mod journal;
 pub mod reload;
