@@ -42,6 +42,7 @@ pub mod commands;
 pub mod config;
 pub mod event;
 pub mod exit;
+mod fingerprint;
 pub mod hardening;
 pub mod health;
 pub mod journal;

@@ -8,7 +8,7 @@ use std::{
     fs::{self, OpenOptions, TryLockError},
     io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _, PermissionsExt as _},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -96,6 +96,36 @@ pub(super) fn append_all(file: &dyn File, mut bytes: &[u8]) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// A file that is opened for each use, so that a journal of many files keeps few of them open. What is at its path by
+/// then may be another file, or none.
+#[derive(Debug)]
+pub(super) struct OnDemand {
+    pub(super) fs: Arc<dyn Fs>,
+    pub(super) path: PathBuf,
+}
+
+impl File for OnDemand {
+    fn append(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.fs.open(&self.path, true)?.append(bytes)
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.fs.open(&self.path, false)?.read_at(buffer, offset)
+    }
+
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        self.fs.open(&self.path, true)?.truncate(length)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        self.fs.open(&self.path, false)?.length()
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.fs.open(&self.path, false)?.sync()
+    }
 }
 
 /// The operating system's.

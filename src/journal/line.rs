@@ -226,6 +226,9 @@ impl Line {
         standing.note(&record);
         self.state_losses.appended(&record);
         self.push(Entry::Record(record));
+        if self.store.as_ref().is_some_and(Store::is_due) {
+            self.flush();
+        }
         self.trim();
         seq
     }
@@ -337,13 +340,28 @@ impl Line {
         if *from < self.end { Place::Memory } else { Place::Nowhere }
     }
 
-    /// Copies at most `most` records from `from` on, which memory holds, up to an absence. Yields that, if there is nothing
-    /// before it.
-    pub(super) fn copy(&self, from: Position, most: usize, into: &mut Vec<Record>) -> Option<Absence> {
-        let before = into.len();
+    /// Whether a segment still has this file: its generation, and how often it was replaced.
+    pub(super) fn has_file(&self, file: (u64, u32)) -> bool {
+        let segments = self.store.as_ref().map(|store| &store.segments);
+        segments.is_some_and(|all| all.iter().any(|segment| (segment.generation, segment.revision) == file))
+    }
+
+    /// Copies at most `most` records from `from` on, which memory holds, up to an absence, and no more than so many bytes unless
+    /// the first one is larger. Yields the absence, if there is nothing before it.
+    pub(super) fn copy(
+        &self,
+        from: Position,
+        (most, bytes): (usize, usize),
+        into: &mut Vec<Record>,
+    ) -> Option<Absence> {
+        let (before, mut taken) = (into.len(), 0);
         for entry in self.tail.range(self.index(from)..).take(most) {
             match entry {
-                Entry::Record(record) => into.push(record.clone()),
+                Entry::Record(record) if taken > 0 && taken + record.size() > bytes => break,
+                Entry::Record(record) => {
+                    taken += record.size();
+                    into.push(record.clone());
+                }
                 Entry::Absence(absence) if into.len() == before => return Some(absence.clone()),
                 Entry::Absence(_) => break,
             }

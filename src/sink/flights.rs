@@ -98,6 +98,7 @@ impl Driver {
             (record.source, *settled, is_timed.then_some(record.at))
         });
         self.figures.settled(done);
+        self.in_flight -= self.flights.iter().take(count).map(|flight| flight.record.size()).sum::<usize>();
         self.note(count);
         let settled = self.flights.drain(..count).map(|Flight { record, settled, .. }| {
             if settled == Settled::Published {

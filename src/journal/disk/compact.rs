@@ -9,7 +9,6 @@ use std::{
     collections::HashMap,
     io,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use jiff::Timestamp;
@@ -86,7 +85,6 @@ impl Omit<'_> {
 pub(crate) struct Copy {
     /// Where it was written.
     pub(crate) path: PathBuf,
-    pub(crate) file: Arc<dyn File>,
     pub(crate) format: Format,
     /// Where its entries begin.
     pub(crate) start: u64,
@@ -127,7 +125,7 @@ pub(crate) fn rewrite(fs: &dyn Fs, path: &Path, run: &[Sealed], omit: &mut Omit)
     let copied = copy(&*file, &Header { format, ..header }, run, omit);
     match copied {
         Ok(Some((start, length, tally))) => {
-            Ok(Some(Copy { path: path.to_owned(), file, format, start, length, tally }))
+            Ok(Some(Copy { path: path.to_owned(), format, start, length, tally }))
         }
         other => {
             let _ = fs.remove(path);

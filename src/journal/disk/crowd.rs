@@ -8,7 +8,7 @@ use std::{
 use super::{
     compact::{Copy, Sealed},
     held::Segment,
-    store::{NO_NAME, NameIds, SPANS, Store},
+    store::{NO_NAME, NameIds, SPANS, Store, on_demand},
 };
 use crate::event::Position;
 
@@ -150,9 +150,9 @@ impl Store {
         for (name, size) in &tally {
             *self.held.entry(*name).or_default() += size;
         }
-        let (file, format) = (copy.file, copy.format);
-        let (start, length, revision) = (copy.start, copy.length, new.revision + 1);
-        self.segments.insert(at, Segment { revision, file, format, start, length, tally, ..new });
+        let (format, start, length, revision) = (copy.format, copy.start, copy.length, new.revision + 1);
+        let file = on_demand(&self.fs, &self.dir, new.generation);
+        self.segments.insert(at, Segment { file, revision, format, start, length, tally, ..new });
         run.iter().skip(1).map(|(generation, _)| *generation).collect()
     }
 

@@ -100,7 +100,7 @@ pub(in crate::journal) fn open(
     let dir = &config.dir;
     let lock = claim(&**fs, dir)?;
     let mut notes = Vec::new();
-    let found = survey(&**fs, dir, Some(&mut notes))?;
+    let found = survey(fs, dir, Some(&mut notes))?;
     let (mut identity, left) = identify(&**fs, dir, &found, &mut notes)?;
     // What can't be used may have held the newest numbers.
     let set_aside = !notes.is_empty();
@@ -116,7 +116,7 @@ pub(in crate::journal) fn open(
     let store = at(dir, store)?;
     let mut loaded = Loading::of(store, dir, found, &mut cursors, &mut notes)?;
     loaded.standing.resize(names.len(), Standing::default());
-    let Loading { mut store, mut standing, mut end, torn } = loaded;
+    let Loading { mut store, mut standing, mut end, torn, is_newest_intact } = loaded;
     let (before, loaded_end) = (standing.clone(), end);
 
     let clean = identity.clean;
@@ -135,7 +135,9 @@ pub(in crate::journal) fn open(
             standing.next = before.next;
         }
     }
-    at(&path, store.begin(loaded_end, &standing))?;
+    if !(is_newest_intact && at(&path, store.go_on())?) {
+        at(&path, store.begin(loaded_end, &standing))?;
+    }
     store.synced = loaded_end;
 
     let mut line = Line::new(loaded_end, standing, config.memory, config.when_full).with_store(store, health);

@@ -3,11 +3,12 @@
 use std::{
     collections::{HashMap, VecDeque},
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::{
@@ -20,9 +21,10 @@ use super::{
 };
 use crate::{
     event::{Body, JournalId, Position},
+    fingerprint::Fingerprints,
     journal::{
         entry::Entry,
-        fs::{self, File, Fs},
+        fs::{self, File, Fs, OnDemand},
         line::Standing,
     },
 };
@@ -42,7 +44,11 @@ pub(crate) struct Limits {
 
 /// Gives event names numbers. A clone does not follow.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct NameIds(Arc<HashMap<Box<[u8]>, u32>>);
+pub(crate) struct NameIds {
+    /// By the name's fingerprint: a name may be as long as a frame.
+    ids: Arc<HashMap<u128, u32>>,
+    fingerprints: Fingerprints,
+}
 
 /// A segment spans this part of the age that nothing may exceed, as what is too old goes by segments.
 pub(super) const SPANS: u32 = 8;
@@ -54,23 +60,44 @@ pub(crate) const NO_NAME: u32 = 0;
 impl NameIds {
     pub(crate) fn of(&mut self, body: &Body) -> u32 {
         let Body::Event(frame) = body else { return NO_NAME };
-        let name = frame.name();
-        if let Some(id) = self.0.get(&*name) {
+        let key = self.fingerprints.of(&frame.name());
+        if let Some(id) = self.ids.get(&key) {
             return *id;
         }
-        if self.0.len() >= NAMES {
+        if self.ids.len() >= NAMES {
             return NO_NAME;
         }
-        let id = u32::try_from(self.0.len()).unwrap_or_default() + 1;
-        Arc::make_mut(&mut self.0).insert((*name).into(), id);
+        let id = u32::try_from(self.ids.len()).unwrap_or_default() + 1;
+        Arc::make_mut(&mut self.ids).insert(key, id);
         id
     }
 
     /// The number of a name, if it has one.
     pub(crate) fn known(&self, body: &Body) -> u32 {
         let Body::Event(frame) = body else { return NO_NAME };
-        self.0.get(&*frame.name()).copied().unwrap_or(NO_NAME)
+        self.ids.get(&self.fingerprints.of(&frame.name())).copied().unwrap_or(NO_NAME)
     }
+}
+
+/// A frame of so many bytes is written from where it is.
+const LARGE: usize = 256 << 10;
+/// So many bytes that wait are written, whoever else is to come.
+const BATCH: u64 = 1 << 20;
+
+/// Appends a buffer, and what goes between: the place in it, and the bytes.
+fn append(file: &dyn File, buffer: &[u8], large: &[(usize, Bytes)]) -> io::Result<()> {
+    let mut from = 0;
+    for (at, bytes) in large {
+        fs::append_all(file, buffer.get(from..*at).unwrap_or_default())?;
+        fs::append_all(file, bytes)?;
+        from = *at;
+    }
+    fs::append_all(file, buffer.get(from..).unwrap_or_default())
+}
+
+/// A segment's file, opened when it is needed.
+pub(super) fn on_demand(fs: &Arc<dyn Fs>, dir: &Path, generation: u64) -> Arc<dyn File> {
+    Arc::new(OnDemand { fs: Arc::clone(fs), path: dir.join(file_name(generation)) })
 }
 
 /// The segments of one journal.
@@ -99,6 +126,10 @@ pub(crate) struct Store {
     rolls: bool,
     /// Entries that wait for the next write.
     buffer: Vec<u8>,
+    /// What goes between them: the place in the buffer, and the pieces of a frame that is too large to be copied.
+    large: Vec<(usize, Bytes)>,
+    /// Bytes of all that waits.
+    waiting: u64,
     buffered: Vec<(u32, u64)>,
     buffered_newest: Option<Timestamp>,
     /// Bytes of all segments.
@@ -148,6 +179,8 @@ impl Store {
             next_format: Format::draw()?,
             rolls: false,
             buffer: Vec::new(),
+            large: Vec::new(),
+            waiting: 0,
             buffered: Vec::new(),
             buffered_newest: None,
             total: 0,
@@ -161,7 +194,7 @@ impl Store {
 
     /// Bytes on the disk, and those that wait.
     pub(crate) fn bytes(&self) -> u64 {
-        self.total + self.buffer.len() as u64
+        self.total + self.waiting
     }
 
     /// The segment with the first record at or after a position.
@@ -188,10 +221,29 @@ impl Store {
         let active = self.segments.back().filter(|_| !self.rolls);
         let format = active.map_or(self.next_format, |active| active.format);
         let name = entry.record().map_or(NO_NAME, |record| self.names.of(&record.body));
-        let size = codec::encode(format, entry, &mut self.buffer) as u64;
+        let size = self.encode(format, entry) as u64;
+        self.waiting += size;
         *self.held.entry(name).or_default() += size;
         self.buffered.push((name, size));
         self.buffered_newest = self.buffered_newest.max(entry.record().map(|record| record.at));
+    }
+
+    fn encode(&mut self, format: Format, entry: &Entry) -> usize {
+        if let Entry::Record(record) = entry
+            && let Body::Event(frame) = &record.body
+            && frame.size() >= LARGE
+        {
+            let head = codec::encode_head(format, record, &mut self.buffer);
+            let at = self.buffer.len();
+            self.large.extend(codec::pieces(frame).map(|bytes| (at, bytes.clone())));
+            return head + frame.size();
+        }
+        codec::encode(format, entry, &mut self.buffer)
+    }
+
+    /// Whether so much waits that it has to be written.
+    pub(crate) fn is_due(&self) -> bool {
+        self.waiting >= BATCH
     }
 
     /// Whether entries wait for the next [`Store::write`].
@@ -209,21 +261,19 @@ impl Store {
             self.rolls = false;
         }
         let Some(active) = self.segments.back_mut() else { return Err(io::ErrorKind::NotFound.into()) };
-        if let Err(error) = fs::append_all(&*active.file, &self.buffer) {
+        if let Err(error) = append(&*active.file, &self.buffer, &self.large) {
             // What was written of it must not precede what is written next.
             self.sealed = active.file.truncate(active.length).is_err();
             return Err(error);
         }
-        active.length += self.buffer.len() as u64;
-        self.total += self.buffer.len() as u64;
+        active.length += self.waiting;
+        self.total += self.waiting;
         active.end = end;
         active.newest = active.newest.max(self.buffered_newest);
         for (name, size) in self.buffered.drain(..) {
             *active.tally.entry(name).or_default() += size;
         }
-        self.buffer.clear();
-        self.buffer.shrink_to(1 << 20);
-        self.buffered_newest = None;
+        self.empty();
         self.written = end;
         Ok(())
     }
@@ -235,7 +285,14 @@ impl Store {
                 *held = held.saturating_sub(size);
             }
         }
+        self.empty();
+    }
+
+    fn empty(&mut self) {
         self.buffer.clear();
+        self.buffer.shrink_to(1 << 20);
+        self.large.clear();
+        self.waiting = 0;
         self.buffered_newest = None;
     }
 
@@ -268,8 +325,12 @@ impl Store {
         if self.is_crowded() {
             self.bell.ring();
         }
-        if let Some(active) = self.segments.back().filter(|active| active.end > self.synced) {
-            self.unsynced.push_back((Arc::clone(&active.file), active.end));
+        if let Some(active) = self.segments.back_mut() {
+            let closed = on_demand(&self.fs, &self.dir, active.generation);
+            let file = std::mem::replace(&mut active.file, closed);
+            if active.end > self.synced {
+                self.unsynced.push_back((file, active.end));
+            }
         }
         self.add(Segment {
             generation,
@@ -292,6 +353,19 @@ impl Store {
         Ok(())
     }
 
+    /// Goes on in the newest segment, if there is room in it and it is as a new one would be. Whether it does.
+    pub(crate) fn go_on(&mut self) -> io::Result<bool> {
+        let (room, sources) = (self.limits.segment_bytes, self.sources.len());
+        let is_fit = |newest: &Segment| {
+            newest.length < room && newest.standing.len() == sources && newest.format != Format::Unkeyed
+        };
+        let Some(newest) = self.segments.back_mut().filter(|newest| is_fit(newest)) else { return Ok(false) };
+        newest.file = self.fs.open(&self.dir.join(file_name(newest.generation)), true)?;
+        self.sealed = false;
+        self.written = newest.end;
+        Ok(true)
+    }
+
     /// Adds the newest segment.
     pub(crate) fn add(&mut self, segment: Segment) {
         self.total += segment.length;
@@ -308,7 +382,8 @@ impl Store {
         };
         self.total = (self.total + new.length).saturating_sub(segment.length);
         segment.revision += 1;
-        (segment.file, segment.format) = (new.file, new.format);
+        segment.file = on_demand(&self.fs, &self.dir, generation);
+        segment.format = new.format;
         (segment.start, segment.length) = (new.start as u64, new.length);
     }
 

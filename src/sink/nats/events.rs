@@ -1,10 +1,12 @@
 //! What the client reports beside the answers.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use async_nats::{Event, ServerError};
 use tokio::sync::Notify;
+use tokio_util::sync::DropGuard;
 
+use super::guard::{Noted, Violation};
 use crate::{sink::SinkError, text::PeerText};
 
 /// What the client reports beside the answers.
@@ -16,13 +18,25 @@ pub(super) struct Events {
     down: Notify,
     /// The last error the server spoke of.
     said: Mutex<Option<PeerText>>,
+    /// What the server sent that no server sends; the guard has then closed the connection.
+    pub(super) violation: Noted,
+    /// Keeps the guard.
+    pub(super) guard: OnceLock<DropGuard>,
     /// The subject of a dead letter, and why the server does not let us publish there.
     letter: Mutex<(String, Option<PeerText>)>,
 }
 
 impl Events {
     pub(super) fn new(server: String, allow: String) -> Self {
-        Self { server, allow, down: Notify::new(), said: Mutex::default(), letter: Mutex::default() }
+        Self {
+            server,
+            allow,
+            down: Notify::new(),
+            said: Mutex::default(),
+            letter: Mutex::default(),
+            violation: Noted::default(),
+            guard: OnceLock::new(),
+        }
     }
 
     /// Waits for the end of the connection, or for an error of the server: either ends the link. Cancel safe.
@@ -73,6 +87,9 @@ impl Events {
     /// Why the connection is of no use any longer.
     pub(super) fn error(&self) -> SinkError {
         let Self { server, allow, .. } = self;
+        if let Some(violation) = self.violation.get() {
+            return violated(server, violation);
+        }
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match said {
             Some(said) if said.as_str().to_ascii_lowercase().contains("permissions violation") => {
@@ -82,4 +99,9 @@ impl Events {
             None => SinkError::Again(format!("{server} closed the connection")),
         }
     }
+}
+
+/// The error of a connection that the guard has closed.
+pub(super) fn violated(server: &str, violation: &Violation) -> SinkError {
+    SinkError::Again(format!("{server} sent {violation}, and was disconnected: is it a NATS server?"))
 }

@@ -9,6 +9,7 @@
 pub mod config;
 mod connect;
 mod events;
+mod guard;
 mod headers;
 mod jetstream;
 mod link;
@@ -18,6 +19,7 @@ mod probe;
 
 use self::{config::Config, connect::Servers};
 pub use self::{
+    guard::{Framing, Violation},
     jetstream::{JetStream, Publisher},
     link::Connection,
     listen::Listening,
