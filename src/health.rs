@@ -78,6 +78,12 @@ impl Board {
         component
     }
 
+    /// Whether a part does its work.
+    pub fn is_active(&self, name: &str) -> bool {
+        let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.get(name).is_some_and(|health| health.state == State::Active)
+    }
+
     /// All parts.
     pub fn snapshot(&self) -> BTreeMap<String, Health> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()

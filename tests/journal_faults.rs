@@ -18,7 +18,7 @@ use faulty_fs::{Faults, Survives, Syncs, Writes};
 use run::{Run, SOURCES, disk, numbers};
 
 const FAULTS: [Faults; 6] = {
-    let none = Faults { writes: Writes::Work, syncs: Syncs::Work, reads_fail: false, reads_hang: false };
+    let none = Faults { writes: Writes::Work, syncs: Syncs::Work, reads_fail: false };
     [
         Faults { writes: Writes::Space(0), ..none },
         Faults { writes: Writes::Space(700), ..none },

@@ -86,6 +86,8 @@ impl Watch {
             account: account.clone(),
             journal: journal.clone(),
             health: board.component(PART.to_owned()),
+            board: board.clone(),
+            sinks: Vec::new(),
             stop: stop.clone(),
             retry: calls.listen(),
             resync: calls.listen(),

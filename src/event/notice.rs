@@ -198,8 +198,6 @@ pub enum GapReason {
     Restarted,
     /// The bridge or its machine went down without a stop.
     Crashed,
-    /// Numbers that the broker knows and the journal doesn't were skipped.
-    Skipped,
 }
 
 impl From<EndReason> for GapReason {
@@ -231,6 +229,10 @@ pub enum ResyncReason {
     Scheduled,
     /// An operator asked for it.
     Requested,
+    /// What could not be read before has been.
+    Retried,
+    /// A sink has lost events, or some were damaged, that told of the PBX's state.
+    Lost,
 }
 
 /// A snapshot that could not be read.

@@ -59,8 +59,6 @@ pub trait Fs: fmt::Debug + Send + Sync {
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>>;
     /// Room on the volume of a path.
     fn room(&self, path: &Path) -> io::Result<Room>;
-    /// Names the boot of this machine: unsynced writes survive a process, and don't survive a boot.
-    fn boot(&self) -> String;
 }
 
 /// The whole content of a file.
@@ -199,10 +197,5 @@ impl Fs for Disk {
             total: stat.f_blocks.saturating_mul(stat.f_frsize),
             free: stat.f_bavail.saturating_mul(stat.f_frsize),
         })
-    }
-
-    fn boot(&self) -> String {
-        let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        id.trim().to_owned()
     }
 }

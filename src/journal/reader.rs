@@ -5,10 +5,10 @@ use std::{collections::VecDeque, time::Duration};
 use tokio::sync::watch;
 
 use super::{
-    Cursor, Journal, Settled,
+    Cursor, Journal, Note, Settled,
     cursor::Loss,
     disk::stretch::{Place, Stretch},
-    entry::{Absence, Entry},
+    entry::{Absence, Entry, Missing},
     line,
 };
 use crate::event::{LossReason, Position, Record, Seq, SourceId};
@@ -138,7 +138,9 @@ impl Reader {
         }
     }
 
-    fn pass(&mut self, absence: Absence) {
+    fn pass(&mut self, mut absence: Absence) {
+        // The records before were read, and are in flight: some of them went when their segment was compacted.
+        absence.from = absence.from.max(self.next);
         self.next = self.next.max(absence.to);
         if absence.loss().is_some() {
             for missing in absence.ranges.iter().filter(|missing| missing.count > 0) {
@@ -230,15 +232,29 @@ impl Reader {
         line.settle(self.sink, settled);
     }
 
-    /// Notes what several lanes have, by lane.
-    pub fn reached(&mut self, reached: impl Iterator<Item = (usize, SourceId, Seq)>) {
+    /// Notes what was published last, by source.
+    pub fn published(&mut self, published: impl Iterator<Item = (SourceId, Note)>) {
         if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
-            reached.for_each(|(lane, source, seq)| sink.cursor.reach(lane, source, seq));
+            published.for_each(|(source, note)| sink.cursor.publish(source, note));
+        }
+    }
+
+    /// Notes that the broker ends with an event that the log does not know.
+    pub fn believe(&mut self, source: SourceId, note: Note) {
+        if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
+            sink.cursor.believe(source, note);
+        }
+    }
+
+    /// Notes what several lanes have, by lane.
+    pub fn reached(&mut self, reached: impl Iterator<Item = (usize, SourceId, Note)>) {
+        if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
+            reached.for_each(|(lane, source, note)| sink.cursor.reach(lane, source, note));
         }
     }
 
     /// Replaces what is known of several lanes: by lane, by source.
-    pub fn set_ends(&mut self, ends: Vec<Vec<Seq>>) {
+    pub fn set_ends(&mut self, ends: Vec<Vec<Note>>) {
         if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
             sink.cursor.ends = ends;
         }
@@ -262,6 +278,7 @@ impl Reader {
             ledger.take_back(count);
             ledger.lose(reason, count);
             sink.cursor.note_loss(Loss { source: Some(source), reason, count, from, to });
+            line.state_losses.lost(self.sink, &Missing { source, count, from, to }, reason);
         }
         drop(line);
         self.journal.announce_losses();

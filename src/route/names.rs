@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::template::{Template, Values};
-use crate::event::{Entity, NONE, entity_token, is_legal, slug};
+use crate::event::{Entity, NONE, entity_token, event_type, is_legal, notice_type, slug};
 
 /// The names of all events of one source that have the same name and entity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,7 +108,7 @@ impl Naming {
             destination: self.template.render(values).into(),
             class: class.to_owned(),
             source: format!("/cti/{source}"),
-            ty: format!("cti.event.{slug}.v1"),
+            ty: event_type(&slug),
             subject: entity.map(Entity::subject),
             event: std::str::from_utf8(name)
                 .ok()
@@ -123,7 +123,7 @@ impl Naming {
             destination: self.template.render(values).into(),
             class: class.to_owned(),
             source: format!("/cti/{source}"),
-            ty: format!("cti.bridge.{what}.v1"),
+            ty: notice_type(what),
             subject: None,
             event: None,
         }

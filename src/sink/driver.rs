@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{
     Context, Lanes, Link, Options, Outcome, Outgoing, SLOW, Sink, SinkError, SinkFigures, flights::Flight,
-    heartbeat::Heartbeat,
+    heartbeat::Heartbeat, proof::Trust, refusals::Refusals,
 };
 use crate::{
     event::{Mark, Position, Record, Seq},
@@ -38,8 +38,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub struct Driver {
     pub(super) reader: Reader,
     pub(super) plan: Plan,
-    health: Component,
-    heartbeat: Heartbeat,
+    pub(super) health: Component,
+    pub(super) refusals: Refusals,
+    pub(super) heartbeat: Heartbeat,
     pub(super) name: Arc<str>,
     pub(super) options: Options,
     opened: watch::Sender<usize>,
@@ -52,6 +53,7 @@ pub struct Driver {
     pub(super) lanes: Vec<Vec<Seq>>,
     /// By lane: records before this are there already. Empty when there is one lane for all.
     pub(super) have: Vec<Position>,
+    pub(super) trust: Trust,
 }
 
 impl Driver {
@@ -62,6 +64,7 @@ impl Driver {
             reader: context.journal.reader(index),
             plan,
             health: context.board.component(format!("sink/{name}")),
+            refusals: Refusals::default(),
             heartbeat: Heartbeat::new(context, index),
             name,
             options,
@@ -73,6 +76,7 @@ impl Driver {
             flights: VecDeque::new(),
             lanes: Vec::new(),
             have: Vec::new(),
+            trust: Trust::default(),
         }
     }
 
@@ -136,12 +140,12 @@ impl Driver {
     async fn open<S: Sink>(&mut self, sink: &S) -> Result<S::Link, SinkError> {
         let deadline = self.options.deadline;
         let opened = timeout(deadline, sink.open()).await;
-        let (link, tail) = opened.map_err(|_| {
+        let (mut link, tail) = opened.map_err(|_| {
             SinkError::Again(format!("no connection within {deadline:?}: is the broker up?"))
         })??;
         self.flights.clear();
         self.reader.journal().announce_losses();
-        self.resume(tail).await?;
+        self.resume(sink, &mut link, tail).await?;
         Ok(link)
     }
 
@@ -226,7 +230,8 @@ impl Driver {
     }
 
     /// Tells how a link that is open does.
-    fn is_in_trouble<L: Link>(&self, link: &L, answered: Instant) -> bool {
+    fn is_in_trouble<L: Link>(&mut self, link: &L, answered: Instant) -> bool {
+        self.refusals.tick(&self.health);
         let is_silent = !self.flights.is_empty() && answered.elapsed() >= SILENT;
         let silence = || format!("the broker has acknowledged nothing for {SILENT:?}: it is slow or stuck");
         let trouble = link.trouble().or_else(|| is_silent.then(silence));

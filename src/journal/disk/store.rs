@@ -11,6 +11,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
+    bell::Bell,
     codec::{self, Format},
     held::Segment,
     repair::Repaired,
@@ -35,12 +36,16 @@ pub(crate) struct Limits {
     pub(crate) retain: Duration,
     /// Bytes of undelivered records one event name may hold.
     pub(crate) per_name: u64,
+    /// What is superseded, and the oldest of a name that is over its quota, makes room for what comes.
+    pub(crate) compacts: bool,
 }
 
-/// Gives event names numbers.
-#[derive(Debug, Default)]
-pub(crate) struct NameIds(HashMap<Box<[u8]>, u32>);
+/// Gives event names numbers. A clone does not follow.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct NameIds(Arc<HashMap<Box<[u8]>, u32>>);
 
+/// A segment spans this part of the age that nothing may exceed, as what is too old goes by segments.
+pub(super) const SPANS: u32 = 8;
 /// Names beyond this count as one: event data must not grow our memory.
 const NAMES: usize = 1024;
 /// Stands for all names beyond [`NAMES`], and for notices, which have no quota.
@@ -57,8 +62,14 @@ impl NameIds {
             return NO_NAME;
         }
         let id = u32::try_from(self.0.len()).unwrap_or_default() + 1;
-        self.0.insert((*name).into(), id);
+        Arc::make_mut(&mut self.0).insert((*name).into(), id);
         id
+    }
+
+    /// The number of a name, if it has one.
+    pub(crate) fn known(&self, body: &Body) -> u32 {
+        let Body::Event(frame) = body else { return NO_NAME };
+        self.0.get(&*frame.name()).copied().unwrap_or(NO_NAME)
     }
 }
 
@@ -78,6 +89,10 @@ pub(crate) struct Store {
     pub(crate) names: NameIds,
     /// Undelivered bytes by event name.
     pub(crate) held: HashMap<u32, u64>,
+    /// Rings when compacting may be worth it.
+    pub(crate) bell: Arc<Bell>,
+    /// Generations whose files are being replaced: whoever does that also removes them.
+    pub(crate) pinned: Vec<u64>,
     /// How the entries of the next segment will be written.
     next_format: Format,
     /// The next write begins a segment.
@@ -87,7 +102,7 @@ pub(crate) struct Store {
     buffered: Vec<(u32, u64)>,
     buffered_newest: Option<Timestamp>,
     /// Bytes of all segments.
-    total: u64,
+    pub(super) total: u64,
     /// Everything before is written.
     pub(crate) written: Position,
     /// Everything before is on stable storage.
@@ -113,6 +128,10 @@ impl Store {
         sources: Arc<[String]>,
         limits: Limits,
     ) -> io::Result<Self> {
+        // Copies that a crash left unfinished.
+        for name in fs.list(&dir)?.iter().filter(|name| name.ends_with(".new")) {
+            let _ = fs.remove(&dir.join(name));
+        }
         Ok(Self {
             fs,
             dir,
@@ -124,6 +143,8 @@ impl Store {
             next_generation: 1,
             names: NameIds::default(),
             held: HashMap::new(),
+            bell: Arc::default(),
+            pinned: Vec::new(),
             next_format: Format::draw()?,
             rolls: false,
             buffer: Vec::new(),
@@ -150,12 +171,6 @@ impl Store {
 
     pub(in crate::journal) fn segment(&self, from: Position) -> Option<&Segment> {
         self.segments.iter().find(|segment| segment.end > from)
-    }
-
-    /// Numbers that only memory holds leave no trace. Removing a file is what a full disk still allows; a read-only one
-    /// does not, and there a reboot, or the broker's tail, has to tell.
-    pub(crate) fn note_unsure(&self) {
-        let _ = self.fs.remove(&super::open::sure_path(&self.dir));
     }
 
     /// Whether this event's name has used up its share.
@@ -249,6 +264,10 @@ impl Store {
             return Err(error);
         }
         self.next_format = next_format;
+        // What compacting works on are sealed segments, and here is another one.
+        if self.is_crowded() {
+            self.bell.ring();
+        }
         if let Some(active) = self.segments.back().filter(|active| active.end > self.synced) {
             self.unsynced.push_back((Arc::clone(&active.file), active.end));
         }
@@ -339,9 +358,14 @@ impl Store {
         self.unsynced.retain(|(_, end)| *end > synced);
     }
 
-    fn release(&mut self, segment: &Segment) {
+    pub(super) fn release(&mut self, segment: &Segment) {
         self.total = self.total.saturating_sub(segment.length);
-        for (name, size) in &segment.tally {
+        self.let_go(&segment.tally);
+    }
+
+    /// So many bytes of names are no longer held.
+    fn let_go(&mut self, tally: &HashMap<u32, u64>) {
+        for (name, size) in tally {
             if let Some(held) = self.held.get_mut(name) {
                 *held = held.saturating_sub(*size);
             }
@@ -360,13 +384,7 @@ impl Store {
                 segment.passed = None;
             }
         }
-        for tally in newly {
-            for (name, size) in tally {
-                if let Some(held) = self.held.get_mut(&name) {
-                    *held = held.saturating_sub(size);
-                }
-            }
-        }
+        newly.iter().for_each(|tally| self.let_go(tally));
         while self.segments.len() > 1
             && self.segments.front().and_then(|oldest| oldest.passed).is_some_and(|since| {
                 now.saturating_duration_since(since) >= self.limits.retain
@@ -382,7 +400,7 @@ impl Store {
         let (Some(age), Some(active)) = (self.limits.max_age, self.segments.back()) else { return false };
         active.end > active.first
             && now > active.begun
-            && now.duration_since(active.begun).unsigned_abs() > age / 8
+            && now.duration_since(active.begun).unsigned_abs() > age / SPANS
     }
 
     /// Whether the oldest segment is older than anything may be.
@@ -396,7 +414,9 @@ impl Store {
     pub(crate) fn remove_oldest(&mut self) {
         if let Some(oldest) = self.segments.pop_front() {
             self.release(&oldest);
-            let _ = self.fs.remove(&self.dir.join(file_name(oldest.generation)));
+            if !self.pinned.contains(&oldest.generation) {
+                let _ = self.fs.remove(&self.dir.join(file_name(oldest.generation)));
+            }
         }
     }
 }

@@ -31,6 +31,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// How soon a connection that died without a word is noticed when nothing is in flight: twice this.
 const PING: Duration = Duration::from_secs(5);
 
+/// A limit that was read within this time decides at once; an older one is read again before an event is refused.
+pub(super) const FRESH: Duration = Duration::from_secs(2);
+
 /// The servers of one cluster, and how to log in there.
 #[derive(Debug)]
 pub(super) struct Servers {
@@ -72,6 +75,23 @@ impl Servers {
             return Err(SinkError::Again(format!("{server} closed the connection at once")));
         }
         Ok(Connected { client, events, server: server.to_string() })
+    }
+
+    /// The largest message that a server takes now. It tells that to a new connection only, though it may have been
+    /// configured again meanwhile.
+    pub(super) async fn max_payload(&self, connected: &Connected) -> Result<usize, SinkError> {
+        let Connected { client, server, .. } = connected;
+        let Some(address) = self.config.servers.iter().find(|known| known.to_string() == *server) else {
+            return Ok(client.max_payload());
+        };
+        let asked = self.connect_to(address, "to connect".to_owned()).await?;
+        let limit = asked.client.max_payload();
+        if limit > client.max_payload() {
+            return Err(SinkError::Again(format!(
+                "{server} takes larger messages now (max_payload is {limit}): connecting again"
+            )));
+        }
+        Ok(limit)
     }
 
     fn options(&self, server: &Address, events: &Arc<Events>) -> Result<ConnectOptions, SinkError> {

@@ -16,11 +16,13 @@ pub(super) struct Events {
     down: Notify,
     /// The last error the server spoke of.
     said: Mutex<Option<PeerText>>,
+    /// The subject of a dead letter, and why the server does not let us publish there.
+    letter: Mutex<(String, Option<String>)>,
 }
 
 impl Events {
     pub(super) fn new(server: String, allow: String) -> Self {
-        Self { server, allow, down: Notify::new(), said: Mutex::new(None) }
+        Self { server, allow, down: Notify::new(), said: Mutex::default(), letter: Mutex::default() }
     }
 
     /// Waits for the end of the connection, or for an error of the server: either ends the link. Cancel safe.
@@ -31,15 +33,40 @@ impl Events {
     pub(super) fn note(&self, event: &Event) {
         if let Event::ServerError(error) = event {
             let said = match error {
-                ServerError::AuthorizationViolation => PeerText::new("authorization violation"),
+                ServerError::AuthorizationViolation => "authorization violation",
                 ServerError::SlowConsumer(_) => return,
-                ServerError::Other(text) => PeerText::new(text),
+                ServerError::Other(text) => text,
             };
-            *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
+            if self.is_of_letter(said) {
+                return;
+            }
+            *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(PeerText::new(said));
         }
         if matches!(event, Event::ServerError(_) | Event::Disconnected | Event::Closed) {
             self.down.notify_one();
         }
+    }
+
+    /// A dead letter goes to this subject. That the server refuses it does not end the connection.
+    pub(super) fn expect_letter(&self, subject: &str) {
+        *self.letter.lock().unwrap_or_else(PoisonError::into_inner) = (subject.to_owned(), None);
+    }
+
+    fn is_of_letter(&self, said: &str) -> bool {
+        let mut letter = self.letter.lock().unwrap_or_else(PoisonError::into_inner);
+        let (subject, refusal) = &mut *letter;
+        let is_refused = !subject.is_empty()
+            && said.to_ascii_lowercase().contains("permissions violation for publish")
+            && said.contains(&format!("\"{subject}\""));
+        if is_refused {
+            *refusal = Some(PeerText::new(said).into());
+        }
+        is_refused
+    }
+
+    /// Why the server refused the dead letter.
+    pub(super) fn letter_refusal(&self) -> Option<String> {
+        self.letter.lock().unwrap_or_else(PoisonError::into_inner).1.take()
     }
 
     /// Why the connection is of no use any longer.

@@ -129,6 +129,7 @@ mod tests {
         let event = CloudEvent {
             journal: JournalId::draw(),
             mark: Mark::Numbered { seq: Seq(2), prev: Seq(1) },
+            sink: None,
             gap: Seq(1),
             source: "/cti/pbx1",
             ty,

@@ -83,9 +83,7 @@ pub(super) fn identify(
     let sources = newest.into_iter().flat_map(|header| &header.sources);
     let identity = Identity {
         journal: newest.map_or_else(JournalId::draw, |header| header.journal),
-        boot: String::new(),
         clean: false,
-        uncertain: newest.is_some(),
         sources: sources
             .map(|(name, _)| Source { name: name.clone(), reserved: Seq(0), seen: None })
             .collect(),

@@ -76,16 +76,25 @@ impl Api<'_> {
 
     /// The newest message whose subject matches `filter`.
     pub(super) async fn last(&self, filter: &str) -> Result<Option<Kept>, SinkError> {
+        self.message(&json!({ "last_by_subj": filter })).await
+    }
+
+    async fn message(&self, which: &Value) -> Result<Option<Kept>, SinkError> {
         #[derive(Deserialize)]
         struct Found {
             message: Kept,
         }
-        match self.call::<Found>("MSG.GET", &json!({ "last_by_subj": filter })).await? {
+        match self.call::<Found>("MSG.GET", which).await? {
             Ok(found) => Ok(Some(found.message)),
             // No message found.
             Err(Fault { err_code: 10037, .. }) => Ok(None),
             Err(fault) => Err(self.error(&fault, "read")),
         }
+    }
+
+    /// The message with this sequence, if it is there.
+    pub(super) async fn get(&self, seq: u64) -> Result<Option<Kept>, SinkError> {
+        self.message(&json!({ "seq": seq })).await
     }
 
     fn error(&self, fault: &Fault, what: &str) -> SinkError {
