@@ -154,7 +154,7 @@ impl Watched {
     }
 
     fn datagrams(&self) -> Vec<String> {
-        let mut bytes = [0; 65536];
+        let mut bytes = [0; 8192];
         std::iter::from_fn(|| {
             self.systemd
                 .recv(&mut bytes)
@@ -165,7 +165,7 @@ impl Watched {
     }
 
     /// Looks at everything that shows something.
-    async fn is_clean(mut self, format: &str) -> String {
+    async fn ends_clean(mut self, format: &str) -> String {
         for path in ["status", "readyz", "metrics"] {
             let said = self.get(path).await;
             assert!(!said.is_empty(), "{path}");
@@ -209,7 +209,7 @@ async fn run(args: &[&str], dir: Option<&Path>) -> String {
     if let Some(dir) = dir {
         command.current_dir(dir);
     }
-    let output = timeout(Duration::from_secs(60), command.spawn().unwrap().wait_with_output()).await;
+    let output = timeout(Duration::from_mins(1), command.spawn().unwrap().wait_with_output()).await;
     let output = output.unwrap_or_else(|_| panic!("{args:?} does not end")).unwrap();
     [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat()
 }
@@ -238,7 +238,7 @@ async fn a_nats_server_that_echoes_the_login_is_not_repeated() {
             reason.contains("[secret]") && reason.contains(r"\n\u{1b}[2J") || reason.contains(r"\nMAINPID=1"),
             "{reason}"
         );
-        bridge.is_clean(format).await;
+        bridge.ends_clean(format).await;
     }
 }
 
@@ -255,7 +255,7 @@ async fn a_kafka_broker_and_a_token_endpoint_are_not_repeated() {
     };
     assert!(of("plain").contains("[secret]") && of("plain").contains(r"\nMAINPID=1"), "{}", of("plain"));
     assert!(of("oauth").contains("answers 401"), "{}", of("oauth"));
-    bridge.is_clean("json").await;
+    bridge.ends_clean("json").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -271,7 +271,7 @@ async fn a_pbx_that_echoes_what_it_is_sent_is_not_repeated() {
         let pbx = mode.start().await;
         let bridge = Watched::start(dir.path(), &config(pbx.port, "", mode == Pbx::WantsOtp), format);
         bridge.fails(&["source/pbx1"]).await;
-        bridge.is_clean(format).await;
+        bridge.ends_clean(format).await;
     }
 }
 
@@ -333,7 +333,7 @@ fn broken(pem: &str, der: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         ("a byte order mark", format!("\u{feff}{pem}").into_bytes()),
         ("DER", der.to_vec()),
         ("decimal bytes", format!("{der:?}").into_bytes()),
-        ("cut short", pem[..pem.len() / 2].as_bytes().to_vec()),
+        ("cut short", pem.as_bytes()[..pem.len() / 2].to_vec()),
     ]
 }
 
@@ -380,7 +380,7 @@ async fn a_broken_key_file_is_shown_nowhere() {
         let said = watched.get(path).await;
         assert_eq!(leaks(&said), None, "{path}: {said}");
     }
-    let output = watched.is_clean("json").await;
+    let output = watched.ends_clean("json").await;
     assert!(output.contains("heartbeat"), "{output}");
     assert_eq!(leaks(&output), None, "{output}");
 }

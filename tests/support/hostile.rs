@@ -18,15 +18,25 @@ use crate::{
 pub(crate) const BAIT: &str =
     "\nMAINPID=1\nWATCHDOG=trigger\n\u{1b}[2J\u{9b}31m\u{7f}\u{202e}\u{2066}\u{200b}\u{2028}";
 
+fn percent(text: &str, is_kept: fn(u8) -> bool) -> String {
+    text.bytes().fold(String::new(), |text, byte| {
+        if is_kept(byte) {
+            text + char::from(byte).encode_utf8(&mut [0; 4])
+        } else {
+            format!("{text}%{byte:02x}")
+        }
+    })
+}
+
 /// A text in every form, and the bait.
 pub(crate) fn echo(text: &str) -> String {
     let quoted = serde_json::to_string(text).unwrap();
-    let url: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let url = percent(text, |_| false);
     let form: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
     [
         text,
         &quoted,
-        &url.to_lowercase(),
+        &url,
         &form,
         &BASE64.encode(text.as_bytes()),
         &BASE64URL.encode(format!("x{text}").as_bytes()),
@@ -43,17 +53,8 @@ pub(crate) fn found(secret: &str, text: &str) -> Vec<&'static str> {
         .map(|ch| if ch.is_ascii() { ch.to_string() } else { format!("\\u{:04x}", u32::from(ch)) })
         .collect();
     let inner = |text: &str| text[1..text.len() - 1].to_owned();
-    let url: String = secret.bytes().map(|byte| format!("%{byte:02x}")).collect();
-    let strict: String = secret
-        .bytes()
-        .map(|byte| {
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02x}")
-            }
-        })
-        .collect();
+    let url = percent(secret, |_| false);
+    let strict = percent(secret, |byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
     let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
     let decimal = secret.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", ");
     let (lower, secret) = (text.to_ascii_lowercase(), secret.to_owned());
@@ -134,7 +135,7 @@ impl Pbx {
                 answer(200, &json!({ "username": name, "profile": { "id": name, "name": name, "macro_permissions": me["profile"]["macro_permissions"] } }).to_string())
             }
             (Self::Redirects, _) => {
-                let host: String = said.chars().filter(|ch| ch.is_ascii_alphanumeric()).collect();
+                let host: String = said.chars().filter(char::is_ascii_alphanumeric).collect();
                 let to = format!(
                     "gopher://{host}{}/x?{host}",
                     password.replace(|ch: char| !ch.is_ascii_graphic(), "")
@@ -218,9 +219,9 @@ async fn broker(mut stream: TcpStream) -> io::Result<()> {
                 reply.extend(0i16.to_be_bytes());
                 let keys: [(i16, i16); 5] = [(0, 7), (3, 4), (17, 1), (18, 3), (36, 0)];
                 if version >= 3 {
-                    reply.push(6)
+                    reply.push(6);
                 } else {
-                    reply.extend(5i32.to_be_bytes())
+                    reply.extend(5i32.to_be_bytes());
                 }
                 for (key, most) in keys {
                     for number in [key, 0, most] {
