@@ -14,6 +14,7 @@ use super::{
     bell::Bell,
     codec::{self, Format},
     held::Segment,
+    names::{NO_NAME, NameIds},
     repair::Repaired,
     segment::{Header, file_name},
     stretch::Stretch,
@@ -40,39 +41,8 @@ pub(crate) struct Limits {
     pub(crate) compacts: bool,
 }
 
-/// Gives event names numbers. A clone does not follow.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct NameIds(Arc<HashMap<Box<[u8]>, u32>>);
-
 /// A segment spans this part of the age that nothing may exceed, as what is too old goes by segments.
 pub(super) const SPANS: u32 = 8;
-/// Names beyond this count as one: event data must not grow our memory.
-const NAMES: usize = 1024;
-/// Stands for all names beyond [`NAMES`], and for notices, which have no quota.
-pub(crate) const NO_NAME: u32 = 0;
-
-impl NameIds {
-    pub(crate) fn of(&mut self, body: &Body) -> u32 {
-        let Body::Event(frame) = body else { return NO_NAME };
-        let name = frame.name();
-        if let Some(id) = self.0.get(&*name) {
-            return *id;
-        }
-        if self.0.len() >= NAMES {
-            return NO_NAME;
-        }
-        let id = u32::try_from(self.0.len()).unwrap_or_default() + 1;
-        Arc::make_mut(&mut self.0).insert((*name).into(), id);
-        id
-    }
-
-    /// The number of a name, if it has one.
-    pub(crate) fn known(&self, body: &Body) -> u32 {
-        let Body::Event(frame) = body else { return NO_NAME };
-        self.0.get(&*frame.name()).copied().unwrap_or(NO_NAME)
-    }
-}
-
 /// The segments of one journal.
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -129,8 +99,10 @@ impl Store {
         limits: Limits,
     ) -> io::Result<Self> {
         // Copies that a crash left unfinished.
-        for name in fs.list(&dir)?.iter().filter(|name| name.ends_with(".new")) {
-            let _ = fs.remove(&dir.join(name));
+        for path in fs.list(&dir)?.iter().map(|name| dir.join(name)) {
+            if path.extension().is_some_and(|extension| extension == "new") {
+                let _ = fs.remove(&path);
+            }
         }
         Ok(Self {
             fs,
@@ -384,7 +356,9 @@ impl Store {
                 segment.passed = None;
             }
         }
-        newly.iter().for_each(|tally| self.let_go(tally));
+        for tally in newly {
+            self.let_go(&tally);
+        }
         while self.segments.len() > 1
             && self.segments.front().and_then(|oldest| oldest.passed).is_some_and(|since| {
                 now.saturating_duration_since(since) >= self.limits.retain
