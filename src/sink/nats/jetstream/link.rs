@@ -295,7 +295,7 @@ impl Link for Publisher {
     }
 
     fn window(&self) -> usize {
-        self.shared.window()
+        if self.flight.is_unsure() { 1 } else { self.shared.window() }
     }
 
     fn largest(&self) -> usize {
