@@ -333,13 +333,24 @@ impl Line {
         if let Some(stretch) = stretch {
             return Place::Disk(stretch);
         }
+        if self.dropped_at(*from).is_some() {
+            return Place::Memory;
+        }
         *from = self.tail_first();
         if *from < self.end { Place::Memory } else { Place::Nowhere }
+    }
+
+    /// What neither disk nor memory holds at a position.
+    fn dropped_at(&self, position: Position) -> Option<&Absence> {
+        self.dropped.as_ref().filter(|dropped| dropped.from <= position && position < dropped.to)
     }
 
     /// Copies at most `most` records from `from` on, which memory holds, up to an absence. Yields that, if there is nothing
     /// before it.
     pub(super) fn copy(&self, from: Position, most: usize, into: &mut Vec<Record>) -> Option<Absence> {
+        if let Some(dropped) = self.dropped_at(from) {
+            return Some(dropped.clone());
+        }
         let before = into.len();
         for entry in self.tail.range(self.index(from)..).take(most) {
             match entry {
