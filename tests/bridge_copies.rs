@@ -36,7 +36,9 @@ type Stored = Vec<(String, Option<u64>)>;
 impl Broker {
     fn sink(&self) -> String {
         match self {
-            Self::Nats(nats) => format!("type = \"nats\"\nmode = \"jetstream\"\nservers = [\"{}\"]", nats.url()),
+            Self::Nats(nats) => {
+                format!("type = \"nats\"\nmode = \"jetstream\"\nservers = [\"{}\"]", nats.url())
+            }
             Self::Kafka(kafka) => format!("type = \"kafka\"\nbrokers = [\"{}\"]", kafka.address()),
         }
     }
@@ -103,7 +105,10 @@ async fn pbx() -> Simulator {
 
 async fn sessions(pbx: &Simulator, count: usize) {
     let mut live = pbx.live();
-    tokio::time::timeout(Duration::from_secs(30), live.wait_for(|live| *live == count)).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(30), live.wait_for(|live| *live == count))
+        .await
+        .unwrap()
+        .unwrap();
 }
 
 fn emit(pbx: &Simulator, numbers: std::ops::Range<u64>) {
@@ -234,7 +239,8 @@ async fn a_forged_id_is_refused_and_adopted_as_one_message() {
     }
     let context = jetstream::new(client);
     let subject = "cti.v1.pbx1.event.extenUpdate.201";
-    let at = context.publish_with_headers(subject, headers, "{}".into()).await.unwrap().await.unwrap().sequence;
+    let at =
+        context.publish_with_headers(subject, headers, "{}".into()).await.unwrap().await.unwrap().sequence;
     // After a moment of silence the first of several goes alone, or only that one would be refused.
     tokio::time::sleep(Duration::from_millis(200)).await;
     emit(&pbx, 10..20);

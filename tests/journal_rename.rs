@@ -18,8 +18,7 @@ use support::{begin, close, config, events, names, read, settle, told};
 fn open(dir: &Path) -> Journal {
     let config = Disk { dir: dir.to_owned(), ..config() };
     let health = Board::default().component("journal".to_owned());
-    let opened =
-        Journal::open(&config, Arc::new(fs::Disk), &names(&["a", "b"]), &names(&["x", "y"]), health);
+    let opened = Journal::open(&config, Arc::new(fs::Disk), &names(&["a", "b"]), &names(&["x", "y"]), health);
     let (journal, recovery) = opened.unwrap();
     assert_eq!(recovery.notes, Vec::<String>::new());
     journal
