@@ -5,7 +5,10 @@
 //! * sends batches, in order, and never reorders what it was given for a lane;
 //! * reports what the broker has acknowledged as a prefix: [`Acked::through`] covers every record sent up
 //!   to there, so a sink whose broker acknowledges out of order must hold back;
-//! * reports a record that the broker refuses for good as [`Acked::refused`], in its place in the order;
+//! * reports a record that the broker refuses for good as [`Acked::refused`], in its place in the order: only one that is
+//!   refused alone, for what it is, by limits that were read a moment ago. What is refused for a reason of the broker's ends
+//!   the link;
+//! * publishes a dead letter, and returns when the broker has it or refuses it;
 //! * ends with its first error. It never reconnects, retries or waits: the one [`Driver`] does all that,
 //!   for every sink alike. It opens a new link and sends again from the first record not acknowledged;
 //! * names in each error what happened, where, and the remedy, and shows no secret.
@@ -112,7 +115,7 @@ pub trait Link: Send {
 /// An event on its way out.
 #[derive(Debug)]
 pub struct Outgoing<'a> {
-    /// Its place on the line; none for a status message, which is not acknowledged. An event that goes to several lanes
+    /// Its place on the line; none for a status message, which is not acknowledged, and for a dead letter. An event that goes to several lanes
     /// comes once for each, one right after the other, and is settled when all have it.
     pub position: Option<Position>,
     /// The lane.

@@ -20,7 +20,7 @@ use super::{
     config::{Config, Mechanism, Sasl},
     oauth::Tokens,
 };
-use crate::sink::SinkError;
+use crate::{sink::SinkError, text::PeerText};
 
 /// The settings of one client: what all share, its `own`, and over them what the operator wants.
 pub(super) fn settings<const N: usize>(config: &Config, own: [(&str, String); N]) -> ClientConfig {
@@ -130,7 +130,7 @@ pub(super) struct Cause(Arc<Mutex<Option<Said>>>);
 #[derive(Debug, Clone)]
 struct Said {
     code: RDKafkaErrorCode,
-    reason: String,
+    reason: PeerText,
     /// When the first was said of those since something was delivered.
     since: Instant,
 }
@@ -148,7 +148,7 @@ impl Cause {
         // That all are down follows from what was said before, and tells nothing.
         if code != RDKafkaErrorCode::AllBrokersDown || last.is_none() {
             let since = last.as_ref().map_or_else(Instant::now, |said| said.since);
-            *last = Some(Said { code, reason: reason.to_owned(), since });
+            *last = Some(Said { code, reason: PeerText::new(reason), since });
         }
     }
 
@@ -170,8 +170,8 @@ impl Cause {
         let Some(Said { code, reason, .. }) = last else {
             return SinkError::Again(format!("{what} at {brokers}: no answer; is the cluster up?"));
         };
-        let (remedy, operator) = remedy(code, &reason, config.tls.is_some());
-        let text = format!("{what} at {brokers}: {}; {remedy}", short(&reason));
+        let (remedy, operator) = remedy(code, reason.as_str(), config.tls.is_some());
+        let text = format!("{what} at {brokers}: {}; {remedy}", short(reason.as_str()));
         if operator { SinkError::Operator(text) } else { SinkError::Again(text) }
     }
 }
@@ -289,6 +289,33 @@ impl fmt::Debug for Context {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        config::{Assignment, Flags, load_with},
+        sink::config::Kind,
+    };
+
+    fn config() -> Config {
+        let source =
+            ["url=http://127.0.0.1:1", "username=u", "password=p"].map(|set| format!("sources.a.{set}"));
+        let sink = ["sinks.s.type=kafka", "journal.dir=unused"].map(str::to_owned);
+        let set = source.into_iter().chain(sink).filter_map(|set| set.parse::<Assignment>().ok()).collect();
+        let loaded = load_with(&Flags { set, ..Flags::default() }, []);
+        match loaded.ok().and_then(|mut loaded| loaded.config.sinks.remove("s")).map(|sink| sink.kind) {
+            Some(Kind::Kafka(config)) => *config,
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_producer_of_events_ends_with_the_first_refusal_and_the_one_beside_sends_single_messages() {
+        let config = config();
+        let (events, beside) = (pipelined(&config, 20_000), single(&config));
+        let get = |settings: &ClientConfig, name: &str| settings.get(name).map(str::to_owned);
+        let both = |name: &str| [get(&events, name), get(&beside, name)];
+        assert_eq!(both("enable.gapless.guarantee"), [Some("true".to_owned()), None]);
+        assert_eq!(both("batch.num.messages"), [None, Some("1".to_owned())]);
+        assert_eq!(both("enable.idempotence"), [Some("true".to_owned()), Some("true".to_owned())]);
+    }
 
     #[test]
     fn what_says_nothing_of_the_connections_is_no_cause() {

@@ -59,6 +59,8 @@ pub struct Publisher {
     shared: Arc<Shared>,
     /// Why the link ends, and how long it waits for answers.
     end: Option<(SinkError, Instant)>,
+    /// A producer had no room for a message that waits.
+    is_full: bool,
     /// The answer to the dead letter.
     letter: Option<Result<(), String>>,
 }
@@ -82,6 +84,7 @@ impl Publisher {
             config,
             shared,
             end: None,
+            is_full: false,
             letter: None,
         }
     }
@@ -137,7 +140,12 @@ impl Publisher {
         if is_stored && self.end.is_none() && self.flight.is_answered() {
             self.shared.widen();
         }
-        self.pump(index);
+        if std::mem::take(&mut self.is_full) {
+            // Whose answer makes room is not who waits for it.
+            (0..self.lanes.len()).for_each(|index| self.pump(index));
+        } else {
+            self.pump(index);
+        }
     }
 
     fn stored(&mut self, index: usize, offset: i64, by_itself: Option<usize>) -> State {
@@ -248,9 +256,10 @@ impl Publisher {
                 continue;
             }
             lane.put_back(Held { number, names, message, by_itself });
-            // Without room it goes after the next answer. A producer that ended with a batch has a report that tells why.
+            // A producer that ended with a batch has a report that tells why.
             let is_refused = self.producers.fatal() == Some(RDKafkaErrorCode::GaplessGuarantee);
             match unsent {
+                Unsent::NoRoom => self.is_full = true,
                 Unsent::NoProducer(error) => self.finish(error),
                 Unsent::Failed(error) if !is_refused => {
                     let error = self.unusable(&error);

@@ -11,6 +11,7 @@ use super::{
     config::Config,
     link::Opened,
     producers::Producer,
+    shared::Shared,
     tail, topics,
 };
 use crate::{
@@ -55,7 +56,10 @@ impl Probe {
         let (publishing, ends) = (Arc::clone(&producer), BTreeMap::new());
         let opened =
             Opened { producer: publishing, context, reports, partitions: 1, ends, cause: cause.clone() };
-        let link = Publisher::new(opened, Arc::clone(&config), Arc::default());
+        let shared = Shared::default();
+        // What is refused is the message then.
+        shared.narrow(false);
+        let link = Publisher::new(opened, Arc::clone(&config), Arc::new(shared));
         let probe = Self { config, sources: sources.into(), cause, producer, link };
         Ok((probe, Looked { message, warnings: Vec::new() }))
     }

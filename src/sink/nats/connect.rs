@@ -22,6 +22,7 @@ use super::{
 use crate::{
     config::{Address, UserInfo},
     sink::SinkError,
+    text::PeerText,
     tls::TlsFault,
 };
 
@@ -183,8 +184,8 @@ fn tls_fault(error: &async_nats::ConnectError) -> Option<TlsFault> {
 }
 
 /// The innermost cause: the outer ones only say that connecting failed.
-fn cause(error: &async_nats::ConnectError) -> String {
-    causes(error).last().map(ToString::to_string).unwrap_or_default()
+fn cause(error: &async_nats::ConnectError) -> PeerText {
+    causes(error).last().map(|cause| PeerText::new(&cause.to_string())).unwrap_or_default()
 }
 
 fn causes(error: &async_nats::ConnectError) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {

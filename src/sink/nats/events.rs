@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use async_nats::{Event, ServerError};
 use tokio::sync::Notify;
 
-use crate::sink::SinkError;
+use crate::{sink::SinkError, text::PeerText};
 
 /// What the client reports beside the answers.
 #[derive(Debug)]
@@ -15,9 +15,9 @@ pub(super) struct Events {
     allow: String,
     down: Notify,
     /// The last error the server spoke of.
-    said: Mutex<Option<String>>,
+    said: Mutex<Option<PeerText>>,
     /// The subject of a dead letter, and why the server does not let us publish there.
-    letter: Mutex<(String, Option<String>)>,
+    letter: Mutex<(String, Option<PeerText>)>,
 }
 
 impl Events {
@@ -33,14 +33,14 @@ impl Events {
     pub(super) fn note(&self, event: &Event) {
         if let Event::ServerError(error) = event {
             let said = match error {
-                ServerError::AuthorizationViolation => "authorization violation".to_owned(),
+                ServerError::AuthorizationViolation => "authorization violation",
                 ServerError::SlowConsumer(_) => return,
-                ServerError::Other(text) => text.clone(),
+                ServerError::Other(text) => text,
             };
-            if self.is_of_letter(&said) {
+            if self.is_of_letter(said) {
                 return;
             }
-            *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
+            *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(PeerText::new(said));
         }
         if matches!(event, Event::ServerError(_) | Event::Disconnected | Event::Closed) {
             self.down.notify_one();
@@ -59,14 +59,15 @@ impl Events {
             && said.to_ascii_lowercase().contains("permissions violation for publish")
             && said.contains(&format!("\"{subject}\""));
         if is_refused {
-            *refusal = Some(said.to_owned());
+            *refusal = Some(PeerText::new(said));
         }
         is_refused
     }
 
     /// Why the server refused the dead letter.
     pub(super) fn letter_refusal(&self) -> Option<String> {
-        self.letter.lock().unwrap_or_else(PoisonError::into_inner).1.take()
+        let refusal = self.letter.lock().unwrap_or_else(PoisonError::into_inner).1.take();
+        refusal.map(|refusal| refusal.to_string())
     }
 
     /// Why the connection is of no use any longer.
@@ -74,7 +75,7 @@ impl Events {
         let Self { server, allow, .. } = self;
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match said {
-            Some(said) if said.to_ascii_lowercase().contains("permissions violation") => {
+            Some(said) if said.as_str().to_ascii_lowercase().contains("permissions violation") => {
                 SinkError::Operator(format!("{server} says: {said}: allow the account {allow}"))
             }
             Some(said) => SinkError::Again(format!("{server} says: {said}")),
