@@ -1,10 +1,18 @@
 //! The command line.
 
-use std::{future::Future, io};
+use std::future::Future;
 
-use clap::{Parser, Subcommand};
+use clap::{
+    Parser, Subcommand,
+    error::{ContextKind, ContextValue},
+};
 
-use crate::{commands, config::Flags, exit::Exit};
+use crate::{
+    commands::{self, output},
+    config::Flags,
+    exit::Exit,
+    hardening, telemetry,
+};
 
 const AFTER: &str = "\
 Exit codes: 0 clean, 64 command line, 69 PBX or broker can't be reached, 70 internal, 73 the journal can't be used, \
@@ -48,45 +56,57 @@ pub enum Command {
     Generate(commands::generate::Args),
 }
 
+/// The program: arguments → command → exit code.
+pub fn main() -> Exit {
+    hardening::forbid_core_dumps();
+    telemetry::catch_panics();
+    let exit = match Cli::try_parse() {
+        Ok(cli) => cli.run(),
+        Err(mut error) => output::run(|out, _| {
+            hide_values(&mut error, std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()));
+            // Help and version are no errors, and go to standard output.
+            if error.use_stderr() {
+                let _ = error.print();
+                return Ok(Exit::Usage);
+            }
+            out.check(error.print()).map(|()| Exit::Clean)
+        }),
+    };
+    telemetry::flush();
+    exit
+}
+
+/// Beside `--set` a word that clap does not know may be a password: `--set KEY= PASSWORD`.
+fn hide_values(error: &mut clap::Error, mut args: impl Iterator<Item = String>) {
+    if !args.any(|arg| arg == "--set" || arg.starts_with("--set=")) {
+        return;
+    }
+    for kind in [ContextKind::InvalidArg, ContextKind::InvalidSubcommand] {
+        if matches!(error.get(kind), Some(ContextValue::String(word)) if !word.starts_with('-')) {
+            error.insert(kind, ContextValue::String("…".to_owned()));
+        }
+    }
+}
+
 impl Cli {
     /// Runs the command.
     pub fn run(self) -> Exit {
-        match self.command {
-            Command::Run(args) => commands::run::run(&args),
-            Command::Config { args, flags } => {
-                // A closed pipe is no fault of ours.
-                commands::config::run(&args, &flags, &mut io::stdout(), &mut io::stderr())
-                    .unwrap_or(Exit::Clean)
-            }
-            Command::Check(args) => {
-                commands::check::run(&args, &mut io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)
-            }
-            Command::Status(args) => {
-                commands::status::run(&args, &mut io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)
-            }
-            Command::Health(args) => {
-                commands::health::run(&args, &mut io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)
-            }
-            Command::Demo(args) => commands::demo::run(&args),
-            Command::Simulate(args) => commands::simulate::run(&args),
-            Command::Verify(args) => {
-                commands::verify::run(&args, &mut io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)
-            }
-            Command::Tail(args) => commands::tail::run(&args, &mut io::stderr()).unwrap_or(Exit::Clean),
-            Command::Record(args) => commands::record::run(&args, &mut io::stderr()).unwrap_or(Exit::Clean),
-            Command::TwoFactor(args) => {
-                commands::two_factor::run(&args, &mut io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)
-            }
-            Command::Token(args) => {
-                commands::token::run(&args, &mut io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)
-            }
-            Command::Generate(args) => {
-                commands::generate::run(&args, &mut io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)
-            }
-            Command::Journal(args) => {
-                commands::journal::run(&args, &mut io::stdout(), &mut io::stderr()).unwrap_or(Exit::Clean)
-            }
-        }
+        output::run(|out, err| match self.command {
+            Command::Run(args) => Ok(commands::run::run(&args)),
+            Command::Demo(args) => Ok(commands::demo::run(&args)),
+            Command::Simulate(args) => Ok(commands::simulate::run(&args)),
+            Command::Config { args, flags } => commands::config::run(&args, &flags, out, err),
+            Command::Check(args) => commands::check::run(&args, out.styled(), err),
+            Command::Status(args) => commands::status::run(&args, out, err),
+            Command::Health(args) => commands::health::run(&args, out, err),
+            Command::Verify(args) => commands::verify::run(&args, out, err),
+            Command::Tail(args) => commands::tail::run(&args, err),
+            Command::Record(args) => commands::record::run(&args, err),
+            Command::TwoFactor(args) => commands::two_factor::run(&args, out.styled(), err),
+            Command::Token(args) => commands::token::run(&args, out, err),
+            Command::Generate(args) => commands::generate::run(&args, out, err),
+            Command::Journal(args) => commands::journal::run(&args, out, err),
+        })
     }
 }
 

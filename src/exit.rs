@@ -22,7 +22,7 @@ pub enum Exit {
     Unavailable = 69,
     /// A bug: a task ended unasked.
     Internal = 70,
-    /// The journal can't be used.
+    /// The journal can't be used; or [`Exit::OUTPUT`].
     Journal = 73,
     /// The drain deadline passed at stop. What was not delivered has been counted and named. A check: interrupted.
     Undelivered = 75,
@@ -57,6 +57,9 @@ impl From<Exit> for std::process::ExitCode {
 }
 
 impl Exit {
+    /// What a command was asked for could not be written: `EX_CANTCREAT`.
+    pub const OUTPUT: Self = Self::Journal;
+
     /// The one that weighs more: the first fault stays.
     #[must_use]
     pub fn worse(self, other: Self) -> Self {

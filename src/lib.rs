@@ -24,9 +24,11 @@
 //! | [`route`] | record → verdict: destination, filtered or set aside |
 //! | [`sink`] | the sink contract, its one driver, and the sinks |
 //! | [`telemetry`] | logs, and the table of metrics |
+//! | [`text`] | what may be shown: text of peers made safe, secrets masked |
 //! | [`admin`] | health, metrics, status, actions, over HTTP |
 //! | [`reload`] | the configuration, read again while the bridge runs |
 //! | [`systemd`] | what the service manager is told |
+//! | [`hardening`] | no core dumps, no tracing |
 //! | [`check`] | the chain walked once, each stage with its verdict and remedy |
 //! | [`simulator`] | a PBX that speaks the real protocol, with faults on demand |
 
@@ -44,6 +46,7 @@ mod fingerprint;
 #[doc(hidden)]
 #[allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "it fails by a panic")]
 pub mod fuzz;
+pub mod hardening;
 pub mod health;
 pub mod journal;
 pub mod reload;
@@ -58,4 +61,5 @@ pub mod sink;
 pub mod socketio;
 pub mod systemd;
 pub mod telemetry;
+pub mod text;
 pub mod tls;

@@ -4,7 +4,7 @@
 //! deadline or a second signal: everything ends at once, and what was not delivered is counted.
 //! Where even that hangs, in a disk or a client that blocks the runtime, the [`Watchdog`] ends the process.
 
-use std::{io, sync::mpsc, thread, time::Duration};
+use std::{io, thread, time::Duration};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::exit::Exit;
+use crate::{exit::Exit, telemetry};
 
 /// What tasks wait on. Clones are the same.
 #[derive(Debug, Clone, Default)]
@@ -114,16 +114,11 @@ async fn overdue(limit: Duration, stopping: &CancellationToken) -> io::Result<&'
 
 /// Ends the process. Undelivered events are whatever the journal holds.
 fn end(reason: &'static str) {
-    let (said, is_said) = mpsc::channel();
-    // The log may be what hangs.
-    thread::spawn(move || {
-        tracing::error!(
-            reason,
-            "the stop hangs, so the process ends now: the journal's disk may not respond; the next start runs crash recovery"
-        );
-        let _ = said.send(());
-    });
-    let _ = is_said.recv_timeout(Duration::from_secs(1));
+    tracing::error!(
+        reason,
+        "the stop hangs, so the process ends now: the journal's disk may not respond; the next start runs crash recovery"
+    );
+    telemetry::flush();
     std::process::exit(i32::from(Exit::Undelivered as u8))
 }
 

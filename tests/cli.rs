@@ -63,6 +63,28 @@ fn exit_codes_tell_what_was_wrong() {
 }
 
 #[test]
+fn what_may_be_a_secret_is_not_repeated() {
+    for args in [
+        &["run", "--set", "hunter2"][..],
+        &["run", "--set=hunter2"],
+        &["run", "--set", "=hunter2"],
+        &["config", "show", "--set", "sources.a.password=", "hunter2"],
+        &["journal", "--set", "sources.a.password=", "hunter2"],
+        &["config", "--set", "sources.a.password", "=", "hunter2"],
+        &["hunter2", "--set", "log.level=info"],
+    ] {
+        let output = run(args);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(64), "{args:?}: {said}");
+        assert!(said.contains("error:") && !said.contains("hunter2"), "{args:?}: {said}");
+    }
+    assert!(
+        text(&run(&["run", "--set", "hunter2"]).stderr).contains("write KEY=VALUE, as in log.level=debug")
+    );
+    assert!(text(&run(&["rnu"]).stderr).contains("rnu"), "other words are");
+}
+
+#[test]
 fn the_version_names_the_commit() {
     let version = text(&run(&["--version"]).stdout);
     let commit = version.trim().strip_prefix("cti-bridge 0.1.0 (").and_then(|rest| rest.strip_suffix(')'));

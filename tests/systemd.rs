@@ -104,6 +104,7 @@ fn the_unit_knows_the_exit_codes_and_leaves_time_for_the_stop() {
     };
     assert_eq!(value("RestartPreventExitStatus"), format!("{} {}", Exit::Usage as u8, Exit::Config as u8));
     assert_eq!(value("SuccessExitStatus"), (Exit::Undelivered as u8).to_string());
+    assert_eq!(value("LimitCORE"), "0", "its memory holds secrets");
     assert!(!unit.contains("ExecStartPre"), "its failure restarts for ever");
     let seconds = |key| value(key).strip_suffix('s').unwrap().parse::<u64>().unwrap();
     assert!(seconds("TimeoutStopSec") >= 5 + 10 + 5, "logout, drain_timeout, and some");

@@ -17,7 +17,10 @@ use super::status::{SinkStatus, SourceStatus, Status, View};
 use crate::{
     health::{Health, State},
     sink::{BUCKETS, Counted},
-    telemetry::metrics::{PREFIX, TABLE, metric},
+    telemetry::{
+        self,
+        metrics::{PREFIX, TABLE, metric},
+    },
 };
 
 /// Values of a metric, with their labels.
@@ -66,6 +69,7 @@ impl Scrape {
         let mut scrape = Self::default();
         scrape.gauge("build_info", &[status.version, status.commit], 1);
         scrape.time("start_time_seconds", &[], Some(status.started));
+        scrape.count("log_lines_dropped", &[], telemetry::dropped_lines());
         for (part, health) in parts {
             scrape.gauge("component_up", &[part], u64::from(health.state == State::Active));
             scrape.gauge("component_warnings", &[part], health.warnings.len() as u64);

@@ -42,7 +42,6 @@ pub fn run(args: &Args) -> Exit {
     cli::block_on(demo(args)).unwrap_or(Exit::Internal)
 }
 
-#[allow(clippy::print_stderr, reason = "there is no log before there is a configuration")]
 async fn demo(args: &Args) -> Exit {
     // New for each run: a demo's credentials are good for nothing else.
     let secret = BASE32_NOPAD.encode(&std::array::from_fn::<u8, 20, _>(|_| fastrand::u8(..)));
@@ -55,7 +54,7 @@ async fn demo(args: &Args) -> Exit {
     let simulator = match Simulator::start(options).await {
         Ok(simulator) => simulator,
         Err(error) => {
-            eprintln!("no simulated PBX: {error}");
+            telemetry::print(&format!("no simulated PBX: {error}"));
             return Exit::Internal;
         }
     };
@@ -78,7 +77,7 @@ async fn demo(args: &Args) -> Exit {
     let config = match config::load_with(&Flags { set, ..Flags::default() }, []) {
         Ok(loaded) => loaded.config,
         Err(problems) => {
-            eprintln!("{problems}");
+            telemetry::print(&problems.to_string());
             return Exit::Config;
         }
     };

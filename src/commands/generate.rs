@@ -8,6 +8,7 @@ use std::{
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
+use super::output;
 use crate::{cli::Cli, exit::Exit};
 
 /// Write the manual pages, or a shell's completions
@@ -37,8 +38,8 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
     match &args.what {
         What::Man { dir } => {
             if let Err(error) = pages(command, dir) {
-                writeln!(err, "can't write to {}: {error}", dir.display())?;
-                return Ok(Exit::File);
+                writeln!(err, "{}", output::unwritable(dir.display(), &error))?;
+                return Ok(Exit::OUTPUT);
             }
         }
         What::Completions { shell } => {

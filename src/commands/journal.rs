@@ -138,9 +138,9 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
     };
     match &args.action {
         Action::Ls => list(&archive, out),
-        Action::Verify => verify(&archive, out),
-        Action::Inspect(range) => each(&archive, range, |record, _| inspect(&archive, record, out)),
-        Action::Export(range) => each(&archive, range, |record, plan| export(record, plan, out)),
+        Action::Verify => verify(&archive, out, err),
+        Action::Inspect(range) => each(&archive, range, err, |record, _| inspect(&archive, record, out)),
+        Action::Export(range) => each(&archive, range, err, |record, plan| export(record, plan, out)),
         Action::Replay { sink, range } => {
             let Some(config) = &config else { return Ok(Exit::Config) };
             replay(&archive, range, config, sink, err)
@@ -203,34 +203,48 @@ fn list(archive: &Archive, out: &mut impl Write) -> io::Result<Exit> {
     Ok(Exit::Clean)
 }
 
-fn verify(archive: &Archive, out: &mut impl Write) -> io::Result<Exit> {
-    let mut exit = Exit::Clean;
+fn verify(archive: &Archive, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+    let (mut exit, mut is_damaged) = (Exit::Clean, false);
     for segment in &archive.segments {
-        let found = segment.verify()?;
+        let found = match segment.verify() {
+            Ok(found) => found,
+            Err(error) => {
+                exit = unreadable(&error, err)?;
+                continue;
+            }
+        };
         let damage = match (found.damaged, found.torn) {
             (0, 0) => "whole".to_owned(),
             (0, torn) => format!("{torn} bytes at the end are no whole record"),
             (damaged, torn) => format!("{} damaged bytes, {} records are gone", damaged + torn, found.lost),
         };
-        if found.damaged > 0 {
-            exit = Exit::Journal;
-        }
+        is_damaged |= found.damaged > 0;
         writeln!(out, "{}: {} records, {damage}", segment.path.display(), found.records)?;
     }
-    if exit != Exit::Clean {
+    if is_damaged {
         writeln!(out, "damage is set aside, counted and announced when the bridge reads it, or starts")?;
+        exit = Exit::Journal;
     }
     Ok(exit)
+}
+
+fn unreadable(error: &io::Error, err: &mut impl Write) -> io::Result<Exit> {
+    writeln!(err, "can't read the journal: {error}")?;
+    Ok(Exit::Journal)
 }
 
 fn each(
     archive: &Archive,
     range: &Range,
+    err: &mut impl Write,
     mut show: impl FnMut(&Record, &mut Plan) -> io::Result<()>,
 ) -> io::Result<Exit> {
     let mut plan = Plan::new(archive.journal, Arc::clone(&archive.sources), Template::default());
     for record in archive.records() {
-        let record = record?;
+        let record = match record {
+            Ok(record) => record,
+            Err(error) => return unreadable(&error, err),
+        };
         if range.holds(&archive.sources, &record) {
             show(&record, &mut plan)?;
         }
@@ -286,7 +300,10 @@ fn replay(
     while records.peek().is_some() {
         let mut slice = Vec::new();
         for record in records.by_ref() {
-            let record = record?;
+            let record = match record {
+                Ok(record) => record,
+                Err(error) => return unreadable(&error, err),
+            };
             if range.holds(&archive.sources, &record) {
                 slice.push(record);
             }

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod generate;
 pub mod health;
 pub mod journal;
+pub(crate) mod output;
 pub mod record;
 pub mod run;
 pub mod simulate;

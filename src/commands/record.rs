@@ -10,7 +10,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::watch::{Ended, Watch};
+use super::{
+    output,
+    watch::{Ended, Watch},
+};
 use crate::{
     cli,
     config::{Config, Flags},
@@ -109,12 +112,12 @@ impl Args {
         };
         watch.close().await;
         ended?;
-        tape.file.get_ref().sync_all().map_err(|error| self.unwritable(&error))?;
+        output::sync(tape.file.get_ref()).map_err(|error| self.unwritable(&error))?;
         Ok(Some(tape))
     }
 
     fn unwritable(&self, error: &io::Error) -> Ended {
-        Ended::new(Exit::Usage, format!("can't write {}: {error}", self.file.display()))
+        Ended::new(Exit::OUTPUT, output::unwritable(self.file.display(), error))
     }
 }
 
@@ -137,13 +140,14 @@ struct Tape {
 
 impl Tape {
     fn new(path: &Path, force: bool, profile: Profile) -> io::Result<Self> {
-        if force {
-            match fs::remove_file(path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        let mut options = OpenOptions::new();
+        options.write(true).mode(0o600);
+        let file = match path.symlink_metadata().map(|found| found.file_type()) {
+            // A pipe or a device is written to; only a file, or a link, is replaced.
+            Ok(found) if force && !found.is_file() && !found.is_symlink() => options.open(path)?,
+            Ok(_) if force => fs::remove_file(path).and_then(|()| options.create_new(true).open(path))?,
+            _ => options.create_new(true).open(path)?,
+        };
         Ok(Self { file: BufWriter::new(file), profile, events: 0, binary: 0, gaps: 0 })
     }
 

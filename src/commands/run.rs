@@ -20,10 +20,8 @@ pub fn run(args: &Args) -> Exit {
     let loaded = match config::load(&args.flags) {
         Ok(loaded) => loaded,
         Err(problems) => {
-            #[allow(clippy::print_stderr, reason = "the log is configured by what can't be read")]
-            {
-                eprintln!("{problems}");
-            }
+            // The log is configured by what can't be read.
+            telemetry::print(&problems.to_string());
             return Exit::Config;
         }
     };

@@ -9,6 +9,7 @@ use crate::{
     exit::Exit,
     shutdown::Signals,
     simulator::{Account, Flow, Knobs, Options, Replay, Simulator, Source, Tls},
+    telemetry,
 };
 
 /// Run a simulated PBX: the real protocol, invented calls, faults on demand
@@ -99,18 +100,16 @@ impl Args {
 }
 
 /// Runs until a signal.
-#[allow(clippy::print_stderr, reason = "a program for a terminal")]
 pub fn run(args: &Args) -> Exit {
     match args.options() {
         Ok(options) => cli::block_on(serve(options)).unwrap_or(Exit::Internal),
         Err(problem) => {
-            eprintln!("{problem}");
+            telemetry::print(&problem);
             Exit::Usage
         }
     }
 }
 
-#[allow(clippy::print_stderr, reason = "a program for a terminal")]
 async fn serve(options: Options) -> Exit {
     let Ok(mut signals) = Signals::listen() else { return Exit::Internal };
     let listen = options.listen;
@@ -118,11 +117,14 @@ async fn serve(options: Options) -> Exit {
     let simulator = match Simulator::start(options).await {
         Ok(simulator) => simulator,
         Err(error) => {
-            eprintln!("can't listen on {listen}: {error}: choose another --listen");
+            telemetry::print(&format!("can't listen on {listen}: {error}: choose another --listen"));
             return Exit::Internal;
         }
     };
-    eprintln!("a simulated PBX at {} for the user {user}; end it with Ctrl-C", simulator.url());
+    telemetry::print(&format!(
+        "a simulated PBX at {} for the user {user}; end it with Ctrl-C",
+        simulator.url()
+    ));
     signals.next().await;
     simulator.stop().await;
     Exit::Clean

@@ -210,7 +210,7 @@ impl Screen<'_> {
         self.lines.print(std::iter::once(&event)).await.map_err(|error| match error {
             // A closed pipe is a clean end, as for any filter.
             SinkError::Gone(_) => Ended::new(Exit::Clean, ""),
-            error => Ended::new(Exit::Internal, error.to_string()),
+            error => Ended::new(Exit::OUTPUT, error.to_string()),
         })?;
         Ok(true)
     }

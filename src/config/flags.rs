@@ -1,7 +1,8 @@
 //! The flags that configure: the topmost layer.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{ffi::OsStr, fmt, path::PathBuf, str::FromStr};
 
+use clap::{builder::TypedValueParser, error::ErrorKind};
 use secrecy::SecretString;
 
 /// Flags that each command which reads the configuration takes.
@@ -12,7 +13,7 @@ pub struct Flags {
     #[arg(long, short = 'c', value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// Set one key, as in `--set sources.pbx1.url=https://pbx.example.org`; repeatable
-    #[arg(long, value_name = "KEY=VALUE", global = true)]
+    #[arg(long, value_name = "KEY=VALUE", global = true, value_parser = AssignmentParser)]
     pub set: Vec<Assignment>,
     /// Same as `--set log.level=…`
     #[arg(long, value_name = "LEVEL", global = true)]
@@ -40,6 +41,29 @@ impl FromStr for Assignment {
             return Err("the key is missing: write KEY=VALUE, as in log.level=debug");
         }
         Ok(Self { key: key.trim().to_owned(), value: value.into() })
+    }
+}
+
+/// Reads an [`Assignment`]. Clap's own error would repeat the text, which may be a password without its key.
+#[derive(Debug, Clone)]
+struct AssignmentParser;
+
+impl TypedValueParser for AssignmentParser {
+    type Value = Assignment;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _: Option<&clap::Arg>,
+        text: &OsStr,
+    ) -> Result<Assignment, clap::Error> {
+        let parsed = text.to_str().ok_or("the value is not UTF-8").and_then(str::parse);
+        parsed.map_err(|problem| {
+            let text = format!(
+                "invalid value for '--set <KEY=VALUE>': {problem}; it is not shown, as it may be a secret"
+            );
+            command.clone().error(ErrorKind::ValueValidation, text)
+        })
     }
 }
 

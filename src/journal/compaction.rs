@@ -96,7 +96,9 @@ impl Shared {
         while !self.is_stopped() {
             let mut compactor = disk.compactor.lock().unwrap_or_else(PoisonError::into_inner);
             match compactor.step(self, disk) {
-                Ok(true) => drop(self.compacted.send_replace(())),
+                Ok(true) => {
+                    self.compacted.send_replace(());
+                }
                 Ok(false) => {
                     compactor.is_failing = false;
                     return;
@@ -256,7 +258,9 @@ impl Compactor {
         if is_join {
             self.index.joined(&generations);
         } else {
-            generations.iter().for_each(|of| self.index.cleaned(*of, |name| is_meant(view, name)));
+            for generation in generations {
+                self.index.cleaned(generation, |name| is_meant(view, name));
+            }
         }
         Ok(())
     }
@@ -296,6 +300,8 @@ fn put_in_place(
     renamed?;
     synced?;
     // One that can't be removed now is when the journal is opened next.
-    gone.iter().for_each(|generation| drop(fs.remove(&dir.join(file_name(*generation)))));
+    for generation in gone {
+        let _ = fs.remove(&dir.join(file_name(generation)));
+    }
     Ok(())
 }

@@ -336,6 +336,9 @@ impl Line {
         if let Some(stretch) = stretch {
             return Place::Disk(stretch);
         }
+        if self.dropped_at(*from).is_some() {
+            return Place::Memory;
+        }
         *from = self.tail_first();
         if *from < self.end { Place::Memory } else { Place::Nowhere }
     }
@@ -346,6 +349,11 @@ impl Line {
         segments.is_some_and(|all| all.iter().any(|segment| (segment.generation, segment.revision) == file))
     }
 
+    /// What neither disk nor memory holds at a position.
+    fn dropped_at(&self, position: Position) -> Option<&Absence> {
+        self.dropped.as_ref().filter(|dropped| dropped.from <= position && position < dropped.to)
+    }
+
     /// Copies at most `most` records from `from` on, which memory holds, up to an absence, and no more than so many bytes unless
     /// the first one is larger. Yields the absence, if there is nothing before it.
     pub(super) fn copy(
@@ -354,6 +362,9 @@ impl Line {
         (most, bytes): (usize, usize),
         into: &mut Vec<Record>,
     ) -> Option<Absence> {
+        if let Some(dropped) = self.dropped_at(from) {
+            return Some(dropped.clone());
+        }
         let (before, mut taken) = (into.len(), 0);
         for entry in self.tail.range(self.index(from)..).take(most) {
             match entry {

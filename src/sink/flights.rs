@@ -49,6 +49,7 @@ impl Driver {
         reason: &str,
         link: &mut L,
     ) -> Result<(), SinkError> {
+        let reason = &crate::text::sentence(reason);
         let journal = self.reader.journal().clone();
         let is_new = self.refusals.add(record.position, record.seq, reason, &self.health);
         if is_new {

@@ -8,6 +8,7 @@ use super::{Driver, Sink, SinkError};
 use crate::{
     event::{JournalId, Position, Seq, SourceId},
     journal::{Journal, Note, Search},
+    text::PeerText,
 };
 
 /// How often a bridge shows itself unless it is configured.
@@ -113,6 +114,7 @@ pub(super) fn foreign(Stored { journal: theirs, lane, .. }: &Stored, ours: Optio
 
 /// The lane was last written by our journal, for a source that it does not know.
 pub(super) fn unknown(Stored { lane, source, .. }: &Stored) -> SinkError {
+    let source = PeerText::new(source).to_string();
     SinkError::Operator(format!(
         "{lane} ends with an event of the source {source:?}, which this journal does not know: set \
          `[journal] dir` to the directory it was written from"

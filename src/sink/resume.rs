@@ -136,6 +136,8 @@ impl Driver {
         let cursor = self.reader.rewind();
         for (lane, old) in lanes.iter_mut().zip(&cursor.lanes) {
             lane.ledger = old.ledger.clone();
+            // What was lost behind this place is found again on the way.
+            lane.gone = if old.gone <= lane.last { old.gone } else { Seq(0) };
             // Before this sink's own time the journal may have had records that are none of its concern.
             lane.count = lane.count.min(old.count);
             lane.ledger.take_back(old.count - lane.count);

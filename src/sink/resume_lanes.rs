@@ -31,7 +31,9 @@ impl Driver {
         let cursor = self.reader.rewind();
         let mut known = cursor.ends.clone();
         known.resize(ends.len(), Vec::new());
-        known.iter_mut().for_each(|known| known.resize(journal.sources().len(), Note::default()));
+        for known in &mut known {
+            known.resize(journal.sources().len(), Note::default());
+        }
         let lanes = self.prove_lanes(sink, link, ends, (&known, &cursor)).await?;
         self.have = Vec::with_capacity(lanes.len());
         let mut back: Option<Back> = None;

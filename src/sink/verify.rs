@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Stored;
-use crate::event::Seq;
+use crate::{event::Seq, text::PeerText};
 
 /// An event as a lane holds it.
 #[derive(Debug, Clone)]
@@ -83,7 +83,7 @@ impl Checker {
 
     fn note(&mut self, source: &str, ty: &str, notice: &Value) {
         let number = |key: &str| notice.get(key).and_then(Value::as_u64).map(Seq);
-        let reason = notice.get("reason").and_then(Value::as_str).unwrap_or_default();
+        let reason = PeerText::new(notice.get("reason").and_then(Value::as_str).unwrap_or_default());
         let said = match ty {
             "cti.bridge.lost.v1" => {
                 number("from").zip(number("to")).map(|range| (range, format!("lost: {reason}")))

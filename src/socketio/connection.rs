@@ -14,6 +14,7 @@ use super::{
     dial::{Websocket, dial, place},
     packet::{Event, Packet, decode},
 };
+use crate::text::PeerText;
 
 /// What a connection brings.
 #[derive(Debug)]
@@ -375,6 +376,6 @@ fn closed(error: &WsError) -> CloseReason {
         ) => CloseReason::Eof,
         WsError::Capacity(_) => CloseReason::TooLarge,
         WsError::Utf8(_) => CloseReason::NotUtf8,
-        other => CloseReason::Transport(other.to_string()),
+        other => CloseReason::Transport(PeerText::new(&other.to_string())),
     }
 }

@@ -1,6 +1,9 @@
 //! The log, where systemd keeps it: each line with its fields, which `journalctl -o json` shows and filters go by.
 
-use std::fmt::{self, Write as _};
+use std::{
+    fmt::{self, Write as _},
+    io,
+};
 
 use libsystemd::logging::{Priority, journal_send};
 use tracing::{
@@ -9,10 +12,12 @@ use tracing::{
 };
 use tracing_subscriber::{Layer, layer::Context};
 
+use crate::text;
+
 /// What our fields begin with, so that they meet nobody else's.
 const PREFIX: &str = "CTI_";
 
-/// Sends each event to journald.
+/// Sends each event to journald, through the queue.
 #[derive(Debug)]
 pub(super) struct Journald;
 
@@ -26,11 +31,33 @@ impl<S: Subscriber> Layer<S> for Journald {
             Level::INFO => Priority::Info,
             _ => Priority::Debug,
         };
-        let own = [("SYSLOG_IDENTIFIER".to_owned(), "cti-bridge".to_owned())];
-        let target = [(format!("{PREFIX}TARGET"), event.metadata().target().to_owned())];
+        let is_urgent = *event.metadata().level() == Level::ERROR;
         let text = line.text();
-        // A journal that can't be reached is nothing that could be logged.
-        let _ = journal_send(priority, &text, own.into_iter().chain(target).chain(line.fields));
+        let own = ("SYSLOG_IDENTIFIER".to_owned(), "cti-bridge".to_owned());
+        let target = (format!("{PREFIX}TARGET"), event.metadata().target().to_owned());
+        let fields = [own, target].into_iter().chain(line.fields).collect();
+        super::queue().push(super::Line::Entry(Entry { priority, text, fields }), is_urgent);
+    }
+}
+
+/// A line for journald.
+#[derive(Debug)]
+pub(super) struct Entry {
+    priority: Priority,
+    text: String,
+    fields: Vec<(String, String)>,
+}
+
+impl Entry {
+    pub(super) fn size(&self) -> usize {
+        let fields = self.fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        self.text.len() + fields
+    }
+
+    /// Sends it. Waits for journald, if its socket is full.
+    pub(super) fn send(&self) -> io::Result<()> {
+        let fields = self.fields.iter().map(|(name, value)| (name, value));
+        journal_send(self.priority, &self.text, fields).map_err(io::Error::other)
     }
 }
 
@@ -51,6 +78,7 @@ impl Line {
 
 impl Visit for Line {
     fn record_str(&mut self, field: &Field, value: &str) {
+        let value = &text::sentence(value);
         if field.name() == "message" {
             value.clone_into(&mut self.message);
             return;

@@ -78,6 +78,11 @@ const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'
 pub const TABLE: &[Metric] = &[
     gauge("build_info", &["version", "commit"], "Always 1; what runs is in the labels"),
     gauge("start_time_seconds", &[], "When the process started, in Unix time"),
+    counter(
+        "log_lines_dropped",
+        &[],
+        "Lines of the log that standard error or journald did not accept in time",
+    ),
     gauge("component_up", &["component"], "Whether a part does its work: `source/…`, `sink/…`, `journal`"),
     gauge(
         "component_warnings",

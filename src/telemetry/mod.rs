@@ -1,13 +1,19 @@
 //! Logs: to standard error, as text on a terminal and as JSON otherwise; to journald with fields, where standard error is
 //! its. And the table of metrics.
+//!
+//! Whoever logs never waits for who reads: lines pass through a bounded queue, and [`flush`] waits a bounded time.
 
 pub mod config;
+mod fields;
 mod journald;
 pub mod metrics;
+mod queue;
+mod stderr;
 
 use std::{
     io::{self, IsTerminal as _},
     sync::OnceLock,
+    time::Duration,
 };
 
 use config::{Config, Format};
@@ -21,10 +27,88 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
+use self::queue::Queue;
+
 /// Where the level of the log that runs is set.
 static LEVEL: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
-/// Starts logging; once per process. A panic becomes a log line too, so nothing reaches standard error beside it.
+/// How long the end of the process, or a panic, waits for a reader of the log.
+const FLUSH: Duration = Duration::from_secs(2);
+
+/// A line of the log, as its destination wants it.
+#[derive(Debug)]
+enum Line {
+    Text(Vec<u8>),
+    Entry(journald::Entry),
+}
+
+impl queue::Line for Line {
+    fn size(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Entry(entry) => entry.size(),
+        }
+    }
+}
+
+impl Line {
+    /// Waits for the reader.
+    fn write(&self) -> io::Result<()> {
+        match self {
+            Self::Text(text) => stderr::write(text),
+            Self::Entry(entry) => entry.send(),
+        }
+    }
+}
+
+/// The process's one queue, for the log and what is said beside it.
+fn queue() -> &'static Queue<Line> {
+    static QUEUE: Queue<Line> = Queue::new();
+    static STARTED: OnceLock<()> = OnceLock::new();
+    STARTED.get_or_init(|| {
+        let report = |count| {
+            tracing::warn!(
+                count,
+                "log lines were dropped because standard error or journald did not accept them"
+            );
+        };
+        // Without a thread nothing runs: whoever needs a runtime ends with an exit code of its own.
+        let _ = QUEUE.start(Line::write, report);
+    });
+    &QUEUE
+}
+
+/// Writes a line for people to standard error, behind the log's lines. Never waits.
+pub fn print(line: &str) {
+    queue().push(Line::Text(format!("{line}\n").into()), true);
+}
+
+/// Waits until the log has been read, two seconds at most.
+pub fn flush() {
+    queue().flush(FLUSH);
+}
+
+/// Log lines that nobody read, since the start.
+pub fn dropped_lines() -> u64 {
+    queue().dropped()
+}
+
+/// A panic becomes a log line, or a line on standard error before there is a log, and is read before the thread unwinds if
+/// somebody reads.
+pub fn catch_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let at = panic.location().map(ToString::to_string).unwrap_or_default();
+        let message = panic.payload_as_str().unwrap_or("a panic without a message");
+        if LEVEL.get().is_some() {
+            tracing::error!(at, message, "panic: this is a bug, please report it with this line");
+        } else {
+            print(&format!("panic at {at}: {message}: this is a bug, please report it with this line"));
+        }
+        flush();
+    }));
+}
+
+/// Starts logging; once per process.
 pub fn start(config: &Config) {
     let format = match config.format {
         Format::Auto if io::stderr().is_terminal() => Format::Text,
@@ -32,24 +116,19 @@ pub fn start(config: &Config) {
         Format::Auto => Format::Json,
         format => format,
     };
-    let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let layer = tracing_subscriber::fmt::layer().with_writer(stderr::Lines).log_internal_errors(false);
     let layer = match format {
         Format::Journald => Journald.boxed(),
-        Format::Text => layer.with_ansi(io::stderr().is_terminal()).with_target(false).boxed(),
-        Format::Json | Format::Auto => {
-            layer.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
+        Format::Text => {
+            layer.fmt_fields(fields::text()).with_ansi(io::stderr().is_terminal()).with_target(false).boxed()
         }
+        Format::Json | Format::Auto => layer.event_format(fields::Json).boxed(),
     };
     let (level, handle) = reload::Layer::new(filter(&config.level));
     // A second start, as in tests, keeps the first.
     if tracing_subscriber::registry().with(layer.with_filter(level)).try_init().is_ok() {
         let _ = LEVEL.set(handle);
     }
-    std::panic::set_hook(Box::new(|panic| {
-        let at = panic.location().map(ToString::to_string).unwrap_or_default();
-        let message = panic.payload_as_str().unwrap_or("a panic without a message");
-        tracing::error!(at, message, "panic: this is a bug, please report it with this line");
-    }));
 }
 
 /// Another level, from now on.

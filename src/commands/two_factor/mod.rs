@@ -119,7 +119,7 @@ pub(super) enum Failure {
     File(#[from] FileError),
     #[error("{0} knows no persistent tokens: upgrade the PBX, or stay with `auth = \"jwt\"`")]
     NoTokens(String),
-    /// A closed pipe, most likely.
+    /// Standard output or input.
     #[error(transparent)]
     Output(#[from] io::Error),
 }
@@ -136,8 +136,11 @@ impl Failure {
             Self::Auth(error) => error.into(),
             Self::File(_) => Exit::Usage,
             Self::NoTokens(_) => Exit::Unavailable,
-            Self::Output(_) => return Ok(Exit::Clean),
+            Self::Output(_) => Exit::Internal,
         };
+        if let Self::Output(error) = self {
+            return Err(error);
+        }
         writeln!(err, "sources.{source}: {self}")?;
         Ok(exit)
     }

@@ -15,8 +15,8 @@ use jiff::Timestamp;
 
 use super::{
     codec::{self, Format},
+    names::{NO_NAME, NameIds},
     segment::Header,
-    store::{NO_NAME, NameIds},
     stretch::Stretch,
     superseded::{Index, stored},
 };

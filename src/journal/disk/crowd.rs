@@ -8,7 +8,8 @@ use std::{
 use super::{
     compact::{Copy, Sealed},
     held::Segment,
-    store::{NO_NAME, NameIds, SPANS, Store, on_demand},
+    names::{NO_NAME, NameIds},
+    store::{SPANS, Store, on_demand},
 };
 use crate::event::Position;
 
@@ -142,7 +143,9 @@ impl Store {
         let Some(at) = self.place(run) else { return self.unpin(run) };
         self.pinned.clear();
         let old: Vec<Segment> = self.segments.drain(at..at + run.len()).collect();
-        old.iter().for_each(|segment| self.release(segment));
+        for segment in &old {
+            self.release(segment);
+        }
         self.total += copy.length;
         let Some(new) = old.into_iter().reduce(Segment::join) else { return Vec::new() };
         let is_needed = new.passed.is_none();

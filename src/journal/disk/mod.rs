@@ -6,6 +6,7 @@ pub(crate) mod compact;
 pub(crate) mod crowd;
 pub(crate) mod held;
 pub(crate) mod identity;
+pub(crate) mod names;
 pub(crate) mod open;
 pub(crate) mod repair;
 pub(crate) mod scan;

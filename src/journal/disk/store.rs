@@ -15,13 +15,13 @@ use super::{
     bell::Bell,
     codec::{self, Format},
     held::Segment,
+    names::{NO_NAME, NameIds},
     repair::Repaired,
     segment::{Header, file_name},
     stretch::Stretch,
 };
 use crate::{
     event::{Body, JournalId, Position},
-    fingerprint::Fingerprints,
     journal::{
         entry::Entry,
         fs::{self, File, Fs, OnDemand},
@@ -42,43 +42,8 @@ pub(crate) struct Limits {
     pub(crate) compacts: bool,
 }
 
-/// Gives event names numbers. A clone does not follow.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct NameIds {
-    /// By the name's fingerprint: a name may be as long as a frame.
-    ids: Arc<HashMap<u128, u32>>,
-    fingerprints: Fingerprints,
-}
-
 /// A segment spans this part of the age that nothing may exceed, as what is too old goes by segments.
 pub(super) const SPANS: u32 = 8;
-/// Names beyond this count as one: event data must not grow our memory.
-const NAMES: usize = 1024;
-/// Stands for all names beyond [`NAMES`], and for notices, which have no quota.
-pub(crate) const NO_NAME: u32 = 0;
-
-impl NameIds {
-    pub(crate) fn of(&mut self, body: &Body) -> u32 {
-        let Body::Event(frame) = body else { return NO_NAME };
-        let key = self.fingerprints.of(&frame.name());
-        if let Some(id) = self.ids.get(&key) {
-            return *id;
-        }
-        if self.ids.len() >= NAMES {
-            return NO_NAME;
-        }
-        let id = u32::try_from(self.ids.len()).unwrap_or_default() + 1;
-        Arc::make_mut(&mut self.ids).insert(key, id);
-        id
-    }
-
-    /// The number of a name, if it has one.
-    pub(crate) fn known(&self, body: &Body) -> u32 {
-        let Body::Event(frame) = body else { return NO_NAME };
-        self.ids.get(&self.fingerprints.of(&frame.name())).copied().unwrap_or(NO_NAME)
-    }
-}
-
 /// A frame of so many bytes is written from where it is.
 const LARGE: usize = 256 << 10;
 /// So many bytes that wait are written, whoever else is to come.
@@ -160,8 +125,10 @@ impl Store {
         limits: Limits,
     ) -> io::Result<Self> {
         // Copies that a crash left unfinished.
-        for name in fs.list(&dir)?.iter().filter(|name| name.ends_with(".new")) {
-            let _ = fs.remove(&dir.join(name));
+        for path in fs.list(&dir)?.iter().map(|name| dir.join(name)) {
+            if path.extension().is_some_and(|extension| extension == "new") {
+                let _ = fs.remove(&path);
+            }
         }
         Ok(Self {
             fs,
@@ -459,7 +426,9 @@ impl Store {
                 segment.passed = None;
             }
         }
-        newly.iter().for_each(|tally| self.let_go(tally));
+        for tally in newly {
+            self.let_go(&tally);
+        }
         while self.segments.len() > 1
             && self.segments.front().and_then(|oldest| oldest.passed).is_some_and(|since| {
                 now.saturating_duration_since(since) >= self.limits.retain

@@ -127,7 +127,10 @@ impl Line {
         };
         let lost = Absence { from, to, kind: Kind::Lost(reason), ranges };
         for sink in 0..self.sinks.len() {
-            self.pass(sink, &lost);
+            // One that is further behind comes to it when it has read what the disk holds.
+            if self.cursor(sink).is_some_and(|cursor| cursor.next >= from) {
+                self.pass(sink, &lost);
+            }
         }
         if self.store.is_some() {
             let dropped = self.dropped.get_or_insert_with(|| Absence { ranges: Vec::new(), ..lost.clone() });

@@ -20,7 +20,7 @@ use super::{
     config::{Config, Mechanism, Sasl},
     oauth::Tokens,
 };
-use crate::sink::SinkError;
+use crate::{sink::SinkError, text::PeerText};
 
 /// The settings of one client: what all share, its `own`, and over them what the operator wants.
 pub(super) fn settings<const N: usize>(config: &Config, own: [(&str, String); N]) -> ClientConfig {
@@ -130,7 +130,7 @@ pub(super) struct Cause(Arc<Mutex<Option<Said>>>);
 #[derive(Debug, Clone)]
 struct Said {
     code: RDKafkaErrorCode,
-    reason: String,
+    reason: PeerText,
     /// When the first was said of those since something was delivered.
     since: Instant,
 }
@@ -148,7 +148,7 @@ impl Cause {
         // That all are down follows from what was said before, and tells nothing.
         if code != RDKafkaErrorCode::AllBrokersDown || last.is_none() {
             let since = last.as_ref().map_or_else(Instant::now, |said| said.since);
-            *last = Some(Said { code, reason: reason.to_owned(), since });
+            *last = Some(Said { code, reason: PeerText::new(reason), since });
         }
     }
 
@@ -170,8 +170,8 @@ impl Cause {
         let Some(Said { code, reason, .. }) = last else {
             return SinkError::Again(format!("{what} at {brokers}: no answer; is the cluster up?"));
         };
-        let (remedy, operator) = remedy(code, &reason, config.tls.is_some());
-        let text = format!("{what} at {brokers}: {}; {remedy}", short(&reason));
+        let (remedy, operator) = remedy(code, reason.as_str(), config.tls.is_some());
+        let text = format!("{what} at {brokers}: {}; {remedy}", short(reason.as_str()));
         if operator { SinkError::Operator(text) } else { SinkError::Again(text) }
     }
 }

@@ -48,7 +48,10 @@ use self::{
     shared::Shared,
 };
 pub use self::{link::Publisher, probe::Probe};
-use crate::sink::{Process, Sink, SinkError, Tail, verify::Held};
+use crate::{
+    sink::{Process, Sink, SinkError, Tail, verify::Held},
+    text::PeerText,
+};
 
 /// The topics of a Kafka cluster.
 #[derive(Debug)]
@@ -95,7 +98,10 @@ fn produce(config: &Config, batch: usize, context: Context) -> Result<Producer, 
 
 /// The client refuses its settings.
 fn unusable(error: &KafkaError) -> SinkError {
-    SinkError::Operator(format!("the Kafka client can't be made: {error}; check the sink's settings"))
+    SinkError::Operator(format!(
+        "the Kafka client can't be made: {}; check the sink's settings",
+        PeerText::new(&error.to_string())
+    ))
 }
 
 impl Sink for Kafka {

@@ -23,6 +23,7 @@ use super::{
 use crate::{
     config::{Address, UserInfo},
     sink::SinkError,
+    text::PeerText,
 };
 
 /// Time for one server to answer; the driver's deadline bounds the whole.
@@ -180,8 +181,8 @@ fn refusal(server: &Address, error: &async_nats::ConnectError) -> SinkError {
 }
 
 /// The innermost cause: the outer ones only say that connecting failed.
-fn cause(error: &async_nats::ConnectError) -> String {
+fn cause(error: &async_nats::ConnectError) -> PeerText {
     let error: &(dyn std::error::Error + 'static) = error;
     let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.last().map(ToString::to_string).unwrap_or_default()
+    causes.last().map(|cause| PeerText::new(&cause.to_string())).unwrap_or_default()
 }

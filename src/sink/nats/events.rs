@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::DropGuard;
 
 use super::guard::{Noted, Violation};
-use crate::sink::SinkError;
+use crate::{sink::SinkError, text::PeerText};
 
 /// What the client reports beside the answers.
 #[derive(Debug)]
@@ -17,13 +17,13 @@ pub(super) struct Events {
     allow: String,
     down: Notify,
     /// The last error the server spoke of.
-    said: Mutex<Option<String>>,
+    said: Mutex<Option<PeerText>>,
     /// What the server sent that no server sends; the guard has then closed the connection.
     pub(super) violation: Noted,
     /// Keeps the guard.
     pub(super) guard: OnceLock<DropGuard>,
     /// The subject of a dead letter, and why the server does not let us publish there.
-    letter: Mutex<(String, Option<String>)>,
+    letter: Mutex<(String, Option<PeerText>)>,
 }
 
 impl Events {
@@ -47,14 +47,14 @@ impl Events {
     pub(super) fn note(&self, event: &Event) {
         if let Event::ServerError(error) = event {
             let said = match error {
-                ServerError::AuthorizationViolation => "authorization violation".to_owned(),
+                ServerError::AuthorizationViolation => "authorization violation",
                 ServerError::SlowConsumer(_) => return,
-                ServerError::Other(text) => text.clone(),
+                ServerError::Other(text) => text,
             };
-            if self.is_of_letter(&said) {
+            if self.is_of_letter(said) {
                 return;
             }
-            *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
+            *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(PeerText::new(said));
         }
         if matches!(event, Event::ServerError(_) | Event::Disconnected | Event::Closed) {
             self.down.notify_one();
@@ -73,14 +73,15 @@ impl Events {
             && said.to_ascii_lowercase().contains("permissions violation for publish")
             && said.contains(&format!("\"{subject}\""));
         if is_refused {
-            *refusal = Some(said.to_owned());
+            *refusal = Some(PeerText::new(said));
         }
         is_refused
     }
 
     /// Why the server refused the dead letter.
     pub(super) fn letter_refusal(&self) -> Option<String> {
-        self.letter.lock().unwrap_or_else(PoisonError::into_inner).1.take()
+        let refusal = self.letter.lock().unwrap_or_else(PoisonError::into_inner).1.take();
+        refusal.map(|refusal| refusal.to_string())
     }
 
     /// Why the connection is of no use any longer.
@@ -91,7 +92,7 @@ impl Events {
         }
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match said {
-            Some(said) if said.to_ascii_lowercase().contains("permissions violation") => {
+            Some(said) if said.as_str().to_ascii_lowercase().contains("permissions violation") => {
                 SinkError::Operator(format!("{server} says: {said}: allow the account {allow}"))
             }
             Some(said) => SinkError::Again(format!("{server} says: {said}")),

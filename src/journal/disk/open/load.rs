@@ -13,10 +13,11 @@ use crate::{
         cursor::Cursor,
         disk::{
             held::Segment,
+            names::NO_NAME,
             repair::Suspect,
             scan::Next,
             segment::{self, Opened as Found},
-            store::{NO_NAME, Store},
+            store::Store,
         },
         entry::Entry,
         line::Standing,

@@ -32,6 +32,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub use self::framing::{Framing, Violation};
 use crate::{
     config::Address,
+    text::PeerText,
     tls::{TlsError, TlsFault, Trust},
 };
 
@@ -167,7 +168,7 @@ async fn encrypt(
     config: Arc<ClientConfig>,
 ) -> Result<tokio_rustls::client::TlsStream<TcpStream>, GuardError> {
     let name = ServerName::try_from(host.to_owned())
-        .map_err(|error| GuardError::Tls(TlsFault::Other(error.to_string())))?;
+        .map_err(|error| GuardError::Tls(TlsFault::Other(PeerText::new(&error.to_string()))))?;
     let shaken = TlsConnector::from(config).connect(name, tcp).await;
     shaken.map_err(|error| match TlsFault::of_io(&error) {
         Some(fault) => GuardError::Tls(fault),

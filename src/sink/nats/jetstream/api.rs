@@ -11,7 +11,10 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::answer::Fault;
-use crate::sink::{SinkError, nats::connect::Connected};
+use crate::{
+    sink::{SinkError, nats::connect::Connected},
+    text::PeerText,
+};
 
 /// Below the driver's deadline for opening a link, so that the cause is known when it passes.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -101,8 +104,10 @@ impl Api<'_> {
     fn described(&self, Described { config, state }: Described) -> Result<Info, SinkError> {
         let typed = stream::Config::deserialize(&config).map_err(|error| {
             SinkError::Operator(format!(
-                "{} describes stream {} in a way this cti-bridge can't read ({error}): take a newer cti-bridge",
-                self.connected.server, self.stream
+                "{} describes stream {} in a way this cti-bridge can't read ({}): take a newer cti-bridge",
+                self.connected.server,
+                self.stream,
+                PeerText::new(&error.to_string())
             ))
         })?;
         Ok(Info { raw: config, config: typed, last_sequence: state.last_seq })
@@ -143,7 +148,8 @@ impl Api<'_> {
         }
         serde_json::from_slice(&answer.payload).map(Ok).map_err(|error| {
             SinkError::Again(format!(
-                "{server} answered STREAM.{what} with something unreadable ({error}): is it a nats-server?"
+                "{server} answered STREAM.{what} with something unreadable ({}): is it a nats-server?",
+                PeerText::new(&error.to_string())
             ))
         })
     }

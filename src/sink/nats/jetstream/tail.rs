@@ -1,7 +1,10 @@
 //! What the stream ends with: where to go on.
 
 use super::api::{Api, Kept};
-use crate::sink::{SinkError, Stored, kept};
+use crate::{
+    sink::{SinkError, Stored, kept},
+    text::PeerText,
+};
 
 /// Late bytes of an old connection can move the end while it is read, but not for long.
 const TRIES: usize = 8;
@@ -54,6 +57,7 @@ async fn before(api: &Api<'_>, mut newest: Option<Kept>, ignored: &[u64]) -> Res
 }
 
 fn unreadable(Api { connected, stream }: &Api<'_>, Kept { seq, subject, .. }: &Kept) -> SinkError {
+    let subject = PeerText::new(subject);
     SinkError::Operator(format!(
         "stream {stream} at {} ends with message {seq} ({subject}), which no cti-bridge wrote: let nobody else publish there, and \
          set `adopt = \"#{seq}\"` to go on behind it, or name a stream of its own as `stream`; \
