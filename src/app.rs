@@ -184,6 +184,8 @@ impl Running {
             retry,
             resync,
             reconnect,
+            board: context.board.clone(),
+            sinks: context.sinks.to_vec(),
         };
         self.sessions.spawn(format!("{name} session"), session::run(source));
         self.view.admit(name, account.clone());

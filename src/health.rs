@@ -1,7 +1,8 @@
 //! How each part is doing: live is not ready, and readiness explains itself.
 //!
 //! A part holds a [`Component`] and tells it when its state changes; that one call also writes the log
-//! line, so log and status never disagree.
+//! line, so log and status never disagree. Reasons and warnings may quote a peer: they are made safe here, for the log,
+//! `/status`, heartbeats and systemd alike.
 
 use std::{
     collections::BTreeMap,
@@ -10,6 +11,8 @@ use std::{
 
 use jiff::Timestamp;
 use serde::Serialize;
+
+use crate::text;
 
 /// The states of all parts. Clones are the same board.
 #[derive(Debug, Clone, Default)]
@@ -75,6 +78,12 @@ impl Board {
         component
     }
 
+    /// Whether a part does its work.
+    pub fn is_active(&self, name: &str) -> bool {
+        let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.get(name).is_some_and(|health| health.state == State::Active)
+    }
+
     /// All parts.
     pub fn snapshot(&self) -> BTreeMap<String, Health> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -96,7 +105,8 @@ impl Component {
 
     /// The part does not work, for this reason. Logged when the reason changes, not at each attempt.
     pub fn failing(&self, reason: &str) -> bool {
-        let changed = self.set(State::Failing { reason: reason.to_owned() });
+        let reason = text::sentence(reason);
+        let changed = self.set(State::Failing { reason: reason.clone() });
         if changed {
             tracing::warn!(component = self.name, reason, "failing");
         } else {
@@ -108,6 +118,7 @@ impl Component {
     /// What somebody should see to about `what` (a word of the caller's), or `None` when all is well with it. It makes
     /// the part no less ready. Logged when it comes up, again when the sentence changes, and when it is gone.
     pub fn warning(&self, what: &'static str, sentence: Option<String>) {
+        let sentence = sentence.map(|sentence| text::sentence(&sentence));
         let mut board = self.lock();
         let Some(health) = board.get_mut(&self.name) else { return };
         let before = match &sentence {

@@ -24,6 +24,7 @@
 //! | [`route`] | record → verdict: destination, filtered or set aside |
 //! | [`sink`] | the sink contract, its one driver, and the sinks |
 //! | [`telemetry`] | logs, and the table of metrics |
+//! | [`text`] | what may be shown: text of peers made safe, secrets masked |
 //! | [`admin`] | health, metrics, status, actions, over HTTP |
 //! | [`reload`] | the configuration, read again while the bridge runs |
 //! | [`systemd`] | what the service manager is told |
@@ -41,6 +42,7 @@ pub mod commands;
 pub mod config;
 pub mod event;
 pub mod exit;
+mod fingerprint;
 pub mod hardening;
 pub mod health;
 pub mod journal;
@@ -56,4 +58,5 @@ pub mod sink;
 pub mod socketio;
 pub mod systemd;
 pub mod telemetry;
+pub mod text;
 pub mod tls;

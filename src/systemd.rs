@@ -12,6 +12,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::{
     admin::View,
     health::{Health, State},
+    text,
 };
 
 /// How often the sentence is looked at, and at least how often the watchdog is fed.
@@ -24,6 +25,11 @@ fn tell(states: &[NotifyState]) {
     }
 }
 
+/// The only text in a message. A line break in it would begin another assignment, as `MAINPID=1`.
+fn status(sentence: &str) -> NotifyState {
+    NotifyState::Status(text::sentence(sentence))
+}
+
 /// Says that we are ready; then how we do, and that we live. Never ends.
 pub async fn attend(view: View) {
     let watchdog = watchdog_enabled(false);
@@ -34,10 +40,10 @@ pub async fn attend(view: View) {
         look.tick().await;
         let sentence = sentence(&view.parts());
         if !ready {
-            tell(&[NotifyState::Ready, NotifyState::Status(sentence.clone())]);
+            tell(&[NotifyState::Ready, status(&sentence)]);
             ready = true;
         } else if sentence != before {
-            tell(&[NotifyState::Status(sentence.clone())]);
+            tell(&[status(&sentence)]);
         }
         before = sentence;
         if watchdog.is_some() && view.lives().is_ok() {
@@ -58,7 +64,7 @@ pub fn reloaded() {
 
 /// The stop has begun.
 pub fn stopping(reason: &str) {
-    tell(&[NotifyState::Stopping, NotifyState::Status(format!("stopping: {reason}"))]);
+    tell(&[NotifyState::Stopping, status(&format!("stopping: {reason}"))]);
 }
 
 /// How we do: what fails first, else who works.
@@ -93,5 +99,11 @@ mod tests {
         assert_eq!(sentence(&board.snapshot()), "active: sink/b, source/a");
         source.failing("refused; check it");
         assert_eq!(sentence(&board.snapshot()), "source/a: refused; check it");
+    }
+
+    #[test]
+    fn the_status_is_one_assignment() {
+        let hostile = status("-ERR 'x\nMAINPID=1\r\nWATCHDOG=trigger\0'");
+        assert_eq!(hostile, NotifyState::Status(r"-ERR 'x\nMAINPID=1\r\nWATCHDOG=trigger\u{0}'".to_owned()));
     }
 }

@@ -258,14 +258,14 @@ fn a_hard_stop_ends_a_driver_whose_disk_does_not_answer() {
         assert_eq!(driver(&context, quick()).run(broker.clone()).await, Outcome::Drained);
         context.stop = Stop::default();
         broker.set(Does::Forget);
-        disk.set(Faults { reads_hang: true, ..Faults::default() });
+        disk.hang_reads(true);
         append(&context, 10);
         let running = tokio::spawn(driver(&context, quick()).run(broker.clone()));
         broker.tried(2).await;
         context.stop.at_once();
         let outcome = timeout(Duration::from_secs(5), running).await.expect("does not stop").unwrap();
         assert_eq!(outcome, Outcome::Undelivered(10));
-        disk.set(Faults::default());
+        disk.hang_reads(false);
     });
 }
 

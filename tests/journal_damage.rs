@@ -167,10 +167,12 @@ impl Damaged {
         let position = |at: &Range<usize>| {
             u64::from_le_bytes(before[at.start + PREFIX..at.start + PREFIX + 8].try_into().unwrap())
         };
+        // The kind of an absence: numbers that a process left out when it began.
+        let is_record = |it: &&Range<usize>| before[it.start + PREFIX + 38] != 3;
         let is_whole = |it: &&Range<usize>| at >= start && (it.end <= at || it.start >= until);
         let is_behind = records.iter().any(|it| it.start >= until);
         Self {
-            whole: records.iter().filter(is_whole).map(position).collect(),
+            whole: records.iter().filter(is_whole).filter(is_record).map(position).collect(),
             is_middle: is_behind || at < start,
             hits_last: at < start || records.last().is_none_or(|last| !is_whole(&last)),
             content,

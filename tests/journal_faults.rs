@@ -18,7 +18,7 @@ use faulty_fs::{Faults, Survives, Syncs, Writes};
 use run::{Run, SOURCES, disk, numbers};
 
 const FAULTS: [Faults; 6] = {
-    let none = Faults { writes: Writes::Work, syncs: Syncs::Work, reads_fail: false, reads_hang: false };
+    let none = Faults { writes: Writes::Work, syncs: Syncs::Work, reads_fail: false };
     [
         Faults { writes: Writes::Space(0), ..none },
         Faults { writes: Writes::Space(700), ..none },
@@ -73,15 +73,26 @@ fn what_neither_disk_nor_memory_holds_is_counted_and_announced() {
         run.events(50..1_000, 1_000);
         let held = run.read(0, usize::MAX);
         assert!(numbers(&held).last() == Some(&999), "the newest is there");
-        let lost = [run.lost(0, LossReason::Disk), run.lost(1, LossReason::Disk)];
-        assert_eq!(lost[0] + held.len() as u64, 950, "{faults:?}");
+        let lost = run.lost(0, LossReason::Disk);
+        assert_eq!(lost + held.len() as u64, 950, "{faults:?}");
         run.journal.announce_losses();
+        // The other one has not read what the disk holds.
+        let behind = numbers(&run.read(1, usize::MAX));
+        assert_eq!(behind[..50], (0..50).collect::<Vec<_>>(), "{faults:?}");
+        run.readers[1].rewind();
         run.adds_up();
         disk.set(Faults::default());
         run.journal.sync();
         disk.crash();
         let mut run = Run::open(&disk, 200_000);
-        first.extend(run.read(1, usize::MAX));
+        let mut records = run.read(1, usize::MAX);
+        assert_eq!(numbers(&records), behind, "{faults:?}");
+        run.settle(1, &records);
+        let lost = [lost, run.lost(1, LossReason::Disk)];
+        assert_eq!(lost[1] + behind.len() as u64, 1_000, "{faults:?}");
+        run.journal.announce_losses();
+        records.extend(run.read(1, usize::MAX));
+        first.extend(records);
         let mut announced = [0, 0];
         for record in &first {
             if let Body::Notice(told) = &record.body

@@ -10,7 +10,7 @@ use std::{
 };
 
 use cti_bridge::{
-    event::{Body, EndReason, Origin, Record, entity, entity_token},
+    event::{Body, EndReason, Origin, Record, SourceId, entity, entity_token},
     simulator::{Account, Flow, Options, Profile, Source, settled},
 };
 use scene::{Scene, scene, scene_on, scene_with};
@@ -29,12 +29,8 @@ impl Fold {
         let Body::Event(frame) = &record.body else { return };
         let (name, args) = (String::from_utf8(frame.name().into_owned()).unwrap(), frame.args());
         let Some(about) = entity(name.as_bytes(), &args) else { return };
-        let mut token = entity_token(Some(&about.key())).into_owned();
+        let token = entity_token(Some(&about.key())).into_owned();
         let text = String::from_utf8(args.to_vec()).unwrap();
-        if name == "userPresenceUpdate" {
-            let parts: BTreeMap<String, Value> = serde_json::from_str(&text).unwrap();
-            token = format!("{token}.{}", parts.keys().next().unwrap());
-        }
         self.state.insert((name, token), (record.origin, settled(&text)));
     }
 
@@ -152,12 +148,43 @@ async fn what_is_refused_empty_broken_or_cut_short_is_named_and_holds_up_nothing
     // Asked for again once all is well, it has everything, and the warning ends.
     scene.pbx.turn(|knobs| *knobs = cti_bridge::simulator::Knobs::default());
     scene.resync.make();
-    assert_eq!(scene.notice("resync.started").await["reason"], "requested");
     let mut fold = Fold::default();
+    // What failed may be asked for just now, without being told to.
+    while fold.until(&mut scene, "resync.started").await["reason"] != "requested" {}
     let told = fold.until(&mut scene, "resync.completed").await;
     assert_eq!((&told["failed"], &told["gone"]), (&json!([]), &json!([])), "{told}");
     fold.matches(&scene);
     assert!(!scene.health().warnings.contains_key("resync"), "{:?}", scene.health());
+}
+
+#[tokio::test]
+async fn a_snapshot_that_fails_is_asked_for_until_it_is_read() {
+    let broken = |knobs: &mut cti_bridge::simulator::Knobs| {
+        knobs.set("answer=/astproxy/queues:empty:503").unwrap();
+        knobs.set("forbidden=/astproxy/trunks").unwrap();
+    };
+    let mut scene = scene_with(broken, None, &[ON]).await;
+    scene.live().await;
+    let mut fold = Fold::default();
+    let told = fold.until(&mut scene, "resync.completed").await;
+    assert_eq!(told["failed"][0]["snapshot"], "/astproxy/queues", "{told}");
+    assert_eq!(told["refused"], json!(["/astproxy/trunks"]), "{told}");
+    assert!(scene.health().warnings.contains_key("resync"));
+    // It goes on failing, which is no news for the line.
+    let asked = scene.count("/api/astproxy/queues");
+    scene.until("no further attempt", |scene| scene.count("/api/astproxy/queues") >= asked + 2).await;
+    scene.pbx.turn(|knobs| *knobs = cti_bridge::simulator::Knobs::default());
+    let started = scene.notice("resync.started").await;
+    assert_eq!(
+        (&started["reason"], &started["snapshots"]),
+        (&json!("retried"), &json!(["/astproxy/queues"]))
+    );
+    let told = fold.until(&mut scene, "resync.completed").await;
+    assert_eq!((&told["failed"], &told["session"]), (&json!([]), &json!(1)), "{told}");
+    assert!(told["counts"]["queueUpdate"].as_u64() > Some(0), "{told}");
+    assert!(!scene.health().warnings.contains_key("resync"), "{:?}", scene.health());
+    assert_eq!(scene.count("/api/astproxy/trunks"), 1, "what is refused is not asked for again");
+    assert_eq!(scene.count("/api/login"), 1);
 }
 
 #[tokio::test]
@@ -260,5 +287,30 @@ async fn a_busy_pbx_that_is_cut_again_and_again_is_known_in_the_end() {
         }
     }
     println!("seed {seed}");
+    fold.matches(&scene);
+}
+
+#[tokio::test]
+async fn a_loss_of_state_is_followed_by_a_resync_once_the_sink_is_back() {
+    let mut scene = scene(None, &[ON]).await;
+    scene.live().await;
+    let mut fold = Fold::default();
+    fold.until(&mut scene, "resync.completed").await;
+    scene.sink.failing("away");
+    // More than the journal holds, and then what is read again: the sink has missed the first ones.
+    let large = format!(r#"{{"exten":"201","x":"{}"}}"#, "x".repeat(1 << 20));
+    for _ in 0..40 {
+        scene.pbx.emit("extenUpdate", &large);
+    }
+    scene.until("no loss", |scene| scene.journal.ledger(0, SourceId(0)).0.lost.len() == 1).await;
+    scene.journal.announce_losses();
+    scene.pbx.emit("end", "");
+    fold.until(&mut scene, "lost").await;
+    let back = Instant::now();
+    scene.sink.active();
+    let started = fold.until(&mut scene, "resync.started").await;
+    assert_eq!(started["reason"], "lost", "{started}");
+    assert!(back.elapsed() > Duration::from_secs(5), "it may still drop: {:?}", back.elapsed());
+    assert_eq!(fold.until(&mut scene, "resync.completed").await["failed"], json!([]));
     fold.matches(&scene);
 }

@@ -77,7 +77,7 @@ async fn a_reload_of_the_server_is_published_and_followed_by_a_new_session() {
     assert_eq!(scene.says().await, "serverReloaded");
     scene.ended(EndReason::ServerReloaded).await;
     scene.live_after("server_reloaded").await;
-    // A second one at once, as in a storm: the next session waits for the backoff, and tells the same.
+    // A second one at once, as in a storm.
     scene.pbx.emit("serverReloaded", "");
     assert_eq!(scene.says().await, "serverReloaded");
     scene.ended(EndReason::ServerReloaded).await;

@@ -217,7 +217,7 @@ async fn the_state_is_what_the_profile_shows_and_compares_without_clocks() {
     let state_of = |name: &str, entity: &str| state[&(name.to_owned(), entity.to_owned())].as_str();
     assert_eq!(state_of("parkingUpdate", "71"), settled(&parkings["71"].to_string()));
     let presence = r#"{"presence_onbusy":{"status":"online","username":"ada"}}"#;
-    assert_eq!(state_of("userPresenceUpdate", "ada.presence_onbusy"), presence);
+    assert_eq!(state_of("userPresenceUpdate", "ada=2Fpresence_onbusy"), presence);
     let main = r#"{"mainPresence":{"status":"online","username":"bridge"}}"#;
     assert_eq!(state_of("userMainPresenceUpdate", "bridge"), main);
     assert_eq!(settled(r#"{"b":[{"waiting":3,"x":1}],"duration":2,"a":""}"#), r#"{"a":"","b":[{"x":1}]}"#);

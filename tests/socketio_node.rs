@@ -169,6 +169,24 @@ async fn a_quiet_line_stays_up_for_many_ping_intervals() {
 }
 
 #[tokio::test]
+async fn a_barrier_is_answered_with_its_number_and_swallows_no_event() {
+    for version in VERSIONS {
+        let mut node = Node::start(version, None);
+        let mut socket = connect(&node).await;
+        for number in 1..4 {
+            assert_eq!(socket.barrier(), number);
+            let barrier = next(&mut socket).await;
+            assert!(
+                matches!(barrier, Ok(Incoming::Barrier(answered)) if answered == number),
+                "{version} {barrier:?}"
+            );
+            node.order("emit", &json!(["event", number]));
+            assert_eq!(&*event(&mut socket).await.name(), b"event", "{version}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn every_end_is_noticed_and_named() {
     for version in VERSIONS {
         let mut node = Node::start(version, None);

@@ -131,6 +131,7 @@ impl Scrape {
         self.add("sink_latency_seconds", &[name], Value::Latency(Box::new(sink.counted.clone())));
         self.count("sink_connections", &[name], sink.connections);
         self.count("sink_failures", &[name], sink.failures);
+        self.count("sink_dead_letters_refused", &[name], sink.letters_refused);
         self.time("sink_heartbeat_time_seconds", &[name], sink.heartbeat);
     }
 }

@@ -152,6 +152,8 @@ pub struct SinkStatus {
     pub connections: u64,
     /// Attempts and connections that failed.
     pub failures: u64,
+    /// Dead letters that the broker refused as well.
+    pub letters_refused: u64,
     /// When the last heartbeat was handed over.
     pub heartbeat: Option<Timestamp>,
     /// What became of every record, by source, since the journal was made.
@@ -339,6 +341,7 @@ impl View {
                 lag_seconds: age,
                 connections: counted.opened,
                 failures: counted.failed,
+                letters_refused: counted.letters_refused,
                 heartbeat: counted.heartbeat,
                 ledger: ledger.collect(),
                 counted,

@@ -17,6 +17,7 @@ use super::{
     error::{ApiError, Said},
     stamp, transport,
 };
+use crate::text::PeerText;
 
 /// No refusal has more to say.
 const REFUSAL: usize = 16 * 1024;
@@ -78,14 +79,14 @@ async fn refusal(url: &Url, mut response: Response) -> ApiError {
 }
 
 /// `scheme://host[:port]` of the place a redirect points to. No more of it: paths and queries may be secret.
-fn target_host(url: &Url, headers: &HeaderMap) -> Option<String> {
+fn target_host(url: &Url, headers: &HeaderMap) -> Option<PeerText> {
     let location = headers.get(LOCATION)?.to_str().ok()?;
     let target = url.join(location).ok()?;
     let host = target.host_str()?;
-    Some(match target.port() {
+    Some(PeerText::new(&match target.port() {
         Some(port) => format!("{}://{host}:{port}", target.scheme()),
         None => format!("{}://{host}", target.scheme()),
-    })
+    }))
 }
 
 /// RFC 9110, section 10.2.3: seconds or a date. A date is taken relative to the answer's own `Date`,
@@ -192,7 +193,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(LOCATION, location.parse().unwrap());
-            assert_eq!(target_host(&url, &headers).as_deref(), expected, "{location}");
+            assert_eq!(target_host(&url, &headers).as_ref().map(PeerText::as_str), expected, "{location}");
         }
     }
 

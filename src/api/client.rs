@@ -21,6 +21,7 @@ use super::{
     me::Me,
     stamp, transport,
 };
+use crate::text::PeerText;
 
 /// A login's answer is under 1 KiB.
 pub(super) const SMALL: usize = 64 * 1024;
@@ -185,7 +186,8 @@ impl Client {
         fill: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Result<(Url, Response), ApiError> {
         let shared = &self.shared;
-        let url = shared.root.join(path).map_err(|error| setup(&shared.root, &error.to_string()))?;
+        let url =
+            shared.root.join(path).map_err(|error| setup(&shared.root, PeerText::new(&error.to_string())))?;
         let request = fill(self.http().await?.request(method, url.clone()));
         let response = request.send().await.map_err(|error| {
             let error = transport::failure(url.as_str(), &error, shared.config.request_timeout);
@@ -205,7 +207,7 @@ impl Client {
         let shared = Arc::clone(&self.shared);
         let http = match tokio::task::spawn_blocking(move || build(&shared.config)).await {
             Ok(built) => built?,
-            Err(error) => return Err(setup(&self.shared.root, &error.to_string())),
+            Err(error) => return Err(setup(&self.shared.root, PeerText::new(&error.to_string()))),
         };
         *self.slot() = Some(http.clone());
         Ok(http)
@@ -242,14 +244,14 @@ fn build(config: &Config) -> Result<reqwest::Client, ApiError> {
         .pool_idle_timeout(IDLE);
     if let Some(proxy) = &config.proxy {
         let proxy = reqwest::Proxy::all(proxy.clone())
-            .map_err(|error| setup(&bare(proxy), &transport::innermost(&error)))?;
+            .map_err(|error| setup(&bare(proxy), transport::innermost(&error)))?;
         builder = builder.proxy(proxy);
     }
-    builder.build().map_err(|error| setup(&config.root(), &transport::innermost(&error)))
+    builder.build().map_err(|error| setup(&config.root(), transport::innermost(&error)))
 }
 
-fn setup(url: &Url, reason: &str) -> ApiError {
-    ApiError::Setup { url: url.to_string(), reason: reason.to_owned() }
+fn setup(url: &Url, reason: PeerText) -> ApiError {
+    ApiError::Setup { url: url.to_string(), reason }
 }
 
 pub(super) fn unreadable(url: &Url, reason: &'static str) -> ApiError {

@@ -2,7 +2,10 @@
 
 use std::{fmt, time::Duration};
 
-use crate::tls::{TlsError, TlsFault};
+use crate::{
+    text::PeerText,
+    tls::{TlsError, TlsFault},
+};
 
 /// Why a request gave no usable answer. `url` never has user info or a query.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -10,7 +13,7 @@ use crate::tls::{TlsError, TlsFault};
 pub enum ApiError {
     /// DNS, TCP, the proxy, or a connection that ended before the answer did.
     #[error("{url} can't be reached: {reason}; check `url`, the network and whether the PBX is up")]
-    Unreachable { url: String, reason: String },
+    Unreachable { url: String, reason: PeerText },
     #[error("{url} did not answer within {}: it is overloaded or starting, or a firewall drops the packets", humantime::format_duration(*.after))]
     TimedOut { url: String, after: Duration },
     #[error("{url} has no trusted TLS: {fault}")]
@@ -18,9 +21,9 @@ pub enum ApiError {
     /// A redirect is never followed: it would carry the password to another place.
     #[error(
         "{url} answered {status}, a redirect to {}: set `url` to where the API really is (often https instead of http)",
-        host.as_deref().unwrap_or("an unnamed place")
+        host.as_ref().map_or("an unnamed place", PeerText::as_str)
     )]
-    Redirect { url: String, status: u16, host: Option<String> },
+    Redirect { url: String, status: u16, host: Option<PeerText> },
     #[error(
         "{url} answered {status} with a web page: this is not the CTI API, check `url` (host and path, usually https://HOST/api)"
     )]
@@ -41,14 +44,14 @@ pub enum ApiError {
     Unreadable { url: String, reason: &'static str },
     /// The connection ended within the body of a 200.
     #[error("{url} broke off its answer: {reason}; the PBX or a proxy before it may be restarting")]
-    CutShort { url: String, reason: String },
+    CutShort { url: String, reason: PeerText },
     #[error("{url} answered with more than {limit} bytes: this is not the CTI API, check `url`")]
     TooLarge { url: String, limit: usize },
     #[error(transparent)]
     Trust(std::sync::Arc<TlsError>),
     /// The proxy's URL or the base URL is of no use to an HTTP client.
     #[error("no HTTP client for {url}: {reason}; check `url` and `proxy`")]
-    Setup { url: String, reason: String },
+    Setup { url: String, reason: PeerText },
 }
 
 impl ApiError {

@@ -27,7 +27,7 @@ impl Me {
 
     fn whose(&self) -> String {
         match &self.profile {
-            Some(profile) => format!("the account's profile `{}`", profile.name.escape_debug()),
+            Some(profile) => format!("the account's profile `{}`", profile.name),
             None => "the account a profile (the built-in Advanced will do) and in it".to_owned(),
         }
     }

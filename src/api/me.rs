@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::text::PeerText;
+
 /// The account, as the PBX sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Me {
@@ -168,7 +170,7 @@ fn is_on(permission: &Value) -> bool {
 
 fn text(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::String(text) if !text.is_empty() => Some(PeerText::new(text).into()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
@@ -205,6 +207,15 @@ mod tests {
         assert_eq!(me.rights.missing().count(), 5);
         assert!(!me.privacy);
         assert!(!format!("{me:?}").contains("planted"));
+    }
+
+    #[test]
+    fn names_are_shown_without_what_acts_on_a_terminal() {
+        let name = "\u{1b}[2J\u{202e}Ada\nMAINPID=1";
+        let me = parse(&json!({"username": name, "profile": {"id": name, "name": name}})).unwrap();
+        let shown = r"\u{1b}[2J\u{202e}Ada\nMAINPID=1".to_owned();
+        assert_eq!(me.username.as_ref(), Some(&shown));
+        assert_eq!(me.profile, Some(Profile { id: shown.clone(), name: shown }));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::{
     client::{Client, SMALL, unreadable},
     error::ApiError,
 };
+use crate::text::secrets;
 
 /// Whose place the token takes. The middleware knows no other, so it shares that of the user's own program of that name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -55,6 +56,7 @@ impl Client {
         let (url, body) = self.persistent(Method::POST, authorization, audience).await?;
         let made: Made =
             serde_json::from_slice(&body).map_err(|_| unreadable(&url, "there is no token in it"))?;
+        secrets::register_issued(&made.token);
         Ok(made.token)
     }
 

@@ -3,7 +3,7 @@
 use std::{error::Error, io, time::Duration};
 
 use super::error::ApiError;
-use crate::tls::TlsFault;
+use crate::{text::PeerText, tls::TlsFault};
 
 /// What a request died of before a status arrived.
 pub(super) fn failure(url: &str, error: &reqwest::Error, limit: Duration) -> ApiError {
@@ -19,15 +19,15 @@ pub(super) fn failure(url: &str, error: &reqwest::Error, limit: Duration) -> Api
 }
 
 /// The text of the cause that has no further cause: the outer ones only repeat the URL.
-pub(crate) fn innermost(error: &reqwest::Error) -> String {
+pub(crate) fn innermost(error: &reqwest::Error) -> PeerText {
     let mut cause: &dyn Error = match error.source() {
         Some(source) => source,
-        None => return "the request failed".to_owned(),
+        None => return PeerText::new("the request failed"),
     };
     while let Some(next) = cause.source() {
         cause = next;
     }
-    cause.to_string()
+    PeerText::new(&cause.to_string())
 }
 
 fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {

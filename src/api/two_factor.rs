@@ -10,6 +10,7 @@ use super::{
     client::{Client, SMALL, unreadable},
     error::ApiError,
 };
+use crate::text::secrets;
 
 /// What an authenticator needs.
 #[derive(Debug, Clone, Deserialize)]
@@ -43,6 +44,8 @@ impl Client {
         }
         let Answer { data } =
             self.two_factor(Method::GET, "2fa/qr-code", token, |request| request, "it has no secret").await?;
+        secrets::register_issued(&data.secret);
+        secrets::register_issued(&data.url);
         Ok(data)
     }
 

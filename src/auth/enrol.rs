@@ -8,10 +8,12 @@ use super::{
     error::AuthError,
     totp::{Codes, Totp},
 };
+use crate::text::secrets;
 
 impl Account {
     /// A grant from a login with a one-time password, or a recovery code, that a person typed.
     pub async fn grant_with(&self, code: SecretString) -> Result<Grant, AuthError> {
+        secrets::register(&code);
         let mut desk = self.shared.desk.lock().await;
         desk.given = Some(code);
         let outcome = self.shared.round(&mut desk).await;

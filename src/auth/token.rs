@@ -7,7 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use crate::api::{self, Authorization};
+use crate::{
+    api::{self, Authorization},
+    text::secrets,
+};
 
 /// What a JSON Web Token claims (RFC 7519). Not verified: we have no key, and what it says about
 /// itself only decides which request comes next; the server checks it anyway.
@@ -79,6 +82,7 @@ enum Make {
 impl Token {
     /// `now` is our clock; `ahead` is how far the PBX's is ahead of it.
     pub(super) fn new(login: api::Login, now: Timestamp, ahead: SignedDuration) -> Self {
+        secrets::register_issued(&login.token);
         let claims = Claims::decode(login.token.expose_secret());
         let lifetime = lifetime(claims.as_ref(), login.expire, now.saturating_add(ahead).unwrap_or(now));
         let authorization = Authorization::Bearer(login.token);
@@ -87,6 +91,7 @@ impl Token {
 
     /// From an earlier process.
     pub(super) fn cached(token: SecretString, received: Timestamp, lifetime: Option<Duration>) -> Self {
+        secrets::register_issued(&token);
         let claims = Claims::decode(token.expose_secret());
         Self { authorization: Authorization::Bearer(token), claims, received, lifetime, make: Make::Login }
     }
@@ -99,6 +104,7 @@ impl Token {
 
     /// From a login at the server itself.
     pub(super) fn legacy(username: String, token: SecretString, now: Timestamp) -> Self {
+        secrets::register_issued(&token);
         let authorization = Authorization::Legacy { username, token };
         Self { authorization, claims: None, received: now, lifetime: None, make: Make::Legacy }
     }

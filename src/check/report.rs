@@ -9,6 +9,7 @@ use std::{
 use serde_json::{Map, Value, json};
 
 use super::step::{Fault, Found, Outcome, Part, Stage, Step, Verdict};
+use crate::text;
 
 /// How to show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +69,7 @@ impl<W: Write> Report<W> {
                 (None, Verdict::Failed(exit.unwrap_or(stage.row().1)), messages, Map::new())
             }
         };
-        self.show(&Step { part: part.clone(), stage, verdict, messages, details, took });
+        self.show(Step { part: part.clone(), stage, verdict, messages, details, took });
         value
     }
 
@@ -76,17 +77,19 @@ impl<W: Write> Report<W> {
     pub fn skip(&mut self, part: &Part, stage: Stage, needs: &str) {
         let messages = vec![format!("needs {needs}")];
         let (details, took) = (Map::new(), Duration::ZERO);
-        self.show(&Step { part: part.clone(), stage, verdict: Verdict::Skipped, messages, details, took });
+        self.show(Step { part: part.clone(), stage, verdict: Verdict::Skipped, messages, details, took });
     }
 
-    fn show(&mut self, step: &Step) {
-        self.outcome.count(step);
+    fn show(&mut self, mut step: Step) {
+        // An answer of a server may be part of a message.
+        step.messages.iter_mut().for_each(|message| *message = text::sentence(message));
+        self.outcome.count(&step);
         let shown = match self.format {
             Format::Text { terminal } => {
                 let start = if terminal { "\r\x1b[K" } else { "" };
-                write!(self.out, "{start}{}", text(step))
+                write!(self.out, "{start}{}", row(&step))
             }
-            Format::Json => writeln!(self.out, "{}", object(step)),
+            Format::Json => writeln!(self.out, "{}", object(&step)),
         };
         let _ = shown.and_then(|()| self.out.flush());
     }
@@ -113,16 +116,16 @@ fn label(part: &Part, stage: Stage) -> String {
     }
 }
 
-fn text(step: &Step) -> String {
+fn row(step: &Step) -> String {
     let word = match step.verdict {
         Verdict::Ok => "ok",
         Verdict::Warning => "warn",
         Verdict::Failed(_) => "FAIL",
         Verdict::Skipped => "skip",
     };
-    let mut lines = step.messages.iter().map(|message| printable(message));
+    let mut lines = step.messages.iter();
     let mut out = format!("{word:<5} {:<LABEL$}  ", label(&step.part, step.stage));
-    out.push_str(&lines.next().unwrap_or_default());
+    out.push_str(lines.next().map(String::as_str).unwrap_or_default());
     if step.took >= Duration::from_millis(1) {
         let _ = write!(out, " ({} ms)", step.took.as_millis());
     }
@@ -130,11 +133,6 @@ fn text(step: &Step) -> String {
         let _ = write!(out, "\n{:<1$}{line}", "", LABEL + 8);
     }
     format!("{}\n", out.trim_end())
-}
-
-/// An answer of a server may be part of a message: a line stays one line, on any terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|ch| if ch.is_control() { '\u{fffd}' } else { ch }).collect()
 }
 
 fn object(step: &Step) -> Value {
@@ -231,7 +229,7 @@ mod tests {
         assert_eq!(exit, Exit::Refused);
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines[0], "ok    config                    1 source");
-        assert_eq!(lines[1], "warn  source/pbx1 tls           ends soon\u{fffd}[31m");
+        assert_eq!(lines[1], "warn  source/pbx1 tls           ends soon\\u{1b}[31m");
         assert_eq!(lines[2], "                                pbx is trusted");
         assert_eq!(lines[3], "FAIL  source/pbx1 login         refused: check it");
         assert_eq!(lines[4], "skip  source/pbx1 session       needs login");

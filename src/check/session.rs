@@ -38,7 +38,7 @@ pub(super) async fn log_in(
                 _ => {}
             },
             Incoming::Disconnected => return Err(LoginError::NamespaceClosed.into()),
-            Incoming::Bad(_) => {}
+            Incoming::Bad(_) | Incoming::Barrier(_) => {}
         }
     }
 }

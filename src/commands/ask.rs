@@ -51,8 +51,11 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
 /// Gets a path. The error is a sentence with the remedy.
 pub(super) async fn get(place: &Url, path: &str) -> Result<Answer, String> {
     let failed = |error: reqwest::Error| {
-        let why =
-            if error.is_timeout() { format!("not within {PATIENCE:?}") } else { api::innermost(&error) };
+        let why = if error.is_timeout() {
+            format!("not within {PATIENCE:?}")
+        } else {
+            api::innermost(&error).into()
+        };
         format!("no bridge answers at {place}: {why}; does it run, and is that its [admin] listen?")
     };
     // A client can't be made without one, though no TLS is spoken. That there is one already is no fault.

@@ -1,8 +1,8 @@
-//! `cti-bridge journal ls|inspect|verify|export|replay`.
+//! `cti-bridge journal ls|inspect|verify|export|replay|rename`.
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     str::FromStr,
     sync::Arc,
 };
@@ -14,7 +14,7 @@ use crate::{
     config::{Config, Flags},
     event::{Body, Mark, Record, Seq, structured},
     exit::Exit,
-    journal::{Archive, Journal},
+    journal::{self, Archive, Journal, Renamed, Undelivered},
     route::{Plan, Verdict, template::Template},
     sink::{self, Outcome},
     telemetry,
@@ -50,6 +50,8 @@ enum Action {
         #[command(flatten)]
         range: Range,
     },
+    /// Draw a new name for a copied journal, and set its records aside; the bridge must not be running
+    Rename,
 }
 
 /// Which records.
@@ -124,6 +126,9 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
         writeln!(err, "the journal is in memory: set [journal] dir, or name a directory with --dir")?;
         return Ok(Exit::Config);
     };
+    if let Action::Rename = args.action {
+        return rename(&dir, out, err);
+    }
     let archive = match Archive::open(&dir) {
         Ok(archive) => archive,
         Err(error) => {
@@ -140,7 +145,32 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
             let Some(config) = &config else { return Ok(Exit::Config) };
             replay(&archive, range, config, sink, err)
         }
+        Action::Rename => Ok(Exit::Clean),
     }
+}
+
+fn rename(dir: &Path, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+    let Renamed { old, new, aside, undelivered } = match journal::rename(dir) {
+        Ok(renamed) => renamed,
+        Err(error) => {
+            writeln!(err, "{error}")?;
+            return Ok(Exit::Journal);
+        }
+    };
+    writeln!(out, "renamed journal {old} to {new}; its records are in {}", aside.display())?;
+    for Undelivered { sink, source, count, from, to } in &undelivered {
+        let (from, to) = (from.0, to.0);
+        writeln!(out, "undelivered: sink {sink}, source {source}: {count} records, numbers {from} to {to}")?;
+    }
+    if undelivered.is_empty() {
+        writeln!(out, "undelivered: none")?;
+    }
+    writeln!(
+        out,
+        "give this bridge an `instance` of its own, or each sink its own `stream` or `topic`, before you start it: the old \
+         ones end with events of {old}, and it will not write there"
+    )?;
+    Ok(Exit::Clean)
 }
 
 fn list(archive: &Archive, out: &mut impl Write) -> io::Result<Exit> {

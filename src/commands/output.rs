@@ -11,23 +11,29 @@ use std::{
 
 use rustix::fs::{FileType, fstat, fsync};
 
-use crate::{exit::Exit, telemetry};
+use crate::{
+    exit::Exit,
+    telemetry,
+    text::io::{Screened, stderr, stdout},
+};
 
 /// Standard output, which remembers the first error.
-#[derive(Debug, Default)]
 pub(crate) struct Output {
+    screened: Screened<io::Stdout>,
+    /// What is printed has escape sequences of our own: all text of peers in it is safe already.
+    styled: bool,
     failure: Option<io::Error>,
 }
 
 /// Standard error, behind the log's lines.
-#[derive(Debug)]
-pub(crate) struct Errors;
+pub(crate) struct Errors(Screened<io::Stderr>);
 
 /// Runs a command, and checks that its output was written.
 pub(crate) fn run(command: impl FnOnce(&mut Output, &mut Errors) -> io::Result<Exit>) -> Exit {
-    let mut out = Output::default();
-    let result = command(&mut out, &mut Errors);
-    out.finish(result, &mut Errors)
+    let mut out = Output { screened: stdout(), styled: false, failure: None };
+    let mut err = Errors(stderr());
+    let result = command(&mut out, &mut err);
+    out.finish(result, &mut err)
 }
 
 /// The sentence about output that could not be written to `place`.
@@ -36,6 +42,12 @@ pub(crate) fn unwritable(place: impl std::fmt::Display, error: &io::Error) -> St
 }
 
 impl Output {
+    /// For a command that prints colours or a QR code.
+    pub(crate) fn styled(&mut self) -> &mut Self {
+        self.styled = true;
+        self
+    }
+
     /// Remembers the error.
     pub(crate) fn check<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
         if let Err(error) = &result
@@ -51,7 +63,7 @@ impl Output {
 
     fn finish(mut self, result: io::Result<Exit>, err: &mut impl Write) -> Exit {
         if self.failure.is_none() {
-            let complete = io::stdout().flush().and_then(|()| sync(io::stdout()));
+            let complete = self.screened.flush().and_then(|()| sync(io::stdout()));
             let _ = self.check(complete);
         }
         let (exit, sentence) = match (self.failure, result) {
@@ -78,22 +90,25 @@ pub(crate) fn sync(file: impl AsFd) -> io::Result<()> {
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.check(io::stdout().write(bytes))
+        let written = if self.styled { io::stdout().write(bytes) } else { self.screened.write(bytes) };
+        self.check(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.check(io::stdout().flush())
+        let flushed = self.screened.flush();
+        self.check(flushed)
     }
 }
 
 impl Write for Errors {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         telemetry::flush();
-        let _ = io::stderr().write_all(bytes);
+        let _ = self.0.write_all(bytes);
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        let _ = self.0.flush();
         Ok(())
     }
 }

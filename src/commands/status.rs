@@ -8,7 +8,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::ask;
-use crate::{cli, config::Flags, exit::Exit};
+use crate::{cli, config::Flags, exit::Exit, text};
 
 /// Show how the bridge that runs does: PBXs, sinks, lag, ledger, what is wrong and what to do
 #[derive(Debug, Clone, clap::Args)]
@@ -40,7 +40,7 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
     if args.json {
         writeln!(out, "{body}")?;
     } else if let Ok(status) = serde_json::from_str(&body) {
-        write!(out, "{}", text(&status))?;
+        write!(out, "{}", summary(&status))?;
     } else {
         writeln!(err, "what answers there is no cti-bridge")?;
         return Ok(Exit::Unavailable);
@@ -48,9 +48,9 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
     Ok(Exit::Clean)
 }
 
-fn text(status: &Value) -> String {
+fn summary(status: &Value) -> String {
     let now = time(&status["now"]).unwrap_or_default();
-    let word = |value: &Value| value.as_str().unwrap_or("?").to_owned();
+    let word = |value: &Value| text::sentence(value.as_str().unwrap_or("?"));
     let mut lines = vec![format!(
         "{}: {}; cti-bridge {} ({}), up {}, journal {}",
         word(&status["instance"]),
@@ -118,7 +118,7 @@ fn part(lines: &mut Vec<String>, now: Timestamp, name: &str, part: &Value, facts
     lines.push(format!("{name:<16} {:<16} {facts}", format!("{state}{since}")));
     let warnings = part["warnings"].as_object().into_iter().flatten().map(|(_, warning)| warning);
     for said in std::iter::once(&part["reason"]).chain(warnings).filter_map(Value::as_str) {
-        lines.push(format!("    {said}"));
+        lines.push(format!("    {}", text::sentence(said)));
     }
     let rights: Vec<&str> = list(&part["missingRights"]).iter().filter_map(Value::as_str).collect();
     if !rights.is_empty() {
@@ -170,15 +170,15 @@ mod tests {
             "started": "2026-11-24T10:00:00Z", "now": "2026-11-24T10:03:00Z",
             "journal": { "id": "abcdefghij", "durable": true, "bytes": 1024, "maxBytes": 2048, "state": "active",
                 "since": "2026-11-24T10:00:00Z" },
-            "sources": [{ "name": "pbx1", "state": "failing", "reason": "refused; check it", "since": "2026-11-24T10:02:30Z",
+            "sources": [{ "name": "pbx1", "state": "failing", "reason": "refused;\u{1b}[2J\nsink x check it", "since": "2026-11-24T10:02:30Z",
                 "warnings": { "certificate": "ends soon" }, "events": 7, "lastSeen": null, "account": null }],
             "sinks": [{ "name": "bus", "state": "active", "lagEvents": 3, "lagSeconds": 2.4,
                 "ledger": { "pbx1": { "received": 9, "published": 5, "pending": 3, "lost": { "quota": 1 } } } }],
         });
-        let text = text(&status);
+        let text = summary(&status);
         let expected = "i: not ready; cti-bridge 1 (c), up 3 min, journal abcdefghij
 source pbx1      failing 30 s     7 events, seen never, token ends –
-    refused; check it
+    refused;\\u{1b}[2J\\nsink x check it
     ends soon
 sink bus         active           lag 3 events, 2 s, heartbeat never
 journal          active 3 min     1.0 KiB of 2.0 KiB, on disk

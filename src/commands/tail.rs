@@ -234,7 +234,8 @@ mod tests {
         let Line { args } = Line::try_parse_from([&["tail"], line].concat()).unwrap();
         args.wants(&CloudEvent {
             journal: JournalId::draw(),
-            mark: Mark::Status { count: 0 },
+            mark: Mark::Status { start: 0, count: 0 },
+            sink: None,
             gap: Seq(0),
             source: "/cti/pbx1",
             ty,

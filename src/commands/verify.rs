@@ -13,6 +13,7 @@ use crate::{
         verify::{Checker, Finding},
     },
     telemetry,
+    text::PeerText,
 };
 
 /// Read a sink's lane back: is it whole, in order, and everything once?
@@ -55,13 +56,24 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
     for finding in &findings {
         match finding {
             Finding::Hole(source, from, to, Some(reason)) => {
-                writeln!(out, "{source}: missing from {} to {}: {reason}", from.0, to.0)?;
+                writeln!(out, "{}: missing from {} to {}: {reason}", PeerText::new(source), from.0, to.0)?;
             }
             Finding::Hole(source, from, to, None) => {
-                writeln!(out, "{source}: missing from {} to {}, and no notice says why", from.0, to.0)?;
+                writeln!(
+                    out,
+                    "{}: missing from {} to {}, and no notice says why",
+                    PeerText::new(source),
+                    from.0,
+                    to.0
+                )?;
             }
             Finding::Disorder(source, seq) => {
-                writeln!(out, "{source}: {} stands where a higher number stood before", seq.0)?;
+                writeln!(
+                    out,
+                    "{}: {} stands where a higher number stood before",
+                    PeerText::new(source),
+                    seq.0
+                )?;
             }
         }
     }

@@ -17,6 +17,7 @@ use crate::{
     request::Call,
     session::{self, config::Config as Source, config::UaType},
     shutdown::Stop,
+    text,
 };
 
 /// A terminal that stands still must not make the PBX keep our backlog: so much waits here, and then the oldest goes.
@@ -39,7 +40,7 @@ pub(super) struct Ended {
 
 impl Ended {
     pub(super) fn new(exit: Exit, reason: impl Into<String>) -> Self {
-        Self { exit, reason: reason.into() }
+        Self { exit, reason: text::sentence(&reason.into()) }
     }
 
     /// A clean end is none to speak of.
@@ -85,6 +86,8 @@ impl Watch {
             account: account.clone(),
             journal: journal.clone(),
             health: board.component(PART.to_owned()),
+            board: board.clone(),
+            sinks: Vec::new(),
             stop: stop.clone(),
             retry: calls.listen(),
             resync: calls.listen(),

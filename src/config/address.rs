@@ -7,6 +7,8 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize, Serializer};
 use url::{Host, Position, Url};
 
+use crate::text::secrets;
+
 /// A URL with its user info set apart, so that it can be printed.
 #[derive(Clone, Deserialize)]
 #[serde(try_from = "String")]
@@ -85,8 +87,10 @@ impl FromStr for Address {
         let user_info = if url.username().is_empty() && url.password().is_none() {
             None
         } else {
-            let username = decode(url.username())?.into();
+            let username = SecretString::from(decode(url.username())?);
             let password = url.password().map(decode).transpose()?.map(SecretString::from);
+            // A name alone is a token.
+            secrets::register(password.as_ref().unwrap_or(&username));
             Some(UserInfo { username, password })
         };
         // Both can only fail for a URL without a host.

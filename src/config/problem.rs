@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::origin::Origin;
+use crate::text;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,7 +68,5 @@ impl std::error::Error for Problems {}
 
 /// A key or the name of a file may hold anything; a line stays one line, on any terminal.
 pub(super) fn printable(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
-    text.chars().try_for_each(|ch| {
-        if ch.is_control() { write!(f, "{}", ch.escape_default()) } else { write!(f, "{ch}") }
-    })
+    f.write_str(&text::sentence(text))
 }

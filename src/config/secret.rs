@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     fs::File,
-    io::Read,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -88,22 +88,38 @@ fn is_bare(name: &str) -> bool {
     !name.contains('/') && name != ".." && name != "."
 }
 
-fn read(path: &Path) -> Result<SecretString, String> {
+/// Why a file holds no secret. Says nothing of its content.
+#[derive(Debug, thiserror::Error)]
+enum Unreadable {
+    /// The operating system's words.
+    #[error("{0}")]
+    Read(#[from] io::Error),
+    #[error("it is not a regular file")]
+    NotAFile,
+    #[error("it is larger than {} KiB, so it is no secret", LARGEST / 1024)]
+    TooLarge,
+    #[error("it is not UTF-8 text")]
+    NotText,
+    #[error("it is empty")]
+    Empty,
+}
+
+fn read(path: &Path) -> Result<SecretString, Unreadable> {
     // Asked before opening: to open a pipe nobody writes to would wait for ever.
-    let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
+    let metadata = std::fs::metadata(path)?;
     if !metadata.is_file() {
-        return Err("it is not a regular file".to_owned());
+        return Err(Unreadable::NotAFile);
     }
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    let file = File::open(path)?;
+    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LARGEST {
-        return Err(format!("it is larger than {} KiB, so it is no secret", LARGEST / 1024));
+        return Err(Unreadable::TooLarge);
     }
-    let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())?;
+    let text = String::from_utf8(bytes).map_err(|_| Unreadable::NotText)?;
     let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
     if text.is_empty() {
-        return Err("it is empty".to_owned());
+        return Err(Unreadable::Empty);
     }
     Ok(text.into())
 }

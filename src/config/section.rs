@@ -9,7 +9,10 @@ use super::{
     problem::Problem,
     secret::{self, Places, Secret},
 };
-use crate::tls::{TlsError, Trust};
+use crate::{
+    text::secrets,
+    tls::{TlsError, Trust},
+};
 
 /// What is gathered while a configuration is checked.
 #[derive(Debug)]
@@ -70,6 +73,9 @@ impl<'a> Section<'a> {
 
     /// A secret that `key` holds, or the file that `<key>_file` names. Not both.
     pub fn secret(&mut self, key: &str, value: Option<Secret>, file: Option<String>) -> Option<SecretString> {
+        if let Some(Secret(secret)) = &value {
+            secrets::register(secret);
+        }
         let file_key = format!("{key}_file");
         match (value, file) {
             (Some(_), Some(_)) => {
@@ -96,6 +102,7 @@ impl<'a> Section<'a> {
     pub fn secret_file(&mut self, key: &str, name: &str) -> Option<SecretString> {
         match self.findings.places.read(name) {
             Ok((secret, path)) => {
+                secrets::register(&secret);
                 self.warn_if_open(key, &path);
                 Some(secret)
             }
@@ -164,7 +171,7 @@ impl<'a> Section<'a> {
         let is_key = |path: &Path| trust.identity.as_ref().is_some_and(|(_, key)| key == path);
         let key = match &error {
             _ if trust.ca_file.is_some() => "ca_file",
-            TlsError::Read { path, .. } | TlsError::Empty { path, .. } if is_key(path) => "key_file",
+            TlsError::File { path, .. } if is_key(path) => "key_file",
             _ => "cert_file",
         };
         self.file_problem(key, error.to_string());

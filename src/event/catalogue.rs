@@ -14,7 +14,7 @@ pub struct Entity<'a> {
     pub kind: Kind,
     /// Its name on the PBX, such as `201`.
     pub id: Cow<'a, [u8]>,
-    /// A part of it, such as the member of a queue.
+    /// A part of it, such as the member of a queue, or one of the three presences of a user.
     pub part: Option<Cow<'a, [u8]>>,
 }
 
@@ -35,8 +35,10 @@ pub enum Kind {
 enum Key {
     /// `args[0][field]`.
     Field(&'static str),
-    /// `args[0][any of these][field]`.
-    Nested(&'static [&'static str], &'static str),
+    /// `args[0][outer][field]`.
+    Nested(&'static str, &'static str),
+    /// `args[0][one of these][field]`, and which one it is. With several of them the event is about no part alone.
+    OneOf(&'static [&'static str], &'static str),
     /// `args[0][field]` and a part of it, `args[0][other]`.
     Pair(&'static str, &'static str),
     /// The name of the first field of `args[0]`.
@@ -47,7 +49,7 @@ enum Key {
 
 const KNOWN: &[(&str, Kind, Key)] = &[
     ("extenUpdate", Kind::Extension, Key::Field("exten")),
-    ("userMainPresenceUpdate", Kind::User, Key::Nested(&["mainPresence"], "username")),
+    ("userMainPresenceUpdate", Kind::User, Key::Nested("mainPresence", "username")),
     ("queueUpdate", Kind::Queue, Key::Field("queue")),
     ("queueMemberUpdate", Kind::Queue, Key::Pair("queue", "member")),
     ("trunkUpdate", Kind::Trunk, Key::Field("exten")),
@@ -55,7 +57,7 @@ const KNOWN: &[(&str, Kind, Key)] = &[
     (
         "userPresenceUpdate",
         Kind::User,
-        Key::Nested(&["presence", "presence_onbusy", "presence_onunavailable"], "username"),
+        Key::OneOf(&["presence", "presence_onbusy", "presence_onunavailable"], "username"),
     ),
     ("userProfileAvatarUpdate", Kind::User, Key::Field("username")),
     ("newVoiceMessageCounter", Kind::Voicemail, Key::Field("voicemail")),
@@ -84,6 +86,18 @@ pub const STATE_EVENTS: &[&str] = &[
     "newVoiceMessageCounter",
 ];
 
+/// The entity whose complete state an event with these arguments carries: a newer event of the same name and entity
+/// supersedes it. `None` for any other event.
+pub fn state_entity<'a>(name: &[u8], args: &'a [u8]) -> Option<Entity<'a>> {
+    if !STATE_EVENTS.iter().any(|known| known.as_bytes() == name) {
+        return None;
+    }
+    let has_parts = KNOWN
+        .iter()
+        .any(|(known, _, key)| known.as_bytes() == name && matches!(key, Key::OneOf(..) | Key::Pair(..)));
+    entity(name, args).filter(|entity| entity.part.is_some() == has_parts)
+}
+
 /// Whether this version knows an event of this name.
 pub fn is_known(name: &[u8]) -> bool {
     KNOWN.iter().any(|(known, ..)| known.as_bytes() == name)
@@ -97,8 +111,14 @@ pub fn entity<'a>(name: &[u8], args: &'a [u8]) -> Option<Entity<'a>> {
     match key {
         Key::Field(field) => json::field(args, field).and_then(json::scalar).map(whole),
         Key::Nested(outer, field) => {
-            let object = outer.iter().find_map(|key| json::field(args, key))?;
-            json::field(object, field).and_then(json::scalar).map(whole)
+            json::field(json::field(args, outer)?, field).and_then(json::scalar).map(whole)
+        }
+        Key::OneOf(parts, field) => {
+            let mut found = parts.iter().filter_map(|part| Some((part, json::field(args, part)?)));
+            let (part, object) = found.next()?;
+            let id = json::field(object, field).and_then(json::scalar)?;
+            let part = found.next().is_none().then_some(Cow::Borrowed(part.as_bytes()));
+            Some(Entity { kind: *kind, id, part })
         }
         Key::Pair(field, other) => {
             let id = json::field(args, field).and_then(json::scalar)?;
@@ -111,7 +131,7 @@ pub fn entity<'a>(name: &[u8], args: &'a [u8]) -> Option<Entity<'a>> {
 }
 
 impl Entity<'_> {
-    /// As CloudEvents `subject`: `extension/201`, `queue/401/member/201`.
+    /// As CloudEvents `subject`: `extension/201`, `queue/401/member/201`, `user/ada/presence_onbusy`.
     pub fn subject(&self) -> String {
         let kind = match self.kind {
             Kind::Extension => "extension",
@@ -125,6 +145,7 @@ impl Entity<'_> {
         let id = legal(&self.id);
         match &self.part {
             None => format!("{kind}/{id}"),
+            Some(part) if self.kind == Kind::User => format!("{kind}/{id}/{}", legal(part)),
             Some(part) => format!("{kind}/{id}/member/{}", legal(part)),
         }
     }
@@ -147,6 +168,7 @@ fn legal(raw: &[u8]) -> Cow<'_, str> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
@@ -159,7 +181,17 @@ mod tests {
         for (name, args, expected) in [
             ("extenUpdate", r#"{"exten":"201","name":"Ada"}"#, "extension/201"),
             ("userMainPresenceUpdate", r#"{"mainPresence":{"username":"ada","status":"busy"}}"#, "user/ada"),
-            ("userPresenceUpdate", r#"{"presence_onbusy":{"username":"ada","status":"dnd"}}"#, "user/ada"),
+            ("userPresenceUpdate", r#"{"presence":{"username":"ada","status":"dnd"}}"#, "user/ada/presence"),
+            (
+                "userPresenceUpdate",
+                r#"{"presence_onbusy":{"username":"ada","status":"dnd"}}"#,
+                "user/ada/presence_onbusy",
+            ),
+            (
+                "userPresenceUpdate",
+                r#"{"presence_onunavailable":{"username":"ada","status":"dnd"}}"#,
+                "user/ada/presence_onunavailable",
+            ),
             ("queueUpdate", r#"{"members":{"201":{"queue":"9"}},"queue":"401"}"#, "queue/401"),
             (
                 "queueMemberUpdate",
@@ -174,6 +206,18 @@ mod tests {
         ] {
             assert_eq!(subject(name, args).as_deref(), Some(expected), "{name}");
         }
+    }
+
+    #[test]
+    fn each_presence_of_a_user_is_an_entity_of_its_own() {
+        let state = |name: &str, args: &'static str| state_entity(name.as_bytes(), args.as_bytes());
+        let busy = state("userPresenceUpdate", r#"{"presence_onbusy":{"username":"ada"}}"#).unwrap();
+        assert_eq!(&*busy.key(), b"ada/presence_onbusy");
+        let both = r#"{"presence":{"username":"ada"},"presence_onbusy":{"username":"ada"}}"#;
+        assert_eq!(subject("userPresenceUpdate", both).as_deref(), Some("user/ada"));
+        assert_eq!(state("userPresenceUpdate", both), None, "it carries two states");
+        assert_eq!(state("extenRinging", r#"{"numCalled":"201"}"#), None, "it carries no state");
+        assert!(state("extenUpdate", r#"{"exten":"201"}"#).is_some());
     }
 
     #[test]

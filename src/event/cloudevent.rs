@@ -71,6 +71,8 @@ pub enum Mark {
     },
     /// A status message: outside the line.
     Status {
+        /// When the process began, in microseconds since 1970: no other with the same journal has the same.
+        start: i64,
         /// Counts them.
         count: u64,
     },
@@ -83,6 +85,8 @@ pub struct CloudEvent<'a> {
     pub journal: JournalId,
     /// Its number.
     pub mark: Mark,
+    /// On a dead letter, the sink that could not publish the event.
+    pub sink: Option<&'a str>,
     /// Its source's newest notice of loss.
     pub gap: Seq,
     /// `/cti/<source>`.
@@ -139,8 +143,11 @@ impl CloudEvent<'_> {
         scratch.clear();
         let _ = match self.mark {
             Mark::Numbered { seq, .. } | Mark::Copy { seq } => write!(scratch, "{}-{}", self.journal, seq.0),
-            Mark::Status { count } => write!(scratch, "{}-status-{count}", self.journal),
+            Mark::Status { start, count } => write!(scratch, "{}-status-{start}-{count}", self.journal),
         };
+        if let Some(sink) = self.sink {
+            let _ = write!(scratch, "-{sink}");
+        }
         each(Attribute::Id, scratch);
         scratch.clear();
         let _ = write!(scratch, "{:.6}", self.time);

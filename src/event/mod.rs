@@ -11,7 +11,7 @@ mod notice;
 mod received;
 mod record;
 
-pub use catalogue::{Entity, Kind, STATE_EVENTS, entity, is_known};
+pub use catalogue::{Entity, Kind, STATE_EVENTS, entity, is_known, state_entity};
 pub(crate) use cloudevent::is_legal;
 pub use cloudevent::{Attribute, CloudEvent, Mark, structured};
 pub use identity::{JournalId, Position, Seq, SourceId};
@@ -20,3 +20,4 @@ pub use name::{NONE, entity_token, escape, slug};
 pub use notice::{EndReason, GapReason, LossReason, Notice, ResyncReason, UnreadSnapshot};
 pub use received::{Received, parse_structured};
 pub use record::{Body, Origin, Record, Told};
+pub(crate) use record::{event_type, notice_type};

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Seq;
-use crate::session::OnTakeover;
+use crate::{session::OnTakeover, text};
 
 /// What the bridge has to say. Field names become the JSON of the event's `data`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -22,6 +22,7 @@ pub enum Notice {
         /// Counts the sessions of this source since the start.
         session: u64,
         /// The service account.
+        #[serde(serialize_with = "text::serialize")]
         user: String,
         /// Name of its profile on the PBX.
         profile: Option<String>,
@@ -37,6 +38,7 @@ pub enum Notice {
         /// Why.
         reason: EndReason,
         /// The same for people.
+        #[serde(serialize_with = "text::serialize")]
         detail: String,
     },
     /// Events may have been missed. Stands before the first event of the session that follows.
@@ -59,6 +61,7 @@ pub enum Notice {
     /// The PBX refused or could not answer a login.
     AuthFailed {
         /// What happened, with the remedy.
+        #[serde(serialize_with = "text::serialize")]
         reason: String,
         /// Whether an operator must act; the bridge goes on trying all the same.
         operator: bool,
@@ -139,6 +142,7 @@ pub enum Notice {
         /// The event's number.
         sequence: Seq,
         /// Why.
+        #[serde(serialize_with = "text::serialize")]
         reason: String,
     },
     /// The broker had forgotten what it had acknowledged; it is sent again.
@@ -194,8 +198,6 @@ pub enum GapReason {
     Restarted,
     /// The bridge or its machine went down without a stop.
     Crashed,
-    /// Numbers that the broker knows and the journal doesn't were skipped.
-    Skipped,
 }
 
 impl From<EndReason> for GapReason {
@@ -227,6 +229,10 @@ pub enum ResyncReason {
     Scheduled,
     /// An operator asked for it.
     Requested,
+    /// What could not be read before has been.
+    Retried,
+    /// A sink has lost events, or some were damaged, that told of the PBX's state.
+    Lost,
 }
 
 /// A snapshot that could not be read.
@@ -235,6 +241,7 @@ pub struct UnreadSnapshot {
     /// Its path below the API.
     pub snapshot: &'static str,
     /// Why, with the remedy.
+    #[serde(serialize_with = "text::serialize")]
     pub reason: String,
 }
 

@@ -67,6 +67,7 @@ impl Received {
         CloudEvent {
             journal: self.journal,
             mark: Mark::Numbered { seq: self.seq, prev: self.prev },
+            sink: None,
             gap: self.gap,
             source: &self.source,
             ty: &self.ty,
@@ -102,6 +103,7 @@ mod tests {
         CloudEvent {
             journal: "abcdefghij".parse().unwrap(),
             mark,
+            sink: None,
             gap: Seq(3),
             source: "/cti/pbx1",
             ty: "cti.event.odd=2Fname.v1",
@@ -131,7 +133,7 @@ mod tests {
 
     #[test]
     fn anything_else_is_left_out() {
-        assert_eq!(parse_structured(&text(&event(Mark::Status { count: 3 }))), None);
+        assert_eq!(parse_structured(&text(&event(Mark::Status { start: 1, count: 3 }))), None);
         assert_eq!(parse_structured(&text(&event(Mark::Copy { seq: Seq(3) }))), None);
         for strange in ["", "{}", "[]", r#"{"id":"x","data":1}"#] {
             assert_eq!(parse_structured(strange.as_bytes()), None, "{strange}");

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::{LossReason, Notice, Position, Seq, SourceId};
+use super::{LossReason, Notice, Position, Seq, SourceId, slug};
 use crate::socketio::Frame;
 
 /// Something that happened, numbered. Envelope and destination are derived when it is delivered, so a
@@ -59,6 +59,16 @@ pub enum Body {
     Notice(Told),
 }
 
+/// The `CloudEvents` type of an event of the PBX.
+pub(crate) fn event_type(slug: &str) -> String {
+    format!("cti.event.{slug}.v1")
+}
+
+/// The `CloudEvents` type of an event of the bridge itself.
+pub(crate) fn notice_type(what: &str) -> String {
+    format!("cti.bridge.{what}.v1")
+}
+
 /// A notice as it is published. It is fixed when it is appended, so a later version tells an old one unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
@@ -93,6 +103,14 @@ impl Told {
 }
 
 impl Record {
+    /// Its `CloudEvents` type, `cti.event.<slug>.v1` or `cti.bridge.<what>.v1`: the same at every sink.
+    pub fn ty(&self) -> String {
+        match &self.body {
+            Body::Event(frame) => event_type(&slug(&frame.name())),
+            Body::Notice(told) => notice_type(&told.what),
+        }
+    }
+
     /// Bytes it holds in memory, for the journal's bound.
     pub fn size(&self) -> usize {
         let payload = match &self.body {

@@ -20,7 +20,7 @@ use super::{
         stretch::{Place, Stretch},
     },
     entry::Entry,
-    fs::Disk,
+    fs::{Disk, Fs},
 };
 use crate::event::{JournalId, Position, Record};
 
@@ -70,7 +70,8 @@ impl Archive {
     /// Opens the journal in a directory.
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
         let io = |source: io::Error| OpenError::Io { path: dir.to_owned(), source };
-        let found = read_only(&Disk, dir)?;
+        let fs: Arc<dyn Fs> = Arc::new(Disk);
+        let found = read_only(&fs, dir)?;
         let nexts: Vec<Option<Next>> = (0..found.len()).map(|index| segment::next(&found, index)).collect();
         let mut segments = Vec::new();
         let newest = found.last().map(|found| found.header.clone());

@@ -71,9 +71,11 @@ pub struct Table {
     max_bytes: Option<Size>,
     /// How long an event is kept for a sink that is away, or "off" for no such bound.
     max_age: Age,
-    /// What goes when it is full: "drop-oldest" or "drop-newest". Either is counted and announced.
+    /// What goes when it is full: "drop-oldest" or "drop-newest". Either is counted and announced. With "drop-oldest",
+    /// states that newer events supersede go first.
     when_full: WhenFull,
-    /// How much of it the waiting events of one name may take, in percent: a flood of one can't evict the others.
+    /// How much of it the waiting events of one name may take, in percent: a flood of one can't evict the others. Beyond it
+    /// "drop-oldest" drops the oldest of that name, and "drop-newest" refuses the newest.
     #[schemars(range(min = 1, max = 100))]
     name_quota: u8,
     /// How long events are kept after delivery, for a broker that forgets what it acknowledged.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     entry::{Absence, Entry, Kind, Missing},
     line::Standing,
+    note::Note,
 };
 use crate::event::{Body, LossReason, Position, Record, Seq, SourceId};
 
@@ -88,9 +89,12 @@ pub struct Cursor {
     pub lanes: Vec<Lane>,
     /// What it settled last as published: the broker's lane should end with it.
     pub newest: Option<(SourceId, Seq)>,
-    /// Where the broker has several lanes: the newest number of each source in each of them, 0 for none.
+    /// By [`SourceId`]: the newest record that it settled as published.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ends: Vec<Vec<Seq>>,
+    pub notes: Vec<Note>,
+    /// Where the broker has several lanes: the newest record of each source in each of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ends: Vec<Vec<Note>>,
     /// Refused events before this position are in the ledger.
     #[serde(default)]
     pub charged: Position,
@@ -126,6 +130,7 @@ impl Cursor {
             next,
             lanes: standing.iter().map(lane).collect(),
             newest: None,
+            notes: Vec::new(),
             ends: Vec::new(),
             charged: next,
             unannounced: Vec::new(),
@@ -162,11 +167,25 @@ impl Cursor {
         }
     }
 
-    /// One of the broker's lanes has this number.
-    pub(super) fn reach(&mut self, lane: usize, source: SourceId, seq: Seq) {
-        if let Some(end) = self.ends.get_mut(lane).and_then(|lane| lane.get_mut(source.index())) {
-            *end = seq.max(*end);
+    /// Notes what was published of a source last.
+    pub(super) fn publish(&mut self, source: SourceId, note: Note) {
+        let index = source.index();
+        if self.notes.len() <= index {
+            self.notes.resize(index + 1, Note::default());
         }
+        keep_newer(self.notes.get_mut(index), note);
+    }
+
+    /// One of the broker's lanes has this record.
+    pub(super) fn reach(&mut self, lane: usize, source: SourceId, note: Note) {
+        keep_newer(self.ends.get_mut(lane).and_then(|lane| lane.get_mut(source.index())), note);
+    }
+
+    /// The broker ends with an event of a process that the log knows nothing of: the source goes on behind it.
+    pub(super) fn believe(&mut self, source: SourceId, note: Note) {
+        self.lane(source).published = note.seq;
+        self.newest = Some((source, note.seq));
+        self.publish(source, note);
     }
 
     /// Counts records it never gets, and notes them for announcement.
@@ -235,5 +254,11 @@ impl Cursor {
             }
             _ => {}
         }
+    }
+}
+
+fn keep_newer(kept: Option<&mut Note>, note: Note) {
+    if let Some(kept) = kept.filter(|kept| kept.seq <= note.seq) {
+        *kept = note;
     }
 }

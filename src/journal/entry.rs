@@ -78,6 +78,27 @@ impl Entry {
         }
     }
 
+    /// The newest number of a source in it.
+    pub(super) fn newest(&self, source: SourceId) -> Option<Seq> {
+        match self {
+            Self::Record(record) => (record.source == source).then_some(record.seq),
+            Self::Absence(absence) => {
+                absence.ranges.iter().find(|missing| missing.source == source).map(|missing| missing.to)
+            }
+        }
+    }
+
+    /// Whether a source's number is in it.
+    pub(super) fn holds(&self, source: SourceId, seq: Seq) -> bool {
+        match self {
+            Self::Record(record) => record.source == source && record.seq == seq,
+            Self::Absence(absence) => {
+                let mut ranges = absence.ranges.iter();
+                ranges.any(|it| it.source == source && it.from <= seq && seq <= it.to)
+            }
+        }
+    }
+
     /// The record, if it is one.
     pub fn record(&self) -> Option<&Record> {
         match self {
@@ -101,6 +122,21 @@ impl Absence {
         }
     }
 
+    /// Takes in what follows it, for the same reason; whether it could.
+    pub(super) fn extend(&mut self, next: &Self) -> bool {
+        let is_loss = matches!(self.kind, Kind::Lost(_)) && self.kind == next.kind;
+        // Where nobody knows whose they were, that is not known of the sum.
+        if !is_loss || self.to != next.from || self.ranges.is_empty() || next.ranges.is_empty() {
+            return false;
+        }
+        let mut sum = Self { to: next.to, ..self.clone() };
+        let is_added = next.ranges.iter().all(|missing| sum.add(*missing));
+        if is_added {
+            *self = sum;
+        }
+        is_added
+    }
+
     /// Adds another range that follows; whether it could: there is one range for each source, without a hole.
     pub(super) fn add(&mut self, missing: Missing) -> bool {
         match self.ranges.iter_mut().find(|known| known.source == missing.source) {
@@ -115,5 +151,16 @@ impl Absence {
                 true
             }
         }
+    }
+}
+
+impl Missing {
+    /// What is left of it behind a number.
+    pub(super) fn after(self, last: Seq) -> Option<Self> {
+        if last < self.from {
+            return Some(self);
+        }
+        let rest = self.to.0.checked_sub(last.0).filter(|rest| *rest > 0)?;
+        Some(Self { from: last.next(), count: self.count.min(rest), ..self })
     }
 }

@@ -8,7 +8,7 @@ use std::{
     fs::{self, OpenOptions, TryLockError},
     io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _, PermissionsExt as _},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -59,8 +59,6 @@ pub trait Fs: fmt::Debug + Send + Sync {
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>>;
     /// Room on the volume of a path.
     fn room(&self, path: &Path) -> io::Result<Room>;
-    /// Names the boot of this machine: unsynced writes survive a process, and don't survive a boot.
-    fn boot(&self) -> String;
 }
 
 /// The whole content of a file.
@@ -98,6 +96,36 @@ pub(super) fn append_all(file: &dyn File, mut bytes: &[u8]) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// A file that is opened for each use, so that a journal of many files keeps few of them open. What is at its path by
+/// then may be another file, or none.
+#[derive(Debug)]
+pub(super) struct OnDemand {
+    pub(super) fs: Arc<dyn Fs>,
+    pub(super) path: PathBuf,
+}
+
+impl File for OnDemand {
+    fn append(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.fs.open(&self.path, true)?.append(bytes)
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.fs.open(&self.path, false)?.read_at(buffer, offset)
+    }
+
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        self.fs.open(&self.path, true)?.truncate(length)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        self.fs.open(&self.path, false)?.length()
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.fs.open(&self.path, false)?.sync()
+    }
 }
 
 /// The operating system's.
@@ -199,10 +227,5 @@ impl Fs for Disk {
             total: stat.f_blocks.saturating_mul(stat.f_frsize),
             free: stat.f_bavail.saturating_mul(stat.f_frsize),
         })
-    }
-
-    fn boot(&self) -> String {
-        let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        id.trim().to_owned()
     }
 }

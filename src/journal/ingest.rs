@@ -44,7 +44,9 @@ impl Ingest {
             let mut line = journal.line();
             let (last, _) = line.newest(source);
             let session = line.open_session(source);
-            let (reason, from, skipped) = line.before_session(source);
+            let (reason, from, skipped, certain) = line.before_session(source);
+            // Numbers that were left out right before this are none that anybody has seen.
+            let last = skipped.filter(|(_, to)| *to == last).map_or(last, |(from, _)| Seq(from.0 - 1));
             line.notice(
                 source,
                 session,
@@ -54,7 +56,7 @@ impl Ingest {
                     to: now,
                     last_sequence: (reason != GapReason::Started).then_some(last),
                     skipped,
-                    certain: skipped.is_some(),
+                    certain,
                     may_have_missed,
                 },
             );
@@ -131,7 +133,8 @@ impl Live {
         self.journal.commit();
     }
 
-    /// Waits until what was committed is on stable storage, if the journal's `sync` is "always". Cancel safe.
+    /// Waits until what was committed is on stable storage, if the journal's `sync` is "always"; and, in a journal that is
+    /// all but full, a moment for compacting. Cancel safe.
     pub async fn synced(&self) {
         self.journal.synced().await;
     }

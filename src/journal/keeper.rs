@@ -16,10 +16,12 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::{
+    compaction::Compactor,
     cursor::Cursor,
     disk::{
+        bell::Bell,
         identity::{Identity, RESERVE},
-        open::{cursor_path, sure_path},
+        open::cursor_path,
         repair::Suspect,
         sealed,
         segment::{Header, file_name},
@@ -44,6 +46,8 @@ pub(super) struct Shared {
     line: Mutex<Line>,
     pub(super) end: watch::Sender<Position>,
     pub(super) synced: watch::Sender<Position>,
+    /// Sends when compacting has come further.
+    pub(super) compacted: watch::Sender<()>,
     pub(super) always: bool,
     pub(super) disk: Option<OnDisk>,
     /// Held while syncing: on Linux a sync that failed is reported once, and one beside it would believe in the next.
@@ -58,9 +62,13 @@ pub(super) struct Shared {
 /// What a journal in a directory has beside its line.
 #[derive(Debug)]
 pub(super) struct OnDisk {
-    fs: Arc<dyn Fs>,
-    dir: PathBuf,
+    pub(super) fs: Arc<dyn Fs>,
+    pub(super) dir: PathBuf,
     state: Mutex<Files>,
+    /// Held while a segment's file is replaced.
+    pub(super) compactor: Mutex<Compactor>,
+    /// Wakes the thread that compacts.
+    pub(super) bell: Arc<Bell>,
     _lock: Box<dyn Lock>,
 }
 
@@ -78,6 +86,7 @@ impl Shared {
             sources,
             end: watch::Sender::new(line.end()),
             synced: watch::Sender::new(line.end()),
+            compacted: watch::Sender::default(),
             line: Mutex::new(line),
             always,
             disk: None,
@@ -92,7 +101,9 @@ impl Shared {
     pub(super) fn on(self, fs: Arc<dyn Fs>, dir: PathBuf, identity: Identity, lock: Box<dyn Lock>) -> Self {
         let cursors = self.line().sinks.iter().map(|_| None).collect();
         let state = Mutex::new(Files { identity, cursors });
-        Self { disk: Some(OnDisk { fs, dir, state, _lock: lock }), ..self }
+        let bell = self.line().store.as_ref().map(|store| Arc::clone(&store.bell)).unwrap_or_default();
+        let compactor = Mutex::default();
+        Self { disk: Some(OnDisk { fs, dir, state, compactor, bell, _lock: lock }), ..self }
     }
 
     pub(super) fn line(&self) -> MutexGuard<'_, Line> {
@@ -105,6 +116,10 @@ impl Shared {
         self.thread.get()?;
         let since = self.round.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
         (since > STANDS_STILL).then_some(since)
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
     }
 
     /// There is something to sync.
@@ -150,6 +165,11 @@ impl Shared {
             let passed = line.passed();
             if let Some(store) = &mut line.store {
                 store.tidy(passed, Instant::now());
+                if store.is_light()
+                    && let Ok(mut compactor) = disk.compactor.try_lock()
+                {
+                    compactor.forget();
+                }
             }
             (line.end(), line.sinks.iter().map(|sink| (sink.name.clone(), sink.cursor.clone())).collect())
         };
@@ -182,17 +202,8 @@ impl Shared {
 
     /// Keeps reserved numbers ahead of those that are given, and `seen` on the disk.
     fn reserve(&self, disk: &OnDisk, state: &mut Files) -> io::Result<()> {
-        let (standing, trouble) = {
-            let line = self.line();
-            (line.standing.clone(), line.is_in_trouble())
-        };
+        let standing = self.line().standing.clone();
         let mut identity = state.identity.clone();
-        // Numbers that only memory holds leave no trace if the process ends now.
-        identity.uncertain |= trouble;
-        let sure = sure_path(&disk.dir.join("segments"));
-        if !trouble && disk.fs.open(&sure, false).is_err() {
-            disk.fs.create(&sure)?;
-        }
         for (index, standing) in standing.iter().enumerate() {
             let Some(source) = identity.source_mut(index) else { continue };
             if standing.next.0 + RESERVE / 2 > source.reserved.0 {
@@ -238,6 +249,7 @@ impl Shared {
     /// the reader had it.
     pub(super) fn repair(&self, (generation, revision): (u64, u32)) -> io::Result<bool> {
         let Some(disk) = &self.disk else { return Ok(false) };
+        let _alone = disk.compactor.lock().unwrap_or_else(PoisonError::into_inner);
         let (file, next) = {
             let mut line = self.line();
             // What waits was encoded for the newest segment, which gets nothing more if it is this one.
@@ -263,7 +275,7 @@ impl Shared {
             Suspect { fs, dir, path: &path, file, header: &header, start, next }.repair(&mut notes)?;
         let is_changed = !notes.is_empty();
         if is_changed && let Some(store) = &mut self.line().store {
-            store.replace(generation, repaired);
+            store.replace(generation, &repaired);
         }
         for note in notes {
             tracing::error!(note, "the journal was damaged");
@@ -298,28 +310,39 @@ fn bury(fs: &dyn Fs, dir: &std::path::Path, name: &str, content: &[u8]) -> io::R
 /// Bound of `dead/`, in bytes.
 const DEAD: u64 = 64 << 20;
 
-/// The thread.
+/// The threads.
 #[derive(Debug)]
 pub(super) struct Keeper {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Keeper {
-    pub(super) fn start(shared: &Arc<Shared>, interval: Duration) -> Option<Self> {
+    pub(super) fn start(shared: &Arc<Shared>, interval: Duration) -> Self {
         let of_thread = Arc::clone(shared);
-        let spawned =
+        let syncing =
             thread::Builder::new().name("journal".to_owned()).spawn(move || run(&of_thread, interval));
-        match spawned {
-            Ok(thread) => {
-                let _ = shared.thread.set(thread.thread().clone());
-                Some(Self { shared: Arc::clone(shared), thread: Some(thread) })
-            }
-            Err(error) => {
-                tracing::error!(%error, "no thread for the journal: nothing is synced before the stop");
-                None
+        if let Ok(thread) = &syncing {
+            let _ = shared.thread.set(thread.thread().clone());
+        }
+        let compacts = shared.line().store.as_ref().is_some_and(|store| store.limits.compacts);
+        let compacting = compacts.then(|| {
+            let shared = Arc::clone(shared);
+            thread::Builder::new()
+                .name("journal-compact".to_owned())
+                .spawn(move || shared.compact_whenever_rung())
+        });
+        let mut threads = Vec::new();
+        for spawned in std::iter::once(syncing).chain(compacting) {
+            match spawned {
+                Ok(thread) => threads.push(thread),
+                Err(error) => tracing::error!(
+                    %error,
+                    "cannot start a thread of the journal: nothing is synced before the stop, or the oldest events go first"
+                ),
             }
         }
+        Self { shared: Arc::clone(shared), threads }
     }
 }
 
@@ -327,7 +350,7 @@ fn run(shared: &Shared, interval: Duration) {
     let mut kept = Instant::now();
     // Since when something waits to be synced.
     let mut waits: Option<Instant> = None;
-    while !shared.stopped.load(Ordering::Acquire) {
+    while !shared.is_stopped() {
         *shared.round.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         if waits.is_none() && shared.dirty.load(Ordering::Acquire) {
             waits = Some(Instant::now());
@@ -349,7 +372,10 @@ fn run(shared: &Shared, interval: Duration) {
 impl Drop for Keeper {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::Release);
-        if let Some(thread) = self.thread.take() {
+        if let Some(disk) = &self.shared.disk {
+            disk.bell.ring();
+        }
+        for thread in self.threads.drain(..) {
             thread.thread().unpark();
             let _ = thread.join();
         }

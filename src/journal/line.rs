@@ -10,19 +10,18 @@ use std::collections::VecDeque;
 use jiff::Timestamp;
 
 pub(super) use self::sinks::Sink;
+pub(super) use self::standing::Before;
 pub(crate) use self::standing::Standing;
 use super::{
     config::WhenFull,
     cursor::Cursor,
     disk::{scan::Next, store::Store, stretch::Stretch},
     entry::{Absence, Entry, Kind, Missing},
+    state_losses::StateLosses,
     tally::{Announced, Lately, Recent, Tally},
 };
 use crate::{
-    event::{
-        Body, EndReason, GapReason, LossReason, Notice, Origin, Position, Record, STATE_EVENTS, Seq,
-        SourceId, Told,
-    },
+    event::{Body, EndReason, GapReason, LossReason, Notice, Origin, Position, Record, Seq, SourceId, Told},
     health::Component,
     socketio::Frame,
 };
@@ -49,6 +48,7 @@ pub(super) struct Line {
     pub(super) store: Option<Store>,
     health: Option<Component>,
     pub(super) lately: Lately,
+    pub(super) state_losses: StateLosses,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -63,15 +63,8 @@ pub(super) struct Source {
     pub(super) ended: Option<EndReason>,
     /// Numbers that were skipped, and not announced yet.
     pub(super) skipped: Option<(Seq, Seq)>,
-}
-
-/// How a source was left.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Before {
-    #[default]
-    New,
-    Stopped,
-    Crashed,
+    /// Opening has found that records were lost, and that is not announced yet.
+    pub(super) has_lost: bool,
 }
 
 /// Where records from a position on are found.
@@ -94,6 +87,7 @@ impl Line {
             end,
             written: standing.clone(),
             sources: vec![Source::default(); standing.len()],
+            state_losses: StateLosses::new(standing.len()),
             standing,
             sinks: Vec::new(),
             store: None,
@@ -175,14 +169,15 @@ impl Line {
         })
     }
 
-    /// Why events may be missing before a session that begins now, since when, and which numbers were skipped.
+    /// Why events may be missing before a session that begins now, since when, which numbers were skipped, and whether
+    /// something was lost for certain.
     pub(super) fn before_session(
         &mut self,
         source: SourceId,
-    ) -> (GapReason, Option<Timestamp>, Option<(Seq, Seq)>) {
+    ) -> (GapReason, Option<Timestamp>, Option<(Seq, Seq)>, bool) {
         let seen = self.standing.get(source.index()).and_then(|standing| standing.seen);
         let Some(source) = self.sources.get_mut(source.index()) else {
-            return (GapReason::Started, None, None);
+            return (GapReason::Started, None, None, false);
         };
         let reason = match (source.sessions, seen, source.before) {
             (..=1, None, _) | (..=1, _, Before::New) => GapReason::Started,
@@ -190,7 +185,7 @@ impl Line {
             (..=1, _, Before::Crashed) => GapReason::Crashed,
             _ => source.ended.map_or(GapReason::Disconnected, GapReason::from),
         };
-        (reason, seen, source.skipped.take())
+        (reason, seen, source.skipped.take(), std::mem::take(&mut source.has_lost))
     }
 
     /// A session has ended: what the next gap says.
@@ -223,12 +218,17 @@ impl Line {
         let Some(standing) = self.standing.get_mut(source.index()) else { return Seq(0) };
         let seq = standing.next;
         if let Some(reason) = refused {
+            self.state_losses.refused((source, seq), origin, &body, self.sinks.len());
             self.refuse(Missing { source, count: 1, from: seq, to: seq }, reason);
             return seq;
         }
         let record = Record { position, source, seq, at, session, origin, gap: standing.gap, body };
         standing.note(&record);
+        self.state_losses.appended(&record);
         self.push(Entry::Record(record));
+        if self.store.as_ref().is_some_and(Store::is_due) {
+            self.flush();
+        }
         self.trim();
         seq
     }
@@ -286,6 +286,7 @@ impl Line {
             if let Some(standing) = self.standing.get_mut(missing.source.index()) {
                 standing.pass(missing, Kind::Skipped);
             }
+            self.state_losses.left_out(missing.source, missing.from, missing.to);
         }
         self.push(Entry::Absence(Absence {
             from: self.end,
@@ -323,31 +324,6 @@ impl Line {
         self.tail.partition_point(|entry| entry.end() <= position)
     }
 
-    /// Goes on above a number, if it is not above it already, and says so.
-    pub(super) fn skip_above(&mut self, source: SourceId, seq: Seq) {
-        let Some(standing) = self.standing.get_mut(source.index()).filter(|standing| standing.next <= seq)
-        else {
-            return;
-        };
-        let skipped = (standing.next, seq);
-        let (from, last) = (standing.seen, Seq(standing.next.0.saturating_sub(1)));
-        let missing = Missing { source, count: 0, from: standing.next, to: seq };
-        self.skip(vec![missing]);
-        self.notice(
-            source,
-            0,
-            &Notice::Gap {
-                reason: GapReason::Skipped,
-                from,
-                to: Timestamp::now(),
-                last_sequence: Some(last),
-                skipped: Some(skipped),
-                certain: true,
-                may_have_missed: STATE_EVENTS.to_vec(),
-            },
-        );
-    }
-
     /// Where a reader finds what follows; `from` moves up to what is still there.
     pub(super) fn locate(&self, from: &mut Position) -> Place {
         if *from >= self.end {
@@ -360,17 +336,43 @@ impl Line {
         if let Some(stretch) = stretch {
             return Place::Disk(stretch);
         }
+        if self.dropped_at(*from).is_some() {
+            return Place::Memory;
+        }
         *from = self.tail_first();
         if *from < self.end { Place::Memory } else { Place::Nowhere }
     }
 
-    /// Copies at most `most` records from `from` on, which memory holds, up to an absence. Yields that, if there is nothing
-    /// before it.
-    pub(super) fn copy(&self, from: Position, most: usize, into: &mut Vec<Record>) -> Option<Absence> {
-        let before = into.len();
+    /// Whether a segment still has this file: its generation, and how often it was replaced.
+    pub(super) fn has_file(&self, file: (u64, u32)) -> bool {
+        let segments = self.store.as_ref().map(|store| &store.segments);
+        segments.is_some_and(|all| all.iter().any(|segment| (segment.generation, segment.revision) == file))
+    }
+
+    /// What neither disk nor memory holds at a position.
+    fn dropped_at(&self, position: Position) -> Option<&Absence> {
+        self.dropped.as_ref().filter(|dropped| dropped.from <= position && position < dropped.to)
+    }
+
+    /// Copies at most `most` records from `from` on, which memory holds, up to an absence, and no more than so many bytes unless
+    /// the first one is larger. Yields the absence, if there is nothing before it.
+    pub(super) fn copy(
+        &self,
+        from: Position,
+        (most, bytes): (usize, usize),
+        into: &mut Vec<Record>,
+    ) -> Option<Absence> {
+        if let Some(dropped) = self.dropped_at(from) {
+            return Some(dropped.clone());
+        }
+        let (before, mut taken) = (into.len(), 0);
         for entry in self.tail.range(self.index(from)..).take(most) {
             match entry {
-                Entry::Record(record) => into.push(record.clone()),
+                Entry::Record(record) if taken > 0 && taken + record.size() > bytes => break,
+                Entry::Record(record) => {
+                    taken += record.size();
+                    into.push(record.clone());
+                }
                 Entry::Absence(absence) if into.len() == before => return Some(absence.clone()),
                 Entry::Absence(_) => break,
             }
@@ -378,10 +380,9 @@ impl Line {
         None
     }
 
-    /// The position of a source's number, if memory holds it.
-    pub(super) fn position_in_memory(&self, source: SourceId, seq: Seq) -> Option<Position> {
-        let newest_first = self.tail.iter().rev().filter_map(Entry::record);
-        newest_first.into_iter().find(|r| r.source == source && r.seq == seq).map(|r| r.position)
+    /// What memory holds of a source's number.
+    pub(super) fn in_memory(&self, source: SourceId, seq: Seq) -> Option<Entry> {
+        self.tail.iter().rev().find(|entry| entry.holds(source, seq)).cloned()
     }
 
     /// What follows a segment, however new it is.

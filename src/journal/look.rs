@@ -4,6 +4,7 @@ use std::{
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use bytesize::ByteSize;
@@ -14,7 +15,7 @@ use super::{
         identity::Identity,
         open::{OpenError, default_bound, read_only},
     },
-    fs::{Disk as FileSystem, Fs as _, Room},
+    fs::{Disk as FileSystem, Fs, Room},
 };
 use crate::event::JournalId;
 
@@ -65,7 +66,8 @@ pub fn look(config: &Disk) -> Result<Look, OpenError> {
         Standing::InUse
     } else {
         // Of a later version, perhaps.
-        read_only(&FileSystem, dir)?;
+        let fs: Arc<dyn Fs> = Arc::new(FileSystem);
+        read_only(&fs, dir)?;
         Standing::Free
     };
     let mut used = 0;

@@ -15,7 +15,7 @@
 //! * No event precedes the `gap` of its session: [`Ingest::begin`] consumes the ingest and appends the
 //!   gap; only the [`Live`] it returns takes events.
 //! * A record is kept until every cursor has passed it (and on disk for `retain` longer), or until a bound demands its
-//!   place. What a sink then misses is counted in its ledger and announced on the line (`lost`).
+//!   place: superseded states go first ([`compaction`]), then the oldest. What a sink then misses is counted in its ledger and announced on the line (`lost`).
 //! * For every source and sink, at any time: `received = published + filtered + dead-lettered + pending + lost`.
 //! * Every number takes a place in the log: a record, or an [`Absence`] that says why there is none (skipped at a start,
 //!   refused, lost). So positions and each source's numbers are dense, and a loss that was not announced when the process
@@ -32,9 +32,10 @@
 //! cursors/SINK      the sink's next position, its ledger per source, losses not announced yet          (text, checksummed)
 //! quarantine/       what was damaged, as it was found
 //! dead/             events that a broker refused for good
+//! renamed/NAME/     identity, segments and cursors from before `journal rename`
 //! ```
 //! Every open begins a new segment, with a higher N. Records are appended; nothing that counts is overwritten. Small files
-//! are written beside, synced, renamed, their directory synced. Directories are 0700, files 0600.
+//! and compacted segments are written beside, synced, renamed, their directory synced. Directories are 0700, files 0600.
 //!
 //! **Recovery.** Segments are read in the order of N; where two hold the same position, the higher N is right. The
 //! newest, and all that some sink has not settled, are looked through; the others are believed until they are read.
@@ -47,9 +48,9 @@
 //!   a sink without its cursor gets everything that is still there.
 //! * A file of a later version of the format is refused, untouched. Version N reads N-1.
 //!
-//! **Numbers** are reserved on disk ahead of use. After a kill the page cache has everything, and numbers go on. When
-//! writes may be lost (another boot, a torn tail, a cursor or a sink's tail beyond the end) they go on above all that was
-//! reserved, and the next `gap` names those that were skipped.
+//! **Numbers** are reserved on disk ahead of use. Each process begins above all that was reserved, and above the clock in
+//! microseconds: no number that an earlier process may have given is given again, nor one that a copy of this journal
+//! gives. The next `gap` names those that were skipped.
 //!
 //! **Sync.** Records are written at each commit and synced by a thread of its own; `sync` is how long a power failure
 //! may reach back. Delivery does not wait for it: a record that was delivered and then lost is one whose number is skipped.
@@ -61,6 +62,7 @@
 //! Without a directory it is a memory journal: the same line, whose records do not outlive the process.
 
 mod archive;
+mod compaction;
 pub mod config;
 mod cursor;
 pub(crate) mod disk;
@@ -71,8 +73,11 @@ mod ingest;
 mod keeper;
 pub(crate) mod line;
 pub mod look;
+mod note;
 mod reader;
+mod rename;
 mod search;
+mod state_losses;
 mod tally;
 
 use std::sync::{Arc, MutexGuard};
@@ -83,7 +88,9 @@ pub use disk::open::{OpenError, Recovery};
 pub use entry::{Absence, Entry, Kind, Missing};
 pub use glance::{DiskUse, Glance, SinkGlance, SourceGlance};
 pub use ingest::{Ingest, Live, Opened};
+pub use note::Note;
 pub use reader::Reader;
+pub use rename::{Renamed, Undelivered, rename};
 pub use search::Search;
 pub use tally::{Announced, Counted, OTHER, Recent};
 
@@ -157,7 +164,7 @@ impl Journal {
             Sync::Every(interval) => interval,
         };
         let keeper = Keeper::start(&shared, interval);
-        Ok((Self(Arc::new(Inner { shared, _keeper: keeper })), recovery))
+        Ok((Self(Arc::new(Inner { shared, _keeper: Some(keeper) })), recovery))
     }
 
     /// Its name: half of every event's id.
@@ -221,6 +228,11 @@ impl Journal {
         self.line().ledger(sink, source)
     }
 
+    /// How often each sink, in the order given at opening, has lost something that told of a source's state.
+    pub fn state_losses(&self, source: SourceId) -> tokio::sync::watch::Receiver<Vec<u64>> {
+        self.line().state_losses.subscribe(source)
+    }
+
     /// Counts an event that must not reach the line.
     pub fn withhold(&self, source: SourceId) {
         self.line().withhold(source);
@@ -239,12 +251,6 @@ impl Journal {
         self.line().bad_frames(source)
     }
 
-    /// The broker knows a number of ours that we don't: goes on above it, and says so.
-    pub fn skip_above(&self, source: SourceId, seq: Seq) {
-        self.line().skip_above(source, seq);
-        self.commit();
-    }
-
     /// How the line stands, for those who look at it.
     pub fn glance(&self) -> Glance {
         self.line().glance()
@@ -261,21 +267,25 @@ impl Journal {
     }
 
     /// One pass of the keeper, now: syncs, writes cursors, reserves numbers, lets go of what is no longer needed, and
-    /// tries a disk that had refused. Blocks.
+    /// tries a disk that had refused; and compacts. Blocks.
     pub fn sync(&self) {
         self.0.shared.sync();
         self.0.shared.keep();
+        self.0.shared.compact();
     }
 
     /// Writes everything, and notes that the stop was a clean one. Blocks.
     pub fn close(&self) {
         self.line().flush();
-        self.sync();
+        self.0.shared.sync();
+        self.0.shared.keep();
         self.0.shared.close();
     }
 
-    /// Waits until what was committed is on stable storage, if that is the rule. Cancel safe.
+    /// Waits until what was committed is on stable storage, if that is the rule; and, in a journal that is all but full,
+    /// a moment for compacting. Cancel safe.
     pub async fn synced(&self) {
+        self.0.shared.roomy().await;
         if self.0.shared.always {
             let mut synced = self.0.shared.synced.subscribe();
             let end = self.line().end();

@@ -5,10 +5,10 @@ use std::{collections::VecDeque, time::Duration};
 use tokio::sync::watch;
 
 use super::{
-    Cursor, Journal, Settled,
+    Cursor, Journal, Note, Settled,
     cursor::Loss,
     disk::stretch::{Place, Stretch},
-    entry::{Absence, Entry},
+    entry::{Absence, Entry, Missing},
     line,
 };
 use crate::event::{LossReason, Position, Record, Seq, SourceId};
@@ -82,6 +82,11 @@ impl Reader {
     /// or if the disk can't be read at the moment. Numbers without records are passed, and settled in their turn; no
     /// batch goes on behind some, so that [`Reader::gone`] holds for all of it. Cancel safe.
     pub async fn read(&mut self, most: usize, into: &mut Vec<Record>) {
+        self.read_within(most, usize::MAX, into).await;
+    }
+
+    /// The same, and no more than so many bytes of them, unless the first one is larger.
+    pub async fn read_within(&mut self, most: usize, bytes: usize, into: &mut Vec<Record>) {
         let before = into.len();
         while into.len() == before && !self.at_end() {
             if self.ahead.is_empty() {
@@ -90,7 +95,7 @@ impl Reader {
                     let line = self.journal.line();
                     let place = line.locate(&mut next);
                     if matches!(place, line::Place::Memory) {
-                        absence = line.copy(next, most, into);
+                        absence = line.copy(next, (most, bytes), into);
                     }
                     place
                 };
@@ -106,7 +111,7 @@ impl Reader {
                     self.pass(absence);
                 }
             }
-            self.take_ahead(most, before, into);
+            self.take_ahead((most, bytes), before, into);
             if let Some(last) = into.get(before..).and_then(<[Record]>::last) {
                 self.next = last.position.next();
             }
@@ -114,11 +119,21 @@ impl Reader {
     }
 
     /// Moves what was read ahead to `into`, up to an absence; absences, if they come first, are passed.
-    fn take_ahead(&mut self, most: usize, before: usize, into: &mut Vec<Record>) {
+    fn take_ahead(&mut self, (most, bytes): (usize, usize), before: usize, into: &mut Vec<Record>) {
+        let mut taken: usize = into.iter().skip(before).map(Record::size).sum();
         while into.len() - before < most {
+            if taken > 0
+                && let Some(Entry::Record(next)) = self.ahead.front()
+                && taken + next.size() > bytes
+            {
+                return;
+            }
             match self.ahead.pop_front() {
                 None => return,
-                Some(Entry::Record(record)) => into.push(record),
+                Some(Entry::Record(record)) => {
+                    taken += record.size();
+                    into.push(record);
+                }
                 Some(Entry::Absence(absence)) if into.len() == before => self.pass(absence),
                 Some(absence) => {
                     self.ahead.push_front(absence);
@@ -138,7 +153,9 @@ impl Reader {
         }
     }
 
-    fn pass(&mut self, absence: Absence) {
+    fn pass(&mut self, mut absence: Absence) {
+        // The records before were read, and are in flight: some of them went when their segment was compacted.
+        absence.from = absence.from.max(self.next);
         self.next = self.next.max(absence.to);
         if absence.loss().is_some() {
             for missing in absence.ranges.iter().filter(|missing| missing.count > 0) {
@@ -178,6 +195,8 @@ impl Reader {
                     Err(error) => error.to_string(),
                 }
             }
+            // The file was removed, or replaced, before it was opened.
+            Ok(Err(_)) if !self.journal.line().has_file(file) => return,
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
         };
@@ -230,15 +249,29 @@ impl Reader {
         line.settle(self.sink, settled);
     }
 
-    /// Notes what several lanes have, by lane.
-    pub fn reached(&mut self, reached: impl Iterator<Item = (usize, SourceId, Seq)>) {
+    /// Notes what was published last, by source.
+    pub fn published(&mut self, published: impl Iterator<Item = (SourceId, Note)>) {
         if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
-            reached.for_each(|(lane, source, seq)| sink.cursor.reach(lane, source, seq));
+            published.for_each(|(source, note)| sink.cursor.publish(source, note));
+        }
+    }
+
+    /// Notes that the broker ends with an event that the log does not know.
+    pub fn believe(&mut self, source: SourceId, note: Note) {
+        if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
+            sink.cursor.believe(source, note);
+        }
+    }
+
+    /// Notes what several lanes have, by lane.
+    pub fn reached(&mut self, reached: impl Iterator<Item = (usize, SourceId, Note)>) {
+        if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
+            reached.for_each(|(lane, source, note)| sink.cursor.reach(lane, source, note));
         }
     }
 
     /// Replaces what is known of several lanes: by lane, by source.
-    pub fn set_ends(&mut self, ends: Vec<Vec<Seq>>) {
+    pub fn set_ends(&mut self, ends: Vec<Vec<Note>>) {
         if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
             sink.cursor.ends = ends;
         }
@@ -262,6 +295,7 @@ impl Reader {
             ledger.take_back(count);
             ledger.lose(reason, count);
             sink.cursor.note_loss(Loss { source: Some(source), reason, count, from, to });
+            line.state_losses.lost(self.sink, &Missing { source, count, from, to }, reason);
         }
         drop(line);
         self.journal.announce_losses();

@@ -1,133 +1,218 @@
 //! Where on the line a number stands: what a broker's tail is compared by.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io;
 
 use jiff::Timestamp;
 
-use super::{Journal, Lane, disk::stretch::Stretch, entry::Entry};
+use super::{
+    Journal, Lane,
+    disk::stretch::Stretch,
+    entry::{Absence, Entry, Kind},
+    line::Standing,
+};
 use crate::event::{Position, Record, Seq, SourceId};
 
 /// Where a source's number stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Search {
-    /// What follows it begins here.
-    Before(Position),
+    /// This is its record.
+    Found(Box<Record>),
+    /// Its record was lost; what follows it begins here.
+    Lost(Position),
+    /// It was skipped, or refused, so that no process whose records are here has published it; what follows begins here.
+    Skipped(Position),
     /// It is older than anything that is kept; what is kept begins here.
     Older(Position),
-    /// No record that we know has it, and numbers have not come so far.
+    /// Numbers have not come so far.
     Beyond,
 }
 
+impl Search {
+    fn of(entry: Entry) -> Self {
+        match entry {
+            Entry::Record(record) => Self::Found(Box::new(record)),
+            Entry::Absence(Absence { to, kind: Kind::Lost(_), .. }) => Self::Lost(to),
+            Entry::Absence(Absence { to, .. }) => Self::Skipped(to),
+        }
+    }
+
+    /// Where the log goes on behind the number, if its place is kept.
+    pub fn next(&self) -> Option<Position> {
+        match self {
+            Self::Found(record) => Some(record.position.next()),
+            Self::Lost(next) | Self::Skipped(next) => Some(*next),
+            Self::Older(_) | Self::Beyond => None,
+        }
+    }
+}
+
+/// Why there is no answer.
+enum Failure {
+    Io(io::Error),
+    /// A segment is damaged: its generation, and how often its file was replaced.
+    Damaged((u64, u32)),
+}
+
+/// Repairs before a search is given up.
+const TRIES: usize = 4;
+
 /// What is looked through, oldest first.
 struct Map {
-    segments: Vec<(Stretch, Position, Seq)>,
+    /// Each with the number that the source was to give next when it began.
+    segments: Vec<(Stretch, Seq)>,
     next: Seq,
     end: Position,
     first: Position,
 }
 
 impl Journal {
-    /// Looks for a source's number. A number whose record was lost stands where the line went on above it.
-    pub async fn search(&self, source: SourceId, seq: Seq) -> Search {
-        if let Some(position) = self.line().position_in_memory(source, seq) {
-            return Search::Before(position.next());
+    /// Looks for a source's number. Fails if the disk can't be read: that is no answer.
+    ///
+    /// A number that is neither found nor known to be absent was damaged, and nobody knows where: what follows begins behind
+    /// the last record below it, as twice is better than never.
+    pub async fn search(&self, source: SourceId, seq: Seq) -> io::Result<Search> {
+        if let Some(entry) = self.line().in_memory(source, seq) {
+            return Ok(Search::of(entry));
         }
-        let map = self.map(source);
-        if seq >= map.next {
-            return Search::Beyond;
-        }
-        let Some(index) = map.segments.iter().rposition(|(.., next)| *next <= seq) else {
-            return Search::Older(map.first);
-        };
-        let Some((stretch, first, _)) = map.segments.get(index) else { return Search::Older(map.first) };
-        let found =
-            scan(stretch.clone(), *first, move |record| record.source == source && record.seq == seq).await;
-        let after = map.segments.get(index + 1).map_or(map.end, |(_, first, _)| *first);
-        Search::Before(found.map_or(after, |record| record.position.next()))
+        self.read_through(move |journal| {
+            let map = journal.map(source);
+            if seq >= map.next {
+                return Ok(Search::Beyond);
+            }
+            let Some((stretch, _)) = map.segments.into_iter().rfind(|(_, next)| *next <= seq) else {
+                return Ok(Search::Older(map.first));
+            };
+            let mut below = stretch.start.position;
+            let found = walk(&stretch, |entry| {
+                let newest = entry.newest(source);
+                if newest.is_some_and(|newest| newest < seq) {
+                    below = entry.end();
+                }
+                newest.is_some_and(|newest| newest >= seq)
+            })?;
+            let found = found.filter(|entry| entry.holds(source, seq));
+            Ok(found.map_or(Search::Lost(below), Search::of))
+        })
+        .await
     }
 
     /// The first record that was made at or after a moment, among those kept.
-    pub async fn since(&self, moment: Timestamp) -> Position {
-        let map = self.map(SourceId(0));
-        for (stretch, first, _) in map.segments {
-            if let Some(record) = scan(stretch, first, move |record| record.at >= moment).await {
-                return record.position;
+    pub async fn since(&self, moment: Timestamp) -> io::Result<Position> {
+        self.read_through(move |journal| {
+            let map = journal.map(SourceId(0));
+            for (stretch, _) in map.segments {
+                let found = walk(&stretch, |entry| entry.record().is_some_and(|record| record.at >= moment))?;
+                if let Some(entry) = found {
+                    return Ok(entry.position());
+                }
             }
-        }
-        map.end
+            Ok(map.end)
+        })
+        .await
     }
 
     /// Each source's lane when everything before `position` is settled: how many records that are, and the last number.
-    pub async fn lanes_at(&self, position: Position) -> Option<Vec<Lane>> {
-        let (stretch, first, standing) = {
-            let line = self.line();
-            let store = line.store.as_ref()?;
-            let segment = store.segments.iter().rev().find(|segment| segment.first <= position)?;
-            (segment.stretch(), segment.first, segment.standing.clone())
-        };
-        let mut lanes: Vec<Lane> = standing
-            .iter()
-            .map(|standing| {
-                let last = Seq(standing.next.0.saturating_sub(1));
-                let published = if standing.count == 0 { Seq(0) } else { last };
-                Lane { count: standing.count, last, published, ..Lane::default() }
-            })
-            .collect();
-        let found = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&found);
-        scan(stretch, first, move |record| {
-            let is_before = record.position < position;
-            if is_before {
-                seen.lock().unwrap_or_else(PoisonError::into_inner).push((record.source, record.seq));
-            }
-            !is_before
+    /// `None` if the disk holds nothing so old.
+    pub async fn lanes_at(&self, position: Position) -> io::Result<Option<Vec<Lane>>> {
+        self.read_through(move |journal| {
+            let found = {
+                let line = journal.line();
+                let segments = line.store.as_ref().map(|store| &store.segments);
+                let segment = segments.and_then(|all| all.iter().rev().find(|it| it.first <= position));
+                segment.map(|segment| (segment.stretch(), segment.standing.clone()))
+            };
+            let Some((stretch, mut standing)) = found else { return Ok(None) };
+            let last = |standing: &Standing| Seq(standing.next.0.saturating_sub(1));
+            let of = |standing: &Standing| if standing.count == 0 { Seq(0) } else { last(standing) };
+            let mut published: Vec<Seq> = standing.iter().map(of).collect();
+            walk(&stretch, |entry| {
+                if entry.position() < position {
+                    pass(entry, &mut standing, &mut published);
+                }
+                entry.position() >= position
+            })?;
+            let lane = |(standing, published): (&Standing, Seq)| Lane {
+                count: standing.count,
+                last: last(standing),
+                published,
+                ..Lane::default()
+            };
+            Ok(Some(standing.iter().zip(published).map(lane).collect()))
         })
-        .await;
-        for (source, seq) in std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner)) {
-            if let Some(lane) = lanes.get_mut(source.index()) {
-                lane.count += 1;
-                lane.last = seq;
-                lane.published = seq;
+        .await
+    }
+
+    /// Does this with the segments as they are now; again when one had to be repaired.
+    async fn read_through<T: Send + 'static>(
+        &self,
+        work: impl Fn(&Self) -> Result<T, Failure> + Send + 'static,
+    ) -> io::Result<T> {
+        let journal = self.clone();
+        let all = move || {
+            for _ in 0..TRIES {
+                match work(&journal) {
+                    Ok(answer) => return Ok(answer),
+                    Err(Failure::Io(error)) => return Err(error),
+                    Err(Failure::Damaged(file)) => journal.repair(file)?,
+                };
             }
-        }
-        Some(lanes)
+            Err(io::Error::other("a segment can't be read, and is not damaged"))
+        };
+        tokio::task::spawn_blocking(all).await.map_err(io::Error::other)?
     }
 
     fn map(&self, source: SourceId) -> Map {
         let line = self.line();
         let next = line.standing.get(source.index()).map_or(Seq(0), |standing| standing.next);
         let mut segments = Vec::new();
+        let mut first = line.oldest_in_memory();
         if let Some(store) = &line.store {
             for segment in &store.segments {
                 let standing = segment.standing.get(source.index()).map_or(Seq(0), |standing| standing.next);
-                segments.push((segment.stretch(), segment.first, standing));
+                segments.push((segment.stretch(), standing));
             }
+            first = store.segments.front().map_or(first, |oldest| oldest.first);
         }
-        let end = line.end();
-        let first = segments.first().map_or(line.oldest_in_memory(), |(_, first, _)| *first);
-        Map { segments, next, end, first }
+        Map { segments, next, end: line.end(), first }
     }
 }
 
-/// The first record of a segment that this holds of.
-async fn scan(
-    stretch: Stretch,
-    first: Position,
-    holds: impl Fn(&Record) -> bool + Send + 'static,
-) -> Option<Record> {
-    let walk = move || {
-        let mut place = stretch.start;
-        loop {
-            let chunk = stretch.read(place, first).ok()?;
-            if let Some(record) = chunk.entries.iter().filter_map(Entry::record).find(|record| holds(record))
-            {
-                return Some(record.clone());
+/// Where the sources are behind an entry.
+fn pass(entry: &Entry, standing: &mut [Standing], published: &mut [Seq]) {
+    match entry {
+        Entry::Record(record) => {
+            let index = record.source.index();
+            if let (Some(standing), Some(published)) = (standing.get_mut(index), published.get_mut(index)) {
+                standing.note(record);
+                *published = record.seq;
             }
-            if chunk.next.offset == place.offset || chunk.next.position >= stretch.end {
-                return None;
-            }
-            place = chunk.next;
         }
-    };
-    tokio::task::spawn_blocking(walk).await.ok().flatten()
+        Entry::Absence(absence) => {
+            for missing in &absence.ranges {
+                if let Some(standing) = standing.get_mut(missing.source.index()) {
+                    standing.pass(missing, absence.kind);
+                }
+            }
+        }
+    }
+}
+
+/// The first entry of a segment that this holds of.
+fn walk(stretch: &Stretch, mut holds: impl FnMut(&Entry) -> bool) -> Result<Option<Entry>, Failure> {
+    let mut place = stretch.start;
+    loop {
+        let chunk = stretch.read(place, stretch.start.position).map_err(Failure::Io)?;
+        for entry in chunk.entries {
+            if holds(&entry) {
+                return Ok(Some(entry));
+            }
+        }
+        if chunk.damaged {
+            return Err(Failure::Damaged((stretch.generation, stretch.revision)));
+        }
+        if chunk.next.offset == place.offset || chunk.next.position >= stretch.end {
+            return Ok(None);
+        }
+        place = chunk.next;
+    }
 }

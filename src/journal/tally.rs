@@ -7,7 +7,10 @@ use std::{
 
 use jiff::Timestamp;
 
-use crate::event::{EndReason, Origin, Seq, SourceId, Told, is_known, slug};
+use crate::{
+    event::{EndReason, Origin, Seq, SourceId, Told, is_known, slug},
+    fingerprint::Fingerprints,
+};
 
 /// Names that the catalogue doesn't have are counted as one beyond so many of a source, for what the PBX sends must not
 /// grow our memory, nor anybody's store of metrics.
@@ -20,7 +23,9 @@ const RECENT: usize = 24;
 /// The events of one source, by name.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tally {
-    of: HashMap<Box<[u8]>, usize>,
+    /// By the name's fingerprint: a name may be as long as a frame.
+    of: HashMap<u128, usize>,
+    fingerprints: Fingerprints,
     counted: Vec<Counted>,
     strangers: usize,
     /// Of frames and attachments.
@@ -43,7 +48,8 @@ impl Tally {
     /// Counts an event; its slug.
     pub(super) fn count(&mut self, name: &[u8], bytes: usize, origin: Origin) -> Arc<str> {
         self.bytes += bytes as u64;
-        let index = self.of.get(name).copied().unwrap_or_else(|| self.admit(name));
+        let key = self.fingerprints.of(&name);
+        let index = self.of.get(&key).copied().unwrap_or_else(|| self.admit(key, name));
         let Some(counted) = self.counted.get_mut(index) else { return Arc::from(OTHER) };
         match origin {
             Origin::Live => counted.live += 1,
@@ -52,7 +58,7 @@ impl Tally {
         Arc::clone(&counted.slug)
     }
 
-    fn admit(&mut self, name: &[u8]) -> usize {
+    fn admit(&mut self, key: u128, name: &[u8]) -> usize {
         let stranger = !is_known(name);
         if stranger && self.strangers >= STRANGERS {
             let other = self.counted.iter().position(|counted| &*counted.slug == OTHER);
@@ -60,7 +66,7 @@ impl Tally {
         }
         self.strangers += usize::from(stranger);
         let index = self.add(&slug(name));
-        self.of.insert(name.into(), index);
+        self.of.insert(key, index);
         index
     }
 

@@ -3,7 +3,10 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::template::{Template, Values};
-use crate::event::{Entity, NONE, entity_token, is_legal, slug};
+use crate::{
+    event::{Entity, NONE, entity_token, event_type, is_legal, notice_type, slug},
+    fingerprint::Fingerprints,
+};
 
 /// The names of all events of one source that have the same name and entity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,10 +25,25 @@ pub struct Names {
     pub event: Option<String>,
 }
 
+/// The names of an event of any PBX take less, in bytes.
+const LARGE: usize = 4 << 10;
+
 impl Names {
     /// The source's name as it is configured.
     pub fn source_name(&self) -> &str {
         self.source.strip_prefix("/cti/").unwrap_or(&self.source)
+    }
+
+    /// Bytes they take in memory.
+    pub fn size(&self) -> usize {
+        let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let texts = self.destination.len() + self.class.len() + self.source.len() + self.ty.len();
+        size_of::<Self>() + texts + optional(&self.subject) + optional(&self.event)
+    }
+
+    /// Whether they are too large to be worth remembering: no PBX sends such names on purpose.
+    pub fn is_large(&self) -> bool {
+        self.size() > LARGE
     }
 
     /// The same names for a letter about the event.
@@ -38,16 +56,18 @@ impl Names {
 #[derive(Debug)]
 pub(super) struct Naming {
     template: Template,
-    known: HashMap<Box<[u8]>, Arc<Names>>,
-    key: Vec<u8>,
+    known: HashMap<u128, Arc<Names>>,
+    /// Bytes of the names in `known`.
+    bytes: usize,
+    fingerprints: Fingerprints,
 }
 
-/// Names beyond this are not remembered any longer: event data must not grow our memory.
-const REMEMBERED: usize = 16 * 1024;
+/// The most bytes of names that are remembered.
+const REMEMBERED: usize = 4 << 20;
 
 impl Naming {
     pub(super) fn new(template: Template) -> Self {
-        Self { template, known: HashMap::new(), key: Vec::new() }
+        Self { template, known: HashMap::new(), bytes: 0, fingerprints: Fingerprints::default() }
     }
 
     /// The names of a PBX event.
@@ -58,44 +78,30 @@ impl Naming {
         name: &[u8],
         entity: Option<&Entity<'_>>,
     ) -> Arc<Names> {
-        self.start_key(&[source.as_bytes(), name, class.as_bytes()]);
-        if let Some(entity) = entity {
-            self.key.push(entity.kind as u8);
-            self.key.extend_from_slice(&entity.id.len().to_le_bytes());
-            self.key.extend_from_slice(&entity.id);
-            if let Some(part) = &entity.part {
-                self.key.extend_from_slice(part);
-            }
-        }
-        self.remembered(|naming| naming.build(source, class, name, entity))
+        let whose = entity.map(|entity| (entity.kind as u8, &*entity.id, entity.part.as_deref()));
+        let key = self.fingerprints.of(&(source, class, name, whose));
+        self.remembered(key, |naming| naming.build(source, class, name, entity))
     }
 
     /// The names of an event of the bridge itself: class `bridge` or `status`.
     pub(super) fn bridge(&mut self, source: &str, class: &str, what: &str) -> Arc<Names> {
-        self.start_key(&[source.as_bytes(), what.as_bytes(), class.as_bytes()]);
-        // No kind of entity.
-        self.key.push(u8::MAX);
-        self.remembered(|naming| naming.build_bridge(source, class, what))
+        let key = self.fingerprints.of(&("bridge", source, class, what));
+        self.remembered(key, |naming| naming.build_bridge(source, class, what))
     }
 
-    /// Lengths go first, so that no two names share a key.
-    fn start_key(&mut self, parts: &[&[u8]]) {
-        self.key.clear();
-        for part in parts {
-            self.key.extend_from_slice(&part.len().to_le_bytes());
-            self.key.extend_from_slice(part);
-        }
-    }
-
-    fn remembered(&mut self, build: impl FnOnce(&Self) -> Names) -> Arc<Names> {
-        if let Some(names) = self.known.get(self.key.as_slice()) {
+    fn remembered(&mut self, key: u128, build: impl FnOnce(&Self) -> Names) -> Arc<Names> {
+        if let Some(names) = self.known.get(&key) {
             return Arc::clone(names);
         }
         let names = Arc::new(build(self));
-        if self.known.len() >= REMEMBERED {
-            self.known.clear();
+        if !names.is_large() {
+            if self.bytes + names.size() > REMEMBERED {
+                self.known.clear();
+                self.bytes = 0;
+            }
+            self.bytes += names.size();
+            self.known.insert(key, Arc::clone(&names));
         }
-        self.known.insert(self.key.as_slice().into(), Arc::clone(&names));
         names
     }
 
@@ -108,7 +114,7 @@ impl Naming {
             destination: self.template.render(values).into(),
             class: class.to_owned(),
             source: format!("/cti/{source}"),
-            ty: format!("cti.event.{slug}.v1"),
+            ty: event_type(&slug),
             subject: entity.map(Entity::subject),
             event: std::str::from_utf8(name)
                 .ok()
@@ -123,7 +129,7 @@ impl Naming {
             destination: self.template.render(values).into(),
             class: class.to_owned(),
             source: format!("/cti/{source}"),
-            ty: format!("cti.bridge.{what}.v1"),
+            ty: notice_type(what),
             subject: None,
             event: None,
         }
@@ -157,6 +163,36 @@ mod tests {
         let again =
             naming.event("pbx1", "event", b"extenUpdate", event::entity(b"extenUpdate", args).as_ref());
         assert!(Arc::ptr_eq(&names, &again));
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_in_bytes() {
+        let mut naming = naming();
+        let held = |naming: &Naming| naming.known.values().map(|names| names.size()).sum::<usize>();
+        for number in 0..600 {
+            let args = format!(r#"{{"exten":"{number}{}"}}"#, "x".repeat(300_000));
+            let entity = event::entity(b"extenUpdate", args.as_bytes());
+            let names = naming.event("pbx1", "event", b"extenUpdate", entity.as_ref());
+            assert!(names.subject.as_deref().is_some_and(|subject| subject.len() > 300_000));
+        }
+        assert_eq!(held(&naming), 0, "a large name is built for each event");
+        for number in 0..20_000 {
+            let name = format!("{number}{}", "x".repeat(1000));
+            naming.event("pbx1", "event", name.as_bytes(), None);
+            assert_eq!(held(&naming), naming.bytes);
+            assert!(naming.bytes <= REMEMBERED);
+        }
+    }
+
+    #[test]
+    fn names_of_different_parts_are_told_apart() {
+        let mut naming = naming();
+        let mut all = std::collections::HashSet::new();
+        for (source, class, name) in [("a", "b", "c"), ("ab", "", "c"), ("a", "bc", ""), ("", "ab", "c")] {
+            all.insert(Arc::as_ptr(&naming.event(source, class, name.as_bytes(), None)));
+            all.insert(Arc::as_ptr(&naming.bridge(source, class, name)));
+        }
+        assert_eq!(all.len(), 8);
     }
 
     #[test]

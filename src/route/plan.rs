@@ -105,6 +105,7 @@ impl Plan {
         CloudEvent {
             journal: self.journal,
             mark,
+            sink: None,
             gap: record.gap,
             source: &published.names.source,
             ty: &published.names.ty,

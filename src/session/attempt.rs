@@ -7,17 +7,61 @@ use super::{
     Input,
     frames::{Control, control, end_reason},
     login::{LoginError, login},
-    supervisor::Supervisor,
+    overlap::Held,
+    supervisor::{Source, Supervisor},
 };
 use crate::{
-    auth::Consequence,
+    auth::{Consequence, Grant},
     event::EndReason,
-    socketio::{Incoming, Socket},
+    socketio::{CloseReason, ConnectError, Incoming, Socket},
     tls,
 };
 
-/// Frames that may arrive before the login is answered. More means that something else is wrong.
-const HELD: usize = 1024;
+impl Source {
+    /// Opens the socket, up to the namespace.
+    pub(super) async fn connect(&self) -> Result<Socket, ConnectError> {
+        let socket = Socket::connect(&self.config.target(), &self.config.limits()).await?;
+        let ends = socket.certificate_ends();
+        let at = self.config.base.host_str().unwrap_or_default();
+        let soon = ends.and_then(|ends| tls::ends_soon(at, ends, Timestamp::now()));
+        self.health.warning("certificate", soon);
+        Ok(socket)
+    }
+
+    /// Sends the login.
+    pub(super) async fn log_in(&self, grant: &Grant, socket: &mut Socket) -> Result<(), CloseReason> {
+        socket.emit("login", Some(&login(grant, self.config.ua_type))).await
+    }
+
+    /// Waits for its answer. Holds back what comes before: the middleware relays its own events from the moment the
+    /// login passes it.
+    pub(super) async fn accepted(
+        &self,
+        socket: &mut Socket,
+        held: &mut Held,
+        by: Instant,
+    ) -> Result<(), LoginError> {
+        loop {
+            let incoming = tokio::select! {
+                incoming = socket.next() => incoming,
+                () = sleep_until(by) => return Err(LoginError::Unanswered(self.config.login_timeout)),
+            };
+            match incoming? {
+                Incoming::Event(frame) => match control(&frame) {
+                    Some(Control::Accepted) => return Ok(()),
+                    Some(Control::Refused) => return Err(LoginError::Refused),
+                    // Meant for sessions that are live.
+                    Some(Control::TakenOver | Control::ServerReloaded) => {}
+                    None if held.is_full() => return Err(LoginError::Flooded),
+                    None => held.push(frame),
+                },
+                Incoming::Bad(bad) => self.journal.bad_frame(self.id, &bad),
+                Incoming::Barrier(_) => {}
+                Incoming::Disconnected => return Err(LoginError::NamespaceClosed),
+            }
+        }
+    }
+}
 
 impl Supervisor {
     pub(super) async fn authenticate(&mut self) -> Input {
@@ -37,13 +81,8 @@ impl Supervisor {
     }
 
     pub(super) async fn connect(&mut self) -> Input {
-        let config = &self.source.config;
-        match Socket::connect(&config.target(), &config.limits()).await {
+        match self.source.connect().await {
             Ok(socket) => {
-                let ends = socket.certificate_ends();
-                let at = config.base.host_str().unwrap_or_default();
-                let soon = ends.and_then(|ends| tls::ends_soon(at, ends, Timestamp::now()));
-                self.source.health.warning("certificate", soon);
                 self.socket = Some(socket);
                 Input::Connected
             }
@@ -58,48 +97,24 @@ impl Supervisor {
         self.due = Instant::now() + self.source.config.login_timeout;
         self.operator = false;
         let (Some(grant), Some(socket)) = (&self.grant, &mut self.socket) else { return };
-        let login = login(grant, self.source.config.ua_type);
         // A write that fails is seen by the next read.
-        if let Err(closed) = socket.emit("login", Some(&login)).await {
+        if let Err(closed) = self.source.log_in(grant, socket).await {
             self.detail = closed.to_string();
         }
     }
 
-    /// Holds back what comes before the answer: the middleware relays its own events from the moment the
-    /// login passes it.
     pub(super) async fn await_login(&mut self) -> Input {
         let Some(socket) = &mut self.socket else { return Input::Ended(EndReason::Internal) };
-        loop {
-            let incoming = tokio::select! {
-                incoming = socket.next() => incoming,
-                () = sleep_until(self.due) => {
-                    self.detail = LoginError::Unanswered(self.source.config.login_timeout).to_string();
-                    return Input::Unanswered;
-                }
-            };
-            let (detail, input) = match incoming {
-                Ok(Incoming::Event(frame)) => match control(&frame) {
-                    Some(Control::Accepted) => return Input::Accepted,
-                    Some(Control::Refused) => (LoginError::Refused.to_string(), Input::Refused),
-                    // Meant for sessions that are live.
-                    Some(Control::TakenOver | Control::ServerReloaded) => continue,
-                    None if self.held.len() < HELD => {
-                        self.held.push(frame);
-                        continue;
-                    }
-                    None => (LoginError::Flooded.to_string(), Input::Ended(EndReason::Internal)),
-                },
-                Ok(Incoming::Bad(bad)) => {
-                    self.source.journal.bad_frame(self.source.id, &bad);
-                    continue;
-                }
-                Ok(Incoming::Disconnected) => {
-                    (LoginError::NamespaceClosed.to_string(), Input::Ended(EndReason::NamespaceClosed))
-                }
-                Err(closed) => (closed.to_string(), Input::Ended(end_reason(&closed))),
-            };
-            self.detail = detail;
-            return input;
+        let Err(error) = self.source.accepted(socket, &mut self.held, self.due).await else {
+            return Input::Accepted;
+        };
+        self.detail = error.to_string();
+        match error {
+            LoginError::Unanswered(_) => Input::Unanswered,
+            LoginError::Refused => Input::Refused,
+            LoginError::NamespaceClosed => Input::Ended(EndReason::NamespaceClosed),
+            LoginError::Flooded => Input::Ended(EndReason::Internal),
+            LoginError::Closed(closed) => Input::Ended(end_reason(&closed)),
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     event::EndReason,
     journal::Live,
-    session::{Input, feed::Feed, resync::Resync},
+    session::{Input, feed::Feed, handover::Handover, overlap::Echoes, resync::Resync},
     socketio::{CloseReason, Frame, Incoming},
 };
 
@@ -11,6 +11,8 @@ use crate::{
 pub(super) enum Taken {
     /// It is an event of the PBX, or was dealt with.
     Done,
+    /// The barrier of this number is answered.
+    Barrier(u64),
     /// The session must react.
     React(Input, String),
     /// Another session wants its place.
@@ -25,49 +27,78 @@ pub(crate) enum Control {
     ServerReloaded,
 }
 
-/// Takes what a live session's socket brought.
-pub(super) fn take(
-    incoming: Result<Incoming, CloseReason>,
-    live: &mut Live,
-    feed: &mut Feed,
-    resync: &mut Resync,
-    publish_action_nethlink: bool,
-) -> Taken {
-    let frame = match incoming {
-        Ok(Incoming::Event(frame)) => frame,
-        Ok(Incoming::Bad(bad)) => {
-            live.bad_frame(&bad);
-            return Taken::Done;
-        }
-        Ok(Incoming::Disconnected) => {
-            return Taken::React(
+/// Where the frames of a live session go.
+pub(super) struct Intake<'a> {
+    pub(super) live: &'a mut Live,
+    pub(super) feed: &'a mut Feed,
+    pub(super) resync: &'a mut Resync,
+    pub(super) handover: Option<&'a mut Handover>,
+    /// What an earlier session has delivered already.
+    pub(super) echoes: &'a mut Echoes,
+    /// Whether a second session may be opened beside this one.
+    pub(super) beside: bool,
+    pub(super) publish_action_nethlink: bool,
+}
+
+impl Intake<'_> {
+    /// Takes what the socket brought.
+    pub(super) fn take(&mut self, incoming: Result<Incoming, CloseReason>) -> Taken {
+        match incoming {
+            Ok(Incoming::Event(frame)) => {
+                let copy = self.echoes.is_echo(&frame);
+                self.event(frame, copy)
+            }
+            Ok(Incoming::Bad(bad)) => {
+                self.live.bad_frame(&bad);
+                Taken::Done
+            }
+            Ok(Incoming::Barrier(number)) => Taken::Barrier(number),
+            Ok(Incoming::Disconnected) => Taken::React(
                 Input::Ended(EndReason::NamespaceClosed),
                 "the PBX ended the Socket.IO session".to_owned(),
-            );
+            ),
+            Err(closed) => Taken::React(Input::Ended(end_reason(&closed)), closed.to_string()),
         }
-        Err(closed) => return Taken::React(Input::Ended(end_reason(&closed)), closed.to_string()),
-    };
-    match control(&frame) {
-        Some(Control::ServerReloaded) => {
-            live.event(frame);
-            Taken::React(Input::ServerReloaded, "the PBX has applied a new configuration".to_owned())
+    }
+
+    /// Takes an event. A copy is not published again; what it means to the session it means all the same.
+    pub(super) fn event(&mut self, frame: Frame, copy: bool) -> Taken {
+        let control = control(&frame);
+        if let Some(handover) = &mut self.handover
+            && matches!(control, None | Some(Control::ServerReloaded))
+        {
+            handover.delivered(&frame);
         }
-        Some(Control::Refused) => {
-            Taken::React(Input::Refused, "the PBX refused the session's token".to_owned())
+        match control {
+            Some(Control::ServerReloaded) => {
+                if !copy {
+                    self.live.event(frame);
+                }
+                let input = Input::ServerReloaded { beside: self.beside };
+                Taken::React(input, "the PBX has applied a new configuration".to_owned())
+            }
+            Some(Control::Refused) => {
+                Taken::React(Input::Refused, "the PBX refused the session's token".to_owned())
+            }
+            Some(Control::TakenOver) => Taken::MakeWay,
+            // Once more: several ghosts of ours were taken over.
+            Some(Control::Accepted) => Taken::Done,
+            None => {
+                self.feed.heard(&frame);
+                if !copy {
+                    self.publish(frame);
+                }
+                Taken::Done
+            }
         }
-        Some(Control::TakenOver) => Taken::MakeWay,
-        // Once more: several ghosts of ours were taken over.
-        Some(Control::Accepted) => Taken::Done,
-        None if *frame.name() == *b"actionNethLink" && !publish_action_nethlink => {
-            feed.heard(&frame);
-            live.withhold();
-            Taken::Done
-        }
-        None => {
-            feed.heard(&frame);
-            resync.heard(&frame);
-            live.event(frame);
-            Taken::Done
+    }
+
+    fn publish(&mut self, frame: Frame) {
+        if *frame.name() == *b"actionNethLink" && !self.publish_action_nethlink {
+            self.live.withhold();
+        } else {
+            self.resync.heard(&frame);
+            self.live.event(frame);
         }
     }
 }

@@ -3,9 +3,11 @@
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    Away, Input,
+    Attempt, Away, Input,
     config::UaType,
-    frames::{Taken, take},
+    frames::{Intake, Taken},
+    handover::{Failure, Handover, Tried, Turn},
+    overlap::{Echoes, Merged},
     sight,
     supervisor::{Line, STABLE, Supervisor},
     takeover,
@@ -13,33 +15,51 @@ use super::{
 use crate::{
     api::Right,
     event::{EndReason, Notice},
-    socketio::Incoming,
+    socketio::Socket,
 };
 
 /// Frames taken per wake-up before the line is written: bounds the batch, and how long a signal waits.
 const BATCH: usize = 512;
+/// Attempts at a new session that may fail after a reload before somebody is warned.
+const FEW: u32 = 5;
 
 impl Supervisor {
     pub(super) fn begin(&mut self) {
+        let held = std::mem::take(&mut self.held).into_frames();
+        let frames = held.into_iter().map(|frame| (frame, false)).collect();
+        self.open(Merged { frames, echoes: Echoes::default(), certain: false });
+    }
+
+    /// The session begins with these frames, which were held. `certain`: the one before it has missed nothing.
+    fn open(&mut self, Merged { frames, echoes, certain }: Merged) {
         let Line::Closed(ingest) = std::mem::replace(&mut self.line, Line::Moving) else { return };
         if let Some(grant) = &self.grant {
             sight::show(&self.source.health, &grant.me);
         }
-        let mut live = ingest.begin(self.opened());
+        let mut opened = self.opened();
+        if certain {
+            opened.may_have_missed.clear();
+        }
+        let mut live = ingest.begin(opened);
         self.resync.begin(&mut live);
         self.feed.begin(self.grant.as_ref().map(|grant| grant.me.rights.has(Right::QueueAgent)));
-        for frame in self.held.drain(..) {
-            // Held frames go the way of all others; control events were taken out before.
-            take(
-                Ok(Incoming::Event(frame)),
-                &mut live,
-                &mut self.feed,
-                &mut self.resync,
-                self.source.config.publish_action_nethlink,
-            );
+        self.echoes = echoes;
+        if let Some(socket) = self.socket.as_mut().filter(|_| !self.echoes.is_empty()) {
+            socket.barrier();
         }
-        live.commit();
         self.line = Line::Open(live);
+        self.upcoming = None;
+        for (frame, copy) in frames {
+            let Some((mut intake, _)) = self.intake() else { break };
+            match intake.event(frame, copy) {
+                Taken::React(input, detail) => (self.upcoming, self.detail) = (Some(input), detail),
+                Taken::MakeWay => self.upcoming = Some(self.taken_over()),
+                Taken::Done | Taken::Barrier(_) => {}
+            }
+        }
+        if let Line::Open(live) = &mut self.line {
+            live.commit();
+        }
         self.due = Instant::now() + STABLE;
         // Asked for before: this is it.
         self.source.reconnect.settle();
@@ -52,48 +72,98 @@ impl Supervisor {
     }
 
     pub(super) fn end(&mut self, reason: EndReason) {
-        let Line::Open(live) = std::mem::replace(&mut self.line, Line::Moving) else { return };
-        self.resync.cancel();
         let detail = self.detail.clone();
-        if reason == EndReason::Stopping {
-            self.source.health.pending();
-        } else {
-            self.source.health.failing(&detail);
+        if self.close(reason, detail.clone()) {
+            if reason == EndReason::Stopping {
+                self.source.health.pending();
+            } else {
+                self.source.health.failing(&detail);
+            }
         }
-        self.line = Line::Closed(live.end(reason, detail));
+    }
+
+    /// Whether there was a session.
+    fn close(&mut self, reason: EndReason, detail: String) -> bool {
+        self.handover = None;
+        self.source.health.warning("reload", None);
+        match std::mem::replace(&mut self.line, Line::Moving) {
+            Line::Open(live) => {
+                self.resync.cancel();
+                self.line = Line::Closed(live.end(reason, detail));
+                true
+            }
+            other => {
+                self.line = other;
+                false
+            }
+        }
+    }
+
+    /// The new session takes the place of the live one, whose socket is closed.
+    pub(super) async fn succeed(&mut self) {
+        let Some((grant, socket, merged)) = self.handover.take().and_then(Handover::finish) else { return };
+        let copies = merged.frames.iter().filter(|(_, copy)| *copy).count();
+        let (source, held, certain) = (self.source.id.0, merged.frames.len(), merged.certain);
+        tracing::info!(source, held, copies, certain, "new session took over after a reload of the PBX");
+        let detail = std::mem::take(&mut self.detail);
+        self.close(EndReason::ServerReloaded, detail);
+        self.grant = Some(grant);
+        let before = self.socket.replace(socket);
+        self.open(merged);
+        if let Some(before) = before {
+            before.close().await;
+        }
+    }
+
+    fn intake(&mut self) -> Option<(Intake<'_>, &mut Socket)> {
+        let (Line::Open(live), Some(socket)) = (&mut self.line, &mut self.socket) else { return None };
+        let intake = Intake {
+            live,
+            feed: &mut self.feed,
+            resync: &mut self.resync,
+            handover: self.handover.as_mut(),
+            echoes: &mut self.echoes,
+            beside: self.source.config.ua_type == UaType::None,
+            publish_action_nethlink: self.source.config.publish_action_nethlink,
+        };
+        Some((intake, socket))
     }
 
     /// The hot loop: one await, then everything that is already there, then one write to the line.
     pub(super) async fn receive(&mut self) -> Input {
-        let (Line::Open(live), Some(socket)) = (&mut self.line, &mut self.socket) else {
-            return Input::Ended(EndReason::Internal);
-        };
-        let all = self.source.config.publish_action_nethlink;
+        if let Some(input) = self.upcoming.take() {
+            return input;
+        }
+        let due = self.due;
         loop {
+            let Some((mut intake, socket)) = self.intake() else { return Input::Ended(EndReason::Internal) };
             let mut incoming = tokio::select! {
                 incoming = socket.next() => incoming,
-                turn = self.resync.turn() => {
-                    self.resync.take(turn, live, &mut self.feed);
-                    live.synced().await;
+                turn = intake.resync.turn() => {
+                    intake.resync.take(turn, intake.live, intake.feed);
+                    intake.live.synced().await;
                     continue;
                 }
-                () = sleep_until(self.due) => return Input::Settled,
-                () = sleep_until(self.feed.due()) => {
+                turn = turn(intake.handover.as_deref_mut()) => {
+                    let tried = intake.handover.and_then(|handover| handover.take(turn, socket));
+                    match tried {
+                        Some(tried) => return self.tried(tried),
+                        None => continue,
+                    }
+                }
+                () = sleep_until(due) => return Input::Settled,
+                () = sleep_until(intake.feed.due()) => {
                     self.detail = self.feed.sentence();
                     return Input::Silent;
                 }
             };
             for left in (0..BATCH).rev() {
-                match take(incoming, live, &mut self.feed, &mut self.resync, all) {
-                    Taken::Done => {}
-                    Taken::React(input, detail) => {
-                        live.commit();
-                        self.detail = detail;
-                        return input;
-                    }
-                    Taken::MakeWay => {
-                        live.commit();
-                        return self.taken_over();
+                let taken = intake.take(incoming);
+                if !matches!(taken, Taken::Done) {
+                    intake.live.commit();
+                    match self.react(taken) {
+                        Some(input) => return input,
+                        None => break,
                     }
                 }
                 // The last of a batch leaves the socket alone: what it gave out must be taken.
@@ -102,12 +172,66 @@ impl Supervisor {
                     None => break,
                 }
             }
+            let Line::Open(live) = &mut self.line else { return Input::Ended(EndReason::Internal) };
             live.commit();
             if self.feed.settle() {
                 return Input::Heard;
             }
             live.synced().await;
         }
+    }
+
+    /// What follows from a frame that is no mere event.
+    fn react(&mut self, taken: Taken) -> Option<Input> {
+        let merging = self.handover.as_ref().is_some_and(Handover::is_merging);
+        match taken {
+            Taken::Done => None,
+            Taken::Barrier(number) => {
+                if let Some(handover) = &mut self.handover {
+                    return handover.answered(number).then(|| self.tried(Ok(())));
+                }
+                self.echoes = Echoes::default();
+                None
+            }
+            // The new session was accepted after this reload, or brings it too.
+            Taken::React(Input::ServerReloaded { .. }, _) if merging => None,
+            Taken::React(_, detail) if merging => {
+                self.detail = detail;
+                Some(Input::Successor(Attempt::Ready))
+            }
+            Taken::React(input, detail) => {
+                self.detail = detail;
+                Some(input)
+            }
+            Taken::MakeWay => Some(self.taken_over()),
+        }
+    }
+
+    /// An attempt at a new session beside this one has ended.
+    fn tried(&mut self, tried: Tried) -> Input {
+        let Err(failure) = tried else {
+            "the PBX has applied a new configuration, and a new session has taken over"
+                .clone_into(&mut self.detail);
+            return Input::Successor(Attempt::Ready);
+        };
+        let (attempt, reason) = (failure.attempt(), failure.to_string());
+        tracing::debug!(source = self.source.id.0, reason, "no new session after a reload of the PBX");
+        match failure {
+            Failure::NotGranted(error) => self.retry_after = error.retry_after(),
+            // The one to discard.
+            Failure::Login { grant, .. } => self.grant = Some(*grant),
+            Failure::NotConnected(_) | Failure::Task(_) => {}
+        }
+        if let Some(handover) = &mut self.handover {
+            handover.failures = handover.failures.saturating_add(1);
+            if handover.failures >= FEW {
+                let warning = format!(
+                    "the PBX was reloaded and no new session could be opened since, so this one still has the rights of                      before: {reason}"
+                );
+                self.source.health.warning("reload", Some(warning));
+            }
+        }
+        Input::Successor(attempt)
     }
 
     fn taken_over(&mut self) -> Input {
@@ -147,5 +271,12 @@ impl Supervisor {
             let session = live.session();
             live.notice(&self.feed.notice(session));
         }
+    }
+}
+
+async fn turn(handover: Option<&mut Handover>) -> Turn {
+    match handover {
+        Some(handover) => handover.turn().await,
+        None => std::future::pending().await,
     }
 }

@@ -11,8 +11,10 @@ mod attempt;
 pub mod config;
 mod feed;
 pub(crate) mod frames;
+mod handover;
 mod live;
 pub(crate) mod login;
+mod overlap;
 mod pace;
 mod resync;
 mod sight;
@@ -21,6 +23,6 @@ mod supervisor;
 pub mod takeover;
 
 pub use pace::{PASSWORD_TRIES, PROVEN_TRIES, Pace, SOCKET_TRIES};
-pub use state::{Action, Input, Phase, State, step};
+pub use state::{Action, Attempt, Input, Phase, State, step};
 pub use supervisor::{Source, run};
 pub use takeover::{Away, OnTakeover};

@@ -13,6 +13,8 @@ const SOON: Duration = Duration::from_secs(1);
 const CAREFUL: Range = Range { from: Duration::from_secs(10), to: Duration::from_secs(30) };
 /// Delays when another attempt may do harm.
 const SLOW: Range = Range { from: Duration::from_mins(2), to: Duration::from_mins(15) };
+/// Delays between attempts at a session after a reload of the PBX.
+const RELOAD: Range = Range { from: Duration::from_secs(1), to: Duration::from_secs(3) };
 /// Longer than anything is waited for.
 pub(super) const FAR: Duration = Duration::from_secs(u32::MAX as u64);
 
@@ -31,6 +33,10 @@ pub const SOCKET_TRIES: u32 = 5;
 /// that accepts a session and soon forgets its token would be sent a login each second.
 pub(super) const HASTY_TRIES: u32 = 5;
 
+/// Attempts after a reload of the PBX during which a refusal on the socket is no matter of the token: a PBX that reloads
+/// forgets them all for a moment, and reads them again. Half a minute to a minute.
+pub(super) const RELOAD_TRIES: u32 = 20;
+
 /// How long to rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
@@ -41,6 +47,8 @@ pub enum Pace {
     Soon,
     /// As the backoff says.
     Backoff,
+    /// 0.5 to 3 s, more after each of so many: the PBX was reloaded.
+    Reload(u32),
     /// Some seconds, more after each of so many: a refusal that may pass, and an attempt that may count.
     Careful(u32),
     /// Minutes, more after each of so many: another attempt now may do harm, such as locking the account.
@@ -65,6 +73,7 @@ impl Rests {
             Pace::AtOnce => BACKOFF.from.mul_f64(fastrand::f64()),
             Pace::Soon => self.0.delay().min(SOON),
             Pace::Backoff => self.0.delay(),
+            Pace::Reload(times) => RELOAD.nth(times),
             Pace::Careful(times) => CAREFUL.nth(times),
             Pace::Slow(times) => SLOW.nth(times),
             Pace::Away(away) => away.pause().unwrap_or(FAR),

@@ -1,7 +1,7 @@
 //! The session as a pure state machine: what happened → what to do.
 
 use super::{
-    pace::{HASTY_TRIES, PASSWORD_TRIES, PROVEN_TRIES, Pace, SOCKET_TRIES},
+    pace::{HASTY_TRIES, PASSWORD_TRIES, PROVEN_TRIES, Pace, RELOAD_TRIES, SOCKET_TRIES},
     takeover::{self, Away, OnTakeover},
 };
 use crate::{auth::Consequence, event::EndReason};
@@ -22,6 +22,9 @@ pub struct State {
     pub refusals: u32,
     /// Sessions that were ended because they brought nothing, since an event last came.
     pub silences: u32,
+    /// Attempts at a new session since the PBX was reloaded; `None` once one is live. While there are few, a refusal on
+    /// the socket counts for nothing: a PBX that reloads knows no token for a moment.
+    pub reload: Option<u32>,
 }
 
 /// What a session is doing.
@@ -41,6 +44,9 @@ pub enum Phase {
     LoggingIn,
     /// Receiving events.
     Live,
+    /// Receiving events, while a new session is opened beside this one. The PBX was reloaded: the rooms of a session are
+    /// those of its login, and the account's rights may have changed.
+    Handover,
     /// Stopped for good.
     Stopped,
 }
@@ -74,7 +80,12 @@ pub enum Input {
         recent: u32,
     },
     /// The event `serverReloaded`.
-    ServerReloaded,
+    ServerReloaded {
+        /// Whether a second session may be opened beside this one: it has no `ua_type`, so neither evicts the other.
+        beside: bool,
+    },
+    /// The attempt at a new session beside the live one has ended.
+    Successor(Attempt),
     /// The socket has ended.
     Ended(EndReason),
     /// The session has been live for a while.
@@ -87,6 +98,21 @@ pub enum Input {
     Crashed,
     /// The bridge stops.
     Stop,
+}
+
+/// How an attempt at a new session beside the live one has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempt {
+    /// It is live, and what both sessions delivered is known.
+    Ready,
+    /// There is no token.
+    NotGranted(Consequence),
+    /// The socket could not be opened, or has ended.
+    NotConnected,
+    /// The event `401`.
+    Refused,
+    /// The login was not answered.
+    Unanswered,
 }
 
 /// What to do.
@@ -125,6 +151,10 @@ pub enum Action {
     ClearSilence,
     /// Wait before the next attempt.
     Rest(Pace),
+    /// Make an attempt at a new session beside the live one, after this. It replaces one that is under way.
+    Prepare(Pace),
+    /// The new session takes the place of the live one: append `disconnected`, gap and `connected`, close the old socket.
+    Succeed,
     /// Start the backoff anew.
     ResetBackoff,
 }
@@ -136,7 +166,7 @@ pub fn step(state: State, input: Input) -> (State, Vec<Action>) {
     let to = |phase| State { phase, ..state };
     match (state.phase, input) {
         (P::Stopped, _) => (state, vec![]),
-        (P::Live, Input::Stop) => (to(P::Stopped), vec![A::End(EndReason::Stopping), A::Close]),
+        (P::Live | P::Handover, Input::Stop) => (to(P::Stopped), vec![A::End(EndReason::Stopping), A::Close]),
         (_, Input::Stop) => (to(P::Stopped), vec![A::Close]),
         (_, Input::Crashed) => rest(state, Pace::Backoff, vec![]),
         (P::Resting, Input::Rested | Input::Nudged) if state.denials > 0 => {
@@ -154,9 +184,16 @@ pub fn step(state: State, input: Input) -> (State, Vec<Action>) {
             Consequence::Slowly | Consequence::Operator => denied(state),
         },
         (P::Connecting, Input::Connected) => (to(P::LoggingIn), vec![A::LogIn]),
-        (P::LoggingIn, Input::Accepted) => (State { phase: P::Live, refusals: 0, ..state }, vec![A::Begin]),
+        (P::LoggingIn, Input::Accepted) => {
+            (State { phase: P::Live, refusals: 0, reload: None, ..state }, vec![A::Begin])
+        }
+        (P::LoggingIn, Input::Refused) if is_reloading(state) => {
+            let (state, pace) = reloading(state);
+            rest(state, pace, vec![A::Close, A::Fail])
+        }
         (P::LoggingIn, Input::Refused | Input::Unanswered) => refused(state, vec![A::Close, A::Discard]),
         (P::LoggingIn, Input::Ended(_)) => rest(state, Pace::Backoff, vec![A::Close, A::Fail]),
+        (P::Handover, input) => handover(state, input),
         (P::Live, input) => live(state, input),
         // What came too late.
         _ => (state, vec![]),
@@ -166,15 +203,22 @@ pub fn step(state: State, input: Input) -> (State, Vec<Action>) {
 fn live(state: State, input: Input) -> (State, Vec<Action>) {
     use Action as A;
     match input {
+        Input::Refused if is_reloading(state) => {
+            let (state, pace) = reloading(state);
+            rest(state, pace, vec![A::End(EndReason::LoginRefused), A::Close])
+        }
         Input::Refused => refused(state, vec![A::End(EndReason::LoginRefused), A::Close, A::Discard]),
         Input::TakenOver { policy: None, .. } => (state, vec![A::NoteTakeover(None)]),
         Input::TakenOver { policy: Some(policy), recent } => {
             taken_over(state, takeover::away(policy, recent))
         }
-        // The rooms an account is in are those of its login: a reload may have changed its rights.
-        Input::ServerReloaded => {
-            let pace = if state.failures == 0 { Pace::AtOnce } else { Pace::Backoff };
-            rest(state, pace, vec![A::End(EndReason::ServerReloaded), A::Close])
+        Input::ServerReloaded { beside: true } => {
+            let (state, pace) = reloading(State { reload: Some(0), ..state });
+            (State { phase: Phase::Handover, ..state }, vec![A::Prepare(pace)])
+        }
+        Input::ServerReloaded { beside: false } => {
+            let state = State { reload: Some(0), ..state };
+            rest(state, Pace::Soon, vec![A::End(EndReason::ServerReloaded), A::Close])
         }
         Input::Ended(reason) => rest(state, Pace::Soon, vec![A::End(reason), A::Close]),
         Input::Settled => (State { failures: 0, ..state }, vec![A::ResetBackoff]),
@@ -192,24 +236,77 @@ fn live(state: State, input: Input) -> (State, Vec<Action>) {
     }
 }
 
+/// The live session goes on until the new one has taken its place, so no attempt is urgent.
+fn handover(state: State, input: Input) -> (State, Vec<Action>) {
+    use Action as A;
+    let again = |(state, pace)| (state, vec![A::Prepare(pace)]);
+    match input {
+        Input::Successor(Attempt::Ready) => {
+            let phase = Phase::Live;
+            let state = State { phase, refusals: 0, denials: 0, proven: true, reload: None, ..state };
+            (state, vec![A::Succeed])
+        }
+        Input::Successor(Attempt::NotConnected) => again(reloading(state)),
+        Input::Successor(Attempt::Refused) if is_reloading(state) => again(reloading(state)),
+        Input::Successor(Attempt::Refused | Attempt::Unanswered) => {
+            let (state, pace, _) = refusal(state);
+            (state, vec![A::Discard, A::Prepare(pace)])
+        }
+        Input::Successor(Attempt::NotGranted(Consequence::Soon | Consequence::NewLogin)) => {
+            again(reloading(state))
+        }
+        Input::Successor(Attempt::NotGranted(Consequence::Slowly | Consequence::Operator)) => {
+            let (state, pace, _) = denial(state);
+            again((state, pace))
+        }
+        // What is under way may have been answered before this reload.
+        Input::ServerReloaded { .. } => again(reloading(State { reload: Some(0), ..state })),
+        Input::Nudged => again((state, Pace::AtOnce)),
+        other => live(state, other),
+    }
+}
+
+fn is_reloading(state: State) -> bool {
+    state.reload.is_some_and(|tries| tries < RELOAD_TRIES)
+}
+
+/// One more attempt after a reload.
+fn reloading(state: State) -> (State, Pace) {
+    let tries = state.reload.unwrap_or_default();
+    (State { reload: Some(tries.saturating_add(1)), ..state }, Pace::Reload(tries))
+}
+
 fn rest(state: State, pace: Pace, mut actions: Vec<Action>) -> (State, Vec<Action>) {
     actions.push(Action::Rest(pace));
     (State { phase: Phase::Resting, failures: state.failures.saturating_add(1), ..state }, actions)
 }
 
-/// A few attempts soon, as many refusals pass; then minutes apart, and never none.
 fn denied(state: State) -> (State, Vec<Action>) {
+    let (state, pace, slow) = denial(state);
+    let (state, mut actions) = rest(state, pace, vec![]);
+    actions.push(Action::Deny { failures: state.denials, slow });
+    (state, actions)
+}
+
+/// A few attempts soon, as many refusals pass; then minutes apart, and never none. The last: whether they are.
+fn denial(state: State) -> (State, Pace, bool) {
     let denials = state.denials.saturating_add(1);
     let tries = if state.proven { PROVEN_TRIES } else { PASSWORD_TRIES };
     let slow = denials >= tries;
     let pace = if slow { Pace::Slow(denials - tries) } else { Pace::Careful(denials - 1) };
-    let (state, mut actions) = rest(State { denials, ..state }, pace, vec![]);
-    actions.push(Action::Deny { failures: denials, slow });
+    (State { denials, ..state }, pace, slow)
+}
+
+fn refused(state: State, actions: Vec<Action>) -> (State, Vec<Action>) {
+    let (state, pace, slow) = refusal(state);
+    let (state, mut actions) = rest(state, pace, actions);
+    let failures = state.refusals;
+    actions.push(if slow { Action::Deny { failures, slow } } else { Action::Fail });
     (state, actions)
 }
 
 /// The first refusal is answered with a new login at once: the PBX has most likely forgotten the token.
-fn refused(state: State, actions: Vec<Action>) -> (State, Vec<Action>) {
+fn refusal(state: State) -> (State, Pace, bool) {
     let refusals = state.refusals.saturating_add(1);
     let slow = refusals >= SOCKET_TRIES;
     let pace = match refusals {
@@ -217,9 +314,7 @@ fn refused(state: State, actions: Vec<Action>) -> (State, Vec<Action>) {
         few if !slow => Pace::Careful(few.saturating_sub(2)),
         many => Pace::Slow(many - SOCKET_TRIES),
     };
-    let (state, mut actions) = rest(State { refusals, ..state }, pace, actions);
-    actions.push(if slow { Action::Deny { failures: refusals, slow } } else { Action::Fail });
-    (state, actions)
+    (State { refusals, ..state }, pace, slow)
 }
 
 /// The rest comes before the notices, which tell how long it is.

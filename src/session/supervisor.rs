@@ -9,6 +9,8 @@ use super::{
     Action, Input, Pace, Phase, State,
     config::Config,
     feed::Feed,
+    handover::Handover,
+    overlap::{Echoes, Held},
     pace::{BACKOFF, FAR, Rests},
     resync::Resync,
     step,
@@ -16,11 +18,11 @@ use super::{
 use crate::{
     auth::{Account, Grant},
     event::{EndReason, Notice, SourceId},
-    health::Component,
+    health::{Board, Component},
     journal::{Ingest, Journal, Live},
     request::Listener,
     shutdown::Stop,
-    socketio::{Frame, Socket},
+    socketio::Socket,
 };
 
 /// A session that has been live this long has proven itself.
@@ -47,6 +49,10 @@ pub struct Source {
     pub resync: Listener,
     /// When to end the session and begin another.
     pub reconnect: Listener,
+    /// The states of all components.
+    pub board: Board,
+    /// The sinks' names, in the order of the journal.
+    pub sinks: Vec<String>,
 }
 
 /// Keeps a session until told to stop. Never gives up.
@@ -88,7 +94,13 @@ pub(super) struct Supervisor {
     pub(super) line: Line,
     pub(super) grant: Option<Grant>,
     pub(super) socket: Option<Socket>,
-    pub(super) held: Vec<Frame>,
+    pub(super) held: Held,
+    /// The session that is to follow the live one.
+    pub(super) handover: Option<Handover>,
+    /// What the session before the live one has delivered of what is still to come.
+    pub(super) echoes: Echoes,
+    /// What a frame that was held asks for.
+    pub(super) upcoming: Option<Input>,
     rests: Rests,
     /// End of the rest, of the wait for an answer, or of the probation.
     pub(super) due: Instant,
@@ -113,7 +125,10 @@ impl Supervisor {
             line,
             grant: None,
             socket: None,
-            held: Vec::new(),
+            held: Held::default(),
+            handover: None,
+            echoes: Echoes::default(),
+            upcoming: None,
             rests: Rests::default(),
             due: Instant::now(),
             detail: String::new(),
@@ -161,10 +176,14 @@ impl Supervisor {
             }
             Phase::Probing | Phase::Connecting => self.connect().await,
             Phase::LoggingIn => self.await_login().await,
-            Phase::Live => {
-                let mut reconnect = self.source.reconnect.clone();
+            Phase::Live | Phase::Handover => {
+                let (mut reconnect, mut retry) = (self.source.reconnect.clone(), self.source.retry.clone());
                 tokio::select! {
                     input = self.receive() => input,
+                    () = retry.called(), if phase == Phase::Handover => {
+                        self.source.retry.settle();
+                        Input::Nudged
+                    }
                     () = reconnect.called() => {
                         self.source.reconnect.settle();
                         "an operator asked for a new session".clone_into(&mut self.detail);
@@ -184,7 +203,7 @@ impl Supervisor {
             Action::Begin => self.begin(),
             Action::End(reason) => self.end(reason),
             Action::Close => {
-                self.held.clear();
+                self.held = Held::default();
                 if let Some(socket) = self.socket.take() {
                     socket.close().await;
                 }
@@ -201,6 +220,8 @@ impl Supervisor {
             Action::NoteSilence => self.note_silence(),
             Action::ClearSilence => self.source.health.active(),
             Action::Rest(pace) => self.rest(pace),
+            Action::Prepare(pace) => self.prepare(pace),
+            Action::Succeed => self.succeed().await,
             Action::ResetBackoff => {
                 self.rests.reset();
                 self.due = Instant::now() + FAR;
@@ -209,8 +230,20 @@ impl Supervisor {
     }
 
     fn rest(&mut self, pace: Pace) {
+        self.due = self.after(pace);
+    }
+
+    fn after(&mut self, pace: Pace) -> Instant {
         let delay = self.rests.next(pace).max(self.retry_after.take().unwrap_or_default());
-        self.due = Instant::now() + delay.min(FAR);
+        Instant::now() + delay.min(FAR)
+    }
+
+    fn prepare(&mut self, pace: Pace) {
+        let due = self.after(pace);
+        match &mut self.handover {
+            Some(handover) => handover.restart(due),
+            None => self.handover = Some(Handover::new(&self.source, due)),
+        }
     }
 
     /// How long until the rest is over.

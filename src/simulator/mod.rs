@@ -212,8 +212,8 @@ impl Simulator {
 
     /// What a user who follows the events and snapshots ends up with, as far as the profile goes: the text of the newest
     /// `extenUpdate`, `queueUpdate`, `trunkUpdate`, `parkingUpdate`, `userMainPresenceUpdate` or `userPresenceUpdate`, by
-    /// that name and the entity as subjects write it. The three parts of a user's presence are `ada.presence`,
-    /// `ada.presence_onbusy` and `ada.presence_onunavailable`. Compare it in the form of [`settled`].
+    /// that name and the entity as subjects write it. The three parts of a user's presence are `ada=2Fpresence`,
+    /// `ada=2Fpresence_onbusy` and `ada=2Fpresence_onunavailable`. Compare it in the form of [`settled`].
     pub fn state(&self, username: &str) -> BTreeMap<(String, String), String> {
         state::of(&self.pbx, username)
     }

@@ -45,9 +45,10 @@ pub(super) fn of(pbx: &Pbx, username: &str) -> BTreeMap<(String, String), String
             presence
         };
         let main = json!({"mainPresence": presence(&user["mainPresence"])});
-        put("userMainPresenceUpdate", entity.clone().into_owned(), &main);
+        put("userMainPresenceUpdate", entity.into_owned(), &main);
         for (field, part) in PARTS {
-            put("userPresenceUpdate", format!("{entity}.{part}"), &json!({part: presence(&user[field])}));
+            let entity = entity_token(Some(format!("{username}/{part}").as_bytes())).into_owned();
+            put("userPresenceUpdate", entity, &json!({part: presence(&user[field])}));
         }
     }
     state

@@ -1,5 +1,7 @@
 //! `[sinks.NAME]`: which sink, and what all sinks have in common.
 
+#[cfg(any(feature = "nats", feature = "kafka"))]
+use std::str::FromStr;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -17,7 +19,7 @@ use crate::{config::Section, event::JournalId};
 pub struct Config {
     /// The time between two heartbeats; `None`: there are none.
     pub heartbeat: Option<Duration>,
-    /// The journal of another bridge after whose records this one may go on.
+    /// A journal after whose records this one may go on, though it can't tell that they are its own.
     pub adopt: Option<JournalId>,
     /// Which sink it is.
     pub kind: Kind,
@@ -65,17 +67,28 @@ impl Kind {
     }
 }
 
-/// The journal that the key `adopt` names.
+/// What the key `adopt` names: a journal, or single messages (`#…`) that count as if they were not there.
 #[cfg(any(feature = "nats", feature = "kafka"))]
-pub(super) fn adopt(id: Option<&str>, section: &mut Section<'_>) -> Option<JournalId> {
-    let id = id?.parse();
-    if id.is_err() {
-        section.problem(
-            "adopt",
-            "is no journal's id: write the 10 characters of a-z 2-7 that the refusal names, or remove it",
-        );
+pub(super) struct Adopted<P> {
+    pub(super) journal: Option<JournalId>,
+    pub(super) ignored: Vec<P>,
+}
+
+/// Reads the key `adopt`.
+#[cfg(any(feature = "nats", feature = "kafka"))]
+pub(super) fn adopt<P: FromStr>(text: Option<&str>, section: &mut Section<'_>) -> Adopted<P> {
+    let (mut journal, mut ignored) = (None, Vec::new());
+    for word in text.into_iter().flat_map(|text| text.split(',')).map(str::trim) {
+        match (word.strip_prefix('#').map(str::parse), word.parse()) {
+            (Some(Ok(place)), _) => ignored.push(place),
+            (None, Ok(id)) => journal = Some(id),
+            _ => section.problem(
+                "adopt",
+                "is no journal's id: write the 10 characters of a-z 2-7, or the `#…`, that the refusal names, or remove it",
+            ),
+        }
     }
-    id.ok()
+    Adopted { journal, ignored }
 }
 
 /// How a `CloudEvent` travels.

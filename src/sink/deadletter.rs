@@ -33,9 +33,9 @@ struct Letter<'a> {
     payload: Option<&'a RawValue>,
 }
 
-/// The letter on a record that `sink` could not take. With `most`, the payload is left out if it is longer.
+/// The letter on a record that `sink` could not publish to `destination`. With `most`, the payload is left out if it is longer.
 pub(super) fn letter(
-    (journal, sink): (JournalId, &str),
+    (journal, sink, destination): (JournalId, &str, &str),
     record: &Record,
     published: &Published,
     reason: &str,
@@ -51,7 +51,7 @@ pub(super) fn letter(
         sequence: record.seq.0,
         source: &names.source,
         r#type: &names.ty,
-        destination: std::str::from_utf8(&names.destination).unwrap_or_default(),
+        destination,
         reason,
         time: record.at,
         size: data.len(),

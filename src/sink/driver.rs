@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{
     Context, Lanes, Link, Options, Outcome, Outgoing, SLOW, Sink, SinkError, SinkFigures, flights::Flight,
-    heartbeat::Heartbeat,
+    heartbeat::Heartbeat, proof::Trust, refusals::Refusals,
 };
 use crate::{
     event::{Mark, Position, Record, Seq},
@@ -30,6 +30,9 @@ const SILENT: Duration = Duration::from_secs(10);
 /// How long a stop waits for a broker that is away, if what is pending is on disk.
 const LAST_ATTEMPT: Duration = Duration::from_secs(2);
 
+/// The most bytes of records in flight, unless one record is larger than half of it: it then is the last.
+const IN_FLIGHT: usize = 16 << 20;
+
 /// The pause after a read that brought nothing, though the journal has more.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -38,8 +41,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub struct Driver {
     pub(super) reader: Reader,
     pub(super) plan: Plan,
-    health: Component,
-    heartbeat: Heartbeat,
+    pub(super) health: Component,
+    pub(super) refusals: Refusals,
+    pub(super) heartbeat: Heartbeat,
     pub(super) name: Arc<str>,
     pub(super) options: Options,
     opened: watch::Sender<usize>,
@@ -48,10 +52,13 @@ pub struct Driver {
     stop: Stop,
     pub(super) published: u64,
     pub(super) flights: VecDeque<Flight>,
+    /// Bytes of the records in flight.
+    pub(super) in_flight: usize,
     /// By lane, by source: the number that went there last.
     pub(super) lanes: Vec<Vec<Seq>>,
     /// By lane: records before this are there already. Empty when there is one lane for all.
     pub(super) have: Vec<Position>,
+    pub(super) trust: Trust,
 }
 
 impl Driver {
@@ -62,6 +69,7 @@ impl Driver {
             reader: context.journal.reader(index),
             plan,
             health: context.board.component(format!("sink/{name}")),
+            refusals: Refusals::default(),
             heartbeat: Heartbeat::new(context, index),
             name,
             options,
@@ -71,8 +79,10 @@ impl Driver {
             stop: context.stop.clone(),
             published: 0,
             flights: VecDeque::new(),
+            in_flight: 0,
             lanes: Vec::new(),
             have: Vec::new(),
+            trust: Trust::default(),
         }
     }
 
@@ -136,12 +146,13 @@ impl Driver {
     async fn open<S: Sink>(&mut self, sink: &S) -> Result<S::Link, SinkError> {
         let deadline = self.options.deadline;
         let opened = timeout(deadline, sink.open()).await;
-        let (link, tail) = opened.map_err(|_| {
+        let (mut link, tail) = opened.map_err(|_| {
             SinkError::Again(format!("no connection within {deadline:?}: is the broker up?"))
         })??;
         self.flights.clear();
+        self.in_flight = 0;
         self.reader.journal().announce_losses();
-        self.resume(tail).await?;
+        self.resume(sink, &mut link, tail).await?;
         Ok(link)
     }
 
@@ -226,7 +237,8 @@ impl Driver {
     }
 
     /// Tells how a link that is open does.
-    fn is_in_trouble<L: Link>(&self, link: &L, answered: Instant) -> bool {
+    fn is_in_trouble<L: Link>(&mut self, link: &L, answered: Instant) -> bool {
+        self.refusals.tick(&self.health);
         let is_silent = !self.flights.is_empty() && answered.elapsed() >= SILENT;
         let silence = || format!("the broker has acknowledged nothing for {SILENT:?}: it is slow or stuck");
         let trouble = link.trouble().or_else(|| is_silent.then(silence));
@@ -242,7 +254,8 @@ impl Driver {
         let batch = window.min(self.options.batch);
         let room = window.saturating_sub(self.flights.len()).min(batch);
         // Half a batch at least, so that a busy line moves in few large steps.
-        let room = if room < batch.div_ceil(2) { 0 } else { room };
+        let is_step = room >= batch.div_ceil(2) && self.in_flight <= IN_FLIGHT / 2;
+        let room = if is_step { room } else { 0 };
         match self.options.limit {
             None => room,
             Some(limit) => {
@@ -259,7 +272,7 @@ impl Driver {
         records: &mut Vec<Record>,
     ) -> Result<(), SinkError> {
         records.clear();
-        self.reader.read(most, records).await;
+        self.reader.read_within(most, IN_FLIGHT - self.in_flight.min(IN_FLIGHT / 2), records).await;
         // A loss before these records shows as a hole in each lane.
         for lane in &mut self.lanes {
             for (last, gone) in lane.iter_mut().zip(self.reader.gone()) {
@@ -296,6 +309,7 @@ impl Driver {
             ))
         })??;
         drop(batch);
+        self.in_flight += records.iter().map(Record::size).sum::<usize>();
         let flight = |(record, (settled, lanes, unsent))| Flight { record, settled, lanes, unsent };
         self.flights.extend(records.drain(..).zip(ways).map(flight));
         self.settle_left_out();

@@ -29,6 +29,7 @@ pub struct SinkFigures(Arc<Counters>);
 struct Counters {
     opened: AtomicU64,
     failed: AtomicU64,
+    letters_refused: AtomicU64,
     heartbeat: AtomicU64,
     latency: [AtomicU64; BUCKETS.len() + 1],
     nanoseconds: AtomicU64,
@@ -42,6 +43,8 @@ pub struct Counted {
     pub opened: u64,
     /// Attempts and connections that failed.
     pub failed: u64,
+    /// Dead letters that the broker refused as well.
+    pub letters_refused: u64,
     /// When the last heartbeat was handed to the broker.
     pub heartbeat: Option<Timestamp>,
     /// Events by source: published, left out, dead letters.
@@ -67,6 +70,10 @@ impl SinkFigures {
 
     pub(super) fn failed(&self) {
         self.0.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn letter_refused(&self) {
+        self.0.letters_refused.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn beat(&self) {
@@ -116,6 +123,7 @@ impl SinkFigures {
         Counted {
             opened: of(&self.0.opened),
             failed: of(&self.0.failed),
+            letters_refused: of(&self.0.letters_refused),
             heartbeat: heartbeat.and_then(|at| Timestamp::from_millisecond(i64::try_from(at).ok()?).ok()),
             settled: self.0.settled.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             latency: std::array::from_fn(|bucket| self.0.latency.get(bucket).map_or(0, of)),

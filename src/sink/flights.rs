@@ -1,10 +1,12 @@
 //! What a driver has sent and nobody has answered for yet, and what becomes of it.
 
+use std::collections::BTreeMap;
+
 use tokio::time::timeout;
 
 use super::{Acked, Driver, Lanes, Link, Outgoing, SinkError, deadletter::letter};
 use crate::{
-    event::{Body, Mark, Notice, Record},
+    event::{Body, CloudEvent, Mark, Notice, Record},
     journal::Settled,
     route::Verdict,
 };
@@ -39,38 +41,49 @@ impl Driver {
         Ok(())
     }
 
-    /// An event that the broker refuses for good: it is kept on disk, announced on the line, and a dead letter tells of
-    /// it. A dead letter that is refused as well is not tried again.
+    /// Sets aside an event that the broker refuses for good: it is announced once, kept on disk, and a dead letter is
+    /// published. A dead letter that is refused as well is counted, and not sent again.
     async fn set_aside<L: Link>(
         &mut self,
         record: &Record,
         reason: &str,
         link: &mut L,
     ) -> Result<(), SinkError> {
-        tracing::warn!(sink = &*self.name, sequence = record.seq.0, reason, "an event was refused for good");
+        let reason = &crate::text::sentence(reason);
         let journal = self.reader.journal().clone();
-        let notice = Notice::Deadlettered {
-            sink: self.name.to_string(),
-            sequence: record.seq,
-            reason: reason.to_owned(),
-        };
-        journal.notice(record.source, &notice);
+        let is_new = self.refusals.add(record.position, record.seq, reason, &self.health);
+        if is_new {
+            let (sink, reason) = (self.name.to_string(), reason.to_owned());
+            journal.notice(record.source, &Notice::Deadlettered { sink, sequence: record.seq, reason });
+        }
         let (Verdict::Publish(published), Some(mut copy)) =
             (self.plan.decide(record), self.plan.copy(record, "dlq"))
         else {
             return Ok(());
         };
-        let whose = (journal.id(), &*self.name);
-        let whole = letter(whose, record, &published, reason, None);
-        journal
-            .bury(&format!("{}-{}-{}.json", published.names.source_name(), record.seq.0, self.name), &whole);
+        let destination = link.destination(&published.names);
+        let whose = (journal.id(), &*self.name, &*destination);
+        if is_new {
+            let name = format!("{}-{}-{}.json", published.names.source_name(), record.seq.0, self.name);
+            journal.bury(&name, &letter(whose, record, &published, reason, None));
+        }
         (copy.data, copy.args, copy.binary) =
             (letter(whose, record, &published, reason, Some(link.largest())), 1, false);
         copy.names = copy.names.as_dead_letter();
-        let event = self.plan.envelope(record, &copy, Mark::Copy { seq: record.seq });
+        let event = CloudEvent {
+            sink: Some(&self.name),
+            ..self.plan.envelope(record, &copy, Mark::Copy { seq: record.seq })
+        };
         let outgoing = Outgoing { position: None, lane: 0, names: &copy.names, event };
-        let sent = timeout(self.options.deadline, link.send(&[outgoing])).await;
-        sent.map_err(|_| SinkError::Again("the broker takes no dead letter: it is slow or stuck".to_owned()))?
+        let answer = timeout(self.options.deadline, link.letter(&outgoing)).await;
+        let late =
+            |_| SinkError::Again("the broker does not answer a dead letter: it is slow or stuck".to_owned());
+        if let Some(refused) = answer.map_err(late)?? {
+            tracing::debug!(sink = &*self.name, sequence = record.seq.0, refused, "dead letter refused");
+            self.refusals.lost_letter();
+            self.figures.letter_refused();
+        }
+        Ok(())
     }
 
     /// What was left out needs no answer once everything before it is settled.
@@ -85,12 +98,8 @@ impl Driver {
             (record.source, *settled, is_timed.then_some(record.at))
         });
         self.figures.settled(done);
-        if !self.have.is_empty() {
-            let stored = self.flights.iter().take(count).filter(|it| it.settled == Settled::Published);
-            self.reader.reached(stored.flat_map(|Flight { record, lanes, .. }| {
-                lanes.among(self.lanes.len()).map(|lane| (lane, record.source, record.seq))
-            }));
-        }
+        self.in_flight -= self.flights.iter().take(count).map(|flight| flight.record.size()).sum::<usize>();
+        self.note(count);
         let settled = self.flights.drain(..count).map(|Flight { record, settled, .. }| {
             if settled == Settled::Published {
                 self.published += 1;
@@ -98,5 +107,20 @@ impl Driver {
             (record.position, record.source, record.seq, settled)
         });
         self.reader.settle(settled);
+    }
+
+    /// Notes the newest of each source, and of each lane and source, among the first so many: what is published now.
+    fn note(&mut self, count: usize) {
+        let (mut sources, mut lanes) = (BTreeMap::new(), BTreeMap::new());
+        let stored = self.flights.iter().take(count).filter(|it| it.settled == Settled::Published);
+        for flight in stored {
+            let (record, source) = (&flight.record, flight.record.source);
+            sources.insert(source, record);
+            if !self.have.is_empty() {
+                lanes.extend(flight.lanes.among(self.lanes.len()).map(|lane| ((lane, source), record)));
+            }
+        }
+        self.reader.published(sources.into_iter().map(|(source, record)| (source, record.into())));
+        self.reader.reached(lanes.into_iter().map(|((lane, source), record)| (lane, source, record.into())));
     }
 }

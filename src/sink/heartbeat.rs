@@ -39,7 +39,7 @@ pub(super) struct Beat {
     names: Arc<Names>,
     data: Bytes,
     gap: Seq,
-    count: u64,
+    mark: Mark,
     time: Timestamp,
 }
 
@@ -48,11 +48,17 @@ impl Heartbeat {
         Self { context: context.clone(), sink, count: 0 }
     }
 
+    /// Whose they are.
+    pub(super) fn context(&self) -> &Context {
+        &self.context
+    }
+
     /// One for each source.
     pub(super) fn beats(&mut self, plan: &mut Plan) -> Vec<Beat> {
         self.count += 1;
         let journal: &Journal = &self.context.journal;
         let components = self.context.board.snapshot();
+        let mark = Mark::Status { start: self.context.started.as_microsecond(), count: self.count };
         let sources = 0..u16::try_from(self.context.sources.len()).unwrap_or(u16::MAX);
         sources
             .map(SourceId)
@@ -65,7 +71,7 @@ impl Heartbeat {
                 let data =
                     Data { version, last_sequence, pending, bad_frames, counters, components: &components };
                 let data = serde_json::to_vec(&data).unwrap_or_default().into();
-                Some(Beat { names, data, gap, count: self.count, time: Timestamp::now() })
+                Some(Beat { names, data, gap, mark, time: Timestamp::now() })
             })
             .collect()
     }
@@ -77,7 +83,9 @@ pub(super) fn checks(plan: &mut Plan, sources: usize) -> Vec<Beat> {
     let data = Bytes::from_static(concat!("{\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}").as_bytes());
     let beat = |source| {
         let names = plan.status(SourceId(source), "check")?;
-        Some(Beat { names, data: data.clone(), gap: Seq(0), count: 1, time: Timestamp::now() })
+        let time = Timestamp::now();
+        let mark = Mark::Status { start: time.as_microsecond(), count: 1 };
+        Some(Beat { names, data: data.clone(), gap: Seq(0), mark, time })
     };
     (0..u16::try_from(sources).unwrap_or(u16::MAX)).filter_map(beat).collect()
 }
@@ -90,7 +98,8 @@ impl Beat {
             names: &self.names,
             event: CloudEvent {
                 journal: plan.journal(),
-                mark: Mark::Status { count: self.count },
+                mark: self.mark,
+                sink: None,
                 gap: self.gap,
                 source: &self.names.source,
                 ty: &self.names.ty,

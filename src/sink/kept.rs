@@ -32,6 +32,10 @@ impl<H: Fn(&str) -> Option<String>> Attributes<H> {
             source: source.strip_prefix("/cti/")?.to_owned(),
             journal: journal.parse().ok()?,
             seq: Seq(seq.parse().ok()?),
+            time: self.get("time")?.parse().ok()?,
+            ty: self.get("type")?,
+            lane: String::new(),
+            place: String::new(),
         })
     }
 }
@@ -41,20 +45,18 @@ pub(super) fn stored(header: impl Fn(&str) -> Option<String>, payload: &[u8]) ->
     Attributes::of(header, payload).stored()
 }
 
+/// The id of an event, also of one that has no number.
+pub(super) fn id(header: impl Fn(&str) -> Option<String>, payload: &[u8]) -> Option<String> {
+    Attributes::of(header, payload).get("id")
+}
+
 /// All that `verify` wants to know of it.
 pub(super) fn held(header: impl Fn(&str) -> Option<String>, payload: &[u8]) -> Option<Held> {
     let attributes = Attributes::of(header, payload);
-    let ty = attributes.get("type")?;
-    let notice = ty.starts_with("cti.bridge.").then(|| match &attributes.structured {
+    let stored = attributes.stored()?;
+    let notice = stored.ty.starts_with("cti.bridge.").then(|| match &attributes.structured {
         Some(event) => event.get("data").cloned().unwrap_or_default(),
         None => serde_json::from_slice(payload).unwrap_or_default(),
     });
-    Some(Held {
-        lane: 0,
-        stored: attributes.stored()?,
-        prev: Seq(attributes.get("ctiprev")?.parse().ok()?),
-        time: attributes.get("time").and_then(|time| time.parse().ok()),
-        ty,
-        notice,
-    })
+    Some(Held { lane: 0, stored, prev: Seq(attributes.get("ctiprev")?.parse().ok()?), notice })
 }

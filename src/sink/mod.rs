@@ -5,7 +5,10 @@
 //! * sends batches, in order, and never reorders what it was given for a lane;
 //! * reports what the broker has acknowledged as a prefix: [`Acked::through`] covers every record sent up
 //!   to there, so a sink whose broker acknowledges out of order must hold back;
-//! * reports a record that the broker refuses for good as [`Acked::refused`], in its place in the order;
+//! * reports a record that the broker refuses for good as [`Acked::refused`], in its place in the order: only one that is
+//!   refused alone, for what it is, by limits that were read a moment ago. What is refused for a reason of the broker's ends
+//!   the link;
+//! * publishes a dead letter, and returns when the broker has it or refuses it;
 //! * ends with its first error. It never reconnects, retries or waits: the one [`Driver`] does all that,
 //!   for every sink alike. It opens a new link and sends again from the first record not acknowledged;
 //! * names in each error what happened, where, and the remedy, and shows no secret.
@@ -28,6 +31,8 @@ mod kept;
 pub mod nats;
 mod options;
 pub(crate) mod overlap;
+mod proof;
+mod refusals;
 mod resume;
 mod resume_lanes;
 pub mod stdout;
@@ -38,11 +43,13 @@ use std::{future::Future, ops::Range, pin::Pin, sync::Arc, time::Duration};
 pub use driver::Driver;
 pub use figures::{BUCKETS, Counted, Figures, SinkFigures};
 pub use options::{Options, Outcome};
+pub use proof::{Process, Stored};
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::{
-    event::{CloudEvent, JournalId, Position, Seq},
+    event::{CloudEvent, JournalId, Position},
     health::Board,
     journal::Journal,
     route::{Names, Plan, template::Template},
@@ -55,6 +62,16 @@ pub trait Sink: Send + Sync + 'static {
     type Link: Link;
     /// Connects, and reads what is there already. The driver bounds the time.
     fn open(&self) -> impl Future<Output = Result<(Self::Link, Tail), SinkError>> + Send;
+    /// Watches so long whether another process with our journal writes: what shows it, if one does. Asked for when the
+    /// journal does not know what a lane ends with. Cancel safe.
+    fn rival(
+        &self,
+        _link: &mut Self::Link,
+        _ours: Process,
+        _patience: Duration,
+    ) -> impl Future<Output = Result<Option<String>, SinkError>> + Send {
+        async { Ok(None) }
+    }
 }
 
 /// One connection; see the contract above.
@@ -75,6 +92,18 @@ pub trait Link: Send {
     fn lanes(&self, _: &Names) -> Lanes {
         Lanes::One(0)
     }
+    /// Publishes a dead letter, and waits for proof that the broker has it: `None`, or why the broker refuses it.
+    fn letter(
+        &mut self,
+        letter: &Outgoing<'_>,
+    ) -> impl Future<Output = Result<Option<String>, SinkError>> + Send {
+        let sent = self.send(std::slice::from_ref(letter));
+        async { sent.await.map(|()| None) }
+    }
+    /// Where an event goes, as its operator calls it.
+    fn destination(&self, names: &Names) -> String {
+        String::from_utf8_lossy(&names.destination).into_owned()
+    }
     /// The largest message the broker takes, in bytes, headers included.
     fn largest(&self) -> usize {
         usize::MAX
@@ -86,7 +115,7 @@ pub trait Link: Send {
 /// An event on its way out.
 #[derive(Debug)]
 pub struct Outgoing<'a> {
-    /// Its place on the line; none for a status message, which is not acknowledged. An event that goes to several lanes
+    /// Its place on the line; none for a status message, which is not acknowledged, and for a dead letter. An event that goes to several lanes
     /// comes once for each, one right after the other, and is settled when all have it.
     pub position: Option<Position>,
     /// The lane.
@@ -106,7 +135,8 @@ pub enum Tail {
     /// One lane for all sources, and its newest record; none when it is empty.
     Lane(Option<Stored>),
     /// Several, and of each the newest record of each source near its end, as the journal that wrote there last numbered
-    /// them; none when it is empty. What comes last need not be the newest, where a broker takes what a dead link had sent.
+    /// them, and its last record if that is another one; none when it is empty. What comes last need not be the newest,
+    /// where a broker takes what a dead link had sent.
     Lanes(Vec<Vec<Stored>>),
 }
 
@@ -126,17 +156,6 @@ impl Lanes {
             Self::Every => 0..count,
         }
     }
-}
-
-/// A record as a broker keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
-    /// Name of its source.
-    pub source: String,
-    /// The journal that numbered it.
-    pub journal: JournalId,
-    /// Its number.
-    pub seq: Seq,
 }
 
 /// What the broker has.
@@ -175,6 +194,8 @@ pub struct Context {
     pub sinks: Arc<[String]>,
     /// Everybody's state.
     pub board: Board,
+    /// When the process began: tells its heartbeats from those of another that has the same journal.
+    pub started: Timestamp,
     /// When to stop.
     pub stop: Stop,
     /// Stop after this many published records.
@@ -196,6 +217,7 @@ impl Context {
             journal,
             sinks,
             board: Board::default(),
+            started: Timestamp::now(),
             stop: Stop::default(),
             limit: None,
             retain: Duration::ZERO,

@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{
-    Driver, SinkError, Stored,
-    resume::{foreign, unknown},
+    Driver, Sink, SinkError, Stored,
+    proof::{NOT_OURS, Proof, foreign, prove, unknown, unread},
 };
 use crate::{
     event::{Position, Seq, SourceId},
-    journal::{Cursor, Journal, Search},
+    journal::{Cursor, Journal, Note},
 };
 
 /// How far back to go, and from which number on: what a lane has forgotten.
@@ -21,87 +21,141 @@ type Back = (Position, Option<(SourceId, Seq)>);
 
 impl Driver {
     /// Moves the reader to where the lane that is furthest behind ends, and notes what the others have.
-    pub(super) async fn resume_lanes(&mut self, ends: Vec<Vec<Stored>>) -> Result<(), SinkError> {
+    pub(super) async fn resume_lanes<S: Sink>(
+        &mut self,
+        sink: &S,
+        link: &mut S::Link,
+        ends: Vec<Vec<Stored>>,
+    ) -> Result<(), SinkError> {
         let journal = self.reader.journal().clone();
         let cursor = self.reader.rewind();
         let mut known = cursor.ends.clone();
         known.resize(ends.len(), Vec::new());
-        self.have = Vec::with_capacity(ends.len());
+        for known in &mut known {
+            known.resize(journal.sources().len(), Note::default());
+        }
+        let lanes = self.prove_lanes(sink, link, ends, (&known, &cursor)).await?;
+        self.have = Vec::with_capacity(lanes.len());
         let mut back: Option<Back> = None;
         let mut gone = BTreeMap::new();
-        for (newest, known) in ends.into_iter().zip(&mut known) {
-            known.resize(journal.sources().len(), Seq(0));
-            let newest = self.numbered(&journal, newest)?;
-            let last = last(&journal, &newest, known).await;
+        for (lane, known) in lanes.into_iter().zip(&mut known) {
+            let last = lane.last(known);
             if let Some(End::Forgotten(..)) = last {
-                newest.shorter_than(known).for_each(|(source, seq)| keep_least(&mut gone, source, seq));
+                lane.shorter_than(known).for_each(|(source, seq)| keep_least(&mut gone, source, seq));
             }
+            let delivered = delivered(&journal, known, &lane).await?;
             let (has, forgotten) = match last {
-                Some(last) => end(last, delivered(&journal, known, &newest).await, &cursor),
-                None if delivered(&journal, known, &newest).await.is_some() => {
+                Some(last) => end(last, delivered, &cursor),
+                None if delivered.is_some() => {
                     let moment = Timestamp::now().checked_sub(self.options.retain).unwrap_or_default();
-                    let from = journal.since(moment).await;
+                    let from = journal.since(moment).await.map_err(|error| unread(&journal, &error))?;
                     (from, Some((from, None)))
                 }
                 None => (Position(0), None),
             };
-            agree(&journal, known, &newest, has).await;
+            agree(&journal, known, &lane, has).await?;
             self.have.push(has);
             back = [back, forgotten].into_iter().flatten().min_by_key(|(position, _)| *position);
         }
         if let Some((position, newest)) = back
             && position < cursor.next
         {
-            self.go_back(position, newest).await;
+            self.go_back(position, newest).await?;
             for (source, seq) in gone {
                 self.count_forgotten(source, seq, position);
             }
         }
         // Last: a process that ends before this finds out again what was forgotten.
-        self.reader.set_ends(known.clone());
-        self.lanes = known;
+        self.lanes = known.iter().map(|lane| lane.iter().map(|note| note.seq).collect()).collect();
+        self.reader.set_ends(known);
+        self.trust();
         Ok(())
     }
 
-    /// A lane's newest numbers, all of our journal.
-    fn numbered(&self, journal: &Journal, newest: Vec<Stored>) -> Result<Newest, SinkError> {
-        let mut numbered = Newest::default();
-        for stored in newest {
-            if stored.journal == journal.id() {
-                let source = journal.source(&stored.source).ok_or_else(|| unknown(&stored.source))?;
-                numbered.ours.push((source, stored.seq));
-            } else if self.options.adopt == Some(stored.journal) {
-                numbered.is_adopted = true;
-            } else {
-                return Err(foreign(stored.journal, Some(journal.id())));
+    /// Finds what all lanes end with in the journal. Refuses what another one has written, or a copy of ours.
+    async fn prove_lanes<S: Sink>(
+        &mut self,
+        sink: &S,
+        link: &mut S::Link,
+        ends: Vec<Vec<Stored>>,
+        (known, cursor): (&[Vec<Note>], &Cursor),
+    ) -> Result<Vec<Lane>, SinkError> {
+        let journal = self.reader.journal().clone();
+        let mut lanes = Vec::with_capacity(ends.len());
+        let mut doubt: Option<(Position, Stored)> = None;
+        for (newest, known) in ends.into_iter().zip(known) {
+            let mut lane = Lane::default();
+            for stored in newest {
+                if stored.journal != journal.id() {
+                    if self.options.adopt != Some(stored.journal) {
+                        return Err(foreign(&stored, Some(journal.id())));
+                    }
+                    lane.is_adopted = true;
+                    continue;
+                }
+                let source = journal.source(&stored.source).ok_or_else(|| unknown(&stored))?;
+                let proof = prove(&journal, known.get(source.index()), (source, &stored)).await?;
+                match proof {
+                    Proof::Copy if self.is_adopted() => lane.is_adopted = true,
+                    Proof::Copy => return Err(self.refuse(&stored, NOT_OURS)),
+                    Proof::Unknown(next) if doubt.as_ref().is_none_or(|(furthest, _)| next > *furthest) => {
+                        doubt = Some((next, stored.clone()));
+                    }
+                    _ => {}
+                }
+                lane.take(source, Note::new(stored.seq, stored.time, stored.ty), proof);
             }
+            lanes.push(lane);
         }
-        Ok(numbered)
+        if let Some((next, stored)) = doubt {
+            self.look_twice(sink, link, &stored, next >= cursor.next).await?;
+        }
+        Ok(lanes)
     }
 }
 
 /// What a lane ends with.
 #[derive(Debug, Default)]
-struct Newest {
-    /// The newest number of each source.
-    ours: Vec<(SourceId, Seq)>,
+struct Lane {
+    /// The newest record of each source.
+    newest: BTreeMap<SourceId, (Note, Proof)>,
     /// Another journal's, after which we go on.
     is_adopted: bool,
 }
 
-impl Newest {
-    fn of(&self, source: SourceId) -> Option<Seq> {
-        self.ours.iter().find(|(of, _)| *of == source).map(|(_, seq)| *seq)
+impl Lane {
+    fn take(&mut self, source: SourceId, note: Note, proof: Proof) {
+        if self.newest.get(&source).is_none_or(|(newest, _)| newest.seq < note.seq) {
+            self.newest.insert(source, (note, proof));
+        }
+    }
+
+    fn of(&self, source: SourceId) -> Option<&Note> {
+        self.newest.get(&source).map(|(note, _)| note)
     }
 
     /// Those after which the lane had more.
-    fn shorter_than(&self, known: &[Seq]) -> impl Iterator<Item = (SourceId, Seq)> {
-        self.ours.iter().copied().filter(move |(source, seq)| had_more(known, *source, *seq))
+    fn shorter_than(&self, known: &[Note]) -> impl Iterator<Item = (SourceId, Seq)> {
+        let all = self.newest.iter().map(|(source, (note, _))| (*source, note.seq));
+        all.filter(move |(source, seq)| had_more(known, *source, *seq))
+    }
+
+    /// The one of the newest records that is last in the journal, and where that is.
+    fn last(&self, known: &[Note]) -> Option<End> {
+        let ends = self.newest.iter().map(|(source, (note, proof))| match *proof {
+            Proof::Older(first) if had_more(known, *source, note.seq) => {
+                End::Forgotten(first, (*source, note.seq))
+            }
+            Proof::Older(_) => End::LongAgo,
+            Proof::Ours(next) | Proof::Unknown(next) => End::At(next, (*source, note.seq)),
+            Proof::Copy => End::Adopted,
+        });
+        ends.chain(self.is_adopted.then_some(End::Adopted)).max()
     }
 }
 
-fn had_more(known: &[Seq], source: SourceId, seq: Seq) -> bool {
-    known.get(source.index()).is_some_and(|known| *known > seq)
+fn had_more(known: &[Note], source: SourceId, seq: Seq) -> bool {
+    known.get(source.index()).is_some_and(|known| known.seq > seq)
 }
 
 fn keep_least(least: &mut BTreeMap<SourceId, Seq>, source: SourceId, seq: Seq) {
@@ -118,41 +172,25 @@ enum End {
     Forgotten(Position, (SourceId, Seq)),
     /// Right before this position.
     At(Position, (SourceId, Seq)),
-    /// The journal does not know it yet.
-    Beyond,
     /// Another journal's.
     Adopted,
 }
 
-/// The one of a lane's newest records that is last on the line, and where that is.
-async fn last(journal: &Journal, newest: &Newest, known: &[Seq]) -> Option<End> {
-    let mut last = newest.is_adopted.then_some(End::Adopted);
-    for (source, seq) in newest.ours.iter().copied() {
-        let end = match journal.search(source, seq).await {
-            Search::Older(_) if !had_more(known, source, seq) => End::LongAgo,
-            Search::Older(first) => End::Forgotten(first, (source, seq)),
-            Search::Before(next) => End::At(next, (source, seq)),
-            Search::Beyond => {
-                journal.skip_above(source, seq);
-                End::Beyond
-            }
-        };
-        last = last.max(Some(end));
-    }
-    last
-}
-
 /// Where the newest record ends that was delivered to a lane and is not at its end, as far as it is kept.
-async fn delivered(journal: &Journal, known: &[Seq], newest: &Newest) -> Option<Position> {
+async fn delivered(journal: &Journal, known: &[Note], lane: &Lane) -> Result<Option<Position>, SinkError> {
     let mut delivered = None;
-    for (source, known) in (0..).map(SourceId).zip(known.iter().copied()) {
-        if known > newest.of(source).unwrap_or_default()
-            && let Search::Before(next) = journal.search(source, known).await
-        {
-            delivered = delivered.max(Some(next));
+    for (source, known) in (0..).map(SourceId).zip(known) {
+        if known.seq > lane.of(source).map_or(Seq(0), |newest| newest.seq) {
+            delivered = delivered.max(next(journal, source, known.seq).await?);
         }
     }
-    delivered
+    Ok(delivered)
+}
+
+/// Where the journal goes on behind a number, if its place is kept.
+async fn next(journal: &Journal, source: SourceId, seq: Seq) -> Result<Option<Position>, SinkError> {
+    let found = journal.search(source, seq).await.map_err(|error| unread(journal, &error))?;
+    Ok(found.next())
 }
 
 /// Up to where a lane has everything, and from where on it has forgotten what it had.
@@ -163,20 +201,21 @@ fn end(end: End, delivered: Option<Position>, cursor: &Cursor) -> (Position, Opt
         }
         End::At(next, _) => (next, None),
         End::Forgotten(first, newest) => (first, Some((first, Some(newest)))),
-        End::LongAgo | End::Beyond | End::Adopted => (cursor.next, None),
+        End::LongAgo | End::Adopted => (cursor.next, None),
     }
 }
 
-/// Makes what is known of a lane what is there: its newest numbers, and those that lie deeper than its end was read.
-async fn agree(journal: &Journal, known: &mut [Seq], newest: &Newest, has: Position) {
+/// Makes what is known of a lane what is there: its newest records, and those that lie deeper than its end was read.
+async fn agree(journal: &Journal, known: &mut [Note], lane: &Lane, has: Position) -> Result<(), SinkError> {
     for (source, known) in (0..).map(SourceId).zip(known) {
-        if let Some(seq) = newest.of(source) {
-            *known = seq;
-        } else if *known > Seq(0)
-            && let Search::Before(next) = journal.search(source, *known).await
+        if let Some(newest) = lane.of(source) {
+            known.clone_from(newest);
+        } else if known.seq > Seq(0)
+            && let Some(next) = next(journal, source, known.seq).await?
             && next > has
         {
-            *known = Seq(0);
+            *known = Note::default();
         }
     }
+    Ok(())
 }

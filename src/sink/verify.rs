@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Stored;
-use crate::event::Seq;
+use crate::{event::Seq, text::PeerText};
 
 /// An event as a lane holds it.
 #[derive(Debug, Clone)]
@@ -17,10 +17,6 @@ pub struct Held {
     pub stored: Stored,
     /// `ctiprev`: the source's event before it in this lane.
     pub prev: Seq,
-    /// Its CloudEvents type.
-    pub ty: String,
-    /// When it was received.
-    pub time: Option<Timestamp>,
     /// The data of an event of the bridge itself.
     pub notice: Option<Value>,
 }
@@ -60,14 +56,14 @@ impl Checker {
     pub fn take(&mut self, held: &Held) {
         let source = &held.stored.source;
         let seq = held.stored.seq;
-        let counts = self.since.is_none_or(|since| held.time.is_none_or(|time| time >= since));
+        let counts = self.since.is_none_or(|since| held.stored.time >= since);
         let is_copy = held.notice.is_some() && !self.seen.insert((source.clone(), seq));
         if counts && !is_copy {
             self.events += 1;
-            self.gaps += u64::from(held.ty == "cti.bridge.gap.v1");
+            self.gaps += u64::from(held.stored.ty == "cti.bridge.gap.v1");
         }
         if let Some(notice) = held.notice.as_ref().filter(|_| !is_copy) {
-            self.note(source, &held.ty, notice);
+            self.note(source, &held.stored.ty, notice);
         }
         let place = (held.lane, source.clone());
         let last = self.last.get(&place).copied();
@@ -87,7 +83,7 @@ impl Checker {
 
     fn note(&mut self, source: &str, ty: &str, notice: &Value) {
         let number = |key: &str| notice.get(key).and_then(Value::as_u64).map(Seq);
-        let reason = notice.get("reason").and_then(Value::as_str).unwrap_or_default();
+        let reason = PeerText::new(notice.get("reason").and_then(Value::as_str).unwrap_or_default());
         let said = match ty {
             "cti.bridge.lost.v1" => {
                 number("from").zip(number("to")).map(|range| (range, format!("lost: {reason}")))
@@ -122,8 +118,16 @@ mod tests {
     use crate::event::JournalId;
 
     fn held(seq: u64, prev: u64) -> Held {
-        let stored = Stored { source: "a".to_owned(), journal: JournalId::draw(), seq: Seq(seq) };
-        Held { lane: 0, stored, prev: Seq(prev), ty: "cti.event.e.v1".to_owned(), time: None, notice: None }
+        let stored = Stored {
+            source: "a".to_owned(),
+            journal: JournalId::draw(),
+            seq: Seq(seq),
+            time: Timestamp::UNIX_EPOCH,
+            ty: "cti.event.e.v1".to_owned(),
+            lane: String::new(),
+            place: String::new(),
+        };
+        Held { lane: 0, stored, prev: Seq(prev), notice: None }
     }
 
     fn found(events: &[Held]) -> Vec<Finding> {
@@ -142,7 +146,8 @@ mod tests {
     #[test]
     fn a_hole_is_named_with_the_reason_that_a_later_notice_gives() {
         let notice = serde_json::json!({ "sink": "bus", "count": 2, "reason": "quota", "from": 9, "to": 10 });
-        let lost = Held { ty: "cti.bridge.lost.v1".to_owned(), notice: Some(notice), ..held(12, 11) };
+        let mut lost = Held { notice: Some(notice), ..held(12, 11) };
+        "cti.bridge.lost.v1".clone_into(&mut lost.stored.ty);
         let reason = Some("lost: quota".to_owned());
         let events = [held(8, 7), held(11, 10), lost, held(15, 14)];
         assert_eq!(

@@ -14,6 +14,7 @@ use super::{
     dial::{Websocket, dial, place},
     packet::{Event, Packet, decode},
 };
+use crate::text::PeerText;
 
 /// What a connection brings.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub enum Incoming {
     Disconnected,
     /// A frame that is no event.
     Bad(BadFrame),
+    /// The barrier of this number is answered: all that the server sent before has been delivered.
+    Barrier(u64),
 }
 
 /// A connection with its namespace joined. Dropping it closes the TCP connection at once.
@@ -33,6 +36,7 @@ pub struct Socket {
     silence: Duration,
     seen: Instant,
     probe: Probe,
+    barriers: u64,
     outbox: VecDeque<Message>,
     /// The outbox must be empty by then.
     write_by: Option<Instant>,
@@ -94,6 +98,7 @@ impl Socket {
             silence: Duration::from_millis(ping_interval).saturating_add(limits.margin),
             seen: Instant::now(),
             probe: Probe::Idle { trusted: false },
+            barriers: 0,
             outbox: VecDeque::new(),
             write_by: None,
             pending: None,
@@ -140,6 +145,15 @@ impl Socket {
             None => format!("42[{name}]"),
         });
         self.flush().await
+    }
+
+    /// Asks the server for a sign that is delivered behind all that it sends before: [`Incoming::Barrier`] with the number
+    /// returned. Sent by the next call of [`Socket::next`]. A server that does not acknowledge the event `ping` gives none.
+    pub fn barrier(&mut self) -> u64 {
+        self.barriers += 1;
+        // 0 is the probe's.
+        self.queue(format!("42{}[\"ping\"]", self.barriers));
+        self.barriers
     }
 
     /// The next thing that happens. Answers pings and requests for acknowledgement, probes a quiet line, and
@@ -268,9 +282,9 @@ impl Socket {
             }
             Ok(Packet::Close) => return Err(CloseReason::EngineClosed),
             Ok(Packet::Disconnected) => return Ok(Some(Incoming::Disconnected)),
-            Ok(Packet::Ack { .. }) => {
+            Ok(Packet::Ack { id, .. }) => {
                 self.probe = Probe::Idle { trusted: true };
-                return Ok(None);
+                return Ok((id > 0 && id <= self.barriers).then_some(Incoming::Barrier(id)));
             }
             Ok(Packet::Open(_) | Packet::Idle | Packet::Connected | Packet::Refused(_)) => return Ok(None),
             Ok(Packet::Event(event)) => event,
@@ -345,6 +359,6 @@ fn closed(error: &WsError) -> CloseReason {
         ) => CloseReason::Eof,
         WsError::Capacity(_) => CloseReason::TooLarge,
         WsError::Utf8(_) => CloseReason::NotUtf8,
-        other => CloseReason::Transport(other.to_string()),
+        other => CloseReason::Transport(PeerText::new(&other.to_string())),
     }
 }

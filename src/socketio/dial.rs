@@ -22,6 +22,7 @@ use url::Url;
 use super::{ConnectError, Limits};
 use crate::{
     config::Address,
+    text::PeerText,
     tls::{TlsFault, Trust},
 };
 
@@ -149,8 +150,7 @@ async fn tunnel(
     if status.first() == Some(&b'2') && status.len() == 3 {
         return Ok(stream);
     }
-    let status =
-        if status.len() == 3 { String::from_utf8_lossy(status).into_owned() } else { "no HTTP".to_owned() };
+    let status = if status.len() == 3 { PeerText::from_bytes(status) } else { PeerText::new("no HTTP") };
     Err(ConnectError::Proxy { at, status })
 }
 
@@ -161,7 +161,7 @@ pub(crate) async fn secure(
     limits: &Limits,
 ) -> Result<(TlsStream<TcpStream>, Option<Timestamp>), ConnectError> {
     let at = place(&target.url);
-    let other = |error: &dyn std::fmt::Display| TlsFault::Other(error.to_string());
+    let other = |error: &dyn std::fmt::Display| TlsFault::Other(PeerText::new(&error.to_string()));
     let tls = target.trust.client()?;
     let host = target.url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let name = ServerName::try_from(host.to_owned())
@@ -196,6 +196,6 @@ async fn upgrade(
         Ok((websocket, _)) => Ok(websocket),
         Err(WsError::Http(response)) => Err(ConnectError::Refused { at, status: response.status().as_u16() }),
         Err(WsError::Io(source)) => Err(ConnectError::Unreachable { at, source }),
-        Err(other) => Err(ConnectError::NotWebsocket { at, reason: other.to_string() }),
+        Err(other) => Err(ConnectError::NotWebsocket { at, reason: PeerText::new(&other.to_string()) }),
     }
 }

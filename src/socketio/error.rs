@@ -5,7 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::packet::Malformed;
-use crate::tls::{TlsError, TlsFault};
+use crate::{
+    text::PeerText,
+    tls::{TlsError, TlsFault},
+};
 
 /// Why no connection came about. `at` is host and port, without user info.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +19,7 @@ pub enum ConnectError {
     #[error("{at} can't be reached ({source}): is it up, and the way open?")]
     Unreachable { at: String, source: std::io::Error },
     #[error("the proxy {at} refuses the way ({status}): check `proxy` and its user and password")]
-    Proxy { at: String, status: String },
+    Proxy { at: String, status: PeerText },
     #[error(transparent)]
     Trust(#[from] TlsError),
     #[error("{at} has no trusted TLS: {fault}")]
@@ -24,7 +27,7 @@ pub enum ConnectError {
     #[error("{at} refuses the websocket with status {status}: {}", refusal(*status))]
     Refused { at: String, status: u16 },
     #[error("{at} does not speak websocket ({reason}): check `url`")]
-    NotWebsocket { at: String, reason: String },
+    NotWebsocket { at: String, reason: PeerText },
     /// The middleware is up, its backend is not.
     #[error("{at} took the websocket and closed it: the PBX is starting, or its CTI server is down")]
     Dropped { at: String },
@@ -68,7 +71,7 @@ pub enum CloseReason {
     #[error("a text message was no UTF-8")]
     NotUtf8,
     #[error("the connection failed: {0}")]
-    Transport(String),
+    Transport(PeerText),
 }
 
 impl CloseReason {

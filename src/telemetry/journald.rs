@@ -12,6 +12,8 @@ use tracing::{
 };
 use tracing_subscriber::{Layer, layer::Context};
 
+use crate::text;
+
 /// What our fields begin with, so that they meet nobody else's.
 const PREFIX: &str = "CTI_";
 
@@ -76,6 +78,7 @@ impl Line {
 
 impl Visit for Line {
     fn record_str(&mut self, field: &Field, value: &str) {
+        let value = &text::sentence(value);
         if field.name() == "message" {
             value.clone_into(&mut self.message);
             return;

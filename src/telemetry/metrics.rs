@@ -143,6 +143,7 @@ pub const TABLE: &[Metric] = &[
     ),
     counter("sink_connections", &["sink"], "Connections to the broker that were opened"),
     counter("sink_failures", &["sink"], "Attempts to open one, and connections, that failed"),
+    counter("sink_dead_letters_refused", &["sink"], "Dead letters that the broker refused as well"),
     gauge(
         "sink_heartbeat_time_seconds",
         &["sink"],

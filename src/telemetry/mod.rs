@@ -4,6 +4,7 @@
 //! Whoever logs never waits for who reads: lines pass through a bounded queue, and [`flush`] waits a bounded time.
 
 pub mod config;
+mod fields;
 mod journald;
 pub mod metrics;
 mod queue;
@@ -118,10 +119,10 @@ pub fn start(config: &Config) {
     let layer = tracing_subscriber::fmt::layer().with_writer(stderr::Lines).log_internal_errors(false);
     let layer = match format {
         Format::Journald => Journald.boxed(),
-        Format::Text => layer.with_ansi(io::stderr().is_terminal()).with_target(false).boxed(),
-        Format::Json | Format::Auto => {
-            layer.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
+        Format::Text => {
+            layer.fmt_fields(fields::text()).with_ansi(io::stderr().is_terminal()).with_target(false).boxed()
         }
+        Format::Json | Format::Auto => layer.event_format(fields::Json).boxed(),
     };
     let (level, handle) = reload::Layer::new(filter(&config.level));
     // A second start, as in tests, keeps the first.

@@ -12,7 +12,7 @@ use rustls::{
     server::WebPkiClientVerifier,
 };
 
-use super::{Client, Trust, certificates};
+use super::{Client, Trust, pem::certificates};
 
 /// Less than this is worth a word: renewals are due by then, and somebody must have the time to see to it.
 const SOON: Duration = Duration::from_hours(14 * 24);

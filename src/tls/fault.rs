@@ -1,5 +1,7 @@
 //! What TLS stumbled over: the same sentences for the REST API, the websocket and the brokers.
 
+use crate::text::PeerText;
+
 /// What TLS stumbled over, with the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TlsFault {
@@ -25,9 +27,9 @@ pub enum TlsFault {
     /// What answered was no TLS.
     #[error("that port does not speak TLS; check scheme and port")]
     NotTls,
-    /// Anything else, in rustls' words.
+    /// Anything else, in rustls' words, which may quote the certificate.
     #[error("{0}; check its certificate and TLS settings")]
-    Other(String),
+    Other(PeerText),
 }
 
 impl TlsFault {
@@ -48,7 +50,7 @@ impl TlsFault {
                 Self::AuthorityAsServer
             }
             Tls::InvalidMessage(_) => Self::NotTls,
-            other => Self::Other(other.to_string()),
+            other => Self::Other(PeerText::new(&other.to_string())),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod expiry;
 mod fault;
+mod pem;
 
 use std::{
     path::{Path, PathBuf},
@@ -15,11 +16,12 @@ use rustls::{
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
     crypto::CryptoProvider,
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
+    pki_types::{CertificateDer, ServerName, UnixTime},
 };
 
 pub(crate) use expiry::{days_left, ends_soon, identity_ends};
 pub use fault::TlsFault;
+pub use pem::PemFault;
 
 /// Whom to trust, and who we are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,18 +38,38 @@ pub struct Trust {
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum TlsError {
-    #[error("can't read {}: {reason}", path.display())]
-    Read { path: PathBuf, reason: String },
-    #[error("{} holds no {what} in PEM form: give a file with a BEGIN … END block", path.display())]
-    Empty { path: PathBuf, what: &'static str },
+    #[error("can't use {}: {fault}", path.display())]
+    File { path: PathBuf, fault: PemFault },
     #[error(
         "the operating system has no certificate authorities: install the package ca-certificates or set `ca_file`"
     )]
     NoRoots,
-    #[error("{} and {} don't make a client identity: {source}", certificate.display(), key.display())]
-    Identity { certificate: PathBuf, key: PathBuf, source: rustls::Error },
+    #[error("{} and {} don't make a client identity: {fault}", certificate.display(), key.display())]
+    Identity { certificate: PathBuf, key: PathBuf, fault: IdentityFault },
     #[error("TLS can't be set up: {0}")]
     Setup(rustls::Error),
+}
+
+/// Why certificate and key don't make an identity. Not in the words of a library, which may quote the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum IdentityFault {
+    #[error("the key does not belong to the certificate; name the two that were issued together")]
+    Mismatch,
+    #[error("the certificate is not valid X.509")]
+    Certificate,
+    #[error("the key is damaged, or not an RSA, ECDSA P-256/P-384 or Ed25519 key")]
+    Key,
+}
+
+impl From<rustls::Error> for IdentityFault {
+    fn from(error: rustls::Error) -> Self {
+        match error {
+            rustls::Error::InconsistentKeys(_) => Self::Mismatch,
+            rustls::Error::InvalidCertificate(_) => Self::Certificate,
+            _ => Self::Key,
+        }
+    }
 }
 
 /// A client's side of TLS.
@@ -82,13 +104,16 @@ impl Trust {
         };
         let config = match &self.identity {
             None => builder.with_no_client_auth(),
-            Some((certificate, key)) => builder
-                .with_client_auth_cert(certificates(certificate)?, private_key(key)?)
-                .map_err(|source| TlsError::Identity {
+            Some((certificate, key)) => {
+                let chain = pem::certificates(certificate).map_err(of_file(certificate))?;
+                let secret = pem::private_key(key).map_err(of_file(key))?;
+                let failed = |error: rustls::Error| TlsError::Identity {
                     certificate: certificate.clone(),
                     key: key.clone(),
-                    source,
-                })?,
+                    fault: error.into(),
+                };
+                builder.with_client_auth_cert(chain, secret).map_err(failed)?
+            }
         };
         Ok(Client { config: Arc::new(config), verifier })
     }
@@ -98,38 +123,16 @@ impl Trust {
         // A single unreadable file among the system's is no reason to trust none of the others.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if let Some(path) = &self.ca_file {
-            for certificate in certificates(path)? {
-                roots
-                    .add(certificate)
-                    .map_err(|error| TlsError::Read { path: path.clone(), reason: error.to_string() })?;
+            for certificate in pem::certificates(path).map_err(of_file(path))? {
+                roots.add(certificate).map_err(|_| of_file(path)(PemFault::NotX509))?;
             }
         }
         if roots.is_empty() { Err(TlsError::NoRoots) } else { Ok(roots) }
     }
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let unreadable = |error: rustls::pki_types::pem::Error| TlsError::Read {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    };
-    let found = CertificateDer::pem_file_iter(path)
-        .map_err(unreadable)?
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(unreadable)?;
-    if found.is_empty() {
-        return Err(TlsError::Empty { path: path.to_owned(), what: "certificate" });
-    }
-    Ok(found)
-}
-
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_file(path).map_err(|error| match error {
-        rustls::pki_types::pem::Error::NoItemsFound => {
-            TlsError::Empty { path: path.to_owned(), what: "private key" }
-        }
-        other => TlsError::Read { path: path.to_owned(), reason: other.to_string() },
-    })
+fn of_file(path: &Path) -> impl Fn(PemFault) -> TlsError {
+    move |fault| TlsError::File { path: path.to_owned(), fault }
 }
 
 /// Verifies signatures, but takes any certificate.

@@ -57,8 +57,6 @@ pub(crate) struct Faults {
     pub(crate) syncs: Syncs,
     /// Every read fails with `EIO`.
     pub(crate) reads_fail: bool,
-    /// No read returns.
-    pub(crate) reads_hang: bool,
 }
 
 /// The disk. Clones are the same.
@@ -68,7 +66,6 @@ pub(crate) struct FaultyFs(Arc<Mutex<State>>);
 #[derive(Debug)]
 struct State {
     random: Rng,
-    boots: u64,
     /// Counts processes: what an earlier one holds is dead.
     life: u64,
     inodes: Vec<Inode>,
@@ -78,7 +75,11 @@ struct State {
     deeds: Vec<Deed>,
     locks: Vec<PathBuf>,
     faults: Faults,
+    /// No read returns.
+    reads_hang: bool,
     failed_syncs: u64,
+    /// After so many more calls the process is killed.
+    calls_left: Option<u64>,
     room: Room,
 }
 
@@ -126,7 +127,6 @@ impl FaultyFs {
         let names: BTreeMap<_, _> = dir.ancestors().map(|dir| (dir.to_owned(), None)).collect();
         Self(Arc::new(Mutex::new(State {
             random: Rng::with_seed(seed),
-            boots: 1,
             life: 0,
             inodes: Vec::new(),
             durable: names.clone(),
@@ -134,7 +134,9 @@ impl FaultyFs {
             deeds: Vec::new(),
             locks: Vec::new(),
             faults: Faults::default(),
+            reads_hang: false,
             failed_syncs: 0,
+            calls_left: None,
             room: Room { total: 1 << 40, free: 1 << 40 },
         })))
     }
@@ -157,6 +159,11 @@ impl FaultyFs {
         self.state().faults
     }
 
+    /// From now on no read returns, or again each does.
+    pub(crate) fn hang_reads(&self, hang: bool) {
+        self.state().reads_hang = hang;
+    }
+
     /// How many syncs have failed so far.
     pub(crate) fn failed_syncs(&self) -> u64 {
         self.state().failed_syncs
@@ -168,9 +175,17 @@ impl FaultyFs {
 
     /// Kill -9.
     pub(crate) fn crash(&self) {
-        let mut state = self.state();
-        state.life += 1;
-        state.locks.clear();
+        self.state().kill();
+    }
+
+    /// Kill -9 after so many more calls; `None` for never.
+    pub(crate) fn crash_after(&self, calls: Option<u64>) {
+        self.state().calls_left = calls;
+    }
+
+    /// Whether that has happened.
+    pub(crate) fn has_crashed(&self) -> bool {
+        self.state().calls_left == Some(0)
     }
 
     /// The power fails, and comes back.
@@ -178,7 +193,6 @@ impl FaultyFs {
         let mut state = self.state();
         let state = &mut *state;
         state.life += 1;
-        state.boots += 1;
         state.locks.clear();
         let deeds = std::mem::take(&mut state.deeds);
         let kept = if survives == Survives::Nothing { 0 } else { state.random.usize(..=deeds.len()) };
@@ -247,6 +261,11 @@ impl Inode {
 }
 
 impl State {
+    fn kill(&mut self) {
+        self.life += 1;
+        self.locks.clear();
+    }
+
     fn find(&self, path: &Path) -> io::Result<Node> {
         self.names.get(path).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
     }

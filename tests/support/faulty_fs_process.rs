@@ -42,7 +42,15 @@ impl Drop for Held {
 impl Process {
     /// An error once the process is dead.
     fn state(&self) -> io::Result<MutexGuard<'_, State>> {
-        let state = self.disk.state();
+        let mut state = self.disk.state();
+        match &mut state.calls_left {
+            Some(1) => {
+                state.calls_left = Some(0);
+                state.kill();
+            }
+            Some(left) => *left = left.saturating_sub(1),
+            None => {}
+        }
         if state.life == self.life { Ok(state) } else { Err(errno(EIO)) }
     }
 
@@ -122,10 +130,6 @@ impl Fs for Process {
     fn room(&self, _: &Path) -> io::Result<Room> {
         Ok(self.state()?.room)
     }
-
-    fn boot(&self) -> String {
-        format!("boot-{}", self.disk.state().boots)
-    }
 }
 
 impl File for Handle {
@@ -148,7 +152,7 @@ impl File for Handle {
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        while self.process.state()?.faults.reads_hang {
+        while self.process.state()?.reads_hang {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
         let state = self.process.state()?;

@@ -11,7 +11,7 @@ use std::{
 
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
-    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication},
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer as _},
     error::{KafkaError, RDKafkaErrorCode},
@@ -210,6 +210,21 @@ impl Kafka {
             });
         let made = admin.create_topics(&[topic], &AdminOptions::new()).await.unwrap();
         made.into_iter().next().unwrap().unwrap();
+    }
+
+    /// Changes a setting of a topic, and all others to what they are by default.
+    pub(crate) async fn set(&self, topic: &str, setting: &str, value: &str) {
+        let admin: AdminClient<DefaultClientContext> = self.settings().create().unwrap();
+        let config = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(setting, value);
+        let set = admin.alter_configs(&[config], &AdminOptions::new()).await.unwrap();
+        set.into_iter().next().unwrap().unwrap();
+    }
+
+    /// Deletes a topic.
+    pub(crate) async fn delete(&self, topic: &str) {
+        let admin: AdminClient<DefaultClientContext> = self.settings().create().unwrap();
+        let deleted = admin.delete_topics(&[topic], &AdminOptions::new()).await.unwrap();
+        deleted.into_iter().next().unwrap().unwrap();
     }
 
     /// The offset behind a partition's last; nothing while it can't be told.

@@ -1,5 +1,7 @@
 //! A line delivered to a broker with several lanes, whose links break.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex},
@@ -18,9 +20,13 @@ use cti_bridge::{
     retry::Range,
     route::{Names, Plan, template::Template},
     shutdown::Stop,
-    sink::{Acked, Context, Driver, Lanes, Link, Options, Outcome, Outgoing, Sink, SinkError, Stored, Tail},
+    sink::{
+        Acked, Context, Driver, Lanes, Link, Options, Outcome, Outgoing, Process, Sink, SinkError, Stored,
+        Tail,
+    },
     socketio::Frame,
 };
+use jiff::Timestamp;
 
 /// Two of them share a lane.
 pub(crate) const SOURCES: [&str; 4] = ["a", "b", "c", "d"];
@@ -30,11 +36,14 @@ pub(crate) const LANES: usize = 3;
 pub(crate) enum By {
     Source,
     Entity,
+    /// One lane for all, as a stream.
+    Nothing,
 }
 
 impl By {
     pub(crate) fn lanes(self, names: &Names) -> Lanes {
         match (self, &names.subject) {
+            (Self::Nothing, _) => Lanes::One(0),
             (Self::Source, _) => {
                 Lanes::One(SOURCES.iter().position(|it| *it == names.source_name()).unwrap() % LANES)
             }
@@ -51,9 +60,11 @@ pub(crate) fn newest(lane: &[Kept]) -> Vec<Stored> {
     let mut newest: BTreeMap<&str, Stored> = BTreeMap::new();
     let journal = lane.last().map(|kept| kept.journal);
     for kept in lane.iter().rev().take(200).filter(|kept| Some(kept.journal) == journal) {
-        let stored = Stored { source: kept.source.clone(), journal: kept.journal, seq: kept.seq };
+        let stored = kept.stored();
         let newest = newest.entry(&kept.source).or_insert_with(|| stored.clone());
-        newest.seq = newest.seq.max(stored.seq);
+        if newest.seq < stored.seq {
+            *newest = stored;
+        }
     }
     newest.into_values().collect()
 }
@@ -64,8 +75,24 @@ pub(crate) struct Kept {
     pub(crate) journal: JournalId,
     pub(crate) seq: Seq,
     pub(crate) prev: Seq,
+    pub(crate) time: Timestamp,
     pub(crate) what: String,
     pub(crate) subject: Option<String>,
+}
+
+impl Kept {
+    /// As a broker gives it back, which keeps microseconds.
+    pub(crate) fn stored(&self) -> Stored {
+        Stored {
+            source: self.source.clone(),
+            journal: self.journal,
+            seq: self.seq,
+            time: Timestamp::from_microsecond(self.time.as_microsecond()).unwrap(),
+            ty: self.what.clone(),
+            lane: "lane".to_owned(),
+            place: "#1".to_owned(),
+        }
+    }
 }
 
 /// What the broker's lanes hold.
@@ -77,6 +104,8 @@ pub(crate) struct Broker {
     pub(crate) by: By,
     pub(crate) lanes: Store,
     pub(crate) breaks: Arc<dyn Fn() -> Option<usize> + Send + Sync>,
+    /// What shows that somebody else writes.
+    pub(crate) rival: Arc<Mutex<Option<String>>>,
 }
 
 pub(crate) struct Connection {
@@ -90,9 +119,19 @@ impl Sink for Broker {
     type Link = Connection;
 
     async fn open(&self) -> Result<(Connection, Tail), SinkError> {
-        let tail = Tail::Lanes(self.lanes.lock().unwrap().iter().map(|kept| newest(kept)).collect());
+        let tail = {
+            let lanes = self.lanes.lock().unwrap();
+            match self.by {
+                By::Nothing => Tail::Lane(lanes[0].last().map(Kept::stored)),
+                _ => Tail::Lanes(lanes.iter().map(|kept| newest(kept)).collect()),
+            }
+        };
         let (lanes, left) = (Arc::clone(&self.lanes), (self.breaks)());
         Ok((Connection { by: self.by, lanes, left, acked: VecDeque::new() }, tail))
+    }
+
+    async fn rival(&self, _: &mut Connection, _: Process, _: Duration) -> Result<Option<String>, SinkError> {
+        Ok(self.rival.lock().unwrap().clone())
     }
 }
 
@@ -111,6 +150,7 @@ impl Link for Connection {
                 journal: outgoing.event.journal,
                 seq,
                 prev,
+                time: outgoing.event.time,
                 what: outgoing.names.ty.clone(),
                 subject: outgoing.names.subject.clone(),
                 source: outgoing.names.source_name().to_owned(),
@@ -144,6 +184,7 @@ pub(crate) struct Bench {
     pub(crate) by: By,
     pub(crate) context: Context,
     pub(crate) lanes: Store,
+    pub(crate) rival: Arc<Mutex<Option<String>>>,
     pub(crate) sessions: Vec<Live>,
 }
 
@@ -172,16 +213,16 @@ impl Bench {
         let sessions = (0..4).map(|source| journal.ingest(SourceId(source)).begin(opened())).collect();
         let context = Context::new("test", journal, Arc::new(["sink".to_owned()]));
         let context = Context { retain: Duration::from_mins(15), ..context };
-        Self { by, context, lanes: Store::default(), sessions }
+        Self { by, context, lanes: Store::default(), rival: Arc::default(), sessions }
     }
 
     /// The same broker, and the journal of the next process.
     pub(crate) fn reopened(self, open: impl FnOnce() -> Journal) -> Self {
-        let Self { by, context, lanes, sessions } = self;
+        let Self { by, context, lanes, rival, sessions } = self;
         drop(sessions);
         context.journal.close();
         drop(context);
-        Self { lanes, ..Self::new(by, open()) }
+        Self { lanes, rival, ..Self::new(by, open()) }
     }
 
     pub(crate) fn append(&mut self, count: usize) {
@@ -222,7 +263,12 @@ impl Bench {
     }
 
     pub(crate) fn broker(&self, breaks: impl Fn() -> Option<usize> + Send + Sync + 'static) -> Broker {
-        Broker { by: self.by, lanes: Arc::clone(&self.lanes), breaks: Arc::new(breaks) }
+        Broker {
+            by: self.by,
+            lanes: Arc::clone(&self.lanes),
+            breaks: Arc::new(breaks),
+            rival: Arc::clone(&self.rival),
+        }
     }
 
     /// Delivers all there is, over links that break or not.
@@ -282,6 +328,10 @@ pub(crate) fn on_disk(dir: &std::path::Path) -> Journal {
 }
 
 pub(crate) fn keeping(dir: &std::path::Path, retain: Duration) -> Journal {
+    opened(dir, retain, Arc::new(fs::Disk))
+}
+
+pub(crate) fn opened(dir: &std::path::Path, retain: Duration, disk: Arc<dyn fs::Fs>) -> Journal {
     let config = Disk {
         dir: dir.to_owned(),
         sync: config::Sync::Every(Duration::from_millis(20)),
@@ -293,8 +343,7 @@ pub(crate) fn keeping(dir: &std::path::Path, retain: Duration) -> Journal {
         memory: 64 << 20,
     };
     let health = Board::default().component("journal".to_owned());
-    let opened =
-        Journal::open(&config, Arc::new(fs::Disk), &SOURCES.map(str::to_owned), &["sink".to_owned()], health);
+    let opened = Journal::open(&config, disk, &SOURCES.map(str::to_owned), &["sink".to_owned()], health);
     opened.unwrap().0
 }
 

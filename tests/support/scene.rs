@@ -12,7 +12,7 @@ use cti_bridge::{
     auth::{self, Account as Login},
     config::{Assignment, Flags},
     event::{Body, EndReason, Record, SourceId},
-    health::{Board, Health},
+    health::{Board, Component, Health},
     journal::{Journal, Reader},
     request::Call,
     session,
@@ -34,6 +34,8 @@ pub(crate) struct Source {
     pub(crate) retry: Call,
     pub(crate) resync: Call,
     pub(crate) journal: Journal,
+    /// The state of the one sink, which is the test.
+    pub(crate) sink: Component,
     reader: Reader,
     records: Vec<Record>,
     pub(crate) task: tokio::task::JoinHandle<()>,
@@ -142,6 +144,7 @@ impl Source {
         let journal = Journal::memory(1 << 24, &["a".to_owned()], &["sink".to_owned()]);
         let (board, stop) = (Board::default(), Stop::default());
         let (retry, resync) = (Call::default(), Call::default());
+        let sink = board.component("sink/sink".to_owned());
         let source = session::Source {
             id: SourceId(0),
             config,
@@ -152,13 +155,15 @@ impl Source {
             retry: retry.listen(),
             resync: resync.listen(),
             reconnect: Call::default().listen(),
+            board: board.clone(),
+            sinks: vec!["sink".to_owned()],
         };
         let (renewing, again) = (source.account.clone(), retry.listen());
         // Ends with the test's runtime.
         tokio::spawn(async move { renewing.renew(CancellationToken::new(), again).await });
         let task = tokio::spawn(session::run(source));
         let reader = journal.reader(0);
-        Self { board, stop, retry, resync, journal, reader, records: Vec::new(), task }
+        Self { board, stop, retry, resync, journal, sink, reader, records: Vec::new(), task }
     }
 
     /// The next record.

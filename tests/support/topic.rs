@@ -11,8 +11,12 @@ use std::{
 use cti_bridge::{
     config::{Assignment, Flags, load_with},
     event::{Notice, SourceId},
-    health::State,
-    journal::Journal,
+    health::{Board, State},
+    journal::{
+        Journal,
+        config::{Disk, Sync, WhenFull},
+        fs,
+    },
     retry::Range,
     route::{Plan, template::Template},
     shutdown::Stop,
@@ -62,6 +66,28 @@ impl Line {
         let sources: Arc<[String]> = SOURCES.map(str::to_owned).into();
         let sinks: Arc<[String]> = Arc::new(["sink".to_owned()]);
         let journal = Journal::memory(64 << 20, &sources, &sinks);
+        Self::of(config, journal, sinks)
+    }
+
+    /// One that keeps what was delivered, in a directory.
+    pub(crate) fn on_disk(config: Box<Config>, dir: &std::path::Path) -> Self {
+        let disk = Disk {
+            dir: dir.to_owned(),
+            sync: Sync::Every(Duration::from_millis(20)),
+            max_bytes: Some(1 << 30),
+            max_age: None,
+            when_full: WhenFull::DropOldest,
+            name_quota: 100,
+            retain: Duration::from_mins(15),
+            memory: 64 << 20,
+        };
+        let sinks: Arc<[String]> = Arc::new(["sink".to_owned()]);
+        let health = Board::default().component("journal".to_owned());
+        let opened = Journal::open(&disk, Arc::new(fs::Disk), &SOURCES.map(str::to_owned), &sinks, health);
+        Self::of(config, opened.unwrap().0, sinks)
+    }
+
+    fn of(config: Box<Config>, journal: Journal, sinks: Arc<[String]>) -> Self {
         let context = Context { retain: Duration::from_mins(15), ..Context::new("test", journal, sinks) };
         Self { context, config, sent: 0 }
     }
@@ -95,6 +121,10 @@ impl Line {
         self.context.stop.drain();
         assert_eq!(running.await.unwrap(), Outcome::Drained);
         self.context.stop = Stop::default();
+    }
+
+    pub(crate) fn is_active(&self) -> bool {
+        self.context.board.snapshot().get("sink/sink").is_some_and(|health| health.state == State::Active)
     }
 
     pub(crate) async fn tells(&self, text: &str) -> State {

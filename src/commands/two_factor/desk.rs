@@ -12,6 +12,7 @@ use crate::{
     exit::Exit,
     session::config::Config as Source,
     telemetry,
+    text::escaped_as_json,
 };
 
 /// One account, and where it stands in the configuration.
@@ -131,7 +132,7 @@ impl Desk<'_> {
         }
         writeln!(out, "Recovery codes; each logs in once, instead of a one-time password. Keep them safe:")?;
         for code in codes {
-            writeln!(out, "  {}", code.expose_secret())?;
+            writeln!(out, "  {}", escaped_as_json(code.expose_secret(), |_| false))?;
         }
         Ok(())
     }

@@ -104,6 +104,25 @@ pub(crate) fn encode(format: Format, entry: &Entry, out: &mut Vec<u8>) -> usize 
 
 /// Appends a record's bytes; how many.
 pub(crate) fn encode_record(format: Format, record: &Record, out: &mut Vec<u8>) -> usize {
+    let start = out.len();
+    let mut size = encode_head(format, record, out);
+    if let Body::Event(frame) = &record.body {
+        for bytes in pieces(frame) {
+            out.extend_from_slice(bytes);
+            size += bytes.len();
+        }
+    }
+    debug_assert_eq!(size, out.len() - start);
+    size
+}
+
+/// What follows a record's head: the pieces of a frame.
+pub(crate) fn pieces(frame: &Frame) -> impl Iterator<Item = &Bytes> + Clone {
+    std::iter::once(&frame.bytes).chain(&frame.attachments)
+}
+
+/// Appends a record's bytes up to the [`pieces`] of its frame, which the checksum covers; how many.
+pub(crate) fn encode_head(format: Format, record: &Record, out: &mut Vec<u8>) -> usize {
     let start = begin(format, out);
     out.extend_from_slice(&record.position.0.to_le_bytes());
     out.extend_from_slice(&record.seq.0.to_le_bytes());
@@ -118,7 +137,8 @@ pub(crate) fn encode_record(format: Format, record: &Record, out: &mut Vec<u8>) 
     match &record.body {
         Body::Event(frame) => {
             out.extend_from_slice(&[EVENT, origin]);
-            encode_frame(frame, out);
+            encode_places(frame, out);
+            return finish(format, start, out, pieces(frame));
         }
         Body::Notice(told) => {
             out.extend_from_slice(&[NOTICE, origin]);
@@ -128,10 +148,10 @@ pub(crate) fn encode_record(format: Format, record: &Record, out: &mut Vec<u8>) 
             out.extend_from_slice(&told.data);
         }
     }
-    finish(format, start, out)
+    finish(format, start, out, std::iter::empty())
 }
 
-fn encode_frame(frame: &Frame, out: &mut Vec<u8>) {
+fn encode_places(frame: &Frame, out: &mut Vec<u8>) {
     out.extend_from_slice(&frame.argc.to_le_bytes());
     out.extend_from_slice(&u16::try_from(frame.attachments.len()).unwrap_or(u16::MAX).to_le_bytes());
     for number in [frame.name.start, frame.name.end, frame.args.start, frame.args.end] {
@@ -141,10 +161,6 @@ fn encode_frame(frame: &Frame, out: &mut Vec<u8>) {
     out.extend_from_slice(&length(&frame.bytes));
     for attachment in &frame.attachments {
         out.extend_from_slice(&length(attachment));
-    }
-    out.extend_from_slice(&frame.bytes);
-    for attachment in &frame.attachments {
-        out.extend_from_slice(attachment);
     }
 }
 
@@ -167,7 +183,7 @@ fn encode_absence(format: Format, absence: &Absence, out: &mut Vec<u8>) -> usize
             out.extend_from_slice(&number.to_le_bytes());
         }
     }
-    finish(format, start, out)
+    finish(format, start, out, std::iter::empty())
 }
 
 /// The number that stands for a reason on the disk. Numbers are never given again.
@@ -191,14 +207,22 @@ fn begin(format: Format, out: &mut Vec<u8>) -> usize {
     start
 }
 
-fn finish(format: Format, start: usize, out: &mut [u8]) -> usize {
+/// Fills in the prefix of what `out` has from `start` on, and of the `pieces` that follow; how many bytes are in `out`.
+fn finish<'a>(
+    format: Format,
+    start: usize,
+    out: &mut [u8],
+    pieces: impl Iterator<Item = &'a Bytes> + Clone,
+) -> usize {
     let Some((prefix, body)) =
         out.get_mut(start..).and_then(|entry| entry.split_at_mut_checked(format.prefix()))
     else {
         return 0;
     };
-    let length = u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes();
-    let sums = format.length_sum(length).into_iter().chain([format.sum(length, body)]);
+    let length = body.len() + pieces.clone().map(Bytes::len).sum::<usize>();
+    let length = u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
+    let sum = pieces.fold(format.sum(length, body), |sum, bytes| crc32c::crc32c_append(sum, bytes));
+    let sums = format.length_sum(length).into_iter().chain([sum]);
     let (first, rest) = prefix.split_at_mut(4);
     first.copy_from_slice(&length);
     for (place, sum) in rest.chunks_exact_mut(4).zip(sums) {

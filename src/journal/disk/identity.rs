@@ -11,8 +11,10 @@ use crate::{
     journal::fs::Fs,
 };
 
-/// Numbers that are reserved at a time: each reservation is one write of a small file.
-pub(crate) const RESERVE: u64 = 1 << 20;
+/// Numbers that are reserved at a time: each reservation is one write of a small file. They matter only where the clock was
+/// set back, as every process begins above the clock; and they are fewer than the microseconds between two starts, so that a
+/// copy of the journal, or an older state of it, does not begin with the same number.
+pub(crate) const RESERVE: u64 = 1 << 16;
 
 const NAME: &str = "identity";
 
@@ -22,12 +24,8 @@ pub(crate) struct Identity {
     /// Half of every event's id.
     #[serde(with = "as_text")]
     pub(crate) journal: JournalId,
-    /// The boot of the machine under which it was opened last.
-    pub(crate) boot: String,
-    /// Whether it was closed in good order since then.
+    /// Whether it was closed cleanly since it was opened last.
     pub(crate) clean: bool,
-    /// Whether numbers were given that may have left no trace on the disk.
-    pub(crate) uncertain: bool,
     /// Every source there was; the place is its id, for good.
     pub(crate) sources: Vec<Source>,
     /// Every sink there was.

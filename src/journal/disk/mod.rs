@@ -1,8 +1,12 @@
 //! The journal's files; see the layout in [`super`].
 
+pub(crate) mod bell;
 pub(crate) mod codec;
+pub(crate) mod compact;
+pub(crate) mod crowd;
 pub(crate) mod held;
 pub(crate) mod identity;
+pub(crate) mod names;
 pub(crate) mod open;
 pub(crate) mod repair;
 pub(crate) mod scan;
@@ -10,3 +14,4 @@ pub(crate) mod sealed;
 pub(crate) mod segment;
 pub(crate) mod store;
 pub(crate) mod stretch;
+pub(crate) mod superseded;

@@ -17,6 +17,8 @@ use self::{
     load::Loading,
     survey::{Left, identify, read_cursors, survey},
 };
+use jiff::Timestamp;
+
 use super::{
     identity::Identity,
     sealed,
@@ -26,7 +28,7 @@ use crate::{
     event::{LossReason, Seq, SourceId},
     health::Component,
     journal::{
-        config::Disk,
+        config::{Disk, WhenFull},
         cursor::Cursor,
         entry::Missing,
         fs::{Fs, Lock, Room},
@@ -88,11 +90,6 @@ pub(crate) fn cursor_path(dir: &Path, sink: &str) -> PathBuf {
     dir.join("cursors").join(sink)
 }
 
-/// Removed when numbers are given that leave no trace on the disk.
-pub(crate) fn sure_path(segments: &Path) -> PathBuf {
-    segments.with_file_name("sure")
-}
-
 pub(in crate::journal) fn open(
     config: &Disk,
     fs: &Arc<dyn Fs>,
@@ -103,7 +100,7 @@ pub(in crate::journal) fn open(
     let dir = &config.dir;
     let lock = claim(&**fs, dir)?;
     let mut notes = Vec::new();
-    let found = survey(&**fs, dir, Some(&mut notes))?;
+    let found = survey(fs, dir, Some(&mut notes))?;
     let (mut identity, left) = identify(&**fs, dir, &found, &mut notes)?;
     // What can't be used may have held the newest numbers.
     let set_aside = !notes.is_empty();
@@ -117,33 +114,36 @@ pub(in crate::journal) fn open(
     let store =
         Store::new(Arc::clone(fs), dir.join("segments"), identity.journal, Arc::clone(&names), limits);
     let store = at(dir, store)?;
-    let unsure = left == Left::Known && !identity.clean && fs.open(&sure_path(&store.dir), false).is_err();
     let mut loaded = Loading::of(store, dir, found, &mut cursors, &mut notes)?;
     loaded.standing.resize(names.len(), Standing::default());
-    let Loading { mut store, mut standing, mut end, torn } = loaded;
+    let Loading { mut store, mut standing, mut end, torn, is_newest_intact } = loaded;
     let (before, loaded_end) = (standing.clone(), end);
 
     let clean = identity.clean;
-    let floors = Floors { cursors: &cursors, torn: torn || unsure || set_aside, boot: fs.boot() };
-    let skipped = floors.raise(&mut identity, &mut standing, &mut end, &mut notes);
+    let floors = Floors { cursors: &cursors, now: Timestamp::now() };
+    let raised = floors.raise(&mut identity, &mut standing, &mut end, &mut notes);
     at(dir, identity.write(&**fs, dir))?;
     prove(&store, clean)?;
     store.remove_empty();
     let path = store.dir.clone();
     let mut left_out = Vec::new();
-    for ((source, standing), before) in (0..).map(SourceId).zip(&mut standing).zip(before) {
-        if skipped.get(source.index()).is_some_and(Option::is_some) {
-            let to = Seq(standing.next.0.saturating_sub(1));
-            left_out.push(Missing { source, count: 0, from: before.next, to });
+    let numbers = standing.iter_mut().zip(before).zip(&raised);
+    for (source, ((standing, before), raised)) in (0..).map(SourceId).zip(numbers) {
+        if raised.skipped.is_some() || raised.is_beyond {
+            let (from, to) = (before.next.max(Seq(1)), Seq(standing.next.0.saturating_sub(1)));
+            left_out.push(Missing { source, count: 0, from, to });
             standing.next = before.next;
         }
     }
-    at(&path, store.begin(loaded_end, &standing))?;
+    if !(is_newest_intact && at(&path, store.go_on())?) {
+        at(&path, store.begin(loaded_end, &standing))?;
+    }
     store.synced = loaded_end;
 
     let mut line = Line::new(loaded_end, standing, config.memory, config.when_full).with_store(store, health);
-    for (source, skipped) in line.sources.iter_mut().zip(skipped) {
-        source.skipped = skipped;
+    for (source, raised) in line.sources.iter_mut().zip(raised) {
+        source.skipped = raised.skipped;
+        source.has_lost = raised.is_beyond || torn || set_aside;
         source.before = match left {
             Left::New => Before::New,
             Left::Known if clean => Before::Stopped,
@@ -171,20 +171,16 @@ fn claim(fs: &dyn Fs, dir: &Path) -> Result<Box<dyn Lock>, OpenError> {
     at(dir, fs.lock(&dir.join("lock")))?.ok_or_else(|| OpenError::Locked { dir: dir.to_owned() })
 }
 
-/// From here on what is on the disk is synced, and says so.
+/// From here on what is on the disk is synced.
 fn prove(store: &Store, clean: bool) -> Result<(), OpenError> {
-    if !clean {
-        // What a killed process had not synced is nobody's business but ours.
-        for segment in &store.segments {
-            at(&store.dir, segment.file.sync())?;
-        }
-        at(&store.dir, store.fs.sync_dir(&store.dir))?;
+    if clean {
+        return Ok(());
     }
-    let sure = sure_path(&store.dir);
-    if store.fs.open(&sure, false).is_err() {
-        at(&sure, store.fs.create(&sure))?;
+    // What a killed process had not synced is nobody's business but ours.
+    for segment in &store.segments {
+        at(&store.dir, segment.file.sync())?;
     }
-    Ok(())
+    at(&store.dir, store.fs.sync_dir(&store.dir))
 }
 
 /// Gives each sink its cursor: the one it had, or a new one at the end; at the beginning if it is lost, as twice is
@@ -220,6 +216,7 @@ fn attach(
     if let Some((first, standing)) = oldest {
         line.skip_to(first, &standing, LossReason::Damaged);
     }
+    line.recall_losses();
     Ok(())
 }
 
@@ -234,6 +231,7 @@ fn limits(config: &Disk, fs: &dyn Fs) -> io::Result<Limits> {
         max_age: config.max_age,
         retain: config.retain,
         per_name: max_bytes / 100 * u64::from(config.name_quota),
+        compacts: config.when_full == WhenFull::DropOldest,
     })
 }
 

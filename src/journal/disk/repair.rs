@@ -27,8 +27,6 @@ pub(crate) fn content(file: &dyn File) -> io::Result<Bytes> {
 /// A segment that has been read through.
 #[derive(Debug)]
 pub(crate) struct Repaired {
-    /// The file, or the one that took its place.
-    pub(crate) file: Arc<dyn File>,
     pub(crate) format: Format,
     /// Where its entries begin.
     pub(crate) start: usize,
@@ -66,7 +64,7 @@ impl Suspect<'_> {
                 let torn = summary.torn;
                 notes.push(format!("{name}: the last {torn} bytes are an incomplete entry and were cut off"));
             }
-            return Ok(Repaired { file, format, start, length, summary });
+            return Ok(Repaired { format, start, length, summary });
         }
         let (bytes, format, start) = rewrite(header, &content, &summary)?;
         let aside = set_aside(fs, dir, path)?;
@@ -85,7 +83,7 @@ impl Suspect<'_> {
             summary.lost,
             aside.display()
         ));
-        Ok(Repaired { file: fs.open(path, true)?, format, start, length: bytes.len() as u64, summary })
+        Ok(Repaired { format, start, length: bytes.len() as u64, summary })
     }
 }
 

@@ -16,7 +16,7 @@ use super::{codec::Format, scan::Next, sealed::VERSION};
 use crate::{
     event::{JournalId, Position, Seq},
     journal::{
-        fs::{self, File, Fs},
+        fs::{self, File, Fs, OnDemand},
         line::Standing,
     },
 };
@@ -171,7 +171,7 @@ pub(crate) fn file_name(generation: u64) -> String {
     format!("{generation:012}.log")
 }
 
-/// A segment's file, and its header.
+/// A segment's file, which is opened when it is needed, and its header.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) name: String,
@@ -181,16 +181,12 @@ pub(crate) struct Opened {
     pub(crate) start: usize,
 }
 
-/// Opens a segment by its name. None for another file.
-pub(crate) fn open(fs: &dyn Fs, dir: &Path, name: &str) -> Option<Result<Opened, BadHeader>> {
+/// Reads the header of a segment, by its name. None for another file.
+pub(crate) fn open(fs: &Arc<dyn Fs>, dir: &Path, name: &str) -> Option<Result<Opened, BadHeader>> {
     name.strip_suffix(".log")?.parse::<u64>().ok()?;
-    let path = dir.join(name);
-    let file = match fs.open(&path, true).or_else(|_| fs.open(&path, false)) {
-        Ok(file) => file,
-        Err(error) => return Some(Err(error.into())),
-    };
-    let header = Header::read(&*file);
-    Some(header.map(|(header, start)| Opened { name: name.to_owned(), file, header, start }))
+    let file = OnDemand { fs: Arc::clone(fs), path: dir.join(name) };
+    let header = fs.open(&file.path, false).map_err(BadHeader::Io).and_then(|opened| Header::read(&*opened));
+    Some(header.map(|(header, start)| Opened { name: name.to_owned(), file: Arc::new(file), header, start }))
 }
 
 /// What follows a segment, among all of a journal in the order of their generations: a later one is right about what it

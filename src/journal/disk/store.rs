@@ -3,16 +3,19 @@
 use std::{
     collections::{HashMap, VecDeque},
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::{
+    bell::Bell,
     codec::{self, Format},
     held::Segment,
+    names::{NO_NAME, NameIds},
     repair::Repaired,
     segment::{Header, file_name},
     stretch::Stretch,
@@ -21,7 +24,7 @@ use crate::{
     event::{Body, JournalId, Position},
     journal::{
         entry::Entry,
-        fs::{self, File, Fs},
+        fs::{self, File, Fs, OnDemand},
         line::Standing,
     },
 };
@@ -35,31 +38,31 @@ pub(crate) struct Limits {
     pub(crate) retain: Duration,
     /// Bytes of undelivered records one event name may hold.
     pub(crate) per_name: u64,
+    /// What is superseded, and the oldest of a name that is over its quota, makes room for what comes.
+    pub(crate) compacts: bool,
 }
 
-/// Gives event names numbers.
-#[derive(Debug, Default)]
-pub(crate) struct NameIds(HashMap<Box<[u8]>, u32>);
+/// A segment spans this part of the age that nothing may exceed, as what is too old goes by segments.
+pub(super) const SPANS: u32 = 8;
+/// A frame of so many bytes is written from where it is.
+const LARGE: usize = 256 << 10;
+/// So many bytes that wait are written, whoever else is to come.
+const BATCH: u64 = 1 << 20;
 
-/// Names beyond this count as one: event data must not grow our memory.
-const NAMES: usize = 1024;
-/// Stands for all names beyond [`NAMES`], and for notices, which have no quota.
-pub(crate) const NO_NAME: u32 = 0;
-
-impl NameIds {
-    pub(crate) fn of(&mut self, body: &Body) -> u32 {
-        let Body::Event(frame) = body else { return NO_NAME };
-        let name = frame.name();
-        if let Some(id) = self.0.get(&*name) {
-            return *id;
-        }
-        if self.0.len() >= NAMES {
-            return NO_NAME;
-        }
-        let id = u32::try_from(self.0.len()).unwrap_or_default() + 1;
-        self.0.insert((*name).into(), id);
-        id
+/// Appends a buffer, and what goes between: the place in it, and the bytes.
+fn append(file: &dyn File, buffer: &[u8], large: &[(usize, Bytes)]) -> io::Result<()> {
+    let mut from = 0;
+    for (at, bytes) in large {
+        fs::append_all(file, buffer.get(from..*at).unwrap_or_default())?;
+        fs::append_all(file, bytes)?;
+        from = *at;
     }
+    fs::append_all(file, buffer.get(from..).unwrap_or_default())
+}
+
+/// A segment's file, opened when it is needed.
+pub(super) fn on_demand(fs: &Arc<dyn Fs>, dir: &Path, generation: u64) -> Arc<dyn File> {
+    Arc::new(OnDemand { fs: Arc::clone(fs), path: dir.join(file_name(generation)) })
 }
 
 /// The segments of one journal.
@@ -78,16 +81,24 @@ pub(crate) struct Store {
     pub(crate) names: NameIds,
     /// Undelivered bytes by event name.
     pub(crate) held: HashMap<u32, u64>,
+    /// Rings when compacting may be worth it.
+    pub(crate) bell: Arc<Bell>,
+    /// Generations whose files are being replaced: whoever does that also removes them.
+    pub(crate) pinned: Vec<u64>,
     /// How the entries of the next segment will be written.
     next_format: Format,
     /// The next write begins a segment.
     rolls: bool,
     /// Entries that wait for the next write.
     buffer: Vec<u8>,
+    /// What goes between them: the place in the buffer, and the pieces of a frame that is too large to be copied.
+    large: Vec<(usize, Bytes)>,
+    /// Bytes of all that waits.
+    waiting: u64,
     buffered: Vec<(u32, u64)>,
     buffered_newest: Option<Timestamp>,
     /// Bytes of all segments.
-    total: u64,
+    pub(super) total: u64,
     /// Everything before is written.
     pub(crate) written: Position,
     /// Everything before is on stable storage.
@@ -113,6 +124,12 @@ impl Store {
         sources: Arc<[String]>,
         limits: Limits,
     ) -> io::Result<Self> {
+        // Copies that a crash left unfinished.
+        for path in fs.list(&dir)?.iter().map(|name| dir.join(name)) {
+            if path.extension().is_some_and(|extension| extension == "new") {
+                let _ = fs.remove(&path);
+            }
+        }
         Ok(Self {
             fs,
             dir,
@@ -124,9 +141,13 @@ impl Store {
             next_generation: 1,
             names: NameIds::default(),
             held: HashMap::new(),
+            bell: Arc::default(),
+            pinned: Vec::new(),
             next_format: Format::draw()?,
             rolls: false,
             buffer: Vec::new(),
+            large: Vec::new(),
+            waiting: 0,
             buffered: Vec::new(),
             buffered_newest: None,
             total: 0,
@@ -140,7 +161,7 @@ impl Store {
 
     /// Bytes on the disk, and those that wait.
     pub(crate) fn bytes(&self) -> u64 {
-        self.total + self.buffer.len() as u64
+        self.total + self.waiting
     }
 
     /// The segment with the first record at or after a position.
@@ -150,12 +171,6 @@ impl Store {
 
     pub(in crate::journal) fn segment(&self, from: Position) -> Option<&Segment> {
         self.segments.iter().find(|segment| segment.end > from)
-    }
-
-    /// Numbers that only memory holds leave no trace. Removing a file is what a full disk still allows; a read-only one
-    /// does not, and there a reboot, or the broker's tail, has to tell.
-    pub(crate) fn note_unsure(&self) {
-        let _ = self.fs.remove(&super::open::sure_path(&self.dir));
     }
 
     /// Whether this event's name has used up its share.
@@ -173,10 +188,29 @@ impl Store {
         let active = self.segments.back().filter(|_| !self.rolls);
         let format = active.map_or(self.next_format, |active| active.format);
         let name = entry.record().map_or(NO_NAME, |record| self.names.of(&record.body));
-        let size = codec::encode(format, entry, &mut self.buffer) as u64;
+        let size = self.encode(format, entry) as u64;
+        self.waiting += size;
         *self.held.entry(name).or_default() += size;
         self.buffered.push((name, size));
         self.buffered_newest = self.buffered_newest.max(entry.record().map(|record| record.at));
+    }
+
+    fn encode(&mut self, format: Format, entry: &Entry) -> usize {
+        if let Entry::Record(record) = entry
+            && let Body::Event(frame) = &record.body
+            && frame.size() >= LARGE
+        {
+            let head = codec::encode_head(format, record, &mut self.buffer);
+            let at = self.buffer.len();
+            self.large.extend(codec::pieces(frame).map(|bytes| (at, bytes.clone())));
+            return head + frame.size();
+        }
+        codec::encode(format, entry, &mut self.buffer)
+    }
+
+    /// Whether so much waits that it has to be written.
+    pub(crate) fn is_due(&self) -> bool {
+        self.waiting >= BATCH
     }
 
     /// Whether entries wait for the next [`Store::write`].
@@ -194,21 +228,19 @@ impl Store {
             self.rolls = false;
         }
         let Some(active) = self.segments.back_mut() else { return Err(io::ErrorKind::NotFound.into()) };
-        if let Err(error) = fs::append_all(&*active.file, &self.buffer) {
+        if let Err(error) = append(&*active.file, &self.buffer, &self.large) {
             // What was written of it must not precede what is written next.
             self.sealed = active.file.truncate(active.length).is_err();
             return Err(error);
         }
-        active.length += self.buffer.len() as u64;
-        self.total += self.buffer.len() as u64;
+        active.length += self.waiting;
+        self.total += self.waiting;
         active.end = end;
         active.newest = active.newest.max(self.buffered_newest);
         for (name, size) in self.buffered.drain(..) {
             *active.tally.entry(name).or_default() += size;
         }
-        self.buffer.clear();
-        self.buffer.shrink_to(1 << 20);
-        self.buffered_newest = None;
+        self.empty();
         self.written = end;
         Ok(())
     }
@@ -220,7 +252,14 @@ impl Store {
                 *held = held.saturating_sub(size);
             }
         }
+        self.empty();
+    }
+
+    fn empty(&mut self) {
         self.buffer.clear();
+        self.buffer.shrink_to(1 << 20);
+        self.large.clear();
+        self.waiting = 0;
         self.buffered_newest = None;
     }
 
@@ -249,8 +288,16 @@ impl Store {
             return Err(error);
         }
         self.next_format = next_format;
-        if let Some(active) = self.segments.back().filter(|active| active.end > self.synced) {
-            self.unsynced.push_back((Arc::clone(&active.file), active.end));
+        // What compacting works on are sealed segments, and here is another one.
+        if self.is_crowded() {
+            self.bell.ring();
+        }
+        if let Some(active) = self.segments.back_mut() {
+            let closed = on_demand(&self.fs, &self.dir, active.generation);
+            let file = std::mem::replace(&mut active.file, closed);
+            if active.end > self.synced {
+                self.unsynced.push_back((file, active.end));
+            }
         }
         self.add(Segment {
             generation,
@@ -273,6 +320,19 @@ impl Store {
         Ok(())
     }
 
+    /// Goes on in the newest segment, if there is room in it and it is as a new one would be. Whether it does.
+    pub(crate) fn go_on(&mut self) -> io::Result<bool> {
+        let (room, sources) = (self.limits.segment_bytes, self.sources.len());
+        let is_fit = |newest: &Segment| {
+            newest.length < room && newest.standing.len() == sources && newest.format != Format::Unkeyed
+        };
+        let Some(newest) = self.segments.back_mut().filter(|newest| is_fit(newest)) else { return Ok(false) };
+        newest.file = self.fs.open(&self.dir.join(file_name(newest.generation)), true)?;
+        self.sealed = false;
+        self.written = newest.end;
+        Ok(true)
+    }
+
     /// Adds the newest segment.
     pub(crate) fn add(&mut self, segment: Segment) {
         self.total += segment.length;
@@ -283,13 +343,14 @@ impl Store {
     }
 
     /// A segment's file has been replaced.
-    pub(crate) fn replace(&mut self, generation: u64, new: Repaired) {
+    pub(crate) fn replace(&mut self, generation: u64, new: &Repaired) {
         let Some(segment) = self.segments.iter_mut().find(|segment| segment.generation == generation) else {
             return;
         };
         self.total = (self.total + new.length).saturating_sub(segment.length);
         segment.revision += 1;
-        (segment.file, segment.format) = (new.file, new.format);
+        segment.file = on_demand(&self.fs, &self.dir, generation);
+        segment.format = new.format;
         (segment.start, segment.length) = (new.start as u64, new.length);
     }
 
@@ -339,9 +400,14 @@ impl Store {
         self.unsynced.retain(|(_, end)| *end > synced);
     }
 
-    fn release(&mut self, segment: &Segment) {
+    pub(super) fn release(&mut self, segment: &Segment) {
         self.total = self.total.saturating_sub(segment.length);
-        for (name, size) in &segment.tally {
+        self.let_go(&segment.tally);
+    }
+
+    /// So many bytes of names are no longer held.
+    fn let_go(&mut self, tally: &HashMap<u32, u64>) {
+        for (name, size) in tally {
             if let Some(held) = self.held.get_mut(name) {
                 *held = held.saturating_sub(*size);
             }
@@ -361,11 +427,7 @@ impl Store {
             }
         }
         for tally in newly {
-            for (name, size) in tally {
-                if let Some(held) = self.held.get_mut(&name) {
-                    *held = held.saturating_sub(size);
-                }
-            }
+            self.let_go(&tally);
         }
         while self.segments.len() > 1
             && self.segments.front().and_then(|oldest| oldest.passed).is_some_and(|since| {
@@ -382,7 +444,7 @@ impl Store {
         let (Some(age), Some(active)) = (self.limits.max_age, self.segments.back()) else { return false };
         active.end > active.first
             && now > active.begun
-            && now.duration_since(active.begun).unsigned_abs() > age / 8
+            && now.duration_since(active.begun).unsigned_abs() > age / SPANS
     }
 
     /// Whether the oldest segment is older than anything may be.
@@ -396,7 +458,9 @@ impl Store {
     pub(crate) fn remove_oldest(&mut self) {
         if let Some(oldest) = self.segments.pop_front() {
             self.release(&oldest);
-            let _ = self.fs.remove(&self.dir.join(file_name(oldest.generation)));
+            if !self.pinned.contains(&oldest.generation) {
+                let _ = self.fs.remove(&self.dir.join(file_name(oldest.generation)));
+            }
         }
     }
 }

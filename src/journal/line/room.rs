@@ -26,7 +26,7 @@ impl Line {
         if store.trouble.is_some() {
             return (newest_goes && used > memory).then_some(LossReason::Disk);
         }
-        if store.over_quota(body) {
+        if newest_goes && store.over_quota(body) {
             store.tidy(passed, Instant::now());
             if store.over_quota(body) {
                 return Some(LossReason::Quota);
@@ -64,8 +64,19 @@ impl Line {
         }
     }
 
+    /// Makes room for the copy of a segment: what is delivered goes first. Whether there was something.
+    pub(in crate::journal) fn make_room(&mut self) -> bool {
+        let Some(store) = self.store.as_mut().filter(|store| store.segments.len() > 1) else { return false };
+        if store.segments.front().is_some_and(|oldest| oldest.passed.is_some()) {
+            store.remove_oldest();
+        } else {
+            self.drop_oldest(LossReason::JournalFull);
+        }
+        true
+    }
+
     /// Drops the oldest segment, and counts it for those who have not read it.
-    pub(super) fn drop_oldest(&mut self, reason: LossReason) {
+    pub(in crate::journal) fn drop_oldest(&mut self, reason: LossReason) {
         let Some(store) = &mut self.store else { return };
         store.remove_oldest();
         let Some((first, standing)) =

@@ -56,11 +56,20 @@ impl Line {
         let Absence { from, to, kind, ranges } = absence;
         match kind {
             Kind::Lost(reason) if ranges.is_empty() => {
-                let count = to.0 - from.0;
+                let count = to.0 - state.cursor.next.max(*from).0;
                 let loss = Loss { source: None, reason: *reason, count, from: Seq(0), to: Seq(0) };
                 state.cursor.note_loss(loss);
+                self.state_losses.lost_by_anyone(sink);
             }
-            Kind::Lost(reason) => ranges.iter().for_each(|missing| state.cursor.miss(missing, *reason)),
+            Kind::Lost(reason) => {
+                for missing in ranges {
+                    // What it read before the records went is settled.
+                    if let Some(rest) = missing.after(state.cursor.lane(missing.source).last) {
+                        state.cursor.miss(&rest, *reason);
+                        self.state_losses.lost(sink, &rest, *reason);
+                    }
+                }
+            }
             Kind::Skipped | Kind::Refused(_) => {
                 for missing in ranges {
                     state.cursor.pass(missing);
@@ -88,7 +97,8 @@ impl Line {
 
     /// Nothing before `first` is there any longer: moves the cursors that stand before it, and counts.
     pub(in crate::journal) fn skip_to(&mut self, first: Position, standing: &[Standing], reason: LossReason) {
-        for sink in self.sinks.iter_mut().filter(|sink| sink.cursor.next < first) {
+        let behind = self.sinks.iter_mut().enumerate().filter(|(_, sink)| sink.cursor.next < first);
+        for (index, sink) in behind {
             for (source, standing) in (0..).map(SourceId).zip(standing) {
                 let lane = sink.cursor.lane(source);
                 let count = standing.count.saturating_sub(lane.count);
@@ -96,6 +106,7 @@ impl Line {
                 let missing = Missing { source, count, from: lane.last.next().min(to), to };
                 if count > 0 {
                     sink.cursor.miss(&missing, reason);
+                    self.state_losses.lost(index, &missing, reason);
                 }
             }
             sink.cursor.next = first;
@@ -116,7 +127,10 @@ impl Line {
         };
         let lost = Absence { from, to, kind: Kind::Lost(reason), ranges };
         for sink in 0..self.sinks.len() {
-            self.pass(sink, &lost);
+            // One that is further behind comes to it when it has read what the disk holds.
+            if self.cursor(sink).is_some_and(|cursor| cursor.next >= from) {
+                self.pass(sink, &lost);
+            }
         }
         if self.store.is_some() {
             let dropped = self.dropped.get_or_insert_with(|| Absence { ranges: Vec::new(), ..lost.clone() });
@@ -124,6 +138,20 @@ impl Line {
             // Numbers are dense, so each follows the one before.
             for missing in lost.ranges {
                 dropped.add(missing);
+            }
+        }
+    }
+
+    /// What was lost before this process, and is not announced yet.
+    pub(in crate::journal) fn recall_losses(&mut self) {
+        for (index, sink) in self.sinks.iter().enumerate() {
+            for &Loss { source, reason, count, from, to } in &sink.cursor.unannounced {
+                match source {
+                    Some(source) => {
+                        self.state_losses.lost(index, &Missing { source, count, from, to }, reason);
+                    }
+                    None => self.state_losses.lost_by_anyone(index),
+                }
             }
         }
     }

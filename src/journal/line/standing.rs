@@ -39,3 +39,12 @@ impl Standing {
         }
     }
 }
+
+/// How a source was left.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::journal) enum Before {
+    #[default]
+    New,
+    Stopped,
+    Crashed,
+}

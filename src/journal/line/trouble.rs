@@ -36,7 +36,6 @@ impl Line {
         if let Some(store) = &mut self.store {
             store.trouble = Some(reason);
             store.unproven = true;
-            store.note_unsure();
         }
     }
 
@@ -57,7 +56,6 @@ impl Line {
         self.seal_refusal();
         let first = self.tail_first();
         let Some(store) = self.store.as_mut().filter(|store| store.trouble.is_some()) else { return };
-        store.note_unsure();
         let first = first.max(store.written);
         // Back from the end to where the disk ends.
         let (mut standing, skip) = (self.standing.clone(), self.index(first));

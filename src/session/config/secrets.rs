@@ -7,6 +7,7 @@ use super::Method;
 use crate::{
     auth::{Claims, Credentials},
     config::{Secret, Section},
+    text::secrets,
 };
 
 /// A secret, and the file it may be in.
@@ -117,7 +118,12 @@ fn base32(secret: &SecretString, key: &str, section: &mut Section<'_>) -> Option
     let bare = |ch: &char| !ch.is_whitespace() && *ch != '-' && *ch != '=';
     let bare: String = text.chars().filter(bare).map(|ch| ch.to_ascii_uppercase()).collect();
     match BASE32_NOPAD.decode(bare.as_bytes()) {
-        Ok(bytes) if !bytes.is_empty() => Some(bare.into()),
+        Ok(bytes) if !bytes.is_empty() => {
+            let bare = SecretString::from(bare);
+            // Written in groups, or in small letters, it is another text.
+            secrets::register(&bare);
+            Some(bare)
+        }
         _ if text.trim_start().starts_with("otpauth:") => {
             section.problem(key, "is an otpauth:// address: write only the value of its `secret=`");
             None

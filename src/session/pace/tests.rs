@@ -110,7 +110,7 @@ fn run(pbx: &Pbx, until: f64, seed: u64) -> Run {
                 Input::Settled
             }
             Phase::Live => continue,
-            Phase::Stopped => panic!("it stopped for good"),
+            Phase::Handover | Phase::Stopped => panic!("this PBX reloads and stops nothing"),
         };
         let (next, actions) = step(state, input);
         state = next;

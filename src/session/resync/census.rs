@@ -7,6 +7,9 @@ use super::snapshot::Item;
 /// Entities by the name the PBX gives them, with their CloudEvents `subject`.
 type Entities = BTreeMap<Box<[u8]>, String>;
 
+/// Entities that are missed at the same time; of others nobody is told that they have gone.
+const MISSING: usize = 16 * 1024;
+
 /// What the snapshots of one kind held, over all sessions.
 #[derive(Debug, Default)]
 pub(super) struct Census {
@@ -37,7 +40,7 @@ impl Census {
                 found.insert(entity, subject);
             } else if again && gone.len() < most {
                 gone.push(subject);
-            } else {
+            } else if missing.len() < MISSING {
                 missing.insert(entity, subject);
             }
         }

@@ -8,8 +8,11 @@
 //! It never takes something for deleted because an answer does not hold it: two have to agree ([`census::Census`]), and
 //! one that holds nothing counts for nothing, as a PBX that starts answers so too.
 
+mod backlog;
 mod census;
 mod fetch;
+mod losses;
+mod owed;
 mod report;
 mod snapshot;
 mod watch;
@@ -22,8 +25,10 @@ use std::{
 use tokio::time::{Instant, sleep_until};
 
 use self::{
+    backlog::{Backlog, LONGEST},
     census::Census,
     fetch::{Task, Unread},
+    losses::Losses,
     report::Report,
     snapshot::{Item, Sliced, Snapshot},
     watch::Watch,
@@ -41,11 +46,9 @@ use crate::{
 
 /// Entities appended per turn: bounds how long an event waits behind them.
 const CHUNK: usize = 256;
-/// Attempts at one snapshot, and the delays between them.
+/// Attempts at one snapshot before the others are read, and the delays between them.
 const TRIES: u32 = 3;
 const RETRY: Range = Range { from: Duration::from_secs(1), to: Duration::from_secs(10) };
-/// No PBX's wish to be left alone holds a resync up for longer.
-const LONGEST: Duration = Duration::from_mins(1);
 /// Entities that are told to have gone, per resync; the next one tells of the others.
 const GONE: usize = 100;
 
@@ -62,6 +65,9 @@ pub(super) struct Resync {
     /// When the next one is, unless it is asked for.
     due: Instant,
     censuses: BTreeMap<Snapshot, Census>,
+    /// What could not be read.
+    backlog: Backlog,
+    losses: Losses,
     /// The one under way.
     run: Option<Run>,
 }
@@ -70,6 +76,9 @@ struct Run {
     /// The first is the one in hand.
     left: VecDeque<Snapshot>,
     attempts: u32,
+    reason: ResyncReason,
+    /// The start was announced. What failed before is announced when it is read: until then there is no news.
+    announced: bool,
     /// The token has died once in this run. More logins would mend nothing.
     renewed: bool,
     stage: Stage,
@@ -104,6 +113,8 @@ impl Resync {
             asked: source.resync.clone(),
             due: Instant::now() + FAR,
             censuses: BTreeMap::new(),
+            backlog: Backlog::default(),
+            losses: Losses::new(source),
             run: None,
         }
     }
@@ -136,6 +147,8 @@ impl Resync {
                 tokio::select! {
                     () = self.asked.called() => Turn::Start(ResyncReason::Requested),
                     () = sleep_until(self.due) => Turn::Start(ResyncReason::Scheduled),
+                    () = self.losses.due() => Turn::Start(ResyncReason::Lost),
+                    () = until(self.backlog.due()) => Turn::Start(ResyncReason::Retried),
                 }
             }
             Some(run) => match &mut run.stage {
@@ -157,7 +170,7 @@ impl Resync {
         match turn {
             Turn::Start(reason) => self.start(reason, live),
             Turn::Ask => self.ask(),
-            Turn::Answer(Ok(sliced)) => self.answered(sliced, feed),
+            Turn::Answer(Ok(sliced)) => self.answered(sliced, live, feed),
             Turn::Answer(Err(unread)) => self.unread(&unread),
             Turn::Append => self.append(live),
         }
@@ -167,17 +180,28 @@ impl Resync {
     }
 
     fn start(&mut self, reason: ResyncReason, live: &mut Live) {
-        // Calls made before are answered by this one.
-        self.asked.settle();
-        let report = Report::new(self.source, live.session());
-        live.notice(&report.started(reason));
-        self.run = Some(Run {
-            left: Snapshot::ALL.into(),
+        let left = if reason == ResyncReason::Retried {
+            self.backlog.ripe(Instant::now())
+        } else {
+            // Calls made before are answered by this one.
+            self.asked.settle();
+            self.backlog.clear();
+            self.losses.resync(reason);
+            Snapshot::ALL.to_vec()
+        };
+        let mut run = Run {
+            left: left.into(),
             attempts: 0,
+            reason,
+            announced: false,
             renewed: false,
             stage: Stage::Due(Instant::now()),
-            report,
-        });
+            report: Report::new(self.source, live.session()),
+        };
+        if reason != ResyncReason::Retried {
+            run.announce(live);
+        }
+        self.run = Some(run);
     }
 
     /// From here on events count as newer than the answer.
@@ -188,11 +212,13 @@ impl Resync {
         run.stage = Stage::Asking(Watch::new(snapshot), fetch::start(&self.account, snapshot, self.limit));
     }
 
-    fn answered(&mut self, sliced: Sliced, feed: &mut Feed) {
+    fn answered(&mut self, sliced: Sliced, live: &mut Live, feed: &mut Feed) {
         let Some(run) = &mut self.run else { return };
         let Some(snapshot) = run.left.front().copied() else { return };
         let stage = std::mem::replace(&mut run.stage, Stage::Due(Instant::now()));
         let Stage::Asking(watch, _) = stage else { return };
+        run.announce(live);
+        self.backlog.settled(snapshot);
         if snapshot == Snapshot::Queues && !sliced.items.is_empty() {
             feed.has_queues();
         }
@@ -224,7 +250,7 @@ impl Resync {
         let Some(run) = &mut self.run else { return };
         let Some(snapshot) = run.left.front().copied() else { return };
         let wait = match unread {
-            Unread::Transient(_, wait) if run.attempts < TRIES => {
+            Unread::Transient(_, wait) if run.attempts < TRIES && run.reason != ResyncReason::Retried => {
                 let wait = wait.unwrap_or_default().min(LONGEST);
                 Some(RETRY.nth(run.attempts - 1).max(wait))
             }
@@ -241,14 +267,35 @@ impl Resync {
         let told = if rest { run.left.len() } else { 1 };
         for snapshot in run.left.drain(..told) {
             run.report.unread(snapshot, unread);
+            self.backlog.failed(snapshot, unread, Instant::now());
         }
         (run.attempts, run.stage) = (0, Stage::Due(Instant::now()));
     }
 
     fn complete(&mut self, live: &mut Live) {
         let Some(run) = self.run.take() else { return };
-        self.due = Instant::now() + self.every.unwrap_or(FAR);
-        self.health.warning("resync", run.report.warning());
-        live.notice(&run.report.completed());
+        if run.reason != ResyncReason::Retried {
+            self.due = Instant::now() + self.every.unwrap_or(FAR);
+        }
+        self.health.warning("resync", self.backlog.warning());
+        if run.announced {
+            live.notice(&run.report.completed());
+        }
+    }
+}
+
+impl Run {
+    fn announce(&mut self, live: &mut Live) {
+        if !std::mem::replace(&mut self.announced, true) {
+            live.notice(&self.report.started(self.reason, self.left.iter().copied()));
+        }
+    }
+}
+
+/// Waits for a time, if there is one.
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }

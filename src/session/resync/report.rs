@@ -37,8 +37,8 @@ impl Report {
         }
     }
 
-    pub(super) fn started(&self, reason: ResyncReason) -> Notice {
-        let snapshots = Snapshot::ALL.map(Snapshot::name).to_vec();
+    pub(super) fn started(&self, reason: ResyncReason, left: impl Iterator<Item = Snapshot>) -> Notice {
+        let snapshots = left.map(Snapshot::name).collect();
         tracing::info!(source = self.source.0, session = self.session, ?reason, "reading the PBX's state");
         Notice::ResyncStarted { session: self.session, reason, snapshots }
     }
@@ -65,19 +65,6 @@ impl Report {
                 self.failed.push(UnreadSnapshot { snapshot, reason: reason.clone() });
             }
         }
-    }
-
-    /// What an operator should see to.
-    pub(super) fn warning(&self) -> Option<String> {
-        let first = self.failed.first()?;
-        let more = match self.failed.len() - 1 {
-            0 => String::new(),
-            more => format!(" (and {more} more)"),
-        };
-        Some(format!(
-            "the PBX's state could not be read in full: {}{more}; once that is mended, SIGUSR1 reads it at once",
-            first.reason
-        ))
     }
 
     pub(super) fn completed(self) -> Notice {

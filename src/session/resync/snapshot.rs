@@ -57,10 +57,23 @@ pub(in crate::session) struct Sliced {
     pub(super) unusable: u64,
 }
 
-/// The answer is no JSON object.
+/// Why an answer can't be used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the answer is no JSON object")]
-pub(super) struct NoObject;
+pub(super) enum BadAnswer {
+    /// It is something else.
+    #[error("the answer is no JSON object")]
+    NoObject,
+    /// It would take too much memory.
+    #[error("the answer holds more entities than any PBX has")]
+    TooMany,
+}
+
+/// The most bytes that the names of the entities of one answer may take; a large PBX has a tenth of that.
+const NAMES: usize = 8 << 20;
+/// What an entity takes of it beside its names.
+const EACH: usize = 128;
+/// No entity has a longer name: one that has is unusable.
+const LONGEST: usize = 1024;
 
 impl Snapshot {
     pub(super) const ALL: [Self; 5] =
@@ -103,13 +116,13 @@ impl Snapshot {
     }
 
     /// The events that an answer stands for, with each value's text as the PBX wrote it.
-    pub(super) fn slice(self, answer: &[u8], at: Timestamp) -> Result<Sliced, NoObject> {
+    pub(super) fn slice(self, answer: &[u8], at: Timestamp) -> Result<Sliced, BadAnswer> {
         // What passes here is whole, so the walk below finds every field.
-        serde_json::from_slice::<&RawValue>(answer).map_err(|_| NoObject)?;
+        serde_json::from_slice::<&RawValue>(answer).map_err(|_| BadAnswer::NoObject)?;
         if !answer.trim_ascii_start().starts_with(b"{") {
-            return Err(NoObject);
+            return Err(BadAnswer::NoObject);
         }
-        let mut sliced = Sliced::default();
+        let (mut sliced, mut names) = (Sliced::default(), 0);
         for (name, value) in fields(answer) {
             let before = sliced.items.len();
             if self == Self::Users {
@@ -119,6 +132,11 @@ impl Snapshot {
                 sliced.items.extend(item(event, value, at));
             }
             sliced.unusable += u64::from(sliced.items.len() == before);
+            let new = sliced.items.iter().skip(before);
+            names += new.map(|item| item.key.entity.len() + item.subject.len() + EACH).sum::<usize>();
+            if names > NAMES {
+                return Err(BadAnswer::TooMany);
+            }
         }
         Ok(sliced)
     }
@@ -135,13 +153,16 @@ fn keys(event: &'static str, args: &[u8]) -> Vec<Key> {
 }
 
 fn item(event: &'static str, args: &[u8], at: Timestamp) -> Option<Item> {
-    let subject = entity(event.as_bytes(), args)?.subject();
+    let subject = entity(event.as_bytes(), args).filter(|entity| entity.id.len() <= LONGEST)?.subject();
     let key = keys(event, args).pop()?;
     Some(Item { key, subject, frame: frame(event, args, at)? })
 }
 
 /// `name` is the user's, as the JSON text of a key without its quotes.
 fn presences(name: &[u8], user: &[u8], at: Timestamp) -> Vec<Item> {
+    if name.len() > LONGEST {
+        return vec![];
+    }
     let to = field(user, "to").filter(|to| to.starts_with(b"\""));
     let one = |(from, part): (&str, &str)| {
         let status = field(user, from).filter(|status| status.starts_with(b"\""))?;
@@ -238,7 +259,7 @@ mod tests {
         for text in ["", "[]", "null", "\"x\"", "{", r#"{"a":1"#, r#"{"a":1}{"b":2}"#, "\u{feff}{}"] {
             assert_eq!(
                 Snapshot::Queues.slice(text.as_bytes(), Timestamp::UNIX_EPOCH).err(),
-                Some(NoObject),
+                Some(BadAnswer::NoObject),
                 "{text}"
             );
         }
@@ -247,6 +268,24 @@ mod tests {
             .unwrap();
         assert_eq!((sliced.items.len(), sliced.unusable), (0, 4));
         assert_eq!(slice(Snapshot::Queues, " {} "), []);
+    }
+
+    #[test]
+    fn an_answer_of_many_or_long_entities_is_bounded() {
+        let many: Vec<_> =
+            (0..80_000).map(|number| format!(r#""{number}":{{"queue":"{number}"}}"#)).collect();
+        let answer = format!("{{{}}}", many.join(","));
+        let sliced = Snapshot::Queues.slice(answer.as_bytes(), Timestamp::UNIX_EPOCH);
+        assert_eq!(sliced.err(), Some(BadAnswer::TooMany));
+        let long = "x".repeat(1 << 20);
+        let answer = format!(
+            r#"{{"{long}":{{"username":"{long}","presence":"online","mainPresence":"online"}},
+            "a":{{"queue":"{long}"}},"b":{{"queue":"b"}}}}"#
+        );
+        let sliced = Snapshot::Users.slice(answer.as_bytes(), Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!((sliced.items.len(), sliced.unusable), (0, 3));
+        let sliced = Snapshot::Queues.slice(answer.as_bytes(), Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!((sliced.items.len(), sliced.unusable), (1, 2));
     }
 
     fn json() -> impl Strategy<Value = String> {

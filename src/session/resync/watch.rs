@@ -3,35 +3,48 @@
 use std::collections::HashSet;
 
 use super::snapshot::{Key, Snapshot};
-use crate::socketio::Frame;
+use crate::{fingerprint::Fingerprints, socketio::Frame};
+
+/// Entities that are noted. Beyond it every entity counts as one that an event has told of: what is newer must not be
+/// undone.
+const NOTED: usize = 1 << 17;
 
 #[derive(Debug)]
 pub(super) struct Watch {
     snapshot: Snapshot,
-    told: HashSet<Key>,
-    entities: HashSet<Box<[u8]>>,
+    told: HashSet<u128>,
+    entities: HashSet<u128>,
+    fingerprints: Fingerprints,
 }
 
 impl Watch {
     pub(super) fn new(snapshot: Snapshot) -> Self {
-        Self { snapshot, told: HashSet::new(), entities: HashSet::new() }
+        let fingerprints = Fingerprints::default();
+        Self { snapshot, told: HashSet::new(), entities: HashSet::new(), fingerprints }
     }
 
     pub(super) fn note(&mut self, frame: &Frame) {
-        for key in self.snapshot.keys(frame) {
-            self.entities.insert(key.entity.clone());
-            self.told.insert(key);
+        if self.is_full() {
+            return;
         }
+        for key in self.snapshot.keys(frame) {
+            self.entities.insert(self.fingerprints.of(&key.entity));
+            self.told.insert(self.fingerprints.of(&key));
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.told.len() >= NOTED
     }
 
     /// An event has told of just this: it may be newer.
     pub(super) fn has(&self, key: &Key) -> bool {
-        self.told.contains(key)
+        self.is_full() || self.told.contains(&self.fingerprints.of(key))
     }
 
     /// An event has told something of this entity.
     pub(super) fn knows(&self, entity: &[u8]) -> bool {
-        self.entities.contains(entity)
+        self.is_full() || self.entities.contains(&self.fingerprints.of(&entity))
     }
 }
 
@@ -48,9 +61,25 @@ mod tests {
             report::Report,
             snapshot::{Item, Key, Snapshot},
         },
-        Watch,
+        NOTED, Watch,
     };
     use crate::event::SourceId;
+
+    #[test]
+    fn more_entities_than_can_be_noted_are_all_taken_for_newer() {
+        let of = |number: usize| {
+            let answer = format!(r#"{{"q":{{"queue":"{number}"}}}}"#);
+            Snapshot::Queues.slice(answer.as_bytes(), Timestamp::UNIX_EPOCH).unwrap().items.pop().unwrap()
+        };
+        let mut watch = Watch::new(Snapshot::Queues);
+        let other = of(usize::MAX);
+        assert!(!watch.has(&other.key) && !watch.knows(&other.key.entity));
+        for number in 0..NOTED + 1000 {
+            watch.note(&of(number).frame);
+        }
+        assert_eq!(watch.told.len(), NOTED);
+        assert!(watch.has(&other.key) && watch.knows(&other.key.entity));
+    }
 
     const USERS: usize = 4;
 

@@ -57,9 +57,9 @@ fn each_end_has_its_reaction() {
         ),
         (
             live,
-            Input::ServerReloaded,
+            Input::ServerReloaded { beside: false },
             Phase::Resting,
-            vec![End(EndReason::ServerReloaded), Close, Rest(Pace::AtOnce)],
+            vec![End(EndReason::ServerReloaded), Close, Rest(Pace::Soon)],
         ),
         (live, Input::TakenOver { policy: None, recent: 9 }, live, vec![NoteTakeover(None)]),
         (live, Input::Accepted, live, vec![]),
@@ -240,9 +240,84 @@ fn a_silent_feed_is_told_once_and_followed_by_new_sessions_until_an_event_comes(
     assert_eq!((state.silences, actions), (0, vec![Action::ClearSilence]));
 }
 
+const RELOADED: Input = Input::ServerReloaded { beside: true };
+
 #[test]
-fn a_reload_storm_is_not_followed_at_once() {
-    let (state, _) = step(at(Phase::Live), Input::ServerReloaded);
-    let (_, actions) = step(State { phase: Phase::Live, ..state }, Input::ServerReloaded);
-    assert_eq!(actions.last(), Some(&Action::Rest(Pace::Backoff)));
+fn a_session_goes_on_while_the_next_one_is_opened_after_a_reload() {
+    let (state, actions) = step(at(Phase::Live), RELOADED);
+    assert_eq!((state.phase, actions), (Phase::Handover, vec![Action::Prepare(Pace::Reload(0))]));
+    // Whatever fails, it is tried again, and the live session stays.
+    let failures = [
+        (Attempt::NotConnected, vec![Action::Prepare(Pace::Reload(1))]),
+        (Attempt::Refused, vec![Action::Prepare(Pace::Reload(1))]),
+        (Attempt::Unanswered, vec![Action::Discard, Action::Prepare(Pace::AtOnce)]),
+        (Attempt::NotGranted(Consequence::Soon), vec![Action::Prepare(Pace::Reload(1))]),
+        (Attempt::NotGranted(Consequence::Slowly), vec![Action::Prepare(Pace::Careful(0))]),
+    ];
+    for (attempt, expected) in failures {
+        let (next, actions) = step(state, Input::Successor(attempt));
+        assert_eq!((next.phase, actions), (Phase::Handover, expected), "{attempt:?}");
+    }
+    let others = [
+        (RELOADED, Phase::Handover, vec![Action::Prepare(Pace::Reload(0))]),
+        (Input::Nudged, Phase::Handover, vec![Action::Prepare(Pace::AtOnce)]),
+        (Input::Settled, Phase::Handover, vec![Action::ResetBackoff]),
+        (Input::Stop, Phase::Stopped, vec![Action::End(EndReason::Stopping), Action::Close]),
+        (
+            Input::Ended(EndReason::Silent),
+            Phase::Resting,
+            vec![Action::End(EndReason::Silent), Action::Close, Action::Rest(Pace::Soon)],
+        ),
+        (
+            Input::Refused,
+            Phase::Resting,
+            vec![Action::End(EndReason::LoginRefused), Action::Close, Action::Rest(Pace::Reload(1))],
+        ),
+        (Input::TakenOver { policy: None, recent: 1 }, Phase::Handover, vec![Action::NoteTakeover(None)]),
+        (Input::Successor(Attempt::Ready), Phase::Live, vec![Action::Succeed]),
+    ];
+    for (input, phase, expected) in others {
+        let (next, actions) = step(state, input);
+        assert_eq!((next.phase, actions), (phase, expected), "{input:?}");
+    }
+    let (state, _) = step(state, Input::Successor(Attempt::Ready));
+    assert_eq!(state, State { proven: true, ..at(Phase::Live) });
+}
+
+#[test]
+fn refusals_after_a_reload_cost_no_token_until_they_are_many() {
+    let reloaded =
+        [step(at(Phase::Live), RELOADED).0, step(at(Phase::Live), Input::ServerReloaded { beside: false }).0];
+    for (mut state, beside) in reloaded.into_iter().zip([true, false]) {
+        let mut discarded = 0;
+        for _ in 0..30 {
+            let input = if beside {
+                Input::Successor(Attempt::Refused)
+            } else {
+                state.phase = Phase::LoggingIn;
+                Input::Refused
+            };
+            let (next, actions) = step(state, input);
+            discarded += u32::from(actions.contains(&Action::Discard));
+            assert_eq!(next.refusals, discarded);
+            assert_eq!(
+                next.reload.is_some_and(|tries| tries >= RELOAD_TRIES),
+                next.reload == Some(RELOAD_TRIES)
+            );
+            state = next;
+        }
+        assert!((10..=11).contains(&discarded), "{discarded}");
+    }
+}
+
+#[test]
+fn a_password_that_is_refused_beside_a_live_session_is_no_more_often_tried() {
+    let (mut state, _) = step(State { proven: true, ..at(Phase::Live) }, RELOADED);
+    for nth in 1..=20 {
+        let (next, actions) = step(state, Input::Successor(Attempt::NotGranted(Consequence::Slowly)));
+        let slow = nth >= PROVEN_TRIES;
+        let pace = if slow { Pace::Slow(nth - PROVEN_TRIES) } else { Pace::Careful(nth - 1) };
+        assert_eq!(actions, [Action::Prepare(pace)]);
+        state = next;
+    }
 }

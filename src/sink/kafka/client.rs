@@ -7,7 +7,7 @@ use std::{
 };
 
 use rdkafka::{
-    ClientConfig, ClientContext,
+    ClientConfig, ClientContext, Message as _,
     client::OAuthToken,
     config::RDKafkaLogLevel,
     error::{KafkaError, RDKafkaErrorCode},
@@ -20,7 +20,7 @@ use super::{
     config::{Config, Mechanism, Sasl},
     oauth::Tokens,
 };
-use crate::sink::SinkError;
+use crate::{sink::SinkError, text::PeerText};
 
 /// The settings of one client: what all share, its `own`, and over them what the operator wants.
 pub(super) fn settings<const N: usize>(config: &Config, own: [(&str, String); N]) -> ClientConfig {
@@ -90,20 +90,23 @@ fn shared(config: &Config) -> ClientConfig {
 /// The most that librdkafka puts into a batch by itself, in bytes.
 pub(super) const BATCH: usize = 1_000_000;
 
-/// How many messages may share a batch. A broker that finds a batch too large refuses all of it, so a message that is too
-/// large must be alone in its own: then the refusal is its.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Batches {
-    /// As many as the topic takes at once, in bytes.
-    Within(usize),
-    /// Nobody told how many that are.
-    Unknown,
-    /// One message each, after a batch was refused.
-    Single,
+/// A producer by itself: one message in each batch, so that a refusal is this message's, and others go on.
+pub(super) fn single(config: &Config) -> ClientConfig {
+    let mut settings = producing(config);
+    settings.set("batch.num.messages", "1");
+    settings
+}
+
+/// The producer of all events, with batches of this many bytes. A batch that is refused ends it for good: otherwise it
+/// would number what comes behind again, and store it there.
+pub(super) fn pipelined(config: &Config, batch: usize) -> ClientConfig {
+    let mut settings = producing(config);
+    settings.set("batch.size", batch.to_string()).set("enable.gapless.guarantee", "true");
+    settings
 }
 
 /// What the guarantee rests on.
-pub(super) fn producing(config: &Config, batches: Batches) -> ClientConfig {
+fn producing(config: &Config) -> ClientConfig {
     let own = [
         ("enable.idempotence", "true".to_owned()),
         ("acks", "all".to_owned()),
@@ -117,13 +120,7 @@ pub(super) fn producing(config: &Config, batches: Batches) -> ClientConfig {
         ("queue.buffering.max.messages", "100000".to_owned()),
         ("queue.buffering.max.kbytes", "1048576".to_owned()),
     ];
-    let mut settings = settings(config, own);
-    match batches {
-        Batches::Within(bytes) => settings.set("batch.size", bytes.clamp(1, BATCH).to_string()),
-        Batches::Unknown => &mut settings,
-        Batches::Single => settings.set("batch.num.messages", "1"),
-    };
-    settings
+    settings(config, own)
 }
 
 /// The last thing that librdkafka said of its connections: a delivery report never tells.
@@ -133,7 +130,7 @@ pub(super) struct Cause(Arc<Mutex<Option<Said>>>);
 #[derive(Debug, Clone)]
 struct Said {
     code: RDKafkaErrorCode,
-    reason: String,
+    reason: PeerText,
     /// When the first was said of those since something was delivered.
     since: Instant,
 }
@@ -151,7 +148,7 @@ impl Cause {
         // That all are down follows from what was said before, and tells nothing.
         if code != RDKafkaErrorCode::AllBrokersDown || last.is_none() {
             let since = last.as_ref().map_or_else(Instant::now, |said| said.since);
-            *last = Some(Said { code, reason: reason.to_owned(), since });
+            *last = Some(Said { code, reason: PeerText::new(reason), since });
         }
     }
 
@@ -173,8 +170,8 @@ impl Cause {
         let Some(Said { code, reason, .. }) = last else {
             return SinkError::Again(format!("{what} at {brokers}: no answer; is the cluster up?"));
         };
-        let (remedy, operator) = remedy(code, &reason, config.tls.is_some());
-        let text = format!("{what} at {brokers}: {}; {remedy}", short(&reason));
+        let (remedy, operator) = remedy(code, reason.as_str(), config.tls.is_some());
+        let text = format!("{what} at {brokers}: {}; {remedy}", short(reason.as_str()));
         if operator { SinkError::Operator(text) } else { SinkError::Again(text) }
     }
 }
@@ -219,8 +216,8 @@ fn short(reason: &str) -> &str {
     reason.find(" (after ").map_or(reason, |at| &reason[..at]).trim()
 }
 
-/// A delivery report: the number that was handed in, and what became of it.
-pub(super) type Report = (usize, Result<(), RDKafkaErrorCode>);
+/// A delivery report: the number that was handed in, and the offset, negative where the broker did not tell it.
+pub(super) type Report = (usize, Result<i64, RDKafkaErrorCode>);
 
 /// What librdkafka calls back. Nothing here waits.
 #[derive(Clone)]
@@ -271,7 +268,7 @@ impl ProducerContext for Context {
 
     fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
         let outcome = match result {
-            Ok(_) => Ok(()),
+            Ok(message) => Ok(message.offset()),
             Err((error, _)) => Err(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown)),
         };
         if let Some(reports) = &self.reports {
@@ -292,6 +289,33 @@ impl fmt::Debug for Context {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        config::{Assignment, Flags, load_with},
+        sink::config::Kind,
+    };
+
+    fn config() -> Config {
+        let source =
+            ["url=http://127.0.0.1:1", "username=u", "password=p"].map(|set| format!("sources.a.{set}"));
+        let sink = ["sinks.s.type=kafka", "journal.dir=unused"].map(str::to_owned);
+        let set = source.into_iter().chain(sink).filter_map(|set| set.parse::<Assignment>().ok()).collect();
+        let loaded = load_with(&Flags { set, ..Flags::default() }, []);
+        match loaded.ok().and_then(|mut loaded| loaded.config.sinks.remove("s")).map(|sink| sink.kind) {
+            Some(Kind::Kafka(config)) => *config,
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_producer_of_events_ends_with_the_first_refusal_and_the_one_beside_sends_single_messages() {
+        let config = config();
+        let (events, beside) = (pipelined(&config, 20_000), single(&config));
+        let get = |settings: &ClientConfig, name: &str| settings.get(name).map(str::to_owned);
+        let both = |name: &str| [get(&events, name), get(&beside, name)];
+        assert_eq!(both("enable.gapless.guarantee"), [Some("true".to_owned()), None]);
+        assert_eq!(both("batch.num.messages"), [None, Some("1".to_owned())]);
+        assert_eq!(both("enable.idempotence"), [Some("true".to_owned()), Some("true".to_owned())]);
+    }
 
     #[test]
     fn what_says_nothing_of_the_connections_is_no_cause() {

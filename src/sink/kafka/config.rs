@@ -1,6 +1,6 @@
 //! `[sinks.NAME]` with `type = "kafka"`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, str::FromStr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ pub use super::login::{Mechanism, Sasl};
 use super::{login::Login, properties};
 use crate::{
     config::{Address, Interval, Secret, Section, Size},
-    sink::config::{Config as SinkConfig, ContentMode, Kind, adopt},
+    sink::config::{Adopted, Config as SinkConfig, ContentMode, Kind, adopt},
     tls::Trust,
 };
 
@@ -36,6 +36,26 @@ pub struct Config {
     pub sasl: Option<Sasl>,
     /// More of librdkafka's properties.
     pub properties: BTreeMap<String, String>,
+    /// Records of the topic of events that count as if they were not there.
+    pub ignored: Vec<Place>,
+}
+
+/// A record's place in the topic of events, written `partition/offset`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset there.
+    pub offset: i64,
+}
+
+impl FromStr for Place {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (partition, offset) = text.split_once('/').ok_or(())?;
+        Ok(Self { partition: partition.parse().map_err(|_| ())?, offset: offset.parse().map_err(|_| ())? })
+    }
 }
 
 /// The topic of each class.
@@ -128,7 +148,7 @@ pub struct Table {
     max_message: Size,
     /// The time between two heartbeats, or "off".
     heartbeat: Interval,
-    /// Go on in a topic that another journal wrote: its id, as the refusal names it.
+    /// Go on in a topic that another journal wrote, or behind a record that is not ours: what the refusal names.
     adopt: Option<String>,
     /// Speak TLS.
     tls: bool,
@@ -228,7 +248,7 @@ impl Table {
             section.problem("max_message", "is less than an event needs: write 64KiB or more");
         }
         properties::check(&self.properties, section);
-        let adopt = adopt(self.adopt.as_deref(), section);
+        let Adopted { journal: adopt, ignored } = adopt(self.adopt.as_deref(), section);
         let trust = section.trust(self.ca_file, (self.cert_file, self.key_file), self.insecure_skip_verify);
         if !self.tls && trust != Trust::default() {
             section.warn("tls", "TLS files are set, and TLS is not used: set `tls = true`");
@@ -256,6 +276,7 @@ impl Table {
             tls: self.tls.then_some(trust),
             sasl,
             properties: self.properties,
+            ignored,
         };
         SinkConfig { heartbeat: self.heartbeat.0, adopt, kind: Kind::Kafka(Box::new(config)) }
     }

@@ -1,195 +1,212 @@
-//! One producer.
+//! One link: the producer of all events, and one beside it.
 
 use std::{
-    collections::VecDeque,
+    collections::BTreeMap,
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
-use rdkafka::{
-    error::{KafkaError, RDKafkaErrorCode},
-    producer::{BaseRecord, Producer as _, PurgeConfig, ThreadedProducer},
-};
-use tokio::{
-    sync::mpsc::UnboundedReceiver,
-    time::{sleep, timeout},
-};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use tokio::{sync::mpsc::UnboundedReceiver, time::sleep};
 
 use super::{
     client::{Cause, Context, Report},
     config::Config,
-    message::{Envelopes, Message, lanes, topic},
+    flight::{Flight, State},
+    lane::{Held, Lane},
+    message::{Envelopes, lanes, topic},
+    producers::{Producer, Producers, Unsent, Which},
+    refusal::{self, Refusal, failure},
+    shared::Shared,
 };
 use crate::{
-    event::Position,
     route::Names,
     sink::{Acked, Lanes, Link, Outgoing, SinkError},
 };
 
 /// The payload in flight at which no more is handed over, in bytes.
 const PAYLOAD: usize = 32 << 20;
+/// For the answers to what is on its way when the link is to end.
+const ANSWERS: Duration = Duration::from_secs(5);
+/// How often the client's queue is emptied until then.
+const PURGE: Duration = Duration::from_millis(50);
+/// The number of a heartbeat, which nobody waits for.
+const STATUS: usize = 0;
+/// The number of a dead letter.
+const LETTER: usize = usize::MAX;
 
-/// How long to wait for room in the client's queue before looking again.
-const ROOM: Duration = Duration::from_millis(10);
+/// A producer that was just made, and what its context reports.
+pub(super) struct Opened {
+    pub(super) producer: Producer,
+    pub(super) context: Context,
+    pub(super) reports: UnboundedReceiver<Report>,
+    pub(super) partitions: i32,
+    /// The offset behind each one's last.
+    pub(super) ends: BTreeMap<i32, i64>,
+    pub(super) cause: Cause,
+}
 
-/// One producer, and what it has been handed.
+/// One link, and what it has been handed.
 pub struct Publisher {
-    producer: Option<Arc<ThreadedProducer<Context>>>,
+    producers: Producers,
     config: Arc<Config>,
-    partitions: i32,
     cause: Cause,
     reports: UnboundedReceiver<Report>,
     envelopes: Envelopes,
     flight: Flight,
-    /// Set where a refusal for size does not tell whose it is: the next link finds out.
-    singly: Option<Arc<AtomicBool>>,
-}
-
-/// What was handed over and is not settled, in order. Partitions answer each in its own time.
-#[derive(Debug, Default)]
-struct Flight {
-    slots: VecDeque<(Position, Slot)>,
-    /// The number of the first slot; 0 is nobody's.
-    first: usize,
-    /// In the messages that wait.
-    bytes: usize,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Slot {
-    /// For the broker's answer, with this many bytes.
-    Waiting(usize),
-    Stored,
-    Refused(String),
-}
-
-impl Slot {
-    fn waiting(&self) -> usize {
-        if let Self::Waiting(bytes) = self { *bytes } else { 0 }
-    }
-}
-
-impl Flight {
-    fn add(&mut self, position: Position, slot: Slot) -> usize {
-        self.first = self.first.max(1);
-        self.bytes += slot.waiting();
-        self.slots.push_back((position, slot));
-        self.first + self.slots.len() - 1
-    }
-
-    fn set(&mut self, number: usize, slot: Slot) {
-        let index = number.checked_sub(self.first).filter(|_| number > 0);
-        if let Some(found) = index.and_then(|index| self.slots.get_mut(index)) {
-            self.bytes -= found.1.waiting();
-            found.1 = slot;
-        }
-    }
-
-    /// What is settled without a hole before it, up to the first that was refused.
-    fn settled(&mut self) -> Option<Acked> {
-        let mut through = None;
-        while let Some((position, slot)) = self.slots.front() {
-            let position = *position;
-            let refused = match slot {
-                Slot::Waiting(_) => break,
-                Slot::Stored => None,
-                Slot::Refused(_) if through.is_some() => break,
-                Slot::Refused(reason) => Some(reason.clone()),
-            };
-            self.slots.pop_front();
-            self.first += 1;
-            if refused.is_some() {
-                return Some(Acked { through: position, refused });
-            }
-            // The same event in another partition follows it at once.
-            if self.slots.front().is_none_or(|(next, _)| *next != position) {
-                through = Some(position);
-            }
-        }
-        through.map(|through| Acked { through, refused: None })
-    }
+    lanes: Vec<Lane>,
+    shared: Arc<Shared>,
+    /// Why the link ends, and how long it waits for answers.
+    end: Option<(SinkError, Instant)>,
+    /// A producer had no room for a message that waits.
+    is_full: bool,
+    /// The answer to the dead letter.
+    letter: Option<Result<(), String>>,
 }
 
 impl Publisher {
-    pub(super) fn new(
-        (producer, reports): (Arc<ThreadedProducer<Context>>, UnboundedReceiver<Report>),
-        config: Arc<Config>,
-        partitions: i32,
-        cause: Cause,
-        singly: Option<Arc<AtomicBool>>,
-    ) -> Self {
-        let envelopes = Envelopes::new(config.content_mode);
-        let producer = Some(producer);
-        Self { producer, config, partitions, cause, reports, envelopes, flight: Flight::default(), singly }
+    /// How many partitions the topic of events has.
+    pub(super) fn partitions(&self) -> i32 {
+        i32::try_from(self.lanes.len()).unwrap_or(i32::MAX)
+    }
+
+    pub(super) fn new(opened: Opened, config: Arc<Config>, shared: Arc<Shared>) -> Self {
+        let Opened { producer, context, reports, partitions, ends, cause } = opened;
+        let lane = |partition| Lane::after(ends.get(&partition).map(|end| end - 1));
+        Self {
+            producers: Producers::new(producer, context),
+            cause,
+            reports,
+            envelopes: Envelopes::new(config.content_mode),
+            flight: Flight::default(),
+            lanes: (0..partitions.max(1)).map(lane).collect(),
+            config,
+            shared,
+            end: None,
+            is_full: false,
+            letter: None,
+        }
     }
 
     /// Takes a delivery report in.
     fn take(&mut self, (number, outcome): Report) -> Result<(), SinkError> {
-        use RDKafkaErrorCode as C;
-        let topics = &self.config.topics;
-        // Heartbeats and dead letters have no number.
-        let topic = match number {
-            0 => format!("{} or {}", topics.status, topics.dead_letters),
-            _ => topics.events.clone(),
-        };
-        let code = match outcome {
-            Ok(()) => {
+        let outcome = outcome.map_err(|code| self.root(code));
+        match (number, outcome) {
+            (LETTER, outcome) => {
+                let topic = &self.config.topics.dead_letters;
+                let refused = |code| Refusal::of(code, topic, &self.cause, &self.config).reason(topic);
+                self.letter = Some(outcome.map(drop).map_err(refused));
+                Ok(())
+            }
+            // The report of what was refused follows.
+            (STATUS, Err(RDKafkaErrorCode::GaplessGuarantee)) => Ok(()),
+            (STATUS, Err(code)) => {
+                let topic = &self.config.topics.status;
+                match Refusal::of(code, topic, &self.cause, &self.config) {
+                    Refusal::Place(error) => Err(error),
+                    // A heartbeat is not worth an outage.
+                    Refusal::Size | Refusal::Invalid => Ok(()),
+                }
+            }
+            (STATUS, Ok(_)) => {
                 self.cause.clear();
-                self.flight.set(number, Slot::Stored);
-                return Ok(());
+                Ok(())
             }
-            Err(code) => code,
-        };
-        if let (C::MessageSizeTooLarge, Some(singly), 1..) = (code, &self.singly, number) {
-            singly.store(true, Ordering::Relaxed);
-            return Err(SinkError::Again(format!(
-                "{topic} does not take a batch for its size: messages are sent one by one now, which is slow; allow the account \
-                 DESCRIBE_CONFIGS on {topic}, so that the size it takes is known, or raise `max.message.bytes` there"
-            )));
-        }
-        let code = self.root(code);
-        let refused = match code {
-            C::MessageSizeTooLarge => {
-                Some(format!("it is larger than the topic takes: raise `max.message.bytes` of {topic}"))
+            (_, outcome) => {
+                self.answered(number, outcome);
+                Ok(())
             }
-            C::InvalidRecord | C::InvalidMessage => Some("the broker calls the record invalid".to_owned()),
-            _ => None,
-        };
-        if let Some(reason) = refused {
-            self.flight.set(number, Slot::Refused(reason));
-            return Ok(());
         }
-        Err(self.failure(code, &topic, format_args!("{topic} took no more ({code})")))
     }
 
     /// A client that has given up refuses everything as fatal; this is what it has given up for.
     fn root(&self, code: RDKafkaErrorCode) -> RDKafkaErrorCode {
-        let fatal = || self.producer.as_ref()?.client().fatal_error();
-        if code == RDKafkaErrorCode::Fatal { fatal().map_or(code, |(root, _)| root) } else { code }
+        if code == RDKafkaErrorCode::Fatal { self.producers.fatal().unwrap_or(code) } else { code }
     }
 
-    /// With the remedy; `what` is said of a code that has none of its own.
-    fn failure(&self, code: RDKafkaErrorCode, topic: &str, what: fmt::Arguments<'_>) -> SinkError {
-        use RDKafkaErrorCode as C;
-        let brokers = self.config.brokers.join(", ");
-        match code {
-            C::TopicAuthorizationFailed | C::ClusterAuthorizationFailed => SinkError::Operator(format!(
-                "{brokers} does not let us write to {topic}: allow the account WRITE and DESCRIBE on the topics of the sink, and READ on that of events"
-            )),
-            C::UnknownTopicOrPartition | C::UnknownTopic | C::UnknownPartition => {
-                SinkError::Operator(format!(
-                    "{brokers} has no topic {topic} (any more): create it, or set `create_topics = true`"
-                ))
-            }
-            C::PolicyViolation => {
-                SinkError::Operator(format!("a policy of {brokers} refuses what is written to {topic}"))
-            }
-            _ => self.cause.error(&what.to_string(), &self.config),
+    /// A message of an event was stored or refused.
+    fn answered(&mut self, number: usize, outcome: Result<i64, RDKafkaErrorCode>) {
+        let Some((index, bytes)) = self.flight.waiting(number) else { return };
+        let Some(lane) = self.lanes.get_mut(index) else { return };
+        let by_itself = lane.answered();
+        let by_itself = by_itself.then_some(bytes);
+        let state = match outcome {
+            Ok(offset) => self.stored(index, offset, by_itself),
+            Err(code) => self.refused(code, by_itself),
+        };
+        let is_stored = state == State::Stored;
+        self.flight.set(number, state);
+        if is_stored && self.end.is_none() && self.flight.is_answered() {
+            self.shared.widen();
         }
+        if std::mem::take(&mut self.is_full) {
+            // Whose answer makes room is not who waits for it.
+            (0..self.lanes.len()).for_each(|index| self.pump(index));
+        } else {
+            self.pump(index);
+        }
+    }
+
+    fn stored(&mut self, index: usize, offset: i64, by_itself: Option<usize>) -> State {
+        self.cause.clear();
+        let partition = i32::try_from(index).unwrap_or_default();
+        let Some(lane) = self.lanes.get_mut(index) else { return State::Dropped };
+        if lane.stored(offset, by_itself.is_some()) {
+            if let Some(bytes) = by_itself {
+                self.shared.learn(bytes, true);
+            }
+            // What follows where a partition was cut proves nothing: the next link looks for what is there.
+            if self.end.is_none() {
+                self.shared.resumed(partition);
+            }
+            return State::Stored;
+        }
+        self.shared.cut(partition, offset);
+        self.finish(SinkError::Again(format!(
+            "partition {partition} of {} stored an event at offset {offset}, where it had newer ones: the topic was created \
+             again or has lost its end; comparing what it holds with the journal",
+            self.config.topics.events
+        )));
+        State::Dropped
+    }
+
+    /// What becomes of a message that was not stored; `by_itself` if it was the only one of its batch, with its size.
+    fn refused(&mut self, code: RDKafkaErrorCode, by_itself: Option<usize>) -> State {
+        use RDKafkaErrorCode as C;
+        if matches!(code, C::PurgeQueue | C::PurgeInflight | C::GaplessGuarantee | C::Fatal) {
+            return State::Dropped;
+        }
+        let topic = self.config.topics.events.clone();
+        let refusal = Refusal::of(code, &topic, &self.cause, &self.config);
+        match (refusal, by_itself) {
+            (Refusal::Place(error), _) => self.finish(error),
+            (refusal, Some(bytes)) => {
+                if matches!(refusal, Refusal::Size) {
+                    self.shared.learn(bytes, false);
+                }
+                return State::Refused(refusal.reason(&topic));
+            }
+            (refusal, None) if self.end.is_none() => {
+                let error = refusal::batch(&refusal, &topic, &self.config, self.shared.is_known());
+                self.shared.narrow(matches!(refusal, Refusal::Size));
+                self.finish(error);
+            }
+            _ => {}
+        }
+        State::Dropped
+    }
+
+    /// Ends the link once what is on its way has its answer: nothing of it shall arrive behind what the next link sends.
+    fn finish(&mut self, error: SinkError) {
+        if self.end.is_some() {
+            return;
+        }
+        self.end = Some((error, Instant::now() + ANSWERS));
+        for lane in &mut self.lanes {
+            lane.give_up().for_each(|number| self.flight.set(number, State::Dropped));
+        }
+        self.producers.purge_unsent();
     }
 
     /// Everything that has been reported by now.
@@ -200,59 +217,113 @@ impl Publisher {
         Ok(())
     }
 
-    async fn produce(&mut self, outgoing: &Outgoing<'_>) -> Result<(), SinkError> {
-        let Message { key, headers, payload } = self.envelopes.message(outgoing.names, &outgoing.event);
-        let number =
-            outgoing.position.map_or(0, |position| self.flight.add(position, Slot::Waiting(payload.len())));
-        let config = Arc::clone(&self.config);
-        let mut record = BaseRecord::with_opaque_to(topic(&config.topics, outgoing.names), number)
-            .partition(i32::try_from(outgoing.lane).unwrap_or_default())
-            .key(&key)
-            .payload(&*payload)
-            .headers(headers);
-        loop {
-            let Some(producer) = &self.producer else { return Err(SinkError::Again("closed".to_owned())) };
-            let (error, back) = match producer.send(record) {
-                Ok(()) => return Ok(()),
-                Err(failed) => failed,
-            };
-            match error.rdkafka_error_code() {
-                // No error: what waits is as much as may wait.
-                Some(RDKafkaErrorCode::QueueFull) => {
-                    record = back;
-                    self.drain()?;
-                    sleep(ROOM).await;
-                }
-                Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
-                    let reason = format!("it is larger than `max_message` ({} bytes)", config.max_message);
-                    self.flight.set(number, Slot::Refused(reason));
-                    return Ok(());
-                }
-                _ => return Err(self.refused(&error)),
+    /// The error of a link that is to end, when all is answered that will be.
+    fn ended(&mut self) -> Option<SinkError> {
+        let is_answered = self.flight.is_answered();
+        self.end.take_if(|(_, until)| is_answered || *until <= Instant::now()).map(|(error, _)| error)
+    }
+
+    fn hold(&mut self, outgoing: &Outgoing<'_>) -> Result<(), SinkError> {
+        let Some(position) = outgoing.position else { return self.send_beside(STATUS, outgoing) };
+        let message = self.envelopes.message(outgoing.names, &outgoing.event);
+        let size = message.size();
+        let number = self.flight.add(position, outgoing.lane, size);
+        let by_itself = self.shared.is_single() || self.shared.is_doubtful(size);
+        let held = Held { number, names: Arc::clone(outgoing.names), message, by_itself };
+        if let Some(lane) = self.lanes.get_mut(outgoing.lane) {
+            lane.hold(held);
+            self.pump(outgoing.lane);
+        }
+        Ok(())
+    }
+
+    /// Hands over what a lane lets go.
+    fn pump(&mut self, index: usize) {
+        let partition = i32::try_from(index).unwrap_or_default();
+        while self.end.is_none()
+            && let Some(held) = self.lanes.get_mut(index).and_then(Lane::next)
+        {
+            let Held { number, names, message, by_itself } = held;
+            let which = if by_itself { Which::Beside } else { Which::Events };
+            let place = (topic(&self.config.topics, &names), partition);
+            let sent = self.producers.send(which, number, place, message, &self.config);
+            let Some((unsent, message)) = sent else { continue };
+            let Some(lane) = self.lanes.get_mut(index) else { return };
+            if let Unsent::TooLarge = unsent {
+                lane.answered();
+                let reason = format!("it is larger than `max_message` ({} bytes)", self.config.max_message);
+                self.flight.set(number, State::Refused(reason));
+                continue;
             }
+            lane.put_back(Held { number, names, message, by_itself });
+            // A producer that ended with a batch has a report that tells why.
+            let is_refused = self.producers.fatal() == Some(RDKafkaErrorCode::GaplessGuarantee);
+            match unsent {
+                Unsent::NoRoom => self.is_full = true,
+                Unsent::NoProducer(error) => self.finish(error),
+                Unsent::Failed(error) if !is_refused => {
+                    let error = self.unusable(&error);
+                    self.finish(error);
+                }
+                _ => {}
+            }
+            return;
         }
     }
 
-    fn refused(&self, error: &KafkaError) -> SinkError {
+    fn unusable(&self, error: &KafkaError) -> SinkError {
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
         let what = format_args!("the client takes nothing more ({error})");
-        self.failure(self.root(code), &self.config.topics.events, what)
+        failure(self.root(code), &self.config.topics.events, what, (&self.cause, &self.config))
+    }
+
+    fn send_beside(&mut self, number: usize, outgoing: &Outgoing<'_>) -> Result<(), SinkError> {
+        let message = self.envelopes.message(outgoing.names, &outgoing.event);
+        let place = (topic(&self.config.topics, outgoing.names), 0);
+        match self.producers.send(Which::Beside, number, place, message, &self.config) {
+            None => Ok(()),
+            Some((Unsent::TooLarge, _)) => self.take((number, Err(RDKafkaErrorCode::MessageSizeTooLarge))),
+            // Where so much waits, a heartbeat has nothing to tell.
+            Some((Unsent::NoRoom, _)) if number == STATUS => Ok(()),
+            Some((Unsent::NoRoom, _)) => Err(self.cause.error("no room for a dead letter", &self.config)),
+            Some((Unsent::NoProducer(error), _)) => Err(error),
+            Some((Unsent::Failed(error), _)) => Err(self.unusable(&error)),
+        }
     }
 }
 
 impl Link for Publisher {
     async fn send(&mut self, batch: &[Outgoing<'_>]) -> Result<(), SinkError> {
-        for outgoing in batch {
-            self.produce(outgoing).await?;
-        }
-        Ok(())
+        batch.iter().try_for_each(|outgoing| self.hold(outgoing))
     }
 
     async fn acked(&mut self) -> Result<Acked, SinkError> {
         loop {
             self.drain()?;
-            if let Some(acked) = self.flight.settled() {
+            if let Some(error) = self.ended() {
+                return Err(error);
+            }
+            let is_ending = self.end.is_some();
+            if !is_ending && let Some(acked) = self.flight.settled() {
                 return Ok(acked);
+            }
+            tokio::select! {
+                report = self.reports.recv() => match report {
+                    Some(report) => self.take(report)?,
+                    None => return Err(self.cause.error("the producer ended", &self.config)),
+                },
+                // What it takes back to send it again will not be sent.
+                () = sleep(PURGE), if is_ending => self.producers.purge_unsent(),
+            }
+        }
+    }
+
+    async fn letter(&mut self, letter: &Outgoing<'_>) -> Result<Option<String>, SinkError> {
+        self.letter = None;
+        self.send_beside(LETTER, letter)?;
+        loop {
+            if let Some(answer) = self.letter.take() {
+                return Ok(answer.err());
             }
             match self.reports.recv().await {
                 Some(report) => self.take(report)?,
@@ -261,21 +332,25 @@ impl Link for Publisher {
         }
     }
 
+    fn destination(&self, names: &Names) -> String {
+        topic(&self.config.topics, names).to_owned()
+    }
+
     fn window(&self) -> usize {
-        if self.flight.bytes < PAYLOAD { usize::MAX } else { 0 }
+        if self.end.is_none() && self.flight.bytes() < PAYLOAD { self.shared.window() } else { 0 }
     }
 
     fn trouble(&self) -> Option<String> {
-        let waits = self.producer.as_ref().is_some_and(|producer| producer.in_flight_count() > 0);
         let topic = &self.config.topics.events;
-        (waits && self.cause.stands())
+        (self.producers.are_busy() && self.cause.stands())
             .then(|| self.cause.error(&format!("{topic} takes nothing"), &self.config).to_string())
     }
 
     fn lanes(&self, names: &Names) -> Lanes {
         // Topics beside that of events have one partition, or the first will do.
         if topic(&self.config.topics, names) == self.config.topics.events {
-            lanes(names, self.config.partition_by, self.partitions)
+            let partitions = i32::try_from(self.lanes.len()).unwrap_or(i32::MAX);
+            lanes(names, self.config.partition_by, partitions)
         } else {
             Lanes::One(0)
         }
@@ -286,78 +361,13 @@ impl Link for Publisher {
     }
 
     async fn close(mut self) {
-        // Heartbeats and dead letters may still be on their way; everything else is settled.
-        if let Some(producer) = self.producer.take() {
-            let flushed = tokio::task::spawn_blocking(move || {
-                let _ = producer.flush(Duration::from_millis(900));
-            });
-            let _ = timeout(Duration::from_secs(1), flushed).await;
-        }
-    }
-}
-
-impl Drop for Publisher {
-    fn drop(&mut self) {
-        if let Some(producer) = self.producer.take() {
-            producer.purge(PurgeConfig::default().queue().inflight());
-            // Its threads are joined, which may take a while.
-            std::thread::spawn(move || drop(producer));
-        }
+        // Heartbeats may still be on their way; everything else is settled.
+        self.producers.close().await;
     }
 }
 
 impl fmt::Debug for Publisher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Publisher").field("flight", &self.flight).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn through(flight: &mut Flight) -> Option<(u64, bool)> {
-        flight.settled().map(|acked| (acked.through.0, acked.refused.is_some()))
-    }
-
-    #[test]
-    fn what_is_settled_is_a_prefix_and_a_refusal_stands_alone() {
-        let mut flight = Flight::default();
-        let numbers: Vec<usize> =
-            (10..16).map(|position| flight.add(Position(position), Slot::Waiting(7))).collect();
-        flight.set(numbers[1], Slot::Stored);
-        assert_eq!(through(&mut flight), None);
-        flight.set(numbers[0], Slot::Stored);
-        flight.set(numbers[2], Slot::Refused("x".to_owned()));
-        flight.set(numbers[3], Slot::Stored);
-        assert_eq!(through(&mut flight), Some((11, false)));
-        assert_eq!(through(&mut flight), Some((12, true)));
-        assert_eq!(through(&mut flight), Some((13, false)));
-        flight.set(numbers[0], Slot::Stored);
-        flight.set(0, Slot::Stored);
-        assert_eq!(through(&mut flight), None, "late and nobody's reports change nothing");
-        let more = flight.add(Position(20), Slot::Waiting(7));
-        flight.set(numbers[4], Slot::Stored);
-        flight.set(numbers[5], Slot::Stored);
-        flight.set(more, Slot::Stored);
-        assert_eq!(through(&mut flight), Some((20, false)));
-        assert_eq!(flight.bytes, 0);
-    }
-
-    #[test]
-    fn what_goes_to_several_partitions_is_settled_when_all_have_it() {
-        let mut flight = Flight::default();
-        let numbers: Vec<usize> =
-            [1, 2, 2, 2, 3, 3].map(|position| flight.add(Position(position), Slot::Waiting(7))).to_vec();
-        for stored in [0, 1, 2] {
-            flight.set(numbers[stored], Slot::Stored);
-        }
-        assert_eq!(through(&mut flight), Some((1, false)));
-        assert_eq!(through(&mut flight), None);
-        flight.set(numbers[3], Slot::Stored);
-        assert_eq!(through(&mut flight), Some((2, false)));
-        flight.set(numbers[4], Slot::Refused("x".to_owned()));
-        flight.set(numbers[5], Slot::Refused("x".to_owned()));
-        assert_eq!(through(&mut flight), Some((3, true)));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::message::{Header, Headers as _, OwnedHeaders};
 
 use super::config::{PartitionBy, Topics};
 use crate::{
@@ -18,6 +18,16 @@ pub(super) struct Message {
     pub(super) key: String,
     pub(super) headers: OwnedHeaders,
     pub(super) payload: Bytes,
+}
+
+impl Message {
+    /// Its size in a batch of its own, uncompressed: not less than what the broker finds.
+    pub(super) fn size(&self) -> usize {
+        // The batch's head has 61 bytes; the record's own fields and lengths are numbers of a few bytes each.
+        const HEADS: usize = 61 + 24;
+        let header = |header: Header<'_, &[u8]>| header.key.len() + header.value.map_or(0, <[u8]>::len) + 6;
+        HEADS + self.key.len() + self.payload.len() + self.headers.iter().map(header).sum::<usize>()
+    }
 }
 
 /// Makes records of events.

@@ -2,45 +2,56 @@
 //!
 //! **How.** An idempotent producer (`acks=all`) writes each message once and in order, for as long as it lives: it tries
 //! again by itself, with the same numbers, whatever becomes of its connections. So it is given up only when the cluster
-//! refuses it. A new one reads what our partitions end with, and the driver goes on right after that; what the old one had
+//! refuses something: nothing behind a batch that is refused is stored. A new one reads what our partitions end with, and the driver goes on right after that; what the old one had
 //! sent may still be appended behind it, which is why the newest record near an end counts, and not the last.
 //!
 //! **What it owns.** The producer, the choice of topic and partition, the topics if it creates them. The driver does the
 //! rest, also the comparing of the tail with the line.
 //!
+//! **What is refused.** A batch may be refused for one of its messages, for its size, or for a reason that has nothing to do
+//! with it. So after a refusal one message goes after another, by a producer of its own, and what is refused then is set
+//! aside as a dead letter if it is the message's own fault. Such a message also goes by itself if it is known to be larger
+//! than the topic takes.
+//!
 //! **What it does not do.** It deletes nothing, and changes no topic that exists.
 
 mod client;
 pub mod config;
+mod flight;
+mod lane;
 mod link;
 mod login;
 mod message;
 mod oauth;
 pub(in crate::sink) mod overlap;
 mod probe;
+mod producers;
 mod properties;
 mod read_back;
+mod refusal;
+mod rival;
+mod shared;
 mod tail;
 mod topics;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::{sync::Arc, time::Duration};
 
-use rdkafka::{
-    error::KafkaError,
-    producer::{Producer as _, ThreadedProducer},
-};
+use rdkafka::{error::KafkaError, producer::Producer as _};
 use tokio::sync::mpsc;
 
 use self::{
-    client::{Batches, Cause, Context, producing},
+    client::{Cause, Context},
     config::Config,
+    link::Opened,
     probe::blocking,
+    producers::Producer,
+    shared::Shared,
 };
 pub use self::{link::Publisher, probe::Probe};
-use crate::sink::{Sink, SinkError, Tail, verify::Held};
+use crate::{
+    sink::{Process, Sink, SinkError, Tail, verify::Held},
+    text::PeerText,
+};
 
 /// The topics of a Kafka cluster.
 #[derive(Debug)]
@@ -49,14 +60,13 @@ pub struct Kafka {
     sources: Arc<[String]>,
     /// It writes beside the lanes.
     replays: bool,
-    /// A batch was refused, and nobody knows for which of its messages.
-    singly: Arc<AtomicBool>,
+    shared: Arc<Shared>,
 }
 
 impl Kafka {
     /// A sink for the events of these sources.
     pub fn new(config: &Config, sources: Arc<[String]>) -> Self {
-        Self { config: Arc::new(config.clone()), sources, replays: false, singly: Arc::default() }
+        Self { config: Arc::new(config.clone()), sources, replays: false, shared: Arc::default() }
     }
 
     /// The same for a replay: what the lanes have is no concern of it.
@@ -81,17 +91,17 @@ impl Kafka {
     }
 }
 
-fn produce(
-    config: &Config,
-    batches: Batches,
-    context: Context,
-) -> Result<ThreadedProducer<Context>, SinkError> {
-    producing(config, batches).create_with_context(context).map_err(|error| unusable(&error))
+fn produce(config: &Config, batch: usize, context: Context) -> Result<Producer, SinkError> {
+    let producer = client::pipelined(config, batch).create_with_context(context);
+    producer.map(Arc::new).map_err(|error| unusable(&error))
 }
 
 /// The client refuses its settings.
 fn unusable(error: &KafkaError) -> SinkError {
-    SinkError::Operator(format!("the Kafka client can't be made: {error}; check the sink's settings"))
+    SinkError::Operator(format!(
+        "the Kafka client can't be made: {}; check the sink's settings",
+        PeerText::new(&error.to_string())
+    ))
 }
 
 impl Sink for Kafka {
@@ -102,26 +112,39 @@ impl Sink for Kafka {
         let (reporter, reports) = mpsc::unbounded_channel();
         let context = Context::new(&cause, Some(reporter), &self.config);
         let (config, sources, told) = (Arc::clone(&self.config), Arc::clone(&self.sources), cause.clone());
-        let (singly, replays) = (self.singly.load(Ordering::Relaxed), self.replays);
-        let (producer, partitions, batches, tail) = blocking(move || {
-            let mut batches = if singly { Batches::Single } else { Batches::Unknown };
+        let (shared, replays, own) = (Arc::clone(&self.shared), self.replays, context.clone());
+        let (producer, partitions, ends, tail) = blocking(move || {
+            let batch = shared.batch();
             // It alone tells why there is no answer; the administrator's client keeps that to itself.
-            let mut producer = produce(&config, batches, context.clone())?;
+            let mut producer = produce(&config, batch, own.clone())?;
             let admin = topics::admin(&told, &config)?;
             let partitions = topics::prepare(producer.client(), &admin, &told, (&config, replays))?;
-            if let Some(bytes) = topics::largest(&admin, &config)? {
-                if singly || bytes < client::BATCH {
-                    producer = produce(&config, Batches::Within(bytes), context)?;
-                }
-                batches = Batches::Within(bytes);
+            shared.set_limit(topics::largest(&admin, &config)?);
+            if shared.batch() != batch {
+                producer = produce(&config, shared.batch(), own)?;
             }
-            let tail =
-                if replays { Tail::Unknown } else { tail::read(&told, &config, &sources, partitions)? };
-            Ok((Arc::new(producer), partitions, batches, tail))
+            let mut ends = shared.cuts();
+            let tail = if replays {
+                Tail::Unknown
+            } else {
+                tail::read(&told, &config, &sources, partitions, &mut ends)?
+            };
+            Ok((producer, partitions, ends, tail))
         })
         .await?;
-        let singly = (batches == Batches::Unknown).then(|| Arc::clone(&self.singly));
-        let link = Publisher::new((producer, reports), Arc::clone(&self.config), partitions, cause, singly);
-        Ok((link, tail))
+        let opened = Opened { producer, context, reports, partitions, ends, cause };
+        Ok((Publisher::new(opened, Arc::clone(&self.config), Arc::clone(&self.shared)), tail))
+    }
+
+    async fn rival(
+        &self,
+        link: &mut Publisher,
+        ours: Process,
+        patience: Duration,
+    ) -> Result<Option<String>, SinkError> {
+        let (config, sources) = (Arc::clone(&self.config), Arc::clone(&self.sources));
+        let (partitions, cause) = (link.partitions(), Cause::default());
+        let watch = blocking(move || rival::Watch::begin(&cause, &config, &sources, partitions)).await?;
+        watch.until(ours, patience).await
     }
 }

@@ -10,7 +10,10 @@ use serde::Deserialize;
 use tokio::runtime::Handle;
 use url::{Url, form_urlencoded};
 
-use crate::tls::{TlsError, Trust};
+use crate::{
+    text::{PeerText, secrets},
+    tls::{TlsError, Trust},
+};
 
 /// Who asks for tokens, and where.
 #[derive(Debug, Clone)]
@@ -38,7 +41,7 @@ const LIFETIME: u32 = 300;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoToken {
     #[error("{0} can't be reached: {1}")]
-    Unreachable(Url, String),
+    Unreachable(Url, PeerText),
     #[error("{0} answers {1}{2}")]
     Refused(Url, u16, Reason),
     #[error("the answer of {0} has no token in it")]
@@ -141,6 +144,9 @@ impl Issuer {
             let word = said.and_then(|said| REASONS.iter().copied().find(|word| *word == said.error));
             return Err(NoToken::Refused(self.url.clone(), response.status().as_u16(), Reason(word)));
         }
-        serde_json::from_slice(&body).map_err(|_| NoToken::Unreadable(self.url.clone()))
+        let answer: Answer =
+            serde_json::from_slice(&body).map_err(|_| NoToken::Unreadable(self.url.clone()))?;
+        secrets::register_issued(&answer.access_token);
+        Ok(answer)
     }
 }

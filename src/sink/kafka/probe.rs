@@ -1,20 +1,23 @@
 //! Trying out a sink without its events: reach it, look at its topics, publish a status message.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use rdkafka::producer::{Producer as _, ThreadedProducer};
+use rdkafka::producer::Producer as _;
 use tokio::{sync::mpsc, time::timeout};
 
 use super::{
     Publisher,
-    client::{Batches, Cause, Context},
+    client::{BATCH, Cause, Context},
     config::Config,
+    link::Opened,
+    producers::Producer,
+    shared::Shared,
     tail, topics,
 };
 use crate::{
     event::{JournalId, Position},
     route::{Plan, template::Template},
-    sink::{Link as _, Looked, Outgoing, SinkError, Tail, heartbeat::checks, resume::foreign},
+    sink::{Link as _, Looked, Outgoing, SinkError, Tail, heartbeat::checks, proof::foreign},
 };
 
 /// For the delivery report of a status message.
@@ -25,7 +28,7 @@ pub struct Probe {
     config: Arc<Config>,
     sources: Arc<[String]>,
     cause: Cause,
-    producer: Arc<ThreadedProducer<Context>>,
+    producer: Producer,
     link: Publisher,
 }
 
@@ -36,9 +39,9 @@ impl Probe {
         let (reporter, reports) = mpsc::unbounded_channel();
         let context = Context::new(&cause, Some(reporter), config);
         let (config, told) = (Arc::new(config.clone()), cause.clone());
-        let asked = Arc::clone(&config);
+        let (asked, own) = (Arc::clone(&config), context.clone());
         let (producer, brokers) = blocking(move || {
-            let producer = super::produce(&asked, Batches::Unknown, context)?;
+            let producer = super::produce(&asked, BATCH, own)?;
             let metadata = producer.client().fetch_metadata(Some(&asked.topics.events), topics::ASK);
             let metadata = metadata.map_err(|_| told.error("no cluster answers", &asked))?;
             let brokers: Vec<String> = metadata
@@ -46,12 +49,17 @@ impl Probe {
                 .iter()
                 .map(|broker| format!("{}:{}", broker.host(), broker.port()))
                 .collect();
-            Ok((Arc::new(producer), brokers))
+            Ok((producer, brokers))
         })
         .await?;
         let message = format!("the cluster of {} answers", brokers.join(", "));
-        let link =
-            Publisher::new((Arc::clone(&producer), reports), Arc::clone(&config), 1, cause.clone(), None);
+        let (publishing, ends) = (Arc::clone(&producer), BTreeMap::new());
+        let opened =
+            Opened { producer: publishing, context, reports, partitions: 1, ends, cause: cause.clone() };
+        let shared = Shared::default();
+        // What is refused is the message then.
+        shared.narrow(false);
+        let link = Publisher::new(opened, Arc::clone(&config), Arc::new(shared));
         let probe = Self { config, sources: sources.into(), cause, producer, link };
         Ok((probe, Looked { message, warnings: Vec::new() }))
     }
@@ -78,7 +86,11 @@ impl Probe {
             };
             let partitions = partitions.count;
             let warnings = topics::findings(&admin, &config, partitions)?;
-            Ok(Some((partitions, tail::read(&cause, &config, &sources, partitions)?, warnings)))
+            Ok(Some((
+                partitions,
+                tail::read(&cause, &config, &sources, partitions, &mut BTreeMap::new())?,
+                warnings,
+            )))
         });
         let Some((partitions, tail, warnings)) = found.await? else {
             let message = format!("{topic} is not there yet: the first start will create it");
@@ -91,7 +103,7 @@ impl Probe {
             let Some(stored) = newest.first() else { continue };
             empty = false;
             if Some(stored.journal) != journal && Some(stored.journal) != adopt {
-                return Err(foreign(stored.journal, journal));
+                return Err(foreign(stored, journal));
             }
         }
         let state = if empty { "nothing of ours is in it yet" } else { "its end is ours" };

@@ -12,7 +12,7 @@ use rdkafka::{
 
 use super::{
     Kafka,
-    client::{Batches, Cause, Context},
+    client::{BATCH, Cause, Context},
     message::used,
     tail::{bounds, consumer, header, unread},
     topics,
@@ -28,7 +28,7 @@ impl Kafka {
         let (config, cause) = (&*self.config, Cause::default());
         let topic = &config.topics.events;
         let context = Context::new(&cause, None, config);
-        let producer = super::produce(config, Batches::Unknown, context)?;
+        let producer = super::produce(config, BATCH, context)?;
         let found = topics::partitions(producer.client(), &cause, config, topic)?;
         let partitions = found.ok_or_else(|| topics::missing(&[topic], config))?.count;
         let ours = used(&self.sources, config.partition_by, partitions);

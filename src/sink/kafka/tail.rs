@@ -1,7 +1,7 @@
 //! What our partitions end with: where to go on.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, hash_map::Entry},
     ops::Range,
     time::{Duration, Instant},
 };
@@ -20,7 +20,7 @@ use super::{
     topics::{ASK, LOOK},
 };
 use crate::{
-    event::{JournalId, Seq},
+    event::JournalId,
     sink::{SinkError, Stored, Tail, kept},
 };
 
@@ -28,12 +28,14 @@ use crate::{
 /// many as were in flight at most.
 const DEPTH: i64 = 8192;
 
-/// The newest records of each partition; none of those that our sources don't write to.
+/// The newest records of each partition; none of those that our sources don't write to. `ends` holds the offset where a
+/// partition ends that is known to have been cut, and then where each ends.
 pub(super) fn read(
     cause: &Cause,
     config: &Config,
     sources: &[String],
     partitions: i32,
+    ends: &mut BTreeMap<i32, i64>,
 ) -> Result<Tail, SinkError> {
     let topic = &config.topics.events;
     let failed = |what: &str| cause.error(&format!("can't read {what} of {topic}"), config);
@@ -42,8 +44,11 @@ pub(super) fn read(
     for partition in used(sources, config.partition_by, partitions) {
         let bounds = bounds(&consumer, topic, partition);
         let (low, high) = bounds.map_err(|error| failed(&format!("the end ({error})")))?;
+        let high = *ends.entry(partition).and_modify(|end| *end = high.min(*end)).or_insert(high);
         // Also an empty one, which has to be readable when it has something.
-        readings.insert(partition, Reading::new(low.max(high - DEPTH)..high));
+        let ignored = config.ignored.iter().filter(|place| place.partition == partition);
+        let ignored = ignored.map(|place| place.offset).collect();
+        readings.insert(partition, Reading::new(low.max(high - DEPTH)..high, ignored));
     }
     newest(&consumer, topic, &mut readings, config).ok_or_else(|| failed("the end"))??;
     let mut newest = |partition| match readings.remove(&partition) {
@@ -56,44 +61,73 @@ pub(super) fn read(
 /// The end of a partition, as far as it is read.
 struct Reading {
     offsets: Range<i64>,
-    /// The newest number of each source, by the journal that gave it.
-    newest: HashMap<(JournalId, String), Seq>,
+    /// Those that count as if they were not there.
+    ignored: Vec<i64>,
+    /// The newest record of each source, by the journal that gave it, and the last one.
+    found: HashMap<(JournalId, String), Found>,
     /// The last record's offset, and its journal.
     last: Option<(i64, Option<JournalId>)>,
     is_done: bool,
 }
 
+/// Two records of one source, and where they are.
+struct Found {
+    newest: (i64, Stored),
+    last: (i64, Stored),
+}
+
 impl Reading {
-    fn new(offsets: Range<i64>) -> Self {
-        Self { offsets, newest: HashMap::new(), last: None, is_done: false }
+    fn new(offsets: Range<i64>, ignored: Vec<i64>) -> Self {
+        Self { offsets, ignored, found: HashMap::new(), last: None, is_done: false }
     }
 
     fn take(&mut self, offset: i64, stored: Option<Stored>) {
+        self.is_done |= offset + 1 >= self.offsets.end;
         if !self.offsets.contains(&offset) {
             return;
         }
-        let journal = stored.as_ref().map(|stored| stored.journal);
-        if let Some(Stored { source, journal, seq }) = stored {
-            let newest = self.newest.entry((journal, source)).or_insert(seq);
-            *newest = seq.max(*newest);
+        if self.ignored.contains(&offset) {
+            return;
         }
-        self.last = Some((offset, journal));
-        self.is_done |= offset + 1 >= self.offsets.end;
+        self.last = Some((offset, stored.as_ref().map(|stored| stored.journal)));
+        let Some(stored) = stored else { return };
+        let last = (offset, stored);
+        match self.found.entry((last.1.journal, last.1.source.clone())) {
+            Entry::Vacant(entry) => drop(entry.insert(Found { newest: last.clone(), last })),
+            Entry::Occupied(mut entry) => {
+                let found = entry.get_mut();
+                if last.1.seq >= found.newest.1.seq {
+                    found.newest.clone_from(&last);
+                }
+                found.last = last;
+            }
+        }
     }
 
-    /// What the journal wrote that wrote the last record.
+    /// What the journal wrote that wrote the last record: of each source the newest record, and the last if that is
+    /// another one, as it need not be of the same process.
     fn newest(self, config: &Config, partition: i32) -> Result<Vec<Stored>, SinkError> {
         let Some((offset, journal)) = self.last else { return Ok(Vec::new()) };
+        let (topic, brokers) = (&config.topics.events, config.brokers.join(", "));
         let Some(journal) = journal else {
             return Err(SinkError::Operator(format!(
-                "{} at {} ends with a record (partition {partition}, offset {offset}) that no cti-bridge wrote: let \
-                 nobody else write there, or name a topic of its own as `topic`",
-                config.topics.events,
-                config.brokers.join(", ")
+                "{topic} at {brokers} ends with a record (partition {partition}, offset {offset}) that no cti-bridge wrote: let \
+                 nobody else write there, and set `adopt = \"#{partition}/{offset}\"` to go on behind it, or name a topic of its \
+                 own as `topic`"
             )));
         };
-        let ours = self.newest.into_iter().filter(|((wrote, _), _)| *wrote == journal);
-        Ok(ours.map(|((journal, source), seq)| Stored { source, journal, seq }).collect())
+        let ours = self.found.into_iter().filter(|((wrote, _), _)| *wrote == journal);
+        let both = ours.flat_map(|(_, Found { newest, last })| {
+            let is_other = newest.0 != last.0;
+            [Some(newest), is_other.then_some(last)].into_iter().flatten()
+        });
+        let lane = format!("partition {partition} of {topic} at {brokers}");
+        let named = both.map(|(offset, stored)| Stored {
+            lane: lane.clone(),
+            place: format!("#{partition}/{offset}"),
+            ..stored
+        });
+        Ok(named.collect())
     }
 }
 

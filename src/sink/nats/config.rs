@@ -50,6 +50,8 @@ pub struct Stream {
     pub fence: bool,
     /// Each message carries an id for the server's deduplication.
     pub msg_id: bool,
+    /// Messages at the end that count as if they were not there, by their sequence in the stream.
+    pub ignored: Vec<u64>,
 }
 
 /// How messages are published.

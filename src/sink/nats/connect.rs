@@ -12,23 +12,27 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, ServerAddr};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions};
 use secrecy::ExposeSecret as _;
 
 use super::{
     config::{Config, Credentials},
-    events::Events,
+    events::{Events, violated},
+    guard::{Encryption, Guard, GuardError},
 };
 use crate::{
     config::{Address, UserInfo},
     sink::SinkError,
-    tls::TlsFault,
+    text::PeerText,
 };
 
 /// Time for one server to answer; the driver's deadline bounds the whole.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How soon a connection that died without a word is noticed when nothing is in flight: twice this.
 const PING: Duration = Duration::from_secs(5);
+
+/// A limit that was read within this time decides at once; an older one is read again before an event is refused.
+pub(super) const FRESH: Duration = Duration::from_secs(2);
 
 /// The servers of one cluster, and how to log in there.
 #[derive(Debug)]
@@ -63,14 +67,38 @@ impl Servers {
     pub(super) async fn connect_to(&self, server: &Address, allow: String) -> Result<Connected, SinkError> {
         let events = Arc::new(Events::new(server.to_string(), allow));
         let options = self.options(server, &events)?;
-        let address = ServerAddr::from_url(server.url().clone())
-            .map_err(|_| SinkError::Operator(format!("{server} is no NATS server's address")))?;
-        let client = options.connect(address).await.map_err(|error| refusal(server, &error))?;
+        let is_required = self.config.require_tls || server.url().scheme() == "tls";
+        let encryption = Encryption { is_required, trust: &self.config.trust };
+        let guard = Guard::connect(server, &encryption, Arc::clone(&events.violation), CONNECT).await;
+        let Guard { address, from, kept } = guard.map_err(|error| no_connection(server, error))?;
+        let _ = events.guard.set(kept);
+        let connected = options.local_address(from).connect(address).await;
+        let client = connected.map_err(|error| match events.violation.get() {
+            Some(violation) => violated(&server.to_string(), violation),
+            None => refusal(server, &error),
+        })?;
         // A lost connection stays lost: there is nothing at the only address left.
         if client.set_server_pool("nats://127.0.0.1:1").await.is_err() {
             return Err(SinkError::Again(format!("{server} closed the connection at once")));
         }
         Ok(Connected { client, events, server: server.to_string() })
+    }
+
+    /// The largest message that a server takes now. It tells that to a new connection only, though it may have been
+    /// configured again meanwhile.
+    pub(super) async fn max_payload(&self, connected: &Connected) -> Result<usize, SinkError> {
+        let Connected { client, server, .. } = connected;
+        let Some(address) = self.config.servers.iter().find(|known| known.to_string() == *server) else {
+            return Ok(client.max_payload());
+        };
+        let asked = self.connect_to(address, "to connect".to_owned()).await?;
+        let limit = asked.client.max_payload();
+        if limit > client.max_payload() {
+            return Err(SinkError::Again(format!(
+                "{server} takes larger messages now (max_payload is {limit}): connecting again"
+            )));
+        }
+        Ok(limit)
     }
 
     fn options(&self, server: &Address, events: &Arc<Events>) -> Result<ConnectOptions, SinkError> {
@@ -87,15 +115,7 @@ impl Servers {
             .event_callback(move |event| {
                 events.note(&event);
                 std::future::ready(())
-            })
-            .require_tls(self.config.require_tls);
-        let options = if self.uses_tls() {
-            let tls =
-                self.config.trust.client_config().map_err(|error| SinkError::Operator(error.to_string()))?;
-            options.tls_client_config(Arc::unwrap_or_clone(tls))
-        } else {
-            options
-        };
+            });
         Ok(match &self.config.credentials {
             // What stands in the URL. The client would take it from an address that it parsed itself, and show it in errors.
             Credentials::None => match server.user_info() {
@@ -122,13 +142,27 @@ impl Servers {
         })
     }
 
-    fn uses_tls(&self) -> bool {
-        self.config.require_tls || self.config.trust != crate::tls::Trust::default()
-    }
-
     fn next_server(&self) -> Option<&Address> {
         let attempt = self.attempts.fetch_add(1, Ordering::Relaxed);
         self.config.servers.get(attempt % self.config.servers.len().max(1))
+    }
+}
+
+/// Why a server can't be reached, with the remedy.
+fn no_connection(server: &Address, error: GuardError) -> SinkError {
+    match error {
+        GuardError::Trust(error) => SinkError::Operator(error.to_string()),
+        GuardError::Tls(fault) => SinkError::Operator(format!("no TLS with {server}: {fault}")),
+        GuardError::Name => {
+            SinkError::Again(format!("the name in {server} does not resolve: check `servers` and the DNS"))
+        }
+        GuardError::TimedOut => {
+            SinkError::Again(format!("{server} does not answer: is it up, and the way open?"))
+        }
+        GuardError::Violation(violation) => violated(&server.to_string(), &violation),
+        error @ (GuardError::Io(_) | GuardError::NoInfo) => {
+            SinkError::Again(format!("can't connect to {server} ({error}): is it up?"))
+        }
     }
 }
 
@@ -139,12 +173,6 @@ fn refusal(server: &Address, error: &async_nats::ConnectError) -> SinkError {
                 "{server} refuses the credentials: check `username` and `password_file`, `token_file`, `nkey_file` or `credentials_file`"
             ))
         }
-        _ if let Some(fault) = tls_fault(error) => {
-            SinkError::Operator(format!("no TLS with {server}: {fault}"))
-        }
-        ConnectErrorKind::Dns => {
-            SinkError::Again(format!("the name in {server} does not resolve: check `servers` and the DNS"))
-        }
         ConnectErrorKind::TimedOut => {
             SinkError::Again(format!("{server} does not answer: is it up, and the way open?"))
         }
@@ -152,21 +180,9 @@ fn refusal(server: &Address, error: &async_nats::ConnectError) -> SinkError {
     }
 }
 
-/// The client reports most faults of TLS as faults of the connection.
-fn tls_fault(error: &async_nats::ConnectError) -> Option<TlsFault> {
-    let fault = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref() {
-        Some(tls) => Some(TlsFault::of(tls)),
-        None => cause.downcast_ref().and_then(TlsFault::of_io),
-    };
-    let other = || (error.kind() == ConnectErrorKind::Tls).then(|| TlsFault::Other(cause(error)));
-    causes(error).find_map(fault).or_else(other)
-}
-
 /// The innermost cause: the outer ones only say that connecting failed.
-fn cause(error: &async_nats::ConnectError) -> String {
-    causes(error).last().map(ToString::to_string).unwrap_or_default()
-}
-
-fn causes(error: &async_nats::ConnectError) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
-    std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| error.source())
+fn cause(error: &async_nats::ConnectError) -> PeerText {
+    let error: &(dyn std::error::Error + 'static) = error;
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.last().map(|cause| PeerText::new(&cause.to_string())).unwrap_or_default()
 }

@@ -1,11 +1,13 @@
 //! What the client reports beside the answers.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use async_nats::{Event, ServerError};
 use tokio::sync::Notify;
+use tokio_util::sync::DropGuard;
 
-use crate::sink::SinkError;
+use super::guard::{Noted, Violation};
+use crate::{sink::SinkError, text::PeerText};
 
 /// What the client reports beside the answers.
 #[derive(Debug)]
@@ -15,12 +17,26 @@ pub(super) struct Events {
     allow: String,
     down: Notify,
     /// The last error the server spoke of.
-    said: Mutex<Option<String>>,
+    said: Mutex<Option<PeerText>>,
+    /// What the server sent that no server sends; the guard has then closed the connection.
+    pub(super) violation: Noted,
+    /// Keeps the guard.
+    pub(super) guard: OnceLock<DropGuard>,
+    /// The subject of a dead letter, and why the server does not let us publish there.
+    letter: Mutex<(String, Option<PeerText>)>,
 }
 
 impl Events {
     pub(super) fn new(server: String, allow: String) -> Self {
-        Self { server, allow, down: Notify::new(), said: Mutex::new(None) }
+        Self {
+            server,
+            allow,
+            down: Notify::new(),
+            said: Mutex::default(),
+            letter: Mutex::default(),
+            violation: Noted::default(),
+            guard: OnceLock::new(),
+        }
     }
 
     /// Waits for the end of the connection, or for an error of the server: either ends the link. Cancel safe.
@@ -31,27 +47,61 @@ impl Events {
     pub(super) fn note(&self, event: &Event) {
         if let Event::ServerError(error) = event {
             let said = match error {
-                ServerError::AuthorizationViolation => "authorization violation".to_owned(),
+                ServerError::AuthorizationViolation => "authorization violation",
                 ServerError::SlowConsumer(_) => return,
-                ServerError::Other(text) => text.clone(),
+                ServerError::Other(text) => text,
             };
-            *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
+            if self.is_of_letter(said) {
+                return;
+            }
+            *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(PeerText::new(said));
         }
         if matches!(event, Event::ServerError(_) | Event::Disconnected | Event::Closed) {
             self.down.notify_one();
         }
     }
 
+    /// A dead letter goes to this subject. That the server refuses it does not end the connection.
+    pub(super) fn expect_letter(&self, subject: &str) {
+        *self.letter.lock().unwrap_or_else(PoisonError::into_inner) = (subject.to_owned(), None);
+    }
+
+    fn is_of_letter(&self, said: &str) -> bool {
+        let mut letter = self.letter.lock().unwrap_or_else(PoisonError::into_inner);
+        let (subject, refusal) = &mut *letter;
+        let is_refused = !subject.is_empty()
+            && said.to_ascii_lowercase().contains("permissions violation for publish")
+            && said.contains(&format!("\"{subject}\""));
+        if is_refused {
+            *refusal = Some(PeerText::new(said));
+        }
+        is_refused
+    }
+
+    /// Why the server refused the dead letter.
+    pub(super) fn letter_refusal(&self) -> Option<String> {
+        let refusal = self.letter.lock().unwrap_or_else(PoisonError::into_inner).1.take();
+        refusal.map(|refusal| refusal.to_string())
+    }
+
     /// Why the connection is of no use any longer.
     pub(super) fn error(&self) -> SinkError {
         let Self { server, allow, .. } = self;
+        if let Some(violation) = self.violation.get() {
+            return violated(server, violation);
+        }
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match said {
-            Some(said) if said.to_ascii_lowercase().contains("permissions violation") => {
+            Some(said) if said.as_str().to_ascii_lowercase().contains("permissions violation") => {
                 SinkError::Operator(format!("{server} says: {said}: allow the account {allow}"))
             }
             Some(said) => SinkError::Again(format!("{server} says: {said}")),
             None => SinkError::Again(format!("{server} closed the connection")),
         }
     }
+}
+
+/// The error of a connection that the guard has closed.
+pub(super) fn violated(server: &str, violation: &Violation) -> SinkError {
+    SinkError::Again(format!("{server} sent {violation}, and was disconnected: is it a NATS server?"))
 }

@@ -21,18 +21,22 @@ const CONTENT_TYPE: HeaderName = HeaderName::from_static("content-type");
 pub(super) struct Envelopes {
     mode: ContentMode,
     kept: HashMap<Shape, (Arc<Names>, HeaderMap)>,
+    /// Bytes of what is kept, about.
+    bytes: usize,
     scratch: String,
 }
 
 /// What the unchanging headers come from. The address names the names: it is theirs alone while they are kept.
 type Shape = (usize, u16, Origin, bool, std::mem::Discriminant<Mark>);
 
-/// Event data must not grow our memory.
-const KEPT: usize = 4096;
+/// The most bytes of headers that are kept.
+const KEPT: usize = 8 << 20;
+/// What a header takes beside its text.
+const EACH: usize = 96;
 
 impl Envelopes {
     pub(super) fn new(mode: ContentMode) -> Self {
-        Self { mode, kept: HashMap::new(), scratch: String::new() }
+        Self { mode, kept: HashMap::new(), bytes: 0, scratch: String::new() }
     }
 
     /// Headers and payload of an event. None if an attribute can't be a header, which the encoding excludes.
@@ -71,12 +75,22 @@ impl Envelopes {
             event.attributes(&mut self.scratch, |attribute, value| {
                 put(&mut headers, attribute, &encode(value));
             });
-            if self.kept.len() >= KEPT {
-                self.kept.clear();
-            }
-            self.kept.insert(shape, (Arc::clone(names), headers.clone()));
+            self.keep(shape, names, &headers);
         }
         legal.then_some(headers)
+    }
+
+    fn keep(&mut self, shape: Shape, names: &Arc<Names>, headers: &HeaderMap) {
+        if names.is_large() {
+            return;
+        }
+        let bytes = names.size() + size(headers, &Bytes::new()) + headers.len() * EACH;
+        if self.bytes + bytes > KEPT {
+            self.kept.clear();
+            self.bytes = 0;
+        }
+        self.bytes += bytes;
+        self.kept.insert(shape, (Arc::clone(names), headers.clone()));
     }
 }
 
@@ -133,6 +147,48 @@ pub(super) fn size(headers: &HeaderMap, payload: &Bytes) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Seq;
+
+    #[test]
+    fn what_is_kept_is_bounded_in_bytes() {
+        let mut envelopes = Envelopes::new(ContentMode::Binary);
+        let mut held = 0;
+        for number in 0..20_000 {
+            let length = if number % 100 == 0 { 300_000 } else { 1000 };
+            let names = Arc::new(Names {
+                destination: Bytes::from_static(b"a"),
+                class: "event".to_owned(),
+                source: "/cti/a".to_owned(),
+                ty: "cti.event.a.v1".to_owned(),
+                subject: Some(format!("{number}{}", "x".repeat(length))),
+                event: None,
+            });
+            let event = CloudEvent {
+                journal: crate::event::JournalId::draw(),
+                mark: Mark::Numbered { seq: Seq(2), prev: Seq(1) },
+                gap: Seq(0),
+                source: &names.source,
+                ty: &names.ty,
+                subject: names.subject.as_deref(),
+                event: None,
+                time: jiff::Timestamp::UNIX_EPOCH,
+                args: 1,
+                origin: Origin::Live,
+                binary: false,
+                sink: None,
+                data: Bytes::from_static(b"{}"),
+            };
+            let first = envelopes.message(&names, &event);
+            assert_eq!(envelopes.message(&names, &event), first);
+            held = envelopes
+                .kept
+                .values()
+                .map(|(names, headers)| names.size() + size(headers, &Bytes::new()))
+                .sum();
+            assert!(held <= KEPT, "{held}");
+        }
+        assert!(held > 0);
+    }
 
     #[test]
     fn encodes_as_the_binding_says() {

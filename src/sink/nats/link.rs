@@ -2,27 +2,29 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use async_nats::{Client, Subject, Subscriber, client::traits::Publisher as _, message::OutboundMessage};
+use async_nats::{HeaderMap, Subject, Subscriber, client::traits::Publisher as _, message::OutboundMessage};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use tokio::time::Instant;
 
 use super::{
-    connect::Connected,
-    events::Events,
+    connect::{Connected, FRESH, Servers},
     headers::{Envelopes, size},
 };
 use crate::{
     event::Position,
+    route::Names,
     sink::{Acked, Link, Outgoing, SinkError, config::ContentMode},
 };
 
 /// One connection.
 #[derive(Debug)]
 pub struct Connection {
-    client: Client,
-    events: Arc<Events>,
-    server: String,
+    connected: Connected,
+    servers: Arc<Servers>,
     envelopes: Envelopes,
+    /// The largest message the server takes, headers and payload together, and when it said so.
+    limit: (usize, Instant),
     marker: Subject,
     markers: Subscriber,
     /// Refused before they were sent, in order.
@@ -32,15 +34,20 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub(super) async fn open(connected: Connected, mode: ContentMode) -> Result<Self, SinkError> {
-        let Connected { client, events, server } = connected;
+    pub(super) async fn open(
+        connected: Connected,
+        servers: Arc<Servers>,
+        mode: ContentMode,
+    ) -> Result<Self, SinkError> {
+        let Connected { client, events, .. } = &connected;
         let marker = Subject::from(client.new_inbox());
         let markers = client.subscribe(marker.clone()).await.map_err(|_| events.error())?;
+        let limit = (client.max_payload(), Instant::now());
         Ok(Self {
-            client,
-            events,
-            server,
+            connected,
+            servers,
             envelopes: Envelopes::new(mode),
+            limit,
             marker,
             markers,
             refused: VecDeque::new(),
@@ -49,16 +56,35 @@ impl Connection {
     }
 
     async fn publish(&self, message: OutboundMessage) -> Result<(), SinkError> {
+        let Connected { client, events, .. } = &self.connected;
         tokio::select! {
             biased;
-            sent = self.client.publish_message(message) => sent.map_err(|_| self.events.error()),
-            () = self.events.down() => Err(self.events.error()),
+            sent = client.publish_message(message) => sent.map_err(|_| events.error()),
+            () = events.down() => Err(events.error()),
         }
     }
 
-    /// The largest message the server takes: headers and payload together.
-    fn fits(&self, headers: &async_nats::HeaderMap, payload: &Bytes) -> Result<(), String> {
-        let limit = self.client.max_payload();
+    /// A message to ourselves: when it is back, the server has processed all before it.
+    async fn mark(&self, payload: Bytes) -> Result<(), SinkError> {
+        self.publish(OutboundMessage { subject: self.marker.clone(), reply: None, payload, headers: None })
+            .await
+    }
+
+    /// The position that the next marker proves; none if it follows a dead letter.
+    async fn marked(&mut self) -> Result<Option<Position>, SinkError> {
+        let events = &self.connected.events;
+        tokio::select! {
+            biased;
+            marker = self.markers.next() => {
+                let marker = marker.ok_or_else(|| events.error())?;
+                Ok(marker.payload[..].try_into().ok().map(u64::from_le_bytes).map(Position))
+            }
+            () = events.down() => Err(events.error()),
+        }
+    }
+
+    fn fits(&self, headers: &HeaderMap, payload: &Bytes) -> Result<(), String> {
+        let (limit, _) = self.limit;
         // Computed only for what may be too large.
         if payload.len() + 4096 < limit {
             return Ok(());
@@ -67,7 +93,19 @@ impl Connection {
         if size <= limit {
             return Ok(());
         }
-        Err(format!("{size} bytes are more than {} takes ({limit}): raise max_payload there", self.server))
+        let server = &self.connected.server;
+        Err(format!("{size} bytes are more than {server} takes ({limit}): raise max_payload there"))
+    }
+
+    /// Why an event does not fit, by a limit that is fresh.
+    async fn misfit(&mut self, headers: &HeaderMap, payload: &Bytes) -> Result<Option<String>, SinkError> {
+        if self.fits(headers, payload).is_ok() {
+            return Ok(None);
+        }
+        if self.limit.1.elapsed() >= FRESH {
+            self.limit = (self.servers.max_payload(&self.connected).await?, Instant::now());
+        }
+        Ok(self.fits(headers, payload).err())
     }
 }
 
@@ -77,30 +115,20 @@ impl Link for Connection {
             let Some((headers, payload)) = self.envelopes.message(names, event) else {
                 continue;
             };
-            if let Err(reason) = self.fits(&headers, &payload) {
+            if let Some(reason) = self.misfit(&headers, &payload).await? {
                 self.refused.extend(position.map(|position| (position, reason)));
                 continue;
             }
-            let subject = Subject::from_utf8(names.destination.clone())
-                .map_err(|_| SinkError::Operator("a subject is not UTF-8: check `subject`".to_owned()))?;
+            let subject = subject(names)?;
             self.publish(OutboundMessage { subject, reply: None, payload, headers: Some(headers) }).await?;
         }
         let Some(last) = batch.iter().rev().find_map(|outgoing| outgoing.position) else { return Ok(()) };
-        let payload = Bytes::copy_from_slice(&last.0.to_le_bytes());
-        self.publish(OutboundMessage { subject: self.marker.clone(), reply: None, payload, headers: None })
-            .await
+        self.mark(Bytes::copy_from_slice(&last.0.to_le_bytes())).await
     }
 
     async fn acked(&mut self) -> Result<Acked, SinkError> {
-        if self.proven.is_none() {
-            self.proven = Some(tokio::select! {
-                biased;
-                marker = self.markers.next() => marker
-                    .and_then(|marker| marker.payload[..].try_into().ok().map(u64::from_le_bytes))
-                    .map(Position)
-                    .ok_or_else(|| self.events.error())?,
-                () = self.events.down() => return Err(self.events.error()),
-            });
+        while self.proven.is_none() {
+            self.proven = self.marked().await?;
         }
         let proven = self.proven.unwrap_or_default();
         if let Some((through, reason)) = self.refused.pop_front_if(|(position, _)| *position <= proven) {
@@ -110,11 +138,39 @@ impl Link for Connection {
         Ok(Acked { through: proven, refused: None })
     }
 
+    async fn letter(&mut self, letter: &Outgoing<'_>) -> Result<Option<String>, SinkError> {
+        let Some((headers, payload)) = self.envelopes.message(letter.names, &letter.event) else {
+            return Ok(Some("an attribute can't be a header".to_owned()));
+        };
+        if let Err(reason) = self.fits(&headers, &payload) {
+            return Ok(Some(reason));
+        }
+        let subject = subject(letter.names)?;
+        let message =
+            OutboundMessage { subject: subject.clone(), reply: None, payload, headers: Some(headers) };
+        self.connected.events.expect_letter(&subject);
+        self.publish(message).await?;
+        // An error that the server spoke of before the first marker is known when the second is back.
+        for _ in 0..2 {
+            self.mark(Bytes::new()).await?;
+            while let Some(position) = self.marked().await? {
+                self.proven = Some(position);
+            }
+        }
+        Ok(self.connected.events.letter_refusal())
+    }
+
     fn largest(&self) -> usize {
-        self.client.max_payload()
+        self.limit.0
     }
 
     async fn close(self) {
-        let _ = self.client.flush().await;
+        let _ = self.connected.client.flush().await;
     }
+}
+
+/// Where an event goes.
+fn subject(names: &Names) -> Result<Subject, SinkError> {
+    Subject::from_utf8(names.destination.clone())
+        .map_err(|_| SinkError::Operator("a subject is not UTF-8: check `subject`".to_owned()))
 }

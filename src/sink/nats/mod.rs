@@ -9,6 +9,7 @@
 pub mod config;
 mod connect;
 mod events;
+mod guard;
 mod headers;
 mod jetstream;
 mod link;
@@ -18,24 +19,27 @@ mod probe;
 
 use self::{config::Config, connect::Servers};
 pub use self::{
+    guard::{Framing, Violation},
     jetstream::{JetStream, Publisher},
     link::Connection,
     listen::Listening,
     probe::Probe,
 };
+use std::sync::Arc;
+
 use super::{Sink, SinkError, Tail, config::ContentMode};
 
 /// A NATS server, or several of one cluster.
 #[derive(Debug)]
 pub struct Nats {
-    servers: Servers,
+    servers: Arc<Servers>,
     content_mode: ContentMode,
 }
 
 impl Nats {
     /// A sink for these servers.
     pub fn new(config: &Config) -> Self {
-        Self { servers: Servers::new(config), content_mode: config.content_mode }
+        Self { servers: Arc::new(Servers::new(config)), content_mode: config.content_mode }
     }
 }
 
@@ -47,6 +51,6 @@ impl Sink for Nats {
 
     async fn open(&self) -> Result<(Connection, Tail), SinkError> {
         let connected = self.servers.connect(ALLOW.to_owned()).await?;
-        Ok((Connection::open(connected, self.content_mode).await?, Tail::Unknown))
+        Ok((Connection::open(connected, Arc::clone(&self.servers), self.content_mode).await?, Tail::Unknown))
     }
 }

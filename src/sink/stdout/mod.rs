@@ -8,7 +8,6 @@ mod pretty;
 
 use std::{
     collections::VecDeque,
-    fmt::Write as _,
     io::{self, IsTerminal as _},
     time::Duration,
 };
@@ -23,7 +22,10 @@ use self::{
     pretty::Printer,
 };
 use super::{Acked, Link, Outgoing, Sink, SinkError, Tail};
-use crate::event::{CloudEvent, Position, structured};
+use crate::{
+    event::{CloudEvent, Position, structured},
+    text::escaped_as_json,
+};
 
 /// Standard output.
 #[derive(Debug)]
@@ -164,9 +166,10 @@ impl<W: tokio::io::AsyncWrite + Unpin + Send> Lines<W> {
         }
         self.text.push(b'\n');
         if self.terminal {
-            let mut line = self.text.split_off(start);
-            escape_controls(&mut line);
-            self.text.append(&mut line);
+            let line = self.text.split_off(start);
+            // JSON has escaped the others; those of a line for people are our colours.
+            let line = escaped_as_json(&String::from_utf8_lossy(&line), |ch| ch < '\u{7f}').into_owned();
+            self.text.append(&mut line.into_bytes());
         }
     }
 }
@@ -222,34 +225,13 @@ fn chunk(text: &[u8]) -> &[u8] {
     end.and_then(|end| text.get(..=end)).unwrap_or(text)
 }
 
-/// JSON forbids control characters up to U+001F in its strings, and allows U+007F to U+009F, which a terminal may
-/// act on as well: as escapes they mean the same.
-fn escape_controls(text: &mut Vec<u8>) {
-    let is_control = |character: char| matches!(character, '\u{7F}'..='\u{9F}');
-    let Ok(shown) = std::str::from_utf8(text) else { return };
-    if !shown.contains(is_control) {
-        return;
-    }
-    let mut escaped = String::with_capacity(shown.len() + 16);
-    for character in shown.chars() {
-        if is_control(character) {
-            // Writing to a String can't fail.
-            let _ = write!(escaped, "\\u{:04x}", u32::from(character));
-        } else {
-            escaped.push(character);
-        }
-    }
-    *text = escaped.into_bytes();
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_a_terminal_may_act_on_is_escaped_and_means_the_same() {
-        let mut text = "{\"a\":\"\u{9b}31m\u{7f}è\"}\n".as_bytes().to_vec();
-        escape_controls(&mut text);
-        assert_eq!(text, "{\"a\":\"\\u009b31m\\u007fè\"}\n".as_bytes());
+        let shown = escaped_as_json("{\"a\":\"\u{9b}31m\u{7f}è\u{202e}\u{e0041}\"}\n", |ch| ch < '\u{7f}');
+        assert_eq!(shown, "{\"a\":\"\\u009b31m\\u007fè\\u202e\\udb40\\udc41\"}\n");
     }
 }

@@ -7,7 +7,10 @@ use std::io::{self, IsTerminal as _, Write as _};
 use jiff::{Timestamp, fmt::strtime, tz::TimeZone};
 
 use self::phrase::Phrase;
-use crate::event::{CloudEvent, Origin};
+use crate::{
+    event::{CloudEvent, Origin},
+    text::is_hidden,
+};
 
 /// What is shown of an event where no terminal says how wide a line may be.
 const SHOWN: usize = 160;
@@ -97,10 +100,7 @@ fn printable(text: &str, most: usize) -> String {
     let mut shown = String::with_capacity(text.len().min(4 * most));
     let mut count = 0;
     for character in text.chars() {
-        // Bidirectional overrides would reorder the line, as control characters would act on the terminal.
-        let hidden = character.is_control()
-            || matches!(character, '\u{200E}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
-        if hidden {
+        if is_hidden(character) {
             shown.extend(character.escape_default());
             count += character.escape_default().count();
         } else {
@@ -129,6 +129,7 @@ mod tests {
         let event = CloudEvent {
             journal: JournalId::draw(),
             mark: Mark::Numbered { seq: Seq(2), prev: Seq(1) },
+            sink: None,
             gap: Seq(1),
             source: "/cti/pbx1",
             ty,

@@ -149,7 +149,7 @@ pub(crate) const DECK: &[Fault] = &[
     cut("snapshots are late", 500..4_000, |pbx| {
         turn(pbx, |knobs| knobs.snapshot_delay = std::time::Duration::from_millis(900));
     }),
-    cut("configuration reloaded", AT_ONCE, |pbx| pbx.emit("serverReloaded", "")),
+    odd("configuration reloaded", AT_ONCE, |pbx| pbx.emit("serverReloaded", "")),
     odd("frozen", 200..4_000, |pbx| pbx.freeze(true)),
     odd("no heartbeat", 500..4_000, |pbx| pbx.turn(|knobs| knobs.heartbeat = false)),
     odd("no answer to probes", 500..4_000, |pbx| pbx.turn(|knobs| knobs.ping_ack = false)),

@@ -153,16 +153,12 @@ impl Reader {
     }
 }
 
-/// As [`Simulator::state`] writes it: a presence has three parts, each with an event of its own.
+/// As [`Simulator::state`] writes it.
 ///
 /// [`Simulator::state`]: cti_bridge::simulator::Simulator::state
 fn known(name: &str, message: &Message) -> ((String, String), String) {
     let text = String::from_utf8_lossy(&message.payload);
-    let mut entity = message.subject.rsplit('.').next().unwrap().to_owned();
-    if name == "userPresenceUpdate" {
-        let parts: BTreeMap<String, Value> = serde_json::from_str(&text).unwrap();
-        entity = format!("{entity}.{}", parts.keys().next().unwrap());
-    }
+    let entity = message.subject.rsplit('.').next().unwrap().to_owned();
     ((name.to_owned(), entity), settled(&text))
 }
 

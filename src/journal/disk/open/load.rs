@@ -13,10 +13,11 @@ use crate::{
         cursor::Cursor,
         disk::{
             held::Segment,
+            names::NO_NAME,
             repair::Suspect,
             scan::Next,
             segment::{self, Opened as Found},
-            store::{NO_NAME, Store},
+            store::Store,
         },
         entry::Entry,
         line::Standing,
@@ -31,6 +32,8 @@ pub(super) struct Loading {
     pub(super) end: Position,
     /// Whether anything was repaired: what damaged that may have cut off the newest records, even between two of them.
     pub(super) torn: bool,
+    /// Whether the newest segment was read through, and needed no repair.
+    pub(super) is_newest_intact: bool,
 }
 
 impl Loading {
@@ -43,7 +46,8 @@ impl Loading {
         cursors: &mut HashMap<String, Option<Cursor>>,
         notes: &mut Vec<String>,
     ) -> Result<Self, OpenError> {
-        let mut loading = Self { store, standing: Vec::new(), end: Position(1), torn: false };
+        let mut loading =
+            Self { store, standing: Vec::new(), end: Position(1), torn: false, is_newest_intact: false };
         let reached: HashSet<Position> = cursors
             .values()
             .map(|cursor| cursor.as_ref().map_or(Position(0), |cursor| cursor.next))
@@ -84,8 +88,8 @@ impl Loading {
         let before = notes.len();
         let suspect = Suspect { fs: &*self.store.fs, dir, path: &path, file, header: &header, start, next };
         let repaired = at(&path, suspect.repair(notes))?;
-        self.torn |= notes.len() > before;
-        segment.file = repaired.file;
+        self.is_newest_intact = notes.len() == before;
+        self.torn |= !self.is_newest_intact;
         (segment.format, segment.start) = (repaired.format, repaired.start as u64);
         segment.length = repaired.length;
         let summary = repaired.summary;

@@ -1,6 +1,6 @@
 //! What lies in the directory: segments, identity, cursors. What can't be read is set aside.
 
-use std::{collections::HashMap, path::Path};
+use std::{collections::HashMap, path::Path, sync::Arc};
 
 use super::{OpenError, at, cursor_path};
 use crate::{
@@ -26,7 +26,7 @@ pub(super) enum Left {
 
 /// All segments, the oldest generation first. With `notes`, what is none is moved to `quarantine/`; without, left out.
 pub(super) fn survey(
-    fs: &dyn Fs,
+    fs: &Arc<dyn Fs>,
     dir: &Path,
     mut notes: Option<&mut Vec<String>>,
 ) -> Result<Vec<Found>, OpenError> {
@@ -43,7 +43,7 @@ pub(super) fn survey(
             Some(Err(BadHeader::Io(source))) => return Err(OpenError::Io { path, source }),
             Some(Err(BadHeader::Damaged)) => {
                 if let Some(notes) = &mut notes {
-                    let aside = at(&path, quarantine(fs, dir, &path))?;
+                    let aside = at(&path, quarantine(&**fs, dir, &path))?;
                     notes.push(format!(
                         "{}: {}; it is kept as {}",
                         path.display(),
@@ -83,9 +83,7 @@ pub(super) fn identify(
     let sources = newest.into_iter().flat_map(|header| &header.sources);
     let identity = Identity {
         journal: newest.map_or_else(JournalId::draw, |header| header.journal),
-        boot: String::new(),
         clean: false,
-        uncertain: newest.is_some(),
         sources: sources
             .map(|(name, _)| Source { name: name.clone(), reserved: Seq(0), seen: None })
             .collect(),
@@ -127,6 +125,6 @@ pub(super) fn read_cursors(
 }
 
 /// The segments of a journal that another process may be writing to, oldest first; nothing is changed.
-pub(crate) fn read_only(fs: &dyn Fs, dir: &Path) -> Result<Vec<Found>, OpenError> {
+pub(crate) fn read_only(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Vec<Found>, OpenError> {
     survey(fs, dir, None)
 }

@@ -40,6 +40,7 @@ pub(super) fn stream(table: &Table, subject: Option<&Template>, section: &mut Se
         replicas: usize::try_from(table.stream_replicas).unwrap_or(1),
         fence: table.fence,
         msg_id: table.msg_id,
+        ignored: Vec::new(),
     }
 }
 

@@ -5,11 +5,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Position;
 
-use super::{Config, Credentials, Mode, jetstream};
+use super::{Config, Credentials, Mode, Stream, jetstream};
 use crate::{
     config::{Address, Age, Interval, Secret, Section, Size},
     route::template::Template,
-    sink::config::{Config as SinkConfig, ContentMode, Kind, adopt},
+    sink::config::{Adopted, Config as SinkConfig, ContentMode, Kind, adopt},
     tls::Trust,
 };
 
@@ -39,7 +39,7 @@ pub struct Table {
     pub(super) fence: bool,
     /// JetStream: send `Nats-Msg-Id`, for a stream without `fence`.
     pub(super) msg_id: bool,
-    /// JetStream: go on in a stream that another journal wrote: its id, as the refusal names it.
+    /// JetStream: go on in a stream that another journal wrote, or behind a message that is not ours: what the refusal names.
     pub(super) adopt: Option<String>,
     /// "binary": `CloudEvents` attributes in headers. "structured": one JSON object.
     content_mode: ContentMode,
@@ -115,8 +115,9 @@ impl Table {
         check_servers(&self, section);
         let subject =
             self.subject.parse::<Template>().map_err(|error| section.problem("subject", error.to_string()));
+        let Adopted { journal: adopt, ignored } = adopt(self.adopt.as_deref(), section);
         let stream = jetstream::stream(&self, subject.as_ref().ok(), section);
-        let adopt = adopt(self.adopt.as_deref(), section);
+        let stream = Stream { ignored, ..stream };
         let credentials = self.credentials(section);
         let identity = (self.cert_file, self.key_file);
         let trust = section.trust(self.ca_file, identity, self.insecure_skip_verify);

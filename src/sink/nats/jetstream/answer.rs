@@ -3,7 +3,7 @@
 use async_nats::{Message, StatusCode};
 use serde::Deserialize;
 
-use crate::sink::SinkError;
+use crate::{sink::SinkError, text::PeerText};
 
 /// An error of JetStream (<https://github.com/nats-io/nats-server/blob/main/server/errors.json>).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -13,7 +13,7 @@ pub(super) struct Fault {
     #[serde(default)]
     pub(super) err_code: u32,
     #[serde(default)]
-    pub(super) description: String,
+    pub(super) description: PeerText,
 }
 
 /// The answer to a message.
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn an_unknown_error_is_tried_again_with_the_servers_text() {
-        let fault = Fault { code: 500, err_code: 19999, description: "a new one".to_owned() };
+        let fault = Fault { code: 500, err_code: 19999, description: PeerText::new("a new one") };
         let error = fault.error("nats://a", "store an event in stream S");
         assert!(matches!(error, SinkError::Again(_)));
         assert!(error.to_string().contains("500/19999 a new one"), "{error}");
@@ -156,7 +156,7 @@ mod tests {
         for (code, remedy) in
             [(10077, "discard"), (10047, "storage"), (10074, "stream_replicas"), (10065, "subjects")]
         {
-            let fault = Fault { code: 500, err_code: code, description: String::new() };
+            let fault = Fault { code: 500, err_code: code, description: PeerText::default() };
             let error = fault.error("nats://a", "store");
             assert!(matches!(error, SinkError::Operator(_)) && error.to_string().contains(remedy), "{error}");
         }

@@ -11,7 +11,10 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::answer::Fault;
-use crate::sink::{SinkError, nats::connect::Connected};
+use crate::{
+    sink::{SinkError, nats::connect::Connected},
+    text::PeerText,
+};
 
 /// Below the driver's deadline for opening a link, so that the cause is known when it passes.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -73,16 +76,25 @@ impl Api<'_> {
 
     /// The newest message whose subject matches `filter`.
     pub(super) async fn last(&self, filter: &str) -> Result<Option<Kept>, SinkError> {
+        self.message(&json!({ "last_by_subj": filter })).await
+    }
+
+    async fn message(&self, which: &Value) -> Result<Option<Kept>, SinkError> {
         #[derive(Deserialize)]
         struct Found {
             message: Kept,
         }
-        match self.call::<Found>("MSG.GET", &json!({ "last_by_subj": filter })).await? {
+        match self.call::<Found>("MSG.GET", which).await? {
             Ok(found) => Ok(Some(found.message)),
             // No message found.
             Err(Fault { err_code: 10037, .. }) => Ok(None),
             Err(fault) => Err(self.error(&fault, "read")),
         }
+    }
+
+    /// The message with this sequence, if it is there.
+    pub(super) async fn get(&self, seq: u64) -> Result<Option<Kept>, SinkError> {
+        self.message(&json!({ "seq": seq })).await
     }
 
     fn error(&self, fault: &Fault, what: &str) -> SinkError {
@@ -92,8 +104,10 @@ impl Api<'_> {
     fn described(&self, Described { config, state }: Described) -> Result<Info, SinkError> {
         let typed = stream::Config::deserialize(&config).map_err(|error| {
             SinkError::Operator(format!(
-                "{} describes stream {} in a way this cti-bridge can't read ({error}): take a newer cti-bridge",
-                self.connected.server, self.stream
+                "{} describes stream {} in a way this cti-bridge can't read ({}): take a newer cti-bridge",
+                self.connected.server,
+                self.stream,
+                PeerText::new(&error.to_string())
             ))
         })?;
         Ok(Info { raw: config, config: typed, last_sequence: state.last_seq })
@@ -134,7 +148,8 @@ impl Api<'_> {
         }
         serde_json::from_slice(&answer.payload).map(Ok).map_err(|error| {
             SinkError::Again(format!(
-                "{server} answered STREAM.{what} with something unreadable ({error}): is it a nats-server?"
+                "{server} answered STREAM.{what} with something unreadable ({}): is it a nats-server?",
+                PeerText::new(&error.to_string())
             ))
         })
     }

@@ -25,8 +25,8 @@ pub(super) struct Drafts {
     envelopes: Envelopes,
     /// What its refusals call the stream.
     place: String,
-    /// The largest message that both server and stream take, and who sets it.
-    limit: (usize, &'static str),
+    /// The largest message that the server takes, and the largest that the stream takes.
+    limits: (usize, Option<usize>),
     fenced: bool,
     msg_id: bool,
     /// The stream's sequence once everything that was made is stored.
@@ -51,16 +51,19 @@ impl Drafts {
         stream: &stream::Config,
         last: u64,
     ) -> Self {
-        let payload = (max_payload, "max_payload of the server");
-        let message = usize::try_from(stream.max_message_size).ok().filter(|size| *size > 0);
         Self {
             envelopes,
             place: format!("stream {} at {server}", stream.name),
-            limit: message.map_or(payload, |size| payload.min((size, "max_msg_size of the stream"))),
+            limits: limits(max_payload, stream),
             fenced: settings.fence,
             msg_id: settings.msg_id,
             last,
         }
+    }
+
+    /// Takes in limits that were read again.
+    pub(super) fn set_limits(&mut self, max_payload: usize, stream: &stream::Config) {
+        self.limits = limits(max_payload, stream);
     }
 
     /// The message of a numbered event, or why it can't be sent.
@@ -77,7 +80,11 @@ impl Drafts {
             headers
                 .insert(NATS_MESSAGE_ID, id.map_err(|_| "its source's name can't be a header".to_owned())?);
         }
-        self.fits(Some(headers), &message.payload)?;
+        let (payload, stream) = self.limits;
+        self.fits(Some(headers), &message.payload, (payload, "max_payload of the server"))?;
+        if let Some(stream) = stream {
+            self.fits(Some(headers), &message.payload, (stream, "max_msg_size of the stream"))?;
+        }
         self.last += 1;
         Ok(Ready { position, seq: self.last, message })
     }
@@ -85,7 +92,7 @@ impl Drafts {
     /// The message of an event outside the order.
     pub(super) fn status(&mut self, outgoing: &Outgoing<'_>) -> Result<OutboundMessage, String> {
         let message = self.message(outgoing)?;
-        self.fits(message.headers.as_ref(), &message.payload)?;
+        self.fits(message.headers.as_ref(), &message.payload, (self.limits.0, "max_payload of the server"))?;
         Ok(message)
     }
 
@@ -99,8 +106,12 @@ impl Drafts {
         Ok(OutboundMessage { subject, reply: None, payload, headers: Some(headers) })
     }
 
-    fn fits(&self, headers: Option<&HeaderMap>, payload: &Bytes) -> Result<(), String> {
-        let (limit, name) = self.limit;
+    fn fits(
+        &self,
+        headers: Option<&HeaderMap>,
+        payload: &Bytes,
+        (limit, name): (usize, &str),
+    ) -> Result<(), String> {
         // Computed only for what may be too large.
         if payload.len() + 4096 < limit {
             return Ok(());
@@ -111,4 +122,8 @@ impl Drafts {
         }
         Err(format!("{size} bytes are more than {} takes ({limit}): raise {name}", self.place))
     }
+}
+
+fn limits(max_payload: usize, stream: &stream::Config) -> (usize, Option<usize>) {
+    (max_payload, usize::try_from(stream.max_message_size).ok().filter(|size| *size > 0))
 }

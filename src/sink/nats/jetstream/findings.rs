@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, PersistenceMode, RetentionPolicy, StorageType};
 
 use super::stream::Ours;
+use crate::text::PeerText;
 
 /// One of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +71,7 @@ fn fatal(config: &Config, ours: &Ours, mut find: impl FnMut(String)) {
     if !outside.is_empty() {
         find(format!(
             "it also takes {}, which are not part of the order: `nats stream edit {name} --subjects={}`",
-            outside.join(", "),
+            PeerText::new(&outside.join(", ")),
             ours.subjects.join(",")
         ));
     }
@@ -128,7 +129,7 @@ fn unwise(config: &Config, ours: &Ours, mut find: impl FnMut(String)) {
     if !foreign.is_empty() {
         find(format!(
             "it also takes {}, so its end may not be ours: `nats stream edit {name} --subjects={}`",
-            foreign.join(", "),
+            PeerText::new(&foreign.join(", ")),
             ours.subjects.join(",")
         ));
     }

@@ -9,6 +9,9 @@ use crate::{event::Position, sink::Acked};
 /// With the fence one answer proves all messages before it, and each costs as much as a sixth of a message.
 const ASK_EACH: usize = 16;
 
+/// After a silence of this length somebody else may have written.
+const STALE: Duration = Duration::from_millis(100);
+
 /// The messages of one link, in order.
 #[derive(Debug, Default)]
 pub(super) struct Flight {
@@ -22,6 +25,10 @@ pub(super) struct Flight {
     refused: VecDeque<Refused>,
     /// Everything up to here is stored.
     proven: Option<Position>,
+    /// When that was said.
+    proven_at: Option<Instant>,
+    /// What is in flight is the first message after a silence.
+    is_first: bool,
     /// Everything up to here the driver knows of.
     reported: Option<Position>,
 }
@@ -58,6 +65,7 @@ impl Flight {
 
     /// A message is about to be published, and gets the sequence `seq`. Whether it has to ask for an answer.
     pub(super) fn send(&mut self, position: Position, seq: u64, is_last: bool, is_careful: bool) -> bool {
+        self.is_first |= self.follows_silence();
         self.sent = Some(position);
         self.unasked += 1;
         let asks = is_last || is_careful || self.each || self.unasked >= ASK_EACH;
@@ -86,12 +94,23 @@ impl Flight {
             return Err(Wrong::Sequence(due));
         }
         self.proven = self.proven.max(Some(position));
+        (self.proven_at, self.is_first) = (Some(Instant::now()), false);
         Ok(())
     }
 
     /// Whether an answer is missing that should have come before that for `position`.
     pub(super) fn is_left_out(&self, position: Position) -> bool {
         self.asked.front().is_some_and(|asked| asked.position < position)
+    }
+
+    /// Whether one message has to show that the fence holds before more follow. If somebody else's message has come into the
+    /// stream, ours is refused; but then the next one would fit behind the other's, as it names a sequence and no message.
+    pub(super) fn is_unsure(&self) -> bool {
+        self.is_first || self.follows_silence()
+    }
+
+    fn follows_silence(&self) -> bool {
+        !self.each && self.is_over() && self.proven_at.is_none_or(|at| at.elapsed() >= STALE)
     }
 
     /// Whether everything that was published is stored.
@@ -121,6 +140,7 @@ impl Flight {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
@@ -143,6 +163,23 @@ mod tests {
         assert_eq!(flight.due(), Some(acked(32)));
         assert_eq!(flight.due(), None);
         assert_eq!(flight.stored(Position(40), 41), Err(Wrong::Sequence(40)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_message_after_a_silence_goes_alone() {
+        let mut flight = Flight::new(true);
+        assert!(flight.is_unsure());
+        flight.send(Position(1), 1, true, false);
+        assert!(flight.is_unsure());
+        flight.stored(Position(1), 1).unwrap();
+        assert!(!flight.is_unsure());
+        flight.send(Position(2), 2, true, false);
+        tokio::time::advance(STALE).await;
+        assert!(!flight.is_unsure(), "answers may be slow");
+        flight.stored(Position(2), 2).unwrap();
+        tokio::time::advance(STALE).await;
+        assert!(flight.is_unsure());
+        assert!(!Flight::new(false).is_unsure(), "without a fence each has an answer");
     }
 
     #[test]

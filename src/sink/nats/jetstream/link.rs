@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_nats::{
-    Client, Message, Subscriber, client::traits::Publisher as _, jetstream::stream, message::OutboundMessage,
+    Message, Subscriber, client::traits::Publisher as _, jetstream::stream, message::OutboundMessage,
 };
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{
     answer::{Answer, Disposition},
+    api::Api,
     draft::{Drafts, Ready},
     flight::{Flight, Wrong},
     shared::Shared,
@@ -20,7 +21,11 @@ use crate::{
     sink::{
         Acked, Link, Outgoing, SinkError,
         config::ContentMode,
-        nats::{config, connect::Connected, events::Events, headers::Envelopes},
+        nats::{
+            config,
+            connect::{Connected, FRESH, Servers},
+            headers::Envelopes,
+        },
     },
 };
 
@@ -30,16 +35,19 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const PROBE: Duration = Duration::from_secs(1);
 /// Ends the reply subject of the probe; those of messages end with a position.
 const PROBED: &str = "probe";
+/// Ends the subject of the message that follows a dead letter.
+const LETTER: &str = "letter";
 
 /// One connection.
 #[derive(Debug)]
 pub struct Publisher {
-    client: Client,
-    events: Arc<Events>,
-    server: String,
+    connected: Connected,
+    servers: Arc<Servers>,
     stream: String,
     replicas: usize,
     drafts: Drafts,
+    /// When the limits were read.
+    read: Instant,
     inbox: String,
     answers: Subscriber,
     shared: Arc<Shared>,
@@ -51,25 +59,25 @@ pub struct Publisher {
 impl Publisher {
     /// Goes on after the stream's sequence `last`.
     pub(super) async fn open(
-        connected: Connected,
+        (connected, servers): (Connected, Arc<Servers>),
         settings: (ContentMode, &config::Stream),
         stream: &stream::Config,
         last: u64,
         shared: Arc<Shared>,
     ) -> Result<Self, SinkError> {
-        let Connected { client, events, server } = connected;
+        let Connected { client, events, server } = &connected;
         let (mode, settings) = settings;
         let inbox = client.new_inbox();
         let answers = client.subscribe(format!("{inbox}.*")).await.map_err(|_| events.error())?;
         let envelopes = Envelopes::new(mode);
-        let drafts = Drafts::new(envelopes, &server, client.max_payload(), settings, stream, last);
+        let drafts = Drafts::new(envelopes, server, client.max_payload(), settings, stream, last);
         Ok(Self {
-            client,
-            events,
-            server,
+            connected,
+            servers,
             stream: stream.name.clone(),
             replicas: stream.num_replicas,
             drafts,
+            read: Instant::now(),
             inbox,
             answers,
             shared,
@@ -79,10 +87,11 @@ impl Publisher {
     }
 
     async fn publish(&self, message: OutboundMessage) -> Result<(), SinkError> {
+        let Connected { client, events, .. } = &self.connected;
         tokio::select! {
             biased;
-            sent = self.client.publish_message(message) => sent.map_err(|_| self.events.error()),
-            () = self.events.down() => Err(self.events.error()),
+            sent = client.publish_message(message) => sent.map_err(|_| events.error()),
+            () = events.down() => Err(events.error()),
         }
     }
 
@@ -94,13 +103,41 @@ impl Publisher {
         self.publish(message).await
     }
 
+    /// The message of a numbered event, or why it can't be sent, by limits that are fresh.
+    async fn ready(
+        &mut self,
+        at: Position,
+        event: &Outgoing<'_>,
+    ) -> Result<Result<Ready, String>, SinkError> {
+        if let Some(reason) = self.shared.refused(at) {
+            return Ok(Err(reason));
+        }
+        let ready = self.drafts.ready(at, event);
+        if ready.is_ok() || self.read.elapsed() < FRESH {
+            return Ok(ready);
+        }
+        let Self { connected, stream, .. } = self;
+        let info = Api { connected, stream }.info().await?;
+        let gone = || SinkError::Again(format!("stream {stream} is gone from {}", connected.server));
+        let config = info.ok_or_else(gone)?.config;
+        self.drafts.set_limits(self.servers.max_payload(&self.connected).await?, &config);
+        self.read = Instant::now();
+        Ok(self.drafts.ready(at, event))
+    }
+
+    /// A message to ourselves: when it is back, the server has processed all before it.
+    async fn mark(&self, word: &str) -> Result<(), SinkError> {
+        let subject = format!("{}.{word}", self.inbox).into();
+        self.publish(OutboundMessage { subject, reply: None, payload: Bytes::new(), headers: None }).await
+    }
+
     fn take(&mut self, message: &Message) -> Result<(), SinkError> {
         let word = message.subject.as_str().rsplit('.').next().unwrap_or_default();
         if word == PROBED {
             return if self.probe.take().is_some() { Err(self.stuck()) } else { Ok(()) };
         }
         let Ok(position) = word.parse().map(Position) else { return Ok(()) };
-        let Self { server, stream: name, .. } = self;
+        let Self { connected: Connected { server, .. }, stream: name, .. } = self;
         match Answer::read(message) {
             Answer::Stored { stream, .. } if stream != *name => Err(SinkError::Operator(format!(
                 "{server} stored an event in stream {stream}, not {name}: check `stream`, and the subjects of both"
@@ -113,7 +150,9 @@ impl Publisher {
                 }
                 if let Disposition::Refused(remedy) = fault.disposition() {
                     let reason = format!("{} ({}): {remedy}", fault.description, fault.err_code);
+                    let text = format!("{server} refuses an event for stream {name}: {reason}");
                     self.shared.refuse(position, reason);
+                    return Err(SinkError::Again(text));
                 }
                 Err(fault.error(server, &format!("store an event in stream {name}")))
             }
@@ -127,7 +166,7 @@ impl Publisher {
     }
 
     fn stored(&mut self, position: Position, seq: u64) -> Result<(), SinkError> {
-        let Self { server, stream, .. } = self;
+        let Self { connected: Connected { server, .. }, stream, .. } = self;
         self.flight.stored(position, seq).map_err(|wrong| {
             SinkError::Again(match wrong {
                 Wrong::LeftOut => format!(
@@ -155,11 +194,10 @@ impl Publisher {
         if self.probe.is_some() {
             return Err(SinkError::Again(format!(
                 "{} does not answer: is it up, and the way open?",
-                self.server
+                self.connected.server
             )));
         }
-        let subject = format!("{}.{PROBED}", self.inbox).into();
-        self.publish(OutboundMessage { subject, reply: None, payload: Bytes::new(), headers: None }).await?;
+        self.mark(PROBED).await?;
         self.probe = Some(Instant::now() + PROBE);
         Ok(())
     }
@@ -168,7 +206,7 @@ impl Publisher {
     /// the failing message without an answer, and refuses what follows as out of sequence. In a cluster it may be
     /// an election, and answers need not come in order.
     fn stuck(&self) -> SinkError {
-        let Self { server, stream, .. } = self;
+        let Self { connected: Connected { server, .. }, stream, .. } = self;
         if self.replicas > 1 {
             return SinkError::Again(format!(
                 "{server} is up but stores nothing in stream {stream}: its cluster has no leader, or the leader's disk is full; `nats stream info {stream}` says more"
@@ -192,11 +230,7 @@ impl Link for Publisher {
                 }
                 continue;
             };
-            let ready = match self.shared.refused(position) {
-                Some(reason) => Err(reason),
-                None => self.drafts.ready(position, outgoing),
-            };
-            match ready {
+            match self.ready(position, outgoing).await? {
                 Ok(ready) => {
                     if let Some(before) = held.replace(ready) {
                         self.publish_numbered(before, false).await?;
@@ -222,24 +256,53 @@ impl Link for Publisher {
             tokio::select! {
                 biased;
                 answer = self.answers.next() => {
-                    let answer = answer.ok_or_else(|| self.events.error())?;
+                    let answer = answer.ok_or_else(|| self.connected.events.error())?;
                     self.take(&answer)?;
                 }
-                () = self.events.down() => return Err(self.events.error()),
+                () = self.connected.events.down() => return Err(self.connected.events.error()),
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => self.overdue().await?,
             }
         }
     }
 
+    async fn letter(&mut self, letter: &Outgoing<'_>) -> Result<Option<String>, SinkError> {
+        // Outside the stream, so without fence.
+        let message = match self.drafts.status(letter) {
+            Ok(message) => message,
+            Err(reason) => return Ok(Some(reason)),
+        };
+        self.connected.events.expect_letter(&message.subject);
+        self.publish(message).await?;
+        let events = Arc::clone(&self.connected.events);
+        // An error that the server spoke of before the first marker is known when the second is back.
+        for _ in 0..2 {
+            self.mark(LETTER).await?;
+            loop {
+                tokio::select! {
+                    biased;
+                    answer = self.answers.next() => {
+                        let answer = answer.ok_or_else(|| events.error())?;
+                        if answer.subject.ends_with(LETTER) {
+                            break;
+                        }
+                        self.take(&answer)?;
+                    }
+                    () = events.down() => return Err(events.error()),
+                }
+            }
+        }
+        Ok(events.letter_refusal())
+    }
+
     fn window(&self) -> usize {
-        self.shared.window()
+        if self.flight.is_unsure() { 1 } else { self.shared.window() }
     }
 
     fn largest(&self) -> usize {
-        self.client.max_payload()
+        self.connected.client.max_payload()
     }
 
     async fn close(self) {
-        let _ = self.client.flush().await;
+        let _ = self.connected.client.flush().await;
     }
 }

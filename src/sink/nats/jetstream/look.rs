@@ -3,7 +3,7 @@
 use super::{JetStream, api::Api, findings::covers, stream, tail};
 use crate::{
     event::JournalId,
-    sink::{Looked, SinkError, nats::connect::Connected, resume::foreign},
+    sink::{Looked, SinkError, nats::connect::Connected, proof::foreign},
 };
 
 impl JetStream {
@@ -22,7 +22,8 @@ impl JetStream {
         };
         // Without a fence others may write to it, and its end tells nothing.
         if self.settings.fence {
-            let read = tail::read(&api, info.last_sequence, &info.config.subjects).await;
+            let read =
+                tail::read(&api, info.last_sequence, (&info.config.subjects, &self.settings.ignored)).await;
             let stored = match read {
                 Ok((stored, _)) => stored,
                 // It grows while a running bridge writes to it, as it should.
@@ -33,7 +34,7 @@ impl JetStream {
                 && Some(stored.journal) != ours
                 && Some(stored.journal) != adopt
             {
-                return Err(foreign(stored.journal, ours));
+                return Err(foreign(&stored, ours));
             }
         }
         let mut message = format!("stream {name} is there, as it should be");

@@ -25,11 +25,15 @@ mod flight;
 mod link;
 mod look;
 mod read_back;
+mod rival;
 mod shared;
 mod stream;
 mod tail;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 pub use self::link::Publisher;
 use self::{api::Api, findings::Finding, shared::Shared, stream::Ours};
@@ -38,12 +42,12 @@ use super::{
     config::{self, Config},
     connect::Servers,
 };
-use crate::sink::{Sink, SinkError, Tail, config::ContentMode};
+use crate::sink::{Process, Sink, SinkError, Tail, config::ContentMode};
 
 /// A stream on a NATS server, or on several of one cluster.
 #[derive(Debug)]
 pub struct JetStream {
-    servers: Servers,
+    servers: Arc<Servers>,
     content_mode: ContentMode,
     settings: config::Stream,
     ours: Ours,
@@ -59,7 +63,7 @@ impl JetStream {
         let name = config.stream.name.clone().unwrap_or_else(|| instance.to_owned());
         let ours = Ours::new(name, &config.subject, sources);
         Self {
-            servers: Servers::new(config),
+            servers: Arc::new(Servers::new(config)),
             content_mode: config.content_mode,
             settings: config.stream.clone(),
             allow: allow(&ours),
@@ -105,9 +109,20 @@ impl Sink for JetStream {
         let api = Api { connected: &connected, stream: &self.ours.stream };
         let (info, warnings) = stream::prepare(&api, &self.settings, &self.ours).await?;
         self.tell(warnings);
-        let (stored, last) = tail::read(&api, info.last_sequence, &info.config.subjects).await?;
+        let (stored, last) =
+            tail::read(&api, info.last_sequence, (&info.config.subjects, &self.settings.ignored)).await?;
         let settings = (self.content_mode, &self.settings);
+        let connected = (connected, Arc::clone(&self.servers));
         let link = Publisher::open(connected, settings, &info.config, last, Arc::clone(&self.shared)).await?;
         Ok((link, Tail::Lane(stored)))
+    }
+
+    async fn rival(
+        &self,
+        _: &mut Publisher,
+        ours: Process,
+        patience: Duration,
+    ) -> Result<Option<String>, SinkError> {
+        self.watch(ours, patience).await
     }
 }

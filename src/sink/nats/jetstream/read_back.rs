@@ -7,7 +7,10 @@ use futures_util::StreamExt as _;
 use tokio::time::timeout;
 
 use super::JetStream;
-use crate::sink::{SinkError, kept, verify::Held};
+use crate::{
+    sink::{SinkError, kept, verify::Held},
+    text::PeerText,
+};
 
 /// A server that sends nothing for so long, though there is more, is gone.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -18,7 +21,11 @@ impl JetStream {
         let connected = self.servers.connect(self.allow.clone()).await?;
         let name = &self.ours.stream;
         let failed = |what: &str, error: String| {
-            SinkError::Again(format!("can't {what} stream {name} at {}: {error}", connected.server))
+            SinkError::Again(format!(
+                "can't {what} stream {name} at {}: {}",
+                connected.server,
+                PeerText::new(&error)
+            ))
         };
         let context = jetstream::new(connected.client.clone());
         let stream = context.get_stream(name).await.map_err(|error| failed("open", error.to_string()))?;

@@ -1,10 +1,15 @@
 //! What the stream ends with: where to go on.
 
 use super::api::{Api, Kept};
-use crate::sink::{SinkError, Stored, kept};
+use crate::{
+    sink::{SinkError, Stored, kept},
+    text::PeerText,
+};
 
 /// Late bytes of an old connection can move the end while it is read, but not for long.
 const TRIES: usize = 8;
+/// How far to look for a message before one that is ignored, should some have been deleted.
+const DEPTH: u64 = 64;
 
 /// The newest record, and the sequence to go on after.
 ///
@@ -13,7 +18,7 @@ const TRIES: usize = 8;
 pub(super) async fn read(
     api: &Api<'_>,
     mut last: u64,
-    filters: &[String],
+    (filters, ignored): (&[String], &[u64]),
 ) -> Result<(Option<Stored>, u64), SinkError> {
     let Api { connected, stream } = api;
     for _ in 0..TRIES {
@@ -26,15 +31,8 @@ pub(super) async fn read(
         }
         let now = api.info().await?.map(|info| info.last_sequence);
         if now == Some(last) {
-            let stored = newest.map(|kept| {
-                stored(&kept).ok_or_else(|| {
-                    SinkError::Operator(format!(
-                        "stream {stream} at {} ends with message {} ({}), which no cti-bridge wrote: let nobody else publish there, \
-                         or name a stream of its own as `stream`; `nats stream get {stream} {}` shows it",
-                        connected.server, kept.seq, kept.subject, kept.seq
-                    ))
-                })
-            });
+            let newest = before(api, newest, ignored).await?;
+            let stored = newest.map(|kept| whose(api, &kept).ok_or_else(|| unreadable(api, &kept)));
             return Ok((stored.transpose()?, last));
         }
         last = now.unwrap_or_default();
@@ -43,6 +41,34 @@ pub(super) async fn read(
         "stream {stream} at {} grows while its end is read: does another bridge of the same name write there?",
         connected.server
     )))
+}
+
+/// The newest message that counts.
+async fn before(api: &Api<'_>, mut newest: Option<Kept>, ignored: &[u64]) -> Result<Option<Kept>, SinkError> {
+    while let Some(kept) = newest.take_if(|kept| ignored.contains(&kept.seq)) {
+        for seq in (kept.seq.saturating_sub(DEPTH)..kept.seq).rev() {
+            newest = api.get(seq).await?;
+            if newest.is_some() {
+                break;
+            }
+        }
+    }
+    Ok(newest)
+}
+
+fn unreadable(Api { connected, stream }: &Api<'_>, Kept { seq, subject, .. }: &Kept) -> SinkError {
+    let subject = PeerText::new(subject);
+    SinkError::Operator(format!(
+        "stream {stream} at {} ends with message {seq} ({subject}), which no cti-bridge wrote: let nobody else publish there, and \
+         set `adopt = \"#{seq}\"` to go on behind it, or name a stream of its own as `stream`; \
+         `nats stream get {stream} {seq}` shows it",
+        connected.server
+    ))
+}
+
+fn whose(Api { connected, stream }: &Api<'_>, kept: &Kept) -> Option<Stored> {
+    let lane = format!("stream {stream} at {}", connected.server);
+    stored(kept).map(|stored| Stored { lane, place: format!("#{}", kept.seq), ..stored })
 }
 
 /// Whose record it is.
@@ -72,13 +98,25 @@ mod tests {
 
     #[test]
     fn a_record_is_known_by_its_headers_or_its_body() {
-        let expected =
-            Some(Stored { source: "pbx1".to_owned(), journal: "abcdefghij".parse().unwrap(), seq: Seq(17) });
-        let binary = kept("NATS/1.0\r\nce-id: abcdefghij-17\r\nce-source: /cti/pbx1\r\n\r\n", "{}");
+        let expected = Some(Stored {
+            source: "pbx1".to_owned(),
+            journal: "abcdefghij".parse().unwrap(),
+            seq: Seq(17),
+            time: "2026-11-24T10:00:00.000007Z".parse().unwrap(),
+            ty: "cti.event.e.v1".to_owned(),
+            lane: String::new(),
+            place: String::new(),
+        });
+        let binary = kept(
+            "NATS/1.0\r\nce-id: abcdefghij-17\r\nce-source: /cti/pbx1\r\nce-type: cti.event.e.v1\r\n\
+             ce-time: 2026-11-24T10:00:00.000007Z\r\n\r\n",
+            "{}",
+        );
         assert_eq!(stored(&binary), expected);
         let structured = kept(
             "NATS/1.0\r\ncontent-type: application/cloudevents+json\r\n\r\n",
-            r#"{"specversion":"1.0","id":"abcdefghij-17","source":"/cti/pbx1","data":{"id":1}}"#,
+            r#"{"specversion":"1.0","id":"abcdefghij-17","source":"/cti/pbx1","type":"cti.event.e.v1",
+                "time":"2026-11-24T10:00:00.000007Z","data":{"id":1}}"#,
         );
         assert_eq!(stored(&structured), expected);
     }
@@ -90,6 +128,7 @@ mod tests {
             ("NATS/1.0\r\nce-id: abcdefghij-status-3\r\nce-source: /cti/pbx1\r\n\r\n", "{}"),
             ("NATS/1.0\r\nce-id: ABCDEFGHIJ-3\r\nce-source: /cti/pbx1\r\n\r\n", "{}"),
             ("NATS/1.0\r\nce-id: abcdefghij-3\r\nce-source: /other/pbx1\r\n\r\n", "{}"),
+            ("NATS/1.0\r\nce-id: abcdefghij-3\r\nce-source: /cti/pbx1\r\nce-type: t\r\n\r\n", "{}"),
         ] {
             assert_eq!(stored(&kept(headers, data)), None, "{headers:?} {data}");
         }

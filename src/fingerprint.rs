@@ -1,0 +1,15 @@
+//! Fixed-size keys for what peers send: a table of them does not grow with the size of a name.
+
+use std::hash::{BuildHasher as _, Hash, RandomState};
+
+/// A keyed hash of 128 bits. No sender can make two values collide, as the keys are random.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Fingerprints([RandomState; 2]);
+
+impl Fingerprints {
+    /// The fingerprint of a value, the same for as long as this value or a clone of it lives.
+    pub(crate) fn of(&self, value: &impl Hash) -> u128 {
+        let [first, second] = &self.0;
+        u128::from(first.hash_one(value)) << 64 | u128::from(second.hash_one(value))
+    }
+}

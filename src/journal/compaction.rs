@@ -1,0 +1,307 @@
+//! Compacting: makes room in a journal that fills up while a sink is away, so that the newest state survives.
+//!
+//! First go events whose state a newer one of the same entity carries (`superseded`), from the oldest segments on; then, of
+//! a name that is over its quota, the oldest events (`quota`). What is left of small segments is joined. Segments are read and
+//! written without the journal's lock, by a thread of its own, so that neither appending nor syncing waits for it. A
+//! reader that has the old file goes on in it.
+//!
+//! A session waits a moment when its events outrun that. Appending that outruns it all the same drops the oldest segment, and
+//! so does a journal without room for a copy: `journal_full`.
+
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+    ops::Range,
+    path::Path,
+    sync::PoisonError,
+    time::{Duration, Instant},
+};
+
+use super::{
+    disk::{
+        compact::{Copy, Omit, Sealed, rewrite, walk},
+        crowd::View,
+        segment::file_name,
+        store::Store,
+        superseded::Index,
+    },
+    fs::Fs,
+    keeper::{OnDisk, Shared},
+};
+
+/// So many adjacent segments become one, if they are not more than one should hold.
+const JOINED: usize = 4;
+
+/// What comes waits no longer than this for room.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What compacting remembers.
+#[derive(Debug, Default)]
+pub(super) struct Compactor {
+    index: Index,
+    was_crowded: bool,
+    were_over: HashSet<u32>,
+    /// Files that are damaged, or from which nothing is to be gained.
+    left_alone: HashSet<(u64, u32)>,
+    is_failing: bool,
+}
+
+/// Segments to rewrite.
+#[derive(Debug)]
+struct Job {
+    /// Among those in view.
+    run: Range<usize>,
+    kind: What,
+    /// Room that the copy needs, at most.
+    needs: u64,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum What {
+    /// Superseded events go.
+    Superseded,
+    /// The oldest events of names that are over their quota go as well.
+    Oldest,
+    /// Several become one.
+    Join,
+}
+
+impl Shared {
+    /// The thread.
+    pub(super) fn compact_whenever_rung(&self) {
+        let Some(disk) = &self.disk else { return };
+        while !self.is_stopped() {
+            disk.bell.wait();
+            self.compact();
+            disk.bell.done();
+            self.compacted.send_replace(());
+        }
+    }
+
+    /// Waits while compacting makes room in a journal that is all but full, so that what comes doesn't outrun it; for a
+    /// moment, as a slow disk must not keep a session from its PBX. Cancel safe.
+    pub(super) async fn roomy(&self) {
+        let Some(bell) = self.disk.as_ref().map(|disk| &disk.bell).filter(|bell| bell.is_rung()) else {
+            return;
+        };
+        let is_brimming = || self.line().store.as_ref().is_some_and(Store::is_brimming);
+        let mut compacted = self.compacted.subscribe();
+        let roomy = compacted.wait_for(|()| !bell.is_rung() || !is_brimming());
+        let _ = tokio::time::timeout(PATIENCE, roomy).await;
+    }
+
+    /// Compacts for as long as something is to be gained. Blocks.
+    pub(super) fn compact(&self) {
+        let Some(disk) = &self.disk else { return };
+        while !self.is_stopped() {
+            let mut compactor = disk.compactor.lock().unwrap_or_else(PoisonError::into_inner);
+            match compactor.step(self, disk) {
+                Ok(true) => {
+                    self.compacted.send_replace(());
+                }
+                Ok(false) => {
+                    compactor.is_failing = false;
+                    return;
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut compactor.is_failing, true) {
+                        tracing::warn!(
+                            %error,
+                            "cannot compact the journal: the oldest events are dropped when it is full; free disk space"
+                        );
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// What there is to compact; `None` if there is no need, or the disk refuses.
+    fn view(&self, compactor: &Compactor) -> Option<View> {
+        let is_worth = |was_crowded: bool| {
+            let mut line = self.line();
+            let passed = line.passed();
+            let store = line.store.as_mut().filter(|store| store.trouble.is_none())?;
+            store.tidy(passed, Instant::now());
+            let is_worth = store.limits.compacts && (was_crowded || store.is_crowded());
+            is_worth.then_some(!store.unsynced.is_empty())
+        };
+        let was_crowded = compactor.was_crowded || !compactor.were_over.is_empty();
+        // What supersedes others must not be lost with the power.
+        if is_worth(was_crowded)? {
+            self.sync();
+        }
+        let line = self.line();
+        let store = line.store.as_ref().filter(|store| store.trouble.is_none())?;
+        Some(store.view(line.passed(), compactor.was_crowded, &compactor.were_over))
+    }
+}
+
+impl Compactor {
+    /// Forgets what takes memory.
+    pub(super) fn forget(&mut self) {
+        self.index.clear();
+        self.left_alone.clear();
+    }
+
+    /// Reads or rewrites one segment, or joins some. Whether there may be more to do.
+    fn step(&mut self, shared: &Shared, disk: &OnDisk) -> io::Result<bool> {
+        let Some(view) = shared.view(self) else { return Ok(false) };
+        self.was_crowded = view.is_crowded;
+        self.were_over = view.over.keys().copied().collect();
+        if view.is_needed() {
+            let scanned = self.index.scanned;
+            if let Some(segment) = view.segments.iter().find(|segment| segment.stretch.end > scanned) {
+                return self.scan(segment, &view).map(|()| true);
+            }
+        }
+        let Some(job) = self.choose(&view) else {
+            (self.was_crowded, self.were_over) = (false, HashSet::new());
+            return Ok(false);
+        };
+        if job.needs <= view.room {
+            return self.carry_out(&job, &view, shared, disk).map(|()| true);
+        }
+        Ok(job.kind != What::Join && shared.line().make_room())
+    }
+
+    /// Notes the events of a segment.
+    fn scan(&mut self, segment: &Sealed, view: &View) -> io::Result<()> {
+        let end = segment.stretch.end;
+        let first = view.segments.first().map_or(end, |segment| segment.stretch.start.position);
+        if self.index.is_full() {
+            self.index.prune(first.max(view.passed));
+        }
+        let from = self.index.scanned.max(view.passed);
+        // What lies behind damage supersedes nothing.
+        walk(&segment.stretch, from, |entry| {
+            if let Some(record) = entry.record().filter(|record| record.position >= from) {
+                self.index.note(record, view.names.known(&record.body), |at| view.segment_of(at));
+            }
+            Ok(())
+        })?;
+        self.index.scanned = end;
+        Ok(())
+    }
+
+    fn choose(&self, view: &View) -> Option<Job> {
+        let usable = || {
+            let all = view.segments.iter().enumerate();
+            all.filter(|(_, segment)| !self.left_alone.contains(&segment.file()))
+        };
+        let one = |at: usize, kind: What, needs: u64| Job { run: at..at + 1, kind, needs };
+        if view.is_needed() {
+            let shares = || {
+                usable().map(|(at, segment)| {
+                    let garbage = self.index.garbage(segment.stretch.generation, |name| is_meant(view, name));
+                    (at, garbage, segment.stretch.length)
+                })
+            };
+            // The oldest, where it is worth writing the rest; else where it is worth most.
+            let oldest = shares().find(|(_, garbage, length)| garbage * 4 >= *length);
+            let best = || shares().max_by_key(|(_, garbage, length)| garbage * 1024 / length.max(&1));
+            if let Some((at, garbage, length)) =
+                oldest.or_else(best).filter(|(_, garbage, length)| garbage * 16 >= *length)
+            {
+                return Some(one(at, What::Superseded, length.saturating_sub(garbage)));
+            }
+            let over = usable()
+                .find(|(_, segment)| segment.over.values().any(|bytes| bytes * 64 >= segment.stretch.length));
+            if let Some((at, segment)) = over {
+                return Some(one(at, What::Oldest, segment.stretch.length));
+            }
+        }
+        self.join(view)
+    }
+
+    /// Adjacent segments that together are not more than one should be.
+    fn join(&self, view: &View) -> Option<Job> {
+        for from in 0..view.segments.len() {
+            let rest = view.segments.get(from..)?;
+            let first = rest.first()?;
+            let mut needs = 0;
+            let run = rest.iter().take_while(|segment| {
+                needs += segment.stretch.length;
+                let span = segment.newest.map(|newest| newest.duration_since(first.begun).unsigned_abs());
+                let is_short = view.longest.is_none_or(|longest| span.is_none_or(|span| span <= longest));
+                needs <= view.segment_bytes && is_short && !self.left_alone.contains(&segment.file())
+            });
+            let count = run.count();
+            if count >= JOINED {
+                return Some(Job { run: from..from + count, kind: What::Join, needs: view.segment_bytes });
+            }
+        }
+        None
+    }
+
+    fn carry_out(&mut self, job: &Job, view: &View, shared: &Shared, disk: &OnDisk) -> io::Result<()> {
+        let run = view.segments.get(job.run.clone()).unwrap_or_default();
+        let Some(first) = run.first() else { return Ok(()) };
+        let is_join = job.kind == What::Join;
+        let over: Vec<u32> = view.over.keys().copied().collect();
+        let only = if is_join { Some(&[][..]) } else { (!view.is_crowded).then_some(&*over) };
+        let oldest = if job.kind == What::Oldest { view.over.clone() } else { HashMap::new() };
+        let mut omit = Omit { index: &self.index, names: &view.names, passed: view.passed, only, oldest };
+        let dir = disk.dir.join("segments");
+        let path = dir.join(file_name(first.stretch.generation)).with_extension("new");
+        let copy = rewrite(&*disk.fs, &path, run, &mut omit)?;
+        let files: Vec<(u64, u32)> = run.iter().map(Sealed::file).collect();
+        let length: u64 = run.iter().map(|segment| segment.stretch.length).sum();
+        let Some(copy) = copy.filter(|copy| copy.length < length) else {
+            let _ = disk.fs.remove(&path);
+            self.left_alone.extend(files);
+            return Ok(());
+        };
+        tracing::debug!(from = length, to = copy.length, first = %file_name(first.stretch.generation), segments = run.len(), "journal segment compacted");
+        put_in_place(shared, &*disk.fs, &dir, &files, copy)?;
+        let generations: Vec<u64> = files.iter().map(|(generation, _)| *generation).collect();
+        if is_join {
+            self.index.joined(&generations);
+        } else {
+            for generation in generations {
+                self.index.cleaned(generation, |name| is_meant(view, name));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether superseded events of a name go: where the journal is not crowded, only those of names over their quota.
+fn is_meant(view: &View, name: u32) -> bool {
+    view.is_crowded || view.over.contains_key(&name)
+}
+
+/// Replaces files by their copy.
+fn put_in_place(
+    shared: &Shared,
+    fs: &dyn Fs,
+    dir: &Path,
+    files: &[(u64, u32)],
+    copy: Copy,
+) -> io::Result<()> {
+    let Some((generation, _)) = files.first() else { return Ok(()) };
+    let path = copy.path.clone();
+    let is_needed = shared.line().store.as_mut().is_some_and(|store| store.pin(files));
+    if !is_needed {
+        return fs.remove(&path);
+    }
+    let renamed = fs.rename(&path, &dir.join(file_name(*generation)));
+    let synced = match &renamed {
+        Ok(()) => fs.sync_dir(dir),
+        Err(_) => fs.remove(&path),
+    };
+    let mut line = shared.line();
+    let gone = match &mut line.store {
+        Some(store) if renamed.is_ok() => store.swap(files, copy),
+        Some(store) => store.unpin(files),
+        None => Vec::new(),
+    };
+    drop(line);
+    renamed?;
+    synced?;
+    // One that can't be removed now is when the journal is opened next.
+    for generation in gone {
+        let _ = fs.remove(&dir.join(file_name(generation)));
+    }
+    Ok(())
+}

@@ -1,0 +1,159 @@
+//! When the PBX's state is to be read again because a sink has lost some of it. Pure.
+//!
+//! Not before the sink accepts events and has stopped losing them, or the snapshot would be lost as well; and not often, as
+//! each resync is work for the PBX.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// A loss is followed by at most one resync in this time.
+pub(super) const EVERY: Duration = Duration::from_mins(5);
+/// A sink that has lost nothing for so long has stopped losing events.
+pub(super) const QUIET: Duration = Duration::from_secs(15);
+/// How often it is checked whether a sink accepts events again.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// What a source owes to its sinks.
+#[derive(Debug, Default)]
+pub(super) struct Owed {
+    sinks: Vec<Debt>,
+    /// When a resync was last made for it.
+    last: Option<Instant>,
+    /// Not to be checked before.
+    not_before: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Debt {
+    /// Losses so far.
+    lost: u64,
+    /// Of those, before the last resync that the sink could take.
+    settled: u64,
+    /// When the last one became known.
+    at: Instant,
+}
+
+impl Owed {
+    /// Sinks have lost something so many times.
+    pub(super) fn lost(&mut self, counts: &[u64], now: Instant) {
+        self.sinks.resize(self.sinks.len().max(counts.len()), Debt { lost: 0, settled: 0, at: now });
+        for (debt, count) in self.sinks.iter_mut().zip(counts) {
+            if debt.lost < *count {
+                (debt.lost, debt.at) = (*count, now);
+            }
+        }
+    }
+
+    /// When to ask [`Owed::is_due`]; `None` if nothing is owed.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let owed = self.sinks.iter().filter(|debt| debt.is_open()).map(|debt| debt.at + QUIET).min()?;
+        let allowed = self.last.map_or(owed, |last| last + EVERY);
+        Some(owed.max(allowed).max(self.not_before.unwrap_or(owed)))
+    }
+
+    /// Whether a resync is due. `accepts` tells of a sink whether it accepts events.
+    pub(super) fn is_due(&mut self, now: Instant, accepts: impl Fn(usize) -> bool) -> bool {
+        let allowed = self.last.is_none_or(|last| now >= last + EVERY);
+        let ready = |(sink, debt): (usize, &Debt)| debt.is_open() && debt.is_quiet(now) && accepts(sink);
+        let due = allowed && self.sinks.iter().enumerate().any(ready);
+        if !due {
+            self.not_before = Some(now + LOOK);
+        }
+        due
+    }
+
+    /// A resync of everything starts; `for_it`: because it was due.
+    pub(super) fn resync(&mut self, for_it: bool, now: Instant, accepts: impl Fn(usize) -> bool) {
+        if for_it {
+            self.last = Some(now);
+        }
+        for (sink, debt) in self.sinks.iter_mut().enumerate() {
+            if debt.is_quiet(now) && accepts(sink) {
+                debt.settled = debt.lost;
+            }
+        }
+    }
+}
+
+impl Debt {
+    fn is_open(&self) -> bool {
+        self.lost > self.settled
+    }
+
+    fn is_quiet(&self, now: Instant) -> bool {
+        now >= self.at + QUIET
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Asks when it wants to be asked, up to a time; when a resync was made.
+    fn run(
+        owed: &mut Owed,
+        from: Instant,
+        to: Instant,
+        accepts: impl Fn(usize, Instant) -> bool,
+    ) -> Vec<Instant> {
+        let (mut now, mut resyncs) = (from, vec![]);
+        while let Some(due) = owed.due().filter(|due| *due <= to) {
+            assert!(due > now || resyncs.is_empty(), "it asks without a pause");
+            now = now.max(due);
+            if owed.is_due(now, |sink| accepts(sink, now)) {
+                owed.resync(true, now, |sink| accepts(sink, now));
+                resyncs.push(now);
+            }
+        }
+        resyncs
+    }
+
+    #[test]
+    fn losses_are_followed_by_one_resync_in_five_minutes() {
+        let (mut owed, start) = (Owed::default(), Instant::now());
+        assert_eq!(owed.due(), None);
+        let mut resyncs = vec![];
+        // A sink that loses something each minute, for an hour.
+        for minute in 0..60 {
+            let now = start + 60 * minute * SECOND;
+            owed.lost(&[u64::from(minute) + 1], now);
+            resyncs.extend(run(&mut owed, now, now + 59 * SECOND, |_, _| true));
+        }
+        assert_eq!(resyncs.first(), Some(&(start + QUIET)));
+        assert!(resyncs.windows(2).all(|two| two[1] - two[0] >= EVERY), "{resyncs:?}");
+        assert!((11..=12).contains(&resyncs.len()), "{}", resyncs.len());
+        assert_eq!(run(&mut owed, start + 3_600 * SECOND, start + 9_000 * SECOND, |_, _| true).len(), 1);
+        assert_eq!(owed.due(), None, "what was lost is settled");
+    }
+
+    #[test]
+    fn a_sink_that_still_drops_or_is_away_is_waited_for() {
+        let (mut owed, start) = (Owed::default(), Instant::now());
+        // It drops for two minutes, then is away for two more.
+        for second in 0..120 {
+            let now = start + second * SECOND;
+            owed.lost(&[0, u64::from(second) + 1], now);
+            assert!(run(&mut owed, now, now + SECOND / 2, |_, _| true).is_empty());
+        }
+        let back = start + 240 * SECOND;
+        let resyncs = run(&mut owed, start + 120 * SECOND, start + 400 * SECOND, |_, now| now >= back);
+        assert_eq!(resyncs.len(), 1);
+        assert!(resyncs[0] >= back && resyncs[0] <= back + LOOK, "{:?}", resyncs[0] - back);
+    }
+
+    #[test]
+    fn another_resync_settles_only_what_a_sink_could_take() {
+        let (mut owed, start) = (Owed::default(), Instant::now());
+        owed.lost(&[1, 1, 1], start);
+        let now = start + QUIET;
+        owed.lost(&[1, 1, 2], now);
+        // A new session's own: the second sink is away, the third still drops.
+        owed.resync(false, now, |sink| sink != 1);
+        let open: Vec<bool> = owed.sinks.iter().map(Debt::is_open).collect();
+        assert_eq!(open, [false, true, true]);
+        assert!(owed.is_due(now, |_| true), "that was none for a loss");
+    }
+}

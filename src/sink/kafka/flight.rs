@@ -1,0 +1,167 @@
+//! What was handed over and is not settled, in order. Partitions answer each in its own time.
+
+use std::collections::VecDeque;
+
+use crate::{event::Position, sink::Acked};
+
+/// The messages of one link.
+#[derive(Debug, Default)]
+pub(super) struct Flight {
+    slots: VecDeque<Slot>,
+    /// The number of the first slot; 0 is nobody's.
+    first: usize,
+    /// Messages that wait for an answer.
+    waiting: usize,
+    /// The bytes in them.
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Slot {
+    position: Position,
+    lane: usize,
+    bytes: usize,
+    state: State,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum State {
+    /// The broker has not answered.
+    Waiting,
+    Stored,
+    /// For good, and why.
+    Refused(String),
+    /// Not stored for a reason that is not the message's: the next link sends it again.
+    Dropped,
+}
+
+impl Flight {
+    /// Adds a message that waits, and yields its number.
+    pub(super) fn add(&mut self, position: Position, lane: usize, bytes: usize) -> usize {
+        self.first = self.first.max(1);
+        self.waiting += 1;
+        self.bytes += bytes;
+        self.slots.push_back(Slot { position, lane, bytes, state: State::Waiting });
+        self.first + self.slots.len() - 1
+    }
+
+    fn slot(&mut self, number: usize) -> Option<&mut Slot> {
+        let index = number.checked_sub(self.first).filter(|_| number > 0)?;
+        self.slots.get_mut(index).filter(|slot| slot.state == State::Waiting)
+    }
+
+    /// The lane of a message that waits, and its bytes.
+    pub(super) fn waiting(&mut self, number: usize) -> Option<(usize, usize)> {
+        self.slot(number).map(|slot| (slot.lane, slot.bytes))
+    }
+
+    /// Takes in what became of a message that waits.
+    pub(super) fn set(&mut self, number: usize, state: State) {
+        if let Some(slot) = self.slot(number) {
+            slot.state = state;
+            let bytes = slot.bytes;
+            self.waiting -= 1;
+            self.bytes -= bytes;
+        }
+    }
+
+    /// Whether no message waits for an answer.
+    pub(super) fn is_answered(&self) -> bool {
+        self.waiting == 0
+    }
+
+    /// How many bytes wait for an answer.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// What is settled without a hole before it, up to the first that was refused.
+    pub(super) fn settled(&mut self) -> Option<Acked> {
+        let mut through = None;
+        while let Some(slot) = self.slots.front() {
+            let position = slot.position;
+            let refused = match &slot.state {
+                State::Waiting | State::Dropped => break,
+                State::Stored => None,
+                State::Refused(_) if through.is_some() => break,
+                State::Refused(reason) => Some(reason.clone()),
+            };
+            self.slots.pop_front();
+            self.first += 1;
+            if refused.is_some() {
+                return Some(Acked { through: position, refused });
+            }
+            // The same event in another partition follows it at once.
+            if self.slots.front().is_none_or(|next| next.position != position) {
+                through = Some(position);
+            }
+        }
+        through.map(|through| Acked { through, refused: None })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn through(flight: &mut Flight) -> Option<(u64, bool)> {
+        flight.settled().map(|acked| (acked.through.0, acked.refused.is_some()))
+    }
+
+    fn refused() -> State {
+        State::Refused("x".to_owned())
+    }
+
+    #[test]
+    fn what_is_settled_is_a_prefix_and_a_refusal_stands_alone() {
+        let mut flight = Flight::default();
+        let numbers: Vec<usize> = (10..16).map(|position| flight.add(Position(position), 0, 7)).collect();
+        flight.set(numbers[1], State::Stored);
+        assert_eq!(through(&mut flight), None);
+        flight.set(numbers[0], State::Stored);
+        flight.set(numbers[2], refused());
+        flight.set(numbers[3], State::Stored);
+        assert_eq!(through(&mut flight), Some((11, false)));
+        assert_eq!(through(&mut flight), Some((12, true)));
+        assert_eq!(through(&mut flight), Some((13, false)));
+        flight.set(numbers[0], State::Stored);
+        flight.set(0, State::Stored);
+        assert_eq!(through(&mut flight), None, "late and nobody's reports change nothing");
+        let more = flight.add(Position(20), 0, 7);
+        flight.set(numbers[4], State::Stored);
+        flight.set(numbers[5], State::Stored);
+        flight.set(more, State::Stored);
+        assert_eq!(through(&mut flight), Some((20, false)));
+        assert!(flight.is_answered() && flight.bytes() == 0);
+    }
+
+    #[test]
+    fn what_goes_to_several_partitions_is_settled_when_all_have_it() {
+        let mut flight = Flight::default();
+        let numbers: Vec<usize> =
+            [1, 2, 2, 2, 3, 3].map(|position| flight.add(Position(position), 0, 7)).to_vec();
+        for stored in [0, 1, 2] {
+            flight.set(numbers[stored], State::Stored);
+        }
+        assert_eq!(through(&mut flight), Some((1, false)));
+        assert_eq!(through(&mut flight), None);
+        flight.set(numbers[3], State::Stored);
+        assert_eq!(through(&mut flight), Some((2, false)));
+        flight.set(numbers[4], refused());
+        flight.set(numbers[5], refused());
+        assert_eq!(through(&mut flight), Some((3, true)));
+    }
+
+    #[test]
+    fn nothing_is_settled_past_a_dropped_message() {
+        let mut flight = Flight::default();
+        let numbers: Vec<usize> = (1..=3).map(|position| flight.add(Position(position), 0, 7)).collect();
+        flight.set(numbers[0], State::Stored);
+        flight.set(numbers[1], State::Dropped);
+        flight.set(numbers[2], State::Stored);
+        assert_eq!(through(&mut flight), Some((1, false)));
+        assert_eq!(through(&mut flight), None);
+        assert!(flight.is_answered());
+    }
+}

@@ -1,0 +1,239 @@
+//! A guard between the NATS client and the server.
+//!
+//! The client buffers without a bound whatever the server sends, and accepts no connection but one it has made itself. So it
+//! connects to this guard, on loopback, and the guard to the server: it reads the greeting, upgrades to TLS, and then passes
+//! everything on in both directions. What the server sends is judged first ([`Framing`]); a violation ends the connection.
+//!
+//! The guard accepts one connection, and only from an address of 127.0.0.0/8 that was drawn at random for the client:
+//! another process can't take the client's place. What passes on loopback is not encrypted, credentials included; only
+//! someone who may capture this machine's network traffic can read it.
+
+mod framing;
+mod relay;
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use async_nats::ServerAddr;
+use ring::rand::{SecureRandom as _, SystemRandom};
+use rustls::{ClientConfig, pki_types::ServerName};
+use tokio::{
+    io::AsyncReadExt as _,
+    net::{TcpListener, TcpStream, lookup_host},
+    time::timeout,
+};
+use tokio_rustls::TlsConnector;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+pub use self::framing::{Framing, Violation};
+use crate::{
+    config::Address,
+    text::PeerText,
+    tls::{TlsError, TlsFault, Trust},
+};
+
+/// The port of a server whose URL names none.
+const PORT: u16 = 4222;
+
+/// Why there is no connection to a server.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum GuardError {
+    #[error("its name does not resolve")]
+    Name,
+    #[error("it does not answer")]
+    TimedOut,
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("no TLS: {0}")]
+    Tls(TlsFault),
+    #[error(transparent)]
+    Trust(#[from] TlsError),
+    #[error("the server sent {0}")]
+    Violation(#[from] Violation),
+    #[error("what answers is no NATS server")]
+    NoInfo,
+}
+
+/// Where a violation is noted that has ended a connection.
+pub(super) type Noted = Arc<OnceLock<Violation>>;
+
+/// A connection to a server, for one client. It ends soon after this value.
+#[derive(Debug)]
+pub(super) struct Guard {
+    /// What the client connects to.
+    pub(super) address: ServerAddr,
+    /// Where the client connects from.
+    pub(super) from: SocketAddr,
+    /// Keeps the connection.
+    pub(super) kept: DropGuard,
+}
+
+/// Whether and how a connection is encrypted.
+#[derive(Debug)]
+pub(super) struct Encryption<'a> {
+    pub(super) is_required: bool,
+    pub(super) trust: &'a Trust,
+}
+
+impl Guard {
+    /// Connects to a server, within `limit` for each of its addresses. `noted` gets a violation that ends it.
+    pub(super) async fn connect(
+        server: &Address,
+        encryption: &Encryption<'_>,
+        noted: Noted,
+        limit: Duration,
+    ) -> Result<Self, GuardError> {
+        let url = server.url();
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let port = url.port().unwrap_or(PORT);
+        let found = timeout(limit, lookup_host((host, port))).await.map_err(|_| GuardError::TimedOut)?;
+        let mut error = GuardError::Name;
+        for address in found.map_err(|_| GuardError::Name)? {
+            match timeout(limit, greet(address, host, encryption)).await {
+                Ok(Ok(greeted)) => return Self::start(greeted, noted).await,
+                Ok(Err(refused)) => error = refused,
+                Err(_) => error = GuardError::TimedOut,
+            }
+        }
+        Err(error)
+    }
+
+    async fn start(greeted: Greeted, noted: Noted) -> Result<Self, GuardError> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = format!("nats://{}", listener.local_addr()?).parse()?;
+        let from = SocketAddr::new(draw_address()?, 0);
+        let ended = CancellationToken::new();
+        let kept = ended.clone().drop_guard();
+        tokio::spawn(relay::run(listener, from.ip(), greeted, noted, ended));
+        Ok(Self { address, from, kept })
+    }
+}
+
+/// An address of this machine that nobody can guess: 127.x.y.z.
+fn draw_address() -> io::Result<IpAddr> {
+    let mut drawn = [0; 3];
+    SystemRandom::new().fill(&mut drawn).map_err(|_| io::Error::other("no random numbers available"))?;
+    let [second, third, fourth] = drawn;
+    // Neither the network's own address nor its broadcast address.
+    Ok(Ipv4Addr::new(127, second, third, fourth.clamp(1, 254)).into())
+}
+
+/// A server that has sent its greeting.
+struct Greeted {
+    stream: Stream,
+    /// The greeting, as the client gets it.
+    info: Vec<u8>,
+    /// What came behind it.
+    rest: Vec<u8>,
+}
+
+/// The way to a server.
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
+}
+
+/// Connects, reads the greeting, and upgrades to TLS if either side wants it.
+async fn greet(address: SocketAddr, host: &str, encryption: &Encryption<'_>) -> Result<Greeted, GuardError> {
+    let mut tcp = TcpStream::connect(address).await?;
+    tcp.set_nodelay(true)?;
+    let (mut info, rest) = read_info(&mut tcp).await?;
+    let mut fields = parse(&info)?;
+    let is_required = fields.get("tls_required").and_then(serde_json::Value::as_bool);
+    let stream = if encryption.is_required || is_required == Some(true) {
+        if !rest.is_empty() {
+            // What was sent in the clear must not pass for what comes encrypted.
+            return Err(GuardError::NoInfo);
+        }
+        let config = encryption.trust.client_config()?;
+        Stream::Tls(Box::new(encrypt(tcp, host, config).await?))
+    } else {
+        Stream::Plain(tcp)
+    };
+    // The client's own connection is not encrypted, and leads nowhere else.
+    for key in ["tls_required", "tls_verify", "tls_available", "connect_urls", "ws_connect_urls"] {
+        fields.remove(key);
+    }
+    info = format!("INFO {}\r\n", serde_json::Value::Object(fields)).into_bytes();
+    Ok(Greeted { stream, info, rest })
+}
+
+async fn encrypt(
+    tcp: TcpStream,
+    host: &str,
+    config: Arc<ClientConfig>,
+) -> Result<tokio_rustls::client::TlsStream<TcpStream>, GuardError> {
+    let name = ServerName::try_from(host.to_owned())
+        .map_err(|error| GuardError::Tls(TlsFault::Other(PeerText::new(&error.to_string()))))?;
+    let shaken = TlsConnector::from(config).connect(name, tcp).await;
+    shaken.map_err(|error| match TlsFault::of_io(&error) {
+        Some(fault) => GuardError::Tls(fault),
+        None => GuardError::Io(error),
+    })
+}
+
+/// Reads the first line; it, and what came behind it.
+async fn read_info(tcp: &mut TcpStream) -> Result<(Vec<u8>, Vec<u8>), GuardError> {
+    let mut read = Vec::with_capacity(1024);
+    loop {
+        if let Some(end) = memchr::memmem::find(&read, b"\r\n") {
+            let rest = read.split_off(end + 2);
+            return Ok((read, rest));
+        }
+        if !read.starts_with(b"INFO ".get(..read.len().min(5)).unwrap_or_default()) {
+            return Err(GuardError::NoInfo);
+        }
+        if read.len() >= framing::INFO {
+            return Err(Violation::Line(framing::INFO).into());
+        }
+        if tcp.read_buf(&mut read).await? == 0 {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+    }
+}
+
+fn parse(info: &[u8]) -> Result<serde_json::Map<String, serde_json::Value>, GuardError> {
+    let json = info.strip_prefix(b"INFO ").ok_or(GuardError::NoInfo)?;
+    serde_json::from_slice(json).map_err(|_| GuardError::NoInfo)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use tokio::{io::AsyncWriteExt as _, net::TcpSocket};
+
+    use super::*;
+
+    async fn read_all(from: SocketAddr, to: SocketAddr) -> io::Result<Vec<u8>> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(from)?;
+        let mut stream = socket.connect(to).await?;
+        let mut read = Vec::new();
+        timeout(Duration::from_secs(20), stream.read_to_end(&mut read)).await??;
+        Ok(read)
+    }
+
+    #[tokio::test]
+    async fn only_the_client_is_let_through() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let server = format!("nats://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let greeting = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(b"INFO {\"nonce\":\"n\",\"connect_urls\":[\"x\"]}\r\nPING\r\n").await.unwrap();
+        });
+        let encryption = Encryption { is_required: false, trust: &Trust::default() };
+        let limit = Duration::from_secs(20);
+        let guard = Guard::connect(&server, &encryption, Noted::default(), limit).await.unwrap();
+        let at = guard.address.socket_addrs().await.unwrap().next().unwrap();
+        // Whoever else connects is disconnected, and gets nothing.
+        let other = read_all((Ipv4Addr::LOCALHOST, 0).into(), at).await;
+        assert!(other.as_ref().is_ok_and(Vec::is_empty) || other.is_err(), "{other:?}");
+        let read = read_all(guard.from, at).await.unwrap();
+        assert_eq!(String::from_utf8(read).unwrap(), "INFO {\"nonce\":\"n\"}\r\nPING\r\n");
+        greeting.await.unwrap();
+    }
+}

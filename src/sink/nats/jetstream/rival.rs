@@ -1,0 +1,70 @@
+//! Whether another process with a copy of our journal writes to the stream.
+
+use std::{pin::pin, time::Duration};
+
+use async_nats::{Message, Subscriber};
+use futures_util::{StreamExt as _, stream::SelectAll};
+use tokio::time::{sleep, timeout};
+
+use super::{JetStream, api::Api};
+use crate::sink::{Process, SinkError, kept, nats::connect::Connected};
+
+/// How often the stream is asked whether it grows.
+const ASK: Duration = Duration::from_millis(500);
+
+impl JetStream {
+    /// Watches the stream's end and the heartbeats, on connections of its own: an account need not be allowed to listen.
+    pub(super) async fn watch(&self, ours: Process, patience: Duration) -> Result<Option<String>, SinkError> {
+        let connected = self.servers.connect(self.allow.clone()).await?;
+        let api = Api { connected: &connected, stream: &self.ours.stream };
+        let mut heartbeat = pin!(self.heartbeat(ours));
+        let watching = async {
+            let mut before = None;
+            loop {
+                let now = api.info().await?.map(|info| info.last_sequence);
+                if before.replace(now).is_some_and(|before| before != now) {
+                    return Ok(Some("the stream grows while this bridge only watches".to_owned()));
+                }
+                tokio::select! {
+                    rival = &mut heartbeat => return Ok(Some(rival)),
+                    () = sleep(ASK) => {}
+                }
+            }
+        };
+        timeout(patience, watching).await.unwrap_or(Ok(None))
+    }
+
+    /// Waits for another process's heartbeat; for ever if we may not listen.
+    async fn heartbeat(&self, ours: Process) -> String {
+        if let Ok((connected, mut messages)) = self.listen().await {
+            loop {
+                let message = tokio::select! {
+                    message = messages.next() => message,
+                    () = connected.events.down() => None,
+                };
+                let Some(message) = message else { break };
+                if id(&message).is_some_and(|id| ours.is_rival(&id)) {
+                    return format!("another process sends heartbeats to {}", message.subject);
+                }
+            }
+        }
+        std::future::pending().await
+    }
+
+    async fn listen(&self) -> Result<(Connected, SelectAll<Subscriber>), SinkError> {
+        let subjects = &self.ours.outside;
+        let connected = self.servers.connect(format!("to subscribe to {}", subjects.join(", "))).await?;
+        let mut messages = SelectAll::new();
+        for subject in subjects {
+            let subscribed = connected.client.subscribe(subject.clone()).await;
+            messages.push(subscribed.map_err(|_| connected.events.error())?);
+        }
+        Ok((connected, messages))
+    }
+}
+
+fn id(message: &Message) -> Option<String> {
+    let headers = message.headers.as_ref();
+    let header = |name: &str| Some(headers?.get(format!("ce-{name}"))?.as_str().to_owned());
+    kept::id(header, &message.payload)
+}

@@ -1,0 +1,119 @@
+//! How many files a journal has open, and how many it makes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+#[path = "support/faulty_fs.rs"]
+mod faulty_fs;
+#[path = "support/journal.rs"]
+mod support;
+
+use std::{path::Path, sync::Arc};
+
+use cti_bridge::{
+    event::Record,
+    health::Board,
+    journal::{Archive, Journal, Recovery, config::Disk, fs},
+};
+use support::{begin, config, events, names, read, settle};
+
+/// A journal on the system's own disk, in segments of 64 KiB.
+fn open(dir: &Path) -> (Journal, Recovery) {
+    let config = Disk { dir: dir.to_owned(), max_bytes: Some(16 * SEGMENT), ..config() };
+    let health = Board::default().component("journal".to_owned());
+    Journal::open(&config, Arc::new(fs::Disk), &names(&["a"]), &names(&["x"]), health).unwrap()
+}
+
+const SEGMENT: u64 = 64 << 10;
+
+/// Files below a directory that this process has open.
+fn open_files(dir: &Path) -> usize {
+    let links =
+        std::fs::read_dir("/proc/self/fd").unwrap().filter_map(|fd| fd.unwrap().path().read_link().ok());
+    links.filter(|path| path.starts_with(dir)).count()
+}
+
+fn segments(dir: &Path) -> usize {
+    std::fs::read_dir(dir.join("segments")).unwrap().count()
+}
+
+#[test]
+fn segments_are_open_while_they_are_read_or_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = &dir.path().canonicalize().unwrap();
+    let (journal, _) = open(dir);
+    let mut live = begin(&journal, "a");
+    events(&mut live, "extenUpdate", 800, 1024);
+    journal.sync();
+    assert!(segments(dir) > 10, "{}", segments(dir));
+    // The lock, and what is written to.
+    assert!(open_files(dir) <= 2, "{}", open_files(dir));
+    drop(live);
+    journal.close();
+    drop(journal);
+
+    let archive = Archive::open(dir).unwrap();
+    assert_eq!(open_files(dir), 0);
+    let archived = archive.entries().map(Result::unwrap).filter(|entry| entry.record().is_some()).count();
+    drop(archive);
+
+    let (journal, _) = open(dir);
+    assert!(open_files(dir) <= 2, "{}", open_files(dir));
+    let mut reader = journal.reader(0);
+    let records = read(&mut reader);
+    assert_eq!(records.len(), archived);
+    assert!(open_files(dir) <= 2, "{}", open_files(dir));
+}
+
+#[test]
+fn a_crash_loop_goes_on_in_one_segment() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut newest = 0;
+    for round in 0..20 {
+        let (journal, recovery) = open(dir.path());
+        assert_eq!(recovery.notes, [""; 0], "{round}");
+        let mut reader = journal.reader(0);
+        let mut live = begin(&journal, "a");
+        events(&mut live, "extenUpdate", 3, 100);
+        // What an earlier process wrote, and this one.
+        let records = read(&mut reader);
+        assert!(records.len() >= 5 && records.windows(2).all(|pair| pair[0].seq < pair[1].seq));
+        newest = settled(&mut reader, &records, newest);
+        journal.sync();
+        // Killed: it is not closed.
+    }
+    assert_eq!(segments(dir.path()), 1);
+}
+
+fn settled(reader: &mut cti_bridge::journal::Reader, records: &[Record], newest: u64) -> u64 {
+    assert!(records.iter().all(|record| record.seq.0 > newest), "delivered again");
+    settle(reader, records);
+    records.last().unwrap().seq.0
+}
+
+#[test]
+fn a_segment_is_left_where_it_is_full_damaged_or_of_fewer_sources() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("segments");
+    let (journal, _) = open(dir.path());
+    let mut live = begin(&journal, "a");
+    events(&mut live, "extenUpdate", 3, 100);
+    drop((live, journal));
+    // A torn entry at the end.
+    let name = std::fs::read_dir(&path).unwrap().next().unwrap().unwrap().path();
+    let length = std::fs::metadata(&name).unwrap().len();
+    std::fs::File::options().write(true).open(&name).unwrap().set_len(length - 7).unwrap();
+    let (journal, recovery) = open(dir.path());
+    assert!(!recovery.notes.is_empty());
+    assert_eq!(segments(dir.path()), 2);
+    let mut live = begin(&journal, "a");
+    events(&mut live, "extenUpdate", 70, 1024);
+    drop((live, journal));
+    let before = segments(dir.path());
+    let config = Disk { dir: dir.path().to_owned(), max_bytes: Some(16 * SEGMENT), ..config() };
+    let health = Board::default().component("journal".to_owned());
+    let sources = names(&["a", "b"]);
+    let opened = Journal::open(&config, Arc::new(fs::Disk), &sources, &names(&["x"]), health);
+    let (journal, recovery) = opened.unwrap();
+    assert_eq!(recovery.notes, [""; 0]);
+    assert_eq!(segments(dir.path()), before + 1, "its header does not know source b");
+    assert!(read(&mut journal.reader(0)).len() > 70);
+}
