@@ -43,6 +43,9 @@ pub mod config;
 pub mod event;
 pub mod exit;
 mod fingerprint;
+#[doc(hidden)]
+#[allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "it fails by a panic")]
+pub mod fuzz;
 pub mod hardening;
 pub mod health;
 pub mod journal;

@@ -91,7 +91,7 @@ fn target_host(url: &Url, headers: &HeaderMap) -> Option<PeerText> {
 
 /// RFC 9110, section 10.2.3: seconds or a date. A date is taken relative to the answer's own `Date`,
 /// so that clocks need not agree.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));

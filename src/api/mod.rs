@@ -31,3 +31,12 @@ pub(crate) use transport::innermost;
 pub use two_factor::Enrolment;
 
 pub use crate::tls::TlsFault;
+
+/// See [`crate::fuzz::http`].
+pub(crate) fn fuzz(date: &[u8], wait: &[u8]) {
+    use reqwest::header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+    let (Ok(date), Ok(wait)) = (HeaderValue::from_bytes(date), HeaderValue::from_bytes(wait)) else { return };
+    let headers = HeaderMap::from_iter([(DATE, date), (RETRY_AFTER, wait)]);
+    let _ = stamp::date(&headers);
+    let _ = body::retry_after(&headers);
+}

@@ -29,6 +29,9 @@ pub enum Incoming {
     Barrier(u64),
 }
 
+/// The read buffer takes this at least, in bytes.
+const LARGE: usize = 1 << 20;
+
 /// A connection with its namespace joined. Dropping it closes the TCP connection at once.
 pub struct Socket {
     websocket: Websocket,
@@ -41,6 +44,8 @@ pub struct Socket {
     /// The outbox must be empty by then.
     write_by: Option<Instant>,
     pending: Option<Pending>,
+    /// Bytes of the largest message so far.
+    largest: usize,
     certificate_ends: Option<Timestamp>,
 }
 
@@ -102,6 +107,7 @@ impl Socket {
             outbox: VecDeque::new(),
             write_by: None,
             pending: None,
+            largest: 0,
             certificate_ends,
         };
         socket.queue("40".to_owned());
@@ -263,7 +269,7 @@ impl Socket {
         match message {
             None => Err(CloseReason::Eof),
             Some(Err(error)) => Err(closed(&error)),
-            Some(Ok(Message::Text(text))) => self.text(text.as_bytes()),
+            Some(Ok(Message::Text(text))) => self.text(&text.into()),
             Some(Ok(Message::Binary(binary))) => Ok(self.binary(&binary)),
             Some(Ok(Message::Close(frame))) => {
                 Err(frame.map_or(CloseReason::Eof, |frame| CloseReason::Closed(frame.code.into())))
@@ -273,7 +279,17 @@ impl Socket {
         }
     }
 
-    fn text(&mut self, text: &[u8]) -> Result<Option<Incoming>, CloseReason> {
+    /// A message in memory of its own: a slice would keep the whole read buffer alive as long as the event waits. The buffer
+    /// is no larger than the largest message so far, so one of half that size is not worth a copy.
+    fn owned(&mut self, message: &Bytes) -> Bytes {
+        self.largest = self.largest.max(message.len());
+        if message.len() >= LARGE && message.len() >= self.largest / 2 {
+            return message.clone();
+        }
+        Bytes::copy_from_slice(message)
+    }
+
+    fn text(&mut self, text: &Bytes) -> Result<Option<Incoming>, CloseReason> {
         let event = match decode(text) {
             Err(reason) => return Ok(Some(Incoming::Bad(BadFrame::new(reason.into(), text)))),
             Ok(Packet::Ping) => {
@@ -292,8 +308,7 @@ impl Socket {
         if let Some(id) = event.ack {
             self.queue(format!("43{id}[]"));
         }
-        // A copy of its own: a slice would keep the whole read buffer alive as long as the event waits.
-        let bytes = Bytes::copy_from_slice(text);
+        let bytes = self.owned(text);
         let at = Timestamp::now();
         if event.attachments == 0 {
             let Event { name, args, argc, .. } = event;
@@ -316,7 +331,7 @@ impl Socket {
     }
 
     /// Other frames may come between a binary event and its attachments: the middleware has its own to say.
-    fn binary(&mut self, binary: &[u8]) -> Option<Incoming> {
+    fn binary(&mut self, binary: &Bytes) -> Option<Incoming> {
         let Some(pending) = &mut self.pending else {
             return Some(Incoming::Bad(BadFrame::new(BadReason::UnexpectedBinary, binary)));
         };
@@ -325,7 +340,9 @@ impl Socket {
             self.pending = None;
             return Some(Incoming::Bad(BadFrame::new(BadReason::AttachmentsTooLarge, binary)));
         }
-        pending.attachments.push(Bytes::copy_from_slice(binary));
+        let bytes = self.owned(binary);
+        let pending = self.pending.as_mut()?;
+        pending.attachments.push(bytes);
         if pending.attachments.len() < pending.event.attachments {
             return None;
         }

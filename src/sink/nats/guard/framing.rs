@@ -71,6 +71,11 @@ impl Framing {
         Ok(())
     }
 
+    /// Bytes of the line that has not ended.
+    pub fn buffered(&self) -> usize {
+        self.line.len()
+    }
+
     /// Reads a line, or as much of it as there is; what follows it.
     fn line<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Violation> {
         let Some(end) = line_end(&self.line, bytes) else {

@@ -1,0 +1,4 @@
+//! See `cti_bridge::fuzz::address`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| cti_bridge::fuzz::address(input));
