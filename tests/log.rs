@@ -188,7 +188,8 @@ fn end(mut command: Command) -> ExitStatus {
         std::thread::sleep(Duration::from_millis(20));
     }
     child.kill().unwrap();
-    panic!("it waits for a reader");
+    let killed = child.wait();
+    panic!("it waits for a reader: {killed:?}");
 }
 
 #[test]
