@@ -12,7 +12,7 @@ pub(super) fn is_allowed<B>(names: &[String], request: &Request<B>) -> bool {
     headers.chain(target).all(|authority| {
         let host = host(authority);
         let is_address = host.parse::<IpAddr>().is_ok();
-        is_address || host == "localhost" || names.iter().any(|name| *name == host)
+        is_address || host == "localhost" || names.contains(&host)
     })
 }
 
