@@ -3,11 +3,15 @@
 use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
-    io::{self, Write as _},
+    io::{self, Seek as _, Write as _},
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
+use rustix::{
+    fs::{CWD, RenameFlags, renameat_with},
+    io::Errno,
+};
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// Why there is no file.
@@ -20,63 +24,104 @@ pub(crate) enum FileError {
     Write { path: PathBuf, source: io::Error },
 }
 
-/// A written secret that may still be taken back.
+/// A file beside its later name, which a secret is written to.
 #[derive(Debug)]
 pub(crate) struct SecretFile {
     path: PathBuf,
-    /// Where it lies until [`SecretFile::keep`].
+    force: bool,
+    /// Where it is until [`SecretFile::keep`].
     at: PathBuf,
+    file: File,
+    /// It is of no use, and removed with the value.
+    is_waste: bool,
 }
 
+/// More than a secret takes.
+const ROOM: [u8; 8192] = [b'\n'; 8192];
+
 impl SecretFile {
-    /// Whether it may be written. Asked first, so that a file in the way costs no login.
-    pub(crate) fn free(path: &Path, force: bool) -> Result<(), FileError> {
+    /// Proves that a secret can be written and synced there, before anybody is asked for one. A file of that name stays as it is
+    /// until [`SecretFile::keep`], and what a crash left beside it for good: it may hold a secret that is in use.
+    pub(crate) fn prepare(path: &Path, force: bool) -> Result<Self, FileError> {
         // A link that leads nowhere is in the way too.
         if !force && path.symlink_metadata().is_ok() {
             return Err(FileError::Exists(path.to_owned()));
         }
-        Ok(())
+        let tag: String = std::iter::repeat_with(fastrand::alphanumeric).take(8).collect();
+        let mut prepared = Self::create(path, beside(path, &format!(".{tag}.new")), force)?;
+        prepared.write(&ROOM)?;
+        prepared.is_waste = true;
+        Ok(prepared)
     }
 
-    /// Writes it, down to the disk. With `force`, a file of that name stays as it is until [`SecretFile::keep`].
-    pub(crate) fn write(path: &Path, force: bool, secret: &SecretString) -> Result<Self, FileError> {
-        let at = if force { beside(path) } else { path.to_owned() };
-        let written = || {
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&at)?;
-            writeln!(file, "{}", secret.expose_secret())?;
-            file.sync_all()?;
-            sync_directory(&at)
-        };
-        match written() {
-            Ok(()) => Ok(Self { path: path.to_owned(), at }),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(FileError::Exists(at)),
+    fn create(path: &Path, at: PathBuf, force: bool) -> Result<Self, FileError> {
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&at) {
+            Ok(file) => Ok(Self { path: path.to_owned(), force, at, file, is_waste: true }),
             Err(source) => Err(FileError::Write { path: at, source }),
         }
     }
 
+    /// Writes the secret, down to the disk.
+    pub(crate) fn fill(&mut self, secret: &SecretString) -> Result<(), FileError> {
+        self.write(format!("{}\n", secret.expose_secret()).as_bytes())?;
+        self.is_waste = false;
+        Ok(())
+    }
+
+    fn write(&mut self, content: &[u8]) -> Result<(), FileError> {
+        let written = self
+            .file
+            .rewind()
+            .and_then(|()| self.file.write_all(content))
+            .and_then(|()| self.file.set_len(content.len() as u64))
+            .and_then(|()| self.file.sync_all())
+            .and_then(|()| sync_directory(&self.at));
+        written.map_err(|source| FileError::Write { path: self.at.clone(), source })
+    }
+
     /// Writes it over whatever has that name; a reader sees the old one or the new one.
     pub(crate) fn replace(path: &Path, secret: &SecretString) -> Result<(), FileError> {
+        let at = beside(path, ".new");
         // Left by a crash on the way.
-        let _ = fs::remove_file(beside(path));
-        Self::write(path, true, secret)?.keep().map(drop)
+        let _ = fs::remove_file(&at);
+        let mut file = Self::create(path, at, true)?;
+        file.fill(secret)?;
+        file.keep().map(drop)
     }
 
     /// Gives it its name, and that back.
-    pub(crate) fn keep(self) -> Result<PathBuf, FileError> {
-        let Self { path, at } = self;
-        if path != at {
-            fs::rename(&at, &path)
-                .and_then(|()| sync_directory(&path))
-                .map_err(|source| FileError::Write { path: path.clone(), source })?;
-        }
+    pub(crate) fn keep(&self) -> Result<PathBuf, FileError> {
+        let path = &self.path;
+        let flags = if self.force { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
+        let renamed = match renameat_with(CWD, &self.at, CWD, path, flags) {
+            Err(Errno::EXIST) => return Err(FileError::Exists(path.clone())),
+            // Not every file system knows the flag.
+            Err(Errno::INVAL | Errno::NOSYS) => fs::rename(&self.at, path),
+            renamed => renamed.map_err(io::Error::from),
+        };
+        renamed
+            .and_then(|()| sync_directory(path))
+            .map_err(|source| FileError::Write { path: path.clone(), source })?;
         // The configuration wants an absolute path, or one relative to its own file.
-        Ok(fs::canonicalize(&path).unwrap_or(path))
+        Ok(fs::canonicalize(path).unwrap_or_else(|_| path.clone()))
     }
 
     /// Removes it.
-    pub(crate) fn discard(self) {
-        if let Err(error) = fs::remove_file(&self.at) {
-            tracing::warn!(path = %self.at.display(), %error, "a secret that is of no use could not be removed");
+    pub(crate) fn discard(mut self) {
+        self.is_waste = true;
+    }
+}
+
+impl Drop for SecretFile {
+    fn drop(&mut self) {
+        if !self.is_waste {
+            return;
+        }
+        match fs::remove_file(&self.at) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(path = %self.at.display(), %error, "a secret that is of no use could not be removed");
+            }
+            _ => {}
         }
     }
 }
@@ -87,9 +132,9 @@ pub(crate) fn is_private(path: &Path) -> io::Result<bool> {
     Ok(fs::metadata(path)?.permissions().mode() & OTHERS == 0)
 }
 
-fn beside(path: &Path) -> PathBuf {
+fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.file_name().map(OsString::from).unwrap_or_default();
-    name.push(".new");
+    name.push(ending);
     path.with_file_name(name)
 }
 
@@ -106,19 +151,33 @@ mod tests {
 
     use super::*;
 
+    fn store(path: &Path, force: bool, secret: &str) -> Result<PathBuf, FileError> {
+        let mut file = SecretFile::prepare(path, force)?;
+        file.fill(&secret.into())?;
+        file.keep()
+    }
+
+    fn files(directory: &Path) -> usize {
+        fs::read_dir(directory).unwrap().count()
+    }
+
     #[test]
     fn a_file_in_the_way_is_kept_and_the_new_one_is_its_owners_only() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("secret");
-        let written = SecretFile::write(&path, false, &"ABC".into()).unwrap().keep().unwrap();
+        let written = store(&path, false, "ABC").unwrap();
         assert_eq!(fs::read_to_string(&written).unwrap(), "ABC\n");
         assert_eq!(written.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(matches!(SecretFile::free(&path, false), Err(FileError::Exists(_))));
-        assert!(matches!(SecretFile::write(&path, false, &"DEF".into()), Err(FileError::Exists(_))));
+        assert!(matches!(SecretFile::prepare(&path, false), Err(FileError::Exists(_))));
         let link = directory.path().join("link");
         symlink(directory.path().join("elsewhere"), &link).unwrap();
-        assert!(matches!(SecretFile::free(&link, false), Err(FileError::Exists(_))));
-        assert!(SecretFile::write(&link, false, &"DEF".into()).is_err(), "a link is not followed");
+        assert!(matches!(SecretFile::prepare(&link, false), Err(FileError::Exists(_))));
+        let late = directory.path().join("late");
+        let mut file = SecretFile::prepare(&late, false).unwrap();
+        file.fill(&"DEF".into()).unwrap();
+        fs::write(&late, "another's").unwrap();
+        assert!(matches!(file.keep(), Err(FileError::Exists(_))));
+        assert_eq!(fs::read_to_string(&late).unwrap(), "another's", "it came in between");
     }
 
     #[test]
@@ -126,15 +185,31 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("secret");
         fs::write(&path, "old").unwrap();
-        SecretFile::write(&path, true, &"new".into()).unwrap().discard();
+        let mut file = SecretFile::prepare(&path, true).unwrap();
+        file.fill(&"new".into()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
-        SecretFile::write(&path, true, &"new".into()).unwrap().keep().unwrap();
+        file.discard();
+        drop(SecretFile::prepare(&path, true).unwrap());
+        assert_eq!((fs::read_to_string(&path).unwrap().as_str(), files(directory.path())), ("old", 1));
+        store(&path, true, "new").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new\n");
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left beside it");
-        fs::write(beside(&path), "half").unwrap();
+        assert_eq!(files(directory.path()), 1, "nothing is left beside it");
+        fs::write(beside(&path, ".new"), "half").unwrap();
         SecretFile::replace(&path, &"newer".into()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "newer\n");
         assert!(is_private(&path).unwrap());
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "not even what a crash left");
+        assert_eq!(files(directory.path()), 1, "not even what a crash left");
+    }
+
+    #[test]
+    fn where_nothing_can_be_written_nothing_is_prepared_or_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let missing = directory.path().join("missing/secret");
+        assert!(matches!(SecretFile::prepare(&missing, true), Err(FileError::Write { .. })));
+        let path = directory.path().join("secret");
+        let stale = beside(&path, ".new");
+        fs::write(&stale, "a secret that may be in use").unwrap();
+        store(&path, false, "ABC").unwrap();
+        assert_eq!(fs::read_to_string(stale).unwrap(), "a secret that may be in use");
     }
 }

@@ -263,7 +263,8 @@ impl Model {
             let of = |source| run.journal.ledger(sink, SourceId(source)).1;
             assert_eq!(reader.pending(), of(0) + of(1));
         }
-        if !self.had_faults {
+        // Notices are never refused.
+        if !self.had_faults && self.config.when_full == WhenFull::DropOldest {
             let within = Path::new(DIR).join("segments");
             let files = self.disk.files().into_iter().filter(|(path, _)| path.parent() == Some(&within));
             let bytes: usize = files.map(|(_, content)| content.len()).sum();

@@ -7,8 +7,9 @@ mod bridge;
 use std::{
     fs::{File, OpenOptions},
     io::{BufRead as _, BufReader},
+    os::unix::net::UnixDatagram,
     path::{Path, PathBuf},
-    process::{Command, ExitStatus},
+    process::{Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -27,17 +28,22 @@ struct Unread {
     log: File,
     at: String,
     http: reqwest::Client,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Unread {
     async fn start() -> Self {
+        Self::start_as("json", "exec \"$0\" run --config \"$1\" 2> \"$2\"").await
+    }
+
+    /// With this log format, started by a script that gets the program, its configuration, the pipe, and their directory.
+    async fn start_as(format: &str, script: &str) -> Self {
         let pbx = Simulator::start(Options::quiet(Account::new("bridge", "p"))).await.unwrap();
         let dir = tempfile::tempdir().unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let config = format!(
             "[sources.a]\nurl = \"{}\"\nusername = \"bridge\"\npassword = \"p\"\n[sinks.out]\ntype = \"stdout\"\n\
-             heartbeat = \"1s\"\n[log]\nformat = \"json\"\n\
+             heartbeat = \"1s\"\n[log]\nformat = \"{format}\"\n\
              [admin]\nlisten = \"127.0.0.1:{port}\"\nactions = true\ntoken = \"{TOKEN}\"\n",
             pbx.url()
         );
@@ -46,12 +52,12 @@ impl Unread {
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         let log = OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
         let mut command = Command::new("sh");
-        command.args(["-c", "exec \"$0\" run --config \"$1\" 2> \"$2\""]).arg(program().get_program());
-        command.arg(path).arg(&pipe).env_remove("CTI_BRIDGE_ADMIN__LISTEN");
+        command.args(["-c", script]).arg(program().get_program());
+        command.arg(path).arg(&pipe).arg(dir.path()).env_remove("CTI_BRIDGE_ADMIN__LISTEN");
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build().unwrap();
         let at = format!("http://127.0.0.1:{port}");
-        Self { bridge: Bridge::spawn(command), pbx, log, at, http, _dir: dir }
+        Self { bridge: Bridge::spawn(command), pbx, log, at, http, dir }
     }
 
     async fn send(&self, method: reqwest::Method, path: &str, body: String) -> String {
@@ -87,7 +93,29 @@ impl Unread {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_nobody_reads_holds_nothing_up() {
-    let mut unread = Unread::start().await;
+    holds_nothing_up(Unread::start().await).await;
+}
+
+/// In a mount namespace, where journald's socket is the test's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journald_that_hangs_holds_nothing_up() {
+    let can_mount =
+        Command::new("unshare").args(["--mount", "true"]).status().is_ok_and(|status| status.success());
+    assert!(can_mount || std::env::var_os("CI").is_none(), "only root has mount namespaces here");
+    if !can_mount {
+        return;
+    }
+    let script = "exec unshare --mount sh -c 'mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/journal && \
+                  mount --bind \"$3\" /run/systemd/journal && until [ -S \"$3/socket\" ]; do sleep 0.05; done; \
+                  exec \"$0\" run --config \"$1\"' \"$0\" \"$1\" \"$2\" \"$3\"";
+    let unread = Unread::start_as("journald", script).await;
+    let journald = UnixDatagram::bind(unread.dir.path().join("socket")).unwrap();
+    unread.bridge.says("cti.bridge.connected.v1").await;
+    journald.recv(&mut [0; 4096]).expect("it logs there");
+    holds_nothing_up(unread).await;
+}
+
+async fn holds_nothing_up(mut unread: Unread) {
     unread.fill().await;
     unread.pbx.emit("after", "1");
     unread.bridge.says("cti.event.after.v1").await;
@@ -162,7 +190,8 @@ fn end(mut command: Command) -> ExitStatus {
         std::thread::sleep(Duration::from_millis(20));
     }
     child.kill().unwrap();
-    panic!("it waits for a reader");
+    let killed = child.wait();
+    panic!("it waits for a reader: {killed:?}");
 }
 
 #[test]
@@ -188,7 +217,7 @@ fn a_panic_is_reported_to_a_reader_and_waits_for_none() {
     assert!(said.contains("tests/log.rs") && said.contains("a panic as a test"), "{said}");
     let dir = tempfile::tempdir().unwrap();
     let (pipe, _full) = full_pipe(dir.path());
-    again.stderr(OpenOptions::new().write(true).open(pipe).unwrap());
+    again.stdout(Stdio::null()).stderr(OpenOptions::new().write(true).open(pipe).unwrap());
     assert_eq!(end(again).code(), Some(101));
 }
 

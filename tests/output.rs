@@ -35,7 +35,7 @@ impl Place {
             "[sources.a]\nurl = \"{}\"\nusername = \"bridge\"\npassword = \"p\"\n[sinks.out]\ntype = \"stdout\"\n\
              [journal]\ndir = {:?}\n[admin]\nlisten = \"127.0.0.1:{port}\"\n",
             pbx.url(),
-            dir.path().join("journal")
+            dir.path().join("journal").display()
         );
         let config = dir.path().join("config.toml");
         std::fs::write(&config, text).unwrap();

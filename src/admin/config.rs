@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
+use super::hosts;
 use crate::config::{Secret, Section};
 
 /// The endpoint, as it needs it.
@@ -13,6 +14,8 @@ use crate::config::{Secret, Section};
 pub struct Config {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Names it may be asked by, beside addresses and `localhost`.
+    pub hosts: Vec<String>,
     /// What an action has to show; none: there are no actions.
     pub token: Option<SecretString>,
 }
@@ -23,6 +26,9 @@ pub struct Config {
 pub struct Table {
     /// Address and port it listens on, or "off".
     listen: String,
+    /// Host names it is asked by, beside addresses and localhost: those of a proxy or an ingress. Others are answered with 421,
+    /// but for health and metrics.
+    hosts: Vec<String>,
     /// Take POST requests to `/actions/…`: resync, reconnect, log-level. They need the token.
     actions: bool,
     /// What such a request has to show, as `Authorization: Bearer …`. 16 characters at least.
@@ -36,7 +42,7 @@ pub const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST),
 
 impl Default for Table {
     fn default() -> Self {
-        Self { listen: DEFAULT.to_string(), actions: false, token: None, token_file: None }
+        Self { listen: DEFAULT.to_string(), hosts: Vec::new(), actions: false, token: None, token_file: None }
     }
 }
 
@@ -62,6 +68,10 @@ impl Table {
         if token.is_some() && !self.actions {
             section.warn(key, "is of no use while `actions` is false");
         }
+        let Some(hosts) = self.hosts.iter().map(|host| hosts::name(host)).collect() else {
+            section.problem("hosts", "has what is not a host name: write names alone, without scheme and port, as in [\"bridge.example.org\"]");
+            return Err(());
+        };
         if self.listen == "off" {
             return Ok(None);
         }
@@ -78,6 +88,6 @@ impl Table {
                 "are taken without TLS from other machines, so anyone on the way can read the token: put a proxy with TLS before it",
             );
         }
-        Ok(Some(Config { listen, token: token.filter(|_| self.actions) }))
+        Ok(Some(Config { listen, hosts, token: token.filter(|_| self.actions) }))
     }
 }

@@ -18,7 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, mpsc},
+    sync::mpsc,
     time::{sleep, timeout},
 };
 
@@ -26,16 +26,17 @@ use super::{
     actions::{self, ACTIONS, Refusal},
     collect::metrics,
     config::Config,
-    page,
+    hosts, page,
+    places::{Place, Places},
     status::{View, is_ready},
 };
 use crate::{health::Component, request::Request};
 
-/// More at once are let in one after the other.
-const CONNECTIONS: usize = 32;
-/// A request that takes longer to arrive is given up.
+/// Headers that take longer to arrive are given up.
+const HEADERS: Duration = Duration::from_secs(2);
+/// So is the body of an action.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// So is a connection that lasts longer. Each has one request, so that none holds its place for the next.
+/// A connection that lasts longer is closed. Each has one request, so that none holds its place for the next.
 const LONGEST: Duration = Duration::from_secs(30);
 /// The body of an action is a word.
 const BODY: usize = 1024;
@@ -44,6 +45,11 @@ const AGAIN: Duration = Duration::from_secs(5);
 
 const PATHS: &str = "there are /, /livez, /readyz, /startupz, /metrics, /status, and with POST /actions/resync, \
                      /actions/reconnect and /actions/log-level\n";
+
+/// Answered under any name: probes and scrapers have their own.
+const OPEN: [&str; 4] = ["/livez", "/readyz", "/startupz", "/metrics"];
+const MISDIRECTED: &str = "this host name is not one of the bridge's: ask by IP address or localhost, or add the name to `hosts` in \
+                           [admin]\n";
 
 /// What every request needs.
 #[derive(Debug)]
@@ -75,10 +81,8 @@ pub async fn run(config: Config, view: View, requests: mpsc::Sender<Request>, he
 }
 
 async fn serve(desk: &Arc<Desk>, listener: &TcpListener) -> std::io::Error {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let places = Places::default();
     loop {
-        // The semaphore is never closed.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { continue };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             // No more files, or a peer that has gone again: neither is the listener's end.
@@ -89,26 +93,27 @@ async fn serve(desk: &Arc<Desk>, listener: &TcpListener) -> std::io::Error {
             }
         };
         let desk = Arc::clone(desk);
-        tokio::spawn(async move {
-            connection(desk, stream).await;
-            drop(place);
-        });
+        places.enter().run(|place| connection(desk, stream, place));
     }
 }
 
-async fn connection(desk: Arc<Desk>, stream: TcpStream) {
+async fn connection(desk: Arc<Desk>, stream: TcpStream, place: Arc<Place>) {
     let service = service_fn(move |request| {
+        place.has_headers();
         let desk = Arc::clone(&desk);
         async move { Ok::<_, Infallible>(answer(&desk, request).await) }
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(PATIENCE).keep_alive(false).max_buf_size(16 * 1024);
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADERS).keep_alive(false).max_buf_size(16 * 1024);
     // Whatever a client does wrong ends its connection, and is nobody else's business.
     let _ = timeout(LONGEST, builder.serve_connection(TokioIo::new(stream), service)).await;
 }
 
 async fn answer(desk: &Desk, request: HttpRequest<Incoming>) -> Response<Full<Bytes>> {
     let path = request.uri().path().to_owned();
+    if !OPEN.contains(&&*path) && !hosts::is_allowed(&desk.config.hosts, &request) {
+        return text(StatusCode::MISDIRECTED_REQUEST, MISDIRECTED);
+    }
     if let Some(word) = path.strip_prefix("/actions/") {
         return act(desk, word, request).await;
     }

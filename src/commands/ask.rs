@@ -64,6 +64,11 @@ pub(super) async fn get(place: &Url, path: &str) -> Result<Answer, String> {
     let url = place.join(path).map_err(|error| error.to_string())?;
     let answer = client.get(url).send().await.map_err(failed)?;
     let status = answer.status();
+    if status == StatusCode::MISDIRECTED_REQUEST {
+        return Err(format!(
+            "the bridge at {place} does not answer to this host name: ask by IP address, or add the name to [admin] hosts"
+        ));
+    }
     // The two that a bridge gives to these questions.
     if status != StatusCode::OK && status != StatusCode::SERVICE_UNAVAILABLE {
         return Err(format!(

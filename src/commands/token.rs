@@ -11,7 +11,10 @@ use std::{
 
 use secrecy::ExposeSecret as _;
 
-use super::two_factor::{Desk, Failure, ended};
+use super::{
+    output,
+    two_factor::{Desk, Failure, ended},
+};
 use crate::{
     api::{ApiError, Audience, Authorization},
     cli,
@@ -91,32 +94,60 @@ async fn create(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> Result<(), Failure> {
-    if let Some(path) = write {
-        SecretFile::free(path, force)?;
+    // An earlier token ends with the PBX's answer: that the new one can be stored is proven before.
+    let file = write.map(|path| SecretFile::prepare(path, force)).transpose()?;
+    let (user, word) = (&desk.source.username, audience.word());
+    if file.is_none() {
+        writeln!(out, "Making a token of `{user}` for {word}; an earlier one ends.")?;
+        out.flush()?;
     }
     let grant = desk.enter(err).await?;
     let client = desk.account.client();
     let made = client.make_persistent(grant.token.authorization(), audience).await;
-    let token = made.map_err(|error| unknown_route(error, desk))?;
+    let token = match made {
+        Ok(token) => token,
+        Err(error) => {
+            if !is_refusal(&error) {
+                writeln!(
+                    err,
+                    "it is not known whether the PBX has made a token; if so, an earlier one has ended: make another"
+                )?;
+            }
+            return Err(unknown_route(error, desk));
+        }
+    };
+    // First of all: whatever fails from here on, it is there.
+    let stored = match file {
+        Some(mut file) => {
+            let stored = file.fill(&token).and_then(|()| file.keep()).map_err(|error| error.to_string());
+            if stored.is_err() {
+                file.discard();
+            }
+            stored
+        }
+        None => writeln!(out, "Put it into a file that only the bridge can read:\n{}", token.expose_secret())
+            .and_then(|()| out.flush())
+            .map(|()| format!("/etc/cti-bridge/{}.token", desk.name).into())
+            .map_err(|error| output::unwritable("standard output", &error)),
+    };
+    let place = match stored {
+        Ok(place) => place,
+        Err(cause) => {
+            // Nobody has it, so nobody should.
+            let ended = client.end_persistent(grant.token.authorization(), audience).await;
+            return Err(Failure::NotStored { cause, fate: fate(word, ended) });
+        }
+    };
     // As the bridge will use it.
-    client.me(&Authorization::Bearer(token.clone())).await?;
-    let (user, word) = (&desk.source.username, audience.word());
+    if let Err(error) = client.me(&Authorization::Bearer(token)).await {
+        writeln!(err, "the PBX has made the token, and it is stored, but could not be tried")?;
+        return Err(error.into());
+    }
     writeln!(
         out,
         "The PBX has made a token of `{user}` and takes it. It is good for a hundred years, until another one is made for {word}, or \
          until two-factor authentication of `{user}` changes."
     )?;
-    let place = if let Some(path) = write {
-        let stored = SecretFile::write(path, force, &token).and_then(SecretFile::keep);
-        if stored.is_err() {
-            // Nobody has it, so nobody should.
-            client.end_persistent(grant.token.authorization(), audience).await?;
-        }
-        stored?
-    } else {
-        writeln!(out, "Put it into a file that only the bridge can read:\n{}", token.expose_secret())?;
-        format!("/etc/cti-bridge/{}.token", desk.name).into()
-    };
     writeln!(
         out,
         "In [sources.{}], in place of password and one-time password secret:\n  auth = \"token\"\n  token_file = {:?}\n\
@@ -125,6 +156,38 @@ async fn create(
         place.display().to_string()
     )?;
     Ok(())
+}
+
+/// What became of a token that could not be stored.
+fn fate(word: &str, ended: Result<(), ApiError>) -> String {
+    match ended {
+        Ok(()) => format!(
+            "The PBX had made the token by then, and has ended it again; there is none for {word} now, as an earlier one ended too: \
+             run `cti-bridge token create` again"
+        ),
+        Err(error) => format!(
+            "The PBX had made the token by then; nobody has it, an earlier one for {word} has ended, and it could not be ended \
+             ({error}): run `cti-bridge token end`, then `cti-bridge token create`"
+        ),
+    }
+}
+
+/// Whether the PBX has certainly made nothing.
+fn is_refusal(error: &ApiError) -> bool {
+    match error {
+        ApiError::Refused { status, .. } => *status < 500,
+        ApiError::Limited { .. }
+        | ApiError::Redirect { .. }
+        | ApiError::NotTheApi { .. }
+        | ApiError::Untrusted { .. }
+        | ApiError::Trust(_)
+        | ApiError::Setup { .. } => true,
+        ApiError::Unreachable { .. }
+        | ApiError::TimedOut { .. }
+        | ApiError::Unreadable { .. }
+        | ApiError::CutShort { .. }
+        | ApiError::TooLarge { .. } => false,
+    }
 }
 
 async fn status(

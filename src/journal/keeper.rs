@@ -275,7 +275,7 @@ impl Shared {
             Suspect { fs, dir, path: &path, file, header: &header, start, next }.repair(&mut notes)?;
         let is_changed = !notes.is_empty();
         if is_changed && let Some(store) = &mut self.line().store {
-            store.replace(generation, repaired);
+            store.replace(generation, &repaired);
         }
         for note in notes {
             tracing::error!(note, "the journal was damaged");

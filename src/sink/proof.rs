@@ -185,7 +185,7 @@ impl Driver {
         }
         let context = self.heartbeat.context();
         let ours = Process { journal: context.journal.id(), start: context.started.as_microsecond() };
-        match sink.rival(link, ours, patience).await? {
+        match Box::pin(sink.rival(link, ours, patience)).await? {
             Some(why) => Err(self.refuse(stored, &why)),
             None => Ok(()),
         }

@@ -1,8 +1,11 @@
 //! Standard error, behind the queue.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::Errno,
+};
 use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -41,19 +44,19 @@ impl Write for Pen {
     }
 }
 
-/// Writes all of it, for as long as the reader takes.
+/// Writes all of it, for as long as the reader takes. Without the lock of [`io::stderr`]: nobody else shall wait with it.
 pub(super) fn write(mut text: &[u8]) -> io::Result<()> {
-    let mut stderr = io::stderr();
+    let stderr = io::stderr();
     while !text.is_empty() {
-        match stderr.write(text) {
-            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+        match rustix::io::write(&stderr, text) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(count) => text = text.get(count..).unwrap_or_default(),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(Errno::INTR) => {}
             // Whoever shares the pipe or the terminal may have made it non-blocking.
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            Err(Errno::AGAIN) => {
                 poll(&mut [PollFd::new(&stderr, PollFlags::OUT)], None)?;
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(())

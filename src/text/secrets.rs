@@ -23,6 +23,8 @@ use self::{
 const MASK: &str = "[secret]";
 /// A shorter secret, in characters, is also a part of words that have nothing to do with it.
 const SHORT: usize = 4;
+/// One of small letters alone, shorter than this, could be a word of ours.
+const WORD: usize = 12;
 /// The start of a secret that stands at the end of a text which somebody has cut: from so many bytes on.
 const PART: usize = 6;
 /// The shortest token that is worth the name, in bytes: 72 bits in base64.
@@ -35,7 +37,8 @@ const LINE: usize = 16;
 pub(super) enum Words {
     /// A peer: short secrets are masked where it may quote a value, as in `pass=…`.
     OfPeer,
-    /// We did, and may have quoted a peer: short secrets are masked as JSON strings alone.
+    /// We did, and may have quoted a peer: short secrets, and those that could be a word of ours, are masked as JSON
+    /// strings alone. A mask in a sentence that everybody can read in the source would tell the secret.
     Ours,
 }
 
@@ -90,6 +93,7 @@ struct Secrets {
 struct Secret {
     raw: SecretString,
     is_short: bool,
+    is_word: bool,
     forms: Vec<Form>,
 }
 
@@ -124,11 +128,11 @@ impl Secrets {
 
     fn find(&self, views: &[View], words: Words, found: &mut Vec<Range<usize>>) {
         for secret in self.known.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            let is_sure = !secret.is_short && (words == Words::OfPeer || !secret.is_word);
             for (form, view) in
                 secret.forms.iter().flat_map(|form| views.iter().map(move |view| (form, view)))
             {
-                let is_meant =
-                    |place: &Range<usize>| !secret.is_short || stands_alone(&view.bytes, place, words);
+                let is_meant = |place: &Range<usize>| is_sure || stands_alone(&view.bytes, place, words);
                 let places = form.places(&view.bytes).filter(is_meant);
                 found.extend(places.map(|place| view.origin(&place)));
                 if words == Words::OfPeer {
@@ -142,7 +146,9 @@ impl Secrets {
 impl Secret {
     fn new(raw: &str) -> Self {
         let is_short = raw.chars().count() < SHORT;
-        Self { raw: raw.into(), is_short, forms: forms(raw, is_short) }
+        let is_letter = |byte: u8| byte.is_ascii_lowercase() || matches!(byte, b'-' | b'_');
+        let is_word = raw.len() < WORD && raw.bytes().all(is_letter);
+        Self { raw: raw.into(), is_short, is_word, forms: forms(raw, is_short) }
     }
 }
 
@@ -181,6 +187,19 @@ mod tests {
             ("that is a1", Words::OfPeer, false),
             (r#"{"pass":"a1"}"#, Words::Ours, true),
             ("pass=a1, user", Words::Ours, false),
+        ] {
+            assert_eq!(!masked(&secrets, text, words).is_empty(), is_found, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_could_be_a_word_of_ours_is_masked_in_what_a_peer_says() {
+        let secrets = Secrets::holding(8);
+        secrets.add(&"secret".into());
+        for (text, words, is_found) in [
+            ("no `totp_secret` is configured", Words::Ours, false),
+            (r#"it says: {"pass":"secret"}"#, Words::Ours, true),
+            ("user ada, secret", Words::OfPeer, true),
         ] {
             assert_eq!(!masked(&secrets, text, words).is_empty(), is_found, "{text}");
         }

@@ -28,9 +28,7 @@ impl Desk<'_> {
         out: &mut impl Write,
         err: &mut impl Write,
     ) -> Result<(), Failure> {
-        if let Some(path) = write {
-            SecretFile::free(path, force)?;
-        }
+        let mut file = write.map(|path| SecretFile::prepare(path, force)).transpose()?;
         let user = &self.source.username;
         let grant = self.enter(err).await?;
         let was_on = is_on(&grant);
@@ -42,13 +40,13 @@ impl Desk<'_> {
             )?;
         }
         show(&enrolment, out)?;
-        let file = write.map(|path| SecretFile::write(path, force, &enrolment.secret)).transpose()?;
+        file.as_mut().map(|file| file.fill(&enrolment.secret)).transpose()?;
         let verified = match self.account.enrol(&grant, &enrolment.secret).await {
             Ok(verified) => verified,
             Err(error) => return Err(self.not_enrolled(&grant, was_on, error, file, out).await?),
         };
         // What went well is told before a file that went wrong.
-        let written = file.map(SecretFile::keep).transpose();
+        let written = file.as_ref().map(SecretFile::keep).transpose();
         if !was_on {
             writeln!(
                 out,

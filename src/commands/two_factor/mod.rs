@@ -119,6 +119,9 @@ pub(super) enum Failure {
     File(#[from] FileError),
     #[error("{0} knows no persistent tokens: upgrade the PBX, or stay with `auth = \"jwt\"`")]
     NoTokens(String),
+    /// What the PBX made is stored nowhere: why, and what became of it.
+    #[error("{cause}. {fate}")]
+    NotStored { cause: String, fate: String },
     /// Standard output or input.
     #[error(transparent)]
     Output(#[from] io::Error),
@@ -134,7 +137,8 @@ impl Failure {
     fn told(self, source: &str, err: &mut impl Write) -> io::Result<Exit> {
         let exit = match &self {
             Self::Auth(error) => error.into(),
-            Self::File(_) => Exit::Usage,
+            Self::File(FileError::Exists(_)) => Exit::Usage,
+            Self::File(FileError::Write { .. }) | Self::NotStored { .. } => Exit::OUTPUT,
             Self::NoTokens(_) => Exit::Unavailable,
             Self::Output(_) => Exit::Internal,
         };

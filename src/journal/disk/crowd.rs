@@ -155,7 +155,7 @@ impl Store {
         }
         let (format, start, length, revision) = (copy.format, copy.start, copy.length, new.revision + 1);
         let file = on_demand(&self.fs, &self.dir, new.generation);
-        self.segments.insert(at, Segment { file, revision, format, start, length, tally, ..new });
+        self.segments.insert(at, Segment { revision, file, format, start, length, tally, ..new });
         run.iter().skip(1).map(|(generation, _)| *generation).collect()
     }
 

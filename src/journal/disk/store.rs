@@ -352,7 +352,7 @@ impl Store {
     }
 
     /// A segment's file has been replaced.
-    pub(crate) fn replace(&mut self, generation: u64, new: Repaired) {
+    pub(crate) fn replace(&mut self, generation: u64, new: &Repaired) {
         let Some(segment) = self.segments.iter_mut().find(|segment| segment.generation == generation) else {
             return;
         };

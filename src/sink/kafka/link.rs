@@ -27,6 +27,8 @@ use crate::{
 
 /// The payload in flight at which no more is handed over, in bytes.
 const PAYLOAD: usize = 32 << 20;
+/// How long to wait for room in the client's queue. It is not there with an answer, but a moment later.
+const ROOM: Duration = Duration::from_millis(10);
 /// For the answers to what is on its way when the link is to end.
 const ANSWERS: Duration = Duration::from_secs(5);
 /// How often the client's queue is emptied until then.
@@ -59,8 +61,8 @@ pub struct Publisher {
     shared: Arc<Shared>,
     /// Why the link ends, and how long it waits for answers.
     end: Option<(SinkError, Instant)>,
-    /// A producer had no room for a message that waits.
-    is_full: bool,
+    /// When a producer had no room for a message that waits.
+    full: Option<Instant>,
     /// The answer to the dead letter.
     letter: Option<Result<(), String>>,
 }
@@ -84,7 +86,7 @@ impl Publisher {
             config,
             shared,
             end: None,
-            is_full: false,
+            full: None,
             letter: None,
         }
     }
@@ -140,12 +142,7 @@ impl Publisher {
         if is_stored && self.end.is_none() && self.flight.is_answered() {
             self.shared.widen();
         }
-        if std::mem::take(&mut self.is_full) {
-            // Whose answer makes room is not who waits for it.
-            (0..self.lanes.len()).for_each(|index| self.pump(index));
-        } else {
-            self.pump(index);
-        }
+        self.pump(index);
     }
 
     fn stored(&mut self, index: usize, offset: i64, by_itself: Option<usize>) -> State {
@@ -259,7 +256,7 @@ impl Publisher {
             // A producer that ended with a batch has a report that tells why.
             let is_refused = self.producers.fatal() == Some(RDKafkaErrorCode::GaplessGuarantee);
             match unsent {
-                Unsent::NoRoom => self.is_full = true,
+                Unsent::NoRoom => self.full = Some(Instant::now()),
                 Unsent::NoProducer(error) => self.finish(error),
                 Unsent::Failed(error) if !is_refused => {
                     let error = self.unusable(&error);
@@ -300,6 +297,9 @@ impl Link for Publisher {
     async fn acked(&mut self) -> Result<Acked, SinkError> {
         loop {
             self.drain()?;
+            if self.full.take_if(|at| at.elapsed() >= ROOM).is_some() {
+                (0..self.lanes.len()).for_each(|index| self.pump(index));
+            }
             if let Some(error) = self.ended() {
                 return Err(error);
             }
@@ -312,6 +312,7 @@ impl Link for Publisher {
                     Some(report) => self.take(report)?,
                     None => return Err(self.cause.error("the producer ended", &self.config)),
                 },
+                () = sleep(ROOM), if self.full.is_some() => {}
                 // What it takes back to send it again will not be sent.
                 () = sleep(PURGE), if is_ending => self.producers.purge_unsent(),
             }

@@ -1,0 +1,119 @@
+//! The connections that are open, at most so many. A new one always gets in: it may be a liveness probe.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::task::AbortHandle;
+
+/// At once.
+const CONNECTIONS: usize = 64;
+
+/// All of them. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Places(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    next: u64,
+    open: BTreeMap<u64, Connection>,
+}
+
+#[derive(Debug, Default)]
+struct Connection {
+    has_headers: bool,
+    task: Option<AbortHandle>,
+}
+
+/// The place of one connection; given back with the value.
+#[derive(Debug)]
+pub(super) struct Place {
+    number: u64,
+    places: Places,
+}
+
+impl Places {
+    /// Lets a connection in. If all places are taken, the oldest that has not sent its headers is closed, or else the oldest.
+    pub(super) fn enter(&self) -> Place {
+        let mut state = self.lock();
+        if state.open.len() >= CONNECTIONS {
+            let waiting = state.open.iter().find(|(_, connection)| !connection.has_headers);
+            let oldest = waiting.or_else(|| state.open.iter().next()).map(|(number, _)| *number);
+            let closed = oldest.and_then(|number| state.open.remove(&number));
+            if let Some(task) = closed.and_then(|connection| connection.task) {
+                task.abort();
+            }
+        }
+        let number = state.next;
+        state.next += 1;
+        state.open.insert(number, Connection::default());
+        Place { number, places: self.clone() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// Runs the connection; it ends when its place is needed.
+    pub(super) fn run<F>(self, connection: impl FnOnce(Arc<Self>) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (number, places) = (self.number, self.places.clone());
+        let task = tokio::spawn(connection(Arc::new(self))).abort_handle();
+        // It may have ended already.
+        if let Some(connection) = places.lock().open.get_mut(&number) {
+            connection.task = Some(task);
+        }
+    }
+
+    /// Its headers are complete.
+    pub(super) fn has_headers(&self) {
+        if let Some(connection) = self.places.lock().open.get_mut(&self.number) {
+            connection.has_headers = true;
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.places.lock().open.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    fn open(places: &Places) -> Vec<u64> {
+        places.lock().open.keys().copied().collect()
+    }
+
+    #[tokio::test]
+    async fn who_has_not_asked_makes_room_first_then_the_oldest() {
+        let places = Places::default();
+        for number in 0..CONNECTIONS as u64 {
+            places.enter().run(|place| async move {
+                if number != 1 {
+                    place.has_headers();
+                }
+                pending::<()>().await;
+            });
+        }
+        tokio::task::yield_now().await;
+        assert_eq!(open(&places).len(), CONNECTIONS);
+        let late = places.enter();
+        late.has_headers();
+        assert!(!open(&places).contains(&1) && open(&places).contains(&0));
+        drop(places.enter());
+        assert_eq!(open(&places).first(), Some(&2), "all others have asked: the oldest made room");
+        drop(late);
+        tokio::task::yield_now().await;
+        assert_eq!(open(&places).len(), CONNECTIONS - 2, "a place is given back");
+    }
+}
