@@ -25,12 +25,13 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-const ROWS: [(&str, &str); 10] = [
+const ROWS: [(&str, &str); 11] = [
     ("idle", "nothing"),
     ("entities", "600 events with entity ids of 300 KB"),
     ("names", "12 event names of 20 MB"),
     ("login", "120 frames of 4 MB before authe_ok"),
-    ("frames", "3 events of 60 MB"),
+    ("frames", "3 events of 60 MB, journal in memory"),
+    ("disk", "3 events of 60 MB, journal on disk"),
     ("memory", "3,000 events of 1 MB, journal in memory"),
     ("stream", "3,000 events of 1 MB to JetStream, journal on disk"),
     ("msg", "a NATS server's message of 2^40 bytes"),
@@ -66,8 +67,10 @@ async fn run(row: &str) -> [f64; 2] {
         pbx.turn(|knobs| knobs.before_login = vec![text; 120]);
     }
     let dir = tempfile::tempdir().unwrap();
+    let on_disk = || Some(format!("journal.dir={}/journal", dir.path().display()));
     let (mode, journal) = match row {
-        "stream" => ("jetstream", Some(format!("journal.dir={}/journal", dir.path().display()))),
+        "stream" => ("jetstream", on_disk()),
+        "disk" => ("core", on_disk()),
         _ => ("core", None),
     };
     let mut command = common::program();
@@ -104,7 +107,9 @@ fn send(row: &str, pbx: &Simulator) {
             }
         }
         "names" => (0..12).for_each(|number| pbx.emit(&format!("{number}{}", "x".repeat(20_000_000)), "1")),
-        "frames" => (0..3).for_each(|_| pbx.emit("extenUpdate", &format!("\"{}\"", "x".repeat(60_000_000)))),
+        "frames" | "disk" => {
+            (0..3).for_each(|_| pbx.emit("extenUpdate", &format!("\"{}\"", "x".repeat(60_000_000))))
+        }
         "memory" | "stream" => {
             let text = format!("42[\"e\",\"{}\"]", "x".repeat(1_000_000));
             let bytes = frame::text(text.as_bytes());
