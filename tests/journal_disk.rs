@@ -243,6 +243,8 @@ fn a_flood_of_one_name_does_not_evict_another() {
 #[test]
 fn what_waited_too_long_expires_and_what_was_delivered_is_kept_for_a_while() {
     let disk = disk();
+    // In segments of 16 KiB.
+    let config = || Disk { max_bytes: Some(256 << 10), ..config() };
     let fill = |config: &Disk| {
         let (journal, _) = open(&disk, config);
         events(&mut begin(&journal, "a"), "e", 100, 100);

@@ -223,9 +223,9 @@ impl Shared {
         Ok(())
     }
 
-    pub(super) fn bury(&self, name: &str, content: &[u8]) {
+    pub(super) fn bury(&self, name: &str, content: impl FnOnce() -> bytes::Bytes) {
         let Some(disk) = &self.disk else { return };
-        if let Err(error) = bury(&*disk.fs, &disk.dir.join("dead"), name, content) {
+        if let Err(error) = bury(&*disk.fs, &disk.dir.join("dead"), name, &content()) {
             tracing::warn!(%error, name, "an event that was refused for good could not be kept on disk");
         }
     }

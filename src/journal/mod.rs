@@ -262,7 +262,7 @@ impl Journal {
     }
 
     /// Keeps a file in `dead/`, if there is a directory; the oldest go when there are too many. Blocks for one small write.
-    pub fn bury(&self, name: &str, content: &[u8]) {
+    pub fn bury(&self, name: &str, content: impl FnOnce() -> bytes::Bytes) {
         self.0.shared.bury(name, content);
     }
 

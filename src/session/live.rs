@@ -15,11 +15,13 @@ use super::{
 use crate::{
     api::Right,
     event::{EndReason, Notice},
-    socketio::Socket,
+    socketio::{Incoming, Socket},
 };
 
 /// Frames taken per wake-up before the line is written: bounds the batch, and how long a signal waits.
 const BATCH: usize = 512;
+/// And so many bytes: what is not written is no reader's yet, and a journal in memory may have to drop it.
+const BATCH_BYTES: usize = 1 << 20;
 /// Attempts at a new session that may fail after a reload before somebody is warned.
 const FEW: u32 = 5;
 
@@ -157,7 +159,11 @@ impl Supervisor {
                     return Input::Silent;
                 }
             };
+            let mut bytes = 0;
             for left in (0..BATCH).rev() {
+                if let Ok(Incoming::Event(frame)) = &incoming {
+                    bytes += frame.size();
+                }
                 let taken = intake.take(incoming);
                 if !matches!(taken, Taken::Done) {
                     intake.live.commit();
@@ -167,7 +173,7 @@ impl Supervisor {
                     }
                 }
                 // The last of a batch leaves the socket alone: what it gave out must be taken.
-                match if left == 0 { None } else { socket.try_next() } {
+                match if left == 0 || bytes >= BATCH_BYTES { None } else { socket.try_next() } {
                     Some(next) => incoming = next,
                     None => break,
                 }

@@ -44,6 +44,8 @@ pub(crate) struct Limits {
 
 /// A segment spans this part of the age that nothing may exceed, as what is too old goes by segments.
 pub(super) const SPANS: u32 = 8;
+/// So many segments are few, however little they hold.
+const FEW: usize = 16;
 /// A frame of so many bytes is written from where it is.
 const LARGE: usize = 256 << 10;
 /// So many bytes that wait are written, whoever else is to come.
@@ -320,9 +322,16 @@ impl Store {
         Ok(())
     }
 
-    /// Goes on in the newest segment, if there is room in it and it is as a new one would be. Whether it does.
+    /// Goes on in the newest segment, if there are many for what they hold, as after starts that came to nothing. It has to
+    /// be as a new one would be. Whether it does.
+    ///
+    /// A new segment is the better choice otherwise: its header tells whose numbers were left out, whatever is damaged.
     pub(crate) fn go_on(&mut self) -> io::Result<bool> {
         let (room, sources) = (self.limits.segment_bytes, self.sources.len());
+        let needed = usize::try_from(self.total / room.max(1)).unwrap_or(usize::MAX);
+        if self.segments.len() < FEW.saturating_add(needed.saturating_mul(2)) {
+            return Ok(false);
+        }
         let is_fit = |newest: &Segment| {
             newest.length < room && newest.standing.len() == sources && newest.format != Format::Unkeyed
         };
