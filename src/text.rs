@@ -1,7 +1,7 @@
 //! Text that may be shown: in the log, in `/status`, to systemd, in notices, on a terminal.
 //!
 //! Whatever a peer sends (PBX, broker, token endpoint, proxy) becomes a [`PeerText`] before it is part of a sentence. The
-//! sentences themselves pass [`sentence`] at the few places where they leave the process: `health`, the log's fields,
+//! sentences themselves pass `sentence` at the few places where they leave the process: `health`, the log's fields,
 //! standard error, `check`, notices. So a place that forgot the first rule can still neither act on a terminal, nor start a
 //! second line, nor show a secret of this process.
 

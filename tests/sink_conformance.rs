@@ -289,5 +289,5 @@ impl Bench for File {
 
 #[tokio::test]
 async fn stdout() {
-    all::<File>().await;
+    Box::pin(all::<File>()).await;
 }

@@ -9,10 +9,12 @@ use std::{
 
 use cti_bridge::fuzz;
 
+type Run = Box<dyn Fn(&[u8])>;
+
 /// A target, and the seeds of its inputs.
 struct Target {
     name: &'static str,
-    run: Box<dyn Fn(&[u8])>,
+    run: Run,
     seeds: &'static [&'static str],
 }
 

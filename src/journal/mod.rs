@@ -15,7 +15,7 @@
 //! * No event precedes the `gap` of its session: [`Ingest::begin`] consumes the ingest and appends the
 //!   gap; only the [`Live`] it returns takes events.
 //! * A record is kept until every cursor has passed it (and on disk for `retain` longer), or until a bound demands its
-//!   place: superseded states go first ([`compaction`]), then the oldest. What a sink then misses is counted in its ledger and announced on the line (`lost`).
+//!   place: superseded states go first (`compaction`), then the oldest. What a sink then misses is counted in its ledger and announced on the line (`lost`).
 //! * For every source and sink, at any time: `received = published + filtered + dead-lettered + pending + lost`.
 //! * Every number takes a place in the log: a record, or an [`Absence`] that says why there is none (skipped at a start,
 //!   refused, lost). So positions and each source's numbers are dense, and a loss that was not announced when the process

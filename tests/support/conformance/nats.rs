@@ -66,7 +66,7 @@ impl Bench for Server {
 
 #[tokio::test]
 async fn core_nats() {
-    all::<Server>().await;
+    Box::pin(all::<Server>()).await;
 }
 
 struct Stream {
