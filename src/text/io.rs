@@ -101,8 +101,10 @@ fn complete(bytes: &[u8]) -> usize {
 
 impl<W: Write> Drop for Screened<W> {
     fn drop(&mut self) {
-        let held = self.held.len();
-        let _ = self.show(held);
+        // Nothing is no reason to wait for a reader.
+        if !self.held.is_empty() {
+            let _ = self.show(self.held.len());
+        }
     }
 }
 
