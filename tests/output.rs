@@ -9,7 +9,7 @@ use std::{
     os::unix::fs::{FileTypeExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bridge::{Bridge, program};
@@ -157,6 +157,28 @@ async fn a_reader_that_has_seen_enough_is_a_clean_end() {
         drop(child.stdout.take());
         let output = child.wait_with_output().unwrap();
         assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()), "{args}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_stalls_keeps_nobody_from_ending() {
+    let place = Place::start().await;
+    let mut tail = place.command("tail");
+    // Standard output stays open, and is not read.
+    let mut child = tail.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut first = [0];
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).unwrap();
+    place.pbx.burst_numbered(2_000, 1_000);
+    place.pbx.emit("stalled", "1");
+    place.bridge.says("cti.event.stalled.v1").await;
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    let deadline = Instant::now() + Duration::from_secs(15);
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            panic!("it waits for the reader");
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

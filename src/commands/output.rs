@@ -22,6 +22,9 @@ pub(crate) struct Output {
     screened: Screened<io::Stdout>,
     /// What is printed has escape sequences of our own: all text of peers in it is safe already.
     styled: bool,
+    /// Something was written: only then there is something to flush. The other writers of standard output flush themselves, and may
+    /// be waiting for a reader who never comes.
+    is_used: bool,
     failure: Option<io::Error>,
 }
 
@@ -30,7 +33,7 @@ pub(crate) struct Errors(Screened<io::Stderr>);
 
 /// Runs a command, and checks that its output was written.
 pub(crate) fn run(command: impl FnOnce(&mut Output, &mut Errors) -> io::Result<Exit>) -> Exit {
-    let mut out = Output { screened: stdout(), styled: false, failure: None };
+    let mut out = Output { screened: stdout(), styled: false, is_used: false, failure: None };
     let mut err = Errors(stderr());
     let result = command(&mut out, &mut err);
     out.finish(result, &mut err)
@@ -50,6 +53,7 @@ impl Output {
 
     /// Remembers the error.
     pub(crate) fn check<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
+        self.is_used = true;
         if let Err(error) = &result
             && error.kind() != ErrorKind::Interrupted
             && self.failure.is_none()
@@ -62,7 +66,7 @@ impl Output {
     }
 
     fn finish(mut self, result: io::Result<Exit>, err: &mut impl Write) -> Exit {
-        if self.failure.is_none() {
+        if self.is_used && self.failure.is_none() {
             let complete = self.screened.flush().and_then(|()| sync(io::stdout()));
             let _ = self.check(complete);
         }

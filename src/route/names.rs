@@ -173,14 +173,15 @@ mod tests {
             let args = format!(r#"{{"exten":"{number}{}"}}"#, "x".repeat(300_000));
             let entity = event::entity(b"extenUpdate", args.as_bytes());
             let names = naming.event("pbx1", "event", b"extenUpdate", entity.as_ref());
-            assert!(names.subject.as_deref().is_some_and(|subject| subject.len() > 300_000));
+            assert!(names.subject.as_deref().is_some_and(|subject| subject.len() < 300));
         }
-        assert_eq!(held(&naming), 0, "a large name is built for each event");
         for number in 0..20_000 {
             let name = format!("{number}{}", "x".repeat(1000));
             naming.event("pbx1", "event", name.as_bytes(), None);
-            assert_eq!(held(&naming), naming.bytes);
             assert!(naming.bytes <= REMEMBERED);
+            if number % 500 == 0 {
+                assert_eq!(held(&naming), naming.bytes);
+            }
         }
     }
 

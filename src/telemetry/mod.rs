@@ -28,6 +28,7 @@ use tracing_subscriber::{
 };
 
 use self::queue::Queue;
+use crate::text;
 
 /// Where the level of the log that runs is set.
 static LEVEL: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
@@ -80,6 +81,7 @@ fn queue() -> &'static Queue<Line> {
 
 /// Writes a line for people to standard error, behind the log's lines. Never waits.
 pub fn print(line: &str) {
+    let line = text::io::for_people(line);
     queue().push(Line::Text(format!("{line}\n").into()), true);
 }
 

@@ -5,6 +5,7 @@
 //! and shows no secret.
 
 use std::{
+    borrow::Cow,
     fmt,
     io::{self, IsTerminal as _, Write},
 };
@@ -20,6 +21,16 @@ pub(crate) fn stdout() -> Screened<io::Stdout> {
 /// Standard error.
 pub(crate) fn stderr() -> Screened<io::Stderr> {
     Screened::new(io::stderr(), Screen::EscapeAndMask)
+}
+
+/// The text as standard error shows it.
+pub(crate) fn for_people(text: &str) -> String {
+    escaped(&secrets::mask(text, Words::Ours)).into_owned()
+}
+
+/// Line breaks and tabs are ours: a peer's have been escaped before.
+fn escaped(text: &str) -> Cow<'_, str> {
+    escaped_as_json(text, |ch| matches!(ch, '\n' | '\t'))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,12 +60,10 @@ impl<W: Write> Screened<W> {
     fn show(&mut self, count: usize) -> io::Result<()> {
         let lines: Vec<u8> = self.held.drain(..count).collect();
         let text = String::from_utf8_lossy(&lines);
-        let text = match self.screen {
-            Screen::EscapeAndMask => secrets::mask(&text, Words::Ours),
-            _ => text.as_ref().into(),
+        let shown = match self.screen {
+            Screen::EscapeAndMask => for_people(&text),
+            _ => escaped(&text).into_owned(),
         };
-        // Line breaks and tabs are ours: a peer's have been escaped before.
-        let shown = escaped_as_json(&text, |ch| matches!(ch, '\n' | '\t'));
         self.inner.write_all(shown.as_bytes())
     }
 }
@@ -92,8 +101,10 @@ fn complete(bytes: &[u8]) -> usize {
 
 impl<W: Write> Drop for Screened<W> {
     fn drop(&mut self) {
-        let held = self.held.len();
-        let _ = self.show(held);
+        // Nothing is no reason to wait for a reader.
+        if !self.held.is_empty() {
+            let _ = self.show(self.held.len());
+        }
     }
 }
 

@@ -215,6 +215,11 @@ impl Store {
         self.waiting >= BATCH
     }
 
+    /// Whether as much waits as a segment should hold.
+    pub(crate) fn is_segment(&self) -> bool {
+        self.waiting >= self.limits.segment_bytes
+    }
+
     /// Whether entries wait for the next [`Store::write`].
     pub(crate) fn is_buffering(&self) -> bool {
         !self.buffer.is_empty()

@@ -6,6 +6,7 @@ use super::{Line, Standing};
 use crate::{
     event::Seq,
     journal::{
+        disk::{scan::apply, store::Store},
         entry::{Entry, Kind},
         fs::Room,
         look::shortage,
@@ -66,12 +67,7 @@ impl Line {
         }
         let first = again.first().map_or(first, |entry| entry.position());
         let Some(store) = &mut self.store else { return };
-        let written = store.begin(first, &standing).and_then(|()| {
-            for entry in &again {
-                store.put(entry);
-            }
-            store.write(self.end, &standing)
-        });
+        let written = store.begin(first, &standing).and_then(|()| write_again(store, &again, &mut standing));
         match written {
             Ok(()) => {
                 store.trouble = None;
@@ -81,7 +77,12 @@ impl Line {
             Err(error) => {
                 store.discard();
                 store.remove_empty();
-                store.written = first;
+                // As far as it came.
+                store.written = store.written.max(first);
+                if store.written > first {
+                    self.dropped = None;
+                    self.written = standing;
+                }
                 tracing::debug!(%error, "the journal's disk still refuses");
             }
         }
@@ -126,6 +127,21 @@ impl Line {
             health.warning("room", shortage(dir, room, store.total(), store.limits.max_bytes));
         }
     }
+}
+
+/// Writes entries in segments of the usual size, so that the oldest of them can go without the others. `standing` is where the
+/// sources are before the first, and then before the first that was not written.
+fn write_again(store: &mut Store, entries: &[&Entry], standing: &mut Vec<Standing>) -> io::Result<()> {
+    let mut after = standing.clone();
+    for (index, entry) in entries.iter().enumerate() {
+        store.put(entry);
+        apply(&mut after, entry);
+        if store.is_segment() || index + 1 == entries.len() {
+            store.write(entry.end(), standing)?;
+            standing.clone_from(&after);
+        }
+    }
+    Ok(())
 }
 
 /// Where the sources were before an entry. `written` is where they were on the disk.

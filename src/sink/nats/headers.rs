@@ -180,6 +180,9 @@ mod tests {
             };
             let first = envelopes.message(&names, &event);
             assert_eq!(envelopes.message(&names, &event), first);
+            if number % 500 != 499 {
+                continue;
+            }
             held = envelopes
                 .kept
                 .values()
