@@ -108,7 +108,7 @@ fn send(row: &str, pbx: &Simulator) {
         }
         "names" => (0..12).for_each(|number| pbx.emit(&format!("{number}{}", "x".repeat(20_000_000)), "1")),
         "frames" | "disk" => {
-            (0..3).for_each(|_| pbx.emit("extenUpdate", &format!("\"{}\"", "x".repeat(60_000_000))))
+            (0..3).for_each(|_| pbx.emit("extenUpdate", &format!("\"{}\"", "x".repeat(60_000_000))));
         }
         "memory" | "stream" => {
             let text = format!("42[\"e\",\"{}\"]", "x".repeat(1_000_000));
