@@ -21,6 +21,7 @@ use cti_bridge::{
     },
     socketio::Frame,
 };
+use faulty_fs::{Faults, Writes};
 use jiff::Timestamp;
 use support::{
     RUNTIME, adds_up, announced, begin, close, config, contents, disk, events, frame, id, names, open,
@@ -301,4 +302,27 @@ fn one_process_has_it_and_nobody_else_may_look() {
     close(journal);
     let (journal, recovery) = open().unwrap();
     assert_eq!((contents(&read(&mut journal.reader(0))), recovery.notes), (records, vec![]));
+}
+
+/// As one segment it would go as a whole as soon as the journal is full again.
+#[test]
+fn what_memory_held_returns_in_segments_of_the_usual_size() {
+    let disk = disk();
+    let small = Disk { max_bytes: Some(1 << 20), ..config() };
+    let (journal, _) = open(&disk, &small);
+    let mut live = begin(&journal, "a");
+    disk.set(Faults { writes: Writes::Fail, ..Faults::default() });
+    events(&mut live, "e", 60, 20_000);
+    assert!(journal.at_risk(0).is_some(), "the disk refuses");
+    disk.set(Faults::default());
+    journal.sync();
+    assert!(segments(&disk).len() > 10, "{:?}", segments(&disk));
+    let newest = journal.newest(id(&journal, "a")).0;
+    events(&mut live, "e", 5, 20_000);
+    let records = read(&mut journal.reader(0));
+    assert!(records.iter().any(|record| record.seq == newest), "the newest outlives a full journal");
+    adds_up(&journal);
+    disk.crash();
+    let (journal, _) = open(&disk, &small);
+    assert!(read(&mut journal.reader(0)).iter().any(|record| record.seq == newest));
 }

@@ -145,18 +145,18 @@ async fn a_stream_that_takes_larger_messages_now_gets_them() {
 #[tokio::test]
 async fn a_server_that_takes_larger_messages_now_gets_them() {
     for mode in ["core", "jetstream"] {
-        let nats = Nats::start(&format!("max_payload: 8192\n{JETSTREAM}")).await;
+        let nats = Nats::start(&format!("max_payload: 2048\n{JETSTREAM}")).await;
         let line = Line::new(&nats, &[&format!("mode={mode}")]);
         let running = line.run();
-        line.append(10_000);
+        line.append(4_000);
         line.append(10);
         line.delivered().await;
         assert_eq!(line.counts().1, 1);
         let path = nats.dir().join("nats.conf");
-        let raised = std::fs::read_to_string(&path).unwrap().replace("8192", "65536");
+        let raised = std::fs::read_to_string(&path).unwrap().replace("2048", "65536");
         std::fs::write(&path, raised).unwrap();
         nats.signal("HUP");
-        line.accepted(10_000).await;
+        line.accepted(4_000).await;
         assert_eq!(line.links(), 2, "{mode}: its client is told of the limit by a new link");
         drained(&line, running).await;
     }
@@ -166,11 +166,11 @@ async fn a_server_that_takes_larger_messages_now_gets_them() {
 async fn a_letter_that_may_not_be_published_is_counted_and_the_line_moves_on() {
     let users = "authorization: { users: [ { user: bridge, password: p, permissions: { publish: { deny: \"cti.v1.a.dlq.>\" } } } ] }";
     for mode in ["core", "jetstream"] {
-        let nats = Nats::start(&format!("max_payload: 8192\n{JETSTREAM}\n{users}")).await;
+        let nats = Nats::start(&format!("max_payload: 2048\n{JETSTREAM}\n{users}")).await;
         let line = Line::new(&nats, &[&format!("mode={mode}"), "username=bridge", "password=p"]);
         let running = line.run();
         for _ in 0..20 {
-            line.append(10_000);
+            line.append(4_000);
             line.append(10);
         }
         line.delivered().await;

@@ -90,10 +90,12 @@ impl Guard {
         let url = server.url();
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         let port = url.port().unwrap_or(PORT);
+        // A broken certificate or key is reported though the server is away.
+        let config = if encryption.is_required { Some(encryption.trust.client_config()?) } else { None };
         let found = timeout(limit, lookup_host((host, port))).await.map_err(|_| GuardError::TimedOut)?;
         let mut error = GuardError::Name;
         for address in found.map_err(|_| GuardError::Name)? {
-            match timeout(limit, greet(address, host, encryption)).await {
+            match timeout(limit, greet(address, host, (encryption, config.clone()))).await {
                 Ok(Ok(greeted)) => return Self::start(greeted, noted).await,
                 Ok(Err(refused)) => error = refused,
                 Err(_) => error = GuardError::TimedOut,
@@ -138,18 +140,25 @@ enum Stream {
 }
 
 /// Connects, reads the greeting, and upgrades to TLS if either side wants it.
-async fn greet(address: SocketAddr, host: &str, encryption: &Encryption<'_>) -> Result<Greeted, GuardError> {
+async fn greet(
+    address: SocketAddr,
+    host: &str,
+    (encryption, config): (&Encryption<'_>, Option<Arc<ClientConfig>>),
+) -> Result<Greeted, GuardError> {
     let mut tcp = TcpStream::connect(address).await?;
     tcp.set_nodelay(true)?;
     let (mut info, rest) = read_info(&mut tcp).await?;
     let mut fields = parse(&info)?;
     let is_required = fields.get("tls_required").and_then(serde_json::Value::as_bool);
-    let stream = if encryption.is_required || is_required == Some(true) {
+    let stream = if config.is_some() || is_required == Some(true) {
         if !rest.is_empty() {
             // What was sent in the clear must not pass for what comes encrypted.
             return Err(GuardError::NoInfo);
         }
-        let config = encryption.trust.client_config()?;
+        let config = match config {
+            Some(config) => config,
+            None => encryption.trust.client_config()?,
+        };
         Stream::Tls(Box::new(encrypt(tcp, host, config).await?))
     } else {
         Stream::Plain(tcp)
