@@ -82,7 +82,7 @@ pub async fn run(config: &Config, options: Options) -> Exit {
     let attending = tokio::spawn(systemd::attend(view.clone()));
     let mut running = Running::start(config, &context, view, options).await;
     let reason = running.until_stop(&mut signals, &mut requests).await;
-    watchdog.stopping();
+    watchdog.stopping(Signals::NAMES.contains(&reason));
     tracing::info!(reason, "stopping");
     systemd::stopping(reason);
     let exit = running.stop(config.drain_timeout, reason, &mut signals).await;

@@ -4,7 +4,15 @@
 //! deadline or a second signal: everything ends at once, and what was not delivered is counted.
 //! Where even that hangs, in a disk or a client that blocks the runtime, the [`Watchdog`] ends the process.
 
-use std::{io, thread, time::Duration};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -71,6 +79,8 @@ impl Stop {
 #[derive(Debug)]
 pub struct Watchdog {
     stopping: CancellationToken,
+    /// A signal made the stop begin, so it comes to the watchdog too.
+    by_signal: Arc<AtomicBool>,
 }
 
 /// How long an ordered end may take after its deadline, or after a second signal.
@@ -79,33 +89,45 @@ const GRACE: Duration = Duration::from_secs(5);
 impl Watchdog {
     /// Watches from now on. A stop begins with a signal, or with [`Watchdog::stopping`], and may take `limit`.
     pub fn start(limit: Duration) -> io::Result<Self> {
-        let stopping = CancellationToken::new();
-        let began = stopping.clone();
+        let (stopping, by_signal) = (CancellationToken::new(), Arc::new(AtomicBool::new(false)));
+        let (began, was_signal) = (stopping.clone(), Arc::clone(&by_signal));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         thread::Builder::new().name("stop".to_owned()).spawn(move || {
-            match runtime.block_on(overdue(limit, &began)) {
+            match runtime.block_on(overdue(limit, &began, &was_signal)) {
                 Ok(reason) => end(reason),
                 Err(error) => tracing::warn!(%error, "no watchdog for the stop: can't listen for signals"),
             }
         })?;
-        Ok(Self { stopping })
+        Ok(Self { stopping, by_signal })
     }
 
-    /// The stop has begun, for whatever reason.
-    pub fn stopping(&self) {
+    /// The stop has begun, by a signal or for another reason.
+    pub fn stopping(&self, by_signal: bool) {
+        self.by_signal.store(by_signal, Ordering::Release);
         self.stopping.cancel();
     }
 }
 
 /// Returns when a stop hangs, and how it was to end.
-async fn overdue(limit: Duration, stopping: &CancellationToken) -> io::Result<&'static str> {
+async fn overdue(
+    limit: Duration,
+    stopping: &CancellationToken,
+    by_signal: &AtomicBool,
+) -> io::Result<&'static str> {
     let mut signals = Signals::listen()?;
-    tokio::select! {
-        _ = signals.next() => {}
-        () = stopping.cancelled() => {}
-    }
+    // The signal that the stop began with may come here later than to the bridge, and is not a second one.
+    let is_due = tokio::select! {
+        _ = signals.next() => false,
+        () = stopping.cancelled() => by_signal.load(Ordering::Acquire),
+    };
+    let second = async {
+        if is_due {
+            signals.next().await;
+        }
+        signals.next().await
+    };
     let reason = tokio::select! {
-        _ = signals.next() => "a second signal",
+        _ = second => "a second signal",
         () = sleep(limit) => "the drain deadline",
     };
     sleep(GRACE).await;
@@ -130,6 +152,9 @@ pub struct Signals {
 }
 
 impl Signals {
+    /// What [`Signals::next`] yields.
+    pub const NAMES: [&'static str; 2] = ["SIGTERM", "SIGINT"];
+
     /// Listens from now on. Needs the runtime.
     pub fn listen() -> io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
@@ -138,8 +163,8 @@ impl Signals {
     /// The next signal's name.
     pub async fn next(&mut self) -> &'static str {
         tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => Self::NAMES[0],
+            _ = self.interrupt.recv() => Self::NAMES[1],
         }
     }
 }
