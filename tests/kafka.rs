@@ -42,7 +42,7 @@ async fn sources_have_a_partition_each_and_a_new_producer_goes_on_right_after_ev
         for event in partition {
             assert_eq!(
                 event["partitionkey"],
-                format!("{}/auth.failed", &event["source"].as_str().unwrap()[5..])
+                format!("{}/connected", &event["source"].as_str().unwrap()[5..])
             );
         }
     }
@@ -134,7 +134,7 @@ async fn an_event_that_the_topic_does_not_take_becomes_a_dead_letter_and_the_lin
     line.drain().await;
     let events = stored(broker, "small", 1);
     let numbers: Vec<u64> =
-        events[0].iter().filter(|event| event["type"] == "cti.bridge.auth.failed.v1").map(number).collect();
+        events[0].iter().filter(|event| event["type"] == "cti.bridge.connected.v1").map(number).collect();
     assert_eq!(numbers, (0..50).chain(51..101).collect::<Vec<_>>());
     let told = events[0].iter().find(|event| event["type"] == "cti.bridge.deadlettered.v1").unwrap();
     assert!(

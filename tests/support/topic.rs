@@ -99,9 +99,10 @@ impl Line {
     pub(crate) fn append(&mut self, count: u64, padding: usize) {
         for number in self.sent..self.sent + count {
             let source = SourceId(u16::try_from(number % 3).unwrap());
-            let reason = format!("{number} {}", "x".repeat(padding));
-            let notice =
-                Notice::AuthFailed { reason, operator: false, failures: 1, slow: false, retry_in: 5 };
+            // One text of a notice is bounded; many are not.
+            let sees = vec!["x".repeat(1_000); padding / 1_000];
+            let user = "bridge".to_owned();
+            let notice = Notice::Connected { session: number, user, profile: None, sees, privacy: None };
             self.context.journal.notice(source, &notice);
         }
         self.sent += count;
@@ -143,7 +144,7 @@ impl Line {
 }
 
 pub(crate) fn number(event: &Value) -> u64 {
-    event["data"]["reason"].as_str().unwrap().split(' ').next().unwrap().parse().unwrap()
+    event["data"]["session"].as_u64().unwrap()
 }
 
 /// The events of all partitions, each partition in its order.
