@@ -101,6 +101,9 @@ pub struct Cursor {
     /// What is in the ledger as lost and not announced yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unannounced: Vec<Loss>,
+    /// Of these a notice is about to be appended. Written before that, so that the next process can tell whether it was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub announcing: Vec<Loss>,
 }
 
 /// Records that a sink never gets, for one reason.
@@ -134,6 +137,7 @@ impl Cursor {
             ends: Vec::new(),
             charged: next,
             unannounced: Vec::new(),
+            announcing: Vec::new(),
         }
     }
 
@@ -248,11 +252,27 @@ impl Cursor {
             }
             Entry::Record(Record { source, body: Body::Notice(told), .. }) => {
                 if let Some((_, reason)) = told.loss().filter(|(of, _)| of == sink) {
-                    self.unannounced
+                    self.announcing
                         .retain(|it| it.reason != reason || it.source.is_some_and(|of| of != *source));
                 }
             }
             _ => {}
+        }
+    }
+}
+
+impl Cursor {
+    /// The losses that are announced next.
+    pub(super) fn start_announcing(&mut self) {
+        if self.announcing.is_empty() {
+            self.announcing = std::mem::take(&mut self.unannounced);
+        }
+    }
+
+    /// No notice of these was found in the log, so they are to be announced.
+    pub(super) fn resume_announcing(&mut self) {
+        for loss in std::mem::take(&mut self.announcing) {
+            self.note_loss(loss);
         }
     }
 }

@@ -157,7 +157,7 @@ impl Shared {
     /// Everything but syncing.
     pub(super) fn keep(&self) {
         let Some(disk) = &self.disk else { return };
-        let (end, cursors): (Position, Vec<(String, Cursor)>) = {
+        {
             let mut line = self.line();
             line.retry();
             line.flush();
@@ -171,10 +171,30 @@ impl Shared {
                     compactor.forget();
                 }
             }
+        }
+        let reserved = self.reserve(disk, &mut disk.state.lock().unwrap_or_else(PoisonError::into_inner));
+        match reserved.and(self.write_cursors()) {
+            Ok(()) => {
+                self.line().untroubled();
+                if let Ok(room) = disk.fs.room(&disk.dir) {
+                    self.line().note_room(&disk.dir, room);
+                }
+            }
+            Err(error) => self.line().trouble_aside(&error),
+        }
+    }
+
+    /// Writes the cursors that have changed.
+    pub(super) fn write_cursors(&self) -> io::Result<()> {
+        let Some(disk) = &self.disk else { return Ok(()) };
+        // Held first, so that no older cursor is written over a newer one.
+        let mut state = disk.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (end, cursors): (Position, Vec<(String, Cursor)>) = {
+            let mut line = self.line();
+            line.flush();
             (line.end(), line.sinks.iter().map(|sink| (sink.name.clone(), sink.cursor.clone())).collect())
         };
-        let mut state = disk.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut result = self.reserve(disk, &mut state);
+        let mut result = Ok(());
         for (index, (name, cursor)) in cursors.into_iter().enumerate() {
             let Some(known) = state.cursors.get_mut(index) else { continue };
             let charged = known.as_ref().map_or(cursor.charged, |known| known.charged);
@@ -189,15 +209,7 @@ impl Shared {
                 }
             }
         }
-        match result {
-            Ok(()) => {
-                self.line().untroubled();
-                if let Ok(room) = disk.fs.room(&disk.dir) {
-                    self.line().note_room(&disk.dir, room);
-                }
-            }
-            Err(error) => self.line().trouble_aside(&error),
-        }
+        result
     }
 
     /// Keeps reserved numbers ahead of those that are given, and `seen` on the disk.

@@ -211,9 +211,13 @@ impl Journal {
         seq
     }
 
-    /// Announces what was lost since the last call.
+    /// Announces what was lost since the last call. Blocks for a small write per sink: what a killed process leaves is noted
+    /// in the cursors or announced in the log, and never both.
     pub fn announce_losses(&self) {
-        if self.line().announce_losses() {
+        if self.line().start_announcing() {
+            // A disk that refuses is reported by the next pass. Twice is better than never.
+            let _ = self.0.shared.write_cursors();
+            self.line().announce_losses();
             self.commit();
         }
     }

@@ -205,6 +205,7 @@ fn attach(
         for (lane, standing) in cursor.lanes.iter_mut().zip(&line.standing) {
             lane.count = lane.count.min(standing.count);
         }
+        cursor.resume_announcing();
         // Now: what is appended later would hide what is to be repaired.
         if written.remove(name).flatten().as_ref() != Some(&cursor) {
             cursor.charged = line.end();

@@ -179,11 +179,17 @@ impl Line {
         self.standing.iter().zip(counts).map(|(standing, count)| standing.count.saturating_sub(count)).sum()
     }
 
-    /// Appends one `lost` per sink, source and reason since the last call; whether there was one.
-    pub(in crate::journal) fn announce_losses(&mut self) -> bool {
+    /// Takes up what was lost since the last call; whether there is something to announce.
+    pub(in crate::journal) fn start_announcing(&mut self) -> bool {
+        self.sinks.iter_mut().for_each(|sink| sink.cursor.start_announcing());
+        self.sinks.iter().any(|sink| !sink.cursor.announcing.is_empty())
+    }
+
+    /// Appends one `lost` per sink, source and reason of what was taken up.
+    pub(in crate::journal) fn announce_losses(&mut self) {
         let mut lost = Vec::new();
         for sink in &mut self.sinks {
-            for loss in std::mem::take(&mut sink.cursor.unannounced) {
+            for loss in std::mem::take(&mut sink.cursor.announcing) {
                 lost.push((sink.name.clone(), loss));
             }
         }
@@ -201,6 +207,5 @@ impl Line {
             }
         }
         self.memory -= ROOM_FOR_NOTICES;
-        !lost.is_empty()
     }
 }
