@@ -1,5 +1,5 @@
 //! The names under which the endpoint may be asked. A page of another name, which its owner has pointed at this address (DNS
-//! rebinding), would otherwise read `/status` through the browser of whoever visits it.
+//! rebinding), would otherwise read `/status` through a visitor's browser.
 
 use std::net::{IpAddr, Ipv6Addr};
 

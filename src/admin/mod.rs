@@ -9,7 +9,7 @@
 //!
 //! **What it promises.** It holds nothing up: every answer is made of a copy of some counters. No answer has a secret, nor
 //! an argument of an event. `/livez` asks neither PBX nor broker, for a restart mends neither. An address that can't be had
-//! stops no event: it is told, and tried again. However many connect and send nothing, health is answered within a second.
+//! stops no event: it is reported, and retried. However many connect and send nothing, health is answered within a second.
 //!
 //! **What it does not do.** It knows no TLS and no users: it listens on the machine itself, unless told otherwise; and
 //! actions are off until they are switched on, with a token. A name that it is not known by is answered with 421, but for health

@@ -130,7 +130,7 @@ pub enum Notice {
         count: u64,
         /// Why.
         reason: LossReason,
-        /// The first number; null when nobody can know whose records they were. Every source is then told.
+        /// The first number; null when the owner of the records is unknown. Every source then gets the notice.
         from: Option<Seq>,
         /// The last number; null as `from` is.
         to: Option<Seq>,
