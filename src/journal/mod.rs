@@ -27,24 +27,25 @@
 //! # On disk
 //! ```text
 //! lock              held by the one process that may write
-//! identity          the journal's name, its sources and sinks, reserved numbers, boot, clean or not   (text, checksummed)
-//! segments/N.log    header, then records: length, CRC32C, position, sequence, …                   (see disk::segment, codec)
+//! identity          the journal's name, its sources and sinks, reserved numbers, clean or not         (text, checksummed)
+//! segments/N.log    header, then entries: records and absences                                   (see disk::segment, codec)
 //! cursors/SINK      the sink's next position, its ledger per source, losses not announced yet          (text, checksummed)
 //! quarantine/       what was damaged, as it was found
 //! dead/             events that a broker refused for good
 //! renamed/NAME/     identity, segments and cursors from before `journal rename`
 //! ```
-//! Every open begins a new segment, with a higher N. Records are appended; nothing that counts is overwritten. Small files
-//! and compacted segments are written beside, synced, renamed, their directory synced. Directories are 0700, files 0600.
+//! Every open creates a segment, with a higher N, unless there are many that hold next to nothing. Entries are appended, and
+//! never overwritten in place. Small files and compacted segments are written beside, synced, renamed, their directory
+//! synced. Directories are 0700, files 0600.
 //!
 //! **Recovery.** Segments are read in the order of N; where two hold the same position, the higher N is right. The
-//! newest, and all that some sink has not settled, are looked through; the others are believed until they are read.
+//! newest, and all that some sink has not settled, are read through; the others are trusted until a sink reads them.
 //! * An incomplete entry at the end is cut off.
 //! * A damaged middle: the file moves to `quarantine/`, and a copy takes its place that holds every intact entry, before and
 //!   behind the damage, and an absence between them that counts what is gone: `lost`, reason `damaged`. The header of the
-//!   segment that follows, and the numbers around the damage, tell whose records they were. Where they can't, the loss is
-//!   announced to every source and charged to none.
-//! * A damaged header, identity or cursor: the file moves to `quarantine/`. The identity is made anew from the segments;
+//!   segment that follows, and the numbers around the damage, identify the owner of those records. Where they can't, the
+//!   loss is announced to every source and charged to none.
+//! * A damaged header, identity or cursor: the file moves to `quarantine/`. The identity is rebuilt from the segments;
 //!   a sink without its cursor gets everything that is still there.
 //! * A file of a later version of the format is refused, untouched. Version N reads N-1.
 //!

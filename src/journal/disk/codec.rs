@@ -51,7 +51,7 @@ impl Format {
     /// The current version, with a new key.
     pub(crate) fn draw() -> io::Result<Self> {
         let mut key = [0; 8];
-        SystemRandom::new().fill(&mut key).map_err(|_| io::Error::other("no random numbers to be had"))?;
+        SystemRandom::new().fill(&mut key).map_err(|_| io::Error::other("no random numbers available"))?;
         Ok(Self::from_key(key))
     }
 

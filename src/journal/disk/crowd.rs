@@ -9,7 +9,8 @@ use super::{
     compact::{Copy, Sealed},
     held::Segment,
     names::{NO_NAME, NameIds},
-    store::{SPANS, Store, on_demand},
+    retention::SPANS,
+    store::{Store, on_demand},
 };
 use crate::event::Position;
 

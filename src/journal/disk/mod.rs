@@ -9,6 +9,7 @@ pub(crate) mod identity;
 pub(crate) mod names;
 pub(crate) mod open;
 pub(crate) mod repair;
+pub(crate) mod retention;
 pub(crate) mod scan;
 pub(crate) mod sealed;
 pub(crate) mod segment;

@@ -5,7 +5,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -42,8 +42,6 @@ pub(crate) struct Limits {
     pub(crate) compacts: bool,
 }
 
-/// A segment spans this part of the age that nothing may exceed, as what is too old goes by segments.
-pub(super) const SPANS: u32 = 8;
 /// So many segments are few, however little they hold.
 const FEW: usize = 16;
 /// A frame of so many bytes is written from where it is.
@@ -412,69 +410,5 @@ impl Store {
         self.synced = self.synced.max(end.min(self.written));
         let synced = self.synced;
         self.unsynced.retain(|(_, end)| *end > synced);
-    }
-
-    pub(super) fn release(&mut self, segment: &Segment) {
-        self.total = self.total.saturating_sub(segment.length);
-        self.let_go(&segment.tally);
-    }
-
-    /// So many bytes of names are no longer held.
-    fn let_go(&mut self, tally: &HashMap<u32, u64>) {
-        for (name, size) in tally {
-            if let Some(held) = self.held.get_mut(name) {
-                *held = held.saturating_sub(*size);
-            }
-        }
-    }
-
-    /// Notes which segments every sink has passed, and removes those that were kept long enough, or that stand in
-    /// the way of new ones.
-    pub(crate) fn tidy(&mut self, passed: Position, now: Instant) {
-        let mut newly = Vec::new();
-        for segment in &mut self.segments {
-            if segment.end <= passed && segment.passed.is_none() {
-                segment.passed = Some(now);
-                newly.push(std::mem::take(&mut segment.tally));
-            } else if segment.end > passed {
-                segment.passed = None;
-            }
-        }
-        for tally in newly {
-            self.let_go(&tally);
-        }
-        while self.segments.len() > 1
-            && self.segments.front().and_then(|oldest| oldest.passed).is_some_and(|since| {
-                now.saturating_duration_since(since) >= self.limits.retain
-                    || self.bytes() > self.limits.max_bytes
-            })
-        {
-            self.remove_oldest();
-        }
-    }
-
-    /// Whether the newest segment has been written to for so long that it would keep what is too old.
-    pub(crate) fn is_stale(&self, now: Timestamp) -> bool {
-        let (Some(age), Some(active)) = (self.limits.max_age, self.segments.back()) else { return false };
-        active.end > active.first
-            && now > active.begun
-            && now.duration_since(active.begun).unsigned_abs() > age / SPANS
-    }
-
-    /// Whether the oldest segment is older than anything may be.
-    pub(crate) fn has_expired(&self, now: Timestamp) -> bool {
-        let (Some(age), Some(oldest)) = (self.limits.max_age, self.segments.front()) else { return false };
-        let newest = oldest.newest;
-        newest.is_some_and(|at| now.duration_since(at).unsigned_abs() > age && at < now)
-    }
-
-    /// Removes the oldest segment. A file that can't be removed now is when the journal is opened next.
-    pub(crate) fn remove_oldest(&mut self) {
-        if let Some(oldest) = self.segments.pop_front() {
-            self.release(&oldest);
-            if !self.pinned.contains(&oldest.generation) {
-                let _ = self.fs.remove(&self.dir.join(file_name(oldest.generation)));
-            }
-        }
     }
 }
