@@ -117,6 +117,7 @@ async fn what_a_dead_broker_left_waiting_outlives_the_bridge_and_is_stored_once(
     assert!(text.contains("bus") && text.contains("pbx1"), "{text}");
     let (_, text) = command(dir.path(), &["journal", "inspect", "--source", "pbx1", "--from", "1h"]);
     assert_eq!(text.matches("extenUpdate").count(), 510, "{text}");
+    assert_eq!(text.matches("[skipped] 0 events").count(), 1, "{text}");
 
     let client = async_nats::connect(nats.url()).await.unwrap();
     let mut again = client.subscribe("cti.v1.pbx1.replay.>").await.unwrap();

@@ -15,6 +15,7 @@ use prometheus_client::{
 
 use super::status::{SinkStatus, SourceStatus, Status, View};
 use crate::{
+    event::word,
     health::{Health, State},
     sink::{BUCKETS, Counted},
     telemetry::{
@@ -133,14 +134,6 @@ impl Scrape {
         self.count("sink_failures", &[name], sink.failures);
         self.count("sink_dead_letters_refused", &[name], sink.letters_refused);
         self.time("sink_heartbeat_time_seconds", &[name], sink.heartbeat);
-    }
-}
-
-/// An enum's word, as events have it.
-fn word(reason: &impl serde::Serialize) -> String {
-    match serde_json::to_value(reason) {
-        Ok(serde_json::Value::String(word)) => word,
-        _ => String::new(),
     }
 }
 

@@ -12,9 +12,9 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     cli,
     config::{Config, Flags},
-    event::{Body, Mark, Record, Seq, structured},
+    event::{Body, Mark, Record, Seq, structured, word},
     exit::Exit,
-    journal::{self, Archive, Journal, Renamed, Undelivered},
+    journal::{self, Absence, Archive, Entry, Journal, Kind, Missing, Renamed, Undelivered},
     route::{Plan, Verdict, template::Template},
     sink::{self, Outcome},
     telemetry,
@@ -36,7 +36,7 @@ pub struct Args {
 enum Action {
     /// List segments and cursors, with each sink's ledger
     Ls,
-    /// One line per record
+    /// One line per record, and per range of numbers without one
     Inspect(Range),
     /// Look through every segment: checksums, order, what is missing
     Verify,
@@ -109,6 +109,24 @@ impl Range {
     }
 }
 
+impl Range {
+    /// Whether numbers without records are among those asked for. `at`: when the record before them was received.
+    fn overlaps(&self, sources: &[String], missing: &Missing, at: Timestamp) -> bool {
+        let source = sources.get(missing.source.index());
+        let after = |bound: &Bound| match bound {
+            Bound::Time(time) => at >= *time,
+            Bound::Seq(seq) => missing.to >= *seq,
+        };
+        let until = |bound: &Bound| match bound {
+            Bound::Time(time) => at <= *time,
+            Bound::Seq(seq) => missing.from <= *seq,
+        };
+        self.source.as_ref().is_none_or(|name| Some(name) == source)
+            && self.from.as_ref().is_none_or(after)
+            && self.to.as_ref().is_none_or(until)
+    }
+}
+
 /// Runs the command. Results go to `out`, what is wrong to `err`.
 pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let needs_config = args.dir.is_none() || matches!(args.action, Action::Replay { .. });
@@ -139,7 +157,7 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
     match &args.action {
         Action::Ls => list(&archive, out),
         Action::Verify => verify(&archive, out, err),
-        Action::Inspect(range) => each(&archive, range, err, |record, _| inspect(&archive, record, out)),
+        Action::Inspect(range) => inspect_all(&archive, range, out, err),
         Action::Export(range) => each(&archive, range, err, |record, plan| export(record, plan, out)),
         Action::Replay { sink, range } => {
             let Some(config) = &config else { return Ok(Exit::Config) };
@@ -250,6 +268,52 @@ fn each(
         }
     }
     Ok(Exit::Clean)
+}
+
+fn inspect_all(
+    archive: &Archive,
+    range: &Range,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<Exit> {
+    let mut at = Timestamp::MIN;
+    for entry in archive.entries() {
+        match entry {
+            Err(error) => return unreadable(&error, err),
+            Ok(Entry::Record(record)) => {
+                at = record.at;
+                if range.holds(&archive.sources, &record) {
+                    inspect(archive, &record, out)?;
+                }
+            }
+            Ok(Entry::Absence(absence)) => inspect_absence(archive, range, &absence, at, out)?,
+        }
+    }
+    Ok(Exit::Clean)
+}
+
+/// `at`: when the record before it was received.
+fn inspect_absence(
+    archive: &Archive,
+    range: &Range,
+    absence: &Absence,
+    at: Timestamp,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let what = match absence.kind {
+        Kind::Skipped => "skipped".to_owned(),
+        Kind::Refused(reason) | Kind::Lost(reason) => word(&reason),
+    };
+    for missing in absence.ranges.iter().filter(|missing| range.overlaps(&archive.sources, missing, at)) {
+        let Missing { source, count, from, to } = missing;
+        let source = archive.sources.get(source.index()).map(String::as_str).unwrap_or_default();
+        writeln!(out, "{:>10} {}..{} {source} [{what}] {count} events", absence.from.0, from.0, to.0)?;
+    }
+    if absence.ranges.is_empty() && range.source.is_none() {
+        let count = absence.to.0 - absence.from.0;
+        writeln!(out, "{:>10} numbers of an unknown source [{what}] {count} events", absence.from.0)?;
+    }
+    Ok(())
 }
 
 fn inspect(archive: &Archive, record: &Record, out: &mut impl Write) -> io::Result<()> {

@@ -17,6 +17,7 @@ pub use cloudevent::{Attribute, CloudEvent, Mark, structured};
 pub use identity::{JournalId, Position, Seq, SourceId};
 pub(crate) use json::{field, fields};
 pub use name::{NONE, entity_token, escape, slug};
+pub(crate) use notice::word;
 pub use notice::{EndReason, GapReason, LossReason, Notice, ResyncReason, UnreadSnapshot};
 pub use received::{Received, parse_structured};
 pub use record::{Body, Origin, Record, Told};

@@ -290,3 +290,11 @@ impl Notice {
         matches!(self, Self::Gap { .. } | Self::Lost { .. } | Self::Deadlettered { .. })
     }
 }
+
+/// The name of an enum's variant, as events have it.
+pub(crate) fn word(variant: &impl Serialize) -> String {
+    match serde_json::to_value(variant) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}
