@@ -20,14 +20,22 @@ use lanes::{Bench, By, Kept, LANES, SOURCES, frame};
 
 const A: SourceId = SourceId(0);
 
-/// The records of a source in a lane that refer to one before them which the lane does not hold: that number, and theirs.
-fn holes(lane: &[Kept]) -> Vec<(Seq, Seq)> {
+/// Numbers that a lane does not hold: those above `last`, up to `prev`, which the record `seq` names as its
+/// predecessor.
+#[derive(Debug)]
+struct Hole {
+    last: Seq,
+    prev: Seq,
+    seq: Seq,
+}
+
+fn holes(lane: &[Kept]) -> Vec<Hole> {
     let mut newest: BTreeMap<&str, Seq> = BTreeMap::new();
     let mut holes = Vec::new();
     for kept in lane {
         let last = newest.insert(&kept.source, kept.seq);
-        if last.is_some_and(|last| kept.prev > last) {
-            holes.push((kept.prev, kept.seq));
+        if let Some(last) = last.filter(|last| kept.prev > *last) {
+            holes.push(Hole { last, prev: kept.prev, seq: kept.seq });
         }
         assert!(kept.prev < kept.seq, "{kept:?}");
     }
@@ -77,11 +85,20 @@ async fn what_follows_a_loss_names_the_last_lost_number() {
             for lane in of_a {
                 let lane: Vec<Kept> = lane.iter().filter(|kept| kept.source == "a").cloned().collect();
                 let found = holes(&lane);
-                assert_eq!(found.len(), 1, "one run was lost: {found:?}");
-                let (prev, seq) = found[0];
-                // Another lane may have what came right after it.
-                if when_full == WhenFull::DropNewest || by == By::Source {
-                    assert_eq!(prev.next(), seq, "what follows is next to what was lost");
+                match when_full {
+                    WhenFull::DropNewest => assert_eq!(found.len(), 1, "one run was lost: {found:?}"),
+                    // What compaction leaves of a segment, the newest of its names, is between two runs.
+                    WhenFull::DropOldest => assert!(!found.is_empty()),
+                }
+                if by == By::Source {
+                    let missing: u64 = found.iter().map(|hole| hole.prev.0 - hole.last.0).sum();
+                    assert_eq!(missing, lost, "the holes are what was lost: {found:?}");
+                }
+                for Hole { prev, seq, .. } in found {
+                    // Another lane may have what came right after it.
+                    if when_full == WhenFull::DropNewest || by == By::Source {
+                        assert_eq!(prev.next(), seq, "what follows is next to what was lost");
+                    }
                 }
             }
         }
