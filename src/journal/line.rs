@@ -334,6 +334,7 @@ impl Line {
         }
         let stretch = self.store.as_ref().and_then(|store| store.stretch(*from));
         if let Some(stretch) = stretch {
+            *from = (*from).max(stretch.start.position);
             return Place::Disk(stretch);
         }
         if self.dropped_at(*from).is_some() {
