@@ -54,6 +54,7 @@ impl Tally {
         match origin {
             Origin::Live => counted.live += 1,
             Origin::Snapshot => counted.snapshot += 1,
+            Origin::Replay => {}
         }
         Arc::clone(&counted.slug)
     }

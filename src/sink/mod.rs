@@ -52,7 +52,7 @@ use crate::{
     event::{CloudEvent, JournalId, Position},
     health::Board,
     journal::Journal,
-    route::{Names, Plan, template::Template},
+    route::{Names, Plan, REPLAY, template::Template},
     shutdown::Stop,
 };
 
@@ -271,7 +271,7 @@ pub async fn replay(journal: Journal, name: &str, config: &config::Config) -> Ou
     context.stop.drain();
     let options = Options { heartbeat: None, copies: true, ..Options::default() };
     let driver = |subject| {
-        let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), subject).in_class("replay");
+        let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), subject).in_class(REPLAY);
         Driver::new(&context, 0, plan, options)
     };
     match &config.kind {
