@@ -229,7 +229,7 @@ pub enum AuthFailure {
 }
 
 /// Why events may have been missed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GapReason {
     /// The bridge has started; nothing was seen before.
@@ -248,6 +248,50 @@ pub enum GapReason {
     Restarted,
     /// The bridge or its machine went down without a stop.
     Crashed,
+}
+
+impl EndReason {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::ConnectionClosed,
+        Self::ConnectionFailed,
+        Self::Silent,
+        Self::NamespaceClosed,
+        Self::LoginRefused,
+        Self::ServerReloaded,
+        Self::TakenOver,
+        Self::FeedSilent,
+        Self::Requested,
+        Self::Stopping,
+        Self::Internal,
+    ];
+}
+
+impl GapReason {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Started,
+        Self::Disconnected,
+        Self::ServerReloaded,
+        Self::TakenOver,
+        Self::FeedSilent,
+        Self::Requested,
+        Self::Restarted,
+        Self::Crashed,
+    ];
+}
+
+impl LossReason {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::JournalFull,
+        Self::Quota,
+        Self::Expired,
+        Self::Disk,
+        Self::Damaged,
+        Self::Forgotten,
+        Self::Superseded,
+    ];
 }
 
 impl From<EndReason> for GapReason {

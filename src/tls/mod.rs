@@ -3,6 +3,7 @@
 mod expiry;
 mod fault;
 mod pem;
+mod record;
 
 use std::{
     path::{Path, PathBuf},
@@ -22,6 +23,7 @@ use rustls::{
 pub(crate) use expiry::{days_left, ends_soon, identity_ends};
 pub use fault::TlsFault;
 pub use pem::PemFault;
+pub(crate) use record::server_ends;
 
 /// Whom to trust, and who we are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -100,7 +102,8 @@ impl Trust {
             let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider)
                 .build()
                 .map_err(|error| TlsError::Setup(rustls::Error::General(error.to_string())))?;
-            (builder.with_webpki_verifier(Arc::clone(&verifier)), Some(verifier))
+            let recording = Arc::new(record::Recording(Arc::clone(&verifier)));
+            (builder.dangerous().with_custom_certificate_verifier(recording), Some(verifier))
         };
         let config = match &self.identity {
             None => builder.with_no_client_auth(),
