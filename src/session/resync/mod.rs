@@ -196,7 +196,7 @@ impl Resync {
             announced: false,
             renewed: false,
             stage: Stage::Due(Instant::now()),
-            report: Report::new(self.source, live.session()),
+            report: Report::new(live.source_name(), live.session()),
         };
         if reason != ResyncReason::Retried {
             run.announce(live);
