@@ -316,7 +316,7 @@ async fn alive_is_not_ready_and_readiness_says_why() {
     assert!(code == Some(69) && said.contains("127.0.0.1:1"), "{said}");
     let (code, said) = bridge.command(&["status"]);
     assert!(
-        code == Some(0) && said.contains("cti-bridge: not ready") && said.contains("source pbx1"),
+        code == Some(69) && said.contains("cti-bridge: not ready") && said.contains("source pbx1"),
         "{said}"
     );
     let json: Value = serde_json::from_str(&bridge.command(&["status", "--json"]).1).unwrap();
@@ -334,6 +334,26 @@ async fn alive_is_not_ready_and_readiness_says_why() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.code() == Some(69) && said.contains("is no cti-bridge"), "{said}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_is_watched_until_a_signal() {
+    let pbx = pbx().await;
+    let bridge = Asked::start(pbx.url().as_str(), "type = \"stdout\"", "resync = false");
+    bridge.until("ready", is_ready).await;
+    let (code, said) = bridge.command(&["status", "--color", "always"]);
+    assert!(code == Some(0) && said.contains("\u{1b}[32mall parts work\u{1b}[0m"), "{said:?}");
+    let mut command = program();
+    command.args(["status", "--watch=50ms", "--at", &bridge.at]).stdout(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    for _ in 0..3 {
+        assert!(lines.by_ref().map(Result::unwrap).any(|line| line.contains("cti-bridge: all parts work")));
+    }
+    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    assert!(lines.all(|line| !line.unwrap().contains('\u{1b}')), "no escape sequence in a pipe");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

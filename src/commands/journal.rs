@@ -9,6 +9,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::progress::Progress;
 use crate::{
     cli,
     config::{self, Config, Flags},
@@ -22,6 +23,12 @@ use crate::{
 
 /// Look at the journal on disk; the bridge may be running meanwhile
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
+Examples:
+  cti-bridge journal ls
+  cti-bridge journal inspect --source pbx1 --from 15m
+  cti-bridge journal export --from 2026-11-24T10:00:00Z --to 2026-11-24T11:00:00Z
+  cti-bridge journal replay --sink bus --from 1h")]
 pub struct Args {
     #[command(subcommand)]
     action: Action,
@@ -268,15 +275,18 @@ fn each(
     mut show: impl FnMut(&Record, &mut Plan) -> io::Result<()>,
 ) -> io::Result<Exit> {
     let mut plan = Plan::new(archive.journal, Arc::clone(&archive.sources), Template::default());
+    let mut progress = Progress::new("records read", true);
     for record in archive.records() {
         let record = match record {
             Ok(record) => record,
             Err(error) => return unreadable(&error, err),
         };
+        progress.step();
         if range.holds(&archive.sources, &record) {
             show(&record, &mut plan)?;
         }
     }
+    drop(progress);
     complete(archive, err)
 }
 

@@ -8,6 +8,7 @@ pub mod generate;
 pub mod health;
 pub mod journal;
 pub(crate) mod output;
+mod progress;
 pub mod record;
 pub mod run;
 pub mod simulate;

@@ -34,6 +34,7 @@ mod section;
 mod setting;
 
 pub use address::{Address, UserInfo};
+pub(crate) use flags::Suggestions;
 pub use flags::{Assignment, Flags};
 pub(crate) use name::nearest;
 pub use origin::Origin;

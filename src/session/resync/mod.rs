@@ -35,12 +35,7 @@ use self::{
 };
 use super::{feed::Feed, pace::FAR, supervisor::Source};
 use crate::{
-    auth::Account,
-    event::{ResyncReason, SourceId},
-    health::Component,
-    journal::Live,
-    request::Listener,
-    retry::Range,
+    auth::Account, event::ResyncReason, health::Component, journal::Live, request::Listener, retry::Range,
     socketio::Frame,
 };
 
@@ -56,7 +51,6 @@ const GONE: usize = 100;
 pub(super) struct Resync {
     account: Account,
     health: Component,
-    source: SourceId,
     on: bool,
     every: Option<Duration>,
     /// The largest answer.
@@ -106,7 +100,6 @@ impl Resync {
         Self {
             account: source.account.clone(),
             health: source.health.clone(),
-            source: source.id,
             on: config.resync,
             every: config.resync_interval,
             limit: config.max_frame,
