@@ -41,6 +41,8 @@ pub struct Report<W> {
 
 /// Width of the part and the stage.
 const LABEL: usize = 24;
+/// What stands before a message.
+const INDENT: usize = LABEL + 8;
 
 impl<W: Write> Report<W> {
     /// Writes to `out`.
@@ -137,7 +139,6 @@ fn row(step: &Step, style: Style) -> String {
         Verdict::Failed(_) => ("FAIL", Tint::Bad),
         Verdict::Skipped => ("skip", Tint::Faint),
     };
-    const INDENT: usize = LABEL + 8;
     let mut lines = step.messages.iter();
     let word = style.paint(tint, &format!("{word:<5}"));
     let mut out = format!("{word} {:<LABEL$}  ", label(&step.part, step.stage));
