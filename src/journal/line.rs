@@ -188,19 +188,6 @@ impl Line {
         (reason, seen, source.skipped.take(), std::mem::take(&mut source.has_lost))
     }
 
-    /// Counts a gap.
-    pub(super) fn gap(
-        &mut self,
-        source: SourceId,
-        reason: GapReason,
-        from: Option<Timestamp>,
-        to: Timestamp,
-    ) {
-        if let Some(source) = self.sources.get_mut(source.index()) {
-            source.tally.gap(reason, from, to);
-        }
-    }
-
     /// A session has ended: what the next gap says.
     pub(super) fn close_session(&mut self, source: SourceId, reason: EndReason) {
         if let Some(source) = self.sources.get_mut(source.index()) {
