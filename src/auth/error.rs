@@ -10,8 +10,10 @@ use crate::{
 /// What to do about a failed login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Consequence {
-    /// Try again soon, with the usual backoff: the PBX is away for the moment.
+    /// Try again soon: the PBX is down for the moment, and has refused no credential.
     Soon,
+    /// Try again with the usual backoff: the PBX, or a proxy, asks for fewer requests.
+    Later,
     /// Try again in minutes: each attempt may count towards locking the account.
     Slowly,
     /// The token is dead; log in anew at once, with the usual backoff.
@@ -158,11 +160,11 @@ impl AuthError {
 
 fn of_request(error: &ApiError) -> Consequence {
     match error {
-        // The limiter stands before the account: a request that it stops is no attempt on the password.
         ApiError::Unreachable { .. }
         | ApiError::TimedOut { .. }
-        | ApiError::CutShort { .. }
-        | ApiError::Limited { .. } => Consequence::Soon,
+        | ApiError::CutShort { .. } => Consequence::Soon,
+        // The limiter stands before the account: a request that it stops is no attempt on the password.
+        ApiError::Limited { .. } => Consequence::Later,
         ApiError::Refused { status, .. } if *status >= 500 => Consequence::Soon,
         ApiError::Refused { .. } | ApiError::Unreadable { .. } => Consequence::Slowly,
         ApiError::Untrusted { .. }

@@ -67,7 +67,7 @@ impl Shared {
                 continue;
             };
             let delay = match error.consequence() {
-                Consequence::Soon | Consequence::NewLogin => soon.delay(),
+                Consequence::Soon | Consequence::Later | Consequence::NewLogin => soon.delay(),
                 Consequence::Slowly | Consequence::Operator => slowly.delay(),
             };
             let delay = delay.max(error.retry_after().unwrap_or_default());
