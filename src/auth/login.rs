@@ -5,6 +5,7 @@ use tracing::warn;
 
 use super::{
     account::{Desk, Grant, Shared, Stage},
+    clock::Moment,
     credentials::Credentials,
     error::AuthError,
     token::{Claims, Token},
@@ -15,7 +16,7 @@ use crate::api::{self, ApiError, Me, Said};
 impl Shared {
     /// From nothing to a proven grant. Changes nothing but `desk`.
     pub(super) async fn login(&self, desk: &mut Desk) -> Result<Grant, AuthError> {
-        if let Some(left) = desk.unproven.clone().filter(|token| token.is_fresh(self.clock.now())) {
+        if let Some(left) = desk.unproven.clone().filter(|token| token.is_fresh(self.moment())) {
             match self.client.me(left.authorization()).await {
                 Ok(me) => return Ok(self.proven(desk, left, me)),
                 Err(error) if !is_dead(&error) => return Err(error.into()),
@@ -65,10 +66,10 @@ impl Shared {
                 let login = self.client.login(user, &password).await.map_err(refused)?;
                 Ok(self.received(desk, login))
             }
-            Credentials::Token(token) => Ok(Token::persistent(token, self.clock.now())),
+            Credentials::Token(token) => Ok(Token::persistent(token, self.moment())),
             Credentials::Legacy { password } => {
                 let token = self.client.legacy_login(user, &password).await.map_err(refused)?;
-                Ok(Token::legacy(user.clone(), token, self.clock.now()))
+                Ok(Token::legacy(user.clone(), token, self.moment()))
             }
         }
     }
@@ -108,9 +109,9 @@ impl Shared {
     }
 
     fn received(&self, desk: &mut Desk, login: api::Login) -> Token {
-        let now = self.clock.now();
+        let now = self.moment();
         if let Some(date) = login.date {
-            let ahead = totp::skew(date, now);
+            let ahead = totp::skew(date, now.wall);
             // `Date` alone makes it waver by a second: that is no change.
             if (ahead - desk.ahead).abs() >= SignedDuration::from_secs(2) {
                 warn!(
@@ -122,6 +123,10 @@ impl Shared {
             }
         }
         Token::new(login, now, desk.ahead)
+    }
+
+    fn moment(&self) -> Moment {
+        Moment::now(&*self.clock)
     }
 
     /// Kept before the proof, so that neither a dropped future nor the end of the process loses it.

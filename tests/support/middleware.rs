@@ -21,7 +21,7 @@ use url::Url;
 use crate::{
     clock::Manual,
     http::{self, Request, Server, json},
-    jwt::{self, jwt},
+    jwt::{self, jwt_for},
 };
 
 pub(crate) const TOTP: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
@@ -46,6 +46,8 @@ pub(crate) struct Pbx {
     pub(crate) gate: Semaphore,
     /// How far this clock is ahead.
     pub(crate) ahead: Duration,
+    /// Of new tokens.
+    pub(crate) lifetime: Duration,
 }
 
 impl Pbx {
@@ -59,6 +61,7 @@ impl Pbx {
             broken_status: 502,
             gate: Semaphore::new(1000),
             ahead: Duration::ZERO,
+            lifetime: jwt::FORTNIGHT,
         }
     }
 
@@ -73,7 +76,7 @@ impl Pbx {
         match (request.method.as_str(), request.path.as_str()) {
             ("POST", "/api/login") => {
                 self.gate.acquire().await.unwrap().forget();
-                let token = jwt("a", self.two_fa, false, self.now());
+                let token = jwt_for(self.lifetime, "a", self.two_fa, false, self.now());
                 self.tokens.lock().unwrap().insert(token.clone(), !self.two_fa);
                 http::with(200, &[("Date", &date)], &jwt::login(&token))
             }
@@ -84,7 +87,7 @@ impl Pbx {
                 if take(&self.refusals) || given != expected.expose_secret() {
                     return http::json(400, r#"{"code":400,"data":null,"message":"invalid_otp"}"#);
                 }
-                let token = jwt("b", true, true, self.now());
+                let token = jwt_for(self.lifetime, "b", true, true, self.now());
                 let mut tokens = self.tokens.lock().unwrap();
                 tokens.remove(bearer).expect("a listed token");
                 tokens.insert(token.clone(), true);
