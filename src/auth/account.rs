@@ -120,8 +120,14 @@ pub(super) struct Desk {
     pub(super) keys: Keys,
     /// A one-time password or recovery code that a person typed, for the next login.
     pub(super) given: Option<SecretString>,
-    /// How far the PBX's clock is ahead of ours.
+    /// How far the PBX's clock is ahead of ours, by the `Date` of its answers.
     pub(super) ahead: SignedDuration,
+    /// One-time passwords follow our clock: the PBX accepted one of it after it had refused one of its answers' `Date`,
+    /// which a proxy may have written.
+    pub(super) own_clock: bool,
+    /// A token whose one-time password was refused, or missing: the next login starts with it. The PBX lists it until it
+    /// expires, and refuses to log it out.
+    pub(super) pending: Option<Token>,
     /// A token whose proof failed for want of an answer: the next login starts with the proof, which
     /// spares the directory a password check and us a one-time password.
     pub(super) unproven: Option<Token>,
@@ -154,6 +160,8 @@ impl Account {
             keys,
             given: None,
             ahead: SignedDuration::ZERO,
+            own_clock: false,
+            pending: None,
             unproven: cache.as_ref().and_then(|cache| cache.load(Moment::now(&*clock))),
             dead: 0,
             failure: None,

@@ -1,6 +1,6 @@
 //! Time-based one-time passwords (RFC 6238): SHA-1, six digits, steps of 30 s, as the PBX has them.
 
-use std::{fmt, time::Duration};
+use std::{collections::VecDeque, fmt, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
@@ -96,29 +96,33 @@ impl fmt::Debug for Totp {
 #[derive(Debug)]
 pub struct Codes {
     totp: Totp,
-    /// The newest step whose code may have left the process.
-    last: Option<i64>,
+    /// The latest steps whose codes may have left the process.
+    spent: VecDeque<i64>,
 }
 
 impl Codes {
+    /// More steps than two clocks can spend while a code of either is still good.
+    const REMEMBERED: usize = 8;
+
     /// None given out yet.
     pub fn new(totp: Totp) -> Self {
-        Self { totp, last: None }
+        Self { totp, spent: VecDeque::with_capacity(Self::REMEMBERED) }
     }
 
-    /// The code for `now` by the PBX's clock; or how long to wait for the next step, when this
-    /// step's code is spent. A code counts as spent once taken, sent or not.
+    /// The code for `now`, by whichever clock; or how long to wait for the next step whose code is not spent. A code
+    /// counts as spent once taken, sent or not.
     pub fn take(&mut self, now: Timestamp) -> Result<SecretString, Duration> {
         let step = now.as_second().div_euclid(STEP);
-        // A correction of the clock can lead back to a spent step. One that leads back further than
-        // that is a clock set anew, and the steps of its past are none of these.
-        if let Some(last) = self.last
-            && (step..=step + 4).contains(&last)
-        {
-            let next = Timestamp::from_second((last + 1) * STEP).unwrap_or(now);
+        // A correction of the clock can lead back to a spent step.
+        let next = (step..).find(|step| !self.spent.contains(step)).unwrap_or(step);
+        if next != step {
+            let next = Timestamp::from_second(next * STEP).unwrap_or(now);
             return Err(Duration::try_from(next.duration_since(now)).unwrap_or_default());
         }
-        self.last = Some(step);
+        if self.spent.len() == Self::REMEMBERED {
+            self.spent.pop_front();
+        }
+        self.spent.push_back(step);
         Ok(self.totp.code(now))
     }
 }
