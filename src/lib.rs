@@ -38,6 +38,7 @@ pub mod app;
 pub mod auth;
 pub mod check;
 pub mod cli;
+mod clock;
 pub mod commands;
 pub mod config;
 pub mod event;

@@ -7,7 +7,8 @@
 use std::{fmt, pin::Pin, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use rustix::time::{ClockId, clock_gettime};
+
+use crate::clock;
 
 /// The time of day, a clock that never jumps, and a timer.
 pub trait Clock: fmt::Debug + Send + Sync {
@@ -31,12 +32,7 @@ impl Clock for System {
     }
 
     fn uptime(&self) -> Duration {
-        let time = clock_gettime(ClockId::Boottime);
-        // Neither is negative.
-        Duration::new(
-            u64::try_from(time.tv_sec).unwrap_or_default(),
-            u32::try_from(time.tv_nsec).unwrap_or_default(),
-        )
+        clock::uptime()
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
