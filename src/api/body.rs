@@ -17,7 +17,7 @@ use super::{
     error::{ApiError, Said},
     stamp, transport,
 };
-use crate::text::PeerText;
+use crate::{limits, text::PeerText};
 
 /// No refusal has more to say.
 const REFUSAL: usize = 16 * 1024;
@@ -90,14 +90,17 @@ fn target_host(url: &Url, headers: &HeaderMap) -> Option<PeerText> {
 }
 
 /// RFC 9110, section 10.2.3: seconds or a date. A date is taken relative to the answer's own `Date`,
-/// so that clocks need not agree.
+/// so that clocks need not agree. Longer than [`limits::RETRY_AFTER`] is never waited.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let wait = stamp::http_date(value)?.duration_since(stamp::date(headers)?);
-    Some(wait.try_into().unwrap_or(Duration::ZERO))
+    let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More seconds than a number holds are more than the bound.
+        Duration::from_secs(value.parse().unwrap_or(u64::MAX))
+    } else {
+        let wait = stamp::http_date(value)?.duration_since(stamp::date(headers)?);
+        wait.try_into().unwrap_or(Duration::ZERO)
+    };
+    Some(wait.min(limits::RETRY_AFTER))
 }
 
 /// The real server compresses only for those who ask; something on the way may not be so polite.
@@ -209,5 +212,9 @@ mod tests {
         assert_eq!(header("Tue, 24 Nov 2026 12:01:30 GMT"), Some(Duration::from_secs(90)));
         assert_eq!(header("Tue, 24 Nov 2026 11:00:00 GMT"), Some(Duration::ZERO));
         assert_eq!(header("soon"), None);
+        assert_eq!(header(""), None);
+        for endless in ["31536000", "18446744073709551616", "Tue, 24 Nov 2037 11:00:00 GMT"] {
+            assert_eq!(header(endless), Some(limits::RETRY_AFTER), "{endless}");
+        }
     }
 }

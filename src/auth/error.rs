@@ -10,8 +10,10 @@ use crate::{
 /// What to do about a failed login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Consequence {
-    /// Try again soon, with the usual backoff: the PBX is away for the moment.
+    /// Try again soon: the PBX is down for the moment, and has refused no credential.
     Soon,
+    /// Try again with the usual backoff: the PBX, or a proxy, asks for fewer requests.
+    Later,
     /// Try again in minutes: each attempt may count towards locking the account.
     Slowly,
     /// The token is dead; log in anew at once, with the usual backoff.
@@ -53,11 +55,17 @@ pub enum AuthError {
          (or `username` is written in another case than the PBX has it)"
     )]
     OtpNoSecret { url: String, user: String },
-    /// Twice, in two steps.
+    /// Twice: in two steps, or by two clocks.
     #[error(
         "{url} refused two one-time passwords of `{user}` in a row: check `totp_secret`, and the clocks of this machine and of the PBX"
     )]
     OtpRefused { url: String, user: String },
+    /// One that a person typed.
+    #[error(
+        "{url} refused the code that was typed for `{user}`: type the one-time password that the authenticator app shows now, or a \
+         recovery code that was never used"
+    )]
+    CodeRefused { url: String, user: String },
     /// The login was answered 200, yet `/user/me` refuses its token.
     #[error(
         "{url} answered {status} right after the login of `{user}`: the PBX made a dead session; it may be restarting; \
@@ -96,9 +104,10 @@ impl AuthError {
     pub fn consequence(&self) -> Consequence {
         match self {
             Self::Api(error) => of_request(error),
-            Self::Credentials { .. } | Self::OtpRefused { .. } | Self::DeadSession { again: true, .. } => {
-                Consequence::Slowly
-            }
+            Self::Credentials { .. }
+            | Self::OtpRefused { .. }
+            | Self::CodeRefused { .. }
+            | Self::DeadSession { again: true, .. } => Consequence::Slowly,
             Self::DeadSession { again: false, .. } | Self::Withdrawn { .. } => Consequence::NewLogin,
             // No password is sent, so nothing can be locked.
             Self::TokenAsleep { .. } => Consequence::Soon,
@@ -146,7 +155,6 @@ impl AuthError {
     pub(super) fn at_otp(error: ApiError, user: &str) -> Self {
         let user = user.to_owned();
         match error {
-            ApiError::Refused { url, said: Said::InvalidOtp, .. } => Self::OtpRefused { url, user },
             ApiError::Refused { url, said: Said::NoOtpSecret, .. } => Self::OtpNoSecret { url, user },
             ApiError::Refused { url, status: status @ (401 | 403), .. } => {
                 Self::Withdrawn { url, user, status }
@@ -158,11 +166,11 @@ impl AuthError {
 
 fn of_request(error: &ApiError) -> Consequence {
     match error {
-        // The limiter stands before the account: a request that it stops is no attempt on the password.
         ApiError::Unreachable { .. }
         | ApiError::TimedOut { .. }
-        | ApiError::CutShort { .. }
-        | ApiError::Limited { .. } => Consequence::Soon,
+        | ApiError::CutShort { .. } => Consequence::Soon,
+        // The limiter stands before the account: a request that it stops is no attempt on the password.
+        ApiError::Limited { .. } => Consequence::Later,
         ApiError::Refused { status, .. } if *status >= 500 => Consequence::Soon,
         ApiError::Refused { .. } | ApiError::Unreadable { .. } => Consequence::Slowly,
         ApiError::Untrusted { .. }

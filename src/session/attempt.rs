@@ -1,7 +1,9 @@
 //! One attempt: token, socket, login.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
     Input,
@@ -16,6 +18,10 @@ use crate::{
     socketio::{CloseReason, ConnectError, Incoming, Socket},
     tls,
 };
+
+/// A PBX in good health answers a login within milliseconds. After this time its middleware is asked whether it lists the
+/// token, since it drops a login with one that it does not list in silence.
+const DOUBT: Duration = Duration::from_secs(1);
 
 impl Source {
     /// Opens the socket, up to the namespace.
@@ -37,13 +43,17 @@ impl Source {
     /// login passes it.
     pub(super) async fn accepted(
         &self,
+        grant: &Grant,
         socket: &mut Socket,
         held: &mut Held,
         by: Instant,
     ) -> Result<(), LoginError> {
+        let forgotten = self.forgotten(grant);
+        tokio::pin!(forgotten);
         loop {
             let incoming = tokio::select! {
                 incoming = socket.next() => incoming,
+                () = &mut forgotten => return Err(LoginError::Forgotten),
                 () = sleep_until(by) => return Err(LoginError::Unanswered(self.config.login_timeout)),
             };
             match incoming? {
@@ -59,6 +69,14 @@ impl Source {
                 Incoming::Barrier(_) => {}
                 Incoming::Disconnected => return Err(LoginError::NamespaceClosed),
             }
+        }
+    }
+
+    /// Returns if the middleware has certainly lost the token.
+    async fn forgotten(&self, grant: &Grant) {
+        sleep(DOUBT).await;
+        if !self.account.is_forgotten(&grant.token).await {
+            std::future::pending().await
         }
     }
 }
@@ -104,13 +122,15 @@ impl Supervisor {
     }
 
     pub(super) async fn await_login(&mut self) -> Input {
-        let Some(socket) = &mut self.socket else { return Input::Ended(EndReason::Internal) };
-        let Err(error) = self.source.accepted(socket, &mut self.held, self.due).await else {
+        let (Some(grant), Some(socket)) = (&self.grant, &mut self.socket) else {
+            return Input::Ended(EndReason::Internal);
+        };
+        let Err(error) = self.source.accepted(grant, socket, &mut self.held, self.due).await else {
             return Input::Accepted;
         };
         self.detail = error.to_string();
         match error {
-            LoginError::Unanswered(_) => Input::Unanswered,
+            LoginError::Forgotten | LoginError::Unanswered(_) => Input::Unanswered,
             LoginError::Refused => Input::Refused,
             LoginError::NamespaceClosed => Input::Ended(EndReason::NamespaceClosed),
             LoginError::Flooded => Input::Ended(EndReason::Internal),
