@@ -51,6 +51,7 @@ pub mod fuzz;
 pub mod hardening;
 pub mod health;
 pub mod journal;
+mod net;
 pub mod reload;
 pub mod request;
 pub mod retry;

@@ -9,13 +9,13 @@ use reqwest::{
     Response, StatusCode,
     header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER},
 };
-use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 
 use super::{
     client::unreadable,
     error::{ApiError, Said},
-    stamp, transport,
+    json, stamp, transport,
 };
 use crate::{bounds, text::PeerText};
 
@@ -47,6 +47,7 @@ pub(super) async fn accepted(url: &Url, mut response: Response, limit: usize) ->
             }
         }
     }
+    body.drain(..body.len() - json::without_bom(&body).len());
     if is_page(response.headers(), &body) {
         return Err(ApiError::NotTheApi { url: url.to_string(), status: status.as_u16() });
     }
@@ -114,23 +115,21 @@ fn is_page(headers: &HeaderMap, body: &[u8]) -> bool {
     html || body.trim_ascii_start().starts_with(b"<")
 }
 
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow, default)]
-    message: Option<std::borrow::Cow<'a, str>>,
-}
-
 fn said(body: &[u8]) -> Said {
-    let body = body.trim_ascii();
+    let body = json::without_bom(body).trim_ascii();
     if body.is_empty() {
         return Said::Nothing;
     }
     // The first object counts: one failure of the middleware answers with two objects glued together.
-    let mut objects = serde_json::Deserializer::from_slice(body).into_iter::<Envelope<'_>>();
-    let Some(Ok(envelope)) = objects.next() else {
+    let Some(envelope) = json::first_object(body, &["message"]) else {
         return if body.starts_with(b"{") { Said::Nothing } else { Said::Foreign };
     };
-    match envelope.message.as_deref() {
+    let message = match &envelope["message"] {
+        Value::String(message) => Some(message.as_str()),
+        Value::Null => None,
+        _ => return Said::Nothing,
+    };
+    match message {
         Some("incorrect Username or Password") => Said::IncorrectCredentials,
         Some("missing Username or Password") => Said::MissingCredentials,
         Some("you don't have permission to access this resource") => Said::NoPermission,
@@ -161,6 +160,8 @@ mod tests {
             (br#"{"code":404,"data":null,"message":"API no"#, Said::Nothing),
             (b"404 page not found\n", Said::Foreign),
             (b"[1,2]", Said::Foreign),
+            (b"\xef\xbb\xbf{\"message\":\"invalid_otp\"}", Said::InvalidOtp),
+            (br#"{"message":"x","message":"invalid_otp","data":"\ud83d"}"#, Said::InvalidOtp),
             (b"\xff\xfe", Said::Foreign),
             (br#"{"message":"failed to parse server v1 response"}{"code":401}"#, Said::Backend),
             (

@@ -1,5 +1,7 @@
 //! One attempt: token, socket, login.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
@@ -13,9 +15,12 @@ use super::{
 use crate::{
     auth::{Consequence, Grant},
     event::EndReason,
-    socketio::{CloseReason, ConnectError, Incoming, Socket},
+    socketio::{CloseReason, ConnectError, Deadline, Incoming, Socket},
     tls,
 };
+
+/// How often it is checked whether a message is still arriving.
+const RECEIVING: Duration = Duration::from_secs(1);
 
 impl Source {
     /// Opens the socket, up to the namespace.
@@ -34,17 +39,27 @@ impl Source {
     }
 
     /// Waits for its answer. Holds back what comes before: the middleware relays its own events from the moment the
-    /// login passes it.
+    /// login passes it. What has arrived by then is read first, and a message that is arriving has the time it takes.
     pub(super) async fn accepted(
         &self,
         socket: &mut Socket,
         held: &mut Held,
-        by: Instant,
+        mut by: Instant,
     ) -> Result<(), LoginError> {
+        let mut deadline = Deadline::default();
         loop {
             let incoming = tokio::select! {
+                biased;
                 incoming = socket.next() => incoming,
-                () = sleep_until(by) => return Err(LoginError::Unanswered(self.config.login_timeout)),
+                () = sleep_until(deadline.due(by)) => {
+                    let now = Instant::now();
+                    if socket.is_receiving() {
+                        by = now + RECEIVING;
+                    } else if deadline.is_over(by, now) {
+                        return Err(LoginError::Unanswered(self.config.login_timeout));
+                    }
+                    continue;
+                }
             };
             match incoming? {
                 Incoming::Event(frame) => match control(&frame) {

@@ -155,6 +155,9 @@ impl Supervisor {
                 }
                 () = sleep_until(due) => return Input::Settled,
                 () = sleep_until(intake.feed.due()) => {
+                    if !intake.feed.is_silent(socket.is_receiving()) {
+                        continue;
+                    }
                     self.detail = self.feed.sentence();
                     return Input::Silent;
                 }
