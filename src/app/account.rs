@@ -60,6 +60,8 @@ pub(crate) fn client(config: &session::config::Config) -> Result<api::Client, ap
         proxy: config.proxy.as_ref().map(|proxy| proxy.with_user_info().clone()),
         connect_timeout: config.connect_timeout,
         request_timeout: config.request_timeout,
+        // Not less than ever held, however small the frames are to be.
+        max_answer: config.max_frame.max(4 << 20),
     })
 }
 

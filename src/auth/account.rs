@@ -23,7 +23,7 @@ use super::{
     renew::renew_after,
     token::Token,
 };
-use crate::{api, limits};
+use crate::{api, bounds};
 
 /// What the account logs in with.
 #[derive(Debug, Clone)]
@@ -334,11 +334,13 @@ impl Shared {
             .and_then(|after| grant.token.received().after(after));
         let fresh = grant.token.clone();
         let before = self.held().replace(Held { grant, renew_at });
-        if fresh.is_short_lived() && !before.as_ref().is_some_and(|before| before.grant.token.is_short_lived()) {
+        if fresh.is_short_lived()
+            && !before.as_ref().is_some_and(|before| before.grant.token.is_short_lived())
+        {
             warn!(
                 user = self.username,
                 lifetime = ?fresh.lifetime(),
-                renewed_every = ?limits::LEAST_TOKEN_LIFE,
+                renewed_every = ?bounds::TOKEN_LIFETIME.start(),
                 "the PBX issues tokens that expire at once: check the clock and the settings of its CTI middleware"
             );
         }

@@ -15,7 +15,7 @@ use super::{
     token::Token,
 };
 use crate::{
-    limits,
+    bounds,
     request::Listener,
     retry::{Backoff, Range},
 };
@@ -33,8 +33,8 @@ const LOGOUT: Duration = Duration::from_secs(10);
 /// for retries.
 pub(super) fn renew_after(lifetime: Option<Duration>, jitter: f64) -> Duration {
     let share = 0.8 - 0.1 * jitter.clamp(0.0, 1.0);
-    let lifetime = lifetime.unwrap_or(ASSUMED).min(limits::LONGEST_TOKEN_LIFE);
-    lifetime.mul_f64(share).max(limits::LEAST_TOKEN_LIFE)
+    let lifetime = lifetime.unwrap_or(ASSUMED).min(*bounds::TOKEN_LIFETIME.end());
+    lifetime.mul_f64(share).max(*bounds::TOKEN_LIFETIME.start())
 }
 
 impl Account {

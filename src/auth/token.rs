@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::clock::Moment;
 use crate::{
     api::{self, Authorization},
-    limits,
+    bounds,
     text::secrets,
 };
 
@@ -86,7 +86,8 @@ impl Token {
     pub(super) fn new(login: api::Login, now: Moment, ahead: SignedDuration) -> Self {
         secrets::register_issued(&login.token);
         let claims = Claims::decode(login.token.expose_secret());
-        let lifetime = lifetime(claims.as_ref(), login.expire, now.wall.saturating_add(ahead).unwrap_or(now.wall));
+        let lifetime =
+            lifetime(claims.as_ref(), login.expire, now.wall.saturating_add(ahead).unwrap_or(now.wall));
         let authorization = Authorization::Bearer(login.token);
         Self { authorization, claims, received: now, lifetime, make: Make::Login }
     }
@@ -148,7 +149,7 @@ impl Token {
 
     /// Whether it ends sooner than it can be renewed.
     pub(super) fn is_short_lived(&self) -> bool {
-        self.lifetime.is_some_and(|lifetime| lifetime < limits::LEAST_TOKEN_LIFE)
+        self.lifetime.is_some_and(|lifetime| lifetime < *bounds::TOKEN_LIFETIME.start())
     }
 
     /// Whether both are the same text. Two logins within one second give the same token, since it
@@ -163,7 +164,7 @@ impl Token {
         const SPARE: Duration = Duration::from_mins(1);
         let Some(lifetime) = self.lifetime else { return true };
         // One that ends as it begins is tried all the same: a login for each request would be a storm.
-        let usable = lifetime.saturating_sub(SPARE.min(lifetime / 10)).max(limits::LEAST_TOKEN_LIFE);
+        let usable = lifetime.saturating_sub(SPARE.min(lifetime / 10)).max(*bounds::TOKEN_LIFETIME.start());
         now.since(self.received) < usable
     }
 }
@@ -251,8 +252,7 @@ mod tests {
             assert_eq!(lifetime, expected.map(Duration::from_millis), "{payload} {expire:?}");
         }
         let login = api::Login { token: jwt(r#"{"exp":1796000060}"#).into(), expire: None, date: None };
-        let ahead =
-            Token::new(login, now(), SignedDuration::from_secs(30));
+        let ahead = Token::new(login, now(), SignedDuration::from_secs(30));
         assert_eq!(ahead.lifetime(), Some(Duration::from_secs(30)), "the PBX's clock is 30 s ahead of ours");
     }
 

@@ -15,13 +15,15 @@ use super::{
 use crate::{
     auth::{Consequence, Grant},
     event::EndReason,
-    socketio::{CloseReason, ConnectError, Incoming, Socket},
+    socketio::{CloseReason, ConnectError, Deadline, Incoming, Socket},
     tls,
 };
 
 /// A PBX in good health answers a login within milliseconds. After this time its middleware is asked whether it lists the
 /// token, since it drops a login with one that it does not list in silence.
 const DOUBT: Duration = Duration::from_secs(1);
+/// How often it is checked whether a message is still arriving.
+const RECEIVING: Duration = Duration::from_secs(1);
 
 impl Source {
     /// Opens the socket, up to the namespace.
@@ -40,21 +42,31 @@ impl Source {
     }
 
     /// Waits for its answer. Holds back what comes before: the middleware relays its own events from the moment the
-    /// login passes it.
+    /// login passes it. What has arrived by then is read first, and a message that is arriving has the time it takes.
     pub(super) async fn accepted(
         &self,
         grant: &Grant,
         socket: &mut Socket,
         held: &mut Held,
-        by: Instant,
+        mut by: Instant,
     ) -> Result<(), LoginError> {
         let forgotten = self.forgotten(grant);
         tokio::pin!(forgotten);
+        let mut deadline = Deadline::default();
         loop {
             let incoming = tokio::select! {
+                biased;
                 incoming = socket.next() => incoming,
                 () = &mut forgotten => return Err(LoginError::Forgotten),
-                () = sleep_until(by) => return Err(LoginError::Unanswered(self.config.login_timeout)),
+                () = sleep_until(deadline.due(by)) => {
+                    let now = Instant::now();
+                    if socket.is_receiving() {
+                        by = now + RECEIVING;
+                    } else if deadline.is_over(by, now) {
+                        return Err(LoginError::Unanswered(self.config.login_timeout));
+                    }
+                    continue;
+                }
             };
             match incoming? {
                 Incoming::Event(frame) => match control(&frame) {

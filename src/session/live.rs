@@ -156,6 +156,9 @@ impl Supervisor {
                 }
                 () = sleep_until(due) => return if is_new { Input::Lasted } else { Input::Settled },
                 () = sleep_until(intake.feed.due()) => {
+                    if !intake.feed.is_silent(socket.is_receiving()) {
+                        continue;
+                    }
                     self.detail = self.feed.sentence();
                     return Input::Silent;
                 }
