@@ -163,6 +163,10 @@ async function everyScreen(browser, at, status) {
       const what = `${name}, ${colorScheme}`;
       await isUncut(page, what);
       await isAccessible(page, what);
+      // As the browser tells a screen reader; laid out as blocks, a table would be none.
+      const { nodes } = await (await page.context().newCDPSession(page)).send("Accessibility.getFullAXTree");
+      const count = (role) => nodes.filter((node) => node.role?.value === role).length;
+      assert.deepEqual([count("table"), count("columnheader")], [5, 5 + 6 + 8 + 4 + 4], what);
       if (process.env.SCREENSHOTS) await page.screenshot({ path: join(process.env.SCREENSHOTS, `page-${name}-${colorScheme}.png`), fullPage: true });
       assert.deepEqual(wrong, [], what);
       await close();
