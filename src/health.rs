@@ -12,7 +12,7 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::text;
+use crate::{event::micros, text};
 
 /// The states of all parts. Clones are the same board.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +26,7 @@ pub struct Health {
     #[serde(flatten)]
     pub state: State,
     /// When it got there.
+    #[serde(serialize_with = "micros::serialize")]
     pub since: Timestamp,
     /// What somebody should see to although the part works, a sentence each with its remedy.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -34,7 +35,7 @@ pub struct Health {
     #[serde(flatten)]
     pub sight: Option<Sight>,
     /// When it tries again, if it waits to.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "micros::option::serialize")]
     pub retry_at: Option<Timestamp>,
 }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use cti_bridge::{
-    event::{Body, EndReason, Origin, Record, SourceId, entity, entity_token},
+    event::{Body, EndReason, Origin, Record, STATE_EVENTS, SourceId, entity, entity_token},
     simulator::{Account, Flow, Options, Profile, Source, settled},
 };
 use scene::{Scene, scene, scene_on, scene_with};
@@ -86,6 +86,9 @@ async fn after_a_gap_the_whole_state_is_told_and_nothing_else_of_the_answers() {
         }
     };
     fold.matches(&scene);
+    for name in STATE_EVENTS.iter().filter(|name| **name != "newVoiceMessageCounter") {
+        assert!(fold.state.keys().any(|(told, _)| told == name), "no {name} in the resync");
+    }
     let events = fold.state.len();
     assert!(events > 30, "{events}");
     let counts = completed["counts"].as_object().unwrap();

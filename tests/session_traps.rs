@@ -185,7 +185,7 @@ async fn a_password_that_stays_refused_is_tried_by_the_minute_with_one_alarm_and
     let alarm = scene.notice("auth.failed").await;
     assert_eq!((&alarm["slow"], &alarm["failures"]), (&true.into(), &3.into()));
     assert!((60..=120).contains(&alarm["retryIn"].as_u64().unwrap()), "{alarm}");
-    let reason = alarm["reason"].as_str().unwrap();
+    let reason = alarm["detail"].as_str().unwrap();
     assert!(reason.contains("SIGHUP") && reason.contains("systemctl reload"), "{reason}");
     let health = scene.health();
     assert!(format!("{health:?}").contains("minutes apart"), "{health:?}");

@@ -61,7 +61,8 @@ impl Line {
             self.context.journal.notice(
                 source,
                 &Notice::AuthFailed {
-                    reason: number.to_string(),
+                    reason: cti_bridge::event::AuthFailure::CredentialsRefused,
+                    detail: number.to_string(),
                     operator: false,
                     failures: 1,
                     slow: false,
@@ -100,7 +101,7 @@ async fn collect(bench: &mut impl Bench, count: usize) -> Vec<Value> {
 }
 
 fn number(event: &Value) -> u64 {
-    event["data"]["reason"].as_str().unwrap().parse().unwrap()
+    event["data"]["detail"].as_str().unwrap().parse().unwrap()
 }
 
 async fn everything_arrives_once_in_order_and_a_stop_drains(bench: &mut impl Bench) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::{
     api::{ApiError, Said},
     auth::TotpError,
+    event::AuthFailure,
 };
 
 /// What to do about a failed login.
@@ -120,6 +121,24 @@ impl AuthError {
         }
     }
 
+    /// The reason that `auth.failed` gives.
+    pub fn reason(&self) -> AuthFailure {
+        match self {
+            Self::Api(error) => reason_of_request(error),
+            Self::Credentials { .. } => AuthFailure::CredentialsRefused,
+            Self::NotReceived { .. } => AuthFailure::CredentialsMissing,
+            Self::NoApi { .. } => AuthFailure::NoApi,
+            Self::OtpMissing { .. } => AuthFailure::OtpRequired,
+            Self::OtpNoSecret { .. } => AuthFailure::OtpNotEnrolled,
+            Self::OtpRefused { .. } | Self::CodeRefused { .. } => AuthFailure::OtpRefused,
+            Self::TotpSecret(_) => AuthFailure::OtpSecretInvalid,
+            Self::DeadSession { .. } => AuthFailure::SessionDead,
+            Self::TokenRefused { .. } => AuthFailure::TokenRefused,
+            Self::TokenAsleep { .. } => AuthFailure::TokenUnrecognised,
+            Self::Withdrawn { .. } => AuthFailure::TokenWithdrawn,
+        }
+    }
+
     /// Whether the PBX has surely turned the request down, so that it changed nothing.
     pub fn is_refusal(&self) -> bool {
         match self {
@@ -161,6 +180,22 @@ impl AuthError {
             }
             other => Self::Api(other),
         }
+    }
+}
+
+fn reason_of_request(error: &ApiError) -> AuthFailure {
+    match error {
+        ApiError::Unreachable { .. } | ApiError::TimedOut { .. } | ApiError::CutShort { .. } => {
+            AuthFailure::Unreachable
+        }
+        ApiError::Untrusted { .. } => AuthFailure::Untrusted,
+        ApiError::Limited { .. } => AuthFailure::RateLimited,
+        ApiError::Refused { .. } => AuthFailure::ServerError,
+        ApiError::Redirect { .. }
+        | ApiError::NotTheApi { .. }
+        | ApiError::Unreadable { .. }
+        | ApiError::TooLarge { .. } => AuthFailure::NoApi,
+        ApiError::Trust(_) | ApiError::Setup { .. } => AuthFailure::Configuration,
     }
 }
 

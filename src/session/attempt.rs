@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     auth::{Consequence, Grant},
-    event::EndReason,
+    event::{AuthFailure, EndReason},
     socketio::{CloseReason, ConnectError, Deadline, Incoming, Socket},
     tls,
 };
@@ -104,6 +104,7 @@ impl Supervisor {
                 let consequence = error.consequence();
                 self.retry_after = error.retry_after();
                 self.operator = consequence == Consequence::Operator;
+                self.failure = error.reason();
                 self.detail = error.to_string();
                 Input::NotGranted(consequence)
             }
@@ -141,6 +142,10 @@ impl Supervisor {
             return Input::Accepted;
         };
         self.detail = error.to_string();
+        self.failure = match error {
+            LoginError::Forgotten | LoginError::Unanswered(_) => AuthFailure::SessionUnanswered,
+            _ => AuthFailure::SessionRefused,
+        };
         match error {
             LoginError::Forgotten | LoginError::Unanswered(_) => Input::Unanswered,
             LoginError::Refused => Input::Refused,

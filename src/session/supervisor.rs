@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     auth::{Account, Grant},
-    event::{EndReason, Notice, SourceId},
+    event::{AuthFailure, EndReason, Notice, SourceId},
     health::{Board, Component},
     journal::{Ingest, Journal, Live},
     request::Listener,
@@ -112,6 +112,8 @@ pub(super) struct Supervisor {
     pub(super) due: Instant,
     /// Why the last attempt or session ended.
     pub(super) detail: String,
+    /// The same for programs, of an attempt that failed.
+    pub(super) failure: AuthFailure,
     /// Whether only an operator can mend that.
     pub(super) operator: bool,
     pub(super) retry_after: Option<Duration>,
@@ -140,6 +142,7 @@ impl Supervisor {
             is_new: false,
             due: Instant::now(),
             detail: String::new(),
+            failure: AuthFailure::default(),
             operator: false,
             retry_after: None,
             takeovers: Vec::new(),
@@ -272,18 +275,19 @@ impl Supervisor {
 
     /// Says it once, as long as the reason stays.
     fn deny(&self, failures: u32, slow: bool) {
-        let mut reason = self.detail.clone();
+        let mut detail = self.detail.clone();
         if slow {
-            reason.push_str(
+            detail.push_str(
                 "; after several refusals attempts come minutes apart, as more could lock the account: once it is mended, \
                  SIGHUP (`systemctl reload cti-bridge`) makes one at once",
             );
         }
-        if self.source.health.failing(&reason)
+        if self.source.health.failing(&detail)
             && let Line::Closed(ingest) = &self.line
         {
             let (operator, retry_in) = (self.operator, self.left().as_secs());
-            ingest.notice(&Notice::AuthFailed { reason, operator, failures, slow, retry_in });
+            let reason = self.failure;
+            ingest.notice(&Notice::AuthFailed { reason, detail, operator, failures, slow, retry_in });
         }
     }
 }

@@ -17,6 +17,11 @@
 //! ledger and the heartbeat live in the driver. So a new sink is one file, and a line in [`spawn`]'s table.
 //!
 
+#[cfg_attr(
+    not(any(feature = "nats", feature = "kafka")),
+    allow(dead_code, reason = "no sink has an end to read")
+)]
+mod claim;
 pub mod config;
 mod deadletter;
 mod driver;
@@ -40,6 +45,7 @@ pub mod verify;
 
 use std::{future::Future, ops::Range, pin::Pin, sync::Arc, time::Duration};
 
+pub use claim::Claim;
 pub use driver::Driver;
 pub use figures::{BUCKETS, Counted, Figures, SinkFigures};
 pub use options::{Options, Outcome};
@@ -49,10 +55,10 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::{
-    event::{CloudEvent, JournalId, Position},
+    event::{CloudEvent, Position},
     health::Board,
     journal::Journal,
-    route::{Names, Plan, template::Template},
+    route::{Names, Plan, REPLAY, template::Template},
     shutdown::Stop,
 };
 
@@ -271,7 +277,7 @@ pub async fn replay(journal: Journal, name: &str, config: &config::Config) -> Ou
     context.stop.drain();
     let options = Options { heartbeat: None, copies: true, ..Options::default() };
     let driver = |subject| {
-        let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), subject).in_class("replay");
+        let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), subject).in_class(REPLAY);
         Driver::new(&context, 0, plan, options)
     };
     match &config.kind {
@@ -362,14 +368,14 @@ impl Probe {
 
 impl Probe {
     /// Looks at the stream or the topics, and at who wrote what they end with.
-    pub async fn look(&self, ours: Option<JournalId>, adopt: Option<JournalId>) -> Result<Looked, SinkError> {
+    pub async fn look(&self, claim: &Claim) -> Result<Looked, SinkError> {
         match self {
             #[cfg(feature = "nats")]
-            Self::Nats(probe) => probe.look(ours, adopt).await,
+            Self::Nats(probe) => probe.look(claim).await,
             #[cfg(feature = "kafka")]
-            Self::Kafka(probe) => probe.look(ours, adopt).await,
+            Self::Kafka(probe) => probe.look(claim).await,
             Self::Stdout => {
-                let _ = (ours, adopt);
+                let _ = claim;
                 Ok(Looked::default())
             }
         }

@@ -18,6 +18,11 @@ const SLOWEST: Duration = Duration::from_secs(30);
 /// For a heartbeat to arrive.
 const MARGIN: Duration = Duration::from_secs(1);
 
+/// How long to watch for another bridge with a copy of our journal, by how often a sink gets a heartbeat.
+pub(super) fn patience(heartbeat: Option<Duration>) -> Duration {
+    heartbeat.unwrap_or(BEAT).min(SLOWEST) + MARGIN
+}
+
 /// What the log says of an event with a number of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Proof {
@@ -122,7 +127,7 @@ pub(super) fn unknown(Stored { lane, source, .. }: &Stored) -> SinkError {
 }
 
 /// The lane was last written by a copy of our journal.
-fn copy(Stored { journal, seq, lane, place, .. }: &Stored, why: &str) -> SinkError {
+pub(super) fn copy(Stored { journal, seq, lane, place, .. }: &Stored, why: &str) -> SinkError {
     SinkError::Operator(format!(
         "{lane} ends with {journal}-{} ({place}), which has the name of this journal and was not written by it ({why}): two \
          bridges run with copies of one journal. Stop one of them, or run `cti-bridge journal rename` here and give this bridge an \
@@ -173,7 +178,7 @@ impl Driver {
         if self.trust.is_proven && goes_on {
             return Err(self.refuse(stored, "it came while this bridge wrote"));
         }
-        let patience = self.options.heartbeat.unwrap_or(BEAT).min(SLOWEST) + MARGIN;
+        let patience = patience(self.options.heartbeat);
         if self.trust.refusal.is_none() {
             tracing::warn!(
                 sink = &*self.name,

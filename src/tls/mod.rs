@@ -4,6 +4,7 @@ mod expiry;
 mod fault;
 mod pem;
 mod pinning;
+mod record;
 
 use std::{
     path::{Path, PathBuf},
@@ -24,6 +25,7 @@ pub(crate) use expiry::{days_left, ends_soon, identity_ends};
 pub use fault::TlsFault;
 pub use pem::PemFault;
 use pinning::Pinning;
+pub(crate) use record::server_ends;
 
 /// Whom to trust, and who we are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -107,8 +109,9 @@ impl Trust {
             let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider)
                 .build()
                 .map_err(|error| TlsError::Setup(rustls::Error::General(error.to_string())))?;
-            let pinning = Arc::new(Pinning { verifier: Arc::clone(&verifier), given });
-            (builder.dangerous().with_custom_certificate_verifier(pinning), Some(verifier))
+            let accepts = Pinning { verifier: Arc::clone(&verifier), given };
+            let recording = Arc::new(record::Recording { accepts, verifier: Arc::clone(&verifier) });
+            (builder.dangerous().with_custom_certificate_verifier(recording), Some(verifier))
         };
         let config = match &self.identity {
             None => builder.with_no_client_auth(),

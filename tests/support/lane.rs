@@ -63,7 +63,14 @@ impl Line {
             let source = SourceId(u16::try_from(number * number / 3 % 2).unwrap());
             journal.notice(
                 source,
-                &Notice::AuthFailed { reason, operator: false, failures: 1, slow: false, retry_in: 5 },
+                &Notice::AuthFailed {
+                    reason: cti_bridge::event::AuthFailure::CredentialsRefused,
+                    detail: reason,
+                    operator: false,
+                    failures: 1,
+                    slow: false,
+                    retry_in: 5,
+                },
             );
         }
         let mut records = Vec::new();

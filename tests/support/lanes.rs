@@ -230,8 +230,14 @@ impl Bench {
             let source = fastrand::usize(..SOURCES.len());
             if fastrand::u8(..10) == 0 {
                 let reason = "x".to_owned();
-                let told =
-                    Notice::AuthFailed { reason, operator: false, failures: 1, slow: false, retry_in: 5 };
+                let told = Notice::AuthFailed {
+                    reason: cti_bridge::event::AuthFailure::CredentialsRefused,
+                    detail: reason,
+                    operator: false,
+                    failures: 1,
+                    slow: false,
+                    retry_in: 5,
+                };
                 self.context.journal.notice(SourceId(u16::try_from(source).unwrap()), &told);
             } else {
                 // Some have much to say, and some little.

@@ -120,6 +120,7 @@ const LEAST_MESSAGE: usize = 64 << 10;
 #[allow(clippy::struct_excessive_bools, reason = "a table of switches, as the operator writes it")]
 pub struct Table {
     /// Some brokers of the cluster: `host:9092`.
+    #[schemars(length(min = 1))]
     brokers: Vec<String>,
     /// The topic of events, and of what the bridge says itself.
     topic: String,

@@ -11,13 +11,14 @@ use super::{
     config::Config,
     link::Opened,
     producers::Producer,
+    rival::Watch,
     shared::Shared,
     tail, topics,
 };
 use crate::{
     event::{JournalId, Position},
     route::{Plan, template::Template},
-    sink::{Link as _, Looked, Outgoing, SinkError, Tail, heartbeat::checks, proof::foreign},
+    sink::{Claim, Link as _, Looked, Outgoing, SinkError, Tail, heartbeat::checks},
 };
 
 /// For the delivery report of a status message.
@@ -65,24 +66,17 @@ impl Probe {
     }
 
     /// Looks at the topics, and at who wrote what our partitions end with.
-    pub async fn look(
-        &self,
-        journal: Option<JournalId>,
-        adopt: Option<JournalId>,
-    ) -> Result<Looked, SinkError> {
+    pub async fn look(&self, claim: &Claim) -> Result<Looked, SinkError> {
         let (config, cause) = (Arc::clone(&self.config), self.cause.clone());
         let (sources, producer) = (Arc::clone(&self.sources), Arc::clone(&self.producer));
         let topic = config.topics.events.clone();
         let found = blocking(move || {
             let admin = topics::admin(&cause, &config)?;
+            topics::all_there(producer.client(), &cause, &config)?;
             let Some(partitions) =
                 topics::partitions(producer.client(), &cause, &config, &config.topics.events)?
             else {
-                return if config.create.is_some() {
-                    Ok(None)
-                } else {
-                    Err(topics::missing(&[&config.topics.events], &config))
-                };
+                return Ok(None);
             };
             let partitions = partitions.count;
             let warnings = topics::findings(&admin, &config, partitions)?;
@@ -92,7 +86,7 @@ impl Probe {
                 warnings,
             )))
         });
-        let Some((partitions, tail, warnings)) = found.await? else {
+        let Some((partitions, tail, mut warnings)) = found.await? else {
             let message = format!("{topic} is not there yet: the first start will create it");
             return Ok(Looked { message, warnings: Vec::new() });
         };
@@ -102,17 +96,34 @@ impl Probe {
             // All of one journal.
             let Some(stored) = newest.first() else { continue };
             empty = false;
-            if Some(stored.journal) != journal && Some(stored.journal) != adopt {
-                return Err(foreign(stored, journal));
+            let watch = async |ours, patience| {
+                let (cause, config) = (self.cause.clone(), Arc::clone(&self.config));
+                let sources = Arc::clone(&self.sources);
+                let watch = blocking(move || Watch::begin(&cause, &config, &sources, partitions)).await?;
+                watch.until(ours, patience).await
+            };
+            if let Some(warning) = claim.check(stored, watch).await? {
+                warnings.push(warning);
+                break;
             }
         }
         let state = if empty { "nothing of ours is in it yet" } else { "its end is ours" };
         Ok(Looked { message: format!("{topic} has {partitions} partitions; {state}"), warnings })
     }
 
+    async fn is_there(&self, topic: &str) -> Result<bool, SinkError> {
+        let (config, cause) = (Arc::clone(&self.config), self.cause.clone());
+        let (producer, topic) = (Arc::clone(&self.producer), topic.to_owned());
+        blocking(move || Ok(topics::partitions(producer.client(), &cause, &config, &topic)?.is_some())).await
+    }
+
     /// Publishes a status message of each source, and waits for the broker's answer.
     pub async fn publish(&mut self) -> Result<Looked, SinkError> {
         let topic = self.config.topics.status.clone();
+        if self.config.create.is_some() && !self.is_there(&topic).await? {
+            let message = format!("{topic} is not there yet: the first start will create it");
+            return Ok(Looked { message, warnings: Vec::new() });
+        }
         let mut plan = Plan::new(JournalId::draw(), Arc::clone(&self.sources), Template::default());
         let beats = checks(&mut plan, self.sources.len());
         for (place, beat) in (0..).zip(&beats) {

@@ -177,6 +177,21 @@ pub(super) fn partitions(
     }
 }
 
+/// Fails if a topic is missing that a start needs and may not create.
+pub(super) fn all_there(client: &Client<Context>, cause: &Cause, config: &Config) -> Result<(), SinkError> {
+    if config.create.is_some() {
+        return Ok(());
+    }
+    let topics = &config.topics;
+    let mut absent = Vec::new();
+    for topic in [&topics.events, &topics.status, &topics.dead_letters] {
+        if partitions(client, cause, config, topic)?.is_none() {
+            absent.push(topic.as_str());
+        }
+    }
+    if absent.is_empty() { Ok(()) } else { Err(missing(&absent, config)) }
+}
+
 fn make(
     admin: &AdminClient<Context>,
     topics: &[&str],

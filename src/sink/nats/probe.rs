@@ -19,7 +19,7 @@ use crate::{
     event::JournalId,
     route::Plan,
     sink::{
-        Looked, SinkError,
+        Claim, Looked, SinkError,
         heartbeat::{Beat, checks},
     },
 };
@@ -77,9 +77,9 @@ impl Probe {
     }
 
     /// Looks at the stream: whether there is one, what settings would make the guarantee a lie, whose the newest message is.
-    pub async fn look(&self, ours: Option<JournalId>, adopt: Option<JournalId>) -> Result<Looked, SinkError> {
+    pub async fn look(&self, claim: &Claim) -> Result<Looked, SinkError> {
         match &self.stream {
-            Some(stream) => stream.look(&self.connected, ours, adopt).await,
+            Some(stream) => stream.look(&self.connected, claim).await,
             None => Ok(Looked::default()),
         }
     }

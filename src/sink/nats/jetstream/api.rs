@@ -97,6 +97,19 @@ impl Api<'_> {
         self.message(&json!({ "seq": seq })).await
     }
 
+    /// The names of streams that take something of what matches `subject`. Empty if the account may not ask.
+    pub(super) async fn streams_with(&self, subject: &str) -> Result<Vec<PeerText>, SinkError> {
+        #[derive(Deserialize)]
+        struct Names {
+            #[serde(default)]
+            streams: Option<Vec<String>>,
+        }
+        let subject = json!({ "subject": subject });
+        let names = self.ask::<Names>("$JS.API.STREAM.NAMES", &subject).await?.ok();
+        let names = names.and_then(|names| names.streams).unwrap_or_default();
+        Ok(names.iter().map(|name| PeerText::new(name)).collect())
+    }
+
     fn error(&self, fault: &Fault, what: &str) -> SinkError {
         fault.error(&self.connected.server, &format!("{what} stream {}", self.stream))
     }
@@ -118,17 +131,24 @@ impl Api<'_> {
         what: &str,
         payload: &Value,
     ) -> Result<Result<T, Fault>, SinkError> {
+        self.ask(&format!("$JS.API.STREAM.{what}.{}", self.stream), payload).await
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        subject: &str,
+        payload: &Value,
+    ) -> Result<Result<T, Fault>, SinkError> {
         #[derive(Deserialize)]
         struct Failed {
             error: Fault,
         }
         let Connected { client, events, server } = self.connected;
         let payload = if payload.is_null() { Vec::new() } else { payload.to_string().into_bytes() };
-        let subject = format!("$JS.API.STREAM.{what}.{}", self.stream);
         let answer = tokio::select! {
             biased;
             () = events.down() => return Err(events.error()),
-            answer = timeout(PATIENCE, client.request(subject, payload.into())) => answer,
+            answer = timeout(PATIENCE, client.request(subject.to_owned(), payload.into())) => answer,
         };
         let answer = match answer {
             Err(_) => Err(RequestErrorKind::TimedOut),
@@ -148,7 +168,7 @@ impl Api<'_> {
         }
         serde_json::from_slice(&answer.payload).map(Ok).map_err(|error| {
             SinkError::Again(format!(
-                "{server} answered STREAM.{what} with something unreadable ({}): is it a nats-server?",
+                "{server} answered {subject} with something unreadable ({}): is it a nats-server?",
                 PeerText::new(&error.to_string())
             ))
         })

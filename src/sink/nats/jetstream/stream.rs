@@ -20,17 +20,19 @@ pub(super) struct Ours {
     pub(super) stream: String,
     /// What the stream must take: the events and the notices of each source.
     pub(super) subjects: Vec<String>,
-    /// What it must not take, as it has no place in the order: status and dead letters.
+    /// What it must not take, as it has no place in the order: status, dead letters and replays.
     pub(super) outside: Vec<String>,
 }
 
 impl Ours {
     pub(super) fn new(stream: String, subject: &Template, sources: &[String]) -> Self {
-        let all = |classes: [&str; 2]| {
-            let of = |source: &String| classes.map(|class| filter(subject, source, class));
-            sources.iter().flat_map(of).collect()
+        let all = |classes: &[&str]| {
+            sources
+                .iter()
+                .flat_map(|source| classes.iter().map(move |class| filter(subject, source, class)))
+                .collect()
         };
-        Self { stream, subjects: all(["event", "bridge"]), outside: all(["status", "dlq"]) }
+        Self { stream, subjects: all(&["event", "bridge"]), outside: all(&["status", "dlq", "replay"]) }
     }
 }
 
