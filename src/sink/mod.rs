@@ -33,6 +33,7 @@ mod options;
 pub(crate) mod overlap;
 mod proof;
 mod refusals;
+mod renewal;
 mod resume;
 mod resume_lanes;
 pub mod stdout;
@@ -44,6 +45,7 @@ pub use driver::Driver;
 pub use figures::{BUCKETS, Counted, Figures, SinkFigures};
 pub use options::{Options, Outcome};
 pub use proof::{Process, Stored};
+pub use renewal::Renewals;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -52,6 +54,7 @@ use crate::{
     event::{CloudEvent, JournalId, Position},
     health::Board,
     journal::Journal,
+    request::Call,
     route::{Names, Plan, template::Template},
     shutdown::Stop,
 };
@@ -62,6 +65,9 @@ pub trait Sink: Send + Sync + 'static {
     type Link: Link;
     /// Connects, and reads what is there already. The driver bounds the time.
     fn open(&self) -> impl Future<Output = Result<(Self::Link, Tail), SinkError>> + Send;
+    /// Takes over the secrets and certificates of a configuration that was read again; all else stays as it was. A link
+    /// that is open keeps what it was opened with.
+    fn renew(&mut self, _: &config::Config) {}
     /// Watches so long whether another process with our journal writes: what shows it, if one does. Asked for when the
     /// journal does not know what a lane ends with. Cancel safe.
     fn rival(
@@ -87,6 +93,10 @@ pub trait Link: Send {
     /// What keeps it from delivering, though it has not ended: it mends that itself, or the driver gives it up in time.
     fn trouble(&self) -> Option<String> {
         None
+    }
+    /// Whether nothing that is in flight can still reach the broker, so that another link may follow at once.
+    fn is_cut_off(&self) -> bool {
+        false
     }
     /// Which of its lanes an event of this name goes to, of as many as its [`Tail`] had. The same each time.
     fn lanes(&self, _: &Names) -> Lanes {
@@ -198,6 +208,10 @@ pub struct Context {
     pub started: Timestamp,
     /// When to stop.
     pub stop: Stop,
+    /// When to try again at once.
+    pub retry: Call,
+    /// Secrets and certificates that were read again.
+    pub renewals: Renewals,
     /// Stop after this many published records.
     pub limit: Option<u64>,
     /// How long delivered records are kept.
@@ -219,6 +233,8 @@ impl Context {
             board: Board::default(),
             started: Timestamp::now(),
             stop: Stop::default(),
+            retry: Call::default(),
+            renewals: Renewals::default(),
             limit: None,
             retain: Duration::ZERO,
             opened: watch::Sender::new(0),

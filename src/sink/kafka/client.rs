@@ -158,6 +158,14 @@ impl Cause {
         last.as_ref().is_some_and(|said| said.since.elapsed() >= STANDS)
     }
 
+    /// Whether the connections were refused or closed. One that only timed out may hold what a broker still reads.
+    pub(super) fn is_disconnected(&self) -> bool {
+        use RDKafkaErrorCode as C;
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_slow = |code| matches!(code, C::OperationTimedOut | C::RequestTimedOut | C::MessageTimedOut);
+        last.as_ref().is_some_and(|said| !is_slow(said.code))
+    }
+
     /// What was said is mended.
     pub(super) fn clear(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -248,7 +256,7 @@ impl ClientContext for Context {
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         // What is wrong reaches the operator as a cause, once.
-        tracing::debug!(?level, facility, message, "librdkafka");
+        tracing::debug!(severity = ?level, facility, message, "librdkafka");
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

@@ -347,6 +347,10 @@ impl Link for Publisher {
             .then(|| self.cause.error(&format!("{topic} takes nothing"), &self.config).to_string())
     }
 
+    fn is_cut_off(&self) -> bool {
+        self.cause.stands() && self.cause.is_disconnected()
+    }
+
     fn lanes(&self, names: &Names) -> Lanes {
         // Topics beside that of events have one partition, or the first will do.
         if topic(&self.config.topics, names) == self.config.topics.events {

@@ -49,7 +49,7 @@ use self::{
 };
 pub use self::{link::Publisher, probe::Probe};
 use crate::{
-    sink::{Process, Sink, SinkError, Tail, verify::Held},
+    sink::{self, Process, Sink, SinkError, Tail, config::Kind, verify::Held},
     text::PeerText,
 };
 
@@ -134,6 +134,12 @@ impl Sink for Kafka {
         .await?;
         let opened = Opened { producer, context, reports, partitions, ends, cause };
         Ok((Publisher::new(opened, Arc::clone(&self.config), Arc::clone(&self.shared)), tail))
+    }
+
+    fn renew(&mut self, config: &sink::config::Config) {
+        if let Kind::Kafka(config) = &config.kind {
+            Arc::make_mut(&mut self.config).renew(config);
+        }
     }
 
     async fn rival(

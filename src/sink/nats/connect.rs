@@ -56,6 +56,13 @@ impl Servers {
         Self { config: config.clone(), attempts: AtomicUsize::new(0) }
     }
 
+    /// The same servers, with another configuration's secrets and certificates.
+    pub(super) fn renewed(&self, other: &Config) -> Self {
+        let mut config = self.config.clone();
+        config.renew(other);
+        Self { config, attempts: AtomicUsize::new(self.attempts.load(Ordering::Relaxed)) }
+    }
+
     /// Connects to the next server. `allow` ends the sentence on a permission that is missing.
     pub(super) async fn connect(&self, allow: String) -> Result<Connected, SinkError> {
         let server =

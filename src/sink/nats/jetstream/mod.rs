@@ -42,7 +42,10 @@ use super::{
     config::{self, Config},
     connect::Servers,
 };
-use crate::sink::{Process, Sink, SinkError, Tail, config::ContentMode};
+use crate::sink::{
+    self, Process, Sink, SinkError, Tail,
+    config::{ContentMode, Kind},
+};
 
 /// A stream on a NATS server, or on several of one cluster.
 #[derive(Debug)]
@@ -115,6 +118,12 @@ impl Sink for JetStream {
         let connected = (connected, Arc::clone(&self.servers));
         let link = Publisher::open(connected, settings, &info.config, last, Arc::clone(&self.shared)).await?;
         Ok((link, Tail::Lane(stored)))
+    }
+
+    fn renew(&mut self, config: &sink::config::Config) {
+        if let Kind::Nats(config) = &config.kind {
+            self.servers = Arc::new(self.servers.renewed(config));
+        }
     }
 
     async fn rival(
