@@ -59,7 +59,7 @@ impl Sink for Broker {
         self.with(|seen| {
             seen.opened.push(Instant::now());
             if seen.refuses {
-                return Err(SinkError::Operator("credentials refused".to_owned()));
+                return Err(SinkError::Operator("credentials refused".into()));
             }
             Ok((Connection { broker: self.clone(), sent: VecDeque::new() }, Tail::Unknown))
         })

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     event::{Mark, Position, Record, Seq},
-    health::Component,
+    health::{Component, Trouble},
     journal::{Journal, Reader, Settled},
     request::Listener,
     retry::Backoff,
@@ -50,6 +50,8 @@ pub struct Driver {
     opened: watch::Sender<usize>,
     pub(super) figures: SinkFigures,
     is_first: bool,
+    /// The open link has shown that it works.
+    is_proven: bool,
     stop: Stop,
     retry: Listener,
     renewal: Renewal,
@@ -79,6 +81,7 @@ impl Driver {
             opened: context.opened.clone(),
             figures: context.figures.sink(index),
             is_first: true,
+            is_proven: false,
             stop: context.stop.clone(),
             retry: context.retry.listen(),
             renewal: context.renewals.listen(&name),
@@ -106,14 +109,14 @@ impl Driver {
             let error = match self.attempt(&sink).await {
                 Ok(Some(outcome)) => return outcome,
                 Ok(None) => continue,
-                Err(SinkError::Gone(reason)) => return Outcome::Gone(reason),
+                Err(SinkError::Gone(reason)) => return Outcome::Gone(reason.to_string()),
                 Err(error) => error,
             };
             if self.published > before {
                 backoff.reset();
             }
             self.tell_first_attempt();
-            self.health.failing(&error.to_string());
+            self.health.failing_for(error.cause().clone(), &error.to_string());
             self.figures.failed();
             if is_last && self.reader.journal().is_durable() {
                 return self.undelivered();
@@ -146,7 +149,7 @@ impl Driver {
         };
         let Some(mut link) = opened else { return Ok(Some(self.undelivered())) };
         self.tell_first_attempt();
-        self.health.active();
+        self.is_proven = false;
         self.figures.opened();
         let outcome = tokio::select! {
             outcome = self.serve(&mut link) => outcome?,
@@ -164,7 +167,10 @@ impl Driver {
         let deadline = self.options.deadline;
         let opened = timeout(deadline, sink.open()).await;
         let (mut link, tail) = opened.map_err(|_| {
-            SinkError::Again(format!("no connection within {deadline:?}: is the broker up?"))
+            SinkError::again(
+                Trouble::Unreachable,
+                format!("no connection within {deadline:?}: is the broker up?"),
+            )
         })??;
         self.flights.clear();
         self.in_flight = 0;
@@ -214,10 +220,14 @@ impl Driver {
                 continue;
             }
             let is_idle = waits && self.reader.at_end();
+            if is_idle && !in_trouble {
+                self.proves();
+            }
             tokio::select! {
                 biased;
                 acked = link.acked() => {
                     self.settle(acked?, link).await?;
+                    self.proves();
                     answered = Instant::now();
                     // A stop right after it delivers what is left.
                     in_trouble = in_trouble && self.is_in_trouble(link, answered);
@@ -252,23 +262,37 @@ impl Driver {
     }
 
     fn unanswered<L: Link>(&self, link: &L, answered: Instant) -> SinkError {
-        SinkError::Again(format!(
-            "no acknowledgement within {:?} for {} records in flight{}",
-            answered.elapsed(),
-            self.flights.len(),
-            link.trouble().map(|trouble| format!(": {trouble}")).unwrap_or_default()
-        ))
+        SinkError::again(
+            Trouble::Silent,
+            format!(
+                "no acknowledgement within {:?} for {} records in flight{}",
+                answered.elapsed(),
+                self.flights.len(),
+                link.trouble().map(|trouble| format!(": {trouble}")).unwrap_or_default()
+            ),
+        )
+    }
+
+    /// The broker has answered, or there is nothing that it could answer.
+    fn proves(&mut self) {
+        if !std::mem::replace(&mut self.is_proven, true) {
+            self.health.active();
+        }
     }
 
     /// Tells how a link that is open does.
     fn is_in_trouble<L: Link>(&mut self, link: &L, answered: Instant) -> bool {
         self.refusals.tick(&self.health);
         let is_silent = !self.flights.is_empty() && answered.elapsed() >= SILENT;
-        let silence = || format!("the broker has acknowledged nothing for {SILENT:?}: it is slow or stuck");
+        let silence = || {
+            let text = format!("the broker has acknowledged nothing for {SILENT:?}: it is slow or stuck");
+            SinkError::again(Trouble::Silent, text)
+        };
         let trouble = link.trouble().or_else(|| is_silent.then(silence));
         match &trouble {
-            Some(trouble) => drop(self.health.failing(trouble)),
-            None => self.health.active(),
+            Some(trouble) => drop(self.health.failing_for(trouble.cause().clone(), &trouble.to_string())),
+            None if self.is_proven => self.health.active(),
+            None => {}
         }
         trouble.is_some()
     }
@@ -327,10 +351,10 @@ impl Driver {
         }
         let sent = timeout(self.options.deadline, link.send(&batch)).await;
         sent.map_err(|_| {
-            SinkError::Again(format!(
-                "the broker took nothing for {:?}: it is slow or stuck",
-                self.options.deadline
-            ))
+            SinkError::again(
+                Trouble::Silent,
+                format!("the broker took nothing for {:?}: it is slow or stuck", self.options.deadline),
+            )
         })??;
         drop(batch);
         self.in_flight += records.iter().map(Record::size).sum::<usize>();
@@ -353,7 +377,9 @@ impl Driver {
         let beats = self.heartbeat.beats(&mut self.plan);
         let batch: Vec<_> = beats.iter().map(|beat| beat.outgoing(&self.plan)).collect();
         let sent = timeout(self.options.deadline, link.send(&batch)).await;
-        sent.map_err(|_| SinkError::Again("the broker takes no heartbeat: it is slow or stuck".to_owned()))??;
+        sent.map_err(|_| {
+            SinkError::again(Trouble::Silent, "the broker takes no heartbeat: it is slow or stuck".to_owned())
+        })??;
         self.figures.beat();
         Ok(())
     }

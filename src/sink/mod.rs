@@ -20,6 +20,7 @@
 pub mod config;
 mod deadletter;
 mod driver;
+mod error;
 mod figures;
 mod flights;
 mod heartbeat;
@@ -42,6 +43,7 @@ pub mod verify;
 use std::{future::Future, ops::Range, pin::Pin, sync::Arc, time::Duration};
 
 pub use driver::Driver;
+pub use error::{Failure, SinkError};
 pub use figures::{BUCKETS, Counted, Figures, SinkFigures};
 pub use options::{Options, Outcome};
 pub use proof::{Process, Stored};
@@ -52,7 +54,7 @@ use tokio::sync::watch;
 
 use crate::{
     event::{CloudEvent, JournalId, Position},
-    health::Board,
+    health::{Board, Trouble},
     journal::Journal,
     request::Call,
     route::{Names, Plan, template::Template},
@@ -91,7 +93,7 @@ pub trait Link: Send {
         usize::MAX
     }
     /// What keeps it from delivering, though it has not ended: it mends that itself, or the driver gives it up in time.
-    fn trouble(&self) -> Option<String> {
+    fn trouble(&self) -> Option<SinkError> {
         None
     }
     /// Whether nothing that is in flight can still reach the broker, so that another link may follow at once.
@@ -175,20 +177,6 @@ pub struct Acked {
     pub through: Position,
     /// Why the record at `through` itself was refused for good, if it was.
     pub refused: Option<String>,
-}
-
-/// Why a link ended or could not be opened. The variant says what the driver does.
-#[derive(Debug, thiserror::Error)]
-pub enum SinkError {
-    /// It may work soon: back off and try again.
-    #[error("{0}")]
-    Again(String),
-    /// Somebody must mend something first: try again slowly, and say so.
-    #[error("{0}")]
-    Operator(String),
-    /// The destination is gone for good, as a closed pipe is: stop the process.
-    #[error("{0}")]
-    Gone(String),
 }
 
 /// What all drivers share.
@@ -319,7 +307,7 @@ pub async fn read_back(
         config::Kind::Kafka(kafka) => kafka::Kafka::new(kafka, sources.into()).read_back(each).await,
         _ => {
             let _ = (sources, instance, each);
-            Err(SinkError::Operator(
+            Err(SinkError::operator(Trouble::Setup,
                 "this sink keeps nothing that could be read back: only Kafka and mode \"jetstream\" of NATS do".to_owned(),
             ))
         }

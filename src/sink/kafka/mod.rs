@@ -49,6 +49,7 @@ use self::{
 };
 pub use self::{link::Publisher, probe::Probe};
 use crate::{
+    health::Trouble,
     sink::{self, Process, Sink, SinkError, Tail, config::Kind, verify::Held},
     text::PeerText,
 };
@@ -98,10 +99,13 @@ fn produce(config: &Config, batch: usize, context: Context) -> Result<Producer, 
 
 /// The client refuses its settings.
 fn unusable(error: &KafkaError) -> SinkError {
-    SinkError::Operator(format!(
-        "the Kafka client can't be made: {}; check the sink's settings",
-        PeerText::new(&error.to_string())
-    ))
+    SinkError::operator(
+        Trouble::Local,
+        format!(
+            "the Kafka client can't be made: {}; check the sink's settings",
+            PeerText::new(&error.to_string())
+        ),
+    )
 }
 
 impl Sink for Kafka {
@@ -119,7 +123,7 @@ impl Sink for Kafka {
             let mut producer = produce(&config, batch, own.clone())?;
             let admin = topics::admin(&told, &config)?;
             let partitions = topics::prepare(producer.client(), &admin, &told, (&config, replays))?;
-            shared.set_limit(topics::largest(&admin, &config)?);
+            shared.set_limit(topics::largest(&admin, &told, &config)?);
             if shared.batch() != batch {
                 producer = produce(&config, shared.batch(), own)?;
             }

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     event::{JournalId, Position},
+    health::Trouble,
     route::{Plan, template::Template},
     sink::{Link as _, Looked, Outgoing, SinkError, Tail, heartbeat::checks, proof::foreign},
 };
@@ -85,7 +86,7 @@ impl Probe {
                 };
             };
             let partitions = partitions.count;
-            let warnings = topics::findings(&admin, &config, partitions)?;
+            let warnings = topics::findings(&admin, &cause, &config, partitions)?;
             Ok(Some((
                 partitions,
                 tail::read(&cause, &config, &sources, partitions, &mut BTreeMap::new())?,
@@ -122,7 +123,10 @@ impl Probe {
             let late = |_| self.cause.error(&format!("{topic} takes nothing"), &self.config);
             let answered = timeout(PATIENCE, self.link.acked()).await.map_err(late)??;
             if let Some(reason) = answered.refused {
-                return Err(SinkError::Operator(format!("{topic} refuses a status message: {reason}")));
+                return Err(SinkError::operator(
+                    Trouble::Refused,
+                    format!("{topic} refuses a status message: {reason}"),
+                ));
             }
         }
         let message = format!(
@@ -140,7 +144,9 @@ pub(super) async fn blocking<T: Send + 'static>(
 ) -> Result<T, SinkError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => outcome,
-        Err(error) => Err(SinkError::Again(format!("the Kafka client's task ended: {error}"))),
+        Err(error) => {
+            Err(SinkError::again(Trouble::Local, format!("the Kafka client's task ended: {error}")))
+        }
     }
 }
 

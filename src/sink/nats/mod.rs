@@ -54,7 +54,9 @@ impl Sink for Nats {
 
     async fn open(&self) -> Result<(Connection, Tail), SinkError> {
         let connected = self.servers.connect(ALLOW.to_owned()).await?;
-        Ok((Connection::open(connected, Arc::clone(&self.servers), self.content_mode).await?, Tail::Unknown))
+        let link = Connection::open(connected, Arc::clone(&self.servers), self.content_mode).await?;
+        self.servers.succeeded();
+        Ok((link, Tail::Unknown))
     }
 
     fn renew(&mut self, config: &sink::config::Config) {
