@@ -7,6 +7,7 @@ mod pinning;
 mod record;
 
 use std::{
+    hash::{Hash as _, Hasher},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -90,6 +91,15 @@ impl Trust {
     /// renewed certificate is then found without a restart.
     pub fn client_config(&self) -> Result<Arc<ClientConfig>, TlsError> {
         self.client().map(|client| client.config)
+    }
+
+    /// Hashes what is trusted and the content of the files, to find one that was replaced. Reads the files.
+    pub(crate) fn hash_files(&self, state: &mut impl Hasher) {
+        let identity = self.identity.iter().flat_map(|(certificate, key)| [certificate, key]);
+        for path in self.ca_file.iter().chain(identity) {
+            (path, pem::read(path).ok()).hash(state);
+        }
+        self.insecure_skip_verify.hash(state);
     }
 
     /// The same, and how to tell until when a server is trusted.

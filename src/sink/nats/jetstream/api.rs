@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::answer::Fault;
 use crate::{
+    health::Trouble,
     sink::{SinkError, nats::connect::Connected},
     text::PeerText,
 };
@@ -116,7 +117,7 @@ impl Api<'_> {
 
     fn described(&self, Described { config, state }: Described) -> Result<Info, SinkError> {
         let typed = stream::Config::deserialize(&config).map_err(|error| {
-            SinkError::Operator(format!(
+            SinkError::operator(Trouble::Setup, format!(
                 "{} describes stream {} in a way this cti-bridge can't read ({}): take a newer cti-bridge",
                 self.connected.server,
                 self.stream,
@@ -155,10 +156,10 @@ impl Api<'_> {
             Ok(answer) => answer.map_err(|error| error.kind()),
         };
         let answer = answer.map_err(|kind| match kind {
-            RequestErrorKind::NoResponders => SinkError::Again(format!(
+            RequestErrorKind::NoResponders => SinkError::again(Trouble::Setup, format!(
                 "{server} has no JetStream: switch it on (`jetstream {{}}` in its configuration) and give the account access; after a restart it may take a moment"
             )),
-            RequestErrorKind::TimedOut => SinkError::Again(format!(
+            RequestErrorKind::TimedOut => SinkError::again(Trouble::Silent, format!(
                 "{server} is up, but JetStream does not answer: does its cluster have a leader?"
             )),
             _ => events.error(),
@@ -167,10 +168,13 @@ impl Api<'_> {
             return Ok(Err(error));
         }
         serde_json::from_slice(&answer.payload).map(Ok).map_err(|error| {
-            SinkError::Again(format!(
-                "{server} answered {subject} with something unreadable ({}): is it a nats-server?",
-                PeerText::new(&error.to_string())
-            ))
+            SinkError::again(
+                Trouble::Silent,
+                format!(
+                    "{server} answered {subject} with something unreadable ({}): is it a nats-server?",
+                    PeerText::new(&error.to_string())
+                ),
+            )
         })
     }
 }
