@@ -1,26 +1,21 @@
 //! One attempt: token, socket, login.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
     Input,
     frames::{Control, control, end_reason},
-    login::{LoginError, login},
+    login::{LoginError, LoginLimit, login},
     overlap::Held,
     supervisor::{Source, Supervisor},
 };
 use crate::{
     auth::{Consequence, Grant},
     event::EndReason,
-    socketio::{CloseReason, ConnectError, Deadline, Incoming, Socket},
+    socketio::{CloseReason, ConnectError, Incoming, Socket},
     tls,
 };
-
-/// How often it is checked whether a message is still arriving.
-const RECEIVING: Duration = Duration::from_secs(1);
 
 impl Source {
     /// Opens the socket, up to the namespace.
@@ -44,18 +39,15 @@ impl Source {
         &self,
         socket: &mut Socket,
         held: &mut Held,
-        mut by: Instant,
+        by: Instant,
     ) -> Result<(), LoginError> {
-        let mut deadline = Deadline::default();
+        let mut limit = LoginLimit::new(by);
         loop {
             let incoming = tokio::select! {
                 biased;
                 incoming = socket.next() => incoming,
-                () = sleep_until(deadline.due(by)) => {
-                    let now = Instant::now();
-                    if socket.is_receiving() {
-                        by = now + RECEIVING;
-                    } else if deadline.is_over(by, now) {
+                () = sleep_until(limit.due()) => {
+                    if limit.is_over(socket.is_receiving()) {
                         return Err(LoginError::Unanswered(self.config.login_timeout));
                     }
                     continue;
