@@ -95,15 +95,8 @@ impl Guard {
         let config = if encryption.is_required { Some(encryption.trust.client_config()?) } else { None };
         let found = timeout(limit, lookup_host((host, port))).await.map_err(|_| GuardError::TimedOut)?;
         let addresses: Vec<_> = found.map_err(|_| GuardError::Name)?.collect();
-        // The server speaks first, so an address counts as reached once its greeting is read.
-        let greeting = |address| {
-            let greeted = timeout(limit, greet(address, host, (encryption, config.clone())));
-            async move { greeted.await.unwrap_or(Err(GuardError::TimedOut)) }
-        };
-        match net::race(&addresses, greeting).await {
-            Ok(greeted) => Self::start(greeted, noted).await,
-            Err(failed) => Err(most_telling(failed.into_iter().map(|(_, error)| error))),
-        }
+        let greeted = greet_any(&addresses, host, (encryption, config), limit).await?;
+        Self::start(greeted, noted).await
     }
 
     async fn start(greeted: Greeted, noted: Noted) -> Result<Self, GuardError> {
@@ -115,6 +108,22 @@ impl Guard {
         tokio::spawn(relay::run(listener, from.ip(), greeted, noted, ended));
         Ok(Self { address, from, kept })
     }
+}
+
+/// The greeting of the first address that sends one: the server speaks first, so an address counts as reached once its
+/// greeting is read.
+async fn greet_any(
+    addresses: &[SocketAddr],
+    host: &str,
+    (encryption, config): (&Encryption<'_>, Option<Arc<ClientConfig>>),
+    limit: Duration,
+) -> Result<Greeted, GuardError> {
+    let greeting = |address| {
+        let greeted = timeout(limit, greet(address, host, (encryption, config.clone())));
+        async move { greeted.await.unwrap_or(Err(GuardError::TimedOut)) }
+    };
+    let reached = net::race(addresses, greeting).await;
+    reached.map_err(|failed| most_telling(failed.into_iter().map(|(_, error)| error)))
 }
 
 /// Of several addresses' errors the one that says most: a server that answered, then the first.
@@ -252,5 +261,28 @@ mod tests {
         let read = read_all(guard.from, at).await.unwrap();
         assert_eq!(String::from_utf8(read).unwrap(), "INFO {\"nonce\":\"n\"}\r\nPING\r\n");
         greeting.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_address_that_sends_no_greeting_holds_up_no_other() {
+        let [mute, server] = [
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await,
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await,
+        ]
+        .map(Result::unwrap);
+        let addresses = [&mute, &server].map(|listener| listener.local_addr().unwrap());
+        let greeting = tokio::spawn(async move {
+            let (mut stream, _) = server.accept().await.unwrap();
+            stream.write_all(b"INFO {}\r\n").await.unwrap();
+        });
+        let encryption = Encryption { is_required: false, trust: &Trust::default() };
+        let hour = Duration::from_hours(1);
+        let reached = greet_any(&addresses, "localhost", (&encryption, None), hour);
+        assert!(timeout(Duration::from_secs(20), reached).await.unwrap().is_ok());
+        greeting.await.unwrap();
+
+        let short = Duration::from_millis(200);
+        let failed = greet_any(&addresses, "localhost", (&encryption, None), short).await.err();
+        assert!(matches!(failed, Some(GuardError::TimedOut)), "{failed:?}");
     }
 }
