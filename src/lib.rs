@@ -52,7 +52,6 @@ pub mod fuzz;
 pub mod hardening;
 pub mod health;
 pub mod journal;
-mod limits;
 pub mod reload;
 pub mod request;
 pub mod retry;

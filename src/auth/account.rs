@@ -23,7 +23,7 @@ use super::{
     renew::renew_after,
     token::Token,
 };
-use crate::{api, limits};
+use crate::{api, bounds};
 
 /// What the account logs in with.
 #[derive(Debug, Clone)]
@@ -338,7 +338,7 @@ impl Shared {
             warn!(
                 user = self.username,
                 lifetime = ?fresh.lifetime(),
-                renewed_every = ?limits::LEAST_TOKEN_LIFE,
+                renewed_every = ?bounds::TOKEN_LIFETIME.start(),
                 "the PBX issues tokens that expire at once: check the clock and the settings of its CTI middleware"
             );
         }

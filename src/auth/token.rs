@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::clock::Moment;
 use crate::{
     api::{self, Authorization},
-    limits,
+    bounds,
     text::secrets,
 };
 
@@ -148,7 +148,7 @@ impl Token {
 
     /// Whether it ends sooner than it can be renewed.
     pub(super) fn is_short_lived(&self) -> bool {
-        self.lifetime.is_some_and(|lifetime| lifetime < limits::LEAST_TOKEN_LIFE)
+        self.lifetime.is_some_and(|lifetime| lifetime < *bounds::TOKEN_LIFETIME.start())
     }
 
     /// Whether both are the same text. Two logins within one second give the same token, since it
@@ -163,7 +163,7 @@ impl Token {
         const SPARE: Duration = Duration::from_mins(1);
         let Some(lifetime) = self.lifetime else { return true };
         // One that ends as it begins is tried all the same: a login for each request would be a storm.
-        let usable = lifetime.saturating_sub(SPARE.min(lifetime / 10)).max(limits::LEAST_TOKEN_LIFE);
+        let usable = lifetime.saturating_sub(SPARE.min(lifetime / 10)).max(*bounds::TOKEN_LIFETIME.start());
         now.since(self.received) < usable
     }
 }
