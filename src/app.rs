@@ -229,7 +229,9 @@ impl Running {
                     if let Some(level) = &changes.level {
                         telemetry::set_level(level);
                     }
-                    if std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|directory| !directory.is_empty()) {
+                    if std::env::var_os("CREDENTIALS_DIRECTORY")
+                        .is_some_and(|directory| !directory.is_empty())
+                    {
                         tracing::info!(
                             "credentials that systemd has loaded stay as they were at the start: a restart loads them anew"
                         );

@@ -120,7 +120,8 @@ fn what_a_token_was_copied_with_is_named() {
         (format!("{token} bridge"), "holds a space"),
         (format!("{token}\n{token}"), "holds a line break"),
     ] {
-        let place = Place::new(&GOOD.replace("password = \"pw\"", "auth = \"token\"\ntoken_file = \"token\""));
+        let place =
+            Place::new(&GOOD.replace("password = \"pw\"", "auth = \"token\"\ntoken_file = \"token\""));
         place.file("token", &text);
         let problems = place.problems();
         let expected = format!("FILE:6: sources.pbx1.token_file: {expected}");

@@ -334,7 +334,9 @@ impl Shared {
             .and_then(|after| grant.token.received().after(after));
         let fresh = grant.token.clone();
         let before = self.held().replace(Held { grant, renew_at });
-        if fresh.is_short_lived() && !before.as_ref().is_some_and(|before| before.grant.token.is_short_lived()) {
+        if fresh.is_short_lived()
+            && !before.as_ref().is_some_and(|before| before.grant.token.is_short_lived())
+        {
             warn!(
                 user = self.username,
                 lifetime = ?fresh.lifetime(),

@@ -139,7 +139,10 @@ mod tests {
         assert!(loaded.is_same(&token) && loaded.is_ours() && loaded.is_renewed());
         assert_eq!((loaded.received(), loaded.lifetime()), (token.received(), token.lifetime()));
         assert_eq!(fs::metadata(&cache.path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(cache.load(now().after(Duration::from_hours(24)).unwrap()).is_none(), "it has ended meanwhile");
+        assert!(
+            cache.load(now().after(Duration::from_hours(24)).unwrap()).is_none(),
+            "it has ended meanwhile"
+        );
     }
 
     #[tokio::test]

@@ -166,9 +166,9 @@ impl AuthError {
 
 fn of_request(error: &ApiError) -> Consequence {
     match error {
-        ApiError::Unreachable { .. }
-        | ApiError::TimedOut { .. }
-        | ApiError::CutShort { .. } => Consequence::Soon,
+        ApiError::Unreachable { .. } | ApiError::TimedOut { .. } | ApiError::CutShort { .. } => {
+            Consequence::Soon
+        }
         // The limiter stands before the account: a request that it stops is no attempt on the password.
         ApiError::Limited { .. } => Consequence::Later,
         ApiError::Refused { status, .. } if *status >= 500 => Consequence::Soon,

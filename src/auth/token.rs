@@ -86,7 +86,8 @@ impl Token {
     pub(super) fn new(login: api::Login, now: Moment, ahead: SignedDuration) -> Self {
         secrets::register_issued(&login.token);
         let claims = Claims::decode(login.token.expose_secret());
-        let lifetime = lifetime(claims.as_ref(), login.expire, now.wall.saturating_add(ahead).unwrap_or(now.wall));
+        let lifetime =
+            lifetime(claims.as_ref(), login.expire, now.wall.saturating_add(ahead).unwrap_or(now.wall));
         let authorization = Authorization::Bearer(login.token);
         Self { authorization, claims, received: now, lifetime, make: Make::Login }
     }
@@ -251,8 +252,7 @@ mod tests {
             assert_eq!(lifetime, expected.map(Duration::from_millis), "{payload} {expire:?}");
         }
         let login = api::Login { token: jwt(r#"{"exp":1796000060}"#).into(), expire: None, date: None };
-        let ahead =
-            Token::new(login, now(), SignedDuration::from_secs(30));
+        let ahead = Token::new(login, now(), SignedDuration::from_secs(30));
         assert_eq!(ahead.lifetime(), Some(Duration::from_secs(30)), "the PBX's clock is 30 s ahead of ours");
     }
 

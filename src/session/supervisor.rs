@@ -246,7 +246,8 @@ impl Supervisor {
     }
 
     fn after(&mut self, pace: Pace) -> Instant {
-        let delay = self.rests.next(pace, self.attempt.elapsed()).max(self.retry_after.take().unwrap_or_default());
+        let delay =
+            self.rests.next(pace, self.attempt.elapsed()).max(self.retry_after.take().unwrap_or_default());
         Instant::now() + delay.min(FAR)
     }
 

@@ -131,7 +131,9 @@ fn run(pbx: &Pbx, until: f64, seed: u64) -> Run {
         state = next;
         for action in actions {
             match action {
-                Action::Rest(pace) => due = now + rests.next(pace, Duration::from_secs_f64(STEP)).as_secs_f64(),
+                Action::Rest(pace) => {
+                    due = now + rests.next(pace, Duration::from_secs_f64(STEP)).as_secs_f64()
+                }
                 Action::ResetBackoff => rests.reset(),
                 Action::Discard => token = false,
                 Action::Begin => {

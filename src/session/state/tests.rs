@@ -20,8 +20,8 @@ fn a_session_goes_live_in_five_steps() {
 #[test]
 fn each_end_has_its_reaction() {
     use Action::{
-        Authenticate, AwaitSettled, ClearSilence, Close, Connect, Deny, Discard, End, Fail, NoteTakeover, ResetBackoff,
-        Rest,
+        Authenticate, AwaitSettled, ClearSilence, Close, Connect, Deny, Discard, End, Fail, NoteTakeover,
+        ResetBackoff, Rest,
     };
     let live = Phase::Live;
     let table = [
