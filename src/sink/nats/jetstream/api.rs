@@ -123,9 +123,9 @@ impl Api<'_> {
         struct Failed {
             error: Fault,
         }
-        let Connected { client, events, server } = self.connected;
+        let Connected { client, events, server, api } = self.connected;
         let payload = if payload.is_null() { Vec::new() } else { payload.to_string().into_bytes() };
-        let subject = format!("$JS.API.STREAM.{what}.{}", self.stream);
+        let subject = format!("{api}.STREAM.{what}.{}", self.stream);
         let answer = tokio::select! {
             biased;
             () = events.down() => return Err(events.error()),
@@ -136,9 +136,20 @@ impl Api<'_> {
             Ok(answer) => answer.map_err(|error| error.kind()),
         };
         let answer = answer.map_err(|kind| match kind {
-            RequestErrorKind::NoResponders => SinkError::again(Trouble::Setup, format!(
-                "{server} has no JetStream: switch it on (`jetstream {{}}` in its configuration) and give the account access; after a restart it may take a moment"
-            )),
+            RequestErrorKind::NoResponders if api != "$JS.API" => SinkError::again(
+                Trouble::Setup,
+                format!(
+                    "{server} reaches nobody at {api}: check `domain`, the leaf node's connection to it, and that the account \
+                     may use it; after a restart it may take a moment"
+                ),
+            ),
+            RequestErrorKind::NoResponders => SinkError::again(
+                Trouble::Setup,
+                format!(
+                    "{server} has no JetStream: switch it on (`jetstream {{}}` in its configuration) and give the account access, \
+                     or set `domain` if a leaf node leads to it; after a restart it may take a moment"
+                ),
+            ),
             RequestErrorKind::TimedOut => SinkError::again(Trouble::Silent, format!(
                 "{server} is up, but JetStream does not answer: does its cluster have a leader?"
             )),
