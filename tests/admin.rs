@@ -118,6 +118,10 @@ fn is_ready(status: &Value) -> bool {
     status["ready"] == true
 }
 
+/// Metrics that there are only with a certificate.
+const NEED_TLS: [&str; 2] =
+    ["client_certificate_expiry_time_seconds", "server_certificate_expiry_time_seconds"];
+
 /// The names of the labels of a series.
 fn labels(series: &str) -> BTreeSet<&str> {
     let inner =
@@ -143,7 +147,9 @@ async fn the_table_has_every_metric_that_is_told_and_all_of_them_are() {
     assert_eq!(status["sources"][0]["sessionEnds"]["requested"], 1);
     bridge.until("delivered", |status| status["sinks"][0]["lagEvents"] == 0).await;
 
-    let answer = bridge.http.get(format!("{}/metrics", bridge.at)).send().await.unwrap();
+    let request = bridge.http.get(format!("{}/metrics", bridge.at));
+    let answer =
+        request.header("accept", "application/openmetrics-text; version=1.0.0").send().await.unwrap();
     assert!(answer.headers()["content-type"].to_str().unwrap().starts_with("application/openmetrics-text"));
     let text = answer.text().await.unwrap();
     assert!(text.ends_with("# EOF\n"), "{text}");
@@ -152,8 +158,7 @@ async fn the_table_has_every_metric_that_is_told_and_all_of_them_are() {
     for metric in TABLE {
         let name = metric.full_name();
         let family = name.strip_suffix("_total").unwrap_or(&name);
-        // Of what needs a loss, and a certificate.
-        if ["sink_lost", "client_certificate_expiry_time_seconds"].contains(&metric.name) {
+        if NEED_TLS.contains(&metric.name) {
             continue;
         }
         assert!(told.contains(family), "{name} is not told:\n{text}");
@@ -167,7 +172,19 @@ async fn the_table_has_every_metric_that_is_told_and_all_of_them_are() {
             assert_eq!(labels(line), metric.labels.iter().copied().collect(), "{line}");
         }
     }
-    assert_eq!(told.len(), TABLE.len() - 2, "{told:?}");
+    assert_eq!(told.len(), TABLE.len() - NEED_TLS.len(), "{told:?}");
+    for line in [
+        r#"cti_bridge_gaps_total{source="pbx1",reason="started"} 1"#,
+        r#"cti_bridge_gaps_total{source="pbx1",reason="requested"} 1"#,
+        r#"cti_bridge_gaps_total{source="pbx1",reason="crashed"} 0"#,
+        r#"cti_bridge_gap_seconds_total{source="pbx1",reason="crashed"} 0.0"#,
+        r#"cti_bridge_session_ends_total{source="pbx1",reason="silent"} 0"#,
+        // An alert sees an increase from here on.
+        r#"cti_bridge_sink_lost_total{sink="out",source="pbx1",reason="expired"} 0"#,
+        r#"cti_bridge_sink_events_total{sink="out",source="pbx1",outcome="dead_lettered"} 0"#,
+    ] {
+        assert!(text.lines().any(|told| told == line), "no {line}:\n{text}");
+    }
     assert!(text.contains(r#"cti_bridge_sink_latency_seconds_bucket{le="+Inf",sink="out"} 10001"#), "{text}");
     let events = text.lines().filter(|line| line.starts_with("cti_bridge_events_total")).count();
     assert!(events <= 40, "{events} series for one source");
@@ -183,6 +200,64 @@ async fn the_table_has_every_metric_that_is_told_and_all_of_them_are() {
             assert!(!text.contains(secret), "{path} tells {secret}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scraper_without_open_metrics_gets_the_text_format() {
+    let pbx = pbx().await;
+    let bridge = Asked::start(pbx.url().as_str(), "type = \"stdout\"", "resync = false");
+    bridge.until("ready", is_ready).await;
+    let request = bridge.http.get(format!("{}/metrics", bridge.at)).header("accept", "text/plain");
+    let answer = request.send().await.unwrap();
+    let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
+    assert_eq!(kind, "text/plain; version=0.0.4; charset=utf-8");
+    let text = answer.text().await.unwrap();
+    assert!(!text.contains("# EOF") && !text.contains("# UNIT"), "{text}");
+    for line in [
+        "# TYPE cti_bridge_sessions_total counter",
+        "# TYPE process_cpu_seconds_total counter",
+        "# TYPE cti_bridge_session_live gauge",
+        "# TYPE cti_bridge_sink_latency_seconds histogram",
+        r#"cti_bridge_sessions_total{source="pbx1"} 1"#,
+    ] {
+        assert!(text.lines().any(|told| told == line), "no {line}:\n{text}");
+    }
+    let Some(promtool) = std::env::var_os("PROMTOOL") else { return };
+    let mut command = std::process::Command::new(promtool);
+    command.args(["check", "metrics"]).stdin(std::process::Stdio::piped());
+    let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_was_added_later_is_not_mixed_up_with_others() {
+    let pbx = pbx().await;
+    let mut bridge = Asked::start(pbx.url().as_str(), "type = \"stdout\"", "resync = false");
+    bridge.until("ready", is_ready).await;
+    bridge.bridge.stop().await;
+    // In the journal it is the second, by name the first.
+    let config = bridge.dir.path().join("config.toml");
+    let added = "[sources.added]\nurl = \"http://127.0.0.1:1\"\nusername = \"bridge\"\npassword = \"x\"\n";
+    let text = added.to_owned() + &std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text).unwrap();
+    let mut command = program();
+    command.env_remove("CTI_BRIDGE_ADMIN__LISTEN").args(["run", "--config"]).arg(config);
+    bridge.bridge = Bridge::spawn(command);
+    bridge.until("live", |status| status["sources"][1]["sessions"] == 1).await;
+    (0..100).for_each(|number| pbx.emit("extenUpdate", &format!(r#"{{"exten":"201","n":{number}}}"#)));
+    let is_delivered = |status: &Value| {
+        status["sources"][1]["events"] == 100 && status["sinks"][0]["ledger"]["pbx1"]["pending"] == 0
+    };
+    bridge.until("delivered", is_delivered).await;
+    let (_, text) = bridge.get("/metrics").await;
+    let published = |source: &str| -> u64 {
+        let series =
+            format!(r#"cti_bridge_sink_events_total{{sink="out",source="{source}",outcome="published"}} "#);
+        text.lines().find_map(|line| line.strip_prefix(&series)).unwrap().parse().unwrap()
+    };
+    assert!(published("pbx1") >= 100 && published("added") < 10, "{text}");
 }
 
 #[test]

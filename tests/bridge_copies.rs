@@ -16,7 +16,7 @@ use std::{
 };
 
 use async_nats::jetstream;
-use bridge::Bridge;
+use bridge::{Bridge, program};
 use cti_bridge::simulator::{Account, Options, Simulator};
 use futures_util::StreamExt as _;
 use kafka::{Kafka, event};
@@ -129,11 +129,23 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// `check` of the sink alone.
+fn check(dir: &Path, config: &str) -> (Option<i32>, String) {
+    let file = dir.join("check.toml");
+    std::fs::write(&file, config).unwrap();
+    let output = program().args(["check", "--sink", "bus", "--config"]).arg(file).output().unwrap();
+    let text = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+    (output.status.code(), text)
+}
+
 /// A machine is cloned while it is down; the original starts first, and then the clone, at a PBX of its own.
 async fn clone(broker: Broker) {
     let (pbx, other) = (pbx().await, pbx().await);
     let (dir, copied) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let text = broker.config(&pbx, dir.path());
+    // Streams and topics are still to be created.
+    let (code, said) = tokio::task::block_in_place(|| check(dir.path(), &text));
+    assert_eq!(code, Some(0), "{said}");
     let mut bridge = Bridge::start(dir.path(), &text);
     sessions(&pbx, 1).await;
     emit(&pbx, 0..50);
@@ -145,6 +157,14 @@ async fn clone(broker: Broker) {
     emit(&pbx, 50..60);
     broker.stored(59).await;
 
+    let text = broker.config(&other, copied.path());
+    let (code, said) = tokio::task::block_in_place(|| check(copied.path(), &text));
+    assert_eq!(code, Some(85), "{said}");
+    for part in ["two bridges run with copies of one journal", "another process sends heartbeats"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let (code, said) = tokio::task::block_in_place(|| check(dir.path(), &broker.config(&pbx, dir.path())));
+    assert_eq!((code, said.contains("ahead")), (Some(0), false), "{said}");
     let mut clone = Bridge::start(copied.path(), &broker.config(&other, copied.path()));
     // The PBX is quiet: the original shows itself by its heartbeats alone.
     clone.says("two bridges run with copies of one journal").await;
@@ -243,6 +263,8 @@ async fn a_forged_id_is_refused_and_adopted_as_one_message() {
         context.publish_with_headers(subject, headers, "{}".into()).await.unwrap().await.unwrap().sequence;
     // After a moment of silence the first of several goes alone, or only that one would be refused.
     tokio::time::sleep(Duration::from_millis(200)).await;
+    let (code, said) = tokio::task::block_in_place(|| check(dir.path(), &text));
+    assert_eq!((code, said.contains("two bridges")), (Some(85), true), "{said}");
     emit(&pbx, 10..20);
     bridge.says("two bridges run with copies of one journal").await;
     assert_eq!(bridge.stop().await, Some(75), "{}", bridge.output());

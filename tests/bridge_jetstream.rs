@@ -127,6 +127,11 @@ async fn what_a_dead_broker_left_waiting_outlives_the_bridge_and_is_stored_once(
     let message = tokio::time::timeout(Duration::from_secs(10), again.next()).await.unwrap().unwrap();
     let headers = message.headers.unwrap();
     assert!(headers.get("ce-id").is_some() && headers.get("ce-ctiprev").is_none(), "{headers:?}");
+    assert_eq!(
+        headers.get("ce-ctiorigin").map(async_nats::HeaderValue::as_str),
+        Some("replay"),
+        "{headers:?}"
+    );
 }
 
 #[tokio::test]

@@ -136,6 +136,26 @@ async fn a_stream_that_makes_the_guarantee_a_lie() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn another_stream_that_has_our_subjects_is_named() {
+    let nats = Nats::start(JETSTREAM).await;
+    let context = jetstream::new(async_nats::connect(nats.url()).await.unwrap());
+    let mut stream = jetstream::stream::Config {
+        name: "archive".to_owned(),
+        subjects: vec!["cti.v1.pbx1.event.extenUpdate.>".to_owned()],
+        ..jetstream::stream::Config::default()
+    };
+    context.create_stream(stream.clone()).await.unwrap();
+    look(&nats.url(), "").fails(SINK, "stream", 85, &["stream archive", "cti.v1.pbx1.event.>"]);
+    // Also where ours is there, and lacks them.
+    stream.name = "cti-bridge".to_owned();
+    stream.subjects = vec!["cti.v1.pbx1.bridge.>".to_owned()];
+    context.create_stream(stream).await.unwrap();
+    look(&nats.url(), "").fails(SINK, "stream", 85, &["stream archive", "cti.v1.pbx1.event.>"]);
+    context.delete_stream("archive").await.unwrap();
+    assert_eq!(look(&nats.url(), "").code, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_account_that_may_not_publish() {
     let permissions = |allow: &str| {
         format!(

@@ -100,8 +100,44 @@ fn the_schema_agrees() {
         "[sinks.s]\ntype = \"kafak\"",
         "[sinks.s]\ntype = \"stdout\"\nservers = []",
         "[journal]\nmemory = 64",
+        "[journal]\nmemory = \"64 sheep\"",
+        "[journal]\nsync = \"abc\"",
+        "[journal]\nsync = \"50\"",
+        "[journal]\nmax_age = \"always\"",
+        "[journal]\ndir = \"\"",
+        "drain_timeout = \"off\"",
+        "[sinks.s]\ntype = \"nats\"\nservers = []",
+        "[sinks.s]\ntype = \"kafka\"\nbrokers = []",
+        "[sinks.s]\ntype = \"stdout\"\nheartbeat = \"never\"",
     ] {
         assert!(!validator.is_valid(&json(wrong)), "{wrong}");
+    }
+}
+
+#[test]
+fn the_schema_accepts_every_way_to_write_a_quantity() {
+    let validator = jsonschema::validator_for(config::schema().as_value()).unwrap();
+    for right in [
+        "drain_timeout = \" 1m 30s \"",
+        "drain_timeout = \"1.5h\"",
+        "drain_timeout = \"500 µs\"",
+        "[journal]\nsync = \"always\"",
+        "[journal]\nsync = \"2min10sec\"",
+        "[journal]\nmax_age = \"off\"",
+        "[journal]\nmemory = \"1.5 GiB\"",
+        "[journal]\nmemory = \"1500000\"",
+        "[journal]\nmemory = \"2gb\"",
+        "[journal]\nmemory = \"64M\"",
+        "[sinks.s]\ntype = \"stdout\"\nheartbeat = \"0\"",
+    ] {
+        let right = format!("{right}\n");
+        assert!(validator.is_valid(&json(&right)), "{right}");
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("config.toml");
+        fs::write(&file, right).unwrap();
+        let flags = Flags { config: Some(file), ..Flags::default() };
+        let Err(problems) = config::load_with(&flags, []) else { continue };
+        assert!(!problems.to_string().contains("is no "), "{problems}");
     }
 }
 

@@ -204,7 +204,8 @@ fn fill(disk: &FaultyFs, processes: &[(Vec<Write>, bool)]) -> Vec<Record> {
             let live = &mut lives[usize::from(b)];
             if is_notice {
                 live.notice(&Notice::AuthFailed {
-                    reason: "n".repeat(size),
+                    reason: cti_bridge::event::AuthFailure::CredentialsRefused,
+                    detail: "n".repeat(size),
                     operator: false,
                     failures: 1,
                     slow: false,

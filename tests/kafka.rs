@@ -95,6 +95,7 @@ async fn a_replay_goes_beside_the_lanes_and_holds_everything() {
     let replayed = stored(broker, "replayed.again", 1);
     assert_eq!(whole(&replayed, 60), 0);
     assert!(replayed[0].iter().all(|event| event.get("ctiprev").is_none()));
+    assert!(replayed[0].iter().all(|event| event["ctiorigin"] == "replay"), "{:?}", replayed[0].first());
     assert_eq!(whole(&stored(broker, "replayed", 1), 60), 0, "nothing went to the live topic");
 }
 

@@ -68,7 +68,14 @@ impl Line {
 
     fn append(&self, size: usize) -> u64 {
         let reason = "x".repeat(size);
-        let notice = Notice::AuthFailed { reason, operator: false, failures: 1, slow: false, retry_in: 5 };
+        let notice = Notice::AuthFailed {
+            reason: cti_bridge::event::AuthFailure::CredentialsRefused,
+            detail: reason,
+            operator: false,
+            failures: 1,
+            slow: false,
+            retry_in: 5,
+        };
         self.context.journal.notice(SourceId(0), &notice).0
     }
 

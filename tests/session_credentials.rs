@@ -115,7 +115,8 @@ async fn a_second_factor_without_a_secret_is_an_alarm_by_name_that_ends_when_it_
     cut(&mut scene).await;
     let alarm = scene.notice("auth.failed").await;
     assert_eq!((&alarm["operator"], &alarm["failures"]), (&json!(true), &json!(1)), "{alarm}");
-    assert!(alarm["reason"].as_str().unwrap().contains("no `totp_secret` is configured; set it"), "{alarm}");
+    assert_eq!(alarm["reason"], "otp_required", "{alarm}");
+    assert!(alarm["detail"].as_str().unwrap().contains("no `totp_secret` is configured; set it"), "{alarm}");
     scene.pbx.two_factor("bridge", None);
     scene.retry.make();
     scene.live().await;
@@ -137,9 +138,10 @@ async fn a_password_changed_while_the_session_is_live_is_met_at_the_next_login_o
     scene.pbx.revoke("bridge");
     cut(&mut scene).await;
     let alarm = scene.notice("auth.failed").await;
+    assert_eq!(alarm["reason"], "credentials_refused", "{alarm}");
     let told = (&alarm["slow"], &alarm["failures"], &alarm["operator"]);
     assert_eq!(told, (&json!(false), &json!(1), &json!(false)), "{alarm}");
-    assert!(alarm["reason"].as_str().unwrap().contains("either user name or password is wrong"), "{alarm}");
+    assert!(alarm["detail"].as_str().unwrap().contains("either user name or password is wrong"), "{alarm}");
     assert!((5..=10).contains(&alarm["retryIn"].as_u64().unwrap()), "{alarm}");
     scene.until("no second attempt", |scene| scene.count("/api/login") >= 3).await;
     scene.pbx.change_password("bridge", "secret");

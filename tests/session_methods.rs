@@ -46,7 +46,8 @@ async fn a_token_that_is_withdrawn_is_the_operators() {
     source.ended(EndReason::ConnectionClosed).await;
     let failed = source.notice("auth.failed").await;
     assert_eq!(failed["operator"], true, "{failed}");
-    let reason = failed["reason"].as_str().unwrap();
+    assert_eq!(failed["reason"], "token_refused", "{failed}");
+    let reason = failed["detail"].as_str().unwrap();
     assert!(reason.contains("make a new one with `cti-bridge token create`"), "{reason}");
     assert!(!reason.contains(&token[..20]), "{reason}");
 }

@@ -41,7 +41,7 @@ fn sent(scene: &Scene, step: &str) -> usize {
 async fn alarmed(scene: &mut Scene, says: &str) {
     let alarm = scene.notice("auth.failed").await;
     assert_eq!(alarm["operator"], true, "{alarm}");
-    assert!(alarm["reason"].as_str().unwrap().contains(says), "{alarm}");
+    assert!(alarm["detail"].as_str().unwrap().contains(says), "{alarm}");
     scene.well();
     scene.retry.make();
     scene.live().await;

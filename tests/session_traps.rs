@@ -4,7 +4,7 @@
 #[path = "support/scene.rs"]
 mod scene;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cti_bridge::{
     event::EndReason,
@@ -50,6 +50,17 @@ async fn a_restart_that_forgets_verified_tokens_is_survived() {
     // The code of this step was sent already: the next login may wait up to 30 s for the next one.
     scene.live().await;
     assert_eq!(scene.count("/api/2fa/verify-otp"), 2);
+}
+
+#[tokio::test]
+async fn a_token_that_the_middleware_lost_is_replaced_long_before_the_login_times_out() {
+    let mut scene = scene(Some(TOTP), &["login_timeout=1h"]).await;
+    scene.live().await;
+    scene.pbx.restart();
+    scene.ended(EndReason::ConnectionClosed).await;
+    let away = Instant::now();
+    scene.until("no new login", |scene| scene.count("/api/login") >= 2).await;
+    assert!(away.elapsed() < Duration::from_secs(5), "{:?}", away.elapsed());
 }
 
 #[tokio::test]
@@ -174,7 +185,7 @@ async fn a_password_that_stays_refused_is_tried_by_the_minute_with_one_alarm_and
     let alarm = scene.notice("auth.failed").await;
     assert_eq!((&alarm["slow"], &alarm["failures"]), (&true.into(), &3.into()));
     assert!((60..=120).contains(&alarm["retryIn"].as_u64().unwrap()), "{alarm}");
-    let reason = alarm["reason"].as_str().unwrap();
+    let reason = alarm["detail"].as_str().unwrap();
     assert!(reason.contains("SIGHUP") && reason.contains("systemctl reload"), "{reason}");
     let health = scene.health();
     assert!(format!("{health:?}").contains("minutes apart"), "{health:?}");

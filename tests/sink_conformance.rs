@@ -61,7 +61,8 @@ impl Line {
             self.context.journal.notice(
                 source,
                 &Notice::AuthFailed {
-                    reason: number.to_string(),
+                    reason: cti_bridge::event::AuthFailure::CredentialsRefused,
+                    detail: number.to_string(),
                     operator: false,
                     failures: 1,
                     slow: false,
@@ -100,7 +101,7 @@ async fn collect(bench: &mut impl Bench, count: usize) -> Vec<Value> {
 }
 
 fn number(event: &Value) -> u64 {
-    event["data"]["reason"].as_str().unwrap().parse().unwrap()
+    event["data"]["detail"].as_str().unwrap().parse().unwrap()
 }
 
 async fn everything_arrives_once_in_order_and_a_stop_drains(bench: &mut impl Bench) {
@@ -204,7 +205,7 @@ impl<S: Sink> Sink for Cutter<S> {
 impl<L> CutLink<L> {
     fn cut(&mut self) -> Result<(), SinkError> {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        self.left = self.left.checked_sub(1).ok_or_else(|| SinkError::Again("cut".to_owned()))?;
+        self.left = self.left.checked_sub(1).ok_or_else(|| SinkError::Again("cut".into()))?;
         Ok(())
     }
 }
@@ -239,7 +240,7 @@ impl<S: Sink> Sink for Shut<S> {
     type Link = S::Link;
 
     async fn open(&self) -> Result<(Self::Link, Tail), SinkError> {
-        Err(SinkError::Again("shut".to_owned()))
+        Err(SinkError::Again("shut".into()))
     }
 }
 

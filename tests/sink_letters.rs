@@ -91,7 +91,7 @@ impl Link for Connection {
         match answer {
             Answer::Taken => Ok(None),
             Answer::Refused => Ok(Some("no".to_owned())),
-            Answer::Breaks => Err(SinkError::Again("it broke".to_owned())),
+            Answer::Breaks => Err(SinkError::Again("it broke".into())),
             Answer::Silence => std::future::pending().await,
         }
     }
@@ -101,7 +101,14 @@ impl Link for Connection {
 
 fn append(journal: &Journal, reason: &str) -> u64 {
     let reason = reason.to_owned();
-    let notice = Notice::AuthFailed { reason, operator: false, failures: 1, slow: false, retry_in: 5 };
+    let notice = Notice::AuthFailed {
+        reason: cti_bridge::event::AuthFailure::CredentialsRefused,
+        detail: reason,
+        operator: false,
+        failures: 1,
+        slow: false,
+        retry_in: 5,
+    };
     journal.notice(SourceId(0), &notice).0
 }
 

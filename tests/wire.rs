@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cti_bridge::{
     event::{
-        Body, EndReason, GapReason, LossReason, Mark, Notice, Origin, Position, Record, STATE_EVENTS, Seq,
-        SourceId, structured,
+        AuthFailure, Body, EndReason, GapReason, LossReason, Mark, Notice, Origin, Position, Record,
+        STATE_EVENTS, Seq, SourceId, structured,
     },
     route::{Plan, Verdict, template::Template},
     session::OnTakeover,
@@ -84,7 +84,8 @@ fn bodies() -> Vec<Body> {
             may_have_missed: STATE_EVENTS.to_vec(),
         },
         Notice::AuthFailed {
-            reason: "refused".into(),
+            reason: AuthFailure::CredentialsRefused,
+            detail: "refused".into(),
             operator: true,
             failures: 1,
             slow: false,
@@ -106,6 +107,7 @@ fn bodies() -> Vec<Body> {
         Notice::Deadlettered { sink: "bus".into(), sequence: Seq(9), reason: "too large".into() },
         Notice::Stopping { reason: "SIGTERM" },
         Notice::FeedSilent { session: 2, since: at(), last_event: None },
+        Notice::Vanished { event: "extenUpdate", subject: "extension/299".to_owned() },
     ];
     bodies.extend(notices.into_iter().map(|notice| Body::Notice((&notice).into())));
     bodies

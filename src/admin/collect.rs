@@ -8,20 +8,25 @@ use std::{
 use jiff::Timestamp;
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric as _, text::encode},
+    encoding::{
+        DescriptorEncoder, EncodeMetric as _,
+        text::{encode_eof, encode_registry},
+    },
     metrics::gauge::ConstGauge,
     registry::{Registry, Unit},
 };
 
 use super::status::{SinkStatus, SourceStatus, Status, View};
 use crate::{
-    event::word,
+    event::{EndReason, GapReason, LossReason, word},
     health::{Health, State},
     sink::{BUCKETS, Counted},
     telemetry::{
         self,
-        metrics::{PREFIX, TABLE, metric},
+        metrics::{Kind, PREFIX, PROCESS, TABLE, metric},
+        process,
     },
+    tls,
 };
 
 /// Values of a metric, with their labels.
@@ -30,21 +35,45 @@ type Series = Vec<(Vec<(&'static str, String)>, Value)>;
 #[derive(Debug, Clone, PartialEq)]
 enum Value {
     Count(u64),
+    Total(f64),
     Gauge(f64),
     Latency(Box<Counted>),
 }
 
-/// Everything at one moment, by the names of the table.
-#[derive(Debug, Default)]
-struct Scrape(BTreeMap<&'static str, Series>);
+/// Everything of one prefix at one moment, by the names of the table.
+#[derive(Debug)]
+struct Scrape {
+    prefix: &'static str,
+    series: BTreeMap<&'static str, Series>,
+}
 
 impl Scrape {
+    fn new(prefix: &'static str) -> Self {
+        Self { prefix, series: BTreeMap::new() }
+    }
+
+    fn of_process(started: Timestamp) -> Self {
+        let mut scrape = Self::new(PROCESS);
+        scrape.time("start_time_seconds", &[], Some(started));
+        let Some(usage) = process::usage() else { return scrape };
+        scrape.add("cpu_seconds", &[], Value::Total(usage.cpu));
+        scrape.gauge("open_fds", &[], usage.open_files);
+        if let Some(most) = usage.max_files {
+            scrape.gauge("max_fds", &[], most);
+        }
+        scrape.gauge("resident_memory_bytes", &[], usage.resident);
+        scrape.gauge("virtual_memory_bytes", &[], usage.virtual_size);
+        scrape.gauge("threads", &[], usage.threads);
+        scrape
+    }
+
     fn add(&mut self, name: &'static str, labels: &[&str], value: Value) {
-        debug_assert!(metric(name).is_some_and(|metric| metric.labels.len() == labels.len()), "{name}");
-        let Some(metric) = metric(name) else { return };
+        let known = metric(self.prefix, name);
+        debug_assert!(known.is_some_and(|metric| metric.labels.len() == labels.len()), "{name}");
+        let Some(metric) = known else { return };
         let labels =
             metric.labels.iter().copied().zip(labels.iter().map(|&label| label.to_owned())).collect();
-        self.0.entry(metric.name).or_default().push((labels, value));
+        self.series.entry(metric.name).or_default().push((labels, value));
     }
 
     fn count(&mut self, name: &'static str, labels: &[&str], count: u64) {
@@ -67,7 +96,7 @@ impl Scrape {
         parts: &BTreeMap<String, Health>,
         certificates: &BTreeMap<String, Timestamp>,
     ) -> Self {
-        let mut scrape = Self::default();
+        let mut scrape = Self::new(PREFIX);
         scrape.gauge("build_info", &[status.version, status.commit], 1);
         scrape.time("start_time_seconds", &[], Some(status.started));
         scrape.count("log_lines_dropped", &[], telemetry::dropped_lines());
@@ -79,6 +108,9 @@ impl Scrape {
         status.sinks.iter().for_each(|sink| scrape.sink(sink));
         for (part, ends) in certificates {
             scrape.time("client_certificate_expiry_time_seconds", &[part], Some(*ends));
+        }
+        for (server, ends) in tls::server_ends() {
+            scrape.time("server_certificate_expiry_time_seconds", &[&server], Some(ends));
         }
         let journal = &status.journal;
         scrape.gauge("journal_bytes", &[], journal.bytes);
@@ -93,8 +125,15 @@ impl Scrape {
         let is_live = source.sessions > source.session_ends.values().sum();
         self.gauge("session_live", &[name], u64::from(is_live));
         self.count("sessions", &[name], source.sessions);
-        for (reason, count) in &source.session_ends {
-            self.count("session_ends", &[name, &word(reason)], *count);
+        // An increase is seen from a first sample on: each series is there before it counts anything.
+        for reason in EndReason::ALL {
+            let count = source.session_ends.get(&reason).copied().unwrap_or_default();
+            self.count("session_ends", &[name, &word(&reason)], count);
+        }
+        for reason in GapReason::ALL {
+            let gaps = source.gaps.get(&reason).copied().unwrap_or_default();
+            self.count("gaps", &[name, &word(&reason)], gaps.count);
+            self.add("gap_seconds", &[name, &word(&reason)], Value::Total(gaps.seconds));
         }
         self.time("last_seen_time_seconds", &[name], source.last_seen);
         for counted in &source.by_name {
@@ -117,14 +156,13 @@ impl Scrape {
 
     fn sink(&mut self, sink: &SinkStatus) {
         let name = &*sink.name;
-        for (source, settled) in sink.ledger.keys().zip(&sink.counted.settled) {
-            for (outcome, count) in ["published", "filtered", "dead_lettered"].iter().zip(settled) {
-                self.count("sink_events", &[name, source, outcome], *count);
-            }
-        }
         for (source, ledger) in &sink.ledger {
-            for (reason, count) in &ledger.ledger.lost {
-                self.count("sink_lost", &[name, source, &word(reason)], *count);
+            for (outcome, count) in ["published", "filtered", "dead_lettered"].iter().zip(ledger.settled) {
+                self.count("sink_events", &[name, source, outcome], count);
+            }
+            for reason in LossReason::ALL {
+                let count = ledger.ledger.lost.get(&reason).copied().unwrap_or_default();
+                self.count("sink_lost", &[name, source, &word(&reason)], count);
             }
         }
         self.gauge("sink_lag_events", &[name], sink.lag_events);
@@ -139,8 +177,8 @@ impl Scrape {
 
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        for metric in TABLE {
-            let Some(series) = self.0.get(metric.name) else { continue };
+        for metric in TABLE.iter().filter(|metric| metric.prefix == self.prefix) {
+            let Some(series) = self.series.get(metric.name) else { continue };
             let (unit, name) = metric.unit();
             let unit = unit.map(|unit| Unit::Other(unit.to_owned()));
             let mut family =
@@ -150,6 +188,9 @@ impl Collector for Scrape {
                 match value {
                     Value::Count(count) => {
                         encoder.encode_counter::<[(&str, &str); 0], _, u64>(count, None)?;
+                    }
+                    Value::Total(total) => {
+                        encoder.encode_counter::<[(&str, &str); 0], _, u64>(total, None)?;
                     }
                     Value::Gauge(value) => ConstGauge::new(*value).encode(encoder)?,
                     Value::Latency(counted) => {
@@ -170,16 +211,106 @@ impl Collector for Scrape {
     }
 }
 
-/// What a scrape gets: `OpenMetrics` 1.0, as text.
-pub(super) fn metrics(view: &View) -> String {
-    let scrape = Scrape::of(&view.status(), &view.parts(), &view.certificates.get());
-    let mut registry = Registry::with_prefix(PREFIX.trim_end_matches('_'));
-    registry.register_collector(Box::new(scrape));
+/// The formats that Prometheus reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// `OpenMetrics` 1.0.
+    OpenMetrics,
+    /// The text format 0.0.4.
+    Text,
+}
+
+impl Form {
+    /// The one that a header `Accept` prefers; the text format, as most tools know only that, where it does not say.
+    pub(super) fn preferred(accept: &str) -> Self {
+        let weight = |names: &[&str]| {
+            let of = |range: &str| {
+                let mut parts = range.split(';').map(str::trim);
+                let name = parts.next()?.to_ascii_lowercase();
+                let weight = parts.find_map(|part| part.strip_prefix("q=")?.trim().parse().ok());
+                names.contains(&&*name).then(|| weight.unwrap_or(1.0_f32))
+            };
+            accept.split(',').filter_map(of).fold(0.0, f32::max)
+        };
+        let open = weight(&["application/openmetrics-text"]);
+        if open > 0.0 && open >= weight(&["text/plain", "text/*"]) { Self::OpenMetrics } else { Self::Text }
+    }
+
+    /// The media type.
+    pub(super) fn content_type(self) -> &'static str {
+        match self {
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
+        }
+    }
+}
+
+/// What a scrape gets.
+pub(super) fn metrics(view: &View, form: Form) -> String {
+    let status = view.status();
+    let ours = Scrape::of(&status, &view.parts(), &view.certificates.get());
     let mut text = String::new();
-    if encode(&mut text, &registry).is_err() {
+    let encoded = [ours, Scrape::of_process(status.started)].into_iter().try_for_each(|scrape| {
+        let mut registry = Registry::with_prefix(scrape.prefix.trim_end_matches('_'));
+        registry.register_collector(Box::new(scrape));
+        encode_registry(&mut text, &registry)
+    });
+    if encoded.and_then(|()| encode_eof(&mut text)).is_err() {
         // Writing to a String can't fail; a half text would be taken for a whole one.
         text.clear();
         let _ = writeln!(text, "# EOF");
     }
+    match form {
+        Form::OpenMetrics => text,
+        Form::Text => as_text(&text),
+    }
+}
+
+/// From `OpenMetrics` to the text format, which knows no units and no end, and calls a counter's family as its samples.
+fn as_text(metrics: &str) -> String {
+    let is_counter = |family: &str| {
+        TABLE.iter().any(|metric| {
+            metric.kind == Kind::Counter && metric.full_name().strip_suffix("_total") == Some(family)
+        })
+    };
+    let mut text = String::with_capacity(metrics.len());
+    for line in metrics.lines() {
+        let word = line.strip_prefix("# ").and_then(|rest| rest.split_once(' '));
+        match word {
+            None if line == "# EOF" => {}
+            Some(("UNIT", _)) => {}
+            Some((word @ ("HELP" | "TYPE"), rest)) => {
+                let (family, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+                let total = if is_counter(family) { "_total" } else { "" };
+                let _ = writeln!(text, "# {word} {family}{total} {rest}");
+            }
+            _ => {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+    }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_format_is_the_one_that_is_asked_for() {
+        let prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,\
+                          text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+        for (accept, form) in [
+            ("", Form::Text),
+            ("*/*", Form::Text),
+            ("text/plain", Form::Text),
+            ("text/plain;version=0.0.4;q=0.9, application/openmetrics-text; q=0.5", Form::Text),
+            ("application/openmetrics-text;q=0", Form::Text),
+            ("application/openmetrics-text", Form::OpenMetrics),
+            (prometheus, Form::OpenMetrics),
+        ] {
+            assert_eq!(Form::preferred(accept), form, "{accept}");
+        }
+    }
 }

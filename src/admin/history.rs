@@ -179,6 +179,7 @@ mod tests {
             health: None,
             sessions: 1,
             session_ends: BTreeMap::new(),
+            gaps: BTreeMap::new(),
             last_seen: None,
             newest_sequence: crate::event::Seq(1),
             events,

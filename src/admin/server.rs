@@ -8,8 +8,8 @@ use hyper::{
     Method, Request as HttpRequest, Response, StatusCode,
     body::Incoming,
     header::{
-        ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY,
-        WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+        ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY,
+        VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
     },
     server::conn::http1,
     service::service_fn,
@@ -24,7 +24,7 @@ use tokio::{
 
 use super::{
     actions::{self, ACTIONS, Refusal},
-    collect::metrics,
+    collect::{Form, metrics},
     config::Config,
     hosts, page,
     places::{Place, Places},
@@ -123,7 +123,8 @@ async fn answer(desk: &Desk, request: HttpRequest<Incoming>) -> Response<Full<By
         "/livez" => livez,
         "/readyz" => readyz,
         "/startupz" => |_| text(StatusCode::OK, "started\n"),
-        "/metrics" => scrape,
+        "/metrics" if wants_open_metrics(&request) => |view| scrape(view, Form::OpenMetrics),
+        "/metrics" => |view| scrape(view, Form::Text),
         "/status" => status,
         _ => |_| text(StatusCode::NOT_FOUND, PATHS),
     };
@@ -179,8 +180,13 @@ fn status(view: &View) -> Response<Full<Bytes>> {
     response(StatusCode::OK, "application/json", text)
 }
 
-fn scrape(view: &View) -> Response<Full<Bytes>> {
-    response(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", metrics(view))
+fn wants_open_metrics(request: &HttpRequest<Incoming>) -> bool {
+    let accept = request.headers().get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    Form::preferred(&accept.collect::<Vec<_>>().join(",")) == Form::OpenMetrics
+}
+
+fn scrape(view: &View, form: Form) -> Response<Full<Bytes>> {
+    with(response(StatusCode::OK, form.content_type(), metrics(view, form)), VARY, "Accept")
 }
 
 fn page() -> Response<Full<Bytes>> {

@@ -17,9 +17,9 @@ use super::{
 use crate::{
     auth::{self, Account},
     config::Config,
-    event::{EndReason, Seq, SourceId},
+    event::{EndReason, GapReason, Seq, SourceId},
     health::{Board, Health, State},
-    journal::{Counted, DiskUse, Glance, Journal, Ledger},
+    journal::{Counted, DiskUse, Gaps, Glance, Journal, Ledger},
     sink::{self, config::Kind},
 };
 
@@ -108,6 +108,8 @@ pub struct SourceStatus {
     pub sessions: u64,
     /// How they ended.
     pub session_ends: BTreeMap<EndReason, u64>,
+    /// Gaps since the start, by reason.
+    pub gaps: BTreeMap<GapReason, Gaps>,
     /// When a session was surely whole.
     pub last_seen: Option<Timestamp>,
     /// The newest number.
@@ -182,6 +184,9 @@ pub struct LedgerStatus {
     /// Those that are.
     #[serde(flatten)]
     pub ledger: Ledger,
+    /// Records since the start: published, left out, dead letters.
+    #[serde(skip)]
+    pub settled: [u64; 3],
 }
 
 /// A notice of the bridge.
@@ -325,6 +330,7 @@ impl View {
                 health: parts.remove(&format!("source/{name}")),
                 sessions: seen.sessions,
                 session_ends: seen.ends,
+                gaps: seen.gaps,
                 last_seen: seen.seen,
                 newest_sequence: seen.newest,
                 events: seen.events.iter().map(|counted| counted.live + counted.snapshot).sum(),
@@ -346,9 +352,10 @@ impl View {
         let sources = self.journal.sources();
         let sink = |(index, (name, config)): (usize, (&String, &sink::config::Config))| {
             let (seen, counted) = (glance.sinks.get(index)?, self.figures.sink(index).counted());
-            let ledger = sources.iter().zip(0..).map(|(source, id)| {
+            let ledger = sources.iter().zip(0_u16..).map(|(source, id)| {
                 let (ledger, pending) = self.journal.ledger(index, SourceId(id));
-                (source.clone(), LedgerStatus { pending, ledger })
+                let settled = counted.settled.get(usize::from(id)).copied().unwrap_or_default();
+                (source.clone(), LedgerStatus { pending, ledger, settled })
             });
             let age = seen.oldest.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64().max(0.0));
             Some(SinkStatus {

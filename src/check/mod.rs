@@ -32,6 +32,7 @@ use crate::{
     app,
     auth::Account,
     config::{Config, Loaded, Problems},
+    journal::look::Standing,
     session as sessions,
 };
 
@@ -129,7 +130,10 @@ pub async fn walk<W: Write>(report: &mut Report<W>, config: &Config, scope: &Sco
     }
     for (name, settings) in config.sinks.iter().filter(|(name, _)| all || scope.sinks.contains(name)) {
         let part = Part::Sink(name.clone());
-        let journal = look.as_ref().and_then(|look| look.journal);
+        let journal = look.as_ref().and_then(|look| {
+            let dir = config.journal.disk.as_ref()?.dir.clone();
+            Some((look.journal?, dir, look.standing == Standing::InUse))
+        });
         if sink::walk(report, &part, (name, config), journal).await.is_none() {
             for stage in sink::stages(settings).iter().filter(|stage| **stage != Stage::Connect) {
                 report.skip(&part, *stage, Stage::Connect.name());

@@ -1,6 +1,6 @@
 //! A sink: reached, its stream looked at, a status message published.
 
-use std::io::Write;
+use std::{io::Write, path::PathBuf};
 
 use super::{
     report::Report,
@@ -9,7 +9,7 @@ use super::{
 use crate::{
     config::Config,
     event::JournalId,
-    sink::{self, Looked, Probe},
+    sink::{self, Claim, Looked, Probe},
 };
 
 /// The stages of a sink.
@@ -32,10 +32,12 @@ pub(super) async fn walk<W: Write>(
     report: &mut Report<W>,
     part: &Part,
     (name, config): (&str, &Config),
-    journal: Option<JournalId>,
+    journal: Option<(JournalId, PathBuf, bool)>,
 ) -> Option<()> {
     let settings = config.sinks.get(name)?;
     let sources: Vec<String> = config.sources.keys().cloned().collect();
+    let claim =
+        Claim { journal, sink: name.to_owned(), adopt: settings.adopt, heartbeat: settings.heartbeat };
     let began = report.begin(part, Stage::Connect);
     let reached = Probe::connect(settings, &sources, &config.instance).await.map_err(Fault::from);
     let reached = reached.map(|(probe, looked)| (probe, found(looked)));
@@ -43,7 +45,7 @@ pub(super) async fn walk<W: Write>(
     for stage in stages(settings).iter().copied().filter(|stage| *stage != Stage::Connect) {
         let began = report.begin(part, stage);
         let looked = match stage {
-            Stage::Stream => probe.look(journal, settings.adopt).await,
+            Stage::Stream => probe.look(&claim).await,
             _ => probe.publish().await,
         };
         report.end((part, stage), began, looked.map(|looked| ((), found(looked))).map_err(Fault::from));

@@ -189,8 +189,15 @@ impl fmt::Display for Size {
     }
 }
 
+// What a JSON Schema can check of them: editors warn before the bridge is started.
+const SPAN_PATTERN: &str = r"^\s*([0-9][0-9.\s]*[a-zA-Zµ]+\s*)+$";
+const INTERVAL_PATTERN: &str = r"^\s*(off|0|([0-9][0-9.\s]*[a-zA-Zµ]+\s*)+)\s*$";
+const DELAY_PATTERN: &str = r"^\s*(always|([0-9][0-9.\s]*[a-zA-Zµ]+\s*)+)\s*$";
+const AGE_PATTERN: &str = r"^\s*(off|([0-9][0-9.\s]*[a-zA-Zµ]+\s*)+)\s*$";
+const SIZE_PATTERN: &str = r"^\s*[0-9][0-9.]*\s*([kKmMgGtTpPeE]([iI]?[bB])?|[bB])?\s*$";
+
 macro_rules! written_as_string {
-    ($type:ident, $format:expr, $example:literal) => {
+    ($type:ident, $format:expr, $pattern:expr, $example:literal) => {
         impl TryFrom<String> for $type {
             type Error = String;
 
@@ -216,17 +223,17 @@ macro_rules! written_as_string {
             }
 
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "string", "format": $format, "examples": [$example] })
+                json_schema!({ "type": "string", "format": $format, "pattern": $pattern, "examples": [$example] })
             }
         }
     };
 }
 
-written_as_string!(Span, SPAN, "10s");
-written_as_string!(Interval, INTERVAL, "10s");
-written_as_string!(Delay, DELAY, "50ms");
-written_as_string!(Age, AGE, "7d");
-written_as_string!(Size, SIZE, "64MiB");
+written_as_string!(Span, SPAN, SPAN_PATTERN, "10s");
+written_as_string!(Interval, INTERVAL, INTERVAL_PATTERN, "10s");
+written_as_string!(Delay, DELAY, DELAY_PATTERN, "50ms");
+written_as_string!(Age, AGE, AGE_PATTERN, "7d");
+written_as_string!(Size, SIZE, SIZE_PATTERN, "64MiB");
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]

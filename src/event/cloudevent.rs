@@ -179,6 +179,26 @@ fn padded(seq: Seq, scratch: &mut String) -> &str {
 /// Appends the event in structured mode: one JSON object, `data` as it is.
 pub fn structured(event: &CloudEvent<'_>, scratch: &mut String, out: &mut Vec<u8>) {
     out.push(b'{');
+    structured_fields(event, scratch, out);
+}
+
+/// The same with a `partitionkey`.
+#[cfg(feature = "kafka")]
+pub(crate) fn structured_with_key(
+    event: &CloudEvent<'_>,
+    key: &str,
+    scratch: &mut String,
+    out: &mut Vec<u8>,
+) {
+    out.extend_from_slice(b"{\"partitionkey\":");
+    // A string can't fail to serialize, nor a Vec to be written to.
+    let _ = serde_json::to_writer(&mut *out, key);
+    out.push(b',');
+    structured_fields(event, scratch, out);
+}
+
+/// All of the object but its opening brace.
+fn structured_fields(event: &CloudEvent<'_>, scratch: &mut String, out: &mut Vec<u8>) {
     event.attributes(scratch, |attribute, value| {
         out.push(b'"');
         out.extend_from_slice(attribute.name().as_bytes());

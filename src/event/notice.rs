@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Seq;
+use super::{Seq, micros};
 use crate::{session::OnTakeover, text};
 
 /// What the bridge has to say. Field names become the JSON of the event's `data`.
@@ -46,8 +46,10 @@ pub enum Notice {
         /// Why.
         reason: GapReason,
         /// The last moment that was surely seen; null when unknown.
+        #[serde(serialize_with = "micros::option::serialize")]
         from: Option<Timestamp>,
         /// From here on all is seen.
+        #[serde(serialize_with = "micros::serialize")]
         to: Timestamp,
         /// The last number before the gap; null when unknown.
         last_sequence: Option<Seq>,
@@ -60,9 +62,11 @@ pub enum Notice {
     },
     /// The PBX refused or could not answer a login.
     AuthFailed {
-        /// What happened, with the remedy.
+        /// What happened.
+        reason: AuthFailure,
+        /// The same for people, with the remedy.
         #[serde(serialize_with = "text::serialize")]
-        reason: String,
+        detail: String,
         /// Whether an operator must act; the bridge goes on trying all the same.
         operator: bool,
         /// Refusals in a row.
@@ -79,6 +83,7 @@ pub enum Notice {
         /// What is done about it; null when nothing is, as the session is of no kind.
         policy: Option<OnTakeover>,
         /// When the bridge comes back; null when it stays, or waits to be asked.
+        #[serde(serialize_with = "micros::option::serialize")]
         until: Option<Timestamp>,
         /// Whether it has come to a fight: the place changed hands several times of late.
         contested: bool,
@@ -89,8 +94,10 @@ pub enum Notice {
         /// Which session.
         session: u64,
         /// When the session began.
+        #[serde(serialize_with = "micros::serialize")]
         since: Timestamp,
         /// The last event of the PBX; null when the session brought none.
+        #[serde(serialize_with = "micros::option::serialize")]
         last_event: Option<Timestamp>,
     },
     /// The PBX's state is read. What it was is appended as the events that would have told the same, with the origin
@@ -119,8 +126,15 @@ pub enum Notice {
         failed: Vec<UnreadSnapshot>,
         /// Snapshots that held nothing: that proves nothing, as a PBX that starts answers so too.
         empty: Vec<&'static str>,
-        /// Entities that were there once, and that two snapshots in a row no longer hold: `extension/299`.
-        gone: Vec<String>,
+    },
+    /// An entity no longer exists: two snapshots, at least 10 s apart, lack it, though an earlier one held it. Its newest
+    /// event is no longer its state.
+    Vanished {
+        /// The event that had its state.
+        event: &'static str,
+        /// As in the CloudEvents `subject` of those events: `extension/299`.
+        #[serde(serialize_with = "text::serialize")]
+        subject: String,
     },
     /// Records were dropped before a sink could deliver them.
     Lost {
@@ -178,8 +192,51 @@ pub enum EndReason {
     Internal,
 }
 
+/// Why a login brought no session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthFailure {
+    /// The PBX refused user name and password. It answers so while it starts, too.
+    CredentialsRefused,
+    /// User name and password did not reach the PBX.
+    CredentialsMissing,
+    /// A one-time password is due, and none is configured.
+    OtpRequired,
+    /// The PBX has no secret for one-time passwords of this user.
+    OtpNotEnrolled,
+    /// The PBX refused the one-time passwords.
+    OtpRefused,
+    /// The configured secret makes no one-time passwords.
+    OtpSecretInvalid,
+    /// The PBX no longer accepts the persistent token.
+    TokenRefused,
+    /// The CTI server behind the API does not recognise the persistent token.
+    TokenUnrecognised,
+    /// The token was withdrawn during the login.
+    TokenWithdrawn,
+    /// The PBX accepted the login, and refuses the token that it returned.
+    SessionDead,
+    /// The PBX refused the token on the websocket.
+    #[default]
+    SessionRefused,
+    /// The PBX did not answer the login on the websocket.
+    SessionUnanswered,
+    /// The API can't be reached, or did not answer in time.
+    Unreachable,
+    /// The PBX's certificate is not trusted.
+    Untrusted,
+    /// Too many requests.
+    RateLimited,
+    /// The API answered with an error of its own.
+    ServerError,
+    /// There is no CTI API at the configured address.
+    NoApi,
+    /// The configuration can't be used: certificates, `proxy` or `url`.
+    Configuration,
+}
+
 /// Why events may have been missed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GapReason {
     /// The bridge has started; nothing was seen before.
@@ -198,6 +255,50 @@ pub enum GapReason {
     Restarted,
     /// The bridge or its machine went down without a stop.
     Crashed,
+}
+
+impl EndReason {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::ConnectionClosed,
+        Self::ConnectionFailed,
+        Self::Silent,
+        Self::NamespaceClosed,
+        Self::LoginRefused,
+        Self::ServerReloaded,
+        Self::TakenOver,
+        Self::FeedSilent,
+        Self::Requested,
+        Self::Stopping,
+        Self::Internal,
+    ];
+}
+
+impl GapReason {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Started,
+        Self::Disconnected,
+        Self::ServerReloaded,
+        Self::TakenOver,
+        Self::FeedSilent,
+        Self::Requested,
+        Self::Restarted,
+        Self::Crashed,
+    ];
+}
+
+impl LossReason {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::JournalFull,
+        Self::Quota,
+        Self::Expired,
+        Self::Disk,
+        Self::Damaged,
+        Self::Forgotten,
+        Self::Superseded,
+    ];
 }
 
 impl From<EndReason> for GapReason {
@@ -278,6 +379,7 @@ impl Notice {
             Self::FeedSilent { .. } => "feed.silent",
             Self::ResyncStarted { .. } => "resync.started",
             Self::ResyncCompleted { .. } => "resync.completed",
+            Self::Vanished { .. } => "vanished",
             Self::Lost { .. } => "lost",
             Self::Deadlettered { .. } => "deadlettered",
             Self::Rewound { .. } => "rewound",

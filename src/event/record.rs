@@ -38,6 +38,8 @@ pub enum Origin {
     Live,
     /// The bridge made it from an answer of the PBX's REST interface.
     Snapshot,
+    /// `journal replay` publishes it again. Records of the journal never have it.
+    Replay,
 }
 
 impl Origin {
@@ -46,6 +48,7 @@ impl Origin {
         match self {
             Self::Live => None,
             Self::Snapshot => Some("snapshot"),
+            Self::Replay => Some("replay"),
         }
     }
 }

@@ -22,7 +22,7 @@ use super::{
     entry::Entry,
     fs::{Disk, Fs},
 };
-use crate::event::{JournalId, Position, Record};
+use crate::event::{JournalId, Position, Record, Seq, SourceId};
 
 /// A journal's files.
 #[derive(Debug)]
@@ -106,19 +106,23 @@ impl Archive {
 
     /// Every entry that is intact, in order.
     pub fn entries(&self) -> impl Iterator<Item = io::Result<Entry>> {
-        self.segments.iter().flat_map(|segment| {
-            let start = Place { offset: segment.found.start as u64, position: segment.first };
-            let stretch = Stretch {
-                generation: 0,
-                revision: 0,
-                file: Arc::clone(&segment.found.file),
-                format: segment.found.header.format,
-                start,
-                length: segment.bytes,
-                end: segment.next.as_ref().map_or(Position(u64::MAX), |next| next.first),
-            };
-            Walk { place: start, stretch: Some(stretch), ahead: VecDeque::new() }
-        })
+        self.segments.iter().flat_map(Segment::entries)
+    }
+
+    /// The entry that has a source's number; `None` if it is in none that is kept and intact.
+    pub fn find(&self, source: SourceId, seq: Seq) -> io::Result<Option<Entry>> {
+        let begins = |segment: &&Segment| {
+            let standing = segment.found.header.sources.get(source.index());
+            standing.is_none_or(|(_, standing)| standing.next <= seq)
+        };
+        let Some(segment) = self.segments.iter().rev().find(begins) else { return Ok(None) };
+        for entry in segment.entries() {
+            let entry = entry?;
+            if entry.newest(source).is_some_and(|newest| newest >= seq) {
+                return Ok(Some(entry).filter(|entry| entry.holds(source, seq)));
+            }
+        }
+        Ok(None)
     }
 
     /// Every record that is intact, in order.
@@ -132,6 +136,20 @@ impl Archive {
 }
 
 impl Segment {
+    fn entries(&self) -> Walk {
+        let start = Place { offset: self.found.start as u64, position: self.first };
+        let stretch = Stretch {
+            generation: 0,
+            revision: 0,
+            file: Arc::clone(&self.found.file),
+            format: self.found.header.format,
+            start,
+            length: self.bytes,
+            end: self.next.as_ref().map_or(Position(u64::MAX), |next| next.first),
+        };
+        Walk { place: start, stretch: Some(stretch), ahead: VecDeque::new() }
+    }
+
     /// Looks through it.
     pub fn verify(&self) -> io::Result<Verified> {
         let content = repair::content(&*self.found.file)?;

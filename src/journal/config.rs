@@ -63,6 +63,7 @@ pub enum WhenFull {
 #[serde(default)]
 pub struct Table {
     /// The directory it is kept in. Without one it is in memory alone, and what waits is gone with the process.
+    #[schemars(length(min = 1))]
     dir: Option<String>,
     /// How long after a write the disk is synced: that much may be lost by a power failure, nothing by a crash of the
     /// process. "always": before anything else is read from the PBX.

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 
 use super::{
     line::Line,
-    tally::{Announced, Counted, Recent},
+    tally::{Announced, Counted, Gaps, Recent},
 };
-use crate::event::{EndReason, Seq, SourceId};
+use crate::event::{EndReason, GapReason, Seq, SourceId};
 
 /// How a line stands.
 #[derive(Debug, Clone)]
@@ -34,6 +34,8 @@ pub struct SourceGlance {
     pub sessions: u64,
     /// How they ended.
     pub ends: BTreeMap<EndReason, u64>,
+    /// What was missed, or may have been.
+    pub gaps: BTreeMap<GapReason, Gaps>,
     /// When a session was surely whole.
     pub seen: Option<Timestamp>,
     /// The newest number; 0: there is none.
@@ -72,6 +74,7 @@ impl Line {
             self.sources.iter().zip(&self.standing).zip(0..).map(|((source, standing), id)| SourceGlance {
                 sessions: source.sessions.into(),
                 ends: source.tally.ends.clone(),
+                gaps: source.tally.gaps.clone(),
                 seen: standing.seen,
                 newest: self.newest(SourceId(id)).0,
                 events: source.tally.counted(),

@@ -93,7 +93,7 @@ pub use note::Note;
 pub use reader::Reader;
 pub use rename::{Renamed, Undelivered, rename};
 pub use search::Search;
-pub use tally::{Announced, Counted, OTHER, Recent};
+pub use tally::{Announced, Counted, Gaps, OTHER, Recent};
 
 use self::{
     config::{Disk, Sync, WhenFull},

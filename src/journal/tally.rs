@@ -6,9 +6,10 @@ use std::{
 };
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::{
-    event::{EndReason, Origin, Seq, SourceId, Told, is_known, slug},
+    event::{EndReason, GapReason, Origin, Seq, SourceId, Told, is_known, slug},
     fingerprint::Fingerprints,
 };
 
@@ -31,6 +32,16 @@ pub(super) struct Tally {
     /// Of frames and attachments.
     pub(super) bytes: u64,
     pub(super) ends: BTreeMap<EndReason, u64>,
+    pub(super) gaps: BTreeMap<GapReason, Gaps>,
+}
+
+/// The gaps of one reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Gaps {
+    /// How many.
+    pub count: u64,
+    /// From the last moment that was surely seen to their ends, all together.
+    pub seconds: f64,
 }
 
 /// The events of one name.
@@ -45,6 +56,13 @@ pub struct Counted {
 }
 
 impl Tally {
+    /// Counts a gap. A clock that was put back makes no negative time.
+    pub(super) fn gap(&mut self, reason: GapReason, from: Option<Timestamp>, to: Timestamp) {
+        let gaps = self.gaps.entry(reason).or_default();
+        gaps.count += 1;
+        gaps.seconds += from.map_or(0.0, |from| to.duration_since(from).as_secs_f64().max(0.0));
+    }
+
     /// Counts an event; its slug.
     pub(super) fn count(&mut self, name: &[u8], bytes: usize, origin: Origin) -> Arc<str> {
         self.bytes += bytes as u64;
@@ -54,6 +72,7 @@ impl Tally {
         match origin {
             Origin::Live => counted.live += 1,
             Origin::Snapshot => counted.snapshot += 1,
+            Origin::Replay => {}
         }
         Arc::clone(&counted.slug)
     }
@@ -147,6 +166,18 @@ mod tests {
         assert_eq!(of("made=2Eup=2E0").live, 1);
         assert_eq!(counted.iter().map(|counted| counted.live + counted.snapshot).sum::<u64>(), 10_001);
         assert_eq!((tally.bytes, tally.of.len()), (100_010, STRANGERS + 1));
+    }
+
+    #[test]
+    fn gaps_are_counted_with_their_time_by_reason() {
+        let mut tally = Tally::default();
+        let at = |second| Timestamp::from_second(second).unwrap();
+        tally.gap(GapReason::Started, None, at(100));
+        tally.gap(GapReason::Disconnected, Some(at(100)), at(130));
+        tally.gap(GapReason::Disconnected, Some(at(140)), at(142));
+        tally.gap(GapReason::Disconnected, Some(at(200)), at(150));
+        assert_eq!(tally.gaps[&GapReason::Started], Gaps { count: 1, seconds: 0.0 });
+        assert_eq!(tally.gaps[&GapReason::Disconnected], Gaps { count: 3, seconds: 32.0 });
     }
 
     #[test]

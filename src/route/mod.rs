@@ -9,4 +9,4 @@ pub mod privacy;
 pub mod template;
 
 pub use names::Names;
-pub use plan::{Plan, Published, Verdict};
+pub use plan::{Plan, Published, REPLAY, Verdict};

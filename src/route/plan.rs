@@ -9,7 +9,7 @@ use super::{
     template::Template,
 };
 use crate::{
-    event::{self, Body, CloudEvent, JournalId, Mark, Record, SourceId},
+    event::{self, Body, CloudEvent, JournalId, Mark, Origin, Record, SourceId},
     socketio::Frame,
 };
 
@@ -34,6 +34,9 @@ pub struct Published {
     /// Whether `data` holds binary attachments.
     pub binary: bool,
 }
+
+/// The class of records that `journal replay` publishes again.
+pub const REPLAY: &str = "replay";
 
 /// The rules of one sink.
 #[derive(Debug)]
@@ -100,7 +103,7 @@ impl Plan {
         Some(self.naming.bridge(source, "status", what))
     }
 
-    /// The envelope of a published record.
+    /// The envelope of a published record. In the class `replay` every record has the origin `replay`, whatever its own.
     pub fn envelope<'a>(&self, record: &Record, published: &'a Published, mark: Mark) -> CloudEvent<'a> {
         CloudEvent {
             journal: self.journal,
@@ -113,7 +116,7 @@ impl Plan {
             event: published.names.event.as_deref(),
             time: record.at,
             args: published.args,
-            origin: record.origin,
+            origin: if self.class == Some(REPLAY) { Origin::Replay } else { record.origin },
             binary: published.binary,
             data: published.data.clone(),
         }

@@ -1,7 +1,9 @@
 //! One attempt: token, socket, login.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
     Input,
@@ -12,10 +14,16 @@ use super::{
 };
 use crate::{
     auth::{Consequence, Grant},
-    event::EndReason,
-    socketio::{CloseReason, ConnectError, Incoming, Socket},
+    event::{AuthFailure, EndReason},
+    socketio::{CloseReason, ConnectError, Deadline, Incoming, Socket},
     tls,
 };
+
+/// A PBX in good health answers a login within milliseconds. After this time its middleware is asked whether it lists the
+/// token, since it drops a login with one that it does not list in silence.
+const DOUBT: Duration = Duration::from_secs(1);
+/// How often it is checked whether a message is still arriving.
+const RECEIVING: Duration = Duration::from_secs(1);
 
 impl Source {
     /// Opens the socket, up to the namespace.
@@ -34,17 +42,31 @@ impl Source {
     }
 
     /// Waits for its answer. Holds back what comes before: the middleware relays its own events from the moment the
-    /// login passes it.
+    /// login passes it. What has arrived by then is read first, and a message that is arriving has the time it takes.
     pub(super) async fn accepted(
         &self,
+        grant: &Grant,
         socket: &mut Socket,
         held: &mut Held,
-        by: Instant,
+        mut by: Instant,
     ) -> Result<(), LoginError> {
+        let forgotten = self.forgotten(grant);
+        tokio::pin!(forgotten);
+        let mut deadline = Deadline::default();
         loop {
             let incoming = tokio::select! {
+                biased;
                 incoming = socket.next() => incoming,
-                () = sleep_until(by) => return Err(LoginError::Unanswered(self.config.login_timeout)),
+                () = &mut forgotten => return Err(LoginError::Forgotten),
+                () = sleep_until(deadline.due(by)) => {
+                    let now = Instant::now();
+                    if socket.is_receiving() {
+                        by = now + RECEIVING;
+                    } else if deadline.is_over(by, now) {
+                        return Err(LoginError::Unanswered(self.config.login_timeout));
+                    }
+                    continue;
+                }
             };
             match incoming? {
                 Incoming::Event(frame) => match control(&frame) {
@@ -61,6 +83,14 @@ impl Source {
             }
         }
     }
+
+    /// Returns if the middleware has certainly lost the token.
+    async fn forgotten(&self, grant: &Grant) {
+        sleep(DOUBT).await;
+        if !self.account.is_forgotten(&grant.token).await {
+            std::future::pending().await
+        }
+    }
 }
 
 impl Supervisor {
@@ -74,6 +104,7 @@ impl Supervisor {
                 let consequence = error.consequence();
                 self.retry_after = error.retry_after();
                 self.operator = consequence == Consequence::Operator;
+                self.failure = error.reason();
                 self.detail = error.to_string();
                 Input::NotGranted(consequence)
             }
@@ -104,13 +135,19 @@ impl Supervisor {
     }
 
     pub(super) async fn await_login(&mut self) -> Input {
-        let Some(socket) = &mut self.socket else { return Input::Ended(EndReason::Internal) };
-        let Err(error) = self.source.accepted(socket, &mut self.held, self.due).await else {
+        let (Some(grant), Some(socket)) = (&self.grant, &mut self.socket) else {
+            return Input::Ended(EndReason::Internal);
+        };
+        let Err(error) = self.source.accepted(grant, socket, &mut self.held, self.due).await else {
             return Input::Accepted;
         };
         self.detail = error.to_string();
+        self.failure = match error {
+            LoginError::Forgotten | LoginError::Unanswered(_) => AuthFailure::SessionUnanswered,
+            _ => AuthFailure::SessionRefused,
+        };
         match error {
-            LoginError::Unanswered(_) => Input::Unanswered,
+            LoginError::Forgotten | LoginError::Unanswered(_) => Input::Unanswered,
             LoginError::Refused => Input::Refused,
             LoginError::NamespaceClosed => Input::Ended(EndReason::NamespaceClosed),
             LoginError::Flooded => Input::Ended(EndReason::Internal),

@@ -10,7 +10,10 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::pace::FAR;
-use crate::{event::Notice, socketio::Frame};
+use crate::{
+    event::Notice,
+    socketio::{Deadline, Frame},
+};
 
 /// What is known of the feed, across sessions.
 #[derive(Debug)]
@@ -29,12 +32,22 @@ pub(super) struct Feed {
     fresh: bool,
     /// When the session, or its last event, was.
     quiet_since: Instant,
+    deadline: Deadline,
 }
 
 impl Feed {
     pub(super) fn new(after: Option<Duration>) -> Self {
         let (since, quiet_since) = (Timestamp::now(), Instant::now());
-        Self { after, queues: false, silences: 0, since, last: None, fresh: false, quiet_since }
+        Self {
+            after,
+            queues: false,
+            silences: 0,
+            since,
+            last: None,
+            fresh: false,
+            quiet_since,
+            deadline: Deadline::default(),
+        }
     }
 
     /// A session begins. `sees_queues`: whether the account may see queues; None if that is unknown.
@@ -64,9 +77,24 @@ impl Feed {
         false
     }
 
+    /// When to call [`Feed::is_silent`] next.
+    pub(super) fn due(&self) -> Instant {
+        self.deadline.due(self.end())
+    }
+
+    /// Whether the silence has lasted too long, and what had arrived by then was read. An event that is arriving, however
+    /// slowly, is none.
+    pub(super) fn is_silent(&mut self, is_receiving: bool) -> bool {
+        let now = Instant::now();
+        if is_receiving {
+            self.quiet_since = now;
+        }
+        self.deadline.is_over(self.end(), now)
+    }
+
     /// When the silence has lasted too long. Doubles with each session in vain, up to 16 times: what a new login does
     /// not mend, many won't.
-    pub(super) fn due(&self) -> Instant {
+    fn end(&self) -> Instant {
         let after = self.after.filter(|_| self.queues);
         self.quiet_since + after.map_or(FAR, |after| after.saturating_mul(1 << self.silences.min(4)).min(FAR))
     }

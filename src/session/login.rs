@@ -14,6 +14,10 @@ use crate::{auth::Grant, socketio::CloseReason};
 pub(crate) enum LoginError {
     /// The middleware drops a login with a token that it does not list, in silence.
     #[error(
+        "the PBX's middleware has lost the session's token, as after a restart without a clean stop: logging in again"
+    )]
+    Forgotten,
+    #[error(
         "the PBX does not answer the login of the session within {}: its middleware has lost the token, as after a restart; \
          a new login mends that, and if it lasts, restart the PBX's CTI middleware",
         humantime::format_duration(*.0)

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     auth::{Account, Grant},
-    event::{EndReason, Notice, SourceId},
+    event::{AuthFailure, EndReason, Notice, SourceId},
     health::{Board, Component},
     journal::{Ingest, Journal, Live},
     request::Listener,
@@ -25,6 +25,8 @@ use crate::{
     socketio::Socket,
 };
 
+/// A session that has been live this long did not end as soon as it was accepted.
+pub(super) const LASTED: Duration = Duration::from_secs(5);
 /// A session that has been live this long has proven itself.
 pub(super) const STABLE: Duration = Duration::from_secs(30);
 
@@ -102,10 +104,16 @@ pub(super) struct Supervisor {
     /// What a frame that was held asks for.
     pub(super) upcoming: Option<Input>,
     rests: Rests,
+    /// When the last attempt was started.
+    attempt: Instant,
+    /// Whether the live session has yet to last.
+    pub(super) is_new: bool,
     /// End of the rest, of the wait for an answer, or of the probation.
     pub(super) due: Instant,
     /// Why the last attempt or session ended.
     pub(super) detail: String,
+    /// The same for programs, of an attempt that failed.
+    pub(super) failure: AuthFailure,
     /// Whether only an operator can mend that.
     pub(super) operator: bool,
     pub(super) retry_after: Option<Duration>,
@@ -130,8 +138,11 @@ impl Supervisor {
             echoes: Echoes::default(),
             upcoming: None,
             rests: Rests::default(),
+            attempt: Instant::now(),
+            is_new: false,
             due: Instant::now(),
             detail: String::new(),
+            failure: AuthFailure::default(),
             operator: false,
             retry_after: None,
             takeovers: Vec::new(),
@@ -198,7 +209,7 @@ impl Supervisor {
     async fn perform(&mut self, action: Action) {
         match action {
             // These two are what the phase they lead to waits for.
-            Action::Authenticate | Action::Connect => {}
+            Action::Authenticate | Action::Connect => self.attempt = Instant::now(),
             Action::LogIn => self.log_in().await,
             Action::Begin => self.begin(),
             Action::End(reason) => self.end(reason),
@@ -222,6 +233,10 @@ impl Supervisor {
             Action::Rest(pace) => self.rest(pace),
             Action::Prepare(pace) => self.prepare(pace),
             Action::Succeed => self.succeed().await,
+            Action::AwaitSettled => {
+                self.is_new = false;
+                self.due = Instant::now() + STABLE.saturating_sub(LASTED);
+            }
             Action::ResetBackoff => {
                 self.rests.reset();
                 self.due = Instant::now() + FAR;
@@ -234,7 +249,8 @@ impl Supervisor {
     }
 
     fn after(&mut self, pace: Pace) -> Instant {
-        let delay = self.rests.next(pace).max(self.retry_after.take().unwrap_or_default());
+        let delay =
+            self.rests.next(pace, self.attempt.elapsed()).max(self.retry_after.take().unwrap_or_default());
         Instant::now() + delay.min(FAR)
     }
 
@@ -259,18 +275,19 @@ impl Supervisor {
 
     /// Says it once, as long as the reason stays.
     fn deny(&self, failures: u32, slow: bool) {
-        let mut reason = self.detail.clone();
+        let mut detail = self.detail.clone();
         if slow {
-            reason.push_str(
+            detail.push_str(
                 "; after several refusals attempts come minutes apart, as more could lock the account: once it is mended, \
                  SIGHUP (`systemctl reload cti-bridge`) makes one at once",
             );
         }
-        if self.source.health.failing(&reason)
+        if self.source.health.failing(&detail)
             && let Line::Closed(ingest) = &self.line
         {
             let (operator, retry_in) = (self.operator, self.left().as_secs());
-            ingest.notice(&Notice::AuthFailed { reason, operator, failures, slow, retry_in });
+            let reason = self.failure;
+            ingest.notice(&Notice::AuthFailed { reason, detail, operator, failures, slow, retry_in });
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    event::{JournalId, Record},
+    event::{JournalId, Record, micros},
     route::{Names, Published},
 };
 
@@ -26,6 +26,7 @@ struct Letter<'a> {
     r#type: &'a str,
     destination: &'a str,
     reason: &'a str,
+    #[serde(serialize_with = "micros::serialize")]
     time: jiff::Timestamp,
     size: usize,
     sha256: String,

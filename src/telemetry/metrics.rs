@@ -26,7 +26,9 @@ impl From<Kind> for MetricType {
 /// One metric.
 #[derive(Debug)]
 pub struct Metric {
-    /// Without [`PREFIX`] and `_total`; with the unit, which `OpenMetrics` wants at its end.
+    /// What its name begins with: [`PREFIX`] or [`PROCESS`].
+    pub prefix: &'static str,
+    /// Without the prefix and `_total`; with the unit, which `OpenMetrics` wants at its end.
     pub name: &'static str,
     /// What it is.
     pub kind: Kind,
@@ -36,8 +38,10 @@ pub struct Metric {
     pub help: &'static str,
 }
 
-/// What every name begins with.
+/// What our own names begin with.
 pub const PREFIX: &str = "cti_bridge_";
+/// What the names of those begin with that every program has.
+pub const PROCESS: &str = "process_";
 
 /// Units that names end in (`OpenMetrics` 1.0).
 pub const UNITS: [&str; 2] = ["seconds", "bytes"];
@@ -46,7 +50,7 @@ impl Metric {
     /// The name as it is scraped; of a histogram, without `_bucket`, `_sum` and `_count`.
     pub fn full_name(&self) -> String {
         let total = if self.kind == Kind::Counter { "_total" } else { "" };
-        format!("{PREFIX}{}{total}", self.name)
+        format!("{}{}{total}", self.prefix, self.name)
     }
 
     /// The unit at the end of its name, and the name without it.
@@ -57,21 +61,25 @@ impl Metric {
     }
 }
 
-/// The metric of this name.
-pub fn metric(name: &str) -> Option<&'static Metric> {
-    TABLE.iter().find(|metric| metric.name == name)
+/// The metric of this name, without its prefix.
+pub fn metric(prefix: &str, name: &str) -> Option<&'static Metric> {
+    TABLE.iter().find(|metric| metric.prefix == prefix && metric.name == name)
 }
 
 const fn counter(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
-    Metric { name, kind: Kind::Counter, labels, help }
+    Metric { prefix: PREFIX, name, kind: Kind::Counter, labels, help }
 }
 
 const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
-    Metric { name, kind: Kind::Gauge, labels, help }
+    Metric { prefix: PREFIX, name, kind: Kind::Gauge, labels, help }
 }
 
 const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
-    Metric { name, kind: Kind::Histogram, labels, help }
+    Metric { prefix: PREFIX, name, kind: Kind::Histogram, labels, help }
+}
+
+const fn process(name: &'static str, kind: Kind, help: &'static str) -> Metric {
+    Metric { prefix: PROCESS, name, kind, labels: &[], help }
 }
 
 /// All of them, in the order they are told.
@@ -96,6 +104,12 @@ pub const TABLE: &[Metric] = &[
         &["source", "reason"],
         "Sessions that ended, by the reason that `disconnected` gives",
     ),
+    counter("gaps", &["source", "reason"], "Gaps, by the reason that `gap` gives"),
+    counter(
+        "gap_seconds",
+        &["source", "reason"],
+        "Time between the last moment that was surely seen before a gap and its end; nothing for the first start",
+    ),
     gauge(
         "last_seen_time_seconds",
         &["source"],
@@ -119,6 +133,11 @@ pub const TABLE: &[Metric] = &[
         "client_certificate_expiry_time_seconds",
         &["component"],
         "When a client certificate of ours ends, in Unix time",
+    ),
+    gauge(
+        "server_certificate_expiry_time_seconds",
+        &["server"],
+        "When the certificate of a PBX, NATS server or token endpoint, or its authority's, ends, in Unix time; as of the last TLS handshake",
     ),
     counter(
         "sink_events",
@@ -153,6 +172,13 @@ pub const TABLE: &[Metric] = &[
     gauge("journal_max_bytes", &[], "What it may grow to"),
     gauge("journal_segments", &[], "Files it is made of"),
     gauge("journal_memory_bytes", &[], "Bytes of the newest records, which are in memory too"),
+    process("cpu_seconds", Kind::Counter, "User and system CPU time"),
+    process("open_fds", Kind::Gauge, "Open file descriptors"),
+    process("max_fds", Kind::Gauge, "Limit of open file descriptors"),
+    process("resident_memory_bytes", Kind::Gauge, "Resident memory"),
+    process("virtual_memory_bytes", Kind::Gauge, "Virtual memory"),
+    process("start_time_seconds", Kind::Gauge, "When the process started, in Unix time"),
+    process("threads", Kind::Gauge, "Threads of the operating system"),
 ];
 
 /// The table of the README, in Markdown.
@@ -177,13 +203,13 @@ mod tests {
             assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
             assert!(!metric.help.ends_with('.'), "{name}");
             assert_eq!(
-                TABLE.iter().filter(|other| other.name == metric.name).count(),
+                TABLE.iter().filter(|other| other.full_name() == name).count(),
                 1,
                 "{name} stands twice"
             );
         }
-        let latency = metric("sink_latency_seconds").map(Metric::unit);
+        let latency = metric(PREFIX, "sink_latency_seconds").map(Metric::unit);
         assert_eq!(latency, Some((Some("seconds"), "sink_latency")));
-        assert_eq!(metric("sink_lag_events").map(Metric::unit), Some((None, "sink_lag_events")));
+        assert_eq!(metric(PREFIX, "sink_lag_events").map(Metric::unit), Some((None, "sink_lag_events")));
     }
 }

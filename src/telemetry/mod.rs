@@ -7,6 +7,7 @@ pub mod config;
 mod fields;
 mod journald;
 pub mod metrics;
+pub mod process;
 mod queue;
 mod stderr;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rustls::{
     CertificateError, RootCertStore,
-    client::danger::ServerCertVerifier as _,
+    client::{WebPkiServerVerifier, danger::ServerCertVerifier as _},
     pki_types::{CertificateDer, ServerName, UnixTime},
     server::WebPkiClientVerifier,
 };
@@ -28,25 +28,32 @@ impl Client {
     /// Asked of the verifier itself, with a clock put forward: what it then says has ended, with the end's time. So
     /// this is right about exactly what the handshake will be right about, and needs no second reader of certificates.
     pub(crate) fn ends(&self, chain: &[CertificateDer<'_>], name: &ServerName<'_>) -> Option<Timestamp> {
-        let verifier = self.verifier.as_ref()?;
         let (own, between) = chain.split_first()?;
-        let mut end = FAR;
-        let mut found = None;
-        for _ in 0..LONGEST {
-            let at = UnixTime::since_unix_epoch(end);
-            match verifier.verify_server_cert(own, between, name, &[], at) {
-                Err(rustls::Error::InvalidCertificate(CertificateError::ExpiredContext {
-                    not_after,
-                    ..
-                })) if not_after.as_secs() < end.as_secs() => {
-                    end = Duration::from_secs(not_after.as_secs());
-                    found = Timestamp::from_second(i64::try_from(end.as_secs()).ok()?).ok();
-                }
-                _ => break,
-            }
-        }
-        found
+        chain_ends(self.verifier.as_ref()?, (own, between), name)
     }
+}
+
+/// See [`Client::ends`].
+pub(super) fn chain_ends(
+    verifier: &WebPkiServerVerifier,
+    (own, between): (&CertificateDer<'_>, &[CertificateDer<'_>]),
+    name: &ServerName<'_>,
+) -> Option<Timestamp> {
+    let mut end = FAR;
+    let mut found = None;
+    for _ in 0..LONGEST {
+        let at = UnixTime::since_unix_epoch(end);
+        match verifier.verify_server_cert(own, between, name, &[], at) {
+            Err(rustls::Error::InvalidCertificate(CertificateError::ExpiredContext {
+                not_after, ..
+            })) if not_after.as_secs() < end.as_secs() => {
+                end = Duration::from_secs(not_after.as_secs());
+                found = Timestamp::from_second(i64::try_from(end.as_secs()).ok()?).ok();
+            }
+            _ => break,
+        }
+    }
+    found
 }
 
 /// When our own certificate ends; none if we have none, or its file can't be read. Reads a file.

@@ -63,7 +63,14 @@ impl Line {
             let source = SourceId(u16::try_from(number * number / 3 % 2).unwrap());
             journal.notice(
                 source,
-                &Notice::AuthFailed { reason, operator: false, failures: 1, slow: false, retry_in: 5 },
+                &Notice::AuthFailed {
+                    reason: cti_bridge::event::AuthFailure::CredentialsRefused,
+                    detail: reason,
+                    operator: false,
+                    failures: 1,
+                    slow: false,
+                    retry_in: 5,
+                },
             );
         }
         let mut records = Vec::new();
@@ -106,7 +113,7 @@ impl Line {
 
     /// One link.
     pub(crate) async fn session(&mut self, sink: &JetStream) -> Result<(), SinkError> {
-        let late = |what: &str| SinkError::Again(format!("late: {what}"));
+        let late = |what: &str| SinkError::Again(format!("late: {what}").into());
         let (mut link, tail) =
             timeout(Duration::from_secs(10), sink.open()).await.map_err(|_| late("open"))??;
         let mut acked = match tail {
@@ -161,7 +168,7 @@ impl Line {
             .collect();
         timeout(Duration::from_secs(10), link.send(&batch))
             .await
-            .map_err(|_| SinkError::Again("late: send".to_owned()))?
+            .map_err(|_| SinkError::Again("late: send".into()))?
     }
 
     /// What the stream must hold: all but what was refused.

@@ -162,7 +162,7 @@ impl Link for Connection {
             self.lanes.lock().unwrap()[lane].extend(share.into_iter().take(stored));
         }
         if breaks {
-            return Err(SinkError::Again("cut".to_owned()));
+            return Err(SinkError::Again("cut".into()));
         }
         self.left = self.left.map(|left| left - batch.len());
         self.acked.extend(batch.iter().filter_map(|outgoing| outgoing.position));
@@ -230,8 +230,14 @@ impl Bench {
             let source = fastrand::usize(..SOURCES.len());
             if fastrand::u8(..10) == 0 {
                 let reason = "x".to_owned();
-                let told =
-                    Notice::AuthFailed { reason, operator: false, failures: 1, slow: false, retry_in: 5 };
+                let told = Notice::AuthFailed {
+                    reason: cti_bridge::event::AuthFailure::CredentialsRefused,
+                    detail: reason,
+                    operator: false,
+                    failures: 1,
+                    slow: false,
+                    retry_in: 5,
+                };
                 self.context.journal.notice(SourceId(u16::try_from(source).unwrap()), &told);
             } else {
                 // Some have much to say, and some little.

@@ -131,7 +131,7 @@ pub(crate) fn encode_head(format: Format, record: &Record, out: &mut Vec<u8>) ->
     out.extend_from_slice(&record.session.to_le_bytes());
     out.extend_from_slice(&record.source.0.to_le_bytes());
     let origin = match record.origin {
-        Origin::Live => 0,
+        Origin::Live | Origin::Replay => 0,
         Origin::Snapshot => 1,
     };
     match &record.body {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use crate::{
-    event::{Entity, entity, field, fields},
+    event::{entity, field, fields},
     socketio::Frame,
 };
 
@@ -29,12 +29,16 @@ const PRESENCES: [(&str, &str); 4] = [
 ];
 const MAIN: &str = "userMainPresenceUpdate";
 const PART: &str = "userPresenceUpdate";
+/// A queue holds its members, as the events about them have them.
+const MEMBERS: &str = "members";
+const MEMBER: &str = "queueMemberUpdate";
 
 /// Whose state an event tells: two events of the same key are about the same thing, and the newer one holds.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key {
     /// The event's name.
     pub(super) event: &'static str,
+    /// Its name, with that of the queue for a member: `201`, `401/201`.
     pub(super) entity: Box<[u8]>,
     /// Of the three parts of a user's presence.
     part: &'static str,
@@ -100,7 +104,7 @@ impl Snapshot {
         match self {
             Self::Extensions => &["extenUpdate"],
             Self::Users => &[MAIN, PART],
-            Self::Queues => &["queueUpdate"],
+            Self::Queues => &["queueUpdate", MEMBER],
             Self::Trunks => &["trunkUpdate"],
             Self::Parkings => &["parkingUpdate"],
         }
@@ -132,6 +136,13 @@ impl Snapshot {
                 sliced.items.extend(item(event, value, at));
             }
             sliced.unusable += u64::from(sliced.items.len() == before);
+            if self == Self::Queues {
+                for (_, member) in field(value, MEMBERS).into_iter().flat_map(fields) {
+                    let item = item(MEMBER, member, at);
+                    sliced.unusable += u64::from(item.is_none());
+                    sliced.items.extend(item);
+                }
+            }
             let new = sliced.items.iter().skip(before);
             names += new.map(|item| item.key.entity.len() + item.subject.len() + EACH).sum::<usize>();
             if names > NAMES {
@@ -143,17 +154,17 @@ impl Snapshot {
 }
 
 fn keys(event: &'static str, args: &[u8]) -> Vec<Key> {
-    let Some(Entity { id, .. }) = entity(event.as_bytes(), args) else { return vec![] };
-    let key = |part| Key { event, entity: id.as_ref().into(), part };
+    let Some(found) = entity(event.as_bytes(), args) else { return vec![] };
     if event != PART {
-        return vec![key("")];
+        return vec![Key { event, entity: found.key().into(), part: "" }];
     }
+    let key = |part| Key { event, entity: found.id.as_ref().into(), part };
     let parts = PRESENCES.iter().skip(1).map(|(_, part)| *part);
     parts.filter(|part| field(args, part).is_some()).map(key).collect()
 }
 
 fn item(event: &'static str, args: &[u8], at: Timestamp) -> Option<Item> {
-    let subject = entity(event.as_bytes(), args).filter(|entity| entity.id.len() <= LONGEST)?.subject();
+    let subject = entity(event.as_bytes(), args).filter(|entity| entity.key().len() <= LONGEST)?.subject();
     let key = keys(event, args).pop()?;
     Some(Item { key, subject, frame: frame(event, args, at)? })
 }
@@ -251,6 +262,26 @@ mod tests {
         assert_ne!(sliced.items[1].key, sliced.items[2].key);
         for item in &sliced.items {
             assert_eq!(Snapshot::Users.keys(&item.frame), std::slice::from_ref(&item.key));
+        }
+    }
+
+    #[test]
+    fn a_queue_holds_its_members_and_each_is_a_state_of_its_own() {
+        let answer = r#"{"401":{"queue":"401","members":{"201":{"queue":"401","member":"201","paused":1e0},"x":{},
+            "202":{"queue":"401","member":"202"}}},"402":{"queue":"402","members":{"201":{"queue":"402","member":"201"}}},
+            "403":{"queue":"403","members":[]}}"#;
+        let found = slice(Snapshot::Queues, answer);
+        let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+        let (queue, member) = ("queueUpdate", "queueMemberUpdate");
+        assert_eq!(names, [queue, member, member, queue, member, queue]);
+        assert_eq!(found[1].1, r#"{"queue":"401","member":"201","paused":1e0}"#);
+        let sliced = Snapshot::Queues.slice(answer.as_bytes(), Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(sliced.unusable, 1);
+        let keys: std::collections::BTreeSet<_> = sliced.items.iter().map(|item| &item.key).collect();
+        assert_eq!(keys.len(), 6, "{keys:?}");
+        assert_eq!(sliced.items[4].subject, "queue/402/member/201");
+        for item in &sliced.items {
+            assert_eq!(Snapshot::Queues.keys(&item.frame), std::slice::from_ref(&item.key));
         }
     }
 

@@ -7,7 +7,7 @@ use rdkafka::message::{Header, Headers as _, OwnedHeaders};
 
 use super::config::{PartitionBy, Topics};
 use crate::{
-    event::{Attribute, CloudEvent, structured},
+    event::{Attribute, CloudEvent, structured_with_key},
     route::Names,
     sink::{Lanes, config::ContentMode},
 };
@@ -58,7 +58,7 @@ impl Envelopes {
             }
             ContentMode::Structured => {
                 let mut payload = Vec::with_capacity(event.data.len() + 512);
-                structured(event, &mut self.scratch, &mut payload);
+                structured_with_key(event, &key, &mut self.scratch, &mut payload);
                 let header = Header { key: CONTENT_TYPE, value: Some("application/cloudevents+json") };
                 Message {
                     headers: OwnedHeaders::new_with_capacity(1).insert(header),
@@ -162,6 +162,40 @@ fn murmur2(data: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn structured_mode_has_the_key_as_an_attribute() {
+        let names = Names {
+            destination: Bytes::new(),
+            class: "event".to_owned(),
+            source: "/cti/a".to_owned(),
+            ty: "cti.event.extenUpdate.v1".to_owned(),
+            subject: Some("extension/2\"1".to_owned()),
+            event: None,
+        };
+        let event = CloudEvent {
+            journal: crate::event::JournalId::draw(),
+            mark: crate::event::Mark::Copy { seq: crate::event::Seq(1) },
+            gap: crate::event::Seq(0),
+            source: &names.source,
+            ty: &names.ty,
+            subject: names.subject.as_deref(),
+            event: None,
+            time: jiff::Timestamp::UNIX_EPOCH,
+            args: 1,
+            origin: crate::event::Origin::Live,
+            binary: false,
+            sink: None,
+            data: Bytes::from_static(b"{}"),
+        };
+        let message = Envelopes::new(ContentMode::Structured).message(&names, &event);
+        let json: serde_json::Value = serde_json::from_slice(&message.payload).unwrap_or_default();
+        assert_eq!(
+            (&*message.key, &json["partitionkey"]),
+            ("a/extension/2\"1", &message.key.as_str().into())
+        );
+        assert_eq!((&json["specversion"], &json["data"]), (&"1.0".into(), &serde_json::json!({})));
+    }
 
     #[test]
     fn the_hash_is_that_of_the_java_client() {

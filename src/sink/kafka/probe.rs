@@ -11,13 +11,15 @@ use super::{
     config::Config,
     link::Opened,
     producers::Producer,
+    rival::Watch,
     shared::Shared,
     tail, topics,
 };
 use crate::{
     event::{JournalId, Position},
+    health::Trouble,
     route::{Plan, template::Template},
-    sink::{Link as _, Looked, Outgoing, SinkError, Tail, heartbeat::checks, proof::foreign},
+    sink::{Claim, Link as _, Looked, Outgoing, SinkError, Tail, heartbeat::checks},
 };
 
 /// For the delivery report of a status message.
@@ -65,34 +67,27 @@ impl Probe {
     }
 
     /// Looks at the topics, and at who wrote what our partitions end with.
-    pub async fn look(
-        &self,
-        journal: Option<JournalId>,
-        adopt: Option<JournalId>,
-    ) -> Result<Looked, SinkError> {
+    pub async fn look(&self, claim: &Claim) -> Result<Looked, SinkError> {
         let (config, cause) = (Arc::clone(&self.config), self.cause.clone());
         let (sources, producer) = (Arc::clone(&self.sources), Arc::clone(&self.producer));
         let topic = config.topics.events.clone();
         let found = blocking(move || {
             let admin = topics::admin(&cause, &config)?;
+            topics::all_there(producer.client(), &cause, &config)?;
             let Some(partitions) =
                 topics::partitions(producer.client(), &cause, &config, &config.topics.events)?
             else {
-                return if config.create.is_some() {
-                    Ok(None)
-                } else {
-                    Err(topics::missing(&[&config.topics.events], &config))
-                };
+                return Ok(None);
             };
             let partitions = partitions.count;
-            let warnings = topics::findings(&admin, &config, partitions)?;
+            let warnings = topics::findings(&admin, &cause, &config, partitions)?;
             Ok(Some((
                 partitions,
                 tail::read(&cause, &config, &sources, partitions, &mut BTreeMap::new())?,
                 warnings,
             )))
         });
-        let Some((partitions, tail, warnings)) = found.await? else {
+        let Some((partitions, tail, mut warnings)) = found.await? else {
             let message = format!("{topic} is not there yet: the first start will create it");
             return Ok(Looked { message, warnings: Vec::new() });
         };
@@ -102,17 +97,34 @@ impl Probe {
             // All of one journal.
             let Some(stored) = newest.first() else { continue };
             empty = false;
-            if Some(stored.journal) != journal && Some(stored.journal) != adopt {
-                return Err(foreign(stored, journal));
+            let watch = async |ours, patience| {
+                let (cause, config) = (self.cause.clone(), Arc::clone(&self.config));
+                let sources = Arc::clone(&self.sources);
+                let watch = blocking(move || Watch::begin(&cause, &config, &sources, partitions)).await?;
+                watch.until(ours, patience).await
+            };
+            if let Some(warning) = claim.check(stored, watch).await? {
+                warnings.push(warning);
+                break;
             }
         }
         let state = if empty { "nothing of ours is in it yet" } else { "its end is ours" };
         Ok(Looked { message: format!("{topic} has {partitions} partitions; {state}"), warnings })
     }
 
+    async fn is_there(&self, topic: &str) -> Result<bool, SinkError> {
+        let (config, cause) = (Arc::clone(&self.config), self.cause.clone());
+        let (producer, topic) = (Arc::clone(&self.producer), topic.to_owned());
+        blocking(move || Ok(topics::partitions(producer.client(), &cause, &config, &topic)?.is_some())).await
+    }
+
     /// Publishes a status message of each source, and waits for the broker's answer.
     pub async fn publish(&mut self) -> Result<Looked, SinkError> {
         let topic = self.config.topics.status.clone();
+        if self.config.create.is_some() && !self.is_there(&topic).await? {
+            let message = format!("{topic} is not there yet: the first start will create it");
+            return Ok(Looked { message, warnings: Vec::new() });
+        }
         let mut plan = Plan::new(JournalId::draw(), Arc::clone(&self.sources), Template::default());
         let beats = checks(&mut plan, self.sources.len());
         for (place, beat) in (0..).zip(&beats) {
@@ -122,7 +134,10 @@ impl Probe {
             let late = |_| self.cause.error(&format!("{topic} takes nothing"), &self.config);
             let answered = timeout(PATIENCE, self.link.acked()).await.map_err(late)??;
             if let Some(reason) = answered.refused {
-                return Err(SinkError::Operator(format!("{topic} refuses a status message: {reason}")));
+                return Err(SinkError::operator(
+                    Trouble::Refused,
+                    format!("{topic} refuses a status message: {reason}"),
+                ));
             }
         }
         let message = format!(
@@ -140,7 +155,9 @@ pub(super) async fn blocking<T: Send + 'static>(
 ) -> Result<T, SinkError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => outcome,
-        Err(error) => Err(SinkError::Again(format!("the Kafka client's task ended: {error}"))),
+        Err(error) => {
+            Err(SinkError::again(Trouble::Local, format!("the Kafka client's task ended: {error}")))
+        }
     }
 }
 

@@ -5,8 +5,9 @@
 //! its disk does not hold up the others.
 
 use std::{
+    collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -22,6 +23,7 @@ use super::{
 };
 use crate::{
     config::{Address, UserInfo},
+    health::Trouble,
     sink::SinkError,
     text::PeerText,
 };
@@ -40,6 +42,8 @@ pub(super) struct Servers {
     config: Config,
     /// Counts the attempts, so that each tries the next server.
     attempts: AtomicUsize,
+    /// By server, why it was of no use when it was tried last.
+    failures: Mutex<BTreeMap<String, String>>,
 }
 
 /// One connection that has just been made.
@@ -53,14 +57,39 @@ pub(super) struct Connected {
 
 impl Servers {
     pub(super) fn new(config: &Config) -> Self {
-        Self { config: config.clone(), attempts: AtomicUsize::new(0) }
+        Self { config: config.clone(), attempts: AtomicUsize::new(0), failures: Mutex::default() }
     }
 
-    /// Connects to the next server. `allow` ends the sentence on a permission that is missing.
+    /// The same servers, with another configuration's secrets and certificates.
+    pub(super) fn renewed(&self, other: &Config) -> Self {
+        let mut config = self.config.clone();
+        config.renew(other);
+        let attempts = AtomicUsize::new(self.attempts.load(Ordering::Relaxed));
+        Self { config, attempts, failures: Mutex::default() }
+    }
+
+    /// Connects to the next server. `allow` ends the sentence on a permission that is missing. An error names all servers
+    /// that are of no use.
     pub(super) async fn connect(&self, allow: String) -> Result<Connected, SinkError> {
-        let server =
-            self.next_server().ok_or_else(|| SinkError::Operator("`servers` is empty".to_owned()))?;
-        self.connect_to(server, allow).await
+        let server = self
+            .next_server()
+            .ok_or_else(|| SinkError::operator(Trouble::Setup, "`servers` is empty".to_owned()))?;
+        self.connect_to(server, allow).await.map_err(|error| self.failed(&server.to_string(), error))
+    }
+
+    /// Notes that a server is of no use now; the error then names the others, too, that were of none when they were tried last.
+    pub(super) fn failed(&self, server: &str, error: SinkError) -> SinkError {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.insert(server.to_owned(), error.to_string());
+        let mut sentences: Vec<&str> = failures.values().map(String::as_str).collect();
+        sentences.dedup();
+        let sentence = sentences.join("; ");
+        error.at(server, sentence)
+    }
+
+    /// A server is of use: all is forgotten.
+    pub(super) fn succeeded(&self) {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Connects to this one.
@@ -79,7 +108,10 @@ impl Servers {
         })?;
         // A lost connection stays lost: there is nothing at the only address left.
         if client.set_server_pool("nats://127.0.0.1:1").await.is_err() {
-            return Err(SinkError::Again(format!("{server} closed the connection at once")));
+            return Err(SinkError::again(
+                Trouble::Unreachable,
+                format!("{server} closed the connection at once"),
+            ));
         }
         Ok(Connected { client, events, server: server.to_string() })
     }
@@ -94,9 +126,10 @@ impl Servers {
         let asked = self.connect_to(address, "to connect".to_owned()).await?;
         let limit = asked.client.max_payload();
         if limit > client.max_payload() {
-            return Err(SinkError::Again(format!(
-                "{server} takes larger messages now (max_payload is {limit}): connecting again"
-            )));
+            return Err(SinkError::again(
+                Trouble::Setup,
+                format!("{server} takes larger messages now (max_payload is {limit}): connecting again"),
+            ));
         }
         Ok(limit)
     }
@@ -129,7 +162,8 @@ impl Servers {
                 }
             },
             Credentials::File(text) => options.credentials(text.expose_secret()).map_err(|_| {
-                SinkError::Operator(
+                SinkError::operator(
+                    Trouble::Credentials,
                     "`credentials_file` is no NATS credentials file: make one with `nsc generate creds`"
                         .to_owned(),
                 )
@@ -151,32 +185,39 @@ impl Servers {
 /// Why a server can't be reached, with the remedy.
 fn no_connection(server: &Address, error: GuardError) -> SinkError {
     match error {
-        GuardError::Trust(error) => SinkError::Operator(error.to_string()),
-        GuardError::Tls(fault) => SinkError::Operator(format!("no TLS with {server}: {fault}")),
-        GuardError::Name => {
-            SinkError::Again(format!("the name in {server} does not resolve: check `servers` and the DNS"))
-        }
-        GuardError::TimedOut => {
-            SinkError::Again(format!("{server} does not answer: is it up, and the way open?"))
-        }
+        GuardError::Trust(error) => SinkError::operator(Trouble::Tls, error.to_string()),
+        GuardError::Tls(fault) => SinkError::operator(Trouble::Tls, format!("no TLS with {server}: {fault}")),
+        GuardError::Name => SinkError::again(
+            Trouble::Unreachable,
+            format!("the name in {server} does not resolve: check `servers` and the DNS"),
+        ),
+        GuardError::TimedOut => SinkError::again(
+            Trouble::Unreachable,
+            format!("{server} does not answer: is it up, and the way open?"),
+        ),
         GuardError::Violation(violation) => violated(&server.to_string(), &violation),
         error @ (GuardError::Io(_) | GuardError::NoInfo) => {
-            SinkError::Again(format!("can't connect to {server} ({error}): is it up?"))
+            SinkError::again(Trouble::Unreachable, format!("can't connect to {server} ({error}): is it up?"))
         }
     }
 }
 
 fn refusal(server: &Address, error: &async_nats::ConnectError) -> SinkError {
     match error.kind() {
-        ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
-            SinkError::Operator(format!(
+        ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => SinkError::operator(
+            Trouble::Credentials,
+            format!(
                 "{server} refuses the credentials: check `username` and `password_file`, `token_file`, `nkey_file` or `credentials_file`"
-            ))
-        }
-        ConnectErrorKind::TimedOut => {
-            SinkError::Again(format!("{server} does not answer: is it up, and the way open?"))
-        }
-        _ => SinkError::Again(format!("can't connect to {server} ({}): is it up?", cause(error))),
+            ),
+        ),
+        ConnectErrorKind::TimedOut => SinkError::again(
+            Trouble::Unreachable,
+            format!("{server} does not answer: is it up, and the way open?"),
+        ),
+        _ => SinkError::again(
+            Trouble::Unreachable,
+            format!("can't connect to {server} ({}): is it up?", cause(error)),
+        ),
     }
 }
 

@@ -27,7 +27,10 @@ pub use self::{
 };
 use std::sync::Arc;
 
-use super::{Sink, SinkError, Tail, config::ContentMode};
+use crate::sink::{
+    self, Sink, SinkError, Tail,
+    config::{ContentMode, Kind},
+};
 
 /// A NATS server, or several of one cluster.
 #[derive(Debug)]
@@ -51,6 +54,14 @@ impl Sink for Nats {
 
     async fn open(&self) -> Result<(Connection, Tail), SinkError> {
         let connected = self.servers.connect(ALLOW.to_owned()).await?;
-        Ok((Connection::open(connected, Arc::clone(&self.servers), self.content_mode).await?, Tail::Unknown))
+        let link = Connection::open(connected, Arc::clone(&self.servers), self.content_mode).await?;
+        self.servers.succeeded();
+        Ok((link, Tail::Unknown))
+    }
+
+    fn renew(&mut self, config: &sink::config::Config) {
+        if let Kind::Nats(config) = &config.kind {
+            self.servers = Arc::new(self.servers.renewed(config));
+        }
     }
 }

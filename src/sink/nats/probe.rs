@@ -17,9 +17,10 @@ use super::{
 };
 use crate::{
     event::JournalId,
+    health::Trouble,
     route::Plan,
     sink::{
-        Looked, SinkError,
+        Claim, Looked, SinkError,
         heartbeat::{Beat, checks},
     },
 };
@@ -49,7 +50,12 @@ impl Probe {
         let allow = stream.as_ref().map_or(super::ALLOW, JetStream::allow);
         let servers = Servers::new(config);
         let each = config.servers.iter().map(async |server| {
-            let late = || SinkError::Again(format!("{server} does not answer: is it up, and the way open?"));
+            let late = || {
+                SinkError::again(
+                    Trouble::Silent,
+                    format!("{server} does not answer: is it up, and the way open?"),
+                )
+            };
             timeout(2 * PATIENCE, servers.connect_to(server, allow.to_owned()))
                 .await
                 .unwrap_or_else(|_| Err(late()))
@@ -66,7 +72,11 @@ impl Probe {
             let is_final = refused.iter().any(|error| matches!(error, SinkError::Operator(_)));
             let sentences: Vec<String> = refused.iter().map(ToString::to_string).collect();
             let text = sentences.join("; ");
-            return Err(if is_final { SinkError::Operator(text) } else { SinkError::Again(text) });
+            return Err(if is_final {
+                SinkError::operator(Trouble::Silent, text)
+            } else {
+                SinkError::again(Trouble::Silent, text)
+            });
         };
         let looked = Looked {
             message: format!("{} answers, and takes the credentials", answering.join(", ")),
@@ -77,9 +87,9 @@ impl Probe {
     }
 
     /// Looks at the stream: whether there is one, what settings would make the guarantee a lie, whose the newest message is.
-    pub async fn look(&self, ours: Option<JournalId>, adopt: Option<JournalId>) -> Result<Looked, SinkError> {
+    pub async fn look(&self, claim: &Claim) -> Result<Looked, SinkError> {
         match &self.stream {
-            Some(stream) => stream.look(&self.connected, ours, adopt).await,
+            Some(stream) => stream.look(&self.connected, claim).await,
             None => Ok(Looked::default()),
         }
     }
@@ -103,7 +113,7 @@ impl Probe {
             answer = timeout(PATIENCE, answers.next()) => match answer {
                 Ok(Some(_)) => {}
                 Ok(None) => return Err(events.error()),
-                Err(_) => return Err(SinkError::Again(format!("{} takes messages and does not answer: is it overloaded?", self.connected.server))),
+                Err(_) => return Err(SinkError::again(Trouble::Silent, format!("{} takes messages and does not answer: is it overloaded?", self.connected.server))),
             },
         }
         if timeout(GRACE, events.down()).await.is_ok() {
@@ -118,12 +128,15 @@ impl Probe {
                 format!("{sent}, and events too, by its list of permissions")
             }
             Some(forbidden) => {
-                return Err(SinkError::Operator(format!(
-                    "{} does not let the account publish {}: allow it {}",
-                    self.connected.server,
-                    forbidden.join(", "),
-                    self.stream.as_ref().map_or(super::ALLOW, JetStream::allow)
-                )));
+                return Err(SinkError::operator(
+                    Trouble::Permission,
+                    format!(
+                        "{} does not let the account publish {}: allow it {}",
+                        self.connected.server,
+                        forbidden.join(", "),
+                        self.stream.as_ref().map_or(super::ALLOW, JetStream::allow)
+                    ),
+                ));
             }
         };
         Ok(Looked { message, warnings: Vec::new() })

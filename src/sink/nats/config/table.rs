@@ -19,6 +19,7 @@ use crate::{
 #[allow(clippy::struct_excessive_bools, reason = "a table of switches, as the operator writes it")]
 pub struct Table {
     /// The servers of one cluster: `nats://host:4222`, or `tls://host:4222` for TLS.
+    #[schemars(length(min = 1))]
     servers: Vec<Address>,
     /// "core": core NATS, best effort. "jetstream": a stream, everything once and in order.
     pub(super) mode: Mode,

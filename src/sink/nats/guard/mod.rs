@@ -32,6 +32,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub use self::framing::{Framing, Violation};
 use crate::{
     config::Address,
+    net,
     text::PeerText,
     tls::{TlsError, TlsFault, Trust},
 };
@@ -93,15 +94,16 @@ impl Guard {
         // A broken certificate or key is reported though the server is away.
         let config = if encryption.is_required { Some(encryption.trust.client_config()?) } else { None };
         let found = timeout(limit, lookup_host((host, port))).await.map_err(|_| GuardError::TimedOut)?;
-        let mut error = GuardError::Name;
-        for address in found.map_err(|_| GuardError::Name)? {
-            match timeout(limit, greet(address, host, (encryption, config.clone()))).await {
-                Ok(Ok(greeted)) => return Self::start(greeted, noted).await,
-                Ok(Err(refused)) => error = refused,
-                Err(_) => error = GuardError::TimedOut,
-            }
+        let addresses: Vec<_> = found.map_err(|_| GuardError::Name)?.collect();
+        // The server speaks first, so an address counts as reached once its greeting is read.
+        let greeting = |address| {
+            let greeted = timeout(limit, greet(address, host, (encryption, config.clone())));
+            async move { greeted.await.unwrap_or(Err(GuardError::TimedOut)) }
+        };
+        match net::race(&addresses, greeting).await {
+            Ok(greeted) => Self::start(greeted, noted).await,
+            Err(failed) => Err(most_telling(failed.into_iter().map(|(_, error)| error))),
         }
-        Err(error)
     }
 
     async fn start(greeted: Greeted, noted: Noted) -> Result<Self, GuardError> {
@@ -113,6 +115,12 @@ impl Guard {
         tokio::spawn(relay::run(listener, from.ip(), greeted, noted, ended));
         Ok(Self { address, from, kept })
     }
+}
+
+/// Of several addresses' errors the one that says most: a server that answered, then the first.
+fn most_telling(errors: impl Iterator<Item = GuardError>) -> GuardError {
+    let silence = |error: &GuardError| matches!(error, GuardError::TimedOut | GuardError::Io(_));
+    errors.min_by_key(silence).unwrap_or(GuardError::Name)
 }
 
 /// An address of this machine that nobody can guess: 127.x.y.z.

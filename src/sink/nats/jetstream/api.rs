@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::answer::Fault;
 use crate::{
+    health::Trouble,
     sink::{SinkError, nats::connect::Connected},
     text::PeerText,
 };
@@ -97,13 +98,26 @@ impl Api<'_> {
         self.message(&json!({ "seq": seq })).await
     }
 
+    /// The names of streams that take something of what matches `subject`. Empty if the account may not ask.
+    pub(super) async fn streams_with(&self, subject: &str) -> Result<Vec<PeerText>, SinkError> {
+        #[derive(Deserialize)]
+        struct Names {
+            #[serde(default)]
+            streams: Option<Vec<String>>,
+        }
+        let subject = json!({ "subject": subject });
+        let names = self.ask::<Names>("$JS.API.STREAM.NAMES", &subject).await?.ok();
+        let names = names.and_then(|names| names.streams).unwrap_or_default();
+        Ok(names.iter().map(|name| PeerText::new(name)).collect())
+    }
+
     fn error(&self, fault: &Fault, what: &str) -> SinkError {
         fault.error(&self.connected.server, &format!("{what} stream {}", self.stream))
     }
 
     fn described(&self, Described { config, state }: Described) -> Result<Info, SinkError> {
         let typed = stream::Config::deserialize(&config).map_err(|error| {
-            SinkError::Operator(format!(
+            SinkError::operator(Trouble::Setup, format!(
                 "{} describes stream {} in a way this cti-bridge can't read ({}): take a newer cti-bridge",
                 self.connected.server,
                 self.stream,
@@ -118,27 +132,34 @@ impl Api<'_> {
         what: &str,
         payload: &Value,
     ) -> Result<Result<T, Fault>, SinkError> {
+        self.ask(&format!("$JS.API.STREAM.{what}.{}", self.stream), payload).await
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        subject: &str,
+        payload: &Value,
+    ) -> Result<Result<T, Fault>, SinkError> {
         #[derive(Deserialize)]
         struct Failed {
             error: Fault,
         }
         let Connected { client, events, server } = self.connected;
         let payload = if payload.is_null() { Vec::new() } else { payload.to_string().into_bytes() };
-        let subject = format!("$JS.API.STREAM.{what}.{}", self.stream);
         let answer = tokio::select! {
             biased;
             () = events.down() => return Err(events.error()),
-            answer = timeout(PATIENCE, client.request(subject, payload.into())) => answer,
+            answer = timeout(PATIENCE, client.request(subject.to_owned(), payload.into())) => answer,
         };
         let answer = match answer {
             Err(_) => Err(RequestErrorKind::TimedOut),
             Ok(answer) => answer.map_err(|error| error.kind()),
         };
         let answer = answer.map_err(|kind| match kind {
-            RequestErrorKind::NoResponders => SinkError::Again(format!(
+            RequestErrorKind::NoResponders => SinkError::again(Trouble::Setup, format!(
                 "{server} has no JetStream: switch it on (`jetstream {{}}` in its configuration) and give the account access; after a restart it may take a moment"
             )),
-            RequestErrorKind::TimedOut => SinkError::Again(format!(
+            RequestErrorKind::TimedOut => SinkError::again(Trouble::Silent, format!(
                 "{server} is up, but JetStream does not answer: does its cluster have a leader?"
             )),
             _ => events.error(),
@@ -147,10 +168,13 @@ impl Api<'_> {
             return Ok(Err(error));
         }
         serde_json::from_slice(&answer.payload).map(Ok).map_err(|error| {
-            SinkError::Again(format!(
-                "{server} answered STREAM.{what} with something unreadable ({}): is it a nats-server?",
-                PeerText::new(&error.to_string())
-            ))
+            SinkError::again(
+                Trouble::Silent,
+                format!(
+                    "{server} answered {subject} with something unreadable ({}): is it a nats-server?",
+                    PeerText::new(&error.to_string())
+                ),
+            )
         })
     }
 }

@@ -31,6 +31,7 @@ const CASES: &[Case] = &[
     ),
     (|c| c.subjects.truncate(1), true, "--subjects=cti.v1.a.event.>,cti.v1.a.bridge.>"),
     (|c| c.subjects = vec!["cti.v1.a.>".to_owned()], true, "cti.v1.a.status.>, cti.v1.a.dlq.>"),
+    (|c| c.subjects.push("cti.v1.a.replay.>".to_owned()), true, "also takes cti.v1.a.replay.>"),
     (|c| c.discard = DiscardPolicy::New, false, "--discard=old"),
     (|c| c.storage = StorageType::Memory, false, "memory"),
     (|c| c.persist_mode = Some(PersistenceMode::Async), false, "persist_mode"),

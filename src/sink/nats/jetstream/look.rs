@@ -2,24 +2,28 @@
 
 use super::{JetStream, api::Api, findings::covers, stream, tail};
 use crate::{
-    event::JournalId,
-    sink::{Looked, SinkError, nats::connect::Connected, proof::foreign},
+    health::Trouble,
+    sink::{Claim, Looked, SinkError, nats::connect::Connected},
+    text::PeerText,
 };
 
 impl JetStream {
-    /// What a start would make of the stream. `ours`: the journal that the bridge will write from, if it has begun one.
+    /// What a start would make of the stream.
     pub(in crate::sink::nats) async fn look(
         &self,
         connected: &Connected,
-        ours: Option<JournalId>,
-        adopt: Option<JournalId>,
+        claim: &Claim,
     ) -> Result<Looked, SinkError> {
         let name = &self.ours.stream;
         let api = Api { connected, stream: name };
         let Some((info, added, unwise)) = stream::inspect(&api, &self.settings, &self.ours).await? else {
+            self.refuse_overlap(&self.ours.subjects).await?;
             let message = format!("there is no stream {name} yet: the bridge will create it");
             return Ok(Looked { message, warnings: Vec::new() });
         };
+        self.refuse_overlap(&added).await?;
+        let warn = |sentence| format!("stream {name} can be used, but {sentence}");
+        let mut warnings: Vec<String> = unwise.into_iter().map(|finding| warn(finding.sentence)).collect();
         // Without a fence others may write to it, and its end tells nothing.
         if self.settings.fence {
             let read =
@@ -30,19 +34,41 @@ impl JetStream {
                 Err(SinkError::Again(_)) => None,
                 Err(error) => return Err(error),
             };
-            if let Some(stored) = stored
-                && Some(stored.journal) != ours
-                && Some(stored.journal) != adopt
-            {
-                return Err(foreign(&stored, ours));
+            if let Some(stored) = stored {
+                let watch = async |ours, patience| self.watch(ours, patience).await;
+                warnings.extend(Box::pin(claim.check(&stored, watch)).await?);
             }
         }
         let mut message = format!("stream {name} is there, as it should be");
         if !added.is_empty() {
             message = format!("stream {name} is there; the bridge will add {}", added.join(", "));
         }
-        let warn = |sentence| format!("stream {name} can be used, but {sentence}");
-        Ok(Looked { message, warnings: unwise.into_iter().map(|finding| warn(finding.sentence)).collect() })
+        Ok(Looked { message, warnings })
+    }
+
+    /// The server allows no subject in two streams. Asked on a connection of its own: an account need not be allowed to list
+    /// streams, and a violation ends the connection.
+    async fn refuse_overlap(&self, subjects: &[String]) -> Result<(), SinkError> {
+        if subjects.is_empty() {
+            return Ok(());
+        }
+        let Ok(connected) = self.servers.connect(self.allow.clone()).await else { return Ok(()) };
+        let api = Api { connected: &connected, stream: &self.ours.stream };
+        for subject in subjects {
+            let Ok(others) = api.streams_with(subject).await else { return Ok(()) };
+            let other = others.iter().map(PeerText::as_str).find(|other| *other != self.ours.stream);
+            if let Some(other) = other {
+                return Err(SinkError::operator(
+                    Trouble::Setup,
+                    format!(
+                        "{} has a stream {other} that takes {subject}, or part of it, and no subject can be in two streams: set \
+                     `stream = \"{other}\"`, take the subject away from it, or choose another `subject`",
+                        connected.server,
+                    ),
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// What the account must be allowed to publish beside status messages.

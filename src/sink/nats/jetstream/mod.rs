@@ -40,9 +40,12 @@ use self::{api::Api, findings::Finding, shared::Shared, stream::Ours};
 pub(super) use self::{look::permitted, stream::filter};
 use super::{
     config::{self, Config},
-    connect::Servers,
+    connect::{Connected, Servers},
 };
-use crate::sink::{Process, Sink, SinkError, Tail, config::ContentMode};
+use crate::sink::{
+    self, Process, Sink, SinkError, Tail,
+    config::{ContentMode, Kind},
+};
 
 /// A stream on a NATS server, or on several of one cluster.
 #[derive(Debug)]
@@ -71,6 +74,19 @@ impl JetStream {
             shared: Arc::default(),
             told: Mutex::default(),
         }
+    }
+
+    /// Opens a link on a connection: the stream, and what it ends with.
+    async fn open_on(&self, connected: Connected) -> Result<(Publisher, Tail), SinkError> {
+        let api = Api { connected: &connected, stream: &self.ours.stream };
+        let (info, warnings) = stream::prepare(&api, &self.settings, &self.ours).await?;
+        self.tell(warnings);
+        let (stored, last) =
+            tail::read(&api, info.last_sequence, (&info.config.subjects, &self.settings.ignored)).await?;
+        let settings = (self.content_mode, &self.settings);
+        let connected = (connected, Arc::clone(&self.servers));
+        let link = Publisher::open(connected, settings, &info.config, last, Arc::clone(&self.shared)).await?;
+        Ok((link, Tail::Lane(stored)))
     }
 
     /// Says what is unwise about the stream once, and again when it has changed.
@@ -106,15 +122,16 @@ impl Sink for JetStream {
 
     async fn open(&self) -> Result<(Publisher, Tail), SinkError> {
         let connected = self.servers.connect(self.allow.clone()).await?;
-        let api = Api { connected: &connected, stream: &self.ours.stream };
-        let (info, warnings) = stream::prepare(&api, &self.settings, &self.ours).await?;
-        self.tell(warnings);
-        let (stored, last) =
-            tail::read(&api, info.last_sequence, (&info.config.subjects, &self.settings.ignored)).await?;
-        let settings = (self.content_mode, &self.settings);
-        let connected = (connected, Arc::clone(&self.servers));
-        let link = Publisher::open(connected, settings, &info.config, last, Arc::clone(&self.shared)).await?;
-        Ok((link, Tail::Lane(stored)))
+        let server = connected.server.clone();
+        let opened = self.open_on(connected).await.map_err(|error| self.servers.failed(&server, error))?;
+        self.servers.succeeded();
+        Ok(opened)
+    }
+
+    fn renew(&mut self, config: &sink::config::Config) {
+        if let Kind::Nats(config) = &config.kind {
+            self.servers = Arc::new(self.servers.renewed(config));
+        }
     }
 
     async fn rival(

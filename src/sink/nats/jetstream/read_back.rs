@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use super::JetStream;
 use crate::{
+    health::Trouble,
     sink::{SinkError, kept, verify::Held},
     text::PeerText,
 };
@@ -21,11 +22,10 @@ impl JetStream {
         let connected = self.servers.connect(self.allow.clone()).await?;
         let name = &self.ours.stream;
         let failed = |what: &str, error: String| {
-            SinkError::Again(format!(
-                "can't {what} stream {name} at {}: {}",
-                connected.server,
-                PeerText::new(&error)
-            ))
+            SinkError::again(
+                Trouble::Setup,
+                format!("can't {what} stream {name} at {}: {}", connected.server, PeerText::new(&error)),
+            )
         };
         let context = jetstream::new(connected.client.clone());
         let stream = context.get_stream(name).await.map_err(|error| failed("open", error.to_string()))?;

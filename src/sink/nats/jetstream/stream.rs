@@ -10,6 +10,7 @@ use super::{
     findings::{Finding, covers, findings, missing},
 };
 use crate::{
+    health::Trouble,
     route::template::{Template, Values},
     sink::{SinkError, nats::config},
 };
@@ -20,17 +21,19 @@ pub(super) struct Ours {
     pub(super) stream: String,
     /// What the stream must take: the events and the notices of each source.
     pub(super) subjects: Vec<String>,
-    /// What it must not take, as it has no place in the order: status and dead letters.
+    /// What it must not take, as it has no place in the order: status, dead letters and replays.
     pub(super) outside: Vec<String>,
 }
 
 impl Ours {
     pub(super) fn new(stream: String, subject: &Template, sources: &[String]) -> Self {
-        let all = |classes: [&str; 2]| {
-            let of = |source: &String| classes.map(|class| filter(subject, source, class));
-            sources.iter().flat_map(of).collect()
+        let all = |classes: &[&str]| {
+            sources
+                .iter()
+                .flat_map(|source| classes.iter().map(move |class| filter(subject, source, class)))
+                .collect()
         };
-        Self { stream, subjects: all(["event", "bridge"]), outside: all(["status", "dlq"]) }
+        Self { stream, subjects: all(&["event", "bridge"]), outside: all(&["status", "dlq", "replay"]) }
     }
 }
 
@@ -107,11 +110,14 @@ pub(super) async fn prepare(
 
 fn absent(api: &Api<'_>, ours: &Ours) -> SinkError {
     let name = &ours.stream;
-    SinkError::Operator(format!(
-        "{} has no stream {name}, and `create_stream` is off: switch it on, or run `nats stream add {name} --subjects={}`",
-        api.connected.server,
-        ours.subjects.join(",")
-    ))
+    SinkError::operator(
+        Trouble::Setup,
+        format!(
+            "{} has no stream {name}, and `create_stream` is off: switch it on, or run `nats stream add {name} --subjects={}`",
+            api.connected.server,
+            ours.subjects.join(",")
+        ),
+    )
 }
 
 /// What [`prepare`] would come to, without changing anything. None: there is no stream, and it would be created.
@@ -140,7 +146,10 @@ fn refuse(api: &Api<'_>, name: &str, fatal: Vec<Finding>) -> Result<(), SinkErro
     }
     let sentences: Vec<String> = fatal.into_iter().map(|finding| finding.sentence).collect();
     let server = &api.connected.server;
-    Err(SinkError::Operator(format!("stream {name} at {server} can't be used: {}", sentences.join("; "))))
+    Err(SinkError::operator(
+        Trouble::Setup,
+        format!("stream {name} at {server} can't be used: {}", sentences.join("; ")),
+    ))
 }
 
 /// Adds our subjects, unless the stream is of no use for another reason.

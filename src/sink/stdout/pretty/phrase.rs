@@ -171,8 +171,7 @@ fn notice(name: &str, event: &Object, zone: &TimeZone) -> Option<String> {
             let profile = text(event, "profile").map(|profile| format!(", profile {profile}"));
             format!("as {}{}", text(event, "user")?, profile.unwrap_or_default())
         }
-        "disconnected" => text(event, "detail")?,
-        "auth.failed" => text(event, "reason")?,
+        "disconnected" | "auth.failed" => text(event, "detail")?,
         "lost" => format!("{} events, sink {}: {}", text(event, "count")?, text(event, "sink")?, reason()),
         _ => return None,
     })
