@@ -45,7 +45,8 @@ const LOGOUT: Duration = Duration::from_secs(5);
 const ASK: Duration = Duration::from_secs(2);
 /// How often losses are announced while a sink is away.
 const ANNOUNCE: Duration = Duration::from_secs(10);
-/// While a source fails, and before it logs in anew, its secrets are looked at this often: somebody may have replaced them.
+/// While a source or sink fails, and before a source renews its login, its secrets are read this often: they may have been
+/// replaced.
 const REREAD: Duration = Duration::from_secs(10);
 
 /// Runs until a signal, the limit, or a task that ends unasked.
@@ -135,7 +136,7 @@ impl Running {
             options,
             accounts: BTreeMap::new(),
             started: Vec::new(),
-            retry: Call::default(),
+            retry: context.retry.clone(),
             resync: Call::default(),
             reconnect: Call::default(),
             sessions: Tasks::new(),
@@ -216,7 +217,7 @@ impl Running {
         match request {
             Request::Retry => {
                 tracing::info!(
-                    "SIGHUP: credentials and the log's level are read anew, and whoever waits before another attempt tries at once"
+                    "SIGHUP received: reloading credentials, certificates and log level, retrying failed components now"
                 );
                 systemd::reloading();
                 if let Some(changes) = self.reread(true).await {
@@ -229,7 +230,9 @@ impl Running {
                     if let Some(level) = &changes.level {
                         telemetry::set_level(level);
                     }
-                    if std::env::var_os("CREDENTIALS_DIRECTORY").is_some() {
+                    if std::env::var_os("CREDENTIALS_DIRECTORY")
+                        .is_some_and(|directory| !directory.is_empty())
+                    {
                         tracing::info!(
                             "credentials that systemd has loaded stay as they were at the start: a restart loads them anew"
                         );

@@ -75,6 +75,7 @@ impl From<&AuthError> for Exit {
             | AuthError::OtpMissing { .. }
             | AuthError::OtpNoSecret { .. }
             | AuthError::OtpRefused { .. }
+            | AuthError::CodeRefused { .. }
             | AuthError::DeadSession { .. }
             | AuthError::TokenRefused { .. }
             | AuthError::TokenAsleep { .. }

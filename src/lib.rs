@@ -28,6 +28,7 @@
 //! | [`admin`] | health, metrics, status, actions, over HTTP |
 //! | [`reload`] | the configuration, read again while the bridge runs |
 //! | [`systemd`] | what the service manager is told |
+//! | [`bounds`] | the ranges of all numbers that a peer sends |
 //! | [`hardening`] | no core dumps, no tracing |
 //! | [`check`] | the chain walked once, each stage with its verdict and remedy |
 //! | [`simulator`] | a PBX that speaks the real protocol, with faults on demand |
@@ -36,8 +37,10 @@ pub mod admin;
 pub mod api;
 pub mod app;
 pub mod auth;
+pub mod bounds;
 pub mod check;
 pub mod cli;
+mod clock;
 pub mod commands;
 pub mod config;
 pub mod event;
@@ -49,6 +52,7 @@ pub mod fuzz;
 pub mod hardening;
 pub mod health;
 pub mod journal;
+mod net;
 pub mod reload;
 pub mod request;
 pub mod retry;

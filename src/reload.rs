@@ -1,5 +1,5 @@
-//! The configuration, read again while the bridge runs: credentials and the log's level take effect at once,
-//! everything else is named.
+//! The configuration, read again while the bridge runs: credentials, certificates and the log's level take effect at
+//! once, everything else is named.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,12 +9,31 @@ use url::Url;
 use crate::{
     auth::Credentials,
     config::{self, Flags, Loaded, Problems, Setting, Settings},
-    session,
+    fingerprint::Fingerprints,
+    session, sink,
 };
 
 /// The keys of a source that [`Reload::read`] puts into effect.
 const AT_ONCE: [&str; 6] =
     ["password", "password_file", "totp_secret", "totp_secret_file", "token", "token_file"];
+
+/// The keys of a sink that [`Reload::read`] puts into effect.
+const SINK_AT_ONCE: [&str; 14] = [
+    "username",
+    "password",
+    "password_file",
+    "token",
+    "token_file",
+    "token_url",
+    "scope",
+    "nkey",
+    "nkey_file",
+    "credentials_file",
+    "ca_file",
+    "cert_file",
+    "key_file",
+    "insecure_skip_verify",
+];
 
 /// What the bridge was started with.
 #[derive(Debug, Clone)]
@@ -22,6 +41,9 @@ pub struct Reload {
     flags: Flags,
     settings: Settings,
     accounts: BTreeMap<String, Known>,
+    /// By sink: the fingerprint of its secrets and certificates at present.
+    sinks: BTreeMap<String, u128>,
+    fingerprints: Fingerprints,
 }
 
 /// Whose the credentials are, and what they are at present.
@@ -44,6 +66,8 @@ impl From<&session::config::Config> for Known {
 pub struct Changes {
     /// Of sources that run: the same account's, and other than before.
     pub credentials: Vec<(String, Credentials)>,
+    /// Sinks that run, and whose secrets or certificate files are other than before.
+    pub sinks: Vec<(String, sink::config::Config)>,
     /// Keys that have another value than at the start. They wait for the next one.
     pub later: Vec<String>,
     /// The log's level.
@@ -51,19 +75,31 @@ pub struct Changes {
 }
 
 impl Reload {
-    /// `flags` is where `loaded` was read from.
+    /// `flags` is where `loaded` was read from. Reads certificate files.
     pub fn new(flags: Flags, loaded: &Loaded) -> Self {
         let accounts =
             loaded.config.sources.iter().map(|(name, source)| (name.clone(), source.into())).collect();
-        Self { flags, settings: loaded.settings.clone(), accounts }
+        let fingerprints = Fingerprints::default();
+        let sinks = secrets(loaded, &fingerprints);
+        Self { flags, settings: loaded.settings.clone(), accounts, sinks, fingerprints }
     }
 
-    /// Reads everything again: files, environment, flags. With problems nothing changes.
-    pub async fn read(&mut self) -> Result<Changes, Problems> {
-        let flags = self.flags.clone();
+    /// Reads everything again: files, environment, flags. With problems nothing changes. Of the sinks, only those that
+    /// `includes` names are compared.
+    pub async fn read(&mut self, includes: impl Fn(&str) -> bool) -> Result<Changes, Problems> {
+        let (flags, fingerprints) = (self.flags.clone(), self.fingerprints.clone());
+        let read = move || {
+            config::load(&flags).map(|loaded| {
+                let secrets = secrets(&loaded, &fingerprints);
+                (loaded, secrets)
+            })
+        };
         // Files may lie on a disk that stands still: not on a thread that carries events.
-        match tokio::task::spawn_blocking(move || config::load(&flags)).await {
-            Ok(loaded) => loaded.map(|loaded| self.compare(&loaded)),
+        match tokio::task::spawn_blocking(read).await {
+            Ok(read) => read.map(|(loaded, mut secrets)| {
+                secrets.retain(|name, _| includes(name));
+                self.compare(&loaded, secrets)
+            }),
             Err(error) => {
                 tracing::error!(panic = error.is_panic(), "the configuration could not be read again");
                 Ok(Changes::default())
@@ -71,7 +107,7 @@ impl Reload {
         }
     }
 
-    fn compare(&mut self, loaded: &Loaded) -> Changes {
+    fn compare(&mut self, loaded: &Loaded, secrets: BTreeMap<String, u128>) -> Changes {
         let mut changes = Changes::default();
         for (name, known) in &mut self.accounts {
             let Some(source) = loaded.config.sources.get(name) else { continue };
@@ -83,6 +119,15 @@ impl Reload {
                 *known = found;
             }
         }
+        for (name, found) in secrets {
+            let (Some(known), Some(sink)) = (self.sinks.get_mut(&name), loaded.config.sinks.get(&name))
+            else {
+                continue;
+            };
+            if std::mem::replace(known, found) != found {
+                changes.sinks.push((name, sink.clone()));
+            }
+        }
         changes.level = Some(loaded.config.log.level.clone());
         changes.later = differing(&self.settings, &loaded.settings)
             .filter(|key| !self.is_at_once(key))
@@ -91,15 +136,28 @@ impl Reload {
         changes
     }
 
-    /// Whether the key is the log's level, or one of a running source's credentials.
+    /// Whether the key is the log's level, or one of the credentials of a source or sink that runs.
     fn is_at_once(&self, key: &str) -> bool {
         if key == "log.level" {
             return true;
         }
         let mut parts = key.splitn(3, '.');
-        matches!((parts.next(), parts.next(), parts.next()), (Some("sources"), Some(name), Some(key))
-            if self.accounts.contains_key(name) && AT_ONCE.contains(&key))
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some("sources"), Some(name), Some(key)) => {
+                self.accounts.contains_key(name) && AT_ONCE.contains(&key)
+            }
+            (Some("sinks"), Some(name), Some(key)) => {
+                self.sinks.contains_key(name) && SINK_AT_ONCE.contains(&key)
+            }
+            _ => false,
+        }
     }
+}
+
+/// The fingerprint of each sink's secrets and certificates. Reads the files.
+fn secrets(loaded: &Loaded, fingerprints: &Fingerprints) -> BTreeMap<String, u128> {
+    let sinks = loaded.config.sinks.iter();
+    sinks.map(|(name, sink)| (name.clone(), sink.secrets(fingerprints))).collect()
 }
 
 /// Keys that one of the two lacks, or has another value of, in order. Secrets all look alike here.
@@ -142,18 +200,18 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         write(directory.path(), FILE, "old");
         let mut reload = start(directory.path());
-        let changes = reload.read().await.unwrap();
+        let changes = reload.read(|_| true).await.unwrap();
         assert!(changes.credentials.is_empty() && changes.later.is_empty(), "{changes:?}");
 
         write(directory.path(), &FILE.replace("\"b\"", "\"c\""), "new");
-        let changes = reload.read().await.unwrap();
+        let changes = reload.read(|_| true).await.unwrap();
         assert_eq!((names(&changes), &changes.later), (vec!["a", "b"], &vec![]));
         assert!(!format!("{changes:?} {reload:?}").contains("new"));
-        assert!(names(&reload.read().await.unwrap()).is_empty(), "it is known by now");
+        assert!(names(&reload.read(|_| true).await.unwrap()).is_empty(), "it is known by now");
 
         let other = FILE.replace("bob", "eve").replace("[sinks.out]", "ua_type = \"desktop\"\n[sinks.out]");
         write(directory.path(), &other, "new");
-        let changes = reload.read().await.unwrap();
+        let changes = reload.read(|_| true).await.unwrap();
         assert!(names(&changes).is_empty(), "another user's password is not for this account: {changes:?}");
         assert_eq!(changes.later, ["sources.b.ua_type", "sources.b.username"]);
     }
@@ -164,8 +222,44 @@ mod tests {
         write(directory.path(), FILE, "old");
         let mut reload = start(directory.path());
         write(directory.path(), FILE, "");
-        assert!(reload.read().await.unwrap_err().to_string().contains("a.password"));
+        assert!(reload.read(|_| true).await.unwrap_err().to_string().contains("a.password"));
         write(directory.path(), FILE, "new");
-        assert_eq!(names(&reload.read().await.unwrap()), ["a"]);
+        assert_eq!(names(&reload.read(|_| true).await.unwrap()), ["a"]);
+    }
+
+    #[cfg(feature = "nats")]
+    #[tokio::test]
+    async fn a_sink_with_new_secrets_is_found_once_and_only_if_it_is_asked_for() {
+        const SINKS: &str = "[sinks.bus]\ntype = \"nats\"\nusername = \"u\"\npassword_file = \"bus.password\"\n\
+                             [sinks.other]\ntype = \"nats\"\nsubject = \"x.{source}.{class}.{slug}\"\nusername = \"u\"\npassword = \"o\"\n";
+        let directory = tempfile::tempdir().unwrap();
+        let put = |config: &str, password: &str| {
+            write(directory.path(), &FILE.replace("[sinks.out]\ntype = \"stdout\"\n", config), "old");
+            fs::write(directory.path().join("bus.password"), password).unwrap();
+        };
+        let found =
+            |changes: &Changes| changes.sinks.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        put(SINKS, "old");
+        let mut reload = start(directory.path());
+        let more = SINKS
+            .replace("\"o\"", "\"p\"")
+            .replace("[sinks.other]", "stream = \"s\"\nca_file = \"ca.pem\"\n[sinks.other]");
+        let authority = rcgen::generate_simple_self_signed(vec!["ca".to_owned()]).unwrap();
+        fs::write(directory.path().join("ca.pem"), authority.cert.pem()).unwrap();
+        put(&more, "planted");
+        let changes = reload.read(|sink| sink == "bus").await.unwrap();
+        assert_eq!(
+            (found(&changes), &changes.later),
+            (vec!["bus".to_owned()], &vec!["sinks.bus.stream".to_owned()])
+        );
+        assert!(!format!("{changes:?} {reload:?}").contains("planted"));
+        assert_eq!(found(&reload.read(|_| true).await.unwrap()), ["other"], "the first is known by now");
+        let authority = rcgen::generate_simple_self_signed(vec!["another".to_owned()]).unwrap();
+        fs::write(directory.path().join("ca.pem"), authority.cert.pem()).unwrap();
+        assert_eq!(
+            found(&reload.read(|_| true).await.unwrap()),
+            ["bus"],
+            "a file of the same name was replaced"
+        );
     }
 }

@@ -75,6 +75,32 @@ async fn the_status_is_watched_until_a_signal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_status_has_the_last_hour_and_the_gaps() {
+    let pbx = pbx().await;
+    let bridge = Asked::start(pbx.url().as_str(), "type = \"stdout\"", "resync = false");
+    bridge.until("ready", is_ready).await;
+    for _ in 0..7 {
+        pbx.emit("extenUpdate", r#"{"exten":"201"}"#);
+    }
+    let events = |status: &Value| -> u64 {
+        status["history"]["sources"]["pbx1"].as_array().unwrap().iter().filter_map(Value::as_u64).sum()
+    };
+    let status = bridge.until("counted", |status| events(status) == 7).await;
+    assert!(status["history"]["sinks"]["out"][0].is_number(), "{status:#}");
+    assert_eq!(status["journal"]["fullAt"], Value::Null);
+    // More notices than are remembered do not push the gaps out.
+    for session in 2..13 {
+        assert_eq!(bridge.post("/actions/reconnect", Some(TOKEN), "").await.0, 202);
+        bridge.until("again", |status| status["sources"][0]["sessions"] == session && is_ready(status)).await;
+    }
+    let status = bridge.status().await;
+    let reasons: Vec<_> =
+        status["gaps"].as_array().unwrap().iter().map(|gap| &gap["data"]["reason"]).collect();
+    assert_eq!((reasons.len(), reasons[0], reasons[11]), (12, &"requested".into(), &"started".into()));
+    assert!(status["notices"].as_array().unwrap().len() == 24, "{status:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_action_needs_the_token_and_does_what_it_says() {
     let pbx = pbx().await;
     let bridge = Asked::start(pbx.url().as_str(), "type = \"stdout\"", "");

@@ -27,7 +27,7 @@ use std::{
 use clock::Manual;
 use cti_bridge::{
     api,
-    auth::{Account, Consequence},
+    auth::{Account, AuthError, Clock, Consequence, Totp},
 };
 use http::{Server, json};
 use jwt::FORTNIGHT;
@@ -161,6 +161,69 @@ async fn a_refused_code_is_followed_by_one_in_the_next_step_and_no_other() {
     let codes = never.codes();
     assert_eq!((codes.len(), never.count("/api/login")), (2, 1));
     assert_ne!(codes[0], codes[1]);
+}
+
+#[tokio::test]
+async fn a_token_whose_code_was_refused_is_used_again() {
+    let mut pbx = Pbx::new(Arc::new(Manual::leaping(start())));
+    pbx.two_fa = true;
+    pbx.refusals = AtomicUsize::new(4);
+    let scene = scene(pbx).await;
+    for _ in 0..2 {
+        let error = scene.account.grant().await.unwrap_err();
+        assert!(matches!(error, AuthError::OtpRefused { .. }), "{error}");
+    }
+    scene.account.grant().await.unwrap();
+    assert_eq!((scene.codes().len(), scene.count("/api/login"), scene.listed()), (5, 1, 1));
+}
+
+#[tokio::test]
+async fn a_typed_code_costs_one_token_however_often_it_is_mistyped() {
+    let mut pbx = Pbx::new(Arc::new(Manual::leaping(start())));
+    pbx.two_fa = true;
+    let scene = scene(pbx).await;
+    let account = Account::with_clock(
+        middleware::with_password(None),
+        scene.account.client().clone(),
+        Arc::clone(&scene.pbx.clock) as Arc<dyn Clock>,
+    )
+    .unwrap();
+    assert!(matches!(account.grant().await.unwrap_err(), AuthError::OtpMissing { .. }));
+    let error = account.grant_with("000000".into()).await.unwrap_err();
+    assert!(error.to_string().contains("refused the code that was typed"), "{error}");
+    let code = Totp::new(&middleware::TOTP.into()).unwrap().code(scene.pbx.clock.now());
+    account.grant_with(code).await.unwrap();
+    assert_eq!((scene.codes().len(), scene.count("/api/login"), scene.listed()), (2, 1, 1));
+}
+
+#[tokio::test]
+async fn a_pending_token_that_was_withdrawn_is_replaced() {
+    let mut pbx = Pbx::new(Arc::new(Manual::leaping(start())));
+    pbx.two_fa = true;
+    pbx.refusals = AtomicUsize::new(2);
+    let scene = scene(pbx).await;
+    scene.account.grant().await.unwrap_err();
+    scene.pbx.tokens.lock().unwrap().clear();
+    scene.account.grant().await.unwrap();
+    assert_eq!((scene.count("/api/login"), scene.listed()), (2, 1));
+}
+
+#[tokio::test]
+async fn codes_follow_our_clock_where_a_proxy_writes_the_date() {
+    for ahead in [600, 45, 31] {
+        let mut pbx = Pbx::new(Arc::new(Manual::leaping(start())));
+        pbx.two_fa = true;
+        pbx.date_ahead = Duration::from_secs(ahead);
+        let scene = scene(pbx).await;
+        let grant = scene.account.grant().await.unwrap();
+        assert_eq!(scene.codes().len(), 2, "{ahead} s");
+        assert!(scene.pbx.clock.sleeps().is_empty(), "{:?}", scene.pbx.clock.sleeps());
+        // The next login knows it.
+        scene.pbx.clock.advance(Duration::from_mins(30));
+        scene.account.discard(&grant.token);
+        scene.account.grant().await.unwrap();
+        assert_eq!(scene.codes().len(), 3, "{ahead} s");
+    }
 }
 
 #[tokio::test]

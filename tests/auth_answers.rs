@@ -106,7 +106,7 @@ const DENIED: &str =
 const PAGE: &str = "<!DOCTYPE html><html><body>planted</body></html>";
 
 fn login_rows() -> Vec<Row> {
-    use Consequence::{Operator, Slowly, Soon};
+    use Consequence::{Later, Operator, Slowly, Soon};
     let glued = format!(r#"{{"message":"failed to parse server v1 response"}}{WRONG}"#);
     let missing = r#"{"code":401,"data":null,"message":"missing Username or Password"}"#;
     let limited = r#"{"code":429,"message":"too many requests","data":null}"#;
@@ -117,7 +117,7 @@ fn login_rows() -> Vec<Row> {
         row(Login, json(401, missing), "NotReceived", Operator, "changes requests"),
         row(Login, json(500, &glued), "Refused", Soon, "its backend failed"),
         row(Login, json(500, ""), "Refused", Soon, "answered 500"),
-        row(Login, json(429, limited), "Limited", Soon, "too many requests"),
+        row(Login, json(429, limited), "Limited", Later, "too many requests"),
         row(Login, json(502, r#"{"code":502,"message":"Failed to reach V1 API"}"#), "Refused", Soon, "502"),
         row(Login, with(502, &[("Content-Type", "text/html")], PAGE), "Refused", Soon, "502"),
         row(Login, with(503, &[], "no available server\n"), "Refused", Soon, "503"),
@@ -187,7 +187,7 @@ fn login_rows() -> Vec<Row> {
 }
 
 fn later_rows() -> Vec<Row> {
-    use Consequence::{NewLogin, Operator, Slowly, Soon};
+    use Consequence::{Later, NewLogin, Operator, Slowly, Soon};
     let said =
         |code: u16, text: &str| json(code, &format!(r#"{{"code":{code},"data":null,"message":"{text}"}}"#));
     vec![
@@ -200,7 +200,7 @@ fn later_rows() -> Vec<Row> {
         row(Otp, json(500, ""), "Refused", Soon, "500"),
         row(Otp, json(403, DENIED), "Withdrawn", NewLogin, "withdrawn"),
         row(Otp, said(401, "token is expired"), "Withdrawn", NewLogin, "withdrawn"),
-        row(Otp, said(429, "too many requests"), "Limited", Soon, "429"),
+        row(Otp, said(429, "too many requests"), "Limited", Later, "429"),
         row(Otp, json(200, r#"{"code":200,"token":"planted"}"#), "Unreadable", Slowly, "no token"),
         row(Otp, promising(200, 500, "{"), "CutShort", Soon, "broke off"),
         row(Me, json(401, ""), "DeadSession", NewLogin, "not an extension"),
@@ -220,7 +220,7 @@ fn later_rows() -> Vec<Row> {
         row(Me, said(502, "Failed to reach V1 API"), "Refused", Soon, "its backend failed"),
         row(Me, json(500, ""), "Refused", Soon, "500"),
         row(Me, promising(404, 50, r#"{"code":404,"#), "Refused", Slowly, "404"),
-        row(Me, said(429, "too many requests"), "Limited", Soon, "429"),
+        row(Me, said(429, "too many requests"), "Limited", Later, "429"),
         row(Me, json(200, "{}"), "Unreadable", Slowly, "describes no user"),
         row(Me, json(200, r#"{"lkhash":"planted"}"#), "Unreadable", Slowly, "describes no user"),
         row(Me, promising(200, 5000, r#"{"username":"bridge","#), "CutShort", Soon, "broke off"),

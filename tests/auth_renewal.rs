@@ -22,6 +22,7 @@ use std::{
 
 use clock::Manual;
 use cti_bridge::request::Call;
+use jiff::SignedDuration;
 use jwt::FORTNIGHT;
 use middleware::{Pbx, Scene, eventually, scene, start, text};
 use tokio::task::JoinHandle;
@@ -120,6 +121,47 @@ async fn a_call_ends_the_wait_after_a_failed_renewal_and_only_that() {
     retry.make();
     eventually("a logout", || scene.count("/api/logout") == 1).await;
     assert!(!scene.account.grant().await.unwrap().token.is_same(&old.token));
+    stop.cancel();
+    renewing.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_neither_hastens_nor_delays_a_renewal() {
+    for jump in [SignedDuration::from_hours(24 * 365), -SignedDuration::from_hours(24 * 365)] {
+        let scene = scene(Pbx::new(Arc::new(Manual::at(start())))).await;
+        let clock = &scene.pbx.clock;
+        scene.account.grant().await.unwrap();
+        let (stop, renewing) = renew(&scene);
+        clock.slept(1).await;
+        clock.jump(jump);
+        let before = clock.sleeps().len();
+        clock.advance(FORTNIGHT.mul_f64(0.69));
+        clock.slept(before + 1).await;
+        assert_eq!(scene.count("/api/login"), 1, "renewed before 70 % of the lifetime");
+        clock.advance(FORTNIGHT.mul_f64(0.12));
+        eventually("a renewal", || scene.count("/api/login") == 2).await;
+        stop.cancel();
+        renewing.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn tokens_that_end_as_they_begin_are_renewed_no_faster_than_every_ten_seconds() {
+    let mut pbx = Pbx::new(Arc::new(Manual::at(start())));
+    pbx.lifetime = Duration::ZERO;
+    let scene = scene(pbx).await;
+    let clock = &scene.pbx.clock;
+    scene.account.grant().await.unwrap();
+    let (stop, renewing) = renew(&scene);
+    for round in 1..=5 {
+        clock.slept(round).await;
+        for _ in 0..10 {
+            scene.account.grant().await.unwrap();
+        }
+        assert_eq!(scene.count("/api/login"), round);
+        clock.advance(Duration::from_secs(10));
+        eventually("a renewal", || scene.count("/api/logout") == round).await;
+    }
     stop.cancel();
     renewing.await.unwrap();
 }

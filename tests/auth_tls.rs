@@ -158,10 +158,39 @@ async fn self_signed_certificates() {
     // What `openssl req -x509` makes.
     let mut params = named("127.0.0.1");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let marked = params.self_signed(&key).unwrap();
-    std::fs::write(&path, marked.pem()).unwrap();
-    let marked = server(Some(acceptor(marked.der().clone(), &key))).await;
-    assert_eq!(fault(&marked, trusting(&path)).await, TlsFault::AuthorityAsServer);
+    let certificate = params.self_signed(&key).unwrap();
+    std::fs::write(&path, certificate.pem()).unwrap();
+    let other = path.with_file_name("other.pem");
+    params.not_after = date_time_ymd(2090, 1, 1);
+    std::fs::write(&other, params.self_signed(&key).unwrap().pem()).unwrap();
+    let server = server(Some(acceptor(certificate.der().clone(), &key))).await;
+    assert_eq!(fault(&server, Trust::default()).await, TlsFault::AuthorityAsServer);
+    assert_eq!(fault(&server, trusting(&other)).await, TlsFault::AuthorityAsServer, "not byte for byte");
+    client(&server, trusting(&path)).login("bridge", &"secret".into()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_servers_own_certificate_as_ca_file_is_still_checked() {
+    let (authority, key) = (authority(), KeyPair::generate().unwrap());
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("own.pem");
+    let of_authority = named("127.0.0.1").signed_by(&key, &authority.issuer).unwrap();
+    std::fs::write(&path, of_authority.pem()).unwrap();
+    let leaf = server(Some(acceptor(of_authority.der().clone(), &key))).await;
+    client(&leaf, trusting(&path)).login("bridge", &"secret".into()).await.unwrap();
+
+    let mut expired = named("127.0.0.1");
+    (expired.not_before, expired.not_after) = (date_time_ymd(2019, 1, 1), date_time_ymd(2020, 1, 1));
+    for (mut params, expected) in [(named("pbx.example"), TlsFault::WrongName), (expired, TlsFault::Expired)]
+    {
+        for is_ca in [IsCa::NoCa, IsCa::Ca(BasicConstraints::Unconstrained)] {
+            params.is_ca = is_ca;
+            let certificate = params.self_signed(&key).unwrap();
+            std::fs::write(&path, certificate.pem()).unwrap();
+            let server = server(Some(acceptor(certificate.der().clone(), &key))).await;
+            assert_eq!(fault(&server, trusting(&path)).await, expected);
+        }
+    }
 }
 
 #[tokio::test]

@@ -35,6 +35,21 @@ fn the_demo_writes_events_and_nothing_else_to_standard_output() {
 }
 
 #[test]
+fn the_demo_shows_a_call_within_its_first_five_events() {
+    for seed in ["1", "2", "3"] {
+        let output = run(&["demo", "--events", "5", "--seed", seed]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let printed = text(&output.stdout);
+        let calls = printed.lines().filter(|line| {
+            let event: serde_json::Value = serde_json::from_str(line).unwrap();
+            let conversations = event["data"]["conversations"].as_object();
+            conversations.is_some_and(|conversations| !conversations.is_empty())
+        });
+        assert!(calls.count() > 0, "seed {seed}: {printed}");
+    }
+}
+
+#[test]
 fn a_closed_pipe_ends_the_demo_cleanly() {
     let script = format!(
         "{} demo --rate 200 2>&1 >&3 | cat >&2; exit ${{PIPESTATUS[0]}}",

@@ -117,7 +117,7 @@ impl Sink for Broker {
     async fn open(&self) -> Result<(Connection, Tail), SinkError> {
         self.attempts.fetch_add(1, Ordering::Relaxed);
         match self.does() {
-            Does::Refuse => Err(SinkError::Again("refused".to_owned())),
+            Does::Refuse => Err(SinkError::Again("refused".into())),
             Does::HangOpen => pending().await,
             does => {
                 let tail = if does == Does::Forget { Tail::Lane(None) } else { Tail::Unknown };
@@ -146,8 +146,8 @@ impl Link for Connection {
         Ok(Acked { through, refused: None })
     }
 
-    fn trouble(&self) -> Option<String> {
-        (self.broker.does() == Does::Trouble).then(|| "it takes nothing".to_owned())
+    fn trouble(&self) -> Option<SinkError> {
+        (self.broker.does() == Does::Trouble).then(|| SinkError::Again("it takes nothing".into()))
     }
 
     async fn close(self) {}

@@ -41,7 +41,7 @@ async fn operator(nats: &Nats, settings: &[&str], line: &mut Line) -> String {
 async fn at_last(nats: &Nats, line: &mut Line) -> String {
     let sink = sink(&[nats.url()], &[]);
     let first = line.session(&sink).await.expect_err("it was taken");
-    assert!(matches!(&first, SinkError::Again(text) if text.contains("10071")), "{first:?}");
+    assert!(matches!(&first, SinkError::Again(text) if text.to_string().contains("10071")), "{first:?}");
     let second = line.session(&sink).await.expect_err("it was taken");
     assert!(matches!(second, SinkError::Operator(_)), "{second:?}");
     second.to_string()
@@ -236,7 +236,10 @@ async fn no_jetstream_and_a_full_disk_are_told_apart_from_silence() {
     let plain = Nats::start("").await;
     let mut line = Line::new(2_000, |_| 200);
     let error = line.session(&sink(&[plain.url()], &[])).await.unwrap_err();
-    assert!(matches!(&error, SinkError::Again(text) if text.contains("has no JetStream")), "{error}");
+    assert!(
+        matches!(&error, SinkError::Again(text) if text.to_string().contains("has no JetStream")),
+        "{error}"
+    );
 
     let mut full = Nats::start_with(JETSTREAM, Some(600)).await;
     let text = at_last(&full, &mut line).await;
@@ -253,7 +256,10 @@ async fn no_jetstream_and_a_full_disk_are_told_apart_from_silence() {
     line.pause = Duration::from_millis(10);
     let delivery = async {
         let error = line.session(&sink).await.unwrap_err();
-        assert!(matches!(&error, SinkError::Again(text) if text.contains("does not answer")), "{error}");
+        assert!(
+            matches!(&error, SinkError::Again(text) if text.to_string().contains("does not answer")),
+            "{error}"
+        );
         stopped.signal("CONT");
         line.deliver(&sink).await;
     };
@@ -282,4 +288,29 @@ async fn a_stream_that_was_deleted_is_made_anew() {
     tokio::join!(line.deliver(&sink), delete);
     assert!(line.ends[0].contains("was the stream deleted"), "{:?}", line.ends);
     line.is_stored(&nats.url()).await;
+}
+
+#[tokio::test]
+async fn servers_that_are_away_are_each_a_cause_and_all_are_named() {
+    let closed = || {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("nats://127.0.0.1:{}", listener.local_addr().unwrap().port())
+    };
+    let servers = [closed(), closed(), closed()];
+    let away = sink(&servers, &[]);
+    let mut causes = std::collections::BTreeSet::new();
+    let mut last = String::new();
+    for _ in 0..9 {
+        let error = away.open().await.err().unwrap();
+        causes.insert(error.cause().clone());
+        last = error.to_string();
+    }
+    assert_eq!(causes.len(), 3, "{causes:?}");
+    assert!(servers.iter().all(|server| last.contains(server.as_str())), "{last}");
+    let server = Nats::start(JETSTREAM).await;
+    let sink = sink(&[servers[0].clone(), server.url()], &[]);
+    assert!(sink.open().await.is_err());
+    sink.open().await.unwrap().0.close().await;
+    let error = sink.open().await.err().unwrap().to_string();
+    assert!(!error.contains(&server.url()), "it works: {error}");
 }

@@ -97,7 +97,7 @@ async fn after_a_gap_the_whole_state_is_told_and_nothing_else_of_the_answers() {
         events as u64,
         "{completed}"
     );
-    for empty in ["refused", "failed", "empty", "gone"] {
+    for empty in ["refused", "failed", "empty"] {
         assert_eq!(completed[empty], json!([]), "{completed}");
     }
     assert_eq!(scene.count("/api/login"), 1);
@@ -155,7 +155,7 @@ async fn what_is_refused_empty_broken_or_cut_short_is_named_and_holds_up_nothing
     // What failed may be asked for just now, without being told to.
     while fold.until(&mut scene, "resync.started").await["reason"] != "requested" {}
     let told = fold.until(&mut scene, "resync.completed").await;
-    assert_eq!((&told["failed"], &told["gone"]), (&json!([]), &json!([])), "{told}");
+    assert_eq!(told["failed"], json!([]), "{told}");
     fold.matches(&scene);
     assert!(!scene.health().warnings.contains_key("resync"), "{:?}", scene.health());
 }
@@ -188,6 +188,30 @@ async fn a_snapshot_that_fails_is_asked_for_until_it_is_read() {
     assert!(!scene.health().warnings.contains_key("resync"), "{:?}", scene.health());
     assert_eq!(scene.count("/api/astproxy/trunks"), 1, "what is refused is not asked for again");
     assert_eq!(scene.count("/api/login"), 1);
+}
+
+#[tokio::test]
+async fn an_entity_that_vanishes_is_announced_once_it_is_confirmed() {
+    let mut scene = scene(None, &[ON]).await;
+    scene.live().await;
+    let mut fold = Fold::default();
+    fold.until(&mut scene, "resync.completed").await;
+    scene.pbx.turn(|knobs| {
+        knobs.set("removed=202").unwrap();
+        knobs.set("removed=203").unwrap();
+    });
+    scene.resync.make();
+    let missed = Instant::now();
+    fold.until(&mut scene, "resync.completed").await;
+    // One is back before the second look.
+    scene.pbx.turn(|knobs| knobs.removed.retain(|key| key == "202"));
+    let told = scene.notice("vanished").await;
+    assert_eq!(told, json!({"event": "extenUpdate", "subject": "extension/202"}));
+    assert!(missed.elapsed() >= Duration::from_secs(10), "{:?}", missed.elapsed());
+    // Nothing else comes of it: neither another vanished entity nor a snapshot.
+    scene.pbx.emit("end", "");
+    let next = scene.next().await;
+    assert!(matches!(&next.body, Body::Event(frame) if *frame.name() == *b"end"), "{next:?}");
 }
 
 #[tokio::test]

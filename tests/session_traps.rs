@@ -4,7 +4,7 @@
 #[path = "support/scene.rs"]
 mod scene;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cti_bridge::{
     event::EndReason,
@@ -50,6 +50,17 @@ async fn a_restart_that_forgets_verified_tokens_is_survived() {
     // The code of this step was sent already: the next login may wait up to 30 s for the next one.
     scene.live().await;
     assert_eq!(scene.count("/api/2fa/verify-otp"), 2);
+}
+
+#[tokio::test]
+async fn a_token_that_the_middleware_lost_is_replaced_long_before_the_login_times_out() {
+    let mut scene = scene(Some(TOTP), &["login_timeout=1h"]).await;
+    scene.live().await;
+    scene.pbx.restart();
+    scene.ended(EndReason::ConnectionClosed).await;
+    let away = Instant::now();
+    scene.until("no new login", |scene| scene.count("/api/login") >= 2).await;
+    assert!(away.elapsed() < Duration::from_secs(5), "{:?}", away.elapsed());
 }
 
 #[tokio::test]

@@ -205,7 +205,7 @@ impl<S: Sink> Sink for Cutter<S> {
 impl<L> CutLink<L> {
     fn cut(&mut self) -> Result<(), SinkError> {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        self.left = self.left.checked_sub(1).ok_or_else(|| SinkError::Again("cut".to_owned()))?;
+        self.left = self.left.checked_sub(1).ok_or_else(|| SinkError::Again("cut".into()))?;
         Ok(())
     }
 }
@@ -240,7 +240,7 @@ impl<S: Sink> Sink for Shut<S> {
     type Link = S::Link;
 
     async fn open(&self) -> Result<(Self::Link, Tail), SinkError> {
-        Err(SinkError::Again("shut".to_owned()))
+        Err(SinkError::Again("shut".into()))
     }
 }
 

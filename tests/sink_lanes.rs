@@ -184,8 +184,8 @@ impl Link for Patient {
         self.0.lanes(names)
     }
 
-    fn trouble(&self) -> Option<String> {
-        self.1.load(Ordering::Relaxed).then(|| "away".to_owned())
+    fn trouble(&self) -> Option<SinkError> {
+        self.1.load(Ordering::Relaxed).then(|| SinkError::Again("away".into()))
     }
 
     async fn send(&mut self, batch: &[Outgoing<'_>]) -> Result<(), SinkError> {

@@ -91,7 +91,7 @@ impl Link for Connection {
         match answer {
             Answer::Taken => Ok(None),
             Answer::Refused => Ok(Some("no".to_owned())),
-            Answer::Breaks => Err(SinkError::Again("it broke".to_owned())),
+            Answer::Breaks => Err(SinkError::Again("it broke".into())),
             Answer::Silence => std::future::pending().await,
         }
     }

@@ -36,7 +36,7 @@ impl Sink for Pipe {
     async fn open(&self) -> Result<(Self::Link, Tail), SinkError> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         let end = self.end.lock().unwrap().take();
-        let end = end.ok_or_else(|| SinkError::Again("opened a second time".to_owned()))?;
+        let end = end.ok_or_else(|| SinkError::Again("opened a second time".into()))?;
         Ok((Lines::new(end, Format::Json), Tail::Unknown))
     }
 }

@@ -107,6 +107,7 @@ fn bodies() -> Vec<Body> {
         Notice::Deadlettered { sink: "bus".into(), sequence: Seq(9), reason: "too large".into() },
         Notice::Stopping { reason: "SIGTERM" },
         Notice::FeedSilent { session: 2, since: at(), last_event: None },
+        Notice::Vanished { event: "extenUpdate", subject: "extension/299".to_owned() },
     ];
     bodies.extend(notices.into_iter().map(|notice| Body::Notice((&notice).into())));
     bodies

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use super::hosts;
-use crate::config::{Secret, Section};
+use crate::config::{Secret, Section, pasted};
 
 /// The endpoint, as it needs it.
 #[derive(Debug, Clone)]
@@ -54,6 +54,10 @@ impl Table {
     pub(crate) fn validate(self, section: &mut Section<'_>) -> Result<Option<Config>, ()> {
         let token = section.secret("token", self.token, self.token_file);
         let key = if section.is_set("token_file") { "token_file" } else { "token" };
+        if let Some(wrong) = token.as_ref().and_then(|token| pasted(token.expose_secret())) {
+            section.problem(key, wrong);
+            return Err(());
+        }
         if token.as_ref().is_some_and(|token| token.expose_secret().len() < SHORTEST) {
             section.problem(key, "is short enough to be guessed: use 16 characters or more");
             return Err(());

@@ -19,6 +19,7 @@ mod actions;
 mod certificates;
 mod collect;
 pub mod config;
+mod history;
 mod hosts;
 mod page;
 mod places;

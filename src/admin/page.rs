@@ -39,9 +39,11 @@ mod tests {
             assert_eq!(HTML.matches(&format!("<{element}")).count(), 1, "{element}");
             assert!(content(element).len() > 100, "{element}");
         }
-        for outside in ["http://", "https://", "//cdn", "src=", "@import", "innerHTML", " style=", "onclick"]
-        {
+        for outside in ["http:", "https:", "//cdn", "src=", "@import", " style=", "onclick"] {
             assert!(!HTML.contains(outside), "{outside}");
+        }
+        for markup in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "href = "] {
+            assert!(!HTML.contains(markup), "{markup}");
         }
     }
 }

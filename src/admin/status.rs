@@ -8,8 +8,12 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 
-use super::certificates::Ends;
+use super::{
+    certificates::Ends,
+    history::{self, History, Hour},
+};
 use crate::{
     auth::{self, Account},
     config::Config,
@@ -28,6 +32,7 @@ pub struct View {
     figures: sink::Figures,
     accounts: Arc<Mutex<BTreeMap<String, Account>>>,
     pub(super) certificates: Ends,
+    history: History,
     started: Timestamp,
 }
 
@@ -57,6 +62,10 @@ pub struct Status {
     pub notices: Vec<NoticeStatus>,
     /// The last events, newest first; without their arguments.
     pub events: Vec<EventStatus>,
+    /// The last gaps, newest first: also those whose notice is not among the last any more.
+    pub gaps: Vec<NoticeStatus>,
+    /// The last hour, a value a minute.
+    pub history: Hour,
 }
 
 /// The line.
@@ -80,6 +89,8 @@ pub struct JournalStatus {
     pub segments: usize,
     /// Bytes of the newest records, which are in memory too.
     pub memory_bytes: usize,
+    /// When it will be full at the rate of the last minutes; `None` while it does not fill.
+    pub full_at: Option<Timestamp>,
 }
 
 /// One PBX.
@@ -181,7 +192,7 @@ pub struct LedgerStatus {
 }
 
 /// A notice of the bridge.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct NoticeStatus {
     /// When it was made.
     pub at: Timestamp,
@@ -216,6 +227,7 @@ impl View {
             figures: context.figures.clone(),
             accounts: Arc::default(),
             certificates: Ends::default(),
+            history: History::new(),
             started: Timestamp::now(),
         }
     }
@@ -225,9 +237,10 @@ impl View {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner).insert(source.to_owned(), account);
     }
 
-    /// Looks after what has to be looked up.
+    /// Refreshes what no request can wait for. Never ends.
     pub(super) async fn keep(self) {
-        self.certificates.keep((*self.config).clone()).await;
+        let certificates = self.certificates.clone().keep((*self.config).clone());
+        tokio::join!(certificates, history::sample(self));
     }
 
     /// How every part does.
@@ -253,7 +266,7 @@ impl View {
         let now = Timestamp::now();
         let names = self.journal.sources();
         let name = |id: SourceId| names.get(id.index()).cloned().unwrap_or_default();
-        Status {
+        let mut status = Status {
             instance: self.config.instance.clone(),
             version: env!("CARGO_PKG_VERSION"),
             commit: env!("BUILD_COMMIT"),
@@ -285,7 +298,11 @@ impl View {
                     event: event.event.to_string(),
                 })
                 .collect(),
-        }
+            gaps: Vec::new(),
+            history: Hour::default(),
+        };
+        self.history.complete(Instant::now(), &mut status);
+        status
     }
 
     fn journal_status(&self, glance: &Glance, health: Option<Health>) -> JournalStatus {
@@ -305,6 +322,7 @@ impl View {
             max_bytes,
             segments,
             memory_bytes: glance.memory,
+            full_at: None,
         }
     }
 

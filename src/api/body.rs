@@ -9,15 +9,15 @@ use reqwest::{
     Response, StatusCode,
     header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER},
 };
-use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 
 use super::{
     client::unreadable,
     error::{ApiError, Said},
-    stamp, transport,
+    json, stamp, transport,
 };
-use crate::text::PeerText;
+use crate::{bounds, text::PeerText};
 
 /// No refusal has more to say.
 const REFUSAL: usize = 16 * 1024;
@@ -47,6 +47,7 @@ pub(super) async fn accepted(url: &Url, mut response: Response, limit: usize) ->
             }
         }
     }
+    body.drain(..body.len() - json::without_bom(&body).len());
     if is_page(response.headers(), &body) {
         return Err(ApiError::NotTheApi { url: url.to_string(), status: status.as_u16() });
     }
@@ -90,14 +91,15 @@ fn target_host(url: &Url, headers: &HeaderMap) -> Option<PeerText> {
 }
 
 /// RFC 9110, section 10.2.3: seconds or a date. A date is taken relative to the answer's own `Date`,
-/// so that clocks need not agree.
+/// so that clocks need not agree. Within [`bounds::RETRY_AFTER`].
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let wait = stamp::http_date(value)?.duration_since(stamp::date(headers)?);
-    Some(wait.try_into().unwrap_or(Duration::ZERO))
+    let seconds = if value.bytes().all(|byte| byte.is_ascii_digit()) {
+        value.parse().ok()?
+    } else {
+        stamp::http_date(value)?.duration_since(stamp::date(headers)?).as_secs_f64()
+    };
+    bounds::bounded_seconds(seconds, &bounds::RETRY_AFTER)
 }
 
 /// The real server compresses only for those who ask; something on the way may not be so polite.
@@ -113,23 +115,21 @@ fn is_page(headers: &HeaderMap, body: &[u8]) -> bool {
     html || body.trim_ascii_start().starts_with(b"<")
 }
 
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow, default)]
-    message: Option<std::borrow::Cow<'a, str>>,
-}
-
 fn said(body: &[u8]) -> Said {
-    let body = body.trim_ascii();
+    let body = json::without_bom(body).trim_ascii();
     if body.is_empty() {
         return Said::Nothing;
     }
     // The first object counts: one failure of the middleware answers with two objects glued together.
-    let mut objects = serde_json::Deserializer::from_slice(body).into_iter::<Envelope<'_>>();
-    let Some(Ok(envelope)) = objects.next() else {
+    let Some(envelope) = json::first_object(body, &["message"]) else {
         return if body.starts_with(b"{") { Said::Nothing } else { Said::Foreign };
     };
-    match envelope.message.as_deref() {
+    let message = match &envelope["message"] {
+        Value::String(message) => Some(message.as_str()),
+        Value::Null => None,
+        _ => return Said::Nothing,
+    };
+    match message {
         Some("incorrect Username or Password") => Said::IncorrectCredentials,
         Some("missing Username or Password") => Said::MissingCredentials,
         Some("you don't have permission to access this resource") => Said::NoPermission,
@@ -160,6 +160,8 @@ mod tests {
             (br#"{"code":404,"data":null,"message":"API no"#, Said::Nothing),
             (b"404 page not found\n", Said::Foreign),
             (b"[1,2]", Said::Foreign),
+            (b"\xef\xbb\xbf{\"message\":\"invalid_otp\"}", Said::InvalidOtp),
+            (br#"{"message":"x","message":"invalid_otp","data":"\ud83d"}"#, Said::InvalidOtp),
             (b"\xff\xfe", Said::Foreign),
             (br#"{"message":"failed to parse server v1 response"}{"code":401}"#, Said::Backend),
             (
@@ -209,5 +211,11 @@ mod tests {
         assert_eq!(header("Tue, 24 Nov 2026 12:01:30 GMT"), Some(Duration::from_secs(90)));
         assert_eq!(header("Tue, 24 Nov 2026 11:00:00 GMT"), Some(Duration::ZERO));
         assert_eq!(header("soon"), None);
+        assert_eq!(header(""), None);
+        let longest = Some(*bounds::RETRY_AFTER.end());
+        let huge = "9".repeat(400);
+        for value in ["31536000", "18446744073709551615", &huge, "Mon, 24 Nov 2036 12:00:00 GMT"] {
+            assert_eq!(header(value), longest, "{value}");
+        }
     }
 }

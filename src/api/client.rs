@@ -3,7 +3,6 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -18,6 +17,7 @@ use super::{
     body,
     config::{Config, bare},
     error::{ApiError, Said},
+    json as lenient,
     me::Me,
     stamp, transport,
 };
@@ -25,13 +25,8 @@ use crate::text::PeerText;
 
 /// A login's answer is under 1 KiB.
 pub(super) const SMALL: usize = 64 * 1024;
-/// `/user/me` carries the user's endpoints, settings and profile: some 10 KiB, more with many devices.
-const LARGE: usize = 4 * 1024 * 1024;
-/// A connection serves the requests of one login. Left longer, the server may close it just as
-/// the next request goes out, which then fails for nothing.
-const IDLE: Duration = Duration::from_secs(5);
 
-/// A client of one PBX's REST API. A cheap handle: clones share their connections.
+/// A client of one PBX's REST API. A cheap handle: clones share its state.
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
@@ -106,14 +101,16 @@ impl Client {
     /// `GET /user/me`: the proof that a token works all the way to the PBX's backend.
     pub async fn me(&self, authorization: &Authorization) -> Result<Me, ApiError> {
         let request = |request: RequestBuilder| request.header(AUTHORIZATION, authorization);
-        let (url, _, body) = self.answer(Method::GET, "user/me", LARGE, request).await?;
+        let (url, _, body) =
+            self.answer(Method::GET, "user/me", self.shared.config.max_answer, request).await?;
         Me::parse(&body).ok_or_else(|| unreadable(&url, "it describes no user"))
     }
 
     /// `GET /user/me` without a token: whether there is a CTI API at all, before a password is sent there. Yields the
     /// server's clock, cut to whole seconds.
     pub async fn probe(&self) -> Result<Option<Timestamp>, ApiError> {
-        let (url, date, answer) = self.request(Method::GET, "user/me", LARGE, |request| request).await?;
+        let (url, date, answer) =
+            self.request(Method::GET, "user/me", self.shared.config.max_answer, |request| request).await?;
         match answer {
             // The middleware says what is missing; a PBX that was not upgraded says nothing at all.
             Err(ApiError::Refused { status: 401, said: Said::BadToken | Said::Nothing, .. }) => Ok(date),
@@ -140,11 +137,8 @@ impl Client {
         unwrap: impl FnOnce(Value) -> Value,
     ) -> Result<Login, ApiError> {
         let (url, date, body) = self.answer(Method::POST, path, SMALL, fill).await?;
-        let answer: Value = serde_json::from_slice(&body)
-            .map_err(|_| unreadable(&url, "its body is not one JSON document"))?;
-        if !answer.is_object() {
-            return Err(unreadable(&url, "its body is no JSON object"));
-        }
+        let answer = lenient::object(&body, &["token", "expire", "data"])
+            .ok_or_else(|| unreadable(&url, "its body is no JSON object"))?;
         let Granted { token, expire } = serde_json::from_value(unwrap(answer))
             .map_err(|_| unreadable(&url, "there is no token in it"))?;
         if token.expose_secret().is_empty() {
@@ -241,7 +235,9 @@ fn build(config: &Config) -> Result<reqwest::Client, ApiError> {
         .user_agent(concat!("cti-bridge/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(config.connect_timeout)
         .timeout(config.request_timeout)
-        .pool_idle_timeout(IDLE);
+        // A server may close a kept connection just as the next request goes out on it: whether that was read nobody knows,
+        // and a password must not be sent twice by surprise. So each request has a connection of its own.
+        .pool_max_idle_per_host(0);
     if let Some(proxy) = &config.proxy {
         let proxy = reqwest::Proxy::all(proxy.clone())
             .map_err(|error| setup(&bare(proxy), transport::innermost(&error)))?;

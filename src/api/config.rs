@@ -22,6 +22,8 @@ pub struct Config {
     /// For one whole request. The middleware waits 30 s for each call to its backend, so less
     /// than [`Config::REQUEST_TIMEOUT`] cuts off logins that would have succeeded.
     pub request_timeout: Duration,
+    /// The largest `/user/me`, in bytes. It carries the user's settings, which may hold an image.
+    pub max_answer: usize,
 }
 
 impl Config {
@@ -29,6 +31,9 @@ impl Config {
     pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
     /// What `request_timeout` should be unless configured.
     pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(40);
+
+    /// What `max_answer` should be unless configured.
+    pub const MAX_ANSWER: usize = 64 << 20;
 
     /// The API at `base` with the operating system's trust, no proxy and the usual time limits.
     pub fn at(base: Url) -> Self {
@@ -38,6 +43,7 @@ impl Config {
             proxy: None,
             connect_timeout: Self::CONNECT_TIMEOUT,
             request_timeout: Self::REQUEST_TIMEOUT,
+            max_answer: Self::MAX_ANSWER,
         }
     }
 
@@ -71,6 +77,7 @@ impl fmt::Debug for Config {
             .field("proxy", &self.proxy.as_ref().map(|proxy| bare(proxy).to_string()))
             .field("connect_timeout", &self.connect_timeout)
             .field("request_timeout", &self.request_timeout)
+            .field("max_answer", &self.max_answer)
             .finish()
     }
 }

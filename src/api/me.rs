@@ -5,9 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
 use serde_json::Value;
 
+use super::json;
 use crate::text::PeerText;
 
 /// The account, as the PBX sees it.
@@ -114,19 +114,11 @@ impl FromIterator<Right> for Rights {
     }
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    #[serde(default)]
-    username: Value,
-    #[serde(default)]
-    profile: Value,
-}
-
 impl Me {
     /// None when this is no user at all: not an object, or one with neither a name nor a profile.
     pub(super) fn parse(body: &[u8]) -> Option<Self> {
-        let Answer { username, profile } = serde_json::from_slice(body).ok()?;
-        let username = text(&username);
+        let answer = json::object(body, &["username", "profile"])?;
+        let (username, profile) = (text(&answer["username"]), &answer["profile"]);
         let Some(permissions) = profile.is_object().then(|| &profile["macro_permissions"]) else {
             return username.is_some().then(|| Self {
                 username,
@@ -248,5 +240,15 @@ mod tests {
             assert_eq!(parse(&body), None, "{body}");
         }
         assert_eq!(Me::parse(b"{\"username\":\"a\""), None);
+    }
+
+    #[test]
+    fn a_profile_name_that_was_cut_costs_nothing_but_its_end() {
+        let body = br#"{"username":"a","profile":{"id":"1","id":"3","name":"Team \ud83d","macro_permissions":
+            {"queue_agent":{"value":true}}},"settings":{"avatar":"\ude00"},"username":"bridge"}"#;
+        let me = Me::parse(body).unwrap();
+        assert_eq!(me.username.as_deref(), Some("bridge"));
+        assert_eq!(me.profile, Some(Profile { id: "3".into(), name: "Team \u{fffd}".into() }));
+        assert!(me.rights.has(Right::QueueAgent));
     }
 }

@@ -13,6 +13,7 @@ mod client;
 mod config;
 mod error;
 mod findings;
+mod json;
 mod legacy;
 mod me;
 mod persistent;

@@ -11,6 +11,7 @@ use super::{
     authorization::Authorization,
     client::{Client, SMALL, unreadable},
     error::ApiError,
+    json,
 };
 use crate::text::secrets;
 
@@ -55,7 +56,7 @@ impl Client {
     ) -> Result<SecretString, ApiError> {
         let (url, body) = self.persistent(Method::POST, authorization, audience).await?;
         let made: Made =
-            serde_json::from_slice(&body).map_err(|_| unreadable(&url, "there is no token in it"))?;
+            json::read(&body, &["token"]).ok_or_else(|| unreadable(&url, "there is no token in it"))?;
         secrets::register_issued(&made.token);
         Ok(made.token)
     }
@@ -67,8 +68,8 @@ impl Client {
         audience: Audience,
     ) -> Result<bool, ApiError> {
         let (url, body) = self.persistent(Method::GET, authorization, audience).await?;
-        let found: Exists = serde_json::from_slice(&body)
-            .map_err(|_| unreadable(&url, "it does not say whether there is a token"))?;
+        let found: Exists = json::read(&body, &["exists"])
+            .ok_or_else(|| unreadable(&url, "it does not say whether there is a token"))?;
         Ok(found.exists)
     }
 

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::{
     client::{Client, SMALL, unreadable},
     error::ApiError,
+    json,
 };
 use crate::text::secrets;
 
@@ -94,6 +95,6 @@ impl Client {
     ) -> Result<T, ApiError> {
         let request = |request: RequestBuilder| fill(request.bearer_auth(token.expose_secret()));
         let (url, _, body) = self.answer(method, path, SMALL, request).await?;
-        serde_json::from_slice(&body).map_err(|_| unreadable(&url, otherwise))
+        json::read(&body, &["status", "data", "codes"]).ok_or_else(|| unreadable(&url, otherwise))
     }
 }

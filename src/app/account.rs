@@ -14,15 +14,16 @@ use crate::{
 };
 
 impl Running {
-    /// Without being asked, while a source fails, or its token is about to be renewed, or was not when it should have been: a
-    /// secret that is mounted may be replaced without a signal, and each login with an old password counts in the directory.
+    /// Without being asked, while a source or sink fails, or a token is about to be renewed, or was not when it should have
+    /// been: a secret that is mounted may be replaced without a signal, and each login with an old password counts in the
+    /// directory.
     pub(super) async fn look_for_credentials(&mut self) {
-        let failing = |(name, health): (&String, &Health)| {
-            name.starts_with("source/") && matches!(health.state, State::Failing { .. })
-        };
+        let is_failing = |(_, health): &(&String, &Health)| matches!(health.state, State::Failing { .. });
+        let board = self.context.board.snapshot();
+        let failing = |kind: &str| board.iter().filter(is_failing).any(|(name, _)| name.starts_with(kind));
         let soon = Timestamp::now() + REREAD * 2;
         let due = |account: &Account| account.figures().renews.is_some_and(|at| at < soon);
-        if !self.context.board.snapshot().iter().any(failing) && !self.accounts.values().any(due) {
+        if !failing("source/") && !failing("sink/") && !self.accounts.values().any(due) {
             return;
         }
         if self.reread(false).await.is_some_and(|changes| !changes.credentials.is_empty()) {
@@ -30,9 +31,12 @@ impl Running {
         }
     }
 
-    /// Credentials that have changed are used from the next login on.
+    /// Credentials that have changed are used from the next login on; secrets and certificates of a sink by a new
+    /// connection. Unless it was asked for, a sink that works keeps the one it has.
     pub(super) async fn reread(&mut self, asked: bool) -> Option<Changes> {
-        let changes = match self.options.reload.as_mut()?.read().await {
+        let board = self.context.board.clone();
+        let includes = |sink: &str| asked || !board.is_active(&format!("sink/{sink}"));
+        let changes = match self.options.reload.as_mut()?.read(includes).await {
             Ok(changes) => changes,
             Err(problems) => {
                 if asked {
@@ -41,6 +45,10 @@ impl Running {
                 return None;
             }
         };
+        for (sink, config) in &changes.sinks {
+            tracing::info!(sink, "secrets or certificates have changed: connecting with the new ones");
+            self.context.renewals.announce(sink, config.clone());
+        }
         for (source, credentials) in &changes.credentials {
             let Some(account) = self.accounts.get(source) else { continue };
             match account.renew_credentials(credentials.clone()) {
@@ -60,6 +68,8 @@ pub(crate) fn client(config: &session::config::Config) -> Result<api::Client, ap
         proxy: config.proxy.as_ref().map(|proxy| proxy.with_user_info().clone()),
         connect_timeout: config.connect_timeout,
         request_timeout: config.request_timeout,
+        // Not less than ever held, however small the frames are to be.
+        max_answer: config.max_frame.max(4 << 20),
     })
 }
 

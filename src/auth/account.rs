@@ -13,16 +13,17 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use tokio::sync::{Notify, watch};
+use tracing::warn;
 
 use super::{
     cache::Cache,
-    clock::{Clock, System},
+    clock::{Clock, Moment, System},
     credentials::{Credentials, Keys},
     error::AuthError,
-    renew::renew_at,
+    renew::renew_after,
     token::Token,
 };
-use crate::api;
+use crate::{api, bounds};
 
 /// What the account logs in with.
 #[derive(Debug, Clone)]
@@ -119,8 +120,14 @@ pub(super) struct Desk {
     pub(super) keys: Keys,
     /// A one-time password or recovery code that a person typed, for the next login.
     pub(super) given: Option<SecretString>,
-    /// How far the PBX's clock is ahead of ours.
+    /// How far the PBX's clock is ahead of ours, by the `Date` of its answers.
     pub(super) ahead: SignedDuration,
+    /// One-time passwords follow our clock: the PBX accepted one of it after it had refused one of its answers' `Date`,
+    /// which a proxy may have written.
+    pub(super) own_clock: bool,
+    /// A token whose one-time password was refused, or missing: the next login starts with it. The PBX lists it until it
+    /// expires, and refuses to log it out.
+    pub(super) pending: Option<Token>,
     /// A token whose proof failed for want of an answer: the next login starts with the proof, which
     /// spares the directory a password check and us a one-time password.
     pub(super) unproven: Option<Token>,
@@ -133,7 +140,8 @@ pub(super) struct Desk {
 #[derive(Clone)]
 pub(super) struct Held {
     pub(super) grant: Grant,
-    pub(super) renew_at: Timestamp,
+    /// `None`: never.
+    pub(super) renew_at: Option<Moment>,
 }
 
 impl Account {
@@ -152,7 +160,9 @@ impl Account {
             keys,
             given: None,
             ahead: SignedDuration::ZERO,
-            unproven: cache.as_ref().and_then(|cache| cache.load(clock.now())),
+            own_clock: false,
+            pending: None,
+            unproven: cache.as_ref().and_then(|cache| cache.load(Moment::now(&*clock))),
             dead: 0,
             failure: None,
         };
@@ -208,8 +218,11 @@ impl Account {
         let counted = *self.shared.counted.lock().unwrap_or_else(PoisonError::into_inner);
         let held = self.shared.held();
         let token = held.as_ref().map(|held| &held.grant.token);
-        let expires = token.and_then(|token| token.received().checked_add(token.lifetime()?).ok());
-        let renews = held.as_ref().map(|held| held.renew_at).filter(|at| *at < Timestamp::MAX);
+        let now = Moment::now(&*self.shared.clock);
+        // By the present time of day, which may have been set since.
+        let wall = |at: Moment| now.wall.checked_add(at.uptime - now.uptime).ok();
+        let expires = token.and_then(|token| wall(token.received().after(token.lifetime()?)?));
+        let renews = held.as_ref().and_then(|held| wall(held.renew_at?));
         let Counted { succeeded, refused, unanswered, ahead } = counted;
         Figures { expires, renews, succeeded, refused, unanswered, ahead }
     }
@@ -271,7 +284,7 @@ impl Shared {
     }
 
     fn current(&self) -> Option<Grant> {
-        let now = self.clock.now();
+        let now = Moment::now(&*self.clock);
         self.held().as_ref().filter(|held| held.grant.token.is_fresh(now)).map(|held| held.grant.clone())
     }
 
@@ -316,13 +329,21 @@ impl Shared {
     }
 
     pub(super) fn hold(&self, grant: Grant) {
-        let renew_at = if grant.token.is_renewed() {
-            renew_at(grant.token.received(), grant.token.lifetime(), fastrand::f64())
-        } else {
-            Timestamp::MAX
-        };
+        let renew_at = (grant.token.is_renewed())
+            .then(|| renew_after(grant.token.lifetime(), fastrand::f64()))
+            .and_then(|after| grant.token.received().after(after));
         let fresh = grant.token.clone();
         let before = self.held().replace(Held { grant, renew_at });
+        if fresh.is_short_lived()
+            && !before.as_ref().is_some_and(|before| before.grant.token.is_short_lived())
+        {
+            warn!(
+                user = self.username,
+                lifetime = ?fresh.lifetime(),
+                renewed_every = ?bounds::TOKEN_LIFETIME.start(),
+                "the PBX issues tokens that expire at once: check the clock and the settings of its CTI middleware"
+            );
+        }
         match before {
             Some(before) if !before.grant.token.is_same(&fresh) => self.retire(before.grant.token),
             _ => self.changed.notify_one(),

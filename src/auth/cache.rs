@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tracing::{debug, warn};
 use url::Url;
 
-use super::token::Token;
+use super::{clock::Moment, token::Token};
 use crate::secret_file::{self, SecretFile};
 
 /// The file with one account's token. Whatever is wrong with it costs a login, and nothing else.
@@ -58,8 +58,8 @@ impl Cache {
     }
 
     /// The token, if there is one that may still be of use. It has yet to be proven.
-    pub(super) fn load(&self, now: Timestamp) -> Option<Token> {
-        match self.read() {
+    pub(super) fn load(&self, now: Moment) -> Option<Token> {
+        match self.read(now) {
             Ok(token) => token.filter(|token| token.is_fresh(now)),
             Err(reason) => {
                 warn!(path = %self.path.display(), %reason, "the token cache is not used; the next login replaces it");
@@ -68,7 +68,7 @@ impl Cache {
         }
     }
 
-    fn read(&self) -> Result<Option<Token>, Unusable> {
+    fn read(&self, now: Moment) -> Result<Option<Token>, Unusable> {
         let text = match fs::read_to_string(&self.path) {
             Ok(text) => SecretString::from(text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -82,7 +82,8 @@ impl Cache {
         if stored.url != self.url || stored.username != self.username {
             return Err(Unusable::Foreign);
         }
-        Ok(Some(Token::cached(stored.token, stored.received, stored.lifetime.map(Duration::from_secs))))
+        let received = now.earlier(stored.received);
+        Ok(Some(Token::cached(stored.token, received, stored.lifetime.map(Duration::from_secs))))
     }
 
     /// Keeps a token whose one-time password is given. Cancel safe: the file holds the old one or the new one.
@@ -91,7 +92,7 @@ impl Cache {
             url: &self.url,
             username: &self.username,
             token: token.secret().expose_secret(),
-            received: token.received(),
+            received: token.received().wall,
             lifetime: token.lifetime().map(|lifetime| lifetime.as_secs()),
         };
         // Texts and numbers: that can't fail.
@@ -112,10 +113,13 @@ impl Cache {
 mod tests {
     use std::{fs::Permissions, os::unix::fs::PermissionsExt as _};
 
+    use jiff::SignedDuration;
+
     use super::*;
 
-    fn now() -> Timestamp {
-        Timestamp::from_second(1_796_000_000).unwrap()
+    fn now() -> Moment {
+        let wall = Timestamp::from_second(1_796_000_000).unwrap();
+        Moment { wall, uptime: SignedDuration::from_hours(1) }
     }
 
     fn cache(directory: &tempfile::TempDir, username: &str) -> Cache {
@@ -135,7 +139,10 @@ mod tests {
         assert!(loaded.is_same(&token) && loaded.is_ours() && loaded.is_renewed());
         assert_eq!((loaded.received(), loaded.lifetime()), (token.received(), token.lifetime()));
         assert_eq!(fs::metadata(&cache.path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(cache.load(now() + Duration::from_hours(24)).is_none(), "it has ended meanwhile");
+        assert!(
+            cache.load(now().after(Duration::from_hours(24)).unwrap()).is_none(),
+            "it has ended meanwhile"
+        );
     }
 
     #[tokio::test]
@@ -144,7 +151,7 @@ mod tests {
         let ours = cache(&directory, "ada");
         let token = Token::cached("planted".into(), now(), None);
         ours.save(&token).await;
-        let reason = |cache: &Cache| cache.read().map(|_| ()).unwrap_err().to_string();
+        let reason = |cache: &Cache| cache.read(now()).map(|_| ()).unwrap_err().to_string();
         assert!(reason(&cache(&directory, "bob")).contains("another account"));
         fs::set_permissions(&ours.path, Permissions::from_mode(0o644)).unwrap();
         assert!(reason(&ours).contains("chmod 600"));

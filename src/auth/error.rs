@@ -11,8 +11,10 @@ use crate::{
 /// What to do about a failed login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Consequence {
-    /// Try again soon, with the usual backoff: the PBX is away for the moment.
+    /// Try again soon: the PBX is down for the moment, and has refused no credential.
     Soon,
+    /// Try again with the usual backoff: the PBX, or a proxy, asks for fewer requests.
+    Later,
     /// Try again in minutes: each attempt may count towards locking the account.
     Slowly,
     /// The token is dead; log in anew at once, with the usual backoff.
@@ -54,11 +56,17 @@ pub enum AuthError {
          (or `username` is written in another case than the PBX has it)"
     )]
     OtpNoSecret { url: String, user: String },
-    /// Twice, in two steps.
+    /// Twice: in two steps, or by two clocks.
     #[error(
         "{url} refused two one-time passwords of `{user}` in a row: check `totp_secret`, and the clocks of this machine and of the PBX"
     )]
     OtpRefused { url: String, user: String },
+    /// One that a person typed.
+    #[error(
+        "{url} refused the code that was typed for `{user}`: type the one-time password that the authenticator app shows now, or a \
+         recovery code that was never used"
+    )]
+    CodeRefused { url: String, user: String },
     /// The login was answered 200, yet `/user/me` refuses its token.
     #[error(
         "{url} answered {status} right after the login of `{user}`: the PBX made a dead session; it may be restarting; \
@@ -97,9 +105,10 @@ impl AuthError {
     pub fn consequence(&self) -> Consequence {
         match self {
             Self::Api(error) => of_request(error),
-            Self::Credentials { .. } | Self::OtpRefused { .. } | Self::DeadSession { again: true, .. } => {
-                Consequence::Slowly
-            }
+            Self::Credentials { .. }
+            | Self::OtpRefused { .. }
+            | Self::CodeRefused { .. }
+            | Self::DeadSession { again: true, .. } => Consequence::Slowly,
             Self::DeadSession { again: false, .. } | Self::Withdrawn { .. } => Consequence::NewLogin,
             // No password is sent, so nothing can be locked.
             Self::TokenAsleep { .. } => Consequence::Soon,
@@ -121,7 +130,7 @@ impl AuthError {
             Self::NoApi { .. } => AuthFailure::NoApi,
             Self::OtpMissing { .. } => AuthFailure::OtpRequired,
             Self::OtpNoSecret { .. } => AuthFailure::OtpNotEnrolled,
-            Self::OtpRefused { .. } => AuthFailure::OtpRefused,
+            Self::OtpRefused { .. } | Self::CodeRefused { .. } => AuthFailure::OtpRefused,
             Self::TotpSecret(_) => AuthFailure::OtpSecretInvalid,
             Self::DeadSession { .. } => AuthFailure::SessionDead,
             Self::TokenRefused { .. } => AuthFailure::TokenRefused,
@@ -165,7 +174,6 @@ impl AuthError {
     pub(super) fn at_otp(error: ApiError, user: &str) -> Self {
         let user = user.to_owned();
         match error {
-            ApiError::Refused { url, said: Said::InvalidOtp, .. } => Self::OtpRefused { url, user },
             ApiError::Refused { url, said: Said::NoOtpSecret, .. } => Self::OtpNoSecret { url, user },
             ApiError::Refused { url, status: status @ (401 | 403), .. } => {
                 Self::Withdrawn { url, user, status }
@@ -193,11 +201,11 @@ fn reason_of_request(error: &ApiError) -> AuthFailure {
 
 fn of_request(error: &ApiError) -> Consequence {
     match error {
+        ApiError::Unreachable { .. } | ApiError::TimedOut { .. } | ApiError::CutShort { .. } => {
+            Consequence::Soon
+        }
         // The limiter stands before the account: a request that it stops is no attempt on the password.
-        ApiError::Unreachable { .. }
-        | ApiError::TimedOut { .. }
-        | ApiError::CutShort { .. }
-        | ApiError::Limited { .. } => Consequence::Soon,
+        ApiError::Limited { .. } => Consequence::Later,
         ApiError::Refused { status, .. } if *status >= 500 => Consequence::Soon,
         ApiError::Refused { .. } | ApiError::Unreadable { .. } => Consequence::Slowly,
         ApiError::Untrusted { .. }

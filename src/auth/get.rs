@@ -1,6 +1,6 @@
 //! What is read from the API with the account's token.
 
-use super::{Account, AuthError};
+use super::{Account, AuthError, Token};
 use crate::api::{ApiError, Said};
 
 /// Why nothing was read.
@@ -32,5 +32,11 @@ impl Account {
             }
             error => GetError::Api(error),
         })
+    }
+
+    /// Whether the PBX's middleware has certainly lost this token. Cancel safe.
+    pub async fn is_forgotten(&self, token: &Token) -> bool {
+        let answer = self.shared.client.me(token.authorization()).await;
+        matches!(answer, Err(ApiError::Refused { status: 403, said: Said::NoPermission, .. }))
     }
 }

@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -16,6 +15,7 @@ use super::{
     token::Token,
 };
 use crate::{
+    bounds,
     request::Listener,
     retry::{Backoff, Range},
 };
@@ -31,9 +31,10 @@ const LOGOUT: Duration = Duration::from_secs(10);
 /// When to renew: after 70 to 80 % of the lifetime, spread by `jitter` (0 to 1) so that several
 /// bridges started together don't log in together. Of the usual two weeks almost three days are left
 /// for retries.
-pub(super) fn renew_at(received: Timestamp, lifetime: Option<Duration>, jitter: f64) -> Timestamp {
+pub(super) fn renew_after(lifetime: Option<Duration>, jitter: f64) -> Duration {
     let share = 0.8 - 0.1 * jitter.clamp(0.0, 1.0);
-    received.saturating_add(lifetime.unwrap_or(ASSUMED).mul_f64(share)).unwrap_or(Timestamp::MAX)
+    let lifetime = bounds::bounded(lifetime.unwrap_or(ASSUMED), &bounds::TOKEN_LIFETIME);
+    lifetime.mul_f64(share).max(*bounds::TOKEN_LIFETIME.start())
 }
 
 impl Account {
@@ -67,7 +68,7 @@ impl Shared {
                 continue;
             };
             let delay = match error.consequence() {
-                Consequence::Soon | Consequence::NewLogin => soon.delay(),
+                Consequence::Soon | Consequence::Later | Consequence::NewLogin => soon.delay(),
                 Consequence::Slowly | Consequence::Operator => slowly.delay(),
             };
             let delay = delay.max(error.retry_after().unwrap_or_default());
@@ -124,14 +125,17 @@ mod tests {
     #[test]
     fn a_renewal_comes_between_70_and_80_percent_of_the_lifetime() {
         let day = Duration::from_hours(24);
-        let received = Timestamp::from_second(1_796_000_000).unwrap();
-        let after = |lifetime, jitter| {
-            Duration::try_from(renew_at(received, lifetime, jitter).duration_since(received)).unwrap()
-        };
-        assert_eq!(after(Some(day * 10), 0.0), day * 8);
-        assert!(after(Some(day * 10), 1.0).abs_diff(day * 7) < Duration::from_millis(1));
-        assert!(after(None, 0.0) < day, "an unknown end is taken for a near one");
-        // The 100 years of a persistent token, and an absurd claim.
-        assert_eq!(renew_at(received, Some(Duration::from_secs(u64::MAX / 2)), 0.5), Timestamp::MAX);
+        assert_eq!(renew_after(Some(day * 10), 0.0), day * 8);
+        assert!(renew_after(Some(day * 10), 1.0).abs_diff(day * 7) < Duration::from_millis(1));
+        assert!(renew_after(None, 0.0) < day, "an unknown end is taken for a near one");
+    }
+
+    #[test]
+    fn an_absurd_lifetime_neither_prevents_renewals_nor_makes_them_a_storm() {
+        for (lifetime, expected) in [(0, 10), (6, 10), (20, 16)] {
+            let after = renew_after(Some(Duration::from_secs(lifetime)), 0.0);
+            assert_eq!(after.as_secs(), expected, "{lifetime}");
+        }
+        assert!(renew_after(Some(Duration::MAX), 0.0) < *bounds::TOKEN_LIFETIME.end());
     }
 }

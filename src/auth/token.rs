@@ -7,8 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+use super::clock::Moment;
 use crate::{
     api::{self, Authorization},
+    bounds,
     text::secrets,
 };
 
@@ -64,7 +66,7 @@ impl Claims {
 pub struct Token {
     authorization: Authorization,
     claims: Option<Claims>,
-    received: Timestamp,
+    received: Moment,
     lifetime: Option<Duration>,
     make: Make,
 }
@@ -81,29 +83,30 @@ enum Make {
 
 impl Token {
     /// `now` is our clock; `ahead` is how far the PBX's is ahead of it.
-    pub(super) fn new(login: api::Login, now: Timestamp, ahead: SignedDuration) -> Self {
+    pub(super) fn new(login: api::Login, now: Moment, ahead: SignedDuration) -> Self {
         secrets::register_issued(&login.token);
         let claims = Claims::decode(login.token.expose_secret());
-        let lifetime = lifetime(claims.as_ref(), login.expire, now.saturating_add(ahead).unwrap_or(now));
+        let lifetime =
+            lifetime(claims.as_ref(), login.expire, now.wall.saturating_add(ahead).unwrap_or(now.wall));
         let authorization = Authorization::Bearer(login.token);
         Self { authorization, claims, received: now, lifetime, make: Make::Login }
     }
 
     /// From an earlier process.
-    pub(super) fn cached(token: SecretString, received: Timestamp, lifetime: Option<Duration>) -> Self {
+    pub(super) fn cached(token: SecretString, received: Moment, lifetime: Option<Duration>) -> Self {
         secrets::register_issued(&token);
         let claims = Claims::decode(token.expose_secret());
         Self { authorization: Authorization::Bearer(token), claims, received, lifetime, make: Make::Login }
     }
 
     /// From the configuration.
-    pub(super) fn persistent(token: SecretString, now: Timestamp) -> Self {
+    pub(super) fn persistent(token: SecretString, now: Moment) -> Self {
         let login = api::Login { token, expire: None, date: None };
         Self { make: Make::Persistent, ..Self::new(login, now, SignedDuration::ZERO) }
     }
 
     /// From a login at the server itself.
-    pub(super) fn legacy(username: String, token: SecretString, now: Timestamp) -> Self {
+    pub(super) fn legacy(username: String, token: SecretString, now: Moment) -> Self {
         secrets::register_issued(&token);
         let authorization = Authorization::Legacy { username, token };
         Self { authorization, claims: None, received: now, lifetime: None, make: Make::Legacy }
@@ -134,8 +137,8 @@ impl Token {
         self.claims.as_ref()
     }
 
-    /// When it was received, by our clock.
-    pub(super) fn received(&self) -> Timestamp {
+    /// When it was received.
+    pub(super) fn received(&self) -> Moment {
         self.received
     }
 
@@ -144,20 +147,25 @@ impl Token {
         self.lifetime
     }
 
+    /// Whether it ends sooner than it can be renewed.
+    pub(super) fn is_short_lived(&self) -> bool {
+        self.lifetime.is_some_and(|lifetime| lifetime < *bounds::TOKEN_LIFETIME.start())
+    }
+
     /// Whether both are the same text. Two logins within one second give the same token, since it
     /// carries whole seconds and no number of its own; logging out "the old one" would end both.
     pub fn is_same(&self, other: &Self) -> bool {
         self.secret().expose_secret() == other.secret().expose_secret()
     }
 
-    /// Whether it still has some life at `now`, by our clock.
-    pub(super) fn is_fresh(&self, now: Timestamp) -> bool {
+    /// Whether it still has some life at `now`.
+    pub(super) fn is_fresh(&self, now: Moment) -> bool {
         // Enough for the requests and the socket's login that follow; less for a very short life.
         const SPARE: Duration = Duration::from_mins(1);
         let Some(lifetime) = self.lifetime else { return true };
-        let usable = lifetime.saturating_sub(SPARE.min(lifetime / 10));
-        let age = Duration::try_from(now.duration_since(self.received)).unwrap_or_default();
-        age < usable
+        // One that ends as it begins is tried all the same: a login for each request would be a storm.
+        let usable = lifetime.saturating_sub(SPARE.min(lifetime / 10)).max(*bounds::TOKEN_LIFETIME.start());
+        now.since(self.received) < usable
     }
 }
 
@@ -197,7 +205,12 @@ mod tests {
     fn token(payload: &str, expire: Option<&str>) -> Token {
         let expire = expire.map(|text| text.parse().unwrap());
         let login = api::Login { token: jwt(payload).into(), expire, date: None };
-        Token::new(login, Timestamp::from_second(1_796_000_000).unwrap(), SignedDuration::ZERO)
+        Token::new(login, now(), SignedDuration::ZERO)
+    }
+
+    fn now() -> Moment {
+        let wall = Timestamp::from_second(1_796_000_000).unwrap();
+        Moment { wall, uptime: SignedDuration::from_hours(1) }
     }
 
     #[test]
@@ -239,18 +252,28 @@ mod tests {
             assert_eq!(lifetime, expected.map(Duration::from_millis), "{payload} {expire:?}");
         }
         let login = api::Login { token: jwt(r#"{"exp":1796000060}"#).into(), expire: None, date: None };
-        let ahead =
-            Token::new(login, Timestamp::from_second(1_796_000_000).unwrap(), SignedDuration::from_secs(30));
+        let ahead = Token::new(login, now(), SignedDuration::from_secs(30));
         assert_eq!(ahead.lifetime(), Some(Duration::from_secs(30)), "the PBX's clock is 30 s ahead of ours");
     }
 
     #[test]
     fn a_token_stops_being_handed_out_before_its_end() {
         let token = token(r#"{"iat":1700000000,"exp":1701209600}"#, None);
-        let after = |seconds: u64| token.received() + Duration::from_secs(seconds);
+        let after = |seconds: u64| token.received().after(Duration::from_secs(seconds)).unwrap();
         assert!(token.is_fresh(after(0)) && token.is_fresh(after(14 * DAY - 61)));
         assert!(!token.is_fresh(after(14 * DAY - 60)) && !token.is_fresh(after(15 * DAY)));
-        assert!(token.is_fresh(token.received() - Duration::from_hours(1)), "a clock that jumped back");
+        for jump in [-SignedDuration::from_hours(10_000), SignedDuration::from_hours(10_000)] {
+            let jumped = |moment: Moment| Moment { wall: moment.wall + jump, ..moment };
+            assert!(token.is_fresh(jumped(after(14 * DAY - 61))), "the clock was set");
+            assert!(!token.is_fresh(jumped(after(14 * DAY - 60))), "the clock was set");
+        }
+    }
+
+    #[test]
+    fn a_token_that_ends_as_it_begins_is_used_for_a_moment() {
+        let token = token(r#"{"iat":1700000000,"exp":1700000000}"#, None);
+        let after = |seconds: u64| token.received().after(Duration::from_secs(seconds)).unwrap();
+        assert!(token.is_fresh(after(9)) && !token.is_fresh(after(10)));
     }
 
     #[test]

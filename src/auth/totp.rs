@@ -1,8 +1,7 @@
 //! Time-based one-time passwords (RFC 6238): SHA-1, six digits, steps of 30 s, as the PBX has them.
 
-use std::{fmt, time::Duration};
+use std::{collections::VecDeque, fmt, time::Duration};
 
-use data_encoding::BASE32_NOPAD;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -12,7 +11,7 @@ const STEP: i64 = 30;
 /// Why a secret is none. Never shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TotpError {
-    /// Some character is outside base32's alphabet, or the length is impossible.
+    /// Some character is outside base32's alphabet.
     #[error(
         "`totp_secret` is not base32 (letters A to Z, digits 2 to 7); copy the `secret` of the QR code's otpauth URL"
     )]
@@ -28,17 +27,16 @@ pub struct Totp(totp_rs::Totp);
 impl Totp {
     /// Base32 in either case; blanks, hyphens and padding are ignored, since secrets are shown in groups.
     pub fn new(secret: &SecretString) -> Result<Self, TotpError> {
-        let text: String = secret
-            .expose_secret()
-            .chars()
-            .filter(|c| !c.is_whitespace() && !matches!(c, '-' | '='))
-            .map(|c| c.to_ascii_uppercase())
-            .collect();
-        let bytes = BASE32_NOPAD.decode(text.as_bytes()).map_err(|_| TotpError::NotBase32)?;
+        let bytes = decode(secret.expose_secret()).ok_or(TotpError::NotBase32)?;
         if bytes.is_empty() {
             return Err(TotpError::Empty);
         }
         Ok(Self::from_bytes(bytes, 6))
+    }
+
+    /// The secret in one form: upper case, without what [`Totp::new`] ignores.
+    pub fn canonical(secret: &SecretString) -> SecretString {
+        digits(secret.expose_secret()).collect::<String>().into()
     }
 
     fn from_bytes(secret: Vec<u8>, digits: u8) -> Self {
@@ -61,6 +59,30 @@ impl Totp {
     }
 }
 
+/// The characters that count.
+fn digits(text: &str) -> impl Iterator<Item = char> {
+    text.chars().filter(|c| !c.is_whitespace() && !matches!(c, '-' | '=')).map(|c| c.to_ascii_uppercase())
+}
+
+/// Base32 (RFC 4648, section 6) of any length. Bits beyond the last complete byte are dropped, as authenticator apps do.
+fn decode(text: &str) -> Option<Vec<u8>> {
+    let (mut bytes, mut bits, mut held) = (Vec::new(), 0_u32, 0_u32);
+    for digit in digits(text) {
+        let value = match digit {
+            'A'..='Z' => u32::from(digit) - u32::from('A'),
+            '2'..='7' => u32::from(digit) - u32::from('2') + 26,
+            _ => return None,
+        };
+        bits = (bits << 5 | value) & 0xfff;
+        held += 5;
+        if held >= 8 {
+            held -= 8;
+            bytes.push(u8::try_from((bits >> held) & 0xff).unwrap_or_default());
+        }
+    }
+    Some(bytes)
+}
+
 impl fmt::Debug for Totp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Totp([REDACTED])")
@@ -74,29 +96,33 @@ impl fmt::Debug for Totp {
 #[derive(Debug)]
 pub struct Codes {
     totp: Totp,
-    /// The newest step whose code may have left the process.
-    last: Option<i64>,
+    /// The latest steps whose codes may have left the process.
+    spent: VecDeque<i64>,
 }
 
 impl Codes {
+    /// More steps than two clocks can spend while a code of either is still good.
+    const REMEMBERED: usize = 8;
+
     /// None given out yet.
     pub fn new(totp: Totp) -> Self {
-        Self { totp, last: None }
+        Self { totp, spent: VecDeque::with_capacity(Self::REMEMBERED) }
     }
 
-    /// The code for `now` by the PBX's clock; or how long to wait for the next step, when this
-    /// step's code is spent. A code counts as spent once taken, sent or not.
+    /// The code for `now`, by whichever clock; or how long to wait for the next step whose code is not spent. A code
+    /// counts as spent once taken, sent or not.
     pub fn take(&mut self, now: Timestamp) -> Result<SecretString, Duration> {
         let step = now.as_second().div_euclid(STEP);
-        // A correction of the clock can lead back to a spent step. One that leads back further than
-        // that is a clock set anew, and the steps of its past are none of these.
-        if let Some(last) = self.last
-            && (step..=step + 4).contains(&last)
-        {
-            let next = Timestamp::from_second((last + 1) * STEP).unwrap_or(now);
+        // A correction of the clock can lead back to a spent step.
+        let next = (step..).find(|step| !self.spent.contains(step)).unwrap_or(step);
+        if next != step {
+            let next = Timestamp::from_second(next * STEP).unwrap_or(now);
             return Err(Duration::try_from(next.duration_since(now)).unwrap_or_default());
         }
-        self.last = Some(step);
+        if self.spent.len() == Self::REMEMBERED {
+            self.spent.pop_front();
+        }
+        self.spent.push_back(step);
         Ok(self.totp.code(now))
     }
 }
@@ -112,6 +138,9 @@ pub fn skew(date: Timestamp, now: Timestamp) -> SignedDuration {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use data_encoding::BASE32_NOPAD;
+    use proptest::prelude::*;
+
     use super::*;
 
     fn at(seconds: i64) -> Timestamp {
@@ -149,6 +178,28 @@ mod tests {
         }
         assert_eq!(Totp::new(&"planted1089".into()).unwrap_err(), TotpError::NotBase32);
         assert_eq!(Totp::new(&" - ".into()).unwrap_err(), TotpError::Empty);
+    }
+
+    #[test]
+    fn a_secret_of_any_length_counts_in_complete_bytes() {
+        // 20 letters are 100 bits: twelve bytes, and four bits that count for nothing.
+        for (text, bytes) in [
+            ("GEZDGNBVGY3TQOJQGEZD", &b"123456789012"[..]),
+            ("GE", b"1"),
+            ("GEZ", b"1"),
+            ("GEZDGN", b"123"),
+            ("G", b""),
+        ] {
+            assert_eq!(decode(text).as_deref(), Some(bytes), "{text}");
+        }
+        assert_eq!(Totp::new(&"G".into()).unwrap_err(), TotpError::Empty);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded(bytes: Vec<u8>) {
+            prop_assert_eq!(decode(&BASE32_NOPAD.encode(&bytes)), Some(bytes));
+        }
     }
 
     #[test]

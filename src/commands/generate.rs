@@ -8,7 +8,7 @@ use std::{
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use super::output;
+use super::{manual, output};
 use crate::{cli::Cli, exit::Exit};
 
 /// Write the manual pages, or a shell's completions
@@ -24,7 +24,7 @@ pub struct Args {
 
 #[derive(Debug, Clone, clap::Subcommand)]
 enum What {
-    /// Manual pages, one for each command, into a directory
+    /// Manual pages, one for each command and one for the configuration, into a directory
     Man {
         /// Where they go; it is there already
         dir: PathBuf,
@@ -57,5 +57,6 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
 
 fn pages(command: clap::Command, dir: &Path) -> io::Result<()> {
     // Sub-commands of sub-commands are told of in the pages of those.
-    clap_mangen::generate_to(command.disable_help_subcommand(true), dir)
+    clap_mangen::generate_to(command.disable_help_subcommand(true), dir)?;
+    std::fs::write(dir.join("cti-bridge.toml.5"), manual::page())
 }

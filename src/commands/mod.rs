@@ -7,6 +7,7 @@ pub mod demo;
 pub mod generate;
 pub mod health;
 pub mod journal;
+mod manual;
 pub(crate) mod output;
 mod progress;
 pub mod record;

@@ -31,6 +31,8 @@ impl Environment {
             // A key is ASCII, so a name that is not can't be meant for us.
             let Some(variable) = variable.to_str() else { continue };
             match variable {
+                // Set and empty: as good as not set.
+                FILE | CREDENTIALS if value.is_empty() => {}
                 FILE => environment.file = Some(value.into()),
                 CREDENTIALS => environment.credentials = Some(value.into()),
                 link if is_service_link(link) => {}

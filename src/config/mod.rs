@@ -42,6 +42,7 @@ pub use problem::{Problem, Problems};
 pub use quantity::{Age, Delay, Interval, Size, Span};
 pub use schema::schema;
 pub use secret::Secret;
+pub(crate) use secret::pasted;
 pub use section::Section;
 pub use setting::{Setting, Settings};
 

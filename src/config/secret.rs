@@ -91,7 +91,7 @@ impl Places {
         }
     }
 
-    /// Reads a secret, without the line end at its end. Yields the path beside it.
+    /// Reads a secret as [`bare`] leaves it. Yields the path beside it.
     pub(super) fn read(&self, name: &str) -> Result<(SecretString, PathBuf), String> {
         let path = self.resolve(name);
         read(&path).map(|secret| (secret, path.clone())).map_err(|reason| {
@@ -115,7 +115,7 @@ enum Unreadable {
     NotAFile,
     #[error("it is larger than {} KiB, so it is no secret", LARGEST / 1024)]
     TooLarge,
-    #[error("it is not UTF-8 text")]
+    #[error("it is not UTF-8 text: save it as UTF-8, without a byte order mark")]
     NotText,
     #[error("it is empty")]
     Empty,
@@ -134,11 +134,48 @@ fn read(path: &Path) -> Result<SecretString, Unreadable> {
         return Err(Unreadable::TooLarge);
     }
     let text = String::from_utf8(bytes).map_err(|_| Unreadable::NotText)?;
-    let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+    let text = bare(&text);
     if text.is_empty() {
         return Err(Unreadable::Empty);
     }
     Ok(text.into())
+}
+
+/// Without what editors, shells and other systems put around a text: a byte order mark, and line ends.
+pub(super) fn bare(text: &str) -> &str {
+    text.trim_start_matches('\u{feff}').trim_matches(['\r', '\n'])
+}
+
+/// Why a text on one line is no secret, and the remedy. A line break or a control character never reaches a PBX or a
+/// broker as a part of a password: it would be refused there, and in other words.
+pub(super) fn flaw(text: &str) -> Option<&'static str> {
+    if text.contains('\0') {
+        Some("holds a NUL character: write it as plain UTF-8 text")
+    } else if text.contains(['\r', '\n']) {
+        Some("holds a line break: write the secret on one line, and nothing else")
+    } else if text.contains(char::is_control) {
+        Some("holds a control character, such as a tab: write the secret again by hand")
+    } else if text.contains('\u{feff}') {
+        Some("holds a byte order mark: write the secret again by hand")
+    } else {
+        None
+    }
+}
+
+/// Why a text is not a token but what a token is usually copied with, and the remedy.
+pub(crate) fn pasted(text: &str) -> Option<&'static str> {
+    let word = text.get(..7).unwrap_or_default();
+    if word.eq_ignore_ascii_case("bearer ") {
+        Some("begins with `Bearer`: write only the token that follows it")
+    } else if text.starts_with(['{', '[']) {
+        Some("is JSON: write only the value of its `token`, without the quotation marks")
+    } else if text.starts_with(['"', '\'', '`']) {
+        Some("is in quotation marks: remove them")
+    } else if text.to_ascii_lowercase().starts_with("authorization:") {
+        Some("is a header: write only the token that follows `Bearer`")
+    } else {
+        None
+    }
 }
 
 /// Whether users other than owner and group may read it. Without Unix modes, nobody knows.

@@ -71,19 +71,20 @@ impl<'a> Section<'a> {
         self.findings.warn(&join(&self.table, key), text);
     }
 
-    /// A secret that `key` holds, or the file that `<key>_file` names. Not both.
+    /// A secret on one line, that `key` holds, or the file that `<key>_file` names. Not both.
     pub fn secret(&mut self, key: &str, value: Option<Secret>, file: Option<String>) -> Option<SecretString> {
         if let Some(Secret(secret)) = &value {
             secrets::register(secret);
         }
         let file_key = format!("{key}_file");
-        match (value, file) {
+        let (key, secret) = match (value, file) {
             (Some(_), Some(_)) => {
                 let other = self.findings.origins.nearest(&join(&self.table, &file_key));
                 self.problem(key, format!("is set, and so is `{file_key}` ({other}): remove one of the two"));
-                None
+                return None;
             }
             (Some(Secret(secret)), None) => {
+                let secret = SecretString::from(secret::bare(secret.expose_secret()));
                 if secret.expose_secret().is_empty() {
                     self.problem(
                         key,
@@ -91,14 +92,20 @@ impl<'a> Section<'a> {
                     );
                     return None;
                 }
-                Some(secret)
+                secrets::register(&secret);
+                (key, secret)
             }
-            (None, Some(name)) => self.secret_file(&file_key, &name),
-            (None, None) => None,
+            (None, Some(name)) => (file_key.as_str(), self.secret_file(&file_key, &name)?),
+            (None, None) => return None,
+        };
+        if let Some(flaw) = secret::flaw(secret.expose_secret()) {
+            self.problem(key, flaw);
+            return None;
         }
+        Some(secret)
     }
 
-    /// The secret in the file `name`, which `key` gives.
+    /// The secret in the file `name`, which `key` gives. It may have several lines.
     pub fn secret_file(&mut self, key: &str, name: &str) -> Option<SecretString> {
         match self.findings.places.read(name) {
             Ok((secret, path)) => {

@@ -126,8 +126,15 @@ pub enum Notice {
         failed: Vec<UnreadSnapshot>,
         /// Snapshots that held nothing: that proves nothing, as a PBX that starts answers so too.
         empty: Vec<&'static str>,
-        /// Entities that were there once, and that two snapshots in a row no longer hold: `extension/299`.
-        gone: Vec<String>,
+    },
+    /// An entity no longer exists: two snapshots, at least 10 s apart, lack it, though an earlier one held it. Its newest
+    /// event is no longer its state.
+    Vanished {
+        /// The event that had its state.
+        event: &'static str,
+        /// As in the CloudEvents `subject` of those events: `extension/299`.
+        #[serde(serialize_with = "text::serialize")]
+        subject: String,
     },
     /// Records were dropped before a sink could deliver them.
     Lost {
@@ -372,6 +379,7 @@ impl Notice {
             Self::FeedSilent { .. } => "feed.silent",
             Self::ResyncStarted { .. } => "resync.started",
             Self::ResyncCompleted { .. } => "resync.completed",
+            Self::Vanished { .. } => "vanished",
             Self::Lost { .. } => "lost",
             Self::Deadlettered { .. } => "deadlettered",
             Self::Rewound { .. } => "rewound",

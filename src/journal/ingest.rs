@@ -44,7 +44,7 @@ impl Ingest {
             let mut line = journal.line();
             let (last, _) = line.newest(source);
             let session = line.open_session(source);
-            let (reason, from, skipped, certain) = line.before_session(source);
+            let (reason, from, skipped, certain) = line.before_session(source, now);
             // Numbers that were left out right before this are none that anybody has seen.
             let last = skipped.filter(|(_, to)| *to == last).map_or(last, |(from, _)| Seq(from.0 - 1));
             line.gap(source, reason, from, now);

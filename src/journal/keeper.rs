@@ -222,7 +222,7 @@ impl Shared {
                 source.reserved = Seq(standing.next.0 + RESERVE);
             }
             let lag = |seen: Timestamp| {
-                source.seen.is_none_or(|known| seen.as_second() - known.as_second() >= SEEN)
+                source.seen.is_none_or(|known| (seen.as_second() - known.as_second()).abs() >= SEEN)
             };
             if standing.seen.is_some_and(lag) {
                 source.seen = standing.seen;

@@ -1,11 +1,12 @@
 //! The line's state: numbers, the newest records in memory, cursors, and what each sink has lost.
 
 mod room;
+mod session;
 mod sinks;
 mod standing;
 mod trouble;
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use jiff::Timestamp;
 
@@ -21,7 +22,7 @@ use super::{
     tally::{Announced, Lately, Recent, Tally},
 };
 use crate::{
-    event::{Body, EndReason, GapReason, LossReason, Notice, Origin, Position, Record, Seq, SourceId, Told},
+    event::{Body, EndReason, LossReason, Notice, Origin, Position, Record, Seq, SourceId, Told},
     health::Component,
     socketio::Frame,
 };
@@ -59,6 +60,8 @@ pub(super) struct Source {
     pub(super) tally: Tally,
     /// How it was left before this process.
     pub(super) before: Before,
+    /// When `seen` of its standing was set, by the clock that never jumps; `None` before this process has seen it.
+    pub(super) seen_at: Option<Duration>,
     /// How its last session in this process ended.
     pub(super) ended: Option<EndReason>,
     /// Numbers that were skipped, and not announced yet.
@@ -159,48 +162,6 @@ impl Line {
 
     pub(super) fn bad_frames(&self, source: SourceId) -> u64 {
         self.sources.get(source.index()).map_or(0, |source| source.bad_frames)
-    }
-
-    /// Counts a session.
-    pub(super) fn open_session(&mut self, source: SourceId) -> u32 {
-        self.sources.get_mut(source.index()).map_or(0, |source| {
-            source.sessions += 1;
-            source.sessions
-        })
-    }
-
-    /// Why events may be missing before a session that begins now, since when, which numbers were skipped, and whether
-    /// something was lost for certain.
-    pub(super) fn before_session(
-        &mut self,
-        source: SourceId,
-    ) -> (GapReason, Option<Timestamp>, Option<(Seq, Seq)>, bool) {
-        let seen = self.standing.get(source.index()).and_then(|standing| standing.seen);
-        let Some(source) = self.sources.get_mut(source.index()) else {
-            return (GapReason::Started, None, None, false);
-        };
-        let reason = match (source.sessions, seen, source.before) {
-            (..=1, None, _) | (..=1, _, Before::New) => GapReason::Started,
-            (..=1, _, Before::Stopped) => GapReason::Restarted,
-            (..=1, _, Before::Crashed) => GapReason::Crashed,
-            _ => source.ended.map_or(GapReason::Disconnected, GapReason::from),
-        };
-        (reason, seen, source.skipped.take(), std::mem::take(&mut source.has_lost))
-    }
-
-    /// A session has ended: what the next gap says.
-    pub(super) fn close_session(&mut self, source: SourceId, reason: EndReason) {
-        if let Some(source) = self.sources.get_mut(source.index()) {
-            source.ended = Some(reason);
-            *source.tally.ends.entry(reason).or_default() += 1;
-        }
-    }
-
-    /// The session is whole up to here.
-    pub(super) fn seen(&mut self, source: SourceId, at: Timestamp) {
-        if let Some(standing) = self.standing.get_mut(source.index()) {
-            standing.seen = standing.seen.max(Some(at));
-        }
     }
 
     pub(super) fn newest(&self, source: SourceId) -> (Seq, Seq) {

@@ -1,12 +1,14 @@
 //! One attempt: token, socket, login.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
     Input,
     frames::{Control, control, end_reason},
-    login::{LoginError, login},
+    login::{LoginError, LoginLimit, login},
     overlap::Held,
     supervisor::{Source, Supervisor},
 };
@@ -16,6 +18,10 @@ use crate::{
     socketio::{CloseReason, ConnectError, Incoming, Socket},
     tls,
 };
+
+/// A PBX in good health answers a login within milliseconds. After this time its middleware is asked whether it lists the
+/// token, since it drops a login with one that it does not list in silence.
+const DOUBT: Duration = Duration::from_secs(1);
 
 impl Source {
     /// Opens the socket, up to the namespace.
@@ -34,17 +40,28 @@ impl Source {
     }
 
     /// Waits for its answer. Holds back what comes before: the middleware relays its own events from the moment the
-    /// login passes it.
+    /// login passes it. What has arrived by then is read first, and a message that is arriving has the time it takes.
     pub(super) async fn accepted(
         &self,
+        grant: &Grant,
         socket: &mut Socket,
         held: &mut Held,
         by: Instant,
     ) -> Result<(), LoginError> {
+        let forgotten = self.forgotten(grant);
+        tokio::pin!(forgotten);
+        let mut limit = LoginLimit::new(by);
         loop {
             let incoming = tokio::select! {
+                biased;
                 incoming = socket.next() => incoming,
-                () = sleep_until(by) => return Err(LoginError::Unanswered(self.config.login_timeout)),
+                () = &mut forgotten => return Err(LoginError::Forgotten),
+                () = sleep_until(limit.due()) => {
+                    if limit.is_over(socket.is_receiving()) {
+                        return Err(LoginError::Unanswered(self.config.login_timeout));
+                    }
+                    continue;
+                }
             };
             match incoming? {
                 Incoming::Event(frame) => match control(&frame) {
@@ -59,6 +76,14 @@ impl Source {
                 Incoming::Barrier(_) => {}
                 Incoming::Disconnected => return Err(LoginError::NamespaceClosed),
             }
+        }
+    }
+
+    /// Returns if the middleware has certainly lost the token.
+    async fn forgotten(&self, grant: &Grant) {
+        sleep(DOUBT).await;
+        if !self.account.is_forgotten(&grant.token).await {
+            std::future::pending().await
         }
     }
 }
@@ -105,17 +130,19 @@ impl Supervisor {
     }
 
     pub(super) async fn await_login(&mut self) -> Input {
-        let Some(socket) = &mut self.socket else { return Input::Ended(EndReason::Internal) };
-        let Err(error) = self.source.accepted(socket, &mut self.held, self.due).await else {
+        let (Some(grant), Some(socket)) = (&self.grant, &mut self.socket) else {
+            return Input::Ended(EndReason::Internal);
+        };
+        let Err(error) = self.source.accepted(grant, socket, &mut self.held, self.due).await else {
             return Input::Accepted;
         };
         self.detail = error.to_string();
         self.failure = match error {
-            LoginError::Unanswered(_) => AuthFailure::SessionUnanswered,
+            LoginError::Forgotten | LoginError::Unanswered(_) => AuthFailure::SessionUnanswered,
             _ => AuthFailure::SessionRefused,
         };
         match error {
-            LoginError::Unanswered(_) => Input::Unanswered,
+            LoginError::Forgotten | LoginError::Unanswered(_) => Input::Unanswered,
             LoginError::Refused => Input::Refused,
             LoginError::NamespaceClosed => Input::Ended(EndReason::NamespaceClosed),
             LoginError::Flooded => Input::Ended(EndReason::Internal),

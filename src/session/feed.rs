@@ -10,7 +10,10 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::pace::FAR;
-use crate::{event::Notice, socketio::Frame};
+use crate::{
+    event::Notice,
+    socketio::{Deadline, Frame},
+};
 
 /// What is known of the feed, across sessions.
 #[derive(Debug)]
@@ -29,12 +32,22 @@ pub(super) struct Feed {
     fresh: bool,
     /// When the session, or its last event, was.
     quiet_since: Instant,
+    deadline: Deadline,
 }
 
 impl Feed {
     pub(super) fn new(after: Option<Duration>) -> Self {
         let (since, quiet_since) = (Timestamp::now(), Instant::now());
-        Self { after, queues: false, silences: 0, since, last: None, fresh: false, quiet_since }
+        Self {
+            after,
+            queues: false,
+            silences: 0,
+            since,
+            last: None,
+            fresh: false,
+            quiet_since,
+            deadline: Deadline::default(),
+        }
     }
 
     /// A session begins. `sees_queues`: whether the account may see queues; None if that is unknown.
@@ -64,9 +77,24 @@ impl Feed {
         false
     }
 
+    /// When to call [`Feed::is_silent`] next.
+    pub(super) fn due(&self) -> Instant {
+        self.deadline.due(self.end())
+    }
+
+    /// Whether the silence has lasted too long, and what had arrived by then was read. An event that is arriving, however
+    /// slowly, is none.
+    pub(super) fn is_silent(&mut self, is_receiving: bool) -> bool {
+        let now = Instant::now();
+        if is_receiving {
+            self.quiet_since = now;
+        }
+        self.deadline.is_over(self.end(), now)
+    }
+
     /// When the silence has lasted too long. Doubles with each session in vain, up to 16 times: what a new login does
     /// not mend, many won't.
-    pub(super) fn due(&self) -> Instant {
+    fn end(&self) -> Instant {
         let after = self.after.filter(|_| self.queues);
         self.quiet_since + after.map_or(FAR, |after| after.saturating_mul(1 << self.silences.min(4)).min(FAR))
     }
@@ -82,5 +110,29 @@ impl Feed {
 
     pub(super) fn notice(&self, session: u64) -> Notice {
         Notice::FeedSilent { session, since: self.since, last_event: self.last }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{advance, sleep_until};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_feed_is_not_dead_before_what_arrived_is_read() {
+        let mut feed = Feed::new(Some(Duration::from_secs(180)));
+        feed.has_queues();
+        feed.begin(Some(true));
+        advance(Duration::from_secs(200)).await;
+        assert!(!feed.is_silent(false), "the process was stopped");
+        sleep_until(feed.due()).await;
+        assert!(feed.is_silent(false));
+
+        feed.begin(Some(true));
+        advance(Duration::from_secs(180)).await;
+        assert!(!feed.is_silent(true), "an event is arriving");
+        advance(Duration::from_secs(179)).await;
+        assert!(!feed.is_silent(false));
     }
 }

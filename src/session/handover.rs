@@ -93,7 +93,9 @@ impl Failure {
         match self {
             Self::NotGranted(error) => Attempt::NotGranted(error.consequence()),
             Self::Login { error: LoginError::Refused, .. } => Attempt::Refused,
-            Self::Login { error: LoginError::Unanswered(_), .. } => Attempt::Unanswered,
+            Self::Login { error: LoginError::Forgotten | LoginError::Unanswered(_), .. } => {
+                Attempt::Unanswered
+            }
             Self::NotConnected(_) | Self::Login { .. } | Self::Task(_) => Attempt::NotConnected,
         }
     }
@@ -226,7 +228,7 @@ async fn attempt(source: Source) -> Result<Ready, Failure> {
     let mut held = Held::default();
     let login = async {
         source.log_in(&grant, &mut socket).await?;
-        source.accepted(&mut socket, &mut held, Instant::now() + source.config.login_timeout).await
+        source.accepted(&grant, &mut socket, &mut held, Instant::now() + source.config.login_timeout).await
     };
     match login.await {
         Ok(()) => Ok(Ready { grant, socket, held }),

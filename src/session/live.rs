@@ -9,7 +9,7 @@ use super::{
     handover::{Failure, Handover, Tried, Turn},
     overlap::{Echoes, Merged},
     sight,
-    supervisor::{Line, STABLE, Supervisor},
+    supervisor::{LASTED, Line, Supervisor},
     takeover,
 };
 use crate::{
@@ -62,7 +62,8 @@ impl Supervisor {
         if let Line::Open(live) = &mut self.line {
             live.commit();
         }
-        self.due = Instant::now() + STABLE;
+        self.is_new = true;
+        self.due = Instant::now() + LASTED;
         // Asked for before: this is it.
         self.source.reconnect.settle();
         // A new session alone does not end a silence; an event does.
@@ -136,7 +137,7 @@ impl Supervisor {
         if let Some(input) = self.upcoming.take() {
             return input;
         }
-        let due = self.due;
+        let (due, is_new) = (self.due, self.is_new);
         loop {
             let Some((mut intake, socket)) = self.intake() else { return Input::Ended(EndReason::Internal) };
             let mut incoming = tokio::select! {
@@ -153,8 +154,11 @@ impl Supervisor {
                         None => continue,
                     }
                 }
-                () = sleep_until(due) => return Input::Settled,
+                () = sleep_until(due) => return if is_new { Input::Lasted } else { Input::Settled },
                 () = sleep_until(intake.feed.due()) => {
+                    if !intake.feed.is_silent(socket.is_receiving()) {
+                        continue;
+                    }
                     self.detail = self.feed.sentence();
                     return Input::Silent;
                 }

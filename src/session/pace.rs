@@ -7,6 +7,13 @@ use crate::retry::{Backoff, Range};
 
 /// Delays between attempts.
 pub(super) const BACKOFF: Range = Range { from: Duration::from_millis(500), to: Duration::from_secs(30) };
+/// Delays between attempts at a PBX that is down, and has refused no credential. An attempt costs it one connection; a
+/// longer delay only adds to the outage.
+const OUTAGE: Range = Range { from: BACKOFF.from, to: Duration::from_secs(3) };
+/// The least delay after an attempt that took longer than its delay would have been.
+const BREATH: Duration = Duration::from_millis(250);
+/// Delays after sessions that ended as soon as they were accepted: each begins with a resync.
+const SHORT_LIVED: Range = Range { from: Duration::from_secs(1), to: Duration::from_secs(30) };
 /// The longest rest after a session that was live.
 const SOON: Duration = Duration::from_secs(1);
 /// Delays between refusals that may pass.
@@ -32,6 +39,9 @@ pub const SOCKET_TRIES: u32 = 5;
 /// Attempts in a row, without a session that lasted, after which no refusal on the socket is answered at once: a PBX
 /// that accepts a session and soon forgets its token would be sent a login each second.
 pub(super) const HASTY_TRIES: u32 = 5;
+/// Sessions in a row that may end as soon as they are accepted because the PBX was reloaded: an administrator may apply
+/// several changes one after the other.
+pub(super) const HASTY_RELOADS: u32 = 10;
 
 /// Attempts after a reload of the PBX during which a refusal on the socket is no matter of the token: a PBX that reloads
 /// forgets them all for a moment, and reads them again. Half a minute to a minute.
@@ -47,6 +57,10 @@ pub enum Pace {
     Soon,
     /// As the backoff says.
     Backoff,
+    /// 3 s at most from the start of the last attempt: the PBX is down, or its backend is.
+    Outage,
+    /// More after each of so many in a row: a session ended as soon as it was accepted.
+    ShortLived(u32),
     /// 0.5 to 3 s, more after each of so many: the PBX was reloaded.
     Reload(u32),
     /// Some seconds, more after each of so many: a refusal that may pass, and an attempt that may count.
@@ -59,20 +73,26 @@ pub enum Pace {
 
 /// Draws the rests of one source.
 #[derive(Debug)]
-pub(super) struct Rests(Backoff);
+pub(super) struct Rests {
+    backoff: Backoff,
+    outage: Backoff,
+}
 
 impl Default for Rests {
     fn default() -> Self {
-        Self(Backoff::new(BACKOFF))
+        Self { backoff: Backoff::new(BACKOFF), outage: Backoff::new(OUTAGE) }
     }
 }
 
 impl Rests {
-    pub(super) fn next(&mut self, pace: Pace) -> Duration {
+    /// `attempt`: how long the last attempt took.
+    pub(super) fn next(&mut self, pace: Pace, attempt: Duration) -> Duration {
         match pace {
             Pace::AtOnce => BACKOFF.from.mul_f64(fastrand::f64()),
-            Pace::Soon => self.0.delay().min(SOON),
-            Pace::Backoff => self.0.delay(),
+            Pace::Soon => self.backoff.delay().min(SOON),
+            Pace::Backoff => self.backoff.delay(),
+            Pace::Outage => self.outage.delay().saturating_sub(attempt).max(BREATH),
+            Pace::ShortLived(times) => SHORT_LIVED.nth(times),
             Pace::Reload(times) => RELOAD.nth(times),
             Pace::Careful(times) => CAREFUL.nth(times),
             Pace::Slow(times) => SLOW.nth(times),
@@ -82,7 +102,8 @@ impl Rests {
 
     /// Things have been well for a while.
     pub(super) fn reset(&mut self) {
-        self.0.reset();
+        self.backoff.reset();
+        self.outage.reset();
     }
 }
 

@@ -1,7 +1,7 @@
 //! The session as a pure state machine: what happened → what to do.
 
 use super::{
-    pace::{HASTY_TRIES, PASSWORD_TRIES, PROVEN_TRIES, Pace, RELOAD_TRIES, SOCKET_TRIES},
+    pace::{HASTY_RELOADS, HASTY_TRIES, PASSWORD_TRIES, PROVEN_TRIES, Pace, RELOAD_TRIES, SOCKET_TRIES},
     takeover::{self, Away, OnTakeover},
 };
 use crate::{auth::Consequence, event::EndReason};
@@ -20,6 +20,8 @@ pub struct State {
     pub proven: bool,
     /// Logins refused on the socket since a session was last live.
     pub refusals: u32,
+    /// Sessions in a row that have not lasted, with the live one while it has yet to.
+    pub short_lived: u32,
     /// Sessions that were ended because they brought nothing, since an event last came.
     pub silences: u32,
     /// Attempts at a new session since the PBX was reloaded; `None` once one is live. While there are few, a refusal on
@@ -88,6 +90,8 @@ pub enum Input {
     Successor(Attempt),
     /// The socket has ended.
     Ended(EndReason),
+    /// The session has been live for some seconds: it did not end as soon as it was accepted.
+    Lasted,
     /// The session has been live for a while.
     Settled,
     /// The session has brought no event for too long.
@@ -155,6 +159,8 @@ pub enum Action {
     Prepare(Pace),
     /// The new session takes the place of the live one: append `disconnected`, gap and `connected`, close the old socket.
     Succeed,
+    /// Wait for [`Input::Settled`].
+    AwaitSettled,
     /// Start the backoff anew.
     ResetBackoff,
 }
@@ -175,24 +181,26 @@ pub fn step(state: State, input: Input) -> (State, Vec<Action>) {
         (P::Resting, Input::Rested | Input::Nudged) => (to(P::Authenticating), vec![A::Authenticate]),
         (P::Probing, Input::Connected) => (to(P::Authenticating), vec![A::Close, A::Authenticate]),
         // The token is kept: a middleware whose backend starts up takes connections and drops them.
-        (P::Probing | P::Connecting, Input::NotConnected) => rest(state, Pace::Backoff, vec![A::Fail]),
+        (P::Probing | P::Connecting, Input::NotConnected) => rest(state, Pace::Outage, vec![A::Fail]),
         (P::Authenticating, Input::Granted) => {
             (State { phase: P::Connecting, denials: 0, proven: true, ..state }, vec![A::Connect])
         }
         (P::Authenticating, Input::NotGranted(consequence)) => match consequence {
-            Consequence::Soon | Consequence::NewLogin => rest(state, Pace::Backoff, vec![A::Fail]),
+            Consequence::Soon => rest(state, Pace::Outage, vec![A::Fail]),
+            Consequence::Later | Consequence::NewLogin => rest(state, Pace::Backoff, vec![A::Fail]),
             Consequence::Slowly | Consequence::Operator => denied(state),
         },
         (P::Connecting, Input::Connected) => (to(P::LoggingIn), vec![A::LogIn]),
         (P::LoggingIn, Input::Accepted) => {
-            (State { phase: P::Live, refusals: 0, reload: None, ..state }, vec![A::Begin])
+            let short_lived = state.short_lived.saturating_add(1);
+            (State { phase: P::Live, refusals: 0, short_lived, reload: None, ..state }, vec![A::Begin])
         }
         (P::LoggingIn, Input::Refused) if is_reloading(state) => {
             let (state, pace) = reloading(state);
             rest(state, pace, vec![A::Close, A::Fail])
         }
         (P::LoggingIn, Input::Refused | Input::Unanswered) => refused(state, vec![A::Close, A::Discard]),
-        (P::LoggingIn, Input::Ended(_)) => rest(state, Pace::Backoff, vec![A::Close, A::Fail]),
+        (P::LoggingIn, Input::Ended(_)) => rest(state, Pace::Outage, vec![A::Close, A::Fail]),
         (P::Handover, input) => handover(state, input),
         (P::Live, input) => live(state, input),
         // What came too late.
@@ -218,9 +226,10 @@ fn live(state: State, input: Input) -> (State, Vec<Action>) {
         }
         Input::ServerReloaded { beside: false } => {
             let state = State { reload: Some(0), ..state };
-            rest(state, Pace::Soon, vec![A::End(EndReason::ServerReloaded), A::Close])
+            rest(state, soon(state, HASTY_RELOADS), vec![A::End(EndReason::ServerReloaded), A::Close])
         }
-        Input::Ended(reason) => rest(state, Pace::Soon, vec![A::End(reason), A::Close]),
+        Input::Ended(reason) => rest(state, soon(state, 0), vec![A::End(reason), A::Close]),
+        Input::Lasted => (State { short_lived: 0, ..state }, vec![A::AwaitSettled]),
         Input::Settled => (State { failures: 0, ..state }, vec![A::ResetBackoff]),
         // A new login joins the rooms anew, which mends the one fault of this kind that can be mended from here.
         // What it can't mend (the PBX has lost its telephone system) is told once, not with each further try.
@@ -243,7 +252,9 @@ fn handover(state: State, input: Input) -> (State, Vec<Action>) {
     match input {
         Input::Successor(Attempt::Ready) => {
             let phase = Phase::Live;
-            let state = State { phase, refusals: 0, denials: 0, proven: true, reload: None, ..state };
+            let short_lived = state.short_lived.saturating_add(1);
+            let state =
+                State { phase, refusals: 0, denials: 0, proven: true, short_lived, reload: None, ..state };
             (state, vec![A::Succeed])
         }
         Input::Successor(Attempt::NotConnected) => again(reloading(state)),
@@ -252,9 +263,9 @@ fn handover(state: State, input: Input) -> (State, Vec<Action>) {
             let (state, pace, _) = refusal(state);
             (state, vec![A::Discard, A::Prepare(pace)])
         }
-        Input::Successor(Attempt::NotGranted(Consequence::Soon | Consequence::NewLogin)) => {
-            again(reloading(state))
-        }
+        Input::Successor(Attempt::NotGranted(
+            Consequence::Soon | Consequence::Later | Consequence::NewLogin,
+        )) => again(reloading(state)),
         Input::Successor(Attempt::NotGranted(Consequence::Slowly | Consequence::Operator)) => {
             let (state, pace, _) = denial(state);
             again((state, pace))
@@ -274,6 +285,11 @@ fn is_reloading(state: State) -> bool {
 fn reloading(state: State) -> (State, Pace) {
     let tries = state.reload.unwrap_or_default();
     (State { reload: Some(tries.saturating_add(1)), ..state }, Pace::Reload(tries))
+}
+
+/// After a live session: at once, unless it ended as soon as it was accepted, and more than `allowed` before it did.
+fn soon(state: State, allowed: u32) -> Pace {
+    state.short_lived.checked_sub(allowed + 1).map_or(Pace::Soon, Pace::ShortLived)
 }
 
 fn rest(state: State, pace: Pace, mut actions: Vec<Action>) -> (State, Vec<Action>) {

@@ -25,6 +25,8 @@ use crate::{
     socketio::Socket,
 };
 
+/// A session that has been live this long did not end as soon as it was accepted.
+pub(super) const LASTED: Duration = Duration::from_secs(5);
 /// A session that has been live this long has proven itself.
 pub(super) const STABLE: Duration = Duration::from_secs(30);
 
@@ -113,6 +115,10 @@ pub(super) struct Supervisor {
     /// What a frame that was held asks for.
     pub(super) upcoming: Option<Input>,
     rests: Rests,
+    /// When the last attempt was started.
+    attempt: Instant,
+    /// Whether the live session has yet to last.
+    pub(super) is_new: bool,
     /// End of the rest, of the wait for an answer, or of the probation.
     pub(super) due: Instant,
     /// Why the last attempt or session ended.
@@ -143,6 +149,8 @@ impl Supervisor {
             echoes: Echoes::default(),
             upcoming: None,
             rests: Rests::default(),
+            attempt: Instant::now(),
+            is_new: false,
             due: Instant::now(),
             detail: String::new(),
             failure: AuthFailure::default(),
@@ -212,7 +220,7 @@ impl Supervisor {
     async fn perform(&mut self, action: Action) {
         match action {
             // These two are what the phase they lead to waits for.
-            Action::Authenticate | Action::Connect => {}
+            Action::Authenticate | Action::Connect => self.attempt = Instant::now(),
             Action::LogIn => self.log_in().await,
             Action::Begin => self.begin(),
             Action::End(reason) => self.end(reason),
@@ -236,6 +244,10 @@ impl Supervisor {
             Action::Rest(pace) => self.rest(pace),
             Action::Prepare(pace) => self.prepare(pace),
             Action::Succeed => self.succeed().await,
+            Action::AwaitSettled => {
+                self.is_new = false;
+                self.due = Instant::now() + STABLE.saturating_sub(LASTED);
+            }
             Action::ResetBackoff => {
                 self.rests.reset();
                 self.due = Instant::now() + FAR;
@@ -248,7 +260,8 @@ impl Supervisor {
     }
 
     fn after(&mut self, pace: Pace) -> Instant {
-        let delay = self.rests.next(pace).max(self.retry_after.take().unwrap_or_default());
+        let delay =
+            self.rests.next(pace, self.attempt.elapsed()).max(self.retry_after.take().unwrap_or_default());
         Instant::now() + delay.min(FAR)
     }
 

@@ -64,6 +64,8 @@ pub struct Knobs {
     pub empty: Vec<String>,
     /// Backend paths whose answers end in their middle.
     pub cut_short: Vec<String>,
+    /// Extensions, queues, … that no answer of the backend holds any longer, by their key in it.
+    pub removed: Vec<String>,
     /// Paths without `/api` (`/login`, `/ws/`) that are answered against the rule. The first entry for a path counts.
     pub answers: Vec<(String, Answer)>,
     /// Answers of the backend, but for `/user/me`, are this old when they are sent.
@@ -122,6 +124,7 @@ impl Default for Knobs {
             failing: Vec::new(),
             empty: Vec::new(),
             cut_short: Vec::new(),
+            removed: Vec::new(),
             answers: Vec::new(),
             snapshot_delay: Duration::ZERO,
             answer_delay: Duration::ZERO,
@@ -158,6 +161,7 @@ pub const NAMES: &[&str] = &[
     "failing=/astproxy/queues",
     "empty=/astproxy/queues",
     "cut-short=/astproxy/queues",
+    "removed=202",
     "answer=PATH:empty:STATUS|PATH:page:STATUS|PATH:redirect:URL|PATH:limited|PATH:compressed|PATH:late:TIME",
     "snapshot-delay=2s",
     "answer-delay=2s",
@@ -220,6 +224,7 @@ impl Knobs {
                 };
                 paths.push(value.to_owned());
             }
+            "removed" if !value.is_empty() => self.removed.push(value.to_owned()),
             "answer" => self.answers.push(Answer::parse(value)?),
             "snapshot-delay" => self.snapshot_delay = duration(value)?,
             "answer-delay" => self.answer_delay = duration(value)?,

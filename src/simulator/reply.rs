@@ -1,6 +1,7 @@
 //! HTTP answers in the exact form of the middleware.
 
 use std::{
+    collections::BTreeMap,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -11,6 +12,7 @@ use hyper::{
     body::{Body, Frame},
     header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE},
 };
+use serde_json::value::RawValue;
 
 /// One answer, before it is an HTTP response.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +34,17 @@ impl Reply {
     /// A body as it stands.
     pub(super) fn json(status: u16, body: impl Into<String>) -> Self {
         Self { status, body: body.into(), challenge: None, announced: None }
+    }
+
+    /// Without these keys of the object that it is.
+    pub(super) fn without(mut self, keys: &[String]) -> Self {
+        if !keys.is_empty()
+            && let Ok(mut object) = serde_json::from_str::<BTreeMap<String, Box<RawValue>>>(&self.body)
+        {
+            object.retain(|key, _| !keys.contains(key));
+            self.body = serde_json::to_string(&object).unwrap_or_default();
+        }
+        self
     }
 
     /// A status alone: how the backend refuses.

@@ -85,7 +85,7 @@ pub(super) fn from_backend(pbx: &Pbx, knobs: &Knobs, user: &str, path: &str) -> 
     } else if has(&knobs.empty, path) {
         Reply::json(200, "{}")
     } else {
-        let reply = snapshot::answer(pbx, user, path);
+        let reply = snapshot::answer(pbx, user, path).without(&knobs.removed);
         if has(&knobs.cut_short, path) { reply.cut_short() } else { reply }
     })
 }

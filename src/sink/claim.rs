@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     event::{JournalId, Seq},
+    health::Trouble,
     journal::{Archive, Entry, Note},
 };
 
@@ -53,7 +54,8 @@ impl Claim {
         let (path, sink, end) = (dir.clone(), self.sink.clone(), stored.clone());
         let verdict = tokio::task::spawn_blocking(move || verdict(&path, &sink, &end));
         let unread = |error: &dyn std::fmt::Display| {
-            SinkError::Operator(format!("can't read the journal {}: {error}; check its disk", dir.display()))
+            let text = format!("can't read the journal {}: {error}; check its disk", dir.display());
+            SinkError::operator(Trouble::Local, text)
         };
         match verdict.await.map_err(|error| unread(&error))?.map_err(|error| unread(&error))? {
             Verdict::Ours => Ok(None),

@@ -2,7 +2,10 @@
 
 #[cfg(any(feature = "nats", feature = "kafka"))]
 use std::str::FromStr;
-use std::time::Duration;
+use std::{
+    hash::{Hash, Hasher},
+    time::Duration,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,7 +15,7 @@ use super::kafka;
 #[cfg(feature = "nats")]
 use super::nats;
 use super::{Options, stdout};
-use crate::{config::Section, event::JournalId};
+use crate::{config::Section, event::JournalId, fingerprint::Fingerprints};
 
 /// One sink, as its driver needs it.
 #[derive(Debug, Clone)]
@@ -26,6 +29,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// What changes when a secret or the content of a certificate file does. Reads the files.
+    pub(crate) fn secrets(&self, fingerprints: &Fingerprints) -> u128 {
+        fingerprints.of(&Secrets(&self.kind))
+    }
+
     /// Whether it tells by the journal's name that it is the only writer.
     pub(crate) fn needs_durable_journal(&self) -> bool {
         match &self.kind {
@@ -63,6 +71,21 @@ impl Kind {
             Self::Nats(_) => Options::default(),
             // A reader that stalls reads on some day: a new link would write to the same pipe, and write twice.
             Self::Stdout(_) => Options { answer: None, ..Options::default() },
+        }
+    }
+}
+
+/// The secrets of a sink, and what its certificate files hold: hashed, never copied.
+struct Secrets<'a>(&'a Kind);
+
+impl Hash for Secrets<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self.0 {
+            #[cfg(feature = "nats")]
+            Kind::Nats(nats) => nats.hash_secrets(state),
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(kafka) => kafka.hash_secrets(state),
+            Kind::Stdout(_) => ().hash(state),
         }
     }
 }

@@ -10,12 +10,13 @@ use tokio::{
 
 use super::{
     Context, Lanes, Link, Options, Outcome, Outgoing, SLOW, Sink, SinkError, SinkFigures, flights::Flight,
-    heartbeat::Heartbeat, proof::Trust, refusals::Refusals,
+    heartbeat::Heartbeat, proof::Trust, refusals::Refusals, renewal::Renewal,
 };
 use crate::{
     event::{Mark, Position, Record, Seq},
-    health::Component,
+    health::{Component, Trouble},
     journal::{Journal, Reader, Settled},
+    request::Listener,
     retry::Backoff,
     route::{Plan, Verdict},
     shutdown::Stop,
@@ -49,7 +50,11 @@ pub struct Driver {
     opened: watch::Sender<usize>,
     pub(super) figures: SinkFigures,
     is_first: bool,
+    /// The open link has shown that it works.
+    is_proven: bool,
     stop: Stop,
+    retry: Listener,
+    renewal: Renewal,
     pub(super) published: u64,
     pub(super) flights: VecDeque<Flight>,
     /// Bytes of the records in flight.
@@ -71,12 +76,15 @@ impl Driver {
             health: context.board.component(format!("sink/{name}")),
             refusals: Refusals::default(),
             heartbeat: Heartbeat::new(context, index),
-            name,
+            name: Arc::clone(&name),
             options,
             opened: context.opened.clone(),
             figures: context.figures.sink(index),
             is_first: true,
+            is_proven: false,
             stop: context.stop.clone(),
+            retry: context.retry.listen(),
+            renewal: context.renewals.listen(&name),
             published: 0,
             flights: VecDeque::new(),
             in_flight: 0,
@@ -87,21 +95,28 @@ impl Driver {
     }
 
     /// Delivers until it is stopped.
-    pub async fn run<S: Sink>(mut self, sink: S) -> Outcome {
+    pub async fn run<S: Sink>(mut self, mut sink: S) -> Outcome {
         let stop = self.stop.clone();
         let mut backoff = Backoff::new(self.options.backoff);
         loop {
+            // A call that comes during an attempt ends the wait after it: what it failed for may be repaired.
+            self.retry.settle();
+            if let Some(config) = self.renewal.take() {
+                sink.renew(&config);
+                backoff.reset();
+            }
             let (before, is_last) = (self.published, stop.is_draining());
             let error = match self.attempt(&sink).await {
-                Ok(outcome) => return outcome,
-                Err(SinkError::Gone(reason)) => return Outcome::Gone(reason),
+                Ok(Some(outcome)) => return outcome,
+                Ok(None) => continue,
+                Err(SinkError::Gone(reason)) => return Outcome::Gone(reason.to_string()),
                 Err(error) => error,
             };
             if self.published > before {
                 backoff.reset();
             }
             self.tell_first_attempt();
-            self.health.failing(&error.to_string());
+            self.health.failing_for(error.cause().clone(), &error.to_string());
             self.figures.failed();
             if is_last && self.reader.journal().is_durable() {
                 return self.undelivered();
@@ -111,8 +126,11 @@ impl Driver {
                 SinkError::Operator(_) if !is_last => SLOW.max(backoff.delay()),
                 _ => backoff.delay(),
             };
+            let mut renewal = self.renewal.clone();
             tokio::select! {
                 () = sleep(delay) => {}
+                () = self.retry.called() => backoff.reset(),
+                () = renewal.announced() => {}
                 () = stop.hard() => return self.undelivered(),
                 // The broker may be back: one attempt with what is on disk, more with what only memory holds.
                 () = stop.draining(), if !is_last => backoff.reset(),
@@ -120,8 +138,8 @@ impl Driver {
         }
     }
 
-    /// One link: opens it, and delivers until it breaks or the end.
-    async fn attempt<S: Sink>(&mut self, sink: &S) -> Result<Outcome, SinkError> {
+    /// One link: opens it, and delivers until it breaks or the end; `None` if another is to follow it, with new secrets.
+    async fn attempt<S: Sink>(&mut self, sink: &S) -> Result<Option<Outcome>, SinkError> {
         let (stop, journal) = (self.stop.clone(), self.reader.journal().clone());
         // Whatever hangs in there, a broker or the journal's disk, is left behind.
         let opened = tokio::select! {
@@ -129,16 +147,18 @@ impl Driver {
             () = stop.hard() => None,
             () = need_not_wait(&stop, &journal) => None,
         };
-        let Some(mut link) = opened else { return Ok(self.undelivered()) };
+        let Some(mut link) = opened else { return Ok(Some(self.undelivered())) };
         self.tell_first_attempt();
-        self.health.active();
+        self.is_proven = false;
         self.figures.opened();
         let outcome = tokio::select! {
             outcome = self.serve(&mut link) => outcome?,
-            () = stop.hard() => self.undelivered(),
+            () = stop.hard() => Some(self.undelivered()),
         };
-        // What it was for is settled; a link that does not close in time is dropped.
-        let _ = timeout(Duration::from_secs(1), link.close()).await;
+        if outcome.is_some() || self.flights.is_empty() {
+            // What it was for is settled; a link that does not close in time is dropped.
+            let _ = timeout(Duration::from_secs(1), link.close()).await;
+        }
         Ok(outcome)
     }
 
@@ -147,7 +167,10 @@ impl Driver {
         let deadline = self.options.deadline;
         let opened = timeout(deadline, sink.open()).await;
         let (mut link, tail) = opened.map_err(|_| {
-            SinkError::Again(format!("no connection within {deadline:?}: is the broker up?"))
+            SinkError::again(
+                Trouble::Unreachable,
+                format!("no connection within {deadline:?}: is the broker up?"),
+            )
         })??;
         self.flights.clear();
         self.in_flight = 0;
@@ -163,8 +186,10 @@ impl Driver {
         }
     }
 
-    async fn serve<L: Link>(&mut self, link: &mut L) -> Result<Outcome, SinkError> {
-        let stop = self.stop.clone();
+    /// Delivers by an open link. `None`: there are new secrets, and nothing in flight that could still arrive.
+    async fn serve<L: Link>(&mut self, link: &mut L) -> Result<Option<Outcome>, SinkError> {
+        let (stop, mut renewal) = (self.stop.clone(), self.renewal.clone());
+
         let mut beat = ticks(self.options.heartbeat.unwrap_or(Duration::from_hours(1)));
         let mut look = ticks(LOOK);
         let mut records = Vec::with_capacity(self.options.batch);
@@ -177,10 +202,14 @@ impl Driver {
                 draining.get_or_insert_with(Instant::now);
             }
             if let Some(outcome) = self.ended(draining, in_trouble) {
-                return Ok(outcome);
+                return Ok(Some(outcome));
             }
-            let room = if stalled { 0 } else { self.room(link.window()) };
             let waits = self.flights.is_empty();
+            let is_outdated = self.renewal.is_announced();
+            if is_outdated && (waits || link.is_cut_off()) {
+                return Ok(None);
+            }
+            let room = if stalled || is_outdated { 0 } else { self.room(link.window()) };
             if room > 0 && !self.reader.at_end() {
                 if waits {
                     answered = Instant::now();
@@ -191,10 +220,14 @@ impl Driver {
                 continue;
             }
             let is_idle = waits && self.reader.at_end();
+            if is_idle && !in_trouble {
+                self.proves();
+            }
             tokio::select! {
                 biased;
                 acked = link.acked() => {
                     self.settle(acked?, link).await?;
+                    self.proves();
                     answered = Instant::now();
                     // A stop right after it delivers what is left.
                     in_trouble = in_trouble && self.is_in_trouble(link, answered);
@@ -202,11 +235,12 @@ impl Driver {
                 () = self.reader.ready(), if room > 0 => {}
                 () = sleep(PAUSE), if stalled => stalled = false,
                 // Nothing in flight and nothing to read: no answer will ever settle what the counters still call pending.
-                () = sleep(PAUSE), if is_idle && draining.is_some() => return Ok(self.undelivered()),
+                () = sleep(PAUSE), if is_idle && draining.is_some() => return Ok(Some(self.undelivered())),
                 // A heartbeat that comes when the trouble is over tells nothing.
                 _ = beat.tick(), if self.options.heartbeat.is_some() && !in_trouble => self.beat(link).await?,
                 _ = look.tick() => in_trouble = self.is_in_trouble(link, answered),
                 () = stop.draining(), if draining.is_none() => {}
+                () = renewal.announced() => {}
                 () = given_up(answered, self.options.answer), if !waits => {
                     return Err(self.unanswered(link, answered));
                 }
@@ -228,23 +262,37 @@ impl Driver {
     }
 
     fn unanswered<L: Link>(&self, link: &L, answered: Instant) -> SinkError {
-        SinkError::Again(format!(
-            "no acknowledgement within {:?} for {} records in flight{}",
-            answered.elapsed(),
-            self.flights.len(),
-            link.trouble().map(|trouble| format!(": {trouble}")).unwrap_or_default()
-        ))
+        SinkError::again(
+            Trouble::Silent,
+            format!(
+                "no acknowledgement within {:?} for {} records in flight{}",
+                answered.elapsed(),
+                self.flights.len(),
+                link.trouble().map(|trouble| format!(": {trouble}")).unwrap_or_default()
+            ),
+        )
+    }
+
+    /// The broker has answered, or there is nothing that it could answer.
+    fn proves(&mut self) {
+        if !std::mem::replace(&mut self.is_proven, true) {
+            self.health.active();
+        }
     }
 
     /// Tells how a link that is open does.
     fn is_in_trouble<L: Link>(&mut self, link: &L, answered: Instant) -> bool {
         self.refusals.tick(&self.health);
         let is_silent = !self.flights.is_empty() && answered.elapsed() >= SILENT;
-        let silence = || format!("the broker has acknowledged nothing for {SILENT:?}: it is slow or stuck");
+        let silence = || {
+            let text = format!("the broker has acknowledged nothing for {SILENT:?}: it is slow or stuck");
+            SinkError::again(Trouble::Silent, text)
+        };
         let trouble = link.trouble().or_else(|| is_silent.then(silence));
         match &trouble {
-            Some(trouble) => drop(self.health.failing(trouble)),
-            None => self.health.active(),
+            Some(trouble) => drop(self.health.failing_for(trouble.cause().clone(), &trouble.to_string())),
+            None if self.is_proven => self.health.active(),
+            None => {}
         }
         trouble.is_some()
     }
@@ -303,10 +351,10 @@ impl Driver {
         }
         let sent = timeout(self.options.deadline, link.send(&batch)).await;
         sent.map_err(|_| {
-            SinkError::Again(format!(
-                "the broker took nothing for {:?}: it is slow or stuck",
-                self.options.deadline
-            ))
+            SinkError::again(
+                Trouble::Silent,
+                format!("the broker took nothing for {:?}: it is slow or stuck", self.options.deadline),
+            )
         })??;
         drop(batch);
         self.in_flight += records.iter().map(Record::size).sum::<usize>();
@@ -329,7 +377,9 @@ impl Driver {
         let beats = self.heartbeat.beats(&mut self.plan);
         let batch: Vec<_> = beats.iter().map(|beat| beat.outgoing(&self.plan)).collect();
         let sent = timeout(self.options.deadline, link.send(&batch)).await;
-        sent.map_err(|_| SinkError::Again("the broker takes no heartbeat: it is slow or stuck".to_owned()))??;
+        sent.map_err(|_| {
+            SinkError::again(Trouble::Silent, "the broker takes no heartbeat: it is slow or stuck".to_owned())
+        })??;
         self.figures.beat();
         Ok(())
     }

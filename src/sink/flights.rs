@@ -7,6 +7,7 @@ use tokio::time::timeout;
 use super::{Acked, Driver, Lanes, Link, Outgoing, SinkError, deadletter::letter};
 use crate::{
     event::{Body, CloudEvent, Mark, Notice, Record},
+    health::Trouble,
     journal::Settled,
     route::Verdict,
 };
@@ -76,8 +77,12 @@ impl Driver {
         };
         let outgoing = Outgoing { position: None, lane: 0, names: &copy.names, event };
         let answer = timeout(self.options.deadline, link.letter(&outgoing)).await;
-        let late =
-            |_| SinkError::Again("the broker does not answer a dead letter: it is slow or stuck".to_owned());
+        let late = |_| {
+            SinkError::again(
+                Trouble::Silent,
+                "the broker does not answer a dead letter: it is slow or stuck".to_owned(),
+            )
+        };
         if let Some(refused) = answer.map_err(late)?? {
             tracing::debug!(sink = &*self.name, sequence = record.seq.0, refused, "dead letter refused");
             self.refusals.lost_letter();

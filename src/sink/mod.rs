@@ -25,6 +25,7 @@ mod claim;
 pub mod config;
 mod deadletter;
 mod driver;
+mod error;
 mod figures;
 mod flights;
 mod heartbeat;
@@ -38,6 +39,7 @@ mod options;
 pub(crate) mod overlap;
 mod proof;
 mod refusals;
+mod renewal;
 mod resume;
 mod resume_lanes;
 pub mod stdout;
@@ -47,17 +49,20 @@ use std::{future::Future, ops::Range, pin::Pin, sync::Arc, time::Duration};
 
 pub use claim::Claim;
 pub use driver::Driver;
+pub use error::{Failure, SinkError};
 pub use figures::{BUCKETS, Counted, Figures, SinkFigures};
 pub use options::{Options, Outcome};
 pub use proof::{Process, Stored};
+pub use renewal::Renewals;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::{
     event::{CloudEvent, Position},
-    health::Board,
+    health::{Board, Trouble},
     journal::Journal,
+    request::Call,
     route::{Names, Plan, REPLAY, template::Template},
     shutdown::Stop,
 };
@@ -68,6 +73,9 @@ pub trait Sink: Send + Sync + 'static {
     type Link: Link;
     /// Connects, and reads what is there already. The driver bounds the time.
     fn open(&self) -> impl Future<Output = Result<(Self::Link, Tail), SinkError>> + Send;
+    /// Takes over the secrets and certificates of a configuration that was read again; all else stays as it was. A link
+    /// that is open keeps what it was opened with.
+    fn renew(&mut self, _: &config::Config) {}
     /// Watches so long whether another process with our journal writes: what shows it, if one does. Asked for when the
     /// journal does not know what a lane ends with. Cancel safe.
     fn rival(
@@ -91,8 +99,12 @@ pub trait Link: Send {
         usize::MAX
     }
     /// What keeps it from delivering, though it has not ended: it mends that itself, or the driver gives it up in time.
-    fn trouble(&self) -> Option<String> {
+    fn trouble(&self) -> Option<SinkError> {
         None
+    }
+    /// Whether nothing that is in flight can still reach the broker, so that another link may follow at once.
+    fn is_cut_off(&self) -> bool {
+        false
     }
     /// Which of its lanes an event of this name goes to, of as many as its [`Tail`] had. The same each time.
     fn lanes(&self, _: &Names) -> Lanes {
@@ -173,20 +185,6 @@ pub struct Acked {
     pub refused: Option<String>,
 }
 
-/// Why a link ended or could not be opened. The variant says what the driver does.
-#[derive(Debug, thiserror::Error)]
-pub enum SinkError {
-    /// It may work soon: back off and try again.
-    #[error("{0}")]
-    Again(String),
-    /// Somebody must mend something first: try again slowly, and say so.
-    #[error("{0}")]
-    Operator(String),
-    /// The destination is gone for good, as a closed pipe is: stop the process.
-    #[error("{0}")]
-    Gone(String),
-}
-
 /// What all drivers share.
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -204,6 +202,10 @@ pub struct Context {
     pub started: Timestamp,
     /// When to stop.
     pub stop: Stop,
+    /// When to try again at once.
+    pub retry: Call,
+    /// Secrets and certificates that were read again.
+    pub renewals: Renewals,
     /// Stop after this many published records.
     pub limit: Option<u64>,
     /// How long delivered records are kept.
@@ -225,6 +227,8 @@ impl Context {
             board: Board::default(),
             started: Timestamp::now(),
             stop: Stop::default(),
+            retry: Call::default(),
+            renewals: Renewals::default(),
             limit: None,
             retain: Duration::ZERO,
             opened: watch::Sender::new(0),
@@ -309,7 +313,7 @@ pub async fn read_back(
         config::Kind::Kafka(kafka) => kafka::Kafka::new(kafka, sources.into()).read_back(each).await,
         _ => {
             let _ = (sources, instance, each);
-            Err(SinkError::Operator(
+            Err(SinkError::operator(Trouble::Setup,
                 "this sink keeps nothing that could be read back: only Kafka and mode \"jetstream\" of NATS do".to_owned(),
             ))
         }

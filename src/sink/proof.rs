@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{Driver, Sink, SinkError};
 use crate::{
     event::{JournalId, Position, Seq, SourceId},
+    health::Trouble,
     journal::{Journal, Note, Search},
     text::PeerText,
 };
@@ -101,40 +102,52 @@ pub(super) const NOT_OURS: &str = "the journal has another event of this number,
 
 /// The journal can't be read where the end of a lane has to be found in it.
 pub(super) fn unread(journal: &Journal, error: &io::Error) -> SinkError {
-    SinkError::Again(format!(
-        "can't read the journal {}: {error}; nothing is sent until it shows where the broker's end lies: check its disk",
-        journal.id()
-    ))
+    SinkError::again(
+        Trouble::Local,
+        format!(
+            "can't read the journal {}: {error}; nothing is sent until it shows where the broker's end lies: check its disk",
+            journal.id()
+        ),
+    )
 }
 
 /// The lane was last written by another journal than ours, which may be still to be begun.
 pub(super) fn foreign(Stored { journal: theirs, lane, .. }: &Stored, ours: Option<JournalId>) -> SinkError {
     let ours = ours.map_or_else(|| "a new one".to_owned(), |ours| ours.to_string());
-    SinkError::Operator(format!(
-        "{lane} was last written by the journal {theirs}, and this one is {ours}: two bridges share a name, or this \
+    SinkError::operator(
+        Trouble::Foreign,
+        format!(
+            "{lane} was last written by the journal {theirs}, and this one is {ours}: two bridges share a name, or this \
          one's journal was lost. Give each bridge its own `instance` (or `stream`; on Kafka, `topic`); if the other one is gone \
          for good, set `adopt = \"{theirs}\"`"
-    ))
+        ),
+    )
 }
 
 /// The lane was last written by our journal, for a source that it does not know.
 pub(super) fn unknown(Stored { lane, source, .. }: &Stored) -> SinkError {
     let source = PeerText::new(source).to_string();
-    SinkError::Operator(format!(
-        "{lane} ends with an event of the source {source:?}, which this journal does not know: set \
+    SinkError::operator(
+        Trouble::Foreign,
+        format!(
+            "{lane} ends with an event of the source {source:?}, which this journal does not know: set \
          `[journal] dir` to the directory it was written from"
-    ))
+        ),
+    )
 }
 
 /// The lane was last written by a copy of our journal.
 pub(super) fn copy(Stored { journal, seq, lane, place, .. }: &Stored, why: &str) -> SinkError {
-    SinkError::Operator(format!(
-        "{lane} ends with {journal}-{} ({place}), which has the name of this journal and was not written by it ({why}): two \
+    SinkError::operator(
+        Trouble::Foreign,
+        format!(
+            "{lane} ends with {journal}-{} ({place}), which has the name of this journal and was not written by it ({why}): two \
          bridges run with copies of one journal. Stop one of them, or run `cti-bridge journal rename` here and give this bridge an \
          `instance` (or `stream`; on Kafka, `topic`) of its own; if the other one is gone for good, set `adopt = \"{journal}\"`; if \
          this one event is a stray, `adopt = \"{place}\"`",
-        seq.0
-    ))
+            seq.0
+        ),
+    )
 }
 
 /// What a driver has found out about its lanes.
@@ -150,7 +163,7 @@ impl Driver {
     /// Refuses to write beside a copy of the journal.
     pub(super) fn refuse(&mut self, stored: &Stored, why: &str) -> SinkError {
         let refusal = self.trust.refusal.get_or_insert_with(|| copy(stored, why).to_string());
-        SinkError::Operator(refusal.clone())
+        SinkError::operator(Trouble::Foreign, refusal.clone())
     }
 
     /// Whether the operator answers for what the journal can't prove. Once: what comes later shows who else writes.

@@ -5,14 +5,17 @@ use std::{collections::VecDeque, time::Duration};
 use bytes::Bytes;
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use jiff::Timestamp;
-use serde::Deserialize;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::{
     BadFrame, BadReason, CloseReason, ConnectError, Frame, Limits, Target,
-    dial::{Websocket, dial, place},
+    deadline::Deadline,
+    dial::{dial, place},
+    liveness::{Liveness, Verdict},
+    open::ping_interval,
     packet::{Event, Packet, decode},
+    upgrade::Websocket,
 };
 use crate::text::PeerText;
 
@@ -36,9 +39,7 @@ const LARGE: usize = 1 << 20;
 pub struct Socket {
     websocket: Websocket,
     limits: Limits,
-    silence: Duration,
-    seen: Instant,
-    probe: Probe,
+    liveness: Liveness,
     barriers: u64,
     outbox: VecDeque<Message>,
     /// The outbox must be empty by then.
@@ -49,14 +50,6 @@ pub struct Socket {
     certificate_ends: Option<Timestamp>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Probe {
-    /// None is out. Whether one was ever answered: a server that answers none is not judged by them.
-    Idle { trusted: bool },
-    /// One is out.
-    Out { trusted: bool, at: Instant },
-}
-
 /// A binary event whose attachments are still to come.
 struct Pending {
     at: Timestamp,
@@ -65,19 +58,14 @@ struct Pending {
     attachments: Vec<Bytes>,
     size: usize,
     by: Instant,
+    deadline: Deadline,
 }
 
 impl std::fmt::Debug for Socket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The outbox may hold a login.
-        f.debug_struct("Socket").field("probe", &self.probe).finish_non_exhaustive()
+        f.debug_struct("Socket").field("liveness", &self.liveness).finish_non_exhaustive()
     }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Open {
-    ping_interval: u64,
 }
 
 impl Socket {
@@ -94,15 +82,13 @@ impl Socket {
             return Err(ConnectError::NotEngineIo { at });
         };
         let json = open.get(range.start as usize..range.end as usize).unwrap_or_default();
-        let Ok(Open { ping_interval }) = serde_json::from_str(json) else {
+        let Some(ping_interval) = ping_interval(json) else {
             return Err(ConnectError::NotEngineIo { at });
         };
         let mut socket = Self {
             websocket,
             limits: *limits,
-            silence: Duration::from_millis(ping_interval).saturating_add(limits.margin),
-            seen: Instant::now(),
-            probe: Probe::Idle { trusted: false },
+            liveness: Liveness::new(ping_interval, limits),
             barriers: 0,
             outbox: VecDeque::new(),
             write_by: None,
@@ -128,10 +114,7 @@ impl Socket {
             .await
             .map_err(|_| late("join the namespace", limits.namespace))?;
         match joined {
-            Some(true) => {
-                socket.seen = Instant::now();
-                Ok(socket)
-            }
+            Some(true) => Ok(socket),
             Some(false) => Err(ConnectError::NamespaceRefused { at }),
             None => Err(ConnectError::Dropped { at }),
         }
@@ -170,12 +153,9 @@ impl Socket {
             let due = self.due();
             tokio::select! {
                 biased;
-                message = self.websocket.next() => {
-                    self.seen = Instant::now();
-                    if let Some(incoming) = self.take(message)? {
-                        return Ok(incoming);
-                    }
-                }
+                message = self.websocket.next() => if let Some(incoming) = self.take(message)? {
+                    return Ok(incoming);
+                },
                 () = sleep_until(due) => if let Some(incoming) = self.overdue()? {
                     return Ok(incoming);
                 },
@@ -229,43 +209,46 @@ impl Socket {
         }
     }
 
+    /// Whether a message is arriving: what was waited for may be behind it.
+    pub(crate) fn is_receiving(&self) -> bool {
+        self.websocket.get_ref().activity.message_since.is_some()
+    }
+
     /// When something must happen if nothing arrives.
     fn due(&self) -> Instant {
-        let silent = self.seen + self.silence;
-        let probe = match self.probe {
-            Probe::Idle { .. } => self.seen + self.limits.probe_after,
-            Probe::Out { at, .. } => at + self.limits.probe_answer,
-        };
-        let pending = self.pending.as_ref().map_or(silent, |pending| pending.by);
-        silent.min(probe).min(pending)
+        let due = self.liveness.due(self.websocket.get_ref().activity);
+        self.pending
+            .as_ref()
+            .map_or(due, |pending| due.min(pending.deadline.due(self.attachments_by(pending))))
     }
 
     fn overdue(&mut self) -> Result<Option<Incoming>, CloseReason> {
         let now = Instant::now();
-        if self.pending.as_ref().is_some_and(|pending| now >= pending.by) {
+        let by = self.pending.as_ref().map(|pending| self.attachments_by(pending));
+        if let (Some(pending), Some(by)) = (&mut self.pending, by)
+            && pending.deadline.is_over(by, now)
+        {
             return Ok(self.give_up_pending());
         }
-        if now >= self.seen + self.silence {
-            return Err(CloseReason::Silent(self.silence));
-        }
-        match self.probe {
-            Probe::Idle { trusted } if now >= self.seen + self.limits.probe_after => {
-                self.queue("420[\"ping\"]".to_owned());
-                self.probe = Probe::Out { trusted, at: now };
-            }
-            Probe::Out { trusted: true, at } if now >= at + self.limits.probe_answer => {
-                return Err(CloseReason::ProbeUnanswered(self.limits.probe_answer));
-            }
-            // Wait for silence instead: this server may not know the probe.
-            Probe::Out { trusted: false, at } if now >= at + self.limits.probe_answer => {
-                self.probe = Probe::Out { trusted: false, at: now + self.silence };
-            }
-            _ => {}
+        match self.liveness.judge(self.websocket.get_ref().activity, now) {
+            Verdict::Alive => {}
+            Verdict::Probe => self.queue("420[\"ping\"]".to_owned()),
+            Verdict::Dead(reason) => return Err(reason),
         }
         Ok(None)
     }
 
+    /// When the next attachment must be here; later while a message is arriving, which may be it.
+    fn attachments_by(&self, pending: &Pending) -> Instant {
+        let activity = self.websocket.get_ref().activity;
+        match activity.message_since {
+            Some(_) => pending.by.max(activity.last_read + self.limits.attachments),
+            None => pending.by,
+        }
+    }
+
     fn take(&mut self, message: Option<Result<Message, WsError>>) -> Result<Option<Incoming>, CloseReason> {
+        self.websocket.get_mut().complete();
         match message {
             None => Err(CloseReason::Eof),
             Some(Err(error)) => Err(closed(&error)),
@@ -299,7 +282,7 @@ impl Socket {
             Ok(Packet::Close) => return Err(CloseReason::EngineClosed),
             Ok(Packet::Disconnected) => return Ok(Some(Incoming::Disconnected)),
             Ok(Packet::Ack { id, .. }) => {
-                self.probe = Probe::Idle { trusted: true };
+                self.liveness.answered();
                 return Ok((id > 0 && id <= self.barriers).then_some(Incoming::Barrier(id)));
             }
             Ok(Packet::Open(_) | Packet::Idle | Packet::Connected | Packet::Refused(_)) => return Ok(None),
@@ -326,7 +309,8 @@ impl Socket {
             return Ok(Some(Incoming::Bad(BadFrame::new(BadReason::AttachmentsTooLarge, text))));
         }
         let by = Instant::now() + self.limits.attachments;
-        self.pending = Some(Pending { at, bytes, event, attachments: Vec::new(), size: 0, by });
+        let deadline = Deadline::default();
+        self.pending = Some(Pending { at, bytes, event, attachments: Vec::new(), size: 0, by, deadline });
         Ok(missing)
     }
 
@@ -343,6 +327,7 @@ impl Socket {
         let bytes = self.owned(binary);
         let pending = self.pending.as_mut()?;
         pending.attachments.push(bytes);
+        pending.by = Instant::now() + self.limits.attachments;
         if pending.attachments.len() < pending.event.attachments {
             return None;
         }
@@ -361,7 +346,10 @@ impl Socket {
 async fn first_text(websocket: &mut Websocket) -> Option<String> {
     loop {
         match websocket.next().await?.ok()? {
-            Message::Text(text) => return Some(text.as_str().to_owned()),
+            Message::Text(text) => {
+                websocket.get_mut().complete();
+                return Some(text.as_str().to_owned());
+            }
             Message::Close(_) => return None,
             _ => {}
         }

@@ -6,22 +6,23 @@ use data_encoding::BASE64;
 use jiff::Timestamp;
 use rustls::pki_types::ServerName;
 use secrecy::ExposeSecret;
-use socket2::{SockRef, TcpKeepalive};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    io::AsyncWriteExt as _,
     net::{TcpStream, lookup_host},
     time::timeout,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
-use tokio_tungstenite::{
-    WebSocketStream, client_async_with_config,
-    tungstenite::{Error as WsError, protocol::WebSocketConfig},
-};
 use url::Url;
 
-use super::{ConnectError, Limits};
+use super::{
+    ConnectError, Limits,
+    head::{self, Head, NoHead},
+    stream::Stream,
+    upgrade::{Websocket, upgrade},
+};
 use crate::{
     config::Address,
+    net,
     text::PeerText,
     tls::{TlsFault, Trust},
 };
@@ -36,12 +37,6 @@ pub struct Target {
     /// An HTTP proxy that takes CONNECT; its user info is sent as basic authentication.
     pub proxy: Option<Address>,
 }
-
-/// A stream under the websocket.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
-
-pub(super) type Websocket = WebSocketStream<Box<dyn Stream>>;
 
 /// Where time-outs and refusals point to.
 pub(crate) fn place(url: &Url) -> String {
@@ -61,7 +56,7 @@ pub(super) async fn dial(
     } else {
         (Box::new(tcp), None)
     };
-    Ok((upgrade(target, stream, place(&target.url), limits).await?, ends))
+    Ok((upgrade(&target.url, stream, limits).await?, ends))
 }
 
 /// The addresses of the server, or of the proxy on the way to it.
@@ -95,25 +90,15 @@ pub(crate) async fn reach(
     }
 }
 
-fn too_late(at: &str, step: &'static str, limit: Duration) -> ConnectError {
+pub(super) fn too_late(at: &str, step: &'static str, limit: Duration) -> ConnectError {
     ConnectError::TimedOut { at: at.to_owned(), step, limit }
 }
 
 async fn tcp(at: &str, addresses: &[SocketAddr], limit: Duration) -> Result<TcpStream, ConnectError> {
-    let unreachable = |source| ConnectError::Unreachable { at: at.to_owned(), source };
-    let stream = timeout(limit, TcpStream::connect(addresses))
-        .await
-        .map_err(|_| too_late(at, "take the connection", limit))?
-        .map_err(unreachable)?;
-    let tune = || -> io::Result<()> {
-        stream.set_nodelay(true)?;
-        // Below the session's own watch: frees a half-open connection also while nobody reads it.
-        let keepalive =
-            TcpKeepalive::new().with_time(Duration::from_secs(30)).with_interval(Duration::from_secs(10));
-        SockRef::from(&stream).set_tcp_keepalive(&keepalive)
-    };
-    tune().map_err(unreachable)?;
-    Ok(stream)
+    net::connect(addresses, limit).await.map_err(|source| match source.kind() {
+        io::ErrorKind::TimedOut => too_late(at, "take the connection", limit),
+        _ => ConnectError::Unreachable { at: at.to_owned(), source },
+    })
 }
 
 /// A way through a proxy (RFC 9110 section 9.3.6).
@@ -134,23 +119,16 @@ async fn tunnel(
     }
     request.push_str("\r\n");
     let exchange = async {
-        stream.write_all(request.as_bytes()).await?;
-        // Byte by byte: what follows the head belongs to the server behind.
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") && head.len() < 8192 {
-            head.push(stream.read_u8().await?);
-        }
-        Ok::<_, io::Error>(head)
+        stream.write_all(request.as_bytes()).await.map_err(NoHead::Io)?;
+        head::read(&mut stream).await
     };
-    let head = timeout(limit, exchange)
-        .await
-        .map_err(|_| too_late(&at, "open the way", limit))?
-        .map_err(|source| ConnectError::Unreachable { at: at.clone(), source })?;
-    let status = head.split(|&byte| byte == b' ').nth(1).unwrap_or_default();
-    if status.first() == Some(&b'2') && status.len() == 3 {
-        return Ok(stream);
-    }
-    let status = if status.len() == 3 { PeerText::from_bytes(status) } else { PeerText::new("no HTTP") };
+    let head = timeout(limit, exchange).await.map_err(|_| too_late(&at, "open the way", limit))?;
+    let status = match head {
+        Ok(Head { status: 200..300, .. }) => return Ok(stream),
+        Ok(head) => PeerText::new(&head.status.to_string()),
+        Err(NoHead::NotHttp) => PeerText::new("no HTTP"),
+        Err(NoHead::Io(source)) => return Err(ConnectError::Unreachable { at, source }),
+    };
     Err(ConnectError::Proxy { at, status })
 }
 
@@ -175,27 +153,4 @@ pub(crate) async fn secure(
     })?;
     let ends = stream.get_ref().1.peer_certificates().and_then(|chain| tls.ends(chain, &name));
     Ok((stream, ends))
-}
-
-async fn upgrade(
-    target: &Target,
-    stream: Box<dyn Stream>,
-    at: String,
-    limits: &Limits,
-) -> Result<Websocket, ConnectError> {
-    let mut url = target.url.clone();
-    url.set_query(Some("EIO=4&transport=websocket"));
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(limits.max_message))
-        .max_frame_size(Some(limits.max_message))
-        .write_buffer_size(0);
-    let upgraded = timeout(limits.upgrade, client_async_with_config(url.as_str(), stream, Some(config)))
-        .await
-        .map_err(|_| too_late(&at, "answer the websocket upgrade", limits.upgrade))?;
-    match upgraded {
-        Ok((websocket, _)) => Ok(websocket),
-        Err(WsError::Http(response)) => Err(ConnectError::Refused { at, status: response.status().as_u16() }),
-        Err(WsError::Io(source)) => Err(ConnectError::Unreachable { at, source }),
-        Err(other) => Err(ConnectError::NotWebsocket { at, reason: PeerText::new(&other.to_string()) }),
-    }
 }

@@ -64,6 +64,8 @@ pub enum CloseReason {
     Silent(Duration),
     #[error("the PBX did not answer a probe within {0:?}")]
     ProbeUnanswered(Duration),
+    #[error("a message of the PBX was still incomplete after {0:?}")]
+    Incomplete(Duration),
     #[error("a write took longer than {0:?}")]
     WriteTimeout(Duration),
     #[error("a message was larger than `max_frame`")]
@@ -77,7 +79,10 @@ pub enum CloseReason {
 impl CloseReason {
     /// Whether the peer just went quiet.
     pub fn is_silence(&self) -> bool {
-        matches!(self, Self::Silent(_) | Self::ProbeUnanswered(_) | Self::WriteTimeout(_))
+        matches!(
+            self,
+            Self::Silent(_) | Self::ProbeUnanswered(_) | Self::Incomplete(_) | Self::WriteTimeout(_)
+        )
     }
 }
 

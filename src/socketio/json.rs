@@ -3,6 +3,9 @@
 //! Iterative and bounded by the text alone: nesting of any depth, numbers of any size and lone
 //! surrogates pass, as they are JSON (RFC 8259) and none of our business.
 
+/// The byte order mark, in UTF-8.
+pub(super) const BOM: &[u8] = "\u{feff}".as_bytes();
+
 /// Why text is no JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NotJson;
@@ -18,8 +21,10 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
+    /// Starts at this place, behind a byte order mark there.
     pub(super) fn new(text: &'a [u8], at: usize) -> Self {
-        Self { text, at, open: Vec::new() }
+        let is_marked = text.get(at..).is_some_and(|rest| rest.starts_with(BOM));
+        Self { text, at: if is_marked { at + BOM.len() } else { at }, open: Vec::new() }
     }
 
     pub(super) fn at(&self) -> usize {

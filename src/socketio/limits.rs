@@ -23,13 +23,15 @@ pub struct Limits {
     pub probe_after: Duration,
     /// For the answer to a probe.
     pub probe_answer: Duration,
+    /// For one message to arrive, from its first byte to its last.
+    pub message: Duration,
     /// Bytes of one message.
     pub max_message: usize,
     /// Binary attachments of one event.
     pub max_attachments: usize,
     /// Their bytes together.
     pub max_attachment_bytes: usize,
-    /// For all attachments of an event to arrive.
+    /// For the next attachment of an event to arrive.
     pub attachments: Duration,
 }
 
@@ -53,6 +55,8 @@ impl Limits {
             margin: Duration::from_secs(20),
             probe_after: ten,
             probe_answer: ten,
+            // 64 MiB at 1 Mbit/s.
+            message: Duration::from_mins(10),
             max_message: 64 << 20,
             max_attachments: 64,
             max_attachment_bytes: 64 << 20,

@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use super::json::{NotJson, Walk};
+use super::json::{BOM, NotJson, Walk};
 
 /// A text frame, understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,20 +79,20 @@ impl From<NotJson> for Malformed {
     }
 }
 
-/// Reads a text frame.
+/// Reads a text frame. A byte order mark before it, or before the JSON in it, is skipped (RFC 8259, section 8.1).
 pub fn decode(frame: &[u8]) -> Result<Packet, Malformed> {
-    match frame {
-        [b'0', ..] => object(frame, 1).map(Packet::Open),
+    let from = if frame.starts_with(BOM) { BOM.len() } else { 0 };
+    match frame.get(from..).unwrap_or_default() {
+        [b'0', ..] => object(frame, from + 1).map(Packet::Open),
         b"1" => Ok(Packet::Close),
         [b'2', ..] => Ok(Packet::Ping),
         [b'3', ..] | b"6" => Ok(Packet::Idle),
-        [b'4', kind, ..] => message(frame, *kind),
+        [b'4', kind, ..] => message(frame, from + 2, *kind),
         _ => Err(Malformed::Type),
     }
 }
 
-fn message(frame: &[u8], kind: u8) -> Result<Packet, Malformed> {
-    let mut at = 2;
+fn message(frame: &[u8], mut at: usize, kind: u8) -> Result<Packet, Malformed> {
     let attachments = if matches!(kind, b'5' | b'6') {
         let count = number(frame, &mut at).ok_or(Malformed::Header)?;
         if frame.get(at) != Some(&b'-') {
@@ -120,6 +120,7 @@ fn message(frame: &[u8], kind: u8) -> Result<Packet, Malformed> {
         }
         b'4' => {
             let mut walk = Walk::new(frame, at);
+            let at = walk.at();
             walk.value()?;
             let range = range(at, walk.at())?;
             end(&mut walk)?;
@@ -169,6 +170,7 @@ fn event(frame: &[u8], mut at: usize, attachments: usize) -> Result<Event, Malfo
 
 fn object(frame: &[u8], at: usize) -> Result<Range<u32>, Malformed> {
     let mut walk = Walk::new(frame, at);
+    let at = walk.at();
     if walk.peek() != Some(b'{') {
         return Err(Malformed::Payload);
     }
@@ -241,6 +243,17 @@ mod tests {
         assert_eq!(read(r#"451-/,7["img",1]"#), event("img", "1", 1, Some(7), 1));
         assert_eq!(read(r#"42["","\ud800",1e999]"#), event("", r#""\ud800",1e999"#, 2, None, 0));
         assert_eq!(read(r#"42["a\"]",1]"#), event(r#"a\"]"#, "1", 1, None, 0));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_skipped() {
+        for frame in ["\u{feff}42[\"a\",1]", "42\u{feff}[\"a\",1]", "\u{feff}42\u{feff}[\"a\",1]"] {
+            assert_eq!(read(frame), ("a".into(), "1".into(), 1, None, 0), "{frame}");
+        }
+        assert_eq!(decode("0\u{feff}{}".as_bytes()), Ok(Packet::Open(4..6)));
+        assert_eq!(decode("\u{feff}2".as_bytes()), Ok(Packet::Ping));
+        assert_eq!(decode("44\u{feff}{}".as_bytes()), Ok(Packet::Refused(5..7)));
+        assert_eq!(decode("42[\u{feff}\"a\"]".as_bytes()), Err(Malformed::Payload));
     }
 
     #[test]

@@ -7,12 +7,12 @@ use crate::text::PeerText;
 pub enum TlsFault {
     /// No path to a trusted authority; a self-signed certificate ends here too.
     #[error(
-        "its certificate is signed by an authority that is not known here; set `ca_file` to that authority's PEM file"
+        "its certificate is signed by an authority that is not known here; set `ca_file` to the PEM file of that authority, or of a self-signed certificate itself"
     )]
     UnknownAuthority,
-    /// A self-signed certificate marked as an authority, even when `ca_file` names it.
+    /// A self-signed certificate marked as an authority that is not in `ca_file`.
     #[error(
-        "it shows an authority's certificate as its own, which is refused even when `ca_file` names it; give the server a certificate that is signed by an authority"
+        "it shows an authority's certificate as its own, which is accepted only if `ca_file` holds exactly that certificate; add it there, or give the server a certificate that is signed by an authority"
     )]
     AuthorityAsServer,
     /// The certificate is for other names.

@@ -3,9 +3,11 @@
 mod expiry;
 mod fault;
 mod pem;
+mod pinning;
 mod record;
 
 use std::{
+    hash::{Hash as _, Hasher},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -23,12 +25,14 @@ use rustls::{
 pub(crate) use expiry::{days_left, ends_soon, identity_ends};
 pub use fault::TlsFault;
 pub use pem::PemFault;
+use pinning::Pinning;
 pub(crate) use record::server_ends;
 
 /// Whom to trust, and who we are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trust {
-    /// PEM file of certificate authorities, trusted beside those of the operating system.
+    /// PEM file of certificate authorities, trusted beside those of the operating system. A server's own certificate in it
+    /// is trusted for that server.
     pub ca_file: Option<PathBuf>,
     /// PEM files of our certificate chain and its private key.
     pub identity: Option<(PathBuf, PathBuf)>,
@@ -89,6 +93,15 @@ impl Trust {
         self.client().map(|client| client.config)
     }
 
+    /// Hashes what is trusted and the content of the files, to find one that was replaced. Reads the files.
+    pub(crate) fn hash_files(&self, state: &mut impl Hasher) {
+        let identity = self.identity.iter().flat_map(|(certificate, key)| [certificate, key]);
+        for path in self.ca_file.iter().chain(identity) {
+            (path, pem::read(path).ok()).hash(state);
+        }
+        self.insecure_skip_verify.hash(state);
+    }
+
     /// The same, and how to tell until when a server is trusted.
     pub(crate) fn client(&self) -> Result<Client, TlsError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -98,11 +111,16 @@ impl Trust {
         let (builder, verifier) = if self.insecure_skip_verify {
             (builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptAny(provider))), None)
         } else {
-            let roots = Arc::new(self.roots()?);
+            let given = match &self.ca_file {
+                Some(path) => pem::certificates(path).map_err(of_file(path))?,
+                None => Vec::new(),
+            };
+            let roots = Arc::new(self.roots(&given)?);
             let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider)
                 .build()
                 .map_err(|error| TlsError::Setup(rustls::Error::General(error.to_string())))?;
-            let recording = Arc::new(record::Recording(Arc::clone(&verifier)));
+            let accepts = Pinning { verifier: Arc::clone(&verifier), given };
+            let recording = Arc::new(record::Recording { accepts, verifier: Arc::clone(&verifier) });
             (builder.dangerous().with_custom_certificate_verifier(recording), Some(verifier))
         };
         let config = match &self.identity {
@@ -121,14 +139,13 @@ impl Trust {
         Ok(Client { config: Arc::new(config), verifier })
     }
 
-    fn roots(&self) -> Result<RootCertStore, TlsError> {
+    fn roots(&self, given: &[CertificateDer<'static>]) -> Result<RootCertStore, TlsError> {
         let mut roots = RootCertStore::empty();
         // A single unreadable file among the system's is no reason to trust none of the others.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if let Some(path) = &self.ca_file {
-            for certificate in pem::certificates(path).map_err(of_file(path))? {
-                roots.add(certificate).map_err(|_| of_file(path)(PemFault::NotX509))?;
-            }
+        for certificate in given {
+            let path = self.ca_file.as_deref().unwrap_or(Path::new(""));
+            roots.add(certificate.clone()).map_err(|_| of_file(path)(PemFault::NotX509))?;
         }
         if roots.is_empty() { Err(TlsError::NoRoots) } else { Ok(roots) }
     }

@@ -83,7 +83,8 @@ pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, PemFaul
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, PemFault> {
+/// The whole file, within bounds.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, PemFault> {
     // Asked before opening: to open a pipe nobody writes to would wait for ever.
     if !std::fs::metadata(path).map_err(PemFault::Read)?.is_file() {
         return Err(PemFault::NotAFile);

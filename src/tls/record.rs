@@ -15,7 +15,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 
-use super::expiry::chain_ends;
+use super::{expiry::chain_ends, pinning::Pinning};
 
 /// Servers that are remembered. A configuration names fewer.
 const SERVERS: usize = 64;
@@ -31,9 +31,13 @@ pub(crate) fn server_ends() -> BTreeMap<String, Timestamp> {
     seen.iter().map(|(server, (_, ends))| (server.clone(), *ends)).collect()
 }
 
-/// Verifies as the verifier in it does.
+/// Accepts what another verifier does.
 #[derive(Debug)]
-pub(super) struct Recording(pub(super) Arc<WebPkiServerVerifier>);
+pub(super) struct Recording {
+    pub(super) accepts: Pinning,
+    /// Knows the path from a certificate to its authority.
+    pub(super) verifier: Arc<WebPkiServerVerifier>,
+}
 
 impl Recording {
     fn record(&self, own: &CertificateDer<'_>, between: &[CertificateDer<'_>], name: &ServerName<'_>) {
@@ -44,7 +48,7 @@ impl Recording {
         if is_known(&SEEN.lock().unwrap_or_else(PoisonError::into_inner)) {
             return;
         }
-        if let Some(ends) = chain_ends(&self.0, (own, between), name) {
+        if let Some(ends) = chain_ends(&self.verifier, (own, between), name) {
             let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
             seen.insert(server, (own.to_vec(), ends));
         }
@@ -60,7 +64,7 @@ impl ServerCertVerifier for Recording {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verified = self.0.verify_server_cert(own, between, name, ocsp, now)?;
+        let verified = self.accepts.verify_server_cert(own, between, name, ocsp, now)?;
         self.record(own, between, name);
         Ok(verified)
     }
@@ -71,7 +75,7 @@ impl ServerCertVerifier for Recording {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls12_signature(message, certificate, signature)
+        self.accepts.verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -80,11 +84,11 @@ impl ServerCertVerifier for Recording {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls13_signature(message, certificate, signature)
+        self.accepts.verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.accepts.supported_verify_schemes()
     }
 }
 
@@ -106,7 +110,8 @@ mod tests {
         roots.add(root.der().clone()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
-        let recording = Recording(inner);
+        let accepts = Pinning { verifier: Arc::clone(&inner), given: Vec::new() };
+        let recording = Recording { accepts, verifier: inner };
         let verify = |host: &str, asked: &str, year: i32| {
             let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
             params.not_after = date_time_ymd(year, 6, 1);

@@ -1,6 +1,7 @@
 """Looks through the rendered objects: look.py CASE RENDERED DIRECTORY. Lays out what the pod finds there."""
 
 import os
+import re
 import sys
 
 import yaml
@@ -16,6 +17,11 @@ def of(kind):
 
 def one(kind):
     (thing,) = of(kind)
+    return thing
+
+
+def named_object(kind, name):
+    (thing,) = [thing for thing in of(kind) if thing["metadata"]["name"] == name]
     return thing
 
 
@@ -64,15 +70,32 @@ if claims:
 
 # Whatever selects the pod does.
 labels = stateful["template"]["metadata"]["labels"]
-selectors = [stateful["selector"]["matchLabels"], one("Service")["spec"]["selector"]]
+(admin,) = [thing for thing in of("Service") if thing["metadata"]["name"] != stateful["serviceName"]]
+selectors = [stateful["selector"]["matchLabels"]] + [thing["spec"]["selector"] for thing in of("Service")]
 selectors += [thing["spec"]["selector"]["matchLabels"] for thing in of("PodDisruptionBudget") + of("ServiceMonitor")]
 selectors += [thing["spec"]["podSelector"]["matchLabels"] for thing in of("NetworkPolicy")]
 for selector in selectors:
     assert selector.items() <= labels.items(), selector
-assert one("Service")["metadata"]["name"] == stateful["serviceName"]
-assert one("Service")["spec"]["publishNotReadyAddresses"] is True
+# With the default policy, a rollout whose pod never becomes ready blocks every later one.
+assert stateful["podManagementPolicy"] == "Parallel"
+governing = named_object("Service", stateful["serviceName"])["spec"]
+assert governing["clusterIP"] == "None" and "ports" not in governing, "a monitor would scrape it as well"
+assert all(service["spec"]["publishNotReadyAddresses"] is True for service in of("Service"))
+# The pod of `helm test` asks the service, and is none of the bridge's pods.
+test = one("Pod")
+assert test["metadata"]["annotations"]["helm.sh/hook"] == "test"
+assert not selectors[0].items() <= test["metadata"]["labels"].items()
+(tester,) = test["spec"]["containers"]
+address = f"http://{admin['metadata']['name']}.telephony.svc:{admin['spec']['ports'][0]['port']}/"
+assert tester["args"] == ["health", "--ready", "--at", address], tester["args"]
+assert tester["image"] == bridge["image"] and tester["securityContext"] == bridge["securityContext"]
+assert test["spec"]["restartPolicy"] == "Never" and test["spec"]["automountServiceAccountToken"] is False
 annotations = stateful["template"]["metadata"]["annotations"]
 assert "checksum/config" in annotations
+
+if case != "default":
+    for thing in objects:
+        assert thing["metadata"]["name"] == "bridge-more" or thing["metadata"]["annotations"]["owner"] == "telephony", thing
 
 if case == "trial":
     assert not of("NetworkPolicy") and not claims and volumes["journal"] == {"name": "journal", "emptyDir": {}}
@@ -86,7 +109,8 @@ else:
     assert ports[0] == {53}
     # A rule without peers would let everybody in.
     assert all(rule["from"] and rule["ports"] == [{"port": "admin", "protocol": "TCP"}] for rule in policy["ingress"])
-    assert len(policy["ingress"]) == (1 if case == "kafka" else 0), "nobody but those named"
+    assert len(policy["ingress"]) == (2 if case == "kafka" else 1), "nobody but those named, and `helm test`"
+    assert policy["ingress"][0]["from"] == [{"podSelector": {"matchLabels": test["metadata"]["labels"]}}]
     assert ports[1:3] == ([{443}, {9093}] if case == "kafka" else [{443}, {4222, 9092}])
 if case == "default":
     assert not of("PodDisruptionBudget") and not of("ServiceMonitor") and not of("PrometheusRule")
@@ -96,13 +120,25 @@ if case == "kafka":
     rules = one("PrometheusRule")["spec"]["groups"][0]["rules"]
     with open("charts/cti-bridge/files/alerts.yaml") as file:
         assert rules == yaml.safe_load(file)["groups"][0]["rules"], "templates of alerts are not the chart's"
-    assert one("ServiceMonitor")["spec"]["endpoints"][0]["path"] == "/metrics"
+    endpoint = one("ServiceMonitor")["spec"]["endpoints"][0]
+    assert endpoint["path"] == "/metrics"
+    # Whatever the release and its service are called, the alert about a bridge that does not answer finds its job.
+    (job,) = [rule["replacement"] for rule in endpoint["relabelings"] if rule["targetLabel"] == "job"]
+    (down,) = [rule["expr"] for rule in rules if rule["alert"] == "CtiBridgeDown"]
+    assert re.fullmatch(re.search('job=~"([^"]+)"', down)[1], job), (down, job)
+    assert "cti-bridge" not in admin["metadata"]["name"], "this case is about another name"
     assert one("PodDisruptionBudget")["spec"]["maxUnavailable"] == 0
 if case == "everything":
     assert volumes["journal"]["persistentVolumeClaim"]["claimName"] == "journal"
     assert len(pod["containers"]) == 2 and len(pod["initContainers"]) == 1
     assert any(thing["metadata"]["name"] == "bridge-more" for thing in of("ConfigMap"))
     assert environment["CTI_BRIDGE_DRAIN_TIMEOUT"] == "20s"
+    assert bridge["args"] == ["run", "--config", "/etc/cti-bridge/config.toml", "--set", "drain_timeout=20s"]
+    assert bridge["image"].startswith("registry.example.org:5000/cti-bridge:")
+    assert stateful["updateStrategy"] == {"type": "OnDelete"}
+    assert pod["hostAliases"] == [{"ip": "192.0.2.10", "hostnames": ["pbx.example.org"]}]
+    assert pod["dnsPolicy"] == "None" and pod["dnsConfig"] == {"nameservers": ["192.0.2.53"]}
+    assert one("StatefulSet")["metadata"]["annotations"]["reloader.stakater.com/auto"] == "true"
 
 # For `config check`: the file, its credentials, the environment.
 etc = os.path.join(directory, "etc")
@@ -114,5 +150,7 @@ for line in config.splitlines():
     if "_file = " in line:
         with open(os.path.join(etc, "credentials", line.split('"')[1]), "w") as file:
             file.write("secret")
+with open(os.path.join(directory, "test"), "w") as file:
+    file.write("\n".join(tester["args"]))
 with open(os.path.join(directory, "env"), "w") as file:
     file.write("\n".join(f"{name}={value}" for name, value in environment.items()))

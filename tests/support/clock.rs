@@ -1,15 +1,18 @@
 //! A clock that a test moves.
 
-use std::{pin::Pin, time::Duration};
+use std::{pin::Pin, sync::Mutex, time::Duration};
 
 use cti_bridge::auth::Clock;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 /// Stands still until moved, unless it leaps: then each sleep takes no time and moves it.
 #[derive(Debug)]
 pub(crate) struct Manual {
-    now: watch::Sender<Timestamp>,
+    /// By the clock that never jumps.
+    uptime: watch::Sender<Duration>,
+    /// The time of day at the machine's start.
+    start: Mutex<Timestamp>,
     /// Every sleep asked for so far.
     sleeps: watch::Sender<Vec<Duration>>,
     leaps: bool,
@@ -17,7 +20,8 @@ pub(crate) struct Manual {
 
 impl Manual {
     pub(crate) fn at(now: Timestamp) -> Self {
-        Self { now: watch::Sender::new(now), sleeps: watch::Sender::new(Vec::new()), leaps: false }
+        let (uptime, start) = (watch::Sender::new(Duration::ZERO), Mutex::new(now));
+        Self { uptime, start, sleeps: watch::Sender::new(Vec::new()), leaps: false }
     }
 
     pub(crate) fn leaping(now: Timestamp) -> Self {
@@ -25,7 +29,12 @@ impl Manual {
     }
 
     pub(crate) fn advance(&self, by: Duration) {
-        self.now.send_modify(|now| *now += by);
+        self.uptime.send_modify(|uptime| *uptime += by);
+    }
+
+    /// The time of day is set, as by an operator or NTP.
+    pub(crate) fn jump(&self, by: SignedDuration) {
+        *self.start.lock().unwrap() += by;
     }
 
     pub(crate) fn sleeps(&self) -> Vec<Duration> {
@@ -43,17 +52,21 @@ impl Manual {
 
 impl Clock for Manual {
     fn now(&self) -> Timestamp {
-        *self.now.borrow()
+        *self.start.lock().unwrap() + self.uptime()
+    }
+
+    fn uptime(&self) -> Duration {
+        *self.uptime.borrow()
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        let until = self.now() + duration;
+        let until = self.uptime() + duration;
         self.sleeps.send_modify(|sleeps| sleeps.push(duration));
         if self.leaps {
             self.advance(duration);
         }
         Box::pin(async move {
-            let mut now = self.now.subscribe();
+            let mut now = self.uptime.subscribe();
             // An error means that the clock is gone, and its sleeper with it.
             let _ = now.wait_for(|now| *now >= until).await;
         })

@@ -9,7 +9,18 @@ pub(crate) const FORTNIGHT: Duration = Duration::from_hours(14 * 24);
 
 /// `mark` makes it recognisable; two with the same mark and time are the same text.
 pub(crate) fn jwt(mark: &str, two_fa: bool, verified: bool, issued: Timestamp) -> String {
-    let (iat, exp) = (issued.as_second(), (issued + FORTNIGHT).as_second());
+    jwt_for(FORTNIGHT, mark, two_fa, verified, issued)
+}
+
+/// [`jwt`] with a lifetime.
+pub(crate) fn jwt_for(
+    lifetime: Duration,
+    mark: &str,
+    two_fa: bool,
+    verified: bool,
+    issued: Timestamp,
+) -> String {
+    let (iat, exp) = (issued.as_second(), (issued + lifetime).as_second());
     let claims = format!(
         r#"{{"2fa":{two_fa},"exp":{exp},"iat":{iat},"id":"bridge","mark":"{mark}","otp_verified":{verified},"profile_id":"3"}}"#
     );

@@ -113,7 +113,7 @@ impl Line {
 
     /// One link.
     pub(crate) async fn session(&mut self, sink: &JetStream) -> Result<(), SinkError> {
-        let late = |what: &str| SinkError::Again(format!("late: {what}"));
+        let late = |what: &str| SinkError::Again(format!("late: {what}").into());
         let (mut link, tail) =
             timeout(Duration::from_secs(10), sink.open()).await.map_err(|_| late("open"))??;
         let mut acked = match tail {
@@ -168,7 +168,7 @@ impl Line {
             .collect();
         timeout(Duration::from_secs(10), link.send(&batch))
             .await
-            .map_err(|_| SinkError::Again("late: send".to_owned()))?
+            .map_err(|_| SinkError::Again("late: send".into()))?
     }
 
     /// What the stream must hold: all but what was refused.

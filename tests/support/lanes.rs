@@ -162,7 +162,7 @@ impl Link for Connection {
             self.lanes.lock().unwrap()[lane].extend(share.into_iter().take(stored));
         }
         if breaks {
-            return Err(SinkError::Again("cut".to_owned()));
+            return Err(SinkError::Again("cut".into()));
         }
         self.left = self.left.map(|left| left - batch.len());
         self.acked.extend(batch.iter().filter_map(|outgoing| outgoing.position));

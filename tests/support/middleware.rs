@@ -21,10 +21,13 @@ use url::Url;
 use crate::{
     clock::Manual,
     http::{self, Request, Server, json},
-    jwt::{self, jwt},
+    jwt::{self, jwt_for},
 };
 
 pub(crate) const TOTP: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+
+const NO_PERMISSION: &str =
+    r#"{"code":403,"data":null,"message":"you don't have permission to access this resource"}"#;
 
 pub(crate) fn start() -> Timestamp {
     // Ten seconds into a step.
@@ -46,6 +49,10 @@ pub(crate) struct Pbx {
     pub(crate) gate: Semaphore,
     /// How far this clock is ahead.
     pub(crate) ahead: Duration,
+    /// How far the `Date` of its answers is ahead, as one that a proxy writes.
+    pub(crate) date_ahead: Duration,
+    /// Of new tokens.
+    pub(crate) lifetime: Duration,
 }
 
 impl Pbx {
@@ -59,6 +66,8 @@ impl Pbx {
             broken_status: 502,
             gate: Semaphore::new(1000),
             ahead: Duration::ZERO,
+            date_ahead: Duration::ZERO,
+            lifetime: jwt::FORTNIGHT,
         }
     }
 
@@ -69,31 +78,31 @@ impl Pbx {
     async fn answer(&self, request: Request) -> Vec<u8> {
         let bearer =
             request.header("authorization").and_then(|value| value.strip_prefix("Bearer ")).unwrap_or("");
-        let date = self.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        let date = (self.now() + self.date_ahead).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
         match (request.method.as_str(), request.path.as_str()) {
             ("POST", "/api/login") => {
                 self.gate.acquire().await.unwrap().forget();
-                let token = jwt("a", self.two_fa, false, self.now());
+                let token = jwt_for(self.lifetime, "a", self.two_fa, false, self.now());
                 self.tokens.lock().unwrap().insert(token.clone(), !self.two_fa);
                 http::with(200, &[("Date", &date)], &jwt::login(&token))
             }
             ("POST", "/api/2fa/verify-otp") => {
                 assert_eq!(request.field("username").as_deref(), Some("bridge"));
+                if !self.tokens.lock().unwrap().contains_key(bearer) {
+                    return json(403, NO_PERMISSION);
+                }
                 let expected = Totp::new(&TOTP.into()).unwrap().code(self.now());
                 let given = request.field("otp").unwrap();
                 if take(&self.refusals) || given != expected.expose_secret() {
                     return http::json(400, r#"{"code":400,"data":null,"message":"invalid_otp"}"#);
                 }
-                let token = jwt("b", true, true, self.now());
+                let token = jwt_for(self.lifetime, "b", true, true, self.now());
                 let mut tokens = self.tokens.lock().unwrap();
-                tokens.remove(bearer).expect("a listed token");
+                tokens.remove(bearer);
                 tokens.insert(token.clone(), true);
                 json(200, &jwt::verified(&token))
             }
-            _ if self.tokens.lock().unwrap().get(bearer) != Some(&true) => json(
-                403,
-                r#"{"code":403,"data":null,"message":"you don't have permission to access this resource"}"#,
-            ),
+            _ if self.tokens.lock().unwrap().get(bearer) != Some(&true) => json(403, NO_PERMISSION),
             ("GET", "/api/user/me") if take(&self.broken) => json(self.broken_status, ""),
             ("GET", "/api/user/me") => json(200, jwt::ME),
             ("POST", "/api/logout") => {

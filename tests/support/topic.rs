@@ -128,6 +128,15 @@ impl Line {
         self.context.board.snapshot().get("sink/sink").is_some_and(|health| health.state == State::Active)
     }
 
+    /// Waits until it is active.
+    pub(crate) async fn activates(&self) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !self.is_active() {
+            assert!(Instant::now() < deadline, "not active: {:?}", self.context.board.snapshot());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     pub(crate) async fn tells(&self, text: &str) -> State {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {

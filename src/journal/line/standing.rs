@@ -27,7 +27,8 @@ impl Standing {
         self.count += 1;
         // A snapshot proves nothing about the session.
         if record.session > 0 && record.origin == Origin::Live {
-            self.seen = self.seen.max(Some(record.at));
+            // Not the latest: the time of day may have been set back.
+            self.seen = Some(record.at);
         }
     }
 

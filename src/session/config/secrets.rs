@@ -1,12 +1,11 @@
 //! The keys of a source that hold secrets, and which of them go with which way in.
 
-use data_encoding::BASE32_NOPAD;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Method;
 use crate::{
-    auth::{Claims, Credentials},
-    config::{Secret, Section},
+    auth::{Claims, Credentials, Totp},
+    config::{Secret, Section, pasted},
     text::secrets,
 };
 
@@ -97,6 +96,12 @@ fn persistent(
     key: &str,
     section: &mut Section<'_>,
 ) -> Option<SecretString> {
+    let text = token.expose_secret();
+    let space = text.contains(char::is_whitespace).then_some("holds a space: write only the token");
+    if let Some(wrong) = pasted(text).or(space) {
+        section.problem(key, wrong);
+        return None;
+    }
     let make = "make one with `cti-bridge token create`";
     let wrong = match Claims::decode(token.expose_secret()) {
         None => format!("is no token of the PBX's (three parts with dots between): {make}"),
@@ -113,25 +118,24 @@ fn persistent(
     None
 }
 
+/// The secret in one form, if it is one.
 fn base32(secret: &SecretString, key: &str, section: &mut Section<'_>) -> Option<SecretString> {
-    let text = secret.expose_secret();
-    let bare = |ch: &char| !ch.is_whitespace() && *ch != '-' && *ch != '=';
-    let bare: String = text.chars().filter(bare).map(|ch| ch.to_ascii_uppercase()).collect();
-    match BASE32_NOPAD.decode(bare.as_bytes()) {
-        Ok(bytes) if !bytes.is_empty() => {
-            let bare = SecretString::from(bare);
-            // Written in groups, or in small letters, it is another text.
-            secrets::register(&bare);
-            Some(bare)
-        }
-        _ if text.trim_start().starts_with("otpauth:") => {
-            section.problem(key, "is an otpauth:// address: write only the value of its `secret=`");
-            None
-        }
-        _ => {
-            section
-                .problem(key, "is not base32: write the key that was shown with the QR code (A-Z and 2-7)");
-            None
-        }
+    if Totp::new(secret).is_ok() {
+        let canonical = Totp::canonical(secret);
+        // Written in groups, or in small letters, it is another text.
+        secrets::register(&canonical);
+        return Some(canonical);
     }
+    let text = secret.expose_secret().trim_start();
+    section.problem(
+        key,
+        if text.starts_with("otpauth:") {
+            "is an otpauth:// address: write only the value of its `secret=`"
+        } else if text.starts_with(['"', '\'', '{']) {
+            "is in quotation marks or JSON: write only the key that was shown with the QR code (A-Z and 2-7)"
+        } else {
+            "is not base32: write the key that was shown with the QR code (A-Z and 2-7)"
+        },
+    );
+    None
 }

@@ -6,7 +6,10 @@ use super::*;
 use crate::{
     auth::Consequence,
     event::EndReason,
-    session::{Action, Input, Phase, State, step},
+    session::{
+        Action, Input, Phase, State, step,
+        supervisor::{LASTED, STABLE},
+    },
 };
 
 /// What a PBX does for a while.
@@ -21,6 +24,10 @@ enum Mood {
     RefusesSessions,
     /// Each session is accepted, and its token refused after a moment.
     Forgets,
+    /// Each session is accepted, and ends after a moment.
+    Drops,
+    /// It can't be reached.
+    Down,
 }
 
 /// Moods and the seconds each lasts; the last one stays.
@@ -75,7 +82,8 @@ const STEP: f64 = 0.05;
 fn run(pbx: &Pbx, until: f64, seed: u64) -> Run {
     fastrand::seed(seed);
     let (mut state, mut rests, mut now, mut due) = (State::default(), Rests::default(), 0.0_f64, 0.0_f64);
-    let (mut run, mut token, mut settles) = (Run::default(), false, f64::INFINITY);
+    let (mut run, mut token) = (Run::default(), false);
+    let (mut lasts, mut settles) = (f64::INFINITY, f64::INFINITY);
     while now < until {
         now += STEP;
         let mood = pbx.mood(now);
@@ -95,15 +103,22 @@ fn run(pbx: &Pbx, until: f64, seed: u64) -> Run {
                     Input::Granted
                 }
             }
-            Phase::Probing | Phase::Connecting if mood == Mood::Boots => Input::NotConnected,
+            Phase::Probing | Phase::Connecting if matches!(mood, Mood::Boots | Mood::Down) => {
+                Input::NotConnected
+            }
             Phase::Probing | Phase::Connecting => Input::Connected,
             Phase::LoggingIn if mood == Mood::RefusesSessions => Input::Refused,
             Phase::LoggingIn => Input::Accepted,
             Phase::Live if mood == Mood::Forgets => Input::Refused,
+            Phase::Live if mood == Mood::Drops => Input::Ended(EndReason::ConnectionClosed),
             // Whatever goes wrong takes the session with it.
             Phase::Live if mood != Mood::Well => {
-                token = false;
+                token &= mood == Mood::Down;
                 Input::Ended(EndReason::ConnectionClosed)
+            }
+            Phase::Live if now >= lasts => {
+                lasts = f64::INFINITY;
+                Input::Lasted
             }
             Phase::Live if now >= settles => {
                 settles = f64::INFINITY;
@@ -116,12 +131,15 @@ fn run(pbx: &Pbx, until: f64, seed: u64) -> Run {
         state = next;
         for action in actions {
             match action {
-                Action::Rest(pace) => due = now + rests.next(pace).as_secs_f64(),
+                Action::Rest(pace) => {
+                    due = now + rests.next(pace, Duration::from_secs_f64(STEP)).as_secs_f64()
+                }
                 Action::ResetBackoff => rests.reset(),
                 Action::Discard => token = false,
                 Action::Begin => {
                     run.live.push(now);
-                    settles = now + super::super::supervisor::STABLE.as_secs_f64();
+                    lasts = now + LASTED.as_secs_f64();
+                    settles = now + STABLE.as_secs_f64();
                 }
                 Action::End(_) => run.ended.push(now),
                 _ => {}
@@ -186,6 +204,23 @@ proptest! {
                 prop_assert!(run.away(at) < 31.0, "after {:?} until {at}: {run:?}", two[0].0);
             }
         }
+    }
+
+    #[test]
+    fn a_pbx_that_was_down_is_back_within_four_seconds_of_its_return(seed: u64, lasts in 0.1..300.0) {
+        let pbx = Pbx(vec![(Mood::Well, 60.0), (Mood::Down, lasts), (Mood::Well, DAY)]);
+        let run = run(&pbx, 400.0, seed);
+        prop_assert!(run.away(60.0 + lasts) < 4.0, "{run:?}");
+        prop_assert_eq!(run.passwords.len(), 1);
+    }
+
+    #[test]
+    fn sessions_that_end_at_once_are_opened_by_the_half_minute(seed: u64) {
+        let run = run(&Pbx(vec![(Mood::Drops, DAY)]), 3_600.0, seed);
+        let early = run.live.iter().filter(|live| **live < 40.0).count();
+        prop_assert!(early <= 8, "{early} within 40 s");
+        prop_assert!(run.live.len() < 250, "{}", run.live.len());
+        prop_assert!(run.live.windows(2).all(|two| two[1] - two[0] <= 31.0), "{:?}", run.live);
     }
 
     #[test]

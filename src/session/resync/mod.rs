@@ -5,8 +5,8 @@
 //! may be newer. All others are appended as the events that would have told the same, some at a time, so that events and
 //! snapshots share the line. So of each entity the last word on the line is the newest.
 //!
-//! It never takes something for deleted because an answer does not hold it: two have to agree ([`census::Census`]), and
-//! one that holds nothing counts for nothing, as a PBX that starts answers so too.
+//! It never takes something for deleted because an answer does not hold it: a second one, 10 s later, has to confirm that
+//! ([`census::Census`]), and one that holds nothing counts for nothing, as a PBX that starts answers so too.
 
 mod backlog;
 mod census;
@@ -26,7 +26,7 @@ use tokio::time::{Instant, sleep_until};
 
 use self::{
     backlog::{Backlog, LONGEST},
-    census::Census,
+    census::{CONFIRMED_AFTER, Census, Vanished},
     fetch::{Task, Unread},
     losses::Losses,
     report::Report,
@@ -35,7 +35,12 @@ use self::{
 };
 use super::{feed::Feed, pace::FAR, supervisor::Source};
 use crate::{
-    auth::Account, event::ResyncReason, health::Component, journal::Live, request::Listener, retry::Range,
+    auth::Account,
+    event::{Notice, ResyncReason},
+    health::Component,
+    journal::Live,
+    request::Listener,
+    retry::Range,
     socketio::Frame,
 };
 
@@ -44,8 +49,8 @@ const CHUNK: usize = 256;
 /// Attempts at one snapshot before the others are read, and the delays between them.
 const TRIES: u32 = 3;
 const RETRY: Range = Range { from: Duration::from_secs(1), to: Duration::from_secs(10) };
-/// Entities that are told to have gone, per resync; the next one tells of the others.
-const GONE: usize = 100;
+/// Notices of vanished entities per snapshot; the next one brings the others.
+const VANISHED: usize = 100;
 
 /// Of one source, across its sessions.
 pub(super) struct Resync {
@@ -59,6 +64,8 @@ pub(super) struct Resync {
     /// When the next one is, unless it is asked for.
     due: Instant,
     censuses: BTreeMap<Snapshot, Census>,
+    /// Snapshots that lacked something, and when to see whether it has vanished.
+    to_confirm: BTreeMap<Snapshot, Instant>,
     /// What could not be read.
     backlog: Backlog,
     losses: Losses,
@@ -70,7 +77,7 @@ struct Run {
     /// The first is the one in hand.
     left: VecDeque<Snapshot>,
     attempts: u32,
-    reason: ResyncReason,
+    purpose: Purpose,
     /// The start was announced. What failed before is announced when it is read: until then there is no news.
     announced: bool,
     /// The token has died once in this run. More logins would mend nothing.
@@ -79,16 +86,24 @@ struct Run {
     report: Report,
 }
 
+/// What a run is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Resync(ResyncReason),
+    /// Something was missing. Nothing is announced but what has vanished, and nothing is appended.
+    Confirm,
+}
+
 enum Stage {
     /// The snapshot in hand is asked for at this time.
     Due(Instant),
-    Asking(Watch, Task),
+    Asking(Watch, Instant, Task),
     Appending(Watch, std::vec::IntoIter<Item>),
 }
 
 /// What is next.
 pub(super) enum Turn {
-    Start(ResyncReason),
+    Start(Purpose),
     Ask,
     Answer(Result<Sliced, Unread>),
     Append,
@@ -106,6 +121,7 @@ impl Resync {
             asked: source.resync.clone(),
             due: Instant::now() + FAR,
             censuses: BTreeMap::new(),
+            to_confirm: BTreeMap::new(),
             backlog: Backlog::default(),
             losses: Losses::new(source),
             run: None,
@@ -116,7 +132,7 @@ impl Resync {
     pub(super) fn begin(&mut self, live: &mut Live) {
         self.run = None;
         if self.on {
-            self.start(ResyncReason::Connected, live);
+            self.start(Purpose::Resync(ResyncReason::Connected), live);
         }
     }
 
@@ -127,7 +143,8 @@ impl Resync {
 
     /// An event came. Without a resync under way this is one comparison.
     pub(super) fn heard(&mut self, frame: &Frame) {
-        if let Some(Run { stage: Stage::Asking(watch, _) | Stage::Appending(watch, _), .. }) = &mut self.run {
+        if let Some(Run { stage: Stage::Asking(watch, ..) | Stage::Appending(watch, _), .. }) = &mut self.run
+        {
             watch.note(frame);
         }
     }
@@ -137,19 +154,22 @@ impl Resync {
         match &mut self.run {
             None if !self.on => std::future::pending().await,
             None => {
-                tokio::select! {
-                    () = self.asked.called() => Turn::Start(ResyncReason::Requested),
-                    () = sleep_until(self.due) => Turn::Start(ResyncReason::Scheduled),
-                    () = self.losses.due() => Turn::Start(ResyncReason::Lost),
-                    () = until(self.backlog.due()) => Turn::Start(ResyncReason::Retried),
-                }
+                let confirm = self.to_confirm.values().min().copied();
+                let purpose = tokio::select! {
+                    () = self.asked.called() => Purpose::Resync(ResyncReason::Requested),
+                    () = sleep_until(self.due) => Purpose::Resync(ResyncReason::Scheduled),
+                    () = self.losses.due() => Purpose::Resync(ResyncReason::Lost),
+                    () = until(self.backlog.due()) => Purpose::Resync(ResyncReason::Retried),
+                    () = until(confirm) => Purpose::Confirm,
+                };
+                Turn::Start(purpose)
             }
             Some(run) => match &mut run.stage {
                 Stage::Due(at) => {
                     sleep_until(*at).await;
                     Turn::Ask
                 }
-                Stage::Asking(_, task) => Turn::Answer(task.await.unwrap_or_else(|error| {
+                Stage::Asking(_, _, task) => Turn::Answer(task.await.unwrap_or_else(|error| {
                     // The panic's message is in the log already, from the panic hook.
                     Err(Unread::Failed(format!("the task that reads it ended unasked: {error}")))
                 })),
@@ -161,7 +181,7 @@ impl Resync {
     /// Takes its turn. Waits for nothing.
     pub(super) fn take(&mut self, turn: Turn, live: &mut Live, feed: &mut Feed) {
         match turn {
-            Turn::Start(reason) => self.start(reason, live),
+            Turn::Start(purpose) => self.start(purpose, live),
             Turn::Ask => self.ask(),
             Turn::Answer(Ok(sliced)) => self.answered(sliced, live, feed),
             Turn::Answer(Err(unread)) => self.unread(&unread),
@@ -172,26 +192,32 @@ impl Resync {
         }
     }
 
-    fn start(&mut self, reason: ResyncReason, live: &mut Live) {
-        let left = if reason == ResyncReason::Retried {
-            self.backlog.ripe(Instant::now())
-        } else {
-            // Calls made before are answered by this one.
-            self.asked.settle();
-            self.backlog.clear();
-            self.losses.resync(reason);
-            Snapshot::ALL.to_vec()
+    fn start(&mut self, purpose: Purpose, live: &mut Live) {
+        let now = Instant::now();
+        let left = match purpose {
+            Purpose::Confirm => {
+                let ripe = self.to_confirm.iter().filter(|(_, due)| **due <= now);
+                ripe.map(|(snapshot, _)| *snapshot).collect()
+            }
+            Purpose::Resync(ResyncReason::Retried) => self.backlog.ripe(now),
+            Purpose::Resync(reason) => {
+                // Calls made before are answered by this one.
+                self.asked.settle();
+                self.backlog.clear();
+                self.losses.resync(reason);
+                Snapshot::ALL.to_vec()
+            }
         };
         let mut run = Run {
             left: left.into(),
             attempts: 0,
-            reason,
+            purpose,
             announced: false,
             renewed: false,
-            stage: Stage::Due(Instant::now()),
+            stage: Stage::Due(now),
             report: Report::new(live.source_name(), live.session()),
         };
-        if reason != ResyncReason::Retried {
+        if purpose != Purpose::Resync(ResyncReason::Retried) {
             run.announce(live);
         }
         self.run = Some(run);
@@ -202,27 +228,37 @@ impl Resync {
         let Some(run) = &mut self.run else { return };
         let Some(snapshot) = run.left.front().copied() else { return };
         run.attempts += 1;
-        run.stage = Stage::Asking(Watch::new(snapshot), fetch::start(&self.account, snapshot, self.limit));
+        // One that can't be read is in the backlog then.
+        self.to_confirm.remove(&snapshot);
+        let task = fetch::start(&self.account, snapshot, self.limit);
+        run.stage = Stage::Asking(Watch::new(snapshot), Instant::now(), task);
     }
 
     fn answered(&mut self, sliced: Sliced, live: &mut Live, feed: &mut Feed) {
         let Some(run) = &mut self.run else { return };
         let Some(snapshot) = run.left.front().copied() else { return };
         let stage = std::mem::replace(&mut run.stage, Stage::Due(Instant::now()));
-        let Stage::Asking(watch, _) = stage else { return };
+        let Stage::Asking(watch, asked, _) = stage else { return };
         run.announce(live);
         self.backlog.settled(snapshot);
         if snapshot == Snapshot::Queues && !sliced.items.is_empty() {
             feed.has_queues();
         }
-        let room = GONE.saturating_sub(run.report.gone.len());
         let census = self.censuses.entry(snapshot).or_default();
-        run.report.gone.extend(census.take(&sliced.items, |entity| watch.knows(entity), room));
+        for Vanished { event, subject } in
+            census.take(&sliced.items, asked, |entity| watch.knows(entity), VANISHED)
+        {
+            live.notice(&Notice::Vanished { event, subject });
+        }
+        if census.is_missing_some() {
+            self.to_confirm.insert(snapshot, Instant::now() + CONFIRMED_AFTER);
+        }
         run.report.unusable += sliced.unusable;
         if sliced.items.is_empty() {
             run.report.empty.push(snapshot.name());
         }
-        run.stage = Stage::Appending(watch, sliced.items.into_iter());
+        let items = if run.purpose == Purpose::Confirm { vec![] } else { sliced.items };
+        run.stage = Stage::Appending(watch, items.into_iter());
     }
 
     fn append(&mut self, live: &mut Live) {
@@ -243,7 +279,9 @@ impl Resync {
         let Some(run) = &mut self.run else { return };
         let Some(snapshot) = run.left.front().copied() else { return };
         let wait = match unread {
-            Unread::Transient(_, wait) if run.attempts < TRIES && run.reason != ResyncReason::Retried => {
+            Unread::Transient(_, wait)
+                if run.attempts < TRIES && run.purpose != Purpose::Resync(ResyncReason::Retried) =>
+            {
                 let wait = wait.unwrap_or_default().min(LONGEST);
                 Some(RETRY.nth(run.attempts - 1).max(wait))
             }
@@ -267,7 +305,7 @@ impl Resync {
 
     fn complete(&mut self, live: &mut Live) {
         let Some(run) = self.run.take() else { return };
-        if run.reason != ResyncReason::Retried {
+        if !matches!(run.purpose, Purpose::Confirm | Purpose::Resync(ResyncReason::Retried)) {
             self.due = Instant::now() + self.every.unwrap_or(FAR);
         }
         self.health.warning("resync", self.backlog.warning());
@@ -279,8 +317,9 @@ impl Resync {
 
 impl Run {
     fn announce(&mut self, live: &mut Live) {
+        let Purpose::Resync(reason) = self.purpose else { return };
         if !std::mem::replace(&mut self.announced, true) {
-            live.notice(&self.report.started(self.reason, self.left.iter().copied()));
+            live.notice(&self.report.started(reason, self.left.iter().copied()));
         }
     }
 }

@@ -19,7 +19,6 @@ pub(super) struct Report {
     refused: Vec<&'static str>,
     failed: Vec<UnreadSnapshot>,
     pub(super) empty: Vec<&'static str>,
-    pub(super) gone: Vec<String>,
 }
 
 impl Report {
@@ -33,7 +32,6 @@ impl Report {
             refused: Vec::new(),
             failed: Vec::new(),
             empty: Vec::new(),
-            gone: Vec::new(),
         }
     }
 
@@ -68,7 +66,7 @@ impl Report {
     }
 
     pub(super) fn completed(self) -> Notice {
-        let Self { source, session, counts, superseded, unusable, refused, failed, empty, gone } = self;
+        let Self { source, session, counts, superseded, unusable, refused, failed, empty } = self;
         let appended: u64 = counts.values().sum();
         tracing::info!(
             source,
@@ -79,9 +77,8 @@ impl Report {
             ?refused,
             failed = failed.len(),
             ?empty,
-            gone = gone.len(),
             "the PBX's state is read"
         );
-        Notice::ResyncCompleted { session, counts, superseded, unusable, refused, failed, empty, gone }
+        Notice::ResyncCompleted { session, counts, superseded, unusable, refused, failed, empty }
     }
 }

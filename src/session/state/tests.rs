@@ -20,8 +20,8 @@ fn a_session_goes_live_in_five_steps() {
 #[test]
 fn each_end_has_its_reaction() {
     use Action::{
-        Authenticate, ClearSilence, Close, Connect, Deny, Discard, End, Fail, NoteTakeover, ResetBackoff,
-        Rest,
+        Authenticate, AwaitSettled, ClearSilence, Close, Connect, Deny, Discard, End, Fail, NoteTakeover,
+        ResetBackoff, Rest,
     };
     let live = Phase::Live;
     let table = [
@@ -63,6 +63,7 @@ fn each_end_has_its_reaction() {
         ),
         (live, Input::TakenOver { policy: None, recent: 9 }, live, vec![NoteTakeover(None)]),
         (live, Input::Accepted, live, vec![]),
+        (live, Input::Lasted, live, vec![AwaitSettled]),
         (live, Input::Settled, live, vec![ResetBackoff]),
         (live, Input::Crashed, Phase::Resting, vec![Rest(Pace::Backoff)]),
         (live, Input::Stop, Phase::Stopped, vec![End(EndReason::Stopping), Close]),
@@ -72,18 +73,24 @@ fn each_end_has_its_reaction() {
             Phase::LoggingIn,
             Input::Ended(EndReason::ConnectionClosed),
             Phase::Resting,
-            vec![Close, Fail, Rest(Pace::Backoff)],
+            vec![Close, Fail, Rest(Pace::Outage)],
         ),
         (Phase::LoggingIn, Input::TakenOver { policy: None, recent: 1 }, Phase::LoggingIn, vec![]),
         (Phase::LoggingIn, Input::Stop, Phase::Stopped, vec![Close]),
-        (Phase::Connecting, Input::NotConnected, Phase::Resting, vec![Fail, Rest(Pace::Backoff)]),
-        (Phase::Probing, Input::NotConnected, Phase::Resting, vec![Fail, Rest(Pace::Backoff)]),
+        (Phase::Connecting, Input::NotConnected, Phase::Resting, vec![Fail, Rest(Pace::Outage)]),
+        (Phase::Probing, Input::NotConnected, Phase::Resting, vec![Fail, Rest(Pace::Outage)]),
         (Phase::Probing, Input::Connected, Phase::Authenticating, vec![Close, Authenticate]),
         (Phase::Authenticating, Input::Granted, Phase::Connecting, vec![Connect]),
         (live, Input::Heard, live, vec![ClearSilence]),
         (
             Phase::Authenticating,
             Input::NotGranted(Consequence::Soon),
+            Phase::Resting,
+            vec![Fail, Rest(Pace::Outage)],
+        ),
+        (
+            Phase::Authenticating,
+            Input::NotGranted(Consequence::Later),
             Phase::Resting,
             vec![Fail, Rest(Pace::Backoff)],
         ),
@@ -150,6 +157,29 @@ fn refusals_on_the_socket_slow_down_until_a_session_is_live() {
 }
 
 #[test]
+fn sessions_that_end_once_accepted_slow_down_until_one_lasts() {
+    let ends = [
+        (Input::Ended(EndReason::ConnectionClosed), 0),
+        (Input::Ended(EndReason::NamespaceClosed), 0),
+        (Input::ServerReloaded { beside: false }, HASTY_RELOADS),
+    ];
+    for (end, allowed) in ends {
+        let mut state = State::default();
+        for nth in 0_u32..20 {
+            (state, _) = step(State { phase: Phase::LoggingIn, ..state }, Input::Accepted);
+            let (next, actions) = step(state, end);
+            let pace = nth.checked_sub(allowed).map_or(Pace::Soon, Pace::ShortLived);
+            assert!(actions.contains(&Action::Rest(pace)), "{nth} {actions:?}");
+            state = next;
+        }
+        (state, _) = step(State { phase: Phase::LoggingIn, ..state }, Input::Accepted);
+        (state, _) = step(state, Input::Lasted);
+        let (_, actions) = step(state, end);
+        assert!(actions.contains(&Action::Rest(Pace::Soon)), "{actions:?}");
+    }
+}
+
+#[test]
 fn a_refused_password_is_tried_a_few_times_and_then_by_the_minute_for_ever() {
     use Action::{Deny, Rest};
     for consequence in [Consequence::Slowly, Consequence::Operator] {
@@ -191,7 +221,7 @@ fn a_backend_that_boots_is_waited_for_without_another_password() {
         (state, _) = step(state, Input::Rested);
         assert_eq!(state.phase, Phase::Probing);
         let (next, actions) = step(state, Input::NotConnected);
-        assert_eq!(actions, [Action::Fail, Action::Rest(Pace::Backoff)]);
+        assert_eq!(actions, [Action::Fail, Action::Rest(Pace::Outage)]);
         state = next;
     }
     assert_eq!(state.denials, 1, "no attempt was made that counts");
@@ -281,7 +311,7 @@ fn a_session_goes_on_while_the_next_one_is_opened_after_a_reload() {
         assert_eq!((next.phase, actions), (phase, expected), "{input:?}");
     }
     let (state, _) = step(state, Input::Successor(Attempt::Ready));
-    assert_eq!(state, State { proven: true, ..at(Phase::Live) });
+    assert_eq!(state, State { proven: true, short_lived: 1, ..at(Phase::Live) });
 }
 
 #[test]

@@ -14,6 +14,8 @@ const MINUTE: u64 = 60 * SECOND;
 /// One thing that is due. A step for a call that has ended meanwhile does nothing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Step {
+    /// Somebody calls the first extension, who answers.
+    FirstCall,
     /// Somebody dials.
     Dial,
     Answer(u32),
@@ -41,7 +43,10 @@ pub(super) enum Step {
 impl World {
     /// What the agenda holds at the beginning.
     pub(super) fn begin(&mut self) {
-        self.schedule(0, Step::Dial);
+        // Whoever connects right after the start sees a call at the first extension of the snapshot.
+        self.schedule(0, Step::FirstCall);
+        let after = self.seconds(1..4);
+        self.schedule(after, Step::Dial);
         for queue in 0..self.queues.len() {
             self.schedule(SECOND + 7 * SECOND * queue as u64, Step::QueueMinute(queue));
         }
@@ -58,6 +63,12 @@ impl World {
 
     pub(super) fn take(&mut self, step: &Step) {
         match step {
+            Step::FirstCall => {
+                let from = self.stranger();
+                let id = self.start_ringing(from, Party::Extension(0));
+                let after = self.seconds(3..20);
+                self.schedule(after, Step::Answer(id));
+            }
             Step::Dial => self.dial(),
             Step::Answer(id) => self.answer(*id),
             Step::NoAnswer(id) => self.no_answer(*id),
@@ -156,10 +167,15 @@ impl World {
         id
     }
 
-    fn ring(&mut self, from: Party, to: Party) {
+    fn start_ringing(&mut self, from: Party, to: Party) -> u32 {
         let id = self.open(from, Some(to), None);
         self.publish_call(id);
         self.announce_ringing(id);
+        id
+    }
+
+    fn ring(&mut self, from: Party, to: Party) {
+        let id = self.start_ringing(from, to);
         let (answered, after) = (self.rng.u8(0..10) < 8, self.seconds(3..20));
         self.schedule(after, if answered { Step::Answer(id) } else { Step::NoAnswer(id) });
     }

@@ -1,6 +1,7 @@
 //! The client's settings, and what librdkafka says of its connections.
 
 use std::{
+    borrow::Cow,
     fmt,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -20,7 +21,7 @@ use super::{
     config::{Config, Mechanism, Sasl},
     oauth::Tokens,
 };
-use crate::{sink::SinkError, text::PeerText};
+use crate::{health::Trouble, sink::SinkError, text::PeerText};
 
 /// The settings of one client: what all share, its `own`, and over them what the operator wants.
 pub(super) fn settings<const N: usize>(config: &Config, own: [(&str, String); N]) -> ClientConfig {
@@ -43,6 +44,8 @@ fn shared(config: &Config) -> ClientConfig {
         .set("socket.nagle.disable", "true")
         // A connection that answers no request for so long is given up; its requests go out again.
         .set("socket.timeout.ms", "20000")
+        // librdkafka tries a name's addresses one by one: one that swallows packets must not take the 30 s of its default.
+        .set("socket.connection.setup.timeout.ms", "10000")
         // The driver has a back-off of its own, and a broker that is back is wanted back.
         .set("reconnect.backoff.ms", "50")
         .set("reconnect.backoff.max.ms", "1000")
@@ -158,6 +161,14 @@ impl Cause {
         last.as_ref().is_some_and(|said| said.since.elapsed() >= STANDS)
     }
 
+    /// Whether the connections were refused or closed. One that only timed out may hold what a broker still reads.
+    pub(super) fn is_disconnected(&self) -> bool {
+        use RDKafkaErrorCode as C;
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_slow = |code| matches!(code, C::OperationTimedOut | C::RequestTimedOut | C::MessageTimedOut);
+        last.as_ref().is_some_and(|said| !is_slow(said.code))
+    }
+
     /// What was said is mended.
     pub(super) fn clear(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -165,49 +176,108 @@ impl Cause {
 
     /// With the remedy; `what` failed at `brokers`.
     pub(super) fn error(&self, what: &str, config: &Config) -> SinkError {
-        let brokers = config.brokers.join(", ");
-        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(Said { code, reason, .. }) = last else {
-            return SinkError::Again(format!("{what} at {brokers}: no answer; is the cluster up?"));
+        let no_answer = || {
+            let brokers = config.brokers.join(", ");
+            SinkError::again(Trouble::Silent, format!("{what} at {brokers}: no answer; is the cluster up?"))
         };
-        let (remedy, operator) = remedy(code, reason.as_str(), config.tls.is_some());
-        let text = format!("{what} at {brokers}: {}; {remedy}", short(reason.as_str()));
-        if operator { SinkError::Operator(text) } else { SinkError::Again(text) }
+        self.known(what, config).unwrap_or_else(no_answer)
+    }
+
+    /// The same, if anything was said of the connections.
+    pub(super) fn known(&self, what: &str, config: &Config) -> Option<SinkError> {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Said { code, reason, .. } = last?;
+        let reason = short(reason.as_str());
+        let Remedy { sentence, is_operators, trouble } = remedy(code, reason, config);
+        let text = format!("{what} at {}: {reason}; {sentence}", config.brokers.join(", "));
+        Some(if is_operators { SinkError::operator(trouble, text) } else { SinkError::again(trouble, text) })
     }
 }
 
-/// What mends it, and whether somebody must.
-fn remedy(code: RDKafkaErrorCode, reason: &str, tls: bool) -> (&'static str, bool) {
+/// What repairs it.
+struct Remedy {
+    sentence: Cow<'static, str>,
+    /// Whether somebody must do it.
+    is_operators: bool,
+    trouble: Trouble,
+}
+
+impl Remedy {
+    fn again(trouble: Trouble, sentence: impl Into<Cow<'static, str>>) -> Self {
+        Self { sentence: sentence.into(), is_operators: false, trouble }
+    }
+
+    fn operator(trouble: Trouble, sentence: &'static str) -> Self {
+        Self { sentence: sentence.into(), is_operators: true, trouble }
+    }
+}
+
+fn remedy(code: RDKafkaErrorCode, reason: &str, config: &Config) -> Remedy {
     use RDKafkaErrorCode as C;
+    use Trouble::{Credentials, Tls, Unreachable};
     let has = |text: &str| reason.to_ascii_lowercase().contains(text);
+    let tls = config.tls.is_some();
     match code {
-        C::Authentication if has("can't be reached") => ("check `token_url` and the network", false),
-        C::Authentication if has("oauthbearer token") => {
-            ("check `token_url`, `username`, `password` and `scope`", true)
+        C::Authentication if has("can't be reached") => {
+            Remedy::again(Unreachable, "check `token_url` and the network")
         }
-        C::Authentication | C::SaslAuthenticationFailed if has("invalid_token") => (
+        C::Authentication if has("oauthbearer token") => {
+            Remedy::operator(Credentials, "check `token_url`, `username`, `password` and `scope`")
+        }
+        C::Authentication | C::SaslAuthenticationFailed if has("invalid_token") => Remedy::operator(
+            Credentials,
             "the cluster does not take tokens of `token_url`: check `scope`, and what the cluster expects",
-            true,
         ),
         C::Authentication | C::SaslAuthenticationFailed => {
-            ("check `username`, `password` and `sasl_mechanism`", true)
+            Remedy::operator(Credentials, "check `username`, `password` and `sasl_mechanism`")
         }
         _ if has("certificate verify failed") || has("self-signed") || has("self signed") => {
-            ("set `ca_file` if its certificate is from a CA of your own", true)
+            Remedy::operator(Tls, "set `ca_file` if its certificate is from a CA of your own")
         }
         _ if has("alert bad certificate") || has("certificate required") => {
-            ("the broker wants a certificate of ours: set `cert_file` and `key_file`", true)
+            Remedy::operator(Tls, "the broker wants a certificate of ours: set `cert_file` and `key_file`")
         }
-        C::SSL => ("check `tls`, `ca_file`, `cert_file` and `key_file`", true),
-        C::Resolve => ("its name does not resolve: check `brokers`", false),
+        C::SSL => Remedy::operator(Tls, "check `tls`, `ca_file`, `cert_file` and `key_file`"),
+        C::Resolve => match advertised(reason, config) {
+            Some(broker) => Remedy::again(
+                Unreachable,
+                format!(
+                    "the cluster names its broker {broker}, which does not resolve here: fix `advertised.listeners` of that \
+                     broker, or the DNS of this machine"
+                ),
+            ),
+            None => Remedy::again(Unreachable, "its name does not resolve: check `brokers`"),
+        },
         _ if tls && has("ssl connection closed") => {
-            ("does that port speak TLS? check `tls` and `brokers`", true)
+            Remedy::operator(Tls, "does that port speak TLS? check `tls` and `brokers`")
         }
-        C::AllBrokersDown if !tls => {
-            ("is the cluster up? a port that speaks TLS looks the same: then set `tls = true`", false)
-        }
-        _ => ("check `brokers`, the network and whether the cluster is up", false),
+        C::AllBrokersDown if !tls => Remedy::again(
+            Unreachable,
+            "is the cluster up? a port that speaks TLS looks the same: then set `tls = true`",
+        ),
+        _ => match advertised(reason, config) {
+            Some(broker) => Remedy::again(
+                Unreachable,
+                format!(
+                    "the cluster names its broker {broker}: is it up, and is that address (`advertised.listeners`) reachable \
+                     from here?"
+                ),
+            ),
+            None => Remedy::again(Unreachable, "check `brokers`, the network and whether the cluster is up"),
+        },
     }
+}
+
+/// The broker that a reason begins with, if it is known from the cluster alone: `host:port/id: …`.
+fn advertised<'a>(reason: &'a str, config: &Config) -> Option<&'a str> {
+    let (broker, rest) =
+        reason.split_once('/').filter(|(scheme, _)| !scheme.ends_with(':')).or_else(|| {
+            let (_, rest) = reason.split_once("://")?;
+            rest.split_once('/')
+        })?;
+    let (id, _) = rest.split_once(':')?;
+    let is_named = id.parse::<u32>().is_ok() && broker.contains(':');
+    (is_named && !config.brokers.iter().any(|known| known == broker)).then_some(broker)
 }
 
 /// Without what librdkafka puts before and behind it: the client's name, and for how long.
@@ -226,6 +296,8 @@ pub(super) struct Context {
     /// None for a client that does not produce.
     reports: Option<UnboundedSender<Report>>,
     tokens: Option<Tokens>,
+    /// Learns the cause from the log: of a client that hands nobody its errors.
+    reads_log: bool,
 }
 
 impl Context {
@@ -234,7 +306,12 @@ impl Context {
             Some(Sasl::Token(issuer)) => Some(Tokens::new(Arc::clone(issuer))),
             _ => None,
         };
-        Self { cause: cause.clone(), reports, tokens }
+        Self { cause: cause.clone(), reports, tokens, reads_log: false }
+    }
+
+    /// The context of an administrator's client: it hands nobody its errors, but writes them to its log.
+    pub(super) fn of_admin(cause: &Cause, config: &Config) -> Self {
+        Self { reads_log: true, ..Self::new(cause, None, config) }
     }
 }
 
@@ -248,7 +325,10 @@ impl ClientContext for Context {
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         // What is wrong reaches the operator as a cause, once.
-        tracing::debug!(?level, facility, message, "librdkafka");
+        tracing::debug!(severity = ?level, facility, message, "librdkafka");
+        if self.reads_log && facility == "FAIL" {
+            self.cause.set(logged(message), message);
+        }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -260,6 +340,20 @@ impl ClientContext for Context {
                 let _ = reports.send((0, Err(code)));
             }
         }
+    }
+}
+
+/// The code of a failure that is only known by its log line.
+fn logged(message: &str) -> RDKafkaErrorCode {
+    let has = |text: &str| message.contains(text);
+    if has("Failed to resolve") {
+        RDKafkaErrorCode::Resolve
+    } else if has("SSL handshake failed") {
+        RDKafkaErrorCode::SSL
+    } else if has("SASL authentication") {
+        RDKafkaErrorCode::Authentication
+    } else {
+        RDKafkaErrorCode::BrokerTransportFailure
     }
 }
 
@@ -325,5 +419,31 @@ mod tests {
         assert!(cause.0.lock().unwrap_or_else(PoisonError::into_inner).is_none());
         cause.set(RDKafkaErrorCode::BrokerTransportFailure, "Connection refused");
         assert!(cause.0.lock().unwrap_or_else(PoisonError::into_inner).is_some());
+    }
+
+    #[test]
+    fn a_broker_that_only_the_cluster_names_is_named_with_its_remedy() {
+        let mut config = config();
+        let said = |config: &Config, code, reason: &str| {
+            let cause = Cause::default();
+            cause.set(code, reason);
+            let error = cause.error("t takes nothing", config);
+            (error.to_string(), error.cause().clone())
+        };
+        let reason = "[thrd:k0.invalid:9092/1]: k0.invalid:9092/1: Failed to resolve 'k0.invalid:9092': Name or service not known (after 3ms in state CONNECT)";
+        let (text, first) = said(&config, logged(reason), reason);
+        assert!(
+            text.contains("names its broker k0.invalid:9092, which") && text.contains("advertised.listeners"),
+            "{text}"
+        );
+        let refused = "sasl_ssl://k0.invalid:9092/1: Connect to ipv4#10.0.0.1:9092 failed: Connection refused (after 0ms)";
+        let (text, second) = said(&config, RDKafkaErrorCode::BrokerTransportFailure, refused);
+        assert!(text.contains("names its broker k0.invalid:9092:"), "{text}");
+        assert_eq!(first, second, "the same outage, in other words");
+        config.brokers = vec!["k0.invalid:9092".to_owned()];
+        for reason in [reason, refused, "127.0.0.1:9092/bootstrap: Connection refused"] {
+            let (text, _) = said(&config, logged(reason), reason);
+            assert!(text.contains("check `brokers`"), "{text}");
+        }
     }
 }

@@ -1,8 +1,13 @@
 //! `[sinks.NAME]` with `type = "kafka"`.
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::{
+    collections::BTreeMap,
+    hash::{Hash as _, Hasher},
+    str::FromStr,
+};
 
 use schemars::JsonSchema;
+use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
 pub use super::login::{Mechanism, Sasl};
@@ -38,6 +43,36 @@ pub struct Config {
     pub properties: BTreeMap<String, String>,
     /// Records of the topic of events that count as if they were not there.
     pub ignored: Vec<Place>,
+}
+
+impl Config {
+    /// Hashes the secrets, and what the certificate files hold. Reads the files.
+    pub(in crate::sink) fn hash_secrets(&self, state: &mut impl Hasher) {
+        match &self.sasl {
+            None => {}
+            Some(Sasl::Password { username, password, .. }) => {
+                (username, password.expose_secret()).hash(state);
+            }
+            Some(Sasl::Token(issuer)) => {
+                (&issuer.url, &issuer.client_id, issuer.client_secret.expose_secret()).hash(state);
+                issuer.scope.hash(state);
+            }
+        }
+        if let Some(trust) = &self.tls {
+            trust.hash_files(state);
+        }
+    }
+
+    /// Takes over another one's secrets and certificates. Whether TLS is spoken, and the mechanism of SASL, stay as they are.
+    pub(in crate::sink) fn renew(&mut self, other: &Self) {
+        if self.tls.is_some() && other.tls.is_some() {
+            self.tls.clone_from(&other.tls);
+        }
+        let mechanism = |config: &Self| config.sasl.as_ref().map(Sasl::mechanism);
+        if mechanism(self) == mechanism(other) {
+            self.sasl.clone_from(&other.sasl);
+        }
+    }
 }
 
 /// A record's place in the topic of events, written `partition/offset`.

@@ -21,6 +21,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
+    health::Trouble,
     route::Names,
     sink::{Acked, Lanes, Link, Outgoing, SinkError},
 };
@@ -160,7 +161,7 @@ impl Publisher {
             return State::Stored;
         }
         self.shared.cut(partition, offset);
-        self.finish(SinkError::Again(format!(
+        self.finish(SinkError::again(Trouble::Foreign, format!(
             "partition {partition} of {} stored an event at offset {offset}, where it had newer ones: the topic was created \
              again or has lost its end; comparing what it holds with the journal",
             self.config.topics.events
@@ -341,10 +342,14 @@ impl Link for Publisher {
         if self.end.is_none() && self.flight.bytes() < PAYLOAD { self.shared.window() } else { 0 }
     }
 
-    fn trouble(&self) -> Option<String> {
+    fn trouble(&self) -> Option<SinkError> {
         let topic = &self.config.topics.events;
         (self.producers.are_busy() && self.cause.stands())
-            .then(|| self.cause.error(&format!("{topic} takes nothing"), &self.config).to_string())
+            .then(|| self.cause.error(&format!("{topic} takes nothing"), &self.config))
+    }
+
+    fn is_cut_off(&self) -> bool {
+        self.cause.stands() && self.cause.is_disconnected()
     }
 
     fn lanes(&self, names: &Names) -> Lanes {

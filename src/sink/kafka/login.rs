@@ -20,6 +20,16 @@ pub enum Sasl {
     Token(Arc<Issuer>),
 }
 
+impl Sasl {
+    /// Its mechanism.
+    pub(super) fn mechanism(&self) -> Mechanism {
+        match self {
+            Self::Password { mechanism, .. } => *mechanism,
+            Self::Token(_) => Mechanism::OAuthBearer,
+        }
+    }
+}
+
 /// How we show who we are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[allow(missing_docs, reason = "the names of the mechanisms")]

@@ -49,7 +49,8 @@ use self::{
 };
 pub use self::{link::Publisher, probe::Probe};
 use crate::{
-    sink::{Process, Sink, SinkError, Tail, verify::Held},
+    health::Trouble,
+    sink::{self, Process, Sink, SinkError, Tail, config::Kind, verify::Held},
     text::PeerText,
 };
 
@@ -98,10 +99,13 @@ fn produce(config: &Config, batch: usize, context: Context) -> Result<Producer, 
 
 /// The client refuses its settings.
 fn unusable(error: &KafkaError) -> SinkError {
-    SinkError::Operator(format!(
-        "the Kafka client can't be made: {}; check the sink's settings",
-        PeerText::new(&error.to_string())
-    ))
+    SinkError::operator(
+        Trouble::Local,
+        format!(
+            "the Kafka client can't be made: {}; check the sink's settings",
+            PeerText::new(&error.to_string())
+        ),
+    )
 }
 
 impl Sink for Kafka {
@@ -119,7 +123,7 @@ impl Sink for Kafka {
             let mut producer = produce(&config, batch, own.clone())?;
             let admin = topics::admin(&told, &config)?;
             let partitions = topics::prepare(producer.client(), &admin, &told, (&config, replays))?;
-            shared.set_limit(topics::largest(&admin, &config)?);
+            shared.set_limit(topics::largest(&admin, &told, &config)?);
             if shared.batch() != batch {
                 producer = produce(&config, shared.batch(), own)?;
             }
@@ -134,6 +138,12 @@ impl Sink for Kafka {
         .await?;
         let opened = Opened { producer, context, reports, partitions, ends, cause };
         Ok((Publisher::new(opened, Arc::clone(&self.config), Arc::clone(&self.shared)), tail))
+    }
+
+    fn renew(&mut self, config: &sink::config::Config) {
+        if let Kind::Kafka(config) = &config.kind {
+            Arc::make_mut(&mut self.config).renew(config);
+        }
     }
 
     async fn rival(

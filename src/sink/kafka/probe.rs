@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     event::{JournalId, Position},
+    health::Trouble,
     route::{Plan, template::Template},
     sink::{Claim, Link as _, Looked, Outgoing, SinkError, Tail, heartbeat::checks},
 };
@@ -79,7 +80,7 @@ impl Probe {
                 return Ok(None);
             };
             let partitions = partitions.count;
-            let warnings = topics::findings(&admin, &config, partitions)?;
+            let warnings = topics::findings(&admin, &cause, &config, partitions)?;
             Ok(Some((
                 partitions,
                 tail::read(&cause, &config, &sources, partitions, &mut BTreeMap::new())?,
@@ -133,7 +134,10 @@ impl Probe {
             let late = |_| self.cause.error(&format!("{topic} takes nothing"), &self.config);
             let answered = timeout(PATIENCE, self.link.acked()).await.map_err(late)??;
             if let Some(reason) = answered.refused {
-                return Err(SinkError::Operator(format!("{topic} refuses a status message: {reason}")));
+                return Err(SinkError::operator(
+                    Trouble::Refused,
+                    format!("{topic} refuses a status message: {reason}"),
+                ));
             }
         }
         let message = format!(
@@ -151,7 +155,9 @@ pub(super) async fn blocking<T: Send + 'static>(
 ) -> Result<T, SinkError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => outcome,
-        Err(error) => Err(SinkError::Again(format!("the Kafka client's task ended: {error}"))),
+        Err(error) => {
+            Err(SinkError::again(Trouble::Local, format!("the Kafka client's task ended: {error}")))
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use rdkafka::error::RDKafkaErrorCode as Code;
 
 use super::{client::Cause, config::Config};
-use crate::sink::SinkError;
+use crate::{health::Trouble, sink::SinkError};
 
 /// Why a message was not stored.
 #[derive(Debug)]
@@ -54,23 +54,32 @@ pub(super) fn failure(
 ) -> SinkError {
     let brokers = config.brokers.join(", ");
     match code {
-        Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed => SinkError::Operator(format!(
-            "{brokers} does not let us write to {topic}: allow the account WRITE and DESCRIBE on the topics of the sink, and READ on that of events"
-        )),
-        Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => SinkError::Operator(
+        Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed => SinkError::operator(
+            Trouble::Permission,
+            format!(
+                "{brokers} does not let us write to {topic}: allow the account WRITE and DESCRIBE on the topics of the sink, and READ on that of events"
+            ),
+        ),
+        Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => SinkError::operator(
+            Trouble::Setup,
             format!("{brokers} has no topic {topic} (any more): create it, or set `create_topics = true`"),
         ),
-        Code::InvalidTimestamp => SinkError::Operator(format!(
-            "{brokers} refuses the timestamps of what is written to {topic}: check the clock of this machine and those of \
+        Code::InvalidTimestamp => SinkError::operator(
+            Trouble::Refused,
+            format!(
+                "{brokers} refuses the timestamps of what is written to {topic}: check the clock of this machine and those of \
              the brokers, and `message.timestamp.before.max.ms` and `message.timestamp.after.max.ms` of the topic"
-        )),
-        Code::PolicyViolation => {
-            SinkError::Operator(format!("a policy of {brokers} refuses what is written to {topic}"))
-        }
+            ),
+        ),
+        Code::PolicyViolation => SinkError::operator(
+            Trouble::Refused,
+            format!("a policy of {brokers} refuses what is written to {topic}"),
+        ),
         // A broker's own answer; the client's codes are negative.
-        _ if code as i32 > 0 => SinkError::Again(format!(
-            "{brokers} refuses what is written to {topic} ({code}): see the brokers' logs"
-        )),
+        _ if code as i32 > 0 => SinkError::again(
+            Trouble::Refused,
+            format!("{brokers} refuses what is written to {topic} ({code}): see the brokers' logs"),
+        ),
         _ => cause.error(&what.to_string(), config),
     }
 }
@@ -79,16 +88,22 @@ pub(super) fn failure(
 pub(super) fn batch(refusal: &Refusal, topic: &str, config: &Config, is_known: bool) -> SinkError {
     let brokers = config.brokers.join(", ");
     let Refusal::Size = refusal else {
-        return SinkError::Again(format!(
-            "{brokers} refuses a batch for {topic} as invalid: sending one message after another until it is known which one is"
-        ));
+        return SinkError::again(
+            Trouble::Refused,
+            format!(
+                "{brokers} refuses a batch for {topic} as invalid: sending one message after another until it is known which one is"
+            ),
+        );
     };
     let unknown = if is_known {
         String::new()
     } else {
         format!("; allow the account DESCRIBE_CONFIGS on {topic}, so that its limit is known")
     };
-    SinkError::Again(format!(
-        "{brokers} refuses a batch for {topic} for its size: reading `max.message.bytes` again, and sending smaller batches{unknown}"
-    ))
+    SinkError::again(
+        Trouble::Refused,
+        format!(
+            "{brokers} refuses a batch for {topic} for its size: reading `max.message.bytes` again, and sending smaller batches{unknown}"
+        ),
+    )
 }

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     event::JournalId,
+    health::Trouble,
     sink::{SinkError, Stored, Tail, kept},
 };
 
@@ -110,11 +111,14 @@ impl Reading {
         let Some((offset, journal)) = self.last else { return Ok(Vec::new()) };
         let (topic, brokers) = (&config.topics.events, config.brokers.join(", "));
         let Some(journal) = journal else {
-            return Err(SinkError::Operator(format!(
-                "{topic} at {brokers} ends with a record (partition {partition}, offset {offset}) that no cti-bridge wrote: let \
+            return Err(SinkError::operator(
+                Trouble::Foreign,
+                format!(
+                    "{topic} at {brokers} ends with a record (partition {partition}, offset {offset}) that no cti-bridge wrote: let \
                  nobody else write there, and set `adopt = \"#{partition}/{offset}\"` to go on behind it, or name a topic of its \
                  own as `topic`"
-            )));
+                ),
+            ));
         };
         let ours = self.found.into_iter().filter(|((wrote, _), _)| *wrote == journal);
         let both = ours.flat_map(|(_, Found { newest, last })| {
@@ -215,10 +219,13 @@ fn newest(
 
 /// The end of our partitions is read before anything is written.
 pub(super) fn unread(topic: &str, config: &Config) -> SinkError {
-    SinkError::Operator(format!(
-        "{} does not let us read {topic}, whose end tells where to go on: allow the account READ on it",
-        config.brokers.join(", ")
-    ))
+    SinkError::operator(
+        Trouble::Permission,
+        format!(
+            "{} does not let us read {topic}, whose end tells where to go on: allow the account READ on it",
+            config.brokers.join(", ")
+        ),
+    )
 }
 
 /// The header of an attribute.

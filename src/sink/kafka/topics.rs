@@ -14,7 +14,7 @@ use super::{
     client::{Cause, Context, settings},
     config::{Config, Create, PartitionBy, Sasl},
 };
-use crate::sink::SinkError;
+use crate::{health::Trouble, sink::SinkError};
 
 /// For one question; the driver gives up at ten seconds.
 pub(super) const ASK: Duration = Duration::from_secs(3);
@@ -44,7 +44,7 @@ pub(super) fn prepare(
         let (Some(create), Admin(Some(admin))) = (config.create, admin) else {
             return Err(self::missing(&missing, config));
         };
-        make(admin, &missing, create, config)?;
+        make(admin, cause, &missing, create, config)?;
     }
     let deadline = Instant::now() + SETTLE;
     loop {
@@ -55,7 +55,10 @@ pub(super) fn prepare(
                 return Err(cause.error(&format!("{first} has partitions without a leader"), config));
             }
             None => {
-                return Err(SinkError::Again(format!("the new topic {first} is not there yet")));
+                return Err(SinkError::again(
+                    Trouble::Setup,
+                    format!("the new topic {first} is not there yet"),
+                ));
             }
         }
         std::thread::sleep(LOOK);
@@ -65,16 +68,24 @@ pub(super) fn prepare(
 /// There are no such topics, and none may be made.
 pub(super) fn missing(topics: &[&str], config: &Config) -> SinkError {
     let (brokers, topics) = (config.brokers.join(", "), topics.join(", "));
-    SinkError::Operator(match config.sasl {
-        Some(Sasl::Token(_)) => {
-            format!("{brokers} lacks topics: create {topics}; with OAUTHBEARER the sink can't")
-        }
-        _ => format!("{brokers} lacks topics: create {topics}, or set `create_topics = true`"),
-    })
+    SinkError::operator(
+        Trouble::Setup,
+        match config.sasl {
+            Some(Sasl::Token(_)) => {
+                format!("{brokers} lacks topics: create {topics}; with OAUTHBEARER the sink can't")
+            }
+            _ => format!("{brokers} lacks topics: create {topics}, or set `create_topics = true`"),
+        },
+    )
 }
 
 /// What is unwise about the topic of events.
-pub(super) fn findings(admin: &Admin, config: &Config, partitions: i32) -> Result<Vec<String>, SinkError> {
+pub(super) fn findings(
+    admin: &Admin,
+    cause: &Cause,
+    config: &Config,
+    partitions: i32,
+) -> Result<Vec<String>, SinkError> {
     let topic = &config.topics.events;
     let mut findings = Vec::new();
     if config.partition_by == PartitionBy::Entity && partitions == 1 {
@@ -91,7 +102,7 @@ pub(super) fn findings(admin: &Admin, config: &Config, partitions: i32) -> Resul
         findings.push(text);
         return Ok(findings);
     }
-    match largest(admin, config)? {
+    match largest(admin, cause, config)? {
         None => findings.push(format!(
             "the account may not read the settings of {topic}, so nobody knows how large a batch it takes: allow it DESCRIBE_CONFIGS"
         )),
@@ -102,7 +113,7 @@ pub(super) fn findings(admin: &Admin, config: &Config, partitions: i32) -> Resul
         )),
         Some(_) => {}
     }
-    if setting(admin, config, "cleanup.policy")?.is_some_and(|policy| policy.contains("compact")) {
+    if setting(admin, cause, config, "cleanup.policy")?.is_some_and(|policy| policy.contains("compact")) {
         findings.push(format!(
             "{topic} is compacted, which drops all but the newest event of each key: set `cleanup.policy=delete`"
         ));
@@ -111,19 +122,22 @@ pub(super) fn findings(admin: &Admin, config: &Config, partitions: i32) -> Resul
 }
 
 /// The largest batch that the topic of events takes, in bytes; none if we may not know.
-pub(super) fn largest(admin: &Admin, config: &Config) -> Result<Option<usize>, SinkError> {
-    Ok(setting(admin, config, "max.message.bytes")?.and_then(|text| text.parse().ok()))
+pub(super) fn largest(admin: &Admin, cause: &Cause, config: &Config) -> Result<Option<usize>, SinkError> {
+    Ok(setting(admin, cause, config, "max.message.bytes")?.and_then(|text| text.parse().ok()))
 }
 
 /// A setting of the topic of events. An account that may not read it is told nothing.
-fn setting(admin: &Admin, config: &Config, name: &str) -> Result<Option<String>, SinkError> {
+fn setting(admin: &Admin, cause: &Cause, config: &Config, name: &str) -> Result<Option<String>, SinkError> {
     let topic = &config.topics.events;
     let Admin(Some(admin)) = admin else { return Ok(None) };
     let options = AdminOptions::new().request_timeout(Some(ASK));
     let asked = [ResourceSpecifier::Topic(topic)];
     let described = Handle::current().block_on(admin.describe_configs(&asked, &options));
-    let described = described
-        .map_err(|error| SinkError::Again(format!("the settings of {topic} can't be read: {error}")))?;
+    let described = described.map_err(|error| {
+        let what = format!("the settings of {topic} can't be read");
+        let unknown = || SinkError::again(Trouble::Silent, format!("{what}: {error}"));
+        cause.known(&what, config).unwrap_or_else(unknown)
+    })?;
     let resource = described.into_iter().next().and_then(Result::ok);
     Ok(resource.and_then(|resource| resource.get(name)?.value.clone()))
 }
@@ -136,7 +150,7 @@ pub(super) fn admin(cause: &Cause, config: &Config) -> Result<Admin, SinkError> 
     if let Some(Sasl::Token(_)) = config.sasl {
         return Ok(Admin(None));
     }
-    let context = Context::new(cause, None, config);
+    let context = Context::of_admin(cause, config);
     let client = settings(config, []).create_with_context(context);
     client.map(|client| Admin(Some(client))).map_err(|error| super::unusable(&error))
 }
@@ -168,10 +182,13 @@ pub(super) fn partitions(
         Some((Some(error), _))
             if RDKafkaErrorCode::from(error) == RDKafkaErrorCode::TopicAuthorizationFailed =>
         {
-            Err(SinkError::Operator(format!(
-                "{} does not let us see the topic {topic}: allow the account WRITE and DESCRIBE on the topics of the sink, and READ on that of events",
-                config.brokers.join(", ")
-            )))
+            Err(SinkError::operator(
+                Trouble::Permission,
+                format!(
+                    "{} does not let us see the topic {topic}: allow the account WRITE and DESCRIBE on the topics of the sink, and READ on that of events",
+                    config.brokers.join(", ")
+                ),
+            ))
         }
         _ => Ok(None),
     }
@@ -194,17 +211,19 @@ pub(super) fn all_there(client: &Client<Context>, cause: &Cause, config: &Config
 
 fn make(
     admin: &AdminClient<Context>,
+    cause: &Cause,
     topics: &[&str],
     create: Create,
     config: &Config,
 ) -> Result<(), SinkError> {
+    let what = format!("can't create the topics {}", topics.join(", "));
     let failed = |reason: String| {
-        SinkError::Operator(format!(
-            "can't create the topics {} at {}: {reason}; create them, or allow the account CREATE",
-            topics.join(", "),
-            config.brokers.join(", ")
-        ))
+        let brokers = config.brokers.join(", ");
+        let text = format!("{what} at {brokers}: {reason}; create them, or allow the account CREATE");
+        SinkError::operator(Trouble::Setup, text)
     };
+    // Without an answer it is not about the topics.
+    let unanswered = |reason: String| cause.known(&what, config).unwrap_or_else(|| failed(reason));
     let new: Vec<NewTopic<'_>> = topics
         .iter()
         .map(|topic| {
@@ -216,11 +235,13 @@ fn make(
     let options = AdminOptions::new().operation_timeout(Some(ASK)).request_timeout(Some(ASK));
     let results = Handle::current()
         .block_on(admin.create_topics(&new, &options))
-        .map_err(|error| failed(error.to_string()))?;
+        .map_err(|error| unanswered(error.to_string()))?;
     for result in results {
         match result {
             Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-            Err((_, code)) => return Err(failed(code.to_string())),
+            // A broker's own answer; the client's codes are negative.
+            Err((_, code)) if code as i32 > 0 => return Err(failed(code.to_string())),
+            Err((_, code)) => return Err(unanswered(code.to_string())),
         }
     }
     Ok(())

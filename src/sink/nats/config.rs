@@ -3,10 +3,13 @@
 mod jetstream;
 mod table;
 
-use std::time::Duration;
+use std::{
+    hash::{Hash as _, Hasher},
+    time::Duration,
+};
 
 use schemars::JsonSchema;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 pub use table::Table;
 
@@ -25,6 +28,10 @@ pub struct Config {
     pub credentials: Credentials,
     /// Speak TLS with every server; with one that is `tls://` in any case.
     pub require_tls: bool,
+    /// TLS before the server's greeting.
+    pub tls_first: bool,
+    /// What the subjects of answers to us begin with, without a dot at the end.
+    pub inbox_prefix: String,
     /// Whom to trust, and who we are.
     pub trust: Trust,
     /// Where messages go.
@@ -33,11 +40,41 @@ pub struct Config {
     pub stream: Stream,
 }
 
+impl Config {
+    /// Hashes the secrets, and what the certificate files hold. Reads the files.
+    pub(in crate::sink) fn hash_secrets(&self, state: &mut impl Hasher) {
+        match &self.credentials {
+            Credentials::None => {}
+            Credentials::File(secret) | Credentials::Nkey(secret) | Credentials::Token(secret) => {
+                secret.expose_secret().hash(state);
+            }
+            Credentials::Password { username, password } => {
+                (username, password.expose_secret()).hash(state);
+            }
+        }
+        self.servers.iter().for_each(|server| server.with_user_info().hash(state));
+        self.trust.hash_files(state);
+    }
+
+    /// Takes over another one's secrets and certificates, for the same servers.
+    pub(in crate::sink) fn renew(&mut self, other: &Self) {
+        self.credentials = other.credentials.clone();
+        self.trust = other.trust.clone();
+        let urls =
+            |config: &Self| config.servers.iter().map(|server| server.url().clone()).collect::<Vec<_>>();
+        if urls(self) == urls(other) {
+            self.servers.clone_from(&other.servers);
+        }
+    }
+}
+
 /// The stream, and how it is written to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stream {
     /// Its name; none: the bridge's own.
     pub name: Option<String>,
+    /// The JetStream domain that it is in; none: that of the server.
+    pub domain: Option<String>,
     /// Whether to create it, and to give it the subjects it lacks.
     pub create: bool,
     /// How long a new stream keeps a message; none: for ever.

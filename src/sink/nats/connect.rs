@@ -5,8 +5,10 @@
 //! its disk does not hold up the others.
 
 use std::{
+    collections::BTreeMap,
+    io::ErrorKind,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -22,6 +24,7 @@ use super::{
 };
 use crate::{
     config::{Address, UserInfo},
+    health::Trouble,
     sink::SinkError,
     text::PeerText,
 };
@@ -40,6 +43,8 @@ pub(super) struct Servers {
     config: Config,
     /// Counts the attempts, so that each tries the next server.
     attempts: AtomicUsize,
+    /// By server, why it was of no use when it was tried last.
+    failures: Mutex<BTreeMap<String, String>>,
 }
 
 /// One connection that has just been made.
@@ -49,18 +54,45 @@ pub(super) struct Connected {
     pub(super) events: Arc<Events>,
     /// What errors call the server.
     pub(super) server: String,
+    /// What the subjects of the JetStream API begin with.
+    pub(super) api: String,
 }
 
 impl Servers {
     pub(super) fn new(config: &Config) -> Self {
-        Self { config: config.clone(), attempts: AtomicUsize::new(0) }
+        Self { config: config.clone(), attempts: AtomicUsize::new(0), failures: Mutex::default() }
     }
 
-    /// Connects to the next server. `allow` ends the sentence on a permission that is missing.
+    /// The same servers, with another configuration's secrets and certificates.
+    pub(super) fn renewed(&self, other: &Config) -> Self {
+        let mut config = self.config.clone();
+        config.renew(other);
+        let attempts = AtomicUsize::new(self.attempts.load(Ordering::Relaxed));
+        Self { config, attempts, failures: Mutex::default() }
+    }
+
+    /// Connects to the next server. `allow` ends the sentence on a permission that is missing. An error names all servers
+    /// that are of no use.
     pub(super) async fn connect(&self, allow: String) -> Result<Connected, SinkError> {
-        let server =
-            self.next_server().ok_or_else(|| SinkError::Operator("`servers` is empty".to_owned()))?;
-        self.connect_to(server, allow).await
+        let server = self
+            .next_server()
+            .ok_or_else(|| SinkError::operator(Trouble::Setup, "`servers` is empty".to_owned()))?;
+        self.connect_to(server, allow).await.map_err(|error| self.failed(&server.to_string(), error))
+    }
+
+    /// Notes that a server is of no use now; the error then names the others, too, that were of none when they were tried last.
+    pub(super) fn failed(&self, server: &str, error: SinkError) -> SinkError {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.insert(server.to_owned(), error.to_string());
+        let mut sentences: Vec<&str> = failures.values().map(String::as_str).collect();
+        sentences.dedup();
+        let sentence = sentences.join("; ");
+        error.at(server, sentence)
+    }
+
+    /// A server is of use: all is forgotten.
+    pub(super) fn succeeded(&self) {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Connects to this one.
@@ -68,7 +100,8 @@ impl Servers {
         let events = Arc::new(Events::new(server.to_string(), allow));
         let options = self.options(server, &events)?;
         let is_required = self.config.require_tls || server.url().scheme() == "tls";
-        let encryption = Encryption { is_required, trust: &self.config.trust };
+        let encryption =
+            Encryption { is_required, is_first: self.config.tls_first, trust: &self.config.trust };
         let guard = Guard::connect(server, &encryption, Arc::clone(&events.violation), CONNECT).await;
         let Guard { address, from, kept } = guard.map_err(|error| no_connection(server, error))?;
         let _ = events.guard.set(kept);
@@ -79,9 +112,13 @@ impl Servers {
         })?;
         // A lost connection stays lost: there is nothing at the only address left.
         if client.set_server_pool("nats://127.0.0.1:1").await.is_err() {
-            return Err(SinkError::Again(format!("{server} closed the connection at once")));
+            return Err(SinkError::again(
+                Trouble::Unreachable,
+                format!("{server} closed the connection at once"),
+            ));
         }
-        Ok(Connected { client, events, server: server.to_string() })
+        let api = api(self.config.stream.domain.as_deref());
+        Ok(Connected { client, events, server: server.to_string(), api })
     }
 
     /// The largest message that a server takes now. It tells that to a new connection only, though it may have been
@@ -94,9 +131,10 @@ impl Servers {
         let asked = self.connect_to(address, "to connect".to_owned()).await?;
         let limit = asked.client.max_payload();
         if limit > client.max_payload() {
-            return Err(SinkError::Again(format!(
-                "{server} takes larger messages now (max_payload is {limit}): connecting again"
-            )));
+            return Err(SinkError::again(
+                Trouble::Setup,
+                format!("{server} takes larger messages now (max_payload is {limit}): connecting again"),
+            ));
         }
         Ok(limit)
     }
@@ -105,6 +143,7 @@ impl Servers {
         let events = Arc::clone(events);
         let options = ConnectOptions::new()
             .name("cti-bridge")
+            .custom_inbox_prefix(&self.config.inbox_prefix)
             .max_reconnects(1)
             .ignore_discovered_servers()
             .connection_timeout(CONNECT)
@@ -129,7 +168,8 @@ impl Servers {
                 }
             },
             Credentials::File(text) => options.credentials(text.expose_secret()).map_err(|_| {
-                SinkError::Operator(
+                SinkError::operator(
+                    Trouble::Credentials,
                     "`credentials_file` is no NATS credentials file: make one with `nsc generate creds`"
                         .to_owned(),
                 )
@@ -148,35 +188,54 @@ impl Servers {
     }
 }
 
+/// What the subjects of the JetStream API begin with, in this domain.
+pub(super) fn api(domain: Option<&str>) -> String {
+    domain.map_or_else(|| "$JS.API".to_owned(), |domain| format!("$JS.{domain}.API"))
+}
+
 /// Why a server can't be reached, with the remedy.
 fn no_connection(server: &Address, error: GuardError) -> SinkError {
     match error {
-        GuardError::Trust(error) => SinkError::Operator(error.to_string()),
-        GuardError::Tls(fault) => SinkError::Operator(format!("no TLS with {server}: {fault}")),
-        GuardError::Name => {
-            SinkError::Again(format!("the name in {server} does not resolve: check `servers` and the DNS"))
-        }
-        GuardError::TimedOut => {
-            SinkError::Again(format!("{server} does not answer: is it up, and the way open?"))
-        }
+        GuardError::Trust(error) => SinkError::operator(Trouble::Tls, error.to_string()),
+        GuardError::Tls(fault) => SinkError::operator(Trouble::Tls, format!("no TLS with {server}: {fault}")),
+        GuardError::Name => SinkError::again(
+            Trouble::Unreachable,
+            format!("the name in {server} does not resolve: check `servers` and the DNS"),
+        ),
+        GuardError::TimedOut => SinkError::again(
+            Trouble::Unreachable,
+            format!("{server} does not answer: is it up, and the way open?"),
+        ),
         GuardError::Violation(violation) => violated(&server.to_string(), &violation),
+        GuardError::Io(error) if error.kind() == ErrorKind::UnexpectedEof => SinkError::again(
+            Trouble::Unreachable,
+            format!(
+                "{server} closed the connection without a greeting: is it up? if it begins with TLS (`handshake_first`), set \
+                 `tls_first = true`"
+            ),
+        ),
         error @ (GuardError::Io(_) | GuardError::NoInfo) => {
-            SinkError::Again(format!("can't connect to {server} ({error}): is it up?"))
+            SinkError::again(Trouble::Unreachable, format!("can't connect to {server} ({error}): is it up?"))
         }
     }
 }
 
 fn refusal(server: &Address, error: &async_nats::ConnectError) -> SinkError {
     match error.kind() {
-        ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
-            SinkError::Operator(format!(
+        ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => SinkError::operator(
+            Trouble::Credentials,
+            format!(
                 "{server} refuses the credentials: check `username` and `password_file`, `token_file`, `nkey_file` or `credentials_file`"
-            ))
-        }
-        ConnectErrorKind::TimedOut => {
-            SinkError::Again(format!("{server} does not answer: is it up, and the way open?"))
-        }
-        _ => SinkError::Again(format!("can't connect to {server} ({}): is it up?", cause(error))),
+            ),
+        ),
+        ConnectErrorKind::TimedOut => SinkError::again(
+            Trouble::Unreachable,
+            format!("{server} does not answer: is it up, and the way open?"),
+        ),
+        _ => SinkError::again(
+            Trouble::Unreachable,
+            format!("can't connect to {server} ({}): is it up?", cause(error)),
+        ),
     }
 }
 

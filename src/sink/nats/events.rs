@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::DropGuard;
 
 use super::guard::{Noted, Violation};
-use crate::{sink::SinkError, text::PeerText};
+use crate::{health::Trouble, sink::SinkError, text::PeerText};
 
 /// What the client reports beside the answers.
 #[derive(Debug)]
@@ -93,15 +93,21 @@ impl Events {
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match said {
             Some(said) if said.as_str().to_ascii_lowercase().contains("permissions violation") => {
-                SinkError::Operator(format!("{server} says: {said}: allow the account {allow}"))
+                SinkError::operator(
+                    Trouble::Permission,
+                    format!("{server} says: {said}: allow the account {allow}"),
+                )
             }
-            Some(said) => SinkError::Again(format!("{server} says: {said}")),
-            None => SinkError::Again(format!("{server} closed the connection")),
+            Some(said) => SinkError::again(Trouble::Unreachable, format!("{server} says: {said}")),
+            None => SinkError::again(Trouble::Unreachable, format!("{server} closed the connection")),
         }
     }
 }
 
 /// The error of a connection that the guard has closed.
 pub(super) fn violated(server: &str, violation: &Violation) -> SinkError {
-    SinkError::Again(format!("{server} sent {violation}, and was disconnected: is it a NATS server?"))
+    SinkError::again(
+        Trouble::Unreachable,
+        format!("{server} sent {violation}, and was disconnected: is it a NATS server?"),
+    )
 }

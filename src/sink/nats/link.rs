@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     event::Position,
+    health::Trouble,
     route::Names,
     sink::{Acked, Link, Outgoing, SinkError, config::ContentMode},
 };
@@ -171,6 +172,7 @@ impl Link for Connection {
 
 /// Where an event goes.
 fn subject(names: &Names) -> Result<Subject, SinkError> {
-    Subject::from_utf8(names.destination.clone())
-        .map_err(|_| SinkError::Operator("a subject is not UTF-8: check `subject`".to_owned()))
+    Subject::from_utf8(names.destination.clone()).map_err(|_| {
+        SinkError::operator(Trouble::Setup, "a subject is not UTF-8: check `subject`".to_owned())
+    })
 }

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     event::JournalId,
+    health::Trouble,
     route::Plan,
     sink::{
         Claim, Looked, SinkError,
@@ -36,6 +37,8 @@ pub struct Probe {
     config: Config,
     stream: Option<JetStream>,
     sources: Vec<String>,
+    /// The end of the sentence on a permission that is missing.
+    allow: String,
 }
 
 impl Probe {
@@ -46,11 +49,16 @@ impl Probe {
         instance: &str,
     ) -> Result<(Self, Looked), SinkError> {
         let stream = (config.mode == Mode::JetStream).then(|| JetStream::new(config, sources, instance));
-        let allow = stream.as_ref().map_or(super::ALLOW, JetStream::allow);
+        let allow = stream.as_ref().map_or_else(|| super::allow(config), |stream| stream.allow().to_owned());
         let servers = Servers::new(config);
         let each = config.servers.iter().map(async |server| {
-            let late = || SinkError::Again(format!("{server} does not answer: is it up, and the way open?"));
-            timeout(2 * PATIENCE, servers.connect_to(server, allow.to_owned()))
+            let late = || {
+                SinkError::again(
+                    Trouble::Silent,
+                    format!("{server} does not answer: is it up, and the way open?"),
+                )
+            };
+            timeout(2 * PATIENCE, servers.connect_to(server, allow.clone()))
                 .await
                 .unwrap_or_else(|_| Err(late()))
         });
@@ -66,14 +74,18 @@ impl Probe {
             let is_final = refused.iter().any(|error| matches!(error, SinkError::Operator(_)));
             let sentences: Vec<String> = refused.iter().map(ToString::to_string).collect();
             let text = sentences.join("; ");
-            return Err(if is_final { SinkError::Operator(text) } else { SinkError::Again(text) });
+            return Err(if is_final {
+                SinkError::operator(Trouble::Silent, text)
+            } else {
+                SinkError::again(Trouble::Silent, text)
+            });
         };
         let looked = Looked {
             message: format!("{} answers, and takes the credentials", answering.join(", ")),
             warnings: refused.iter().map(ToString::to_string).collect(),
         };
         let (config, sources) = (config.clone(), sources.to_vec());
-        Ok((Self { connected, config, stream, sources }, looked))
+        Ok((Self { connected, config, stream, sources, allow }, looked))
     }
 
     /// Looks at the stream: whether there is one, what settings would make the guarantee a lie, whose the newest message is.
@@ -103,7 +115,7 @@ impl Probe {
             answer = timeout(PATIENCE, answers.next()) => match answer {
                 Ok(Some(_)) => {}
                 Ok(None) => return Err(events.error()),
-                Err(_) => return Err(SinkError::Again(format!("{} takes messages and does not answer: is it overloaded?", self.connected.server))),
+                Err(_) => return Err(SinkError::again(Trouble::Silent, format!("{} takes messages and does not answer: is it overloaded?", self.connected.server))),
             },
         }
         if timeout(GRACE, events.down()).await.is_ok() {
@@ -118,12 +130,15 @@ impl Probe {
                 format!("{sent}, and events too, by its list of permissions")
             }
             Some(forbidden) => {
-                return Err(SinkError::Operator(format!(
-                    "{} does not let the account publish {}: allow it {}",
-                    self.connected.server,
-                    forbidden.join(", "),
-                    self.stream.as_ref().map_or(super::ALLOW, JetStream::allow)
-                )));
+                return Err(SinkError::operator(
+                    Trouble::Permission,
+                    format!(
+                        "{} does not let the account publish {}: allow it {}",
+                        self.connected.server,
+                        forbidden.join(", "),
+                        self.allow
+                    ),
+                ));
             }
         };
         Ok(Looked { message, warnings: Vec::new() })

@@ -24,6 +24,7 @@ use self::{
 use super::{Acked, Link, Outgoing, Sink, SinkError, Tail};
 use crate::{
     event::{CloudEvent, Position, structured},
+    health::Trouble,
     text::escaped_as_json,
 };
 
@@ -132,9 +133,9 @@ impl<W: tokio::io::AsyncWrite + Unpin + Send> Lines<W> {
         };
         written.await.map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => {
-                SinkError::Gone("the reader of standard output has closed it".to_owned())
+                SinkError::Gone("the reader of standard output has closed it".into())
             }
-            _ => SinkError::Again(format!("can't write to standard output: {error}")),
+            _ => SinkError::again(Trouble::Local, format!("can't write to standard output: {error}")),
         })?;
         self.written = self.given;
         self.moved = Instant::now();
@@ -206,9 +207,12 @@ impl<W: tokio::io::AsyncWrite + Unpin + Send> Link for Lines<W> {
         WINDOW
     }
 
-    fn trouble(&self) -> Option<String> {
+    fn trouble(&self) -> Option<SinkError> {
         (self.is_waiting() && self.moved.elapsed() >= STALLED).then(|| {
-            format!("nobody reads standard output: it has accepted nothing for {STALLED:?}; events wait until it is read")
+            SinkError::again(
+                Trouble::Silent,
+                format!("nobody reads standard output: it has accepted nothing for {STALLED:?}; events wait until it is read"),
+            )
         })
     }
 

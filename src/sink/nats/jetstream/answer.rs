@@ -3,7 +3,7 @@
 use async_nats::{Message, StatusCode};
 use serde::Deserialize;
 
-use crate::{sink::SinkError, text::PeerText};
+use crate::{health::Trouble, sink::SinkError, text::PeerText};
 
 /// An error of JetStream (<https://github.com/nats-io/nats-server/blob/main/server/errors.json>).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -105,9 +105,11 @@ impl Fault {
         let Self { code, err_code, description } = self;
         let said = format!("{server} can't {what} ({code}/{err_code} {description})");
         match self.disposition() {
-            Disposition::Again(remedy) => SinkError::Again(format!("{said}: {remedy}")),
+            Disposition::Again(remedy) => {
+                SinkError::again(Trouble::Code(i64::from(*err_code)), format!("{said}: {remedy}"))
+            }
             Disposition::Operator(remedy) | Disposition::Refused(remedy) => {
-                SinkError::Operator(format!("{said}: {remedy}"))
+                SinkError::operator(Trouble::Code(i64::from(*err_code)), format!("{said}: {remedy}"))
             }
         }
     }

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     event::Position,
+    health::Trouble,
     sink::{
         Acked, Link, Outgoing, SinkError,
         config::ContentMode,
@@ -65,7 +66,7 @@ impl Publisher {
         last: u64,
         shared: Arc<Shared>,
     ) -> Result<Self, SinkError> {
-        let Connected { client, events, server } = &connected;
+        let Connected { client, events, server, .. } = &connected;
         let (mode, settings) = settings;
         let inbox = client.new_inbox();
         let answers = client.subscribe(format!("{inbox}.*")).await.map_err(|_| events.error())?;
@@ -118,7 +119,8 @@ impl Publisher {
         }
         let Self { connected, stream, .. } = self;
         let info = Api { connected, stream }.info().await?;
-        let gone = || SinkError::Again(format!("stream {stream} is gone from {}", connected.server));
+        let gone =
+            || SinkError::again(Trouble::Setup, format!("stream {stream} is gone from {}", connected.server));
         let config = info.ok_or_else(gone)?.config;
         self.drafts.set_limits(self.servers.max_payload(&self.connected).await?, &config);
         self.read = Instant::now();
@@ -139,9 +141,12 @@ impl Publisher {
         let Ok(position) = word.parse().map(Position) else { return Ok(()) };
         let Self { connected: Connected { server, .. }, stream: name, .. } = self;
         match Answer::read(message) {
-            Answer::Stored { stream, .. } if stream != *name => Err(SinkError::Operator(format!(
-                "{server} stored an event in stream {stream}, not {name}: check `stream`, and the subjects of both"
-            ))),
+            Answer::Stored { stream, .. } if stream != *name => Err(SinkError::operator(
+                Trouble::Setup,
+                format!(
+                    "{server} stored an event in stream {stream}, not {name}: check `stream`, and the subjects of both"
+                ),
+            )),
             Answer::Stored { seq, .. } => self.stored(position, seq),
             Answer::Failed(fault) => {
                 self.shared.shrink();
@@ -152,23 +157,29 @@ impl Publisher {
                     let reason = format!("{} ({}): {remedy}", fault.description, fault.err_code);
                     let text = format!("{server} refuses an event for stream {name}: {reason}");
                     self.shared.refuse(position, reason);
-                    return Err(SinkError::Again(text));
+                    return Err(SinkError::again(Trouble::Refused, text));
                 }
                 Err(fault.error(server, &format!("store an event in stream {name}")))
             }
-            Answer::Nobody => Err(SinkError::Again(format!(
-                "{server} has nobody who takes events for stream {name}: was the stream deleted, or has its cluster no leader?"
-            ))),
-            Answer::Unreadable => Err(SinkError::Again(format!(
-                "{server} answered an event with something unreadable: does another program answer the subjects of stream {name}?"
-            ))),
+            Answer::Nobody => Err(SinkError::again(
+                Trouble::Setup,
+                format!(
+                    "{server} has nobody who takes events for stream {name}: was the stream deleted, or has its cluster no leader?"
+                ),
+            )),
+            Answer::Unreadable => Err(SinkError::again(
+                Trouble::Silent,
+                format!(
+                    "{server} answered an event with something unreadable: does another program answer the subjects of stream {name}?"
+                ),
+            )),
         }
     }
 
     fn stored(&mut self, position: Position, seq: u64) -> Result<(), SinkError> {
         let Self { connected: Connected { server, .. }, stream, .. } = self;
         self.flight.stored(position, seq).map_err(|wrong| {
-            SinkError::Again(match wrong {
+            SinkError::again(Trouble::Refused, match wrong {
                 Wrong::LeftOut => format!(
                     "{server} left out an answer for stream {stream}: the event may not be stored; see the server's log"
                 ),
@@ -192,10 +203,10 @@ impl Publisher {
     /// An answer is overdue: asks the server for a sign of life, or finds that there was none.
     async fn overdue(&mut self) -> Result<(), SinkError> {
         if self.probe.is_some() {
-            return Err(SinkError::Again(format!(
-                "{} does not answer: is it up, and the way open?",
-                self.connected.server
-            )));
+            return Err(SinkError::again(
+                Trouble::Silent,
+                format!("{} does not answer: is it up, and the way open?", self.connected.server),
+            ));
         }
         self.mark(PROBED).await?;
         self.probe = Some(Instant::now() + PROBE);
@@ -208,13 +219,19 @@ impl Publisher {
     fn stuck(&self) -> SinkError {
         let Self { connected: Connected { server, .. }, stream, .. } = self;
         if self.replicas > 1 {
-            return SinkError::Again(format!(
-                "{server} is up but stores nothing in stream {stream}: its cluster has no leader, or the leader's disk is full; `nats stream info {stream}` says more"
-            ));
+            return SinkError::again(
+                Trouble::Silent,
+                format!(
+                    "{server} is up but stores nothing in stream {stream}: its cluster has no leader, or the leader's disk is full; `nats stream info {stream}` says more"
+                ),
+            );
         }
-        SinkError::Operator(format!(
-            "{server} is up but stores nothing: its disk is probably full. Free space and restart it (it refuses until restarted); its /healthz says more"
-        ))
+        SinkError::operator(
+            Trouble::Silent,
+            format!(
+                "{server} is up but stores nothing: its disk is probably full. Free space and restart it (it refuses until restarted); its /healthz says more"
+            ),
+        )
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{JetStream, api::Api, findings::covers, stream, tail};
 use crate::{
+    health::Trouble,
     sink::{Claim, Looked, SinkError, nats::connect::Connected},
     text::PeerText,
 };
@@ -57,11 +58,14 @@ impl JetStream {
             let Ok(others) = api.streams_with(subject).await else { return Ok(()) };
             let other = others.iter().map(PeerText::as_str).find(|other| *other != self.ours.stream);
             if let Some(other) = other {
-                return Err(SinkError::Operator(format!(
-                    "{} has a stream {other} that takes {subject}, or part of it, and no subject can be in two streams: set \
+                return Err(SinkError::operator(
+                    Trouble::Setup,
+                    format!(
+                        "{} has a stream {other} that takes {subject}, or part of it, and no subject can be in two streams: set \
                      `stream = \"{other}\"`, take the subject away from it, or choose another `subject`",
-                    connected.server,
-                )));
+                        connected.server,
+                    ),
+                ));
             }
         }
         Ok(())

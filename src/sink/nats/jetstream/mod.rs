@@ -40,9 +40,12 @@ use self::{api::Api, findings::Finding, shared::Shared, stream::Ours};
 pub(super) use self::{look::permitted, stream::filter};
 use super::{
     config::{self, Config},
-    connect::Servers,
+    connect::{Connected, Servers, api},
 };
-use crate::sink::{Process, Sink, SinkError, Tail, config::ContentMode};
+use crate::sink::{
+    self, Process, Sink, SinkError, Tail,
+    config::{ContentMode, Kind},
+};
 
 /// A stream on a NATS server, or on several of one cluster.
 #[derive(Debug)]
@@ -66,11 +69,24 @@ impl JetStream {
             servers: Arc::new(Servers::new(config)),
             content_mode: config.content_mode,
             settings: config.stream.clone(),
-            allow: allow(&ours),
+            allow: allow(&ours, config),
             ours,
             shared: Arc::default(),
             told: Mutex::default(),
         }
+    }
+
+    /// Opens a link on a connection: the stream, and what it ends with.
+    async fn open_on(&self, connected: Connected) -> Result<(Publisher, Tail), SinkError> {
+        let api = Api { connected: &connected, stream: &self.ours.stream };
+        let (info, warnings) = stream::prepare(&api, &self.settings, &self.ours).await?;
+        self.tell(warnings);
+        let (stored, last) =
+            tail::read(&api, info.last_sequence, (&info.config.subjects, &self.settings.ignored)).await?;
+        let settings = (self.content_mode, &self.settings);
+        let connected = (connected, Arc::clone(&self.servers));
+        let link = Publisher::open(connected, settings, &info.config, last, Arc::clone(&self.shared)).await?;
+        Ok((link, Tail::Lane(stored)))
     }
 
     /// Says what is unwise about the stream once, and again when it has changed.
@@ -91,11 +107,11 @@ impl JetStream {
 }
 
 /// The end of the sentence on a permission that is missing.
-fn allow(ours: &Ours) -> String {
-    let name = &ours.stream;
+fn allow(ours: &Ours, config: &Config) -> String {
+    let (name, api, inbox) = (&ours.stream, api(config.stream.domain.as_deref()), &config.inbox_prefix);
     format!(
-        "to publish {}, {}, $JS.API.STREAM.INFO.{name}, $JS.API.STREAM.CREATE.{name}, $JS.API.STREAM.UPDATE.{name}, \
-         $JS.API.STREAM.MSG.GET.{name} and _INBOX.>, and to subscribe to _INBOX.>",
+        "to publish {}, {}, {api}.STREAM.INFO.{name}, {api}.STREAM.CREATE.{name}, {api}.STREAM.UPDATE.{name}, \
+         {api}.STREAM.MSG.GET.{name} and {inbox}.>, and to subscribe to {inbox}.>",
         ours.subjects.join(", "),
         ours.outside.join(", "),
     )
@@ -106,15 +122,16 @@ impl Sink for JetStream {
 
     async fn open(&self) -> Result<(Publisher, Tail), SinkError> {
         let connected = self.servers.connect(self.allow.clone()).await?;
-        let api = Api { connected: &connected, stream: &self.ours.stream };
-        let (info, warnings) = stream::prepare(&api, &self.settings, &self.ours).await?;
-        self.tell(warnings);
-        let (stored, last) =
-            tail::read(&api, info.last_sequence, (&info.config.subjects, &self.settings.ignored)).await?;
-        let settings = (self.content_mode, &self.settings);
-        let connected = (connected, Arc::clone(&self.servers));
-        let link = Publisher::open(connected, settings, &info.config, last, Arc::clone(&self.shared)).await?;
-        Ok((link, Tail::Lane(stored)))
+        let server = connected.server.clone();
+        let opened = self.open_on(connected).await.map_err(|error| self.servers.failed(&server, error))?;
+        self.servers.succeeded();
+        Ok(opened)
+    }
+
+    fn renew(&mut self, config: &sink::config::Config) {
+        if let Kind::Nats(config) = &config.kind {
+            self.servers = Arc::new(self.servers.renewed(config));
+        }
     }
 
     async fn rival(

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use super::JetStream;
 use crate::{
+    health::Trouble,
     sink::{SinkError, kept, verify::Held},
     text::PeerText,
 };
@@ -21,13 +22,16 @@ impl JetStream {
         let connected = self.servers.connect(self.allow.clone()).await?;
         let name = &self.ours.stream;
         let failed = |what: &str, error: String| {
-            SinkError::Again(format!(
-                "can't {what} stream {name} at {}: {}",
-                connected.server,
-                PeerText::new(&error)
-            ))
+            SinkError::again(
+                Trouble::Setup,
+                format!("can't {what} stream {name} at {}: {}", connected.server, PeerText::new(&error)),
+            )
         };
-        let context = jetstream::new(connected.client.clone());
+        let client = connected.client.clone();
+        let context = match &self.settings.domain {
+            None => jetstream::new(client),
+            Some(domain) => jetstream::with_domain(client, domain),
+        };
         let stream = context.get_stream(name).await.map_err(|error| failed("open", error.to_string()))?;
         if stream.cached_info().state.messages == 0 {
             return Ok(());

@@ -10,6 +10,7 @@ use super::{
     findings::{Finding, covers, findings, missing},
 };
 use crate::{
+    health::Trouble,
     route::template::{Template, Values},
     sink::{SinkError, nats::config},
 };
@@ -109,11 +110,14 @@ pub(super) async fn prepare(
 
 fn absent(api: &Api<'_>, ours: &Ours) -> SinkError {
     let name = &ours.stream;
-    SinkError::Operator(format!(
-        "{} has no stream {name}, and `create_stream` is off: switch it on, or run `nats stream add {name} --subjects={}`",
-        api.connected.server,
-        ours.subjects.join(",")
-    ))
+    SinkError::operator(
+        Trouble::Setup,
+        format!(
+            "{} has no stream {name}, and `create_stream` is off: switch it on, or run `nats stream add {name} --subjects={}`",
+            api.connected.server,
+            ours.subjects.join(",")
+        ),
+    )
 }
 
 /// What [`prepare`] would come to, without changing anything. None: there is no stream, and it would be created.
@@ -142,7 +146,10 @@ fn refuse(api: &Api<'_>, name: &str, fatal: Vec<Finding>) -> Result<(), SinkErro
     }
     let sentences: Vec<String> = fatal.into_iter().map(|finding| finding.sentence).collect();
     let server = &api.connected.server;
-    Err(SinkError::Operator(format!("stream {name} at {server} can't be used: {}", sentences.join("; "))))
+    Err(SinkError::operator(
+        Trouble::Setup,
+        format!("stream {name} at {server} can't be used: {}", sentences.join("; ")),
+    ))
 }
 
 /// Adds our subjects, unless the stream is of no use for another reason.

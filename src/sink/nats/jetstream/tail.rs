@@ -2,6 +2,7 @@
 
 use super::api::{Api, Kept};
 use crate::{
+    health::Trouble,
     sink::{SinkError, Stored, kept},
     text::PeerText,
 };
@@ -37,10 +38,13 @@ pub(super) async fn read(
         }
         last = now.unwrap_or_default();
     }
-    Err(SinkError::Again(format!(
-        "stream {stream} at {} grows while its end is read: does another bridge of the same name write there?",
-        connected.server
-    )))
+    Err(SinkError::again(
+        Trouble::Foreign,
+        format!(
+            "stream {stream} at {} grows while its end is read: does another bridge of the same name write there?",
+            connected.server
+        ),
+    ))
 }
 
 /// The newest message that counts.
@@ -58,12 +62,15 @@ async fn before(api: &Api<'_>, mut newest: Option<Kept>, ignored: &[u64]) -> Res
 
 fn unreadable(Api { connected, stream }: &Api<'_>, Kept { seq, subject, .. }: &Kept) -> SinkError {
     let subject = PeerText::new(subject);
-    SinkError::Operator(format!(
-        "stream {stream} at {} ends with message {seq} ({subject}), which no cti-bridge wrote: let nobody else publish there, and \
+    SinkError::operator(
+        Trouble::Foreign,
+        format!(
+            "stream {stream} at {} ends with message {seq} ({subject}), which no cti-bridge wrote: let nobody else publish there, and \
          set `adopt = \"#{seq}\"` to go on behind it, or name a stream of its own as `stream`; \
          `nats stream get {stream} {seq}` shows it",
-        connected.server
-    ))
+            connected.server
+        ),
+    )
 }
 
 fn whose(Api { connected, stream }: &Api<'_>, kept: &Kept) -> Option<Stored> {

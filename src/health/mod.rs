@@ -3,6 +3,11 @@
 //! A part holds a [`Component`] and tells it when its state changes; that one call also writes the log
 //! line, so log and status never disagree. Reasons and warnings may quote a peer: they are made safe here, for the log,
 //! `/status`, heartbeats and systemd alike.
+//!
+//! An outage is the time from a part's first failure until it works again. It is one line in the log for each [`Cause`], and
+//! one when it is over, with how long it took and how many failures it had.
+
+mod cause;
 
 use std::{
     collections::BTreeMap,
@@ -12,6 +17,8 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 
+use self::cause::Outage;
+pub use self::cause::{Cause, Trouble};
 use crate::{event::micros, text};
 
 /// The states of all parts. Clones are the same board.
@@ -25,9 +32,14 @@ pub struct Health {
     /// Its state.
     #[serde(flatten)]
     pub state: State,
-    /// When it got there.
+    /// When it got there; of a part that fails, when the outage began.
     #[serde(serialize_with = "micros::serialize")]
     pub since: Timestamp,
+    /// Whether it has never worked since the process started.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub never_active: bool,
+    #[serde(skip)]
+    outage: Option<Outage>,
     /// What somebody should see to although the part works, a sentence each with its remedy.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub warnings: BTreeMap<&'static str, String>,
@@ -92,10 +104,15 @@ impl Board {
 }
 
 impl Component {
-    /// The part does its work.
+    /// The part does its work: the caller has proof, as an acknowledgement or an event.
     pub fn active(&self) {
-        if self.set(State::Active) {
-            tracing::info!(component = self.name, "active");
+        let Some(outage) = self.set(State::Active) else { return };
+        match outage {
+            None => tracing::info!(component = self.name, "active"),
+            Some(Outage { since, failures, .. }) => {
+                let seconds = Timestamp::now().duration_since(since).as_secs();
+                tracing::info!(component = self.name, outage_seconds = seconds, failures, "active");
+            }
         }
     }
 
@@ -104,16 +121,34 @@ impl Component {
         self.set(State::Pending);
     }
 
-    /// The part does not work, for this reason. Logged when the reason changes, not at each attempt.
+    /// The part does not work, for this reason: see [`Component::failing_for`]. The cause is the sentence, without its numbers.
     pub fn failing(&self, reason: &str) -> bool {
+        self.failing_for(Cause::worded(reason), reason)
+    }
+
+    /// The part does not work, for this cause. Logged once in an outage, however often and in whatever words it is reported.
+    /// Returns whether it was.
+    pub fn failing_for(&self, cause: Cause, reason: &str) -> bool {
         let reason = text::sentence(reason);
-        let changed = self.set(State::Failing { reason: reason.clone() });
-        if changed {
-            tracing::warn!(component = self.name, reason, "failing");
+        let mut board = self.lock();
+        let Some(health) = board.get_mut(&self.name) else { return false };
+        let left_active = if health.never_active { Timestamp::now() } else { health.since };
+        let start = if health.state == State::Pending { left_active } else { Timestamp::now() };
+        let outage = health.outage.get_or_insert_with(|| Outage::new(start));
+        let is_new = outage.add(cause);
+        health.since = outage.since;
+        let state = State::Failing { reason: reason.clone() };
+        if health.state != state {
+            (health.state, health.retry_at) = (state, None);
+        }
+        let never_active = health.never_active.then_some(true);
+        drop(board);
+        if is_new {
+            tracing::warn!(component = self.name, reason, never_active, "failing");
         } else {
             tracing::debug!(component = self.name, reason, "still failing");
         }
-        changed
+        is_new
     }
 
     /// What somebody should see to about `what` (a word of the caller's), or `None` when all is well with it. It makes
@@ -156,25 +191,35 @@ impl Component {
         self.board.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set(&self, state: State) -> bool {
+    /// Enters a state in which it does not fail. `None`: it was there already; else the outage that has ended, if one has.
+    fn set(&self, state: State) -> Option<Option<Outage>> {
         let mut board = self.lock();
-        match board.get_mut(&self.name) {
-            Some(health) if health.state == state => false,
-            Some(health) => {
-                (health.state, health.since, health.retry_at) = (state, Timestamp::now(), None);
-                true
-            }
-            None => {
-                let (since, warnings) = (Timestamp::now(), BTreeMap::new());
-                let health = Health { state, since, warnings, sight: None, retry_at: None };
-                board.insert(self.name.clone(), health);
-                true
-            }
+        let Some(health) = board.get_mut(&self.name) else {
+            let (since, warnings) = (Timestamp::now(), BTreeMap::new());
+            let health = Health {
+                state,
+                since,
+                never_active: true,
+                outage: None,
+                warnings,
+                sight: None,
+                retry_at: None,
+            };
+            board.insert(self.name.clone(), health);
+            return None;
+        };
+        if health.state == state {
+            return None;
         }
+        let is_active = state == State::Active;
+        (health.state, health.since, health.retry_at) = (state, Timestamp::now(), None);
+        health.never_active &= !is_active;
+        Some(if is_active { health.outage.take() } else { None })
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
@@ -195,5 +240,43 @@ mod tests {
         part.warning("certificate", None);
         let json = serde_json::to_value(board.snapshot()).unwrap_or_default();
         assert!(json["source/pbx1"].get("warnings").is_none(), "{json}");
+    }
+
+    fn health(board: &Board) -> Health {
+        board.snapshot().remove("sink/bus").unwrap()
+    }
+
+    #[test]
+    fn an_outage_is_logged_once_for_each_cause_and_lasts_from_its_start() {
+        let board = Board::default();
+        let part = board.component("sink/bus".to_owned());
+        let fails = |kind: Trouble, peer: &str, reason: &str| {
+            part.failing_for(Cause { kind, peer: peer.to_owned() }, reason)
+        };
+        assert!(fails(Trouble::Unreachable, "a", "a: connection refused"));
+        let start = health(&board).since;
+        assert!(!fails(Trouble::Unreachable, "a", "a: connection reset"), "it is the same, in other words");
+        assert!(fails(Trouble::Unreachable, "b", "b: connection refused"));
+        part.pending();
+        assert!(fails(Trouble::Credentials, "a", "a: refused"));
+        assert!(
+            !fails(Trouble::Unreachable, "b", "b: no answer"),
+            "it is known, though another came between"
+        );
+        let now = health(&board);
+        assert_eq!((now.since, now.never_active), (start, true));
+        assert_eq!(now.state, State::Failing { reason: "b: no answer".to_owned() }, "what is so now");
+        part.active();
+        assert!(!health(&board).never_active);
+        assert!(fails(Trouble::Unreachable, "a", "a: connection refused"), "another outage");
+        assert!(health(&board).since > start && !health(&board).never_active);
+    }
+
+    #[test]
+    fn numbers_in_a_sentence_are_no_other_cause() {
+        let part = Board::default().component("sink/bus".to_owned());
+        assert!(part.failing("no answer for 10 s"));
+        assert!(!part.failing("no answer for 11 s"));
+        assert!(part.failing("no room"));
     }
 }

@@ -1,0 +1,76 @@
+//! Why a link ended or could not be opened.
+
+use std::fmt;
+
+use crate::health::{Cause, Trouble};
+
+/// Why a link ended or could not be opened. The variant says what the driver does.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// It may work soon: back off and try again.
+    #[error("{0}")]
+    Again(Failure),
+    /// Somebody must repair something first: try again slowly, and say so.
+    #[error("{0}")]
+    Operator(Failure),
+    /// The destination is gone for good, as a closed pipe is: stop the process.
+    #[error("{0}")]
+    Gone(Failure),
+}
+
+/// What went wrong: a sentence with the remedy, and what it is recognised by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    cause: Cause,
+    sentence: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence)
+    }
+}
+
+impl From<&str> for Failure {
+    fn from(sentence: &str) -> Self {
+        Self { cause: Cause::worded(sentence), sentence: sentence.to_owned() }
+    }
+}
+
+impl From<String> for Failure {
+    fn from(sentence: String) -> Self {
+        Self { cause: Cause::worded(&sentence), sentence }
+    }
+}
+
+impl SinkError {
+    /// An error that may be over soon.
+    pub(crate) fn again(kind: Trouble, sentence: impl Into<String>) -> Self {
+        Self::Again(Failure { cause: kind.into(), sentence: sentence.into() })
+    }
+
+    /// An error that somebody must repair.
+    pub(crate) fn operator(kind: Trouble, sentence: impl Into<String>) -> Self {
+        Self::Operator(Failure { cause: kind.into(), sentence: sentence.into() })
+    }
+
+    /// What it is recognised by.
+    pub fn cause(&self) -> &Cause {
+        let (Self::Again(failure) | Self::Operator(failure) | Self::Gone(failure)) = self;
+        &failure.cause
+    }
+
+    fn failure_mut(&mut self) -> &mut Failure {
+        let (Self::Again(failure) | Self::Operator(failure) | Self::Gone(failure)) = self;
+        failure
+    }
+
+    /// The same at this peer, in these words.
+    #[cfg(feature = "nats")]
+    pub(super) fn at(mut self, peer: &str, sentence: String) -> Self {
+        let failure = self.failure_mut();
+        peer.clone_into(&mut failure.cause.peer);
+        failure.sentence = sentence;
+        self
+    }
+}
