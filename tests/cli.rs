@@ -31,6 +31,7 @@ fn the_demo_writes_events_and_nothing_else_to_standard_output() {
     assert!(sequences.windows(2).all(|pair| pair[1] == pair[0] + 1), "{sequences:?}");
     for line in text(&output.stderr).lines() {
         assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "no JSON log line: {line}");
+        assert!(!line.contains("[secret]"), "the source's name is masked: {line}");
     }
 }
 
