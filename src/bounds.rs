@@ -17,9 +17,9 @@ pub const PING_INTERVAL: RangeInclusive<Duration> = Duration::from_secs(1)..=Dur
 /// The distance between an answer's `Date` and this machine's clock, either way. A larger one is not believed.
 pub const CLOCK_OFFSET: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(24);
 
-/// The lifetime of a token. One that ends sooner is used and renewed as if it lived for the lower bound, one that ends
-/// later is renewed as if it lived for the upper one.
-pub const TOKEN_LIFETIME: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_hours(90 * 24);
+/// The lifetime of a token, by its claims. A token that ends sooner is used as if it lived for the lower bound.
+pub const TOKEN_LIFETIME: RangeInclusive<Duration> =
+    Duration::from_secs(10)..=Duration::from_hours(200 * 366 * 24);
 
 /// The value, or the nearest one within the range.
 pub fn bounded(value: Duration, range: &RangeInclusive<Duration>) -> Duration {

@@ -153,6 +153,26 @@ mod tests {
         assert_eq!(race(&all, attempt).await, Ok(all[0]));
     }
 
+    #[tokio::test]
+    async fn a_host_whose_first_address_swallows_packets_is_reached() {
+        // A listener whose queue is full answers no further SYN.
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let hole = socket.listen(0).unwrap();
+        let address = hole.local_addr().unwrap();
+        let moment = Duration::from_millis(300);
+        let mut queued = vec![];
+        while let Ok(Ok(stream)) = timeout(moment, TcpStream::connect(address)).await {
+            queued.push(stream);
+        }
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let right = server.local_addr().unwrap();
+        let stream = connect(&[address, right], Duration::from_mins(5)).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), right);
+        let silent = connect(&[address], moment).await.unwrap_err();
+        assert_eq!(silent.kind(), io::ErrorKind::TimedOut);
+    }
+
     #[test]
     fn failures_that_differ_are_named_by_address() {
         let [one, two] = addresses(&["[::1]:443", "127.0.0.1:443"])[..] else { return };

@@ -42,5 +42,10 @@ async fn a_user_signal_reads_the_state_of_the_pbx_anew() {
     bridge.says(r#""ctiorigin":"snapshot""#).await;
     bridge.signal("-USR1");
     bridge.says(r#""reason":"requested""#).await;
+    // The log names the source.
+    bridge.says("reading the PBX's state").await;
+    let output = bridge.output();
+    let line = output.lines().find(|line| line.contains("reading the PBX's state")).unwrap();
+    assert!(line.contains("source=a ") || line.contains(r#""source":"a""#), "{line}");
     assert_eq!(bridge.stop().await, Some(0), "{}", bridge.output());
 }

@@ -16,7 +16,7 @@ fn jetstream(keys: &str) -> Place {
 fn all_of_it_arrives() {
     let place = jetstream(
         "stream = \"phones_1\"\ncreate_stream = false\nstream_max_age = \"2years\"\nstream_max_bytes = \"8GiB\"\n\
-         stream_replicas = 3\nadopt = \"abcdefghi7\"",
+         stream_replicas = 3\nadopt = \"abcdefghi7\"\ndomain = \"hub\"\ninbox_prefix = \"_INBOX_a.b\"\ntls_first = true",
     );
     let loaded = place.good();
     assert_eq!(loaded.warnings, [""; 0]);
@@ -28,6 +28,8 @@ fn all_of_it_arrives() {
     assert_eq!((stream.name.as_deref(), stream.create, stream.replicas), (Some("phones_1"), false, 3));
     assert_eq!((stream.max_age, stream.max_bytes), (humantime::parse_duration("2years").ok(), 8 << 30));
     assert!(stream.fence && !stream.msg_id);
+    assert_eq!((stream.domain.as_deref(), config.inbox_prefix.as_str()), (Some("hub"), "_INBOX_a.b"));
+    assert!(config.tls_first && config.require_tls);
     let place = jetstream("stream_max_age = \"off\"");
     let Kind::Nats(config) = place.good().config.sinks["bus"].kind.clone() else { panic!("not nats") };
     assert_eq!((config.stream.name, config.stream.max_age), (None, None));
@@ -36,6 +38,9 @@ fn all_of_it_arrives() {
 #[test]
 fn what_is_wrong_is_said_with_its_remedy() {
     for (keys, expected) in [
+        ("domain = \"a.b\"", "domain: is not a JetStream domain: use 1 to 255 of A-Z a-z 0-9 - _"),
+        ("inbox_prefix = \"_INBOX.\"", "inbox_prefix: is not a subject: write tokens with dots between"),
+        ("inbox_prefix = \"a.>\"", "inbox_prefix: is not a subject"),
         ("stream = \"a.b\"", "stream: is no stream's name: use 1 to 255 of A-Z a-z 0-9 - _"),
         (
             "stream_max_bytes = \"1000\"",

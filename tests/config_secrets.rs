@@ -137,6 +137,18 @@ fn what_a_token_was_copied_with_is_named() {
 }
 
 #[test]
+fn a_secret_that_is_not_in_the_directory_of_the_unit_is_to_be_put_there() {
+    let place = Place::new(&without_password());
+    fs::create_dir(place.directory.path().join("credentials")).unwrap();
+    let remedy = "put it there with `sudo install -m 600 /dev/stdin DIR/credentials/pbx1`";
+    // By hand, and in the unit, to which systemd hands over what was there at the start.
+    assert!(place.problems()[0].ends_with(&format!("there is none in DIR/credentials either: {remedy}")));
+    let place = place.var("CREDENTIALS_DIRECTORY", "/run/credentials/cti-bridge.service");
+    let problem = place.problems().remove(0);
+    assert!(problem.ends_with(&format!("{remedy}, then restart the unit")), "{problem}");
+}
+
+#[test]
 fn a_file_that_is_no_secret_is_refused() {
     let place = Place::new(&without_password());
     let refused = |reason: &str| {

@@ -297,11 +297,11 @@ async fn servers_that_are_away_are_each_a_cause_and_all_are_named() {
         format!("nats://127.0.0.1:{}", listener.local_addr().unwrap().port())
     };
     let servers = [closed(), closed(), closed()];
-    let sink = sink(&servers, &[]);
+    let away = sink(&servers, &[]);
     let mut causes = std::collections::BTreeSet::new();
     let mut last = String::new();
     for _ in 0..9 {
-        let error = sink.open().await.err().unwrap();
+        let error = away.open().await.err().unwrap();
         causes.insert(error.cause().clone());
         last = error.to_string();
     }

@@ -17,7 +17,7 @@ use std::{
 
 use cti_bridge::{
     config::{Assignment, Flags, load_with},
-    sink::{Probe, Sink as _, SinkError, config::Kind, kafka::Kafka as Sink},
+    sink::{Claim, Probe, Sink as _, SinkError, config::Kind, kafka::Kafka as Sink},
 };
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use kafka::{Kafka, free_port};
@@ -162,12 +162,12 @@ async fn each_way_in_works_and_each_refusal_is_named_with_its_remedy() {
     let (probe, looked) = Probe::connect(&all, &["a".to_owned()], "bridge").await.unwrap();
     assert!(looked.message.contains("answers"), "{looked:?}");
     let Probe::Kafka(mut probe) = probe else { panic!("not Kafka") };
-    let looked = probe.look(None, None).await.unwrap();
+    let looked = probe.look(&Claim::default()).await.unwrap();
     assert!(looked.message.contains("has 1 partitions; nothing of ours is in it yet"), "{looked:?}");
     assert!(probe.publish().await.unwrap().message.contains("takes messages (1 sent"));
     let stranger = sink(ports.scram, &login("stranger", "stranger-secret"));
     let refused = match Probe::connect(&stranger, &["a".to_owned()], "bridge").await {
-        Ok((Probe::Kafka(probe), _)) => probe.look(None, None).await.unwrap_err(),
+        Ok((Probe::Kafka(probe), _)) => probe.look(&Claim::default()).await.unwrap_err(),
         Ok(_) => panic!("not Kafka"),
         Err(error) => error,
     };
@@ -208,7 +208,7 @@ async fn tokens(port: u16) {
     let sink = sink(port, &with(issuer.port, "bridge+secret", "kafka"));
     let (probe, _) = Probe::connect(&sink, &["a".to_owned()], "bridge").await.unwrap();
     let Probe::Kafka(mut probe) = probe else { panic!("not Kafka") };
-    let looked = probe.look(None, None).await.unwrap();
+    let looked = probe.look(&Claim::default()).await.unwrap();
     assert!(looked.warnings[0].contains("with OAUTHBEARER the settings of"), "{looked:?}");
     assert!(probe.publish().await.unwrap().message.contains("takes messages (1 sent"));
 

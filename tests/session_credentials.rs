@@ -122,7 +122,8 @@ async fn a_second_factor_without_a_secret_is_an_alarm_by_name_that_ends_when_it_
     scene.live().await;
     assert_eq!(completed(&mut scene).await["failed"], json!([]));
     assert!(!scene.health().warnings.contains_key("resync"), "{:?}", scene.health());
-    assert_eq!(scene.count(OTP), 0);
+    // One shows that it is needed, one that it no longer is; between them the first one's token is used again.
+    assert_eq!(scene.count("/api/login"), 3);
 }
 
 #[tokio::test]
@@ -242,10 +243,10 @@ async fn logins_within_one_second_share_a_token_that_nobody_logs_out() {
 
 #[tokio::test]
 async fn tokens_that_end_soon_are_renewed_under_a_session_that_stays() {
-    let mut scene = scene_with(|knobs| knobs.token_lifetime = Duration::from_secs(4), None, &[RESYNC]).await;
+    let mut scene = scene_with(|knobs| knobs.token_lifetime = Duration::from_secs(15), None, &[RESYNC]).await;
     scene.live().await;
     completed(&mut scene).await;
-    scene.until("no renewals", |scene| scene.count("/api/login") >= 4).await;
+    scene.until("no renewals", |scene| scene.count("/api/login") >= 3).await;
     assert_eq!(resynced(&mut scene).await["failed"], json!([]));
     // Each old one is logged out once the new one is in use; the newest of them may be under way.
     scene.until("old tokens stay listed", |scene| scene.pbx.tokens() <= 1).await;

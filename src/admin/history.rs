@@ -168,6 +168,7 @@ mod tests {
         let journal = JournalStatus {
             id: String::new(),
             durable: true,
+            place: "disk",
             health: None,
             bytes,
             max_bytes: 100_000,

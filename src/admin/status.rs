@@ -74,8 +74,10 @@ pub struct Status {
 pub struct JournalStatus {
     /// The first half of every event's id.
     pub id: String,
-    /// Whether what waits outlives the process.
+    /// Whether what waits outlives the process: there is a directory, and its disk accepts writes.
     pub durable: bool,
+    /// Where it is: `disk`, `memory`, or `disk_refuses` while its disk accepts no writes, so that new events are in memory.
+    pub place: &'static str,
     /// How its disk does; none in memory.
     #[serde(flatten)]
     pub health: Option<Health>,
@@ -263,6 +265,11 @@ impl View {
         JournalStatus {
             id: self.journal.id().to_string(),
             durable: self.journal.is_durable(),
+            place: match (self.journal.is_durable(), &self.config.journal.disk) {
+                (true, _) => "disk",
+                (false, Some(_)) => "disk_refuses",
+                (false, None) => "memory",
+            },
             health,
             bytes,
             max_bytes,

@@ -1,6 +1,9 @@
 //! The steps of one login.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
 use tracing::{info, warn};
 
 use super::{
@@ -11,7 +14,14 @@ use super::{
     token::{Claims, Token},
     totp,
 };
-use crate::api::{self, ApiError, Me, Said};
+use crate::{
+    api::{self, ApiError, Me, Said},
+    bounds,
+};
+
+/// A token whose one-time password is due is used again for so long. Should the PBX keep it in its list, yet accept nothing
+/// for it, a fresh login is the way out.
+const REUSED: Duration = Duration::from_hours(1);
 
 impl Shared {
     /// From nothing to a proven grant. Changes nothing but `desk`.
@@ -55,20 +65,31 @@ impl Shared {
 
     /// The token that the proof comes next for.
     async fn with_one_time_password(&self, desk: &mut Desk) -> Result<Token, AuthError> {
-        if let Some(pending) = desk.pending.take().filter(|token| token.is_fresh(self.moment())) {
-            match self.second(desk, pending).await {
-                // It was withdrawn since it was received, as by a restart of the PBX.
-                Err(AuthError::Withdrawn { .. }) => {}
+        if let Some(pending) = desk.pending.take().filter(|token| self.may_be_reused(token)) {
+            match self.second(desk, pending, true).await {
+                // It was withdrawn since it was received, as by a restart of the PBX, or the secret was.
+                Err(AuthError::Withdrawn { .. } | AuthError::OtpNoSecret { .. }) => desk.pending = None,
                 outcome => return outcome,
             }
         }
         let token = self.first(desk).await?;
-        if token.claims().is_some_and(Claims::otp_due) { self.second(desk, token).await } else { Ok(token) }
+        let due = token.claims().is_some_and(Claims::otp_due);
+        if due { self.second(desk, token, false).await } else { Ok(token) }
+    }
+
+    fn may_be_reused(&self, pending: &Token) -> bool {
+        let now = self.moment();
+        pending.is_fresh(now) && now.since(pending.received()) < REUSED
     }
 
     /// The one-time password, for a token that stays pending if it is refused or missing.
-    async fn second(&self, desk: &mut Desk, pending: Token) -> Result<Token, AuthError> {
-        let outcome = self.one_time_password(desk, pending.clone()).await;
+    async fn second(&self, desk: &mut Desk, pending: Token, is_reused: bool) -> Result<Token, AuthError> {
+        let has_code = desk.keys.codes.is_some() || desk.given.is_some();
+        let outcome = if is_reused && !has_code {
+            Err(self.without_code(&pending).await)
+        } else {
+            self.one_time_password(desk, pending.clone()).await
+        };
         if outcome.as_ref().is_err_and(|error| !matches!(error, AuthError::Withdrawn { .. })) {
             desk.pending = Some(pending);
         }
@@ -133,6 +154,18 @@ impl Shared {
         Err(AuthError::OtpRefused { url: url(), user: user.clone() })
     }
 
+    /// There is no code for a token that was received earlier. It may have been withdrawn since, and two-factor
+    /// authentication switched off: an empty code, which can't be right, shows whether the PBX still lists it.
+    async fn without_code(&self, token: &Token) -> AuthError {
+        let user = &self.username;
+        match self.client.verify_otp(user, token.secret(), &SecretString::default()).await {
+            Ok(_) | Err(ApiError::Refused { status: 400, .. }) => {
+                AuthError::OtpMissing { url: self.client.url().to_string(), user: user.clone() }
+            }
+            Err(error) => AuthError::at_otp(error, user),
+        }
+    }
+
     /// The PBX accepted a code by our clock, or by that of its answers.
     fn follow(&self, desk: &mut Desk, own: bool) {
         if desk.ahead.is_zero() || desk.own_clock == own {
@@ -152,7 +185,10 @@ impl Shared {
     fn received(&self, desk: &mut Desk, login: api::Login) -> Token {
         let now = self.moment();
         if let Some(date) = login.date {
-            let ahead = totp::skew(date, now.wall);
+            // Not believed beyond that: codes follow this machine's clock then.
+            let ahead = Some(totp::skew(date, now.wall))
+                .filter(|ahead| ahead.unsigned_abs() <= *bounds::CLOCK_OFFSET.end())
+                .unwrap_or_default();
             // `Date` alone makes it waver by a second: that is no change.
             if (ahead - desk.ahead).abs() >= SignedDuration::from_secs(2) {
                 warn!(

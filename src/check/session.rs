@@ -10,7 +10,7 @@ use crate::{
     session::{
         config::{Config, UaType},
         frames::{Control, control},
-        login::{LoginError, login},
+        login::{LoginError, LoginLimit, login},
     },
     socketio::{Incoming, Socket},
 };
@@ -26,9 +26,14 @@ pub(super) async fn log_in(
     limit: Duration,
 ) -> Result<((), Found), Fault> {
     socket.emit("login", Some(&login(grant, UaType::None))).await.map_err(LoginError::Closed)?;
-    let by = Instant::now() + limit;
+    let mut time = LoginLimit::new(Instant::now() + limit);
     loop {
-        let incoming = timeout_at(by, socket.next()).await.map_err(|_| LoginError::Unanswered(limit))?;
+        let Ok(incoming) = timeout_at(time.due(), socket.next()).await else {
+            if time.is_over(socket.is_receiving()) {
+                return Err(LoginError::Unanswered(limit).into());
+            }
+            continue;
+        };
         match incoming.map_err(LoginError::Closed)? {
             Incoming::Event(frame) => match control(&frame) {
                 Some(Control::Accepted) => {

@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::{
     admin, api,
-    config::{Flags, load},
+    config::{Flags, load, load_listen},
 };
 
 /// The endpoint answers at once, or something is wrong.
@@ -33,7 +33,11 @@ pub(super) fn place(at: Option<&Url>, flags: &Flags) -> Result<Url, String> {
             Some(admin) => admin.listen,
             None => return Err("[admin] listen is \"off\": there is nobody to ask".to_owned()),
         },
-        Err(_) => admin::config::DEFAULT,
+        Err(_) => match load_listen(flags).as_deref() {
+            Some("off") => return Err("[admin] listen is \"off\": there is nobody to ask".to_owned()),
+            Some(listen) => listen.parse().unwrap_or(admin::config::DEFAULT),
+            None => admin::config::DEFAULT,
+        },
     };
     Url::parse(&format!("http://{}/", reachable(listen))).map_err(|error| error.to_string())
 }

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     cli,
-    config::{Config, Flags},
+    config::{self, Config, Flags},
     event::{Body, Mark, Record, Seq, structured, word},
     exit::Exit,
     journal::{self, Absence, Archive, Entry, Journal, Kind, Missing, Renamed, Undelivered},
@@ -129,8 +129,7 @@ impl Range {
 
 /// Runs the command. Results go to `out`, what is wrong to `err`.
 pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
-    let needs_config = args.dir.is_none() || matches!(args.action, Action::Replay { .. });
-    let config = if needs_config {
+    let config = if matches!(args.action, Action::Replay { .. }) {
         match super::configuration(&args.flags, err)? {
             None => return Ok(Exit::Config),
             found => found,
@@ -138,8 +137,19 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
     } else {
         None
     };
-    let configured =
-        config.as_ref().and_then(|config| config.journal.disk.as_ref()).map(|disk| disk.dir.clone());
+    let journal = match &config {
+        Some(config) => Some(config.journal.clone()),
+        None if args.dir.is_some() => None,
+        // No other command needs a PBX or a sink, so their secrets may be out of reach.
+        None => match config::load_journal(&args.flags) {
+            Ok(journal) => Some(journal),
+            Err(problems) => {
+                writeln!(err, "{problems}")?;
+                return Ok(Exit::Config);
+            }
+        },
+    };
+    let configured = journal.and_then(|journal| journal.disk).map(|disk| disk.dir);
     let Some(dir) = args.dir.clone().or(configured) else {
         writeln!(err, "the journal is in memory: set [journal] dir, or name a directory with --dir")?;
         return Ok(Exit::Config);
@@ -267,7 +277,22 @@ fn each(
             show(&record, &mut plan)?;
         }
     }
-    Ok(Exit::Clean)
+    complete(archive, err)
+}
+
+/// Not clean if records are missing in what was read.
+fn complete(archive: &Archive, err: &mut impl Write) -> io::Result<Exit> {
+    match archive.damaged() {
+        0 => Ok(Exit::Clean),
+        damaged => {
+            writeln!(
+                err,
+                "{damaged} record{} missing, as the bytes are damaged: `cti-bridge journal verify` shows where",
+                if damaged == 1 { " is" } else { "s are" }
+            )?;
+            Ok(Exit::Journal)
+        }
+    }
 }
 
 fn inspect_all(
@@ -289,7 +314,7 @@ fn inspect_all(
             Ok(Entry::Absence(absence)) => inspect_absence(archive, range, &absence, at, out)?,
         }
     }
-    Ok(Exit::Clean)
+    complete(archive, err)
 }
 
 /// `at`: when the record before it was received.
@@ -387,5 +412,5 @@ fn replay(
         }
     }
     writeln!(err, "published {count} records in the class `replay`")?;
-    Ok(Exit::Clean)
+    complete(archive, err)
 }

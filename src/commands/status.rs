@@ -84,7 +84,11 @@ fn summary(status: &Value) -> String {
     }
     let journal = &status["journal"];
     let size = |value: &Value| ByteSize(value.as_u64().unwrap_or_default()).to_string();
-    let place = if journal["durable"] == true { "on disk" } else { "in memory alone" };
+    let place = match journal["place"].as_str() {
+        Some("disk_refuses") => "on disk, which refuses writes: new events are in memory",
+        _ if journal["durable"] == true => "on disk",
+        _ => "in memory alone",
+    };
     let facts = format!("{} of {}, {place}", size(&journal["bytes"]), size(&journal["maxBytes"]));
     part(&mut lines, now, "journal", journal, &facts);
     lines.push(format!(
@@ -186,5 +190,14 @@ ledger of        source         received  published  filtered   dead   lost  pen
 bus              pbx1                  9          5         0      0      1        3
 ";
         assert_eq!(text, expected);
+        let mut status = status;
+        for (durable, place, said) in [
+            (false, "memory", "in memory alone"),
+            (false, "disk_refuses", "on disk, which refuses writes: new events are in memory"),
+            (true, "disk", "on disk"),
+        ] {
+            (status["journal"]["durable"], status["journal"]["place"]) = (durable.into(), place.into());
+            assert!(summary(&status).contains(&format!("1.0 KiB of 2.0 KiB, {said}\n")), "{place}");
+        }
     }
 }

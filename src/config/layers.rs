@@ -61,8 +61,8 @@ pub(super) fn read(flags: &Flags, environment: &Environment) -> Result<Layers, P
         Ok(text) => Some(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => None,
         Err(error) => {
+            let remedy = remedy(error.kind(), &path, environment.credentials.is_some());
             let origin = Origin::File(path, 0, None);
-            let remedy = "name the configuration with --config FILE or CTI_BRIDGE_CONFIG";
             return Err(Problems::single(origin, format!("can't read the configuration: {error}; {remedy}")));
         }
     };
@@ -145,4 +145,35 @@ fn syntax(path: &Path, text: &str, error: &toml_edit::TomlError) -> Problems {
     let message = error.message().trim().replace('\n', "; ");
     let origin = Origin::File(path.to_owned(), line_after(before), Some(column));
     Problems::single(origin, format!("is not TOML: {message}"))
+}
+
+/// What to do about a file that can't be read. A unit of systemd (it has credentials) runs as a user of its own.
+fn remedy(error: std::io::ErrorKind, path: &Path, is_unit: bool) -> String {
+    match (error, is_unit) {
+        (std::io::ErrorKind::PermissionDenied, true) => {
+            let path = path.display();
+            format!(
+                "the unit's user must be able to read it: `chmod 644 {path}`, and keep secrets in `credentials/`"
+            )
+        }
+        (std::io::ErrorKind::PermissionDenied, false) => "run this command with sudo".to_owned(),
+        _ => "name the configuration with --config FILE or CTI_BRIDGE_CONFIG".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_may_not_be_read_has_another_remedy_in_a_unit() {
+        let path = Path::new("/etc/cti-bridge/config.toml");
+        assert!(
+            remedy(ErrorKind::PermissionDenied, path, true).contains("chmod 644 /etc/cti-bridge/config.toml")
+        );
+        assert!(remedy(ErrorKind::PermissionDenied, path, false).contains("sudo"));
+        assert!(remedy(ErrorKind::NotFound, path, true).contains("--config FILE"));
+    }
 }

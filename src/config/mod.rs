@@ -114,6 +114,43 @@ pub fn load_with(
     }
 }
 
+/// Reads and checks the table `[journal]` alone: what is wrong elsewhere does not matter, and no secret is read.
+pub fn load_journal(flags: &Flags) -> Result<journal::config::Config, Problems> {
+    let (tree, mut findings) = unchecked(flags)?;
+    let table = tree.get("journal").map(Value::deserialize::<journal::config::Table>);
+    let config = match table.unwrap_or_else(|| Ok(journal::config::Table::default())) {
+        Ok(table) => table.validate(&mut section::Section::new("journal", &mut findings)),
+        Err(_) => None,
+    };
+    let is_of_it = |problem: &Problem| problem.key == "journal" || problem.key.starts_with("journal.");
+    match config.filter(|_| !findings.problems.iter().any(is_of_it)) {
+        Some(config) => Ok(config),
+        None => Err(Problems::new(findings.problems.into_iter().filter(is_of_it).collect())),
+    }
+}
+
+/// Reads the address of the admin endpoint alone, as it is written.
+pub fn load_listen(flags: &Flags) -> Option<String> {
+    let (tree, _) = unchecked(flags).ok()?;
+    Some(tree.get("admin")?.as_dict()?.get("listen")?.as_str()?.to_owned())
+}
+
+/// The layers, with what the schema says of them.
+fn unchecked(flags: &Flags) -> Result<(Dict, section::Findings), Problems> {
+    let environment = environment::Environment::new(std::env::vars_os());
+    let layers = layers::read(flags, &environment)?;
+    let base = layers.file.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
+    let mut findings = section::Findings {
+        origins: layers.origins,
+        places: secret::Places { credentials: environment.credentials, base },
+        problems: layers.problems,
+        warnings: Vec::new(),
+    };
+    let mut tree = layers.tree;
+    check::check(&mut tree, &mut findings);
+    Ok((tree, findings))
+}
+
 /// The checked tree as plain data. `None` goes with a problem.
 fn typed(tree: Dict, findings: &mut section::Findings) -> Option<Config> {
     match Value::from(tree).deserialize::<file::File>() {

@@ -64,21 +64,38 @@ impl Places {
         loaded.filter(|path| path.exists()).chain(beside).next().unwrap_or_else(|| self.base.join(name))
     }
 
+    /// What to do about a secret that can't be read.
+    fn hint(&self, name: &str, reason: &Unreadable) -> String {
+        let kind = if let Unreadable::Read(error) = reason { Some(error.kind()) } else { None };
+        let (is_missing, is_denied) =
+            (kind == Some(io::ErrorKind::NotFound), kind == Some(io::ErrorKind::PermissionDenied));
+        let directory = self.base.join("credentials");
+        let shown = directory.display();
+        let put = format!("put it there with `sudo install -m 600 /dev/stdin {shown}/{name}`");
+        match (&self.credentials, std::fs::read_dir(&directory)) {
+            (None, _) if is_denied => "; run this command with sudo".to_owned(),
+            (Some(loaded), Ok(_) | Err(_)) if is_missing && is_bare(name) => format!(
+                "; there is none in $CREDENTIALS_DIRECTORY ({}) either, which systemd fills from {shown} when the unit starts: {put}, \
+                 then restart the unit",
+                loaded.display()
+            ),
+            (None, Err(error)) if is_bare(name) && error.kind() == io::ErrorKind::PermissionDenied => {
+                format!("; secrets in {shown} are root's: run this command with sudo")
+            }
+            (None, Ok(_)) if is_missing && is_bare(name) => format!("; there is none in {shown} either: {put}"),
+            (None, Err(_)) if is_missing && is_bare(name) => {
+                "; a bare name is also looked for in $CREDENTIALS_DIRECTORY, which is not set: give the unit LoadCredential="
+                    .to_owned()
+            }
+            _ => String::new(),
+        }
+    }
+
     /// Reads a secret as [`bare`] leaves it. Yields the path beside it.
     pub(super) fn read(&self, name: &str) -> Result<(SecretString, PathBuf), String> {
         let path = self.resolve(name);
         read(&path).map(|secret| (secret, path.clone())).map_err(|reason| {
-            let hint = match &self.credentials {
-                Some(directory) if is_bare(name) => {
-                    format!("; there is none in $CREDENTIALS_DIRECTORY ({}) either", directory.display())
-                }
-                None if is_bare(name) => {
-                    "; a bare name is also looked for in $CREDENTIALS_DIRECTORY, which is not set: give the unit \
-                     LoadCredential="
-                        .to_owned()
-                }
-                _ => String::new(),
-            };
+            let hint = self.hint(name, &reason);
             format!("can't read {}: {reason}{hint}", path.display())
         })
     }

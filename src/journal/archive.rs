@@ -4,7 +4,10 @@ use std::{
     collections::VecDeque,
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use jiff::Timestamp;
@@ -35,6 +38,8 @@ pub struct Archive {
     pub segments: Vec<Segment>,
     /// Each sink's cursor; none if it can't be read.
     pub cursors: Vec<(String, Option<Cursor>)>,
+    /// Entries that walks have found to be gone.
+    gone: AtomicU64,
 }
 
 /// One segment's file.
@@ -101,12 +106,17 @@ impl Archive {
             (sink, cursor)
         };
         let cursors = sinks.into_iter().map(cursor).collect();
-        Ok(Self { journal, sources: sources.into(), segments, cursors })
+        Ok(Self { journal, sources: sources.into(), segments, cursors, gone: AtomicU64::new(0) })
     }
 
     /// Every entry that is intact, in order.
     pub fn entries(&self) -> impl Iterator<Item = io::Result<Entry>> {
-        self.segments.iter().flat_map(Segment::entries)
+        self.segments.iter().flat_map(|segment| segment.entries(&self.gone))
+    }
+
+    /// How many entries were damaged where [`Archive::entries`] and [`Archive::records`] have passed.
+    pub fn damaged(&self) -> u64 {
+        self.gone.load(Ordering::Relaxed)
     }
 
     /// The entry that has a source's number; `None` if it is in none that is kept and intact.
@@ -116,7 +126,7 @@ impl Archive {
             standing.is_none_or(|(_, standing)| standing.next <= seq)
         };
         let Some(segment) = self.segments.iter().rev().find(begins) else { return Ok(None) };
-        for entry in segment.entries() {
+        for entry in segment.entries(&AtomicU64::new(0)) {
             let entry = entry?;
             if entry.newest(source).is_some_and(|newest| newest >= seq) {
                 return Ok(Some(entry).filter(|entry| entry.holds(source, seq)));
@@ -136,7 +146,8 @@ impl Archive {
 }
 
 impl Segment {
-    fn entries(&self) -> Walk {
+    /// Counts what is damaged in `gone`.
+    fn entries<'a>(&'a self, gone: &'a AtomicU64) -> Walk<'a> {
         let start = Place { offset: self.found.start as u64, position: self.first };
         let stretch = Stretch {
             generation: 0,
@@ -147,7 +158,7 @@ impl Segment {
             length: self.bytes,
             end: self.next.as_ref().map_or(Position(u64::MAX), |next| next.first),
         };
-        Walk { place: start, stretch: Some(stretch), ahead: VecDeque::new() }
+        Walk { segment: self, place: start, stretch: Some(stretch), ahead: VecDeque::new(), gone }
     }
 
     /// Looks through it.
@@ -160,13 +171,27 @@ impl Segment {
     }
 }
 
-struct Walk {
+struct Walk<'a> {
+    segment: &'a Segment,
+    gone: &'a AtomicU64,
     stretch: Option<Stretch>,
     place: Place,
     ahead: VecDeque<Entry>,
 }
 
-impl Iterator for Walk {
+impl Walk<'_> {
+    /// The intact entries of the segment from here on, read as a repair reads them.
+    fn past_damage(&self, from: Position) -> io::Result<Vec<Entry>> {
+        let found = &self.segment.found;
+        let content = repair::content(&*found.file)?;
+        let summary = summarize(&content, &found.header, found.start, self.segment.next.as_ref());
+        self.gone.fetch_add(summary.lost, Ordering::Relaxed);
+        let entries = summary.entries.into_iter().map(|(entry, _)| entry);
+        Ok(entries.filter(|entry| entry.position() >= from).collect())
+    }
+}
+
+impl Iterator for Walk<'_> {
     type Item = io::Result<Entry>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -180,6 +205,12 @@ impl Iterator for Walk {
                         self.stretch = None;
                     }
                     self.ahead = chunk.entries;
+                    if chunk.damaged {
+                        match self.past_damage(chunk.next.position) {
+                            Ok(rest) => self.ahead.extend(rest),
+                            Err(error) => return Some(Err(error)),
+                        }
+                    }
                 }
                 Err(error) => {
                     self.stretch = None;

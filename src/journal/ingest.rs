@@ -94,6 +94,11 @@ impl Live {
         self.session.into()
     }
 
+    /// Its source's name.
+    pub fn source_name(&self) -> String {
+        self.journal.source_name(self.source)
+    }
+
     /// Takes an event. It reaches the line, and gets its number, at the next [`Live::commit`].
     pub fn event(&mut self, frame: Frame) {
         self.batch.push(frame);

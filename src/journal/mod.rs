@@ -189,6 +189,11 @@ impl Journal {
         Arc::clone(&self.0.shared.sources)
     }
 
+    /// A source's name; empty if there is none of this id.
+    pub fn source_name(&self, id: SourceId) -> String {
+        self.0.shared.sources.get(id.index()).cloned().unwrap_or_default()
+    }
+
     /// A source's id.
     pub fn source(&self, name: &str) -> Option<SourceId> {
         let index = self.0.shared.sources.iter().position(|source| source == name)?;
@@ -247,7 +252,8 @@ impl Journal {
     pub fn bad_frame(&self, source: SourceId, bad: &BadFrame) {
         let count = self.line().bad_frame(source);
         if count.is_power_of_two() {
-            tracing::warn!(source = source.0, count, reason = %bad.reason, bytes = bad.size, "a frame is no event: set aside");
+            let source = self.source_name(source);
+            tracing::warn!(source, count, reason = %bad.reason, bytes = bad.size, "a frame is no event: set aside");
         }
     }
 

@@ -8,22 +8,20 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::{
     Input,
     frames::{Control, control, end_reason},
-    login::{LoginError, login},
+    login::{LoginError, LoginLimit, login},
     overlap::Held,
     supervisor::{Source, Supervisor},
 };
 use crate::{
     auth::{Consequence, Grant},
     event::{AuthFailure, EndReason},
-    socketio::{CloseReason, ConnectError, Deadline, Incoming, Socket},
+    socketio::{CloseReason, ConnectError, Incoming, Socket},
     tls,
 };
 
 /// A PBX in good health answers a login within milliseconds. After this time its middleware is asked whether it lists the
 /// token, since it drops a login with one that it does not list in silence.
 const DOUBT: Duration = Duration::from_secs(1);
-/// How often it is checked whether a message is still arriving.
-const RECEIVING: Duration = Duration::from_secs(1);
 
 impl Source {
     /// Opens the socket, up to the namespace.
@@ -48,21 +46,18 @@ impl Source {
         grant: &Grant,
         socket: &mut Socket,
         held: &mut Held,
-        mut by: Instant,
+        by: Instant,
     ) -> Result<(), LoginError> {
         let forgotten = self.forgotten(grant);
         tokio::pin!(forgotten);
-        let mut deadline = Deadline::default();
+        let mut limit = LoginLimit::new(by);
         loop {
             let incoming = tokio::select! {
                 biased;
                 incoming = socket.next() => incoming,
                 () = &mut forgotten => return Err(LoginError::Forgotten),
-                () = sleep_until(deadline.due(by)) => {
-                    let now = Instant::now();
-                    if socket.is_receiving() {
-                        by = now + RECEIVING;
-                    } else if deadline.is_over(by, now) {
+                () = sleep_until(limit.due()) => {
+                    if limit.is_over(socket.is_receiving()) {
                         return Err(LoginError::Unanswered(self.config.login_timeout));
                     }
                     continue;

@@ -112,3 +112,27 @@ impl Feed {
         Notice::FeedSilent { session, since: self.since, last_event: self.last }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{advance, sleep_until};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_feed_is_not_dead_before_what_arrived_is_read() {
+        let mut feed = Feed::new(Some(Duration::from_secs(180)));
+        feed.has_queues();
+        feed.begin(Some(true));
+        advance(Duration::from_secs(200)).await;
+        assert!(!feed.is_silent(false), "the process was stopped");
+        sleep_until(feed.due()).await;
+        assert!(feed.is_silent(false));
+
+        feed.begin(Some(true));
+        advance(Duration::from_secs(180)).await;
+        assert!(!feed.is_silent(true), "an event is arriving");
+        advance(Duration::from_secs(179)).await;
+        assert!(!feed.is_silent(false));
+    }
+}

@@ -106,7 +106,7 @@ impl Supervisor {
     pub(super) async fn succeed(&mut self) {
         let Some((grant, socket, merged)) = self.handover.take().and_then(Handover::finish) else { return };
         let copies = merged.frames.iter().filter(|(_, copy)| *copy).count();
-        let (source, held, certain) = (self.source.id.0, merged.frames.len(), merged.certain);
+        let (source, held, certain) = (self.source.name(), merged.frames.len(), merged.certain);
         tracing::info!(source, held, copies, certain, "new session took over after a reload of the PBX");
         let detail = std::mem::take(&mut self.detail);
         self.close(EndReason::ServerReloaded, detail);
@@ -225,7 +225,7 @@ impl Supervisor {
             return Input::Successor(Attempt::Ready);
         };
         let (attempt, reason) = (failure.attempt(), failure.to_string());
-        tracing::debug!(source = self.source.id.0, reason, "no new session after a reload of the PBX");
+        tracing::debug!(source = self.source.name(), reason, "no new session after a reload of the PBX");
         match failure {
             Failure::NotGranted(error) => self.retry_after = error.retry_after(),
             // The one to discard.
@@ -258,7 +258,7 @@ impl Supervisor {
         if let Some(socket) = &mut self.socket
             && let Err(error) = socket.emit("takeOverAck", None).await
         {
-            tracing::debug!(%error, "no answer to the take-over");
+            tracing::debug!(source = self.source.name(), %error, "no answer to the take-over");
         }
     }
 
@@ -271,7 +271,10 @@ impl Supervisor {
         match away {
             Some(away) => self.detail = away.to_string(),
             None => {
-                tracing::warn!("the PBX asked this session to make way, which is of no `ua_type`: it stays");
+                tracing::warn!(
+                    source = self.source.name(),
+                    "the PBX asked this session to make way, which is of no `ua_type`: it stays"
+                );
             }
         }
     }

@@ -4,9 +4,13 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::config::UaType;
-use crate::{auth::Grant, socketio::CloseReason};
+use crate::{
+    auth::Grant,
+    socketio::{CloseReason, Deadline},
+};
 
 /// Why a session was not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +42,36 @@ pub(crate) enum LoginError {
     Closed(#[from] CloseReason),
 }
 
+/// How often it is checked whether a message is still arriving.
+const RECEIVING: Duration = Duration::from_secs(1);
+
+/// The time for the answer. It is not over before what had arrived by then was read, nor while a message is arriving, which
+/// the answer may be behind.
+#[derive(Debug)]
+pub(crate) struct LoginLimit {
+    by: Instant,
+    deadline: Deadline,
+}
+
+impl LoginLimit {
+    pub(crate) fn new(by: Instant) -> Self {
+        Self { by, deadline: Deadline::default() }
+    }
+
+    /// When to call [`LoginLimit::is_over`] next.
+    pub(crate) fn due(&self) -> Instant {
+        self.deadline.due(self.by)
+    }
+
+    pub(crate) fn is_over(&mut self, is_receiving: bool) -> bool {
+        let now = Instant::now();
+        if is_receiving {
+            self.by = now + RECEIVING;
+        }
+        self.deadline.is_over(self.by, now)
+    }
+}
+
 /// The argument of the event `login`.
 pub(crate) fn login(grant: &Grant, ua_type: UaType) -> String {
     #[derive(Serialize)]
@@ -55,4 +89,33 @@ pub(crate) fn login(grant: &Grant, ua_type: UaType) -> String {
     };
     // Text of three strings: that can't fail.
     serde_json::to_string(&login).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{advance, sleep_until};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_login_is_not_given_up_while_a_message_is_arriving() {
+        let start = Instant::now();
+        let mut limit = LoginLimit::new(start + Duration::from_secs(15));
+        let mut over = false;
+        while !over {
+            sleep_until(limit.due()).await;
+            over = limit.is_over(start.elapsed() < Duration::from_secs(60));
+        }
+        assert!((60..62).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_login_is_not_given_up_before_its_answer_could_be_read() {
+        let mut limit = LoginLimit::new(Instant::now() + Duration::from_secs(15));
+        // The process was stopped.
+        advance(Duration::from_secs(50)).await;
+        assert!(!limit.is_over(false));
+        sleep_until(limit.due()).await;
+        assert!(limit.is_over(false));
+    }
 }

@@ -39,6 +39,9 @@ pub const SOCKET_TRIES: u32 = 5;
 /// Attempts in a row, without a session that lasted, after which no refusal on the socket is answered at once: a PBX
 /// that accepts a session and soon forgets its token would be sent a login each second.
 pub(super) const HASTY_TRIES: u32 = 5;
+/// Sessions in a row that may end as soon as they are accepted because the PBX was reloaded: an administrator may apply
+/// several changes one after the other.
+pub(super) const HASTY_RELOADS: u32 = 10;
 
 /// Attempts after a reload of the PBX during which a refusal on the socket is no matter of the token: a PBX that reloads
 /// forgets them all for a moment, and reads them again. Half a minute to a minute.

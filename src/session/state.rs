@@ -1,7 +1,7 @@
 //! The session as a pure state machine: what happened → what to do.
 
 use super::{
-    pace::{HASTY_TRIES, PASSWORD_TRIES, PROVEN_TRIES, Pace, RELOAD_TRIES, SOCKET_TRIES},
+    pace::{HASTY_RELOADS, HASTY_TRIES, PASSWORD_TRIES, PROVEN_TRIES, Pace, RELOAD_TRIES, SOCKET_TRIES},
     takeover::{self, Away, OnTakeover},
 };
 use crate::{auth::Consequence, event::EndReason};
@@ -226,9 +226,9 @@ fn live(state: State, input: Input) -> (State, Vec<Action>) {
         }
         Input::ServerReloaded { beside: false } => {
             let state = State { reload: Some(0), ..state };
-            rest(state, soon(state), vec![A::End(EndReason::ServerReloaded), A::Close])
+            rest(state, soon(state, HASTY_RELOADS), vec![A::End(EndReason::ServerReloaded), A::Close])
         }
-        Input::Ended(reason) => rest(state, soon(state), vec![A::End(reason), A::Close]),
+        Input::Ended(reason) => rest(state, soon(state, 0), vec![A::End(reason), A::Close]),
         Input::Lasted => (State { short_lived: 0, ..state }, vec![A::AwaitSettled]),
         Input::Settled => (State { failures: 0, ..state }, vec![A::ResetBackoff]),
         // A new login joins the rooms anew, which mends the one fault of this kind that can be mended from here.
@@ -287,9 +287,9 @@ fn reloading(state: State) -> (State, Pace) {
     (State { reload: Some(tries.saturating_add(1)), ..state }, Pace::Reload(tries))
 }
 
-/// After a live session: at once, unless it was the last of several that ended as soon as they were accepted.
-fn soon(state: State) -> Pace {
-    state.short_lived.checked_sub(1).map_or(Pace::Soon, Pace::ShortLived)
+/// After a live session: at once, unless it ended as soon as it was accepted, and more than `allowed` before it did.
+fn soon(state: State, allowed: u32) -> Pace {
+    state.short_lived.checked_sub(allowed + 1).map_or(Pace::Soon, Pace::ShortLived)
 }
 
 fn rest(state: State, pace: Pace, mut actions: Vec<Action>) -> (State, Vec<Action>) {

@@ -67,7 +67,11 @@ pub async fn run(source: Source) {
             Ok(()) => return,
             Err(error) => {
                 // The panic's message is in the log already, from the panic hook.
-                tracing::error!(source = source.id.0, panic = error.is_panic(), "session task ended unasked");
+                tracing::error!(
+                    source = source.name(),
+                    panic = error.is_panic(),
+                    "session task ended unasked"
+                );
                 (state, _) = step(state, Input::Crashed);
                 source.health.failing(
                     "the session's task ended unasked: this is a bug, please report it with the log",
@@ -78,6 +82,13 @@ pub async fn run(source: Source) {
             () = tokio::time::sleep(BACKOFF.to / 2) => {}
             () = source.stop.sessions() => return,
         }
+    }
+}
+
+impl Source {
+    /// Its name.
+    pub(super) fn name(&self) -> String {
+        self.journal.source_name(self.id)
     }
 }
 
@@ -160,7 +171,7 @@ impl Supervisor {
                 input = self.wait(state.phase) => input,
             };
             let (next, actions) = step(state, input);
-            tracing::debug!(source = self.source.id.0, ?input, from = ?state.phase, to = ?next.phase, "step");
+            tracing::debug!(source = self.source.name(), ?input, from = ?state.phase, to = ?next.phase, "step");
             state = next;
             self.feed.silences = state.silences;
             for action in actions {

@@ -56,13 +56,21 @@ pub enum OpenError {
         reason: String,
     },
     /// The system refuses.
-    #[error("the journal in {}: {source}: check that the directory in [journal] dir belongs to the user the bridge runs as, and that the disk is not full or read-only", path.display())]
+    #[error("the journal in {}: {source}: {}", path.display(), remedy(source))]
     Io {
         /// The file or directory.
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        "run this command with sudo; the bridge's own user must own the directory in [journal] dir"
+    } else {
+        "check that the directory in [journal] dir belongs to the user the bridge runs as, and that the disk is not full or read-only"
+    }
 }
 
 /// What was found at opening, a sentence each.

@@ -36,7 +36,7 @@ use self::{
 use super::{feed::Feed, pace::FAR, supervisor::Source};
 use crate::{
     auth::Account,
-    event::{Notice, ResyncReason, SourceId},
+    event::{Notice, ResyncReason},
     health::Component,
     journal::Live,
     request::Listener,
@@ -56,7 +56,6 @@ const VANISHED: usize = 100;
 pub(super) struct Resync {
     account: Account,
     health: Component,
-    source: SourceId,
     on: bool,
     every: Option<Duration>,
     /// The largest answer.
@@ -116,7 +115,7 @@ impl Resync {
         Self {
             account: source.account.clone(),
             health: source.health.clone(),
-            source: source.id,
+
             on: config.resync,
             every: config.resync_interval,
             limit: config.max_frame,
@@ -217,7 +216,7 @@ impl Resync {
             announced: false,
             renewed: false,
             stage: Stage::Due(now),
-            report: Report::new(self.source, live.session()),
+            report: Report::new(live.source_name(), live.session()),
         };
         if purpose != Purpose::Resync(ResyncReason::Retried) {
             run.announce(live);

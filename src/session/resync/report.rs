@@ -7,11 +7,11 @@ use super::{
     snapshot::{Key, Snapshot},
     watch::Watch,
 };
-use crate::event::{Notice, ResyncReason, SourceId, UnreadSnapshot};
+use crate::event::{Notice, ResyncReason, UnreadSnapshot};
 
 #[derive(Debug)]
 pub(super) struct Report {
-    source: SourceId,
+    source: String,
     session: u64,
     counts: BTreeMap<&'static str, u64>,
     superseded: u64,
@@ -22,7 +22,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new(source: SourceId, session: u64) -> Self {
+    pub(super) fn new(source: String, session: u64) -> Self {
         Self {
             source,
             session,
@@ -37,7 +37,7 @@ impl Report {
 
     pub(super) fn started(&self, reason: ResyncReason, left: impl Iterator<Item = Snapshot>) -> Notice {
         let snapshots = left.map(Snapshot::name).collect();
-        tracing::info!(source = self.source.0, session = self.session, ?reason, "reading the PBX's state");
+        tracing::info!(source = self.source, session = self.session, ?reason, "reading the PBX's state");
         Notice::ResyncStarted { session: self.session, reason, snapshots }
     }
 
@@ -69,7 +69,7 @@ impl Report {
         let Self { source, session, counts, superseded, unusable, refused, failed, empty } = self;
         let appended: u64 = counts.values().sum();
         tracing::info!(
-            source = source.0,
+            source,
             session,
             appended,
             superseded,

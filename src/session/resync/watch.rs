@@ -63,7 +63,6 @@ mod tests {
         },
         NOTED, Watch,
     };
-    use crate::event::SourceId;
 
     #[test]
     fn more_entities_than_can_be_noted_are_all_taken_for_newer() {
@@ -172,7 +171,7 @@ mod tests {
                     if let Some(answer) = self.made.take() {
                         let sliced = Snapshot::Users.slice(answer.as_bytes(), Timestamp::UNIX_EPOCH).unwrap();
                         self.items = Some(sliced.items.into());
-                        self.report = Some(Report::new(SourceId(0), 1));
+                        self.report = Some(Report::new("a".to_owned(), 1));
                     }
                 }
                 Step::Append(count) => {

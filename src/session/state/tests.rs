@@ -159,21 +159,24 @@ fn refusals_on_the_socket_slow_down_until_a_session_is_live() {
 #[test]
 fn sessions_that_end_once_accepted_slow_down_until_one_lasts() {
     let ends = [
-        Input::Ended(EndReason::ConnectionClosed),
-        Input::Ended(EndReason::NamespaceClosed),
-        Input::ServerReloaded { beside: false },
+        (Input::Ended(EndReason::ConnectionClosed), 0),
+        (Input::Ended(EndReason::NamespaceClosed), 0),
+        (Input::ServerReloaded { beside: false }, HASTY_RELOADS),
     ];
-    let mut state = State::default();
-    for nth in 0..9 {
+    for (end, allowed) in ends {
+        let mut state = State::default();
+        for nth in 0_u32..20 {
+            (state, _) = step(State { phase: Phase::LoggingIn, ..state }, Input::Accepted);
+            let (next, actions) = step(state, end);
+            let pace = nth.checked_sub(allowed).map_or(Pace::Soon, Pace::ShortLived);
+            assert!(actions.contains(&Action::Rest(pace)), "{nth} {actions:?}");
+            state = next;
+        }
         (state, _) = step(State { phase: Phase::LoggingIn, ..state }, Input::Accepted);
-        let (next, actions) = step(state, ends[nth as usize % 3]);
-        assert!(actions.contains(&Action::Rest(Pace::ShortLived(nth))), "{actions:?}");
-        state = next;
+        (state, _) = step(state, Input::Lasted);
+        let (_, actions) = step(state, end);
+        assert!(actions.contains(&Action::Rest(Pace::Soon)), "{actions:?}");
     }
-    (state, _) = step(State { phase: Phase::LoggingIn, ..state }, Input::Accepted);
-    (state, _) = step(state, Input::Lasted);
-    let (_, actions) = step(state, ends[0]);
-    assert!(actions.contains(&Action::Rest(Pace::Soon)), "{actions:?}");
 }
 
 #[test]

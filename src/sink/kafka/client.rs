@@ -44,6 +44,8 @@ fn shared(config: &Config) -> ClientConfig {
         .set("socket.nagle.disable", "true")
         // A connection that answers no request for so long is given up; its requests go out again.
         .set("socket.timeout.ms", "20000")
+        // librdkafka tries a name's addresses one by one: one that swallows packets must not take the 30 s of its default.
+        .set("socket.connection.setup.timeout.ms", "10000")
         // The driver has a back-off of its own, and a broker that is back is wanted back.
         .set("reconnect.backoff.ms", "50")
         .set("reconnect.backoff.max.ms", "1000")

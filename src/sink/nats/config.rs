@@ -28,6 +28,10 @@ pub struct Config {
     pub credentials: Credentials,
     /// Speak TLS with every server; with one that is `tls://` in any case.
     pub require_tls: bool,
+    /// TLS before the server's greeting.
+    pub tls_first: bool,
+    /// What the subjects of answers to us begin with, without a dot at the end.
+    pub inbox_prefix: String,
     /// Whom to trust, and who we are.
     pub trust: Trust,
     /// Where messages go.
@@ -69,6 +73,8 @@ impl Config {
 pub struct Stream {
     /// Its name; none: the bridge's own.
     pub name: Option<String>,
+    /// The JetStream domain that it is in; none: that of the server.
+    pub domain: Option<String>,
     /// Whether to create it, and to give it the subjects it lacks.
     pub create: bool,
     /// How long a new stream keeps a message; none: for ever.

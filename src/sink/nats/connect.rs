@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeMap,
+    io::ErrorKind,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -53,6 +54,8 @@ pub(super) struct Connected {
     pub(super) events: Arc<Events>,
     /// What errors call the server.
     pub(super) server: String,
+    /// What the subjects of the JetStream API begin with.
+    pub(super) api: String,
 }
 
 impl Servers {
@@ -97,7 +100,8 @@ impl Servers {
         let events = Arc::new(Events::new(server.to_string(), allow));
         let options = self.options(server, &events)?;
         let is_required = self.config.require_tls || server.url().scheme() == "tls";
-        let encryption = Encryption { is_required, trust: &self.config.trust };
+        let encryption =
+            Encryption { is_required, is_first: self.config.tls_first, trust: &self.config.trust };
         let guard = Guard::connect(server, &encryption, Arc::clone(&events.violation), CONNECT).await;
         let Guard { address, from, kept } = guard.map_err(|error| no_connection(server, error))?;
         let _ = events.guard.set(kept);
@@ -113,7 +117,8 @@ impl Servers {
                 format!("{server} closed the connection at once"),
             ));
         }
-        Ok(Connected { client, events, server: server.to_string() })
+        let api = api(self.config.stream.domain.as_deref());
+        Ok(Connected { client, events, server: server.to_string(), api })
     }
 
     /// The largest message that a server takes now. It tells that to a new connection only, though it may have been
@@ -138,6 +143,7 @@ impl Servers {
         let events = Arc::clone(events);
         let options = ConnectOptions::new()
             .name("cti-bridge")
+            .custom_inbox_prefix(&self.config.inbox_prefix)
             .max_reconnects(1)
             .ignore_discovered_servers()
             .connection_timeout(CONNECT)
@@ -182,6 +188,11 @@ impl Servers {
     }
 }
 
+/// What the subjects of the JetStream API begin with, in this domain.
+pub(super) fn api(domain: Option<&str>) -> String {
+    domain.map_or_else(|| "$JS.API".to_owned(), |domain| format!("$JS.{domain}.API"))
+}
+
 /// Why a server can't be reached, with the remedy.
 fn no_connection(server: &Address, error: GuardError) -> SinkError {
     match error {
@@ -196,6 +207,13 @@ fn no_connection(server: &Address, error: GuardError) -> SinkError {
             format!("{server} does not answer: is it up, and the way open?"),
         ),
         GuardError::Violation(violation) => violated(&server.to_string(), &violation),
+        GuardError::Io(error) if error.kind() == ErrorKind::UnexpectedEof => SinkError::again(
+            Trouble::Unreachable,
+            format!(
+                "{server} closed the connection without a greeting: is it up? if it begins with TLS (`handshake_first`), set \
+                 `tls_first = true`"
+            ),
+        ),
         error @ (GuardError::Io(_) | GuardError::NoInfo) => {
             SinkError::again(Trouble::Unreachable, format!("can't connect to {server} ({error}): is it up?"))
         }

@@ -37,23 +37,31 @@ use crate::sink::{
 pub struct Nats {
     servers: Arc<Servers>,
     content_mode: ContentMode,
+    allow: String,
 }
 
 impl Nats {
     /// A sink for these servers.
     pub fn new(config: &Config) -> Self {
-        Self { servers: Arc::new(Servers::new(config)), content_mode: config.content_mode }
+        Self {
+            servers: Arc::new(Servers::new(config)),
+            content_mode: config.content_mode,
+            allow: allow(config),
+        }
     }
 }
 
 /// The end of the sentence on a permission that is missing.
-const ALLOW: &str = "to publish the subjects of `subject` and _INBOX.>, and to subscribe to _INBOX.>";
+fn allow(config: &Config) -> String {
+    let inbox = &config.inbox_prefix;
+    format!("to publish the subjects of `subject` and {inbox}.>, and to subscribe to {inbox}.>")
+}
 
 impl Sink for Nats {
     type Link = Connection;
 
     async fn open(&self) -> Result<(Connection, Tail), SinkError> {
-        let connected = self.servers.connect(ALLOW.to_owned()).await?;
+        let connected = self.servers.connect(self.allow.clone()).await?;
         let link = Connection::open(connected, Arc::clone(&self.servers), self.content_mode).await?;
         self.servers.succeeded();
         Ok((link, Tail::Unknown))

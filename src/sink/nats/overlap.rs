@@ -30,7 +30,8 @@ pub(in crate::sink) fn find(
     let overlap = |key, what, remedy| Some(Overlap { key, what, remedy, is_possible });
     let stream = |nats: &Config| nats.stream.name.clone().unwrap_or_else(|| instance.to_owned());
     let has_stream = |nats: &Config| nats.mode == Mode::JetStream;
-    if has_stream(first) && has_stream(second) && stream(first) == stream(second) {
+    let is_one_domain = first.stream.domain == second.stream.domain;
+    if has_stream(first) && has_stream(second) && is_one_domain && stream(first) == stream(second) {
         return overlap(
             "stream",
             format!(

@@ -37,6 +37,8 @@ pub struct Probe {
     config: Config,
     stream: Option<JetStream>,
     sources: Vec<String>,
+    /// The end of the sentence on a permission that is missing.
+    allow: String,
 }
 
 impl Probe {
@@ -47,7 +49,7 @@ impl Probe {
         instance: &str,
     ) -> Result<(Self, Looked), SinkError> {
         let stream = (config.mode == Mode::JetStream).then(|| JetStream::new(config, sources, instance));
-        let allow = stream.as_ref().map_or(super::ALLOW, JetStream::allow);
+        let allow = stream.as_ref().map_or_else(|| super::allow(config), |stream| stream.allow().to_owned());
         let servers = Servers::new(config);
         let each = config.servers.iter().map(async |server| {
             let late = || {
@@ -56,7 +58,7 @@ impl Probe {
                     format!("{server} does not answer: is it up, and the way open?"),
                 )
             };
-            timeout(2 * PATIENCE, servers.connect_to(server, allow.to_owned()))
+            timeout(2 * PATIENCE, servers.connect_to(server, allow.clone()))
                 .await
                 .unwrap_or_else(|_| Err(late()))
         });
@@ -83,7 +85,7 @@ impl Probe {
             warnings: refused.iter().map(ToString::to_string).collect(),
         };
         let (config, sources) = (config.clone(), sources.to_vec());
-        Ok((Self { connected, config, stream, sources }, looked))
+        Ok((Self { connected, config, stream, sources, allow }, looked))
     }
 
     /// Looks at the stream: whether there is one, what settings would make the guarantee a lie, whose the newest message is.
@@ -134,7 +136,7 @@ impl Probe {
                         "{} does not let the account publish {}: allow it {}",
                         self.connected.server,
                         forbidden.join(", "),
-                        self.stream.as_ref().map_or(super::ALLOW, JetStream::allow)
+                        self.allow
                     ),
                 ));
             }

@@ -8,6 +8,7 @@ use crate::{
 
 const KEYS: &[&str] = &[
     "stream",
+    "domain",
     "create_stream",
     "stream_max_age",
     "stream_max_bytes",
@@ -34,6 +35,7 @@ pub(super) fn stream(table: &Table, subject: Option<&Template>, section: &mut Se
     }
     Stream {
         name: table.stream.clone(),
+        domain: table.domain.clone(),
         create: table.create_stream,
         max_age: table.stream_max_age.0,
         max_bytes: i64::try_from(table.stream_max_bytes.0).unwrap_or(i64::MAX),
@@ -51,6 +53,9 @@ fn check(table: &Table, section: &mut Section<'_>) {
     };
     if table.stream.as_deref().is_some_and(|name| !legal(name)) {
         section.problem("stream", "is no stream's name: use 1 to 255 of A-Z a-z 0-9 - _");
+    }
+    if table.domain.as_deref().is_some_and(|domain| !legal(domain)) {
+        section.problem("domain", "is not a JetStream domain: use 1 to 255 of A-Z a-z 0-9 - _");
     }
     if table.stream_max_bytes.0 < LEAST_BYTES {
         section.problem("stream_max_bytes", "is too little for a stream of events: write 1MiB or more");

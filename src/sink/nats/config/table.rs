@@ -27,6 +27,8 @@ pub struct Table {
     pub(super) subject: String,
     /// JetStream: the name of the stream; the bridge's `instance` if it is not set.
     pub(super) stream: Option<String>,
+    /// JetStream: the domain that has the stream, if the server reaches it through a leaf node.
+    pub(super) domain: Option<String>,
     /// JetStream: create the stream if there is none, and add the subjects it lacks.
     pub(super) create_stream: bool,
     /// JetStream: how long a created stream keeps a message, or "off".
@@ -64,6 +66,10 @@ pub struct Table {
     token_file: Option<String>,
     /// Speak TLS with every server, also one written as `nats://`.
     require_tls: bool,
+    /// Begin with TLS, before the server's greeting: for servers with `handshake_first`. Implies `require_tls`.
+    tls_first: bool,
+    /// What the subjects of answers begin with, for an account that may not subscribe to _INBOX.>.
+    inbox_prefix: String,
     /// Allow an unencrypted connection to another machine: credentials and calls can be read on the way.
     allow_plaintext: bool,
     /// Certificate authorities (PEM), beside those of the operating system.
@@ -83,6 +89,7 @@ impl Default for Table {
             mode: Mode::Core,
             subject: "cti.v1.{source}.{class}.{slug}.{entity}".to_owned(),
             stream: None,
+            domain: None,
             create_stream: true,
             stream_max_age: Age::days(7),
             stream_max_bytes: Size(1 << 30),
@@ -101,6 +108,8 @@ impl Default for Table {
             token: None,
             token_file: None,
             require_tls: false,
+            tls_first: false,
+            inbox_prefix: "_INBOX".to_owned(),
             allow_plaintext: false,
             ca_file: None,
             cert_file: None,
@@ -113,7 +122,14 @@ impl Default for Table {
 impl Table {
     /// Checks what the schema can't, and reads the secrets. `None` goes with a problem.
     pub(crate) fn validate(mut self, section: &mut Section<'_>) -> Option<SinkConfig> {
+        self.require_tls |= self.tls_first;
         check_servers(&self, section);
+        if !is_subject(&self.inbox_prefix) {
+            section.problem(
+                "inbox_prefix",
+                "is not a subject: write tokens with dots between, as \"_INBOX_bridge\", without wildcards",
+            );
+        }
         let subject =
             self.subject.parse::<Template>().map_err(|error| section.problem("subject", error.to_string()));
         let Adopted { journal: adopt, ignored } = adopt(self.adopt.as_deref(), section);
@@ -132,6 +148,8 @@ impl Table {
             content_mode: self.content_mode,
             credentials: credentials?,
             require_tls: self.require_tls,
+            tls_first: self.tls_first,
+            inbox_prefix: self.inbox_prefix,
             trust,
             subject: subject.ok()?,
             stream,
@@ -189,6 +207,12 @@ impl Table {
             (None, false) => Some(Credentials::None),
         }
     }
+}
+
+/// Whether it is a subject without wildcards, made of complete tokens.
+fn is_subject(text: &str) -> bool {
+    let is_legal = |ch: char| ch.is_ascii_graphic() && !matches!(ch, '*' | '>');
+    text.split('.').all(|token| !token.is_empty() && token.chars().all(is_legal))
 }
 
 fn check_servers(table: &Table, section: &mut Section<'_>) {

@@ -22,7 +22,7 @@ use async_nats::ServerAddr;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{
-    io::AsyncReadExt as _,
+    io::{AsyncRead, AsyncReadExt as _},
     net::{TcpListener, TcpStream, lookup_host},
     time::timeout,
 };
@@ -77,6 +77,8 @@ pub(super) struct Guard {
 #[derive(Debug)]
 pub(super) struct Encryption<'a> {
     pub(super) is_required: bool,
+    /// It comes before the server's greeting.
+    pub(super) is_first: bool,
     pub(super) trust: &'a Trust,
 }
 
@@ -95,15 +97,8 @@ impl Guard {
         let config = if encryption.is_required { Some(encryption.trust.client_config()?) } else { None };
         let found = timeout(limit, lookup_host((host, port))).await.map_err(|_| GuardError::TimedOut)?;
         let addresses: Vec<_> = found.map_err(|_| GuardError::Name)?.collect();
-        // The server speaks first, so an address counts as reached once its greeting is read.
-        let greeting = |address| {
-            let greeted = timeout(limit, greet(address, host, (encryption, config.clone())));
-            async move { greeted.await.unwrap_or(Err(GuardError::TimedOut)) }
-        };
-        match net::race(&addresses, greeting).await {
-            Ok(greeted) => Self::start(greeted, noted).await,
-            Err(failed) => Err(most_telling(failed.into_iter().map(|(_, error)| error))),
-        }
+        let greeted = greet_any(&addresses, host, (encryption, config), limit).await?;
+        Self::start(greeted, noted).await
     }
 
     async fn start(greeted: Greeted, noted: Noted) -> Result<Self, GuardError> {
@@ -115,6 +110,22 @@ impl Guard {
         tokio::spawn(relay::run(listener, from.ip(), greeted, noted, ended));
         Ok(Self { address, from, kept })
     }
+}
+
+/// The greeting of the first address that sends one: the server speaks first, so an address counts as reached once its
+/// greeting is read.
+async fn greet_any(
+    addresses: &[SocketAddr],
+    host: &str,
+    (encryption, config): (&Encryption<'_>, Option<Arc<ClientConfig>>),
+    limit: Duration,
+) -> Result<Greeted, GuardError> {
+    let greeting = |address| {
+        let greeted = timeout(limit, greet(address, host, (encryption, config.clone())));
+        async move { greeted.await.unwrap_or(Err(GuardError::TimedOut)) }
+    };
+    let reached = net::race(addresses, greeting).await;
+    reached.map_err(|failed| most_telling(failed.into_iter().map(|(_, error)| error)))
 }
 
 /// Of several addresses' errors the one that says most: a server that answered, then the first.
@@ -155,8 +166,14 @@ async fn greet(
 ) -> Result<Greeted, GuardError> {
     let mut tcp = TcpStream::connect(address).await?;
     tcp.set_nodelay(true)?;
-    let (mut info, rest) = read_info(&mut tcp).await?;
-    let mut fields = parse(&info)?;
+    if let Some(config) = config.clone().filter(|_| encryption.is_first) {
+        let mut tls = encrypt(tcp, host, config).await?;
+        let (info, rest) = read_info(&mut tls).await?;
+        let info = for_client(parse(&info)?);
+        return Ok(Greeted { stream: Stream::Tls(Box::new(tls)), info, rest });
+    }
+    let (info, rest) = read_info(&mut tcp).await?;
+    let fields = parse(&info)?;
     let is_required = fields.get("tls_required").and_then(serde_json::Value::as_bool);
     let stream = if config.is_some() || is_required == Some(true) {
         if !rest.is_empty() {
@@ -171,12 +188,15 @@ async fn greet(
     } else {
         Stream::Plain(tcp)
     };
-    // The client's own connection is not encrypted, and leads nowhere else.
+    Ok(Greeted { stream, info: for_client(fields), rest })
+}
+
+/// The greeting as the client gets it: its own connection is not encrypted, and leads nowhere else.
+fn for_client(mut fields: serde_json::Map<String, serde_json::Value>) -> Vec<u8> {
     for key in ["tls_required", "tls_verify", "tls_available", "connect_urls", "ws_connect_urls"] {
         fields.remove(key);
     }
-    info = format!("INFO {}\r\n", serde_json::Value::Object(fields)).into_bytes();
-    Ok(Greeted { stream, info, rest })
+    format!("INFO {}\r\n", serde_json::Value::Object(fields)).into_bytes()
 }
 
 async fn encrypt(
@@ -194,7 +214,7 @@ async fn encrypt(
 }
 
 /// Reads the first line; it, and what came behind it.
-async fn read_info(tcp: &mut TcpStream) -> Result<(Vec<u8>, Vec<u8>), GuardError> {
+async fn read_info(tcp: &mut (impl AsyncRead + Unpin)) -> Result<(Vec<u8>, Vec<u8>), GuardError> {
     let mut read = Vec::with_capacity(1024);
     loop {
         if let Some(end) = memchr::memmem::find(&read, b"\r\n") {
@@ -242,7 +262,7 @@ mod tests {
             let (mut stream, _) = listener.accept().await.unwrap();
             stream.write_all(b"INFO {\"nonce\":\"n\",\"connect_urls\":[\"x\"]}\r\nPING\r\n").await.unwrap();
         });
-        let encryption = Encryption { is_required: false, trust: &Trust::default() };
+        let encryption = Encryption { is_required: false, is_first: false, trust: &Trust::default() };
         let limit = Duration::from_secs(20);
         let guard = Guard::connect(&server, &encryption, Noted::default(), limit).await.unwrap();
         let at = guard.address.socket_addrs().await.unwrap().next().unwrap();
@@ -252,5 +272,28 @@ mod tests {
         let read = read_all(guard.from, at).await.unwrap();
         assert_eq!(String::from_utf8(read).unwrap(), "INFO {\"nonce\":\"n\"}\r\nPING\r\n");
         greeting.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_address_that_sends_no_greeting_holds_up_no_other() {
+        let [mute, server] = [
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await,
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await,
+        ]
+        .map(Result::unwrap);
+        let addresses = [&mute, &server].map(|listener| listener.local_addr().unwrap());
+        let greeting = tokio::spawn(async move {
+            let (mut stream, _) = server.accept().await.unwrap();
+            stream.write_all(b"INFO {}\r\n").await.unwrap();
+        });
+        let encryption = Encryption { is_required: false, is_first: false, trust: &Trust::default() };
+        let hour = Duration::from_hours(1);
+        let reached = greet_any(&addresses, "localhost", (&encryption, None), hour);
+        assert!(timeout(Duration::from_secs(20), reached).await.unwrap().is_ok());
+        greeting.await.unwrap();
+
+        let short = Duration::from_millis(200);
+        let failed = greet_any(&addresses, "localhost", (&encryption, None), short).await.err();
+        assert!(matches!(failed, Some(GuardError::TimedOut)), "{failed:?}");
     }
 }

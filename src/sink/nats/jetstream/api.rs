@@ -106,7 +106,7 @@ impl Api<'_> {
             streams: Option<Vec<String>>,
         }
         let subject = json!({ "subject": subject });
-        let names = self.ask::<Names>("$JS.API.STREAM.NAMES", &subject).await?.ok();
+        let names = self.ask::<Names>("STREAM.NAMES", &subject).await?.ok();
         let names = names.and_then(|names| names.streams).unwrap_or_default();
         Ok(names.iter().map(|name| PeerText::new(name)).collect())
     }
@@ -132,33 +132,46 @@ impl Api<'_> {
         what: &str,
         payload: &Value,
     ) -> Result<Result<T, Fault>, SinkError> {
-        self.ask(&format!("$JS.API.STREAM.{what}.{}", self.stream), payload).await
+        self.ask(&format!("STREAM.{what}.{}", self.stream), payload).await
     }
 
+    /// `request` is a subject below the API's prefix.
     async fn ask<T: DeserializeOwned>(
         &self,
-        subject: &str,
+        request: &str,
         payload: &Value,
     ) -> Result<Result<T, Fault>, SinkError> {
         #[derive(Deserialize)]
         struct Failed {
             error: Fault,
         }
-        let Connected { client, events, server } = self.connected;
+        let Connected { client, events, server, api } = self.connected;
         let payload = if payload.is_null() { Vec::new() } else { payload.to_string().into_bytes() };
+        let subject = format!("{api}.{request}");
         let answer = tokio::select! {
             biased;
             () = events.down() => return Err(events.error()),
-            answer = timeout(PATIENCE, client.request(subject.to_owned(), payload.into())) => answer,
+            answer = timeout(PATIENCE, client.request(subject.clone(), payload.into())) => answer,
         };
         let answer = match answer {
             Err(_) => Err(RequestErrorKind::TimedOut),
             Ok(answer) => answer.map_err(|error| error.kind()),
         };
         let answer = answer.map_err(|kind| match kind {
-            RequestErrorKind::NoResponders => SinkError::again(Trouble::Setup, format!(
-                "{server} has no JetStream: switch it on (`jetstream {{}}` in its configuration) and give the account access; after a restart it may take a moment"
-            )),
+            RequestErrorKind::NoResponders if api != "$JS.API" => SinkError::again(
+                Trouble::Setup,
+                format!(
+                    "{server} reaches nobody at {api}: check `domain`, the leaf node's connection to it, and that the account \
+                     may use it; after a restart it may take a moment"
+                ),
+            ),
+            RequestErrorKind::NoResponders => SinkError::again(
+                Trouble::Setup,
+                format!(
+                    "{server} has no JetStream: switch it on (`jetstream {{}}` in its configuration) and give the account access, \
+                     or set `domain` if a leaf node leads to it; after a restart it may take a moment"
+                ),
+            ),
             RequestErrorKind::TimedOut => SinkError::again(Trouble::Silent, format!(
                 "{server} is up, but JetStream does not answer: does its cluster have a leader?"
             )),

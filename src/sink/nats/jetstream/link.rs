@@ -66,7 +66,7 @@ impl Publisher {
         last: u64,
         shared: Arc<Shared>,
     ) -> Result<Self, SinkError> {
-        let Connected { client, events, server } = &connected;
+        let Connected { client, events, server, .. } = &connected;
         let (mode, settings) = settings;
         let inbox = client.new_inbox();
         let answers = client.subscribe(format!("{inbox}.*")).await.map_err(|_| events.error())?;

@@ -40,7 +40,7 @@ use self::{api::Api, findings::Finding, shared::Shared, stream::Ours};
 pub(super) use self::{look::permitted, stream::filter};
 use super::{
     config::{self, Config},
-    connect::{Connected, Servers},
+    connect::{Connected, Servers, api},
 };
 use crate::sink::{
     self, Process, Sink, SinkError, Tail,
@@ -69,7 +69,7 @@ impl JetStream {
             servers: Arc::new(Servers::new(config)),
             content_mode: config.content_mode,
             settings: config.stream.clone(),
-            allow: allow(&ours),
+            allow: allow(&ours, config),
             ours,
             shared: Arc::default(),
             told: Mutex::default(),
@@ -107,11 +107,11 @@ impl JetStream {
 }
 
 /// The end of the sentence on a permission that is missing.
-fn allow(ours: &Ours) -> String {
-    let name = &ours.stream;
+fn allow(ours: &Ours, config: &Config) -> String {
+    let (name, api, inbox) = (&ours.stream, api(config.stream.domain.as_deref()), &config.inbox_prefix);
     format!(
-        "to publish {}, {}, $JS.API.STREAM.INFO.{name}, $JS.API.STREAM.CREATE.{name}, $JS.API.STREAM.UPDATE.{name}, \
-         $JS.API.STREAM.MSG.GET.{name} and _INBOX.>, and to subscribe to _INBOX.>",
+        "to publish {}, {}, {api}.STREAM.INFO.{name}, {api}.STREAM.CREATE.{name}, {api}.STREAM.UPDATE.{name}, \
+         {api}.STREAM.MSG.GET.{name} and {inbox}.>, and to subscribe to {inbox}.>",
         ours.subjects.join(", "),
         ours.outside.join(", "),
     )

@@ -27,7 +27,11 @@ impl JetStream {
                 format!("can't {what} stream {name} at {}: {}", connected.server, PeerText::new(&error)),
             )
         };
-        let context = jetstream::new(connected.client.clone());
+        let client = connected.client.clone();
+        let context = match &self.settings.domain {
+            None => jetstream::new(client),
+            Some(domain) => jetstream::with_domain(client, domain),
+        };
         let stream = context.get_stream(name).await.map_err(|error| failed("open", error.to_string()))?;
         if stream.cached_info().state.messages == 0 {
             return Ok(());
