@@ -17,6 +17,7 @@
 //! ledger and the heartbeat live in the driver. So a new sink is one file, and a line in [`spawn`]'s table.
 //!
 
+mod condition;
 pub mod config;
 mod deadletter;
 mod driver;
@@ -99,6 +100,10 @@ pub trait Link: Send {
     /// Whether nothing that is in flight can still reach the broker, so that another link may follow at once.
     fn is_cut_off(&self) -> bool {
         false
+    }
+    /// Why the broker refuses heartbeats, with the remedy. That does not keep it from delivering.
+    fn refused_heartbeat(&self) -> Option<String> {
+        None
     }
     /// Which of its lanes an event of this name goes to, of as many as its [`Tail`] had. The same each time.
     fn lanes(&self, _: &Names) -> Lanes {

@@ -245,7 +245,7 @@ mod tests {
             let (mut stream, _) = listener.accept().await.unwrap();
             stream.write_all(b"INFO {\"nonce\":\"n\",\"connect_urls\":[\"x\"]}\r\nPING\r\n").await.unwrap();
         });
-        let encryption = Encryption { is_required: false, trust: &Trust::default() };
+        let encryption = Encryption { is_required: false, is_first: false, trust: &Trust::default() };
         let limit = Duration::from_secs(20);
         let guard = Guard::connect(&server, &encryption, Noted::default(), limit).await.unwrap();
         let at = guard.address.socket_addrs().await.unwrap().next().unwrap();
