@@ -260,7 +260,7 @@ async fn websocket_and_session() {
 async fn a_pbx_that_is_starting_fails_in_each_of_its_parts() {
     let pbx = pbx(|options| options.knobs.backend_down = true).await;
     let checked = look(&pbx, "", &[]);
-    assert_eq!((checked.code, &checked.summary["failed"]), (77, &2.into()), "{:#?}", checked.steps);
+    assert_eq!((checked.code, &checked.summary["failed"]), (69, &2.into()), "{:#?}", checked.steps);
     assert_eq!(
         checked.verdicts(SOURCE),
         "dns ok, tcp ok, api ok, login failed, otp skipped, profile skipped, websocket failed, session skipped"
