@@ -31,11 +31,12 @@ pub enum ApiError {
     /// Status 429. The middleware allows 25 requests per second and client address and sends no `Retry-After`;
     /// a proxy before it may.
     #[error(
-        "{url} answered 429, too many requests from this address: slow down whatever else asks the PBX from here"
+        "{url} answered 429, too many requests from this address: stop or slow down what else asks the PBX from here; the bridge tries \
+         again by itself"
     )]
     Limited { url: String, retry_after: Option<Duration> },
     /// A status other than 200.
-    #[error("{url} answered {status} ({said})")]
+    #[error("{url} answered {status} ({said}){}", remedy(*status))]
     Refused { url: String, status: u16, said: Said },
     /// 200, yet not what this request answers with.
     #[error(
@@ -52,6 +53,17 @@ pub enum ApiError {
     /// The proxy's URL or the base URL is of no use to an HTTP client.
     #[error("no HTTP client for {url}: {reason}; check `url` and `proxy`")]
     Setup { url: String, reason: PeerText },
+}
+
+/// What to do about a status that the PBX or a proxy before it gives when it has a fault of its own.
+fn remedy(status: u16) -> &'static str {
+    match status {
+        502..=504 => {
+            ": the CTI server behind it is down or starting; if it lasts, check on the PBX that its services run"
+        }
+        500..=599 => ": the PBX has a fault of its own; if it lasts, see the logs of its CTI services",
+        _ => "",
+    }
 }
 
 impl ApiError {
@@ -125,5 +137,19 @@ impl fmt::Display for Said {
             Self::Other => "another reason",
             Self::Foreign => "not in the API's form",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_of_the_pbx_is_not_told_without_a_remedy() {
+        let said =
+            |status| ApiError::Refused { url: "u".to_owned(), status, said: Said::Nothing }.to_string();
+        assert!(said(500).contains("see the logs"), "{}", said(500));
+        assert!([502, 503, 504].iter().all(|status| said(*status).contains("that its services run")));
+        assert_eq!(said(403), "u answered 403 (no reason given)");
     }
 }

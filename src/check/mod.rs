@@ -234,7 +234,7 @@ async fn grant<W: Write>(
         }
     };
     guests.add(&account);
-    match account::login(report, part, &account, &config.credentials, ahead).await {
+    match account::login(report, part, &account, config, ahead).await {
         Ok(grant) => Some(grant),
         Err(failed) => {
             let after: Vec<Stage> =
