@@ -12,6 +12,7 @@ use crate::{
     config::Flags,
     exit::Exit,
     hardening, telemetry,
+    text::terminal::{self, Colour},
 };
 
 const AFTER: &str = "\
@@ -26,6 +27,9 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// Colours in output and log
+    #[arg(long, value_name = "WHEN", global = true, default_value = "auto", hide_default_value = true)]
+    color: Colour,
 }
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("BUILD_COMMIT"), ")");
@@ -91,13 +95,14 @@ fn hide_values(error: &mut clap::Error, mut args: impl Iterator<Item = String>) 
 impl Cli {
     /// Runs the command.
     pub fn run(self) -> Exit {
+        terminal::choose(self.color);
         output::run(|out, err| match self.command {
             Command::Run(args) => Ok(commands::run::run(&args)),
             Command::Demo(args) => Ok(commands::demo::run(&args)),
             Command::Simulate(args) => Ok(commands::simulate::run(&args)),
             Command::Config { args, flags } => commands::config::run(&args, &flags, out, err),
             Command::Check(args) => commands::check::run(&args, out.styled(), err),
-            Command::Status(args) => commands::status::run(&args, out, err),
+            Command::Status(args) => commands::status::run(&args, out.styled(), err),
             Command::Health(args) => commands::health::run(&args, out, err),
             Command::Verify(args) => commands::verify::run(&args, out, err),
             Command::Tail(args) => commands::tail::run(&args, err),
@@ -123,5 +128,41 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> Option<T> {
             tracing::error!(%error, "no runtime: the system gives no more threads or files");
             None
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn every_command_has_examples_and_each_is_right() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let (_, examples) = help.split_once("Examples:\n").unwrap_or_default();
+            assert!(!examples.is_empty(), "{} has no examples", command.get_name());
+            for example in examples.lines() {
+                let parsed = Cli::try_parse_from(example.split_whitespace());
+                assert!(parsed.is_ok(), "{example}");
+            }
+        }
+    }
+
+    #[test]
+    fn completions_suggest_faults_and_levels_and_any_text_is_taken() {
+        let mut script = Vec::new();
+        clap_complete::generate(clap_complete::Shell::Bash, &mut Cli::command(), "cti-bridge", &mut script);
+        let script = String::from_utf8(script).unwrap();
+        for word in ["backend-down", "snapshot-delay=", "trace", "journald", "always"] {
+            assert!(script.contains(word), "{word}");
+        }
+        for line in ["simulate --fault snapshot-delay=7s", "run --log-level info,cti_bridge=debug", "run -vv"]
+        {
+            Cli::try_parse_from(format!("cti-bridge {line}").split(' ')).unwrap();
+        }
+        assert!(Cli::try_parse_from(["cti-bridge", "run", "-v", "-q"]).is_err());
     }
 }

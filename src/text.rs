@@ -8,6 +8,7 @@
 mod escape;
 pub(crate) mod io;
 pub(crate) mod secrets;
+pub mod terminal;
 
 use std::{borrow::Cow, fmt};
 

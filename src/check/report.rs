@@ -9,7 +9,10 @@ use std::{
 use serde_json::{Map, Value, json};
 
 use super::step::{Fault, Found, Outcome, Part, Stage, Step, Verdict};
-use crate::text;
+use crate::text::{
+    self,
+    terminal::{Style, Tint},
+};
 
 /// How to show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +21,10 @@ pub enum Format {
     Text {
         /// Lines can be overwritten.
         terminal: bool,
+        /// Their looks.
+        style: Style,
+        /// Only what is wrong, and the end.
+        is_quiet: bool,
     },
     /// A JSON object per step, and one at the end.
     Json,
@@ -34,6 +41,8 @@ pub struct Report<W> {
 
 /// Width of the part and the stage.
 const LABEL: usize = 24;
+/// What stands before a message.
+const INDENT: usize = LABEL + 8;
 
 impl<W: Write> Report<W> {
     /// Writes to `out`.
@@ -43,7 +52,7 @@ impl<W: Write> Report<W> {
 
     /// A step begins.
     pub fn begin(&mut self, part: &Part, stage: Stage) -> Instant {
-        if let Format::Text { terminal: true } = self.format {
+        if let Format::Text { terminal: true, .. } = self.format {
             let _ = write!(self.out, "...   {}", label(part, stage));
             let _ = self.out.flush();
         }
@@ -85,9 +94,11 @@ impl<W: Write> Report<W> {
         step.messages.iter_mut().for_each(|message| *message = text::sentence(message));
         self.outcome.count(&step);
         let shown = match self.format {
-            Format::Text { terminal } => {
+            Format::Text { terminal, style, is_quiet } => {
                 let start = if terminal { "\r\x1b[K" } else { "" };
-                write!(self.out, "{start}{}", row(&step))
+                let is_shown = !is_quiet || matches!(step.verdict, Verdict::Warning | Verdict::Failed(_));
+                let row = if is_shown { row(&step, style) } else { String::new() };
+                write!(self.out, "{start}{row}")
             }
             Format::Json => writeln!(self.out, "{}", object(&step)),
         };
@@ -97,10 +108,15 @@ impl<W: Write> Report<W> {
     /// The last line.
     pub fn finish(mut self) -> Outcome {
         let line = match self.format {
-            Format::Text { terminal } => {
+            Format::Text { terminal, style, .. } => {
                 // A step that was interrupted stands there.
                 let start = if terminal { "\r\x1b[K" } else { "" };
-                format!("{start}{}", sentence(&self.outcome))
+                let tint = match &self.outcome {
+                    Outcome { failed: 1.., .. } => Tint::Bad,
+                    Outcome { interrupted: true, .. } | Outcome { warnings: 1.., .. } => Tint::Attention,
+                    _ => Tint::Good,
+                };
+                format!("{start}{}", style.paint(tint, &style.wrap(&sentence(&self.outcome), 0)))
             }
             Format::Json => summary(&self.outcome).to_string(),
         };
@@ -116,23 +132,25 @@ fn label(part: &Part, stage: Stage) -> String {
     }
 }
 
-fn row(step: &Step) -> String {
-    let word = match step.verdict {
-        Verdict::Ok => "ok",
-        Verdict::Warning => "warn",
-        Verdict::Failed(_) => "FAIL",
-        Verdict::Skipped => "skip",
+fn row(step: &Step, style: Style) -> String {
+    let (word, tint) = match step.verdict {
+        Verdict::Ok => ("ok", Tint::Good),
+        Verdict::Warning => ("warn", Tint::Attention),
+        Verdict::Failed(_) => ("FAIL", Tint::Bad),
+        Verdict::Skipped => ("skip", Tint::Faint),
     };
     let mut lines = step.messages.iter();
-    let mut out = format!("{word:<5} {:<LABEL$}  ", label(&step.part, step.stage));
-    out.push_str(lines.next().map(String::as_str).unwrap_or_default());
+    let word = style.paint(tint, &format!("{word:<5}"));
+    let mut out = format!("{word} {:<LABEL$}  ", label(&step.part, step.stage));
+    let mut first = lines.next().cloned().unwrap_or_default();
     if step.took >= Duration::from_millis(1) {
-        let _ = write!(out, " ({} ms)", step.took.as_millis());
+        let _ = write!(first, " ({} ms)", step.took.as_millis());
     }
+    out.push_str(&style.wrap(&first, INDENT));
     for line in lines {
-        let _ = write!(out, "\n{:<1$}{line}", "", LABEL + 8);
+        let _ = write!(out, "\n{:<INDENT$}{}", "", style.wrap(line, INDENT));
     }
-    format!("{}\n", out.trim_end())
+    style.shown(&format!("{}\n", out.trim_end()))
 }
 
 fn object(step: &Step) -> Value {
@@ -223,9 +241,24 @@ mod tests {
         (String::from_utf8(out).unwrap(), exit)
     }
 
+    fn plain(terminal: bool) -> Format {
+        Format::Text { terminal, style: Style::default(), is_quiet: false }
+    }
+
+    #[test]
+    fn a_quiet_report_has_only_what_is_wrong_in_colour_and_wrapped() {
+        let style = Style { has_colours: true, columns: Some(44), is_ascii: false };
+        let (text, _) = shown(Format::Text { terminal: false, style, is_quiet: true });
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[0], "\u{1b}[33mwarn \u{1b}[0m source/pbx1 tls           ends soon\\u{1b}[31m");
+        assert_eq!(lines[2], "\u{1b}[31mFAIL \u{1b}[0m source/pbx1 login         refused: check it");
+        assert_eq!(lines[3], "\u{1b}[31m1 step failed, the first: source/pbx1 login");
+        assert_eq!((lines[4], lines.len()), ("(exit code 77)\u{1b}[0m", 5));
+    }
+
     #[test]
     fn text_has_a_line_per_step_and_a_verdict() {
-        let (text, exit) = shown(Format::Text { terminal: false });
+        let (text, exit) = shown(plain(false));
         assert_eq!(exit, Exit::Refused);
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines[0], "ok    config                    1 source");
@@ -238,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_terminal_shows_what_is_under_way() {
-        let (text, _) = shown(Format::Text { terminal: true });
+        let (text, _) = shown(plain(true));
         assert!(text.starts_with("...   config\r\x1b[Kok    config"), "{text:?}");
     }
 

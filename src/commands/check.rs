@@ -13,6 +13,7 @@ use crate::{
     config::{self, Config, Flags, nearest},
     exit::Exit,
     telemetry,
+    text::terminal::Style,
 };
 
 /// Walk the chain from the configuration to the sinks: what is wrong, and what to do; a bridge may be running meanwhile
@@ -45,14 +46,15 @@ fn after_help() -> String {
         let (name, exit, what) = stage.row();
         let _ = writeln!(text, "  {name:<10} {:>2}  {what}", exit as u8);
     }
-    text.push_str("A login that gets no answer of use, rather than a refusal, has 69.");
+    text.push_str("A login that gets no answer of use, rather than a refusal, has 69.\n\nExamples:\n  cti-bridge check\n  cti-bridge check --source pbx1 --wait 2m\n  cti-bridge check --offline -q");
     text
 }
 
 /// Runs the command. The report goes to `out`, what is wrong with the command line to `err`.
 pub fn run(args: &Args, out: &mut (impl Write + Send), err: &mut impl Write) -> io::Result<Exit> {
     let terminal = io::stdout().is_terminal();
-    let format = if args.json { Format::Json } else { Format::Text { terminal } };
+    let (style, is_quiet) = (Style::of_stdout(), args.flags.quiet > 0);
+    let format = if args.json { Format::Json } else { Format::Text { terminal, style, is_quiet } };
     let mut report = Report::new(out, format);
     let Some(config) = check::configuration(&mut report, || config::load(&args.flags)) else {
         return Ok(report.finish().exit());
@@ -74,7 +76,7 @@ pub fn run(args: &Args, out: &mut (impl Write + Send), err: &mut impl Write) -> 
         }
     }
     // What is wrong is in the report; the log is for those who ask for it.
-    if args.flags.log_level.is_some() {
+    if args.flags.wants_log() {
         telemetry::start(&config.log);
     }
     let scope = Scope {

@@ -1,6 +1,9 @@
 //! `cti-bridge config check|show|schema`.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
 
 use crate::{
     config::{self, Flags, Loaded},
@@ -9,6 +12,11 @@ use crate::{
 
 /// Look at the configuration without running.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
+Examples:
+  cti-bridge config check office.toml
+  cti-bridge config show --config office.toml
+  cti-bridge config schema")]
 pub struct Args {
     /// What to do with it.
     #[command(subcommand)]
@@ -16,10 +24,13 @@ pub struct Args {
 }
 
 /// What to do with the configuration.
-#[derive(Debug, Clone, Copy, clap::Subcommand)]
+#[derive(Debug, Clone, clap::Subcommand)]
 pub enum Action {
     /// Check it: prints all problems, or "ok". Reads the secrets, connects to nothing
-    Check,
+    Check {
+        /// The file, instead of --config
+        file: Option<PathBuf>,
+    },
     /// Print what holds, and who set it. Secrets are not shown
     Show,
     /// Print the JSON Schema of the file
@@ -32,7 +43,15 @@ pub fn run(args: &Args, flags: &Flags, out: &mut impl Write, err: &mut impl Writ
         writeln!(out, "{:#}", config::schema().as_value())?;
         return Ok(Exit::Clean);
     }
-    let loaded = match config::load(flags) {
+    let mut flags = flags.clone();
+    if let Action::Check { file: Some(file) } = &args.action {
+        if flags.config.is_some() {
+            writeln!(err, "name the file once: as FILE, or with --config")?;
+            return Ok(Exit::Usage);
+        }
+        flags.config = Some(file.clone());
+    }
+    let loaded = match config::load(&flags) {
         Ok(loaded) => loaded,
         Err(problems) => {
             writeln!(err, "{problems}")?;
@@ -44,7 +63,7 @@ pub fn run(args: &Args, flags: &Flags, out: &mut impl Write, err: &mut impl Writ
     }
     match args.action {
         Action::Show => write!(out, "{}", loaded.settings)?,
-        Action::Check | Action::Schema => writeln!(out, "{}", summary(&loaded))?,
+        Action::Check { .. } | Action::Schema => writeln!(out, "{}", summary(&loaded))?,
     }
     Ok(Exit::Clean)
 }
@@ -75,15 +94,28 @@ mod tests {
 
     #[test]
     fn check_says_ok_or_what_is_wrong() {
-        let (exit, out, _) = output(Action::Check, GOOD);
+        let (exit, out, _) = output(Action::Check { file: None }, GOOD);
         assert_eq!((exit, out.as_str()), (Exit::Clean, "ok: 1 source, 1 sink\n"));
-        let (exit, out, err) = output(Action::Check, &GOOD.replace("username", "user"));
+        let (exit, out, err) = output(Action::Check { file: None }, &GOOD.replace("username", "user"));
         assert_eq!((exit, out.as_str()), (Exit::Config, ""));
         assert_eq!(
             err,
             "FILE:1: sources.p: `username` is missing: set it\n\
              FILE:3: sources.p.user: is no key here: did you mean `username`?\n"
         );
+    }
+
+    #[test]
+    fn check_takes_the_file_as_an_argument() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("other.toml");
+        std::fs::write(&file, GOOD).unwrap();
+        let args = Args { action: Action::Check { file: Some(file.clone()) } };
+        let mut out = Vec::new();
+        assert_eq!(run(&args, &Flags::default(), &mut out, &mut Vec::new()).unwrap(), Exit::Clean);
+        assert_eq!(out, b"ok: 1 source, 1 sink\n");
+        let both = Flags { config: Some(file), ..Flags::default() };
+        assert_eq!(run(&args, &both, &mut out, &mut Vec::new()).unwrap(), Exit::Usage);
     }
 
     #[test]

@@ -14,6 +14,10 @@ use crate::{
 
 /// A look without a PBX: simulates one, bridges it, prints the events
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
+Examples:
+  cti-bridge demo --pretty
+  cti-bridge demo --sink nats://127.0.0.1:4222")]
 pub struct Args {
     /// End after this many events
     #[arg(long, value_name = "N")]

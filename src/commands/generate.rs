@@ -13,6 +13,10 @@ use crate::{cli::Cli, exit::Exit};
 
 /// Write the manual pages, or a shell's completions
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
+Examples:
+  cti-bridge generate completions bash
+  cti-bridge generate man /usr/share/man/man1")]
 pub struct Args {
     #[command(subcommand)]
     what: What,

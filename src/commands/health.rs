@@ -9,6 +9,9 @@ use crate::{cli, config::Flags, exit::Exit};
 
 /// Ask the bridge that runs whether it makes progress: exit code 0, or 69 and why not
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
+Examples:
+  cti-bridge health")]
 pub struct Args {
     /// Ask whether every part does its work, too: PBX, sinks and journal
     #[arg(long)]

@@ -1,18 +1,21 @@
 //! `cti-bridge journal ls|inspect|verify|export|replay|rename`.
 
+mod range;
+
 use std::{
     io::{self, Write},
     path::{Path, PathBuf},
-    str::FromStr,
     sync::Arc,
 };
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
+use self::range::Range;
+use super::progress::Progress;
 use crate::{
     cli,
     config::{self, Config, Flags},
-    event::{Body, Mark, Record, Seq, structured, word},
+    event::{Body, Mark, Record, structured, word},
     exit::Exit,
     journal::{self, Absence, Archive, Entry, Journal, Kind, Missing, Renamed, Undelivered},
     route::{Plan, Verdict, template::Template},
@@ -22,6 +25,12 @@ use crate::{
 
 /// Look at the journal on disk; the bridge may be running meanwhile
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
+Examples:
+  cti-bridge journal ls
+  cti-bridge journal inspect --source pbx1 --from 15m
+  cti-bridge journal export --from 2026-11-24T10:00:00Z --to 2026-11-24T11:00:00Z
+  cti-bridge journal replay --sink bus --from 1h")]
 pub struct Args {
     #[command(subcommand)]
     action: Action,
@@ -52,79 +61,6 @@ enum Action {
     },
     /// Draw a new name for a copied journal, and set its records aside; the bridge must not be running
     Rename,
-}
-
-/// Which records.
-#[derive(Debug, Clone, clap::Args)]
-struct Range {
-    /// The first: a time (2026-11-24T10:00:00Z), how long ago (15m), or a sequence
-    #[arg(long)]
-    from: Option<Bound>,
-    /// The last: a time, how long ago, or a sequence
-    #[arg(long)]
-    to: Option<Bound>,
-    /// Of this source only
-    #[arg(long)]
-    source: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Bound {
-    Time(Timestamp),
-    Seq(Seq),
-}
-
-impl FromStr for Bound {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(seq) = text.parse() {
-            return Ok(Self::Seq(Seq(seq)));
-        }
-        if let Ok(time) = text.parse() {
-            return Ok(Self::Time(time));
-        }
-        let ago = humantime::parse_duration(text).ok().and_then(|ago| SignedDuration::try_from(ago).ok());
-        ago.and_then(|ago| Timestamp::now().checked_sub(ago).ok()).map(Self::Time).ok_or_else(|| {
-            "is no time, no duration and no sequence: write 2026-11-24T10:00:00Z, 15m, or the number"
-                .to_owned()
-        })
-    }
-}
-
-impl Range {
-    fn holds(&self, sources: &[String], record: &Record) -> bool {
-        let source = sources.get(record.source.index());
-        let after = |bound: &Bound| match bound {
-            Bound::Time(time) => record.at >= *time,
-            Bound::Seq(seq) => record.seq >= *seq,
-        };
-        let until = |bound: &Bound| match bound {
-            Bound::Time(time) => record.at <= *time,
-            Bound::Seq(seq) => record.seq <= *seq,
-        };
-        self.source.as_ref().is_none_or(|name| Some(name) == source)
-            && self.from.as_ref().is_none_or(after)
-            && self.to.as_ref().is_none_or(until)
-    }
-}
-
-impl Range {
-    /// Whether numbers without records are among those asked for. `at`: when the record before them was received.
-    fn overlaps(&self, sources: &[String], missing: &Missing, at: Timestamp) -> bool {
-        let source = sources.get(missing.source.index());
-        let after = |bound: &Bound| match bound {
-            Bound::Time(time) => at >= *time,
-            Bound::Seq(seq) => missing.to >= *seq,
-        };
-        let until = |bound: &Bound| match bound {
-            Bound::Time(time) => at <= *time,
-            Bound::Seq(seq) => missing.from <= *seq,
-        };
-        self.source.as_ref().is_none_or(|name| Some(name) == source)
-            && self.from.as_ref().is_none_or(after)
-            && self.to.as_ref().is_none_or(until)
-    }
 }
 
 /// Runs the command. Results go to `out`, what is wrong to `err`.
@@ -268,15 +204,18 @@ fn each(
     mut show: impl FnMut(&Record, &mut Plan) -> io::Result<()>,
 ) -> io::Result<Exit> {
     let mut plan = Plan::new(archive.journal, Arc::clone(&archive.sources), Template::default());
+    let mut progress = Progress::new("records read", true);
     for record in archive.records() {
         let record = match record {
             Ok(record) => record,
             Err(error) => return unreadable(&error, err),
         };
+        progress.step();
         if range.holds(&archive.sources, &record) {
             show(&record, &mut plan)?;
         }
     }
+    drop(progress);
     complete(archive, err)
 }
 

@@ -9,6 +9,7 @@ pub mod health;
 pub mod journal;
 mod manual;
 pub(crate) mod output;
+mod progress;
 pub mod record;
 pub mod run;
 pub mod simulate;

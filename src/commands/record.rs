@@ -29,6 +29,9 @@ use crate::{
 /// A login and a session of its own, which takes nobody's place and works beside the bridge. Numbers and names of outside
 /// parties are masked; names of the PBX's own users and extensions are not. Ctrl-C ends it, and logs out.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
+Examples:
+  cti-bridge record calls.jsonl --for 10m")]
 pub struct Args {
     /// The new file: an event a line, readable by its owner only
     #[arg(value_name = "FILE")]
@@ -61,7 +64,7 @@ pub fn run(args: &Args, err: &mut impl Write) -> io::Result<Exit> {
         writeln!(err, "{file} is there already: name another file, or add --force to replace it")?;
         return Ok(Exit::Usage);
     }
-    if args.flags.log_level.is_some() {
+    if args.flags.wants_log() {
         telemetry::start(&config.log);
     }
     match cli::block_on(args.record(&config)) {

@@ -10,6 +10,10 @@ use crate::{
 
 /// Run the bridge.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
+Examples:
+  cti-bridge run
+  cti-bridge run --config office.toml -v")]
 pub struct Args {
     #[command(flatten)]
     flags: Flags,

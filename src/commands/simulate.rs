@@ -1,19 +1,24 @@
 //! `cti-bridge simulate`: a PBX for developers.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, sync::LazyLock};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::{
     cli,
+    config::Suggestions,
     exit::Exit,
     shutdown::Signals,
-    simulator::{Account, Flow, Knobs, Options, Replay, Simulator, Source, Tls},
+    simulator::{Account, Flow, Knobs, NAMES, Options, Replay, Simulator, Source, Tls},
     telemetry,
 };
 
 /// Run a simulated PBX: the real protocol, invented calls, faults on demand
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
+Examples:
+  cti-bridge simulate --fault backend-down
+  cti-bridge simulate --replay calls.jsonl --speed 10")]
 pub struct Args {
     /// Where to listen
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
@@ -55,9 +60,15 @@ pub struct Args {
     #[arg(long, requires = "replay")]
     repeat: bool,
     /// A fault, as in `--fault backend-down` or `--fault takeover-wait=2s`; repeatable, a wrong name lists all
-    #[arg(long = "fault", value_name = "NAME[=VALUE]")]
+    #[arg(long = "fault", value_name = "NAME[=VALUE]", value_parser = Suggestions(&FAULTS), hide_possible_values = true)]
     faults: Vec<String>,
 }
+
+/// Each as far as it is the same for everyone: `login=`.
+static FAULTS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let name = |form: &'static str| form.split_inclusive('=').next();
+    NAMES.iter().copied().filter_map(name).collect()
+});
 
 fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse().ok().filter(|rate| (0.0..=10_000.0).contains(rate));

@@ -1,6 +1,9 @@
 //! `cti-bridge status`: how the bridge that runs does, on a terminal.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, IsTerminal as _, Write},
+    time::Duration,
+};
 
 use bytesize::ByteSize;
 use jiff::Timestamp;
@@ -8,14 +11,30 @@ use serde_json::Value;
 use url::Url;
 
 use super::ask;
-use crate::{cli, config::Flags, exit::Exit, text};
+use crate::{
+    cli,
+    config::Flags,
+    exit::Exit,
+    text::{
+        self,
+        terminal::{Style, Tint},
+    },
+};
 
 /// Show how the bridge that runs does: PBXs, sinks, lag, ledger, what is wrong and what to do
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
+Examples:
+  cti-bridge status
+  cti-bridge status --watch=5s
+  cti-bridge status --json --at http://10.0.0.7:9464/")]
 pub struct Args {
     /// Print what /status answers, for programs
     #[arg(long)]
     json: bool,
+    /// Show it again every so often, until Ctrl-C
+    #[arg(long, short, value_name = "TIME", value_parser = humantime::parse_duration, num_args = 0..=1, require_equals = true, default_missing_value = "2s")]
+    watch: Option<Duration>,
     /// Where to ask, in place of the configuration's [admin] listen
     #[arg(long, value_name = "URL")]
     at: Option<Url>,
@@ -23,38 +42,87 @@ pub struct Args {
     flags: Flags,
 }
 
-/// Runs the command. Exit code 0 if the bridge answered, however it does.
+/// Runs the command. Exit code 0 if every component works, 69 if one does not, or if nobody answers.
 pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
-    let answer = match ask::place(args.at.as_ref(), &args.flags) {
-        Ok(place) => cli::block_on(ask::get(&place, "status")),
-        Err(reason) => Some(Err(reason)),
+    let place = match ask::place(args.at.as_ref(), &args.flags) {
+        Ok(place) => place,
+        Err(reason) => {
+            writeln!(err, "{reason}")?;
+            return Ok(Exit::Unavailable);
+        }
     };
-    let body = match answer {
-        Some(Ok(ask::Answer { good: true, body })) => body,
-        Some(Ok(ask::Answer { body: reason, .. }) | Err(reason)) => {
+    match args.watch {
+        None => cli::block_on(show(args, &place, out, err)).unwrap_or(Ok(Exit::Internal)),
+        Some(interval) => {
+            cli::block_on(watch(args, &place, interval, (out, err))).unwrap_or(Ok(Exit::Internal))
+        }
+    }
+}
+
+/// Shows it again and again, until a signal.
+async fn watch(
+    args: &Args,
+    place: &Url,
+    interval: Duration,
+    (out, err): (&mut impl Write, &mut impl Write),
+) -> io::Result<Exit> {
+    let mut signals = match super::signals() {
+        Ok(signals) => signals,
+        Err(ended) => {
+            writeln!(err, "{ended}")?;
+            return Ok(ended.exit);
+        }
+    };
+    let is_terminal = io::stdout().is_terminal();
+    loop {
+        if is_terminal {
+            // Home, and clear what is below: less flicker than to clear the screen first.
+            write!(out, "\u{1b}[H\u{1b}[J")?;
+        }
+        let exit = show(args, place, out, err).await?;
+        if !is_terminal && !args.json {
+            writeln!(out)?;
+        }
+        out.flush()?;
+        tokio::select! {
+            _ = signals.next() => return Ok(exit),
+            () = tokio::time::sleep(interval) => {}
+        }
+    }
+}
+
+async fn show(args: &Args, place: &Url, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+    let body = match ask::get(place, "status").await {
+        Ok(ask::Answer { good: true, body }) => body,
+        Ok(ask::Answer { body: reason, .. }) | Err(reason) => {
             writeln!(err, "{}", reason.trim_end())?;
             return Ok(Exit::Unavailable);
         }
-        None => return Ok(Exit::Internal),
+    };
+    let Ok(status) = serde_json::from_str::<Value>(&body) else {
+        writeln!(err, "what answers there is not a cti-bridge")?;
+        return Ok(Exit::Unavailable);
     };
     if args.json {
-        writeln!(out, "{body}")?;
-    } else if let Ok(status) = serde_json::from_str(&body) {
-        write!(out, "{}", summary(&status))?;
+        // Nothing in it acts on a terminal.
+        writeln!(out, "{}", text::escaped_as_json(&body, |_| false))?;
     } else {
-        writeln!(err, "what answers there is no cti-bridge")?;
-        return Ok(Exit::Unavailable);
+        write!(out, "{}", summary(&status, Style::of_stdout()))?;
     }
-    Ok(Exit::Clean)
+    Ok(if status["ready"] == true { Exit::Clean } else { Exit::Unavailable })
 }
 
-fn summary(status: &Value) -> String {
+fn summary(status: &Value, style: Style) -> String {
     let now = time(&status["now"]).unwrap_or_default();
     let word = |value: &Value| text::sentence(value.as_str().unwrap_or("?"));
     let mut lines = vec![format!(
         "{}: {}; cti-bridge {} ({}), up {}, journal {}",
         word(&status["instance"]),
-        if status["ready"] == true { "all parts work" } else { "not ready" },
+        if status["ready"] == true {
+            style.paint(Tint::Good, "all parts work")
+        } else {
+            style.paint(Tint::Bad, "not ready")
+        },
         word(&status["version"]),
         word(&status["commit"]),
         since(now, &status["started"]),
@@ -68,7 +136,7 @@ fn summary(status: &Value) -> String {
             time(&source["account"]["tokenExpires"])
                 .map_or("–".to_owned(), |at| format!("in {}", span(now, at))),
         );
-        part(&mut lines, now, &format!("source {}", word(&source["name"])), source, &facts);
+        part(&mut lines, style, now, &format!("source {}", word(&source["name"])), source, &facts);
     }
     for sink in list(&status["sinks"]) {
         let lag = match sink["lagEvents"].as_u64() {
@@ -80,7 +148,7 @@ fn summary(status: &Value) -> String {
             _ => "no lag".to_owned(),
         };
         let facts = format!("{lag}, heartbeat {}", ago(now, &sink["heartbeat"]));
-        part(&mut lines, now, &format!("sink {}", word(&sink["name"])), sink, &facts);
+        part(&mut lines, style, now, &format!("sink {}", word(&sink["name"])), sink, &facts);
     }
     let journal = &status["journal"];
     let size = |value: &Value| ByteSize(value.as_u64().unwrap_or_default()).to_string();
@@ -90,19 +158,26 @@ fn summary(status: &Value) -> String {
         _ => "in memory alone",
     };
     let facts = format!("{} of {}, {place}", size(&journal["bytes"]), size(&journal["maxBytes"]));
-    part(&mut lines, now, "journal", journal, &facts);
-    lines.push(format!(
-        "{:<16} {:<12} {:>10} {:>10} {:>9} {:>6} {:>6} {:>8}",
-        "ledger of", "source", "received", "published", "filtered", "dead", "lost", "pending"
+    part(&mut lines, style, now, "journal", journal, &facts);
+    lines.push(style.paint(
+        Tint::Strong,
+        &format!(
+            "{:<16} {:<12} {:>10} {:>10} {:>9} {:>6} {:>6} {:>8}",
+            "ledger of", "source", "received", "published", "filtered", "dead", "lost", "pending"
+        ),
     ));
     for sink in list(&status["sinks"]) {
         for (source, ledger) in sink["ledger"].as_object().into_iter().flatten() {
             let lost = ledger["lost"].as_object().into_iter().flatten();
             let lost: u64 = lost.filter_map(|(_, count)| count.as_u64()).sum();
+            let lost = match lost {
+                0 => format!("{lost:>6}"),
+                _ => style.paint(Tint::Bad, &format!("{lost:>6}")),
+            };
             lines.push(format!(
-                "{:<16} {:<12} {:>10} {:>10} {:>9} {:>6} {lost:>6} {:>8}",
+                "{:<16} {:<12} {:>10} {:>10} {:>9} {:>6} {lost} {:>8}",
                 word(&sink["name"]),
-                source,
+                text::sentence(source),
                 number(&ledger["received"]),
                 number(&ledger["published"]),
                 number(&ledger["filtered"]),
@@ -111,25 +186,34 @@ fn summary(status: &Value) -> String {
             ));
         }
     }
-    lines.join("\n") + "\n"
+    style.shown(&(lines.join("\n") + "\n"))
 }
 
 /// A part's line, and below it what is wrong.
-fn part(lines: &mut Vec<String>, now: Timestamp, name: &str, part: &Value, facts: &str) {
+fn part(lines: &mut Vec<String>, style: Style, now: Timestamp, name: &str, part: &Value, facts: &str) {
     let state = part["state"].as_str().unwrap_or("active");
     let since =
         if part["since"].is_null() { String::new() } else { format!(" {}", since(now, &part["since"])) };
-    lines.push(format!("{name:<16} {:<16} {facts}", format!("{state}{since}")));
+    let tint = match state {
+        "active" => Tint::Good,
+        "failing" => Tint::Bad,
+        _ => Tint::Attention,
+    };
+    let state = style.paint(tint, &format!("{:<16}", format!("{state}{since}")));
+    lines.push(format!("{name:<16} {state} {}", style.wrap(facts, 34)));
     let warnings = part["warnings"].as_object().into_iter().flatten().map(|(_, warning)| warning);
-    for said in std::iter::once(&part["reason"]).chain(warnings).filter_map(Value::as_str) {
-        lines.push(format!("    {}", text::sentence(said)));
+    let warnings = warnings.map(|warning| (Tint::Attention, warning));
+    for (tint, said) in std::iter::once((Tint::Bad, &part["reason"])).chain(warnings) {
+        let Some(said) = said.as_str() else { continue };
+        lines.push(format!("    {}", style.paint(tint, &style.wrap(&text::sentence(said), 4))));
     }
     if state == "failing" && part["neverActive"] == true {
         lines.push("    it has not been active since the start".to_owned());
     }
     let rights: Vec<&str> = list(&part["missingRights"]).iter().filter_map(Value::as_str).collect();
     if !rights.is_empty() {
-        lines.push(format!("    the account lacks: {}", rights.join(", ")));
+        let lacks = format!("the account lacks: {}", text::sentence(&rights.join(", ")));
+        lines.push(format!("    {}", style.wrap(&lacks, 4)));
     }
 }
 
@@ -182,7 +266,7 @@ mod tests {
             "sinks": [{ "name": "bus", "state": "active", "lagEvents": 3, "lagSeconds": 2.4,
                 "ledger": { "pbx1": { "received": 9, "published": 5, "pending": 3, "lost": { "quota": 1 } } } }],
         });
-        let text = summary(&status);
+        let text = summary(&status, Style::default());
         let expected = "i: not ready; cti-bridge 1 (c), up 3 min, journal abcdefghij
 source pbx1      failing 30 s     7 events, seen never, token ends –
     refused;\\u{1b}[2J\\nsink x check it
@@ -193,6 +277,11 @@ ledger of        source         received  published  filtered   dead   lost  pen
 bus              pbx1                  9          5         0      0      1        3
 ";
         assert_eq!(text, expected);
+        let narrow = Style { has_colours: true, columns: Some(28), is_ascii: true };
+        let text = summary(&status, narrow);
+        assert!(text.contains("\u{1b}[31mfailing 30 s") && text.contains("\u{1b}[32mactive"), "{text:?}");
+        assert!(text.contains("refused;\\u{1b}[2J\\nsink\n    x check it\u{1b}[0m"), "{text:?}");
+        assert!(text.is_ascii(), "{text}");
         let mut status = status;
         for (durable, place, said) in [
             (false, "memory", "in memory alone"),
@@ -200,7 +289,10 @@ bus              pbx1                  9          5         0      0      1     
             (true, "disk", "on disk"),
         ] {
             (status["journal"]["durable"], status["journal"]["place"]) = (durable.into(), place.into());
-            assert!(summary(&status).contains(&format!("1.0 KiB of 2.0 KiB, {said}\n")), "{place}");
+            assert!(
+                summary(&status, Style::default()).contains(&format!("1.0 KiB of 2.0 KiB, {said}\n")),
+                "{place}"
+            );
         }
     }
 }

@@ -28,6 +28,10 @@ use crate::{
 /// By default from the PBX itself, with a login and a session of its own, which takes nobody's place and works beside
 /// the bridge. Ctrl-C ends it, and logs out.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
+Examples:
+  cti-bridge tail --type extenUpdate --entity 201
+  cti-bridge tail --sink bus --json")]
 pub struct Args {
     /// The source to watch; may be left out if there is only one
     #[arg(long, value_name = "NAME")]
@@ -57,7 +61,7 @@ pub struct Args {
 /// Runs until a signal, or until nobody reads any longer.
 pub fn run(args: &Args, err: &mut impl Write) -> io::Result<Exit> {
     let Some(config) = super::configuration(&args.flags, err)? else { return Ok(Exit::Config) };
-    if args.flags.log_level.is_some() {
+    if args.flags.wants_log() {
         telemetry::start(&config.log);
     }
     let ended = match cli::block_on(args.tail(&config)) {

@@ -25,6 +25,10 @@ use crate::{
 
 /// A persistent token for `auth = "token"`, so that no password lies on the disk
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
+Examples:
+  cti-bridge token create --source pbx1
+  cti-bridge token status")]
 pub struct Args {
     #[command(subcommand)]
     action: Action,

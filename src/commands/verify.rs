@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::progress::Progress;
 use crate::{
     cli,
     config::Flags,
@@ -18,6 +19,9 @@ use crate::{
 
 /// Read a sink's lane back: is it whole, in order, and everything once?
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
+Examples:
+  cti-bridge verify --sink bus --since 24h")]
 pub struct Args {
     /// The sink to read
     #[arg(long, value_name = "NAME")]
@@ -42,8 +46,14 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
     let since = ago.and_then(|ago| Timestamp::now().checked_sub(ago).ok());
     let sources: Vec<String> = config.sources.keys().cloned().collect();
     let mut checker = Checker::new(since);
-    let read = sink::read_back(settings, &sources, &config.instance, |held| checker.take(held));
-    match cli::block_on(read) {
+    let mut progress = Progress::new("events read", false);
+    let read = sink::read_back(settings, &sources, &config.instance, |held| {
+        progress.step();
+        checker.take(held);
+    });
+    let read = cli::block_on(read);
+    drop(progress);
+    match read {
         Some(Ok(())) => {}
         Some(Err(error)) => {
             writeln!(err, "{error}")?;

@@ -2,7 +2,11 @@
 
 use std::{ffi::OsStr, fmt, path::PathBuf, str::FromStr};
 
-use clap::{builder::TypedValueParser, error::ErrorKind};
+use clap::{
+    ArgAction,
+    builder::{PossibleValue, StringValueParser, TypedValueParser},
+    error::ErrorKind,
+};
 use secrecy::SecretString;
 
 /// Flags that each command which reads the configuration takes.
@@ -16,11 +20,60 @@ pub struct Flags {
     #[arg(long, value_name = "KEY=VALUE", global = true, value_parser = AssignmentParser)]
     pub set: Vec<Assignment>,
     /// Same as `--set log.level=…`
-    #[arg(long, value_name = "LEVEL", global = true)]
+    #[arg(long, value_name = "LEVEL", global = true, value_parser = Suggestions(&LEVELS))]
     pub log_level: Option<String>,
     /// Same as `--set log.format=…`
-    #[arg(long, value_name = "FORMAT", global = true)]
+    #[arg(long, value_name = "FORMAT", global = true, value_parser = Suggestions(&FORMATS))]
     pub log_format: Option<String>,
+    /// Log more: `-v` is debug, `-vv` trace
+    #[arg(long, short, global = true, action = ArgAction::Count, conflicts_with_all = ["quiet", "log_level"])]
+    pub verbose: u8,
+    /// Log less: `-q` is warnings, `-qq` errors
+    #[arg(long, short, global = true, action = ArgAction::Count, conflicts_with = "log_level")]
+    pub quiet: u8,
+}
+
+const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+const FORMATS: [&str; 4] = ["auto", "text", "json", "journald"];
+
+impl Flags {
+    /// The level that was chosen, and the flag that did.
+    pub(crate) fn level(&self) -> Option<(&'static str, &str)> {
+        match (&self.log_level, self.verbose, self.quiet) {
+            (Some(level), ..) => Some(("--log-level", level)),
+            (None, 1, _) => Some(("--verbose", "debug")),
+            (None, 2.., _) => Some(("--verbose", "trace")),
+            (None, 0, 1) => Some(("--quiet", "warn")),
+            (None, 0, 2..) => Some(("--quiet", "error")),
+            (None, 0, 0) => None,
+        }
+    }
+
+    /// Whether a command that logs nothing by itself is to log.
+    pub(crate) fn wants_log(&self) -> bool {
+        self.log_level.is_some() || self.verbose > 0
+    }
+}
+
+/// Takes any text; a shell's completions suggest these.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Suggestions(pub(crate) &'static [&'static str]);
+
+impl TypedValueParser for Suggestions {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        text: &OsStr,
+    ) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, arg, text)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.0.iter().copied().map(PossibleValue::new)))
+    }
 }
 
 /// `KEY=VALUE`. The value may be a password.

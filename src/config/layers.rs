@@ -116,13 +116,10 @@ impl Layers {
             .set
             .iter()
             .map(|set| (format!("--set {}", set.key), set.key.as_str(), set.value.expose_secret()));
-        let short = [
-            ("--log-level", "log.level", &flags.log_level),
-            ("--log-format", "log.format", &flags.log_format),
-        ];
-        let short = short
-            .into_iter()
-            .filter_map(|(flag, key, value)| Some((flag.to_owned(), key, value.as_deref()?)));
+        let level = flags.level().map(|(flag, level)| (flag, "log.level", level));
+        let format = flags.log_format.as_deref().map(|format| ("--log-format", "log.format", format));
+        let short = [level, format].into_iter().flatten();
+        let short = short.map(|(flag, key, value)| (flag.to_owned(), key, value));
         for (flag, key, value) in set.chain(short) {
             let path: Vec<String> = key.splitn(DEEPEST, '.').map(str::to_owned).collect();
             figment = figment.merge(Single { path: &path, value });

@@ -34,6 +34,7 @@ mod section;
 mod setting;
 
 pub use address::{Address, UserInfo};
+pub(crate) use flags::Suggestions;
 pub use flags::{Assignment, Flags};
 pub(crate) use name::nearest;
 pub use origin::Origin;
@@ -117,11 +118,11 @@ pub fn load_with(
 /// Reads and checks the table `[journal]` alone: what is wrong elsewhere does not matter, and no secret is read.
 pub fn load_journal(flags: &Flags) -> Result<journal::config::Config, Problems> {
     let (tree, mut findings) = unchecked(flags)?;
-    let table = tree.get("journal").map(Value::deserialize::<journal::config::Table>);
-    let config = match table.unwrap_or_else(|| Ok(journal::config::Table::default())) {
-        Ok(table) => table.validate(&mut section::Section::new("journal", &mut findings)),
-        Err(_) => None,
+    let table = match tree.get("journal") {
+        Some(table) => table.deserialize::<journal::config::Table>().ok(),
+        None => Some(journal::config::Table::default()),
     };
+    let config = table.and_then(|table| table.validate(&mut section::Section::new("journal", &mut findings)));
     let is_of_it = |problem: &Problem| problem.key == "journal" || problem.key.starts_with("journal.");
     match config.filter(|_| !findings.problems.iter().any(is_of_it)) {
         Some(config) => Ok(config),

@@ -169,6 +169,17 @@ mod tests {
     }
 
     #[test]
+    fn long_names_take_no_more_memory_than_short_ones() {
+        let mut tally = Tally::default();
+        for number in 0..1_000 {
+            tally.count(format!("{number}{}", "é".repeat(50_000)).as_bytes(), 10, Origin::Live);
+        }
+        let held: usize = tally.counted.iter().map(|counted| counted.slug.len()).sum();
+        assert!(held <= (STRANGERS + 1) * 64, "{held} bytes of slugs");
+        assert_eq!(tally.of.len(), STRANGERS);
+    }
+
+    #[test]
     fn gaps_are_counted_with_their_time_by_reason() {
         let mut tally = Tally::default();
         let at = |second| Timestamp::from_second(second).unwrap();

@@ -29,7 +29,7 @@ use tracing_subscriber::{
 };
 
 use self::queue::Queue;
-use crate::text;
+use crate::text::{self, terminal::has_colours};
 
 /// Where the level of the log that runs is set.
 static LEVEL: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
@@ -122,9 +122,11 @@ pub fn start(config: &Config) {
     let layer = tracing_subscriber::fmt::layer().with_writer(stderr::Lines).log_internal_errors(false);
     let layer = match format {
         Format::Journald => Journald.boxed(),
-        Format::Text => {
-            layer.fmt_fields(fields::text()).with_ansi(io::stderr().is_terminal()).with_target(false).boxed()
-        }
+        Format::Text => layer
+            .fmt_fields(fields::text())
+            .with_ansi(has_colours(io::stderr().is_terminal()))
+            .with_target(false)
+            .boxed(),
         Format::Json | Format::Auto => layer.event_format(fields::Json).boxed(),
     };
     let (level, handle) = reload::Layer::new(filter(&config.level));

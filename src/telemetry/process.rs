@@ -44,7 +44,7 @@ pub fn usage() -> Option<Usage> {
     })
 }
 
-/// See proc_pid_stat(5): the fields 14 and 15, behind a name that may hold anything.
+/// See `proc_pid_stat(5)`: the fields 14 and 15, behind a name that may hold anything.
 #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
 fn cpu() -> Option<f64> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;

@@ -24,6 +24,10 @@ use crate::{
 
 /// Two-factor authentication of a service account, without a browser
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
+Examples:
+  cti-bridge 2fa status
+  cti-bridge 2fa enroll --source pbx1")]
 pub struct Args {
     #[command(subcommand)]
     action: Action,

@@ -4,6 +4,8 @@ use std::io;
 
 use fast_qr::{ECL, QRBuilder};
 
+use crate::text::terminal::has_colours;
+
 /// What is drawn on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Paper {
@@ -17,7 +19,7 @@ impl Paper {
     /// None if the terminal does not tell its width.
     pub(super) fn of_terminal() -> Option<Self> {
         let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
-        let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let colour = has_colours(true);
         Some(Self { columns: usize::from(size.ws_col), colour })
     }
 }

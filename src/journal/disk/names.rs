@@ -38,3 +38,36 @@ impl NameIds {
         self.ids.get(&self.fingerprints.of(&frame.name())).copied().unwrap_or(NO_NAME)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::socketio::Frame;
+
+    fn event(name: &str) -> Body {
+        let text = format!("42[\"{name}\",1]");
+        let (name_end, end) =
+            (4 + u32::try_from(name.len()).unwrap(), u32::try_from(text.len()).unwrap() - 1);
+        let args = name_end + 2..end;
+        let (at, bytes) = (Timestamp::UNIX_EPOCH, text.into_bytes().into());
+        Body::Event(Frame { at, bytes, name: 4..name_end, args, argc: 1, attachments: Box::default() })
+    }
+
+    #[test]
+    fn names_are_bounded_in_bytes_and_those_beyond_share_a_number() {
+        let mut ids = NameIds::default();
+        let long = "x".repeat(20_000);
+        for number in 0..2 * NAMES {
+            let id = ids.of(&event(&format!("{number}{long}")));
+            assert_eq!(id == NO_NAME, number >= NAMES);
+        }
+        // Neither a name nor a part of one is kept.
+        assert_eq!(ids.ids.len(), NAMES);
+        assert_eq!(size_of_val(ids.ids.iter().next().unwrap().0), 16);
+        assert_eq!(ids.known(&event(&format!("7{long}"))), 8);
+        assert_eq!(ids.known(&event("unknown")), NO_NAME);
+    }
+}

@@ -115,7 +115,6 @@ impl Resync {
         Self {
             account: source.account.clone(),
             health: source.health.clone(),
-
             on: config.resync,
             every: config.resync_interval,
             limit: config.max_frame,

@@ -2,14 +2,14 @@
 
 mod phrase;
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::Write as _;
 
 use jiff::{Timestamp, fmt::strtime, tz::TimeZone};
 
 use self::phrase::Phrase;
 use crate::{
     event::{CloudEvent, Origin},
-    text::is_hidden,
+    text::{is_hidden, terminal::Style},
 };
 
 /// What is shown of an event where no terminal says how wide a line may be.
@@ -23,9 +23,7 @@ const NAME: usize = 22;
 /// How lines look.
 #[derive(Debug, Clone)]
 pub(super) struct Printer {
-    colours: bool,
-    /// Of the terminal.
-    columns: Option<usize>,
+    style: Style,
     zone: TimeZone,
 }
 
@@ -38,13 +36,9 @@ enum Weight {
 }
 
 impl Printer {
-    /// For standard output: in colour on a terminal, unless `NO_COLOR` is set (<https://no-color.org>), and as wide as it.
+    /// For standard output.
     pub(super) fn for_stdout() -> Self {
-        let terminal = io::stdout().is_terminal();
-        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let size = if terminal { rustix::termios::tcgetwinsize(io::stdout()).ok() } else { None };
-        let columns = size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0);
-        Self { colours: terminal && !no_colour, columns, zone: TimeZone::system() }
+        Self { style: Style::of_stdout(), zone: TimeZone::system() }
     }
 
     /// Appends the event, without a line break: local time, mark, source, name, whom it is about, and what happened.
@@ -66,10 +60,15 @@ impl Printer {
         let what = printable(what, SHOWN);
         // Time, mark, source, name, and what stands between them.
         let before = 12 + 3 + source.chars().count().max(SOURCE) + 1 + what.chars().count().max(NAME) + 1;
-        let room = self.columns.map_or(SHOWN, |columns| columns.saturating_sub(before).max(LEAST));
+        let room = self.style.columns.map_or(SHOWN, |columns| columns.saturating_sub(before).max(LEAST));
         let whom = printable(&format!("{whom:<14}"), room);
-        let text = printable(&text, room.saturating_sub(whom.chars().count() + 1));
-        let paint = |code: &'static str| if self.colours { code } else { "" };
+        // What is missing is shown in full, in as many lines as it takes.
+        let text = match weight {
+            Weight::Loss => self.style.wrap(&printable(&text, usize::MAX), before + whom.chars().count() + 1),
+            Weight::Event | Weight::Bridge => printable(&text, room.saturating_sub(whom.chars().count() + 1)),
+        };
+        let [source, what, whom, text] = [source, what, whom, text].map(|text| self.style.shown(&text));
+        let paint = |code: &'static str| if self.style.has_colours { code } else { "" };
         let (dim, bold, reset) = (paint("\u{1b}[2m"), paint("\u{1b}[1m"), paint("\u{1b}[0m"));
         let (mark, tint) = match weight {
             Weight::Event if event.origin == Origin::Live => (' ', paint("\u{1b}[36m")),
@@ -97,7 +96,7 @@ fn clock(time: Timestamp, zone: &TimeZone) -> String {
 
 /// At most so many characters, with every control character escaped.
 fn printable(text: &str, most: usize) -> String {
-    let mut shown = String::with_capacity(text.len().min(4 * most));
+    let mut shown = String::with_capacity(text.len().min(most.saturating_mul(4)));
     let mut count = 0;
     for character in text.chars() {
         if is_hidden(character) {
@@ -125,7 +124,12 @@ mod tests {
     }
 
     fn painted(colours: bool, ty: &str, subject: Option<&str>, data: &str) -> String {
-        let printer = Printer { colours, columns: Some(107), zone: TimeZone::UTC };
+        let style = Style { has_colours: colours, columns: Some(107), is_ascii: false };
+        shown_in(style, ty, subject, data)
+    }
+
+    fn shown_in(style: Style, ty: &str, subject: Option<&str>, data: &str) -> String {
+        let printer = Printer { style, zone: TimeZone::UTC };
         let event = CloudEvent {
             journal: JournalId::draw(),
             mark: Mark::Numbered { seq: Seq(2), prev: Seq(1) },
@@ -167,8 +171,17 @@ mod tests {
         let gap = r#"{"reason":"disconnected","from":"2026-11-24T09:59:00Z","to":"2026-11-24T10:00:00Z","certain":false}"#;
         assert_eq!(
             line("cti.bridge.gap.v1", None, gap),
-            "10:00:00.500 ! pbx1     gap                    -              may have missed events from 09:59:00.000 to …"
+            "10:00:00.500 ! pbx1     gap                    -              may have missed events from 09:59:00.000 to
+                                                              10:00:00.000: disconnected"
         );
+    }
+
+    #[test]
+    fn a_locale_without_utf_8_gets_ascii_alone() {
+        let call = r#"{"exten":"201","name":"Zoë","status":"busy","conversations":{"a":{"direction":"out","counterpartNum":"0721"}}}"#;
+        let style = Style { is_ascii: true, ..Style::default() };
+        let shown = shown_in(style, "cti.event.extenUpdate.v1", Some("extension/201"), call);
+        assert!(shown.is_ascii() && shown.contains("Zo\\u{eb}") && shown.contains("-> 0721"), "{shown}");
     }
 
     #[test]
