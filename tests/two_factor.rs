@@ -14,7 +14,7 @@ use std::{
 };
 
 use bridge::program;
-use cti_bridge::simulator::{Account, Simulator};
+use cti_bridge::simulator::{Account, Answer, Simulator};
 use simulator::{connected, get, start, start_with, token};
 
 const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
@@ -163,6 +163,26 @@ async fn commands_that_log_in_within_one_second_all_succeed() {
         }
     });
     assert_eq!(pbx.tokens(), 0, "each command logs out");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_dies_under_a_command_is_replaced() {
+    let pbx = start().await;
+    pbx.turn(|knobs| knobs.answers = vec![("/2fa/status".to_owned(), Answer::Empty(401))]);
+    let dir = tempfile::tempdir().unwrap();
+    let asked = || pbx.seen().iter().filter(|seen| seen.path == "/api/2fa/status").count();
+    std::thread::scope(|scope| {
+        let command = scope.spawn(|| two_factor(&pbx, dir.path(), "", &["status"], ""));
+        let deadline = std::time::Instant::now() + simulator::DEADLINE;
+        while asked() == 0 {
+            assert!(std::time::Instant::now() < deadline, "it never asks");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        pbx.turn(|knobs| knobs.answers.clear());
+        let said = command.join().unwrap();
+        assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    });
+    assert_eq!((asked(), pbx.tokens()), (2, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
