@@ -83,6 +83,15 @@ impl ApiError {
         }
     }
 
+    /// Whether the token is of no use any more. 401: it, or the one behind it, has died; 403 with these words: it is no
+    /// longer listed.
+    pub fn is_dead_token(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused { status: 401, .. } | Self::Refused { status: 403, said: Said::NoPermission, .. }
+        )
+    }
+
     /// Whether the connection itself failed: the certificate files are read anew before the next one.
     pub(super) fn is_transport(&self) -> bool {
         self.status().is_none()
