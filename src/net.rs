@@ -91,7 +91,7 @@ fn summary(failed: Vec<(SocketAddr, io::Error)>) -> io::Error {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
+#[allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 mod tests {
     use std::{future::pending, sync::Mutex};
 
@@ -119,7 +119,8 @@ mod tests {
         let attempt = |address: SocketAddr| async move {
             if address.is_ipv6() { pending().await } else { Ok::<_, ()>(address) }
         };
-        assert_eq!(race(&all, attempt).await, Ok(all[2]));
+        let won = timeout(Duration::from_mins(1), race(&all, attempt)).await;
+        assert_eq!(won, Ok(Ok(all[2])));
         assert_eq!(begun.elapsed(), STAGGER);
     }
 
@@ -167,7 +168,9 @@ mod tests {
         }
         let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let right = server.local_addr().unwrap();
-        let stream = connect(&[address, right], Duration::from_mins(5)).await.unwrap();
+        let connected =
+            timeout(Duration::from_secs(20), connect(&[address, right], Duration::from_mins(5))).await;
+        let stream = connected.expect("the first address held it up").unwrap();
         assert_eq!(stream.peer_addr().unwrap(), right);
         let silent = connect(&[address], moment).await.unwrap_err();
         assert_eq!(silent.kind(), io::ErrorKind::TimedOut);

@@ -55,26 +55,6 @@ async fn alive_is_not_ready_and_readiness_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_status_is_watched_until_a_signal() {
-    let pbx = pbx().await;
-    let bridge = Asked::start(pbx.url().as_str(), "type = \"stdout\"", "resync = false");
-    bridge.until("ready", is_ready).await;
-    let (code, said) = bridge.command(&["status", "--color", "always"]);
-    assert!(code == Some(0) && said.contains("\u{1b}[32mall parts work\u{1b}[0m"), "{said:?}");
-    let mut command = program();
-    command.args(["status", "--watch=50ms", "--at", &bridge.at]).stdout(std::process::Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
-    for _ in 0..3 {
-        assert!(lines.by_ref().map(Result::unwrap).any(|line| line.contains("cti-bridge: all parts work")));
-    }
-    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(kill.success());
-    assert!(lines.all(|line| !line.unwrap().contains('\u{1b}')), "no escape sequence in a pipe");
-    assert_eq!(child.wait().unwrap().code(), Some(0));
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn the_status_has_the_last_hour_and_the_gaps() {
     let pbx = pbx().await;
     let bridge = Asked::start(pbx.url().as_str(), "type = \"stdout\"", "resync = false");
@@ -98,6 +78,26 @@ async fn the_status_has_the_last_hour_and_the_gaps() {
         status["gaps"].as_array().unwrap().iter().map(|gap| &gap["data"]["reason"]).collect();
     assert_eq!((reasons.len(), reasons[0], reasons[11]), (12, &"requested".into(), &"started".into()));
     assert!(status["notices"].as_array().unwrap().len() == 24, "{status:#}");
+}
+
+#[tokio::test]
+async fn the_status_is_watched_until_a_signal() {
+    let pbx = pbx().await;
+    let bridge = Asked::start(pbx.url().as_str(), "type = \"stdout\"", "resync = false");
+    bridge.until("ready", is_ready).await;
+    let (code, said) = bridge.command(&["status", "--color", "always"]);
+    assert!(code == Some(0) && said.contains("\u{1b}[32mall parts work\u{1b}[0m"), "{said:?}");
+    let mut command = program();
+    command.args(["status", "--watch=50ms", "--at", &bridge.at]).stdout(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    for _ in 0..3 {
+        assert!(lines.by_ref().map(Result::unwrap).any(|line| line.contains("cti-bridge: all parts work")));
+    }
+    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    assert!(lines.all(|line| !line.unwrap().contains('\u{1b}')), "no escape sequence in a pipe");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

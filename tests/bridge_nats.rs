@@ -248,6 +248,23 @@ async fn what_is_wrong_with_the_broker_is_said_in_a_sentence() {
 }
 
 #[tokio::test]
+async fn a_missing_right_to_heartbeats_is_a_warning_and_no_outage() {
+    let users = "authorization: { users: [ { user: bridge, password: p, permissions: { publish: [ \"cti.v1.*.event.>\", \
+                 \"cti.v1.*.bridge.>\", \"_INBOX.>\" ] } }, { user: reader, password: r } ] }\nno_auth_user: reader";
+    let (pbx, nats, dir) = (pbx().await, Nats::start(users).await, tempfile::tempdir().unwrap());
+    let mut events = subscribe(&nats.url(), "cti.v1.>").await;
+    let login = "username = \"bridge\"\npassword = \"p\"\nheartbeat = \"1s\"";
+    let mut bridge = Bridge::start(dir.path(), &config(&pbx, &nats.url(), login));
+    bridge.says("refuses heartbeats").await;
+    bridge.says("allow the account to publish cti.v1.pbx1.status.heartbeat._, or set `heartbeat").await;
+    logged_in(&pbx).await;
+    pbx.emit("extenUpdate", r#"{"exten":"201"}"#);
+    next_of(&mut events, "cti.event.extenUpdate.v1").await;
+    assert_eq!(bridge.stop().await, Some(0), "{}", bridge.output());
+    assert!(!bridge.output().contains("\"message\":\"failing\""), "{}", bridge.output());
+}
+
+#[tokio::test]
 async fn structured_mode_carries_the_same_event() {
     let (pbx, nats, dir) = (pbx().await, Nats::start("").await, tempfile::tempdir().unwrap());
     let mut events = subscribe(&nats.url(), "phones.>").await;

@@ -260,7 +260,7 @@ async fn websocket_and_session() {
 async fn a_pbx_that_is_starting_fails_in_each_of_its_parts() {
     let pbx = pbx(|options| options.knobs.backend_down = true).await;
     let checked = look(&pbx, "", &[]);
-    assert_eq!((checked.code, &checked.summary["failed"]), (77, &2.into()), "{:#?}", checked.steps);
+    assert_eq!((checked.code, &checked.summary["failed"]), (69, &2.into()), "{:#?}", checked.steps);
     assert_eq!(
         checked.verdicts(SOURCE),
         "dns ok, tcp ok, api ok, login failed, otp skipped, profile skipped, websocket failed, session skipped"
@@ -298,4 +298,14 @@ async fn an_interrupted_check_says_so_and_logs_out() {
     waiting.says("interrupted: not all was checked").await;
     secret(&waiting.output());
     assert_eq!(pbx.tokens(), 0, "it logs out");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cti_server_that_is_down_is_not_taken_for_a_wrong_password() {
+    let pbx = pbx(|options| options.knobs.backend_down = true).await;
+    let checked = look(&pbx, "", &[]);
+    let login = checked.step(SOURCE, "login").to_string();
+    assert_eq!((checked.code, checked.summary["first"]["stage"].as_str()), (69, Some("login")), "{login}");
+    assert!(login.contains("CTI server is down or starting") && login.contains("every password"), "{login}");
+    breaks(|options| options.knobs.login = Login::Refused, "login", 77, &["check `username`"]).await;
 }

@@ -70,7 +70,7 @@ async fn tls_may_come_before_the_greeting() {
     let tls = format!("tls: {{ cert_file: \"{crt}\", key_file: \"{key}\", handshake_first: true }}");
     let nats = Nats::start(&format!("{JETSTREAM}\n{tls}")).await;
     let url = nats.url().replace("127.0.0.1", "localhost");
-    let first = sink(&[url.clone()], &["tls_first=true", "insecure_skip_verify=true"]);
+    let first = sink(std::slice::from_ref(&url), &["tls_first=true", "insecure_skip_verify=true"]);
     first.open().await.unwrap_or_else(|error| panic!("{error}")).0.close().await;
     let after = sink(&[url], &["require_tls=true", "insecure_skip_verify=true"]);
     let error = after.open().await.err().unwrap().to_string();

@@ -76,7 +76,7 @@ fn health(context: &Context) -> Health {
 }
 
 async fn until(what: &str, mut is: impl FnMut() -> bool) {
-    let waited = tokio::time::timeout(Duration::from_secs(60), async {
+    let waited = tokio::time::timeout(Duration::from_mins(1), async {
         while !is() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }

@@ -151,7 +151,9 @@ async fn a_message_over_the_limit_ends_the_connection_by_name() {
     .await;
     let mut socket =
         Socket::connect(&target, &Limits { max_message: 9_000, ..Limits::default() }).await.unwrap();
-    assert!(matches!(socket.next().await, Err(CloseReason::TooLarge)));
+    let error = socket.next().await.err().unwrap();
+    assert!(matches!(error, CloseReason::TooLarge { limit: 9_000, .. }), "{error}");
+    assert!(error.to_string().contains("10") && error.to_string().contains("9000 bytes"), "{error}");
 }
 
 #[tokio::test]

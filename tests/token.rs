@@ -153,3 +153,18 @@ async fn a_token_whose_reader_has_gone_is_ended_too() {
     assert!(said(&output).contains("has ended it again"), "{}", said(&output));
     assert!(!place.has_one().await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn to_ask_for_the_status_leaves_no_token_behind() {
+    let place = Place::start().await;
+    let before = place.pbx.tokens();
+    // A login within the same second gives the same token.
+    place.pbx.turn(|knobs| knobs.clock_ahead = 60);
+    for _ in 0..3 {
+        let output = place.command(&["token", "status"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        assert!(said(&output).contains("there is a persistent token"), "{}", said(&output));
+    }
+    assert_eq!(place.pbx.tokens(), before);
+    place.still_works().await;
+}

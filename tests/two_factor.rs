@@ -14,8 +14,8 @@ use std::{
 };
 
 use bridge::program;
-use cti_bridge::simulator::{Account, Simulator};
-use simulator::{get, start, start_with, token};
+use cti_bridge::simulator::{Account, Answer, Simulator};
+use simulator::{connected, get, start, start_with, token};
 
 const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
@@ -99,6 +99,16 @@ async fn an_account_is_enrolled_used_and_disabled_without_a_browser() {
     assert_eq!(get(&pbx, "/api/user/me", &other).await.0, 403, "the first enrolment ends all other tokens");
     assert_eq!(pbx.tokens(), 0, "each command logs out");
 
+    let code = codes(&enrolled.out)[4];
+    let typed = two_factor(&pbx, dir.path(), "", &["status", "--otp"], &format!("{code}\n"));
+    assert_eq!(typed.code, Some(0), "{}", typed.err);
+    assert!(typed.out.contains("`bridge`: on\ntotp_secret: not configured\n"), "{}", typed.out);
+    assert_eq!(pbx.tokens(), 0, "each command logs out");
+    let mistyped = two_factor(&pbx, dir.path(), "", &["status", "--otp"], "000000\n");
+    assert_eq!(mistyped.code, Some(77), "{}", mistyped.err);
+    assert!(mistyped.err.contains("refused the code that was typed"), "{}", mistyped.err);
+    assert!(!mistyped.err.contains("two one-time passwords"), "{}", mistyped.err);
+
     // Without the secret in the configuration nothing logs in; with it all works, and nothing rotates.
     let locked = two_factor(&pbx, dir.path(), "", &["status"], "");
     assert_eq!(locked.code, Some(77));
@@ -112,7 +122,7 @@ async fn an_account_is_enrolled_used_and_disabled_without_a_browser() {
     assert!(again.out.contains("is on already"), "{}", again.out);
     assert_eq!(told(&again.out, "Secret: "), secret);
     let left = two_factor(&pbx, dir.path(), &more, &["recovery-codes"], "");
-    assert_eq!(codes(&left.out), codes(&enrolled.out));
+    assert_eq!(codes(&left.out), codes(&enrolled.out)[..4]);
 
     // A recovery code stands in for a lost secret, once.
     let code = codes(&left.out)[0];
@@ -133,6 +143,80 @@ async fn an_account_is_enrolled_used_and_disabled_without_a_browser() {
     let off = two_factor(&pbx, dir.path(), "", &["disable", "--yes"], "");
     assert_eq!(off.code, Some(0));
     assert!(off.out.contains("is off already; nothing was changed"), "{}", off.out);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_that_log_in_within_one_second_all_succeed() {
+    let pbx = start().await;
+    // All have a login's answer before one of them asks for more.
+    pbx.turn(|knobs| knobs.answer_delay = std::time::Duration::from_millis(100));
+    let dirs: Vec<_> = (0..4).map(|_| tempfile::tempdir().unwrap()).collect();
+    let commands = dirs.iter().map(|dir| {
+        let pbx = &pbx;
+        move || two_factor(pbx, dir.path(), "", &["status"], "")
+    });
+    std::thread::scope(|scope| {
+        let all: Vec<_> = commands.map(|command| scope.spawn(command)).collect();
+        for command in all {
+            let said = command.join().unwrap();
+            assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+        }
+    });
+    assert_eq!(pbx.tokens(), 0, "each command logs out");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_dies_under_a_command_is_replaced() {
+    let pbx = start().await;
+    pbx.turn(|knobs| knobs.answers = vec![("/2fa/status".to_owned(), Answer::Empty(401))]);
+    let dir = tempfile::tempdir().unwrap();
+    let asked = || pbx.seen().iter().filter(|seen| seen.path == "/api/2fa/status").count();
+    std::thread::scope(|scope| {
+        let command = scope.spawn(|| two_factor(&pbx, dir.path(), "", &["status"], ""));
+        let deadline = std::time::Instant::now() + simulator::DEADLINE;
+        while asked() == 0 {
+            assert!(std::time::Instant::now() < deadline, "it never asks");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        pbx.turn(|knobs| knobs.answers.clear());
+        let said = command.join().unwrap();
+        assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    });
+    assert_eq!((asked(), pbx.tokens()), (2, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_never_logs_out_the_token_of_a_running_bridge() {
+    let pbx = start().await;
+    // All tokens of the account are the same text from now on.
+    pbx.turn(|knobs| knobs.clock_stands = Some(jiff::Timestamp::now()));
+    let dir = tempfile::tempdir().unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let config = format!(
+        "[sources.pbx1]\nurl = \"{}\"\nusername = \"bridge\"\npassword = \"secret\"\n[sinks.out]\ntype = \"stdout\"\n\
+         [admin]\nlisten = \"127.0.0.1:{port}\"\n",
+        pbx.url()
+    );
+    let file = dir.path().join("config.toml");
+    std::fs::write(&file, config).unwrap();
+    let command = |args: &[&str]| {
+        let mut command = program();
+        command.env_remove("CTI_BRIDGE_ADMIN__LISTEN").args(args).arg("--config").arg(&file);
+        command
+    };
+    let _bridge = bridge::Bridge::spawn(command(&["run"]));
+    connected(&pbx, 1).await;
+    let shared = token(&pbx).await;
+    for args in [&["2fa", "status"][..], &["token", "status"], &["check", "--source", "pbx1"]] {
+        let output = command(args).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        assert_eq!(get(&pbx, "/api/user/me", &shared).await.0, 200, "{args:?} ended the bridge's token");
+    }
+    // A token that ends at another time is not the bridge's.
+    pbx.turn(|knobs| knobs.token_lifetime /= 2);
+    let before = pbx.tokens();
+    assert!(command(&["token", "status"]).status().unwrap().success());
+    assert_eq!(pbx.tokens(), before, "each command logs out");
 }
 
 #[tokio::test(flavor = "multi_thread")]

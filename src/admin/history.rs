@@ -11,7 +11,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::status::{NoticeStatus, Status, View};
+use super::{
+    recent::NoticeStatus,
+    status::{Status, View},
+};
 
 /// The minutes of an hour.
 const MINUTES: usize = 60;

@@ -23,6 +23,7 @@ mod history;
 mod hosts;
 mod page;
 mod places;
+mod recent;
 mod server;
 mod status;
 

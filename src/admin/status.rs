@@ -7,12 +7,12 @@ use std::{
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::{
     certificates::Ends,
     history::{self, History, Hour},
+    recent::{self, EventStatus, NoticeStatus},
 };
 use crate::{
     auth::{self, Account},
@@ -191,32 +191,6 @@ pub struct LedgerStatus {
     pub settled: [u64; 3],
 }
 
-/// A notice of the bridge.
-#[derive(Debug, Clone, Serialize)]
-pub struct NoticeStatus {
-    /// When it was made.
-    pub at: Timestamp,
-    /// Which PBX it is about.
-    pub source: String,
-    /// Its name.
-    pub what: String,
-    /// Its data.
-    pub data: Option<Box<RawValue>>,
-}
-
-/// An event of a PBX, without its arguments.
-#[derive(Debug, Serialize)]
-pub struct EventStatus {
-    /// When it was received.
-    pub at: Timestamp,
-    /// From where.
-    pub source: String,
-    /// Its number.
-    pub sequence: Seq,
-    /// Its slug.
-    pub event: String,
-}
-
 impl View {
     /// Of a bridge that starts now.
     pub fn new(config: &Config, context: &sink::Context) -> Self {
@@ -265,7 +239,6 @@ impl View {
         let ready = is_ready(&parts);
         let now = Timestamp::now();
         let names = self.journal.sources();
-        let name = |id: SourceId| names.get(id.index()).cloned().unwrap_or_default();
         let mut status = Status {
             instance: self.config.instance.clone(),
             version: env!("CARGO_PKG_VERSION"),
@@ -276,28 +249,8 @@ impl View {
             journal: self.journal_status(&glance, parts.remove("journal")),
             sources: self.sources(&glance, &mut parts),
             sinks: self.sinks(&glance, &mut parts, now),
-            notices: glance
-                .notices
-                .iter()
-                .rev()
-                .map(|notice| NoticeStatus {
-                    at: notice.at,
-                    source: name(notice.source),
-                    what: notice.told.what.to_string(),
-                    data: serde_json::from_slice(&notice.told.data).ok(),
-                })
-                .collect(),
-            events: glance
-                .events
-                .iter()
-                .rev()
-                .map(|event| EventStatus {
-                    at: event.at,
-                    source: name(event.source),
-                    sequence: event.sequence,
-                    event: event.event.to_string(),
-                })
-                .collect(),
+            notices: recent::notices(&glance, &names),
+            events: recent::events(&glance, &names),
             gaps: Vec::new(),
             history: Hour::default(),
         };

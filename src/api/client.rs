@@ -138,7 +138,7 @@ impl Client {
     ) -> Result<Login, ApiError> {
         let (url, date, body) = self.answer(Method::POST, path, SMALL, fill).await?;
         let answer = lenient::object(&body, &["token", "expire", "data"])
-            .ok_or_else(|| unreadable(&url, "its body is no JSON object"))?;
+            .ok_or_else(|| unreadable(&url, "its body is not one JSON object"))?;
         let Granted { token, expire } = serde_json::from_value(unwrap(answer))
             .map_err(|_| unreadable(&url, "there is no token in it"))?;
         if token.expose_secret().is_empty() {

@@ -31,11 +31,12 @@ pub enum ApiError {
     /// Status 429. The middleware allows 25 requests per second and client address and sends no `Retry-After`;
     /// a proxy before it may.
     #[error(
-        "{url} answered 429, too many requests from this address: slow down whatever else asks the PBX from here"
+        "{url} answered 429, too many requests from this address: stop or slow down what else asks the PBX from here; the bridge tries \
+         again by itself"
     )]
     Limited { url: String, retry_after: Option<Duration> },
     /// A status other than 200.
-    #[error("{url} answered {status} ({said})")]
+    #[error("{url} answered {status} ({said}){}", remedy(*status))]
     Refused { url: String, status: u16, said: Said },
     /// 200, yet not what this request answers with.
     #[error(
@@ -54,6 +55,17 @@ pub enum ApiError {
     Setup { url: String, reason: PeerText },
 }
 
+/// What to do about a status that the PBX or a proxy before it gives when it has a fault of its own.
+fn remedy(status: u16) -> &'static str {
+    match status {
+        502..=504 => {
+            ": the CTI server behind it is down or starting; if it lasts, check on the PBX that its services run"
+        }
+        500..=599 => ": the PBX has a fault of its own; if it lasts, see the logs of its CTI services",
+        _ => "",
+    }
+}
+
 impl ApiError {
     /// The status that the server answered with, if it answered.
     pub fn status(&self) -> Option<u16> {
@@ -69,6 +81,15 @@ impl ApiError {
             | Self::Trust(_)
             | Self::Setup { .. } => None,
         }
+    }
+
+    /// Whether the token is of no use any more. 401: it, or the one behind it, has died; 403 with these words: it is no
+    /// longer listed.
+    pub fn is_dead_token(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused { status: 401, .. } | Self::Refused { status: 403, said: Said::NoPermission, .. }
+        )
     }
 
     /// Whether the connection itself failed: the certificate files are read anew before the next one.
@@ -125,5 +146,19 @@ impl fmt::Display for Said {
             Self::Other => "another reason",
             Self::Foreign => "not in the API's form",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_of_the_pbx_is_not_told_without_a_remedy() {
+        let said =
+            |status| ApiError::Refused { url: "u".to_owned(), status, said: Said::Nothing }.to_string();
+        assert!(said(500).contains("see the logs"), "{}", said(500));
+        assert!([502, 503, 504].iter().all(|status| said(*status).contains("that its services run")));
+        assert_eq!(said(403), "u answered 403 (no reason given)");
     }
 }

@@ -23,14 +23,13 @@ impl Account {
     pub async fn get(&self, path: &str, limit: usize) -> Result<Vec<u8>, GetError> {
         let grant = self.grant().await?;
         let answer = self.shared.client.get(grant.token.authorization(), path, limit).await;
-        answer.map_err(|error| match error {
-            // 401: the token, or the one behind it, has died; 403 with these words: it is no longer listed.
-            ApiError::Refused { status: 401, .. }
-            | ApiError::Refused { status: 403, said: Said::NoPermission, .. } => {
+        answer.map_err(|error| {
+            if error.is_dead_token() {
                 self.discard(&grant.token);
                 GetError::TokenDied(error)
+            } else {
+                GetError::Api(error)
             }
-            error => GetError::Api(error),
         })
     }
 

@@ -102,11 +102,11 @@ pub struct Codes {
 
 impl Codes {
     /// More steps than two clocks can spend while a code of either is still good.
-    const REMEMBERED: usize = 8;
+    const REMEMBERED: u8 = 8;
 
     /// None given out yet.
     pub fn new(totp: Totp) -> Self {
-        Self { totp, spent: VecDeque::with_capacity(Self::REMEMBERED) }
+        Self { totp, spent: VecDeque::new() }
     }
 
     /// The code for `now`, by whichever clock; or how long to wait for the next step whose code is not spent. A code
@@ -114,12 +114,13 @@ impl Codes {
     pub fn take(&mut self, now: Timestamp) -> Result<SecretString, Duration> {
         let step = now.as_second().div_euclid(STEP);
         // A correction of the clock can lead back to a spent step.
-        let next = (step..).find(|step| !self.spent.contains(step)).unwrap_or(step);
+        let next = (step..=step + i64::from(Self::REMEMBERED)).find(|step| !self.spent.contains(step));
+        let next = next.unwrap_or(step);
         if next != step {
             let next = Timestamp::from_second(next * STEP).unwrap_or(now);
             return Err(Duration::try_from(next.duration_since(now)).unwrap_or_default());
         }
-        if self.spent.len() == Self::REMEMBERED {
+        if self.spent.len() == usize::from(Self::REMEMBERED) {
             self.spent.pop_front();
         }
         self.spent.push_back(step);

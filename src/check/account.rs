@@ -12,6 +12,8 @@ use crate::{
     api::{self, Right},
     auth::{self, Account, AuthError, Claims, Credentials, Grant},
     exit::Exit,
+    session::config::Config,
+    socketio::{ConnectError, Socket},
 };
 
 /// Clocks further apart than this want attention: one-time passwords are good for about 90 s.
@@ -47,12 +49,12 @@ pub(super) async fn login<W: Write>(
     report: &mut Report<W>,
     part: &Part,
     account: &Account,
-    credentials: &Credentials,
+    config: &Config,
     ahead: Option<SignedDuration>,
 ) -> Result<Grant, Stage> {
     let mut stages = account.stages();
     stages.mark_unchanged();
-    let persistent = matches!(credentials, Credentials::Token(_));
+    let persistent = matches!(config.credentials, Credentials::Token(_));
     let began = report.begin(part, Stage::Login);
     let mut under_way = UnderWay { at: auth::Stage::Password, began, persistent };
     let grant = account.grant();
@@ -79,7 +81,11 @@ pub(super) async fn login<W: Write>(
         }
         Err(error) => {
             let stage = under_way.stage();
-            report.end::<()>((part, stage), under_way.began, Err(fault(&error)));
+            let fault = match backend_down(&error, config).await {
+                Some(fault) => fault,
+                None => fault(&error),
+            };
+            report.end::<()>((part, stage), under_way.began, Err(fault));
             Err(stage)
         }
     }
@@ -136,6 +142,19 @@ fn taken(ahead: Option<SignedDuration>) -> Found {
     let Some(ahead) = ahead else { return Found::well("the one-time password is taken") };
     let found = Found::well(format!("the one-time password is taken; {}", clocks(ahead)));
     found.detail("clockAheadSeconds", ahead.as_secs())
+}
+
+/// The middleware answers a login alike whether the password is wrong or its CTI server is down. Its websocket tells them
+/// apart: without the server it is accepted and closed at once.
+async fn backend_down(error: &AuthError, config: &Config) -> Option<Fault> {
+    let AuthError::Credentials { url, user } = error else { return None };
+    let opened = Socket::connect(&config.target(), &config.limits()).await;
+    let Err(ConnectError::Dropped { .. }) = opened else { return None };
+    let message = format!(
+        "{url} refused the login of `{user}`, but its CTI server is down or starting (the websocket is closed at once), and then \
+         every password is refused: check on the PBX that the CTI server runs, and check again"
+    );
+    Some(Fault { exit: Some(Exit::Unavailable), messages: vec![message] })
 }
 
 /// A request that failed, rather than credentials that were refused, is told apart.

@@ -24,13 +24,19 @@ mod session;
 mod sink;
 pub mod step;
 
-use std::{io::Write, sync::Mutex, time::Duration};
+use std::{
+    io::Write,
+    net::SocketAddr,
+    sync::{Mutex, MutexGuard},
+    time::Duration,
+};
 
 pub use self::report::{Format, Report};
 use self::step::{Fault, Found, Part, Stage};
 use crate::{
     app,
     auth::Account,
+    commands::farewell,
     config::{Config, Loaded, Problems},
     journal::look::Standing,
     session as sessions,
@@ -38,8 +44,6 @@ use crate::{
 
 /// For what has no limit of its own.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// For the check's own token to be logged out.
-const LOGOUT: Duration = Duration::from_secs(5);
 
 /// What to walk.
 #[derive(Debug, Clone, Default)]
@@ -98,19 +102,31 @@ pub fn configuration<W: Write>(
 }
 
 /// Logs out on the way out, whichever way that is.
-#[derive(Debug, Default)]
-pub struct Guests(Mutex<Vec<Account>>);
+#[derive(Debug)]
+pub struct Guests {
+    accounts: Mutex<Vec<(String, Account)>>,
+    bridge: Option<SocketAddr>,
+}
 
 impl Guests {
-    fn add(&self, account: &Account) {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(account.clone());
+    /// `bridge`: the admin endpoint of a bridge that may run beside the check.
+    pub fn new(bridge: Option<SocketAddr>) -> Self {
+        Self { accounts: Mutex::default(), bridge }
+    }
+
+    fn add(&self, source: String, account: &Account) {
+        self.lock().push((source, account.clone()));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(String, Account)>> {
+        self.accounts.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Ends the tokens that the check got.
     pub async fn leave(&self) {
-        let accounts = std::mem::take(&mut *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        for account in accounts {
-            account.logout(LOGOUT).await;
+        let accounts = std::mem::take(&mut *self.lock());
+        for (source, account) in accounts {
+            farewell::log_out(&account, &source, self.bridge).await;
         }
     }
 }
@@ -233,8 +249,10 @@ async fn grant<W: Write>(
             return None;
         }
     };
-    guests.add(&account);
-    match account::login(report, part, &account, &config.credentials, ahead).await {
+    if let Part::Source(name) = part {
+        guests.add(name.clone(), &account);
+    }
+    match account::login(report, part, &account, config, ahead).await {
         Ok(grant) => Some(grant),
         Err(failed) => {
             let after: Vec<Stage> =

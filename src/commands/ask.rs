@@ -43,7 +43,7 @@ pub(super) fn place(at: Option<&Url>, flags: &Flags) -> Result<Url, String> {
 }
 
 /// Of "every address", this machine's.
-fn reachable(listen: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::Ended;
+use super::{Ended, farewell};
 use crate::{
     check::{self, Format, Guests, Report, Scope, step::Stage},
     cli,
@@ -97,7 +97,7 @@ pub fn run(args: &Args, out: &mut (impl Write + Send), err: &mut impl Write) -> 
 
 /// The walk, with goodbyes said also when it is interrupted.
 async fn walk<W: Write>(report: &mut Report<W>, config: &Config, scope: &Scope) -> Result<(), Ended> {
-    let guests = Guests::default();
+    let guests = Guests::new(farewell::bridge(config.admin.as_ref()));
     let mut signals = super::signals()?;
     let interrupted = tokio::select! {
         () = check::walk(report, config, scope, &guests) => false,

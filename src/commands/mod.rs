@@ -4,6 +4,7 @@ mod ask;
 pub mod check;
 pub mod config;
 pub mod demo;
+pub(crate) mod farewell;
 pub mod generate;
 pub mod health;
 pub mod journal;

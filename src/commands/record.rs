@@ -11,7 +11,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    output,
+    farewell, output,
     watch::{Ended, Watch},
 };
 use crate::{
@@ -88,7 +88,7 @@ impl Args {
         let (name, source) = super::one_source(config, self.source.as_deref())
             .map_err(|problem| Ended::new(Exit::Usage, problem))?;
         let mut watch = tokio::select! {
-            opened = Watch::open(name, source) => opened.map_err(|ended| ended.of(name))?,
+            opened = Watch::open(name, source, farewell::bridge(config.admin.as_ref())) => opened.map_err(|ended| ended.of(name))?,
             _ = signals.next() => return Ok(None),
         };
         let profile = if self.reveal { Profile::Open } else { Profile::Outside };

@@ -207,6 +207,9 @@ fn part(lines: &mut Vec<String>, style: Style, now: Timestamp, name: &str, part:
         let Some(said) = said.as_str() else { continue };
         lines.push(format!("    {}", style.paint(tint, &style.wrap(&text::sentence(said), 4))));
     }
+    if state == "failing" && part["neverActive"] == true {
+        lines.push("    it has not been active since the start".to_owned());
+    }
     let rights: Vec<&str> = list(&part["missingRights"]).iter().filter_map(Value::as_str).collect();
     if !rights.is_empty() {
         let lacks = format!("the account lacks: {}", text::sentence(&rights.join(", ")));
@@ -258,7 +261,7 @@ mod tests {
             "started": "2026-11-24T10:00:00Z", "now": "2026-11-24T10:03:00Z",
             "journal": { "id": "abcdefghij", "durable": true, "bytes": 1024, "maxBytes": 2048, "state": "active",
                 "since": "2026-11-24T10:00:00Z" },
-            "sources": [{ "name": "pbx1", "state": "failing", "reason": "refused;\u{1b}[2J\nsink x check it", "since": "2026-11-24T10:02:30Z",
+            "sources": [{ "name": "pbx1", "state": "failing", "reason": "refused;\u{1b}[2J\nsink x check it", "neverActive": true, "since": "2026-11-24T10:02:30Z",
                 "warnings": { "certificate": "ends soon" }, "events": 7, "lastSeen": null, "account": null }],
             "sinks": [{ "name": "bus", "state": "active", "lagEvents": 3, "lagSeconds": 2.4,
                 "ledger": { "pbx1": { "received": 9, "published": 5, "pending": 3, "lost": { "quota": 1 } } } }],

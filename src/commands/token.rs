@@ -1,12 +1,11 @@
 //! `cti-bridge token create|status|end`: the persistent token that `auth = "token"` logs in with.
 //!
-//! The token goes to a file or to standard output, once; never to the log. The login that makes it is not logged out: were it the
+//! The token goes to a file or to standard output, once; never to the log. The login that makes a token is not logged out: were it the
 //! user's last, the PBX would end the session that the new token stands on.
 
 use std::{
     io::{self, Write},
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use secrecy::ExposeSecret as _;
@@ -17,6 +16,7 @@ use super::{
 };
 use crate::{
     api::{ApiError, Audience, Authorization},
+    auth::AuthError,
     cli,
     config::Flags,
     exit::Exit,
@@ -62,9 +62,6 @@ enum Action {
     End,
 }
 
-/// A logout that takes longer is left to the token's own end.
-const LOGOUT: Duration = Duration::from_secs(5);
-
 /// Runs the command. Results go to `out`, what is wrong to `err`.
 pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let Some(config) = super::configuration(&args.flags, err)? else { return Ok(Exit::Config) };
@@ -105,12 +102,13 @@ async fn create(
         writeln!(out, "Making a token of `{user}` for {word}; an earlier one ends.")?;
         out.flush()?;
     }
-    let grant = desk.enter(err).await?;
     let client = desk.account.client();
-    let made = client.make_persistent(grant.token.authorization(), audience).await;
-    let token = match made {
-        Ok(token) => token,
-        Err(error) => {
+    let made = desk
+        .with_grant(err, async |grant| client.make_persistent(grant.token.authorization(), audience).await)
+        .await;
+    let (grant, token) = match made {
+        Ok(made) => made,
+        Err(Failure::Auth(AuthError::Api(error))) => {
             if !is_refusal(&error) {
                 writeln!(
                     err,
@@ -119,6 +117,7 @@ async fn create(
             }
             return Err(unknown_route(error, desk));
         }
+        Err(failure) => return Err(failure),
     };
     // First of all: whatever fails from here on, it is there.
     let stored = match file {
@@ -200,9 +199,14 @@ async fn status(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> Result<(), Failure> {
-    let grant = desk.enter(err).await?;
-    let found = desk.account.client().has_persistent(grant.token.authorization(), audience).await;
-    let there = if found.map_err(|error| unknown_route(error, desk))? { "is a" } else { "is no" };
+    let client = desk.account.client();
+    let found = desk
+        .with_grant(err, async |grant| client.has_persistent(grant.token.authorization(), audience).await)
+        .await;
+    // A persistent token is listed as well, so this one is not the user's last as long as there is one.
+    desk.leave().await;
+    let (_, found) = found.map_err(|failure| failure.known(desk))?;
+    let there = if found { "is a" } else { "is no" };
     writeln!(out, "there {there} persistent token of `{}` for {}", desk.source.username, audience.word())?;
     Ok(())
 }
@@ -213,10 +217,12 @@ async fn end(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> Result<(), Failure> {
-    let grant = desk.enter(err).await?;
-    let ended = desk.account.client().end_persistent(grant.token.authorization(), audience).await;
-    ended.map_err(|error| unknown_route(error, desk))?;
-    desk.account.logout(LOGOUT).await;
+    let client = desk.account.client();
+    let ended = desk
+        .with_grant(err, async |grant| client.end_persistent(grant.token.authorization(), audience).await)
+        .await;
+    desk.leave().await;
+    ended.map_err(|failure| failure.known(desk))?;
     writeln!(
         out,
         "there is no persistent token of `{}` for {} any more; sessions that are live stay",
@@ -224,6 +230,15 @@ async fn end(
         audience.word()
     )?;
     Ok(())
+}
+
+impl Failure {
+    fn known(self, desk: &Desk<'_>) -> Self {
+        match self {
+            Self::Auth(AuthError::Api(error)) => unknown_route(error, desk),
+            other => other,
+        }
+    }
 }
 
 /// An older middleware passes the request on to its backend, which knows nothing of it.

@@ -3,10 +3,11 @@
 //! The session is of no type, so it takes nobody's place. What fails before it is live ends the command, as one-shot
 //! commands do; from then on it comes back by itself, and tells of the gap.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use tokio::{task::JoinHandle, time::timeout};
 
+use super::farewell::{self, LOGOUT};
 use crate::{
     app,
     auth::Account,
@@ -22,8 +23,6 @@ use crate::{
 
 /// A terminal that stands still must not make the PBX keep our backlog: so much waits here, and then the oldest goes.
 const MEMORY: usize = 16 * 1024 * 1024;
-/// A logout that takes longer is left to the token's own end.
-const LOGOUT: Duration = Duration::from_secs(5);
 /// How soon a session that fails is noticed.
 const LOOK: Duration = Duration::from_millis(50);
 /// Records taken at a time.
@@ -57,6 +56,9 @@ impl Ended {
 /// A session that is watched.
 pub(super) struct Watch {
     reader: Reader,
+    name: String,
+    /// Where a running bridge is asked whether it has the same token.
+    bridge: Option<SocketAddr>,
     account: Account,
     stop: Stop,
     board: Board,
@@ -68,14 +70,14 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Logs in, and starts the session.
-    pub(super) async fn open(name: &str, source: &Source) -> Result<Self, Ended> {
+    pub(super) async fn open(name: &str, source: &Source, bridge: Option<SocketAddr>) -> Result<Self, Ended> {
         // What the PBX sends, and nothing that it was asked for.
         let config =
             Source { ua_type: UaType::None, publish_action_nethlink: false, resync: false, ..source.clone() };
         let account = app::account(&config).map_err(|problem| Ended::new(Exit::Config, problem))?;
         // The session's own attempts never end; this one does, and the session goes on with its token.
         if let Err(error) = account.grant().await {
-            account.logout(LOGOUT).await;
+            farewell::log_out(&account, name, bridge).await;
             return Err(Ended::new((&error).into(), error.to_string()));
         }
         let journal = Journal::memory(MEMORY, &[name.to_owned()], &[String::new()]);
@@ -94,7 +96,17 @@ impl Watch {
             reconnect: calls.listen(),
         };
         let session = tokio::spawn(session::run(session));
-        Ok(Self { reader: journal.reader(0), account, stop, board, session, live: false, _calls: calls })
+        Ok(Self {
+            name: name.to_owned(),
+            bridge,
+            reader: journal.reader(0),
+            account,
+            stop,
+            board,
+            session,
+            live: false,
+            _calls: calls,
+        })
     }
 
     /// Whose numbers the records have.
@@ -134,6 +146,6 @@ impl Watch {
         if !self.session.is_finished() {
             let _ = timeout(LOGOUT, &mut self.session).await;
         }
-        self.account.logout(LOGOUT).await;
+        farewell::log_out(&self.account, &self.name, self.bridge).await;
     }
 }

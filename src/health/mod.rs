@@ -87,7 +87,7 @@ impl Board {
     /// Adds a part, named `source/pbx1` or `sink/bus`, as pending.
     pub fn component(&self, name: String) -> Component {
         let component = Component { board: self.clone(), name };
-        component.set(State::Pending);
+        component.lock().entry(component.name.clone()).or_insert_with(Health::new).enter(State::Pending);
         component
     }
 
@@ -106,7 +106,14 @@ impl Board {
 impl Component {
     /// The part does its work: the caller has proof, as an acknowledgement or an event.
     pub fn active(&self) {
-        let Some(outage) = self.set(State::Active) else { return };
+        let mut board = self.lock();
+        let Some(health) = board.get_mut(&self.name).filter(|health| health.state != State::Active) else {
+            return;
+        };
+        health.enter(State::Active);
+        health.never_active = false;
+        let outage = health.outage.take();
+        drop(board);
         match outage {
             None => tracing::info!(component = self.name, "active"),
             Some(Outage { since, failures, .. }) => {
@@ -118,7 +125,9 @@ impl Component {
 
     /// The part is on its way again.
     pub fn pending(&self) {
-        self.set(State::Pending);
+        if let Some(health) = self.lock().get_mut(&self.name) {
+            health.enter(State::Pending);
+        }
     }
 
     /// The part does not work, for this reason: see [`Component::failing_for`]. The cause is the sentence, without its numbers.
@@ -190,31 +199,26 @@ impl Component {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Health>> {
         self.board.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// Enters a state in which it does not fail. `None`: it was there already; else the outage that has ended, if one has.
-    fn set(&self, state: State) -> Option<Option<Outage>> {
-        let mut board = self.lock();
-        let Some(health) = board.get_mut(&self.name) else {
-            let (since, warnings) = (Timestamp::now(), BTreeMap::new());
-            let health = Health {
-                state,
-                since,
-                never_active: true,
-                outage: None,
-                warnings,
-                sight: None,
-                retry_at: None,
-            };
-            board.insert(self.name.clone(), health);
-            return None;
-        };
-        if health.state == state {
-            return None;
+impl Health {
+    fn new() -> Self {
+        Self {
+            state: State::Pending,
+            since: Timestamp::now(),
+            never_active: true,
+            outage: None,
+            warnings: BTreeMap::new(),
+            sight: None,
+            retry_at: None,
         }
-        let is_active = state == State::Active;
-        (health.state, health.since, health.retry_at) = (state, Timestamp::now(), None);
-        health.never_active &= !is_active;
-        Some(if is_active { health.outage.take() } else { None })
+    }
+
+    /// Enters a state in which it does not fail.
+    fn enter(&mut self, state: State) {
+        if self.state != state {
+            (self.state, self.since, self.retry_at) = (state, Timestamp::now(), None);
+        }
     }
 }
 

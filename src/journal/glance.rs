@@ -69,6 +69,19 @@ pub struct DiskUse {
 }
 
 impl Line {
+    /// Counts a gap.
+    pub(super) fn gap(
+        &mut self,
+        source: SourceId,
+        reason: GapReason,
+        from: Option<Timestamp>,
+        to: Timestamp,
+    ) {
+        if let Some(source) = self.sources.get_mut(source.index()) {
+            source.tally.gap(reason, from, to);
+        }
+    }
+
     pub(super) fn glance(&self) -> Glance {
         let sources =
             self.sources.iter().zip(&self.standing).zip(0..).map(|((source, standing), id)| SourceGlance {

@@ -83,7 +83,7 @@ impl Source {
     async fn forgotten(&self, grant: &Grant) {
         sleep(DOUBT).await;
         if !self.account.is_forgotten(&grant.token).await {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -121,7 +121,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_feed_is_not_dead_before_what_arrived_is_read() {
-        let mut feed = Feed::new(Some(Duration::from_secs(180)));
+        let mut feed = Feed::new(Some(Duration::from_mins(3)));
         feed.has_queues();
         feed.begin(Some(true));
         advance(Duration::from_secs(200)).await;
@@ -130,7 +130,7 @@ mod tests {
         assert!(feed.is_silent(false));
 
         feed.begin(Some(true));
-        advance(Duration::from_secs(180)).await;
+        advance(Duration::from_mins(3)).await;
         assert!(!feed.is_silent(true), "an event is arriving");
         advance(Duration::from_secs(179)).await;
         assert!(!feed.is_silent(false));

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     auth::{AuthError, Grant},
-    socketio::{CloseReason, ConnectError, Frame, Incoming, Socket},
+    socketio::{CloseReason, ConnectError, Deadline, Frame, Incoming, Socket},
 };
 
 /// Both sessions are kept for so long. A PBX that answers no barrier is left after it, and its events may come twice.
@@ -43,6 +43,7 @@ struct Merging {
     grant: Grant,
     socket: Socket,
     by: Instant,
+    deadline: Deadline,
     awaits: Awaits,
 }
 
@@ -128,9 +129,14 @@ impl Handover {
                 Turn::Tried(task.await.unwrap_or_else(|error| Err(Failure::Task(error))).map(Box::new))
             }
             Stage::Merging(merging) => {
-                tokio::select! {
-                    incoming = merging.socket.next(), if !self.overlap.is_full() => Turn::New(incoming),
-                    () = sleep_until(merging.by) => Turn::Overdue,
+                let Merging { socket, by, deadline, .. } = &mut **merging;
+                loop {
+                    tokio::select! {
+                        incoming = socket.next(), if !self.overlap.is_full() => return Turn::New(incoming),
+                        () = sleep_until(deadline.due(*by)) => if deadline.is_over(*by, Instant::now()) {
+                            return Turn::Overdue;
+                        },
+                    }
                 }
             }
         }
@@ -151,7 +157,13 @@ impl Handover {
                 let Ready { grant, socket, held } = *ready;
                 self.overlap.accepted(held);
                 let (by, awaits) = (Instant::now() + OVERLAP, Awaits::First(live.barrier()));
-                self.stage = Stage::Merging(Box::new(Merging { grant, socket, by, awaits }));
+                self.stage = Stage::Merging(Box::new(Merging {
+                    grant,
+                    socket,
+                    by,
+                    deadline: Deadline::default(),
+                    awaits,
+                }));
                 None
             }
             Turn::New(incoming) => self.delivered_by_new(incoming, live).err().map(Err),

@@ -104,7 +104,7 @@ mod tests {
         let mut over = false;
         while !over {
             sleep_until(limit.due()).await;
-            over = limit.is_over(start.elapsed() < Duration::from_secs(60));
+            over = limit.is_over(start.elapsed() < Duration::from_mins(1));
         }
         assert!((60..62).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
     }

@@ -85,7 +85,7 @@ impl Hash for Secrets<'_> {
             Kind::Nats(nats) => nats.hash_secrets(state),
             #[cfg(feature = "kafka")]
             Kind::Kafka(kafka) => kafka.hash_secrets(state),
-            Kind::Stdout(_) => ().hash(state),
+            Kind::Stdout(_) => false.hash(state),
         }
     }
 }

@@ -25,9 +25,6 @@ use crate::{
 /// How often a link is asked whether it is in trouble.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// A broker that acknowledges nothing for so long is in trouble, whatever its link knows.
-const SILENT: Duration = Duration::from_secs(10);
-
 /// How long a stop waits for a broker that is away, if what is pending is on disk.
 const LAST_ATTEMPT: Duration = Duration::from_secs(2);
 
@@ -51,7 +48,9 @@ pub struct Driver {
     pub(super) figures: SinkFigures,
     is_first: bool,
     /// The open link has shown that it works.
-    is_proven: bool,
+    pub(super) is_proven: bool,
+    /// When the first heartbeat was sent by the open link.
+    pub(super) beaten: Option<Instant>,
     stop: Stop,
     retry: Listener,
     renewal: Renewal,
@@ -82,6 +81,7 @@ impl Driver {
             figures: context.figures.sink(index),
             is_first: true,
             is_proven: false,
+            beaten: None,
             stop: context.stop.clone(),
             retry: context.retry.listen(),
             renewal: context.renewals.listen(&name),
@@ -149,7 +149,7 @@ impl Driver {
         };
         let Some(mut link) = opened else { return Ok(Some(self.undelivered())) };
         self.tell_first_attempt();
-        self.is_proven = false;
+        (self.is_proven, self.beaten) = (false, None);
         self.figures.opened();
         let outcome = tokio::select! {
             outcome = self.serve(&mut link) => outcome?,
@@ -238,7 +238,10 @@ impl Driver {
                 () = sleep(PAUSE), if is_idle && draining.is_some() => return Ok(Some(self.undelivered())),
                 // A heartbeat that comes when the trouble is over tells nothing.
                 _ = beat.tick(), if self.options.heartbeat.is_some() && !in_trouble => self.beat(link).await?,
-                _ = look.tick() => in_trouble = self.is_in_trouble(link, answered),
+                _ = look.tick() => {
+                    in_trouble = self.is_in_trouble(link, answered);
+                    self.note_heartbeats(link);
+                }
                 () = stop.draining(), if draining.is_none() => {}
                 () = renewal.announced() => {}
                 () = given_up(answered, self.options.answer), if !waits => {
@@ -259,42 +262,6 @@ impl Driver {
         }
         let leaves = in_trouble && since.elapsed() >= LAST_ATTEMPT && self.reader.journal().is_durable();
         leaves.then(|| self.undelivered())
-    }
-
-    fn unanswered<L: Link>(&self, link: &L, answered: Instant) -> SinkError {
-        SinkError::again(
-            Trouble::Silent,
-            format!(
-                "no acknowledgement within {:?} for {} records in flight{}",
-                answered.elapsed(),
-                self.flights.len(),
-                link.trouble().map(|trouble| format!(": {trouble}")).unwrap_or_default()
-            ),
-        )
-    }
-
-    /// The broker has answered, or there is nothing that it could answer.
-    fn proves(&mut self) {
-        if !std::mem::replace(&mut self.is_proven, true) {
-            self.health.active();
-        }
-    }
-
-    /// Tells how a link that is open does.
-    fn is_in_trouble<L: Link>(&mut self, link: &L, answered: Instant) -> bool {
-        self.refusals.tick(&self.health);
-        let is_silent = !self.flights.is_empty() && answered.elapsed() >= SILENT;
-        let silence = || {
-            let text = format!("the broker has acknowledged nothing for {SILENT:?}: it is slow or stuck");
-            SinkError::again(Trouble::Silent, text)
-        };
-        let trouble = link.trouble().or_else(|| is_silent.then(silence));
-        match &trouble {
-            Some(trouble) => drop(self.health.failing_for(trouble.cause().clone(), &trouble.to_string())),
-            None if self.is_proven => self.health.active(),
-            None => {}
-        }
-        trouble.is_some()
     }
 
     fn room(&self, window: usize) -> usize {
@@ -381,6 +348,7 @@ impl Driver {
             SinkError::again(Trouble::Silent, "the broker takes no heartbeat: it is slow or stuck".to_owned())
         })??;
         self.figures.beat();
+        self.beaten.get_or_insert_with(Instant::now);
         Ok(())
     }
 

@@ -22,6 +22,7 @@
     allow(dead_code, reason = "no sink has an end to read")
 )]
 mod claim;
+mod condition;
 pub mod config;
 mod deadletter;
 mod driver;
@@ -105,6 +106,10 @@ pub trait Link: Send {
     /// Whether nothing that is in flight can still reach the broker, so that another link may follow at once.
     fn is_cut_off(&self) -> bool {
         false
+    }
+    /// Why the broker refuses heartbeats, with the remedy. That does not keep it from delivering.
+    fn refused_heartbeat(&self) -> Option<String> {
+        None
     }
     /// Which of its lanes an event of this name goes to, of as many as its [`Tail`] had. The same each time.
     fn lanes(&self, _: &Names) -> Lanes {

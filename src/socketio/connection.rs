@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until, timeout};
-use tokio_tungstenite::tungstenite::{Error as WsError, Message};
+use tokio_tungstenite::tungstenite::{Error as WsError, Message, error::CapacityError};
 
 use super::{
     BadFrame, BadReason, CloseReason, ConnectError, Frame, Limits, Target,
@@ -362,7 +362,9 @@ fn closed(error: &WsError) -> CloseReason {
         WsError::Protocol(
             tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
         ) => CloseReason::Eof,
-        WsError::Capacity(_) => CloseReason::TooLarge,
+        WsError::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
+            CloseReason::TooLarge { size: *size, limit: *max_size }
+        }
         WsError::Utf8(_) => CloseReason::NotUtf8,
         other => CloseReason::Transport(PeerText::new(&other.to_string())),
     }

@@ -68,8 +68,10 @@ pub enum CloseReason {
     Incomplete(Duration),
     #[error("a write took longer than {0:?}")]
     WriteTimeout(Duration),
-    #[error("a message was larger than `max_frame`")]
-    TooLarge,
+    #[error(
+        "a message of {size} bytes is larger than `max_frame` ({limit} bytes): raise it, or reduce what the account may see"
+    )]
+    TooLarge { size: usize, limit: usize },
     #[error("a text message was no UTF-8")]
     NotUtf8,
     #[error("the connection failed: {0}")]

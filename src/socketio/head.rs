@@ -83,6 +83,8 @@ fn parse(bytes: &[u8]) -> Option<Head> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     async fn head(mut bytes: &[u8]) -> (Result<Head, NoHead>, &[u8]) {
@@ -129,5 +131,14 @@ mod tests {
             assert!(matches!(head(text.as_bytes()).await.0, Err(NoHead::NotHttp)), "{text:.40}");
         }
         assert!(matches!(head(b"HTTP/1.1 200 OK\r\n").await.0, Err(NoHead::Io(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_answered(start in "HTTP/1.[01] [0-9]{0,4}", rest in "[ -~\\r\\n\u{e9}]{0,64}") {
+            let text = format!("{start}{rest}\r\n\r\n");
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let _ = runtime.block_on(head(text.as_bytes()));
+        }
     }
 }

@@ -1,13 +1,19 @@
 //! What the actions have in common, and the short ones.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write};
+use std::{
+    io::{self, BufRead as _, IsTerminal as _, Write},
+    net::SocketAddr,
+    time::Duration,
+};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Failure;
 use crate::{
+    api::ApiError,
     app,
     auth::{Account, AuthError, Claims, Credentials, Grant},
+    commands::farewell,
     config::Config,
     exit::Exit,
     session::config::Config as Source,
@@ -15,12 +21,19 @@ use crate::{
     text::escaped_as_json,
 };
 
+/// Codes that may be typed before a command gives up.
+const CODES: u32 = 3;
+/// Tokens that are tried for one request.
+const TRIES: u32 = 3;
+
 /// One account, and where it stands in the configuration.
 pub(in super::super) struct Desk<'a> {
     pub(in super::super) name: &'a str,
     pub(in super::super) source: &'a Source,
     pub(in super::super) password: &'a SecretString,
     pub(in super::super) account: Account,
+    /// Where a running bridge is asked whether it has the same token.
+    bridge: Option<SocketAddr>,
     /// Codes are typed, not computed.
     pub(in super::super) ask: bool,
 }
@@ -44,7 +57,10 @@ impl<'a> Desk<'a> {
         };
         telemetry::start(&config.log);
         match app::account(source) {
-            Ok(account) => Ok(Ok(Self { name, source, password, account, ask })),
+            Ok(account) => {
+                let bridge = farewell::bridge(config.admin.as_ref());
+                Ok(Ok(Self { name, source, password, account, bridge, ask }))
+            }
             Err(problem) => writeln!(err, "sources.{name}: {problem}").map(|()| Err(Exit::Config)),
         }
     }
@@ -54,14 +70,65 @@ impl Desk<'_> {
     /// Logs in; asks for a one-time password if the PBX does and none can be computed.
     pub(in super::super) async fn enter(&self, err: &mut impl Write) -> Result<Grant, Failure> {
         if self.ask {
-            return Ok(self.account.grant_with(self.typed_code(err)?).await?);
+            return self.enter_with_typed_code(err).await;
         }
-        match self.account.grant().await {
+        match self.granted().await {
             Err(AuthError::OtpMissing { .. }) if io::stdin().is_terminal() => {
-                Ok(self.account.grant_with(self.typed_code(err)?).await?)
+                self.enter_with_typed_code(err).await
             }
             other => Ok(other?),
         }
+    }
+
+    /// Logs in without asking anybody.
+    async fn granted(&self) -> Result<Grant, AuthError> {
+        match self.account.grant().await {
+            // Another command has logged the token of the same second out.
+            Err(AuthError::DeadSession { .. } | AuthError::Withdrawn { .. }) => {
+                later_second().await;
+                self.account.grant().await
+            }
+            other => other,
+        }
+    }
+
+    /// Asks again on a terminal, where a code was mistyped.
+    async fn enter_with_typed_code(&self, err: &mut impl Write) -> Result<Grant, Failure> {
+        let mut left = if io::stdin().is_terminal() { CODES } else { 1 };
+        loop {
+            left -= 1;
+            match self.account.grant_with(self.typed_code(err)?).await {
+                Err(error @ AuthError::CodeRefused { .. }) if left > 0 => writeln!(err, "{error}")?,
+                other => return Ok(other?),
+            }
+        }
+    }
+
+    /// Logs in and makes a request. A token that dies is replaced, in a later second: a command that logged in within the
+    /// same one has the same token, and has logged it out.
+    pub(in super::super) async fn with_grant<T>(
+        &self,
+        err: &mut impl Write,
+        request: impl AsyncFn(&Grant) -> Result<T, ApiError>,
+    ) -> Result<(Grant, T), Failure> {
+        let mut grant = self.enter(err).await?;
+        for _ in 1..TRIES {
+            match request(&grant).await {
+                Err(error) if error.is_dead_token() => {
+                    self.account.discard(&grant.token);
+                    later_second().await;
+                    grant = self.enter(err).await?;
+                }
+                other => return Ok((grant, other?)),
+            }
+        }
+        let outcome = request(&grant).await?;
+        Ok((grant, outcome))
+    }
+
+    /// Logs out, unless a running bridge may have the same token.
+    pub(in super::super) async fn leave(&self) {
+        farewell::log_out(&self.account, self.name, self.bridge).await;
     }
 
     fn typed_code(&self, err: &mut impl Write) -> io::Result<SecretString> {
@@ -72,12 +139,21 @@ impl Desk<'_> {
         Ok(line.trim().into())
     }
 
-    pub(super) async fn status(&self, out: &mut impl Write) -> Result<(), Failure> {
+    pub(super) async fn status(&self, out: &mut impl Write, err: &mut impl Write) -> Result<(), Failure> {
         let user = &self.source.username;
         let secret = self.source.credentials.totp_secret().is_some();
-        let grant = match self.account.grant().await {
-            Ok(grant) => grant,
-            Err(error) => {
+        let client = self.account.client();
+        // Nobody is asked for a code unless that was asked for.
+        let granted = if self.ask { Ok(()) } else { self.granted().await.map(drop) };
+        let status = match granted {
+            Ok(()) => {
+                self.with_grant(err, async |grant| client.two_factor_status(grant.token.secret()).await).await
+            }
+            Err(error) => Err(error.into()),
+        };
+        let (grant, on) = match status {
+            Ok(status) => status,
+            Err(Failure::Auth(error)) => {
                 let secret = match &error {
                     AuthError::OtpMissing { .. } => "not configured",
                     AuthError::OtpRefused { .. } => "configured, and the PBX refuses its codes",
@@ -87,11 +163,12 @@ impl Desk<'_> {
                 writeln!(out, "totp_secret: {secret}")?;
                 return Err(error.into());
             }
+            Err(error) => return Err(error),
         };
-        let on = self.account.client().two_factor_status(grant.token.secret()).await?;
         writeln!(out, "two-factor authentication of `{user}`: {}", if on { "on" } else { "off" })?;
         let asked = grant.token.claims().is_some_and(|claims| claims.two_fa);
         let state = match (secret, asked) {
+            (true, true) if self.ask => "configured, and not tried, as a code was typed",
             (true, true) => "configured, and the PBX takes its codes",
             (true, false) => "configured, and not asked for",
             (false, _) => "not configured",
@@ -113,8 +190,13 @@ impl Desk<'_> {
         out: &mut impl Write,
         err: &mut impl Write,
     ) -> Result<(), Failure> {
-        let grant = self.enter(err).await?;
-        self.show_recovery_codes(&grant, out).await
+        let (client, password) = (self.account.client(), self.password);
+        let codes = self
+            .with_grant(err, async |grant| client.recovery_codes(grant.token.secret(), password).await)
+            .await?
+            .1;
+        print_recovery_codes(&codes, out)?;
+        Ok(())
     }
 
     pub(super) async fn show_recovery_codes(
@@ -123,24 +205,16 @@ impl Desk<'_> {
         out: &mut impl Write,
     ) -> Result<(), Failure> {
         let codes = self.account.client().recovery_codes(grant.token.secret(), self.password).await?;
-        if codes.is_empty() {
-            writeln!(
-                out,
-                "There are no recovery codes: the user has no secret. `cti-bridge 2fa enroll` makes one."
-            )?;
-            return Ok(());
-        }
-        writeln!(out, "Recovery codes; each logs in once, instead of a one-time password. Keep them safe:")?;
-        for code in codes {
-            writeln!(out, "  {}", escaped_as_json(code.expose_secret(), |_| false))?;
-        }
+        print_recovery_codes(&codes, out)?;
         Ok(())
     }
 
     pub(super) async fn disable(&self, out: &mut impl Write, err: &mut impl Write) -> Result<(), Failure> {
         let user = &self.source.username;
-        let grant = self.enter(err).await?;
-        if !is_on(&grant) && !self.account.client().two_factor_status(grant.token.secret()).await? {
+        let client = self.account.client();
+        let (grant, on) =
+            self.with_grant(err, async |grant| client.two_factor_status(grant.token.secret()).await).await?;
+        if !on {
             writeln!(out, "Two-factor authentication of `{user}` is off already; nothing was changed.")?;
             return Ok(());
         }
@@ -154,6 +228,25 @@ impl Desk<'_> {
         )?;
         Ok(())
     }
+}
+
+/// A second in which no token was made by whoever made one in this one.
+async fn later_second() {
+    tokio::time::sleep(Duration::from_secs(1) + Duration::from_secs(2).mul_f64(fastrand::f64())).await;
+}
+
+fn print_recovery_codes(codes: &[SecretString], out: &mut impl Write) -> io::Result<()> {
+    if codes.is_empty() {
+        return writeln!(
+            out,
+            "There are no recovery codes: the user has no secret. `cti-bridge 2fa enroll` makes one."
+        );
+    }
+    writeln!(out, "Recovery codes; each logs in once, instead of a one-time password. Keep them safe:")?;
+    for code in codes {
+        writeln!(out, "  {}", escaped_as_json(code.expose_secret(), |_| false))?;
+    }
+    Ok(())
 }
 
 pub(super) fn is_on(grant: &Grant) -> bool {

@@ -30,9 +30,10 @@ impl Desk<'_> {
     ) -> Result<(), Failure> {
         let mut file = write.map(|path| SecretFile::prepare(path, force)).transpose()?;
         let user = &self.source.username;
-        let grant = self.enter(err).await?;
+        let client = self.account.client();
+        let (grant, enrolment) =
+            self.with_grant(err, async |grant| client.qr_code(grant.token.secret()).await).await?;
         let was_on = is_on(&grant);
-        let enrolment = self.account.client().qr_code(grant.token.secret()).await?;
         if was_on {
             writeln!(
                 out,

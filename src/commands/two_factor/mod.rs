@@ -12,7 +12,6 @@ mod recipe;
 use std::{
     io::{self, BufRead as _, IsTerminal as _, Write},
     path::PathBuf,
-    time::Duration,
 };
 
 pub(super) use self::desk::Desk;
@@ -67,9 +66,6 @@ enum Action {
     },
 }
 
-/// A logout that takes longer is left to the token's own end.
-const LOGOUT: Duration = Duration::from_secs(5);
-
 /// Runs the command. Results go to `out`, what is wrong to `err`.
 pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let Some(config) = super::configuration(&args.flags, err)? else { return Ok(Exit::Config) };
@@ -88,14 +84,14 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
     }
     let work = async {
         let done = match &args.action {
-            Action::Status => desk.status(out).await,
+            Action::Status => desk.status(out, err).await,
             Action::Enroll { write, force, recipe } => {
                 desk.enroll(write.as_deref(), *force, *recipe, out, err).await
             }
             Action::RecoveryCodes => desk.recovery_codes(out, err).await,
             Action::Disable { .. } => desk.disable(out, err).await,
         };
-        desk.account.logout(LOGOUT).await;
+        desk.leave().await;
         done
     };
     ended(cli::block_on(work), desk.name, err)

@@ -44,19 +44,6 @@ impl Line {
         (reason, from, source.skipped.take(), std::mem::take(&mut source.has_lost))
     }
 
-    /// Counts a gap.
-    pub(in crate::journal) fn gap(
-        &mut self,
-        source: SourceId,
-        reason: GapReason,
-        from: Option<Timestamp>,
-        to: Timestamp,
-    ) {
-        if let Some(source) = self.sources.get_mut(source.index()) {
-            source.tally.gap(reason, from, to);
-        }
-    }
-
     /// A session has ended: what the next gap says.
     pub(in crate::journal) fn close_session(&mut self, source: SourceId, reason: EndReason) {
         if let Some(source) = self.sources.get_mut(source.index()) {

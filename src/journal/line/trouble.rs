@@ -5,6 +5,7 @@ use std::{io, path::Path};
 use super::{Line, Standing};
 use crate::{
     event::Seq,
+    health::Trouble,
     journal::{
         disk::{scan::apply, store::Store},
         entry::{Entry, Kind},
@@ -23,16 +24,18 @@ impl Line {
             Err(error) => {
                 store.discard();
                 let trouble = format!("can't write to {}: {error}", store.dir.display());
-                self.trouble(trouble);
+                self.trouble(trouble, &error);
             }
         }
     }
 
-    pub(super) fn trouble(&mut self, reason: String) {
+    fn trouble(&mut self, reason: String, error: &io::Error) {
         if let Some(health) = &self.health {
-            health.failing(&format!(
-                "{reason}: events are kept in memory meanwhile, and are lost if the process ends; free space or mend the disk"
-            ));
+            let text = format!(
+                "{reason}: events are kept in memory meanwhile, and are lost if the process ends; {}",
+                remedy(error)
+            );
+            health.failing_for(Trouble::Local.into(), &text);
         }
         if let Some(store) = &mut self.store {
             store.trouble = Some(reason);
@@ -48,7 +51,7 @@ impl Line {
         store.synced = store.synced.max(first.min(store.written));
         store.distrust();
         let reason = format!("can't sync {}: {error}", store.dir.display());
-        self.trouble(reason);
+        self.trouble(reason, error);
         self.retry();
     }
 
@@ -106,10 +109,12 @@ impl Line {
         if let (Some(health), Some(store)) = (&self.health, &self.store)
             && store.trouble.is_none()
         {
-            health.failing(&format!(
-                "can't write the cursors beside {}: {error}: after a crash events are sent twice; free space or mend the disk",
-                store.dir.display()
-            ));
+            let text = format!(
+                "can't write the cursors beside {}: {error}: after a crash events are sent twice; {}",
+                store.dir.display(),
+                remedy(error)
+            );
+            health.failing_for(Trouble::Local.into(), &text);
         }
     }
 
@@ -126,6 +131,20 @@ impl Line {
         if let (Some(health), Some(store)) = (&self.health, &self.store) {
             health.warning("room", shortage(dir, room, store.total(), store.limits.max_bytes));
         }
+    }
+}
+
+/// What to do about an error of the disk.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            "a directory of the journal was removed: put it back with what was in it, or, if that is gone, stop the bridge, which \
+             delivers what is in memory first, and start it with a new journal"
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "let this user write there, and see whether the volume was mounted read-only after an error"
+        }
+        _ => "free space or repair the disk",
     }
 }
 

@@ -132,7 +132,7 @@ fn run(pbx: &Pbx, until: f64, seed: u64) -> Run {
         for action in actions {
             match action {
                 Action::Rest(pace) => {
-                    due = now + rests.next(pace, Duration::from_secs_f64(STEP)).as_secs_f64()
+                    due = now + rests.next(pace, Duration::from_secs_f64(STEP)).as_secs_f64();
                 }
                 Action::ResetBackoff => rests.reset(),
                 Action::Discard => token = false,

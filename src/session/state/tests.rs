@@ -90,12 +90,6 @@ fn each_end_has_its_reaction() {
         ),
         (
             Phase::Authenticating,
-            Input::NotGranted(Consequence::Later),
-            Phase::Resting,
-            vec![Fail, Rest(Pace::Backoff)],
-        ),
-        (
-            Phase::Authenticating,
             Input::NotGranted(Consequence::NewLogin),
             Phase::Resting,
             vec![Fail, Rest(Pace::Backoff)],
@@ -154,6 +148,13 @@ fn refusals_on_the_socket_slow_down_until_a_session_is_live() {
     assert!(actions.contains(&Rest(Pace::Careful(0))), "{actions:?}");
     let (state, _) = step(state, Input::Settled);
     assert_eq!(state.failures, 0);
+}
+
+#[test]
+fn a_pbx_that_asks_for_fewer_requests_gets_fewer() {
+    let limited = Input::NotGranted(Consequence::Later);
+    let (_, actions) = step(at(Phase::Authenticating), limited);
+    assert_eq!(actions, [Action::Fail, Action::Rest(Pace::Backoff)]);
 }
 
 #[test]

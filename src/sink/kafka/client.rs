@@ -1,11 +1,6 @@
-//! The client's settings, and what librdkafka says of its connections.
+//! The client's settings, and what librdkafka calls back.
 
-use std::{
-    borrow::Cow,
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{fmt, sync::Arc};
 
 use rdkafka::{
     ClientConfig, ClientContext, Message as _,
@@ -18,10 +13,10 @@ use secrecy::ExposeSecret as _;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
+    cause::{Cause, logged},
     config::{Config, Mechanism, Sasl},
     oauth::Tokens,
 };
-use crate::{health::Trouble, sink::SinkError, text::PeerText};
 
 /// The settings of one client: what all share, its `own`, and over them what the operator wants.
 pub(super) fn settings<const N: usize>(config: &Config, own: [(&str, String); N]) -> ClientConfig {
@@ -126,166 +121,6 @@ fn producing(config: &Config) -> ClientConfig {
     settings(config, own)
 }
 
-/// The last thing that librdkafka said of its connections: a delivery report never tells.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Cause(Arc<Mutex<Option<Said>>>);
-
-#[derive(Debug, Clone)]
-struct Said {
-    code: RDKafkaErrorCode,
-    reason: PeerText,
-    /// When the first was said of those since something was delivered.
-    since: Instant,
-}
-
-/// A connection that is lost and found again is nothing to speak of.
-const STANDS: Duration = Duration::from_secs(3);
-
-impl Cause {
-    fn set(&self, code: RDKafkaErrorCode, reason: &str) {
-        // Whoever reads names a group, but joins none: leave for that is not needed. To have read all is no error.
-        if matches!(code, RDKafkaErrorCode::GroupAuthorizationFailed | RDKafkaErrorCode::PartitionEOF) {
-            return;
-        }
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // That all are down follows from what was said before, and tells nothing.
-        if code != RDKafkaErrorCode::AllBrokersDown || last.is_none() {
-            let since = last.as_ref().map_or_else(Instant::now, |said| said.since);
-            *last = Some(Said { code, reason: PeerText::new(reason), since });
-        }
-    }
-
-    /// Whether something was said a while ago, and nothing delivered since.
-    pub(super) fn stands(&self) -> bool {
-        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        last.as_ref().is_some_and(|said| said.since.elapsed() >= STANDS)
-    }
-
-    /// Whether the connections were refused or closed. One that only timed out may hold what a broker still reads.
-    pub(super) fn is_disconnected(&self) -> bool {
-        use RDKafkaErrorCode as C;
-        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_slow = |code| matches!(code, C::OperationTimedOut | C::RequestTimedOut | C::MessageTimedOut);
-        last.as_ref().is_some_and(|said| !is_slow(said.code))
-    }
-
-    /// What was said is mended.
-    pub(super) fn clear(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    /// With the remedy; `what` failed at `brokers`.
-    pub(super) fn error(&self, what: &str, config: &Config) -> SinkError {
-        let no_answer = || {
-            let brokers = config.brokers.join(", ");
-            SinkError::again(Trouble::Silent, format!("{what} at {brokers}: no answer; is the cluster up?"))
-        };
-        self.known(what, config).unwrap_or_else(no_answer)
-    }
-
-    /// The same, if anything was said of the connections.
-    pub(super) fn known(&self, what: &str, config: &Config) -> Option<SinkError> {
-        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Said { code, reason, .. } = last?;
-        let reason = short(reason.as_str());
-        let Remedy { sentence, is_operators, trouble } = remedy(code, reason, config);
-        let text = format!("{what} at {}: {reason}; {sentence}", config.brokers.join(", "));
-        Some(if is_operators { SinkError::operator(trouble, text) } else { SinkError::again(trouble, text) })
-    }
-}
-
-/// What repairs it.
-struct Remedy {
-    sentence: Cow<'static, str>,
-    /// Whether somebody must do it.
-    is_operators: bool,
-    trouble: Trouble,
-}
-
-impl Remedy {
-    fn again(trouble: Trouble, sentence: impl Into<Cow<'static, str>>) -> Self {
-        Self { sentence: sentence.into(), is_operators: false, trouble }
-    }
-
-    fn operator(trouble: Trouble, sentence: &'static str) -> Self {
-        Self { sentence: sentence.into(), is_operators: true, trouble }
-    }
-}
-
-fn remedy(code: RDKafkaErrorCode, reason: &str, config: &Config) -> Remedy {
-    use RDKafkaErrorCode as C;
-    use Trouble::{Credentials, Tls, Unreachable};
-    let has = |text: &str| reason.to_ascii_lowercase().contains(text);
-    let tls = config.tls.is_some();
-    match code {
-        C::Authentication if has("can't be reached") => {
-            Remedy::again(Unreachable, "check `token_url` and the network")
-        }
-        C::Authentication if has("oauthbearer token") => {
-            Remedy::operator(Credentials, "check `token_url`, `username`, `password` and `scope`")
-        }
-        C::Authentication | C::SaslAuthenticationFailed if has("invalid_token") => Remedy::operator(
-            Credentials,
-            "the cluster does not take tokens of `token_url`: check `scope`, and what the cluster expects",
-        ),
-        C::Authentication | C::SaslAuthenticationFailed => {
-            Remedy::operator(Credentials, "check `username`, `password` and `sasl_mechanism`")
-        }
-        _ if has("certificate verify failed") || has("self-signed") || has("self signed") => {
-            Remedy::operator(Tls, "set `ca_file` if its certificate is from a CA of your own")
-        }
-        _ if has("alert bad certificate") || has("certificate required") => {
-            Remedy::operator(Tls, "the broker wants a certificate of ours: set `cert_file` and `key_file`")
-        }
-        C::SSL => Remedy::operator(Tls, "check `tls`, `ca_file`, `cert_file` and `key_file`"),
-        C::Resolve => match advertised(reason, config) {
-            Some(broker) => Remedy::again(
-                Unreachable,
-                format!(
-                    "the cluster names its broker {broker}, which does not resolve here: fix `advertised.listeners` of that \
-                     broker, or the DNS of this machine"
-                ),
-            ),
-            None => Remedy::again(Unreachable, "its name does not resolve: check `brokers`"),
-        },
-        _ if tls && has("ssl connection closed") => {
-            Remedy::operator(Tls, "does that port speak TLS? check `tls` and `brokers`")
-        }
-        C::AllBrokersDown if !tls => Remedy::again(
-            Unreachable,
-            "is the cluster up? a port that speaks TLS looks the same: then set `tls = true`",
-        ),
-        _ => match advertised(reason, config) {
-            Some(broker) => Remedy::again(
-                Unreachable,
-                format!(
-                    "the cluster names its broker {broker}: is it up, and is that address (`advertised.listeners`) reachable \
-                     from here?"
-                ),
-            ),
-            None => Remedy::again(Unreachable, "check `brokers`, the network and whether the cluster is up"),
-        },
-    }
-}
-
-/// The broker that a reason begins with, if it is known from the cluster alone: `host:port/id: …`.
-fn advertised<'a>(reason: &'a str, config: &Config) -> Option<&'a str> {
-    let (broker, rest) =
-        reason.split_once('/').filter(|(scheme, _)| !scheme.ends_with(':')).or_else(|| {
-            let (_, rest) = reason.split_once("://")?;
-            rest.split_once('/')
-        })?;
-    let (id, _) = rest.split_once(':')?;
-    let is_named = id.parse::<u32>().is_ok() && broker.contains(':');
-    (is_named && !config.brokers.iter().any(|known| known == broker)).then_some(broker)
-}
-
-/// Without what librdkafka puts before and behind it: the client's name, and for how long.
-fn short(reason: &str) -> &str {
-    let reason = reason.find("]: ").map_or(reason, |at| &reason[at + 3..]);
-    reason.find(" (after ").map_or(reason, |at| &reason[..at]).trim()
-}
-
 /// A delivery report: the number that was handed in, and the offset, negative where the broker did not tell it.
 pub(super) type Report = (usize, Result<i64, RDKafkaErrorCode>);
 
@@ -343,20 +178,6 @@ impl ClientContext for Context {
     }
 }
 
-/// The code of a failure that is only known by its log line.
-fn logged(message: &str) -> RDKafkaErrorCode {
-    let has = |text: &str| message.contains(text);
-    if has("Failed to resolve") {
-        RDKafkaErrorCode::Resolve
-    } else if has("SSL handshake failed") {
-        RDKafkaErrorCode::SSL
-    } else if has("SASL authentication") {
-        RDKafkaErrorCode::Authentication
-    } else {
-        RDKafkaErrorCode::BrokerTransportFailure
-    }
-}
-
 impl ProducerContext for Context {
     type DeliveryOpaque = usize;
 
@@ -381,14 +202,14 @@ impl fmt::Debug for Context {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::{
         config::{Assignment, Flags, load_with},
         sink::config::Kind,
     };
 
-    fn config() -> Config {
+    pub(in crate::sink::kafka) fn config() -> Config {
         let source =
             ["url=http://127.0.0.1:1", "username=u", "password=p"].map(|set| format!("sources.a.{set}"));
         let sink = ["sinks.s.type=kafka", "journal.dir=unused"].map(str::to_owned);
@@ -409,41 +230,5 @@ mod tests {
         assert_eq!(both("enable.gapless.guarantee"), [Some("true".to_owned()), None]);
         assert_eq!(both("batch.num.messages"), [None, Some("1".to_owned())]);
         assert_eq!(both("enable.idempotence"), [Some("true".to_owned()), Some("true".to_owned())]);
-    }
-
-    #[test]
-    fn what_says_nothing_of_the_connections_is_no_cause() {
-        let cause = Cause::default();
-        cause.set(RDKafkaErrorCode::PartitionEOF, "Fetch from broker 1 reached end of partition");
-        cause.set(RDKafkaErrorCode::GroupAuthorizationFailed, "not allowed");
-        assert!(cause.0.lock().unwrap_or_else(PoisonError::into_inner).is_none());
-        cause.set(RDKafkaErrorCode::BrokerTransportFailure, "Connection refused");
-        assert!(cause.0.lock().unwrap_or_else(PoisonError::into_inner).is_some());
-    }
-
-    #[test]
-    fn a_broker_that_only_the_cluster_names_is_named_with_its_remedy() {
-        let mut config = config();
-        let said = |config: &Config, code, reason: &str| {
-            let cause = Cause::default();
-            cause.set(code, reason);
-            let error = cause.error("t takes nothing", config);
-            (error.to_string(), error.cause().clone())
-        };
-        let reason = "[thrd:k0.invalid:9092/1]: k0.invalid:9092/1: Failed to resolve 'k0.invalid:9092': Name or service not known (after 3ms in state CONNECT)";
-        let (text, first) = said(&config, logged(reason), reason);
-        assert!(
-            text.contains("names its broker k0.invalid:9092, which") && text.contains("advertised.listeners"),
-            "{text}"
-        );
-        let refused = "sasl_ssl://k0.invalid:9092/1: Connect to ipv4#10.0.0.1:9092 failed: Connection refused (after 0ms)";
-        let (text, second) = said(&config, RDKafkaErrorCode::BrokerTransportFailure, refused);
-        assert!(text.contains("names its broker k0.invalid:9092:"), "{text}");
-        assert_eq!(first, second, "the same outage, in other words");
-        config.brokers = vec!["k0.invalid:9092".to_owned()];
-        for reason in [reason, refused, "127.0.0.1:9092/bootstrap: Connection refused"] {
-            let (text, _) = said(&config, logged(reason), reason);
-            assert!(text.contains("check `brokers`"), "{text}");
-        }
     }
 }

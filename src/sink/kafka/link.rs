@@ -11,7 +11,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::{sync::mpsc::UnboundedReceiver, time::sleep};
 
 use super::{
-    client::{Cause, Context, Report},
+    cause::Cause,
+    client::{Context, Report},
     config::Config,
     flight::{Flight, State},
     lane::{Held, Lane},
@@ -66,6 +67,8 @@ pub struct Publisher {
     full: Option<Instant>,
     /// The answer to the dead letter.
     letter: Option<Result<(), String>>,
+    /// Why the broker refuses heartbeats.
+    heartbeat: Option<String>,
 }
 
 impl Publisher {
@@ -89,6 +92,7 @@ impl Publisher {
             end: None,
             full: None,
             letter: None,
+            heartbeat: None,
         }
     }
 
@@ -107,6 +111,11 @@ impl Publisher {
             (STATUS, Err(code)) => {
                 let topic = &self.config.topics.status;
                 match Refusal::of(code, topic, &self.cause, &self.config) {
+                    // The broker's own answer, to a heartbeat alone.
+                    Refusal::Place(error) if code as i32 > 0 => {
+                        self.heartbeat = Some(format!("{error}; or set `heartbeat = \"off\"`"));
+                        Ok(())
+                    }
                     Refusal::Place(error) => Err(error),
                     // A heartbeat is not worth an outage.
                     Refusal::Size | Refusal::Invalid => Ok(()),
@@ -114,6 +123,7 @@ impl Publisher {
             }
             (STATUS, Ok(_)) => {
                 self.cause.clear();
+                self.heartbeat = None;
                 Ok(())
             }
             (_, outcome) => {
@@ -346,6 +356,10 @@ impl Link for Publisher {
         let topic = &self.config.topics.events;
         (self.producers.are_busy() && self.cause.stands())
             .then(|| self.cause.error(&format!("{topic} takes nothing"), &self.config))
+    }
+
+    fn refused_heartbeat(&self) -> Option<String> {
+        self.heartbeat.clone()
     }
 
     fn is_cut_off(&self) -> bool {

@@ -15,6 +15,7 @@
 //!
 //! **What it does not do.** It deletes nothing, and changes no topic that exists.
 
+mod cause;
 mod client;
 pub mod config;
 mod flight;
@@ -40,11 +41,7 @@ use rdkafka::{error::KafkaError, producer::Producer as _};
 use tokio::sync::mpsc;
 
 use self::{
-    client::{Cause, Context},
-    config::Config,
-    link::Opened,
-    probe::blocking,
-    producers::Producer,
+    cause::Cause, client::Context, config::Config, link::Opened, probe::blocking, producers::Producer,
     shared::Shared,
 };
 pub use self::{link::Publisher, probe::Probe};

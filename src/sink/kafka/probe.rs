@@ -7,7 +7,8 @@ use tokio::{sync::mpsc, time::timeout};
 
 use super::{
     Publisher,
-    client::{BATCH, Cause, Context},
+    cause::Cause,
+    client::{BATCH, Context},
     config::Config,
     link::Opened,
     producers::Producer,

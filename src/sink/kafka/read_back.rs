@@ -12,7 +12,8 @@ use rdkafka::{
 
 use super::{
     Kafka,
-    client::{BATCH, Cause, Context},
+    cause::Cause,
+    client::{BATCH, Context},
     message::used,
     tail::{bounds, consumer, header, unread},
     topics,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use rdkafka::error::RDKafkaErrorCode as Code;
 
-use super::{client::Cause, config::Config};
+use super::{cause::Cause, config::Config};
 use crate::{health::Trouble, sink::SinkError};
 
 /// Why a message was not stored.

@@ -10,7 +10,8 @@ use rdkafka::{
 use tokio::time::{Instant, sleep};
 
 use super::{
-    client::{Cause, Context},
+    cause::Cause,
+    client::Context,
     config::Config,
     message::used,
     probe::blocking,

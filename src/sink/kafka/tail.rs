@@ -14,7 +14,8 @@ use rdkafka::{
 };
 
 use super::{
-    client::{Cause, Context, settings},
+    cause::Cause,
+    client::{Context, settings},
     config::{Config, Sasl},
     message::used,
     topics::{ASK, LOOK},

@@ -11,7 +11,8 @@ use rdkafka::{
 use tokio::runtime::Handle;
 
 use super::{
-    client::{Cause, Context, settings},
+    cause::Cause,
+    client::{Context, settings},
     config::{Config, Create, PartitionBy, Sasl},
 };
 use crate::{health::Trouble, sink::SinkError};

@@ -1,6 +1,9 @@
 //! What the client reports beside the answers.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, OnceLock, PoisonError},
+};
 
 use async_nats::{Event, ServerError};
 use tokio::sync::Notify;
@@ -24,6 +27,8 @@ pub(super) struct Events {
     pub(super) guard: OnceLock<DropGuard>,
     /// The subject of a dead letter, and why the server does not let us publish there.
     letter: Mutex<(String, Option<PeerText>)>,
+    /// The subjects of heartbeats, and why the server does not let us publish to one of them.
+    heartbeats: Mutex<(BTreeSet<String>, Option<PeerText>)>,
 }
 
 impl Events {
@@ -34,6 +39,7 @@ impl Events {
             down: Notify::new(),
             said: Mutex::default(),
             letter: Mutex::default(),
+            heartbeats: Mutex::default(),
             violation: Noted::default(),
             guard: OnceLock::new(),
         }
@@ -51,7 +57,7 @@ impl Events {
                 ServerError::SlowConsumer(_) => return,
                 ServerError::Other(text) => text,
             };
-            if self.is_of_letter(said) {
+            if self.is_of_letter(said) || self.is_of_heartbeat(said) {
                 return;
             }
             *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(PeerText::new(said));
@@ -66,12 +72,42 @@ impl Events {
         *self.letter.lock().unwrap_or_else(PoisonError::into_inner) = (subject.to_owned(), None);
     }
 
+    /// A heartbeat goes to this subject. That the server refuses it does not end the connection.
+    pub(super) fn expect_heartbeat(&self, subject: &str) {
+        let mut heartbeats = self.heartbeats.lock().unwrap_or_else(PoisonError::into_inner);
+        if !heartbeats.0.contains(subject) {
+            heartbeats.0.insert(subject.to_owned());
+        }
+    }
+
+    fn is_of_heartbeat(&self, said: &str) -> bool {
+        let mut heartbeats = self.heartbeats.lock().unwrap_or_else(PoisonError::into_inner);
+        let (subjects, refusal) = &mut *heartbeats;
+        let is_refused = subjects.iter().any(|subject| refuses(said, subject));
+        if is_refused {
+            *refusal = Some(PeerText::new(said));
+        }
+        is_refused
+    }
+
+    /// Why the server refuses heartbeats, with the remedy.
+    pub(super) fn heartbeat_refusal(&self) -> Option<String> {
+        let heartbeats = self.heartbeats.lock().unwrap_or_else(PoisonError::into_inner);
+        let (subjects, refusal) = &*heartbeats;
+        let all: Vec<&str> = subjects.iter().map(String::as_str).collect();
+        refusal.as_ref().map(|refusal| {
+            format!(
+                "{} refuses heartbeats ({refusal}): allow the account to publish {}, or set `heartbeat = \"off\"`",
+                self.server,
+                all.join(", ")
+            )
+        })
+    }
+
     fn is_of_letter(&self, said: &str) -> bool {
         let mut letter = self.letter.lock().unwrap_or_else(PoisonError::into_inner);
         let (subject, refusal) = &mut *letter;
-        let is_refused = !subject.is_empty()
-            && said.to_ascii_lowercase().contains("permissions violation for publish")
-            && said.contains(&format!("\"{subject}\""));
+        let is_refused = !subject.is_empty() && refuses(said, subject);
         if is_refused {
             *refusal = Some(PeerText::new(said));
         }
@@ -102,6 +138,12 @@ impl Events {
             None => SinkError::again(Trouble::Unreachable, format!("{server} closed the connection")),
         }
     }
+}
+
+/// Whether the server says that it does not let us publish to this subject.
+fn refuses(said: &str, subject: &str) -> bool {
+    said.to_ascii_lowercase().contains("permissions violation for publish")
+        && said.contains(&format!("\"{subject}\""))
 }
 
 /// The error of a connection that the guard has closed.

@@ -121,6 +121,9 @@ impl Link for Connection {
                 continue;
             }
             let subject = subject(names)?;
+            if position.is_none() {
+                self.connected.events.expect_heartbeat(&subject);
+            }
             self.publish(OutboundMessage { subject, reply: None, payload, headers: Some(headers) }).await?;
         }
         let Some(last) = batch.iter().rev().find_map(|outgoing| outgoing.position) else { return Ok(()) };
@@ -159,6 +162,10 @@ impl Link for Connection {
             }
         }
         Ok(self.connected.events.letter_refusal())
+    }
+
+    fn refused_heartbeat(&self) -> Option<String> {
+        self.connected.events.heartbeat_refusal()
     }
 
     fn largest(&self) -> usize {

@@ -243,6 +243,7 @@ impl Link for Publisher {
             let Some(position) = outgoing.position else {
                 // Outside the stream, so without fence and answer. What can't be sent is not worth an error.
                 if let Ok(message) = self.drafts.status(outgoing) {
+                    self.connected.events.expect_heartbeat(&message.subject);
                     self.publish(message).await?;
                 }
                 continue;
@@ -309,6 +310,10 @@ impl Link for Publisher {
             }
         }
         Ok(events.letter_refusal())
+    }
+
+    fn refused_heartbeat(&self) -> Option<String> {
+        self.connected.events.heartbeat_refusal()
     }
 
     fn window(&self) -> usize {

@@ -1,0 +1,62 @@
+//! The last notices and events, as `/status` has them.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::{
+    event::{Seq, SourceId},
+    journal::Glance,
+};
+
+/// A notice of the bridge.
+#[derive(Debug, Clone, Serialize)]
+pub struct NoticeStatus {
+    /// When it was made.
+    pub at: Timestamp,
+    /// Which PBX it is about.
+    pub source: String,
+    /// Its name.
+    pub what: String,
+    /// Its data.
+    pub data: Option<Box<RawValue>>,
+}
+
+/// An event of a PBX, without its arguments.
+#[derive(Debug, Serialize)]
+pub struct EventStatus {
+    /// When it was received.
+    pub at: Timestamp,
+    /// From where.
+    pub source: String,
+    /// Its number.
+    pub sequence: Seq,
+    /// Its slug.
+    pub event: String,
+}
+
+/// The notices, newest first; `names` are those of the sources.
+pub(super) fn notices(glance: &Glance, names: &[String]) -> Vec<NoticeStatus> {
+    let notices = glance.notices.iter().rev().map(|notice| NoticeStatus {
+        at: notice.at,
+        source: name(names, notice.source),
+        what: notice.told.what.to_string(),
+        data: serde_json::from_slice(&notice.told.data).ok(),
+    });
+    notices.collect()
+}
+
+/// The events, newest first.
+pub(super) fn events(glance: &Glance, names: &[String]) -> Vec<EventStatus> {
+    let events = glance.events.iter().rev().map(|event| EventStatus {
+        at: event.at,
+        source: name(names, event.source),
+        sequence: event.sequence,
+        event: event.event.to_string(),
+    });
+    events.collect()
+}
+
+fn name(names: &[String], id: SourceId) -> String {
+    names.get(id.index()).cloned().unwrap_or_default()
+}

@@ -1,0 +1,90 @@
+//! How a command takes leave of a PBX: it logs its token out, unless a running bridge may have the same one.
+//!
+//! Two logins of an account within one second give the same token, since it carries whole seconds and no number of its own.
+//! Logging it out would end the bridge's too. So a running bridge is asked for its token's expiry before, at its admin
+//! endpoint. Unless the answer shows another token, the command's is left to expire.
+
+use std::{net::SocketAddr, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use tokio::{net::TcpStream, time::timeout};
+use url::Url;
+
+use super::ask;
+use crate::{admin, auth::Account};
+
+/// A logout that takes longer is left to the token's own end.
+pub(crate) const LOGOUT: Duration = Duration::from_secs(5);
+/// Two tokens whose expiries are closer may be the same: each was computed when its answer had arrived.
+const CLOSE: SignedDuration = SignedDuration::from_mins(2);
+
+/// The admin endpoint of the bridge that has this configuration; `None` if it has none.
+pub(crate) fn bridge(admin: Option<&admin::config::Config>) -> Option<SocketAddr> {
+    admin.map(|admin| ask::reachable(admin.listen))
+}
+
+/// Logs out what `account`, of the source of this name, has got from the PBX. Never longer than a few seconds.
+pub(crate) async fn log_out(account: &Account, source: &str, bridge: Option<SocketAddr>) {
+    let ours = account.figures().expires;
+    match timeout(LOGOUT, is_alone(ours, source, bridge)).await {
+        Ok(true) => account.logout(LOGOUT).await,
+        Ok(false) | Err(_) => {
+            tracing::debug!(source, "token not logged out, as a running bridge may use the same one");
+        }
+    }
+}
+
+async fn is_alone(ours: Option<Timestamp>, source: &str, bridge: Option<SocketAddr>) -> bool {
+    // It can't be asked.
+    let Some(bridge) = bridge else { return true };
+    // Nobody listens there: no bridge runs.
+    if TcpStream::connect(bridge).await.is_err() {
+        return true;
+    }
+    let Ok(place) = Url::parse(&format!("http://{bridge}/")) else { return false };
+    let Ok(answer) = ask::get(&place, "status").await else { return false };
+    let Ok(status) = serde_json::from_str::<Value>(&answer.body) else { return false };
+    let sources = status["sources"].as_array().map(Vec::as_slice).unwrap_or_default();
+    match sources.iter().find(|known| known["name"] == source) {
+        Some(known) => is_apart(ours, &known["account"], Timestamp::now()),
+        // A bridge with another configuration.
+        None => true,
+    }
+}
+
+/// Whether the bridge's token is certainly another one. Without a token, or when a renewal is due, it may be logging in.
+fn is_apart(ours: Option<Timestamp>, account: &Value, now: Timestamp) -> bool {
+    let time = |key: &str| account[key].as_str().and_then(|text| text.parse::<Timestamp>().ok());
+    let (Some(ours), Some(theirs)) = (ours, time("tokenExpires")) else { return false };
+    let renews = time("tokenRenews").is_some_and(|at| at.duration_since(now) < CLOSE);
+    !renews && ours.duration_since(theirs).abs() >= CLOSE
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_token_is_logged_out_only_if_the_bridges_is_certainly_another() {
+        let now: Timestamp = "2026-11-29T12:00:00Z".parse().unwrap();
+        let ours = Some("2026-12-13T12:00:00Z".parse().unwrap());
+        let account = |expires: &str, renews: &str| json!({"tokenExpires": expires, "tokenRenews": renews});
+        for (account, expected) in [
+            (account("2026-12-10T12:00:00Z", "2026-12-07T12:00:00Z"), true),
+            (account("2126-12-10T12:00:00Z", ""), true),
+            (account("2026-12-13T12:00:00Z", "2026-12-10T12:00:00Z"), false),
+            (account("2026-12-13T11:59:00Z", "2026-12-10T12:00:00Z"), false),
+            (account("2026-12-10T12:00:00Z", "2026-11-29T12:00:30Z"), false),
+            (account("2026-12-10T12:00:00Z", "2026-11-29T11:00:00Z"), false),
+            (json!({"tokenExpires": null}), false),
+            (json!(null), false),
+        ] {
+            assert_eq!(is_apart(ours, &account, now), expected, "{account}");
+        }
+        assert!(!is_apart(None, &account("2026-12-10T12:00:00Z", ""), now));
+    }
+}
