@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 #[path = "support/faulty_fs.rs"]
-#[allow(dead_code, reason = "a real disk does here")]
 mod faulty_fs;
 #[path = "support/journal.rs"]
 mod journal;
