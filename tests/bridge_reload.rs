@@ -14,7 +14,7 @@ use cti_bridge::simulator::{Account, Options, Simulator};
 use nats::Nats;
 
 const WRONG: &str = "refuses the credentials";
-const ACTIVE: &str = r#""component":"sink/bus","message":"active""#;
+const ACTIVE: &str = r#""message":"active","outage_seconds""#;
 
 async fn pbx() -> Simulator {
     Simulator::start(Options::quiet(Account::new("bridge", "p"))).await.unwrap()
