@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use secrecy::ExposeSecret as _;
 use tracing_subscriber::filter::Targets;
 use url::Url;
 
@@ -44,6 +45,8 @@ pub struct Reload {
     /// By sink: the fingerprint of its secrets and certificates at present.
     sinks: BTreeMap<String, u128>,
     fingerprints: Fingerprints,
+    /// By key: the fingerprint of a secret that can't be compared by its setting, and waits for a restart.
+    hidden: BTreeMap<String, u128>,
 }
 
 /// Whose the credentials are, and what they are at present.
@@ -81,7 +84,8 @@ impl Reload {
             loaded.config.sources.iter().map(|(name, source)| (name.clone(), source.into())).collect();
         let fingerprints = Fingerprints::default();
         let sinks = secrets(loaded, &fingerprints);
-        Self { flags, settings: loaded.settings.clone(), accounts, sinks, fingerprints }
+        let hidden = hidden(loaded, &fingerprints);
+        Self { flags, settings: loaded.settings.clone(), accounts, sinks, fingerprints, hidden }
     }
 
     /// Reads everything again: files, environment, flags. With problems nothing changes. Of the sinks, only those that
@@ -133,6 +137,10 @@ impl Reload {
             .filter(|key| !self.is_at_once(key))
             .map(str::to_owned)
             .collect();
+        let hidden = hidden(loaded, &self.fingerprints);
+        let others =
+            hidden.iter().filter(|(key, secret)| self.hidden.get(*key).is_some_and(|known| known != *secret));
+        changes.later.extend(others.map(|(key, _)| key.clone()));
         changes
     }
 
@@ -158,6 +166,17 @@ impl Reload {
 fn secrets(loaded: &Loaded, fingerprints: &Fingerprints) -> BTreeMap<String, u128> {
     let sinks = loaded.config.sinks.iter();
     sinks.map(|(name, sink)| (name.clone(), sink.secrets(fingerprints))).collect()
+}
+
+/// The fingerprints of secrets that only a restart puts into effect: they look alike among the settings.
+fn hidden(loaded: &Loaded, fingerprints: &Fingerprints) -> BTreeMap<String, u128> {
+    let token = loaded.config.admin.as_ref().and_then(|admin| admin.token.as_ref());
+    let token = token.map(|token| ("admin.token".to_owned(), fingerprints.of(&token.expose_secret())));
+    let proxies = loaded.config.sources.iter().filter_map(|(name, source)| {
+        let proxy = source.proxy.as_ref().filter(|proxy| proxy.user_info().is_some())?;
+        Some((format!("sources.{name}.proxy"), fingerprints.of(proxy.with_user_info())))
+    });
+    proxies.chain(token).collect()
 }
 
 /// Keys that one of the two lacks, or has another value of, in order. Secrets all look alike here.
@@ -214,6 +233,19 @@ mod tests {
         let changes = reload.read(|_| true).await.unwrap();
         assert!(names(&changes).is_empty(), "another user's password is not for this account: {changes:?}");
         assert_eq!(changes.later, ["sources.b.ua_type", "sources.b.username"]);
+    }
+
+    #[tokio::test]
+    async fn secrets_that_wait_for_a_restart_are_named_though_they_look_alike() {
+        let directory = tempfile::tempdir().unwrap();
+        let admin = "[admin]\nactions = true\ntoken = \"0123456789abcdef\"\n";
+        let proxy = FILE.replace("[sources.b]", "proxy = \"http://u:one@proxy:1\"\n[sources.b]");
+        write(directory.path(), &format!("{proxy}{admin}"), "old");
+        let mut reload = start(directory.path());
+        assert!(reload.read(|_| true).await.unwrap().later.is_empty());
+        let other = format!("{proxy}{admin}").replace("abcdef", "fedcba").replace("one", "two");
+        write(directory.path(), &other, "old");
+        assert_eq!(reload.read(|_| true).await.unwrap().later, ["admin.token", "sources.a.proxy"]);
     }
 
     #[tokio::test]

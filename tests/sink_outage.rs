@@ -12,7 +12,7 @@ use std::{
 
 use cti_bridge::{
     event::{Notice, Position, SourceId},
-    health::{Health, State},
+    health::{Health, State, Trouble},
     journal::Journal,
     route::{Plan, template::Template},
     sink::{Acked, Context, Driver, Link, Options, Outgoing, Sink, SinkError, Tail},
@@ -23,11 +23,14 @@ use tokio::task::JoinHandle;
 #[derive(Debug, Clone, Default)]
 struct Broker {
     full: Arc<AtomicBool>,
+    /// Ends each link with a refusal once it has acknowledged something.
+    refuses: Arc<AtomicBool>,
     opened: Arc<AtomicU32>,
 }
 
 struct Connection {
     broker: Broker,
+    acknowledged: bool,
     sent: VecDeque<Position>,
 }
 
@@ -36,7 +39,7 @@ impl Sink for Broker {
 
     async fn open(&self) -> Result<(Connection, Tail), SinkError> {
         self.opened.fetch_add(1, Ordering::Relaxed);
-        Ok((Connection { broker: self.clone(), sent: VecDeque::new() }, Tail::Unknown))
+        Ok((Connection { broker: self.clone(), acknowledged: false, sent: VecDeque::new() }, Tail::Unknown))
     }
 }
 
@@ -50,6 +53,13 @@ impl Link for Connection {
         let Some(through) = self.sent.back().copied() else { return std::future::pending().await };
         if self.broker.full.load(Ordering::Relaxed) {
             return Err(SinkError::Again(format!("no room for {} events", self.sent.len()).into()));
+        }
+        if self.broker.refuses.load(Ordering::Relaxed) {
+            if std::mem::replace(&mut self.acknowledged, true) {
+                return Err(SinkError::again(Trouble::Refused, "a batch is refused"));
+            }
+            let through = self.sent.pop_front().unwrap();
+            return Ok(Acked { through, refused: None });
         }
         self.sent.clear();
         Ok(Acked { through, refused: None })
@@ -110,5 +120,22 @@ async fn a_sink_that_opens_and_delivers_nothing_is_never_active() {
 async fn a_sink_that_has_nothing_to_deliver_is_active_when_it_is_open() {
     let (context, running) = start(&Broker::default());
     until("active", || health(&context).state == State::Active).await;
+    running.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_of_refusals_is_no_outage_while_it_gets_on() {
+    let broker = Broker::default();
+    broker.refuses.store(true, Ordering::Relaxed);
+    let (context, running) = start(&broker);
+    (0..20).for_each(|_| append(&context));
+    let mut states = Vec::new();
+    until("refused often", || {
+        states.push(health(&context).state);
+        broker.opened.load(Ordering::Relaxed) > 10
+    })
+    .await;
+    assert!(states.iter().all(|state| !matches!(state, State::Failing { .. })), "{states:?}");
+    assert_eq!(states.last(), Some(&State::Active));
     running.abort();
 }

@@ -55,6 +55,8 @@ pub struct Driver {
     retry: Listener,
     renewal: Renewal,
     pub(super) published: u64,
+    /// Records that were settled, whatever became of them.
+    pub(super) settled: u64,
     pub(super) flights: VecDeque<Flight>,
     /// Bytes of the records in flight.
     pub(super) in_flight: usize,
@@ -86,6 +88,7 @@ impl Driver {
             retry: context.retry.listen(),
             renewal: context.renewals.listen(&name),
             published: 0,
+            settled: 0,
             flights: VecDeque::new(),
             in_flight: 0,
             lanes: Vec::new(),
@@ -105,7 +108,7 @@ impl Driver {
                 sink.renew(&config);
                 backoff.reset();
             }
-            let (before, is_last) = (self.published, stop.is_draining());
+            let (before, settled, is_last) = (self.published, self.settled, stop.is_draining());
             let error = match self.attempt(&sink).await {
                 Ok(Some(outcome)) => return outcome,
                 Ok(None) => continue,
@@ -116,7 +119,11 @@ impl Driver {
                 backoff.reset();
             }
             self.tell_first_attempt();
-            self.health.failing_for(error.cause().clone(), &error.to_string());
+            if error.is_refusal() && self.settled > settled {
+                tracing::debug!(sink = &*self.name, %error, "events refused");
+            } else {
+                self.health.failing_for(error.cause().clone(), &error.to_string());
+            }
             self.figures.failed();
             if is_last && self.reader.journal().is_durable() {
                 return self.undelivered();

@@ -45,12 +45,12 @@ impl From<String> for Failure {
 
 impl SinkError {
     /// An error that may be over soon.
-    pub(crate) fn again(kind: Trouble, sentence: impl Into<String>) -> Self {
+    pub fn again(kind: Trouble, sentence: impl Into<String>) -> Self {
         Self::Again(Failure { cause: kind.into(), sentence: sentence.into() })
     }
 
     /// An error that somebody must repair.
-    pub(crate) fn operator(kind: Trouble, sentence: impl Into<String>) -> Self {
+    pub fn operator(kind: Trouble, sentence: impl Into<String>) -> Self {
         Self::Operator(Failure { cause: kind.into(), sentence: sentence.into() })
     }
 
@@ -60,6 +60,13 @@ impl SinkError {
         &failure.cause
     }
 
+    /// Whether the broker refused single events, which the next link sends one by one: as long as it gets on, that is no outage,
+    /// and what is refused for good is counted in a warning of its own.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Again(failure) if failure.cause.kind == Trouble::Refused)
+    }
+
+    #[cfg(feature = "nats")]
     fn failure_mut(&mut self) -> &mut Failure {
         let (Self::Again(failure) | Self::Operator(failure) | Self::Gone(failure)) = self;
         failure

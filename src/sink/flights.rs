@@ -105,6 +105,7 @@ impl Driver {
         self.figures.settled(done);
         self.in_flight -= self.flights.iter().take(count).map(|flight| flight.record.size()).sum::<usize>();
         self.note(count);
+        self.settled += count as u64;
         let settled = self.flights.drain(..count).map(|Flight { record, settled, .. }| {
             if settled == Settled::Published {
                 self.published += 1;
