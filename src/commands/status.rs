@@ -154,7 +154,7 @@ fn summary(status: &Value, style: Style) -> String {
     let size = |value: &Value| ByteSize(value.as_u64().unwrap_or_default()).to_string();
     let place = match journal["place"].as_str() {
         Some("disk_refuses") => "on disk, which refuses writes: new events are in memory",
-        _ if journal["durable"] == true => "on disk",
+        Some("disk") => "on disk",
         _ => "in memory alone",
     };
     let facts = format!("{} of {}, {place}", size(&journal["bytes"]), size(&journal["maxBytes"]));
