@@ -285,7 +285,8 @@ fn a_secret_under_the_wrong_key_is_not_printed_either() {
             let is_word = ["enum", "oneOf", "const"].iter().any(|list| schema.get(list).is_some());
             if is_word
                 || key.ends_with("_file")
-                || ["dir", "username", "subject", "stream", "token_cache"].contains(&key.as_str())
+                || ["dir", "username", "subject", "stream", "domain", "inbox_prefix", "token_cache"]
+                    .contains(&key.as_str())
             {
                 continue;
             }

@@ -14,7 +14,9 @@ const PASSWORD: &str = "a-password-in-memory";
 /// Starts a program that would dump core into `dir` if it might, and waits for its first line.
 fn start(dir: &Path, program: &str) -> Child {
     let mut command = Command::new("sh");
-    command.args(["-c", &format!("ulimit -c unlimited 2>/dev/null; exec {program}")]).current_dir(dir);
+    // A shell ignores SIGQUIT in what it runs in the background, and whatever that starts ignores it as well.
+    let script = format!("ulimit -c unlimited 2>/dev/null; exec env --default-signal=QUIT {program}");
+    command.args(["-c", &script]).current_dir(dir);
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();

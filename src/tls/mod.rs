@@ -7,7 +7,6 @@ mod pinning;
 mod record;
 
 use std::{
-    hash::{Hash as _, Hasher},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -94,7 +93,10 @@ impl Trust {
     }
 
     /// Hashes what is trusted and the content of the files, to find one that was replaced. Reads the files.
-    pub(crate) fn hash_files(&self, state: &mut impl Hasher) {
+    #[cfg(any(feature = "nats", feature = "kafka"))]
+    pub(crate) fn hash_files(&self, state: &mut impl std::hash::Hasher) {
+        use std::hash::Hash as _;
+
         let identity = self.identity.iter().flat_map(|(certificate, key)| [certificate, key]);
         for path in self.ca_file.iter().chain(identity) {
             (path, pem::read(path).ok()).hash(state);
