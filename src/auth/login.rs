@@ -90,7 +90,9 @@ impl Shared {
         } else {
             self.one_time_password(desk, pending.clone()).await
         };
-        if outcome.as_ref().is_err_and(|error| !matches!(error, AuthError::Withdrawn { .. })) {
+        // Whatever else went wrong, the PBX may have accepted the code, which ends the token.
+        let is_left = |error: &AuthError| error.is_refusal() && !matches!(error, AuthError::Withdrawn { .. });
+        if outcome.as_ref().is_err_and(is_left) {
             desk.pending = Some(pending);
         }
         outcome
