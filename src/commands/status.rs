@@ -259,7 +259,7 @@ mod tests {
         let status = json!({
             "instance": "i", "ready": false, "version": "1", "commit": "c",
             "started": "2026-11-24T10:00:00Z", "now": "2026-11-24T10:03:00Z",
-            "journal": { "id": "abcdefghij", "durable": true, "bytes": 1024, "maxBytes": 2048, "state": "active",
+            "journal": { "id": "abcdefghij", "durable": true, "place": "disk", "bytes": 1024, "maxBytes": 2048, "state": "active",
                 "since": "2026-11-24T10:00:00Z" },
             "sources": [{ "name": "pbx1", "state": "failing", "reason": "refused;\u{1b}[2J\nsink x check it", "neverActive": true, "since": "2026-11-24T10:02:30Z",
                 "warnings": { "certificate": "ends soon" }, "events": 7, "lastSeen": null, "account": null }],
