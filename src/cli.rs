@@ -20,7 +20,7 @@ Exit codes: 0 clean, 64 command line, 69 PBX or broker can't be reached, 70 inte
 75 stopped with undelivered events, 77 credentials refused, 78 configuration; `check --help` has its own.
 A look without a PBX: cti-bridge demo --pretty";
 
-/// Republishes every event of a NethVoice telephone system on NATS, in order and without silent loss.
+/// Republishes every event of a NethVoice telephone system on NATS or Kafka, in order and without silent loss.
 #[derive(Debug, Parser)]
 #[command(version = VERSION, after_help = AFTER, disable_help_subcommand = true, arg_required_else_help = true)]
 pub struct Cli {
@@ -39,6 +39,7 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("BUILD_COMMI
 #[allow(missing_docs, reason = "each command documents itself")]
 pub enum Command {
     Run(commands::run::Args),
+    /// Check, show or describe the configuration without running
     Config {
         #[command(flatten)]
         args: commands::config::Args,
@@ -140,7 +141,11 @@ mod tests {
 
     #[test]
     fn every_command_has_examples_and_each_is_right() {
+        let mut abouts = std::collections::BTreeSet::new();
         for command in Cli::command().get_subcommands() {
+            let about = command.get_about().unwrap().to_string();
+            assert!(!about.starts_with("Flags"), "{} has the text of its flags", command.get_name());
+            assert!(abouts.insert(about), "{} has another command's text", command.get_name());
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             let (_, examples) = help.split_once("Examples:\n").unwrap_or_default();
             assert!(!examples.is_empty(), "{} has no examples", command.get_name());
