@@ -90,26 +90,17 @@ pub fn load_with(
     flags: &Flags,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Loaded, Problems> {
-    let environment = environment::Environment::new(environment);
-    let layers = layers::read(flags, &environment)?;
-    let base = layers.file.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
-    let mut findings = section::Findings {
-        origins: layers.origins,
-        places: secret::Places { credentials: environment.credentials, base },
-        problems: layers.problems,
-        warnings: Vec::new(),
-    };
-    let mut tree = layers.tree;
-    need_tables(&tree, layers.file.is_some(), &mut findings);
+    let (file, mut tree, mut findings) = read(flags, environment)?;
+    need_tables(&tree, file.is_some(), &mut findings);
     let settings = check::check(&mut tree, &mut findings).sorted();
-    warn_of_open_secrets(layers.file.as_deref(), &settings, &mut findings);
+    warn_of_open_secrets(file.as_deref(), &settings, &mut findings);
     let config = typed(tree, &mut findings);
     match config {
         Some(config) if findings.problems.is_empty() => {
             let mut warnings = findings.warnings;
             warnings.sort();
             let warnings = warnings.iter().map(ToString::to_string).collect();
-            Ok(Loaded { config, warnings, settings, file: layers.file })
+            Ok(Loaded { config, warnings, settings, file })
         }
         _ => Err(Problems::new(findings.problems)),
     }
@@ -138,18 +129,26 @@ pub fn load_listen(flags: &Flags) -> Option<String> {
 
 /// The layers, with what the schema says of them.
 fn unchecked(flags: &Flags) -> Result<(Dict, section::Findings), Problems> {
-    let environment = environment::Environment::new(std::env::vars_os());
+    let (_, mut tree, mut findings) = read(flags, std::env::vars_os())?;
+    check::check(&mut tree, &mut findings);
+    Ok((tree, findings))
+}
+
+/// The file that was read, the layers as one tree, and what they say so far.
+fn read(
+    flags: &Flags,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<(Option<PathBuf>, Dict, section::Findings), Problems> {
+    let environment = environment::Environment::new(environment);
     let layers = layers::read(flags, &environment)?;
     let base = layers.file.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
-    let mut findings = section::Findings {
+    let findings = section::Findings {
         origins: layers.origins,
         places: secret::Places { credentials: environment.credentials, base },
         problems: layers.problems,
         warnings: Vec::new(),
     };
-    let mut tree = layers.tree;
-    check::check(&mut tree, &mut findings);
-    Ok((tree, findings))
+    Ok((layers.file, layers.tree, findings))
 }
 
 /// The checked tree as plain data. `None` goes with a problem.
