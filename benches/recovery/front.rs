@@ -133,10 +133,10 @@ async fn fill(address: SocketAddr) -> Vec<JoinHandle<io::Result<TcpStream>>> {
     let mut fillers = Vec::new();
     loop {
         let let_in = Arc::new(tokio::sync::Notify::new());
-        let told = Arc::clone(&let_in);
+        let notify = Arc::clone(&let_in);
         fillers.push(tokio::spawn(async move {
             let stream = TcpStream::connect(address).await?;
-            told.notify_one();
+            notify.notify_one();
             std::future::pending::<()>().await;
             Ok(stream)
         }));

@@ -261,7 +261,7 @@ mod tests {
         let hour = after(&history, 500 * 60 + 1, status(5_000, 0.0, 0)).history;
         assert_eq!((hour.sources["pbx1"].len(), hour.sinks["bus"].len()), (MINUTES, MINUTES));
         assert!(hour.sources["pbx1"].iter().all(|events| *events == 10));
-        // Whoever was suspended for a day has an empty hour.
+        // After a day of suspension the last hour is empty.
         let hour = after(&history, 86_400, status(5_000, 0.0, 0)).history;
         assert_eq!(hour.sources["pbx1"], [0; MINUTES]);
     }

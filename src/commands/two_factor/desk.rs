@@ -230,7 +230,7 @@ impl Desk<'_> {
     }
 }
 
-/// A second in which no token was made by whoever made one in this one.
+/// Waits for a later second: tokens issued within one second are equal.
 async fn later_second() {
     tokio::time::sleep(Duration::from_secs(1) + Duration::from_secs(2).mul_f64(fastrand::f64())).await;
 }

@@ -7,7 +7,7 @@ use super::{
     snapshot::{Key, Snapshot},
     watch::Watch,
 };
-use crate::event::{Notice, ResyncReason, UnreadSnapshot};
+use crate::event::{Notice, ResyncReason, UnreadSnapshot, word};
 
 #[derive(Debug)]
 pub(super) struct Report {
@@ -37,7 +37,12 @@ impl Report {
 
     pub(super) fn started(&self, reason: ResyncReason, left: impl Iterator<Item = Snapshot>) -> Notice {
         let snapshots = left.map(Snapshot::name).collect();
-        tracing::info!(source = self.source, session = self.session, ?reason, "reading the PBX's state");
+        tracing::info!(
+            source = self.source,
+            session = self.session,
+            reason = word(&reason),
+            "reading the PBX's state"
+        );
         Notice::ResyncStarted { session: self.session, reason, snapshots }
     }
 
