@@ -81,7 +81,9 @@ mod search;
 mod state_losses;
 mod tally;
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
+
+use parking_lot::MutexGuard;
 
 pub use archive::{Archive, Segment, Verified};
 pub use cursor::{Cursor, Lane, Ledger, Loss, Settled};

@@ -5,13 +5,9 @@
 mod forms;
 mod views;
 
-use std::{
-    borrow::Cow,
-    collections::VecDeque,
-    ops::Range,
-    sync::{PoisonError, RwLock},
-};
+use std::{borrow::Cow, collections::VecDeque, ops::Range};
 
+use parking_lot::RwLock;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use self::{
@@ -117,7 +113,7 @@ impl Secrets {
     }
 
     fn add_one(&self, raw: &str) {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.write();
         let at = known.iter().position(|secret| secret.raw.expose_secret() == raw);
         let secret = at.and_then(|at| known.remove(at)).unwrap_or_else(|| Secret::new(raw));
         known.push_back(secret);
@@ -127,7 +123,7 @@ impl Secrets {
     }
 
     fn find(&self, views: &[View], words: Words, found: &mut Vec<Range<usize>>) {
-        for secret in self.known.read().unwrap_or_else(PoisonError::into_inner).iter() {
+        for secret in self.known.read().iter() {
             let is_sure = !secret.is_short && (words == Words::OfPeer || !secret.is_word);
             for (form, view) in
                 secret.forms.iter().flat_map(|form| views.iter().map(move |view| (form, view)))
