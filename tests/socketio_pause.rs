@@ -9,7 +9,7 @@ use std::{
 
 use cti_bridge::{
     api,
-    socketio::{Incoming, Limits, Socket, Target},
+    socket::{Incoming, Limits, Socket, Target},
     tls::Trust,
 };
 use secrecy::ExposeSecret as _;
@@ -71,7 +71,8 @@ async fn what_came_while_the_process_was_stopped_is_read_first() {
     let token = pbx.login().await;
     let url = format!("ws://127.0.0.1:{}/api/ws/", pbx.port).parse().unwrap();
     // Silence is 2 s.
-    let limits = Limits { margin: Duration::from_secs(1), ..Limits::default() };
+    let mut limits = Limits::default();
+    limits.socket.margin = Duration::from_secs(1);
     let target = Target { url, trust: Trust::default(), proxy: None };
     // As a task: it runs on the thread that waits for timers and sockets, as the bridge's sessions do.
     let reading = tokio::spawn(async move {
