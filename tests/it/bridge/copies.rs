@@ -18,6 +18,8 @@ use crate::support::{
     nats::Nats,
 };
 
+/// After it the first of several events goes alone, or only that one would be refused.
+const SILENCE: Duration = Duration::from_millis(200);
 const TOPIC: &str = "cti.events.v1";
 
 enum Broker {
@@ -256,8 +258,7 @@ async fn a_forged_id_is_refused_and_adopted_as_one_message() {
     let subject = "cti.v1.pbx1.event.extenUpdate.201";
     let at =
         context.publish_with_headers(subject, headers, "{}".into()).await.unwrap().await.unwrap().sequence;
-    // After a moment of silence the first of several goes alone, or only that one would be refused.
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    tokio::time::sleep(SILENCE).await;
     let (code, said) = tokio::task::block_in_place(|| check(dir.path(), &text));
     assert_eq!((code, said.contains("two bridges")), (Some(85), true), "{said}");
     emit(&pbx, 10..20);

@@ -20,6 +20,7 @@ use crate::support::{
     bridge::{Bridge, program},
     kafka,
     kafka::{Kafka, event},
+    wait::until,
 };
 
 const TOPIC: &str = "cti.events.v1";
@@ -93,6 +94,12 @@ impl Calls {
         Self { sent, enough, task }
     }
 
+    /// Waits until so many more are sent.
+    async fn more(&self, count: u64) {
+        let enough = self.sent.load(Ordering::Relaxed) + count;
+        until("no more calls are sent", || self.sent.load(Ordering::Relaxed) >= enough).await;
+    }
+
     /// The number of the last one.
     async fn end(self) -> u64 {
         self.enough.store(true, Ordering::Relaxed);
@@ -101,9 +108,9 @@ impl Calls {
     }
 }
 
-/// `kill -9` after a moment of work, and another one in its place.
-async fn killed(bridge: Bridge, pbx: &Simulator, (dir, text): (&Path, &str)) -> Bridge {
-    tokio::time::sleep(Duration::from_millis(fastrand::u64(200..600))).await;
+/// `kill -9` amid some calls, and another one in its place.
+async fn killed(bridge: Bridge, pbx: &Simulator, calls: &Calls, (dir, text): (&Path, &str)) -> Bridge {
+    calls.more(fastrand::u64(200..600)).await;
     drop(bridge);
     let mut live = pbx.live();
     live.wait_for(|live| *live == 0).await.unwrap();
@@ -121,7 +128,7 @@ async fn a_bridge_that_is_killed_ten_times_stores_what_it_heard_once_and_in_orde
     logged_in(&pbx).await;
     let calls = Calls::start(Arc::clone(&pbx), 1);
     for _ in 0..10 {
-        bridge = killed(bridge, &pbx, (dir.path(), &text)).await;
+        bridge = killed(bridge, &pbx, &calls, (dir.path(), &text)).await;
     }
     let last = calls.end().await;
     let events = stored(&kafka, last).await;
@@ -181,10 +188,10 @@ async fn entities_are_spread_each_in_order_though_bridge_and_broker_are_killed()
     logged_in(&pbx).await;
     let calls = Calls::start(Arc::clone(&pbx), 40);
     for _ in 0..5 {
-        bridge = killed(bridge, &pbx, (dir.path(), &text)).await;
+        bridge = killed(bridge, &pbx, &calls, (dir.path(), &text)).await;
     }
     kafka.kill();
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    calls.more(500).await;
     kafka.up().await;
     let last = calls.end().await;
     let all = |kafka: &Kafka, partitions| -> Vec<u64> {

@@ -14,7 +14,7 @@ use futures_util::{StreamExt as _, future::join_all};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{sleep, timeout};
 
-use crate::support::{bridge::Bridge, nats::Nats};
+use crate::support::{bridge::Bridge, nats::Nats, wait::until};
 
 const BRIDGES: usize = 4;
 const ROUNDS: usize = 55;
@@ -80,7 +80,8 @@ async fn torment(nats: &str, name: &str, rounds: usize) -> (Vec<Timestamp>, usiz
     }
     let mut bridge = Bridge::start(dir.path(), &config);
     live(&pbx, 1).await;
-    sleep(Duration::from_millis(200)).await;
+    let before = sent.lock().unwrap().len();
+    until("nothing more is sent", || sent.lock().unwrap().len() > before + 50).await;
     emitting.abort();
     let _ = emitting.await;
     let sent = sent.lock().unwrap().clone();

@@ -116,7 +116,11 @@ fn a_disk_that_can_not_be_read_for_a_while_loses_nothing() {
     let heal = std::thread::spawn({
         let disk = disk.clone();
         move || {
-            std::thread::sleep(Duration::from_millis(300));
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while disk.failed_reads() < 3 {
+                assert!(Instant::now() < deadline, "a read that failed is not repeated");
+                std::thread::sleep(Duration::from_millis(5));
+            }
             disk.set(Faults::default());
         }
     });

@@ -1,30 +1,17 @@
 //! The Kafka sink while the broker, the way to it or its leave to write fails: nothing is lost, and nothing stored twice.
 #![cfg(feature = "kafka")]
 
-use std::time::{Duration, Instant};
-
-use cti_bridge::{
-    event::SourceId,
-    health::State,
-    sink::{Options, Outcome},
-};
+use cti_bridge::sink::{Options, Outcome};
 
 use crate::support::{
     cutter::{Cutter, Fault},
     kafka::{Kafka as Broker, free_port},
     topic::{Line, config, stored, whole},
+    wait::until,
 };
 
 /// As many as are lost in the outage of a switch.
 const LOST: u8 = 15;
-
-async fn delivered(line: &Line) {
-    let deadline = Instant::now() + Duration::from_mins(2);
-    while (0..3).any(|source| line.context.journal.ledger(0, SourceId(source)).1 > 0) {
-        assert!(Instant::now() < deadline, "it is not delivered");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_that_are_lost_on_the_way_store_nothing_twice() {
@@ -36,7 +23,7 @@ async fn answers_that_are_lost_on_the_way_store_nothing_twice() {
     // Few at a time, so that there are many answers.
     let running = line.run(Options { window: 32, batch: 8, answer: None, ..Options::default() });
     line.append(2_000, 0);
-    delivered(&line).await;
+    line.delivered().await;
     line.context.stop.drain();
     assert_eq!(running.await.unwrap(), Outcome::Drained);
     assert_eq!(whole(&stored(&broker, "lost", 2), 2_000), 0);
@@ -49,7 +36,7 @@ async fn a_broker_that_stands_still_is_told_of_and_gets_everything_once_when_it_
     let mut line = Line::new(config(&broker.address(), "still", &[]));
     line.append(300, 0);
     let running = line.run(Options { answer: None, ..Options::default() });
-    delivered(&line).await;
+    line.delivered().await;
     broker.stop();
     line.append(300, 0);
     line.tells("acknowledged nothing for 10s: it is slow or stuck").await;
@@ -57,13 +44,9 @@ async fn a_broker_that_stands_still_is_told_of_and_gets_everything_once_when_it_
     line.tells("still takes nothing at").await;
     broker.cont();
     line.append(300, 0);
-    delivered(&line).await;
+    line.delivered().await;
     assert_eq!(whole(&stored(&broker, "still", 1), 900), 0);
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while line.context.board.snapshot()["sink/sink"].state != State::Active {
-        assert!(Instant::now() < deadline, "it is not well again");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    line.activates().await;
     line.context.stop.drain();
     assert_eq!(running.await.unwrap(), Outcome::Drained);
 }
@@ -100,7 +83,7 @@ async fn leave_that_is_not_given_or_taken_away_is_named_and_nothing_is_lost() {
     acl("add", &["Read"]).await;
 
     let running = line.run(Options { answer: None, ..Options::default() });
-    delivered(&line).await;
+    line.delivered().await;
     acl("remove", &["Write"]).await;
     line.append(500, 0);
     line.tells("does not let us write to kept: allow the account WRITE").await;
@@ -110,12 +93,14 @@ async fn leave_that_is_not_given_or_taken_away_is_named_and_nothing_is_lost() {
     let adopt = Some(line.context.journal.id());
     let beside = other.run(Options { answer: None, adopt, ..Options::default() });
     other.tells("does not let us write to kept: allow the account WRITE").await;
-    tokio::time::sleep(Duration::from_secs(10)).await;
+    let failed = || other.context.figures.sink(0).counted().failed;
+    let before = failed();
+    until("no new producer is tried", || failed() > before + 1).await;
     other.tells("does not let us write to kept: allow the account WRITE").await;
     beside.abort();
     acl("add", &["Write"]).await;
     line.append(500, 0);
-    delivered(&line).await;
+    line.delivered().await;
     line.context.stop.drain();
     assert_eq!(running.await.unwrap(), Outcome::Drained);
     assert_eq!(whole(&stored(&broker, "kept", 1), 1_100), 0);

@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicI64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rdkafka::{
@@ -14,7 +14,7 @@ use rdkafka::{
     producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, PurgeConfig, ThreadedProducer},
 };
 
-use crate::support::kafka::Kafka as Broker;
+use crate::support::{kafka::Kafka as Broker, wait::until};
 
 #[derive(Clone, Default)]
 struct Reports {
@@ -34,14 +34,6 @@ impl ProducerContext for Reports {
 
     fn delivery(&self, _: &DeliveryResult<'_>, number: usize) {
         self.numbers.lock().unwrap().push(number);
-    }
-}
-
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while !holds() {
-        assert!(Instant::now() < deadline, "{what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

@@ -1,31 +1,15 @@
 //! What a Kafka producer had sent arrives when it is long gone, and its successor has sent the same.
 #![cfg(feature = "kafka")]
 
-use std::time::{Duration, Instant};
-
-use cti_bridge::{
-    event::SourceId,
-    sink::{Options, Outcome},
-};
+use cti_bridge::sink::{Options, Outcome};
 use tokio::task::JoinHandle;
 
 use crate::support::{
     kafka::{Kafka as Broker, free_port},
     late::Late,
     topic::{Line, config, stored, whole},
+    wait::until,
 };
-
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !holds() {
-        assert!(Instant::now() < deadline, "{what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-fn delivered(line: &Line) -> bool {
-    (0..3).all(|source| line.context.journal.ledger(0, SourceId(source)).1 == 0)
-}
 
 /// A topic, the way to it, and a line with 300 events that are delivered and 300 of which some are kept on the way.
 async fn some_are_kept(settings: &[&str]) -> (Broker, Late, Line, JoinHandle<Outcome>) {
@@ -36,10 +20,10 @@ async fn some_are_kept(settings: &[&str]) -> (Broker, Late, Line, JoinHandle<Out
         let mut line = Line::new(config(&late.address(), "late", settings));
         line.append(300, 0);
         let running = line.run(Options { answer: None, ..Options::default() });
-        until("nothing is delivered", || delivered(&line)).await;
+        line.delivered().await;
         late.keep();
         line.append(100, 0);
-        until("nothing is sent", || late.kept() > 1000 || delivered(&line)).await;
+        until("nothing is sent", || late.kept() > 1000 || line.is_delivered()).await;
         if late.kept() > 1000 {
             // The client has them, and waits with them for an answer to the first.
             line.append(200, 0);
@@ -78,7 +62,7 @@ async fn what_a_dead_producer_had_sent_comes_again_behind_what_its_successor_sen
 #[tokio::test(flavor = "multi_thread")]
 async fn a_producer_that_lives_stores_nothing_twice() {
     let (broker, late, line, running) = some_are_kept(&["properties.socket.timeout.ms=2000"]).await;
-    until("it does not try again", || delivered(&line)).await;
+    until("it does not try again", || line.is_delivered()).await;
     late.hand_on().await;
     assert_eq!(whole(&stored(&broker, "late", 1), 600), 0);
     line.context.stop.drain();

@@ -1,7 +1,7 @@
 //! What a Kafka broker refuses: a message for what it is, or anything for a reason of its own.
 #![cfg(feature = "kafka")]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cti_bridge::{
     event::SourceId,
@@ -13,6 +13,7 @@ use tokio::{sync::OnceCell, task::JoinHandle};
 use crate::support::{
     kafka::{Kafka as Broker, free_port},
     topic::{Line, config, number, stored, whole},
+    wait::until,
 };
 
 /// One broker for the tests that don't hurt it.
@@ -31,22 +32,13 @@ fn counts(line: &Line) -> (u64, u64) {
     all.fold((0, 0), |(dead, pending), (ledger, waiting)| (dead + ledger.dead_lettered, pending + waiting))
 }
 
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while !holds() {
-        assert!(Instant::now() < deadline, "{what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-async fn delivered(line: &Line) {
-    until("not everything is delivered", || counts(line).1 == 0).await;
-}
-
 async fn ends(line: &Line, running: JoinHandle<Outcome>) {
     line.context.stop.drain();
     assert_eq!(running.await.unwrap(), Outcome::Drained);
 }
+
+/// Long enough for five requests to leave; with fewer the test only asks for less. Nothing shows them to us.
+const FIVE_REQUESTS: Duration = Duration::from_millis(500);
 
 /// Five requests are in flight, a message each, when the first of them is refused. Were one of the others stored, the end of
 /// the partition would say that the first is stored too.
@@ -62,15 +54,14 @@ async fn nothing_behind_a_refused_message_is_stored() {
         line.append(before, 0);
         let running = line.run(options());
         until("no link is open", || line.is_active()).await;
-        delivered(&line).await;
+        line.delivered().await;
         broker.set(name, "max.message.bytes", "20000").await;
         broker.stop();
         line.append(1, 30_000);
         line.append(40, 0);
-        // Long enough for five requests; with fewer the test only asks for less.
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        tokio::time::sleep(FIVE_REQUESTS).await;
         broker.cont();
-        delivered(&line).await;
+        line.delivered().await;
         assert_eq!(counts(&line), (1, 0), "{name}: it was neither stored nor set aside");
         ends(&line, running).await;
         let events = stored(&broker, name, 1).remove(0);
@@ -85,13 +76,13 @@ async fn a_batch_that_is_too_large_by_now_is_sent_in_smaller_ones() {
     let mut line = Line::new(config(&broker.address(), "lowered", &["compression=none"]));
     line.append(50, 0);
     let running = line.run(options());
-    delivered(&line).await;
+    line.delivered().await;
     broker.set("lowered", "max.message.bytes", "20000").await;
     broker.stop();
     line.append(300, 4_000);
     line.append(100, 12_000);
     broker.cont();
-    delivered(&line).await;
+    line.delivered().await;
     assert_eq!(counts(&line), (0, 0), "a healthy event was refused for good");
     ends(&line, running).await;
     assert_eq!(whole(&stored(&broker, "lowered", 1), 450), 0);
@@ -108,14 +99,14 @@ async fn a_broker_that_refuses_timestamps_makes_events_wait() {
     let mut line = Line::new(config(&broker.address(), "clock", &[]));
     line.append(50, 0);
     let running = line.run(options());
-    delivered(&line).await;
+    line.delivered().await;
     broker.set("clock", "message.timestamp.before.max.ms", "0").await;
     line.append(200, 0);
     line.tells("check the clock of this machine").await;
     line.tells("`message.timestamp.before.max.ms` and `message.timestamp.after.max.ms`").await;
     broker.set("clock", "message.timestamp.before.max.ms", &i64::MAX.to_string()).await;
     line.append(50, 0);
-    delivered(&line).await;
+    line.delivered().await;
     assert_eq!(counts(&line).0, 0);
     ends(&line, running).await;
     assert_eq!(whole(&stored(broker, "clock", 1), 300), 0);
@@ -129,17 +120,17 @@ async fn a_topic_that_was_created_again_gets_what_it_lost() {
     let mut line = Line::on_disk(config(&broker.address(), "again", &[]), dir.path());
     line.append(300, 0);
     let running = line.run(options());
-    delivered(&line).await;
+    line.delivered().await;
     broker.delete("again").await;
     until("it is not gone", || broker.end("again", 0).is_none()).await;
     broker.topic("again", 2, &[]).await;
     line.append(60, 0);
-    delivered(&line).await;
+    line.delivered().await;
     until("no rewind is announced", || {
         stored(broker, "again", 2).iter().flatten().any(|event| event["type"] == "cti.bridge.rewound.v1")
     })
     .await;
-    delivered(&line).await;
+    line.delivered().await;
     ends(&line, running).await;
     let mut all: Vec<u64> = stored(broker, "again", 2).iter().flat_map(|events| numbers(events)).collect();
     all.sort_unstable();

@@ -6,6 +6,8 @@ use cti_bridge::{event::EndReason, health::State};
 
 use crate::support::scene::scene;
 
+/// Of silence, against a limit of 200 ms.
+const SEVERAL_LIMITS: Duration = Duration::from_millis(1500);
 const QUEUE: &str = r#"{"queue":"401","members":{}}"#;
 
 #[tokio::test]
@@ -42,8 +44,8 @@ async fn a_pbx_without_queues_may_be_quiet_and_the_watch_can_be_switched_off() {
         scene.live().await;
         scene.pbx.emit(name, "{}");
         assert_eq!(scene.says().await, name);
-        // Several times the limit; a session that ended for it would put that on the line first.
-        tokio::time::sleep(Duration::from_millis(1500)).await;
+        // A session that ended for it would put that on the line first.
+        tokio::time::sleep(SEVERAL_LIMITS).await;
         scene.pbx.emit("later", "1");
         assert_eq!(scene.says().await, "later");
     }

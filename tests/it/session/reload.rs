@@ -101,6 +101,7 @@ async fn events_that_are_alike_are_numbered_once_or_twice_and_never_left_out() {
     while scene.journal.glance().sources[0].sessions < 2 {
         scene.pbx.emit("tick", "0");
         emitted += 1;
+        assert!(emitted < 20_000, "no new session: {:?}", scene.board.snapshot());
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let numbered = ticks(&up_to_the_end(&mut scene).await).len();
@@ -168,6 +169,7 @@ async fn a_storm_of_reloads_under_load_loses_and_doubles_nothing() {
     for sessions in 2..8 {
         scene.pbx.emit("serverReloaded", "");
         while scene.journal.glance().sources[0].sessions < sessions {
+            assert!(number < 400_000, "no new session: {:?}", scene.board.snapshot());
             for _ in 0..20 {
                 scene.pbx.emit("tick", &number.to_string());
                 number += 1;

@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 
 use crate::support::scene::{Scene, scene, scene_on, scene_with};
 
+/// For whatever must come.
+const LIMIT: Duration = Duration::from_mins(1);
 const ON: &str = "resync=true";
 
 /// What is known after all records so far, in the form of the simulator's own.
@@ -42,7 +44,9 @@ impl Fold {
 
     /// Folds up to a notice, and yields what it says.
     async fn until(&mut self, scene: &mut Scene, what: &str) -> Value {
+        let deadline = Instant::now() + LIMIT;
         loop {
+            assert!(Instant::now() < deadline, "no {what} comes");
             let record = scene.next().await;
             self.take(&record);
             match &record.body {
@@ -108,9 +112,10 @@ async fn an_entity_that_an_event_told_of_meanwhile_is_left_out() {
     scene.live().await;
     scene.notice("resync.started").await;
     // The answer is made when the request comes, and sent a second later: events of that second are newer.
-    let mut told = 0;
+    let (mut told, deadline) = (0, Instant::now() + LIMIT);
     while scene.count("/api/astproxy/extensions") == 0 {
         told += 1;
+        assert!(Instant::now() < deadline, "the state is not asked for");
         scene.pbx.emit("extenUpdate", &format!(r#"{{"exten":"201","n":{told}}}"#));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -298,13 +303,15 @@ async fn a_busy_pbx_that_is_cut_again_and_again_is_known_in_the_end() {
     // The last session's own resync, then what is still on its way.
     fold.until(&mut scene, "resync.completed").await;
     scene.pbx.turn(|knobs| knobs.still = true);
-    let mut state = None;
+    let (mut state, deadline) = (None, Instant::now() + LIMIT);
     while state.as_ref() != Some(&scene.pbx.state("bridge")) {
+        assert!(Instant::now() < deadline, "the calls do not end");
         state = Some(scene.pbx.state("bridge"));
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
     scene.pbx.emit("theEnd", "1");
     loop {
+        assert!(Instant::now() < deadline, "the last event does not come");
         let record = scene.next().await;
         fold.take(&record);
         if matches!(&record.body, Body::Event(frame) if *frame.name() == *b"theEnd") {

@@ -128,13 +128,14 @@ async fn a_login_that_must_wait_for_others_takes_what_comes_meanwhile_and_severa
     scene.pbx.cut_unnoticed();
     scene.ended(EndReason::ConnectionClosed).await;
     let early = async {
-        for number in 0.. {
+        for number in 0..400 {
             scene.pbx.inject(&format!(r#"42["satellite/summary",{number}]"#));
             tokio::time::sleep(Duration::from_millis(100)).await;
             if *scene.pbx.live().borrow() > 0 {
                 return;
             }
         }
+        panic!("no session: {:?}", scene.board.snapshot());
     };
     early.await;
     scene.live().await;

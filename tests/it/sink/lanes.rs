@@ -17,7 +17,10 @@ use cti_bridge::{
     sink::{Acked, Lanes, Link, Outcome, Outgoing, Sink, SinkError, Tail},
 };
 
-use crate::support::lanes::{Bench, Broker, By, Connection, by, forget, keeping, memory, on_disk};
+use crate::support::{
+    lanes::{Bench, Broker, By, Connection, by, forget, keeping, memory, on_disk},
+    wait::until,
+};
 
 #[tokio::test]
 async fn links_that_break_while_the_lanes_are_uneven_store_everything_once() {
@@ -45,14 +48,6 @@ async fn failing(bench: &Bench) -> String {
     })
     .await;
     reason.unwrap()
-}
-
-async fn until(otherwise: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = std::time::Instant::now() + Duration::from_secs(10);
-    while !is_so() {
-        assert!(std::time::Instant::now() < deadline, "{otherwise}");
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
 }
 
 #[tokio::test]

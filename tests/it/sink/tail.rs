@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use cti_bridge::{
@@ -17,17 +17,10 @@ use jiff::{SignedDuration, Timestamp};
 use crate::support::{
     journal::faulty_fs::{Faults, FaultyFs},
     lanes::{Bench, By, Kept, LANES, forget, keeping, on_disk, opened},
+    wait::until,
 };
 
 const WAYS: [By; 3] = [By::Nothing, By::Source, By::Entity];
-
-async fn until(otherwise: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !is_so() {
-        assert!(Instant::now() < deadline, "{otherwise}");
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-}
 
 /// What the driver says when it can't go on; it has stored nothing until then.
 async fn refused(bench: &mut Bench) -> String {

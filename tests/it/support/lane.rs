@@ -202,12 +202,14 @@ pub(crate) async fn context(url: &str) -> jetstream::Context {
 pub(crate) async fn stored(url: &str) -> Vec<String> {
     use futures_util::StreamExt as _;
     let context = context(url).await;
+    let deadline = std::time::Instant::now() + Duration::from_mins(1);
     let mut stream = loop {
         // A cluster may be without a leader for a moment.
         match context.get_stream(STREAM).await {
             Ok(stream) => break stream,
-            Err(_) => sleep(Duration::from_millis(100)).await,
+            Err(error) => assert!(std::time::Instant::now() < deadline, "the stream can't be read: {error}"),
         }
+        sleep(Duration::from_millis(100)).await;
     };
     let state = stream.info().await.unwrap().state.clone();
     let consumer = jetstream::consumer::pull::OrderedConfig::default();

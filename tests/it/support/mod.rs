@@ -24,3 +24,4 @@ pub(crate) mod scene;
 pub(crate) mod simulator;
 pub(crate) mod soak;
 pub(crate) mod topic;
+pub(crate) mod wait;

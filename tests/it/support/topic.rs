@@ -27,7 +27,10 @@ use cti_bridge::{
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
-use super::kafka::{Kafka as Broker, event};
+use super::{
+    kafka::{Kafka as Broker, event},
+    wait::until,
+};
 
 /// Sources whose partitions of four differ.
 pub(crate) const SOURCES: [&str; 3] = ["a", "b", "c"];
@@ -122,17 +125,22 @@ impl Line {
         self.context.stop = Stop::default();
     }
 
+    pub(crate) fn is_delivered(&self) -> bool {
+        (0..3).all(|source| self.context.journal.ledger(0, SourceId(source)).1 == 0)
+    }
+
+    /// Waits until everything is delivered, or dead-lettered.
+    pub(crate) async fn delivered(&self) {
+        until("not everything is delivered", || self.is_delivered()).await;
+    }
+
     pub(crate) fn is_active(&self) -> bool {
         self.context.board.snapshot().get("sink/sink").is_some_and(|health| health.state == State::Active)
     }
 
     /// Waits until it is active.
     pub(crate) async fn activates(&self) {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while !self.is_active() {
-            assert!(Instant::now() < deadline, "not active: {:?}", self.context.board.snapshot());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        until("the sink is not active", || self.is_active()).await;
     }
 
     pub(crate) async fn tells(&self, text: &str) -> State {

@@ -40,6 +40,8 @@ pub(crate) struct Settings {
 
 /// After each fault's end the bridge must be at work again within this time.
 pub(crate) const RECOVERY: Duration = Duration::from_mins(1);
+/// Of calls after the last fault.
+const CALLS: Duration = Duration::from_secs(3);
 const JETSTREAM: &str = "jetstream: { store_dir: \"$DIR/js\" }";
 
 /// Microseconds of the clock.
@@ -95,10 +97,12 @@ pub(crate) async fn run(settings: Settings) -> Verdict {
 
 /// Some calls that no resync tells of; then the PBX's state, once it changes no more.
 async fn at_rest(pbx: &Simulator) -> BTreeMap<(String, String), String> {
-    sleep(Duration::from_secs(3)).await;
+    sleep(CALLS).await;
     pbx.turn(|knobs| knobs.still = true);
     let mut state = pbx.state(account::USER);
+    let deadline = Instant::now() + RECOVERY;
     loop {
+        assert!(Instant::now() < deadline, "the calls do not end");
         sleep(Duration::from_millis(300)).await;
         let later = pbx.state(account::USER);
         if later == state {

@@ -76,6 +76,7 @@ struct State {
     /// No read returns.
     reads_hang: bool,
     failed_syncs: u64,
+    failed_reads: u64,
     /// After so many more calls the process is killed.
     calls_left: Option<u64>,
 }
@@ -133,6 +134,7 @@ impl FaultyFs {
             faults: Faults::default(),
             reads_hang: false,
             failed_syncs: 0,
+            failed_reads: 0,
             calls_left: None,
         })))
     }
@@ -163,6 +165,11 @@ impl FaultyFs {
     /// How many syncs have failed so far.
     pub(crate) fn failed_syncs(&self) -> u64 {
         self.state().failed_syncs
+    }
+
+    /// How many reads have failed so far.
+    pub(crate) fn failed_reads(&self) -> u64 {
+        self.state().failed_reads
     }
 
     /// Kill -9.

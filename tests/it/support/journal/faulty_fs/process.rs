@@ -155,8 +155,9 @@ impl File for Handle {
         while self.process.state()?.reads_hang {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
-        let state = self.process.state()?;
+        let mut state = self.process.state()?;
         if state.faults.reads_fail {
+            state.failed_reads += 1;
             return Err(errno(EIO));
         }
         let content = &state.inodes[self.inode].content;
