@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, MutexGuard};
 use secrecy::SecretString;
 use tokio::sync::{Notify, watch};
-use tracing::warn;
+use tracing::{Instrument as _, warn};
 
 use super::{
     cache::Cache,
@@ -199,7 +199,7 @@ impl Account {
         let shared = Arc::clone(&self.shared);
         // A task of its own: the PBX finishes a login whose client has gone, so a caller that went away would have the
         // next one's run beside it, and leave a token that nobody logs out.
-        match tokio::spawn(async move { shared.grant().await }).await {
+        match tokio::spawn(async move { shared.grant().await }.in_current_span()).await {
             Ok(outcome) => outcome,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),

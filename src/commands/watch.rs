@@ -6,6 +6,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use tokio::{task::JoinHandle, time::timeout};
+use tracing::Instrument as _;
 
 use super::farewell::{self, LOGOUT};
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
     request::Call,
     session::{self, config::Config as Source, config::UaType},
     shutdown::Stop,
-    text,
+    telemetry, text,
 };
 
 /// A terminal that stands still must not make the PBX keep our backlog: so much waits here, and then the oldest goes.
@@ -95,7 +96,7 @@ impl Watch {
             resync: calls.listen(),
             reconnect: calls.listen(),
         };
-        let session = tokio::spawn(session::run(session));
+        let session = tokio::spawn(session::run(session).instrument(telemetry::span::source(name)));
         Ok(Self {
             name: name.to_owned(),
             bridge,
