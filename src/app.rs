@@ -165,9 +165,9 @@ impl Running {
         context.journal.notice(id, &Notice::Started { version: env!("CARGO_PKG_VERSION") });
         let account = match account_with(config, config.token_cache.clone()) {
             Ok(account) => account,
-            Err(reason) => {
+            Err(error) => {
                 // What only reading the files can show: a service that is up and says so beats one that loops.
-                health.failing(&reason);
+                health.failing(&error.to_string());
                 return;
             }
         };

@@ -39,8 +39,8 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    pub(super) fn new(exit: Exit, reason: impl Into<String>) -> Self {
-        Self { exit, reason: text::sentence(&reason.into()) }
+    pub(super) fn new(exit: Exit, reason: impl std::fmt::Display) -> Self {
+        Self { exit, reason: text::sentence(&reason.to_string()) }
     }
 
     /// A clean end is none to speak of.
@@ -75,11 +75,11 @@ impl Watch {
         // What the PBX sends, and nothing that it was asked for.
         let config =
             Source { ua_type: UaType::None, publish_action_nethlink: false, resync: false, ..source.clone() };
-        let account = app::account(&config).map_err(|problem| Ended::new(Exit::Config, problem))?;
+        let account = app::account(&config).map_err(|error| Ended::new(Exit::Config, error))?;
         // The session's own attempts never end; this one does, and the session goes on with its token.
         if let Err(error) = account.grant().await {
             farewell::log_out(&account, name, bridge).await;
-            return Err(Ended::new((&error).into(), error.to_string()));
+            return Err(Ended::new((&error).into(), &error));
         }
         let journal = Journal::memory(MEMORY, &[name.to_owned()], &[String::new()]);
         let (board, stop, calls) = (Board::default(), Stop::default(), Call::default());
