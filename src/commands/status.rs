@@ -185,7 +185,7 @@ fn component(
         lines.push(format!("    {}", style.paint(tint, &style.wrap(&text::sentence(said), 4))));
     }
     if state == "failing" && health.never_active {
-        lines.push("    it has not been active since the start".to_owned());
+        lines.push("    not active since the start".to_owned());
     }
     if !health.missing_rights.is_empty() {
         let lacks = format!("the account lacks: {}", text::sentence(&health.missing_rights.join(", ")));
@@ -265,6 +265,7 @@ mod tests {
 source pbx1      failing 30 s     7 events, seen never, token ends –
     refused;\\u{1b}[2J\\nsink x check it
     ends soon
+    not active since the start
 sink bus         active           lag 3 events, 2 s, heartbeat never
 journal          active 3 min     1.0 KiB of 2.0 KiB, on disk
 ledger of        source         received  published  filtered   dead   lost  pending
