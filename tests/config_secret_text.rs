@@ -2,10 +2,7 @@
 #![cfg(feature = "nats")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-use cti_bridge::sink::{
-    config::Kind,
-    nats::config::{Config as Nats, Credentials},
-};
+use cti_bridge::sink::nats::config::{Config as Nats, Credentials};
 use secrecy::ExposeSecret;
 
 use self::place::{GOOD, Place};
@@ -25,10 +22,7 @@ fn password(place: &Place) -> String {
 }
 
 fn nats(place: &Place) -> Nats {
-    match &place.good().config.sinks["bus"].kind {
-        Kind::Nats(nats) => Nats::clone(nats),
-        _ => panic!("the sink is NATS"),
-    }
+    place.good().config.sinks["bus"].of::<Nats>().unwrap().clone()
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use cti_bridge::{
     event::SourceId,
-    sink::{Link as _, Options, Outcome, Sink as _, SinkError, Tail, config::Kind, verify::Checker},
+    sink::{Link as _, Options, Outcome, Sink as _, SinkError, Tail, verify::Checker},
 };
 use kafka::Kafka as Broker;
 use tokio::sync::OnceCell;
@@ -85,8 +85,8 @@ async fn a_replay_goes_beside_the_lanes_and_holds_everything() {
     let mut line = Line::new(config(&broker.address(), "replayed", &settings));
     line.append(60, 0);
     line.drain().await;
-    let kind = Kind::Kafka(config(&broker.address(), "replayed", &settings));
-    let sink = cti_bridge::sink::config::Config { heartbeat: None, adopt: None, kind };
+    let kind = config(&broker.address(), "replayed", &settings);
+    let sink = cti_bridge::sink::config::Config::new(None, None, kind);
     // A journal of its own, as the command has.
     let mut again = Line::new(config(&broker.address(), "replayed", &settings));
     again.append(60, 0);

@@ -9,10 +9,7 @@ mod topic;
 
 use std::{fs, path::Path, time::Duration};
 
-use cti_bridge::sink::{
-    Options, Outcome,
-    config::{Config, Kind},
-};
+use cti_bridge::sink::{Options, Outcome, config::Config};
 use kafka::{Kafka, free_port};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use topic::{Line, config, stored, whole};
@@ -41,8 +38,7 @@ fn certificates(dir: &Path) {
 }
 
 fn announce(line: &Line) {
-    let kind = Kind::Kafka(line.config.clone());
-    line.context.renewals.announce("sink", Config { heartbeat: None, adopt: None, kind });
+    line.context.renewals.announce("sink", Config::new(None, None, line.config.clone()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

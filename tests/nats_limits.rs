@@ -18,8 +18,7 @@ use cti_bridge::{
     retry::Range,
     route::{Plan, template::Template},
     sink::{
-        Context, Driver, Options, Outcome,
-        config::Kind,
+        Bridge, Context, Driver, Options, Outcome,
         nats::{JetStream, Nats as Core, config::Config},
     },
 };
@@ -31,7 +30,7 @@ const JETSTREAM: &str = "jetstream: { store_dir: \"$DIR/js\" }";
 
 struct Line {
     context: Context,
-    config: Box<Config>,
+    config: Config,
 }
 
 impl Line {
@@ -44,7 +43,7 @@ impl Line {
         let set = set.chain(["journal.dir=unused".to_owned()]);
         let set = set.map(|set| set.parse::<Assignment>().unwrap()).collect();
         let config = load_with(&Flags { set, ..Flags::default() }, []).unwrap().config;
-        let Kind::Nats(config) = &config.sinks["s"].kind else { panic!("not nats") };
+        let config = config.sinks["s"].of::<Config>().unwrap();
         let sources: Arc<[String]> = Arc::new(["a".to_owned()]);
         let sinks: Arc<[String]> = Arc::new(["sink".to_owned()]);
         let journal = Journal::memory(64 << 20, &sources, &sinks);
@@ -60,8 +59,8 @@ impl Line {
         match self.config.mode {
             cti_bridge::sink::nats::config::Mode::Core => tokio::spawn(driver.run(Core::new(&self.config))),
             cti_bridge::sink::nats::config::Mode::JetStream => {
-                let sources = &self.context.sources;
-                tokio::spawn(driver.run(JetStream::new(&self.config, sources, "phones")))
+                let bridge = Bridge { instance: "phones", sources: &self.context.sources };
+                tokio::spawn(driver.run(JetStream::new(&self.config, bridge)))
             }
         }
     }

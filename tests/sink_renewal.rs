@@ -14,8 +14,7 @@ use cti_bridge::{
     retry::Range,
     route::{Plan, template::Template},
     sink::{
-        Acked, Context, Driver, Link, Options, Outcome, Outgoing, Sink, SinkError, Tail,
-        config::{Config, Kind},
+        Acked, Context, Driver, Link, Options, Outcome, Outgoing, Sink, SinkError, Tail, config::Config,
         stdout,
     },
 };
@@ -116,8 +115,8 @@ impl Scene {
     }
 
     fn announce(&self) {
-        let kind = Kind::Stdout(stdout::config::Config { format: stdout::config::Format::Json });
-        self.context.renewals.announce("sink", Config { heartbeat: None, adopt: None, kind });
+        let kind = stdout::config::Config { format: stdout::config::Format::Json };
+        self.context.renewals.announce("sink", Config::new(None, None, kind));
     }
 
     /// Waits until so many links were asked for. Time is paused.

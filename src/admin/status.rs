@@ -18,7 +18,7 @@ use crate::{
     event::{EndReason, GapReason, Seq, SourceId},
     health::{Board, Health, State},
     journal::{Counted, DiskUse, Gaps, Glance, Journal, Ledger},
-    sink::{self, config::Kind},
+    sink,
 };
 
 /// From where all can be seen. Clones see the same.
@@ -318,7 +318,7 @@ impl View {
             let age = seen.oldest.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64().max(0.0));
             Some(SinkStatus {
                 name: name.clone(),
-                kind: kind(&config.kind),
+                kind: config.kind.type_name(),
                 health: parts.remove(&format!("sink/{name}")),
                 lag_events: seen.pending,
                 lag_seconds: age,
@@ -337,16 +337,6 @@ impl View {
 /// Whether every part does its work.
 pub(super) fn is_ready(parts: &BTreeMap<String, Health>) -> bool {
     parts.values().all(|health| health.state == State::Active)
-}
-
-fn kind(kind: &Kind) -> &'static str {
-    match kind {
-        #[cfg(feature = "nats")]
-        Kind::Nats(_) => "nats",
-        #[cfg(feature = "kafka")]
-        Kind::Kafka(_) => "kafka",
-        Kind::Stdout(_) => "stdout",
-    }
 }
 
 impl From<auth::Figures> for AccountStatus {

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{
-    Context, Lanes, Link, Options, Outcome, Outgoing, SLOW, Sink, SinkError, SinkFigures, flights::Flight,
+    Context, Lanes, Link, Options, Outcome, Outgoing, Sink, SinkError, SinkFigures, flights::Flight,
     heartbeat::Heartbeat, proof::Trust, refusals::Refusals, renewal::Renewal,
 };
 use crate::{
@@ -21,6 +21,9 @@ use crate::{
     route::{Plan, Verdict},
     shutdown::Stop,
 };
+
+/// How long a driver waits after an error that only an operator can repair.
+const SLOW: Duration = Duration::from_secs(30);
 
 /// How often a link is asked whether it is in trouble.
 const LOOK: Duration = Duration::from_secs(1);

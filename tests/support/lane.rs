@@ -8,7 +8,7 @@ use cti_bridge::{
     event::{Mark, Notice, Position, Record, Seq, SourceId},
     journal::Journal,
     route::{Plan, Verdict, template::Template},
-    sink::{Link as _, Outgoing, Sink as _, SinkError, Tail, config::Kind, nats::JetStream},
+    sink::{Bridge, Link as _, Outgoing, Sink as _, SinkError, Tail, nats::JetStream},
 };
 use futures_util::FutureExt as _;
 use tokio::time::{sleep, timeout};
@@ -35,8 +35,8 @@ pub(crate) fn sink(servers: &[String], settings: &[&str]) -> JetStream {
     let set = set.iter().map(|set| set.parse::<Assignment>().unwrap()).collect();
     let loaded = load_with(&Flags { set, ..Flags::default() }, []);
     let config = loaded.unwrap_or_else(|problems| panic!("{problems}")).config;
-    let Kind::Nats(config) = &config.sinks["s"].kind else { panic!("not nats") };
-    JetStream::new(config, &SOURCES.map(str::to_owned), STREAM)
+    let bridge = Bridge { instance: STREAM, sources: &SOURCES.map(str::to_owned) };
+    JetStream::new(config.sinks["s"].of().unwrap(), bridge)
 }
 
 /// Records of two sources, in the order they were appended.

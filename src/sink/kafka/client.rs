@@ -204,10 +204,7 @@ impl fmt::Debug for Context {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::{
-        config::{Assignment, Flags, load_with},
-        sink::config::Kind,
-    };
+    use crate::config::{Assignment, Flags, load_with};
 
     pub(in crate::sink::kafka) fn config() -> Config {
         let source =
@@ -215,10 +212,11 @@ pub(super) mod tests {
         let sink = ["sinks.s.type=kafka", "journal.dir=unused"].map(str::to_owned);
         let set = source.into_iter().chain(sink).filter_map(|set| set.parse::<Assignment>().ok()).collect();
         let loaded = load_with(&Flags { set, ..Flags::default() }, []);
-        match loaded.ok().and_then(|mut loaded| loaded.config.sinks.remove("s")).map(|sink| sink.kind) {
-            Some(Kind::Kafka(config)) => *config,
-            other => unreachable!("{other:?}"),
-        }
+        let sink = loaded.ok().and_then(|mut loaded| loaded.config.sinks.remove("s"));
+        sink.as_ref()
+            .and_then(|sink| sink.of::<Config>())
+            .cloned()
+            .unwrap_or_else(|| unreachable!("{sink:?}"))
     }
 
     #[test]

@@ -1,0 +1,42 @@
+//! From a configured sink to its running driver.
+
+use std::sync::Arc;
+
+use super::{Bridge, Context, Driver, Options, Outcome, SinkError, Task, config::Config, verify::Held};
+use crate::{
+    journal::Journal,
+    route::{Plan, REPLAY},
+};
+
+/// Makes the driver of sink number `index`, and gives its task's body.
+pub fn spawn(context: &Context, index: usize, config: &Config) -> Task {
+    let options = Options {
+        heartbeat: config.heartbeat,
+        limit: context.limit,
+        adopt: config.adopt,
+        retain: context.retain,
+        ..config.kind.options()
+    };
+    let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), config.kind.destination());
+    let bridge = Bridge { instance: &context.instance, sources: &context.sources };
+    config.kind.run(Driver::new(context, index, plan, options), bridge)
+}
+
+/// Publishes every record of the journal in the class `replay`, and ends.
+pub async fn replay(journal: Journal, name: &str, config: &Config) -> Outcome {
+    let context = Context::new("replay", journal, [name.to_owned()].into());
+    context.stop.drain();
+    let options = Options { heartbeat: None, copies: true, ..Options::default() };
+    let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), config.kind.destination());
+    let bridge = Bridge { instance: &context.instance, sources: &context.sources };
+    config.kind.replay(Driver::new(&context, 0, plan.in_class(REPLAY), options), bridge).await
+}
+
+/// Calls `each` with every event that a sink holds.
+pub async fn read_back(
+    config: &Config,
+    bridge: Bridge<'_>,
+    mut each: impl FnMut(&Held) + Send,
+) -> Result<(), SinkError> {
+    config.kind.read_back(bridge, &mut each).await
+}
