@@ -10,6 +10,7 @@ mod support;
 
 use std::collections::{BTreeSet, HashMap};
 
+use cti_bridge::event::SinkId;
 use cti_bridge::event::{LossReason, Record, Seq, SourceId};
 use faulty_fs::{Faults, FaultyFs, Survives, Syncs, Writes};
 use jiff::Timestamp;
@@ -234,7 +235,10 @@ impl Model {
             self.written = self.alive.clone();
         }
         self.run().adds_up();
-        assert_eq!(self.run().lost(0, LossReason::Disk) + self.run().lost(1, LossReason::Disk), 0);
+        assert_eq!(
+            self.run().lost(SinkId(0), LossReason::Disk) + self.run().lost(SinkId(1), LossReason::Disk),
+            0
+        );
     }
 }
 

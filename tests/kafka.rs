@@ -10,7 +10,7 @@ mod topic;
 use std::time::{Duration, Instant};
 
 use cti_bridge::{
-    event::SourceId,
+    event::{SinkId, SourceId},
     sink::{Link as _, Options, Outcome, Sink as _, SinkError, Tail, verify::Checker},
 };
 use kafka::Kafka as Broker;
@@ -65,8 +65,8 @@ async fn what_the_partitions_have_is_not_sent_again() {
     for _ in 0..5 {
         let running = line.run(Options { window: 64, batch: 16, ..Options::default() });
         let deadline = Instant::now() + Duration::from_secs(20);
-        let before = line.context.journal.ledger(0, SourceId(0)).0.published;
-        while line.context.journal.ledger(0, SourceId(0)).0.published < before + 20 {
+        let before = line.context.journal.ledger(SinkId(0), SourceId(0)).0.published;
+        while line.context.journal.ledger(SinkId(0), SourceId(0)).0.published < before + 20 {
             assert!(Instant::now() < deadline, "nothing is delivered");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -107,7 +107,7 @@ async fn a_broker_that_is_killed_costs_nothing() {
     let running = line.run(Options { answer: None, ..Options::default() });
     for round in 0..2 {
         let deadline = Instant::now() + Duration::from_mins(1);
-        while line.context.journal.ledger(0, SourceId(0)).1 > 0 {
+        while line.context.journal.ledger(SinkId(0), SourceId(0)).1 > 0 {
             assert!(Instant::now() < deadline, "round {round}: nothing is delivered");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

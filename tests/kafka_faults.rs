@@ -12,7 +12,7 @@ mod topic;
 use std::time::{Duration, Instant};
 
 use cti_bridge::{
-    event::SourceId,
+    event::{SinkId, SourceId},
     health::State,
     sink::{Options, Outcome},
 };
@@ -25,7 +25,7 @@ const LOST: u8 = 15;
 
 async fn delivered(line: &Line) {
     let deadline = Instant::now() + Duration::from_mins(2);
-    while (0..3).any(|source| line.context.journal.ledger(0, SourceId(source)).1 > 0) {
+    while (0..3).any(|source| line.context.journal.ledger(SinkId(0), SourceId(source)).1 > 0) {
         assert!(Instant::now() < deadline, "it is not delivered");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -12,7 +12,7 @@ mod topic;
 use std::time::{Duration, Instant};
 
 use cti_bridge::{
-    event::SourceId,
+    event::{SinkId, SourceId},
     sink::{Options, Outcome},
 };
 use kafka::{Kafka as Broker, free_port};
@@ -29,7 +29,7 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 fn delivered(line: &Line) -> bool {
-    (0..3).all(|source| line.context.journal.ledger(0, SourceId(source)).1 == 0)
+    (0..3).all(|source| line.context.journal.ledger(SinkId(0), SourceId(source)).1 == 0)
 }
 
 /// A topic, the way to it, and a line with 300 events that are delivered and 300 of which some are kept on the way.

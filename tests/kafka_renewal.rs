@@ -9,6 +9,7 @@ mod topic;
 
 use std::{fs, path::Path, time::Duration};
 
+use cti_bridge::event::SinkId;
 use cti_bridge::sink::{Options, Outcome, config::Config};
 use kafka::{Kafka, free_port};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -55,7 +56,7 @@ async fn new_secrets_of_a_busy_sink_lose_and_repeat_nothing() {
     }
     line.context.stop.drain();
     assert_eq!(running.await.unwrap(), Outcome::Drained);
-    let opened = line.context.figures.sink(0).counted().opened;
+    let opened = line.context.figures.sink(SinkId(0)).counted().opened;
     assert!(opened >= 3, "{opened} links: the new secrets were not used");
     assert_eq!(whole(&stored(&broker, "busy", 1), 40_100), 0, "something came twice");
 }

@@ -13,7 +13,7 @@ use std::{
 use async_nats::jetstream;
 use cti_bridge::{
     config::{Assignment, Flags, load_with},
-    event::{Notice, SourceId},
+    event::{Notice, SinkId, SourceId},
     journal::Journal,
     retry::Range,
     route::{Plan, template::Template},
@@ -54,8 +54,12 @@ impl Line {
         let plan =
             Plan::new(self.context.journal.id(), Arc::clone(&self.context.sources), Template::default());
         let backoff = Range { from: Duration::from_millis(5), to: Duration::from_millis(100) };
-        let driver =
-            Driver::new(&self.context, 0, plan, Options { heartbeat: None, backoff, ..Options::default() });
+        let driver = Driver::new(
+            &self.context,
+            SinkId(0),
+            plan,
+            Options { heartbeat: None, backoff, ..Options::default() },
+        );
         match self.config.mode {
             cti_bridge::sink::nats::config::Mode::Core => tokio::spawn(driver.run(Core::new(&self.config))),
             cti_bridge::sink::nats::config::Mode::JetStream => {
@@ -80,7 +84,7 @@ impl Line {
 
     /// Events that are published, dead letters, and events that wait.
     fn counts(&self) -> (u64, u64, u64) {
-        let (ledger, pending) = self.context.journal.ledger(0, SourceId(0));
+        let (ledger, pending) = self.context.journal.ledger(SinkId(0), SourceId(0));
         (ledger.published, ledger.dead_lettered, pending)
     }
 
@@ -108,7 +112,7 @@ impl Line {
     }
 
     fn links(&self) -> u64 {
-        self.context.figures.sink(0).counted().opened
+        self.context.figures.sink(SinkId(0)).counted().opened
     }
 }
 

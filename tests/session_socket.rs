@@ -6,7 +6,7 @@ mod scene;
 
 use std::time::Duration;
 
-use cti_bridge::event::{Body, EndReason, SourceId};
+use cti_bridge::event::{Body, EndReason, SinkId, SourceId};
 use scene::{scene, scene_with};
 
 #[tokio::test]
@@ -80,6 +80,6 @@ async fn a_sink_that_takes_nothing_does_not_slow_the_reading_down() {
             scene.journal.newest(SourceId(0)).0.0 >= before.0 + COUNT
         })
         .await;
-    let (ledger, pending) = scene.journal.ledger(0, SourceId(0));
+    let (ledger, pending) = scene.journal.ledger(SinkId(0), SourceId(0));
     assert!(ledger.lost.values().sum::<u64>() > 0 && pending < COUNT, "{ledger:?}");
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use cti_bridge::{
-    event::{Notice, Position, SourceId},
+    event::{Notice, Position, SinkId, SourceId},
     journal::Journal,
     retry::Range,
     route::{Plan, template::Template},
@@ -104,7 +104,7 @@ impl Scene {
         let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), Template::default());
         let hour = Range { from: Duration::from_hours(1), to: Duration::from_hours(1) };
         let options = Options { heartbeat: None, backoff: hour, answer: None, ..Options::default() };
-        let running = tokio::spawn(Driver::new(&context, 0, plan, options).run(broker.clone()));
+        let running = tokio::spawn(Driver::new(&context, SinkId(0), plan, options).run(broker.clone()));
         Self { context, broker, running }
     }
 

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     auth::{self, Account},
     config::Config,
-    event::{EndReason, GapReason, Seq, SourceId},
+    event::{EndReason, GapReason, Seq, SinkId, SourceId},
     health::{Board, Health, State},
     journal::{Counted, DiskUse, Gaps, Glance, Journal, Ledger},
     sink,
@@ -308,10 +308,10 @@ impl View {
         now: Timestamp,
     ) -> Vec<SinkStatus> {
         let sources = self.journal.sources();
-        let sink = |(index, (name, config)): (usize, (&String, &sink::config::Config))| {
-            let (seen, counted) = (glance.sinks.get(index)?, self.figures.sink(index).counted());
+        let sink = |(sink, (name, config)): (SinkId, (&String, &sink::config::Config))| {
+            let (seen, counted) = (glance.sinks.get(sink.index())?, self.figures.sink(sink).counted());
             let ledger = sources.iter().zip(0_u16..).map(|(source, id)| {
-                let (ledger, pending) = self.journal.ledger(index, SourceId(id));
+                let (ledger, pending) = self.journal.ledger(sink, SourceId(id));
                 let settled = counted.settled.get(usize::from(id)).copied().unwrap_or_default();
                 (source.clone(), LedgerStatus { pending, ledger, settled })
             });
@@ -330,7 +330,7 @@ impl View {
                 counted,
             })
         };
-        self.config.sinks.iter().enumerate().filter_map(sink).collect()
+        (0..).map(SinkId).zip(&self.config.sinks).filter_map(sink).collect()
     }
 }
 

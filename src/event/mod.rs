@@ -17,7 +17,7 @@ pub(crate) use cloudevent::is_legal;
 #[cfg(feature = "kafka")]
 pub(crate) use cloudevent::structured_with_key;
 pub use cloudevent::{Attribute, CloudEvent, Mark, structured};
-pub use identity::{JournalId, Position, Seq, SourceId};
+pub use identity::{JournalId, Position, Seq, SinkId, SourceId};
 pub(crate) use json::{field, fields};
 pub use name::{NONE, entity_token, escape, slug};
 pub(crate) use notice::word;

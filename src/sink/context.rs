@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::{Figures, Renewals};
-use crate::{health::Board, journal::Journal, request::Call, shutdown::Stop};
+use crate::{event::SinkId, health::Board, journal::Journal, request::Call, shutdown::Stop};
 
 /// What all drivers share.
 #[derive(Debug, Clone)]
@@ -40,6 +40,16 @@ pub struct Context {
 }
 
 impl Context {
+    /// The name of a sink. Empty for an unknown one.
+    pub fn sink_name(&self, sink: SinkId) -> &str {
+        self.sinks.get(sink.index()).map_or("", String::as_str)
+    }
+
+    /// The sink of this name.
+    pub fn sink(&self, name: &str) -> Option<SinkId> {
+        (0..).map(SinkId).zip(&*self.sinks).find_map(|(sink, known)| (known == name).then_some(sink))
+    }
+
     /// For these sinks of a line, with nothing kept that was delivered.
     pub fn new(instance: &str, journal: Journal, sinks: Arc<[String]>) -> Self {
         Self {

@@ -13,7 +13,7 @@ use super::{
     heartbeat::Heartbeat, proof::Trust, refusals::Refusals, renewal::Renewal,
 };
 use crate::{
-    event::{Mark, Position, Record, Seq},
+    event::{Mark, Position, Record, Seq, SinkId},
     health::{Component, Trouble},
     journal::{Journal, Reader, Settled},
     request::Listener,
@@ -71,19 +71,19 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// A driver for sink number `index`.
-    pub fn new(context: &Context, index: usize, plan: Plan, options: Options) -> Self {
-        let name: Arc<str> = context.sinks.get(index).map(String::as_str).unwrap_or_default().into();
+    /// A driver for this sink.
+    pub fn new(context: &Context, sink: SinkId, plan: Plan, options: Options) -> Self {
+        let name: Arc<str> = context.sink_name(sink).into();
         Self {
-            reader: context.journal.reader(index),
+            reader: context.journal.reader(sink),
             plan,
             health: context.board.component(format!("sink/{name}")),
             refusals: Refusals::default(),
-            heartbeat: Heartbeat::new(context, index),
+            heartbeat: Heartbeat::new(context, sink),
             name: Arc::clone(&name),
             options,
             opened: context.opened.clone(),
-            figures: context.figures.sink(index),
+            figures: context.figures.sink(sink),
             is_first: true,
             is_proven: false,
             beaten: None,

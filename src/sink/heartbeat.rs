@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{Context, Outgoing};
 use crate::{
-    event::{CloudEvent, Mark, Origin, Seq, SourceId},
+    event::{CloudEvent, Mark, Origin, Seq, SinkId, SourceId},
     health::Health,
     journal::{Journal, Ledger},
     route::{Names, Plan},
@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Heartbeat {
     context: Context,
-    sink: usize,
+    sink: SinkId,
     count: u64,
 }
 
@@ -45,7 +45,7 @@ pub struct Beat {
 }
 
 impl Heartbeat {
-    pub(super) fn new(context: &Context, sink: usize) -> Self {
+    pub(super) fn new(context: &Context, sink: SinkId) -> Self {
         Self { context: context.clone(), sink, count: 0 }
     }
 

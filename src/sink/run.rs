@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::{Bridge, Context, Driver, Options, Outcome, SinkError, Task, config::Config, verify::Held};
 use crate::{
+    event::SinkId,
     journal::Journal,
     route::{Plan, REPLAY},
 };
 
-/// Makes the driver of sink number `index`, and gives its task's body.
-pub fn spawn(context: &Context, index: usize, config: &Config) -> Task {
+/// Makes the driver of a sink, and gives its task's body.
+pub fn spawn(context: &Context, sink: SinkId, config: &Config) -> Task {
     let options = Options {
         heartbeat: config.heartbeat,
         limit: context.limit,
@@ -19,7 +20,7 @@ pub fn spawn(context: &Context, index: usize, config: &Config) -> Task {
     };
     let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), config.kind.destination());
     let bridge = Bridge { instance: &context.instance, sources: &context.sources };
-    config.kind.run(Driver::new(context, index, plan, options), bridge)
+    config.kind.run(Driver::new(context, sink, plan, options), bridge)
 }
 
 /// Publishes every record of the journal in the class `replay`, and ends.
@@ -29,7 +30,7 @@ pub async fn replay(journal: Journal, name: &str, config: &Config) -> Outcome {
     let options = Options { heartbeat: None, copies: true, ..Options::default() };
     let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), config.kind.destination());
     let bridge = Bridge { instance: &context.instance, sources: &context.sources };
-    config.kind.replay(Driver::new(&context, 0, plan.in_class(REPLAY), options), bridge).await
+    config.kind.replay(Driver::new(&context, SinkId(0), plan.in_class(REPLAY), options), bridge).await
 }
 
 /// Calls `each` with every event that a sink holds.

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use async_nats::jetstream;
 use cti_bridge::{
     config::{Assignment, Flags, load_with},
-    event::{Mark, Notice, Position, Record, Seq, SourceId},
+    event::{Mark, Notice, Position, Record, Seq, SinkId, SourceId},
     journal::Journal,
     route::{Plan, Verdict, template::Template},
     sink::{Bridge, Link as _, Outgoing, Sink as _, SinkError, Tail, nats::JetStream},
@@ -75,7 +75,7 @@ impl Line {
         }
         let mut records = Vec::new();
         // What memory holds is there at once.
-        journal.reader(0).read(count, &mut records).now_or_never().expect("memory makes nobody wait");
+        journal.reader(SinkId(0)).read(count, &mut records).now_or_never().expect("memory makes nobody wait");
         assert_eq!(records.len(), count);
         let name = |record: &Record| SOURCES[record.source.index()];
         let ids =

@@ -10,7 +10,7 @@ use std::{
 
 use cti_bridge::{
     config::{Assignment, Flags, load_with},
-    event::{Notice, SourceId},
+    event::{Notice, SinkId, SourceId},
     health::{Board, State},
     journal::{
         Journal,
@@ -109,7 +109,7 @@ impl Line {
         let plan = Plan::new(journal, Arc::clone(&self.context.sources), Template::default());
         let backoff = Range { from: Duration::from_millis(5), to: Duration::from_millis(100) };
         let options = Options { heartbeat: None, backoff, ..options };
-        tokio::spawn(Driver::new(&self.context, 0, plan, options).run(self.sink()))
+        tokio::spawn(Driver::new(&self.context, SinkId(0), plan, options).run(self.sink()))
     }
 
     /// Delivers all that is there.
