@@ -9,6 +9,7 @@ use tokio::{
     task::JoinError,
     time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
+use tracing::Instrument as _;
 
 pub(crate) use self::account::{account, client};
 use self::{account::account_with, tasks::Tasks};
@@ -128,7 +129,8 @@ impl Running {
     async fn start(config: &Config, context: &sink::Context, view: View, options: Options) -> Self {
         let mut sinks = Tasks::new();
         for (id, (name, config)) in (0..).map(SinkId).zip(&config.sinks) {
-            sinks.spawn(name.clone(), sink::spawn(context, id, config));
+            let task = sink::spawn(context, id, config);
+            sinks.spawn(name.clone(), task.instrument(telemetry::span::sink(name)));
         }
         let mut running = Self {
             context: context.clone(),

@@ -123,7 +123,7 @@ impl Driver {
             }
             self.tell_first_attempt();
             if error.is_refusal() && self.settled > settled {
-                tracing::debug!(sink = &*self.name, %error, "events refused");
+                tracing::debug!(%error, "events refused");
             } else {
                 self.health.failing_for(error.cause().clone(), &error.to_string());
             }

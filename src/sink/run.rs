@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use tracing::Instrument as _;
+
 use super::{Bridge, Context, Driver, Options, Outcome, SinkError, Task, config::Config, verify::Held};
 use crate::{
     event::SinkId,
     journal::Journal,
     route::{Plan, REPLAY},
+    telemetry,
 };
 
 /// Makes the driver of a sink, and gives its task's body.
@@ -30,7 +33,8 @@ pub async fn replay(journal: Journal, name: &str, config: &Config) -> Outcome {
     let options = Options { heartbeat: None, copies: true, ..Options::default() };
     let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), config.kind.destination());
     let bridge = Bridge { instance: &context.instance, sources: &context.sources };
-    config.kind.replay(Driver::new(&context, SinkId(0), plan.in_class(REPLAY), options), bridge).await
+    let driver = Driver::new(&context, SinkId(0), plan.in_class(REPLAY), options);
+    config.kind.replay(driver, bridge).instrument(telemetry::span::sink(name)).await
 }
 
 /// Calls `each` with every event that a sink holds.

@@ -133,6 +133,8 @@ pub(super) struct Context {
     tokens: Option<Tokens>,
     /// Learns the cause from the log: of a client that hands nobody its errors.
     reads_log: bool,
+    /// librdkafka logs from threads of its own.
+    span: tracing::Span,
 }
 
 impl Context {
@@ -141,7 +143,7 @@ impl Context {
             Some(Sasl::Token(issuer)) => Some(Tokens::new(Arc::clone(issuer))),
             _ => None,
         };
-        Self { cause: cause.clone(), reports, tokens, reads_log: false }
+        Self { cause: cause.clone(), reports, tokens, reads_log: false, span: tracing::Span::current() }
     }
 
     /// The context of an administrator's client: it hands nobody its errors, but writes them to its log.
@@ -160,7 +162,7 @@ impl ClientContext for Context {
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         // What is wrong reaches the operator as a cause, once.
-        tracing::debug!(severity = ?level, facility, message, "librdkafka");
+        self.span.in_scope(|| tracing::debug!(severity = ?level, facility, message, "librdkafka"));
         if self.reads_log && facility == "FAIL" {
             self.cause.set(logged(message), message);
         }
