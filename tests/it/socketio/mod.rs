@@ -1,0 +1,5 @@
+//! The Socket.IO client.
+
+mod node;
+mod pause;
+mod peers;
