@@ -32,9 +32,10 @@ pub use self::report::{Format, Report};
 use self::step::{Fault, Found, Part, Stage};
 use crate::{
     app,
+    app::config::{Config, Loaded},
     auth::Account,
     commands::farewell,
-    config::{Config, Loaded, Problems},
+    config::Problems,
     journal::look::Standing,
     session as sessions,
 };

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use cti_bridge::{
-    config::{Loaded, Origin},
+    app::config::Loaded,
+    config::Origin,
     session::config::UaType,
     sink::{
         config::ContentMode,

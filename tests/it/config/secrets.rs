@@ -4,7 +4,7 @@
 use std::fs;
 
 use cti_bridge::{
-    config,
+    app, config,
     sink::nats::config::{Config as Nats, Credentials},
 };
 use secrecy::ExposeSecret;
@@ -259,7 +259,7 @@ fn no_secret_is_ever_printed() {
 
 #[test]
 fn a_secret_under_the_wrong_key_is_not_printed_either() {
-    let schema = config::schema().as_value();
+    let schema = app::config::schema().as_value();
     let tables = &schema["properties"];
     let nats = tables["sinks"]["additionalProperties"]["oneOf"].as_array().unwrap();
     let nats = nats.iter().find(|shape| shape["properties"]["type"]["const"] == "nats").unwrap();

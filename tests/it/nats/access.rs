@@ -2,7 +2,8 @@
 #![cfg(feature = "nats")]
 
 use cti_bridge::{
-    config::{Assignment, Flags, load_with},
+    app::config::load_with,
+    config::{Assignment, Flags},
     sink::{Link as _, Sink as _, SinkError, nats::Nats},
 };
 

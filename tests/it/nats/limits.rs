@@ -8,7 +8,8 @@ use std::{
 
 use async_nats::jetstream;
 use cti_bridge::{
-    config::{Assignment, Flags, load_with},
+    app::config::load_with,
+    config::{Assignment, Flags},
     event::{Notice, SinkId, SourceId},
     journal::Journal,
     retry::Range,
