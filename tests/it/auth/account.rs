@@ -269,9 +269,9 @@ async fn without_a_secret_a_due_password_is_the_operators() {
     assert_eq!(error.consequence(), Consequence::Operator);
     assert!(error.to_string().contains("set it, or switch two-factor authentication off"), "{error}");
 
-    let config = middleware::with_password(Some("planted-1"));
+    let config = middleware::with_password(Some("hidden-1"));
     let error = Account::new(config, client).unwrap_err();
-    assert!(!format!("{error} {error:?}").contains("planted"), "{error:?}");
+    assert!(!format!("{error} {error:?}").contains("hidden"), "{error:?}");
     assert_eq!(error.consequence(), Consequence::Operator);
 }
 

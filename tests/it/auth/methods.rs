@@ -114,7 +114,7 @@ async fn new_credentials_are_used_from_the_next_login_on() {
     // In use, whatever comes next.
     account.renew_credentials(password("too early")).unwrap();
     assert!(account.grant().await.unwrap().token.is_same(&grant.token));
-    let unusable = Credentials::Password { password: "x".into(), totp_secret: Some("planted-1".into()) };
+    let unusable = Credentials::Password { password: "x".into(), totp_secret: Some("hidden-1".into()) };
     let error = account.renew_credentials(unusable).unwrap_err();
-    assert!(!format!("{error:?}").contains("planted"));
+    assert!(!format!("{error:?}").contains("hidden"));
 }
