@@ -14,5 +14,5 @@ mod session;
 mod simulator;
 mod sink;
 mod soak;
-mod socketio;
+mod socket;
 mod support;

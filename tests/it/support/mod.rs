@@ -18,7 +18,6 @@ pub(crate) mod lanes;
 pub(crate) mod late;
 pub(crate) mod middleware;
 pub(crate) mod nats;
-pub(crate) mod node;
 pub(crate) mod process;
 pub(crate) mod scene;
 pub(crate) mod simulator;
