@@ -233,7 +233,7 @@ async fn a_message_that_arrives_slowly_is_life_and_may_be_an_attachment() {
         while websocket.next().await.unwrap().unwrap() != Message::text(r#"420["ping"]"#) {}
         websocket.send(Message::text("430[]")).await.unwrap();
         // From here on a probe that is not answered counts, and the next is out before the first message is complete.
-        tokio::time::sleep(Duration::from_millis(400)).await;
+        while websocket.next().await.unwrap().unwrap() != Message::text(r#"421["ping"]"#) {}
         let text = format!(r#"42["avatarUpdate","{}"]"#, "A".repeat(3000));
         slowly(&mut websocket, 1, text.as_bytes()).await;
         websocket.send(Message::text(r#"451-["image",{"_placeholder":true,"num":0}]"#)).await.unwrap();
