@@ -31,7 +31,6 @@
 //! | [`bounds`] | the ranges of all numbers that a peer sends |
 //! | [`hardening`] | no core dumps, no tracing |
 //! | [`check`] | the chain walked once, each stage with its verdict and remedy |
-//! | [`simulator`] | a PBX that speaks the real protocol, with faults on demand |
 
 pub mod admin;
 pub mod api;
@@ -58,7 +57,6 @@ pub mod route;
 mod secret_file;
 pub mod session;
 pub mod shutdown;
-pub mod simulator;
 pub mod sink;
 pub mod socket;
 pub mod systemd;

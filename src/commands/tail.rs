@@ -109,7 +109,12 @@ impl Args {
         })?;
         let sources: Vec<String> = match &self.source {
             None => config.sources.keys().cloned().collect(),
-            named => vec![super::one_source(config, named.as_deref()).map_err(usage)?.0.to_owned()],
+            named => vec![
+                super::one_source(config, named.as_deref())
+                    .map_err(|error| usage(error.to_string()))?
+                    .0
+                    .to_owned(),
+            ],
         };
         match &sink.kind {
             #[cfg(feature = "nats")]

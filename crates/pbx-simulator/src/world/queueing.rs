@@ -8,7 +8,7 @@ use super::{
     story::{SECOND, Step},
     view::text,
 };
-use crate::simulator::profile::Audience;
+use crate::profile::Audience;
 
 impl World {
     pub(super) fn hunt(&mut self, id: u32) {

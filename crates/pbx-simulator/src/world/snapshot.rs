@@ -5,40 +5,40 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value, json};
 
 use super::{World, cast::PARKINGS, view::text};
-use crate::simulator::reply::quoted;
+use crate::reply::quoted;
 
 impl World {
     /// Extension number → extension.
-    pub(in crate::simulator) fn extensions(&self) -> String {
+    pub(crate) fn extensions(&self) -> String {
         keyed(self.extensions.iter().enumerate(), |(index, extension)| {
             (extension.number.clone(), self.extension_json(index))
         })
     }
 
-    pub(in crate::simulator) fn extension(&self, number: &str) -> Option<String> {
+    pub(crate) fn extension(&self, number: &str) -> Option<String> {
         let index = self.extensions.iter().position(|extension| extension.number == number)?;
         Some(self.extension_json(index))
     }
 
     /// Queue number → queue.
-    pub(in crate::simulator) fn queues(&self) -> String {
+    pub(crate) fn queues(&self) -> String {
         keyed(self.queues.iter().enumerate(), |(index, queue)| {
             (queue.number.to_owned(), self.queue_json(index))
         })
     }
 
     /// Trunk id → trunk.
-    pub(in crate::simulator) fn trunks(&self) -> String {
+    pub(crate) fn trunks(&self) -> String {
         keyed(self.trunks.iter().enumerate(), |(index, trunk)| (trunk.id.to_owned(), self.trunk_json(index)))
     }
 
     /// Slot → parking.
-    pub(in crate::simulator) fn parkings(&self) -> String {
+    pub(crate) fn parkings(&self) -> String {
         keyed(PARKINGS.iter().enumerate(), |(slot, parking)| ((*parking).to_owned(), self.parking_json(slot)))
     }
 
     /// User name → user, as in `/user/endpoints/all`.
-    pub(in crate::simulator) fn users(&self) -> Map<String, Value> {
+    pub(crate) fn users(&self) -> Map<String, Value> {
         let owned = self.extensions.iter().enumerate().filter_map(|(index, extension)| {
             let username = extension.username?;
             let (presence, to) = extension.presence();
@@ -71,7 +71,7 @@ impl World {
     }
 
     /// Group name → users.
-    pub(in crate::simulator) fn groups(&self) -> String {
+    pub(crate) fn groups(&self) -> String {
         let members: Vec<&str> = self.extensions.iter().filter_map(|extension| extension.username).collect();
         text(&json!({"Everybody": {"id": "1", "name": "Everybody", "users": members}}))
     }

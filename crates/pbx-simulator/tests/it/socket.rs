@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
-use cti_bridge::simulator::{Simulator, SocketLogin, Upgrade};
 use futures_util::SinkExt as _;
+use pbx_simulator::{Simulator, SocketLogin, Upgrade};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{
-    simulator as support,
-    simulator::{AUTHE_OK, Raw, UNAUTHORIZED, connected, login, start, start_with, token},
-};
+use pbx_client::{AUTHE_OK, Raw, UNAUTHORIZED, connected, login, start, start_with, token};
 
 const SHORT: Duration = Duration::from_millis(100);
 /// Longer than any test: what waits this long must not happen.
@@ -20,14 +17,14 @@ async fn the_handshake_ends_in_authe_ok_and_events_follow() {
     let pbx = start().await;
     let token = token(&pbx).await;
     let (mut raw, open) = Raw::open(&pbx).await;
-    let sid = support::field(open.strip_prefix('0').unwrap(), &["sid"]);
+    let sid = pbx_client::field(open.strip_prefix('0').unwrap(), &["sid"]);
     assert_eq!(
         open,
         format!(r#"0{{"sid":"{sid}","upgrades":[],"pingInterval":25000,"pingTimeout":10000000}}"#)
     );
     raw.send("40").await;
     let joined = raw.text().await;
-    let socket = support::field(joined.strip_prefix("40").unwrap(), &["sid"]);
+    let socket = pbx_client::field(joined.strip_prefix("40").unwrap(), &["sid"]);
     assert_eq!(joined, format!(r#"40{{"sid":"{socket}"}}"#));
     assert_ne!(socket, sid);
     // An event before the login reaches nobody.
@@ -320,7 +317,7 @@ async fn a_frozen_server_keeps_everything_and_answers_nothing_until_it_thaws() {
     pbx.emit("x", "");
     let waited = tokio::time::timeout(3 * SHORT, futures_util::StreamExt::next(&mut raw.0)).await;
     assert!(waited.is_err(), "{waited:?} from a frozen server");
-    let request = tokio::time::timeout(SHORT, support::get(&pbx, "/api/user/me", &token)).await;
+    let request = tokio::time::timeout(SHORT, pbx_client::get(&pbx, "/api/user/me", &token)).await;
     assert!(request.is_err(), "{request:?} from a frozen server");
     pbx.freeze(false);
     assert_eq!(raw.text().await, r#"42["x"]"#);

@@ -2,8 +2,8 @@
 
 use std::{collections::HashSet, io::Write as _, time::Instant};
 
-use cti_bridge::simulator::{Flow, Replay, Source, Tls, frame};
 use futures_util::FutureExt as _;
+use pbx_simulator::{Flow, Replay, Source, Tls, frame};
 use rust_socketio::{
     Event, Payload, TransportType,
     asynchronous::{Client, ClientBuilder},
@@ -11,10 +11,7 @@ use rust_socketio::{
 use serde_json::{Value, json};
 use tokio::{sync::mpsc, time::timeout};
 
-use crate::support::{
-    simulator as support,
-    simulator::{AUTHE_OK, DEADLINE, Raw, connected, login, start, start_with, token},
-};
+use pbx_client::{AUTHE_OK, DEADLINE, Raw, connected, login, start, start_with, token};
 
 #[tokio::test]
 async fn an_independent_client_joins_logs_in_and_hears_the_events() {
@@ -68,9 +65,9 @@ async fn over_tls_it_is_the_same_server() {
         .unwrap();
     assert_eq!(answer.status(), 200);
     let wrong = Tls { certificates: "nonsense".to_owned(), key: "nonsense".into() };
-    let mut options = cti_bridge::simulator::Options::quiet(cti_bridge::simulator::Account::new("a", "b"));
+    let mut options = pbx_simulator::Options::quiet(pbx_simulator::Account::new("a", "b"));
     options.tls = Some(wrong);
-    let error = cti_bridge::simulator::Simulator::start(options).await.unwrap_err();
+    let error = pbx_simulator::Simulator::start(options).await.unwrap_err();
     assert!(error.to_string().starts_with("the simulator's private key can't be used"), "{error}");
 }
 
@@ -95,8 +92,8 @@ async fn the_office_keeps_the_wanted_rate_and_size() {
     assert!((RATE / 3.0..RATE * 3.0).contains(&rate), "{rate} events per second");
     assert!(names.len() > 5 && !names.contains("extenRinging"), "{names:?}");
     // What the events said last is what the snapshot says, but for events that are under way.
-    let (status, body) = support::get(&pbx, "/api/astproxy/extensions", &token).await;
-    assert_eq!((status, support::field(&body, &["201", "exten"])), (200, "201".to_owned()));
+    let (status, body) = pbx_client::get(&pbx, "/api/astproxy/extensions", &token).await;
+    assert_eq!((status, pbx_client::field(&body, &["201", "exten"])), (200, "201".to_owned()));
 }
 
 #[tokio::test]

@@ -1,12 +1,9 @@
 //! The simulated PBX without its middleware, and the persistent tokens with it, word for word.
 
-use cti_bridge::simulator::{Login, Simulator};
+use pbx_simulator::{Login, Simulator};
 use reqwest::Method;
 
-use crate::support::{
-    simulator,
-    simulator::{AUTHE_OK, Raw, call, connected, field, get, persistent, post, start, token},
-};
+use pbx_client::{AUTHE_OK, Raw, call, connected, field, get, persistent, post, start, token};
 
 const LOGIN: &str = "/webrest/authentication/login";
 
@@ -27,7 +24,7 @@ fn legacy_token(nonce: &str) -> String {
 }
 
 async fn with(pbx: &Simulator, method: Method, path: &str, authorization: &str) -> (u16, String) {
-    let request = simulator::client().request(method, pbx.url().join(path).unwrap());
+    let request = pbx_client::client().request(method, pbx.url().join(path).unwrap());
     let answer = request.header("authorization", authorization).send().await.unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
@@ -76,20 +73,20 @@ async fn the_socket_of_the_server_refuses_aloud_and_hears_nothing_of_the_middlew
     assert!(raw.text().await.starts_with("0{"));
     raw.send("40").await;
     assert!(raw.text().await.starts_with("40{"));
-    raw.send(&simulator::login("no such token", "")).await;
+    raw.send(&pbx_client::login("no such token", "")).await;
     assert_eq!(raw.text().await, r#"42["401",{"message":"unauthorized access"}]"#);
     assert_eq!(raw.text().await, "41");
     raw.send("40").await;
     assert!(raw.text().await.starts_with("40{"));
     // A space that the middleware would stumble over is none here.
-    raw.send(&simulator::login(&token, "").replace("[\"login\"", "[ \"login\"")).await;
+    raw.send(&pbx_client::login(&token, "").replace("[\"login\"", "[ \"login\"")).await;
     assert_eq!(raw.text().await, AUTHE_OK);
     connected(&pbx, 1).await;
     pbx.inject(r#"42["satellite/summary",{}]"#);
     pbx.emit("after", "1");
     assert_eq!(raw.text().await, r#"42["after",1]"#);
 
-    let polling = simulator::client().get(pbx.url().join("/socket.io/?EIO=4&transport=polling").unwrap());
+    let polling = pbx_client::client().get(pbx.url().join("/socket.io/?EIO=4&transport=polling").unwrap());
     let answer = polling.send().await.unwrap();
     assert_eq!(answer.status().as_u16(), 400);
     assert_eq!(answer.text().await.unwrap(), r#"{"code":0,"message":"Transport unknown"}"#);
@@ -110,7 +107,7 @@ async fn a_persistent_token_lives_beside_logins_and_ends_with_the_next_one_or_a_
     // Times are whole seconds: a second one within this one is the same text.
     let other = pbx.url().join("/api/tokens/persistent/nethlink").unwrap();
     let second = loop {
-        let answer = simulator::client().post(other.clone()).bearer_auth(&first).send().await.unwrap();
+        let answer = pbx_client::client().post(other.clone()).bearer_auth(&first).send().await.unwrap();
         let second = field(&answer.text().await.unwrap(), &["token"]);
         if second != first {
             break second;

@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::Value;
 
 use super::{Event, NATURAL_RATE, World};
-use crate::simulator::profile::Audience;
+use crate::profile::Audience;
 
 const BEGAN: i64 = 1_795_500_000_000;
 const HOUR: Duration = Duration::from_hours(1);

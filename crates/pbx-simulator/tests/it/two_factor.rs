@@ -1,8 +1,8 @@
 //! The simulator's two-factor authentication: the answers of the real middleware, to the byte.
 
-use cti_bridge::simulator::{Account, Simulator};
+use pbx_simulator::{Account, Simulator};
 
-use crate::support::simulator::{field, get, post, start, start_with, token};
+use pbx_client::{field, get, post, start, start_with, token};
 
 const SEED: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 

@@ -27,7 +27,7 @@ const CODES: u32 = 3;
 const TRIES: u32 = 3;
 
 /// One account, and where it stands in the configuration.
-pub(in super::super) struct Desk<'a> {
+pub(in super::super) struct AccountSession<'a> {
     pub(in super::super) name: &'a str,
     pub(in super::super) source: &'a Source,
     pub(in super::super) password: &'a SecretString,
@@ -38,7 +38,7 @@ pub(in super::super) struct Desk<'a> {
     pub(in super::super) ask: bool,
 }
 
-impl<'a> Desk<'a> {
+impl<'a> AccountSession<'a> {
     /// At the account of the source that was named, or of the only one; `without` says what to do where it has no password.
     /// If there is none, `err` was told why.
     pub(in super::super) fn open(
@@ -66,15 +66,15 @@ impl<'a> Desk<'a> {
     }
 }
 
-impl Desk<'_> {
+impl AccountSession<'_> {
     /// Logs in; asks for a one-time password if the PBX does and none can be computed.
-    pub(in super::super) async fn enter(&self, err: &mut impl Write) -> Result<Grant, Failure> {
+    pub(in super::super) async fn log_in(&self, err: &mut impl Write) -> Result<Grant, Failure> {
         if self.ask {
-            return self.enter_with_typed_code(err).await;
+            return self.log_in_with_typed_code(err).await;
         }
         match self.granted().await {
             Err(AuthError::OtpMissing { .. }) if io::stdin().is_terminal() => {
-                self.enter_with_typed_code(err).await
+                self.log_in_with_typed_code(err).await
             }
             other => Ok(other?),
         }
@@ -93,7 +93,7 @@ impl Desk<'_> {
     }
 
     /// Asks again on a terminal, where a code was mistyped.
-    async fn enter_with_typed_code(&self, err: &mut impl Write) -> Result<Grant, Failure> {
+    async fn log_in_with_typed_code(&self, err: &mut impl Write) -> Result<Grant, Failure> {
         let mut left = if io::stdin().is_terminal() { CODES } else { 1 };
         loop {
             left -= 1;
@@ -111,13 +111,13 @@ impl Desk<'_> {
         err: &mut impl Write,
         request: impl AsyncFn(&Grant) -> Result<T, ApiError>,
     ) -> Result<(Grant, T), Failure> {
-        let mut grant = self.enter(err).await?;
+        let mut grant = self.log_in(err).await?;
         for _ in 1..TRIES {
             match request(&grant).await {
                 Err(error) if error.is_dead_token() => {
                     self.account.discard(&grant.token);
                     later_second().await;
-                    grant = self.enter(err).await?;
+                    grant = self.log_in(err).await?;
                 }
                 other => return Ok((grant, other?)),
             }
@@ -127,7 +127,7 @@ impl Desk<'_> {
     }
 
     /// Logs out, unless a running bridge may have the same token.
-    pub(in super::super) async fn leave(&self) {
+    pub(in super::super) async fn log_out(&self) {
         farewell::log_out(&self.account, self.name, self.bridge).await;
     }
 

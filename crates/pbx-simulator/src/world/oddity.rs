@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{World, cast, view::text};
-use crate::simulator::profile::Audience;
+use crate::profile::Audience;
 
 /// The size of a picture, in base64; real ones are about as large.
 const PICTURE: usize = 100_000;

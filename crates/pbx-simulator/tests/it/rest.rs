@@ -1,12 +1,9 @@
 //! The simulator's REST interface: statuses and bodies of the real middleware, to the byte.
 
-use cti_bridge::simulator::{Account, Login, Profile, settled};
+use pbx_simulator::{Account, Login, Profile, settled};
 use reqwest::Method;
 
-use crate::support::{
-    simulator as support,
-    simulator::{call, field, get, post, start, start_with, token},
-};
+use pbx_client::{call, field, get, post, start, start_with, token};
 
 const FORBIDDEN: &str =
     r#"{"code":403,"data":null,"message":"you don't have permission to access this resource"}"#;
@@ -68,7 +65,7 @@ async fn a_dead_session_has_a_good_login_and_empty_401s() {
     let token = token(&pbx).await;
     assert_eq!(get(&pbx, "/api/user/me", &token).await, (401, String::new()));
     pbx.turn(|knobs| knobs.login = Login::Normal);
-    let token = support::token(&pbx).await;
+    let token = pbx_client::token(&pbx).await;
     assert_eq!(get(&pbx, "/api/user/me", &token).await.0, 200);
     pbx.kill_sessions();
     assert_eq!(get(&pbx, "/api/user/me", &token).await, (401, String::new()));
@@ -123,7 +120,7 @@ async fn an_unknown_route_is_cut_short_and_a_backend_that_is_down_is_a_502() {
     let pbx = start().await;
     let token = token(&pbx).await;
     let url = pbx.url().join("/api/no/such/route/that/is/long/enough").unwrap();
-    let answer = support::client().get(url).bearer_auth(&token).send().await.unwrap();
+    let answer = pbx_client::client().get(url).bearer_auth(&token).send().await.unwrap();
     assert_eq!(answer.status(), 404);
     assert!(answer.content_length() > Some(50), "{:?}", answer.content_length());
     assert!(answer.bytes().await.is_err(), "the body was whole");
@@ -159,12 +156,12 @@ async fn snapshots_follow_the_profile() {
     assert_eq!(field(&body, &["ada", "mainPresence"]), "online");
     assert_eq!(field(&body, &["bridge", "username"]), "bridge");
 
-    let blind = |options: &mut cti_bridge::simulator::Options| {
+    let blind = |options: &mut pbx_simulator::Options| {
         let account = Account::new("bridge", "secret");
         options.accounts = vec![Account { profile: Profile::blind(), ..account }];
     };
     let pbx = start_with(blind).await;
-    let token = support::token(&pbx).await;
+    let token = pbx_client::token(&pbx).await;
     for path in ["queues", "trunks", "parkings", "opdata", "qmanager_queues", "qalarms"] {
         let answer = get(&pbx, &format!("/api/astproxy/{path}"), &token).await;
         assert_eq!(answer, (403, String::new()), "{path}");
@@ -175,7 +172,7 @@ async fn snapshots_follow_the_profile() {
 #[tokio::test]
 async fn the_date_header_shows_the_servers_clock() {
     let pbx = start_with(|options| options.knobs.clock_ahead = 3_600).await;
-    let answer = support::client().get(pbx.url()).send().await.unwrap();
+    let answer = pbx_client::client().get(pbx.url()).send().await.unwrap();
     let date = answer.headers()["date"].to_str().unwrap().to_owned();
     let date =
         jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date.replace("GMT", "+0000")).unwrap();
@@ -201,7 +198,7 @@ async fn snapshots_fail_in_every_way_that_is_asked_for() {
     pbx.turn(|knobs| knobs.snapshot_delay = std::time::Duration::ZERO);
     assert_eq!(get(&pbx, "/api/astproxy/trunks", &token).await, (200, "{}".to_owned()));
     let url = pbx.url().join("/api/astproxy/extensions").unwrap();
-    let answer = support::client().get(url).bearer_auth(&token).send().await.unwrap();
+    let answer = pbx_client::client().get(url).bearer_auth(&token).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     assert!(answer.bytes().await.is_err(), "the body was whole");
 }

@@ -1,5 +1,7 @@
 //! The simulated PBX.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
 mod legacy;
 mod peer;
 mod rest;

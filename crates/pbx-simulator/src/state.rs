@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{pbx::Pbx, snapshot};
-use crate::event::entity_token;
+use event::entity_token;
 
 /// Snapshots of entities that look the same in their event.
 const WHOLE: [(&str, &str); 4] = [

@@ -2,12 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use cti_bridge::simulator::{Answer, Simulator};
+use pbx_simulator::{Answer, Simulator};
 
-use crate::support::{
-    simulator as support,
-    simulator::{Raw, UNAUTHORIZED, client, connected, get, login, post, start, token},
-};
+use pbx_client::{Raw, UNAUTHORIZED, client, connected, get, login, post, start, token};
 
 const SEED: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 const LOGIN: &str = r#"{"username":"bridge","password":"secret"}"#;
@@ -85,7 +82,7 @@ async fn a_request_is_dealt_with_although_its_client_has_gone() {
     pbx.turn(|knobs| knobs.answers = vec![("/login".to_owned(), Answer::Late(Duration::from_secs(3)))]);
     let impatient = tokio::time::timeout(Duration::from_secs(1), post(&pbx, "/api/login", None, LOGIN));
     impatient.await.unwrap_err();
-    let deadline = Instant::now() + support::DEADLINE;
+    let deadline = Instant::now() + pbx_client::DEADLINE;
     while pbx.tokens() == 0 {
         assert!(Instant::now() < deadline, "the login was left");
         tokio::time::sleep(Duration::from_millis(10)).await;
