@@ -133,7 +133,7 @@ async fn a_code_is_never_sent_twice_within_its_step() {
 }
 
 #[tokio::test]
-async fn a_refused_code_is_followed_by_one_in_the_next_step_and_no_other() {
+async fn a_rejected_code_is_retried_once_in_the_next_step() {
     let mut pbx = Pbx::new(Arc::new(Manual::leaping(start())));
     pbx.two_fa = true;
     pbx.refusals = AtomicUsize::new(1);

@@ -48,7 +48,7 @@ async fn a_legacy_token_is_logged_out_and_a_persistent_one_never() {
 }
 
 #[tokio::test]
-async fn without_the_middleware_a_wrong_password_and_a_starting_pbx_are_told_apart() {
+async fn a_wrong_password_and_a_starting_legacy_pbx_differ() {
     let pbx = start().await;
     let wrong = account(&pbx, "webrest/", Credentials::Legacy { password: "wrong".into() }, None);
     let error = wrong.grant().await.unwrap_err();

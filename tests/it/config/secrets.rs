@@ -34,7 +34,7 @@ fn nats(place: &Place) -> Nats {
 }
 
 #[test]
-fn a_file_is_found_by_path_by_credential_and_beside_the_configuration() {
+fn secret_files_are_found_by_path_credential_or_directory() {
     let mut place = Place::new(&without_password());
     place.file("pbx1", "from-beside\n");
     assert_eq!(password(&place), "from-beside");
@@ -57,7 +57,7 @@ fn a_file_is_found_by_path_by_credential_and_beside_the_configuration() {
 }
 
 #[test]
-fn a_secret_that_is_not_in_the_directory_of_the_unit_is_to_be_put_there() {
+fn a_missing_unit_credential_is_named_with_its_path() {
     let place = Place::new(&without_password());
     fs::create_dir(place.directory.path().join("credentials")).unwrap();
     let remedy = "put it there with `sudo install -m 600 /dev/stdin DIR/credentials/pbx1`";
