@@ -5,23 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cti_bridge::{
-    event::{Body, EndReason, LossReason, RawEvent, Seq, SinkId},
-    health::Board,
-    journal::{
-        Journal, OpenError,
-        config::{Disk, WhenFull},
-        fs,
-    },
-};
+use event::{Body, EndReason, LossReason, RawEvent, Seq, SinkId};
 use jiff::Timestamp;
+use journal::{Journal, OpenError, Options, Unmonitored, WhenFull, fs};
 
-use crate::support::{
-    journal::faulty_fs::{Faults, Writes},
-    journal::{
-        RUNTIME, adds_up, announced, begin, close, config, contents, disk, events, frame, id, names, open,
-        open_as, read, segments, settle, told,
-    },
+use journal_kit::{
+    RUNTIME, adds_up, announced, begin, close, config, contents, disk, events,
+    faulty_fs::{Faults, Writes},
+    frame, id, names, open, open_as, read, segments, settle, told,
 };
 
 #[test]
@@ -165,7 +156,7 @@ fn sources_and_sinks_may_come_and_go() {
 #[test]
 fn a_backlog_larger_than_memory_is_read_from_the_disk_in_order() {
     let disk = disk();
-    let small = Disk { memory: 1 << 20, ..config() };
+    let small = Options { memory: 1 << 20, ..config() };
     for _ in 0..2 {
         let (journal, notes) = open(&disk, &small);
         assert_eq!(notes, Vec::<String>::new());
@@ -185,7 +176,7 @@ fn a_full_journal_drops_as_it_is_told_and_says_so() {
     for when_full in [WhenFull::DropOldest, WhenFull::DropNewest] {
         let disk = disk();
         let (bound, memory) = (4 << 20, 1 << 20);
-        let (journal, _) = open(&disk, &Disk { max_bytes: Some(bound), when_full, memory, ..config() });
+        let (journal, _) = open(&disk, &Options { max_bytes: Some(bound), when_full, memory, ..config() });
         let mut live = begin(&journal, "a");
         events(&mut live, "e", 1_000, 1_000);
         let first = read(&mut journal.reader(SinkId(0)))[0].seq;
@@ -216,7 +207,7 @@ fn a_full_journal_drops_as_it_is_told_and_says_so() {
 fn a_flood_of_one_name_does_not_evict_another() {
     let disk = disk();
     let (bound, memory) = (8 << 20, 1 << 20);
-    let (journal, _) = open(&disk, &Disk { max_bytes: Some(bound), name_quota: 25, memory, ..config() });
+    let (journal, _) = open(&disk, &Options { max_bytes: Some(bound), name_quota: 25, memory, ..config() });
     let mut live = begin(&journal, "a");
     for _ in 0..200 {
         events(&mut live, "message", 100, 1_000);
@@ -244,8 +235,8 @@ fn a_flood_of_one_name_does_not_evict_another() {
 fn what_waited_too_long_expires_and_what_was_delivered_is_kept_for_a_while() {
     let disk = disk();
     // In segments of 16 KiB.
-    let config = || Disk { max_bytes: Some(256 << 10), ..config() };
-    let fill = |config: &Disk| {
+    let config = || Options { max_bytes: Some(256 << 10), ..config() };
+    let fill = |config: &Options| {
         let (journal, _) = open(&disk, config);
         events(&mut begin(&journal, "a"), "e", 100, 100);
         for sink in [SinkId(0), SinkId(1)] {
@@ -259,8 +250,8 @@ fn what_waited_too_long_expires_and_what_was_delivered_is_kept_for_a_while() {
         many
     };
     assert!((fill(&config()), fill(&config())).1 > 1, "what was delivered is kept");
-    assert_eq!(fill(&Disk { retain: Duration::ZERO, ..config() }), 1, "what was delivered is removed");
-    let (journal, _) = open(&disk, &Disk { max_age: Some(Duration::from_millis(50)), ..config() });
+    assert_eq!(fill(&Options { retain: Duration::ZERO, ..config() }), 1, "what was delivered is removed");
+    let (journal, _) = open(&disk, &Options { max_age: Some(Duration::from_millis(50)), ..config() });
     events(&mut begin(&journal, "a"), "e", 100, 100);
     let deadline = Instant::now() + Duration::from_secs(20);
     while journal.ledger(SinkId(0), id(&journal, "a")).0.lost.get(&LossReason::Expired) < Some(&103) {
@@ -275,11 +266,9 @@ fn what_waited_too_long_expires_and_what_was_delivered_is_kept_for_a_while() {
 fn one_process_has_it_and_nobody_else_may_look() {
     use std::os::unix::fs::PermissionsExt as _;
     let dir = tempfile::tempdir().unwrap();
-    let config = Disk { dir: dir.path().join("deep/journal"), ..config() };
-    let open = || {
-        let health = Board::default().component("journal".to_owned());
-        Journal::open(&config, Arc::new(fs::Disk), &names(&["a"]), &names(&["x"]), health)
-    };
+    let config = Options { dir: dir.path().join("deep/journal"), ..config() };
+    let open =
+        || Journal::open(&config, Arc::new(fs::Disk), &names(&["a"]), &names(&["x"]), Arc::new(Unmonitored));
     let (journal, _) = open().unwrap();
     let refused = open();
     assert!(matches!(refused, Err(OpenError::Locked { .. })), "{refused:?}");
@@ -307,7 +296,7 @@ fn one_process_has_it_and_nobody_else_may_look() {
 #[test]
 fn what_memory_held_returns_in_segments_of_the_usual_size() {
     let disk = disk();
-    let small = Disk { max_bytes: Some(1 << 20), ..config() };
+    let small = Options { max_bytes: Some(1 << 20), ..config() };
     let (journal, _) = open(&disk, &small);
     let mut live = begin(&journal, "a");
     disk.set(Faults { writes: Writes::Fail, ..Faults::default() });

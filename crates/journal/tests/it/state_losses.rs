@@ -1,16 +1,14 @@
 //! What the journal tells of lost state, for the sessions that read it again.
 
-use cti_bridge::{
-    event::{LossReason, SinkId},
-    journal::config::{Disk, WhenFull},
-};
+use event::{LossReason, SinkId};
+use journal::{Options, WhenFull};
 
-use crate::support::journal::{begin, config, disk, events, frame, id, open};
+use journal_kit::{begin, config, disk, events, frame, id, open};
 
 const STATE: &str = "extenUpdate";
 
-fn small(when_full: WhenFull) -> Disk {
-    Disk { max_bytes: Some(1 << 20), when_full, ..config() }
+fn small(when_full: WhenFull) -> Options {
+    Options { max_bytes: Some(1 << 20), when_full, ..config() }
 }
 
 #[test]

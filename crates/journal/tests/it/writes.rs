@@ -6,16 +6,12 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use cti_bridge::{
-    health::Board,
-    journal::{
-        Journal,
-        config::Disk,
-        fs::{self, File, Fs, Lock, Room},
-    },
+use journal::{
+    Journal, Options, Unmonitored,
+    fs::{self, File, Fs, Lock, Room},
 };
 
-use crate::support::journal::{begin, config, frame, names};
+use journal_kit::{begin, config, frame, names};
 
 /// Address and length of everything that was appended.
 type Appends = Arc<Mutex<Vec<(usize, usize)>>>;
@@ -95,11 +91,11 @@ impl Fs for Noting {
 }
 
 fn open(dir: &Path) -> (Journal, Appends) {
-    let disk = Disk { dir: dir.join("journal"), ..config() };
+    let disk = Options { dir: dir.join("journal"), ..config() };
     let noting = Noting::default();
     let appends = Arc::clone(&noting.0);
-    let health = Board::default().component("journal".to_owned());
-    let opened = Journal::open(&disk, Arc::new(noting), &names(&["a"]), &names(&["x"]), health);
+    let opened =
+        Journal::open(&disk, Arc::new(noting), &names(&["a"]), &names(&["x"]), Arc::new(Unmonitored));
     (opened.unwrap().0, appends)
 }
 

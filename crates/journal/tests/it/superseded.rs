@@ -2,28 +2,21 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use cti_bridge::{
-    event::{LossReason, Record, SinkId},
-    journal::{
-        Journal,
-        config::{Disk, Sync, WhenFull},
-    },
-};
+use event::{LossReason, Record, SinkId};
+use journal::{Journal, Options, Sync, WhenFull};
 
-use crate::support::{
-    journal::faulty_fs::{Faults, FaultyFs, Survives, Writes},
-    journal::states::{States, newest, of_name},
-    journal::{
-        DIR, RUNTIME, adds_up, announced, begin, close, config, disk, events, id, open, open_as, read,
-        segments, settle,
-    },
+use journal_kit::{
+    DIR, RUNTIME, adds_up, announced, begin, close, config, disk, events,
+    faulty_fs::{Faults, FaultyFs, Survives, Writes},
+    id, open, open_as, read, segments, settle,
+    states::{States, newest, of_name},
 };
 
 const MIB: u64 = 1 << 20;
 
 /// A small journal, of which memory holds little.
-fn small(max_bytes: u64, name_quota: u8) -> Disk {
-    Disk { max_bytes: Some(max_bytes), name_quota, memory: 64 << 10, ..config() }
+fn small(max_bytes: u64, name_quota: u8) -> Options {
+    Options { max_bytes: Some(max_bytes), name_quota, memory: 64 << 10, ..config() }
 }
 
 fn lost(journal: &Journal, sink: SinkId) -> BTreeMap<LossReason, u64> {
@@ -82,7 +75,7 @@ fn the_newest_state_of_an_extension_survives_400_updates() {
 fn a_session_does_not_outrun_the_thread_that_compacts() {
     let disk = disk();
     let (journal, _) =
-        open(&disk, &Disk { sync: Sync::Every(Duration::from_millis(1)), ..small(4 * MIB, 100) });
+        open(&disk, &Options { sync: Sync::Every(Duration::from_millis(1)), ..small(4 * MIB, 100) });
     let (mut live, mut states) = (begin(&journal, "a"), States::default());
     for _ in 0..400 {
         states.append(&mut live, "201", 1, 20_000);
@@ -154,7 +147,7 @@ fn of_a_flood_the_newest_survive_and_nothing_else_goes() {
 #[test]
 fn drop_newest_refuses_the_newest_of_a_name_over_its_quota() {
     let disk = disk();
-    let config = Disk { when_full: WhenFull::DropNewest, ..small(2 * MIB, 25) };
+    let config = Options { when_full: WhenFull::DropNewest, ..small(2 * MIB, 25) };
     let (journal, _) = open(&disk, &config);
     let (mut live, mut states) = (begin(&journal, "a"), States::default());
     states.append(&mut live, "201", 100, 20_000);
@@ -198,13 +191,13 @@ fn left_behind(disk: &FaultyFs, max_bytes: u64, size: usize) -> States {
             events(&mut live, "e", 1, 100);
         }
     }
-    live.end(cti_bridge::event::EndReason::Stopping, String::new());
+    live.end(event::EndReason::Stopping, String::new());
     close(journal);
     states
 }
 
 /// Little room for what was left behind.
-fn tight() -> Disk {
+fn tight() -> Options {
     small(600_000, 100)
 }
 
@@ -300,7 +293,7 @@ fn a_kill_between_any_two_steps_leaves_a_journal_that_is_right() {
 #[test]
 fn without_room_for_a_copy_the_oldest_go_and_the_bound_holds() {
     let disk = disk();
-    let (journal, _) = open(&disk, &Disk { memory: 64 << 20, ..small(2 * MIB, 100) });
+    let (journal, _) = open(&disk, &Options { memory: 64 << 20, ..small(2 * MIB, 100) });
     let (mut live, mut states) = (begin(&journal, "a"), States::default());
     // Each with a state of its own: nothing is superseded.
     for exten in 0..600 {

@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use cti_bridge::{
-    event::{Seq, SinkId, SourceId},
-    journal::{Journal, Search, config::Disk},
-};
+use event::{Seq, SinkId, SourceId};
 use jiff::Timestamp;
+use journal::{Journal, Options, Search};
 
-use crate::support::{
-    journal as support,
-    journal::faulty_fs::{Faults, FaultyFs},
-    journal::{RUNTIME, begin, close, config, disk, events, open, read, segments, settle},
+use journal_kit::{
+    RUNTIME, begin, close, config, disk, events,
+    faulty_fs::{Faults, FaultyFs},
+    open, read, segments, settle,
 };
 
 const A: SourceId = SourceId(0);
@@ -66,7 +64,7 @@ fn a_lost_number_resumes_before_the_first_record_above_it() {
         let records = read(&mut journal.reader(SinkId(0)));
         let lost = records
             .iter()
-            .position(|record| support::content(record).4.windows(7).any(|it| it == b"damaged"));
+            .position(|record| journal_kit::content(record).4.windows(7).any(|it| it == b"damaged"));
         let (lost, next) = (&records[lost.unwrap()], &records[lost.unwrap() + 1]);
         let damage = || {
             disk.edit(&segments(&disk)[1], |content| {
@@ -91,7 +89,7 @@ fn a_lost_number_resumes_before_the_first_record_above_it() {
 #[test]
 fn a_number_that_is_no_longer_kept_is_older() {
     let disk = disk();
-    let config = Disk { retain: Duration::ZERO, ..config() };
+    let config = Options { retain: Duration::ZERO, ..config() };
     let (journal, _) = open(&disk, &config);
     events(&mut begin(&journal, "a"), "e", 10, 100);
     let first = journal.newest(A).0;

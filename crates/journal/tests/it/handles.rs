@@ -6,19 +6,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cti_bridge::{
-    event::{Record, SinkId},
-    health::Board,
-    journal::{Archive, Journal, Recovery, config::Disk, fs},
-};
+use event::{Record, SinkId};
+use journal::{Archive, Journal, Options, Recovery, Unmonitored, fs};
 
-use crate::support::journal::{begin, config, events, names, read, settle};
+use journal_kit::{begin, config, events, names, read, settle};
 
 /// A journal on the system's own disk, in segments of 64 KiB.
 fn open(dir: &Path) -> (Journal, Recovery) {
-    let config = Disk { dir: dir.to_owned(), max_bytes: Some(16 * SEGMENT), ..config() };
-    let health = Board::default().component("journal".to_owned());
-    Journal::open(&config, Arc::new(fs::Disk), &names(&["a"]), &names(&["x"]), health).unwrap()
+    let config = Options { dir: dir.to_owned(), max_bytes: Some(16 * SEGMENT), ..config() };
+    Journal::open(&config, Arc::new(fs::Disk), &names(&["a"]), &names(&["x"]), Arc::new(Unmonitored)).unwrap()
 }
 
 const SEGMENT: u64 = 64 << 10;
@@ -91,7 +87,7 @@ fn a_crash_loop_does_not_multiply_segments() {
     assert!(segments(dir.path()) <= 18, "{}", segments(dir.path()));
 }
 
-fn settled(reader: &mut cti_bridge::journal::Reader, records: &[Record], newest: u64) -> u64 {
+fn settled(reader: &mut journal::Reader, records: &[Record], newest: u64) -> u64 {
     assert!(records.iter().all(|record| record.seq.0 > newest), "delivered again");
     settle(reader, records);
     records.last().unwrap().seq.0
@@ -102,9 +98,14 @@ fn a_crash_loop_leaves_a_segment_that_is_damaged_or_of_fewer_sources() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("segments");
     let crash = |sources: &[&str]| {
-        let config = Disk { dir: dir.path().to_owned(), max_bytes: Some(16 * SEGMENT), ..config() };
-        let health = Board::default().component("journal".to_owned());
-        let opened = Journal::open(&config, Arc::new(fs::Disk), &names(sources), &names(&["x"]), health);
+        let config = Options { dir: dir.path().to_owned(), max_bytes: Some(16 * SEGMENT), ..config() };
+        let opened = Journal::open(
+            &config,
+            Arc::new(fs::Disk),
+            &names(sources),
+            &names(&["x"]),
+            Arc::new(Unmonitored),
+        );
         let (journal, recovery) = opened.unwrap();
         events(&mut begin(&journal, "a"), "extenUpdate", 3, 100);
         (segments(dir.path()), recovery.notes, read(&mut journal.reader(SinkId(0))).len())

@@ -1,45 +1,50 @@
 //! A process with a journal on a disk that may fail.
 
+use std::sync::Arc;
+
 use std::{
     path::Path,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use cti_bridge::{
-    event::{Body, LossReason, RawEvent, Record, SinkId, SourceId},
-    health::{Board, State},
-    journal::{Journal, Live, Opened, Reader, Settled, config::Disk},
-};
+use event::{Body, LossReason, RawEvent, Record, SinkId, SourceId};
 use jiff::Timestamp;
+use journal::{Journal, Live, Opened, Options, Reader, Settled};
 
-use super::{DIR, RUNTIME, config, faulty_fs::FaultyFs};
+use super::{DIR, Failure, RUNTIME, config, faulty_fs::FaultyFs};
 
-pub(crate) const SOURCES: [SourceId; 2] = [SourceId(0), SourceId(1)];
+pub const SOURCES: [SourceId; 2] = [SourceId(0), SourceId(1)];
 
 /// One process on the disk: sources a and b, sinks x and y.
-pub(crate) struct Run {
-    pub(crate) lives: Vec<Live>,
-    pub(crate) readers: [Reader; 2],
-    pub(crate) journal: Journal,
-    pub(crate) board: Board,
-    pub(crate) notes: Vec<String>,
+#[derive(Debug)]
+pub struct Run {
+    pub lives: Vec<Live>,
+    pub readers: [Reader; 2],
+    pub journal: Journal,
+    failure: Failure,
+    pub notes: Vec<String>,
 }
 
 impl Run {
-    pub(crate) fn open(disk: &FaultyFs, memory: usize) -> Self {
-        let config = Disk { memory, ..config() };
-        let board = Board::default();
-        let health = board.component("journal".to_owned());
+    pub fn open(disk: &FaultyFs, memory: usize) -> Self {
+        let config = Options { memory, ..config() };
+        let failure = Failure::default();
         let names = |names: [&str; 2]| names.map(str::to_owned);
-        let opened = Journal::open(&config, disk.process(), &names(["a", "b"]), &names(["x", "y"]), health);
+        let opened = Journal::open(
+            &config,
+            disk.process(),
+            &names(["a", "b"]),
+            &names(["x", "y"]),
+            Arc::new(failure.clone()),
+        );
         let (journal, recovery) = opened.unwrap_or_else(|error| panic!("it was refused: {error}"));
         let readers = [journal.reader(SinkId(0)), journal.reader(SinkId(1))];
-        Self { lives: Vec::new(), readers, journal, board, notes: recovery.notes }
+        Self { lives: Vec::new(), readers, journal, failure, notes: recovery.notes }
     }
 
     /// Events of both sources, by their numbers.
-    pub(crate) fn events(&mut self, numbers: std::ops::Range<u64>, size: usize) {
+    pub fn events(&mut self, numbers: std::ops::Range<u64>, size: usize) {
         if self.lives.is_empty() {
             let opened = Opened {
                 user: "bridge".into(),
@@ -57,7 +62,7 @@ impl Run {
         }
     }
 
-    pub(crate) fn read(&mut self, sink: usize, most: usize) -> Vec<Record> {
+    pub fn read(&mut self, sink: usize, most: usize) -> Vec<Record> {
         let reader = &mut self.readers[sink];
         let deadline = Instant::now() + Duration::from_secs(30);
         let mut records = Vec::new();
@@ -68,24 +73,21 @@ impl Run {
         records
     }
 
-    pub(crate) fn settle(&mut self, sink: usize, records: &[Record]) {
+    pub fn settle(&mut self, sink: usize, records: &[Record]) {
         let settled = records.iter().map(|it| (it.position, it.source, it.seq, Settled::Published));
         self.readers[sink].settle(settled);
     }
 
-    pub(crate) fn failure(&self) -> Option<String> {
-        match &self.board.snapshot()["journal"].state {
-            State::Failing { reason } => Some(reason.clone()),
-            State::Active | State::Pending => None,
-        }
+    pub fn failure(&self) -> Option<String> {
+        self.failure.reason()
     }
 
-    pub(crate) fn lost(&self, sink: SinkId, reason: LossReason) -> u64 {
+    pub fn lost(&self, sink: SinkId, reason: LossReason) -> u64 {
         let of = |source| self.journal.ledger(sink, source).0.lost.get(&reason).copied().unwrap_or_default();
         SOURCES.into_iter().map(of).sum()
     }
 
-    pub(crate) fn adds_up(&self) {
+    pub fn adds_up(&self) {
         for (sink, reader) in (0..).map(SinkId).zip(&self.readers) {
             let mut all = 0;
             for source in SOURCES {
@@ -98,23 +100,23 @@ impl Run {
     }
 }
 
-pub(crate) fn frame(number: u64, size: usize) -> RawEvent {
+pub fn frame(number: u64, size: usize) -> RawEvent {
     let text = format!("42[\"e\",{number},\"{}\"]", "x".repeat(size));
     let end = u32::try_from(text.len()).unwrap() - 1;
     let attachments = (0..number % 3).map(|n| Bytes::from(vec![7; usize::try_from(n).unwrap()])).collect();
     RawEvent { at: Timestamp::now(), bytes: text.into(), name: 4..5, args: 7..end, argc: 2, attachments }
 }
 
-pub(crate) fn number(record: &Record) -> Option<u64> {
+pub fn number(record: &Record) -> Option<u64> {
     let Body::Event(frame) = &record.body else { return None };
     let args = frame.args();
     std::str::from_utf8(&args).unwrap().split(',').next().unwrap().parse().ok()
 }
 
-pub(crate) fn numbers(records: &[Record]) -> Vec<u64> {
+pub fn numbers(records: &[Record]) -> Vec<u64> {
     records.iter().filter_map(number).collect()
 }
 
-pub(crate) fn disk(seed: u64) -> FaultyFs {
+pub fn disk(seed: u64) -> FaultyFs {
     FaultyFs::new(seed, Path::new(DIR))
 }

@@ -2,18 +2,13 @@
 
 use std::{collections::BTreeMap, ops::Range, path::Path};
 
-use cti_bridge::{
-    event::{Body, Notice, Record, SinkId, SourceId},
-    journal::OpenError,
-};
+use event::{Body, Notice, Record, SinkId, SourceId};
+use journal::OpenError;
 use proptest::{prelude::*, sample::Index};
 
-use crate::support::{
-    journal::faulty_fs::FaultyFs,
-    journal::{
-        DIR, RUNTIME, begin, close, config, content, contents, disk, events, frame, id, open, open_as, read,
-        segments, settle,
-    },
+use journal_kit::{
+    DIR, RUNTIME, begin, close, config, content, contents, disk, events, faulty_fs::FaultyFs, frame, id,
+    open, open_as, read, segments, settle,
 };
 
 #[test]
@@ -201,7 +196,7 @@ fn fill(disk: &FaultyFs, processes: &[(Vec<Write>, bool)]) -> Vec<Record> {
             let live = &mut lives[usize::from(b)];
             if is_notice {
                 live.notice(&Notice::AuthFailed {
-                    reason: cti_bridge::event::AuthFailure::CredentialsRefused,
+                    reason: event::AuthFailure::CredentialsRefused,
                     detail: "n".repeat(size),
                     operator: false,
                     failures: 1,

@@ -5,12 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cti_bridge::event::SinkId;
-use cti_bridge::event::{Body, LossReason, Seq};
+use event::SinkId;
+use event::{Body, LossReason, Seq};
 
-use crate::support::{
-    journal::faulty_fs::{Faults, Survives, Syncs, Writes},
-    journal::run::{Run, SOURCES, disk, numbers},
+use journal_kit::{
+    faulty_fs::{Faults, Survives, Syncs, Writes},
+    run::{Run, SOURCES, disk, numbers},
 };
 
 const FAULTS: [Faults; 6] = {

@@ -1,12 +1,10 @@
 //! The line: order, numbers, and a ledger that adds up whatever is dropped.
 
 use bytes::Bytes;
-use cti_bridge::{
-    event::{Body, EndReason, LossReason, Notice, Position, RawEvent, Record, Seq, SinkId, SourceId},
-    journal::{Journal, Opened, Reader, Settled},
-};
+use event::{Body, EndReason, LossReason, Notice, Position, RawEvent, Record, Seq, SinkId, SourceId};
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
+use journal::{Journal, Opened, Reader, Settled};
 use proptest::prelude::*;
 use serde_json::Value;
 

@@ -4,28 +4,19 @@
 use std::{collections::BTreeMap, path::Path};
 
 use bytes::Bytes;
-use cti_bridge::{
-    event::{LossReason, Notice, RawEvent, Record, Seq, SinkId, SourceId},
-    journal::{
-        Journal,
-        config::{Disk, WhenFull},
-    },
-};
+use event::{LossReason, Notice, RawEvent, Record, Seq, SinkId, SourceId};
 use jiff::Timestamp;
+use journal::{Journal, Options, WhenFull};
 use serde_json::Value;
 
-use crate::support::{
-    journal as support,
-    journal::faulty_fs::FaultyFs,
-    journal::{
-        DIR, adds_up, announced, begin, close, config, contents, disk, events, frame, id, open, open_as,
-        read, segments, settle, told,
-    },
+use journal_kit::{
+    DIR, adds_up, announced, begin, close, config, contents, disk, events, faulty_fs::FaultyFs, frame, id,
+    open, open_as, read, segments, settle, told,
 };
 
 /// Room for about fifty events of 20 KB of one name; what does not fit is refused.
-fn small() -> Disk {
-    Disk { max_bytes: Some(1 << 20), when_full: WhenFull::DropNewest, name_quota: 90, ..config() }
+fn small() -> Options {
+    Options { max_bytes: Some(1 << 20), when_full: WhenFull::DropNewest, name_quota: 90, ..config() }
 }
 
 fn lost(journal: &Journal, sink: SinkId, source: &str, reason: LossReason) -> u64 {
@@ -100,7 +91,7 @@ fn what_follows_refused_events_shows_the_hole() {
     let (mut gone, mut last) = (Seq(0), Seq(0));
     while !reader.at_end() {
         let mut records = Vec::new();
-        support::RUNTIME.block_on(reader.read(256, &mut records));
+        journal_kit::RUNTIME.block_on(reader.read(256, &mut records));
         gone = reader.gone()[0];
         assert!(records.iter().all(|record| record.seq > gone), "a loss after {gone:?} is none before it");
         last = records.last().map_or(last, |record| record.seq);
@@ -187,7 +178,7 @@ fn damage_of_unknown_owner_is_announced_to_all_and_charged_to_none() {
 /// An event whose attachment is what another journal has in a segment: entries, each complete.
 #[test]
 fn bytes_in_an_attachment_pass_for_no_entry_after_a_torn_write() {
-    let forge = support::disk();
+    let forge = journal_kit::disk();
     let (journal, _) = open(&forge, &config());
     let mut live = begin(&journal, "b");
     for _ in 0..50 {

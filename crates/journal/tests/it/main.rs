@@ -1,4 +1,5 @@
-//! The journal.
+//! The journal, on real and on simulated disks.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod absences;
 mod damage;
@@ -9,6 +10,7 @@ mod losses;
 mod model;
 mod model_bounded;
 mod order;
+mod process;
 mod removed;
 mod search;
 mod state_losses;

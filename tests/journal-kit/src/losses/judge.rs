@@ -1,6 +1,6 @@
 //! What the next process finds, and says.
 
-use cti_bridge::event::{Body, Record, SinkId};
+use event::{Body, Record, SinkId};
 
 use super::{
     super::{begin, read, settle, told},
@@ -11,8 +11,8 @@ use super::{
 /// What is right and what is not.
 #[derive(Debug, Default)]
 pub(super) struct Verdict {
-    pub(super) lost: u64,
-    pub(super) broken: Vec<String>,
+    pub lost: u64,
+    pub broken: Vec<String>,
 }
 
 impl Verdict {

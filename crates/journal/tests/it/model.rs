@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use cti_bridge::event::SinkId;
-use cti_bridge::event::{LossReason, Record, Seq, SourceId};
+use event::SinkId;
+use event::{LossReason, Record, Seq, SourceId};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use crate::support::{
-    journal::faulty_fs::{Faults, FaultyFs, Survives, Syncs, Writes},
-    journal::run::{Run, disk, numbers},
+use journal_kit::{
+    faulty_fs::{Faults, FaultyFs, Survives, Syncs, Writes},
+    run::{Run, disk, numbers},
 };
 
 /// What the journal must hold to.

@@ -6,14 +6,14 @@ use std::{
     sync::{Arc, MutexGuard},
 };
 
-use cti_bridge::journal::fs::{File, Fs, Lock, Room};
+use journal::fs::{File, Fs, Lock, Room};
 
 use super::{EIO, ENOSPC, EROFS, FaultyFs, State, Syncs, Writes, errno};
 
 #[derive(Debug, Clone)]
 pub(super) struct Process {
-    pub(super) disk: FaultyFs,
-    pub(super) life: u64,
+    pub disk: FaultyFs,
+    pub life: u64,
 }
 
 #[derive(Debug)]

@@ -14,13 +14,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cti_bridge::journal::config::{Disk, Sync, WhenFull};
 use fastrand::Rng;
+use journal::{Options, Sync, WhenFull};
 
-pub(crate) use self::writer::write;
+pub use self::writer::write;
 
-pub(crate) const SOURCES: [&str; 2] = ["a", "b"];
-pub(crate) const SINKS: [&str; 2] = ["x", "y"];
+pub const SOURCES: [&str; 2] = ["a", "b"];
+pub const SINKS: [&str; 2] = ["x", "y"];
 /// Names the round to the process that writes.
 const ROUND: &str = "JOURNAL_LOSSES_ROUND";
 /// A writer that has lost nothing for so long never does.
@@ -30,7 +30,7 @@ const WINDOW: u64 = 150;
 
 /// What makes the journal lose events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cause {
+pub enum Cause {
     /// It is full, and the newest go.
     Newest,
     /// One name has used up its share.
@@ -51,8 +51,8 @@ impl Cause {
         matches!(self, Self::Oldest | Self::Age)
     }
 
-    fn config(self, dir: &Path) -> Disk {
-        Disk {
+    fn config(self, dir: &Path) -> Options {
+        Options {
             dir: dir.to_owned(),
             sync: Sync::Every(Duration::from_millis(20)),
             max_bytes: Some(if self == Self::Age { 4 << 20 } else { 256 << 10 }),
@@ -107,13 +107,13 @@ struct Written {
 
 /// What came of some rounds.
 #[derive(Debug, Default)]
-pub(crate) struct Outcome {
-    pub(crate) rounds: u32,
-    pub(crate) kills: u32,
+pub struct Outcome {
+    pub rounds: u32,
+    pub kills: u32,
     /// Events and notices that were lost, as announced to the sink that stays away.
-    pub(crate) lost: u64,
+    pub lost: u64,
     /// What does not hold, a sentence each.
-    pub(crate) broken: Vec<String>,
+    pub broken: Vec<String>,
 }
 
 impl fmt::Display for Outcome {
@@ -128,7 +128,7 @@ impl fmt::Display for Outcome {
 }
 
 /// So many rounds, whose seeds follow this one. `writer` starts a process that calls [`write`].
-pub(crate) fn run(seed: u64, rounds: u32, writer: impl Fn() -> Command) -> Outcome {
+pub fn run(seed: u64, rounds: u32, writer: impl Fn() -> Command) -> Outcome {
     let mut outcome = Outcome::default();
     for seed in (seed..).take(usize::try_from(rounds).unwrap()) {
         let dir = tempfile::tempdir().unwrap();

@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use crate::support::{journal::losses, process::again};
+use crate::process::again;
+use journal_kit::losses;
 
 /// `benches/kills --losses` does more of them.
 const ROUNDS: u32 = 12;

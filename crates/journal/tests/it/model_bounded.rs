@@ -5,19 +5,15 @@ use std::{
     path::Path,
 };
 
-use cti_bridge::{
-    event::{LossReason, Position, Record, Seq, SinkId, SourceId},
-    journal::{
-        Journal, Live, Reader,
-        config::{Disk, WhenFull},
-    },
-};
+use event::{LossReason, Position, Record, Seq, SinkId, SourceId};
+use journal::{Journal, Live, Options, Reader, WhenFull};
 use proptest::prelude::*;
 
-use crate::support::{
-    journal::faulty_fs::{Faults, FaultyFs, Survives, Syncs, Writes},
-    journal::states::{message, of_name, state},
-    journal::{DIR, RUNTIME, adds_up, begin, config, content, open, settle},
+use journal_kit::{
+    DIR, RUNTIME, adds_up, begin, config, content,
+    faulty_fs::{Faults, FaultyFs, Survives, Syncs, Writes},
+    open, settle,
+    states::{message, of_name, state},
 };
 
 const BOUND: u64 = 256 << 10;
@@ -75,7 +71,7 @@ struct Run {
 
 struct Model {
     disk: FaultyFs,
-    config: Disk,
+    config: Options,
     run: Option<Run>,
     next: u64,
     about: BTreeMap<u64, About>,
@@ -93,7 +89,7 @@ struct Model {
 impl Model {
     fn new(seed: u64, when_full: WhenFull, name_quota: u8) -> Self {
         let disk = FaultyFs::new(seed, Path::new(DIR));
-        let config = Disk { max_bytes: Some(BOUND), when_full, name_quota, ..config() };
+        let config = Options { max_bytes: Some(BOUND), when_full, name_quota, ..config() };
         let run = Some(Run::open(&disk, &config));
         Self {
             disk,
@@ -298,7 +294,7 @@ impl Model {
 }
 
 impl Run {
-    fn open(disk: &FaultyFs, config: &Disk) -> Self {
+    fn open(disk: &FaultyFs, config: &Options) -> Self {
         let (journal, _) = open(disk, config);
         let lives = ["a", "b"].map(|source| begin(&journal, source));
         Self { lives, readers: [journal.reader(SinkId(0)), journal.reader(SinkId(1))], journal }

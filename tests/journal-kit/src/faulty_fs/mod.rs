@@ -11,13 +11,13 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use cti_bridge::journal::fs::Fs;
 use fastrand::Rng;
+use journal::fs::Fs;
 use process::Process;
 
 /// What of the unsynced is there after a power failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Survives {
+pub enum Survives {
     Nothing,
     /// The beginning of what was appended to each file, and of what was done to names.
     Prefix,
@@ -26,7 +26,7 @@ pub(crate) enum Survives {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Writes {
+pub enum Writes {
     #[default]
     Work,
     /// Take a random part.
@@ -40,7 +40,7 @@ pub(crate) enum Writes {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Syncs {
+pub enum Syncs {
     #[default]
     Work,
     /// The next one fails, and what it should have written is gone: as on Linux, a later one does not bring it back.
@@ -50,16 +50,16 @@ pub(crate) enum Syncs {
 
 /// What doesn't work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Faults {
-    pub(crate) writes: Writes,
-    pub(crate) syncs: Syncs,
+pub struct Faults {
+    pub writes: Writes,
+    pub syncs: Syncs,
     /// Every read fails with `EIO`.
-    pub(crate) reads_fail: bool,
+    pub reads_fail: bool,
 }
 
 /// The disk. Clones are the same.
 #[derive(Debug, Clone)]
-pub(crate) struct FaultyFs(Arc<Mutex<State>>);
+pub struct FaultyFs(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
@@ -121,7 +121,7 @@ fn errno(code: i32) -> io::Error {
 
 impl FaultyFs {
     /// An empty disk, with this directory on it for good.
-    pub(crate) fn new(seed: u64, dir: &Path) -> Self {
+    pub fn new(seed: u64, dir: &Path) -> Self {
         let names: BTreeMap<_, _> = dir.ancestors().map(|dir| (dir.to_owned(), None)).collect();
         Self(Arc::new(Mutex::new(State {
             random: Rng::with_seed(seed),
@@ -144,51 +144,51 @@ impl FaultyFs {
     }
 
     /// The disk as the running process sees it.
-    pub(crate) fn process(&self) -> Arc<dyn Fs> {
+    pub fn process(&self) -> Arc<dyn Fs> {
         Arc::new(Process { disk: self.clone(), life: self.state().life })
     }
 
-    pub(crate) fn set(&self, faults: Faults) {
+    pub fn set(&self, faults: Faults) {
         self.state().faults = faults;
     }
 
     /// What does not work at the moment.
-    pub(crate) fn faults(&self) -> Faults {
+    pub fn faults(&self) -> Faults {
         self.state().faults
     }
 
     /// From now on no read returns, or again each does.
-    pub(crate) fn hang_reads(&self, hang: bool) {
+    pub fn hang_reads(&self, hang: bool) {
         self.state().reads_hang = hang;
     }
 
     /// How many syncs have failed so far.
-    pub(crate) fn failed_syncs(&self) -> u64 {
+    pub fn failed_syncs(&self) -> u64 {
         self.state().failed_syncs
     }
 
     /// How many reads have failed so far.
-    pub(crate) fn failed_reads(&self) -> u64 {
+    pub fn failed_reads(&self) -> u64 {
         self.state().failed_reads
     }
 
     /// Kill -9.
-    pub(crate) fn crash(&self) {
+    pub fn crash(&self) {
         self.state().kill();
     }
 
     /// Kill -9 after so many more calls; `None` for never.
-    pub(crate) fn crash_after(&self, calls: Option<u64>) {
+    pub fn crash_after(&self, calls: Option<u64>) {
         self.state().calls_left = calls;
     }
 
     /// Whether that has happened.
-    pub(crate) fn has_crashed(&self) -> bool {
+    pub fn has_crashed(&self) -> bool {
         self.state().calls_left == Some(0)
     }
 
     /// The power fails, and comes back.
-    pub(crate) fn power_failure(&self, survives: Survives) {
+    pub fn power_failure(&self, survives: Survives) {
         let mut state = self.state();
         let state = &mut *state;
         state.life += 1;
@@ -206,14 +206,14 @@ impl FaultyFs {
     }
 
     /// Every file and its content.
-    pub(crate) fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+    pub fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let state = self.state();
         let files = state.names.iter().filter_map(|(path, node)| Some((path.clone(), (*node)?)));
         files.map(|(path, inode)| (path, state.inodes[inode].content.clone())).collect()
     }
 
     /// Changes what a file holds, behind everybody's back.
-    pub(crate) fn edit(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+    pub fn edit(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.state();
         let inode = state.file(path).unwrap();
         let inode = &mut state.inodes[inode];

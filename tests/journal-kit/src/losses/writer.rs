@@ -7,13 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cti_bridge::{
-    event::{RawEvent, SinkId, SourceId},
-    health::Board,
-    journal::{Journal, Live, Reader, fs},
-};
+use event::{RawEvent, SinkId, SourceId};
 use fastrand::Rng;
 use jiff::Timestamp;
+use journal::{Journal, Live, Reader, Unmonitored, fs};
 
 use super::{
     super::{begin, read, settle},
@@ -24,7 +21,7 @@ use super::{
 const LONGEST: Duration = Duration::from_mins(1);
 
 /// Opens the journal of the round that the environment names, and appends until it is killed.
-pub(crate) fn write() {
+pub fn write() {
     let round = Round::told();
     let cause = round.cause();
     let journal = open(&round);
@@ -64,14 +61,13 @@ pub(crate) fn write() {
 }
 
 pub(super) fn open(round: &Round) -> Journal {
-    let health = Board::default().component("journal".to_owned());
     let config = round.cause().config(&round.dir);
     let opened = Journal::open(
         &config,
         Arc::new(fs::Disk),
         &SOURCES.map(str::to_owned),
         &SINKS.map(str::to_owned),
-        health,
+        Arc::new(Unmonitored),
     );
     opened.unwrap_or_else(|error| panic!("it was refused: {error}")).0
 }

@@ -2,24 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use cti_bridge::{
-    event::{Body, RawEvent, Record},
-    journal::Live,
-};
+use event::{Body, RawEvent, Record};
 use jiff::Timestamp;
+use journal::Live;
 
 /// What was appended.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct States {
+pub struct States {
     next: u64,
     messages: u64,
     /// The number of the newest update of each extension.
-    pub(crate) newest: BTreeMap<String, u64>,
+    pub newest: BTreeMap<String, u64>,
 }
 
 impl States {
     /// Appends updates of an extension, of about so many bytes each.
-    pub(crate) fn append(&mut self, live: &mut Live, exten: &str, count: usize, size: usize) {
+    pub fn append(&mut self, live: &mut Live, exten: &str, count: usize, size: usize) {
         for _ in 0..count {
             live.event(state(exten, self.next, size));
             live.commit();
@@ -29,7 +27,7 @@ impl States {
     }
 
     /// Appends events without a state.
-    pub(crate) fn messages(&mut self, live: &mut Live, count: usize, size: usize) {
+    pub fn messages(&mut self, live: &mut Live, count: usize, size: usize) {
         for _ in 0..count {
             live.event(frame(
                 "message",
@@ -42,12 +40,12 @@ impl States {
 }
 
 /// An update of an extension.
-pub(crate) fn state(exten: &str, number: u64, size: usize) -> RawEvent {
+pub fn state(exten: &str, number: u64, size: usize) -> RawEvent {
     frame("extenUpdate", &format!(r#"{{"exten":"{exten}","n":{number},"pad":"{}"}}"#, "x".repeat(size)))
 }
 
 /// An event without a state.
-pub(crate) fn message(number: u64, size: usize) -> RawEvent {
+pub fn message(number: u64, size: usize) -> RawEvent {
     frame("message", &format!(r#"{{"n":{number},"pad":"{}"}}"#, "x".repeat(size)))
 }
 
@@ -75,13 +73,13 @@ fn value(record: &Record, name: &str) -> Option<serde_json::Value> {
 }
 
 /// The number of the newest update of each extension, for a consumer that keeps the last.
-pub(crate) fn newest(records: &[Record]) -> BTreeMap<String, u64> {
+pub fn newest(records: &[Record]) -> BTreeMap<String, u64> {
     let updates = records.iter().filter_map(|record| value(record, "extenUpdate"));
     updates.map(|data| (data["exten"].as_str().unwrap().to_owned(), data["n"].as_u64().unwrap())).collect()
 }
 
 /// The numbers of the events of a name; 0 for those without.
-pub(crate) fn of_name(records: &[Record], name: &str) -> Vec<u64> {
+pub fn of_name(records: &[Record], name: &str) -> Vec<u64> {
     let data = records.iter().filter_map(|record| value(record, name));
     data.map(|data| data["n"].as_u64().unwrap_or_default()).collect()
 }
