@@ -7,8 +7,8 @@ use cti_bridge::{
     config::{Loaded, Origin},
     session::config::UaType,
     sink::{
-        config::{ContentMode, Kind},
-        nats::config::Credentials,
+        config::ContentMode,
+        nats::config::{Config as Nats, Credentials},
     },
 };
 use secrecy::ExposeSecret;
@@ -45,7 +45,7 @@ fn defaults_hold_where_nobody_says_otherwise() {
     );
     let bus = &config.sinks["bus"];
     assert_eq!(bus.heartbeat, Some(Duration::from_secs(10)));
-    let Kind::Nats(nats) = &bus.kind else { panic!("{bus:?}") };
+    let nats = bus.of::<Nats>().unwrap();
     assert_eq!(nats.servers[0].url().as_str(), "nats://127.0.0.1:4222");
     assert_eq!(nats.subject.to_string(), "cti.v1.{source}.{class}.{slug}.{entity}");
     assert_eq!(nats.content_mode, ContentMode::Binary);
@@ -66,7 +66,7 @@ fn flags_over_variables_over_file_over_defaults() {
     let loaded = place.good();
     assert_eq!(loaded.config.instance, "office");
     assert_eq!(loaded.config.sinks["bus"].heartbeat, None);
-    let Kind::Nats(nats) = &loaded.config.sinks["bus"].kind else { panic!("no NATS sink") };
+    let nats = loaded.config.sinks["bus"].of::<Nats>().unwrap();
     assert_eq!(nats.servers.len(), 2);
     let file = place.flags.config.clone().unwrap();
     for (key, expected) in [

@@ -1,10 +1,7 @@
 //! Secrets as editors, shells and people write them: what is removed, and what is refused with a sentence.
 #![cfg(feature = "nats")]
 
-use cti_bridge::sink::{
-    config::Kind,
-    nats::config::{Config as Nats, Credentials},
-};
+use cti_bridge::sink::nats::config::{Config as Nats, Credentials};
 use secrecy::ExposeSecret;
 
 use crate::support::{
@@ -21,10 +18,7 @@ fn password(place: &Place) -> String {
 }
 
 fn nats(place: &Place) -> Nats {
-    match &place.good().config.sinks["bus"].kind {
-        Kind::Nats(nats) => Nats::clone(nats),
-        _ => panic!("the sink is NATS"),
-    }
+    place.good().config.sinks["bus"].of::<Nats>().unwrap().clone()
 }
 
 #[test]

@@ -5,10 +5,7 @@ use std::fs;
 
 use cti_bridge::{
     config,
-    sink::{
-        config::Kind,
-        nats::config::{Config as Nats, Credentials},
-    },
+    sink::nats::config::{Config as Nats, Credentials},
 };
 use secrecy::ExposeSecret;
 
@@ -27,10 +24,7 @@ fn password(place: &Place) -> String {
 }
 
 fn nats(place: &Place) -> Nats {
-    match &place.good().config.sinks["bus"].kind {
-        Kind::Nats(nats) => Nats::clone(nats),
-        _ => panic!("the sink is NATS"),
-    }
+    place.good().config.sinks["bus"].of::<Nats>().unwrap().clone()
 }
 
 #[test]

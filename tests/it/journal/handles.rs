@@ -7,7 +7,7 @@ use std::{
 };
 
 use cti_bridge::{
-    event::Record,
+    event::{Record, SinkId},
     health::Board,
     journal::{Archive, Journal, Recovery, config::Disk, fs},
 };
@@ -65,7 +65,7 @@ fn segments_are_open_while_they_are_read_or_written() {
 
     let (journal, _) = open(dir);
     assert_open(dir, 2);
-    let mut reader = journal.reader(0);
+    let mut reader = journal.reader(SinkId(0));
     let records = read(&mut reader);
     assert_eq!(records.len(), archived);
     assert_open(dir, 2);
@@ -78,7 +78,7 @@ fn a_crash_loop_does_not_multiply_segments() {
     for round in 0..60 {
         let (journal, recovery) = open(dir.path());
         assert_eq!(recovery.notes, [""; 0], "{round}");
-        let mut reader = journal.reader(0);
+        let mut reader = journal.reader(SinkId(0));
         let mut live = begin(&journal, "a");
         events(&mut live, "extenUpdate", 3, 100);
         // What an earlier process wrote, and this one.
@@ -107,7 +107,7 @@ fn a_crash_loop_leaves_a_segment_that_is_damaged_or_of_fewer_sources() {
         let opened = Journal::open(&config, Arc::new(fs::Disk), &names(sources), &names(&["x"]), health);
         let (journal, recovery) = opened.unwrap();
         events(&mut begin(&journal, "a"), "extenUpdate", 3, 100);
-        (segments(dir.path()), recovery.notes, read(&mut journal.reader(0)).len())
+        (segments(dir.path()), recovery.notes, read(&mut journal.reader(SinkId(0))).len())
     };
     let rounds: Vec<usize> = (0..20).map(|_| crash(&["a"]).0).collect();
     assert_eq!(rounds[15..], [16; 5]);

@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use cti_bridge::{
-    event::SourceId,
-    sink::{Link as _, Options, Outcome, Sink as _, SinkError, Tail, config::Kind, verify::Checker},
+    event::{SinkId, SourceId},
+    sink::{Link as _, Options, Outcome, Sink as _, SinkError, Tail, verify::Checker},
 };
 use tokio::sync::OnceCell;
 
@@ -63,8 +63,8 @@ async fn what_the_partitions_have_is_not_sent_again() {
     for _ in 0..5 {
         let running = line.run(Options { window: 64, batch: 16, ..Options::default() });
         let deadline = Instant::now() + Duration::from_secs(20);
-        let before = line.context.journal.ledger(0, SourceId(0)).0.published;
-        while line.context.journal.ledger(0, SourceId(0)).0.published < before + 20 {
+        let before = line.context.journal.ledger(SinkId(0), SourceId(0)).0.published;
+        while line.context.journal.ledger(SinkId(0), SourceId(0)).0.published < before + 20 {
             assert!(Instant::now() < deadline, "nothing is delivered");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -83,8 +83,8 @@ async fn a_replay_goes_beside_the_lanes_and_holds_everything() {
     let mut line = Line::new(config(&broker.address(), "replayed", &settings));
     line.append(60, 0);
     line.drain().await;
-    let kind = Kind::Kafka(config(&broker.address(), "replayed", &settings));
-    let sink = cti_bridge::sink::config::Config { heartbeat: None, adopt: None, kind };
+    let kind = config(&broker.address(), "replayed", &settings);
+    let sink = cti_bridge::sink::config::Config::new(None, None, kind);
     // A journal of its own, as the command has.
     let mut again = Line::new(config(&broker.address(), "replayed", &settings));
     again.append(60, 0);

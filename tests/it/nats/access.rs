@@ -3,7 +3,7 @@
 
 use cti_bridge::{
     config::{Assignment, Flags, load_with},
-    sink::{Link as _, Sink as _, SinkError, config::Kind, nats::Nats},
+    sink::{Link as _, Sink as _, SinkError, nats::Nats},
 };
 
 use crate::support::nats;
@@ -24,10 +24,7 @@ fn sink(server: &str, settings: &[&str]) -> Nats {
     let config = load_with(&Flags { set, ..Flags::default() }, [])
         .unwrap_or_else(|problems| panic!("{problems}"))
         .config;
-    match &config.sinks["s"].kind {
-        Kind::Nats(config) => Nats::new(config),
-        _ => panic!("not nats"),
-    }
+    Nats::new(config.sinks["s"].of().unwrap())
 }
 
 async fn opens(server: &str, settings: &[&str]) {

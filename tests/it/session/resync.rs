@@ -6,7 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cti_bridge::event::{Body, EndReason, Origin, Record, STATE_EVENTS, SourceId, entity, entity_token};
+use cti_bridge::event::{
+    Body, EndReason, Origin, Record, STATE_EVENTS, SinkId, SourceId, entity, entity_token,
+};
 use pbx_simulator::{Account, Flow, Options, Profile, Source, settled};
 use serde_json::{Value, json};
 
@@ -332,7 +334,7 @@ async fn lost_state_is_resynced_once_the_sink_is_back() {
     for _ in 0..40 {
         scene.pbx.emit("extenUpdate", &large);
     }
-    scene.until("no loss", |scene| scene.journal.ledger(0, SourceId(0)).0.lost.len() == 1).await;
+    scene.until("no loss", |scene| scene.journal.ledger(SinkId(0), SourceId(0)).0.lost.len() == 1).await;
     scene.journal.announce_losses();
     scene.pbx.emit("end", "");
     fold.until(&mut scene, "lost").await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cti_bridge::event::{Body, EndReason, SourceId};
+use cti_bridge::event::{Body, EndReason, SinkId, SourceId};
 
 use crate::support::scene::{scene, scene_with};
 
@@ -77,6 +77,6 @@ async fn a_sink_that_takes_nothing_does_not_slow_the_reading_down() {
             scene.journal.newest(SourceId(0)).0.0 >= before.0 + COUNT
         })
         .await;
-    let (ledger, pending) = scene.journal.ledger(0, SourceId(0));
+    let (ledger, pending) = scene.journal.ledger(SinkId(0), SourceId(0));
     assert!(ledger.lost.values().sum::<u64>() > 0 && pending < COUNT, "{ledger:?}");
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use cti_bridge::{
-    event::{JournalId, SourceId},
+    event::{JournalId, SinkId, SourceId},
     health::State,
     route::Names,
     shutdown::Stop,
@@ -119,7 +119,8 @@ async fn losses_the_journal_cannot_replay_are_announced() {
             .iter()
             .partition(|kept| !lanes[1].iter().any(|it| (&it.source, it.seq) == (&kept.source, kept.seq)));
         assert!(!gone.is_empty() && back.len() >= length - before, "{} and {}", gone.len(), back.len());
-        let lost = |source| bench.context.journal.ledger(0, SourceId(source)).0.lost.values().sum::<u64>();
+        let lost =
+            |source| bench.context.journal.ledger(SinkId(0), SourceId(source)).0.lost.values().sum::<u64>();
         assert!((0..4).map(lost).sum::<u64>() >= gone.len() as u64);
         for source in gone.iter().map(|kept| &kept.source) {
             let told =
@@ -205,7 +206,7 @@ async fn a_stop_right_after_a_broker_is_back_delivers_what_is_left() {
     assert_eq!(failing(&bench).await, "away");
     away.store(false, Ordering::Relaxed);
     let context = bench.context.clone();
-    let waits = |source| context.journal.ledger(0, SourceId(source)).1 > 0;
+    let waits = |source| context.journal.ledger(SinkId(0), SourceId(source)).1 > 0;
     until("nothing is delivered", || !(0..4).any(waits)).await;
     bench.append(100);
     bench.context.stop.drain();

@@ -8,7 +8,7 @@ use std::{
 };
 
 use cti_bridge::{
-    event::{Seq, SourceId},
+    event::{Seq, SinkId, SourceId},
     health::State,
     shutdown::Stop,
 };
@@ -44,7 +44,7 @@ async fn refused(bench: &mut Bench) -> String {
 
 /// Of all sources: published, and waiting.
 fn counts(bench: &Bench) -> (u64, u64) {
-    let all = (0..4).map(|source| bench.context.journal.ledger(0, SourceId(source)));
+    let all = (0..4).map(|source| bench.context.journal.ledger(SinkId(0), SourceId(source)));
     all.fold((0, 0), |(published, waiting), (ledger, pending)| {
         (published + ledger.published, waiting + pending)
     })

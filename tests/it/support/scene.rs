@@ -9,7 +9,7 @@ use cti_bridge::{
     api,
     auth::{self, Account as Login},
     config::{Assignment, Flags},
-    event::{Body, EndReason, Record, SourceId},
+    event::{Body, EndReason, Record, SinkId, SourceId},
     health::{Board, Component, Health},
     journal::{Journal, Reader},
     request::Call,
@@ -160,7 +160,7 @@ impl Source {
         // Ends with the test's runtime.
         tokio::spawn(async move { renewing.renew(CancellationToken::new(), again).await });
         let task = tokio::spawn(session::run(source));
-        let reader = journal.reader(0);
+        let reader = journal.reader(SinkId(0));
         Self { board, stop, retry, resync, journal, sink, reader, records: Vec::new(), task }
     }
 

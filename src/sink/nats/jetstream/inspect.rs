@@ -1,25 +1,25 @@
-//! A look at the stream that changes nothing, for `check`.
+//! Inspects the stream without changing it, for `check`.
 
 use super::{JetStream, api::Api, findings::covers, stream, tail};
 use crate::{
     health::Trouble,
-    sink::{Claim, Looked, SinkError, nats::connect::Connected},
+    sink::{Claim, ProbeReport, SinkError, nats::connect::Connected},
     text::PeerText,
 };
 
 impl JetStream {
     /// What a start would make of the stream.
-    pub(in crate::sink::nats) async fn look(
+    pub(in crate::sink::nats) async fn inspect(
         &self,
         connected: &Connected,
         claim: &Claim,
-    ) -> Result<Looked, SinkError> {
+    ) -> Result<ProbeReport, SinkError> {
         let name = &self.ours.stream;
         let api = Api { connected, stream: name };
         let Some((info, added, unwise)) = stream::inspect(&api, &self.settings, &self.ours).await? else {
             self.refuse_overlap(&self.ours.subjects).await?;
             let message = format!("there is no stream {name} yet: the bridge will create it");
-            return Ok(Looked { message, warnings: Vec::new() });
+            return Ok(ProbeReport::new(message));
         };
         self.refuse_overlap(&added).await?;
         let warn = |sentence| format!("stream {name} can be used, but {sentence}");
@@ -43,7 +43,7 @@ impl JetStream {
         if !added.is_empty() {
             message = format!("stream {name} is there; the bridge will add {}", added.join(", "));
         }
-        Ok(Looked { message, warnings })
+        Ok(ProbeReport { message, warnings })
     }
 
     /// The server allows no subject in two streams. Asked on a connection of its own: an account need not be allowed to list

@@ -3,13 +3,13 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use async_nats::{Client, HeaderMap, Message, Subscriber};
-use futures_util::{FutureExt as _, StreamExt as _, stream::SelectAll};
+use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::SelectAll};
 
 use super::{config::Config, connect::Servers, events::Events};
 use crate::{
     event::{Received, parse_structured},
     route::template::{Template, Values},
-    sink::SinkError,
+    sink::{self, SinkError},
 };
 
 /// Messages taken at a time.
@@ -17,7 +17,7 @@ const MOST: usize = 256;
 
 /// A subscription to the events of some sources.
 #[derive(Debug)]
-pub struct Listening {
+pub struct Subscription {
     messages: SelectAll<Subscriber>,
     events: Arc<Events>,
     sources: Vec<String>,
@@ -25,7 +25,7 @@ pub struct Listening {
     _client: Client,
 }
 
-impl Listening {
+impl Subscription {
     /// Connects, and subscribes to the classes `event` and `bridge` of these sources.
     pub async fn open(config: &Config, sources: &[String]) -> Result<Self, SinkError> {
         let subjects = subjects(&config.subject, sources);
@@ -44,8 +44,7 @@ impl Listening {
         })
     }
 
-    /// The events that have come, one at least, in the order of each source. Cancel safe.
-    pub async fn next(&mut self) -> Result<Vec<Received>, SinkError> {
+    async fn next(&mut self) -> Result<Vec<Received>, SinkError> {
         loop {
             let mut next = tokio::select! {
                 biased;
@@ -64,6 +63,12 @@ impl Listening {
                 return Ok(received);
             }
         }
+    }
+}
+
+impl sink::Subscription for Subscription {
+    fn next(&mut self) -> BoxFuture<'_, Result<Vec<Received>, SinkError>> {
+        Box::pin(self.next())
     }
 }
 
