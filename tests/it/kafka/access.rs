@@ -9,6 +9,7 @@ use std::{
 };
 
 use cti_bridge::{
+    app,
     app::config::load_with,
     config::{Assignment, Flags},
     sink::{Bridge, Claim, Sink as _, SinkError, kafka::Kafka as Sink},

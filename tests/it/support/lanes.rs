@@ -10,11 +10,7 @@ use bytes::Bytes;
 use cti_bridge::{
     event::{JournalId, Mark, Notice, Position, RawEvent, Seq, SinkId, SourceId},
     health::Board,
-    journal::{
-        Journal, Live, Opened,
-        config::{self, Disk, WhenFull},
-        fs,
-    },
+    journal::{Journal, Live, Opened, Options, WhenFull, fs},
     retry::Range,
     route::{Names, Plan, template::Template},
     shutdown::Stop,
@@ -335,9 +331,9 @@ pub(crate) fn keeping(dir: &std::path::Path, retain: Duration) -> Journal {
 }
 
 pub(crate) fn opened(dir: &std::path::Path, retain: Duration, disk: Arc<dyn fs::Fs>) -> Journal {
-    let config = Disk {
+    let config = Options {
         dir: dir.to_owned(),
-        sync: config::Sync::Every(Duration::from_millis(20)),
+        sync: journal::Sync::Every(Duration::from_millis(20)),
         max_bytes: Some(1 << 30),
         max_age: None,
         when_full: WhenFull::DropOldest,

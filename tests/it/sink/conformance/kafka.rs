@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use cti_bridge::{
+    app,
     app::config::load_with,
     config::{Assignment, Flags},
     sink::kafka,

@@ -1,6 +1,7 @@
 //! NATS in the suite: core, and a stream.
 
 use cti_bridge::{
+    app,
     app::config::load_with,
     config::{Assignment, Flags},
     sink::{Bridge, nats},
