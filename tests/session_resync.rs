@@ -274,7 +274,7 @@ async fn an_account_without_rights_reads_what_it_may() {
     fold.matches(&scene);
     let health = scene.health();
     assert!(health.warnings["queue_agent"].contains("queues"), "{health:?}");
-    assert!(health.sight.unwrap().privacy);
+    assert!(health.visibility.unwrap().privacy);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ pub(crate) mod farewell;
 pub mod generate;
 pub mod health;
 pub mod journal;
+mod live_session;
 mod manual;
 pub(crate) mod output;
 mod progress;
@@ -19,11 +20,10 @@ pub mod tail;
 pub mod token;
 pub mod two_factor;
 pub mod verify;
-mod watch;
 
 use std::io::{self, Write};
 
-use self::watch::Ended;
+use self::live_session::Ended;
 use crate::{
     config::{Config, Flags, load},
     exit::Exit,

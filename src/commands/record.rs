@@ -11,8 +11,9 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    farewell, output,
-    watch::{Ended, Watch},
+    farewell,
+    live_session::{Ended, LiveSession},
+    output,
 };
 use crate::{
     cli,
@@ -88,7 +89,7 @@ impl Args {
         let (name, source) = super::one_source(config, self.source.as_deref())
             .map_err(|problem| Ended::new(Exit::Usage, problem))?;
         let mut watch = tokio::select! {
-            opened = Watch::open(name, source, farewell::bridge(config.admin.as_ref())) => opened.map_err(|ended| ended.of(name))?,
+            opened = LiveSession::open(name, source, farewell::bridge(config.admin.as_ref())) => opened.map_err(|ended| ended.of(name))?,
             _ = signals.next() => return Ok(None),
         };
         let profile = if self.reveal { Profile::Open } else { Profile::Outside };

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::pace::FAR;
+use super::retry_policy::FAR;
 use crate::{
     event::Notice,
     socketio::{Deadline, Frame},

@@ -12,8 +12,8 @@ use super::{
     frames::Taken,
     handover::{Failure, Handover, Tried, Turn},
     overlap::{Echoes, Merged},
-    sight,
     supervisor::Source,
+    visibility,
 };
 use crate::{
     api::Right,
@@ -66,8 +66,8 @@ impl LiveSession {
     fn open(connection: Connection, ingest: Ingest, merged: Merged, context: &mut Context) -> Self {
         let Merged { frames, echoes, certain } = merged;
         let me = &connection.grant.me;
-        sight::show(&context.source.health, me);
-        let mut opened = sight::opened(&connection.grant);
+        visibility::show(&context.source.health, me);
+        let mut opened = visibility::opened(&connection.grant);
         if certain {
             opened.may_have_missed.clear();
         }

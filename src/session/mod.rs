@@ -16,14 +16,14 @@ mod handover;
 mod live;
 pub(crate) mod login;
 mod overlap;
-mod pace;
 mod resync;
-mod sight;
+mod retry_policy;
 mod state;
 mod supervisor;
 pub mod takeover;
+mod visibility;
 
-pub use pace::{PASSWORD_TRIES, PROVEN_TRIES, Pace, SOCKET_TRIES};
+pub use retry_policy::{PASSWORD_TRIES, PROVEN_TRIES, RetryPolicy, SOCKET_TRIES};
 pub use state::{Action, Attempt, Input, Phase, State, step};
 pub use supervisor::{Source, run};
 pub use takeover::{Away, OnTakeover};

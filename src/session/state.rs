@@ -1,7 +1,9 @@
 //! The session as a pure state machine: what happened → what to do.
 
 use super::{
-    pace::{HASTY_RELOADS, HASTY_TRIES, PASSWORD_TRIES, PROVEN_TRIES, Pace, RELOAD_TRIES, SOCKET_TRIES},
+    retry_policy::{
+        HASTY_RELOADS, HASTY_TRIES, PASSWORD_TRIES, PROVEN_TRIES, RELOAD_TRIES, RetryPolicy, SOCKET_TRIES,
+    },
     takeover::{self, Away, OnTakeover},
 };
 use crate::{auth::Consequence, event::EndReason};
@@ -34,7 +36,7 @@ pub struct State {
 pub enum Phase {
     /// Waiting before the next attempt.
     #[default]
-    Resting,
+    Waiting,
     /// Opening a socket to see whether the PBX's backend is up. While it boots, the middleware answers every login
     /// as it does a wrong password, and drops every socket: so this spares the account attempts that may lock it.
     Probing,
@@ -57,9 +59,9 @@ pub enum Phase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
     /// The wait is over.
-    Rested,
+    WaitOver,
     /// An operator asks for an attempt at once.
-    Nudged,
+    RetryRequested,
     /// There is a token.
     Granted,
     /// There is none.
@@ -138,7 +140,7 @@ pub enum Action {
     Discard,
     /// Tell what went wrong.
     Fail,
-    /// Tell it, and raise the alarm: append `auth.failed`. After [`Action::Rest`], as it tells of the next attempt.
+    /// Tell it, and raise the alarm: append `auth.failed`. After [`Action::Wait`], as it tells of the next attempt.
     Deny {
         /// Refusals in a row.
         failures: u32,
@@ -147,16 +149,16 @@ pub enum Action {
     },
     /// Send `takeOverAck`, so that the other session need not wait.
     MakeWay,
-    /// Append `takenover`. After [`Action::Rest`], as it tells of the return.
+    /// Append `takenover`. After [`Action::Wait`], as it tells of the return.
     NoteTakeover(Option<Away>),
     /// Append `feed.silent`.
     NoteSilence,
     /// The feed is back.
     ClearSilence,
     /// Wait before the next attempt.
-    Rest(Pace),
+    Wait(RetryPolicy),
     /// Make an attempt at a new session beside the live one, after this. It replaces one that is under way.
-    Prepare(Pace),
+    Prepare(RetryPolicy),
     /// The new session takes the place of the live one: append `disconnected`, gap and `connected`, close the old socket.
     Succeed,
     /// Wait for [`Input::Settled`].
@@ -174,20 +176,22 @@ pub fn step(state: State, input: Input) -> (State, Vec<Action>) {
         (P::Stopped, _) => (state, vec![]),
         (P::Live | P::Handover, Input::Stop) => (to(P::Stopped), vec![A::End(EndReason::Stopping), A::Close]),
         (_, Input::Stop) => (to(P::Stopped), vec![A::Close]),
-        (_, Input::Crashed) => rest(state, Pace::Backoff, vec![]),
-        (P::Resting, Input::Rested | Input::Nudged) if state.denials > 0 => {
+        (_, Input::Crashed) => wait(state, RetryPolicy::Backoff, vec![]),
+        (P::Waiting, Input::WaitOver | Input::RetryRequested) if state.denials > 0 => {
             (to(P::Probing), vec![A::Connect])
         }
-        (P::Resting, Input::Rested | Input::Nudged) => (to(P::Authenticating), vec![A::Authenticate]),
+        (P::Waiting, Input::WaitOver | Input::RetryRequested) => {
+            (to(P::Authenticating), vec![A::Authenticate])
+        }
         (P::Probing, Input::Connected) => (to(P::Authenticating), vec![A::Close, A::Authenticate]),
         // The token is kept: a middleware whose backend starts up takes connections and drops them.
-        (P::Probing | P::Connecting, Input::NotConnected) => rest(state, Pace::Outage, vec![A::Fail]),
+        (P::Probing | P::Connecting, Input::NotConnected) => wait(state, RetryPolicy::Outage, vec![A::Fail]),
         (P::Authenticating, Input::Granted) => {
             (State { phase: P::Connecting, denials: 0, proven: true, ..state }, vec![A::Connect])
         }
         (P::Authenticating, Input::NotGranted(consequence)) => match consequence {
-            Consequence::Soon => rest(state, Pace::Outage, vec![A::Fail]),
-            Consequence::Later | Consequence::NewLogin => rest(state, Pace::Backoff, vec![A::Fail]),
+            Consequence::Soon => wait(state, RetryPolicy::Outage, vec![A::Fail]),
+            Consequence::Later | Consequence::NewLogin => wait(state, RetryPolicy::Backoff, vec![A::Fail]),
             Consequence::Slowly | Consequence::Operator => denied(state),
         },
         (P::Connecting, Input::Connected) => (to(P::LoggingIn), vec![A::LogIn]),
@@ -196,11 +200,11 @@ pub fn step(state: State, input: Input) -> (State, Vec<Action>) {
             (State { phase: P::Live, refusals: 0, short_lived, reload: None, ..state }, vec![A::Begin])
         }
         (P::LoggingIn, Input::Refused) if is_reloading(state) => {
-            let (state, pace) = reloading(state);
-            rest(state, pace, vec![A::Close, A::Fail])
+            let (state, policy) = reloading(state);
+            wait(state, policy, vec![A::Close, A::Fail])
         }
         (P::LoggingIn, Input::Refused | Input::Unanswered) => refused(state, vec![A::Close, A::Discard]),
-        (P::LoggingIn, Input::Ended(_)) => rest(state, Pace::Outage, vec![A::Close, A::Fail]),
+        (P::LoggingIn, Input::Ended(_)) => wait(state, RetryPolicy::Outage, vec![A::Close, A::Fail]),
         (P::Handover, input) => handover(state, input),
         (P::Live, input) => live(state, input),
         // What came too late.
@@ -212,8 +216,8 @@ fn live(state: State, input: Input) -> (State, Vec<Action>) {
     use Action as A;
     match input {
         Input::Refused if is_reloading(state) => {
-            let (state, pace) = reloading(state);
-            rest(state, pace, vec![A::End(EndReason::LoginRefused), A::Close])
+            let (state, policy) = reloading(state);
+            wait(state, policy, vec![A::End(EndReason::LoginRefused), A::Close])
         }
         Input::Refused => refused(state, vec![A::End(EndReason::LoginRefused), A::Close, A::Discard]),
         Input::TakenOver { policy: None, .. } => (state, vec![A::NoteTakeover(None)]),
@@ -221,14 +225,14 @@ fn live(state: State, input: Input) -> (State, Vec<Action>) {
             taken_over(state, takeover::away(policy, recent))
         }
         Input::ServerReloaded { beside: true } => {
-            let (state, pace) = reloading(State { reload: Some(0), ..state });
-            (State { phase: Phase::Handover, ..state }, vec![A::Prepare(pace)])
+            let (state, policy) = reloading(State { reload: Some(0), ..state });
+            (State { phase: Phase::Handover, ..state }, vec![A::Prepare(policy)])
         }
         Input::ServerReloaded { beside: false } => {
             let state = State { reload: Some(0), ..state };
-            rest(state, soon(state, HASTY_RELOADS), vec![A::End(EndReason::ServerReloaded), A::Close])
+            wait(state, soon(state, HASTY_RELOADS), vec![A::End(EndReason::ServerReloaded), A::Close])
         }
-        Input::Ended(reason) => rest(state, soon(state, 0), vec![A::End(reason), A::Close]),
+        Input::Ended(reason) => wait(state, soon(state, 0), vec![A::End(reason), A::Close]),
         Input::Lasted => (State { short_lived: 0, ..state }, vec![A::AwaitSettled]),
         Input::Settled => (State { failures: 0, ..state }, vec![A::ResetBackoff]),
         // A new login joins the rooms anew, which mends the one fault of this kind that can be mended from here.
@@ -237,7 +241,7 @@ fn live(state: State, input: Input) -> (State, Vec<Action>) {
             let first = (state.silences == 0).then_some(A::NoteSilence);
             let end = [A::End(EndReason::FeedSilent), A::Close];
             let state = State { silences: state.silences.saturating_add(1), ..state };
-            rest(state, Pace::Soon, first.into_iter().chain(end).collect())
+            wait(state, RetryPolicy::Soon, first.into_iter().chain(end).collect())
         }
         Input::Heard => (State { silences: 0, ..state }, vec![A::ClearSilence]),
         // A second `authe_ok` (several ghosts of ours were taken over), or what came too late.
@@ -248,7 +252,7 @@ fn live(state: State, input: Input) -> (State, Vec<Action>) {
 /// The live session goes on until the new one has taken its place, so no attempt is urgent.
 fn handover(state: State, input: Input) -> (State, Vec<Action>) {
     use Action as A;
-    let again = |(state, pace)| (state, vec![A::Prepare(pace)]);
+    let again = |(state, policy)| (state, vec![A::Prepare(policy)]);
     match input {
         Input::Successor(Attempt::Ready) => {
             let phase = Phase::Live;
@@ -260,19 +264,19 @@ fn handover(state: State, input: Input) -> (State, Vec<Action>) {
         Input::Successor(Attempt::NotConnected) => again(reloading(state)),
         Input::Successor(Attempt::Refused) if is_reloading(state) => again(reloading(state)),
         Input::Successor(Attempt::Refused | Attempt::Unanswered) => {
-            let (state, pace, _) = refusal(state);
-            (state, vec![A::Discard, A::Prepare(pace)])
+            let (state, policy, _) = refusal(state);
+            (state, vec![A::Discard, A::Prepare(policy)])
         }
         Input::Successor(Attempt::NotGranted(
             Consequence::Soon | Consequence::Later | Consequence::NewLogin,
         )) => again(reloading(state)),
         Input::Successor(Attempt::NotGranted(Consequence::Slowly | Consequence::Operator)) => {
-            let (state, pace, _) = denial(state);
-            again((state, pace))
+            let (state, policy, _) = denial(state);
+            again((state, policy))
         }
         // What is under way may have been answered before this reload.
         Input::ServerReloaded { .. } => again(reloading(State { reload: Some(0), ..state })),
-        Input::Nudged => again((state, Pace::AtOnce)),
+        Input::RetryRequested => again((state, RetryPolicy::AtOnce)),
         other => live(state, other),
     }
 }
@@ -282,61 +286,61 @@ fn is_reloading(state: State) -> bool {
 }
 
 /// One more attempt after a reload.
-fn reloading(state: State) -> (State, Pace) {
+fn reloading(state: State) -> (State, RetryPolicy) {
     let tries = state.reload.unwrap_or_default();
-    (State { reload: Some(tries.saturating_add(1)), ..state }, Pace::Reload(tries))
+    (State { reload: Some(tries.saturating_add(1)), ..state }, RetryPolicy::Reload(tries))
 }
 
 /// After a live session: at once, unless it ended as soon as it was accepted, and more than `allowed` before it did.
-fn soon(state: State, allowed: u32) -> Pace {
-    state.short_lived.checked_sub(allowed + 1).map_or(Pace::Soon, Pace::ShortLived)
+fn soon(state: State, allowed: u32) -> RetryPolicy {
+    state.short_lived.checked_sub(allowed + 1).map_or(RetryPolicy::Soon, RetryPolicy::ShortLived)
 }
 
-fn rest(state: State, pace: Pace, mut actions: Vec<Action>) -> (State, Vec<Action>) {
-    actions.push(Action::Rest(pace));
-    (State { phase: Phase::Resting, failures: state.failures.saturating_add(1), ..state }, actions)
+fn wait(state: State, policy: RetryPolicy, mut actions: Vec<Action>) -> (State, Vec<Action>) {
+    actions.push(Action::Wait(policy));
+    (State { phase: Phase::Waiting, failures: state.failures.saturating_add(1), ..state }, actions)
 }
 
 fn denied(state: State) -> (State, Vec<Action>) {
-    let (state, pace, slow) = denial(state);
-    let (state, mut actions) = rest(state, pace, vec![]);
+    let (state, policy, slow) = denial(state);
+    let (state, mut actions) = wait(state, policy, vec![]);
     actions.push(Action::Deny { failures: state.denials, slow });
     (state, actions)
 }
 
 /// A few attempts soon, as many refusals pass; then minutes apart, and never none. The last: whether they are.
-fn denial(state: State) -> (State, Pace, bool) {
+fn denial(state: State) -> (State, RetryPolicy, bool) {
     let denials = state.denials.saturating_add(1);
     let tries = if state.proven { PROVEN_TRIES } else { PASSWORD_TRIES };
     let slow = denials >= tries;
-    let pace = if slow { Pace::Slow(denials - tries) } else { Pace::Careful(denials - 1) };
-    (State { denials, ..state }, pace, slow)
+    let policy = if slow { RetryPolicy::Slow(denials - tries) } else { RetryPolicy::Careful(denials - 1) };
+    (State { denials, ..state }, policy, slow)
 }
 
 fn refused(state: State, actions: Vec<Action>) -> (State, Vec<Action>) {
-    let (state, pace, slow) = refusal(state);
-    let (state, mut actions) = rest(state, pace, actions);
+    let (state, policy, slow) = refusal(state);
+    let (state, mut actions) = wait(state, policy, actions);
     let failures = state.refusals;
     actions.push(if slow { Action::Deny { failures, slow } } else { Action::Fail });
     (state, actions)
 }
 
 /// The first refusal is answered with a new login at once: the PBX has most likely forgotten the token.
-fn refusal(state: State) -> (State, Pace, bool) {
+fn refusal(state: State) -> (State, RetryPolicy, bool) {
     let refusals = state.refusals.saturating_add(1);
     let slow = refusals >= SOCKET_TRIES;
-    let pace = match refusals {
-        1 if state.failures < HASTY_TRIES => Pace::AtOnce,
-        few if !slow => Pace::Careful(few.saturating_sub(2)),
-        many => Pace::Slow(many - SOCKET_TRIES),
+    let policy = match refusals {
+        1 if state.failures < HASTY_TRIES => RetryPolicy::AtOnce,
+        few if !slow => RetryPolicy::Careful(few.saturating_sub(2)),
+        many => RetryPolicy::Slow(many - SOCKET_TRIES),
     };
-    (State { refusals, ..state }, pace, slow)
+    (State { refusals, ..state }, policy, slow)
 }
 
 /// The rest comes before the notices, which tell how long it is.
 fn taken_over(state: State, away: Away) -> (State, Vec<Action>) {
     use Action as A;
-    let (state, mut actions) = rest(state, Pace::Away(away), vec![A::MakeWay]);
+    let (state, mut actions) = wait(state, RetryPolicy::Away(away), vec![A::MakeWay]);
     actions.extend([A::NoteTakeover(Some(away)), A::End(EndReason::TakenOver), A::Close]);
     (state, actions)
 }

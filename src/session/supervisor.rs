@@ -7,12 +7,12 @@ use tokio::time::{Instant, sleep_until};
 use tracing::Instrument as _;
 
 use super::{
-    Action, Input, Pace, Phase, State,
+    Action, Input, Phase, RetryPolicy, State,
     attempt::{Connection, LoggingIn},
     config::{Config, UaType},
     context::Context,
     live::LiveSession,
-    pace::{BACKOFF, FAR, Rests},
+    retry_policy::{BACKOFF, Delays, FAR},
     step,
 };
 use crate::{
@@ -85,7 +85,7 @@ impl Source {
 /// What is held, by what the session is doing.
 enum Stage {
     /// Waits for the next attempt. Of a session that has just ended the token is left, for [`Action::Discard`].
-    Resting(Option<Grant>),
+    Waiting(Option<Grant>),
     Probing,
     Authenticating,
     Connecting(Grant),
@@ -97,7 +97,7 @@ enum Stage {
 
 impl Default for Stage {
     fn default() -> Self {
-        Self::Resting(None)
+        Self::Waiting(None)
     }
 }
 
@@ -111,7 +111,7 @@ struct Supervisor {
 
 /// When attempts are made.
 struct Schedule {
-    rests: Rests,
+    delays: Delays,
     /// When the last one was started.
     started: Instant,
     /// When the next one is, unless it is asked for before.
@@ -119,8 +119,8 @@ struct Schedule {
 }
 
 impl Schedule {
-    fn after(&mut self, pace: Pace, retry_after: Option<Duration>) -> Instant {
-        let delay = self.rests.next(pace, self.started.elapsed()).max(retry_after.unwrap_or_default());
+    fn after(&mut self, policy: RetryPolicy, retry_after: Option<Duration>) -> Instant {
+        let delay = self.delays.next(policy, self.started.elapsed()).max(retry_after.unwrap_or_default());
         Instant::now() + delay.min(FAR)
     }
 
@@ -144,7 +144,7 @@ impl Supervisor {
             reconnect: source.reconnect.clone(),
             context: Context::new(source),
             stage: Stage::default(),
-            schedule: Schedule { rests: Rests::default(), started: now, due: now },
+            schedule: Schedule { delays: Delays::default(), started: now, due: now },
         }
     }
 
@@ -163,7 +163,7 @@ impl Supervisor {
             for action in actions {
                 self.perform(action).await;
             }
-            let resting = state.phase == Phase::Resting;
+            let resting = state.phase == Phase::Waiting;
             self.context.source.health.retry_at(if resting { self.schedule.retry_at() } else { None });
         }
     }
@@ -172,9 +172,9 @@ impl Supervisor {
     async fn wait(&mut self) -> Input {
         let context = &mut self.context;
         match &mut self.stage {
-            Stage::Resting(_) | Stage::Ended(_) => tokio::select! {
-                () = sleep_until(self.schedule.due) => Input::Rested,
-                () = self.retry.called() => Input::Nudged,
+            Stage::Waiting(_) | Stage::Ended(_) => tokio::select! {
+                () = sleep_until(self.schedule.due) => Input::WaitOver,
+                () = self.retry.called() => Input::RetryRequested,
             },
             Stage::Probing => match context.connect().await {
                 Ok(socket) => {
@@ -207,7 +207,7 @@ impl Supervisor {
                 let is_handover = live.is_handover();
                 tokio::select! {
                     input = live.receive(context) => input,
-                    () = self.retry.called(), if is_handover => Input::Nudged,
+                    () = self.retry.called(), if is_handover => Input::RetryRequested,
                     () = self.reconnect.called() => {
                         "an operator asked for a new session".clone_into(&mut self.context.failure.detail);
                         Input::Ended(EndReason::Requested)
@@ -234,7 +234,7 @@ impl Supervisor {
                 let stage = std::mem::take(&mut self.stage);
                 self.stage = self.pass_on(stage, action).await;
             }
-            (Action::Discard, Stage::Resting(grant)) => context.discard(grant.take()),
+            (Action::Discard, Stage::Waiting(grant)) => context.discard(grant.take()),
             (Action::Discard, Stage::Live(live)) => context.discard(live.refused()),
             (Action::Fail, _) => drop(context.source.health.failing(&context.failure.detail)),
             (Action::Deny { failures, slow }, _) => self.deny(failures, slow),
@@ -245,19 +245,19 @@ impl Supervisor {
             }
             (Action::NoteSilence, Stage::Live(live)) => live.note_silence(context),
             (Action::ClearSilence, _) => context.source.health.active(),
-            (Action::Rest(pace), stage) => {
-                self.schedule.due = self.schedule.after(pace, context.failure.retry_after.take());
+            (Action::Wait(policy), stage) => {
+                self.schedule.due = self.schedule.after(policy, context.failure.retry_after.take());
                 if !matches!(stage, Stage::Live(_)) {
                     *stage = Stage::default();
                 }
             }
-            (Action::Prepare(pace), Stage::Live(live)) => {
-                let due = self.schedule.after(pace, context.failure.retry_after.take());
+            (Action::Prepare(policy), Stage::Live(live)) => {
+                let due = self.schedule.after(policy, context.failure.retry_after.take());
                 live.prepare(due, &context.source);
             }
             (Action::AwaitSettled, Stage::Live(live)) => live.await_settled(),
             (Action::ResetBackoff, stage) => {
-                self.schedule.rests.reset();
+                self.schedule.delays.reset();
                 if let Stage::Live(live) = stage {
                     live.settled();
                 }
@@ -317,5 +317,5 @@ impl Supervisor {
 
 async fn close(connection: Connection) -> Stage {
     connection.socket.close().await;
-    Stage::Resting(Some(connection.grant))
+    Stage::Waiting(Some(connection.grant))
 }

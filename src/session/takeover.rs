@@ -88,11 +88,15 @@ mod tests {
     #[test]
     fn who_reclaims_stands_by_once_it_is_a_fight() {
         let paces: Vec<_> = (1..=7).map(|recent| away(OnTakeover::Reclaim, recent)).collect();
-        for (index, pace) in paces.iter().enumerate() {
+        for (index, policy) in paces.iter().enumerate() {
             let fight = index >= 3;
-            assert_eq!((pace.contested, pace.policy == OnTakeover::StandBy), (fight, fight), "{pace:?}");
+            assert_eq!(
+                (policy.contested, policy.policy == OnTakeover::StandBy),
+                (fight, fight),
+                "{policy:?}"
+            );
             let least = if fight { Duration::from_mins(5) } else { Duration::from_secs(15) };
-            assert!(pace.pause().unwrap_or_default() >= least, "{pace:?}");
+            assert!(policy.pause().unwrap_or_default() >= least, "{policy:?}");
         }
         // Two that reclaim: neither can be taken over more than four times before both are quiet for minutes.
         assert!(paces[3].pause() >= Some(Duration::from_mins(5)));

@@ -4,7 +4,7 @@ use crate::{
     api::{Me, Right, Rights},
     auth::Grant,
     event::STATE_EVENTS,
-    health::{Component, Sight},
+    health::{Component, Visibility},
     journal::Opened,
 };
 
@@ -40,7 +40,7 @@ fn opened_by(name: &str) -> Option<Right> {
 pub(super) fn show(health: &Component, me: &Me) {
     let mut findings = me.findings();
     let missing_rights = me.rights.missing().map(Right::as_str).collect();
-    health.sight(Sight { missing_rights, privacy: me.privacy });
+    health.visibility(Visibility { missing_rights, privacy: me.privacy });
     for name in Right::ALL.map(Right::as_str).into_iter().chain(["privacy"]) {
         let found = findings.iter().position(|finding| finding.name == name);
         health.warning(name, found.map(|found| findings.swap_remove(found).sentence));

@@ -55,7 +55,7 @@ impl Ended {
 }
 
 /// A session that is watched.
-pub(super) struct Watch {
+pub(super) struct LiveSession {
     reader: Reader,
     name: String,
     /// Where a running bridge is asked whether it has the same token.
@@ -69,7 +69,7 @@ pub(super) struct Watch {
     _calls: Call,
 }
 
-impl Watch {
+impl LiveSession {
     /// Logs in, and starts the session.
     pub(super) async fn open(name: &str, source: &Source, bridge: Option<SocketAddr>) -> Result<Self, Ended> {
         // What the PBX sends, and nothing that it was asked for.

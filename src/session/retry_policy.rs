@@ -26,10 +26,10 @@ const RELOAD: Range = Range { from: Duration::from_secs(1), to: Duration::from_s
 pub(super) const FAR: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// Refusals of a token after which attempts come minutes apart. Directories lock an account after five to ten wrong
-/// passwords within half an hour; with this and the slow pace after it, less than ten are sent in that time.
+/// passwords within half an hour; with this and the slow policy after it, less than ten are sent in that time.
 pub const PASSWORD_TRIES: u32 = 3;
 /// The same once a login has succeeded. A PBX that starts refuses the right password for half a minute and more, as
-/// does one whose directory is away, so a password that was right before is tried at a calm pace for two to three
+/// does one whose directory is away, so a password that was right before is tried at a calm policy for two to three
 /// minutes. Should it have been changed after all, it is the account's previous one, which Active Directory and Samba
 /// do not count towards a lock. For a directory that does, the number is bounded: 13 at most in the first half hour,
 /// five in each later one; and while the PBX's socket is closed, none (see [`super::Phase::Probing`]).
@@ -49,7 +49,7 @@ pub(super) const RELOAD_TRIES: u32 = 20;
 
 /// How long to rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
+pub enum RetryPolicy {
     /// A moment: the next attempt will likely work.
     AtOnce,
     /// As the backoff says, and soon: the session was live, so all is well with the account and the PBX; and what is
@@ -71,32 +71,32 @@ pub enum Pace {
     Away(Away),
 }
 
-/// Draws the rests of one source.
+/// Draws the delays of one source.
 #[derive(Debug)]
-pub(super) struct Rests {
+pub(super) struct Delays {
     backoff: Backoff,
     outage: Backoff,
 }
 
-impl Default for Rests {
+impl Default for Delays {
     fn default() -> Self {
         Self { backoff: Backoff::new(BACKOFF), outage: Backoff::new(OUTAGE) }
     }
 }
 
-impl Rests {
+impl Delays {
     /// `attempt`: how long the last attempt took.
-    pub(super) fn next(&mut self, pace: Pace, attempt: Duration) -> Duration {
-        match pace {
-            Pace::AtOnce => BACKOFF.from.mul_f64(fastrand::f64()),
-            Pace::Soon => self.backoff.delay().min(SOON),
-            Pace::Backoff => self.backoff.delay(),
-            Pace::Outage => self.outage.delay().saturating_sub(attempt).max(BREATH),
-            Pace::ShortLived(times) => SHORT_LIVED.nth(times),
-            Pace::Reload(times) => RELOAD.nth(times),
-            Pace::Careful(times) => CAREFUL.nth(times),
-            Pace::Slow(times) => SLOW.nth(times),
-            Pace::Away(away) => away.pause().unwrap_or(FAR),
+    pub(super) fn next(&mut self, policy: RetryPolicy, attempt: Duration) -> Duration {
+        match policy {
+            RetryPolicy::AtOnce => BACKOFF.from.mul_f64(fastrand::f64()),
+            RetryPolicy::Soon => self.backoff.delay().min(SOON),
+            RetryPolicy::Backoff => self.backoff.delay(),
+            RetryPolicy::Outage => self.outage.delay().saturating_sub(attempt).max(BREATH),
+            RetryPolicy::ShortLived(times) => SHORT_LIVED.nth(times),
+            RetryPolicy::Reload(times) => RELOAD.nth(times),
+            RetryPolicy::Careful(times) => CAREFUL.nth(times),
+            RetryPolicy::Slow(times) => SLOW.nth(times),
+            RetryPolicy::Away(away) => away.pause().unwrap_or(FAR),
         }
     }
 
