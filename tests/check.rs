@@ -250,7 +250,7 @@ async fn what_the_account_cannot_see_is_told_by_name() {
 async fn websocket_and_session() {
     let starting = ["took the websocket and closed it: the PBX is starting"];
     breaks(|options| options.knobs.upgrade = Upgrade::Eof, "websocket", 81, &starting).await;
-    let silent = ["does not answer the login of the session within 1s", "a new login mends that"];
+    let silent = ["does not answer the session's login within 1s", "a new login fixes that"];
     breaks(|options| options.knobs.socket_login = SocketLogin::Dropped, "session", 82, &silent).await;
     let refused = ["refuses the session's token", "check that `username` is written as the PBX has it"];
     breaks(|options| options.knobs.socket_login = SocketLogin::Refused, "session", 82, &refused).await;

@@ -1,4 +1,4 @@
-//! How long to rest: by what the last attempt ended in.
+//! The delay before the next attempt, by the outcome of the last one.
 
 use std::time::Duration;
 
@@ -7,22 +7,22 @@ use crate::retry::{Backoff, Range};
 
 /// Delays between attempts.
 pub(super) const BACKOFF: Range = Range { from: Duration::from_millis(500), to: Duration::from_secs(30) };
-/// Delays between attempts at a PBX that is down, and has refused no credential. An attempt costs it one connection; a
-/// longer delay only adds to the outage.
+/// Delays between attempts at a PBX that is down and has refused no credentials. An attempt costs it one connection; a
+/// longer delay only prolongs the outage.
 const OUTAGE: Range = Range { from: BACKOFF.from, to: Duration::from_secs(3) };
-/// The least delay after an attempt that took longer than its delay would have been.
+/// The minimum delay after an attempt that took longer than its delay would have been.
 const BREATH: Duration = Duration::from_millis(250);
-/// Delays after sessions that ended as soon as they were accepted: each begins with a resync.
+/// Delays after sessions that ended right after they were accepted: each starts with a resync.
 const SHORT_LIVED: Range = Range { from: Duration::from_secs(1), to: Duration::from_secs(30) };
-/// The longest rest after a session that was live.
+/// The longest delay after a live session.
 const SOON: Duration = Duration::from_secs(1);
-/// Delays between refusals that may pass.
+/// Delays after refusals that may be transient.
 const CAREFUL: Range = Range { from: Duration::from_secs(10), to: Duration::from_secs(30) };
-/// Delays when another attempt may do harm.
+/// Delays where another attempt may do harm.
 const SLOW: Range = Range { from: Duration::from_mins(2), to: Duration::from_mins(15) };
 /// Delays between attempts at a session after a reload of the PBX.
 const RELOAD: Range = Range { from: Duration::from_secs(1), to: Duration::from_secs(3) };
-/// Longer than anything is waited for.
+/// Longer than any wait.
 pub(super) const FAR: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// Refusals of a token after which attempts come minutes apart. Directories lock an account after five to ten wrong
@@ -34,40 +34,39 @@ pub const PASSWORD_TRIES: u32 = 3;
 /// do not count towards a lock. For a directory that does, the number is bounded: 13 at most in the first half hour,
 /// five in each later one; and while the PBX's socket is closed, none (see [`super::Phase::Probing`]).
 pub const PROVEN_TRIES: u32 = 8;
-/// The same for logins on the socket: the password before each was right, so an attempt costs no more than a token.
+/// The same for logins on the socket: the password was accepted before each, so an attempt costs no more than a token.
 pub const SOCKET_TRIES: u32 = 5;
-/// Attempts in a row, without a session that lasted, after which no refusal on the socket is answered at once: a PBX
-/// that accepts a session and soon forgets its token would be sent a login each second.
+/// Consecutive attempts without a stable session after which a refusal on the socket is no longer followed by an immediate
+/// attempt: a PBX that accepts a session and soon loses its token would otherwise receive a login each second.
 pub(super) const HASTY_TRIES: u32 = 5;
-/// Sessions in a row that may end as soon as they are accepted because the PBX was reloaded: an administrator may apply
+/// Consecutive sessions that may end right after they are accepted because the PBX was reloaded: an administrator may apply
 /// several changes one after the other.
 pub(super) const HASTY_RELOADS: u32 = 10;
 
-/// Attempts after a reload of the PBX during which a refusal on the socket is no matter of the token: a PBX that reloads
-/// forgets them all for a moment, and reads them again. Half a minute to a minute.
+/// Attempts after a reload of the PBX during which a refusal on the socket does not discard the token: a PBX that reloads
+/// briefly recognises no token. They take half a minute to a minute.
 pub(super) const RELOAD_TRIES: u32 = 20;
 
-/// How long to rest.
+/// How long to wait before the next attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryPolicy {
-    /// A moment: the next attempt will likely work.
+    /// A moment: the next attempt will likely succeed.
     AtOnce,
-    /// As the backoff says, and soon: the session was live, so all is well with the account and the PBX; and what is
-    /// sent meanwhile is missed.
+    /// The backoff, capped at [`SOON`]: the session was live, so account and PBX work, and events sent meanwhile are missed.
     Soon,
-    /// As the backoff says.
+    /// The backoff.
     Backoff,
     /// 3 s at most from the start of the last attempt: the PBX is down, or its backend is.
     Outage,
-    /// More after each of so many in a row: a session ended as soon as it was accepted.
+    /// Grows with the number of consecutive sessions that ended right after they were accepted.
     ShortLived(u32),
-    /// 0.5 to 3 s, more after each of so many: the PBX was reloaded.
+    /// 0.5 to 3 s, growing with the number of attempts since the PBX was reloaded.
     Reload(u32),
-    /// Some seconds, more after each of so many: a refusal that may pass, and an attempt that may count.
+    /// Some seconds, growing with the number of refusals that may be transient but may count towards a lock.
     Careful(u32),
-    /// Minutes, more after each of so many: another attempt now may do harm, such as locking the account.
+    /// Minutes, growing with the number of refusals: another attempt may do harm, such as locking the account.
     Slow(u32),
-    /// As the policy on take-overs says.
+    /// The absence after a take-over.
     Away(Away),
 }
 
@@ -85,7 +84,7 @@ impl Default for Delays {
 }
 
 impl Delays {
-    /// `attempt`: how long the last attempt took.
+    /// The next delay. `attempt`: the duration of the last attempt.
     pub(super) fn next(&mut self, policy: RetryPolicy, attempt: Duration) -> Duration {
         match policy {
             RetryPolicy::AtOnce => BACKOFF.from.mul_f64(fastrand::f64()),
@@ -100,7 +99,7 @@ impl Delays {
         }
     }
 
-    /// Things have been well for a while.
+    /// Forgets past failures, once a session is stable.
     pub(super) fn reset(&mut self) {
         self.backoff.reset();
         self.outage.reset();

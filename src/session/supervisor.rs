@@ -1,4 +1,4 @@
-//! Does what the state machine says. [`Stage`] owns what each phase needs, and nothing else.
+//! Carries out the decisions of the state machine. [`Stage`] owns what the current phase needs, and nothing else.
 
 use std::time::Duration;
 
@@ -24,10 +24,10 @@ use crate::{
     shutdown::Stop,
 };
 
-/// One PBX, and what its sessions need.
+/// A PBX and everything its sessions need.
 #[derive(Debug, Clone)]
 pub struct Source {
-    /// Its number.
+    /// The source's id in the journal.
     pub id: SourceId,
     /// Its settings.
     pub config: Config,
@@ -35,15 +35,15 @@ pub struct Source {
     pub account: Account,
     /// Where its events go.
     pub journal: Journal,
-    /// Its state for others.
+    /// Where its health is reported.
     pub health: Component,
     /// When to stop.
     pub stop: Stop,
-    /// When to try at once.
+    /// Requests an immediate attempt.
     pub retry: Listener,
-    /// When to read the PBX's state anew.
+    /// Requests a resync.
     pub resync: Listener,
-    /// When to end the session and begin another.
+    /// Requests a new session.
     pub reconnect: Listener,
     /// The states of all components.
     pub board: Board,
@@ -51,7 +51,7 @@ pub struct Source {
     pub sinks: Vec<String>,
 }
 
-/// Keeps a session until told to stop. Never gives up.
+/// Keeps a session open until the bridge stops. Never gives up.
 pub async fn run(source: Source) {
     let mut state = State::default();
     loop {
@@ -61,10 +61,10 @@ pub async fn run(source: Source) {
             Ok(()) => return,
             Err(error) => {
                 // The panic's message is in the log already, from the panic hook.
-                tracing::error!(panic = error.is_panic(), "session task ended unasked");
+                tracing::error!(panic = error.is_panic(), "session task exited unexpectedly");
                 (state, _) = step(state, Input::Crashed);
                 source.health.failing(
-                    "the session's task ended unasked: this is a bug, please report it with the log",
+                    "session task exited unexpectedly: this is a bug, please report it with the log",
                 );
             }
         }
@@ -76,22 +76,22 @@ pub async fn run(source: Source) {
 }
 
 impl Source {
-    /// Whether it is of no kind, so that the PBX keeps several sessions of it side by side.
+    /// Whether it has no `ua_type`, so that the PBX keeps several of its sessions side by side.
     pub(super) fn is_untyped(&self) -> bool {
         self.config.ua_type == UaType::None
     }
 }
 
-/// What is held, by what the session is doing.
+/// The resources of the current phase.
 enum Stage {
-    /// Waits for the next attempt. Of a session that has just ended the token is left, for [`Action::Discard`].
+    /// Waiting for the next attempt. Keeps the token of a session that has just ended, for [`Action::Discard`].
     Waiting(Option<Grant>),
     Probing,
     Authenticating,
     Connecting(Grant),
     LoggingIn(Box<LoggingIn>),
     Live(Box<LiveSession>),
-    /// The session is over, and its socket still open, for [`Action::Close`].
+    /// The session has ended and its socket is still open, for [`Action::Close`].
     Ended(Connection),
 }
 
@@ -109,12 +109,12 @@ struct Supervisor {
     reconnect: Listener,
 }
 
-/// When attempts are made.
+/// The times of the last and the next attempt.
 struct Schedule {
     delays: Delays,
-    /// When the last one was started.
+    /// Start of the last attempt.
     started: Instant,
-    /// When the next one is, unless it is asked for before.
+    /// Time of the next attempt, unless one is requested earlier.
     due: Instant,
 }
 
@@ -124,12 +124,12 @@ impl Schedule {
         Instant::now() + delay.min(FAR)
     }
 
-    /// How long until the next attempt.
+    /// Time left until the next attempt.
     fn left(&self) -> Duration {
         self.due.saturating_duration_since(Instant::now())
     }
 
-    /// The time of the next attempt; none if it must be asked for.
+    /// The time of the next attempt; `None` if it has to be requested.
     fn retry_at(&self) -> Option<Timestamp> {
         let left = Some(self.left()).filter(|left| *left < FAR / 2)?;
         Timestamp::now().checked_add(left).ok()
@@ -168,7 +168,7 @@ impl Supervisor {
         }
     }
 
-    /// Waits for what happens next. Cancel safe.
+    /// Waits for the next input. Cancel safe.
     async fn wait(&mut self) -> Input {
         let context = &mut self.context;
         match &mut self.stage {
@@ -184,7 +184,7 @@ impl Supervisor {
                 Err(input) => input,
             },
             Stage::Authenticating => {
-                // A call that comes during an attempt ends the rest after it: what it failed for may be mended.
+                // A request during an attempt ends the wait after it: the cause may be fixed by then.
                 self.retry.settle();
                 match context.authenticate().await {
                     Ok(grant) => {
@@ -262,7 +262,7 @@ impl Supervisor {
                     live.settled();
                 }
             }
-            // These concern a stage alone, which is another by now.
+            // The stage they concern is gone.
             (
                 Action::LogIn
                 | Action::Discard
@@ -276,12 +276,12 @@ impl Supervisor {
         }
     }
 
-    /// Moves what a stage holds to the next one.
+    /// Moves the resources of a stage to the next one.
     async fn pass_on(&mut self, stage: Stage, action: Action) -> Stage {
         let context = &mut self.context;
         match (action, stage) {
             (Action::Begin, Stage::LoggingIn(login)) => {
-                // Asked for before: this is it.
+                // Requests made before this session are fulfilled by it.
                 self.reconnect.settle();
                 Stage::Live(Box::new(LiveSession::begin(*login, context)))
             }
@@ -296,14 +296,14 @@ impl Supervisor {
         }
     }
 
-    /// Says it once, as long as the reason stays.
+    /// Reports a refused login, once per reason.
     fn deny(&self, failures: u32, slow: bool) {
         let Context { source, failure, .. } = &self.context;
         let mut detail = failure.detail.clone();
         if slow {
             detail.push_str(
-                "; after several refusals attempts come minutes apart, as more could lock the account: once it is mended, \
-                 SIGHUP (`systemctl reload cti-bridge`) makes one at once",
+                "; after several refusals attempts are minutes apart, as more could lock the account: once it is fixed, SIGHUP \
+                 (`systemctl reload cti-bridge`) triggers one at once",
             );
         }
         if source.health.failing(&detail) {

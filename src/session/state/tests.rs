@@ -128,7 +128,7 @@ fn each_end_has_its_reaction() {
 }
 
 #[test]
-fn refusals_on_the_socket_slow_down_until_a_session_is_live() {
+fn refused_sockets_slow_down_until_a_session_is_live() {
     use Action::{Deny, Fail, Wait};
     let mut state = State::default();
     let mut ends = Vec::new();
@@ -151,9 +151,9 @@ fn refusals_on_the_socket_slow_down_until_a_session_is_live() {
     assert_eq!(
         (state.refusals, state.failures),
         (0, 6),
-        "a session forgives refusals, only a healthy one failures"
+        "a session clears refusals, only a stable one clears failures"
     );
-    // So many failures make a refusal of the next one no matter of a moment, however short that session was.
+    // After so many failures the next refusal is not answered at once, however short that session was.
     let (_, actions) = step(state, Input::Refused);
     assert!(actions.contains(&Wait(RetryPolicy::Careful(0))), "{actions:?}");
     let (state, _) = step(state, Input::Settled);
@@ -191,7 +191,7 @@ fn sessions_that_end_once_accepted_slow_down_until_one_lasts() {
 }
 
 #[test]
-fn a_refused_password_is_tried_a_few_times_and_then_by_the_minute_for_ever() {
+fn a_refused_password_is_retried_quickly_then_by_the_minute() {
     use Action::{Deny, Wait};
     for consequence in [Consequence::Slowly, Consequence::Operator] {
         let mut state = State::default();
@@ -204,7 +204,7 @@ fn a_refused_password_is_tried_a_few_times_and_then_by_the_minute_for_ever() {
             assert_eq!(actions, [Wait(policy), Deny { failures: nth, slow }]);
             state = next;
         }
-        // Asked to, it tries at once; and a token ends the matter.
+        // On request it tries at once; a token clears the refusals.
         let (state, actions) = step(state, Input::RetryRequested);
         assert_eq!((state.phase, actions), (Phase::Probing, vec![Action::Connect]));
         let (state, _) = step(state, Input::Connected);
@@ -227,7 +227,7 @@ fn a_password_that_was_right_before_is_tried_for_longer() {
 }
 
 #[test]
-fn a_backend_that_boots_is_waited_for_without_another_password() {
+fn a_booting_backend_is_awaited_without_another_password() {
     let (mut state, _) = step(at(Phase::Authenticating), Input::NotGranted(Consequence::Slowly));
     for _ in 0..100 {
         (state, _) = step(state, Input::WaitOver);
@@ -236,11 +236,11 @@ fn a_backend_that_boots_is_waited_for_without_another_password() {
         assert_eq!(actions, [Action::Fail, Action::Wait(RetryPolicy::Outage)]);
         state = next;
     }
-    assert_eq!(state.denials, 1, "no attempt was made that counts");
+    assert_eq!(state.denials, 1, "no password was sent meanwhile");
 }
 
 #[test]
-fn a_takeover_makes_way_tells_and_leaves_whatever_the_policy() {
+fn a_takeover_is_acknowledged_and_ends_the_session() {
     for policy in [OnTakeover::StandBy, OnTakeover::Yield, OnTakeover::Reclaim] {
         for recent in [1, takeover::FIGHT] {
             let away = takeover::away(policy, recent);
@@ -256,14 +256,14 @@ fn a_takeover_makes_way_tells_and_leaves_whatever_the_policy() {
                     Action::Close
                 ]
             );
-            // Whoever is asked comes back.
+            // On request it returns.
             assert_eq!(step(state, Input::RetryRequested).0.phase, Phase::Authenticating);
         }
     }
 }
 
 #[test]
-fn a_silent_feed_is_told_once_and_followed_by_new_sessions_until_an_event_comes() {
+fn a_silent_feed_is_reported_once_and_sessions_are_replaced() {
     let mut state = at(Phase::Live);
     for nth in 0..5 {
         let (next, actions) = step(State { phase: Phase::Live, ..state }, Input::Silent);
@@ -277,7 +277,7 @@ fn a_silent_feed_is_told_once_and_followed_by_new_sessions_until_an_event_comes(
         state = next;
     }
     let (state, _) = step(State { phase: Phase::Live, ..state }, Input::Settled);
-    assert_eq!(state.silences, 5, "a session that is up is no feed");
+    assert_eq!(state.silences, 5, "a session alone is not a feed");
     let (state, actions) = step(state, Input::Heard);
     assert_eq!((state.silences, actions), (0, vec![Action::ClearSilence]));
 }
@@ -285,10 +285,10 @@ fn a_silent_feed_is_told_once_and_followed_by_new_sessions_until_an_event_comes(
 const RELOADED: Input = Input::ServerReloaded { beside: true };
 
 #[test]
-fn a_session_goes_on_while_the_next_one_is_opened_after_a_reload() {
+fn a_session_continues_while_its_successor_is_opened() {
     let (state, actions) = step(at(Phase::Live), RELOADED);
     assert_eq!((state.phase, actions), (Phase::Handover, vec![Action::Prepare(RetryPolicy::Reload(0))]));
-    // Whatever fails, it is tried again, and the live session stays.
+    // Whatever fails is tried again, and the live session stays.
     let failures = [
         (Attempt::NotConnected, vec![Action::Prepare(RetryPolicy::Reload(1))]),
         (Attempt::Refused, vec![Action::Prepare(RetryPolicy::Reload(1))]),
@@ -327,7 +327,7 @@ fn a_session_goes_on_while_the_next_one_is_opened_after_a_reload() {
 }
 
 #[test]
-fn refusals_after_a_reload_cost_no_token_until_they_are_many() {
+fn refusals_after_a_reload_keep_the_token_at_first() {
     let reloaded =
         [step(at(Phase::Live), RELOADED).0, step(at(Phase::Live), Input::ServerReloaded { beside: false }).0];
     for (mut state, beside) in reloaded.into_iter().zip([true, false]) {
@@ -353,7 +353,7 @@ fn refusals_after_a_reload_cost_no_token_until_they_are_many() {
 }
 
 #[test]
-fn a_password_that_is_refused_beside_a_live_session_is_no_more_often_tried() {
+fn a_refusal_beside_a_live_session_is_retried_no_faster() {
     let (mut state, _) = step(State { proven: true, ..at(Phase::Live) }, RELOADED);
     for nth in 1..=20 {
         let (next, actions) = step(state, Input::Successor(Attempt::NotGranted(Consequence::Slowly)));
