@@ -17,7 +17,7 @@ use crate::{
     admin::{self, View},
     auth::Account,
     config::Config,
-    event::{Notice, SourceId},
+    event::{Notice, SinkId, SourceId},
     exit::Exit,
     health::Board,
     journal::{Journal, OpenError, fs},
@@ -128,8 +128,8 @@ struct Running {
 impl Running {
     async fn start(config: &Config, context: &sink::Context, view: View, options: Options) -> Self {
         let mut sinks = Tasks::new();
-        for (index, (name, config)) in config.sinks.iter().enumerate() {
-            let task = sink::spawn(context, index, config);
+        for (id, (name, config)) in (0..).map(SinkId).zip(&config.sinks) {
+            let task = sink::spawn(context, id, config);
             sinks.spawn(name.clone(), task.instrument(telemetry::span::sink(name)));
         }
         let mut running = Self {
@@ -328,8 +328,7 @@ impl Running {
         }
         for (name, count) in &self.undelivered {
             let (sink, is_durable) = (name.as_str(), journal.is_durable());
-            let index = self.context.sinks.iter().position(|known| known == name);
-            let at_risk = index.and_then(|index| journal.at_risk(index));
+            let at_risk = self.context.sink(name).and_then(|sink| journal.at_risk(sink));
             let lost = at_risk.as_ref().map_or(0, |(_, lost)| *lost).min(*count);
             if let Some((cause, _)) = at_risk {
                 tracing::error!(

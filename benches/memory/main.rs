@@ -10,7 +10,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-#[path = "../../tests/support/nats.rs"]
+#[path = "../../tests/it/support/nats.rs"]
+#[allow(dead_code, reason = "a program takes what it needs of the tests")]
 mod nats;
 
 use std::{
@@ -18,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cti_bridge::simulator::{Account, Options, Simulator, frame};
+use pbx_simulator::{Account, Options, Simulator, frame};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpListener,

@@ -15,7 +15,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-#[path = "../../tests/support/kafka.rs"]
+#[path = "../../tests/it/support/kafka.rs"]
+#[allow(dead_code, reason = "a program takes what it needs of the tests")]
 mod kafka;
 mod passthrough;
 mod process;
@@ -26,7 +27,7 @@ mod topic;
 use std::time::{Duration, Instant};
 
 use common::{frame, micros};
-use cti_bridge::simulator::{Account, Options, Simulator};
+use pbx_simulator::{Account, Options, Simulator};
 use process::{Bus, Contender, Server};
 use stream::Stream;
 use subscriber::Subscriber;

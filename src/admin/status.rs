@@ -15,10 +15,10 @@ use super::{
 use crate::{
     auth::{self, Account},
     config::Config,
-    event::{EndReason, GapReason, Seq, SourceId},
+    event::{EndReason, GapReason, Seq, SinkId, SourceId},
     health::{Board, Health, State},
     journal::{Counted, DiskUse, Gaps, Glance, Journal, Ledger},
-    sink::{self, config::Kind},
+    sink,
 };
 
 /// From where all can be seen. Clones see the same.
@@ -310,17 +310,17 @@ impl View {
         now: Timestamp,
     ) -> Vec<SinkStatus> {
         let sources = self.journal.sources();
-        let sink = |(index, (name, config)): (usize, (&String, &sink::config::Config))| {
-            let (seen, counted) = (glance.sinks.get(index)?, self.figures.sink(index).counted());
+        let sink = |(sink, (name, config)): (SinkId, (&String, &sink::config::Config))| {
+            let (seen, counted) = (glance.sinks.get(sink.index())?, self.figures.sink(sink).counted());
             let ledger = sources.iter().zip(0_u16..).map(|(source, id)| {
-                let (ledger, pending) = self.journal.ledger(index, SourceId(id));
+                let (ledger, pending) = self.journal.ledger(sink, SourceId(id));
                 let settled = counted.settled.get(usize::from(id)).copied().unwrap_or_default();
                 (source.clone(), LedgerStatus { pending, ledger, settled })
             });
             let age = seen.oldest.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64().max(0.0));
             Some(SinkStatus {
                 name: name.clone(),
-                kind: kind(&config.kind),
+                kind: config.kind.type_name(),
                 health: parts.remove(&format!("sink/{name}")),
                 lag_events: seen.pending,
                 lag_seconds: age,
@@ -332,23 +332,13 @@ impl View {
                 counted,
             })
         };
-        self.config.sinks.iter().enumerate().filter_map(sink).collect()
+        (0..).map(SinkId).zip(&self.config.sinks).filter_map(sink).collect()
     }
 }
 
 /// Whether every part does its work.
 pub(super) fn is_ready(parts: &BTreeMap<String, Health>) -> bool {
     parts.values().all(|health| health.state == State::Active)
-}
-
-fn kind(kind: &Kind) -> &'static str {
-    match kind {
-        #[cfg(feature = "nats")]
-        Kind::Nats(_) => "nats",
-        #[cfg(feature = "kafka")]
-        Kind::Kafka(_) => "kafka",
-        Kind::Stdout(_) => "stdout",
-    }
 }
 
 impl From<auth::Figures> for AccountStatus {

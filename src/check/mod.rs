@@ -144,8 +144,8 @@ pub async fn walk<W: Write>(report: &mut Report<W>, config: &Config, scope: &Sco
             Some((look.journal?, dir, look.standing == Standing::InUse))
         });
         if sink::walk(report, &part, (name, config), journal).await.is_none() {
-            for stage in sink::stages(settings).iter().filter(|stage| **stage != Stage::Connect) {
-                report.skip(&part, *stage, Stage::Connect.name());
+            for stage in sink::stages(settings) {
+                report.skip(&part, stage, Stage::Connect.name());
             }
         }
     }

@@ -12,7 +12,7 @@ use super::farewell::{self, LOGOUT};
 use crate::{
     app,
     auth::Account,
-    event::{JournalId, Record, SourceId},
+    event::{JournalId, Record, SinkId, SourceId},
     exit::Exit,
     health::{Board, State},
     journal::{Journal, Reader, Settled},
@@ -100,7 +100,7 @@ impl LiveSession {
         Ok(Self {
             name: name.to_owned(),
             bridge,
-            reader: journal.reader(0),
+            reader: journal.reader(SinkId(0)),
             account,
             stop,
             board,

@@ -3,6 +3,7 @@
 mod admin_client;
 pub mod check;
 pub mod config;
+#[cfg(feature = "simulator")]
 pub mod demo;
 pub(crate) mod farewell;
 pub mod generate;
@@ -14,6 +15,7 @@ pub(crate) mod output;
 mod progress;
 pub mod record;
 pub mod run;
+#[cfg(feature = "simulator")]
 pub mod simulate;
 pub mod status;
 pub mod tail;

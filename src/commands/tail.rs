@@ -9,8 +9,6 @@ use super::{
     farewell,
     live_session::{Ended, LiveSession},
 };
-#[cfg(feature = "nats")]
-use crate::sink::nats::Listening;
 use crate::{
     cli,
     config::{Config, Flags},
@@ -19,8 +17,7 @@ use crate::{
     route::{Plan, Verdict, privacy::Profile, template::Template},
     shutdown::Signals,
     sink::{
-        SinkError,
-        config::Kind,
+        Bridge, SinkError,
         stdout::{Lines, config::Format},
     },
     telemetry,
@@ -97,11 +94,7 @@ impl Args {
         }
     }
 
-    #[cfg_attr(
-        not(feature = "nats"),
-        allow(clippy::unused_async, reason = "no sink can be listened to then")
-    )]
-    async fn watch_bus(&self, config: &Config, name: &str, screen: Screen<'_>) -> Result<(), Ended> {
+    async fn watch_bus(&self, config: &Config, name: &str, mut screen: Screen<'_>) -> Result<(), Ended> {
         let usage = |problem: String| Ended::new(Exit::Usage, problem);
         let sink = config.sinks.get(name).ok_or_else(|| {
             let known: Vec<&str> = config.sinks.keys().map(String::as_str).collect();
@@ -116,31 +109,14 @@ impl Args {
                     .to_owned(),
             ],
         };
-        match &sink.kind {
-            #[cfg(feature = "nats")]
-            Kind::Nats(nats) => {
-                let mut screen = screen;
-                let failed =
-                    |error: SinkError| Ended::new(Exit::Unavailable, format!("sinks.{name}: {error}"));
-                let mut listening = Listening::open(nats, &sources).await.map_err(failed)?;
-                loop {
-                    for received in listening.next().await.map_err(failed)? {
-                        screen.show(received.event()).await?;
-                    }
-                }
-            }
-            #[cfg(feature = "kafka")]
-            Kind::Kafka(_) => {
-                let _ = (sources, screen);
-                Err(usage(format!(
-                    "sinks.{name} is Kafka, which `tail` does not read: use a consumer of Kafka's own, or leave --sink out"
-                )))
-            }
-            Kind::Stdout(_) => {
-                let _ = (sources, screen);
-                Err(usage(format!(
-                    "sinks.{name} is standard output: name a sink of another type, or leave --sink out"
-                )))
+        let bridge = Bridge { instance: &config.instance, sources: &sources };
+        let failed = |error: SinkError| Ended::new(Exit::Unavailable, format!("sinks.{name}: {error}"));
+        let opening =
+            sink.kind.subscribe(bridge).map_err(|reason| usage(format!("sinks.{name} is {reason}")))?;
+        let mut subscription = opening.await.map_err(failed)?;
+        loop {
+            for received in subscription.next().await.map_err(failed)? {
+                screen.show(received.event()).await?;
             }
         }
     }

@@ -66,7 +66,7 @@ impl File {
         let admin = self.admin.validate(&mut root.table("admin"));
         for (name, sink) in &sinks {
             let forgetful = journal.as_ref().is_some_and(|journal| journal.disk.is_none());
-            if sink.as_ref().is_some_and(sink::config::Config::needs_durable_journal) && forgetful {
+            if forgetful && sink.as_ref().is_some_and(|sink| sink.kind.needs_durable_journal()) {
                 root.table("sinks").table(name).problem(
                     "mode",
                     "needs a journal on disk: without one each start numbers anew, and the stream is taken for another \
@@ -98,10 +98,11 @@ fn check_overlaps<S>(
     root: &mut Section<'_>,
 ) {
     let sources: Vec<String> = sources.keys().cloned().collect();
+    let bridge = sink::Bridge { instance, sources: &sources };
     for (name, second) in sinks {
         for (other, first) in sinks.range::<String, _>(..name) {
             let (Some(first), Some(second)) = (first, second) else { continue };
-            let Some(overlap) = sink::overlap::find(instance, &sources, first, second) else { continue };
+            let Some(overlap) = first.kind.overlap(&*second.kind, bridge) else { continue };
             let place = root.place(&format!("sinks.{other}.{}", overlap.key));
             let text = format!("sinks.{other} ({place}) {}: {}", overlap.what, overlap.remedy);
             let mut sink = root.table("sinks");

@@ -36,8 +36,8 @@ fn elsewhere(key: &str) -> Option<String> {
 
 /// A word that is not one of `words`.
 pub(super) fn word(key: &str, word: &str, words: &[&str]) -> String {
-    if let Some(sentence) = sink::config::absent(key, word) {
-        return sentence.to_owned();
+    if let Some(sentence) = sink::registry::absent(word).filter(|_| key == "type") {
+        return sentence;
     }
     let meant = name::nearest(word, words.iter().copied());
     let meant = meant.map_or_else(String::new, |meant| format!("; did you mean \"{meant}\"?"));

@@ -81,7 +81,7 @@ mod search;
 mod state_losses;
 mod tally;
 
-use std::sync::Arc;
+use std::{fmt::Display, sync::Arc};
 
 use parking_lot::MutexGuard;
 
@@ -105,9 +105,8 @@ use self::{
     line::{Line, Sink, Standing},
 };
 use crate::{
-    event::{JournalId, Notice, Position, Seq, SourceId},
+    event::{JournalId, Notice, Position, Seq, SinkId, SourceId},
     health::Component,
-    socketio::BadFrame,
 };
 
 /// A cheap handle; all clones are the same line.
@@ -182,8 +181,8 @@ impl Journal {
 
     /// Why the disk refuses, and how many of a sink's undelivered records only memory holds meanwhile. `None` while it
     /// does not refuse, and without a directory.
-    pub fn at_risk(&self, sink: usize) -> Option<(String, u64)> {
-        self.line().at_risk(sink)
+    pub fn at_risk(&self, sink: SinkId) -> Option<(String, u64)> {
+        self.line().at_risk(sink.index())
     }
 
     /// Every source's name, by its id. Those that are no longer configured keep theirs.
@@ -207,9 +206,9 @@ impl Journal {
         Ingest::new(self.clone(), source)
     }
 
-    /// The reading end for one sink, by its place in the list given at opening.
-    pub fn reader(&self, sink: usize) -> Reader {
-        Reader::new(self.clone(), sink, self.0.shared.end.subscribe())
+    /// The reading end for one sink.
+    pub fn reader(&self, sink: SinkId) -> Reader {
+        Reader::new(self.clone(), sink.index(), self.0.shared.end.subscribe())
     }
 
     /// Appends a notice outside of any session.
@@ -236,8 +235,8 @@ impl Journal {
     }
 
     /// The ledger of one source at one sink, and how many of its records wait.
-    pub fn ledger(&self, sink: usize, source: SourceId) -> (Ledger, u64) {
-        self.line().ledger(sink, source)
+    pub fn ledger(&self, sink: SinkId, source: SourceId) -> (Ledger, u64) {
+        self.line().ledger(sink.index(), source)
     }
 
     /// How often each sink, in the order given at opening, has lost something that told of a source's state.
@@ -250,12 +249,12 @@ impl Journal {
         self.line().withhold(source);
     }
 
-    /// Counts a frame that is no event, and logs the first, second, fourth, eighth … of its source.
-    pub fn bad_frame(&self, source: SourceId, bad: &BadFrame) {
+    /// Counts a frame that is not an event, and logs the first, second, fourth, eighth … of its source.
+    pub fn bad_frame(&self, source: SourceId, reason: impl Display, bytes: usize) {
         let count = self.line().bad_frame(source);
         if count.is_power_of_two() {
             let source = self.source_name(source);
-            tracing::warn!(source, count, reason = %bad.reason, bytes = bad.size, "a frame is no event: set aside");
+            tracing::warn!(source, count, %reason, bytes, "malformed frame discarded");
         }
     }
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     auth::Grant,
-    socketio::{CloseReason, ConnectError, Incoming, Socket},
+    socket::{CloseReason, ConnectError, Incoming, Socket},
     tls,
 };
 
@@ -96,7 +96,7 @@ impl LoggingIn {
                     None if held.is_full() => return Err(LoginError::Flooded),
                     None => held.push(frame),
                 },
-                Incoming::Bad(bad) => source.journal.bad_frame(source.id, &bad),
+                Incoming::Bad(bad) => source.journal.bad_frame(source.id, bad.reason, bad.size),
                 Incoming::Barrier(_) => {}
                 Incoming::Disconnected => return Err(LoginError::NamespaceClosed),
             }

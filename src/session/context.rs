@@ -9,7 +9,7 @@ use super::{
 use crate::{
     auth::{Consequence, Grant},
     event::{AuthFailure, EndReason},
-    socketio::Socket,
+    socket::Socket,
 };
 
 pub(super) struct Context {

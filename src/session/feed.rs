@@ -9,10 +9,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::retry_policy::FAR;
-use crate::{
-    event::Notice,
-    socketio::{Deadline, Frame},
-};
+use crate::{event::Notice, event::RawEvent, socketio::Deadline};
 
 /// The state of the feed, across sessions.
 #[derive(Debug)]
@@ -61,7 +58,7 @@ impl Feed {
     }
 
     /// An event was received.
-    pub(super) fn heard(&mut self, frame: &Frame) {
+    pub(super) fn heard(&mut self, frame: &RawEvent) {
         self.queues = self.queues || *frame.name() == *b"queueUpdate";
         self.last = Some(frame.at);
         self.fresh = true;

@@ -2,8 +2,8 @@
 
 use super::{Input, context::Context, live::LiveSession};
 use crate::{
-    event::EndReason,
-    socketio::{CloseReason, Frame, Incoming},
+    event::{EndReason, RawEvent},
+    socket::{CloseReason, Incoming},
 };
 
 /// The outcome of a frame.
@@ -35,7 +35,7 @@ impl LiveSession {
                 self.event(frame, copy, context)
             }
             Ok(Incoming::Bad(bad)) => {
-                self.journal.bad_frame(&bad);
+                self.journal.bad_frame(bad.reason, bad.size);
                 Taken::Done
             }
             Ok(Incoming::Barrier(number)) => Taken::Barrier(number),
@@ -48,7 +48,7 @@ impl LiveSession {
     }
 
     /// Handles an event. A copy is not published again, but the session reacts to it all the same.
-    pub(super) fn event(&mut self, frame: Frame, copy: bool, context: &mut Context) -> Taken {
+    pub(super) fn event(&mut self, frame: RawEvent, copy: bool, context: &mut Context) -> Taken {
         let control = control(&frame);
         if let Some(handover) = &mut self.handover
             && matches!(control, None | Some(Control::ServerReloaded))
@@ -79,7 +79,7 @@ impl LiveSession {
         }
     }
 
-    fn publish(&mut self, frame: Frame, context: &mut Context) {
+    fn publish(&mut self, frame: RawEvent, context: &mut Context) {
         if *frame.name() == *b"actionNethLink" && !context.source.config.publish_action_nethlink {
             self.journal.withhold();
         } else {
@@ -89,7 +89,7 @@ impl LiveSession {
     }
 }
 
-pub(crate) fn control(frame: &Frame) -> Option<Control> {
+pub(crate) fn control(frame: &RawEvent) -> Option<Control> {
     match &*frame.name() {
         b"authe_ok" => Some(Control::Accepted),
         b"401" => Some(Control::Refused),

@@ -20,7 +20,9 @@ use super::{
 };
 use crate::{
     auth::{AuthError, Grant},
-    socketio::{CloseReason, ConnectError, Deadline, Frame, Incoming, Socket},
+    event::RawEvent,
+    socket::{CloseReason, ConnectError, Incoming, Socket},
+    socketio::Deadline,
 };
 
 /// Limit of the time for which both sessions are kept. If the PBX answers no barrier within it, the old session is closed,
@@ -195,7 +197,7 @@ impl Handover {
     }
 
     /// The live session has delivered an event.
-    pub(super) fn delivered(&mut self, frame: &Frame) {
+    pub(super) fn delivered(&mut self, frame: &RawEvent) {
         if !matches!(self.stage, Stage::Due(_)) {
             self.overlap.old(frame);
         }

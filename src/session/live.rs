@@ -20,7 +20,7 @@ use crate::{
     auth::Grant,
     event::{EndReason, Notice},
     journal::{Ingest, Live},
-    socketio::{CloseReason, Incoming},
+    socket::{CloseReason, Incoming},
 };
 
 /// A session that has been live for this long did not end right after it was accepted.

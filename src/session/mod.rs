@@ -25,4 +25,4 @@ mod visibility;
 pub use retry_policy::{PASSWORD_TRIES, PROVEN_TRIES, RetryPolicy, SOCKET_TRIES};
 pub use state::{Action, Attempt, Input, Phase, State, step};
 pub use supervisor::{Source, run};
-pub use takeover::{Away, OnTakeover};
+pub use takeover::Away;

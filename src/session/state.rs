@@ -4,9 +4,12 @@ use super::{
     retry_policy::{
         HASTY_RELOADS, HASTY_TRIES, PASSWORD_TRIES, PROVEN_TRIES, RELOAD_TRIES, RetryPolicy, SOCKET_TRIES,
     },
-    takeover::{self, Away, OnTakeover},
+    takeover::{self, Away},
 };
-use crate::{auth::Consequence, event::EndReason};
+use crate::{
+    auth::Consequence,
+    event::{EndReason, OnTakeover},
+};
 
 /// The state of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -5,22 +5,7 @@
 
 use std::{fmt, time::Duration};
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use crate::retry::Range;
-
-/// The reaction of a session that is taken over. Each acknowledges the take-over and ends the session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum OnTakeover {
-    /// Returns after 5 to 10 minutes, later if it is taken over again.
-    StandBy,
-    /// Stays away until SIGHUP or a restart.
-    Yield,
-    /// Returns after 15 to 30 s, then later; stands by when it is taken over four times within an hour.
-    Reclaim,
-}
+use crate::{event::OnTakeover, retry::Range};
 
 /// An absence after a take-over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,99 @@
+//! Who numbered an event, and how.
+
+use std::fmt;
+
+/// A source's number of a record: dense within one life of the bridge, rising over all of them, never given twice.
+///
+/// A new journal starts at the Unix time in microseconds, so numbers rise across lost journals too and
+/// still fit the 53 bits of a JSON double.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
+#[serde(transparent)]
+pub struct Seq(pub u64);
+
+impl Seq {
+    /// The number that follows.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+/// A record's place on the journal's one line, dense over all sources. Cursors hold positions.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
+#[serde(transparent)]
+pub struct Position(pub u64);
+
+impl Position {
+    /// The place that follows.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+/// Index of a source in the order the journal was opened with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct SourceId(pub u16);
+
+impl SourceId {
+    /// For indexing.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// Index of a sink in the order the journal was opened with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SinkId(pub u16);
+
+impl SinkId {
+    /// For indexing.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// Names a journal: 10 characters of base32 (`a-z2-7`), drawn when it is first created. With a
+/// sequence it makes an event's id, so two journals never give the same id.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct JournalId([u8; 10]);
+
+impl JournalId {
+    const ALPHABET: &'static [u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
+    /// Draws 50 random bits.
+    pub fn draw() -> Self {
+        Self(std::array::from_fn(|_| Self::ALPHABET[fastrand::usize(..Self::ALPHABET.len())]))
+    }
+
+    /// The ten characters.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl std::str::FromStr for JournalId {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let bytes: [u8; 10] = text.as_bytes().try_into().map_err(|_| ())?;
+        if bytes.iter().all(|b| Self::ALPHABET.contains(b)) { Ok(Self(bytes)) } else { Err(()) }
+    }
+}
+
+impl fmt::Display for JournalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for JournalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
