@@ -22,7 +22,7 @@ use crate::{
     health::Board,
     journal::{Journal, OpenError, fs},
     reload::Reload,
-    request::{Call, Request, Requests},
+    request::{Request, Requests, Trigger},
     session,
     shutdown::{Signals, Watchdog},
     sink::{self, Outcome},
@@ -115,9 +115,9 @@ struct Running {
     options: Options,
     accounts: BTreeMap<String, Account>,
     started: Vec<SourceId>,
-    retry: Call,
-    resync: Call,
-    reconnect: Call,
+    retry: Trigger,
+    resync: Trigger,
+    reconnect: Trigger,
     sessions: Tasks<()>,
     sinks: Tasks<Outcome>,
     /// Sinks that ended with undelivered events, and their number.
@@ -139,8 +139,8 @@ impl Running {
             accounts: BTreeMap::new(),
             started: Vec::new(),
             retry: context.retry.clone(),
-            resync: Call::default(),
-            reconnect: Call::default(),
+            resync: Trigger::default(),
+            reconnect: Trigger::default(),
             sessions: Tasks::new(),
             sinks,
             undelivered: Vec::new(),
@@ -172,13 +172,14 @@ impl Running {
                 return;
             }
         };
-        let (stop, retry) = (context.stop.sessions_token().clone(), self.retry.listen());
+        let (stop, retry) = (context.stop.sessions_token().clone(), self.retry.subscribe());
         let (span, renewing) = (telemetry::span::source(name), account.clone());
         let renewal = async move { renewing.renew(stop, retry).await };
         self.sessions.spawn(format!("{name} renewal"), renewal.instrument(span.clone()));
         let journal = context.journal.clone();
         let stop = context.stop.clone();
-        let (retry, resync, reconnect) = (self.retry.listen(), self.resync.listen(), self.reconnect.listen());
+        let (retry, resync, reconnect) =
+            (self.retry.subscribe(), self.resync.subscribe(), self.reconnect.subscribe());
         let source = session::Source {
             id,
             config: config.clone(),
@@ -240,17 +241,17 @@ impl Running {
                         tracing::info!("credentials loaded by systemd change only with a restart");
                     }
                 }
-                self.retry.make();
+                self.retry.fire();
                 systemd::reloaded();
             }
             Request::Resync => {
                 tracing::info!("resync requested: every live session reads the PBX's state again");
-                self.resync.make();
+                self.resync.fire();
             }
             Request::Reconnect => {
                 tracing::info!("reconnect requested: reopening all sessions, retrying failed components now");
-                self.reconnect.make();
-                self.retry.make();
+                self.reconnect.fire();
+                self.retry.fire();
             }
         }
     }

@@ -26,7 +26,7 @@ impl Running {
             return;
         }
         if self.reload(false).await.is_some_and(|changes| !changes.credentials.is_empty()) {
-            self.retry.make();
+            self.retry.fire();
         }
     }
 

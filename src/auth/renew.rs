@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     bounds,
-    request::Listener,
+    request::TriggerReceiver,
     retry::{Backoff, Range},
 };
 
@@ -40,13 +40,13 @@ pub(super) fn renew_after(lifetime: Option<Duration>, jitter: f64) -> Duration {
 impl Account {
     /// Renews the token for as long as there is one, and logs out those that are out of use, until
     /// `stop`. After a failure it waits for minutes, or until `retry` is triggered. Run it as a task.
-    pub async fn renew(&self, stop: CancellationToken, retry: Listener) {
+    pub async fn renew(&self, stop: CancellationToken, retry: TriggerReceiver) {
         stop.run_until_cancelled(self.shared.renewals(retry)).await;
     }
 }
 
 impl Shared {
-    async fn renewals(&self, mut retry: Listener) {
+    async fn renewals(&self, mut retry: TriggerReceiver) {
         let mut soon = Backoff::new(SOON);
         let mut slowly = Backoff::new(SLOWLY);
         loop {
@@ -60,7 +60,7 @@ impl Shared {
                 () = self.changed.notified() => continue,
                 () = clock::until(&*self.clock, renew_at) => {}
             }
-            retry.settle();
+            retry.clear();
             let Err(error) = self.replace(&grant.token).await else {
                 soon.reset();
                 slowly.reset();
@@ -75,7 +75,7 @@ impl Shared {
             warn!(user, %error, again_in = ?delay, "could not renew the token; the current one stays in use");
             tokio::select! {
                 () = self.clock.sleep(delay) => {}
-                () = retry.called() => {}
+                () = retry.triggered() => {}
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::{
     exit::Exit,
     health::{Board, State},
     journal::{Journal, Reader, Settled},
-    request::Call,
+    request::Trigger,
     session::{self, config::Config as Source, config::UaType},
     shutdown::Stop,
     telemetry, text,
@@ -66,7 +66,7 @@ pub(super) struct LiveSession {
     session: JoinHandle<()>,
     live: bool,
     /// Kept so that the session's receivers stay open.
-    _calls: Call,
+    _calls: Trigger,
 }
 
 impl LiveSession {
@@ -82,7 +82,7 @@ impl LiveSession {
             return Err(Ended::new((&error).into(), &error));
         }
         let journal = Journal::memory(MEMORY, &[name.to_owned()], &[String::new()]);
-        let (board, stop, calls) = (Board::default(), Stop::default(), Call::default());
+        let (board, stop, calls) = (Board::default(), Stop::default(), Trigger::default());
         let session = session::Source {
             id: SourceId(0),
             config,
@@ -92,9 +92,9 @@ impl LiveSession {
             board: board.clone(),
             sinks: Vec::new(),
             stop: stop.clone(),
-            retry: calls.listen(),
-            resync: calls.listen(),
-            reconnect: calls.listen(),
+            retry: calls.subscribe(),
+            resync: calls.subscribe(),
+            reconnect: calls.subscribe(),
         };
         let session = tokio::spawn(session::run(session).instrument(telemetry::span::source(name)));
         Ok(Self {

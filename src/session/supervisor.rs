@@ -20,7 +20,7 @@ use crate::{
     event::{EndReason, Notice, SourceId},
     health::{Board, Component},
     journal::Journal,
-    request::Listener,
+    request::TriggerReceiver,
     shutdown::Stop,
 };
 
@@ -40,11 +40,11 @@ pub struct Source {
     /// When to stop.
     pub stop: Stop,
     /// Requests an immediate attempt.
-    pub retry: Listener,
+    pub retry: TriggerReceiver,
     /// Requests a resync.
-    pub resync: Listener,
+    pub resync: TriggerReceiver,
     /// Requests a new session.
-    pub reconnect: Listener,
+    pub reconnect: TriggerReceiver,
     /// The states of all components.
     pub board: Board,
     /// The sinks' names, in the order of the journal.
@@ -105,8 +105,8 @@ struct Supervisor {
     context: Context,
     stage: Stage,
     schedule: Schedule,
-    retry: Listener,
-    reconnect: Listener,
+    retry: TriggerReceiver,
+    reconnect: TriggerReceiver,
 }
 
 /// The times of the last and the next attempt.
@@ -174,7 +174,7 @@ impl Supervisor {
         match &mut self.stage {
             Stage::Waiting(_) | Stage::Ended(_) => tokio::select! {
                 () = sleep_until(self.schedule.due) => Input::WaitOver,
-                () = self.retry.called() => Input::RetryRequested,
+                () = self.retry.triggered() => Input::RetryRequested,
             },
             Stage::Probing => match context.connect().await {
                 Ok(socket) => {
@@ -185,7 +185,7 @@ impl Supervisor {
             },
             Stage::Authenticating => {
                 // A request during an attempt ends the wait after it: the cause may be fixed by then.
-                self.retry.settle();
+                self.retry.clear();
                 match context.authenticate().await {
                     Ok(grant) => {
                         self.stage = Stage::Connecting(grant);
@@ -207,8 +207,8 @@ impl Supervisor {
                 let is_handover = live.is_handover();
                 tokio::select! {
                     input = live.receive(context) => input,
-                    () = self.retry.called(), if is_handover => Input::RetryRequested,
-                    () = self.reconnect.called() => {
+                    () = self.retry.triggered(), if is_handover => Input::RetryRequested,
+                    () = self.reconnect.triggered() => {
                         "an operator asked for a new session".clone_into(&mut self.context.failure.detail);
                         Input::Ended(EndReason::Requested)
                     }
@@ -282,11 +282,11 @@ impl Supervisor {
         match (action, stage) {
             (Action::Begin, Stage::LoggingIn(login)) => {
                 // Requests made before this session are fulfilled by it.
-                self.reconnect.settle();
+                self.reconnect.clear();
                 Stage::Live(Box::new(LiveSession::begin(*login, context)))
             }
             (Action::Succeed, Stage::Live(live)) => {
-                self.reconnect.settle();
+                self.reconnect.clear();
                 Stage::Live(Box::new(live.succeed(context).await))
             }
             (Action::End(reason), Stage::Live(live)) => Stage::Ended(live.end(reason, context)),

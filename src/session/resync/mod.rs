@@ -39,7 +39,7 @@ use crate::{
     event::{Notice, RawEvent, ResyncReason},
     health::Component,
     journal::Live,
-    request::Listener,
+    request::TriggerReceiver,
     retry::Range,
 };
 
@@ -59,7 +59,7 @@ pub(super) struct Resync {
     every: Option<Duration>,
     /// The largest answer.
     limit: usize,
-    asked: Listener,
+    asked: TriggerReceiver,
     /// When the next one is, unless it is asked for.
     due: Instant,
     entities: BTreeMap<Snapshot, EntityTracker>,
@@ -156,7 +156,7 @@ impl Resync {
             None => {
                 let confirm = self.to_confirm.values().min().copied();
                 let purpose = tokio::select! {
-                    () = self.asked.called() => Purpose::Resync(ResyncReason::Requested),
+                    () = self.asked.triggered() => Purpose::Resync(ResyncReason::Requested),
                     () = sleep_until(self.due) => Purpose::Resync(ResyncReason::Scheduled),
                     () = self.losses.due() => Purpose::Resync(ResyncReason::Lost),
                     () = until(self.backlog.due()) => Purpose::Resync(ResyncReason::Retried),
@@ -202,7 +202,7 @@ impl Resync {
             Purpose::Resync(ResyncReason::Retried) => self.backlog.ripe(now),
             Purpose::Resync(reason) => {
                 // Calls made before are answered by this one.
-                self.asked.settle();
+                self.asked.clear();
                 self.backlog.clear();
                 self.losses.resync(reason);
                 Snapshot::ALL.to_vec()

@@ -38,7 +38,7 @@ async fn alarmed(scene: &mut Scene, says: &str) {
     assert_eq!(alarm["operator"], true, "{alarm}");
     assert!(alarm["detail"].as_str().unwrap().contains(says), "{alarm}");
     scene.well();
-    scene.retry.make();
+    scene.retry.fire();
     scene.live().await;
 }
 
@@ -133,7 +133,7 @@ async fn an_answer_that_is_compressed_unasked_is_named() {
         let alarm = scene.notice("auth.failed").await;
         assert_eq!(alarm["failures"], 1, "{alarm}");
         scene.well();
-        scene.retry.make();
+        scene.retry.fire();
         scene.live().await;
     }))
     .await;
@@ -175,7 +175,7 @@ async fn snapshots_that_something_else_answers_are_named_one_by_one_and_the_sess
     scene.pbx.emit("still", "1");
     assert_eq!(scene.says().await, "still");
     scene.well();
-    scene.resync.make();
+    scene.resync.fire();
     let told = completed(&mut scene).await;
     assert_eq!(told["failed"], json!([]), "{told}");
     assert_eq!((sent(&scene, LOGIN), sent(&scene, SOCKET)), (1, 1));
