@@ -81,14 +81,14 @@ pub async fn run(config: &Config, options: Options) -> Exit {
         let health = context.board.component("admin".to_owned());
         tokio::spawn(admin::run(admin, view.clone(), requests.ask(), health))
     });
-    let attending = tokio::spawn(systemd::attend(view.clone()));
+    let notifying = tokio::spawn(systemd::notify_systemd(view.clone()));
     let mut running = Running::start(config, &context, view, options).await;
     let reason = running.until_stop(&mut signals, &mut requests).await;
     watchdog.stopping(Signals::NAMES.contains(&reason));
     tracing::info!(reason, "stopping");
     systemd::stopping(reason);
     let exit = running.stop(config.drain_timeout, reason, &mut signals).await;
-    for task in admin.into_iter().chain([attending]) {
+    for task in admin.into_iter().chain([notifying]) {
         task.abort();
     }
     journal.close();

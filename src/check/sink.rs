@@ -4,7 +4,7 @@ use std::{io::Write, path::PathBuf};
 
 use super::{
     report::Report,
-    step::{Found, Part, Stage},
+    step::{Component, Found, Stage},
 };
 use crate::{
     config::Config,
@@ -23,7 +23,7 @@ pub(super) fn stages(config: &sink::config::Config) -> impl Iterator<Item = Stag
 /// Runs the stages. Returns `None` if the connection failed, which all others need.
 pub(super) async fn walk<W: Write>(
     report: &mut Report<W>,
-    part: &Part,
+    component: &Component,
     (name, config): (&str, &Config),
     journal: Option<(JournalId, PathBuf, bool)>,
 ) -> Option<()> {
@@ -36,7 +36,7 @@ pub(super) async fn walk<W: Write>(
         let (probe, connected) = settings.kind.probe(bridge).await?;
         Ok((probe, found(connected)))
     };
-    let mut probe = report.step(part, Stage::Connect, connected).await?;
+    let mut probe = report.step(component, Stage::Connect, connected).await?;
     for stage in stages(settings) {
         let probed = async {
             let probed = match stage {
@@ -45,7 +45,7 @@ pub(super) async fn walk<W: Write>(
             };
             Ok(((), found(probed?)))
         };
-        report.step(part, stage, probed).await;
+        report.step(component, stage, probed).await;
     }
     Some(())
 }

@@ -10,7 +10,7 @@ use crate::{
     exit::Exit,
 };
 
-/// Look at the configuration without running.
+/// Check, show or describe the configuration.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -18,12 +18,12 @@ Examples:
   cti-bridge config show --config office.toml
   cti-bridge config schema")]
 pub struct Args {
-    /// What to do with it.
+    /// The action.
     #[command(subcommand)]
     pub action: Action,
 }
 
-/// What to do with the configuration.
+/// Actions on the configuration.
 #[derive(Debug, Clone, clap::Subcommand)]
 pub enum Action {
     /// Check it: prints all problems, or "ok". Reads the secrets, connects to nothing
@@ -31,7 +31,7 @@ pub enum Action {
         /// The file, instead of --config
         file: Option<PathBuf>,
     },
-    /// Print what holds, and who set it. Secrets are not shown
+    /// Print the effective settings and where each came from. Secrets are not shown
     Show,
     /// Print the JSON Schema of the file
     Schema,

@@ -1,4 +1,4 @@
-//! One file per subcommand: its arguments, and what it does.
+//! The subcommands, one per file.
 
 mod admin_client;
 pub mod check;
@@ -33,7 +33,7 @@ use crate::{
     shutdown::Signals,
 };
 
-/// The configuration; if it can't be used, none, and `err` tells why.
+/// Loads the configuration; `None` if it is invalid, after `err` has been told why.
 fn configuration(flags: &Flags, err: &mut impl Write) -> io::Result<Option<Config>> {
     match load(flags) {
         Ok(loaded) => Ok(Some(loaded.config)),
@@ -41,7 +41,7 @@ fn configuration(flags: &Flags, err: &mut impl Write) -> io::Result<Option<Confi
     }
 }
 
-/// Why no source could be chosen.
+/// The reason why no source could be chosen.
 #[derive(Debug, thiserror::Error)]
 enum SourceChoiceError {
     #[error("there are several sources: choose one of {known} with --source")]
@@ -68,8 +68,8 @@ fn one_source<'a>(
     Ok((found.0, found.1))
 }
 
-/// SIGTERM and Ctrl-C, from now on.
+/// Starts listening to SIGTERM and Ctrl-C.
 fn signals() -> Result<Signals, Ended> {
     Signals::listen()
-        .map_err(|error| Ended::new(Exit::Internal, format!("can't listen for signals: {error}")))
+        .map_err(|error| Ended::new(Exit::Internal, format!("could not listen for signals: {error}")))
 }
