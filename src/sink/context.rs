@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::{Figures, Renewals};
-use crate::{event::SinkId, health::Board, journal::Journal, request::Call, shutdown::Stop};
+use crate::{event::SinkId, health::Board, journal::Journal, request::Trigger, shutdown::Stop};
 
 /// What all drivers share.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ pub struct Context {
     /// When to stop.
     pub stop: Stop,
     /// When to try again at once.
-    pub retry: Call,
+    pub retry: Trigger,
     /// Secrets and certificates that were read again.
     pub renewals: Renewals,
     /// Stop after this many published records.
@@ -60,7 +60,7 @@ impl Context {
             board: Board::default(),
             started: Timestamp::now(),
             stop: Stop::default(),
-            retry: Call::default(),
+            retry: Trigger::default(),
             renewals: Renewals::default(),
             limit: None,
             retain: Duration::ZERO,

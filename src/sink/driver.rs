@@ -16,7 +16,7 @@ use crate::{
     event::{Mark, Position, Record, Seq, SinkId},
     health::{Component, Trouble},
     journal::{Journal, Reader, Settled},
-    request::Listener,
+    request::TriggerReceiver,
     retry::Backoff,
     route::{Plan, Verdict},
     shutdown::Stop,
@@ -55,7 +55,7 @@ pub struct Driver {
     /// When the first heartbeat was sent by the open link.
     pub(super) beaten: Option<Instant>,
     stop: Stop,
-    retry: Listener,
+    retry: TriggerReceiver,
     renewal: Renewal,
     pub(super) published: u64,
     /// Records that were settled, whatever became of them.
@@ -88,7 +88,7 @@ impl Driver {
             is_proven: false,
             beaten: None,
             stop: context.stop.clone(),
-            retry: context.retry.listen(),
+            retry: context.retry.subscribe(),
             renewal: context.renewals.listen(&name),
             published: 0,
             settled: 0,
@@ -106,7 +106,7 @@ impl Driver {
         let mut backoff = Backoff::new(self.options.backoff);
         loop {
             // A call that comes during an attempt ends the wait after it: what it failed for may be repaired.
-            self.retry.settle();
+            self.retry.clear();
             if let Some(config) = self.renewal.take() {
                 sink.renew(&config);
                 backoff.reset();
@@ -139,7 +139,7 @@ impl Driver {
             let mut renewal = self.renewal.clone();
             tokio::select! {
                 () = sleep(delay) => {}
-                () = self.retry.called() => backoff.reset(),
+                () = self.retry.triggered() => backoff.reset(),
                 () = renewal.announced() => {}
                 () = stop.hard() => return self.undelivered(),
                 // The broker may be back: one attempt with what is on disk, more with what only memory holds.

@@ -1,7 +1,7 @@
-//! A look at a PBX beside the bridge: a login and a session of its own, on a line in memory alone.
+//! A session of a command's own beside a running bridge, on a journal in memory.
 //!
-//! The session is of no type, so it takes nobody's place. What fails before it is live ends the command, as one-shot
-//! commands do; from then on it comes back by itself, and tells of the gap.
+//! The session has no `ua_type`, so it takes over no other session. A failure before it is live ends the command, as in
+//! one-shot commands; after that it reconnects by itself and reports the gap.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -16,21 +16,21 @@ use crate::{
     exit::Exit,
     health::{Board, State},
     journal::{Journal, Reader, Settled},
-    request::Call,
+    request::Trigger,
     session::{self, config::Config as Source, config::UaType},
     shutdown::Stop,
     telemetry, text,
 };
 
-/// A terminal that stands still must not make the PBX keep our backlog: so much waits here, and then the oldest goes.
+/// Bytes of backlog. A stalled terminal must not make the PBX buffer events, so the oldest are dropped beyond this.
 const MEMORY: usize = 16 * 1024 * 1024;
-/// How soon a session that fails is noticed.
-const LOOK: Duration = Duration::from_millis(50);
+/// Interval of the checks for a failure before the session is live.
+const POLL: Duration = Duration::from_millis(50);
 /// Records taken at a time.
 const MOST: usize = 256;
 const PART: &str = "source";
 
-/// Why there is nothing more to see.
+/// The reason why a command ends.
 #[derive(Debug, thiserror::Error)]
 #[error("{reason}")]
 pub(super) struct Ended {
@@ -43,46 +43,46 @@ impl Ended {
         Self { exit, reason: text::sentence(&reason.to_string()) }
     }
 
-    /// A clean end is none to speak of.
+    /// Treats a clean end as success.
     pub(super) fn unless_clean(self) -> Result<(), Self> {
         if self.exit == Exit::Clean { Ok(()) } else { Err(self) }
     }
 
-    /// The same, of this source.
+    /// Names the source it concerns.
     pub(super) fn of(self, source: &str) -> Self {
         Self { reason: format!("sources.{source}: {}", self.reason), ..self }
     }
 }
 
-/// A session that is watched.
-pub(super) struct Watch {
+/// The session and its account.
+pub(super) struct LiveSession {
     reader: Reader,
     name: String,
-    /// Where a running bridge is asked whether it has the same token.
+    /// The admin endpoint of a running bridge, which may have the same token.
     bridge: Option<SocketAddr>,
     account: Account,
     stop: Stop,
     board: Board,
     session: JoinHandle<()>,
     live: bool,
-    /// Nobody calls; the session listens all the same.
-    _calls: Call,
+    /// Kept so that the session's receivers stay open.
+    _calls: Trigger,
 }
 
-impl Watch {
+impl LiveSession {
     /// Logs in, and starts the session.
     pub(super) async fn open(name: &str, source: &Source, bridge: Option<SocketAddr>) -> Result<Self, Ended> {
-        // What the PBX sends, and nothing that it was asked for.
+        // Only what the PBX sends by itself.
         let config =
             Source { ua_type: UaType::None, publish_action_nethlink: false, resync: false, ..source.clone() };
         let account = app::account(&config).map_err(|error| Ended::new(Exit::Config, error))?;
-        // The session's own attempts never end; this one does, and the session goes on with its token.
+        // The session retries forever; this attempt does not, and the session uses its token.
         if let Err(error) = account.grant().await {
             farewell::log_out(&account, name, bridge).await;
             return Err(Ended::new((&error).into(), &error));
         }
         let journal = Journal::memory(MEMORY, &[name.to_owned()], &[String::new()]);
-        let (board, stop, calls) = (Board::default(), Stop::default(), Call::default());
+        let (board, stop, calls) = (Board::default(), Stop::default(), Trigger::default());
         let session = session::Source {
             id: SourceId(0),
             config,
@@ -92,9 +92,9 @@ impl Watch {
             board: board.clone(),
             sinks: Vec::new(),
             stop: stop.clone(),
-            retry: calls.listen(),
-            resync: calls.listen(),
-            reconnect: calls.listen(),
+            retry: calls.subscribe(),
+            resync: calls.subscribe(),
+            reconnect: calls.subscribe(),
         };
         let session = tokio::spawn(session::run(session).instrument(telemetry::span::source(name)));
         Ok(Self {
@@ -110,12 +110,12 @@ impl Watch {
         })
     }
 
-    /// Whose numbers the records have.
+    /// The journal that numbers the records.
     pub(super) fn journal(&self) -> JournalId {
         self.reader.journal().id()
     }
 
-    /// The records that have come. Cancel safe.
+    /// The next records. Cancel safe.
     pub(super) async fn next(&mut self) -> Result<Vec<Record>, Ended> {
         loop {
             if !self.live {
@@ -135,8 +135,8 @@ impl Watch {
             }
             tokio::select! {
                 () = self.reader.ready() => {}
-                _ = &mut self.session => return Err(Ended::new(Exit::Internal, "the session's task ended unasked")),
-                () = tokio::time::sleep(LOOK), if !self.live => {}
+                _ = &mut self.session => return Err(Ended::new(Exit::Internal, "session task exited unexpectedly")),
+                () = tokio::time::sleep(POLL), if !self.live => {}
             }
         }
     }

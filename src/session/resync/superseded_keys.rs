@@ -7,43 +7,43 @@ use crate::event::{Fingerprints, RawEvent};
 
 /// Entities that are noted. Beyond it every entity counts as one that an event has told of: what is newer must not be
 /// undone.
-const NOTED: usize = 1 << 17;
+const CAPACITY: usize = 1 << 17;
 
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct SupersededKeys {
     snapshot: Snapshot,
-    told: HashSet<u128>,
+    keys: HashSet<u128>,
     entities: HashSet<u128>,
     fingerprints: Fingerprints,
 }
 
-impl Watch {
+impl SupersededKeys {
     pub(super) fn new(snapshot: Snapshot) -> Self {
         let fingerprints = Fingerprints::default();
-        Self { snapshot, told: HashSet::new(), entities: HashSet::new(), fingerprints }
+        Self { snapshot, keys: HashSet::new(), entities: HashSet::new(), fingerprints }
     }
 
-    pub(super) fn note(&mut self, frame: &RawEvent) {
+    pub(super) fn record(&mut self, frame: &RawEvent) {
         if self.is_full() {
             return;
         }
         for key in self.snapshot.keys(frame) {
             self.entities.insert(self.fingerprints.of(&key.entity));
-            self.told.insert(self.fingerprints.of(&key));
+            self.keys.insert(self.fingerprints.of(&key));
         }
     }
 
     fn is_full(&self) -> bool {
-        self.told.len() >= NOTED
+        self.keys.len() >= CAPACITY
     }
 
     /// An event has told of just this: it may be newer.
     pub(super) fn has(&self, key: &Key) -> bool {
-        self.is_full() || self.told.contains(&self.fingerprints.of(key))
+        self.is_full() || self.keys.contains(&self.fingerprints.of(key))
     }
 
     /// An event has told something of this entity.
-    pub(super) fn knows(&self, entity: &[u8]) -> bool {
+    pub(super) fn has_entity(&self, entity: &[u8]) -> bool {
         self.is_full() || self.entities.contains(&self.fingerprints.of(&entity))
     }
 }
@@ -61,7 +61,7 @@ mod tests {
             report::Report,
             snapshot::{Item, Key, Snapshot},
         },
-        NOTED, Watch,
+        CAPACITY, SupersededKeys,
     };
 
     #[test]
@@ -70,14 +70,14 @@ mod tests {
             let answer = format!(r#"{{"q":{{"queue":"{number}"}}}}"#);
             Snapshot::Queues.slice(answer.as_bytes(), Timestamp::UNIX_EPOCH).unwrap().items.pop().unwrap()
         };
-        let mut watch = Watch::new(Snapshot::Queues);
+        let mut superseded = SupersededKeys::new(Snapshot::Queues);
         let other = of(usize::MAX);
-        assert!(!watch.has(&other.key) && !watch.knows(&other.key.entity));
-        for number in 0..NOTED + 1000 {
-            watch.note(&of(number).frame);
+        assert!(!superseded.has(&other.key) && !superseded.has_entity(&other.key.entity));
+        for number in 0..CAPACITY + 1000 {
+            superseded.record(&of(number).frame);
         }
-        assert_eq!(watch.told.len(), NOTED);
-        assert!(watch.has(&other.key) && watch.knows(&other.key.entity));
+        assert_eq!(superseded.keys.len(), CAPACITY);
+        assert!(superseded.has(&other.key) && superseded.has_entity(&other.key.entity));
     }
 
     const USERS: usize = 4;
@@ -116,7 +116,7 @@ mod tests {
         version: u32,
         state: BTreeMap<(usize, bool), u32>,
         wire: VecDeque<String>,
-        watch: Option<Watch>,
+        superseded: Option<SupersededKeys>,
         made: Option<String>,
         items: Option<VecDeque<Item>>,
         line: BTreeMap<Key, String>,
@@ -138,8 +138,8 @@ mod tests {
         fn take_event(&mut self, event: &str) {
             let sliced = Snapshot::Users.slice(event.as_bytes(), Timestamp::UNIX_EPOCH).unwrap();
             for item in sliced.items {
-                if let Some(watch) = &mut self.watch {
-                    watch.note(&item.frame);
+                if let Some(superseded) = &mut self.superseded {
+                    superseded.record(&item.frame);
                 }
                 self.append(item);
             }
@@ -163,8 +163,10 @@ mod tests {
                         self.take_event(&event);
                     }
                 }
-                Step::Ask if self.watch.is_none() => self.watch = Some(Watch::new(Snapshot::Users)),
-                Step::Make if self.watch.is_some() && self.made.is_none() && self.items.is_none() => {
+                Step::Ask if self.superseded.is_none() => {
+                    self.superseded = Some(SupersededKeys::new(Snapshot::Users))
+                }
+                Step::Make if self.superseded.is_some() && self.made.is_none() && self.items.is_none() => {
                     self.made = Some(self.snapshot());
                 }
                 Step::Take => {
@@ -176,17 +178,17 @@ mod tests {
                 }
                 Step::Append(count) => {
                     for _ in 0..count {
-                        let (Some(items), Some(watch), Some(report)) =
-                            (&mut self.items, &self.watch, &mut self.report)
+                        let (Some(items), Some(superseded), Some(report)) =
+                            (&mut self.items, &self.superseded, &mut self.report)
                         else {
                             return;
                         };
                         let Some(item) = items.pop_front() else {
-                            (self.items, self.watch) = (None, None);
+                            (self.items, self.superseded) = (None, None);
                             self.done += 1;
                             return;
                         };
-                        if !report.supersedes(watch, &item.key) {
+                        if !report.supersedes(superseded, &item.key) {
                             self.append(item);
                         }
                     }

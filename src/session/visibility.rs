@@ -1,14 +1,14 @@
-//! What the account may see, as others are told of it.
+//! Reports what the account may see.
 
 use crate::{
     api::{Me, Right, Rights},
     auth::Grant,
     event::STATE_EVENTS,
-    health::{Component, Sight},
+    health::{Component, Visibility},
     journal::Opened,
 };
 
-/// What a new session tells of itself.
+/// What a new session reports about itself.
 pub(super) fn opened(grant: &Grant) -> Opened {
     let Grant { me, username, .. } = grant;
     Opened {
@@ -26,7 +26,7 @@ fn may_have_missed(rights: &Rights) -> Vec<&'static str> {
     STATE_EVENTS.iter().copied().filter(seen).collect()
 }
 
-/// The right without which an event is not sent; none if everybody gets it.
+/// The right that an event requires; `None` if every account receives it.
 fn opened_by(name: &str) -> Option<Right> {
     match name {
         "queueUpdate" | "queueMemberUpdate" => Some(Right::QueueAgent),
@@ -36,11 +36,11 @@ fn opened_by(name: &str) -> Option<Right> {
     }
 }
 
-/// Warns of what the account can't see, in log and heartbeat; and no longer of what it now can.
+/// Warns of what the account cannot see, in log and heartbeat, and withdraws warnings that no longer apply.
 pub(super) fn show(health: &Component, me: &Me) {
     let mut findings = me.findings();
     let missing_rights = me.rights.missing().map(Right::as_str).collect();
-    health.sight(Sight { missing_rights, privacy: me.privacy });
+    health.visibility(Visibility { missing_rights, privacy: me.privacy });
     for name in Right::ALL.map(Right::as_str).into_iter().chain(["privacy"]) {
         let found = findings.iter().position(|finding| finding.name == name);
         health.warning(name, found.map(|found| findings.swap_remove(found).sentence));
@@ -53,7 +53,7 @@ mod tests {
     use crate::health::Board;
 
     #[test]
-    fn a_gap_names_what_the_account_could_have_seen() {
+    fn a_gap_names_the_events_that_the_account_could_see() {
         assert_eq!(may_have_missed(&Right::ALL.into_iter().collect()), STATE_EVENTS);
         let none = may_have_missed(&Rights::default());
         assert_eq!(
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_mended_is_warned_of_no_longer() {
+    fn a_warning_is_withdrawn_once_the_account_sees_it() {
         let board = Board::default();
         let part = board.component("source/a".to_owned());
         let mut me = Me { username: None, profile: None, rights: Rights::default(), privacy: true };

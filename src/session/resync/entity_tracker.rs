@@ -24,14 +24,14 @@ pub(super) struct Vanished {
 
 /// What the snapshots of one kind held, over all sessions.
 #[derive(Debug, Default)]
-pub(super) struct Census {
+pub(super) struct EntityTracker {
     /// With the CloudEvents `subject`.
     present: BTreeMap<Key, String>,
     /// Held by an earlier snapshot, and not by those since then.
     missing: BTreeMap<Key, (String, Instant)>,
 }
 
-impl Census {
+impl EntityTracker {
     /// Takes what a snapshot that was asked for at `asked` holds; `alive` are entities that an event has had since then.
     /// Yields those that no snapshot holds since [`CONFIRMED_AFTER`] or longer, at most so many; others wait for the
     /// next snapshot. One that holds nothing counts for nothing.
@@ -94,8 +94,8 @@ mod tests {
             self.0 + Duration::from_secs(seconds)
         }
 
-        fn take(&self, seconds: u64, census: &mut Census, numbers: &[u32]) -> Vec<String> {
-            let vanished = census.take(&items(numbers), self.at(seconds), |_| false, 10);
+        fn take(&self, seconds: u64, tracker: &mut EntityTracker, numbers: &[u32]) -> Vec<String> {
+            let vanished = tracker.take(&items(numbers), self.at(seconds), |_| false, 10);
             assert!(vanished.iter().all(|it| it.event == "extenUpdate"));
             vanished.into_iter().map(|it| it.subject).collect()
         }
@@ -103,40 +103,40 @@ mod tests {
 
     #[test]
     fn an_entity_vanishes_when_a_later_snapshot_confirms_it() {
-        let (mut census, times) = (Census::default(), Times(Instant::now()));
-        assert!(times.take(0, &mut census, &[1, 2, 3]).is_empty());
-        assert!(!census.is_missing_some());
-        assert!(times.take(60, &mut census, &[1, 2]).is_empty());
-        assert!(times.take(69, &mut census, &[1, 2]).is_empty(), "too soon");
-        assert!(census.is_missing_some());
-        assert_eq!(times.take(70, &mut census, &[1, 2]), ["extension/3"]);
-        assert!(times.take(90, &mut census, &[1, 2]).is_empty(), "once");
-        assert!(!census.is_missing_some());
-        assert!(times.take(100, &mut census, &[1]).is_empty());
-        assert!(times.take(105, &mut census, &[1, 2]).is_empty());
-        assert!(times.take(110, &mut census, &[1]).is_empty(), "it was back meanwhile");
+        let (mut tracker, times) = (EntityTracker::default(), Times(Instant::now()));
+        assert!(times.take(0, &mut tracker, &[1, 2, 3]).is_empty());
+        assert!(!tracker.is_missing_some());
+        assert!(times.take(60, &mut tracker, &[1, 2]).is_empty());
+        assert!(times.take(69, &mut tracker, &[1, 2]).is_empty(), "too soon");
+        assert!(tracker.is_missing_some());
+        assert_eq!(times.take(70, &mut tracker, &[1, 2]), ["extension/3"]);
+        assert!(times.take(90, &mut tracker, &[1, 2]).is_empty(), "once");
+        assert!(!tracker.is_missing_some());
+        assert!(times.take(100, &mut tracker, &[1]).is_empty());
+        assert!(times.take(105, &mut tracker, &[1, 2]).is_empty());
+        assert!(times.take(110, &mut tracker, &[1]).is_empty(), "it was back meanwhile");
     }
 
     #[test]
     fn an_empty_answer_deletes_nothing_however_often_it_comes() {
-        let (mut census, times) = (Census::default(), Times(Instant::now()));
-        times.take(0, &mut census, &[1, 2]);
+        let (mut tracker, times) = (EntityTracker::default(), Times(Instant::now()));
+        times.take(0, &mut tracker, &[1, 2]);
         for round in 1..4 {
-            assert!(times.take(round * 20, &mut census, &[]).is_empty());
+            assert!(times.take(round * 20, &mut tracker, &[]).is_empty());
         }
-        times.take(100, &mut census, &[1]);
-        assert!(times.take(120, &mut census, &[]).is_empty());
-        assert_eq!(times.take(140, &mut census, &[1]), ["extension/2"]);
+        times.take(100, &mut tracker, &[1]);
+        assert!(times.take(120, &mut tracker, &[]).is_empty());
+        assert_eq!(times.take(140, &mut tracker, &[1]), ["extension/2"]);
     }
 
     #[test]
     fn an_event_proves_that_it_is_there_and_the_list_is_bounded() {
-        let (mut census, times) = (Census::default(), Times(Instant::now()));
-        times.take(0, &mut census, &[1, 2, 3, 4]);
-        times.take(10, &mut census, &[1]);
-        let vanished = census.take(&items(&[1]), times.at(20), |entity| entity == b"2", 1);
+        let (mut tracker, times) = (EntityTracker::default(), Times(Instant::now()));
+        times.take(0, &mut tracker, &[1, 2, 3, 4]);
+        times.take(10, &mut tracker, &[1]);
+        let vanished = tracker.take(&items(&[1]), times.at(20), |entity| entity == b"2", 1);
         assert_eq!(vanished, [Vanished { event: "extenUpdate", subject: "extension/3".to_owned() }]);
-        assert_eq!(times.take(21, &mut census, &[1]), ["extension/4"], "the second is missing only now");
-        assert_eq!(times.take(31, &mut census, &[1]), ["extension/2"]);
+        assert_eq!(times.take(21, &mut tracker, &[1]), ["extension/4"], "the second is missing only now");
+        assert_eq!(times.take(31, &mut tracker, &[1]), ["extension/2"]);
     }
 }

@@ -82,16 +82,16 @@ const STEP: f64 = 0.05;
 
 fn run(pbx: &Pbx, until: f64, seed: u64) -> Run {
     fastrand::seed(seed);
-    let (mut state, mut rests, mut now, mut due) = (State::default(), Rests::default(), 0.0_f64, 0.0_f64);
+    let (mut state, mut delays, mut now, mut due) = (State::default(), Delays::default(), 0.0_f64, 0.0_f64);
     let (mut run, mut token) = (Run::default(), false);
     let (mut lasts, mut settles) = (f64::INFINITY, f64::INFINITY);
     while now < until {
         now += STEP;
         let mood = pbx.mood(now);
         let input = match state.phase {
-            Phase::Resting => {
+            Phase::Waiting => {
                 now = now.max(due);
-                Input::Rested
+                Input::WaitOver
             }
             Phase::Authenticating if token => Input::Granted,
             Phase::Authenticating => {
@@ -132,10 +132,10 @@ fn run(pbx: &Pbx, until: f64, seed: u64) -> Run {
         state = next;
         for action in actions {
             match action {
-                Action::Rest(pace) => {
-                    due = now + rests.next(pace, Duration::from_secs_f64(STEP)).as_secs_f64();
+                Action::Wait(policy) => {
+                    due = now + delays.next(policy, Duration::from_secs_f64(STEP)).as_secs_f64();
                 }
-                Action::ResetBackoff => rests.reset(),
+                Action::ResetBackoff => delays.reset(),
                 Action::Discard => token = false,
                 Action::Begin => {
                     run.live.push(now);
