@@ -1,4 +1,4 @@
-//! Whether the event that a broker's lane ends with is from the journal on disk, for `check`: what a start finds out with
+//! Whether the event that a broker's partition ends with is from the journal on disk, for `check`: what a start finds out with
 //! the journal open.
 
 use std::{path::PathBuf, time::Duration};
@@ -37,7 +37,7 @@ enum Verdict {
 }
 
 impl Claim {
-    /// Fails as a start would, if the lane's end is another journal's or a copy's. Else a warning, if there is one. `watch`
+    /// Fails as a start would, if the partition's end is another journal's or a copy's. Else a warning, if there is one. `watch`
     /// looks for another process with the same journal.
     pub async fn check(
         &self,
@@ -69,7 +69,7 @@ impl Claim {
                     None => Ok(Some(format!(
                         "{} is ahead of the journal {}, which was restored from a backup or copied: if a bridge runs with the \
                          original, stop it or run `cti-bridge journal rename` here",
-                        stored.lane,
+                        stored.location,
                         dir.display()
                     ))),
                 }

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{
-    Context, Lanes, Link, Options, Outcome, Outgoing, Sink, SinkError, SinkFigures, flights::Flight,
+    Context, Link, Options, Outcome, Outgoing, Partitions, Sink, SinkCounters, SinkError, flights::Flight,
     heartbeat::Heartbeat, proof::Trust, refusals::Refusals, renewal::Renewal,
 };
 use crate::{
@@ -48,7 +48,7 @@ pub struct Driver {
     pub(super) name: Arc<str>,
     pub(super) options: Options,
     opened: watch::Sender<usize>,
-    pub(super) figures: SinkFigures,
+    pub(super) counters: SinkCounters,
     is_first: bool,
     /// The open link has shown that it works.
     pub(super) is_proven: bool,
@@ -63,9 +63,9 @@ pub struct Driver {
     pub(super) flights: VecDeque<Flight>,
     /// Bytes of the records in flight.
     pub(super) in_flight: usize,
-    /// By lane, by source: the number that went there last.
-    pub(super) lanes: Vec<Vec<Seq>>,
-    /// By lane: records before this are there already. Empty when there is one lane for all.
+    /// By partition, by source: the number that went there last.
+    pub(super) partitions: Vec<Vec<Seq>>,
+    /// By partition: records before this are there already. Empty when there is one partition for all.
     pub(super) have: Vec<Position>,
     pub(super) trust: Trust,
 }
@@ -83,7 +83,7 @@ impl Driver {
             name: Arc::clone(&name),
             options,
             opened: context.opened.clone(),
-            figures: context.figures.sink(sink),
+            counters: context.counters.sink(sink),
             is_first: true,
             is_proven: false,
             beaten: None,
@@ -94,7 +94,7 @@ impl Driver {
             settled: 0,
             flights: VecDeque::new(),
             in_flight: 0,
-            lanes: Vec::new(),
+            partitions: Vec::new(),
             have: Vec::new(),
             trust: Trust::default(),
         }
@@ -127,7 +127,7 @@ impl Driver {
             } else {
                 self.health.failing_for(error.cause().clone(), &error.to_string());
             }
-            self.figures.failed();
+            self.counters.failed();
             if is_last && self.reader.journal().is_durable() {
                 return self.undelivered();
             }
@@ -160,7 +160,7 @@ impl Driver {
         let Some(mut link) = opened else { return Ok(Some(self.undelivered())) };
         self.tell_first_attempt();
         (self.is_proven, self.beaten) = (false, None);
-        self.figures.opened();
+        self.counters.opened();
         let outcome = tokio::select! {
             outcome = self.serve(&mut link) => outcome?,
             () = stop.hard() => Some(self.undelivered()),
@@ -172,7 +172,7 @@ impl Driver {
         Ok(outcome)
     }
 
-    /// Opens a link, and resumes where its broker's lane ends.
+    /// Opens a link, and resumes where its broker's partition ends.
     async fn open<S: Sink>(&mut self, sink: &S) -> Result<S::Link, SinkError> {
         let deadline = self.options.deadline;
         let opened = timeout(deadline, sink.open()).await;
@@ -298,9 +298,9 @@ impl Driver {
     ) -> Result<(), SinkError> {
         records.clear();
         self.reader.read_within(most, IN_FLIGHT - self.in_flight.min(IN_FLIGHT / 2), records).await;
-        // A loss before these records shows as a hole in each lane.
-        for lane in &mut self.lanes {
-            for (last, gone) in lane.iter_mut().zip(self.reader.gone()) {
+        // A loss before these records shows as a hole in each partition.
+        for partition in &mut self.partitions {
+            for (last, gone) in partition.iter_mut().zip(self.reader.gone()) {
                 *last = (*gone).max(*last);
             }
         }
@@ -309,22 +309,22 @@ impl Driver {
         let mut ways = Vec::with_capacity(verdicts.len());
         for (record, verdict) in records.iter().zip(&verdicts) {
             let Verdict::Publish(published) = verdict else {
-                ways.push((Settled::Filtered, Lanes::One(0), true));
+                ways.push((Settled::Filtered, Partitions::One(0), true));
                 continue;
             };
-            let (lanes, seq, before) = (link.lanes(&published.names), record.seq, batch.len());
-            for lane in lanes.among(self.lanes.len()) {
-                let Some(prev) = self.step(lane, record) else { continue };
+            let (partitions, seq, before) = (link.partitions(&published.names), record.seq, batch.len());
+            for partition in partitions.among(self.partitions.len()) {
+                let Some(prev) = self.step(partition, record) else { continue };
                 let mark =
                     if self.options.copies { Mark::Copy { seq } } else { Mark::Numbered { seq, prev } };
                 batch.push(Outgoing {
                     position: Some(record.position),
-                    lane,
+                    partition,
                     names: &published.names,
                     event: self.plan.envelope(record, published, mark),
                 });
             }
-            ways.push((Settled::Published, lanes, batch.len() == before));
+            ways.push((Settled::Published, partitions, batch.len() == before));
         }
         let sent = timeout(self.options.deadline, link.send(&batch)).await;
         sent.map_err(|_| {
@@ -335,18 +335,19 @@ impl Driver {
         })??;
         drop(batch);
         self.in_flight += records.iter().map(Record::size).sum::<usize>();
-        let flight = |(record, (settled, lanes, unsent))| Flight { record, settled, lanes, unsent };
+        let flight = |(record, (settled, partitions, unsent))| Flight { record, settled, partitions, unsent };
         self.flights.extend(records.drain(..).zip(ways).map(flight));
         self.settle_left_out();
         Ok(())
     }
 
-    /// The number before this record in a lane; none if the lane has it already.
-    fn step(&mut self, lane: usize, record: &Record) -> Option<Seq> {
-        if self.have.get(lane).is_some_and(|from| record.position < *from) {
+    /// The number before this record in a partition; none if the partition has it already.
+    fn step(&mut self, partition: usize, record: &Record) -> Option<Seq> {
+        if self.have.get(partition).is_some_and(|from| record.position < *from) {
             return None;
         }
-        let last = self.lanes.get_mut(lane).and_then(|lane| lane.get_mut(record.source.index()));
+        let last =
+            self.partitions.get_mut(partition).and_then(|partition| partition.get_mut(record.source.index()));
         Some(last.map_or(Seq(0), |last| std::mem::replace(last, record.seq)))
     }
 
@@ -357,7 +358,7 @@ impl Driver {
         sent.map_err(|_| {
             SinkError::again(Trouble::Silent, "the broker takes no heartbeat: it is slow or stuck".to_owned())
         })??;
-        self.figures.beat();
+        self.counters.beat();
         self.beaten.get_or_insert_with(Instant::now);
         Ok(())
     }

@@ -94,7 +94,7 @@ async fn leave_that_is_not_given_or_taken_away_is_named_and_nothing_is_lost() {
     let adopt = Some(line.context.journal.id());
     let beside = other.run(Options { answer: None, adopt, ..Options::default() });
     other.tells("does not let us write to kept: allow the account WRITE").await;
-    let failed = || other.context.figures.sink(SinkId(0)).counted().failed;
+    let failed = || other.context.counters.sink(SinkId(0)).counted().failed;
     let before = failed();
     until("no new producer is tried", || failed() > before + 1).await;
     other.tells("does not let us write to kept: allow the account WRITE").await;
