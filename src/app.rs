@@ -165,15 +165,16 @@ impl Running {
         context.journal.notice(id, &Notice::Started { version: env!("CARGO_PKG_VERSION") });
         let account = match account_with(config, config.token_cache.clone()) {
             Ok(account) => account,
-            Err(reason) => {
+            Err(error) => {
                 // What only reading the files can show: a service that is up and says so beats one that loops.
-                health.failing(&reason);
+                health.failing(&error.to_string());
                 return;
             }
         };
         let (stop, retry) = (context.stop.sessions_token().clone(), self.retry.listen());
-        let renewing = account.clone();
-        self.sessions.spawn(format!("{name} renewal"), async move { renewing.renew(stop, retry).await });
+        let (span, renewing) = (telemetry::span::source(name), account.clone());
+        let renewal = async move { renewing.renew(stop, retry).await };
+        self.sessions.spawn(format!("{name} renewal"), renewal.instrument(span.clone()));
         let journal = context.journal.clone();
         let stop = context.stop.clone();
         let (retry, resync, reconnect) = (self.retry.listen(), self.resync.listen(), self.reconnect.listen());
@@ -190,7 +191,7 @@ impl Running {
             board: context.board.clone(),
             sinks: context.sinks.to_vec(),
         };
-        self.sessions.spawn(format!("{name} session"), session::run(source));
+        self.sessions.spawn(format!("{name} session"), session::run(source).instrument(span));
         self.view.admit(name, account.clone());
         self.accounts.insert(name.to_owned(), account);
     }

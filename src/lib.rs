@@ -17,7 +17,7 @@
 //! | [`config`] | reading the configuration, and the errors that name file, line and key |
 //! | [`auth`] | the account's token: login, one-time password, renewal, cache, logout |
 //! | [`api`] | the PBX's REST interface |
-//! | [`socketio`] | Engine.IO 4 and Socket.IO 5 over a websocket |
+//! | [`socket`] | a Socket.IO session with a PBX: dialling, and errors in an operator's terms |
 //! | [`session`] | one live session per PBX: a pure state machine and its supervisor |
 //! | [`event`] | what is on the line: records, notices, names, the CloudEvents envelope |
 //! | [`journal`] | the line: appended by sessions, read by sinks |
@@ -31,7 +31,6 @@
 //! | [`bounds`] | the ranges of all numbers that a peer sends |
 //! | [`hardening`] | no core dumps, no tracing |
 //! | [`check`] | the chain walked once, each stage with its verdict and remedy |
-//! | [`simulator`] | a PBX that speaks the real protocol, with faults on demand |
 
 pub mod admin;
 pub mod api;
@@ -43,9 +42,7 @@ pub mod cli;
 mod clock;
 pub mod commands;
 pub mod config;
-pub mod event;
 pub mod exit;
-mod fingerprint;
 #[doc(hidden)]
 #[allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "it fails by a panic")]
 pub mod fuzz;
@@ -60,10 +57,13 @@ pub mod route;
 mod secret_file;
 pub mod session;
 pub mod shutdown;
-pub mod simulator;
 pub mod sink;
-pub mod socketio;
+pub mod socket;
 pub mod systemd;
 pub mod telemetry;
-pub mod text;
+pub mod terminal;
 pub mod tls;
+
+pub use event;
+pub use socketio;
+pub use text;

@@ -12,8 +12,8 @@ use cti_bridge::{
     request::Call,
     session,
     shutdown::Stop,
-    simulator::{Account, Options, Simulator},
 };
+use pbx_simulator::{Account, Options, Simulator};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 

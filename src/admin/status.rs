@@ -34,6 +34,14 @@ pub struct View {
     started: Timestamp,
 }
 
+/// The journal makes no progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("journal thread stalled for {seconds} s; the disk may be hung")]
+pub struct Stalled {
+    /// How long its thread has not come round.
+    pub seconds: u64,
+}
+
 /// How everything stands.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -220,15 +228,9 @@ impl View {
         self.board.snapshot()
     }
 
-    /// Whether the process makes progress; the error says what does not.
-    pub fn lives(&self) -> Result<(), String> {
-        match self.journal.stands_still() {
-            None => Ok(()),
-            Some(time) => Err(format!(
-                "the journal's thread has not come round for {} s: its disk stands still",
-                time.as_secs()
-            )),
-        }
+    /// Whether the process makes progress.
+    pub fn lives(&self) -> Result<(), Stalled> {
+        self.journal.stands_still().map_or(Ok(()), |time| Err(Stalled { seconds: time.as_secs() }))
     }
 
     /// How everything stands.

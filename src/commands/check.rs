@@ -8,12 +8,12 @@ use std::{
 
 use super::{Ended, farewell};
 use crate::{
-    check::{self, Format, Guests, Report, Scope, step::Stage},
+    check::{self, CheckSessions, Format, Report, Scope, step::Stage},
     cli,
     config::{self, Config, Flags, nearest},
     exit::Exit,
     telemetry,
-    text::terminal::Style,
+    terminal::Style,
 };
 
 /// Walk the chain from the configuration to the sinks: what is wrong, and what to do; a bridge may be running meanwhile
@@ -97,15 +97,15 @@ pub fn run(args: &Args, out: &mut (impl Write + Send), err: &mut impl Write) -> 
 
 /// The walk, with goodbyes said also when it is interrupted.
 async fn walk<W: Write>(report: &mut Report<W>, config: &Config, scope: &Scope) -> Result<(), Ended> {
-    let guests = Guests::new(farewell::bridge(config.admin.as_ref()));
+    let opened = CheckSessions::new(farewell::bridge(config.admin.as_ref()));
     let mut signals = super::signals()?;
     let interrupted = tokio::select! {
-        () = check::walk(report, config, scope, &guests) => false,
+        () = check::walk(report, config, scope, &opened) => false,
         _ = signals.next() => true,
     };
     if interrupted {
         report.outcome.interrupted = true;
-        guests.leave().await;
+        opened.leave().await;
     }
     Ok(())
 }

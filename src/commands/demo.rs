@@ -8,9 +8,9 @@ use crate::{
     app, cli,
     config::{self, Assignment, Flags},
     exit::Exit,
-    simulator::{Account, Flow, Options, Simulator, Source},
     telemetry,
 };
+use pbx_simulator::{Account, Flow, Options, Simulator, Source};
 
 /// A look without a PBX: simulates one, bridges it, prints the events
 #[derive(Debug, Clone, clap::Args)]

@@ -102,7 +102,12 @@ impl Args {
         })?;
         let sources: Vec<String> = match &self.source {
             None => config.sources.keys().cloned().collect(),
-            named => vec![super::one_source(config, named.as_deref()).map_err(usage)?.0.to_owned()],
+            named => vec![
+                super::one_source(config, named.as_deref())
+                    .map_err(|error| usage(error.to_string()))?
+                    .0
+                    .to_owned(),
+            ],
         };
         let bridge = Bridge { instance: &config.instance, sources: &sources };
         let failed = |error: SinkError| Ended::new(Exit::Unavailable, format!("sinks.{name}: {error}"));

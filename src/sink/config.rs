@@ -14,7 +14,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::{SinkConfig, kind::Kind, registry};
-use crate::{config::Section, event::JournalId, fingerprint::Fingerprints};
+use crate::{
+    config::Section,
+    event::{Fingerprints, JournalId},
+};
 
 /// One sink, as its driver needs it.
 #[derive(Debug, Clone)]

@@ -5,11 +5,11 @@ use std::{path::Path, time::Duration};
 use cti_bridge::{
     api,
     auth::{Account, Config, Consequence, Credentials},
-    simulator::Simulator,
 };
+use pbx_simulator::Simulator;
 use secrecy::ExposeSecret as _;
 
-use crate::support::simulator::{get, persistent, start};
+use pbx_client::{get, persistent, start};
 
 const LOGOUT: Duration = Duration::from_secs(5);
 

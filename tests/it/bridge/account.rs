@@ -2,12 +2,10 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command, time::Duration};
 
-use cti_bridge::simulator::Simulator;
+use pbx_simulator::Simulator;
 
-use crate::support::{
-    bridge::{Bridge, program},
-    simulator::{connected, get, start, start_with},
-};
+use crate::support::bridge::{Bridge, program};
+use pbx_client::{connected, get, start, start_with};
 
 const TOTP: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 

@@ -4,8 +4,8 @@
 use std::{path::Path, time::Duration};
 
 use async_nats::jetstream;
-use cti_bridge::simulator::{Account, Options, Simulator};
 use futures_util::StreamExt as _;
+use pbx_simulator::{Account, Options, Simulator};
 use serde_json::Value;
 
 use crate::support::{

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use async_nats::{Message, Subscriber};
-use cti_bridge::simulator::{Account, Options, Simulator};
 use futures_util::StreamExt as _;
+use pbx_simulator::{Account, Options, Simulator};
 
 use crate::support::{bridge::Bridge, gate::Gate, nats::Nats};
 

@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path};
 
-use cti_bridge::simulator::{Account, Options, Simulator};
+use pbx_simulator::{Account, Options, Simulator};
 
 use crate::support::{bridge::Bridge, nats::Nats};
 

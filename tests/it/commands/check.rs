@@ -1,13 +1,13 @@
 //! `cti-bridge check` and the PBX: each stage broken once, with its sentence and its code.
 
-use cti_bridge::simulator::{Account, Answer, Login, Options, Profile, Simulator, SocketLogin, Upgrade};
+use pbx_simulator::{Account, Answer, Login, Options, Profile, Simulator, SocketLogin, Upgrade};
 use tempfile::tempdir;
 
 use crate::support::{
     bridge::Bridge,
     check::{Checked, OTHER_TOTP, PASSWORD, TOTP, check, command, config, said, secret},
-    simulator::{connected, start_with},
 };
+use pbx_client::{connected, start_with};
 
 const SOURCE: &str = "source/pbx1";
 const ALL: &str = "dns ok, tcp ok, api ok, login ok, otp ok, profile ok, websocket ok, session ok";
@@ -127,7 +127,12 @@ fn the_way_to_the_pbx() {
     let port = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     port.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let at = format!("http://127.0.0.1:{}", port.local_addr().unwrap().as_socket().unwrap().port());
-    check(dir.path(), &config(&at, ""), &[]).fails(SOURCE, "tcp", 69, &["can't be reached", "is it up"]);
+    check(dir.path(), &config(&at, ""), &[]).fails(
+        SOURCE,
+        "tcp",
+        69,
+        &["can't be reached", "check that it is running"],
+    );
     let proxied = check(dir.path(), &config("https://pbx.example.org", &format!("proxy = {at:?}")), &[]);
     proxied.fails(SOURCE, "tcp", 69, &[&at[7..], "can't be reached"]);
 }

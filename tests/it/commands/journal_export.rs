@@ -3,14 +3,13 @@
 use std::{fs, path::Path, sync::Arc};
 
 use cti_bridge::{
-    event::{EndReason, SourceId},
+    event::{EndReason, RawEvent, SourceId},
     health::Board,
     journal::{
         Journal, Opened,
         config::{Disk, Sync, WhenFull},
         fs::Disk as FileSystem,
     },
-    socketio::Frame,
 };
 
 use crate::support::bridge::program;
@@ -40,7 +39,7 @@ fn journal(dir: &Path) {
         let text = format!(r#"42["e",{{"n":{number}}}]"#);
         let args = 7..u32::try_from(text.len() - 1).unwrap();
         let (at, bytes) = (jiff::Timestamp::now(), text.into_bytes().into());
-        live.event(Frame { at, bytes, name: 4..5, args, argc: 1, attachments: Box::default() });
+        live.event(RawEvent { at, bytes, name: 4..5, args, argc: 1, attachments: Box::default() });
     }
     live.commit();
     live.end(EndReason::Stopping, String::new());

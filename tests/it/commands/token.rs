@@ -8,13 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cti_bridge::simulator::Simulator;
+use pbx_simulator::Simulator;
 
-use crate::support::{
-    bridge::program,
-    simulator,
-    simulator::{get, persistent, start},
-};
+use crate::support::bridge::program;
+use pbx_client::{get, persistent, start};
 
 /// A PBX that has made a token, which is in use.
 struct Place {
@@ -56,7 +53,7 @@ impl Place {
     }
 
     async fn has_one(&self) -> bool {
-        let login = simulator::token(&self.pbx).await;
+        let login = pbx_client::token(&self.pbx).await;
         get(&self.pbx, "/api/tokens/persistent/nethlink", &login).await.1 == r#"{"exists":true}"#
     }
 

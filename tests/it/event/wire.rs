@@ -5,18 +5,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cti_bridge::{
     event::{
-        AuthFailure, Body, EndReason, GapReason, LossReason, Mark, Notice, Origin, Position, Record,
-        STATE_EVENTS, Seq, SourceId, structured,
+        AuthFailure, Body, EndReason, GapReason, LossReason, Mark, Notice, OnTakeover, Origin, Position,
+        RawEvent, Record, STATE_EVENTS, Seq, SourceId, structured,
     },
     route::{Plan, Verdict, template::Template},
-    session::OnTakeover,
-    socketio::{Frame, Packet, decode},
+    socketio::{Packet, decode},
 };
 use jiff::Timestamp;
 
 fn frame(text: &str, attachments: &[&[u8]]) -> Body {
     let Ok(Packet::Event(event)) = decode(text.as_bytes()) else { panic!("no event: {text}") };
-    Body::Event(Frame {
+    Body::Event(RawEvent {
         at: at(),
         bytes: Bytes::copy_from_slice(text.as_bytes()),
         name: event.name,

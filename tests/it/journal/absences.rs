@@ -5,12 +5,11 @@ use std::{collections::BTreeMap, path::Path};
 
 use bytes::Bytes;
 use cti_bridge::{
-    event::{LossReason, Notice, Record, Seq, SinkId, SourceId},
+    event::{LossReason, Notice, RawEvent, Record, Seq, SinkId, SourceId},
     journal::{
         Journal,
         config::{Disk, WhenFull},
     },
-    socketio::Frame,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -207,7 +206,14 @@ fn bytes_in_an_attachment_pass_for_no_entry_after_a_torn_write() {
         let attachments = Box::new([Bytes::from(forged.clone())]) as Box<[Bytes]>;
         let end = u32::try_from(text.len()).unwrap() - 1;
         let bytes = Bytes::from_static(text.as_bytes());
-        live.event(Frame { at: Timestamp::now(), bytes, name: 4..10, args: 12..end, argc: 1, attachments });
+        live.event(RawEvent {
+            at: Timestamp::now(),
+            bytes,
+            name: 4..10,
+            args: 12..end,
+            argc: 1,
+            attachments,
+        });
         live.commit();
         let truth = read(&mut journal.reader(SinkId(0)));
         disk.crash();

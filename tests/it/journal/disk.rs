@@ -6,14 +6,13 @@ use std::{
 };
 
 use cti_bridge::{
-    event::{Body, EndReason, LossReason, Seq, SinkId},
+    event::{Body, EndReason, LossReason, RawEvent, Seq, SinkId},
     health::Board,
     journal::{
         Journal, OpenError,
         config::{Disk, WhenFull},
         fs,
     },
-    socketio::Frame,
 };
 use jiff::Timestamp;
 
@@ -82,7 +81,7 @@ fn how_old_the_oldest_is_can_be_told_from_the_disk_alone() {
     let began = Timestamp::now();
     for step in 1..=100_u64 {
         // Ever slower.
-        live.event(Frame { at: began + Duration::from_secs(step.pow(2)), ..frame("e", 10, 0) });
+        live.event(RawEvent { at: began + Duration::from_secs(step.pow(2)), ..frame("e", 10, 0) });
         live.commit();
     }
     let records = read(&mut journal.reader(SinkId(0)));

@@ -2,9 +2,8 @@
 
 use bytes::Bytes;
 use cti_bridge::{
-    event::{Body, EndReason, LossReason, Notice, Position, Record, Seq, SinkId, SourceId},
+    event::{Body, EndReason, LossReason, Notice, Position, RawEvent, Record, Seq, SinkId, SourceId},
     journal::{Journal, Opened, Reader, Settled},
-    socketio::Frame,
 };
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
@@ -14,10 +13,10 @@ use serde_json::Value;
 const A: SourceId = SourceId(0);
 const B: SourceId = SourceId(1);
 
-fn frame(size: usize) -> Frame {
+fn frame(size: usize) -> RawEvent {
     let text = format!("42[\"e\",\"{}\"]", "x".repeat(size));
     let end = u32::try_from(text.len()).unwrap() - 1;
-    Frame {
+    RawEvent {
         at: Timestamp::now(),
         bytes: Bytes::from(text),
         name: 4..5,

@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use cti_bridge::{
-    event::EndReason,
-    health::State,
-    simulator::{Account, Answer, Knobs, Options},
-};
+use cti_bridge::{event::EndReason, health::State};
+use pbx_simulator::{Account, Answer, Knobs, Options};
 use serde_json::{Value, json};
 
 use crate::support::scene::{Scene, scene, scene_on, scene_with};

@@ -1,12 +1,13 @@
 //! The two other ways in: a persistent token, and a PBX that was not upgraded.
 
-use cti_bridge::{event::EndReason, simulator::Simulator};
+use cti_bridge::event::EndReason;
+use pbx_simulator::Simulator;
 
 use crate::support::{
     scene,
     scene::{Scene, Source, scene},
-    simulator::{get, persistent, start, token},
 };
+use pbx_client::{get, persistent, start, token};
 
 fn count(pbx: &Simulator, path: &str) -> usize {
     pbx.seen().iter().filter(|seen| seen.path == path).count()

@@ -2,12 +2,13 @@
 
 use cti_bridge::{
     event::{Body, EndReason, SourceId},
-    socketio::{Limits, Socket, Target},
+    socket::{Limits, Socket, Target},
     tls::Trust,
 };
+use interop::Node;
 use serde_json::json;
 
-use crate::support::{node::Node, scene::Source};
+use crate::support::scene::Source;
 
 fn server() -> Node {
     let mut node = Node::start("3", None);
@@ -22,12 +23,12 @@ fn source(node: &Node, settings: &[&str]) -> Source {
 /// How the server answers logins from now on.
 fn logins(node: &mut Node, how: &str) {
     node.order("logins", &json!([how]));
-    assert_eq!(node.tells("logins"), how);
+    assert_eq!(node.reports("logins"), how);
 }
 
 /// Waits until the server has heard this event.
 fn hears(node: &Node, name: &str) {
-    while node.tells("heard") != name {}
+    while node.reports("heard") != name {}
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,12 +51,12 @@ async fn a_login_that_is_refused_dropped_or_cut_off_is_made_again() {
 /// Whether there is anything behind the middleware.
 fn backend(node: &mut Node, up: bool) {
     node.order("backend", &json!([up]));
-    assert_eq!(node.tells("backend"), up);
+    assert_eq!(node.reports("backend"), up);
 }
 
 fn passwords(node: &mut Node) -> u64 {
     node.order("asked", &json!(["/api/login"]));
-    node.tells("asked").as_u64().unwrap()
+    node.reports("asked").as_u64().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,7 +67,7 @@ async fn a_middleware_that_takes_every_websocket_and_drops_it_is_waited_for_with
     backend(&mut node, false);
     source.ended(EndReason::ConnectionClosed).await;
     for _ in 0..4 {
-        node.tells("dropped");
+        node.reports("dropped");
     }
     backend(&mut node, true);
     source.live_after("disconnected").await;
@@ -81,7 +82,7 @@ async fn a_password_that_is_refused_while_the_backend_starts_is_sent_again_once_
     assert_eq!(source.notice("auth.failed").await["failures"], 1);
     source.retry.make();
     for _ in 0..3 {
-        node.tells("dropped");
+        node.reports("dropped");
     }
     assert_eq!(passwords(&mut node), 1);
     backend(&mut node, true);
@@ -143,7 +144,7 @@ async fn a_takeover_is_answered_before_the_session_ends() {
     hears(&node, "takeOverAck");
     assert_eq!(source.notice("takenover").await["policy"], "stand-by");
     source.ended(EndReason::TakenOver).await;
-    node.tells("disconnected");
+    node.reports("disconnected");
     source.retry.make();
     source.live_after("taken_over").await;
 }

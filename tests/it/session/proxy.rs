@@ -1,11 +1,9 @@
 //! A session when something between bridge and PBX answers in its place, or the PBX against the rule: at one step only, as
 //! each step has its own way to fail.
 
-use cti_bridge::{
-    event::{Body, EndReason},
-    simulator::{Account, Answer, Options, Simulator},
-};
+use cti_bridge::event::{Body, EndReason};
 use futures_util::future::join_all;
+use pbx_simulator::{Account, Answer, Options, Simulator};
 use serde_json::{Value, json};
 
 use crate::support::scene::{Scene, scene, scene_with};

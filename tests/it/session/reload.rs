@@ -2,10 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use cti_bridge::{
-    event::{Body, EndReason, Record},
-    simulator::SocketLogin,
-};
+use cti_bridge::event::{Body, EndReason, Record};
+use pbx_simulator::SocketLogin;
 use serde_json::Value;
 
 use crate::support::scene::{Scene, scene, scene_with};

@@ -17,7 +17,7 @@ async fn a_namespace_that_ends_before_the_login_is_answered_is_left_with_its_tra
 
 #[tokio::test]
 async fn pings_that_stop_without_an_end_are_noticed_long_before_the_time_that_the_server_allows() {
-    let silence = |knobs: &mut cti_bridge::simulator::Knobs| {
+    let silence = |knobs: &mut pbx_simulator::Knobs| {
         (knobs.heartbeat, knobs.ping_ack, knobs.ping_interval) = (false, false, Duration::from_secs(1));
     };
     let mut scene = scene_with(silence, None, &[]).await;

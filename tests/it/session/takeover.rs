@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use cti_bridge::{event::EndReason, simulator::Simulator};
+use cti_bridge::event::EndReason;
 use jiff::{Timestamp, ToSpan as _};
+use pbx_simulator::Simulator;
 
-use crate::support::{
-    scene::{Scene, scene, scene_with},
-    simulator::{AUTHE_OK, Raw, login, token},
-};
+use crate::support::scene::{Scene, scene, scene_with};
+use pbx_client::{AUTHE_OK, Raw, login, token};
 
 /// Longer than any test: what waits this long has been spared the wait.
 const NEVER: Duration = Duration::from_hours(1);

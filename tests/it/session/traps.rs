@@ -2,10 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use cti_bridge::{
-    event::EndReason,
-    simulator::{Knobs, Login, SocketLogin, Upgrade},
-};
+use cti_bridge::event::EndReason;
+use pbx_simulator::{Knobs, Login, SocketLogin, Upgrade};
 
 use crate::support::scene::{scene, scene_with};
 

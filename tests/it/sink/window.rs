@@ -8,12 +8,11 @@ use std::{
 
 use bytes::Bytes;
 use cti_bridge::{
-    event::{Position, SinkId, SourceId},
+    event::{Position, RawEvent, SinkId, SourceId},
     journal::{Journal, Opened},
     retry::Range,
     route::{Plan, template::Template},
     sink::{Acked, Context, Driver, Link, Options, Outcome, Outgoing, Sink, SinkError, Tail},
-    socketio::Frame,
 };
 use tokio::sync::Notify;
 
@@ -61,11 +60,11 @@ impl Link for Broker {
     async fn close(self) {}
 }
 
-fn frame(size: usize) -> Frame {
+fn frame(size: usize) -> RawEvent {
     let text = format!("42[\"e\",\"{}\"]", "x".repeat(size));
     let end = u32::try_from(text.len()).unwrap() - 1;
     let bytes = Bytes::from(text);
-    Frame {
+    RawEvent {
         at: jiff::Timestamp::now(),
         bytes,
         name: 4..5,

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use cti_bridge::{
-    event::{JournalId, Mark, Notice, Position, Seq, SinkId, SourceId},
+    event::{JournalId, Mark, Notice, Position, RawEvent, Seq, SinkId, SourceId},
     health::Board,
     journal::{
         Journal, Live, Opened,
@@ -22,7 +22,6 @@ use cti_bridge::{
         Acked, Context, Driver, Link, Options, Outcome, Outgoing, Partitions, Process, Sink, SinkError,
         Stored, Tail,
     },
-    socketio::Frame,
 };
 use jiff::Timestamp;
 
@@ -188,10 +187,10 @@ pub(crate) struct Bench {
     pub(crate) sessions: Vec<Live>,
 }
 
-pub(crate) fn frame(extension: u8) -> Frame {
+pub(crate) fn frame(extension: u8) -> RawEvent {
     let text = format!("42[\"extenUpdate\",{{\"exten\":\"20{extension}\"}}]");
     let end = u32::try_from(text.len()).unwrap() - 1;
-    Frame {
+    RawEvent {
         at: jiff::Timestamp::now(),
         bytes: Bytes::from(text),
         name: 4..15,

@@ -15,8 +15,8 @@ use cti_bridge::{
     request::Call,
     session,
     shutdown::Stop,
-    simulator::{Account, Answer, Knobs, Options, Simulator},
 };
+use pbx_simulator::{Account, Answer, Knobs, Options, Simulator};
 use tokio_util::sync::CancellationToken;
 
 /// A simulated PBX, and a source that is connected to it.

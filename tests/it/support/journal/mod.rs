@@ -14,13 +14,12 @@ use std::{
 
 use bytes::Bytes;
 use cti_bridge::{
-    event::{Body, Position, Record, Seq, SinkId, SourceId},
+    event::{Body, Position, RawEvent, Record, Seq, SinkId, SourceId},
     health::Board,
     journal::{
         Journal, Live, OpenError, Opened, Reader, Recovery, Settled,
         config::{Disk, Sync, WhenFull},
     },
-    socketio::Frame,
 };
 use jiff::Timestamp;
 
@@ -72,12 +71,12 @@ pub(crate) fn id(journal: &Journal, name: &str) -> SourceId {
     journal.source(name).unwrap_or_else(|| panic!("no source {name}"))
 }
 
-pub(crate) fn frame(name: &str, size: usize, attachments: usize) -> Frame {
+pub(crate) fn frame(name: &str, size: usize, attachments: usize) -> RawEvent {
     let text = format!("42[\"{name}\",\"{}\"]", "x".repeat(size));
     let (name_end, end) = (4 + u32::try_from(name.len()).unwrap(), u32::try_from(text.len()).unwrap() - 1);
     let attachments = (0..attachments).map(|n| Bytes::from(vec![u8::try_from(n).unwrap(); size])).collect();
     let args = name_end + 2..end;
-    Frame { at: Timestamp::now(), bytes: text.into(), name: 4..name_end, args, argc: 1, attachments }
+    RawEvent { at: Timestamp::now(), bytes: text.into(), name: 4..name_end, args, argc: 1, attachments }
 }
 
 /// A live session; its `gap` and `connected` come first.

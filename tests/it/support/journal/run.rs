@@ -7,10 +7,9 @@ use std::{
 
 use bytes::Bytes;
 use cti_bridge::{
-    event::{Body, LossReason, Record, SinkId, SourceId},
+    event::{Body, LossReason, RawEvent, Record, SinkId, SourceId},
     health::{Board, State},
     journal::{Journal, Live, Opened, Reader, Settled, config::Disk},
-    socketio::Frame,
 };
 use jiff::Timestamp;
 
@@ -99,11 +98,11 @@ impl Run {
     }
 }
 
-pub(crate) fn frame(number: u64, size: usize) -> Frame {
+pub(crate) fn frame(number: u64, size: usize) -> RawEvent {
     let text = format!("42[\"e\",{number},\"{}\"]", "x".repeat(size));
     let end = u32::try_from(text.len()).unwrap() - 1;
     let attachments = (0..number % 3).map(|n| Bytes::from(vec![7; usize::try_from(n).unwrap()])).collect();
-    Frame { at: Timestamp::now(), bytes: text.into(), name: 4..5, args: 7..end, argc: 2, attachments }
+    RawEvent { at: Timestamp::now(), bytes: text.into(), name: 4..5, args: 7..end, argc: 2, attachments }
 }
 
 pub(crate) fn number(record: &Record) -> Option<u64> {

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use cti_bridge::{
-    event::{Body, Record},
+    event::{Body, RawEvent, Record},
     journal::Live,
-    socketio::Frame,
 };
 use jiff::Timestamp;
 
@@ -43,21 +42,21 @@ impl States {
 }
 
 /// An update of an extension.
-pub(crate) fn state(exten: &str, number: u64, size: usize) -> Frame {
+pub(crate) fn state(exten: &str, number: u64, size: usize) -> RawEvent {
     frame("extenUpdate", &format!(r#"{{"exten":"{exten}","n":{number},"pad":"{}"}}"#, "x".repeat(size)))
 }
 
 /// An event without a state.
-pub(crate) fn message(number: u64, size: usize) -> Frame {
+pub(crate) fn message(number: u64, size: usize) -> RawEvent {
     frame("message", &format!(r#"{{"n":{number},"pad":"{}"}}"#, "x".repeat(size)))
 }
 
-fn frame(name: &str, args: &str) -> Frame {
+fn frame(name: &str, args: &str) -> RawEvent {
     let text = format!("42[\"{name}\",{args}]");
     let name_end = 4 + u32::try_from(name.len()).unwrap();
     let end = u32::try_from(text.len()).unwrap() - 1;
     let bytes = text.into();
-    Frame {
+    RawEvent {
         at: Timestamp::now(),
         bytes,
         name: 4..name_end,

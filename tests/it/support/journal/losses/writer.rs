@@ -8,10 +8,9 @@ use std::{
 };
 
 use cti_bridge::{
-    event::{SinkId, SourceId},
+    event::{RawEvent, SinkId, SourceId},
     health::Board,
     journal::{Journal, Live, Reader, fs},
-    socketio::Frame,
 };
 use fastrand::Rng;
 use jiff::Timestamp;
@@ -91,11 +90,11 @@ fn append(session: &mut Live, first: u64, count: u64, rng: &mut Rng) {
     session.commit();
 }
 
-fn frame(name: &str, data: &str) -> Frame {
+fn frame(name: &str, data: &str) -> RawEvent {
     let text = format!("42[\"{name}\",{data}]");
     let (begin, end) = (4 + u32::try_from(name.len()).unwrap(), u32::try_from(text.len()).unwrap() - 1);
     let (name, args) = (4..begin, begin + 2..end);
-    Frame { at: Timestamp::now(), bytes: text.into(), name, args, argc: 1, attachments: Box::default() }
+    RawEvent { at: Timestamp::now(), bytes: text.into(), name, args, argc: 1, attachments: Box::default() }
 }
 
 /// The first sink keeps up, more or less; the second one never comes.

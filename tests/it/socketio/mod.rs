@@ -1,5 +1,0 @@
-//! The Socket.IO client.
-
-mod node;
-mod pause;
-mod peers;
