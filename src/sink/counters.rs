@@ -80,7 +80,7 @@ impl SinkCounters {
         self.0.letters_refused.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn beat(&self) {
+    pub(super) fn heartbeat_sent(&self) {
         let now = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default();
         self.0.heartbeat.store(now, Ordering::Relaxed);
     }

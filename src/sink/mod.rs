@@ -65,6 +65,7 @@ mod renewal;
 mod resume;
 mod resume_partitions;
 mod run;
+mod serve;
 pub mod stdout;
 pub mod stored_event;
 mod subscribe;
