@@ -111,7 +111,7 @@ impl Line {
     }
 
     fn links(&self) -> u64 {
-        self.context.figures.sink(SinkId(0)).counted().opened
+        self.context.counters.sink(SinkId(0)).counted().opened
     }
 }
 

@@ -118,7 +118,8 @@ impl Sink for Broker {
             Does::Refuse => Err(SinkError::Again("refused".into())),
             Does::HangOpen => pending().await,
             does => {
-                let tail = if does == Does::Forget { Tail::Lane(None) } else { Tail::Unknown };
+                let tail =
+                    if does == Does::Forget { Tail::Partitions(vec![Vec::new()]) } else { Tail::Unknown };
                 Ok((Connection { broker: self.clone(), sent: VecDeque::new() }, tail))
             }
         }

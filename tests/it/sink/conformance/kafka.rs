@@ -61,6 +61,10 @@ impl Bench for Topics {
         kafka::Kafka::new(&self.config, Arc::new(["a".to_owned(), "b".to_owned()]))
     }
 
+    fn config(&self) -> Config {
+        Config::new(None, None, self.config.clone())
+    }
+
     async fn arrived(&mut self) -> Vec<Value> {
         let topics = [self.config.topics.events.clone(), self.config.topics.status.clone()];
         let (broker, from) = (self.broker, self.read);
