@@ -1,6 +1,7 @@
 //! The life cycle: start, run, and stop in order.
 
 mod account;
+pub mod config;
 mod tasks;
 
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
@@ -15,8 +16,8 @@ pub(crate) use self::account::{account, client};
 use self::{account::account_with, tasks::Tasks};
 use crate::{
     admin::{self, View},
+    app::config::Config,
     auth::Account,
-    config::Config,
     event::{Notice, SinkId, SourceId},
     exit::Exit,
     health::Board,
@@ -102,7 +103,7 @@ fn open(config: &Config, board: &Board) -> Result<Journal, OpenError> {
         return Ok(Journal::memory(config.journal.memory, &sources, &sinks));
     };
     let health = board.component("journal".to_owned());
-    let (journal, recovery) = Journal::open(disk, Arc::new(fs::Disk), &sources, &sinks, health)?;
+    let (journal, recovery) = Journal::open(disk, Arc::new(fs::Disk), &sources, &sinks, Arc::new(health))?;
     for note in recovery.notes {
         tracing::warn!(note, "the journal was repaired");
     }

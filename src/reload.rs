@@ -8,8 +8,10 @@ use tracing_subscriber::filter::Targets;
 use url::Url;
 
 use crate::{
+    app,
+    app::config::{Config, Loaded},
     auth::Credentials,
-    config::{self, Config, Flags, Loaded, Problems, Setting, Settings},
+    config::{Flags, Problems, Setting, Settings},
     event::Fingerprints,
     session, sink,
 };
@@ -75,7 +77,7 @@ impl Reload {
     pub async fn read(&mut self, includes: impl Fn(&str) -> bool) -> Result<Changes, Problems> {
         let (flags, fingerprints) = (self.flags.clone(), self.fingerprints.clone());
         let read = move || {
-            config::load(&flags).map(|loaded| {
+            app::config::load(&flags).map(|loaded| {
                 let secrets = secrets(&loaded, &fingerprints);
                 (loaded, secrets)
             })
@@ -189,7 +191,7 @@ mod tests {
 
     fn start(directory: &Path) -> Reload {
         let flags = Flags { config: Some(directory.join("config.toml")), ..Flags::default() };
-        let loaded = config::load(&flags).unwrap();
+        let loaded = app::config::load(&flags).unwrap();
         Reload::new(flags, &loaded)
     }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
-use crate::{config::Config, tls};
+use crate::{app::config::Config, tls};
 
 /// Interval at which the files are read: they may be renewed.
 const INTERVAL: Duration = Duration::from_hours(1);

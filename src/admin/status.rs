@@ -13,8 +13,8 @@ use super::{
     recent::{self, EventStatus, NoticeStatus},
 };
 use crate::{
+    app::config::Config,
     auth::{self, Account},
-    config::Config,
     event::{EndReason, GapReason, Seq, SinkId, SourceId},
     health::{Board, Health, State},
     journal::{Counted, DiskUse, Gaps, Glance, Journal, Ledger},

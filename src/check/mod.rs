@@ -31,9 +31,10 @@ pub use self::report::{Format, Report};
 use self::step::{Component, Fault, Found, Stage};
 use crate::{
     app,
+    app::config::{Config, Loaded},
     auth::Account,
     commands::farewell,
-    config::{Config, Loaded, Problems},
+    config::Problems,
     journal::look::Standing,
     session as sessions,
 };

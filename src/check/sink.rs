@@ -7,7 +7,7 @@ use super::{
     step::{Component, Found, Stage},
 };
 use crate::{
-    config::Config,
+    app::config::Config,
     event::JournalId,
     sink::{self, Bridge, Claim, ProbeReport, ProbeStep},
 };

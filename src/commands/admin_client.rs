@@ -10,7 +10,8 @@ use url::Url;
 
 use crate::{
     admin, api,
-    config::{Flags, load, load_listen},
+    app::config::{load, load_listen},
+    config::Flags,
     text::PeerText,
 };
 

@@ -8,9 +8,11 @@ use std::{
 
 use super::{Ended, farewell};
 use crate::{
+    app,
+    app::config::Config,
     check::{self, CheckSessions, Format, Report, Scope, step::Stage},
     cli,
-    config::{self, Config, Flags, nearest},
+    config::{Flags, nearest},
     exit::Exit,
     telemetry,
     terminal::Style,
@@ -56,7 +58,7 @@ pub fn run(args: &Args, out: &mut (impl Write + Send), err: &mut impl Write) -> 
     let (style, is_quiet) = (Style::of_stdout(), args.flags.quiet > 0);
     let format = if args.json { Format::Json } else { Format::Text { terminal, style, is_quiet } };
     let mut report = Report::new(out, format);
-    let Some(config) = check::configuration(&mut report, || config::load(&args.flags)) else {
+    let Some(config) = check::configuration(&mut report, || app::config::load(&args.flags)) else {
         return Ok(report.finish().exit());
     };
     for (what, names, known) in [

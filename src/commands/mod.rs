@@ -27,7 +27,8 @@ use std::io::{self, Write};
 
 use self::live_session::Ended;
 use crate::{
-    config::{Config, Flags, load},
+    app::config::{Config, load},
+    config::Flags,
     exit::Exit,
     session::config::Config as Source,
     shutdown::Signals,

@@ -16,8 +16,9 @@ use super::{
     output,
 };
 use crate::{
+    app::config::Config,
     cli,
-    config::{Config, Flags},
+    config::Flags,
     event::{Body, Origin, RawEvent, Record},
     exit::Exit,
     route::privacy::Profile,

@@ -10,8 +10,9 @@ use super::{
     live_session::{Ended, LiveSession},
 };
 use crate::{
+    app::config::Config,
     cli,
-    config::{Config, Flags},
+    config::Flags,
     event::{CloudEvent, Mark, Seq},
     exit::Exit,
     route::{Plan, Verdict, privacy::Profile, template::Template},

@@ -12,9 +12,9 @@ use super::Failure;
 use crate::{
     api::ApiError,
     app,
+    app::config::Config,
     auth::{Account, AuthError, Claims, Credentials, Grant},
     commands::farewell,
-    config::Config,
     exit::Exit,
     session::config::Config as Source,
     telemetry,

@@ -206,7 +206,8 @@ impl fmt::Debug for Context {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::config::{Assignment, Flags, load_with};
+    use crate::app::config::load_with;
+    use crate::config::{Assignment, Flags};
 
     pub(in crate::sink::kafka) fn config() -> Config {
         let source =

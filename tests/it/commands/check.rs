@@ -189,7 +189,7 @@ async fn something_else_that_answers_is_told_at_its_step() {
     odd("/login", Answer::Page(502), "login", 69, "/api/login answered 502").await;
     let elsewhere = Answer::Redirect("https://elsewhere.example/x".to_owned());
     odd("/login", elsewhere.clone(), "login", 69, "a redirect to https://elsewhere.example").await;
-    odd("/ws/", Answer::Page(502), "websocket", 81, "a proxy before the PBX finds it away").await;
+    odd("/ws/", Answer::Page(502), "websocket", 81, "the reverse proxy reports that the PBX is down").await;
     odd("/ws/", Answer::Limited, "websocket", 81, "too many requests from this address").await;
     odd("/ws/", elsewhere, "websocket", 81, "a redirect, which is not followed").await;
 }
@@ -248,7 +248,7 @@ async fn what_the_account_cannot_see_is_told_by_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn websocket_and_session() {
-    let starting = ["took the websocket and closed it: the PBX is starting"];
+    let starting = ["accepted the websocket and closed it: the PBX is starting"];
     breaks(|options| options.knobs.upgrade = Upgrade::Eof, "websocket", 81, &starting).await;
     let silent = ["does not answer the session's login within 1s", "a new login fixes that"];
     breaks(|options| options.knobs.socket_login = SocketLogin::Dropped, "session", 82, &silent).await;

@@ -65,7 +65,7 @@ fn events(output: &str) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tail_shows_calls_beside_the_bridge_without_numbers_and_logs_out() {
+async fn tail_hides_phone_numbers_and_logs_out() {
     let pbx = start_with(pbx()).await;
     let dir = tempfile::tempdir().unwrap();
     let config = config(dir.path(), pbx.url().as_str(), "ua_type = \"desktop\"");
@@ -146,7 +146,7 @@ async fn tail_filters_reveals_when_asked_and_ends_with_its_pipe() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_fails_before_the_session_is_live_ends_the_command_with_its_reason() {
+async fn failures_before_the_session_is_live_end_the_command() {
     let pbx = start_with(pbx()).await;
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("calls.jsonl");
@@ -181,7 +181,7 @@ async fn what_fails_before_the_session_is_live_ends_the_command_with_its_reason(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn record_masks_unless_told_and_never_keeps_links_with_passwords() {
+async fn record_masks_by_default_and_drops_links_with_passwords() {
     let pbx = start_with(pbx()).await;
     let dir = tempfile::tempdir().unwrap();
     let config = config(dir.path(), pbx.url().as_str(), "publish_action_nethlink = true");

@@ -114,7 +114,7 @@ async fn what_a_crash_left_behind_is_no_obstacle() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_is_made_and_not_stored_is_ended_and_its_fate_told() {
+async fn a_token_that_cannot_be_stored_is_revoked_and_reported() {
     let place = Place::start().await;
     place.pbx.turn(|knobs| knobs.answer_delay = Duration::from_millis(500));
     let dir = place.path("dir");

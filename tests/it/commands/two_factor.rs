@@ -215,7 +215,7 @@ async fn a_command_never_logs_out_the_token_of_a_running_bridge() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_in_the_way_costs_no_login_and_is_replaced_only_by_force() {
+async fn an_existing_file_is_replaced_only_with_force() {
     let pbx = start().await;
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("pbx1.totp");

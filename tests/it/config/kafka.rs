@@ -29,7 +29,7 @@ fn the_least_there_can_be_is_the_contracts() {
 }
 
 #[test]
-fn properties_are_written_nested_or_quoted_and_a_flag_goes_over_both() {
+fn properties_may_be_nested_or_quoted_and_flags_override_both() {
     let place = place(
         "properties = { client.rack = \"b\", \"linger.ms\" = 5, socket.nagle.disable = false, \"client.id\" = \"x\" }",
     );

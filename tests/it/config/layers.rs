@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use cti_bridge::{
-    config::{Loaded, Origin},
+    app::config::Loaded,
+    config::Origin,
     session::config::UaType,
     sink::{
         config::ContentMode,
@@ -13,7 +14,10 @@ use cti_bridge::{
 };
 use secrecy::ExposeSecret;
 
-use crate::support::config::{GOOD, Place};
+use crate::support::{
+    config::{GOOD, Place},
+    process,
+};
 
 fn origin(loaded: &Loaded, key: &str) -> Origin {
     loaded
@@ -83,7 +87,7 @@ fn variables_alone_are_enough_and_make_tables() {
     let place = Place::new("")
         .var("CTI_BRIDGE_SOURCES__MAIN__URL", "http://[::1]:8080/pbx/")
         .var("CTI_BRIDGE_SOURCES__MAIN__USERNAME", "Bridge")
-        .var("CTI_BRIDGE_SOURCES__MAIN__PASSWORD", "0123")
+        .var("CTI_BRIDGE_SOURCES__MAIN__PASSWORD", "pw")
         .var("CTI_BRIDGE_SINKS__OUT__TYPE", "stdout")
         .var("PATH", "/bin");
     let loaded = place.good();
@@ -95,6 +99,10 @@ fn variables_alone_are_enough_and_make_tables() {
 
 #[test]
 fn a_secret_arrives_verbatim_whatever_it_looks_like() {
+    // Secrets are masked in what peers of this process say, also to other tests: "true" would be.
+    if !process::is_own(module_path!(), "a_secret_arrives_verbatim_whatever_it_looks_like") {
+        return;
+    }
     for secret in
         ["12345678", "0123", "1e3", "true", "[a,b]", "{a=1}", " space ", "\"q\"", "a=b", "日本", "'x"]
     {
@@ -227,7 +235,7 @@ fn tls_files_are_read_before_the_first_connection() {
         problems[1].starts_with("--set sinks.bus.cert_file: DIR/cert.pem and DIR/key.pem don't"),
         "{problems:?}"
     );
-    place.file("key.pem", "no key");
+    place.file("key.pem", "not-a-key");
     let problem = "--set sinks.bus.key_file: can't use DIR/key.pem: no PEM block";
     assert!(place.problems()[1].starts_with(problem));
     let place =

@@ -61,8 +61,8 @@ fn a_character_that_no_secret_holds_is_named_and_never_sent() {
 fn a_variable_that_is_set_and_empty_is_not_set() {
     let place = Place::new(&without_password()).var("CREDENTIALS_DIRECTORY", "").var("CTI_BRIDGE_CONFIG", "");
     assert!(place.problems()[0].contains("$CREDENTIALS_DIRECTORY, which is not set"));
-    place.file("pbx1", "beside");
-    assert_eq!(password(&place), "beside");
+    place.file("pbx1", "from-beside");
+    assert_eq!(password(&place), "from-beside");
 }
 
 #[test]

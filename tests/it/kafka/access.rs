@@ -9,7 +9,8 @@ use std::{
 };
 
 use cti_bridge::{
-    config::{Assignment, Flags, load_with},
+    app::config::load_with,
+    config::{Assignment, Flags},
     sink::{Bridge, Claim, Sink as _, SinkError, kafka::Kafka as Sink},
 };
 use data_encoding::{BASE64, BASE64URL_NOPAD};

@@ -22,7 +22,7 @@ async fn broker() -> &'static Broker {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sources_have_a_partition_each_and_a_new_producer_goes_on_right_after_every_end() {
+async fn a_new_producer_resumes_at_the_end_of_each_partition() {
     let broker = broker().await;
     let mut line = Line::new(config(&broker.address(), "spread", &["partitions=4"]));
     line.append(300, 0);
@@ -119,7 +119,7 @@ async fn a_broker_that_is_killed_costs_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_the_topic_does_not_take_becomes_a_dead_letter_and_the_line_goes_on() {
+async fn an_event_the_topic_rejects_becomes_a_dead_letter() {
     let broker = broker().await;
     broker.topic("small", 1, &[("max.message.bytes", "20000")]).await;
     let mut line = Line::new(config(&broker.address(), "small", &["compression=none"]));
@@ -142,7 +142,7 @@ async fn an_event_that_the_topic_does_not_take_becomes_a_dead_letter_and_the_lin
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_journals_topic_a_strangers_and_a_missing_one_are_refused() {
+async fn foreign_and_missing_topics_are_rejected() {
     let broker = broker().await;
     let refused = |line: &Line| {
         let sink = line.sink();

@@ -32,7 +32,7 @@ async fn answers_that_are_lost_on_the_way_store_nothing_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broker_that_stands_still_is_told_of_and_gets_everything_once_when_it_goes_on() {
+async fn a_stalled_broker_is_reported_and_gets_everything_once() {
     let broker = Broker::start().await;
     let mut line = Line::new(config(&broker.address(), "still", &[]));
     line.append(300, 0);
@@ -55,7 +55,7 @@ async fn a_broker_that_stands_still_is_told_of_and_gets_everything_once_when_it_
 const ACL: &str = "org.apache.kafka.tools.AclCommand";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn leave_that_is_not_given_or_taken_away_is_named_and_nothing_is_lost() {
+async fn missing_permissions_are_named_and_nothing_is_lost() {
     let port = free_port();
     let broker = Broker::start_with(
         "sasl.enabled.mechanisms=SCRAM-SHA-512\n\

@@ -139,7 +139,7 @@ async fn a_topic_that_was_created_again_gets_what_it_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dead_letter_names_the_topic_and_one_that_is_refused_is_counted() {
+async fn dead_letters_name_the_topic_and_rejected_ones_are_counted() {
     let broker = broker().await;
     for (topic, letters) in [("narrow", "1000000"), ("deaf", "200")] {
         broker.topic(topic, 1, &[("max.message.bytes", "20000")]).await;

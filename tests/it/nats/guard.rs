@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use cti_bridge::{
-    config::{Assignment, Flags, load_with},
+    app::config::load_with,
+    config::{Assignment, Flags},
     sink::{Link as _, Sink as _, SinkError, nats::Nats},
 };
 use tokio::{

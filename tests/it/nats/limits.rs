@@ -8,7 +8,8 @@ use std::{
 
 use async_nats::jetstream;
 use cti_bridge::{
-    config::{Assignment, Flags, load_with},
+    app::config::load_with,
+    config::{Assignment, Flags},
     event::{Notice, SinkId, SourceId},
     journal::Journal,
     retry::Range,
@@ -170,7 +171,7 @@ async fn a_server_that_takes_larger_messages_now_gets_them() {
 }
 
 #[tokio::test]
-async fn a_letter_that_may_not_be_published_is_counted_and_the_line_moves_on() {
+async fn a_forbidden_dead_letter_is_counted_and_skipped() {
     let users = "authorization: { users: [ { user: bridge, password: p, permissions: { publish: { deny: \"cti.v1.a.dlq.>\" } } } ] }";
     for mode in ["core", "jetstream"] {
         let nats = Nats::start(&format!("max_payload: 2048\n{JETSTREAM}\n{users}")).await;

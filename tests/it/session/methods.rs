@@ -108,7 +108,7 @@ async fn completed(scene: &mut Scene) -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn a_backend_that_starts_is_waited_for_without_the_middleware_too() {
+async fn a_starting_legacy_backend_is_awaited() {
     let mut scene = scene::scene_with(|knobs| knobs.backend_down = true, None, &["auth=legacy"]).await;
     scene.tells("answered 503").await;
     scene.pbx.turn(|knobs| knobs.backend_down = false);

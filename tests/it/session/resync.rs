@@ -64,7 +64,7 @@ async fn completed(scene: &mut Scene) -> Value {
 }
 
 #[tokio::test]
-async fn after_a_gap_the_whole_state_is_told_and_nothing_else_of_the_answers() {
+async fn after_a_gap_exactly_the_complete_state_is_published() {
     let account = Account { extension: Some("299".to_owned()), ..Account::new("bridge", "secret") };
     let mut scene = scene_on(Options::quiet(account), &[ON]).await;
     scene.live().await;
@@ -129,7 +129,7 @@ async fn an_entity_that_an_event_told_of_meanwhile_is_left_out() {
 }
 
 #[tokio::test]
-async fn what_is_refused_empty_broken_or_cut_short_is_named_and_holds_up_nothing() {
+async fn a_bad_snapshot_is_named_and_does_not_block_the_others() {
     let faults = |knobs: &mut pbx_simulator::Knobs| {
         knobs.set("forbidden=/astproxy/trunks").unwrap();
         knobs.set("empty=/astproxy/parkings").unwrap();
@@ -323,7 +323,7 @@ async fn a_busy_pbx_that_is_cut_again_and_again_is_known_in_the_end() {
 }
 
 #[tokio::test]
-async fn a_loss_of_state_is_followed_by_a_resync_once_the_sink_is_back() {
+async fn lost_state_is_resynced_once_the_sink_is_back() {
     let mut scene = scene(None, &[ON]).await;
     scene.live().await;
     let mut fold = Fold::default();

@@ -109,7 +109,7 @@ async fn who_is_of_no_kind_stays() {
 }
 
 #[tokio::test]
-async fn a_login_that_must_wait_for_others_takes_what_comes_meanwhile_and_several_acceptances() {
+async fn a_waiting_login_keeps_early_events_and_acceptances() {
     let mut scene = desktop("stand-by").await;
     scene.pbx.turn(|knobs| knobs.takeover_wait = Duration::from_secs(2));
     // A half-open line, twice: two ghosts, which answer nothing and cost the next login its time and an `authe_ok` each.

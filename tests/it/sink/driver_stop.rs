@@ -300,7 +300,7 @@ fn what_is_on_disk_does_not_wait_for_a_broker_that_is_away() {
 }
 
 #[test]
-fn what_a_disk_refuses_is_tried_for_as_long_as_the_drain_may_take() {
+fn what_the_disk_rejects_is_retried_until_the_drain_ends() {
     let disk = disk();
     let context = on(&disk);
     append(&context, 10);

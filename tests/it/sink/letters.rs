@@ -112,7 +112,7 @@ fn append(journal: &Journal, reason: &str) -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_letter_is_sent_until_it_is_answered_and_its_event_announced_once() {
+async fn a_dead_letter_is_resent_until_answered_and_announced_once() {
     let sources: Arc<[String]> = Arc::new(["a".to_owned()]);
     let sinks: Arc<[String]> = Arc::new(["bus".to_owned()]);
     let journal = Journal::memory(64 << 20, &sources, &sinks);

@@ -4,7 +4,8 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_nats::jetstream;
 use cti_bridge::{
-    config::{Assignment, Flags, load_with},
+    app::config::load_with,
+    config::{Assignment, Flags},
     event::{Mark, Notice, Position, Record, Seq, SinkId, SourceId},
     journal::Journal,
     route::{Plan, Verdict, template::Template},

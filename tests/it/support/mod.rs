@@ -10,7 +10,6 @@ pub(crate) mod cutter;
 pub(crate) mod gate;
 pub(crate) mod hostile;
 pub(crate) mod http;
-pub(crate) mod journal;
 pub(crate) mod jwt;
 pub(crate) mod kafka;
 pub(crate) mod lane;

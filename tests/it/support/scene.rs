@@ -126,7 +126,7 @@ impl Source {
         set.extend(totp.map(|secret| format!("sources.a.totp_secret={secret}")));
         set.extend(settings.iter().map(|setting| format!("sources.a.{setting}")));
         let set = set.iter().map(|setting| setting.parse::<Assignment>().unwrap()).collect();
-        let loaded = cti_bridge::config::load_with(&Flags { set, ..Flags::default() }, []).unwrap();
+        let loaded = cti_bridge::app::config::load_with(&Flags { set, ..Flags::default() }, []).unwrap();
         let config = loaded.config.sources["a"].clone();
         let client = api::Config {
             connect_timeout: config.connect_timeout,

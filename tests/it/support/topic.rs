@@ -7,7 +7,8 @@ use std::{
 };
 
 use cti_bridge::{
-    config::{Assignment, Flags, load_with},
+    app::config::load_with,
+    config::{Assignment, Flags},
     event::{Notice, SinkId, SourceId},
     health::{Board, State},
     journal::{

@@ -3,7 +3,8 @@
 use std::sync::OnceLock;
 
 use cti_bridge::{
-    config::{Assignment, Flags, load_with},
+    app::config::load_with,
+    config::{Assignment, Flags},
     sink::kafka,
 };
 

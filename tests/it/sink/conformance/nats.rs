@@ -1,7 +1,8 @@
 //! NATS in the suite: core, and a stream.
 
 use cti_bridge::{
-    config::{Assignment, Flags, load_with},
+    app::config::load_with,
+    config::{Assignment, Flags},
     sink::{Bridge, nats},
 };
 use futures_util::StreamExt as _;
