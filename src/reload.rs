@@ -1,5 +1,5 @@
-//! The configuration, read again while the bridge runs: credentials, certificates and the log's level take effect at
-//! once, everything else is named.
+//! Reloads the configuration while the bridge runs: credentials, certificates and the log level take effect at once, all
+//! other changes are reported.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -82,14 +82,14 @@ impl Reload {
                 (loaded, secrets)
             })
         };
-        // Files may lie on a disk that stands still: not on a thread that carries events.
+        // The disk may hang, which must not block a thread that carries events.
         match tokio::task::spawn_blocking(read).await {
             Ok(read) => read.map(|(loaded, mut secrets)| {
                 secrets.retain(|name, _| includes(name));
                 self.compare(&loaded, secrets)
             }),
             Err(error) => {
-                tracing::error!(panic = error.is_panic(), "the configuration could not be read again");
+                tracing::error!(panic = error.is_panic(), "could not reload the configuration");
                 Ok(Changes::default())
             }
         }
