@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_fails_is_asked_for_ever_later_and_never_given_up() {
+    fn a_failed_snapshot_is_retried_ever_later_and_forever() {
         let (mut backlog, start) = (Backlog::default(), Instant::now());
         let mut now = start;
         for round in 0..1_000 {
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_costs_a_login_comes_minutes_apart_and_a_refusal_not_at_all() {
+    fn retries_with_a_login_are_slow_and_a_refusal_has_none() {
         let (mut backlog, now) = (Backlog::default(), Instant::now());
         let text = || "no".to_owned();
         for unread in [Unread::NoToken(text()), Unread::TokenDied(text()), Unread::Failed(text())] {

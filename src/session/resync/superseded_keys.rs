@@ -64,7 +64,7 @@ mod tests {
     };
 
     #[test]
-    fn more_entities_than_can_be_noted_are_all_taken_for_newer() {
+    fn beyond_the_capacity_every_entity_counts_as_superseded() {
         let of = |number: usize| {
             let answer = format!(r#"{{"q":{{"queue":"{number}"}}}}"#);
             Snapshot::Queues.slice(answer.as_bytes(), Timestamp::UNIX_EPOCH).unwrap().items.pop().unwrap()
@@ -199,7 +199,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn however_events_and_a_snapshot_fall_the_last_word_is_the_newest(
+        fn the_last_state_is_the_newest_in_any_interleaving(
             steps in prop::collection::vec(step(), 0..60),
             lost in 0..5usize,
         ) {
