@@ -27,7 +27,7 @@ pub struct View {
     config: Arc<Config>,
     journal: Journal,
     board: Board,
-    figures: sink::Figures,
+    counters: sink::Counters,
     accounts: Arc<Mutex<BTreeMap<String, Account>>>,
     pub(super) certificates: Ends,
     history: History,
@@ -204,7 +204,7 @@ impl View {
             config: Arc::new(config.clone()),
             journal: context.journal.clone(),
             board: context.board.clone(),
-            figures: context.figures.clone(),
+            counters: context.counters.clone(),
             accounts: Arc::default(),
             certificates: Ends::default(),
             history: History::new(),
@@ -311,7 +311,7 @@ impl View {
     ) -> Vec<SinkStatus> {
         let sources = self.journal.sources();
         let sink = |(sink, (name, config)): (SinkId, (&String, &sink::config::Config))| {
-            let (seen, counted) = (glance.sinks.get(sink.index())?, self.figures.sink(sink).counted());
+            let (seen, counted) = (glance.sinks.get(sink.index())?, self.counters.sink(sink).counted());
             let ledger = sources.iter().zip(0_u16..).map(|(source, id)| {
                 let (ledger, pending) = self.journal.ledger(sink, SourceId(id));
                 let settled = counted.settled.get(usize::from(id)).copied().unwrap_or_default();

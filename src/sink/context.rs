@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::{Figures, Renewals};
+use super::{Counters, Renewals};
 use crate::{event::SinkId, health::Board, journal::Journal, request::Trigger, shutdown::Stop};
 
 /// What all drivers share.
@@ -36,7 +36,7 @@ pub struct Context {
     /// How many drivers have made their first attempt: until then a broker may know numbers that the journal doesn't.
     pub opened: watch::Sender<usize>,
     /// What the drivers count.
-    pub figures: Figures,
+    pub counters: Counters,
 }
 
 impl Context {
@@ -65,7 +65,7 @@ impl Context {
             limit: None,
             retain: Duration::ZERO,
             opened: watch::Sender::new(0),
-            figures: Figures::default(),
+            counters: Counters::default(),
         }
     }
 }

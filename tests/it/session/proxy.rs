@@ -59,7 +59,11 @@ async fn a_proxys_error_page_is_waited_out_without_an_alarm() {
     join_all(STEPS.map(async |step| {
         let mut scene = at(step, Answer::Page(502)).await;
         scene
-            .tells(if step == SOCKET { "502: a proxy before the PBX finds it away" } else { "answered 502" })
+            .tells(if step == SOCKET {
+                "502: the reverse proxy reports that the PBX is down"
+            } else {
+                "answered 502"
+            })
             .await;
         scene.well();
         // The first thing on the line.

@@ -7,6 +7,7 @@ pub(crate) mod clock;
 pub(crate) mod cluster;
 pub(crate) mod config;
 pub(crate) mod cutter;
+pub(crate) mod file_sink;
 pub(crate) mod gate;
 pub(crate) mod hostile;
 pub(crate) mod http;

@@ -21,16 +21,16 @@ use crate::{
 pub const BUCKETS: [f64; 15] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 10.0, 60.0, 600.0, 3600.0];
 
-/// The figures of all sinks. Clones are the same.
+/// The counters of all sinks. Clones are the same.
 #[derive(Debug, Clone, Default)]
-pub struct Figures(Arc<Mutex<BTreeMap<SinkId, SinkFigures>>>);
+pub struct Counters(Arc<Mutex<BTreeMap<SinkId, SinkCounters>>>);
 
 /// One sink's. Clones are the same.
 #[derive(Debug, Clone, Default)]
-pub struct SinkFigures(Arc<Counters>);
+pub struct SinkCounters(Arc<Inner>);
 
 #[derive(Debug, Default)]
-struct Counters {
+struct Inner {
     opened: AtomicU64,
     failed: AtomicU64,
     letters_refused: AtomicU64,
@@ -60,14 +60,14 @@ pub struct Counted {
     pub time: Duration,
 }
 
-impl Figures {
+impl Counters {
     /// Those of one sink.
-    pub fn sink(&self, sink: SinkId) -> SinkFigures {
+    pub fn sink(&self, sink: SinkId) -> SinkCounters {
         self.0.lock().entry(sink).or_default().clone()
     }
 }
 
-impl SinkFigures {
+impl SinkCounters {
     pub(super) fn opened(&self) {
         self.0.opened.fetch_add(1, Ordering::Relaxed);
     }
@@ -80,7 +80,7 @@ impl SinkFigures {
         self.0.letters_refused.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn beat(&self) {
+    pub(super) fn heartbeat_sent(&self) {
         let now = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default();
         self.0.heartbeat.store(now, Ordering::Relaxed);
     }
@@ -142,8 +142,8 @@ mod tests {
 
     #[test]
     fn what_is_settled_is_counted_by_source_and_by_the_time_it_took() {
-        let figures = Figures::default();
-        let sink = figures.sink(SinkId(1));
+        let counters = Counters::default();
+        let sink = counters.sink(SinkId(1));
         let ago = |seconds| Timestamp::now().checked_sub(Duration::from_secs(seconds)).ok();
         let settled = [
             (SourceId(2), Settled::Published, ago(7)),
@@ -153,12 +153,12 @@ mod tests {
             (SourceId(0), Settled::DeadLettered, None),
         ];
         sink.settled(settled.into_iter());
-        let counted = figures.sink(SinkId(1)).counted();
+        let counted = counters.sink(SinkId(1)).counted();
         assert_eq!(counted.settled, [[2, 1, 1], [0; 3], [1, 0, 0]]);
         let bucket = |bound: f64| BUCKETS.iter().position(|known| known.total_cmp(&bound).is_eq());
         let filled: Vec<usize> = (0..counted.latency.len()).filter(|at| counted.latency[*at] > 0).collect();
         assert_eq!(filled, [0, bucket(10.0).unwrap_or_default(), BUCKETS.len()]);
         assert_eq!(counted.time.as_secs(), 9007);
-        assert_eq!(figures.sink(SinkId(0)).counted(), Counted::default());
+        assert_eq!(counters.sink(SinkId(0)).counted(), Counted::default());
     }
 }

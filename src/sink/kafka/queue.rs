@@ -27,9 +27,9 @@ pub(super) struct Held {
     pub(super) by_itself: bool,
 }
 
-/// One partition.
+/// The messages of one partition.
 #[derive(Debug, Default)]
-pub(super) struct Lane {
+pub(super) struct Queue {
     held: VecDeque<Held>,
     in_flight: usize,
     /// The one message in flight must be answered before another goes.
@@ -42,8 +42,8 @@ pub(super) struct Lane {
     stored: Option<Instant>,
 }
 
-impl Lane {
-    /// A lane whose newest offset is known.
+impl Queue {
+    /// A partition whose newest offset is known.
     pub(super) fn after(offset: Option<i64>) -> Self {
         Self { offset, ..Self::default() }
     }
@@ -116,31 +116,31 @@ mod tests {
         Held { number, names: Arc::new(names), message, by_itself }
     }
 
-    fn go(lane: &mut Lane) -> Vec<usize> {
-        std::iter::from_fn(|| lane.next().map(|held| held.number)).collect()
+    fn go(partition: &mut Queue) -> Vec<usize> {
+        std::iter::from_fn(|| partition.next().map(|held| held.number)).collect()
     }
 
     #[test]
     fn the_first_and_the_doubtful_go_alone() {
-        let mut lane = Lane::default();
+        let mut partition = Queue::default();
         for (number, by_itself) in [(1, false), (2, false), (3, false), (4, true), (5, false)] {
-            lane.hold(held(number, by_itself));
+            partition.hold(held(number, by_itself));
         }
-        assert_eq!(go(&mut lane), [1]);
-        assert!(!lane.answered() && lane.stored(0, false));
-        assert_eq!(go(&mut lane), [2, 3]);
-        assert!(!lane.answered() && lane.stored(1, false));
-        assert!(go(&mut lane).is_empty());
-        assert!(!lane.answered() && lane.stored(2, false));
-        assert_eq!(go(&mut lane), [4]);
-        assert!(lane.answered() && lane.stored(3, true));
-        assert_eq!(go(&mut lane), [5]);
+        assert_eq!(go(&mut partition), [1]);
+        assert!(!partition.answered() && partition.stored(0, false));
+        assert_eq!(go(&mut partition), [2, 3]);
+        assert!(!partition.answered() && partition.stored(1, false));
+        assert!(go(&mut partition).is_empty());
+        assert!(!partition.answered() && partition.stored(2, false));
+        assert_eq!(go(&mut partition), [4]);
+        assert!(partition.answered() && partition.stored(3, true));
+        assert_eq!(go(&mut partition), [5]);
     }
 
     #[test]
     fn an_offset_that_is_not_above_the_last_is_noticed_and_an_unknown_one_proves_nothing() {
-        let mut lane = Lane::default();
-        let stored = [7, -1, 8, -1001, 8, 9, 0].map(|offset| lane.stored(offset, false));
+        let mut partition = Queue::default();
+        let stored = [7, -1, 8, -1001, 8, 9, 0].map(|offset| partition.stored(offset, false));
         assert_eq!(stored, [true, true, true, true, false, true, false]);
     }
 }

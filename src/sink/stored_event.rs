@@ -34,7 +34,7 @@ impl<H: Fn(&str) -> Option<String>> Attributes<H> {
             seq: Seq(seq.parse().ok()?),
             time: self.get("time")?.parse().ok()?,
             ty: self.get("type")?,
-            lane: String::new(),
+            location: String::new(),
             place: String::new(),
         })
     }
@@ -58,5 +58,5 @@ pub fn held(header: impl Fn(&str) -> Option<String>, payload: &[u8]) -> Option<H
         Some(event) => event.get("data").cloned().unwrap_or_default(),
         None => serde_json::from_slice(payload).unwrap_or_default(),
     });
-    Some(Held { lane: 0, stored, prev: Seq(attributes.get("ctiprev")?.parse().ok()?), notice })
+    Some(Held { partition: 0, stored, prev: Seq(attributes.get("ctiprev")?.parse().ok()?), notice })
 }
