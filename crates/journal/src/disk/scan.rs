@@ -70,11 +70,15 @@ fn is_believable(entry: &Entry, expected: Position) -> bool {
 fn resume(format: Format, content: &Bytes, at: usize, found: &Found, expected: Position) -> usize {
     let end = content.len();
     let is_intact = |at: usize| matches!(codec::decode(format, &content.slice(at..)), Found::Entry(entry, _) if is_believable(&entry, expected));
+    // Without a key, what the payload of an entry holds could pass for entries, so its length is believed. With one it is not:
+    // where bytes were lost, that length may lead past intact entries.
     match found {
-        Found::Entry(_, size) | Found::Damaged(Some(size)) if at + size == end || is_intact(at + size) => {
+        Found::Entry(_, size) | Found::Damaged(Some(size))
+            if format == Format::Unkeyed && (at + size == end || is_intact(at + size)) =>
+        {
             return at + size;
         }
-        // A torn write. Without a key, what its payload holds could pass for entries.
+        // A torn write.
         Found::Cut(_) if format == Format::Unkeyed => return end,
         _ => {}
     }

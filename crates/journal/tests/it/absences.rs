@@ -219,7 +219,7 @@ fn bytes_in_an_attachment_pass_for_no_entry_after_a_torn_write() {
 /// A disk with the journal that version 1 left: two sources, eight records; `y` had settled six of them. Its segment holds
 /// `content`, or what it had.
 fn version_1(content: Option<&[u8]>) -> FaultyFs {
-    let (disk, golden) = (disk(), Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/journal-1"));
+    let (disk, golden) = (disk(), Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journal-1"));
     let fs = disk.process();
     for dir in ["", "segments", "cursors"] {
         fs.create_dir(&Path::new(DIR).join(dir)).unwrap();
@@ -257,7 +257,7 @@ fn a_journal_of_version_1_is_read_and_goes_on() {
 
 #[test]
 fn a_damaged_journal_of_version_1_keeps_what_is_intact() {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/journal-1").join(SEGMENT);
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journal-1").join(SEGMENT);
     let content = std::fs::read(golden).unwrap();
     let mut flipped = content.clone();
     let at = content.windows(9).position(|bytes| bytes == b"connected").unwrap();
