@@ -7,12 +7,11 @@ use std::{
 };
 
 use cti_bridge::{
-    app,
     app::config::load_with,
     config::{Assignment, Flags},
     event::{Notice, SinkId, SourceId},
     health::{Board, State},
-    journal::{Journal, Options, Sync, WhenFull, fs},
+    journal::{self, Journal, Sync, WhenFull, fs},
     retry::Range,
     route::{Plan, template::Template},
     shutdown::Stop,
@@ -66,7 +65,7 @@ impl Line {
 
     /// One that keeps what was delivered, in a directory.
     pub(crate) fn on_disk(config: Config, dir: &std::path::Path) -> Self {
-        let disk = Options {
+        let disk = journal::Options {
             dir: dir.to_owned(),
             sync: Sync::Every(Duration::from_millis(20)),
             max_bytes: Some(1 << 30),
@@ -78,7 +77,8 @@ impl Line {
         };
         let sinks: Arc<[String]> = Arc::new(["sink".to_owned()]);
         let health = Board::default().component("journal".to_owned());
-        let opened = Journal::open(&disk, Arc::new(fs::Disk), &SOURCES.map(str::to_owned), &sinks, health);
+        let opened =
+            Journal::open(&disk, Arc::new(fs::Disk), &SOURCES.map(str::to_owned), &sinks, Arc::new(health));
         Self::of(config, opened.unwrap().0, sinks)
     }
 
