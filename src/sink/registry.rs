@@ -111,6 +111,6 @@ pub(crate) fn absent(name: &str) -> Option<String> {
     let sink = known().iter().find(|sink| sink.name == name && sink.table.is_none())?;
     let feature = sink.name;
     Some(format!(
-        "this cti-bridge was built without the feature `{feature}`: take a build that has it (cargo build --features {feature})"
+        "this cti-bridge was built without the feature `{feature}`: use a build that has it (cargo build --features {feature})"
     ))
 }

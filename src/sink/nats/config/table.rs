@@ -264,7 +264,9 @@ fn check_seed(seed: &SecretString, key: &str, section: &mut Section<'_>) {
     let seed = seed.expose_secret().as_bytes();
     let base32 = |byte: &u8| byte.is_ascii_uppercase() || (b'2'..=b'7').contains(byte);
     if seed.len() != 58 || !seed.starts_with(b"SU") || !seed.iter().all(base32) {
-        section
-            .problem(key, "is no user's seed: write the line that begins with SU (not the public key, U…)");
+        section.problem(
+            key,
+            "is not a user's seed: write the line that begins with SU (not the public key, U…)",
+        );
     }
 }
