@@ -77,7 +77,7 @@ pub fn adopt<P: FromStr>(text: Option<&str>, section: &mut Section<'_>) -> Adopt
             (None, Ok(id)) => journal = Some(id),
             _ => section.problem(
                 "adopt",
-                "is no journal's id: write the 10 characters of a-z 2-7, or the `#…`, that the refusal names, or remove it",
+                "is not a journal's id: write the 10 characters of a-z 2-7, or the `#…`, that the refusal names, or remove it",
             ),
         }
     }

@@ -12,6 +12,12 @@ use crate::{route::template::Template, tls::Trust};
 /// The body of a sink's task.
 pub type Task = BoxFuture<'static, Outcome>;
 
+/// The outcome of [`SinkConfig::probe`], once it is connected.
+pub type Connecting<'a> = BoxFuture<'a, Result<(Box<dyn Probe>, ProbeReport), SinkError>>;
+
+/// The outcome of [`SinkConfig::subscribe`], once it is connected.
+pub type Subscribing<'a> = BoxFuture<'a, Result<Box<dyn Subscription>, SinkError>>;
+
 /// The bridge that publishes to a sink, or has published there.
 #[derive(Debug, Clone, Copy)]
 pub struct Bridge<'a> {
@@ -46,10 +52,7 @@ pub trait SinkConfig: Any + fmt::Debug + Send + Sync {
     }
 
     /// Connects for `check`, without publishing an event.
-    fn probe<'a>(
-        &'a self,
-        bridge: Bridge<'a>,
-    ) -> BoxFuture<'a, Result<(Box<dyn Probe>, ProbeReport), SinkError>>;
+    fn probe<'a>(&'a self, bridge: Bridge<'a>) -> Connecting<'a>;
 
     /// The steps of `check` once the sink is connected, in their order.
     fn probe_steps(&self) -> &'static [ProbeStep] {
@@ -66,10 +69,7 @@ pub trait SinkConfig: Any + fmt::Debug + Send + Sync {
     }
 
     /// Subscribes to what the bridge publishes, for `tail`. Disturbs no other consumer.
-    fn subscribe<'a>(
-        &'a self,
-        bridge: Bridge<'a>,
-    ) -> Result<BoxFuture<'a, Result<Box<dyn Subscription>, SinkError>>, NoSubscription>;
+    fn subscribe<'a>(&'a self, bridge: Bridge<'a>) -> Result<Subscribing<'a>, NoSubscription>;
 
     /// What this sink and `second` share, if both write to the same place.
     fn overlap(&self, second: &dyn SinkConfig, bridge: Bridge<'_>) -> Option<Overlap>;

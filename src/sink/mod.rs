@@ -91,7 +91,7 @@ pub use self::{
     delivery::{Acked, Outgoing, Partitions, Tail},
     driver::Driver,
     error::{Failure, SinkError},
-    kind::{Bridge, Kind, NoSubscription, SinkConfig, Task},
+    kind::{Bridge, Connecting, Kind, NoSubscription, SinkConfig, Subscribing, Task},
     options::{Options, Outcome},
     overlap::Overlap,
     probe::{Probe, ProbeReport, ProbeStep},

@@ -200,7 +200,7 @@ impl Driver {
                 location = stored.location,
                 newest = stored.seq.0,
                 ?patience,
-                "the broker is ahead of this journal, which is older: put back from a backup, or a copy; looking whether anybody else writes there"
+                "the broker is ahead of this journal, which is a restored backup or a copy: checking whether another process writes there"
             );
         }
         let context = self.heartbeat.context();

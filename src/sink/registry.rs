@@ -27,7 +27,7 @@ pub struct SinkType {
 #[derive(Debug, Clone, Copy)]
 struct TableType {
     schema: fn(&mut SchemaGenerator) -> Schema,
-    read: fn(Dict) -> Result<Checks, figment::Error>,
+    read: fn(Dict) -> Result<Checks, Box<figment::Error>>,
 }
 
 /// The rest of the work on a table: [`SinkTable::validate`].
@@ -62,7 +62,7 @@ impl SinkType {
     }
 }
 
-fn read<T: SinkTable>(table: Dict) -> Result<Checks, figment::Error> {
+fn read<T: SinkTable>(table: Dict) -> Result<Checks, Box<figment::Error>> {
     let table = Value::from(table).deserialize::<T>()?;
     Ok(Box::new(move |section| table.validate(section)))
 }
@@ -101,7 +101,7 @@ pub(super) fn schemas(generator: &mut SchemaGenerator) -> Vec<Schema> {
 }
 
 /// Reads the table of the type `name`. `None` for a name that this build does not know.
-pub(super) fn table(name: &str, table: Dict) -> Option<Result<Checks, figment::Error>> {
+pub(super) fn table(name: &str, table: Dict) -> Option<Result<Checks, Box<figment::Error>>> {
     let sink = known().iter().find(|sink| sink.name == name)?;
     Some((sink.table?.read)(table))
 }
@@ -111,6 +111,6 @@ pub(crate) fn absent(name: &str) -> Option<String> {
     let sink = known().iter().find(|sink| sink.name == name && sink.table.is_none())?;
     let feature = sink.name;
     Some(format!(
-        "this cti-bridge was built without the feature `{feature}`: take a build that has it (cargo build --features {feature})"
+        "this cti-bridge was built without the feature `{feature}`: use a build that has it (cargo build --features {feature})"
     ))
 }

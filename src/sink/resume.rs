@@ -50,7 +50,7 @@ impl Driver {
         }
         self.reader.forget(Cursor { next, lanes: sources, ..cursor });
         let (sink, from) = (self.name.to_string(), newest.map_or(Seq(0), |(_, seq)| seq.next()));
-        tracing::warn!(from = from.0, "the broker has forgotten what it acknowledged: it is sent again");
+        tracing::warn!(from = from.0, "the broker lost events that it had acknowledged: sending them again");
         let source = newest.map_or(SourceId(0), |(source, _)| source);
         journal.notice(source, &Notice::Rewound { sink, from });
         Ok(())

@@ -215,7 +215,7 @@ impl Driver {
         sent.map_err(|_| {
             SinkError::again(
                 Trouble::Silent,
-                format!("the broker took nothing for {:?}: it is slow or stuck", self.options.deadline),
+                format!("the broker accepted nothing for {:?}: it is slow or stuck", self.options.deadline),
             )
         })??;
         drop(batch);
@@ -241,7 +241,10 @@ impl Driver {
         let batch: Vec<_> = beats.iter().map(|beat| beat.outgoing(&self.plan)).collect();
         let sent = timeout(self.options.deadline, link.send(&batch)).await;
         sent.map_err(|_| {
-            SinkError::again(Trouble::Silent, "the broker takes no heartbeat: it is slow or stuck".to_owned())
+            SinkError::again(
+                Trouble::Silent,
+                "the broker does not accept a heartbeat: it is slow or stuck".to_owned(),
+            )
         })??;
         self.counters.heartbeat_sent();
         self.first_heartbeat.get_or_insert_with(Instant::now);

@@ -238,7 +238,7 @@ mod tests {
         let said = |config: &Config, code, reason: &str| {
             let cause = Cause::default();
             cause.set(code, reason);
-            let error = cause.error("t takes nothing", config);
+            let error = cause.error("t accepts nothing", config);
             (error.to_string(), error.cause().clone())
         };
         let reason = "[thrd:k0.invalid:9092/1]: k0.invalid:9092/1: Failed to resolve 'k0.invalid:9092': Name or service not known (after 3ms in state CONNECT)";

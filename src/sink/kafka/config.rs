@@ -20,8 +20,8 @@ pub use table::Table;
 use super::{Kafka, overlap};
 use crate::{
     sink::{
-        Bridge, Driver, NoSubscription, Options, Overlap, Probe, ProbeReport, ProbeStep, SinkConfig,
-        SinkError, Subscription, Task, config::ContentMode, verify::Held,
+        Bridge, Connecting, Driver, NoSubscription, Options, Overlap, Probe, ProbeStep, SinkConfig,
+        SinkError, Subscribing, Task, config::ContentMode, verify::Held,
     },
     tls::Trust,
 };
@@ -85,10 +85,7 @@ impl SinkConfig for Config {
         Box::pin(driver.run(Kafka::new(self, bridge.sources.into()).for_replay()))
     }
 
-    fn probe<'a>(
-        &'a self,
-        bridge: Bridge<'a>,
-    ) -> BoxFuture<'a, Result<(Box<dyn Probe>, ProbeReport), SinkError>> {
+    fn probe<'a>(&'a self, bridge: Bridge<'a>) -> Connecting<'a> {
         Box::pin(async move {
             let (probe, report) = super::Probe::connect(self, bridge.sources).await?;
             Ok((Box::new(probe) as Box<dyn Probe>, report))
@@ -107,10 +104,7 @@ impl SinkConfig for Config {
         Box::pin(async move { Kafka::new(self, bridge.sources.into()).read_back(each).await })
     }
 
-    fn subscribe<'a>(
-        &'a self,
-        _: Bridge<'a>,
-    ) -> Result<BoxFuture<'a, Result<Box<dyn Subscription>, SinkError>>, NoSubscription> {
+    fn subscribe<'a>(&'a self, _: Bridge<'a>) -> Result<Subscribing<'a>, NoSubscription> {
         Err(NoSubscription(
             "Kafka, which `tail` does not read: use a consumer of Kafka's own, or leave --sink out",
         ))

@@ -281,7 +281,7 @@ impl Publisher {
 
     fn unusable(&self, error: &KafkaError) -> SinkError {
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
-        let what = format_args!("the client takes nothing more ({error})");
+        let what = format_args!("the client accepts nothing more ({error})");
         failure(self.root(code), &self.config.topics.events, what, (&self.cause, &self.config))
     }
 
@@ -355,7 +355,7 @@ impl Link for Publisher {
     fn trouble(&self) -> Option<SinkError> {
         let topic = &self.config.topics.events;
         (self.producers.are_busy() && self.cause.stands())
-            .then(|| self.cause.error(&format!("{topic} takes nothing"), &self.config))
+            .then(|| self.cause.error(&format!("{topic} accepts nothing"), &self.config))
     }
 
     fn refused_heartbeat(&self) -> Option<String> {

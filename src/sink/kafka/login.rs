@@ -101,7 +101,7 @@ impl Login {
             "https" => false,
             "http" => true,
             _ => {
-                section.problem("token_url", "is no URL to ask for a token: write https://host/path");
+                section.problem("token_url", "is not the URL of a token endpoint: write https://host/path");
                 return None;
             }
         };

@@ -133,7 +133,7 @@ impl Probe {
             // Its place is nobody's: it is only to be answered.
             let outgoing = Outgoing { position: Some(Position(place)), ..beat.outgoing(&plan) };
             self.link.send(&[outgoing]).await?;
-            let late = |_| self.cause.error(&format!("{topic} takes nothing"), &self.config);
+            let late = |_| self.cause.error(&format!("{topic} accepts nothing"), &self.config);
             let answered = timeout(PATIENCE, self.link.acked()).await.map_err(late)??;
             if let Some(reason) = answered.refused {
                 return Err(SinkError::operator(
@@ -143,7 +143,7 @@ impl Probe {
             }
         }
         let message = format!(
-            "{topic} takes messages ({} sent; nothing goes to {})",
+            "{topic} accepts messages ({} sent; nothing goes to {})",
             beats.len(),
             self.config.topics.events
         );

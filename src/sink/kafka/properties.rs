@@ -130,8 +130,8 @@ fn problem(name: &str, value: &str) -> Option<String> {
         ));
     }
     Some(match nearest(name, USUAL.iter().copied()) {
-        Some(right) => format!("is no property of librdkafka: did you mean \"{right}\"?"),
-        None => "is no property of librdkafka: see its CONFIGURATION.md".to_owned(),
+        Some(right) => format!("is not a property of librdkafka: did you mean \"{right}\"?"),
+        None => "is not a property of librdkafka: see its CONFIGURATION.md".to_owned(),
     })
 }
 

@@ -37,7 +37,7 @@ impl Refusal {
     pub(super) fn reason(self, topic: &str) -> String {
         match self {
             Self::Size => {
-                format!("it is larger than the topic takes: raise `max.message.bytes` of {topic}")
+                format!("it is larger than the topic accepts: raise `max.message.bytes` of {topic}")
             }
             Self::Invalid => "the broker calls the record invalid".to_owned(),
             Self::Place(error) => error.to_string(),

@@ -108,7 +108,7 @@ pub(super) fn findings(
             "the account may not read the settings of {topic}, so nobody knows how large a batch it takes: allow it DESCRIBE_CONFIGS"
         )),
         Some(largest) if largest < config.max_message => findings.push(format!(
-            "{topic} takes messages of {largest} bytes, and `max_message` is {}: larger events become dead letters; raise \
+            "{topic} accepts messages of {largest} bytes, and `max_message` is {}: larger events become dead letters; raise \
              `max.message.bytes` of the topic, or lower `max_message`",
             config.max_message
         )),
@@ -171,9 +171,8 @@ pub(super) fn partitions(
     config: &Config,
     topic: &str,
 ) -> Result<Option<Partitions>, SinkError> {
-    let metadata = client
-        .fetch_metadata(Some(topic), ASK)
-        .map_err(|_| cause.error("the topics are not told", config))?;
+    let metadata =
+        client.fetch_metadata(Some(topic), ASK).map_err(|_| cause.error("cannot read the topics", config))?;
     let found = metadata.topics().iter().find(|found| found.name() == topic);
     match found.map(|found| (found.error(), found.partitions())) {
         Some((None, all @ [_, ..])) => {

@@ -19,8 +19,8 @@ use crate::{
     config::Address,
     route::template::Template,
     sink::{
-        Bridge, Driver, NoSubscription, Overlap, Probe, ProbeReport, ProbeStep, SinkConfig, SinkError,
-        Subscription, Task, config::ContentMode, verify::Held,
+        Bridge, Connecting, Driver, NoSubscription, Overlap, Probe, ProbeStep, SinkConfig, SinkError,
+        Subscribing, Subscription, Task, config::ContentMode, verify::Held,
     },
     tls::Trust,
 };
@@ -84,10 +84,7 @@ impl SinkConfig for Config {
         Box::pin(driver.run(Nats::new(self)))
     }
 
-    fn probe<'a>(
-        &'a self,
-        bridge: Bridge<'a>,
-    ) -> BoxFuture<'a, Result<(Box<dyn Probe>, ProbeReport), SinkError>> {
+    fn probe<'a>(&'a self, bridge: Bridge<'a>) -> Connecting<'a> {
         Box::pin(async move {
             let (probe, report) = super::Probe::connect(self, bridge).await?;
             Ok((Box::new(probe) as Box<dyn Probe>, report))
@@ -114,10 +111,7 @@ impl SinkConfig for Config {
         })
     }
 
-    fn subscribe<'a>(
-        &'a self,
-        bridge: Bridge<'a>,
-    ) -> Result<BoxFuture<'a, Result<Box<dyn Subscription>, SinkError>>, NoSubscription> {
+    fn subscribe<'a>(&'a self, bridge: Bridge<'a>) -> Result<Subscribing<'a>, NoSubscription> {
         Ok(Box::pin(async move {
             let subscription = super::Subscription::open(self, bridge.sources).await?;
             Ok(Box::new(subscription) as Box<dyn Subscription>)

@@ -171,7 +171,7 @@ impl Servers {
             Credentials::File(text) => options.credentials(text.expose_secret()).map_err(|_| {
                 SinkError::operator(
                     Trouble::Credentials,
-                    "`credentials_file` is no NATS credentials file: make one with `nsc generate creds`"
+                    "`credentials_file` is not a NATS credentials file: make one with `nsc generate creds`"
                         .to_owned(),
                 )
             })?,
@@ -205,7 +205,7 @@ fn no_connection(server: &Address, error: GuardError) -> SinkError {
         ),
         GuardError::TimedOut => SinkError::again(
             Trouble::Unreachable,
-            format!("{server} does not answer: is it up, and the way open?"),
+            format!("{server} does not answer: check that it is running and reachable"),
         ),
         GuardError::Violation(violation) => violated(&server.to_string(), &violation),
         GuardError::Io(error) if error.kind() == ErrorKind::UnexpectedEof => SinkError::again(
@@ -231,7 +231,7 @@ fn refusal(server: &Address, error: &async_nats::ConnectError) -> SinkError {
         ),
         ConnectErrorKind::TimedOut => SinkError::again(
             Trouble::Unreachable,
-            format!("{server} does not answer: is it up, and the way open?"),
+            format!("{server} does not answer: check that it is running and reachable"),
         ),
         _ => SinkError::again(
             Trouble::Unreachable,

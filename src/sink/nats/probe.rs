@@ -54,7 +54,7 @@ impl Probe {
             let late = || {
                 SinkError::again(
                     Trouble::Silent,
-                    format!("{server} does not answer: is it up, and the way open?"),
+                    format!("{server} does not answer: check that it is running and reachable"),
                 )
             };
             timeout(2 * PATIENCE, servers.connect_to(server, allow.clone()))
@@ -80,7 +80,7 @@ impl Probe {
             });
         };
         let report = ProbeReport {
-            message: format!("{} answers, and takes the credentials", answering.join(", ")),
+            message: format!("{} answers, and accepts the credentials", answering.join(", ")),
             warnings: refused.iter().map(ToString::to_string).collect(),
         };
         let (config, sources) = (config.clone(), bridge.sources.to_vec());
@@ -114,7 +114,7 @@ impl Probe {
             answer = timeout(PATIENCE, answers.next()) => match answer {
                 Ok(Some(_)) => {}
                 Ok(None) => return Err(events.error()),
-                Err(_) => return Err(SinkError::again(Trouble::Silent, format!("{} takes messages and does not answer: is it overloaded?", self.connected.server))),
+                Err(_) => return Err(SinkError::again(Trouble::Silent, format!("{} accepts messages but does not answer: is it overloaded?", self.connected.server))),
             },
         }
         if timeout(GRACE, events.down()).await.is_ok() {
@@ -123,7 +123,7 @@ impl Probe {
         let sent = format!("{} takes {}", self.connected.server, subjects.join(", "));
         let message = match self.forbidden().await {
             None => {
-                format!("{sent}; it does not tell whether it takes events too: that shows with the first")
+                format!("{sent}; whether it accepts events too shows with the first event")
             }
             Some(forbidden) if forbidden.is_empty() => {
                 format!("{sent}, and events too, by its list of permissions")

@@ -1,6 +1,5 @@
 //! `[sinks.NAME]` with `type = "stdout"`.
 
-use futures_util::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +7,8 @@ use super::{Stdout, probe};
 use crate::{
     config::{Interval, Section},
     sink::{
-        Bridge, Driver, NoSubscription, Options, Overlap, Probe, ProbeReport, SinkConfig, SinkError,
-        SinkTable, Subscription, Task, config,
+        Bridge, Connecting, Driver, NoSubscription, Options, Overlap, Probe, ProbeReport, SinkConfig,
+        SinkTable, Subscribing, Task, config,
     },
 };
 
@@ -34,15 +33,12 @@ impl SinkConfig for Config {
         Box::pin(driver.run(Stdout::new(self)))
     }
 
-    fn probe<'a>(&'a self, _: Bridge<'a>) -> BoxFuture<'a, Result<(Box<dyn Probe>, ProbeReport), SinkError>> {
+    fn probe<'a>(&'a self, _: Bridge<'a>) -> Connecting<'a> {
         let report = ProbeReport::new("standard output: there is nothing to reach");
         Box::pin(async { Ok((Box::new(probe::Probe) as Box<dyn Probe>, report)) })
     }
 
-    fn subscribe<'a>(
-        &'a self,
-        _: Bridge<'a>,
-    ) -> Result<BoxFuture<'a, Result<Box<dyn Subscription>, SinkError>>, NoSubscription> {
+    fn subscribe<'a>(&'a self, _: Bridge<'a>) -> Result<Subscribing<'a>, NoSubscription> {
         Err(NoSubscription("standard output: name a sink of another type, or leave --sink out"))
     }
 

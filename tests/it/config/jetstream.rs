@@ -38,7 +38,7 @@ fn what_is_wrong_is_said_with_its_remedy() {
         ("domain = \"a.b\"", "domain: is not a JetStream domain: use 1 to 255 of A-Z a-z 0-9 - _"),
         ("inbox_prefix = \"_INBOX.\"", "inbox_prefix: is not a subject: write tokens with dots between"),
         ("inbox_prefix = \"a.>\"", "inbox_prefix: is not a subject"),
-        ("stream = \"a.b\"", "stream: is no stream's name: use 1 to 255 of A-Z a-z 0-9 - _"),
+        ("stream = \"a.b\"", "stream: is not a valid stream name: use 1 to 255 of A-Z a-z 0-9 - _"),
         (
             "stream_max_bytes = \"1000\"",
             "stream_max_bytes: is too little for a stream of events: write 1MiB or more",
@@ -47,7 +47,7 @@ fn what_is_wrong_is_said_with_its_remedy() {
         ("stream_max_age = \"11years\"", "stream_max_age: is more than ten years: write \"off\" to keep all"),
         ("stream_replicas = 0", "stream_replicas: must be from 1 to 5: write 1, or 3 for a cluster"),
         ("stream_replicas = -1", "stream_replicas: must be from 1 to 5"),
-        ("adopt = \"ABC\"", "adopt: is no journal's id: write the 10 characters of a-z 2-7"),
+        ("adopt = \"ABC\"", "adopt: is not a journal's id: write the 10 characters of a-z 2-7"),
         (
             "subject = \"cti.{source}.{slug}\"",
             "subject: needs {class} as a token of its own in mode \"jetstream\"",

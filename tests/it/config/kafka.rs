@@ -45,13 +45,13 @@ fn properties_may_be_nested_or_quoted_and_flags_override_both() {
 fn each_mistake_is_named_with_what_to_write() {
     for (lines, expected) in [
         ("brokers = []", "brokers: is empty: write [\"host:9092\"]"),
-        ("brokers = [\"kafka1\"]", "brokers: holds what is no broker: write host:port"),
-        ("brokers = [\"u:planted@h:1\"]", "brokers: holds what is no broker: write host:port"),
+        ("brokers = [\"kafka1\"]", "brokers: has an entry that is not a broker: write host:port"),
+        ("brokers = [\"u:planted@h:1\"]", "brokers: has an entry that is not a broker: write host:port"),
         (
             "brokers = [\"k.example.org:9092\"]",
             "k.example.org would be spoken to in the clear: set `tls = true`",
         ),
-        ("topic = \"a b\"", "topic: is no topic: use 1 to 249 of A-Z a-z 0-9 . _ -"),
+        ("topic = \"a b\"", "topic: is not a valid topic name: use 1 to 249 of A-Z a-z 0-9 . _ -"),
         ("topic = \"cti.status.v1\"", "topic: is used for something else too"),
         ("partitions = 0", "partitions: is out of range: write 1 to 1000"),
         ("partition_by = \"exten\"", "partition_by: can't be \"exten\": write \"source\" or \"entity\""),
@@ -90,7 +90,7 @@ fn each_mistake_is_named_with_what_to_write() {
         ("properties = { \"ssl.key.password\" = \"planted\" }", "properties.ssl.key.password: is a secret"),
         (
             "properties = { lingre.ms = 1 }",
-            "properties.lingre.ms: is no property of librdkafka: did you mean \"linger.ms\"?",
+            "properties.lingre.ms: is not a property of librdkafka: did you mean \"linger.ms\"?",
         ),
         ("properties = { linger.ms = \"planted\" }", "properties.linger.ms: is not taken: "),
         ("properties = { debug = [] }", "properties.debug: is a list, but must be a string"),

@@ -160,7 +160,7 @@ async fn each_way_in_works_and_each_refusal_is_named_with_its_remedy() {
     assert!(looked.message.contains("answers"), "{looked:?}");
     let looked = probe.inspect(&Claim::default()).await.unwrap();
     assert!(looked.message.contains("has 1 partitions; nothing of ours is in it yet"), "{looked:?}");
-    assert!(probe.publish().await.unwrap().message.contains("takes messages (1 sent"));
+    assert!(probe.publish().await.unwrap().message.contains("accepts messages (1 sent"));
     let stranger = sink(ports.scram, &login("stranger", "stranger-secret"));
     let refused = match stranger.kind.probe(bridge).await {
         Ok((probe, _)) => probe.inspect(&Claim::default()).await.unwrap_err(),
@@ -205,7 +205,7 @@ async fn tokens(port: u16) {
     let (mut probe, _) = sink.kind.probe(Bridge { instance: "bridge", sources: &sources }).await.unwrap();
     let looked = probe.inspect(&Claim::default()).await.unwrap();
     assert!(looked.warnings[0].contains("with OAUTHBEARER the settings of"), "{looked:?}");
-    assert!(probe.publish().await.unwrap().message.contains("takes messages (1 sent"));
+    assert!(probe.publish().await.unwrap().message.contains("accepts messages (1 sent"));
 
     let away = free_port();
     for (settings, expected) in [

@@ -42,7 +42,7 @@ async fn a_stalled_broker_is_reported_and_gets_everything_once() {
     line.append(300, 0);
     line.tells("acknowledged nothing for 10s: it is slow or stuck").await;
     // Its client gives the connection up, and takes another.
-    line.tells("still takes nothing at").await;
+    line.tells("still accepts nothing at").await;
     broker.cont();
     line.append(300, 0);
     line.delivered().await;

@@ -101,7 +101,8 @@ async fn another_greeting_without_an_end_is_cut_off() {
 
 #[tokio::test]
 async fn what_greets_with_anything_else_is_no_server() {
-    is_cut_off(false, "HTTP/1.1 400 Bad Request\r\n", b'x', "what answers is no NATS server").await;
+    is_cut_off(false, "HTTP/1.1 400 Bad Request\r\n", b'x', "the server that answers is not a NATS server")
+        .await;
 }
 
 #[tokio::test]

@@ -71,7 +71,7 @@ async fn subjects_it_lacks_are_added_and_all_else_stays() {
     make(&nats, Config { subjects, max_messages: 5_000, ..right() }).await;
     let text = operator(&nats, &["create_stream=false"], &mut Line::new(1, |_| 0)).await;
     assert!(
-        text.contains("does not take cti.v1.a.event.>")
+        text.contains("does not accept cti.v1.a.event.>")
             && text.contains("nats stream edit phones --subjects=")
     );
     let mut line = Line::new(10, |_| 0);
@@ -93,7 +93,7 @@ async fn what_is_no_stream_for_events_is_refused_with_the_remedy() {
     for (wrong, part) in [
         (Config { retention: RetentionPolicy::WorkQueue, ..right() }, "its retention is not `limits`"),
         (Config { no_ack: true, ..right() }, "`nats stream edit phones --ack`"),
-        (Config { subjects: wide, ..right() }, "it also takes cti.v1.a.status.>"),
+        (Config { subjects: wide, ..right() }, "it also accepts cti.v1.a.status.>"),
     ] {
         make(&nats, wrong).await;
         let text = operator(&nats, &[], &mut line).await;

@@ -139,7 +139,7 @@ impl SinkTable for Table {
             ("replay_topic", &topics.replay),
         ] {
             if !is_topic(topic) {
-                section.problem(key, "is no topic: use 1 to 249 of A-Z a-z 0-9 . _ -");
+                section.problem(key, "is not a valid topic name: use 1 to 249 of A-Z a-z 0-9 . _ -");
             }
         }
         if [&topics.status, &topics.dead_letters, &topics.replay].contains(&&topics.events) {
@@ -208,7 +208,7 @@ fn check_brokers(table: &Table, section: &mut Section<'_>) {
         let Some((host, _)) = host.filter(|(host, _)| !host.contains(['/', '@', ',', ' '])) else {
             section.problem(
                 "brokers",
-                "holds what is no broker: write host:port, as in \"kafka1.example.org:9092\"",
+                "has an entry that is not a broker: write host:port, as in \"kafka1.example.org:9092\"",
             );
             continue;
         };

@@ -52,7 +52,7 @@ fn check(table: &Table, section: &mut Section<'_>) {
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
     };
     if table.stream.as_deref().is_some_and(|name| !legal(name)) {
-        section.problem("stream", "is no stream's name: use 1 to 255 of A-Z a-z 0-9 - _");
+        section.problem("stream", "is not a valid stream name: use 1 to 255 of A-Z a-z 0-9 - _");
     }
     if table.domain.as_deref().is_some_and(|domain| !legal(domain)) {
         section.problem("domain", "is not a JetStream domain: use 1 to 255 of A-Z a-z 0-9 - _");

@@ -165,7 +165,8 @@ impl Table {
     fn credentials(&mut self, section: &mut Section<'_>) -> Option<Credentials> {
         let nkey_key = if self.nkey_file.is_some() { "nkey_file" } else { "nkey" };
         // All files are read, also after a problem: what is wrong with them is said at once.
-        let file = self.credentials_file.take().map(|name| section.secret_file("credentials_file", &name));
+        let file =
+            self.credentials_file.take().map(|name| Given(section.secret_file("credentials_file", &name)));
         let nkey = given(section, "nkey", self.nkey.take(), self.nkey_file.take());
         let token = given(section, "token", self.token.take(), self.token_file.take());
         let password = given(section, "password", self.password.take(), self.password_file.take());
@@ -184,7 +185,7 @@ impl Table {
                 .problem(second, format!("there are several ways to log in ({}): keep one", set.join(", ")));
         }
         match (username, password) {
-            (Some(username), Some(password)) => {
+            (Some(username), Some(Given(password))) => {
                 return Some(Credentials::Password { username, password: password? });
             }
             (Some(_), None) => {
@@ -198,28 +199,26 @@ impl Table {
             (None, None) => {}
         }
         match (file, nkey, token) {
-            (Some(file), ..) => {
+            (Some(Given(file)), ..) => {
                 file.inspect(|file| check_credentials_file(file, section)).map(Credentials::File)
             }
-            (None, Some(seed), _) => {
+            (None, Some(Given(seed)), _) => {
                 seed.inspect(|seed| check_seed(seed, nkey_key, section)).map(Credentials::Nkey)
             }
-            (None, None, Some(token)) => token.map(Credentials::Token),
+            (None, None, Some(Given(token))) => token.map(Credentials::Token),
             (None, None, None) => Some(Credentials::None),
         }
     }
 }
 
-/// A secret that is set: `Some(None)` if it can't be read, which is a problem.
-fn given(
-    section: &mut Section<'_>,
-    key: &str,
-    value: Option<Secret>,
-    file: Option<String>,
-) -> Option<Option<SecretString>> {
+/// A secret that is set. `None` goes with a problem: it can't be read.
+struct Given(Option<SecretString>);
+
+/// The secret of a key or its file, if one of them is set.
+fn given(section: &mut Section<'_>, key: &str, value: Option<Secret>, file: Option<String>) -> Option<Given> {
     let is_set = value.is_some() || file.is_some();
     let secret = section.secret(key, value, file);
-    is_set.then_some(secret)
+    is_set.then_some(Given(secret))
 }
 
 /// Whether it is a subject without wildcards, made of complete tokens.
@@ -265,7 +264,9 @@ fn check_seed(seed: &SecretString, key: &str, section: &mut Section<'_>) {
     let seed = seed.expose_secret().as_bytes();
     let base32 = |byte: &u8| byte.is_ascii_uppercase() || (b'2'..=b'7').contains(byte);
     if seed.len() != 58 || !seed.starts_with(b"SU") || !seed.iter().all(base32) {
-        section
-            .problem(key, "is no user's seed: write the line that begins with SU (not the public key, U…)");
+        section.problem(
+            key,
+            "is not a user's seed: write the line that begins with SU (not the public key, U…)",
+        );
     }
 }

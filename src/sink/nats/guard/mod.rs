@@ -55,7 +55,7 @@ pub(super) enum GuardError {
     Trust(#[from] TlsError),
     #[error("the server sent {0}")]
     Violation(#[from] Violation),
-    #[error("what answers is no NATS server")]
+    #[error("the server that answers is not a NATS server")]
     NoInfo,
 }
 

@@ -117,12 +117,15 @@ impl Api<'_> {
 
     fn described(&self, Described { config, state }: Described) -> Result<Info, SinkError> {
         let typed = stream::Config::deserialize(&config).map_err(|error| {
-            SinkError::operator(Trouble::Setup, format!(
-                "{} describes stream {} in a way this cti-bridge can't read ({}): take a newer cti-bridge",
-                self.connected.server,
-                self.stream,
-                PeerText::new(&error.to_string())
-            ))
+            SinkError::operator(
+                Trouble::Setup,
+                format!(
+                    "{} describes stream {} in a way this cti-bridge can't read ({}): use a newer cti-bridge",
+                    self.connected.server,
+                    self.stream,
+                    PeerText::new(&error.to_string())
+                ),
+            )
         })?;
         Ok(Info { raw: config, config: typed, last_sequence: state.last_seq })
     }

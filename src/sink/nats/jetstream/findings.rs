@@ -31,9 +31,10 @@ pub(super) fn findings(config: &Config, ours: &Ours) -> Vec<Finding> {
 
 fn fatal(config: &Config, ours: &Ours, mut find: impl FnMut(String)) {
     let name = &config.name;
-    let anew = format!("name another one as `stream`, or `nats stream rm {name}` and let it be created anew");
+    let recreate =
+        format!("name another one as `stream`, or `nats stream rm {name}` and let it be created again");
     if config.mirror.is_some() {
-        find(format!("it is a mirror, which nobody can publish to: {anew}"));
+        find(format!("it is a mirror, which nobody can publish to: {recreate}"));
         // What follows is the mirrored one's.
         return;
     }
@@ -41,23 +42,23 @@ fn fatal(config: &Config, ours: &Ours, mut find: impl FnMut(String)) {
         RetentionPolicy::Limits => {}
         RetentionPolicy::Interest | RetentionPolicy::WorkQueue => {
             find(format!(
-                "its retention is not `limits`, so its end vanishes when consumers have read it: {anew}"
+                "its retention is not `limits`, so its end vanishes when consumers have read it: {recreate}"
             ));
         }
     }
     if config.sealed {
-        find(format!("it is sealed, so nothing can be added: {anew}"));
+        find(format!("it is sealed, so nothing can be added: {recreate}"));
     }
     if config.no_ack {
         find(format!("it answers no publisher (`no_ack`): `nats stream edit {name} --ack`"));
     }
     if config.subject_transform.is_some() {
-        find(format!("it renames subjects (`subject_transform`), so its end can't be read: {anew}"));
+        find(format!("it renames subjects (`subject_transform`), so its end can't be read: {recreate}"));
     }
     let missing = missing(config, ours);
     if !missing.is_empty() {
         find(format!(
-            "it does not take {}: set `create_stream = true`, or `nats stream edit {name} --subjects={}`",
+            "it does not accept {}: set `create_stream = true`, or `nats stream edit {name} --subjects={}`",
             missing.join(", "),
             config.subjects.iter().chain(&missing).map(String::as_str).collect::<Vec<_>>().join(",")
         ));
@@ -70,7 +71,7 @@ fn fatal(config: &Config, ours: &Ours, mut find: impl FnMut(String)) {
         .collect();
     if !outside.is_empty() {
         find(format!(
-            "it also takes {}, which are not part of the order: `nats stream edit {name} --subjects={}`",
+            "it also accepts {}, which are not part of the order: `nats stream edit {name} --subjects={}`",
             PeerText::new(&outside.join(", ")),
             ours.subjects.join(",")
         ));
@@ -86,12 +87,12 @@ fn unwise(config: &Config, ours: &Ours, mut find: impl FnMut(String)) {
     }
     if config.storage == StorageType::Memory {
         find(
-            "it is kept in memory, so a restart of the server empties it: create it anew with file storage"
+            "it is kept in memory, so a restart of the server empties it: recreate it with file storage"
                 .to_owned(),
         );
     }
     if config.persist_mode == Some(PersistenceMode::Async) {
-        find("it confirms before it has written (`persist_mode: async`), so a crash of the server loses confirmed events: create it anew without".to_owned());
+        find("it confirms before it has written (`persist_mode: async`), so a crash of the server loses confirmed events: recreate it without".to_owned());
     }
     if config.max_bytes > 0 && config.max_bytes < FEW_BYTES {
         find(format!(
@@ -128,7 +129,7 @@ fn unwise(config: &Config, ours: &Ours, mut find: impl FnMut(String)) {
         .collect();
     if !foreign.is_empty() {
         find(format!(
-            "it also takes {}, so its end may not be ours: `nats stream edit {name} --subjects={}`",
+            "it also accepts {}, so its end may not be ours: `nats stream edit {name} --subjects={}`",
             PeerText::new(&foreign.join(", ")),
             ours.subjects.join(",")
         ));

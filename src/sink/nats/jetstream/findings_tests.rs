@@ -31,7 +31,7 @@ const CASES: &[Case] = &[
     ),
     (|c| c.subjects.truncate(1), true, "--subjects=cti.v1.a.event.>,cti.v1.a.bridge.>"),
     (|c| c.subjects = vec!["cti.v1.a.>".to_owned()], true, "cti.v1.a.status.>, cti.v1.a.dlq.>"),
-    (|c| c.subjects.push("cti.v1.a.replay.>".to_owned()), true, "also takes cti.v1.a.replay.>"),
+    (|c| c.subjects.push("cti.v1.a.replay.>".to_owned()), true, "also accepts cti.v1.a.replay.>"),
     (|c| c.discard = DiscardPolicy::New, false, "--discard=old"),
     (|c| c.storage = StorageType::Memory, false, "memory"),
     (|c| c.persist_mode = Some(PersistenceMode::Async), false, "persist_mode"),
@@ -40,7 +40,7 @@ const CASES: &[Case] = &[
     (|c| c.max_age = Duration::from_mins(1), false, "1m only, less than an hour"),
     (|c| c.max_messages_per_subject = 1, false, "--max-msgs-per-subject=-1"),
     (|c| c.sources = Some(vec![Source::default()]), false, "sources"),
-    (|c| c.subjects.push("other.>".to_owned()), false, "also takes other.>"),
+    (|c| c.subjects.push("other.>".to_owned()), false, "also accepts other.>"),
 ];
 
 #[test]

@@ -161,7 +161,7 @@ impl Publisher {
             Answer::Nobody => Err(SinkError::again(
                 Trouble::Setup,
                 format!(
-                    "{server} has nobody who takes events for stream {name}: was the stream deleted, or has its cluster no leader?"
+                    "{server} has no one to accept events for stream {name}: was the stream deleted, or has its cluster no leader?"
                 ),
             )),
             Answer::Unreadable => Err(SinkError::again(
@@ -202,7 +202,7 @@ impl Publisher {
         if self.probe.is_some() {
             return Err(SinkError::again(
                 Trouble::Silent,
-                format!("{} does not answer: is it up, and the way open?", self.connected.server),
+                format!("{} does not answer: check that it is running and reachable", self.connected.server),
             ));
         }
         self.mark(PROBED).await?;

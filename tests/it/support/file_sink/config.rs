@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use cti_bridge::{
     config::{Interval, Section},
     sink::{
-        self, Bridge, Driver, NoSubscription, Overlap, Probe, ProbeReport, ProbeStep, SinkConfig, SinkError,
-        SinkTable, Subscription, Task, verify::Held,
+        self, Bridge, Connecting, Driver, NoSubscription, Overlap, Probe, ProbeStep, SinkConfig, SinkError,
+        SinkTable, Subscribing, Task, verify::Held,
     },
 };
 use futures_util::future::BoxFuture;
@@ -56,10 +56,7 @@ impl SinkConfig for Config {
         Box::pin(driver.run(File::new(self)))
     }
 
-    fn probe<'a>(
-        &'a self,
-        bridge: Bridge<'a>,
-    ) -> BoxFuture<'a, Result<(Box<dyn Probe>, ProbeReport), SinkError>> {
+    fn probe<'a>(&'a self, bridge: Bridge<'a>) -> Connecting<'a> {
         Box::pin(async move {
             let (probe, report) = probe::Probe::connect(&self.path, bridge)?;
             Ok((Box::new(probe) as Box<dyn Probe>, report))
@@ -78,10 +75,7 @@ impl SinkConfig for Config {
         Box::pin(async move { read_back::all(&self.path, each) })
     }
 
-    fn subscribe<'a>(
-        &'a self,
-        _: Bridge<'a>,
-    ) -> Result<BoxFuture<'a, Result<Box<dyn Subscription>, SinkError>>, NoSubscription> {
+    fn subscribe<'a>(&'a self, _: Bridge<'a>) -> Result<Subscribing<'a>, NoSubscription> {
         Err(NoSubscription("a file: read it with `tail -f`"))
     }
 
