@@ -1,5 +1,6 @@
 //! One file per subcommand: its arguments, and what it does.
 
+mod annotated;
 mod ask;
 pub mod check;
 pub mod config;
@@ -12,6 +13,7 @@ mod manual;
 pub(crate) mod output;
 mod progress;
 pub mod record;
+mod reference;
 pub mod run;
 pub mod simulate;
 pub mod status;

@@ -1,4 +1,4 @@
-//! Every metric there is: what the README lists, the dashboard and the alerts are checked against, and the endpoint tells.
+//! Every metric there is: what the reference lists, the dashboard and the alerts are checked against, and the endpoint tells.
 
 use prometheus_client::metrics::MetricType;
 
@@ -181,7 +181,7 @@ pub const TABLE: &[Metric] = &[
     process("threads", Kind::Gauge, "Threads of the operating system"),
 ];
 
-/// The table of the README, in Markdown.
+/// Returns the table of the reference, in Markdown.
 pub fn markdown() -> String {
     let row = |metric: &Metric| {
         let kind = format!("{:?}", metric.kind).to_lowercase();
