@@ -171,7 +171,8 @@ fn what_is_written_about_metrics_is_about_those_of_the_table() {
     let files = root.join("charts/cti-bridge/files");
     let read = |name: &str| std::fs::read_to_string(files.join(name)).unwrap();
     let (alerts, dashboard) = (read("alerts.yaml"), read("dashboard.json"));
-    for text in [&alerts, &dashboard, &std::fs::read_to_string(root.join("docs/operate/runbook.md")).unwrap()] {
+    for text in [&alerts, &dashboard, &std::fs::read_to_string(root.join("docs/operate/runbook.md")).unwrap()]
+    {
         let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
         for word in words.filter(|word| word.starts_with("cti_bridge_")) {
             assert!(names.contains(word), "there is no metric {word}");
@@ -188,7 +189,10 @@ fn what_is_written_about_metrics_is_about_those_of_the_table() {
     }
     let runbook = std::fs::read_to_string(root.join("docs/operate/runbook.md")).unwrap();
     for alert in alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")) {
-        assert!(runbook.contains(&format!("## {alert}\n")), "docs/operate/runbook.md says nothing of {alert}");
+        assert!(
+            runbook.contains(&format!("## {alert}\n")),
+            "docs/operate/runbook.md says nothing of {alert}"
+        );
         assert!(alerts.contains(&format!("runbook.md#{}", alert.to_lowercase())), "{alert} does not name it");
     }
 }

@@ -78,9 +78,9 @@ mod tests {
         let page = page();
         let expected = ".TP\n.B #".replace('#', "ua_type = \\(dqnone\\(dq");
         let (_, after) = page.split_once(&expected).unwrap_or_default();
-        assert!(after.starts_with("\nWhat the session presents itself as"), "{after:.200}");
+        assert!(after.starts_with("\nThe client type that the session claims to be"), "{after:.200}");
         let pair = ".TP\n.B token_file = \\(dqpbx1\\-token\\(dq\n.TQ\n.B token = ";
         assert!(page.contains(pair), "{page}");
-        assert!(page.contains("\n.SH \"[journal]\"\n.PP\nWhat keeps events until"), "{page}");
+        assert!(page.contains("\n.SH \"[journal]\"\n.PP\nThe durable log that keeps events until"), "{page}");
     }
 }
