@@ -174,12 +174,18 @@ fn code(text: &str) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 mod tests {
-    use clap::CommandFactory as _;
+    use std::path::PathBuf;
+
+    use clap::{CommandFactory as _, Parser as _};
+    use figment::{
+        Figment,
+        providers::{Format as _, Toml},
+    };
 
     use super::*;
-    use crate::cli::Cli;
+    use crate::{cli::Cli, config};
 
     #[test]
     fn the_reference_in_docs_is_up_to_date() {
@@ -207,5 +213,73 @@ mod tests {
             );
         }
         assert!(!commands.contains("generate reference DIR"), "the hidden command is shown");
+    }
+
+    /// The pages that people read: those at the root, the chart's, and the book.
+    fn documents() -> Vec<(PathBuf, String)> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut found = Vec::new();
+        let mut directories = vec![root.join("docs")];
+        let mut files: Vec<_> = ["README.md", "CONTRIBUTING.md", "charts/cti-bridge/README.md"]
+            .map(|name| root.join(name))
+            .into();
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    directories.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "md") {
+                    files.push(path);
+                }
+            }
+        }
+        for path in files {
+            let text = std::fs::read_to_string(&path).unwrap();
+            found.push((path, text));
+        }
+        found
+    }
+
+    /// The fenced blocks of a language.
+    fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+        let fence = format!("```{language}\n");
+        text.split(&fence).skip(1).filter_map(|rest| rest.split("```").next()).collect()
+    }
+
+    #[test]
+    fn every_configuration_in_the_docs_fits_the_schema() {
+        let schema = jsonschema::validator_for(config::schema().as_value()).unwrap();
+        let mut checked = 0;
+        for (path, text) in documents() {
+            for block in blocks(&text, "toml") {
+                let value: serde_json::Value = Figment::from(Toml::string(block)).extract().unwrap();
+                for error in schema.iter_errors(&value) {
+                    panic!("{}: {error}\n{block}", path.display());
+                }
+                checked += 1;
+            }
+        }
+        assert!(checked >= 4, "{checked}");
+    }
+
+    #[test]
+    fn every_command_in_the_docs_is_accepted() {
+        let mut checked = 0;
+        for (path, text) in documents() {
+            for line in blocks(&text, "sh").concat().lines() {
+                let line = line.split(['#', '|', '>']).next().unwrap_or_default().trim();
+                let own = line.strip_prefix("sudo ").unwrap_or(line);
+                let in_pod = line.split_once(" -- ").map(|(_, command)| command);
+                let Some(command) =
+                    [Some(own), in_pod].into_iter().flatten().find(|text| text.starts_with("cti-bridge "))
+                else {
+                    continue;
+                };
+                let parsed = Cli::try_parse_from(command.split_whitespace());
+                assert!(parsed.is_ok(), "{}: {line}\n{}", path.display(), parsed.unwrap_err());
+                checked += 1;
+            }
+        }
+        assert!(checked > 20, "{checked}");
     }
 }
