@@ -2,17 +2,12 @@
 //!
 //! A server, or a proxy in front of it, may send any number: by mistake, or to silence the bridge. Every number that decides
 //! how long the bridge waits is brought within one of these ranges where it is read. Numbers that decide how much memory is
-//! held are bounded by the configuration (`max_frame`) instead. Engine.IO's `pingTimeout` and `maxPayload` are not read:
-//! a PBX announces 10,000 seconds and a megabyte that it does not keep to.
+//! held are bounded by the configuration (`max_frame`) instead. The Socket.IO client bounds Engine.IO's `pingInterval` itself.
 
 use std::{ops::RangeInclusive, time::Duration};
 
 /// `Retry-After` of an HTTP answer. Longer waits are cut: another attempt every few minutes harms nobody.
 pub const RETRY_AFTER: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_mins(5);
-
-/// Engine.IO's `pingInterval`; the PBX sends 25 s. A longer one would delay noticing a dead connection, a shorter one would
-/// drop connections that are merely slow.
-pub const PING_INTERVAL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(2);
 
 /// The distance between an answer's `Date` and this machine's clock, either way. A larger one is not believed.
 pub const CLOCK_OFFSET: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(24);
@@ -40,11 +35,11 @@ mod tests {
 
     #[test]
     fn any_number_of_a_peer_is_brought_within_its_range() {
-        let read = |seconds| bounded_seconds(seconds, &PING_INTERVAL);
+        let read = |seconds| bounded_seconds(seconds, &RETRY_AFTER);
         assert_eq!(read(25.0), Some(Duration::from_secs(25)));
-        assert_eq!(read(-1.0), Some(Duration::from_secs(1)));
-        assert_eq!(read(1e300), Some(Duration::from_mins(2)));
-        assert_eq!(read(f64::INFINITY), Some(Duration::from_mins(2)));
+        assert_eq!(read(-1.0), Some(Duration::ZERO));
+        assert_eq!(read(1e300), Some(Duration::from_mins(5)));
+        assert_eq!(read(f64::INFINITY), Some(Duration::from_mins(5)));
         assert_eq!(read(f64::NAN), None);
         assert_eq!(bounded(Duration::MAX, &RETRY_AFTER), Duration::from_mins(5));
     }

@@ -12,7 +12,7 @@ use crate::{
     config::Flags,
     exit::Exit,
     hardening, telemetry,
-    text::terminal::{self, Colour},
+    terminal::{self, Colour},
 };
 
 const AFTER: &str = "\

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     config::{Address, Flags, load_with},
+    event::RawEvent,
     event::{Body, JournalId, Position, Record, Seq, SourceId, Told},
     journal::{
         disk::{
@@ -18,7 +19,7 @@ use crate::{
         entry::Entry,
         line::Standing,
     },
-    socketio::{self, Frame, Packet},
+    socketio::{self, Packet},
 };
 
 /// A frame of the PBX: what is taken for an event is one, and its arguments are as many JSON texts as it says.
@@ -32,7 +33,7 @@ pub fn packet(input: &[u8]) {
         let parsed: Vec<Box<RawValue>> = serde_json::from_str(&format!("[{args}]")).expect("not JSON");
         assert_eq!(parsed.len(), usize::from(event.argc));
     }
-    let frame = Frame {
+    let frame = RawEvent {
         at: Timestamp::UNIX_EPOCH,
         bytes: Bytes::copy_from_slice(input),
         name: event.name,
@@ -121,7 +122,7 @@ fn record(position: u64, value: u8) -> Record {
         let bytes = Bytes::from(format!("42[\"e\",\"{}\"]", "x".repeat(usize::from(value) / 4)));
         let end = u32::try_from(bytes.len()).unwrap_or_default() - 1;
         let attachments = vec![Bytes::from_static(b"attached"); usize::from(value % 3)].into();
-        Body::Event(Frame {
+        Body::Event(RawEvent {
             at: Timestamp::UNIX_EPOCH,
             bytes,
             name: 4..5,

@@ -17,7 +17,7 @@
 //! | [`config`] | reading the configuration, and the errors that name file, line and key |
 //! | [`auth`] | the account's token: login, one-time password, renewal, cache, logout |
 //! | [`api`] | the PBX's REST interface |
-//! | [`socketio`] | Engine.IO 4 and Socket.IO 5 over a websocket |
+//! | [`socket`] | a Socket.IO session with a PBX: dialling, and errors in an operator's terms |
 //! | [`session`] | one live session per PBX: a pure state machine and its supervisor |
 //! | [`event`] | what is on the line: records, notices, names, the CloudEvents envelope |
 //! | [`journal`] | the line: appended by sessions, read by sinks |
@@ -43,9 +43,7 @@ pub mod cli;
 mod clock;
 pub mod commands;
 pub mod config;
-pub mod event;
 pub mod exit;
-mod fingerprint;
 #[doc(hidden)]
 #[allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "it fails by a panic")]
 pub mod fuzz;
@@ -62,8 +60,12 @@ pub mod session;
 pub mod shutdown;
 pub mod simulator;
 pub mod sink;
-pub mod socketio;
+pub mod socket;
 pub mod systemd;
 pub mod telemetry;
-pub mod text;
+pub mod terminal;
 pub mod tls;
+
+pub use event;
+pub use socketio;
+pub use text;

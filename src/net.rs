@@ -93,8 +93,9 @@ fn summary(failed: Vec<(SocketAddr, io::Error)>) -> io::Error {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 mod tests {
-    use std::{future::pending, sync::Mutex};
+    use std::future::pending;
 
+    use parking_lot::Mutex;
     use tokio::time::Instant;
 
     use super::*;
@@ -130,12 +131,12 @@ mod tests {
         let begun = Instant::now();
         let tried = Mutex::new(vec![]);
         let attempt = |address: SocketAddr| {
-            tried.lock().unwrap().push(address);
+            tried.lock().push(address);
             async move { if address.port() == 1 { Err::<(), _>("refused") } else { Ok(()) } }
         };
         let failed = race(&all, attempt).await.unwrap_err();
         assert_eq!(failed.len(), 3);
-        assert_eq!(*tried.lock().unwrap(), all);
+        assert_eq!(*tried.lock(), all);
         assert_eq!(begun.elapsed(), Duration::ZERO);
         assert_eq!(race(&[], attempt).await, Err(vec![]));
     }

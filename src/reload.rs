@@ -10,7 +10,7 @@ use url::Url;
 use crate::{
     auth::Credentials,
     config::{self, Flags, Loaded, Problems, Setting, Settings},
-    fingerprint::Fingerprints,
+    event::Fingerprints,
     session, sink,
 };
 

@@ -17,16 +17,18 @@ mod bus;
 mod common;
 mod copies;
 mod course;
-#[path = "../../tests/support/cutter.rs"]
+#[path = "../../tests/it/support/cutter.rs"]
+#[allow(dead_code, reason = "a program takes what it needs of the tests")]
 mod cutter;
-#[path = "../../tests/support/faulty_fs.rs"]
-mod faulty_fs;
-#[path = "../../tests/support/kafka.rs"]
+#[path = "../../tests/it/support/journal/mod.rs"]
+#[allow(dead_code, reason = "a program takes what it needs of the tests")]
+mod journal;
+#[path = "../../tests/it/support/kafka.rs"]
+#[allow(dead_code, reason = "a program takes what it needs of the tests")]
 mod kafka;
-#[path = "../../tests/support/losses/mod.rs"]
-mod losses;
 mod machine;
-#[path = "../../tests/support/nats.rs"]
+#[path = "../../tests/it/support/nats.rs"]
+#[allow(dead_code, reason = "a program takes what it needs of the tests")]
 mod nats;
 #[path = "../outage/report.rs"]
 mod report;
@@ -36,8 +38,6 @@ mod sender;
 mod stored;
 #[path = "../outage/stream.rs"]
 mod stream;
-#[path = "../../tests/support/journal.rs"]
-mod support;
 #[path = "../outage/topic.rs"]
 mod topic;
 mod verdict;
@@ -69,7 +69,7 @@ const WRITER: &str = "losses-writer";
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     if args.first().is_some_and(|arg| arg == WRITER) {
-        losses::write();
+        journal::losses::write();
         return ExitCode::SUCCESS;
     }
     let value = |name: &str| args.get(args.iter().position(|arg| arg == name)? + 1);
@@ -98,7 +98,7 @@ fn main() -> ExitCode {
 }
 
 fn kills_after_losses(seed: u64, rounds: u32) -> ExitCode {
-    let outcome = losses::run(seed, rounds, || {
+    let outcome = journal::losses::run(seed, rounds, || {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.arg(WRITER);
         command

@@ -10,7 +10,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-#[path = "../../tests/support/nats.rs"]
+#[path = "../../tests/it/support/nats.rs"]
+#[allow(dead_code, reason = "a program takes what it needs of the tests")]
 mod nats;
 
 use std::{

@@ -14,12 +14,15 @@
 mod bus;
 #[path = "../common/mod.rs"]
 mod common;
-#[path = "../../tests/support/cutter.rs"]
+#[path = "../../tests/it/support/cutter.rs"]
+#[allow(dead_code, reason = "a program takes what it needs of the tests")]
 mod cutter;
-#[path = "../../tests/support/kafka.rs"]
+#[path = "../../tests/it/support/kafka.rs"]
+#[allow(dead_code, reason = "a program takes what it needs of the tests")]
 mod kafka;
 mod long;
-#[path = "../../tests/support/nats.rs"]
+#[path = "../../tests/it/support/nats.rs"]
+#[allow(dead_code, reason = "a program takes what it needs of the tests")]
 mod nats;
 mod report;
 mod row;

@@ -3,11 +3,14 @@
 //! `cargo bench --bench soak -- [--minutes 30] [--seed N]`; see benches/README.md.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a program for measuring")]
 
-#[path = "../../tests/support/cutter.rs"]
+#[path = "../../tests/it/support/cutter.rs"]
+#[allow(dead_code, reason = "a program takes what it needs of the tests")]
 mod cutter;
-#[path = "../../tests/support/nats.rs"]
+#[path = "../../tests/it/support/nats.rs"]
+#[allow(dead_code, reason = "a program takes what it needs of the tests")]
 mod nats;
-#[path = "../../tests/support/soak/mod.rs"]
+#[path = "../../tests/it/support/soak/mod.rs"]
+#[allow(dead_code, reason = "a program takes what it needs of the tests")]
 mod soak;
 
 use std::{process::ExitCode, time::Duration};

@@ -15,7 +15,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-#[path = "../../tests/support/kafka.rs"]
+#[path = "../../tests/it/support/kafka.rs"]
+#[allow(dead_code, reason = "a program takes what it needs of the tests")]
 mod kafka;
 mod passthrough;
 mod process;

@@ -1,12 +1,9 @@
 //! Until when the certificates are good that we show to brokers.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
 use crate::{config::Config, sink::config::Kind, tls};
 
@@ -19,7 +16,7 @@ pub(super) struct Ends(Arc<Mutex<BTreeMap<String, Timestamp>>>);
 
 impl Ends {
     pub(super) fn get(&self) -> BTreeMap<String, Timestamp> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 
     /// Looks at the files of the configuration, now and every hour. Never ends.
@@ -28,7 +25,7 @@ impl Ends {
             let config = config.clone();
             // A file may lie on a disk that stands still.
             let found = tokio::task::spawn_blocking(move || look(&config)).await.unwrap_or_default();
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = found;
+            *self.0.lock() = found;
             tokio::time::sleep(LOOK).await;
         }
     }

@@ -3,11 +3,12 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -74,7 +75,7 @@ impl History {
 
     /// Adds a status, and completes it with what is remembered.
     pub(super) fn complete(&self, now: Instant, status: &mut Status) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.0.lock();
         kept.add(now, status);
         status.journal.full_at = kept.full_at(now, status);
         status.history = kept.hour.clone();
@@ -233,7 +234,7 @@ mod tests {
     }
 
     fn after(history: &History, seconds: u64, mut status: Status) -> Status {
-        let start = history.0.lock().unwrap().start;
+        let start = history.0.lock().start;
         history.complete(start + Duration::from_secs(seconds), &mut status);
         status
     }

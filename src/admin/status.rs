@@ -1,11 +1,9 @@
 //! How everything stands, in one piece.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -208,7 +206,7 @@ impl View {
 
     /// The account of a source has been made.
     pub fn admit(&self, source: &str, account: Account) {
-        self.accounts.lock().unwrap_or_else(PoisonError::into_inner).insert(source.to_owned(), account);
+        self.accounts.lock().insert(source.to_owned(), account);
     }
 
     /// Refreshes what no request can wait for. Never ends.
@@ -280,7 +278,7 @@ impl View {
     }
 
     fn sources(&self, glance: &Glance, parts: &mut BTreeMap<String, Health>) -> Vec<SourceStatus> {
-        let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let accounts = self.accounts.lock().clone();
         let source = |(name, config): (&String, &crate::session::config::Config)| {
             let seen = glance.sources.get(self.journal.source(name)?.index())?.clone();
             Some(SourceStatus {

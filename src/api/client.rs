@@ -1,11 +1,9 @@
 //! The requests themselves.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use reqwest::{Method, RequestBuilder, Response, header::AUTHORIZATION, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -207,8 +205,8 @@ impl Client {
         Ok(http)
     }
 
-    fn slot(&self) -> std::sync::MutexGuard<'_, Option<reqwest::Client>> {
-        self.shared.http.lock().unwrap_or_else(PoisonError::into_inner)
+    fn slot(&self) -> parking_lot::MutexGuard<'_, Option<reqwest::Client>> {
+        self.shared.http.lock()
     }
 }
 

@@ -4,13 +4,14 @@ use std::{
     fmt,
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::{Mutex, MutexGuard};
 use secrecy::SecretString;
 use tokio::sync::{Notify, watch};
 use tracing::warn;
@@ -215,7 +216,7 @@ impl Account {
 
     /// How it stands.
     pub fn figures(&self) -> Figures {
-        let counted = *self.shared.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let counted = *self.shared.counted.lock();
         let held = self.shared.held();
         let token = held.as_ref().map(|held| &held.grant.token);
         let now = Moment::now(&*self.shared.clock);
@@ -245,7 +246,7 @@ impl Account {
     /// Fails only if the TOTP secret is none.
     pub fn renew_credentials(&self, credentials: Credentials) -> Result<(), AuthError> {
         let keys = Keys::new(credentials)?;
-        *self.shared.renewed.lock().unwrap_or_else(PoisonError::into_inner) = Some(keys);
+        *self.shared.renewed.lock() = Some(keys);
         Ok(())
     }
 
@@ -256,8 +257,7 @@ impl Account {
         let shared = &self.shared;
         let all = async {
             let mut desk = shared.desk.lock().await;
-            let mut tokens =
-                std::mem::take(&mut *shared.retired.lock().unwrap_or_else(PoisonError::into_inner));
+            let mut tokens = std::mem::take(&mut *shared.retired.lock());
             let unproven = desk.unproven.take();
             let held = shared.held().take().map(|held| held.grant.token);
             let kept = unproven.clone().or_else(|| held.clone()).filter(|_| shared.cache.is_some());
@@ -280,7 +280,7 @@ impl Account {
 
 impl Shared {
     pub(super) fn held(&self) -> MutexGuard<'_, Option<Held>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock()
     }
 
     fn current(&self) -> Option<Grant> {
@@ -304,7 +304,7 @@ impl Shared {
 
     /// One login from start to end; its outcome becomes that of all who wait.
     pub(super) async fn round(&self, desk: &mut Desk) -> Result<Grant, AuthError> {
-        let renewed = self.renewed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let renewed = self.renewed.lock().take();
         if let Some(keys) = renewed {
             desk.keys = keys;
         }
@@ -319,7 +319,7 @@ impl Shared {
     }
 
     fn count(&self, outcome: &Result<Grant, AuthError>, ahead: SignedDuration) {
-        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counted = self.counted.lock();
         counted.ahead = ahead;
         match outcome {
             Ok(_) => counted.succeeded += 1,
@@ -356,7 +356,7 @@ impl Shared {
         if !token.is_ours() {
             return;
         }
-        let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut retired = self.retired.lock();
         if retired.len() == MOST {
             retired.remove(0);
         }
@@ -366,7 +366,7 @@ impl Shared {
     }
 
     pub(super) fn retired(&self) -> Option<Token> {
-        self.retired.lock().unwrap_or_else(PoisonError::into_inner).pop()
+        self.retired.lock().pop()
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     auth::{self, Account, AuthError, Claims, Credentials, Grant},
     exit::Exit,
     session::config::Config,
-    socketio::{ConnectError, Socket},
+    socket::{ConnectError, Socket},
 };
 
 /// Clocks further apart than this want attention: one-time passwords are good for about 90 s.

@@ -24,12 +24,9 @@ mod session;
 mod sink;
 pub mod step;
 
-use std::{
-    io::Write,
-    net::SocketAddr,
-    sync::{Mutex, MutexGuard},
-    time::Duration,
-};
+use std::{io::Write, net::SocketAddr, time::Duration};
+
+use parking_lot::{Mutex, MutexGuard};
 
 pub use self::report::{Format, Report};
 use self::step::{Fault, Found, Part, Stage};
@@ -119,7 +116,7 @@ impl Guests {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<(String, Account)>> {
-        self.accounts.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.accounts.lock()
     }
 
     /// Ends the tokens that the check got.

@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 use super::step::{Fault, Found};
 use crate::{
-    socketio::{Limits, Target, dial},
+    socket::{Limits, Target, dial},
     tls::{days_left, ends_soon},
 };
 

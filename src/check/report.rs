@@ -9,9 +9,9 @@ use std::{
 use serde_json::{Map, Value, json};
 
 use super::step::{Fault, Found, Outcome, Part, Stage, Step, Verdict};
-use crate::text::{
-    self,
+use crate::{
     terminal::{Style, Tint},
+    text,
 };
 
 /// How to show it.

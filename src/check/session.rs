@@ -12,7 +12,7 @@ use crate::{
         frames::{Control, control},
         login::{LoginError, LoginLimit, login},
     },
-    socketio::{Incoming, Socket},
+    socket::{Incoming, Socket},
 };
 
 pub(super) async fn open(config: &Config) -> Result<(Socket, Found), Fault> {

@@ -13,7 +13,7 @@ use crate::{
     config::{self, Config, Flags, nearest},
     exit::Exit,
     telemetry,
-    text::terminal::Style,
+    terminal::Style,
 };
 
 /// Walk the chain from the configuration to the sinks: what is wrong, and what to do; a bridge may be running meanwhile

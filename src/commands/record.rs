@@ -17,10 +17,9 @@ use super::{
 use crate::{
     cli,
     config::{Config, Flags},
-    event::{Body, Origin, Record},
+    event::{Body, Origin, RawEvent, Record},
     exit::Exit,
     route::privacy::Profile,
-    socketio::Frame,
     telemetry,
 };
 
@@ -191,7 +190,7 @@ impl Tape {
 }
 
 /// An event as `simulate --replay` reads it: name and arguments are the PBX's own text.
-fn line(frame: &Frame, profile: Profile) -> Vec<u8> {
+fn line(frame: &RawEvent, profile: Profile) -> Vec<u8> {
     let args = profile.apply(&frame.name(), &[b"[", &frame.args()[..], b"]"].concat().into());
     let name = frame.bytes.get(frame.name.start as usize..frame.name.end as usize).unwrap_or_default();
     let mut line = format!("{{\"at\":\"{:.6}\",\"event\":\"", frame.at).into_bytes();

@@ -15,10 +15,8 @@ use crate::{
     cli,
     config::Flags,
     exit::Exit,
-    text::{
-        self,
-        terminal::{Style, Tint},
-    },
+    terminal::{Style, Tint},
+    text,
 };
 
 /// Show how the bridge that runs does: PBXs, sinks, lag, ledger, what is wrong and what to do

@@ -9,12 +9,10 @@
 
 mod cause;
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 
 use self::cause::Outage;
@@ -93,13 +91,13 @@ impl Board {
 
     /// Whether a part does its work.
     pub fn is_active(&self, name: &str) -> bool {
-        let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let parts = self.0.lock();
         parts.get(name).is_some_and(|health| health.state == State::Active)
     }
 
     /// All parts.
     pub fn snapshot(&self) -> BTreeMap<String, Health> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 }
 
@@ -197,7 +195,7 @@ impl Component {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Health>> {
-        self.board.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.board.0.lock()
     }
 }
 

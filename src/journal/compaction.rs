@@ -13,7 +13,6 @@ use std::{
     io,
     ops::Range,
     path::Path,
-    sync::PoisonError,
     time::{Duration, Instant},
 };
 
@@ -94,7 +93,7 @@ impl Shared {
     pub(super) fn compact(&self) {
         let Some(disk) = &self.disk else { return };
         while !self.is_stopped() {
-            let mut compactor = disk.compactor.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut compactor = disk.compactor.lock();
             match compactor.step(self, disk) {
                 Ok(true) => {
                     self.compacted.send_replace(());

@@ -1,11 +1,13 @@
 //! The writing end: between sessions an [`Ingest`], during one a [`Live`].
 
+use std::fmt::Display;
+
 use jiff::Timestamp;
 
 use super::Journal;
 use crate::{
+    event::RawEvent,
     event::{EndReason, GapReason, Notice, Origin, Seq, SourceId},
-    socketio::{BadFrame, Frame},
 };
 
 /// What a new session tells of itself.
@@ -84,7 +86,7 @@ pub struct Live {
     journal: Journal,
     source: SourceId,
     session: u32,
-    batch: Vec<Frame>,
+    batch: Vec<RawEvent>,
     ended: bool,
 }
 
@@ -100,7 +102,7 @@ impl Live {
     }
 
     /// Takes an event. It reaches the line, and gets its number, at the next [`Live::commit`].
-    pub fn event(&mut self, frame: Frame) {
+    pub fn event(&mut self, frame: RawEvent) {
         self.batch.push(frame);
     }
 
@@ -109,9 +111,9 @@ impl Live {
         self.journal.withhold(self.source);
     }
 
-    /// Counts a frame that is no event and can't be made one.
-    pub fn bad_frame(&self, bad: &BadFrame) {
-        self.journal.bad_frame(self.source, bad);
+    /// Counts a frame that is not an event: see [`Journal::bad_frame`].
+    pub fn bad_frame(&self, reason: impl Display, bytes: usize) {
+        self.journal.bad_frame(self.source, reason, bytes);
     }
 
     /// Appends what was taken, in order, and wakes the readers. Never waits for a broker.
@@ -128,7 +130,7 @@ impl Live {
     }
 
     /// Appends events that were made from an answer of the PBX's REST interface, after those taken so far.
-    pub fn snapshot(&mut self, frames: impl IntoIterator<Item = Frame>) {
+    pub fn snapshot(&mut self, frames: impl IntoIterator<Item = RawEvent>) {
         self.commit();
         {
             let mut line = self.journal.line();

@@ -5,7 +5,7 @@ use std::{
     io,
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle, Thread},
@@ -13,6 +13,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use super::{
@@ -108,13 +109,13 @@ impl Shared {
 
     pub(super) fn line(&self) -> MutexGuard<'_, Line> {
         // The line is consistent between any two of its own statements that can unwind.
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+        self.line.lock()
     }
 
     pub(super) fn stands_still(&self) -> Option<Duration> {
         // Without a thread there is nothing to wait for.
         self.thread.get()?;
-        let since = self.round.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
+        let since = self.round.lock().elapsed();
         (since > STANDS_STILL).then_some(since)
     }
 
@@ -133,7 +134,7 @@ impl Shared {
 
     /// Syncs what is written.
     pub(super) fn sync(&self) {
-        let _alone = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.syncing.lock();
         self.line().retry();
         let Some((files, end)) = self.line().store.as_ref().map(super::disk::store::Store::to_sync) else {
             return;
@@ -166,13 +167,13 @@ impl Shared {
             if let Some(store) = &mut line.store {
                 store.tidy(passed, Instant::now());
                 if store.is_light()
-                    && let Ok(mut compactor) = disk.compactor.try_lock()
+                    && let Some(mut compactor) = disk.compactor.try_lock()
                 {
                     compactor.forget();
                 }
             }
         }
-        let reserved = self.reserve(disk, &mut disk.state.lock().unwrap_or_else(PoisonError::into_inner));
+        let reserved = self.reserve(disk, &mut disk.state.lock());
         match reserved.and(self.write_cursors()) {
             Ok(()) => {
                 self.line().untroubled();
@@ -188,7 +189,7 @@ impl Shared {
     pub(super) fn write_cursors(&self) -> io::Result<()> {
         let Some(disk) = &self.disk else { return Ok(()) };
         // Held first, so that no older cursor is written over a newer one.
-        let mut state = disk.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = disk.state.lock();
         let (end, cursors): (Position, Vec<(String, Cursor)>) = {
             let mut line = self.line();
             line.flush();
@@ -244,7 +245,7 @@ impl Shared {
 
     pub(super) fn close(&self) {
         let Some(disk) = &self.disk else { return };
-        let mut state = disk.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = disk.state.lock();
         let line = self.line();
         let clean = !line.is_in_trouble();
         for (source, standing) in state.identity.sources.iter_mut().zip(&line.standing) {
@@ -261,7 +262,7 @@ impl Shared {
     /// the reader had it.
     pub(super) fn repair(&self, (generation, revision): (u64, u32)) -> io::Result<bool> {
         let Some(disk) = &self.disk else { return Ok(false) };
-        let _alone = disk.compactor.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = disk.compactor.lock();
         let (file, next) = {
             let mut line = self.line();
             // What waits was encoded for the newest segment, which gets nothing more if it is this one.
@@ -363,7 +364,7 @@ fn run(shared: &Shared, interval: Duration) {
     // Since when something waits to be synced.
     let mut waits: Option<Instant> = None;
     while !shared.is_stopped() {
-        *shared.round.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *shared.round.lock() = Instant::now();
         if waits.is_none() && shared.dirty.load(Ordering::Acquire) {
             waits = Some(Instant::now());
         }

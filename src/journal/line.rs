@@ -22,9 +22,8 @@ use super::{
     tally::{Announced, Lately, Recent, Tally},
 };
 use crate::{
-    event::{Body, EndReason, LossReason, Notice, Origin, Position, Record, Seq, SourceId, Told},
+    event::{Body, EndReason, LossReason, Notice, Origin, Position, RawEvent, Record, Seq, SourceId, Told},
     health::Component,
-    socketio::Frame,
 };
 
 #[derive(Debug)]
@@ -123,7 +122,7 @@ impl Line {
         self.end
     }
 
-    pub(super) fn event(&mut self, source: SourceId, session: u32, origin: Origin, frame: Frame) -> Seq {
+    pub(super) fn event(&mut self, source: SourceId, session: u32, origin: Origin, frame: RawEvent) -> Seq {
         let (at, bytes) = (frame.at, frame.size());
         let tally = self.sources.get_mut(source.index()).map(|source| &mut source.tally);
         let event = tally.map(|tally| tally.count(&frame.name(), bytes, origin));

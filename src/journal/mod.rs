@@ -81,7 +81,9 @@ mod search;
 mod state_losses;
 mod tally;
 
-use std::sync::{Arc, MutexGuard};
+use std::{fmt::Display, sync::Arc};
+
+use parking_lot::MutexGuard;
 
 pub use archive::{Archive, Segment, Verified};
 pub use cursor::{Cursor, Lane, Ledger, Loss, Settled};
@@ -105,7 +107,6 @@ use self::{
 use crate::{
     event::{JournalId, Notice, Position, Seq, SourceId},
     health::Component,
-    socketio::BadFrame,
 };
 
 /// A cheap handle; all clones are the same line.
@@ -248,12 +249,12 @@ impl Journal {
         self.line().withhold(source);
     }
 
-    /// Counts a frame that is no event, and logs the first, second, fourth, eighth … of its source.
-    pub fn bad_frame(&self, source: SourceId, bad: &BadFrame) {
+    /// Counts a frame that is not an event, and logs the first, second, fourth, eighth … of its source.
+    pub fn bad_frame(&self, source: SourceId, reason: impl Display, bytes: usize) {
         let count = self.line().bad_frame(source);
         if count.is_power_of_two() {
             let source = self.source_name(source);
-            tracing::warn!(source, count, reason = %bad.reason, bytes = bad.size, "a frame is no event: set aside");
+            tracing::warn!(source, count, %reason, bytes, "malformed frame discarded");
         }
     }
 

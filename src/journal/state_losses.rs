@@ -120,10 +120,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::{
-        event::{Notice, Position, Told},
-        socketio::Frame,
-    };
+    use crate::event::{Notice, Position, RawEvent, Told};
 
     const ONE: SourceId = SourceId(1);
 
@@ -131,7 +128,7 @@ mod tests {
         let text = format!(r#"42["{name}",1]"#);
         let end = u32::try_from(text.len()).unwrap();
         let bytes = Bytes::from(text);
-        Body::Event(Frame {
+        Body::Event(RawEvent {
             at: Timestamp::UNIX_EPOCH,
             bytes,
             name: 4..end - 4,

@@ -8,10 +8,7 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{
-    event::{EndReason, GapReason, Origin, Seq, SourceId, Told, is_known, slug},
-    fingerprint::Fingerprints,
-};
+use crate::event::{EndReason, Fingerprints, GapReason, Origin, Seq, SourceId, Told, is_known, slug};
 
 /// Names that the catalogue doesn't have are counted as one beyond so many of a source, for what the PBX sends must not
 /// grow our memory, nor anybody's store of metrics.

@@ -3,10 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::template::{Template, Values};
-use crate::{
-    event::{Entity, NONE, entity_token, event_type, is_legal, notice_type, slug},
-    fingerprint::Fingerprints,
-};
+use crate::event::{Entity, Fingerprints, NONE, entity_token, event_type, is_legal, notice_type, slug};
 
 /// The names of all events of one source that have the same name and entity.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,10 +8,7 @@ use super::{
     names::{Names, Naming},
     template::Template,
 };
-use crate::{
-    event::{self, Body, CloudEvent, JournalId, Mark, Origin, Record, SourceId},
-    socketio::Frame,
-};
+use crate::event::{self, Body, CloudEvent, JournalId, Mark, Origin, RawEvent, Record, SourceId};
 
 /// What becomes of a record at one sink.
 #[derive(Debug)]
@@ -125,7 +122,7 @@ impl Plan {
 
 /// One argument is the data, byte for byte; none or several become an array of the same texts; binary
 /// attachments stand beside their placeholders.
-fn data(frame: &Frame) -> Bytes {
+fn data(frame: &RawEvent) -> Bytes {
     let args = frame.args();
     if frame.attachments.is_empty() {
         if frame.argc == 1 {

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     auth::{Consequence, Grant},
     event::{AuthFailure, EndReason},
-    socketio::{CloseReason, ConnectError, Incoming, Socket},
+    socket::{CloseReason, ConnectError, Incoming, Socket},
     tls,
 };
 
@@ -72,7 +72,7 @@ impl Source {
                     None if held.is_full() => return Err(LoginError::Flooded),
                     None => held.push(frame),
                 },
-                Incoming::Bad(bad) => self.journal.bad_frame(self.id, &bad),
+                Incoming::Bad(bad) => self.journal.bad_frame(self.id, bad.reason, bad.size),
                 Incoming::Barrier(_) => {}
                 Incoming::Disconnected => return Err(LoginError::NamespaceClosed),
             }

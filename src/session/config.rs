@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 pub use table::Table;
 use url::Url;
 
-use super::OnTakeover;
 use crate::{
     auth::Credentials,
     config::Address,
-    socketio::{Limits, Target},
+    event::OnTakeover,
+    socket::{Limits, Target},
     tls::Trust,
 };
 
@@ -78,7 +78,9 @@ impl Config {
 
     /// The bounds of that socket.
     pub fn limits(&self) -> Limits {
-        Limits { max_message: self.max_frame, ..Limits::each(self.connect_timeout) }
+        let mut limits = Limits::each(self.connect_timeout);
+        limits.socket.max_message = self.max_frame;
+        limits
     }
 }
 

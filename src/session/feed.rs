@@ -10,10 +10,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::pace::FAR;
-use crate::{
-    event::Notice,
-    socketio::{Deadline, Frame},
-};
+use crate::{event::Notice, event::RawEvent, socketio::Deadline};
 
 /// What is known of the feed, across sessions.
 #[derive(Debug)]
@@ -62,7 +59,7 @@ impl Feed {
     }
 
     /// An event came.
-    pub(super) fn heard(&mut self, frame: &Frame) {
+    pub(super) fn heard(&mut self, frame: &RawEvent) {
         self.queues = self.queues || *frame.name() == *b"queueUpdate";
         self.last = Some(frame.at);
         self.fresh = true;

@@ -2,9 +2,10 @@
 
 use crate::{
     event::EndReason,
+    event::RawEvent,
     journal::Live,
     session::{Input, feed::Feed, handover::Handover, overlap::Echoes, resync::Resync},
-    socketio::{CloseReason, Frame, Incoming},
+    socket::{CloseReason, Incoming},
 };
 
 /// What became of a frame.
@@ -49,7 +50,7 @@ impl Intake<'_> {
                 self.event(frame, copy)
             }
             Ok(Incoming::Bad(bad)) => {
-                self.live.bad_frame(&bad);
+                self.live.bad_frame(bad.reason, bad.size);
                 Taken::Done
             }
             Ok(Incoming::Barrier(number)) => Taken::Barrier(number),
@@ -62,7 +63,7 @@ impl Intake<'_> {
     }
 
     /// Takes an event. A copy is not published again; what it means to the session it means all the same.
-    pub(super) fn event(&mut self, frame: Frame, copy: bool) -> Taken {
+    pub(super) fn event(&mut self, frame: RawEvent, copy: bool) -> Taken {
         let control = control(&frame);
         if let Some(handover) = &mut self.handover
             && matches!(control, None | Some(Control::ServerReloaded))
@@ -93,7 +94,7 @@ impl Intake<'_> {
         }
     }
 
-    fn publish(&mut self, frame: Frame) {
+    fn publish(&mut self, frame: RawEvent) {
         if *frame.name() == *b"actionNethLink" && !self.publish_action_nethlink {
             self.live.withhold();
         } else {
@@ -103,7 +104,7 @@ impl Intake<'_> {
     }
 }
 
-pub(crate) fn control(frame: &Frame) -> Option<Control> {
+pub(crate) fn control(frame: &RawEvent) -> Option<Control> {
     match &*frame.name() {
         b"authe_ok" => Some(Control::Accepted),
         b"401" => Some(Control::Refused),

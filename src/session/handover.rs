@@ -17,7 +17,9 @@ use super::{
 };
 use crate::{
     auth::{AuthError, Grant},
-    socketio::{CloseReason, ConnectError, Deadline, Frame, Incoming, Socket},
+    event::RawEvent,
+    socket::{CloseReason, ConnectError, Incoming, Socket},
+    socketio::Deadline,
 };
 
 /// Both sessions are kept for so long. A PBX that answers no barrier is left after it, and its events may come twice.
@@ -202,7 +204,7 @@ impl Handover {
     }
 
     /// The live session has delivered an event.
-    pub(super) fn delivered(&mut self, frame: &Frame) {
+    pub(super) fn delivered(&mut self, frame: &RawEvent) {
         if !matches!(self.stage, Stage::Due(_)) {
             self.overlap.old(frame);
         }

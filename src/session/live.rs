@@ -15,7 +15,7 @@ use super::{
 use crate::{
     api::Right,
     event::{EndReason, Notice},
-    socketio::{Incoming, Socket},
+    socket::{Incoming, Socket},
 };
 
 /// Frames taken per wake-up before the line is written: bounds the batch, and how long a signal waits.

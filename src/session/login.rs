@@ -7,10 +7,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::config::UaType;
-use crate::{
-    auth::Grant,
-    socketio::{CloseReason, Deadline},
-};
+use crate::{auth::Grant, socket::CloseReason, socketio::Deadline};
 
 /// Why a session was not accepted.
 #[derive(Debug, thiserror::Error)]

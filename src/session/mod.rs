@@ -25,4 +25,4 @@ pub mod takeover;
 pub use pace::{PASSWORD_TRIES, PROVEN_TRIES, Pace, SOCKET_TRIES};
 pub use state::{Action, Attempt, Input, Phase, State, step};
 pub use supervisor::{Source, run};
-pub use takeover::{Away, OnTakeover};
+pub use takeover::Away;

@@ -21,7 +21,7 @@ use std::{
     hash::{BuildHasher as _, RandomState},
 };
 
-use crate::socketio::Frame;
+use crate::event::RawEvent;
 
 /// Bytes of the new session's frames that are held.
 const HELD: usize = 8 << 20;
@@ -43,7 +43,7 @@ pub(super) struct Overlap {
 /// Frames that wait, bounded in bytes.
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    frames: Vec<Frame>,
+    frames: Vec<RawEvent>,
     bytes: usize,
 }
 
@@ -55,7 +55,7 @@ struct Content(RandomState);
 #[derive(Debug)]
 pub(super) struct Merged {
     /// The new session's frames, and whether each is a copy of one that the old session has delivered.
-    pub(super) frames: Vec<(Frame, bool)>,
+    pub(super) frames: Vec<(RawEvent, bool)>,
     /// The copies that are still to come.
     pub(super) echoes: Echoes,
     /// Whether every event was delivered, and none is numbered twice.
@@ -75,25 +75,25 @@ impl Held {
         self.bytes >= HELD
     }
 
-    pub(super) fn push(&mut self, frame: Frame) {
-        self.bytes += frame.size() + size_of::<Frame>();
+    pub(super) fn push(&mut self, frame: RawEvent) {
+        self.bytes += frame.size() + size_of::<RawEvent>();
         self.frames.push(frame);
     }
 
-    pub(super) fn into_frames(self) -> Vec<Frame> {
+    pub(super) fn into_frames(self) -> Vec<RawEvent> {
         self.frames
     }
 }
 
 impl Content {
-    fn of(&self, frame: &Frame) -> u64 {
+    fn of(&self, frame: &RawEvent) -> u64 {
         self.0.hash_one((&frame.bytes, &frame.attachments))
     }
 }
 
 impl Overlap {
     /// The old session has delivered an event.
-    pub(super) fn old(&mut self, frame: &Frame) {
+    pub(super) fn old(&mut self, frame: &RawEvent) {
         if self.old.len() == REMEMBERED {
             self.old.pop_front();
             self.before_first = self.before_first.map(|count| count.saturating_sub(1));
@@ -107,7 +107,7 @@ impl Overlap {
     }
 
     /// The new session has delivered an event.
-    pub(super) fn new_frame(&mut self, frame: Frame) {
+    pub(super) fn new_frame(&mut self, frame: RawEvent) {
         self.held.push(frame);
     }
 
@@ -172,7 +172,7 @@ impl Overlap {
 impl Echoes {
     /// Whether the new session's next frame is one of them. They come in order; what the new session is not entitled to
     /// is left out.
-    pub(super) fn is_echo(&mut self, frame: &Frame) -> bool {
+    pub(super) fn is_echo(&mut self, frame: &RawEvent) -> bool {
         if self.expected.is_empty() {
             return false;
         }

@@ -2,9 +2,12 @@
 
 use super::{
     pace::{HASTY_RELOADS, HASTY_TRIES, PASSWORD_TRIES, PROVEN_TRIES, Pace, RELOAD_TRIES, SOCKET_TRIES},
-    takeover::{self, Away, OnTakeover},
+    takeover::{self, Away},
 };
-use crate::{auth::Consequence, event::EndReason};
+use crate::{
+    auth::Consequence,
+    event::{EndReason, OnTakeover},
+};
 
 /// Where a session stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -22,7 +22,7 @@ use crate::{
     journal::{Ingest, Journal, Live},
     request::Listener,
     shutdown::Stop,
-    socketio::Socket,
+    socket::Socket,
 };
 
 /// A session that has been live this long did not end as soon as it was accepted.

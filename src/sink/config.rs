@@ -15,7 +15,10 @@ use super::kafka;
 #[cfg(feature = "nats")]
 use super::nats;
 use super::{Options, stdout};
-use crate::{config::Section, event::JournalId, fingerprint::Fingerprints};
+use crate::{
+    config::Section,
+    event::{Fingerprints, JournalId},
+};
 
 /// One sink, as its driver needs it.
 #[derive(Debug, Clone)]

@@ -3,13 +3,14 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
 use crate::{event::SourceId, journal::Settled};
 
@@ -59,7 +60,7 @@ pub struct Counted {
 impl Figures {
     /// Those of one sink.
     pub fn sink(&self, index: usize) -> SinkFigures {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(index).or_default().clone()
+        self.0.lock().entry(index).or_default().clone()
     }
 }
 
@@ -83,7 +84,7 @@ impl SinkFigures {
 
     /// Records that are done with: whose, how, and for an event that the broker has, when it was received.
     pub(super) fn settled(&self, settled: impl Iterator<Item = (SourceId, Settled, Option<Timestamp>)>) {
-        let mut counts = self.0.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.0.settled.lock();
         let mut now = None;
         for (source, how, received) in settled {
             let index = source.index();
@@ -125,7 +126,7 @@ impl SinkFigures {
             failed: of(&self.0.failed),
             letters_refused: of(&self.0.letters_refused),
             heartbeat: heartbeat.and_then(|at| Timestamp::from_millisecond(i64::try_from(at).ok()?).ok()),
-            settled: self.0.settled.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            settled: self.0.settled.lock().clone(),
             latency: std::array::from_fn(|bucket| self.0.latency.get(bucket).map_or(0, of)),
             time: Duration::from_nanos(of(&self.0.nanoseconds)),
         }

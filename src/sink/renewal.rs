@@ -1,10 +1,8 @@
 //! Secrets and certificates of sinks that run: read again by the life cycle, handed to the drivers here.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::config::Config;
@@ -25,7 +23,7 @@ impl Renewals {
     }
 
     fn with<T>(&self, sink: &str, call: impl FnOnce(&watch::Sender<Option<Config>>) -> T) -> T {
-        let mut sinks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sinks = self.0.lock();
         call(sinks.entry(sink.to_owned()).or_default())
     }
 }

@@ -119,11 +119,9 @@ impl Visit for Line {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use std::{
-        io,
-        sync::{Arc, Mutex},
-    };
+    use std::{io, sync::Arc};
 
+    use parking_lot::Mutex;
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
@@ -133,7 +131,7 @@ mod tests {
 
     impl io::Write for Kept {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
+            self.0.lock().write(bytes)
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -153,7 +151,7 @@ mod tests {
             tracing_subscriber::registry().with(plain).with(objects)
         };
         tracing::subscriber::with_default(layers(), log);
-        [json, text_lines].map(|kept| String::from_utf8(kept.0.lock().unwrap().clone()).unwrap())
+        [json, text_lines].map(|kept| String::from_utf8(kept.0.lock().clone()).unwrap())
     }
 
     #[test]

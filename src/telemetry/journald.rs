@@ -99,8 +99,9 @@ impl Visit for Line {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex, PoisonError};
+    use std::sync::Arc;
 
+    use parking_lot::Mutex;
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
@@ -111,7 +112,7 @@ mod tests {
         fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
             let mut line = Line::default();
             event.record(&mut line);
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            self.0.lock().push(line);
         }
     }
 
@@ -122,7 +123,7 @@ mod tests {
         tracing::subscriber::with_default(subscriber, || {
             tracing::warn!(component = "sink/bus", count = 3, "failing");
         });
-        let lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = lines.lock();
         assert_eq!(lines[0].text(), "failing component=sink/bus count=3");
         let fields: Vec<_> = lines[0].fields.iter().map(|(name, value)| (&**name, &**value)).collect();
         assert_eq!(fields, [("CTI_COMPONENT", "sink/bus"), ("CTI_COUNT", "3")]);

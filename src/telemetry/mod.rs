@@ -29,7 +29,7 @@ use tracing_subscriber::{
 };
 
 use self::queue::Queue;
-use crate::text::{self, terminal::has_colours};
+use crate::{terminal::has_colours, text};
 
 /// Where the level of the log that runs is set.
 static LEVEL: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();

@@ -7,13 +7,12 @@
 use std::{
     collections::VecDeque,
     io,
-    sync::{
-        Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     thread,
     time::{Duration, Instant},
 };
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// Bytes that wait at most, the line that is being written included.
 const CAPACITY: usize = 256 << 10;
@@ -104,7 +103,7 @@ impl<L: Line> Queue<L> {
             if left.is_zero() {
                 return;
             }
-            state = self.written.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            self.written.wait_for(&mut state, left);
         }
     }
 
@@ -114,7 +113,7 @@ impl<L: Line> Queue<L> {
     }
 
     fn lock(&self) -> MutexGuard<'_, State<L>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn drop_one(&self, state: &mut State<L>) {
@@ -131,7 +130,7 @@ impl<L: Line> Queue<L> {
                 state.is_busy = true;
                 return line;
             }
-            state = self.pushed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            self.pushed.wait(&mut state);
         }
     }
 

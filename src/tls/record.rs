@@ -1,11 +1,9 @@
 //! Remembers until when the certificates of the servers are good that we speak to, for the metrics.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use rustls::{
     DigitallySignedStruct, Error, SignatureScheme,
     client::{
@@ -27,7 +25,7 @@ static SEEN: Mutex<Seen> = Mutex::new(Seen::new());
 
 /// When the certificates of the servers end, as of the last handshake with each.
 pub(crate) fn server_ends() -> BTreeMap<String, Timestamp> {
-    let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let seen = SEEN.lock();
     seen.iter().map(|(server, (_, ends))| (server.clone(), *ends)).collect()
 }
 
@@ -45,11 +43,11 @@ impl Recording {
         let is_known = |seen: &Seen| {
             seen.get(&server).map_or(seen.len() >= SERVERS, |(known, _)| known.as_slice() == own.as_ref())
         };
-        if is_known(&SEEN.lock().unwrap_or_else(PoisonError::into_inner)) {
+        if is_known(&SEEN.lock()) {
             return;
         }
         if let Some(ends) = chain_ends(&self.verifier, (own, between), name) {
-            let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut seen = SEEN.lock();
             seen.insert(server, (own.to_vec(), ends));
         }
     }

@@ -4,7 +4,7 @@ use std::io;
 
 use fast_qr::{ECL, QRBuilder};
 
-use crate::text::terminal::has_colours;
+use crate::terminal::has_colours;
 
 /// What is drawn on.
 #[derive(Debug, Clone, Copy)]

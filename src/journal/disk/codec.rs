@@ -23,9 +23,8 @@ use jiff::Timestamp;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use crate::{
-    event::{Body, LossReason, Origin, Position, Record, Seq, SourceId, Told},
+    event::{Body, LossReason, Origin, Position, RawEvent, Record, Seq, SourceId, Told},
     journal::entry::{Absence, Entry, Kind, Missing},
-    socketio::Frame,
 };
 
 /// Of a body's fixed fields.
@@ -117,7 +116,7 @@ pub(crate) fn encode_record(format: Format, record: &Record, out: &mut Vec<u8>) 
 }
 
 /// What follows a record's head: the pieces of a frame.
-pub(crate) fn pieces(frame: &Frame) -> impl Iterator<Item = &Bytes> + Clone {
+pub(crate) fn pieces(frame: &RawEvent) -> impl Iterator<Item = &Bytes> + Clone {
     std::iter::once(&frame.bytes).chain(&frame.attachments)
 }
 
@@ -151,7 +150,7 @@ pub(crate) fn encode_head(format: Format, record: &Record, out: &mut Vec<u8>) ->
     finish(format, start, out, std::iter::empty())
 }
 
-fn encode_places(frame: &Frame, out: &mut Vec<u8>) {
+fn encode_places(frame: &RawEvent, out: &mut Vec<u8>) {
     out.extend_from_slice(&frame.argc.to_le_bytes());
     out.extend_from_slice(&u16::try_from(frame.attachments.len()).unwrap_or(u16::MAX).to_le_bytes());
     for number in [frame.name.start, frame.name.end, frame.args.start, frame.args.end] {
@@ -337,7 +336,7 @@ fn entry(format: Format, from: &mut Cursor) -> Option<Entry> {
     Some(Entry::Record(Record { position, source, seq, at, session, origin, gap, body }))
 }
 
-fn frame(at: Timestamp, from: &mut Cursor) -> Option<Frame> {
+fn frame(at: Timestamp, from: &mut Cursor) -> Option<RawEvent> {
     let (argc, attachments) = (from.u16()?, from.u16()?);
     let name = from.u32()?..from.u32()?;
     let args = from.u32()?..from.u32()?;
@@ -350,7 +349,7 @@ fn frame(at: Timestamp, from: &mut Cursor) -> Option<Frame> {
     }
     let attachments =
         lengths.into_iter().map(|length| from.take(length as usize)).collect::<Option<Box<[_]>>>()?;
-    (from.at == from.bytes.len()).then_some(Frame { at, bytes, name, args, argc, attachments })
+    (from.at == from.bytes.len()).then_some(RawEvent { at, bytes, name, args, argc, attachments })
 }
 
 fn absence(format: Format, from: Position, cursor: &mut Cursor) -> Option<Absence> {

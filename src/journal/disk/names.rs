@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use crate::{event::Body, fingerprint::Fingerprints};
+use crate::event::{Body, Fingerprints};
 
 /// Gives event names numbers. A clone does not follow.
 #[derive(Debug, Default, Clone)]
@@ -45,7 +45,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::socketio::Frame;
+    use crate::event::RawEvent;
 
     fn event(name: &str) -> Body {
         let text = format!("42[\"{name}\",1]");
@@ -53,7 +53,7 @@ mod tests {
             (4 + u32::try_from(name.len()).unwrap(), u32::try_from(text.len()).unwrap() - 1);
         let args = name_end + 2..end;
         let (at, bytes) = (Timestamp::UNIX_EPOCH, text.into_bytes().into());
-        Body::Event(Frame { at, bytes, name: 4..name_end, args, argc: 1, attachments: Box::default() })
+        Body::Event(RawEvent { at, bytes, name: 4..name_end, args, argc: 1, attachments: Box::default() })
     }
 
     #[test]

@@ -7,11 +7,11 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{
-    super::OnTakeover,
     Config, Method, UaType,
     secrets::{Secrets, cacheable},
 };
 use crate::config::{Address, Interval, Secret, Section, Size, Span};
+use crate::event::OnTakeover;
 
 /// A PBX, and the account that listens to it.
 #[derive(Debug, Deserialize, JsonSchema)]

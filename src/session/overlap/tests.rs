@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn frame(content: &str) -> Frame {
-    Frame {
+fn frame(content: &str) -> RawEvent {
+    RawEvent {
         at: Timestamp::UNIX_EPOCH,
         bytes: Bytes::copy_from_slice(content.as_bytes()),
         name: 0..0,
@@ -58,7 +58,7 @@ fn run(all: &[Happens]) -> (Vec<String>, bool) {
         }
     }
     let Merged { frames, mut echoes, certain } = overlap.finish(true);
-    let text = |frame: &Frame| String::from_utf8_lossy(&frame.bytes).into_owned();
+    let text = |frame: &RawEvent| String::from_utf8_lossy(&frame.bytes).into_owned();
     numbered.extend(frames.iter().filter(|(_, copy)| !copy).map(|(frame, _)| text(frame)));
     // Those that the new session delivers late come first.
     numbered.extend(behind.iter().filter(|frame| !echoes.is_echo(frame)).map(text));

@@ -36,12 +36,11 @@ use self::{
 use super::{feed::Feed, pace::FAR, supervisor::Source};
 use crate::{
     auth::Account,
-    event::{Notice, ResyncReason},
+    event::{Notice, RawEvent, ResyncReason},
     health::Component,
     journal::Live,
     request::Listener,
     retry::Range,
-    socketio::Frame,
 };
 
 /// Entities appended per turn: bounds how long an event waits behind them.
@@ -142,7 +141,7 @@ impl Resync {
     }
 
     /// An event came. Without a resync under way this is one comparison.
-    pub(super) fn heard(&mut self, frame: &Frame) {
+    pub(super) fn heard(&mut self, frame: &RawEvent) {
         if let Some(Run { stage: Stage::Asking(watch, ..) | Stage::Appending(watch, _), .. }) = &mut self.run
         {
             watch.note(frame);

@@ -4,10 +4,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
-use crate::{
-    event::{entity, field, fields},
-    socketio::Frame,
-};
+use crate::event::{RawEvent, entity, field, fields};
 
 /// What can be read of the PBX's state, in the order it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,7 +47,7 @@ pub(super) struct Item {
     pub(super) key: Key,
     /// As in the CloudEvents `subject`.
     pub(super) subject: String,
-    pub(super) frame: Frame,
+    pub(super) frame: RawEvent,
 }
 
 /// What an answer holds.
@@ -111,7 +108,7 @@ impl Snapshot {
     }
 
     /// The keys of a live event, if it tells what this snapshot does.
-    pub(super) fn keys(self, frame: &Frame) -> Vec<Key> {
+    pub(super) fn keys(self, frame: &RawEvent) -> Vec<Key> {
         let name = frame.name();
         let Some(event) = self.events().iter().find(|event| event.as_bytes() == &*name) else {
             return vec![];
@@ -193,7 +190,7 @@ fn presences(name: &[u8], user: &[u8], at: Timestamp) -> Vec<Item> {
 }
 
 /// The frame in which the PBX would have sent it. None if it is larger than a frame can be.
-fn frame(event: &str, args: &[u8], at: Timestamp) -> Option<Frame> {
+fn frame(event: &str, args: &[u8], at: Timestamp) -> Option<RawEvent> {
     const HEAD: &str = "42[\"";
     let bytes = [HEAD.as_bytes(), event.as_bytes(), b"\",", args, b"]"].concat();
     let place = |from: usize, length: usize| {
@@ -202,7 +199,7 @@ fn frame(event: &str, args: &[u8], at: Timestamp) -> Option<Frame> {
     };
     let name = place(HEAD.len(), event.len())?;
     let args = place(HEAD.len() + event.len() + 2, args.len())?;
-    Some(Frame { at, bytes: Bytes::from(bytes), name, args, argc: 1, attachments: Box::default() })
+    Some(RawEvent { at, bytes: Bytes::from(bytes), name, args, argc: 1, attachments: Box::default() })
 }
 
 #[cfg(test)]

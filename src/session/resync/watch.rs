@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::snapshot::{Key, Snapshot};
-use crate::{fingerprint::Fingerprints, socketio::Frame};
+use crate::event::{Fingerprints, RawEvent};
 
 /// Entities that are noted. Beyond it every entity counts as one that an event has told of: what is newer must not be
 /// undone.
@@ -23,7 +23,7 @@ impl Watch {
         Self { snapshot, told: HashSet::new(), entities: HashSet::new(), fingerprints }
     }
 
-    pub(super) fn note(&mut self, frame: &Frame) {
+    pub(super) fn note(&mut self, frame: &RawEvent) {
         if self.is_full() {
             return;
         }

@@ -2,10 +2,11 @@
 
 use std::{
     borrow::Cow,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use rdkafka::error::RDKafkaErrorCode;
 
 use super::config::Config;
@@ -33,7 +34,7 @@ impl Cause {
         if matches!(code, RDKafkaErrorCode::GroupAuthorizationFailed | RDKafkaErrorCode::PartitionEOF) {
             return;
         }
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.0.lock();
         // That all are down follows from what was said before, and tells nothing.
         if code != RDKafkaErrorCode::AllBrokersDown || last.is_none() {
             let since = last.as_ref().map_or_else(Instant::now, |said| said.since);
@@ -43,21 +44,21 @@ impl Cause {
 
     /// Whether something was said a while ago, and nothing delivered since.
     pub(super) fn stands(&self) -> bool {
-        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.0.lock();
         last.as_ref().is_some_and(|said| said.since.elapsed() >= STANDS)
     }
 
     /// Whether the connections were refused or closed. One that only timed out may hold what a broker still reads.
     pub(super) fn is_disconnected(&self) -> bool {
         use RDKafkaErrorCode as C;
-        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.0.lock();
         let is_slow = |code| matches!(code, C::OperationTimedOut | C::RequestTimedOut | C::MessageTimedOut);
         last.as_ref().is_some_and(|said| !is_slow(said.code))
     }
 
     /// What was said is mended.
     pub(super) fn clear(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.0.lock() = None;
     }
 
     /// With the remedy; `what` failed at `brokers`.
@@ -71,7 +72,7 @@ impl Cause {
 
     /// The same, if anything was said of the connections.
     pub(super) fn known(&self, what: &str, config: &Config) -> Option<SinkError> {
-        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let last = self.0.lock().clone();
         let Said { code, reason, .. } = last?;
         let reason = short(reason.as_str());
         let Remedy { sentence, is_operators, trouble } = remedy(code, reason, config);
@@ -195,9 +196,9 @@ mod tests {
         let cause = Cause::default();
         cause.set(RDKafkaErrorCode::PartitionEOF, "Fetch from broker 1 reached end of partition");
         cause.set(RDKafkaErrorCode::GroupAuthorizationFailed, "not allowed");
-        assert!(cause.0.lock().unwrap_or_else(PoisonError::into_inner).is_none());
+        assert!(cause.0.lock().is_none());
         cause.set(RDKafkaErrorCode::BrokerTransportFailure, "Connection refused");
-        assert!(cause.0.lock().unwrap_or_else(PoisonError::into_inner).is_some());
+        assert!(cause.0.lock().is_some());
     }
 
     #[test]

@@ -2,11 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
+
+use parking_lot::Mutex;
 
 use super::client::BATCH;
 
@@ -101,7 +100,7 @@ impl Shared {
 
     /// A partition was created again, or has lost its end: what it had ended before this offset.
     pub(super) fn cut(&self, partition: i32, offset: i64) {
-        let mut cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cuts = self.cuts.lock();
         cuts.insert(partition, offset);
         self.has_cuts.store(true, Ordering::Relaxed);
     }
@@ -109,7 +108,7 @@ impl Shared {
     /// The driver has compared a partition's end, and goes on from there.
     pub(super) fn resumed(&self, partition: i32) {
         if self.has_cuts.load(Ordering::Relaxed) {
-            let mut cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut cuts = self.cuts.lock();
             cuts.remove(&partition);
             self.has_cuts.store(!cuts.is_empty(), Ordering::Relaxed);
         }
@@ -117,7 +116,7 @@ impl Shared {
 
     /// Where each partition ends that was cut.
     pub(super) fn cuts(&self) -> BTreeMap<i32, i64> {
-        self.cuts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.cuts.lock().clone()
     }
 }
 

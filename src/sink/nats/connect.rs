@@ -8,13 +8,14 @@ use std::{
     collections::BTreeMap,
     io::ErrorKind,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use async_nats::{Client, ConnectErrorKind, ConnectOptions};
+use parking_lot::Mutex;
 use secrecy::ExposeSecret as _;
 
 use super::{
@@ -82,7 +83,7 @@ impl Servers {
 
     /// Notes that a server is of no use now; the error then names the others, too, that were of none when they were tried last.
     pub(super) fn failed(&self, server: &str, error: SinkError) -> SinkError {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failures = self.failures.lock();
         failures.insert(server.to_owned(), error.to_string());
         let mut sentences: Vec<&str> = failures.values().map(String::as_str).collect();
         sentences.dedup();
@@ -92,7 +93,7 @@ impl Servers {
 
     /// A server is of use: all is forgotten.
     pub(super) fn succeeded(&self) {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.failures.lock().clear();
     }
 
     /// Connects to this one.

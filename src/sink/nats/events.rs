@@ -1,11 +1,9 @@
 //! What the client reports beside the answers.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Mutex, OnceLock, PoisonError},
-};
+use std::{collections::BTreeSet, sync::OnceLock};
 
 use async_nats::{Event, ServerError};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::DropGuard;
 
@@ -60,7 +58,7 @@ impl Events {
             if self.is_of_letter(said) || self.is_of_heartbeat(said) {
                 return;
             }
-            *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(PeerText::new(said));
+            *self.said.lock() = Some(PeerText::new(said));
         }
         if matches!(event, Event::ServerError(_) | Event::Disconnected | Event::Closed) {
             self.down.notify_one();
@@ -69,19 +67,19 @@ impl Events {
 
     /// A dead letter goes to this subject. That the server refuses it does not end the connection.
     pub(super) fn expect_letter(&self, subject: &str) {
-        *self.letter.lock().unwrap_or_else(PoisonError::into_inner) = (subject.to_owned(), None);
+        *self.letter.lock() = (subject.to_owned(), None);
     }
 
     /// A heartbeat goes to this subject. That the server refuses it does not end the connection.
     pub(super) fn expect_heartbeat(&self, subject: &str) {
-        let mut heartbeats = self.heartbeats.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut heartbeats = self.heartbeats.lock();
         if !heartbeats.0.contains(subject) {
             heartbeats.0.insert(subject.to_owned());
         }
     }
 
     fn is_of_heartbeat(&self, said: &str) -> bool {
-        let mut heartbeats = self.heartbeats.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut heartbeats = self.heartbeats.lock();
         let (subjects, refusal) = &mut *heartbeats;
         let is_refused = subjects.iter().any(|subject| refuses(said, subject));
         if is_refused {
@@ -92,7 +90,7 @@ impl Events {
 
     /// Why the server refuses heartbeats, with the remedy.
     pub(super) fn heartbeat_refusal(&self) -> Option<String> {
-        let heartbeats = self.heartbeats.lock().unwrap_or_else(PoisonError::into_inner);
+        let heartbeats = self.heartbeats.lock();
         let (subjects, refusal) = &*heartbeats;
         let all: Vec<&str> = subjects.iter().map(String::as_str).collect();
         refusal.as_ref().map(|refusal| {
@@ -105,7 +103,7 @@ impl Events {
     }
 
     fn is_of_letter(&self, said: &str) -> bool {
-        let mut letter = self.letter.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut letter = self.letter.lock();
         let (subject, refusal) = &mut *letter;
         let is_refused = !subject.is_empty() && refuses(said, subject);
         if is_refused {
@@ -116,7 +114,7 @@ impl Events {
 
     /// Why the server refused the dead letter.
     pub(super) fn letter_refusal(&self) -> Option<String> {
-        let refusal = self.letter.lock().unwrap_or_else(PoisonError::into_inner).1.take();
+        let refusal = self.letter.lock().1.take();
         refusal.map(|refusal| refusal.to_string())
     }
 
@@ -126,7 +124,7 @@ impl Events {
         if let Some(violation) = self.violation.get() {
             return violated(server, violation);
         }
-        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let said = self.said.lock().clone();
         match said {
             Some(said) if said.as_str().to_ascii_lowercase().contains("permissions violation") => {
                 SinkError::operator(

@@ -9,7 +9,8 @@ use jiff::{Timestamp, fmt::strtime, tz::TimeZone};
 use self::phrase::Phrase;
 use crate::{
     event::{CloudEvent, Origin},
-    text::{is_hidden, terminal::Style},
+    terminal::Style,
+    text::is_hidden,
 };
 
 /// What is shown of an event where no terminal says how wide a line may be.

@@ -30,10 +30,9 @@ mod shared;
 mod stream;
 mod tail;
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
 
 pub use self::link::Publisher;
 use self::{api::Api, findings::Finding, shared::Shared, stream::Ours};
@@ -92,7 +91,7 @@ impl JetStream {
     /// Says what is unwise about the stream once, and again when it has changed.
     fn tell(&self, findings: Vec<Finding>) {
         let sentences: Vec<String> = findings.into_iter().map(|finding| finding.sentence).collect();
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.told.lock();
         if *told != sentences {
             for finding in &sentences {
                 tracing::warn!(

@@ -1,9 +1,8 @@
 //! What a link leaves to the next one.
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
-};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
 
 use crate::event::Position;
 
@@ -50,12 +49,12 @@ impl Shared {
     }
 
     pub(super) fn refuse(&self, position: Position, reason: String) {
-        *self.poison.lock().unwrap_or_else(PoisonError::into_inner) = Some((position, reason));
+        *self.poison.lock() = Some((position, reason));
     }
 
     /// Why the message at `position` must not be sent again.
     pub(super) fn refused(&self, position: Position) -> Option<String> {
-        let poison = self.poison.lock().unwrap_or_else(PoisonError::into_inner);
+        let poison = self.poison.lock();
         poison.as_ref().filter(|(poisoned, _)| *poisoned == position).map(|(_, reason)| reason.clone())
     }
 }

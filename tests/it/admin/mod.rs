@@ -1,0 +1,5 @@
+//! The admin endpoint.
+
+mod access;
+mod endpoint;
+mod metrics;

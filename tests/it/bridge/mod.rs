@@ -1,0 +1,15 @@
+//! The real binary as a whole.
+
+mod account;
+mod copies;
+mod core_dump;
+mod jetstream;
+mod kafka;
+mod kill;
+mod log;
+mod nats;
+mod reload;
+mod signals;
+mod stop;
+mod systemd;
+mod trust;

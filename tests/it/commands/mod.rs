@@ -1,0 +1,11 @@
+//! The commands beside `run`.
+
+mod check;
+mod check_sinks;
+mod cli;
+mod journal_export;
+mod journal_rename;
+mod output;
+mod tail;
+mod token;
+mod two_factor;

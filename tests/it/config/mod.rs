@@ -1,0 +1,9 @@
+//! The configuration.
+
+mod example;
+mod jetstream;
+mod kafka;
+mod layers;
+mod overlap;
+mod secret_text;
+mod secrets;

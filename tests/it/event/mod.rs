@@ -1,0 +1,3 @@
+//! The format of what is published.
+
+mod wire;

@@ -1,0 +1,107 @@
+//! The Kafka sink while the broker, the way to it or its leave to write fails: nothing is lost, and nothing stored twice.
+#![cfg(feature = "kafka")]
+
+use cti_bridge::sink::{Options, Outcome};
+
+use crate::support::{
+    cutter::{Cutter, Fault},
+    kafka::{Kafka as Broker, free_port},
+    topic::{Line, config, stored, whole},
+    wait::until,
+};
+
+/// As many as are lost in the outage of a switch.
+const LOST: u8 = 15;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_are_lost_on_the_way_store_nothing_twice() {
+    let behind = free_port();
+    let cutter = Cutter::to(format!("127.0.0.1:{behind}"), u32::MAX, || Fault::Lose(LOST)).await;
+    let way: u16 = cutter.address().rsplit(':').next().unwrap().parse().unwrap();
+    let broker = Broker::start_behind(way, behind).await;
+    let mut line = Line::new(config(&cutter.address(), "lost", &["partitions=2"]));
+    // Few at a time, so that there are many answers.
+    let running = line.run(Options { window: 32, batch: 8, answer: None, ..Options::default() });
+    line.append(2_000, 0);
+    line.delivered().await;
+    line.context.stop.drain();
+    assert_eq!(running.await.unwrap(), Outcome::Drained);
+    assert_eq!(whole(&stored(&broker, "lost", 2), 2_000), 0);
+    assert!(cutter.faults() > 10, "{} were lost", cutter.faults());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_stands_still_is_told_of_and_gets_everything_once_when_it_goes_on() {
+    let broker = Broker::start().await;
+    let mut line = Line::new(config(&broker.address(), "still", &[]));
+    line.append(300, 0);
+    let running = line.run(Options { answer: None, ..Options::default() });
+    line.delivered().await;
+    broker.stop();
+    line.append(300, 0);
+    line.tells("acknowledged nothing for 10s: it is slow or stuck").await;
+    // Its client gives the connection up, and takes another.
+    line.tells("still takes nothing at").await;
+    broker.cont();
+    line.append(300, 0);
+    line.delivered().await;
+    assert_eq!(whole(&stored(&broker, "still", 1), 900), 0);
+    line.activates().await;
+    line.context.stop.drain();
+    assert_eq!(running.await.unwrap(), Outcome::Drained);
+}
+
+const ACL: &str = "org.apache.kafka.tools.AclCommand";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leave_that_is_not_given_or_taken_away_is_named_and_nothing_is_lost() {
+    let port = free_port();
+    let broker = Broker::start_with(
+        "sasl.enabled.mechanisms=SCRAM-SHA-512\n\
+         listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;\n\
+         authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\nsuper.users=User:ANONYMOUS",
+        &[(&format!("SASL_PLAINTEXT://127.0.0.1:{port}"), "SASL_PLAINTEXT")],
+        &["SCRAM-SHA-512=[name=bridge,password=bridge-secret]"],
+    )
+    .await;
+    let acl = async |verb: &str, operations: &[&str]| {
+        let operations: Vec<_> = operations.iter().flat_map(|operation| ["--operation", operation]).collect();
+        let on =
+            ["--allow-principal", "User:bridge", "--topic", "kept", "--resource-pattern-type", "prefixed"];
+        let verb: &[&str] = if verb == "remove" { &["--remove", "--force"] } else { &["--add"] };
+        broker.tool(ACL, &[verb, &on, &operations].concat()).await;
+    };
+    let login = ["sasl_mechanism=SCRAM-SHA-512", "username=bridge", "password=bridge-secret"];
+    let mut line = Line::new(config(&format!("127.0.0.1:{port}"), "kept", &login));
+    line.append(100, 0);
+
+    acl("add", &["Write", "Create", "Describe", "DescribeConfigs"]).await;
+    let running = line.run(Options::default());
+    line.tells("does not let us read kept, whose end tells where to go on: allow the account READ on it")
+        .await;
+    running.abort();
+    acl("add", &["Read"]).await;
+
+    let running = line.run(Options { answer: None, ..Options::default() });
+    line.delivered().await;
+    acl("remove", &["Write"]).await;
+    line.append(500, 0);
+    line.tells("does not let us write to kept: allow the account WRITE").await;
+    // Also by a new producer, which gets no id and gives up for good.
+    let mut other = Line::new(config(&format!("127.0.0.1:{port}"), "kept", &login));
+    other.append(10, 0);
+    let adopt = Some(line.context.journal.id());
+    let beside = other.run(Options { answer: None, adopt, ..Options::default() });
+    other.tells("does not let us write to kept: allow the account WRITE").await;
+    let failed = || other.context.figures.sink(0).counted().failed;
+    let before = failed();
+    until("no new producer is tried", || failed() > before + 1).await;
+    other.tells("does not let us write to kept: allow the account WRITE").await;
+    beside.abort();
+    acl("add", &["Write"]).await;
+    line.append(500, 0);
+    line.delivered().await;
+    line.context.stop.drain();
+    assert_eq!(running.await.unwrap(), Outcome::Drained);
+    assert_eq!(whole(&stored(&broker, "kept", 1), 1_100), 0);
+}

@@ -1,0 +1,9 @@
+//! The Kafka sink, against real brokers.
+
+mod access;
+mod delivery;
+mod faults;
+mod gapless;
+mod late;
+mod refusals;
+mod renewal;

@@ -1,0 +1,18 @@
+//! The integration tests: one program, a folder per subject.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod admin;
+mod auth;
+mod bridge;
+mod commands;
+mod config;
+mod event;
+mod journal;
+mod kafka;
+mod nats;
+mod session;
+mod simulator;
+mod sink;
+mod soak;
+mod socket;
+mod support;

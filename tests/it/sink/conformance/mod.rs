@@ -1,0 +1,285 @@
+//! What every sink promises, tested alike for each. A new sink adds a file with its [`Bench`].
+
+#[cfg(feature = "kafka")]
+mod kafka;
+#[cfg(feature = "nats")]
+mod nats;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use cti_bridge::{
+    event::{Notice, SourceId},
+    journal::Journal,
+    route::{Plan, template::Template},
+    sink::{Acked, Context, Driver, Link, Options, Outcome, Outgoing, Sink, SinkError, Tail, stdout},
+};
+use serde_json::Value;
+
+/// A sink, and a view of what has arrived behind it.
+trait Bench: Send + Sized {
+    type Sink: Sink;
+    async fn start() -> Self;
+    fn sink(&self) -> Self::Sink;
+    /// What has arrived since the last call, as structured CloudEvents; waits a moment for more.
+    async fn arrived(&mut self) -> Vec<Value>;
+}
+
+/// A line of two sources for one sink, and the driver's ingredients.
+struct Line {
+    context: Context,
+    plan: Plan,
+}
+
+impl Line {
+    fn new() -> Self {
+        let sources: Arc<[String]> = Arc::new(["a".to_owned(), "b".to_owned()]);
+        let sinks: Arc<[String]> = Arc::new(["sink".to_owned()]);
+        let journal = Journal::memory(64 << 20, &sources, &sinks);
+        let plan = Plan::new(journal.id(), Arc::clone(&sources), Template::default());
+        Self { context: Context::new("test", journal, sinks), plan }
+    }
+
+    fn append(&self, count: u64) {
+        for number in 0..count {
+            let source = SourceId(u16::try_from(number % 2).unwrap());
+            self.context.journal.notice(
+                source,
+                &Notice::AuthFailed {
+                    reason: cti_bridge::event::AuthFailure::CredentialsRefused,
+                    detail: number.to_string(),
+                    operator: false,
+                    failures: 1,
+                    slow: false,
+                    retry_in: 5,
+                },
+            );
+        }
+    }
+
+    fn driver(self, options: Options) -> (Context, Driver) {
+        let driver = Driver::new(&self.context, 0, self.plan, options);
+        (self.context, driver)
+    }
+}
+
+fn quick() -> Options {
+    let backoff = cti_bridge::retry::Range { from: Duration::from_millis(1), to: Duration::from_millis(5) };
+    Options { heartbeat: None, backoff, ..Options::default() }
+}
+
+/// The numbered events, in order of arrival, until there are `count` different ones.
+async fn collect(bench: &mut impl Bench, count: usize) -> Vec<Value> {
+    let (mut all, mut seen) = (Vec::new(), HashSet::new());
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    while seen.len() < count {
+        assert!(std::time::Instant::now() < deadline, "{} of {count} arrived", seen.len());
+        for event in bench.arrived().await {
+            if event.get("sequence").is_some() {
+                // An id is unique within its source, as CloudEvents has it.
+                seen.insert(format!("{}{}", event["source"], event["id"]));
+                all.push(event);
+            }
+        }
+    }
+    all
+}
+
+fn number(event: &Value) -> u64 {
+    event["data"]["detail"].as_str().unwrap().parse().unwrap()
+}
+
+async fn everything_arrives_once_in_order_and_a_stop_drains(bench: &mut impl Bench) {
+    let line = Line::new();
+    line.append(3_000);
+    let (context, driver) = line.driver(quick());
+    context.stop.drain();
+    assert_eq!(driver.run(bench.sink()).await, Outcome::Drained);
+    let events = collect(bench, 3_000).await;
+    assert_eq!(events.iter().map(number).collect::<Vec<_>>(), (0..3_000).collect::<Vec<_>>());
+    let mut last: HashMap<String, String> = HashMap::new();
+    for event in &events {
+        let source = event["source"].as_str().unwrap().to_owned();
+        let prev = last.insert(source, event["sequence"].as_str().unwrap().to_owned());
+        assert_eq!(event["ctiprev"].as_str().unwrap(), prev.unwrap_or_else(|| "0".repeat(20)));
+        assert_eq!(event["type"], "cti.bridge.auth.failed.v1");
+    }
+    for source in [SourceId(0), SourceId(1)] {
+        let (ledger, pending) = context.journal.ledger(0, source);
+        assert_eq!((ledger.received, ledger.published, pending), (1_500, 1_500, 0));
+    }
+}
+
+async fn a_link_that_breaks_anywhere_loses_nothing_and_keeps_order(bench: &mut impl Bench) {
+    let line = Line::new();
+    line.append(3_000);
+    let (context, driver) = line.driver(Options { window: 128, batch: 32, ..quick() });
+    context.stop.drain();
+    let cutter = Cutter { sink: bench.sink(), calls: Arc::new(AtomicU32::new(0)) };
+    let cuts = Arc::clone(&cutter.calls);
+    assert_eq!(driver.run(cutter).await, Outcome::Drained);
+    assert!(cuts.load(Ordering::Relaxed) > 100, "nothing was cut");
+    let events = collect(bench, 3_000).await;
+    // A resend starts at a record that was sent before, and goes on without a hole.
+    let mut next = 0;
+    for event in &events {
+        let number = number(event);
+        assert!(number <= next, "{number} came where {next} was due");
+        next = next.max(number + 1);
+    }
+    let mut ids = HashMap::new();
+    for event in &events {
+        let id = event["id"].as_str().unwrap();
+        assert_eq!(*ids.entry(number(event)).or_insert(id), id, "another id for the same event");
+    }
+}
+
+async fn heartbeats_are_sent_beside_the_line(bench: &mut impl Bench) {
+    let line = Line::new();
+    line.append(2);
+    let (context, driver) = line.driver(Options { heartbeat: Some(Duration::from_millis(50)), ..quick() });
+    let running = tokio::spawn(driver.run(bench.sink()));
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    let beat = loop {
+        assert!(std::time::Instant::now() < deadline, "no heartbeat");
+        let beats = bench.arrived().await;
+        // The first goes out with the connection; a later one has something to tell.
+        let told = beats.into_iter().find(|event| {
+            event["type"] == "cti.bridge.heartbeat.v1" && event["data"]["counters"]["published"] == 1
+        });
+        if let Some(beat) = told {
+            break beat;
+        }
+    };
+    assert!(beat.get("sequence").is_none() && beat.get("ctigap").is_some(), "{beat}");
+    assert_eq!(beat["data"]["components"]["sink/sink"]["state"], "active");
+    context.stop.drain();
+    assert_eq!(running.await.unwrap(), Outcome::Drained, "a heartbeat waits for no answer");
+}
+
+async fn a_hard_stop_counts_what_is_left(bench: &mut impl Bench) {
+    let line = Line::new();
+    line.append(10);
+    let (context, driver) = line.driver(quick());
+    let running = tokio::spawn(driver.run(Shut(bench.sink())));
+    context.stop.at_once();
+    assert_eq!(running.await.unwrap(), Outcome::Undelivered(10));
+}
+
+/// Ends each link after a few calls, before or after the call had its effect.
+struct Cutter<S> {
+    sink: S,
+    calls: Arc<AtomicU32>,
+}
+
+struct CutLink<L> {
+    link: L,
+    calls: Arc<AtomicU32>,
+    left: u32,
+}
+
+impl<S: Sink> Sink for Cutter<S> {
+    type Link = CutLink<S::Link>;
+
+    async fn open(&self) -> Result<(Self::Link, Tail), SinkError> {
+        let (link, tail) = self.sink.open().await?;
+        Ok((CutLink { link, calls: Arc::clone(&self.calls), left: fastrand::u32(0..8) }, tail))
+    }
+}
+
+impl<L> CutLink<L> {
+    fn cut(&mut self) -> Result<(), SinkError> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.left = self.left.checked_sub(1).ok_or_else(|| SinkError::Again("cut".into()))?;
+        Ok(())
+    }
+}
+
+impl<L: Link> Link for CutLink<L> {
+    async fn send(&mut self, batch: &[Outgoing<'_>]) -> Result<(), SinkError> {
+        if fastrand::bool() {
+            self.cut()?;
+        }
+        self.link.send(batch).await?;
+        if fastrand::bool() { self.cut() } else { Ok(()) }
+    }
+
+    async fn acked(&mut self) -> Result<Acked, SinkError> {
+        let acked = self.link.acked().await?;
+        // An answer that is lost after the broker gave it.
+        if fastrand::u8(..4) == 0 {
+            self.cut()?;
+        }
+        Ok(acked)
+    }
+
+    async fn close(self) {
+        self.link.close().await;
+    }
+}
+
+/// Never opens.
+struct Shut<S>(S);
+
+impl<S: Sink> Sink for Shut<S> {
+    type Link = S::Link;
+
+    async fn open(&self) -> Result<(Self::Link, Tail), SinkError> {
+        Err(SinkError::Again("shut".into()))
+    }
+}
+
+async fn all<B: Bench>() {
+    everything_arrives_once_in_order_and_a_stop_drains(&mut B::start().await).await;
+    a_link_that_breaks_anywhere_loses_nothing_and_keeps_order(&mut B::start().await).await;
+    heartbeats_are_sent_beside_the_line(&mut B::start().await).await;
+    a_hard_stop_counts_what_is_left(&mut B::start().await).await;
+}
+
+/// The stdout sink, with a file for standard output.
+struct File {
+    file: tempfile::NamedTempFile,
+    read: usize,
+}
+
+struct Piped(std::path::PathBuf);
+
+impl Sink for Piped {
+    type Link = stdout::Lines<tokio::fs::File>;
+
+    async fn open(&self) -> Result<(Self::Link, Tail), SinkError> {
+        let file = tokio::fs::OpenOptions::new().append(true).open(&self.0).await.unwrap();
+        Ok((stdout::Lines::new(file, stdout::config::Format::Json), Tail::Unknown))
+    }
+}
+
+impl Bench for File {
+    type Sink = Piped;
+
+    async fn start() -> Self {
+        Self { file: tempfile::NamedTempFile::new().unwrap(), read: 0 }
+    }
+
+    fn sink(&self) -> Piped {
+        Piped(self.file.path().to_owned())
+    }
+
+    async fn arrived(&mut self) -> Vec<Value> {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let text = std::fs::read_to_string(self.file.path()).unwrap();
+        let new = &text[self.read..text.rfind('\n').map_or(self.read, |end| end + 1)];
+        self.read += new.len();
+        new.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+#[tokio::test]
+async fn stdout() {
+    Box::pin(all::<File>()).await;
+}

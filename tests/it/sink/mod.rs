@@ -1,0 +1,12 @@
+//! What all sinks share.
+
+mod conformance;
+mod driver_stop;
+mod lanes;
+mod letters;
+mod losses;
+mod outage;
+mod renewal;
+mod stdout;
+mod tail;
+mod window;

@@ -1,0 +1,17 @@
+//! Some minutes of everything failing at random; the program `benches/soak` does it for longer.
+#![allow(clippy::print_stdout, reason = "tests")]
+#![cfg(feature = "nats")]
+
+use std::time::Duration;
+
+use crate::support::soak;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_fails_the_session_comes_back_and_nothing_is_lost_in_silence() {
+    let length = Duration::from_secs(160);
+    let verdict = soak::run(soak::Settings { seed: fastrand::u64(..), length, kills: length / 3 }).await;
+    println!("{}", verdict.summary());
+    let broken = verdict.broken();
+    assert!(broken.is_empty(), "{broken:#?}\n{}", verdict.log);
+    assert!(verdict.faults.len() >= 50, "only {} faults", verdict.faults.len());
+}

@@ -1,0 +1,4 @@
+//! The connection to a PBX.
+
+mod dial;
+mod pause;

@@ -1,0 +1,141 @@
+//! `cti-bridge check`: the real binary, and what it reports.
+
+use std::{collections::BTreeSet, path::Path, process::Command};
+
+use serde_json::Value;
+
+use super::bridge::program;
+
+/// What no output may hold: the password, one-time password secrets, tokens, and the broker's password.
+const SECRETS: [&str; 5] =
+    ["planted-password", "GEZDGNBVGY3TQOJQ", "MFRGGZDFMZTWQ2LK", "eyJ", "planted-nats"];
+pub(crate) const PASSWORD: &str = "planted-password";
+pub(crate) const TOTP: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+pub(crate) const OTHER_TOTP: &str = "MFRGGZDFMZTWQ2LKMFRGGZDFMZTWQ2LK";
+
+/// A source `pbx1` at this address and a sink that is always well.
+pub(crate) fn config(url: &str, more: &str) -> String {
+    format!(
+        "[sources.pbx1]\nurl = \"{url}\"\nusername = \"bridge\"\npassword = \"{PASSWORD}\"\nlogin_timeout = \"1s\"\n{more}\n\
+         [sinks.out]\ntype = \"stdout\"\n"
+    )
+}
+
+/// `check` with a configuration of its own in `dir`.
+pub(crate) fn command(dir: &Path, config: &str, args: &[&str]) -> Command {
+    let file = dir.join("check.toml");
+    std::fs::write(&file, config).unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let mut command = program();
+    command.arg("check").args(args).arg("--config").arg(file);
+    command
+}
+
+/// Runs it to its end; its code and both outputs.
+pub(crate) fn said(mut command: Command) -> (i32, String, String) {
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let (out, err) = (text(output.stdout), text(output.stderr));
+    secret(&out);
+    secret(&err);
+    (output.status.code().unwrap_or(-1), out, err)
+}
+
+/// No secret is in it.
+pub(crate) fn secret(output: &str) {
+    for secret in SECRETS {
+        assert!(!output.contains(secret), "{secret} in {output}");
+    }
+}
+
+/// A report for programs.
+pub(crate) struct Checked {
+    pub(crate) code: i32,
+    pub(crate) steps: Vec<Value>,
+    pub(crate) summary: Value,
+}
+
+/// Runs `check --json`, with the log at its most talkative.
+pub(crate) fn check(dir: &Path, config: &str, args: &[&str]) -> Checked {
+    let (code, out, err) = said(command(dir, config, &[&["--json", "--log-level", "trace"], args].concat()));
+    Checked::read(code, &out).unwrap_or_else(|what| panic!("{what}: {out}\n{err}"))
+}
+
+impl Checked {
+    /// Parses it, and compares its keys with those that are promised.
+    pub(crate) fn read(code: i32, out: &str) -> Result<Self, String> {
+        let mut steps = Vec::new();
+        for line in out.lines() {
+            steps.push(serde_json::from_str::<Value>(line).map_err(|error| error.to_string())?);
+        }
+        let summary = steps.pop().ok_or("nothing")?;
+        let keys = |value: &Value| -> BTreeSet<String> {
+            value.as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect()
+        };
+        let set =
+            |names: &[&str]| -> BTreeSet<String> { names.iter().map(|name| (*name).to_owned()).collect() };
+        for step in &steps {
+            let mut expected = set(&["part", "stage", "verdict", "messages", "ms"]);
+            expected.extend((step["verdict"] == "failed").then(|| "exit".to_owned()));
+            expected.extend(step.get("details").map(|_| "details".to_owned()));
+            if keys(step) != expected {
+                return Err(format!("keys of {step}"));
+            }
+        }
+        let mut expected = set(&["summary", "exit", "ok", "warnings", "failed", "skipped"]);
+        expected.extend((summary["failed"] != 0).then(|| "first".to_owned()));
+        if keys(&summary) != expected || summary["exit"] != code {
+            return Err(format!("summary with code {code}"));
+        }
+        Ok(Self { code, steps, summary })
+    }
+
+    /// The one step of this part and stage.
+    #[track_caller]
+    pub(crate) fn step(&self, part: &str, stage: &str) -> &Value {
+        let mut found = self.steps.iter().filter(|step| step["part"] == part && step["stage"] == stage);
+        match (found.next(), found.next()) {
+            (Some(step), None) => step,
+            other => panic!("{part} {stage}: {other:?} in {:#?}", self.steps),
+        }
+    }
+
+    /// `dns ok, tcp failed, …` of a part.
+    pub(crate) fn verdicts(&self, part: &str) -> String {
+        let steps = self.steps.iter().filter(|step| step["part"] == part);
+        let text = |step: &Value| {
+            format!("{} {}", step["stage"].as_str().unwrap(), step["verdict"].as_str().unwrap())
+        };
+        steps.map(text).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Nothing failed, and this step has a warning that says this.
+    #[track_caller]
+    pub(crate) fn warns(&self, part: &str, stage: &str, says: &str) {
+        let step = self.step(part, stage);
+        assert_eq!((self.code, &step["verdict"]), (0, &"warning".into()), "{:#?}", self.steps);
+        assert!(step["messages"].to_string().contains(says), "no {says:?} in {step}");
+    }
+
+    /// All is well, and this step says this.
+    #[track_caller]
+    pub(crate) fn tells(&self, part: &str, stage: &str, says: &str) {
+        let step = self.step(part, stage);
+        assert_eq!((self.code, &step["verdict"]), (0, &"ok".into()), "{:#?}", self.steps);
+        assert!(step["messages"].to_string().contains(says), "no {says:?} in {step}");
+    }
+
+    /// This step is the first that failed, with this code, and says this; no step that follows from it failed too.
+    #[track_caller]
+    pub(crate) fn fails(&self, part: &str, stage: &str, code: i32, says: &[&str]) {
+        let step = self.step(part, stage);
+        assert_eq!((&step["verdict"], &step["exit"]), (&"failed".into(), &code.into()), "{:#?}", self.steps);
+        assert_eq!((self.code, &self.summary["failed"]), (code, &1.into()), "{:#?}", self.steps);
+        assert_eq!(self.summary["first"], serde_json::json!({ "part": part, "stage": stage }));
+        let messages = step["messages"].as_array().unwrap();
+        let messages = messages.iter().map(|text| text.as_str().unwrap()).collect::<Vec<_>>().join("\n");
+        for word in says {
+            assert!(messages.contains(word), "no {word:?} in {messages}");
+        }
+    }
+}

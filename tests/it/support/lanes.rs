@@ -1,0 +1,358 @@
+//! A line delivered to a broker with several lanes, whose links break.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use cti_bridge::{
+    event::{JournalId, Mark, Notice, Position, RawEvent, Seq, SourceId},
+    health::Board,
+    journal::{
+        Journal, Live, Opened,
+        config::{self, Disk, WhenFull},
+        fs,
+    },
+    retry::Range,
+    route::{Names, Plan, template::Template},
+    shutdown::Stop,
+    sink::{
+        Acked, Context, Driver, Lanes, Link, Options, Outcome, Outgoing, Process, Sink, SinkError, Stored,
+        Tail,
+    },
+};
+use jiff::Timestamp;
+
+/// Two of them share a lane.
+pub(crate) const SOURCES: [&str; 4] = ["a", "b", "c", "d"];
+pub(crate) const LANES: usize = 3;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    Source,
+    Entity,
+    /// One lane for all, as a stream.
+    Nothing,
+}
+
+impl By {
+    pub(crate) fn lanes(self, names: &Names) -> Lanes {
+        match (self, &names.subject) {
+            (Self::Nothing, _) => Lanes::One(0),
+            (Self::Source, _) => {
+                Lanes::One(SOURCES.iter().position(|it| *it == names.source_name()).unwrap() % LANES)
+            }
+            (Self::Entity, Some(subject)) => {
+                Lanes::One(usize::from(*subject.as_bytes().last().unwrap()) % LANES)
+            }
+            (Self::Entity, None) => Lanes::Every,
+        }
+    }
+}
+
+/// Of each source, as the journal that wrote last numbered them.
+pub(crate) fn newest(lane: &[Kept]) -> Vec<Stored> {
+    let mut newest: BTreeMap<&str, Stored> = BTreeMap::new();
+    let journal = lane.last().map(|kept| kept.journal);
+    for kept in lane.iter().rev().take(200).filter(|kept| Some(kept.journal) == journal) {
+        let stored = kept.stored();
+        let newest = newest.entry(&kept.source).or_insert_with(|| stored.clone());
+        if newest.seq < stored.seq {
+            *newest = stored;
+        }
+    }
+    newest.into_values().collect()
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Kept {
+    pub(crate) source: String,
+    pub(crate) journal: JournalId,
+    pub(crate) seq: Seq,
+    pub(crate) prev: Seq,
+    pub(crate) time: Timestamp,
+    pub(crate) what: String,
+    pub(crate) subject: Option<String>,
+}
+
+impl Kept {
+    /// As a broker gives it back, which keeps microseconds.
+    pub(crate) fn stored(&self) -> Stored {
+        Stored {
+            source: self.source.clone(),
+            journal: self.journal,
+            seq: self.seq,
+            time: Timestamp::from_microsecond(self.time.as_microsecond()).unwrap(),
+            ty: self.what.clone(),
+            lane: "lane".to_owned(),
+            place: "#1".to_owned(),
+        }
+    }
+}
+
+/// What the broker's lanes hold.
+pub(crate) type Store = Arc<Mutex<[Vec<Kept>; LANES]>>;
+
+/// A broker whose links break after so many records; none: they hold.
+#[derive(Clone)]
+pub(crate) struct Broker {
+    pub(crate) by: By,
+    pub(crate) lanes: Store,
+    pub(crate) breaks: Arc<dyn Fn() -> Option<usize> + Send + Sync>,
+    /// What shows that somebody else writes.
+    pub(crate) rival: Arc<Mutex<Option<String>>>,
+}
+
+pub(crate) struct Connection {
+    pub(crate) by: By,
+    pub(crate) lanes: Store,
+    left: Option<usize>,
+    acked: VecDeque<Position>,
+}
+
+impl Sink for Broker {
+    type Link = Connection;
+
+    async fn open(&self) -> Result<(Connection, Tail), SinkError> {
+        let tail = {
+            let lanes = self.lanes.lock().unwrap();
+            match self.by {
+                By::Nothing => Tail::Lane(lanes[0].last().map(Kept::stored)),
+                _ => Tail::Lanes(lanes.iter().map(|kept| newest(kept)).collect()),
+            }
+        };
+        let (lanes, left) = (Arc::clone(&self.lanes), (self.breaks)());
+        Ok((Connection { by: self.by, lanes, left, acked: VecDeque::new() }, tail))
+    }
+
+    async fn rival(&self, _: &mut Connection, _: Process, _: Duration) -> Result<Option<String>, SinkError> {
+        Ok(self.rival.lock().unwrap().clone())
+    }
+}
+
+impl Link for Connection {
+    fn lanes(&self, names: &Names) -> Lanes {
+        self.by.lanes(names)
+    }
+
+    /// A link that breaks leaves each lane with a beginning of its share, and acknowledges nothing of it.
+    async fn send(&mut self, batch: &[Outgoing<'_>]) -> Result<(), SinkError> {
+        let breaks = self.left.is_some_and(|left| left < batch.len());
+        let mut shares: BTreeMap<usize, Vec<Kept>> = BTreeMap::new();
+        for outgoing in batch {
+            let Mark::Numbered { seq, prev } = outgoing.event.mark else { continue };
+            let kept = Kept {
+                journal: outgoing.event.journal,
+                seq,
+                prev,
+                time: outgoing.event.time,
+                what: outgoing.names.ty.clone(),
+                subject: outgoing.names.subject.clone(),
+                source: outgoing.names.source_name().to_owned(),
+            };
+            shares.entry(outgoing.lane).or_default().push(kept);
+        }
+        for (lane, share) in shares {
+            let stored = if breaks { fastrand::usize(..=share.len()) } else { share.len() };
+            self.lanes.lock().unwrap()[lane].extend(share.into_iter().take(stored));
+        }
+        if breaks {
+            return Err(SinkError::Again("cut".into()));
+        }
+        self.left = self.left.map(|left| left - batch.len());
+        self.acked.extend(batch.iter().filter_map(|outgoing| outgoing.position));
+        Ok(())
+    }
+
+    async fn acked(&mut self) -> Result<Acked, SinkError> {
+        // Answers come late, or never.
+        match self.acked.pop_front() {
+            Some(through) => Ok(Acked { through, refused: None }),
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn close(self) {}
+}
+
+pub(crate) struct Bench {
+    pub(crate) by: By,
+    pub(crate) context: Context,
+    pub(crate) lanes: Store,
+    pub(crate) rival: Arc<Mutex<Option<String>>>,
+    pub(crate) sessions: Vec<Live>,
+}
+
+pub(crate) fn frame(extension: u8) -> RawEvent {
+    let text = format!("42[\"extenUpdate\",{{\"exten\":\"20{extension}\"}}]");
+    let end = u32::try_from(text.len()).unwrap() - 1;
+    RawEvent {
+        at: jiff::Timestamp::now(),
+        bytes: Bytes::from(text),
+        name: 4..15,
+        args: 17..end,
+        argc: 1,
+        attachments: Box::default(),
+    }
+}
+
+impl Bench {
+    pub(crate) fn new(by: By, journal: Journal) -> Self {
+        let opened = || Opened {
+            user: "bridge".into(),
+            profile: None,
+            sees: vec![],
+            privacy: None,
+            may_have_missed: vec![],
+        };
+        let sessions = (0..4).map(|source| journal.ingest(SourceId(source)).begin(opened())).collect();
+        let context = Context::new("test", journal, Arc::new(["sink".to_owned()]));
+        let context = Context { retain: Duration::from_mins(15), ..context };
+        Self { by, context, lanes: Store::default(), rival: Arc::default(), sessions }
+    }
+
+    /// The same broker, and the journal of the next process.
+    pub(crate) fn reopened(self, open: impl FnOnce() -> Journal) -> Self {
+        let Self { by, context, lanes, rival, sessions } = self;
+        drop(sessions);
+        context.journal.close();
+        drop(context);
+        Self { lanes, rival, ..Self::new(by, open()) }
+    }
+
+    pub(crate) fn append(&mut self, count: usize) {
+        for _ in 0..count {
+            let source = fastrand::usize(..SOURCES.len());
+            if fastrand::u8(..10) == 0 {
+                let reason = "x".to_owned();
+                let told = Notice::AuthFailed {
+                    reason: cti_bridge::event::AuthFailure::CredentialsRefused,
+                    detail: reason,
+                    operator: false,
+                    failures: 1,
+                    slow: false,
+                    retry_in: 5,
+                };
+                self.context.journal.notice(SourceId(u16::try_from(source).unwrap()), &told);
+            } else {
+                // Some have much to say, and some little.
+                let extension = fastrand::u8(..5) * fastrand::u8(..2);
+                self.sessions[source].event(frame(extension));
+                self.sessions[source].commit();
+            }
+        }
+    }
+
+    /// How many records there were.
+    pub(crate) fn received(&self) -> u64 {
+        (0..4).map(|source| self.context.journal.ledger(0, SourceId(source)).0.received).sum()
+    }
+
+    pub(crate) fn driver(&self) -> Driver {
+        let plan =
+            Plan::new(self.context.journal.id(), Arc::clone(&self.context.sources), Template::default());
+        let backoff = Range { from: Duration::from_millis(1), to: Duration::from_millis(2) };
+        let options = Options {
+            heartbeat: None,
+            backoff,
+            window: 64,
+            batch: 16,
+            retain: Duration::from_mins(15),
+            ..Options::default()
+        };
+        Driver::new(&self.context, 0, plan, options)
+    }
+
+    pub(crate) fn broker(&self, breaks: impl Fn() -> Option<usize> + Send + Sync + 'static) -> Broker {
+        Broker {
+            by: self.by,
+            lanes: Arc::clone(&self.lanes),
+            breaks: Arc::new(breaks),
+            rival: Arc::clone(&self.rival),
+        }
+    }
+
+    /// Delivers all there is, over links that break or not.
+    pub(crate) async fn drain(&mut self, breaks: impl Fn() -> Option<usize> + Send + Sync + 'static) {
+        let sink = self.broker(breaks);
+        let deadline = std::time::Instant::now() + Duration::from_mins(1);
+        loop {
+            assert!(std::time::Instant::now() < deadline, "it never ends");
+            self.context.stop = Stop::default();
+            self.context.stop.drain();
+            match self.driver().run(sink.clone()).await {
+                Outcome::Drained => return,
+                // What waits on a disk is left there when a link breaks during a stop.
+                Outcome::Undelivered(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// Each source once in each lane that it goes to, in order, without a hole by its `ctiprev`, and nothing missing.
+    pub(crate) fn is_whole(&self) {
+        let mut stored: BTreeMap<(String, Seq), Vec<&Kept>> = BTreeMap::new();
+        let lanes = self.lanes.lock().unwrap();
+        for lane in lanes.iter() {
+            let mut newest: BTreeMap<&str, Seq> = BTreeMap::new();
+            for kept in lane {
+                let last = newest.insert(&kept.source, kept.seq).unwrap_or(Seq(0));
+                assert_eq!(kept.prev, last, "{kept:?}");
+                assert!(kept.seq > last, "{kept:?}");
+                stored.entry((kept.source.clone(), kept.seq)).or_default().push(kept);
+            }
+        }
+        for copies in stored.values() {
+            let in_all = self.by == By::Entity && copies[0].subject.is_none();
+            assert_eq!(copies.len(), if in_all { LANES } else { 1 }, "{copies:?}");
+        }
+        let counts = (0..4).map(|source| self.context.journal.ledger(0, SourceId(source)));
+        let (published, pending) = counts.fold((0, 0), |(published, pending), (ledger, waiting)| {
+            assert_eq!(ledger.received, ledger.settled() + waiting, "{ledger:?}");
+            (published + ledger.published, pending + waiting)
+        });
+        assert_eq!((published, pending), (stored.len() as u64, 0));
+        assert_eq!(published, self.received());
+    }
+}
+
+pub(crate) fn by(seed: u64) -> By {
+    if seed.is_multiple_of(2) { By::Source } else { By::Entity }
+}
+
+pub(crate) fn memory() -> Journal {
+    Journal::memory(64 << 20, &SOURCES.map(str::to_owned), &["sink".to_owned()])
+}
+
+pub(crate) fn on_disk(dir: &std::path::Path) -> Journal {
+    keeping(dir, Duration::from_hours(1))
+}
+
+pub(crate) fn keeping(dir: &std::path::Path, retain: Duration) -> Journal {
+    opened(dir, retain, Arc::new(fs::Disk))
+}
+
+pub(crate) fn opened(dir: &std::path::Path, retain: Duration, disk: Arc<dyn fs::Fs>) -> Journal {
+    let config = Disk {
+        dir: dir.to_owned(),
+        sync: config::Sync::Every(Duration::from_millis(20)),
+        max_bytes: Some(1 << 30),
+        max_age: None,
+        when_full: WhenFull::DropOldest,
+        name_quota: 100,
+        retain,
+        memory: 64 << 20,
+    };
+    let health = Board::default().component("journal".to_owned());
+    let opened = Journal::open(&config, disk, &SOURCES.map(str::to_owned), &["sink".to_owned()], health);
+    opened.unwrap().0
+}
+
+/// Takes the newest records of a lane away, as a broker does that lost what it had not synced.
+pub(crate) fn forget(bench: &Bench, lane: usize, count: usize) -> Vec<Kept> {
+    let mut lanes = bench.lanes.lock().unwrap();
+    let at = lanes[lane].len().saturating_sub(count);
+    lanes[lane].split_off(at)
+}

@@ -1,0 +1,218 @@
+//! A session against the simulator, and what it puts on the line.
+
+use std::{
+    ops::{Deref, DerefMut},
+    time::Duration,
+};
+
+use cti_bridge::{
+    api,
+    auth::{self, Account as Login},
+    config::{Assignment, Flags},
+    event::{Body, EndReason, Record, SourceId},
+    health::{Board, Component, Health},
+    journal::{Journal, Reader},
+    request::Call,
+    session,
+    shutdown::Stop,
+    simulator::{Account, Answer, Knobs, Options, Simulator},
+};
+use tokio_util::sync::CancellationToken;
+
+/// A simulated PBX, and a source that is connected to it.
+pub(crate) struct Scene {
+    pub(crate) pbx: Simulator,
+    source: Source,
+}
+
+/// A source of the bridge, without the rest of one.
+pub(crate) struct Source {
+    pub(crate) board: Board,
+    pub(crate) stop: Stop,
+    pub(crate) retry: Call,
+    pub(crate) resync: Call,
+    pub(crate) journal: Journal,
+    /// The state of the one sink, which is the test.
+    pub(crate) sink: Component,
+    reader: Reader,
+    records: Vec<Record>,
+    pub(crate) task: tokio::task::JoinHandle<()>,
+}
+
+/// With further settings of the source.
+pub(crate) async fn scene(totp: Option<&str>, settings: &[&str]) -> Scene {
+    scene_with(|_| {}, totp, settings).await
+}
+
+/// With faults that the PBX has from the start.
+pub(crate) async fn scene_with(
+    turn: impl FnOnce(&mut Knobs),
+    totp: Option<&str>,
+    settings: &[&str],
+) -> Scene {
+    let account = totp.into_iter().fold(Account::new("bridge", "secret"), Account::with_totp);
+    let mut options = Options::quiet(account);
+    turn(&mut options.knobs);
+    let pbx = Simulator::start(options).await.unwrap();
+    let source = Source::start(pbx.url().as_str(), totp, settings);
+    Scene { pbx, source }
+}
+
+impl Deref for Scene {
+    type Target = Source;
+
+    fn deref(&self) -> &Source {
+        &self.source
+    }
+}
+
+impl DerefMut for Scene {
+    fn deref_mut(&mut self) -> &mut Source {
+        &mut self.source
+    }
+}
+
+/// Against a PBX of one's own; the account is `bridge`, its password `secret`.
+pub(crate) async fn scene_on(options: Options, settings: &[&str]) -> Scene {
+    let pbx = Simulator::start(options).await.unwrap();
+    let source = Source::start(pbx.url().as_str(), None, settings);
+    Scene { pbx, source }
+}
+
+impl Scene {
+    pub(crate) fn count(&self, path: &str) -> usize {
+        self.pbx.seen().iter().filter(|seen| seen.path == path).count()
+    }
+
+    /// The PBX answers this path against the rule, and no other.
+    pub(crate) fn answers(&self, path: &str, answer: Answer) {
+        self.pbx.turn(|knobs| knobs.answers = vec![(path.to_owned(), answer)]);
+    }
+
+    /// The PBX is well again.
+    pub(crate) fn well(&self) {
+        self.pbx.turn(|knobs| *knobs = Knobs::default());
+    }
+
+    /// Requests for this that were answered 429.
+    pub(crate) fn limited(&self, path: &str) -> usize {
+        self.pbx.seen().iter().filter(|seen| seen.path == path && seen.status == 429).count()
+    }
+
+    pub(crate) async fn until(&self, what: &str, condition: impl Fn(&Self) -> bool) {
+        until(what, || condition(self), &self.board).await;
+    }
+}
+
+async fn until(what: &str, condition: impl Fn() -> bool, board: &Board) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(40);
+    while !condition() {
+        assert!(std::time::Instant::now() < deadline, "{what}; {:?}", board.snapshot());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+impl Source {
+    /// The user `bridge` of the PBX at this address.
+    pub(crate) fn start(at: &str, totp: Option<&str>, settings: &[&str]) -> Self {
+        let mut set = vec![
+            format!("sources.a.url={at}"),
+            "sources.a.username=bridge".into(),
+            "sources.a.password=secret".into(),
+            // What it adds to the line is a matter of its own tests, which switch it on.
+            "sources.a.resync=false".into(),
+        ];
+        set.push("sinks.out.type=stdout".into());
+        set.extend(totp.map(|secret| format!("sources.a.totp_secret={secret}")));
+        set.extend(settings.iter().map(|setting| format!("sources.a.{setting}")));
+        let set = set.iter().map(|setting| setting.parse::<Assignment>().unwrap()).collect();
+        let loaded = cti_bridge::config::load_with(&Flags { set, ..Flags::default() }, []).unwrap();
+        let config = loaded.config.sources["a"].clone();
+        let client = api::Config {
+            connect_timeout: config.connect_timeout,
+            request_timeout: config.request_timeout,
+            ..api::Config::at(config.base.clone())
+        };
+        let client = api::Client::new(client).unwrap();
+        let login = auth::Config {
+            username: config.username.clone(),
+            credentials: config.credentials.clone(),
+            token_cache: config.token_cache.clone(),
+        };
+        let journal = Journal::memory(1 << 24, &["a".to_owned()], &["sink".to_owned()]);
+        let (board, stop) = (Board::default(), Stop::default());
+        let (retry, resync) = (Call::default(), Call::default());
+        let sink = board.component("sink/sink".to_owned());
+        let source = session::Source {
+            id: SourceId(0),
+            config,
+            account: Login::new(login, client).unwrap(),
+            journal: journal.clone(),
+            health: board.component("source/a".into()),
+            stop: stop.clone(),
+            retry: retry.listen(),
+            resync: resync.listen(),
+            reconnect: Call::default().listen(),
+            board: board.clone(),
+            sinks: vec!["sink".to_owned()],
+        };
+        let (renewing, again) = (source.account.clone(), retry.listen());
+        // Ends with the test's runtime.
+        tokio::spawn(async move { renewing.renew(CancellationToken::new(), again).await });
+        let task = tokio::spawn(session::run(source));
+        let reader = journal.reader(0);
+        Self { board, stop, retry, resync, journal, sink, reader, records: Vec::new(), task }
+    }
+
+    /// The next record.
+    pub(crate) async fn next(&mut self) -> Record {
+        while self.records.is_empty() {
+            let ready = tokio::time::timeout(Duration::from_secs(40), self.reader.ready()).await;
+            ready.unwrap_or_else(|_| panic!("nothing happened; {:?}", self.board.snapshot()));
+            self.reader.read(100, &mut self.records).await;
+        }
+        self.records.remove(0)
+    }
+
+    /// What the next record says: a notice's name, or an event's.
+    pub(crate) async fn says(&mut self) -> String {
+        match self.next().await.body {
+            Body::Event(frame) => String::from_utf8(frame.name().into_owned()).unwrap(),
+            Body::Notice(notice) => notice.what.into_owned(),
+        }
+    }
+
+    pub(crate) async fn live(&mut self) {
+        self.live_after("").await;
+    }
+
+    /// A session begins, and its gap tells of this reason.
+    pub(crate) async fn live_after(&mut self, reason: &str) {
+        let gap = self.notice("gap").await;
+        assert!(reason.is_empty() || gap["reason"] == reason, "{gap}");
+        self.notice("connected").await;
+    }
+
+    /// What the next record says, which is this notice.
+    pub(crate) async fn notice(&mut self, what: &str) -> serde_json::Value {
+        let Body::Notice(notice) = self.next().await.body else { panic!("an event instead of {what}") };
+        let data = serde_json::from_slice(&notice.data).unwrap();
+        assert_eq!(notice.what, what, "{data}");
+        data
+    }
+
+    /// Waits until its state says this.
+    pub(crate) async fn tells(&self, text: &str) {
+        until(text, || format!("{:?}", self.board.snapshot()).contains(text), &self.board).await;
+    }
+
+    /// Its state.
+    pub(crate) fn health(&self) -> Health {
+        self.board.snapshot().remove("source/a").unwrap()
+    }
+
+    pub(crate) async fn ended(&mut self, expected: EndReason) {
+        let data = self.notice("disconnected").await;
+        assert_eq!(data["reason"], serde_json::to_value(expected).unwrap(), "{data}");
+    }
+}
