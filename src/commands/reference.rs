@@ -174,7 +174,7 @@ fn code(text: &str) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use std::path::PathBuf;
 
@@ -253,9 +253,8 @@ mod tests {
         for (path, text) in documents() {
             for block in blocks(&text, "toml") {
                 let value: serde_json::Value = Figment::from(Toml::string(block)).extract().unwrap();
-                for error in schema.iter_errors(&value) {
-                    panic!("{}: {error}\n{block}", path.display());
-                }
+                let error = schema.iter_errors(&value).next().map(|error| error.to_string());
+                assert_eq!(error, None, "{}: {block}", path.display());
                 checked += 1;
             }
         }
