@@ -1,6 +1,7 @@
 //! The whole life: start, run, stop in order.
 
 mod account;
+pub mod config;
 mod tasks;
 
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
@@ -9,14 +10,15 @@ use tokio::{
     task::JoinError,
     time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
+use tracing::Instrument as _;
 
 pub(crate) use self::account::{account, client};
 use self::{account::account_with, tasks::Tasks};
 use crate::{
     admin::{self, View},
+    app::config::Config,
     auth::Account,
-    config::Config,
-    event::{Notice, SourceId},
+    event::{Notice, SinkId, SourceId},
     exit::Exit,
     health::Board,
     journal::{Journal, OpenError, fs},
@@ -101,7 +103,7 @@ fn open(config: &Config, board: &Board) -> Result<Journal, OpenError> {
         return Ok(Journal::memory(config.journal.memory, &sources, &sinks));
     };
     let health = board.component("journal".to_owned());
-    let (journal, recovery) = Journal::open(disk, Arc::new(fs::Disk), &sources, &sinks, health)?;
+    let (journal, recovery) = Journal::open(disk, Arc::new(fs::Disk), &sources, &sinks, Arc::new(health))?;
     for note in recovery.notes {
         tracing::warn!(note, "the journal was mended");
     }
@@ -127,8 +129,9 @@ struct Running {
 impl Running {
     async fn start(config: &Config, context: &sink::Context, view: View, options: Options) -> Self {
         let mut sinks = Tasks::new();
-        for (index, (name, config)) in config.sinks.iter().enumerate() {
-            sinks.spawn(name.clone(), sink::spawn(context, index, config));
+        for (id, (name, config)) in (0..).map(SinkId).zip(&config.sinks) {
+            let task = sink::spawn(context, id, config);
+            sinks.spawn(name.clone(), task.instrument(telemetry::span::sink(name)));
         }
         let mut running = Self {
             context: context.clone(),
@@ -163,15 +166,16 @@ impl Running {
         context.journal.notice(id, &Notice::Started { version: env!("CARGO_PKG_VERSION") });
         let account = match account_with(config, config.token_cache.clone()) {
             Ok(account) => account,
-            Err(reason) => {
+            Err(error) => {
                 // What only reading the files can show: a service that is up and says so beats one that loops.
-                health.failing(&reason);
+                health.failing(&error.to_string());
                 return;
             }
         };
         let (stop, retry) = (context.stop.sessions_token().clone(), self.retry.listen());
-        let renewing = account.clone();
-        self.sessions.spawn(format!("{name} renewal"), async move { renewing.renew(stop, retry).await });
+        let (span, renewing) = (telemetry::span::source(name), account.clone());
+        let renewal = async move { renewing.renew(stop, retry).await };
+        self.sessions.spawn(format!("{name} renewal"), renewal.instrument(span.clone()));
         let journal = context.journal.clone();
         let stop = context.stop.clone();
         let (retry, resync, reconnect) = (self.retry.listen(), self.resync.listen(), self.reconnect.listen());
@@ -188,7 +192,7 @@ impl Running {
             board: context.board.clone(),
             sinks: context.sinks.to_vec(),
         };
-        self.sessions.spawn(format!("{name} session"), session::run(source));
+        self.sessions.spawn(format!("{name} session"), session::run(source).instrument(span));
         self.view.admit(name, account.clone());
         self.accounts.insert(name.to_owned(), account);
     }
@@ -326,8 +330,7 @@ impl Running {
         }
         for (name, count) in &self.undelivered {
             let (sink, is_durable) = (name.as_str(), journal.is_durable());
-            let index = self.context.sinks.iter().position(|known| known == name);
-            let at_risk = index.and_then(|index| journal.at_risk(index));
+            let at_risk = self.context.sink(name).and_then(|sink| journal.at_risk(sink));
             let lost = at_risk.as_ref().map_or(0, |(_, lost)| *lost).min(*count);
             if let Some((cause, _)) = at_risk {
                 tracing::error!(

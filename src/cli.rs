@@ -49,7 +49,9 @@ pub enum Command {
     Check(commands::check::Args),
     Status(commands::status::Args),
     Health(commands::health::Args),
+    #[cfg(feature = "simulator")]
     Demo(commands::demo::Args),
+    #[cfg(feature = "simulator")]
     Simulate(commands::simulate::Args),
     Journal(commands::journal::Args),
     Verify(commands::verify::Args),
@@ -99,7 +101,9 @@ impl Cli {
         terminal::choose(self.color);
         output::run(|out, err| match self.command {
             Command::Run(args) => Ok(commands::run::run(&args)),
+            #[cfg(feature = "simulator")]
             Command::Demo(args) => Ok(commands::demo::run(&args)),
+            #[cfg(feature = "simulator")]
             Command::Simulate(args) => Ok(commands::simulate::run(&args)),
             Command::Config { args, flags } => commands::config::run(&args, &flags, out, err),
             Command::Check(args) => commands::check::run(&args, out.styled(), err),

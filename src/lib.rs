@@ -31,7 +31,6 @@
 //! | [`bounds`] | the ranges of all numbers that a peer sends |
 //! | [`hardening`] | no core dumps, no tracing |
 //! | [`check`] | the chain walked once, each stage with its verdict and remedy |
-//! | [`simulator`] | a PBX that speaks the real protocol, with faults on demand |
 
 pub mod admin;
 pub mod api;
@@ -40,7 +39,6 @@ pub mod auth;
 pub mod bounds;
 pub mod check;
 pub mod cli;
-mod clock;
 pub mod commands;
 pub mod config;
 pub mod exit;
@@ -49,7 +47,6 @@ pub mod exit;
 pub mod fuzz;
 pub mod hardening;
 pub mod health;
-pub mod journal;
 mod net;
 pub mod reload;
 pub mod request;
@@ -58,7 +55,6 @@ pub mod route;
 mod secret_file;
 pub mod session;
 pub mod shutdown;
-pub mod simulator;
 pub mod sink;
 pub mod socket;
 pub mod systemd;
@@ -67,5 +63,6 @@ pub mod terminal;
 pub mod tls;
 
 pub use event;
+pub use journal;
 pub use socketio;
 pub use text;

@@ -8,8 +8,10 @@ use tracing_subscriber::filter::Targets;
 use url::Url;
 
 use crate::{
+    app,
+    app::config::{Config, Loaded},
     auth::Credentials,
-    config::{self, Flags, Loaded, Problems, Setting, Settings},
+    config::{Flags, Problems, Setting, Settings},
     event::Fingerprints,
     session, sink,
 };
@@ -17,24 +19,6 @@ use crate::{
 /// The keys of a source that [`Reload::read`] puts into effect.
 const AT_ONCE: [&str; 6] =
     ["password", "password_file", "totp_secret", "totp_secret_file", "token", "token_file"];
-
-/// The keys of a sink that [`Reload::read`] puts into effect.
-const SINK_AT_ONCE: [&str; 14] = [
-    "username",
-    "password",
-    "password_file",
-    "token",
-    "token_file",
-    "token_url",
-    "scope",
-    "nkey",
-    "nkey_file",
-    "credentials_file",
-    "ca_file",
-    "cert_file",
-    "key_file",
-    "insecure_skip_verify",
-];
 
 /// What the bridge was started with.
 #[derive(Debug, Clone)]
@@ -93,7 +77,7 @@ impl Reload {
     pub async fn read(&mut self, includes: impl Fn(&str) -> bool) -> Result<Changes, Problems> {
         let (flags, fingerprints) = (self.flags.clone(), self.fingerprints.clone());
         let read = move || {
-            config::load(&flags).map(|loaded| {
+            app::config::load(&flags).map(|loaded| {
                 let secrets = secrets(&loaded, &fingerprints);
                 (loaded, secrets)
             })
@@ -134,7 +118,7 @@ impl Reload {
         }
         changes.level = Some(loaded.config.log.level.clone());
         changes.later = differing(&self.settings, &loaded.settings)
-            .filter(|key| !self.is_at_once(key))
+            .filter(|key| !self.is_at_once(key, &loaded.config))
             .map(str::to_owned)
             .collect();
         let hidden = hidden(loaded, &self.fingerprints);
@@ -145,7 +129,7 @@ impl Reload {
     }
 
     /// Whether the key is the log's level, or one of the credentials of a source or sink that runs.
-    fn is_at_once(&self, key: &str) -> bool {
+    fn is_at_once(&self, key: &str, config: &Config) -> bool {
         if key == "log.level" {
             return true;
         }
@@ -155,7 +139,8 @@ impl Reload {
                 self.accounts.contains_key(name) && AT_ONCE.contains(&key)
             }
             (Some("sinks"), Some(name), Some(key)) => {
-                self.sinks.contains_key(name) && SINK_AT_ONCE.contains(&key)
+                let sink = config.sinks.get(name).filter(|_| self.sinks.contains_key(name));
+                sink.is_some_and(|sink| sink.kind.reloadable().contains(&key))
             }
             _ => false,
         }
@@ -206,7 +191,7 @@ mod tests {
 
     fn start(directory: &Path) -> Reload {
         let flags = Flags { config: Some(directory.join("config.toml")), ..Flags::default() };
-        let loaded = config::load(&flags).unwrap();
+        let loaded = app::config::load(&flags).unwrap();
         Reload::new(flags, &loaded)
     }
 

@@ -5,7 +5,7 @@
 use std::{path::Path, process::Command};
 
 use async_nats::jetstream::{self, stream};
-use cti_bridge::simulator::Simulator;
+use pbx_simulator::Simulator;
 
 /// The stream, whoever writes to it.
 pub(crate) const STREAM: &str = "cti-bridge";

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cti_bridge::simulator::{Account, Options, Simulator};
+use pbx_simulator::{Account, Options, Simulator};
 use tokio::time::{interval, sleep};
 
 use super::{common, machine::Machine};

@@ -6,8 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cti_bridge::simulator::{Account, Options, Simulator};
 use fastrand::Rng;
+use pbx_simulator::{Account, Options, Simulator};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 

@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cti_bridge::simulator::{Account, Options, Simulator, frame};
+use pbx_simulator::{Account, Options, Simulator, frame};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpListener,

@@ -5,7 +5,7 @@
 use std::{path::Path, process::Command, time::Duration};
 
 use async_nats::jetstream;
-use cti_bridge::simulator::Simulator;
+use pbx_simulator::Simulator;
 
 use super::{
     common::{self, Way},

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cti_bridge::simulator::{Account, Options, Simulator};
+use pbx_simulator::{Account, Options, Simulator};
 use tempfile::TempDir;
 use tokio::time::sleep;
 

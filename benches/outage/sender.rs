@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use cti_bridge::simulator::Simulator;
+use pbx_simulator::Simulator;
 use tokio::{task::JoinHandle, time};
 
 use super::{Load, common};

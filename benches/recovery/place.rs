@@ -12,8 +12,8 @@ use cti_bridge::{
     request::Call,
     session,
     shutdown::Stop,
-    simulator::{Account, Options, Simulator},
 };
+use pbx_simulator::{Account, Options, Simulator};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -71,7 +71,7 @@ fn start(url: &str) {
         "sinks.out.type=stdout".to_owned(),
     ];
     let set = set.iter().map(|setting| setting.parse::<Assignment>().unwrap()).collect();
-    let loaded = cti_bridge::config::load_with(&Flags { set, ..Flags::default() }, []).unwrap();
+    let loaded = cti_bridge::app::config::load_with(&Flags { set, ..Flags::default() }, []).unwrap();
     let config = loaded.config.sources["a"].clone();
     let client = api::Client::new(api::Config {
         connect_timeout: config.connect_timeout,

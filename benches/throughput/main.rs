@@ -27,7 +27,7 @@ mod topic;
 use std::time::{Duration, Instant};
 
 use common::{frame, micros};
-use cti_bridge::simulator::{Account, Options, Simulator};
+use pbx_simulator::{Account, Options, Simulator};
 use process::{Bus, Contender, Server};
 use stream::Stream;
 use subscriber::Subscriber;

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use cti_bridge::simulator::Simulator;
+use pbx_simulator::Simulator;
 
 use super::{
     common::{self, Way},

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
-use crate::{config::Config, sink::config::Kind, tls};
+use crate::{app::config::Config, tls};
 
 /// How often the files are looked at: they may be renewed.
 const LOOK: Duration = Duration::from_hours(1);
@@ -32,15 +32,9 @@ impl Ends {
 }
 
 fn look(config: &Config) -> BTreeMap<String, Timestamp> {
-    let sinks = config.sinks.iter().filter_map(|(name, sink)| {
-        let trust = match &sink.kind {
-            #[cfg(feature = "nats")]
-            Kind::Nats(nats) => Some(&nats.trust),
-            #[cfg(feature = "kafka")]
-            Kind::Kafka(kafka) => kafka.tls.as_ref(),
-            Kind::Stdout(_) => None,
-        };
-        Some((format!("sink/{name}"), tls::identity_ends(trust?)?))
-    });
+    let sinks = config
+        .sinks
+        .iter()
+        .filter_map(|(name, sink)| Some((format!("sink/{name}"), tls::identity_ends(sink.kind.trust()?)?)));
     sinks.collect()
 }

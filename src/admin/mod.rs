@@ -24,6 +24,7 @@ mod hosts;
 mod page;
 mod places;
 mod recent;
+pub(crate) mod served;
 mod server;
 mod status;
 

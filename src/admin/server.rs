@@ -53,7 +53,7 @@ const MISDIRECTED: &str = "this host name is not one of the bridge's: ask by IP 
 
 /// What every request needs.
 #[derive(Debug)]
-struct Desk {
+struct Server {
     config: Config,
     view: View,
     requests: mpsc::Sender<Request>,
@@ -61,26 +61,26 @@ struct Desk {
 
 /// Serves. Never ends: an address that can't be had is tried again.
 pub async fn run(config: Config, view: View, requests: mpsc::Sender<Request>, health: Component) {
-    let desk = Arc::new(Desk { config, view: view.clone(), requests });
+    let server = Arc::new(Server { config, view: view.clone(), requests });
     tokio::join!(view.keep(), async {
         loop {
-            let error = match TcpListener::bind(desk.config.listen).await {
+            let error = match TcpListener::bind(server.config.listen).await {
                 Ok(listener) => {
                     health.active();
-                    serve(&desk, &listener).await
+                    serve(&server, &listener).await
                 }
                 Err(error) => error,
             };
             health.failing(&format!(
                 "can't listen on {}: {error}; set [admin] listen to another address and port, or to \"off\"",
-                desk.config.listen
+                server.config.listen
             ));
             sleep(AGAIN).await;
         }
     });
 }
 
-async fn serve(desk: &Arc<Desk>, listener: &TcpListener) -> std::io::Error {
+async fn serve(server: &Arc<Server>, listener: &TcpListener) -> std::io::Error {
     let places = Places::default();
     loop {
         let stream = match listener.accept().await {
@@ -92,16 +92,16 @@ async fn serve(desk: &Arc<Desk>, listener: &TcpListener) -> std::io::Error {
                 continue;
             }
         };
-        let desk = Arc::clone(desk);
-        places.enter().run(|place| connection(desk, stream, place));
+        let server = Arc::clone(server);
+        places.enter().run(|place| connection(server, stream, place));
     }
 }
 
-async fn connection(desk: Arc<Desk>, stream: TcpStream, place: Arc<Place>) {
+async fn connection(server: Arc<Server>, stream: TcpStream, place: Arc<Place>) {
     let service = service_fn(move |request| {
         place.has_headers();
-        let desk = Arc::clone(&desk);
-        async move { Ok::<_, Infallible>(answer(&desk, request).await) }
+        let server = Arc::clone(&server);
+        async move { Ok::<_, Infallible>(answer(&server, request).await) }
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADERS).keep_alive(false).max_buf_size(16 * 1024);
@@ -109,15 +109,15 @@ async fn connection(desk: Arc<Desk>, stream: TcpStream, place: Arc<Place>) {
     let _ = timeout(LONGEST, builder.serve_connection(TokioIo::new(stream), service)).await;
 }
 
-async fn answer(desk: &Desk, request: HttpRequest<Incoming>) -> Response<Full<Bytes>> {
+async fn answer(server: &Server, request: HttpRequest<Incoming>) -> Response<Full<Bytes>> {
     let path = request.uri().path().to_owned();
-    if !OPEN.contains(&&*path) && !hosts::is_allowed(&desk.config.hosts, &request) {
+    if !OPEN.contains(&&*path) && !hosts::is_allowed(&server.config.hosts, &request) {
         return text(StatusCode::MISDIRECTED_REQUEST, MISDIRECTED);
     }
     if let Some(word) = path.strip_prefix("/actions/") {
-        return act(desk, word, request).await;
+        return act(server, word, request).await;
     }
-    let view = &desk.view;
+    let view = &server.view;
     let make: fn(&View) -> Response<Full<Bytes>> = match &*path {
         "/" => |_| page(),
         "/livez" => livez,
@@ -135,18 +135,18 @@ async fn answer(desk: &Desk, request: HttpRequest<Incoming>) -> Response<Full<By
     }
 }
 
-async fn act(desk: &Desk, word: &str, request: HttpRequest<Incoming>) -> Response<Full<Bytes>> {
+async fn act(server: &Server, word: &str, request: HttpRequest<Incoming>) -> Response<Full<Bytes>> {
     let Some((_, action)) = ACTIONS.iter().find(|(known, _)| *known == word) else {
         return text(StatusCode::NOT_FOUND, PATHS);
     };
-    if let Err(refusal) = actions::allow(desk.config.token.as_ref(), request.method(), request.headers()) {
+    if let Err(refusal) = actions::allow(server.config.token.as_ref(), request.method(), request.headers()) {
         return refused(refusal);
     }
     let body = timeout(PATIENCE, Limited::new(request.into_body(), BODY).collect()).await;
     let Ok(Ok(body)) = body else {
         return text(StatusCode::BAD_REQUEST, "the body is too long, or did not come\n");
     };
-    match actions::take(*action, &body.to_bytes(), &desk.requests) {
+    match actions::take(*action, &body.to_bytes(), &server.requests) {
         Ok(said) => text(StatusCode::ACCEPTED, format!("{said}\n")),
         Err(refusal) => refused(refusal),
     }

@@ -13,12 +13,12 @@ use super::{
     recent::{self, EventStatus, NoticeStatus},
 };
 use crate::{
+    app::config::Config,
     auth::{self, Account},
-    config::Config,
-    event::{EndReason, GapReason, Seq, SourceId},
+    event::{EndReason, GapReason, Seq, SinkId, SourceId},
     health::{Board, Health, State},
     journal::{Counted, DiskUse, Gaps, Glance, Journal, Ledger},
-    sink::{self, config::Kind},
+    sink,
 };
 
 /// From where all can be seen. Clones see the same.
@@ -32,6 +32,14 @@ pub struct View {
     pub(super) certificates: Ends,
     history: History,
     started: Timestamp,
+}
+
+/// The journal makes no progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("journal thread stalled for {seconds} s; the disk may be hung")]
+pub struct Stalled {
+    /// How long its thread has not come round.
+    pub seconds: u64,
 }
 
 /// How everything stands.
@@ -220,15 +228,9 @@ impl View {
         self.board.snapshot()
     }
 
-    /// Whether the process makes progress; the error says what does not.
-    pub fn lives(&self) -> Result<(), String> {
-        match self.journal.stands_still() {
-            None => Ok(()),
-            Some(time) => Err(format!(
-                "the journal's thread has not come round for {} s: its disk stands still",
-                time.as_secs()
-            )),
-        }
+    /// Whether the process makes progress.
+    pub fn lives(&self) -> Result<(), Stalled> {
+        self.journal.stands_still().map_or(Ok(()), |time| Err(Stalled { seconds: time.as_secs() }))
     }
 
     /// How everything stands.
@@ -308,17 +310,17 @@ impl View {
         now: Timestamp,
     ) -> Vec<SinkStatus> {
         let sources = self.journal.sources();
-        let sink = |(index, (name, config)): (usize, (&String, &sink::config::Config))| {
-            let (seen, counted) = (glance.sinks.get(index)?, self.figures.sink(index).counted());
+        let sink = |(sink, (name, config)): (SinkId, (&String, &sink::config::Config))| {
+            let (seen, counted) = (glance.sinks.get(sink.index())?, self.figures.sink(sink).counted());
             let ledger = sources.iter().zip(0_u16..).map(|(source, id)| {
-                let (ledger, pending) = self.journal.ledger(index, SourceId(id));
+                let (ledger, pending) = self.journal.ledger(sink, SourceId(id));
                 let settled = counted.settled.get(usize::from(id)).copied().unwrap_or_default();
                 (source.clone(), LedgerStatus { pending, ledger, settled })
             });
             let age = seen.oldest.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64().max(0.0));
             Some(SinkStatus {
                 name: name.clone(),
-                kind: kind(&config.kind),
+                kind: config.kind.type_name(),
                 health: parts.remove(&format!("sink/{name}")),
                 lag_events: seen.pending,
                 lag_seconds: age,
@@ -330,23 +332,13 @@ impl View {
                 counted,
             })
         };
-        self.config.sinks.iter().enumerate().filter_map(sink).collect()
+        (0..).map(SinkId).zip(&self.config.sinks).filter_map(sink).collect()
     }
 }
 
 /// Whether every part does its work.
 pub(super) fn is_ready(parts: &BTreeMap<String, Health>) -> bool {
     parts.values().all(|health| health.state == State::Active)
-}
-
-fn kind(kind: &Kind) -> &'static str {
-    match kind {
-        #[cfg(feature = "nats")]
-        Kind::Nats(_) => "nats",
-        #[cfg(feature = "kafka")]
-        Kind::Kafka(_) => "kafka",
-        Kind::Stdout(_) => "stdout",
-    }
 }
 
 impl From<auth::Figures> for AccountStatus {

@@ -73,17 +73,24 @@ pub(crate) fn client(config: &session::config::Config) -> Result<api::Client, ap
     })
 }
 
-/// The account of one source. Reads files, connects to nothing. The error is a sentence with the remedy.
-pub(crate) fn account(config: &session::config::Config) -> Result<Account, String> {
+/// Why a source has no account; each says the remedy.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AccountError {
+    #[error(transparent)]
+    Api(#[from] api::ApiError),
+    #[error(transparent)]
+    Auth(#[from] auth::AuthError),
+}
+
+/// The account of one source. Reads files, connects to nothing.
+pub(crate) fn account(config: &session::config::Config) -> Result<Account, AccountError> {
     account_with(config, None)
 }
 
 pub(super) fn account_with(
     config: &session::config::Config,
     token_cache: Option<PathBuf>,
-) -> Result<Account, String> {
-    let client = client(config).map_err(|error| error.to_string())?;
+) -> Result<Account, AccountError> {
     let (username, credentials) = (config.username.clone(), config.credentials.clone());
-    let account = Account::new(auth::Config { username, credentials, token_cache }, client);
-    account.map_err(|error| error.to_string())
+    Ok(Account::new(auth::Config { username, credentials, token_cache }, client(config)?)?)
 }

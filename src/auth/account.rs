@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, MutexGuard};
 use secrecy::SecretString;
 use tokio::sync::{Notify, watch};
-use tracing::warn;
+use tracing::{Instrument as _, warn};
 
 use super::{
     cache::Cache,
@@ -77,7 +77,7 @@ pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
     /// Held during a whole login or logout. The middleware's session table has no lock of its own and has been
     /// seen to crash under parallel logins.
-    pub(super) desk: tokio::sync::Mutex<Desk>,
+    pub(super) login_state: tokio::sync::Mutex<LoginState>,
     held: Mutex<Option<Held>>,
     /// Tokens out of use that the PBX may still list.
     retired: Mutex<Vec<Token>>,
@@ -117,7 +117,7 @@ pub struct Figures {
 }
 
 /// What only the one login at a time touches.
-pub(super) struct Desk {
+pub(super) struct LoginState {
     pub(super) keys: Keys,
     /// A one-time password or recovery code that a person typed, for the next login.
     pub(super) given: Option<SecretString>,
@@ -157,7 +157,7 @@ impl Account {
         let keys = Keys::new(credentials)?;
         let token_cache = token_cache.filter(|_| matches!(keys.credentials, Credentials::Password { .. }));
         let cache = token_cache.map(|path| Cache::new(path, client.url(), &username));
-        let desk = Desk {
+        let state = LoginState {
             keys,
             given: None,
             ahead: SignedDuration::ZERO,
@@ -174,7 +174,7 @@ impl Account {
                 cache,
                 client,
                 clock,
-                desk: tokio::sync::Mutex::new(desk),
+                login_state: tokio::sync::Mutex::new(state),
                 held: Mutex::new(None),
                 retired: Mutex::new(Vec::new()),
                 rounds: AtomicU64::new(0),
@@ -199,7 +199,7 @@ impl Account {
         let shared = Arc::clone(&self.shared);
         // A task of its own: the PBX finishes a login whose client has gone, so a caller that went away would have the
         // next one's run beside it, and leave a token that nobody logs out.
-        match tokio::spawn(async move { shared.grant().await }).await {
+        match tokio::spawn(async move { shared.grant().await }.in_current_span()).await {
             Ok(outcome) => outcome,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
@@ -256,9 +256,9 @@ impl Account {
     pub async fn logout(&self, limit: Duration) {
         let shared = &self.shared;
         let all = async {
-            let mut desk = shared.desk.lock().await;
+            let mut state = shared.login_state.lock().await;
             let mut tokens = std::mem::take(&mut *shared.retired.lock());
-            let unproven = desk.unproven.take();
+            let unproven = state.unproven.take();
             let held = shared.held().take().map(|held| held.grant.token);
             let kept = unproven.clone().or_else(|| held.clone()).filter(|_| shared.cache.is_some());
             tokens.extend(unproven.into_iter().chain(held));
@@ -290,27 +290,27 @@ impl Shared {
 
     async fn grant(&self) -> Result<Grant, AuthError> {
         let seen = self.rounds.load(Ordering::Acquire);
-        let mut desk = self.desk.lock().await;
+        let mut state = self.login_state.lock().await;
         if let Some(grant) = self.current() {
             return Ok(grant);
         }
         if self.rounds.load(Ordering::Acquire) != seen
-            && let Some(failure) = &desk.failure
+            && let Some(failure) = &state.failure
         {
             return Err(failure.clone());
         }
-        self.round(&mut desk).await
+        self.round(&mut state).await
     }
 
     /// One login from start to end; its outcome becomes that of all who wait.
-    pub(super) async fn round(&self, desk: &mut Desk) -> Result<Grant, AuthError> {
+    pub(super) async fn round(&self, state: &mut LoginState) -> Result<Grant, AuthError> {
         let renewed = self.renewed.lock().take();
         if let Some(keys) = renewed {
-            desk.keys = keys;
+            state.keys = keys;
         }
-        let outcome = self.login(desk).await;
-        self.count(&outcome, desk.ahead);
-        desk.failure = outcome.as_ref().err().cloned();
+        let outcome = self.login(state).await;
+        self.count(&outcome, state.ahead);
+        state.failure = outcome.as_ref().err().cloned();
         if let Ok(grant) = &outcome {
             self.hold(grant.clone());
         }

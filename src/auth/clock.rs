@@ -8,7 +8,7 @@ use std::{fmt, pin::Pin, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::clock;
+use crate::journal::clock;
 
 /// The time of day, a clock that never jumps, and a timer.
 pub trait Clock: fmt::Debug + Send + Sync {

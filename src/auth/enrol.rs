@@ -14,11 +14,11 @@ impl Account {
     /// A grant from a login with a one-time password, or a recovery code, that a person typed.
     pub async fn grant_with(&self, code: SecretString) -> Result<Grant, AuthError> {
         secrets::register(&code);
-        let mut desk = self.shared.desk.lock().await;
-        desk.given = Some(code);
-        let outcome = self.shared.round(&mut desk).await;
+        let mut state = self.shared.login_state.lock().await;
+        state.given = Some(code);
+        let outcome = self.shared.round(&mut state).await;
         // The login may not have asked for it.
-        desk.given = None;
+        state.given = None;
         outcome
     }
 
@@ -30,9 +30,9 @@ impl Account {
     pub async fn enrol(&self, grant: &Grant, secret: &SecretString) -> Result<Grant, AuthError> {
         let shared = &self.shared;
         let totp = Totp::new(secret)?;
-        let mut desk = shared.desk.lock().await;
-        desk.keys.codes = Some(Codes::new(totp));
-        let token = shared.one_time_password(&mut desk, grant.token.clone()).await?;
+        let mut state = shared.login_state.lock().await;
+        state.keys.codes = Some(Codes::new(totp));
+        let token = shared.one_time_password(&mut state, grant.token.clone()).await?;
         let grant = Grant { token, ..grant.clone() };
         shared.hold(grant.clone());
         Ok(grant)
@@ -40,7 +40,7 @@ impl Account {
 
     /// How far the PBX's clock is ahead of ours, as of the last login.
     pub async fn ahead(&self) -> SignedDuration {
-        self.shared.desk.lock().await.ahead
+        self.shared.login_state.lock().await.ahead
     }
 
     /// The PBX's REST interface.

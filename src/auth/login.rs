@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use tracing::{info, warn};
 
 use super::{
-    account::{Desk, Grant, Shared, Stage},
+    account::{Grant, LoginState, Shared, Stage},
     clock::Moment,
     credentials::Credentials,
     error::AuthError,
@@ -24,57 +24,88 @@ use crate::{
 const REUSED: Duration = Duration::from_hours(1);
 
 impl Shared {
-    /// From nothing to a proven grant. Changes nothing but `desk`.
-    pub(super) async fn login(&self, desk: &mut Desk) -> Result<Grant, AuthError> {
-        if let Some(left) = desk.unproven.clone().filter(|token| token.is_fresh(self.moment())) {
-            match self.client.me(left.authorization()).await {
-                Ok(me) => return Ok(self.proven(desk, left, me)),
-                Err(error) if !is_dead(&error) => return Err(error.into()),
-                Err(_) => self.bury(desk),
-            }
+    /// Logs in, up to a proven grant. Changes nothing but `state`.
+    pub(super) async fn login(&self, state: &mut LoginState) -> Result<Grant, AuthError> {
+        if let Some(grant) = self.prove_leftover(state).await? {
+            return Ok(grant);
         }
-        let mut token = self.with_one_time_password(desk).await?;
-        self.to_be_proven(desk, &token).await;
-        let mut proof = self.client.me(token.authorization()).await;
+        let mut token = self.with_one_time_password(state).await?;
+        let mut proof = self.prove(state, &token).await;
         // A pending one-time password and a revoked token look alike here. Only the claims tell
         // them apart, and this token has none that we can read.
-        if token.claims().is_none() && desk.keys.codes.is_some() && is_no_permission(&proof) {
-            token = self.one_time_password(desk, token).await?;
-            self.to_be_proven(desk, &token).await;
-            proof = self.client.me(token.authorization()).await;
+        if token.claims().is_none()
+            && state.keys.codes.is_some()
+            && proof.as_ref().is_err_and(is_no_permission)
+        {
+            token = self.one_time_password(state, token).await?;
+            proof = self.prove(state, &token).await;
         }
         match proof {
-            Ok(me) => Ok(self.proven(desk, token, me)),
-            Err(ApiError::Refused { url, status, said }) if !token.is_ours() && status < 500 => {
-                let user = self.username.clone();
-                Err(match said {
-                    // The backend's own answer: the token is listed, and what stands behind it is gone.
-                    Said::Nothing => AuthError::TokenAsleep { url, user, status },
-                    _ => AuthError::TokenRefused { url, user, status },
-                })
+            Ok(me) => Ok(self.proven(state, token, me)),
+            Err(error) => Err(self.not_proven(state, &token, error)),
+        }
+    }
+
+    /// The grant of a token whose proof got no answer before.
+    async fn prove_leftover(&self, state: &mut LoginState) -> Result<Option<Grant>, AuthError> {
+        let Some(left) = state.unproven.clone().filter(|token| token.is_fresh(self.moment())) else {
+            return Ok(None);
+        };
+        match self.client.me(left.authorization()).await {
+            Ok(me) => Ok(Some(self.proven(state, left, me))),
+            Err(error) if !is_dead(&error) => Err(error.into()),
+            Err(_) => {
+                self.retire_unproven(state);
+                Ok(None)
             }
-            Err(ApiError::Refused { url, status, .. }) if matches!(status, 400 | 401 | 403) => {
-                self.bury(desk);
-                let again = desk.dead > 0;
-                desk.dead = desk.dead.saturating_add(1);
-                Err(AuthError::DeadSession { url, user: self.username.clone(), status, again })
+        }
+    }
+
+    /// Asks the PBX what the token opens. It is kept before, so that neither a dropped future nor the end of the process
+    /// loses it.
+    async fn prove(&self, state: &mut LoginState, token: &Token) -> Result<Me, ApiError> {
+        if token.is_ours() {
+            state.unproven = Some(token.clone());
+            if let Some(cache) = &self.cache {
+                cache.save(token).await;
             }
-            Err(error) => Err(error.into()),
+        }
+        self.stage.send_replace(Stage::Proof);
+        self.client.me(token.authorization()).await
+    }
+
+    fn not_proven(&self, state: &mut LoginState, token: &Token, error: ApiError) -> AuthError {
+        let user = self.username.clone();
+        match error {
+            // The backend's own answer: the token is listed, and its session is gone.
+            ApiError::Refused { url, status, said: Said::Nothing } if !token.is_ours() && status < 500 => {
+                AuthError::TokenAsleep { url, user, status }
+            }
+            ApiError::Refused { url, status, .. } if !token.is_ours() && status < 500 => {
+                AuthError::TokenRefused { url, user, status }
+            }
+            ApiError::Refused { url, status, .. } if matches!(status, 400 | 401 | 403) => {
+                self.retire_unproven(state);
+                let again = state.dead > 0;
+                state.dead = state.dead.saturating_add(1);
+                AuthError::DeadSession { url, user, status, again }
+            }
+            error => error.into(),
         }
     }
 
     /// The token that the proof comes next for.
-    async fn with_one_time_password(&self, desk: &mut Desk) -> Result<Token, AuthError> {
-        if let Some(pending) = desk.pending.take().filter(|token| self.may_be_reused(token)) {
-            match self.second(desk, pending, true).await {
+    async fn with_one_time_password(&self, state: &mut LoginState) -> Result<Token, AuthError> {
+        if let Some(pending) = state.pending.take().filter(|token| self.may_be_reused(token)) {
+            match self.second(state, pending, true).await {
                 // It was withdrawn since it was received, as by a restart of the PBX, or the secret was.
-                Err(AuthError::Withdrawn { .. } | AuthError::OtpNoSecret { .. }) => desk.pending = None,
+                Err(AuthError::Withdrawn { .. } | AuthError::OtpNoSecret { .. }) => state.pending = None,
                 outcome => return outcome,
             }
         }
-        let token = self.first(desk).await?;
+        let token = self.first(state).await?;
         let due = token.claims().is_some_and(Claims::otp_due);
-        if due { self.second(desk, token, false).await } else { Ok(token) }
+        if due { self.second(state, token, false).await } else { Ok(token) }
     }
 
     fn may_be_reused(&self, pending: &Token) -> bool {
@@ -83,30 +114,35 @@ impl Shared {
     }
 
     /// The one-time password, for a token that stays pending if it is refused or missing.
-    async fn second(&self, desk: &mut Desk, pending: Token, is_reused: bool) -> Result<Token, AuthError> {
-        let has_code = desk.keys.codes.is_some() || desk.given.is_some();
+    async fn second(
+        &self,
+        state: &mut LoginState,
+        pending: Token,
+        is_reused: bool,
+    ) -> Result<Token, AuthError> {
+        let has_code = state.keys.codes.is_some() || state.given.is_some();
         let outcome = if is_reused && !has_code {
             Err(self.without_code(&pending).await)
         } else {
-            self.one_time_password(desk, pending.clone()).await
+            self.one_time_password(state, pending.clone()).await
         };
         // Whatever else went wrong, the PBX may have accepted the code, which ends the token.
         let is_left = |error: &AuthError| error.is_refusal() && !matches!(error, AuthError::Withdrawn { .. });
         if outcome.as_ref().is_err_and(is_left) {
-            desk.pending = Some(pending);
+            state.pending = Some(pending);
         }
         outcome
     }
 
     /// The token that a one-time password or the proof comes next for.
-    async fn first(&self, desk: &mut Desk) -> Result<Token, AuthError> {
+    async fn first(&self, state: &mut LoginState) -> Result<Token, AuthError> {
         let user = &self.username;
         self.stage.send_replace(Stage::Password);
         let refused = |error| AuthError::at_login(error, user);
-        match desk.keys.credentials.clone() {
+        match state.keys.credentials.clone() {
             Credentials::Password { password, .. } => {
                 let login = self.client.login(user, &password).await.map_err(refused)?;
-                Ok(self.received(desk, login))
+                Ok(self.received(state, login))
             }
             Credentials::Token(token) => Ok(Token::persistent(token, self.moment())),
             Credentials::Legacy { password } => {
@@ -118,14 +154,18 @@ impl Shared {
 
     /// The step-1 token is dead afterwards. Should this fail, it stays listed until it expires: a
     /// logout with the one-time password pending is refused.
-    pub(super) async fn one_time_password(&self, desk: &mut Desk, token: Token) -> Result<Token, AuthError> {
+    pub(super) async fn one_time_password(
+        &self,
+        state: &mut LoginState,
+        token: Token,
+    ) -> Result<Token, AuthError> {
         let user = &self.username;
         let url = || self.client.url().to_string();
         self.stage.send_replace(Stage::OneTimePassword);
-        if let Some(code) = desk.given.take() {
+        if let Some(code) = state.given.take() {
             let login = self.client.verify_otp(user, token.secret(), &code).await;
             return match login {
-                Ok(login) => Ok(self.received(desk, login)),
+                Ok(login) => Ok(self.received(state, login)),
                 Err(ApiError::Refused { said: Said::InvalidOtp, .. }) => {
                     Err(AuthError::CodeRefused { url: url(), user: user.clone() })
                 }
@@ -133,9 +173,9 @@ impl Shared {
             };
         }
         // One more by the other clock or, where both agree, in the next step: a code may be late by the time it arrives.
-        for own in [desk.own_clock, !desk.own_clock] {
-            let ahead = if own { SignedDuration::ZERO } else { desk.ahead };
-            let Some(codes) = &mut desk.keys.codes else {
+        for own in [state.own_clock, !state.own_clock] {
+            let ahead = if own { SignedDuration::ZERO } else { state.ahead };
+            let Some(codes) = &mut state.keys.codes else {
                 return Err(AuthError::OtpMissing { url: url(), user: user.clone() });
             };
             let code = loop {
@@ -146,8 +186,8 @@ impl Shared {
             };
             match self.client.verify_otp(user, token.secret(), &code).await {
                 Ok(login) => {
-                    self.follow(desk, own);
-                    return Ok(self.received(desk, login));
+                    self.follow(state, own);
+                    return Ok(self.received(state, login));
                 }
                 Err(ApiError::Refused { said: Said::InvalidOtp, .. }) => {}
                 Err(error) => return Err(AuthError::at_otp(error, user)),
@@ -169,22 +209,22 @@ impl Shared {
     }
 
     /// The PBX accepted a code by our clock, or by that of its answers.
-    fn follow(&self, desk: &mut Desk, own: bool) {
-        if desk.ahead.is_zero() || desk.own_clock == own {
+    fn follow(&self, state: &mut LoginState, own: bool) {
+        if state.ahead.is_zero() || state.own_clock == own {
             return;
         }
-        desk.own_clock = own;
+        state.own_clock = own;
         if own {
             info!(
                 user = self.username,
-                date_ahead_s = desk.ahead.as_secs(),
+                date_ahead_s = state.ahead.as_secs(),
                 "the `Date` of the PBX's answers is not its clock, perhaps that of a proxy: one-time passwords follow \
                  this machine's clock"
             );
         }
     }
 
-    fn received(&self, desk: &mut Desk, login: api::Login) -> Token {
+    fn received(&self, state: &mut LoginState, login: api::Login) -> Token {
         let now = self.moment();
         if let Some(date) = login.date {
             // Not believed beyond that: codes follow this machine's clock then.
@@ -192,42 +232,31 @@ impl Shared {
                 .filter(|ahead| ahead.unsigned_abs() <= *bounds::CLOCK_OFFSET.end())
                 .unwrap_or_default();
             // `Date` alone makes it waver by a second: that is no change.
-            if (ahead - desk.ahead).abs() >= SignedDuration::from_secs(2) {
+            if (ahead - state.ahead).abs() >= SignedDuration::from_secs(2) {
                 warn!(
                     user = self.username,
                     pbx_ahead_s = ahead.as_secs(),
                     "the clocks of PBX and this machine differ; one-time passwords follow the PBX's as long as it accepts them"
                 );
-                desk.ahead = ahead;
+                state.ahead = ahead;
             }
         }
-        Token::new(login, now, desk.ahead)
+        Token::new(login, now, state.ahead)
     }
 
     fn moment(&self) -> Moment {
         Moment::now(&*self.clock)
     }
 
-    /// Kept before the proof, so that neither a dropped future nor the end of the process loses it.
-    async fn to_be_proven(&self, desk: &mut Desk, token: &Token) {
-        if token.is_ours() {
-            desk.unproven = Some(token.clone());
-            if let Some(cache) = &self.cache {
-                cache.save(token).await;
-            }
-        }
-        self.stage.send_replace(Stage::Proof);
-    }
-
-    fn proven(&self, desk: &mut Desk, token: Token, me: Me) -> Grant {
-        desk.unproven = None;
-        desk.dead = 0;
+    fn proven(&self, state: &mut LoginState, token: Token, me: Me) -> Grant {
+        state.unproven = None;
+        state.dead = 0;
         Grant { token, me, username: self.username.clone() }
     }
 
     /// A dead session's token is still in the PBX's list, where it would stay for two weeks.
-    fn bury(&self, desk: &mut Desk) {
-        if let Some(token) = desk.unproven.take() {
+    fn retire_unproven(&self, state: &mut LoginState) {
+        if let Some(token) = state.unproven.take() {
             self.retire(token);
         }
     }
@@ -241,6 +270,6 @@ fn is_dead(error: &ApiError) -> bool {
     matches!(error, ApiError::Refused { status: 400 | 401 | 403, .. })
 }
 
-fn is_no_permission(proof: &Result<Me, ApiError>) -> bool {
-    matches!(proof, Err(ApiError::Refused { status: 403, said: Said::NoPermission, .. }))
+fn is_no_permission(error: &ApiError) -> bool {
+    matches!(error, ApiError::Refused { status: 403, said: Said::NoPermission, .. })
 }

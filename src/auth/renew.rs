@@ -83,11 +83,11 @@ impl Shared {
 
     /// Logs in and swaps. Nothing if `old` is no longer the token in use.
     async fn replace(&self, old: &Token) -> Result<(), AuthError> {
-        let mut desk = self.desk.lock().await;
+        let mut state = self.login_state.lock().await;
         if !self.held().as_ref().is_some_and(|held| held.grant.token.is_same(old)) {
             return Ok(());
         }
-        let grant = self.round(&mut desk).await?;
+        let grant = self.round(&mut state).await?;
         let user = &self.username;
         info!(user, expires_in = ?grant.token.lifetime(), "token renewed");
         Ok(())
@@ -98,11 +98,11 @@ impl Shared {
     async fn sweep(&self) {
         loop {
             // Taken anew for each, so that a login waits for one logout at most.
-            let desk = self.desk.lock().await;
+            let state = self.login_state.lock().await;
             let Some(held) = self.held().clone() else { return };
             let Some(old) = self.retired() else { return };
             let in_use = held.grant.token.is_same(&old);
-            if in_use || desk.unproven.as_ref().is_some_and(|token| token.is_same(&old)) {
+            if in_use || state.unproven.as_ref().is_some_and(|token| token.is_same(&old)) {
                 continue;
             }
             match tokio::time::timeout(LOGOUT, self.client.logout(old.authorization())).await {

@@ -129,9 +129,8 @@ impl UnderWay {
         };
         report.end((part, self.stage()), self.began, Ok(((), found)));
         if (self.at, reached) == (At::Password, At::Proof) {
-            let began = report.begin(part, Stage::Otp);
             let none = if self.persistent { "none is needed" } else { "the PBX asks for none" };
-            report.end((part, Stage::Otp), began, Ok(((), Found::well(none))));
+            report.step_now(part, Stage::Otp, || Ok(((), Found::well(none))));
         }
         self.at = reached;
         self.began = report.begin(part, self.stage());

@@ -3,9 +3,9 @@
 use bytesize::ByteSize;
 
 use super::step::{Fault, Found};
-use crate::journal::{
-    config::Config,
-    look::{Look, Standing, look, shortage},
+use crate::{
+    app::config::journal::Config,
+    journal::look::{Look, Standing, look, shortage},
 };
 
 pub(super) async fn place(config: &Config) -> Result<(Option<Look>, Found), Fault> {

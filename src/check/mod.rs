@@ -32,9 +32,10 @@ pub use self::report::{Format, Report};
 use self::step::{Fault, Found, Part, Stage};
 use crate::{
     app,
+    app::config::{Config, Loaded},
     auth::Account,
     commands::farewell,
-    config::{Config, Loaded, Problems},
+    config::Problems,
     journal::look::Standing,
     session as sessions,
 };
@@ -55,57 +56,55 @@ pub struct Scope {
     pub wait: Option<Duration>,
 }
 
-/// The stages before there is a configuration. Yields it, or none when it can't be used.
+/// The stages before there is a configuration. Yields it, or `None` if it can't be used.
 pub fn configuration<W: Write>(
     report: &mut Report<W>,
     load: impl FnOnce() -> Result<Loaded, Problems>,
 ) -> Option<Config> {
-    let began = report.begin(&Part::Bridge, Stage::Config);
-    let loaded = load();
     let sentences = |is_file: bool, problems: &Problems| -> Vec<String> {
         problems.iter().filter(|problem| problem.is_file == is_file).map(ToString::to_string).collect()
     };
-    let step = (&Part::Bridge, Stage::Config);
-    let files = match loaded {
+    let mut files = None;
+    report.step_now(&Part::Bridge, Stage::Config, || match load() {
         Ok(loaded) => {
-            let (sources, sinks) = (loaded.config.sources.len(), loaded.config.sinks.len());
-            let file =
-                loaded.file.as_ref().map_or_else(|| "no file".to_owned(), |file| file.display().to_string());
-            let plural = |count: usize| if count == 1 { "" } else { "s" };
-            let found = Found::well(format!(
-                "{file}: {sources} source{}, {sinks} sink{}",
-                plural(sources),
-                plural(sinks)
-            ));
-            report.end(step, began, Ok(((), found.warn(loaded.warnings))));
-            Ok((loaded.config, Found::well("every file it names can be read")))
+            let found = Found::well(summary(&loaded)).warn(loaded.warnings);
+            files = Some(Ok((loaded.config, Found::well("every file it names can be read"))));
+            Ok(((), found))
         }
         Err(problems) => {
-            let (settings, files) = (sentences(false, &problems), sentences(true, &problems));
+            let (settings, unreadable) = (sentences(false, &problems), sentences(true, &problems));
+            if !unreadable.is_empty() {
+                files = Some(Err(Fault::from_messages(unreadable)));
+            }
             if settings.is_empty() {
-                report.end(step, began, Ok(((), Found::well("its settings are right"))));
+                Ok(((), Found::well("its settings are right")))
             } else {
-                report.end::<()>(step, began, Err(Fault { exit: None, messages: settings }));
+                Err(Fault::from_messages(settings))
             }
-            if files.is_empty() {
-                report.skip(&Part::Bridge, Stage::Secrets, "config");
-                return None;
-            }
-            Err(Fault { exit: None, messages: files })
         }
+    });
+    let Some(files) = files else {
+        report.skip(&Part::Bridge, Stage::Secrets, "config");
+        return None;
     };
-    let began = report.begin(&Part::Bridge, Stage::Secrets);
-    report.end((&Part::Bridge, Stage::Secrets), began, files)
+    report.step_now(&Part::Bridge, Stage::Secrets, || files)
+}
+
+fn summary(loaded: &Loaded) -> String {
+    let file = loaded.file.as_ref().map_or_else(|| "no file".to_owned(), |file| file.display().to_string());
+    let plural = |count: usize| if count == 1 { "" } else { "s" };
+    let (sources, sinks) = (loaded.config.sources.len(), loaded.config.sinks.len());
+    format!("{file}: {sources} source{}, {sinks} sink{}", plural(sources), plural(sinks))
 }
 
 /// Logs out on the way out, whichever way that is.
 #[derive(Debug)]
-pub struct Guests {
+pub struct CheckSessions {
     accounts: Mutex<Vec<(String, Account)>>,
     bridge: Option<SocketAddr>,
 }
 
-impl Guests {
+impl CheckSessions {
     /// `bridge`: the admin endpoint of a bridge that may run beside the check.
     pub fn new(bridge: Option<SocketAddr>) -> Self {
         Self { accounts: Mutex::default(), bridge }
@@ -128,18 +127,16 @@ impl Guests {
     }
 }
 
-/// Everything after the configuration. Dropped at any time: then let the guests leave.
-pub async fn walk<W: Write>(report: &mut Report<W>, config: &Config, scope: &Scope, guests: &Guests) {
-    let began = report.begin(&Part::Bridge, Stage::Journal);
-    let place = journal::place(&config.journal).await;
-    let look = report.end((&Part::Bridge, Stage::Journal), began, place).flatten();
+/// Everything after the configuration. Dropped at any time: then let the sessions log out.
+pub async fn walk<W: Write>(report: &mut Report<W>, config: &Config, scope: &Scope, opened: &CheckSessions) {
+    let look = report.step(&Part::Bridge, Stage::Journal, journal::place(&config.journal)).await.flatten();
     if scope.offline {
         return;
     }
     let all = scope.sources.is_empty() && scope.sinks.is_empty();
     for (name, settings) in config.sources.iter().filter(|(name, _)| all || scope.sources.contains(name)) {
-        source(report, &Part::Source(name.clone()), settings, scope.wait, guests).await;
-        guests.leave().await;
+        source(report, &Part::Source(name.clone()), settings, scope.wait, opened).await;
+        opened.leave().await;
     }
     for (name, settings) in config.sinks.iter().filter(|(name, _)| all || scope.sinks.contains(name)) {
         let part = Part::Sink(name.clone());
@@ -148,8 +145,8 @@ pub async fn walk<W: Write>(report: &mut Report<W>, config: &Config, scope: &Sco
             Some((look.journal?, dir, look.standing == Standing::InUse))
         });
         if sink::walk(report, &part, (name, config), journal).await.is_none() {
-            for stage in sink::stages(settings).iter().filter(|stage| **stage != Stage::Connect) {
-                report.skip(&part, *stage, Stage::Connect.name());
+            for stage in sink::stages(settings) {
+                report.skip(&part, stage, Stage::Connect.name());
             }
         }
     }
@@ -161,7 +158,7 @@ async fn source<W: Write>(
     part: &Part,
     config: &sessions::config::Config,
     wait: Option<Duration>,
-    guests: &Guests,
+    opened: &CheckSessions,
 ) {
     use Stage as S;
 
@@ -178,23 +175,18 @@ async fn source<W: Write>(
         skip(report, &between.chain(CTI).collect::<Vec<_>>(), failed);
         return;
     }
-    let grant = grant(report, part, config, guests, &skip).await;
-    let began = report.begin(part, S::Websocket);
-    let opened = session::open(config).await;
-    let socket = report.end((part, S::Websocket), began, opened);
+    let grant = grant(report, part, config, opened, &skip).await;
+    let socket = report.step(part, S::Websocket, session::open(config)).await;
     let (Some(grant), Some(mut socket)) = (&grant, socket) else {
         let needs = if grant.is_none() { S::Profile } else { S::Websocket };
         skip(report, &[S::Session, S::Event], needs);
         return;
     };
-    let began = report.begin(part, S::Session);
-    let accepted = session::log_in(&mut socket, grant, config.login_timeout).await;
-    if report.end((part, S::Session), began, accepted).is_none() {
+    let accepted = session::log_in(&mut socket, grant, config.login_timeout);
+    if report.step(part, S::Session, accepted).await.is_none() {
         skip(report, &[S::Event], S::Session);
     } else if let Some(wait) = wait {
-        let began = report.begin(part, S::Event);
-        let came = session::event(&mut socket, wait).await;
-        report.end((part, S::Event), began, came);
+        report.step(part, S::Event, session::event(&mut socket, wait)).await;
     }
     socket.close().await;
 }
@@ -206,16 +198,13 @@ async fn way<W: Write>(
     config: &sessions::config::Config,
 ) -> Result<(), Stage> {
     let (target, limits) = (config.target(), config.limits());
-    let began = report.begin(part, Stage::Dns);
-    let resolved = net::resolve(&target, &limits).await;
-    let addresses = report.end((part, Stage::Dns), began, resolved).ok_or(Stage::Dns)?;
-    let began = report.begin(part, Stage::Tcp);
-    let reached = net::reach(&target, &addresses, &limits).await;
-    let tcp = report.end((part, Stage::Tcp), began, reached).ok_or(Stage::Tcp)?;
+    let resolved = net::resolve(&target, &limits);
+    let addresses = report.step(part, Stage::Dns, resolved).await.ok_or(Stage::Dns)?;
+    let reached = net::reach(&target, &addresses, &limits);
+    let tcp = report.step(part, Stage::Tcp, reached).await.ok_or(Stage::Tcp)?;
     if config.base.scheme() == "https" {
-        let began = report.begin(part, Stage::Tls);
-        let secured = net::secure(&target, tcp, &limits).await;
-        report.end((part, Stage::Tls), began, secured).ok_or(Stage::Tls)?;
+        let secured = net::secure(&target, tcp, &limits);
+        report.step(part, Stage::Tls, secured).await.ok_or(Stage::Tls)?;
     }
     Ok(())
 }
@@ -225,29 +214,29 @@ async fn grant<W: Write>(
     report: &mut Report<W>,
     part: &Part,
     config: &sessions::config::Config,
-    guests: &Guests,
+    opened: &CheckSessions,
     skip: &impl Fn(&mut Report<W>, &[Stage], Stage),
 ) -> Option<crate::auth::Grant> {
-    let began = report.begin(part, Stage::Api);
-    let probed = match app::client(config) {
-        Ok(client) => account::probe(&client).await,
-        Err(error) => Err(error.into()),
+    let probed = async {
+        match app::client(config) {
+            Ok(client) => account::probe(&client).await,
+            Err(error) => Err(error.into()),
+        }
     };
-    let Some(ahead) = report.end((part, Stage::Api), began, probed) else {
+    let Some(ahead) = report.step(part, Stage::Api, probed).await else {
         skip(report, &[Stage::Login, Stage::Otp, Stage::Profile], Stage::Api);
         return None;
     };
     let account = match app::account(config) {
         Ok(account) => account,
-        Err(reason) => {
-            let began = report.begin(part, Stage::Login);
-            report.end::<()>((part, Stage::Login), began, Err(Fault { exit: None, messages: vec![reason] }));
+        Err(error) => {
+            report.step_now::<()>(part, Stage::Login, || Err(error.into()));
             skip(report, &[Stage::Otp, Stage::Profile], Stage::Login);
             return None;
         }
     };
     if let Part::Source(name) = part {
-        guests.add(name.clone(), &account);
+        opened.add(name.clone(), &account);
     }
     match account::login(report, part, &account, config, ahead).await {
         Ok(grant) => Some(grant),

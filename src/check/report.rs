@@ -50,8 +50,31 @@ impl<W: Write> Report<W> {
         Self { out, format, outcome: Outcome::default() }
     }
 
-    /// A step begins.
-    pub fn begin(&mut self, part: &Part, stage: Stage) -> Instant {
+    /// Runs a step, and shows what it found. Yields its value, or `None` if it failed.
+    pub async fn step<T>(
+        &mut self,
+        part: &Part,
+        stage: Stage,
+        work: impl Future<Output = Result<(T, Found), Fault>>,
+    ) -> Option<T> {
+        let began = self.begin(part, stage);
+        let result = work.await;
+        self.end((part, stage), began, result)
+    }
+
+    /// [`Report::step`] for work that does not wait.
+    pub fn step_now<T>(
+        &mut self,
+        part: &Part,
+        stage: Stage,
+        work: impl FnOnce() -> Result<(T, Found), Fault>,
+    ) -> Option<T> {
+        let began = self.begin(part, stage);
+        self.end((part, stage), began, work())
+    }
+
+    /// Shows that a step is under way, where [`Report::step`] does not fit.
+    pub(super) fn begin(&mut self, part: &Part, stage: Stage) -> Instant {
         if let Format::Text { terminal: true, .. } = self.format {
             let _ = write!(self.out, "...   {}", label(part, stage));
             let _ = self.out.flush();
@@ -59,8 +82,8 @@ impl<W: Write> Report<W> {
         Instant::now()
     }
 
-    /// It has ended.
-    pub fn end<T>(
+    /// Shows the end of a step.
+    pub(super) fn end<T>(
         &mut self,
         (part, stage): (&Part, Stage),
         began: Instant,
@@ -227,15 +250,12 @@ mod tests {
         let mut out = Vec::new();
         let mut report = Report::new(&mut out, format);
         let part = Part::Source("pbx1".to_owned());
-        let began = report.begin(&Part::Bridge, Stage::Config);
         let found = Found::well("1 source").detail("sources", 1);
-        assert_eq!(report.end((&Part::Bridge, Stage::Config), began, Ok((7, found))), Some(7));
-        let began = report.begin(&part, Stage::Tls);
+        assert_eq!(report.step_now(&Part::Bridge, Stage::Config, || Ok((7, found))), Some(7));
         let found = Found::well("pbx is trusted").warn(["ends soon\x1b[31m".to_owned()]);
-        report.end((&part, Stage::Tls), began, Ok(((), found)));
-        let began = report.begin(&part, Stage::Login);
-        let fault = Fault { exit: None, messages: vec!["refused: check it".to_owned()] };
-        assert_eq!(report.end::<()>((&part, Stage::Login), began, Err(fault)), None);
+        report.step_now(&part, Stage::Tls, || Ok(((), found)));
+        let fault = Fault::from_messages(vec!["refused: check it".to_owned()]);
+        assert_eq!(report.step_now::<()>(&part, Stage::Login, || Err(fault)), None);
         report.skip(&part, Stage::Session, "login");
         let exit = report.finish().exit();
         (String::from_utf8(out).unwrap(), exit)

@@ -7,24 +7,17 @@ use super::{
     step::{Fault, Found, Part, Stage},
 };
 use crate::{
-    config::Config,
+    app::config::Config,
     event::JournalId,
-    sink::{self, Claim, Looked, Probe},
+    sink::{self, Bridge, Claim, ProbeReport, ProbeStep},
 };
 
-/// The stages of a sink.
-pub(super) fn stages(config: &sink::config::Config) -> &'static [Stage] {
-    match &config.kind {
-        #[cfg(feature = "nats")]
-        sink::config::Kind::Nats(nats) if nats.mode == sink::nats::config::Mode::JetStream => {
-            &[Stage::Connect, Stage::Stream, Stage::Publish]
-        }
-        #[cfg(feature = "nats")]
-        sink::config::Kind::Nats(_) => &[Stage::Connect, Stage::Publish],
-        #[cfg(feature = "kafka")]
-        sink::config::Kind::Kafka(_) => &[Stage::Connect, Stage::Stream, Stage::Publish],
-        sink::config::Kind::Stdout(_) => &[Stage::Connect],
-    }
+/// The stages of a sink once it is connected.
+pub(super) fn stages(config: &sink::config::Config) -> impl Iterator<Item = Stage> {
+    config.kind.probe_steps().iter().map(|step| match step {
+        ProbeStep::Inspect => Stage::Stream,
+        ProbeStep::Publish => Stage::Publish,
+    })
 }
 
 /// Walks them. Yields none when one failed that others need.
@@ -39,20 +32,21 @@ pub(super) async fn walk<W: Write>(
     let claim =
         Claim { journal, sink: name.to_owned(), adopt: settings.adopt, heartbeat: settings.heartbeat };
     let began = report.begin(part, Stage::Connect);
-    let reached = Probe::connect(settings, &sources, &config.instance).await.map_err(Fault::from);
-    let reached = reached.map(|(probe, looked)| (probe, found(looked)));
+    let bridge = Bridge { instance: &config.instance, sources: &sources };
+    let reached = settings.kind.probe(bridge).await.map_err(Fault::from);
+    let reached = reached.map(|(probe, report)| (probe, found(report)));
     let mut probe = report.end((part, Stage::Connect), began, reached)?;
-    for stage in stages(settings).iter().copied().filter(|stage| *stage != Stage::Connect) {
+    for stage in stages(settings) {
         let began = report.begin(part, stage);
-        let looked = match stage {
-            Stage::Stream => probe.look(&claim).await,
+        let probed = match stage {
+            Stage::Stream => probe.inspect(&claim).await,
             _ => probe.publish().await,
         };
-        report.end((part, stage), began, looked.map(|looked| ((), found(looked))).map_err(Fault::from));
+        report.end((part, stage), began, probed.map(|probed| ((), found(probed))).map_err(Fault::from));
     }
     Some(())
 }
 
-fn found(Looked { message, warnings }: Looked) -> Found {
+fn found(ProbeReport { message, warnings }: ProbeReport) -> Found {
     Found::well(message).warn(warnings)
 }

@@ -177,9 +177,16 @@ pub struct Fault {
     pub messages: Vec<String>,
 }
 
+impl Fault {
+    /// A failure with the stage's own code.
+    pub fn from_messages(messages: Vec<String>) -> Self {
+        Self { exit: None, messages }
+    }
+}
+
 impl<E: std::error::Error> From<E> for Fault {
     fn from(error: E) -> Self {
-        Self { exit: None, messages: vec![error.to_string()] }
+        Self::from_messages(vec![error.to_string()])
     }
 }
 

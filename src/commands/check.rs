@@ -8,9 +8,11 @@ use std::{
 
 use super::{Ended, farewell};
 use crate::{
-    check::{self, Format, Guests, Report, Scope, step::Stage},
+    app,
+    app::config::Config,
+    check::{self, CheckSessions, Format, Report, Scope, step::Stage},
     cli,
-    config::{self, Config, Flags, nearest},
+    config::{Flags, nearest},
     exit::Exit,
     telemetry,
     terminal::Style,
@@ -56,7 +58,7 @@ pub fn run(args: &Args, out: &mut (impl Write + Send), err: &mut impl Write) -> 
     let (style, is_quiet) = (Style::of_stdout(), args.flags.quiet > 0);
     let format = if args.json { Format::Json } else { Format::Text { terminal, style, is_quiet } };
     let mut report = Report::new(out, format);
-    let Some(config) = check::configuration(&mut report, || config::load(&args.flags)) else {
+    let Some(config) = check::configuration(&mut report, || app::config::load(&args.flags)) else {
         return Ok(report.finish().exit());
     };
     for (what, names, known) in [
@@ -97,15 +99,15 @@ pub fn run(args: &Args, out: &mut (impl Write + Send), err: &mut impl Write) -> 
 
 /// The walk, with goodbyes said also when it is interrupted.
 async fn walk<W: Write>(report: &mut Report<W>, config: &Config, scope: &Scope) -> Result<(), Ended> {
-    let guests = Guests::new(farewell::bridge(config.admin.as_ref()));
+    let opened = CheckSessions::new(farewell::bridge(config.admin.as_ref()));
     let mut signals = super::signals()?;
     let interrupted = tokio::select! {
-        () = check::walk(report, config, scope, &guests) => false,
+        () = check::walk(report, config, scope, &opened) => false,
         _ = signals.next() => true,
     };
     if interrupted {
         report.outcome.interrupted = true;
-        guests.leave().await;
+        opened.leave().await;
     }
     Ok(())
 }

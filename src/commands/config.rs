@@ -5,10 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use crate::{
-    config::{self, Flags, Loaded},
-    exit::Exit,
-};
+use crate::{app, app::config::Loaded, config::Flags, exit::Exit};
 
 /// Look at the configuration without running.
 #[derive(Debug, Clone, clap::Args)]
@@ -40,7 +37,7 @@ pub enum Action {
 /// Runs the command. Results go to `out`, problems and warnings to `err`.
 pub fn run(args: &Args, flags: &Flags, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     if let Action::Schema = args.action {
-        writeln!(out, "{:#}", config::schema().as_value())?;
+        writeln!(out, "{:#}", app::config::schema().as_value())?;
         return Ok(Exit::Clean);
     }
     let mut flags = flags.clone();
@@ -51,7 +48,7 @@ pub fn run(args: &Args, flags: &Flags, out: &mut impl Write, err: &mut impl Writ
         }
         flags.config = Some(file.clone());
     }
-    let loaded = match config::load(&flags) {
+    let loaded = match app::config::load(&flags) {
         Ok(loaded) => loaded,
         Err(problems) => {
             writeln!(err, "{problems}")?;

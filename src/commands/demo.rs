@@ -6,11 +6,11 @@ use data_encoding::BASE32_NOPAD;
 
 use crate::{
     app, cli,
-    config::{self, Assignment, Flags},
+    config::{Assignment, Flags},
     exit::Exit,
-    simulator::{Account, Flow, Options, Simulator, Source},
     telemetry,
 };
+use pbx_simulator::{Account, Flow, Options, Simulator, Source};
 
 /// A look without a PBX: simulates one, bridges it, prints the events
 #[derive(Debug, Clone, clap::Args)]
@@ -80,7 +80,7 @@ async fn demo(args: &Args) -> Exit {
         settings.push(format!("sinks.out.format={format}"));
     }
     let set = settings.iter().filter_map(|setting| Assignment::from_str(setting).ok()).collect();
-    let config = match config::load_with(&Flags { set, ..Flags::default() }, []) {
+    let config = match app::config::load_with(&Flags { set, ..Flags::default() }, []) {
         Ok(loaded) => loaded.config,
         Err(problems) => {
             telemetry::print(&problems.to_string());

@@ -7,12 +7,17 @@
 use std::{net::SocketAddr, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 use tokio::{net::TcpStream, time::timeout};
 use url::Url;
 
-use super::ask;
-use crate::{admin, auth::Account};
+use super::admin_client;
+use crate::{
+    admin::{
+        self,
+        served::{ServedAccount, ServedStatus},
+    },
+    auth::Account,
+};
 
 /// A logout that takes longer is left to the token's own end.
 pub(crate) const LOGOUT: Duration = Duration::from_secs(5);
@@ -21,7 +26,7 @@ const CLOSE: SignedDuration = SignedDuration::from_mins(2);
 
 /// The admin endpoint of the bridge that has this configuration; `None` if it has none.
 pub(crate) fn bridge(admin: Option<&admin::config::Config>) -> Option<SocketAddr> {
-    admin.map(|admin| ask::reachable(admin.listen))
+    admin.map(|admin| admin_client::reachable(admin.listen))
 }
 
 /// Logs out what `account`, of the source of this name, has got from the PBX. Never longer than a few seconds.
@@ -43,36 +48,36 @@ async fn is_alone(ours: Option<Timestamp>, source: &str, bridge: Option<SocketAd
         return true;
     }
     let Ok(place) = Url::parse(&format!("http://{bridge}/")) else { return false };
-    let Ok(answer) = ask::get(&place, "status").await else { return false };
-    let Ok(status) = serde_json::from_str::<Value>(&answer.body) else { return false };
-    let sources = status["sources"].as_array().map(Vec::as_slice).unwrap_or_default();
-    match sources.iter().find(|known| known["name"] == source) {
-        Some(known) => is_apart(ours, &known["account"], Timestamp::now()),
+    let Ok(answer) = admin_client::get(&place, "status").await else { return false };
+    let Ok(status) = serde_json::from_str::<ServedStatus>(&answer.body) else { return false };
+    match status.sources.iter().find(|known| known.name == source) {
+        Some(known) => is_apart(ours, known.account.as_ref(), Timestamp::now()),
         // A bridge with another configuration.
         None => true,
     }
 }
 
 /// Whether the bridge's token is certainly another one. Without a token, or when a renewal is due, it may be logging in.
-fn is_apart(ours: Option<Timestamp>, account: &Value, now: Timestamp) -> bool {
-    let time = |key: &str| account[key].as_str().and_then(|text| text.parse::<Timestamp>().ok());
-    let (Some(ours), Some(theirs)) = (ours, time("tokenExpires")) else { return false };
-    let renews = time("tokenRenews").is_some_and(|at| at.duration_since(now) < CLOSE);
+fn is_apart(ours: Option<Timestamp>, account: Option<&ServedAccount>, now: Timestamp) -> bool {
+    let theirs = account.and_then(|account| account.token_expires);
+    let (Some(ours), Some(theirs)) = (ours, theirs) else { return false };
+    let renewal = account.and_then(|account| account.token_renews);
+    let renews = renewal.is_some_and(|at| at.duration_since(now) < CLOSE);
     !renews && ours.duration_since(theirs).abs() >= CLOSE
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
     fn a_token_is_logged_out_only_if_the_bridges_is_certainly_another() {
         let now: Timestamp = "2026-11-29T12:00:00Z".parse().unwrap();
         let ours = Some("2026-12-13T12:00:00Z".parse().unwrap());
-        let account = |expires: &str, renews: &str| json!({"tokenExpires": expires, "tokenRenews": renews});
+        let account = |expires: &str, renews: &str| {
+            Some(ServedAccount { token_expires: expires.parse().ok(), token_renews: renews.parse().ok() })
+        };
         for (account, expected) in [
             (account("2026-12-10T12:00:00Z", "2026-12-07T12:00:00Z"), true),
             (account("2126-12-10T12:00:00Z", ""), true),
@@ -80,11 +85,11 @@ mod tests {
             (account("2026-12-13T11:59:00Z", "2026-12-10T12:00:00Z"), false),
             (account("2026-12-10T12:00:00Z", "2026-11-29T12:00:30Z"), false),
             (account("2026-12-10T12:00:00Z", "2026-11-29T11:00:00Z"), false),
-            (json!({"tokenExpires": null}), false),
-            (json!(null), false),
+            (account("", ""), false),
+            (None, false),
         ] {
-            assert_eq!(is_apart(ours, &account, now), expected, "{account}");
+            assert_eq!(is_apart(ours, account.as_ref(), now), expected, "{account:?}");
         }
-        assert!(!is_apart(None, &account("2026-12-10T12:00:00Z", ""), now));
+        assert!(!is_apart(None, account("2026-12-10T12:00:00Z", "").as_ref(), now));
     }
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use url::Url;
 
-use super::ask;
+use super::admin_client::{self, Answer};
 use crate::{cli, config::Flags, exit::Exit};
 
 /// Ask the bridge that runs whether it makes progress: exit code 0, or 69 and why not
@@ -26,17 +26,21 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let path = if args.ready { "readyz" } else { "livez" };
-    let answer = match ask::place(args.at.as_ref(), &args.flags) {
-        Ok(place) => cli::block_on(ask::get(&place, path)),
-        Err(reason) => Some(Err(reason)),
+    let answer = match admin_client::endpoint(args.at.as_ref(), &args.flags) {
+        Ok(endpoint) => cli::block_on(admin_client::get(&endpoint, path)),
+        Err(error) => Some(Err(error)),
     };
     match answer {
-        Some(Ok(ask::Answer { good: true, body })) => {
+        Some(Ok(Answer { is_success: true, body })) => {
             writeln!(out, "{}", body.trim_end())?;
             Ok(Exit::Clean)
         }
-        Some(Ok(ask::Answer { body: reason, .. }) | Err(reason)) => {
+        Some(Ok(Answer { body: reason, .. })) => {
             writeln!(err, "{}", reason.trim_end())?;
+            Ok(Exit::Unavailable)
+        }
+        Some(Err(error)) => {
+            writeln!(err, "{error}")?;
             Ok(Exit::Unavailable)
         }
         None => Ok(Exit::Internal),

@@ -13,8 +13,10 @@ use jiff::Timestamp;
 use self::range::Range;
 use super::progress::Progress;
 use crate::{
+    app,
+    app::config::Config,
     cli,
-    config::{self, Config, Flags},
+    config::Flags,
     event::{Body, Mark, Record, structured, word},
     exit::Exit,
     journal::{self, Absence, Archive, Entry, Journal, Kind, Missing, Renamed, Undelivered},
@@ -77,7 +79,7 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
         Some(config) => Some(config.journal.clone()),
         None if args.dir.is_some() => None,
         // No other command needs a PBX or a sink, so their secrets may be out of reach.
-        None => match config::load_journal(&args.flags) {
+        None => match app::config::load_journal(&args.flags) {
             Ok(journal) => Some(journal),
             Err(problems) => {
                 writeln!(err, "{problems}")?;

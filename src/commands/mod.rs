@@ -1,9 +1,10 @@
 //! One file per subcommand: its arguments, and what it does.
 
+mod admin_client;
 mod annotated;
-mod ask;
 pub mod check;
 pub mod config;
+#[cfg(feature = "simulator")]
 pub mod demo;
 pub(crate) mod farewell;
 pub mod generate;
@@ -15,6 +16,7 @@ mod progress;
 pub mod record;
 mod reference;
 pub mod run;
+#[cfg(feature = "simulator")]
 pub mod simulate;
 pub mod status;
 pub mod tail;
@@ -27,7 +29,8 @@ use std::io::{self, Write};
 
 use self::watch::Ended;
 use crate::{
-    config::{Config, Flags, load},
+    app::config::{Config, load},
+    config::Flags,
     exit::Exit,
     session::config::Config as Source,
     shutdown::Signals,
@@ -41,20 +44,30 @@ fn configuration(flags: &Flags, err: &mut impl Write) -> io::Result<Option<Confi
     }
 }
 
-/// The source that was named, or the only one. The error is for people.
-fn one_source<'a>(config: &'a Config, named: Option<&str>) -> Result<(&'a str, &'a Source), String> {
+/// Why no source could be chosen.
+#[derive(Debug, thiserror::Error)]
+enum SourceChoiceError {
+    #[error("there are several sources: choose one of {known} with --source")]
+    Several { known: String },
+    #[error("there is no source {named:?}: the configuration has {known}")]
+    Unknown { named: String, known: String },
+}
+
+/// The source that was named, or the only one.
+fn one_source<'a>(
+    config: &'a Config,
+    named: Option<&str>,
+) -> Result<(&'a str, &'a Source), SourceChoiceError> {
     let known = || config.sources.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
     let mut sources = config.sources.iter();
     let found = match (named, sources.next(), sources.next()) {
         (Some(named), ..) => config.sources.get_key_value(named),
         (None, only, None) => only,
-        (None, ..) => {
-            return Err(format!("there are several sources: choose one of {} with --source", known()));
-        }
+        (None, ..) => return Err(SourceChoiceError::Several { known: known() }),
     };
-    let named = named.unwrap_or_default();
-    let found =
-        found.ok_or_else(|| format!("there is no source {named:?}: the configuration has {}", known()))?;
+    let unknown =
+        || SourceChoiceError::Unknown { named: named.unwrap_or_default().to_owned(), known: known() };
+    let found = found.ok_or_else(unknown)?;
     Ok((found.0, found.1))
 }
 

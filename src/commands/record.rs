@@ -15,8 +15,9 @@ use super::{
     watch::{Ended, Watch},
 };
 use crate::{
+    app::config::Config,
     cli,
-    config::{Config, Flags},
+    config::Flags,
     event::{Body, Origin, RawEvent, Record},
     exit::Exit,
     route::privacy::Profile,

@@ -1,12 +1,6 @@
 //! `cti-bridge run`: the service.
 
-use crate::{
-    app, cli,
-    config::{self, Flags},
-    exit::Exit,
-    reload::Reload,
-    telemetry,
-};
+use crate::{app, cli, config::Flags, exit::Exit, reload::Reload, telemetry};
 
 /// Run the bridge.
 #[derive(Debug, Clone, clap::Args)]
@@ -21,7 +15,7 @@ pub struct Args {
 
 /// Runs until it is stopped.
 pub fn run(args: &Args) -> Exit {
-    let loaded = match config::load(&args.flags) {
+    let loaded = match app::config::load(&args.flags) {
         Ok(loaded) => loaded,
         Err(problems) => {
             // The log is configured by what can't be read.

@@ -4,14 +4,8 @@ use std::{net::SocketAddr, path::PathBuf, sync::LazyLock};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::{
-    cli,
-    config::Suggestions,
-    exit::Exit,
-    shutdown::Signals,
-    simulator::{Account, Flow, Knobs, NAMES, Options, Replay, Simulator, Source, Tls},
-    telemetry,
-};
+use crate::{cli, config::Suggestions, exit::Exit, shutdown::Signals, telemetry};
+use pbx_simulator::{Account, Flow, Knobs, NAMES, Options, Replay, Simulator, Source, Tls};
 
 /// Run a simulated PBX: the real protocol, invented calls, faults on demand
 #[derive(Debug, Clone, clap::Args)]

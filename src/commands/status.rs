@@ -7,11 +7,11 @@ use std::{
 
 use bytesize::ByteSize;
 use jiff::Timestamp;
-use serde_json::Value;
 use url::Url;
 
-use super::ask;
+use super::admin_client::{self, Answer};
 use crate::{
+    admin::served::{ServedHealth, ServedSink, ServedStatus},
     cli,
     config::Flags,
     exit::Exit,
@@ -42,10 +42,10 @@ pub struct Args {
 
 /// Runs the command. Exit code 0 if every component works, 69 if one does not, or if nobody answers.
 pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
-    let place = match ask::place(args.at.as_ref(), &args.flags) {
+    let place = match admin_client::endpoint(args.at.as_ref(), &args.flags) {
         Ok(place) => place,
-        Err(reason) => {
-            writeln!(err, "{reason}")?;
+        Err(error) => {
+            writeln!(err, "{error}")?;
             return Ok(Exit::Unavailable);
         }
     };
@@ -90,14 +90,18 @@ async fn watch(
 }
 
 async fn show(args: &Args, place: &Url, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
-    let body = match ask::get(place, "status").await {
-        Ok(ask::Answer { good: true, body }) => body,
-        Ok(ask::Answer { body: reason, .. }) | Err(reason) => {
+    let body = match admin_client::get(place, "status").await {
+        Ok(Answer { is_success: true, body }) => body,
+        Ok(Answer { body: reason, .. }) => {
             writeln!(err, "{}", reason.trim_end())?;
             return Ok(Exit::Unavailable);
         }
+        Err(error) => {
+            writeln!(err, "{error}")?;
+            return Ok(Exit::Unavailable);
+        }
     };
-    let Ok(status) = serde_json::from_str::<Value>(&body) else {
+    let Ok(status) = serde_json::from_str::<ServedStatus>(&body) else {
         writeln!(err, "what answers there is not a cti-bridge")?;
         return Ok(Exit::Unavailable);
     };
@@ -107,56 +111,88 @@ async fn show(args: &Args, place: &Url, out: &mut impl Write, err: &mut impl Wri
     } else {
         write!(out, "{}", summary(&status, Style::of_stdout()))?;
     }
-    Ok(if status["ready"] == true { Exit::Clean } else { Exit::Unavailable })
+    Ok(if status.ready { Exit::Clean } else { Exit::Unavailable })
 }
 
-fn summary(status: &Value, style: Style) -> String {
-    let now = time(&status["now"]).unwrap_or_default();
-    let word = |value: &Value| text::sentence(value.as_str().unwrap_or("?"));
+fn summary(status: &ServedStatus, style: Style) -> String {
+    let now = status.now.unwrap_or_default();
+    let ready = if status.ready {
+        style.paint(Tint::Good, "all parts work")
+    } else {
+        style.paint(Tint::Bad, "not ready")
+    };
     let mut lines = vec![format!(
-        "{}: {}; cti-bridge {} ({}), up {}, journal {}",
-        word(&status["instance"]),
-        if status["ready"] == true {
-            style.paint(Tint::Good, "all parts work")
-        } else {
-            style.paint(Tint::Bad, "not ready")
-        },
-        word(&status["version"]),
-        word(&status["commit"]),
-        since(now, &status["started"]),
-        word(&status["journal"]["id"]),
+        "{}: {ready}; cti-bridge {} ({}), up {}, journal {}",
+        text::sentence(&status.instance),
+        text::sentence(&status.version),
+        text::sentence(&status.commit),
+        status.started.map_or("?".to_owned(), |at| span(at, now)),
+        text::sentence(&status.journal.id),
     )];
-    for source in list(&status["sources"]) {
+    for source in &status.sources {
+        let expires = source.account.as_ref().and_then(|account| account.token_expires);
         let facts = format!(
             "{} events, seen {}, token ends {}",
-            number(&source["events"]),
-            ago(now, &source["lastSeen"]),
-            time(&source["account"]["tokenExpires"])
-                .map_or("–".to_owned(), |at| format!("in {}", span(now, at))),
+            source.events,
+            ago(now, source.last_seen),
+            expires.map_or("–".to_owned(), |at| format!("in {}", span(now, at))),
         );
-        part(&mut lines, style, now, &format!("source {}", word(&source["name"])), source, &facts);
+        component(&mut lines, style, now, &format!("source {}", source.name), &source.health, &facts);
     }
-    for sink in list(&status["sinks"]) {
-        let lag = match sink["lagEvents"].as_u64() {
-            Some(1..) => format!(
-                "lag {} events, {:.0} s",
-                number(&sink["lagEvents"]),
-                sink["lagSeconds"].as_f64().unwrap_or(0.0)
-            ),
-            _ => "no lag".to_owned(),
+    for sink in &status.sinks {
+        let lag = match sink.lag_events {
+            0 => "no lag".to_owned(),
+            events => format!("lag {events} events, {:.0} s", sink.lag_seconds),
         };
-        let facts = format!("{lag}, heartbeat {}", ago(now, &sink["heartbeat"]));
-        part(&mut lines, style, now, &format!("sink {}", word(&sink["name"])), sink, &facts);
+        let facts = format!("{lag}, heartbeat {}", ago(now, sink.heartbeat));
+        component(&mut lines, style, now, &format!("sink {}", sink.name), &sink.health, &facts);
     }
-    let journal = &status["journal"];
-    let size = |value: &Value| ByteSize(value.as_u64().unwrap_or_default()).to_string();
-    let place = match journal["place"].as_str() {
-        Some("disk_refuses") => "on disk, which refuses writes: new events are in memory",
-        Some("disk") => "on disk",
+    let journal = &status.journal;
+    let place = match journal.place.as_str() {
+        "disk_refuses" => "on disk, which refuses writes: new events are in memory",
+        "disk" => "on disk",
         _ => "in memory alone",
     };
-    let facts = format!("{} of {}, {place}", size(&journal["bytes"]), size(&journal["maxBytes"]));
-    part(&mut lines, style, now, "journal", journal, &facts);
+    let facts = format!("{} of {}, {place}", ByteSize(journal.bytes), ByteSize(journal.max_bytes));
+    component(&mut lines, style, now, "journal", &journal.health, &facts);
+    ledgers(&mut lines, style, &status.sinks);
+    style.shown(&(lines.join("\n") + "\n"))
+}
+
+/// A component's line, and below it what is wrong.
+fn component(
+    lines: &mut Vec<String>,
+    style: Style,
+    now: Timestamp,
+    name: &str,
+    health: &ServedHealth,
+    facts: &str,
+) {
+    let state = health.state.as_deref().unwrap_or("active");
+    let since = health.since.map(|at| format!(" {}", span(at, now))).unwrap_or_default();
+    let tint = match state {
+        "active" => Tint::Good,
+        "failing" => Tint::Bad,
+        _ => Tint::Attention,
+    };
+    let name = text::sentence(name);
+    let painted = style.paint(tint, &format!("{:<16}", text::sentence(&format!("{state}{since}"))));
+    lines.push(format!("{name:<16} {painted} {}", style.wrap(facts, 34)));
+    let warnings = health.warnings.values().map(|warning| (Tint::Attention, warning));
+    for (tint, said) in health.reason.iter().map(|reason| (Tint::Bad, reason)).chain(warnings) {
+        lines.push(format!("    {}", style.paint(tint, &style.wrap(&text::sentence(said), 4))));
+    }
+    if state == "failing" && health.never_active {
+        lines.push("    not active since the start".to_owned());
+    }
+    if !health.missing_rights.is_empty() {
+        let lacks = format!("the account lacks: {}", text::sentence(&health.missing_rights.join(", ")));
+        lines.push(format!("    {}", style.wrap(&lacks, 4)));
+    }
+}
+
+/// The table of what became of each source's records at each sink.
+fn ledgers(lines: &mut Vec<String>, style: Style, sinks: &[ServedSink]) {
     lines.push(style.paint(
         Tint::Strong,
         &format!(
@@ -164,75 +200,28 @@ fn summary(status: &Value, style: Style) -> String {
             "ledger of", "source", "received", "published", "filtered", "dead", "lost", "pending"
         ),
     ));
-    for sink in list(&status["sinks"]) {
-        for (source, ledger) in sink["ledger"].as_object().into_iter().flatten() {
-            let lost = ledger["lost"].as_object().into_iter().flatten();
-            let lost: u64 = lost.filter_map(|(_, count)| count.as_u64()).sum();
-            let lost = match lost {
-                0 => format!("{lost:>6}"),
-                _ => style.paint(Tint::Bad, &format!("{lost:>6}")),
+    for sink in sinks {
+        for (source, ledger) in &sink.ledger {
+            let lost = match ledger.lost.values().sum::<u64>() {
+                0 => format!("{:>6}", 0),
+                lost => style.paint(Tint::Bad, &format!("{lost:>6}")),
             };
             lines.push(format!(
                 "{:<16} {:<12} {:>10} {:>10} {:>9} {:>6} {lost} {:>8}",
-                word(&sink["name"]),
+                text::sentence(&sink.name),
                 text::sentence(source),
-                number(&ledger["received"]),
-                number(&ledger["published"]),
-                number(&ledger["filtered"]),
-                number(&ledger["deadLettered"]),
-                number(&ledger["pending"]),
+                ledger.received,
+                ledger.published,
+                ledger.filtered,
+                ledger.dead_lettered,
+                ledger.pending,
             ));
         }
     }
-    style.shown(&(lines.join("\n") + "\n"))
 }
 
-/// A part's line, and below it what is wrong.
-fn part(lines: &mut Vec<String>, style: Style, now: Timestamp, name: &str, part: &Value, facts: &str) {
-    let state = part["state"].as_str().unwrap_or("active");
-    let since =
-        if part["since"].is_null() { String::new() } else { format!(" {}", since(now, &part["since"])) };
-    let tint = match state {
-        "active" => Tint::Good,
-        "failing" => Tint::Bad,
-        _ => Tint::Attention,
-    };
-    let state = style.paint(tint, &format!("{:<16}", format!("{state}{since}")));
-    lines.push(format!("{name:<16} {state} {}", style.wrap(facts, 34)));
-    let warnings = part["warnings"].as_object().into_iter().flatten().map(|(_, warning)| warning);
-    let warnings = warnings.map(|warning| (Tint::Attention, warning));
-    for (tint, said) in std::iter::once((Tint::Bad, &part["reason"])).chain(warnings) {
-        let Some(said) = said.as_str() else { continue };
-        lines.push(format!("    {}", style.paint(tint, &style.wrap(&text::sentence(said), 4))));
-    }
-    if state == "failing" && part["neverActive"] == true {
-        lines.push("    it has not been active since the start".to_owned());
-    }
-    let rights: Vec<&str> = list(&part["missingRights"]).iter().filter_map(Value::as_str).collect();
-    if !rights.is_empty() {
-        let lacks = format!("the account lacks: {}", text::sentence(&rights.join(", ")));
-        lines.push(format!("    {}", style.wrap(&lacks, 4)));
-    }
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map(Vec::as_slice).unwrap_or_default()
-}
-
-fn number(value: &Value) -> u64 {
-    value.as_u64().unwrap_or_default()
-}
-
-fn time(value: &Value) -> Option<Timestamp> {
-    value.as_str()?.parse().ok()
-}
-
-fn since(now: Timestamp, value: &Value) -> String {
-    time(value).map_or("?".to_owned(), |at| span(at, now))
-}
-
-fn ago(now: Timestamp, value: &Value) -> String {
-    time(value).map_or("never".to_owned(), |at| format!("{} ago", span(at, now)))
+fn ago(now: Timestamp, at: Option<Timestamp>) -> String {
+    at.map_or("never".to_owned(), |at| format!("{} ago", span(at, now)))
 }
 
 /// The time between two moments, in the one unit that tells.
@@ -248,13 +237,18 @@ fn span(from: Timestamp, to: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
+    fn shown(status: &Value, style: Style) -> String {
+        summary(&serde_json::from_value(status.clone()).unwrap_or_default(), style)
+    }
+
     #[test]
     fn what_is_wrong_stands_below_its_part() {
-        let status = json!({
+        let mut status = json!({
+            "a field of a newer bridge": [1],
             "instance": "i", "ready": false, "version": "1", "commit": "c",
             "started": "2026-11-24T10:00:00Z", "now": "2026-11-24T10:03:00Z",
             "journal": { "id": "abcdefghij", "durable": true, "place": "disk", "bytes": 1024, "maxBytes": 2048, "state": "active",
@@ -264,11 +258,12 @@ mod tests {
             "sinks": [{ "name": "bus", "state": "active", "lagEvents": 3, "lagSeconds": 2.4,
                 "ledger": { "pbx1": { "received": 9, "published": 5, "pending": 3, "lost": { "quota": 1 } } } }],
         });
-        let text = summary(&status, Style::default());
+        let text = shown(&status, Style::default());
         let expected = "i: not ready; cti-bridge 1 (c), up 3 min, journal abcdefghij
 source pbx1      failing 30 s     7 events, seen never, token ends –
     refused;\\u{1b}[2J\\nsink x check it
     ends soon
+    not active since the start
 sink bus         active           lag 3 events, 2 s, heartbeat never
 journal          active 3 min     1.0 KiB of 2.0 KiB, on disk
 ledger of        source         received  published  filtered   dead   lost  pending
@@ -276,11 +271,10 @@ bus              pbx1                  9          5         0      0      1     
 ";
         assert_eq!(text, expected);
         let narrow = Style { has_colours: true, columns: Some(28), is_ascii: true };
-        let text = summary(&status, narrow);
+        let text = shown(&status, narrow);
         assert!(text.contains("\u{1b}[31mfailing 30 s") && text.contains("\u{1b}[32mactive"), "{text:?}");
         assert!(text.contains("refused;\\u{1b}[2J\\nsink\n    x check it\u{1b}[0m"), "{text:?}");
         assert!(text.is_ascii(), "{text}");
-        let mut status = status;
         for (durable, place, said) in [
             (false, "memory", "in memory alone"),
             (false, "disk_refuses", "on disk, which refuses writes: new events are in memory"),
@@ -288,7 +282,7 @@ bus              pbx1                  9          5         0      0      1     
         ] {
             (status["journal"]["durable"], status["journal"]["place"]) = (durable.into(), place.into());
             assert!(
-                summary(&status, Style::default()).contains(&format!("1.0 KiB of 2.0 KiB, {said}\n")),
+                shown(&status, Style::default()).contains(&format!("1.0 KiB of 2.0 KiB, {said}\n")),
                 "{place}"
             );
         }

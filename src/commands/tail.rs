@@ -9,18 +9,16 @@ use super::{
     farewell,
     watch::{Ended, Watch},
 };
-#[cfg(feature = "nats")]
-use crate::sink::nats::Listening;
 use crate::{
+    app::config::Config,
     cli,
-    config::{Config, Flags},
+    config::Flags,
     event::{CloudEvent, Mark, Seq},
     exit::Exit,
     route::{Plan, Verdict, privacy::Profile, template::Template},
     shutdown::Signals,
     sink::{
-        SinkError,
-        config::Kind,
+        Bridge, SinkError,
         stdout::{Lines, config::Format},
     },
     telemetry,
@@ -97,11 +95,7 @@ impl Args {
         }
     }
 
-    #[cfg_attr(
-        not(feature = "nats"),
-        allow(clippy::unused_async, reason = "no sink can be listened to then")
-    )]
-    async fn watch_bus(&self, config: &Config, name: &str, screen: Screen<'_>) -> Result<(), Ended> {
+    async fn watch_bus(&self, config: &Config, name: &str, mut screen: Screen<'_>) -> Result<(), Ended> {
         let usage = |problem: String| Ended::new(Exit::Usage, problem);
         let sink = config.sinks.get(name).ok_or_else(|| {
             let known: Vec<&str> = config.sinks.keys().map(String::as_str).collect();
@@ -109,33 +103,21 @@ impl Args {
         })?;
         let sources: Vec<String> = match &self.source {
             None => config.sources.keys().cloned().collect(),
-            named => vec![super::one_source(config, named.as_deref()).map_err(usage)?.0.to_owned()],
+            named => vec![
+                super::one_source(config, named.as_deref())
+                    .map_err(|error| usage(error.to_string()))?
+                    .0
+                    .to_owned(),
+            ],
         };
-        match &sink.kind {
-            #[cfg(feature = "nats")]
-            Kind::Nats(nats) => {
-                let mut screen = screen;
-                let failed =
-                    |error: SinkError| Ended::new(Exit::Unavailable, format!("sinks.{name}: {error}"));
-                let mut listening = Listening::open(nats, &sources).await.map_err(failed)?;
-                loop {
-                    for received in listening.next().await.map_err(failed)? {
-                        screen.show(received.event()).await?;
-                    }
-                }
-            }
-            #[cfg(feature = "kafka")]
-            Kind::Kafka(_) => {
-                let _ = (sources, screen);
-                Err(usage(format!(
-                    "sinks.{name} is Kafka, which `tail` does not read: use a consumer of Kafka's own, or leave --sink out"
-                )))
-            }
-            Kind::Stdout(_) => {
-                let _ = (sources, screen);
-                Err(usage(format!(
-                    "sinks.{name} is standard output: name a sink of another type, or leave --sink out"
-                )))
+        let bridge = Bridge { instance: &config.instance, sources: &sources };
+        let failed = |error: SinkError| Ended::new(Exit::Unavailable, format!("sinks.{name}: {error}"));
+        let opening =
+            sink.kind.subscribe(bridge).map_err(|reason| usage(format!("sinks.{name} is {reason}")))?;
+        let mut subscription = opening.await.map_err(failed)?;
+        loop {
+            for received in subscription.next().await.map_err(failed)? {
+                screen.show(received.event()).await?;
             }
         }
     }

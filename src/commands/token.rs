@@ -12,7 +12,7 @@ use secrecy::ExposeSecret as _;
 
 use super::{
     output,
-    two_factor::{Desk, Failure, ended},
+    two_factor::{AccountSession, Failure, ended},
 };
 use crate::{
     api::{ApiError, Audience, Authorization},
@@ -71,24 +71,24 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
              sources.{name}.password_file=FILE (a file that you remove afterwards)"
         )
     };
-    let desk = match Desk::open(&config, args.source.as_deref(), args.otp, without, err)? {
-        Ok(desk) => desk,
+    let session = match AccountSession::open(&config, args.source.as_deref(), args.otp, without, err)? {
+        Ok(session) => session,
         Err(exit) => return Ok(exit),
     };
     let work = async {
         match &args.action {
             Action::Create { write, force } => {
-                create(&desk, args.audience, write.as_deref(), *force, out, err).await
+                create(&session, args.audience, write.as_deref(), *force, out, err).await
             }
-            Action::Status => status(&desk, args.audience, out, err).await,
-            Action::End => end(&desk, args.audience, out, err).await,
+            Action::Status => status(&session, args.audience, out, err).await,
+            Action::End => end(&session, args.audience, out, err).await,
         }
     };
-    ended(cli::block_on(work), desk.name, err)
+    ended(cli::block_on(work), session.name, err)
 }
 
 async fn create(
-    desk: &Desk<'_>,
+    session: &AccountSession<'_>,
     audience: Audience,
     write: Option<&Path>,
     force: bool,
@@ -97,13 +97,13 @@ async fn create(
 ) -> Result<(), Failure> {
     // An earlier token ends with the PBX's answer: that the new one can be stored is proven before.
     let file = write.map(|path| SecretFile::prepare(path, force)).transpose()?;
-    let (user, word) = (&desk.source.username, audience.word());
+    let (user, word) = (&session.source.username, audience.word());
     if file.is_none() {
         writeln!(out, "Making a token of `{user}` for {word}; an earlier one ends.")?;
         out.flush()?;
     }
-    let client = desk.account.client();
-    let made = desk
+    let client = session.account.client();
+    let made = session
         .with_grant(err, async |grant| client.make_persistent(grant.token.authorization(), audience).await)
         .await;
     let (grant, token) = match made {
@@ -115,7 +115,7 @@ async fn create(
                     "it is not known whether the PBX has made a token; if so, an earlier one has ended: make another"
                 )?;
             }
-            return Err(unknown_route(error, desk));
+            return Err(unknown_route(error, session));
         }
         Err(failure) => return Err(failure),
     };
@@ -130,7 +130,7 @@ async fn create(
         }
         None => writeln!(out, "Put it into a file that only the bridge can read:\n{}", token.expose_secret())
             .and_then(|()| out.flush())
-            .map(|()| format!("/etc/cti-bridge/{}.token", desk.name).into())
+            .map(|()| format!("/etc/cti-bridge/{}.token", session.name).into())
             .map_err(|error| output::unwritable("standard output", &error)),
     };
     let place = match stored {
@@ -155,7 +155,7 @@ async fn create(
         out,
         "In [sources.{}], in place of password and one-time password secret:\n  auth = \"token\"\n  token_file = {:?}\n\
          Then restart the bridge, and remove the password from this machine.",
-        desk.name,
+        session.name,
         place.display().to_string()
     )?;
     Ok(())
@@ -194,58 +194,58 @@ fn is_refusal(error: &ApiError) -> bool {
 }
 
 async fn status(
-    desk: &Desk<'_>,
+    session: &AccountSession<'_>,
     audience: Audience,
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> Result<(), Failure> {
-    let client = desk.account.client();
-    let found = desk
+    let client = session.account.client();
+    let found = session
         .with_grant(err, async |grant| client.has_persistent(grant.token.authorization(), audience).await)
         .await;
     // A persistent token is listed as well, so this one is not the user's last as long as there is one.
-    desk.leave().await;
-    let (_, found) = found.map_err(|failure| failure.known(desk))?;
+    session.log_out().await;
+    let (_, found) = found.map_err(|failure| failure.known(session))?;
     let there = if found { "is a" } else { "is no" };
-    writeln!(out, "there {there} persistent token of `{}` for {}", desk.source.username, audience.word())?;
+    writeln!(out, "there {there} persistent token of `{}` for {}", session.source.username, audience.word())?;
     Ok(())
 }
 
 async fn end(
-    desk: &Desk<'_>,
+    session: &AccountSession<'_>,
     audience: Audience,
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> Result<(), Failure> {
-    let client = desk.account.client();
-    let ended = desk
+    let client = session.account.client();
+    let ended = session
         .with_grant(err, async |grant| client.end_persistent(grant.token.authorization(), audience).await)
         .await;
-    desk.leave().await;
-    ended.map_err(|failure| failure.known(desk))?;
+    session.log_out().await;
+    ended.map_err(|failure| failure.known(session))?;
     writeln!(
         out,
         "there is no persistent token of `{}` for {} any more; sessions that are live stay",
-        desk.source.username,
+        session.source.username,
         audience.word()
     )?;
     Ok(())
 }
 
 impl Failure {
-    fn known(self, desk: &Desk<'_>) -> Self {
+    fn known(self, session: &AccountSession<'_>) -> Self {
         match self {
-            Self::Auth(AuthError::Api(error)) => unknown_route(error, desk),
+            Self::Auth(AuthError::Api(error)) => unknown_route(error, session),
             other => other,
         }
     }
 }
 
 /// An older middleware passes the request on to its backend, which knows nothing of it.
-fn unknown_route(error: ApiError, desk: &Desk<'_>) -> Failure {
+fn unknown_route(error: ApiError, session: &AccountSession<'_>) -> Failure {
     match error {
         ApiError::Refused { status: 404 | 405, .. } => {
-            Failure::NoTokens(desk.account.client().url().to_string())
+            Failure::NoTokens(session.account.client().url().to_string())
         }
         error => error.into(),
     }

@@ -45,9 +45,10 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
     let ago = args.since.and_then(|since| SignedDuration::try_from(since).ok());
     let since = ago.and_then(|ago| Timestamp::now().checked_sub(ago).ok());
     let sources: Vec<String> = config.sources.keys().cloned().collect();
+    let bridge = sink::Bridge { instance: &config.instance, sources: &sources };
     let mut checker = Checker::new(since);
     let mut progress = Progress::new("events read", false);
-    let read = sink::read_back(settings, &sources, &config.instance, |held| {
+    let read = sink::read_back(settings, bridge, |held| {
         progress.step();
         checker.take(held);
     });

@@ -6,19 +6,20 @@
 use std::{net::SocketAddr, time::Duration};
 
 use tokio::{task::JoinHandle, time::timeout};
+use tracing::Instrument as _;
 
 use super::farewell::{self, LOGOUT};
 use crate::{
     app,
     auth::Account,
-    event::{JournalId, Record, SourceId},
+    event::{JournalId, Record, SinkId, SourceId},
     exit::Exit,
     health::{Board, State},
     journal::{Journal, Reader, Settled},
     request::Call,
     session::{self, config::Config as Source, config::UaType},
     shutdown::Stop,
-    text,
+    telemetry, text,
 };
 
 /// A terminal that stands still must not make the PBX keep our backlog: so much waits here, and then the oldest goes.
@@ -38,8 +39,8 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    pub(super) fn new(exit: Exit, reason: impl Into<String>) -> Self {
-        Self { exit, reason: text::sentence(&reason.into()) }
+    pub(super) fn new(exit: Exit, reason: impl std::fmt::Display) -> Self {
+        Self { exit, reason: text::sentence(&reason.to_string()) }
     }
 
     /// A clean end is none to speak of.
@@ -74,11 +75,11 @@ impl Watch {
         // What the PBX sends, and nothing that it was asked for.
         let config =
             Source { ua_type: UaType::None, publish_action_nethlink: false, resync: false, ..source.clone() };
-        let account = app::account(&config).map_err(|problem| Ended::new(Exit::Config, problem))?;
+        let account = app::account(&config).map_err(|error| Ended::new(Exit::Config, error))?;
         // The session's own attempts never end; this one does, and the session goes on with its token.
         if let Err(error) = account.grant().await {
             farewell::log_out(&account, name, bridge).await;
-            return Err(Ended::new((&error).into(), error.to_string()));
+            return Err(Ended::new((&error).into(), &error));
         }
         let journal = Journal::memory(MEMORY, &[name.to_owned()], &[String::new()]);
         let (board, stop, calls) = (Board::default(), Stop::default(), Call::default());
@@ -95,11 +96,11 @@ impl Watch {
             resync: calls.listen(),
             reconnect: calls.listen(),
         };
-        let session = tokio::spawn(session::run(session));
+        let session = tokio::spawn(session::run(session).instrument(telemetry::span::source(name)));
         Ok(Self {
             name: name.to_owned(),
             bridge,
-            reader: journal.reader(0),
+            reader: journal.reader(SinkId(0)),
             account,
             stop,
             board,

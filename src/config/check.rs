@@ -7,6 +7,7 @@
 use figment::value::{Dict, Num, Value};
 
 use super::{
+    Shape,
     address::{ADDRESS, Address},
     name,
     origin::{Origin, join},
@@ -29,15 +30,16 @@ const FORMATS: &[(&str, Reader)] = &[
 ];
 
 /// Checks the whole tree and fills in defaults. Yields the effective settings.
-pub(super) fn check(tree: &mut Dict, findings: &mut Findings) -> Settings {
-    let mut walk = Walk { findings, settings: Settings::default() };
-    walk.table("", tree, Node::root());
+pub(super) fn check(tree: &mut Dict, findings: &mut Findings, shape: Shape) -> Settings {
+    let mut walk = Walk { findings, settings: Settings::default(), shape };
+    walk.table("", tree, shape.root);
     walk.settings
 }
 
 struct Walk<'a> {
     findings: &'a mut Findings,
     settings: Settings,
+    shape: Shape,
 }
 
 impl Walk<'_> {
@@ -50,7 +52,7 @@ impl Walk<'_> {
         for (key, mut value) in std::mem::take(table) {
             let path = join(path, &key);
             match node.key(&key) {
-                None => self.findings.problem(&path, remedy::unknown(&key, &[node])),
+                None => self.findings.problem(&path, remedy::unknown(&key, &[node], self.shape.root)),
                 Some(inner) => {
                     if self.value(&path, &mut value, inner) {
                         self.settings.add(&path, &value, inner, self.findings.origins.of(&path));
@@ -76,11 +78,13 @@ impl Walk<'_> {
             None => self
                 .findings
                 .problem(path, format!("`type` is missing: set it to {}", remedy::listed(&words))),
-            Some(word) => self.findings.problem(&join(path, "type"), remedy::word("type", word, &words)),
+            Some(word) => self
+                .findings
+                .problem(&join(path, "type"), remedy::word("type", word, &words, self.shape.absent)),
         }
         // A key that no shape has is wrong whatever the type will be.
         for key in table.keys().filter(|key| !shapes.iter().any(|shape| shape.key(key).is_some())) {
-            self.findings.problem(&join(path, key), remedy::unknown(key, &shapes));
+            self.findings.problem(&join(path, key), remedy::unknown(key, &shapes, self.shape.root));
         }
         None
     }
@@ -205,7 +209,7 @@ impl Walk<'_> {
         let words = node.words();
         if !words.is_empty() && !words.contains(&text) {
             let key = path.rsplit('.').next().unwrap_or(path);
-            self.findings.problem(path, remedy::word(key, text, &words));
+            self.findings.problem(path, remedy::word(key, text, &words, self.shape.absent));
         }
         let reader = node.format().and_then(|format| FORMATS.iter().find(|(known, _)| *known == format));
         if let Some(Err(text)) = reader.map(|(_, read)| read(text)) {

@@ -1,11 +1,11 @@
 //! Names that the operator chooses: instance, sources, sinks.
 
 /// What [`check`] accepts, for the schema.
-pub(super) const PATTERN: &str = "^[A-Za-z0-9_-]{1,64}$";
+pub(crate) const PATTERN: &str = "^[A-Za-z0-9_-]{1,64}$";
 
 /// A name goes into subjects, stream names and `CloudEvents` sources as it is; so only what is legal in
 /// all of them, and short enough for each.
-pub(super) fn check(name: &str) -> Result<(), String> {
+pub(crate) fn check(name: &str) -> Result<(), String> {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     if (1..=64).contains(&name.len()) && name.bytes().all(legal) {
         Ok(())
@@ -15,7 +15,7 @@ pub(super) fn check(name: &str) -> Result<(), String> {
 }
 
 /// What an environment variable can tell of a name: no case, and no hyphen (shells refuse it).
-pub(super) fn folded(name: &str) -> String {
+pub(crate) fn folded(name: &str) -> String {
     name.to_ascii_lowercase().replace('-', "_")
 }
 

@@ -35,14 +35,14 @@ pub struct Problems(Vec<Problem>);
 
 impl Problems {
     /// Sorts them and leaves out repetitions.
-    pub(super) fn new(mut problems: Vec<Problem>) -> Self {
+    pub(crate) fn new(mut problems: Vec<Problem>) -> Self {
         problems.sort();
         problems.dedup();
         Self(problems)
     }
 
     /// One problem that leaves nothing to look at.
-    pub(super) fn single(origin: Origin, text: String) -> Self {
+    pub(crate) fn single(origin: Origin, text: String) -> Self {
         Self(vec![Problem { origin, key: String::new(), text, is_file: false }])
     }
 
@@ -67,6 +67,6 @@ impl fmt::Display for Problems {
 impl std::error::Error for Problems {}
 
 /// A key or the name of a file may hold anything; a line stays one line, on any terminal.
-pub(super) fn printable(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+pub(crate) fn printable(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     f.write_str(&text::sentence(text))
 }

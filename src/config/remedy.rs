@@ -3,27 +3,25 @@
 use figment::value::Value;
 
 use super::{name, origin::Origin, schema::Node};
-use crate::sink;
 
 /// A key that none of the `shapes` of its table has.
-pub(super) fn unknown(key: &str, shapes: &[Node<'_>]) -> String {
+pub(super) fn unknown(key: &str, shapes: &[Node<'_>], root: Node<'_>) -> String {
     let mut known: Vec<&str> = shapes.iter().flat_map(|shape| shape.keys()).map(|(key, _)| key).collect();
     known.sort_unstable();
     known.dedup();
     let hint = match name::nearest(key, known.iter().copied()) {
         Some(right) => format!("did you mean `{right}`?"),
-        None => elsewhere(key).unwrap_or_else(|| format!("there are {}", known.join(", "))),
+        None => elsewhere(key, root).unwrap_or_else(|| format!("there are {}", known.join(", "))),
     };
     format!("is no key here: {hint}")
 }
 
 /// The table that does have this key.
-fn elsewhere(key: &str) -> Option<String> {
+fn elsewhere(key: &str, root: Node<'_>) -> Option<String> {
     let has = |node: Node<'_>| {
         let shapes = node.variants().unwrap_or_else(|| vec![("", node)]);
         shapes.iter().any(|(_, shape)| shape.key(key).is_some())
     };
-    let root = Node::root();
     if root.key(key).is_some() {
         return Some(format!("`{key}` stands at the top of the file, before the first [table]"));
     }
@@ -35,9 +33,9 @@ fn elsewhere(key: &str) -> Option<String> {
 }
 
 /// A word that is not one of `words`.
-pub(super) fn word(key: &str, word: &str, words: &[&str]) -> String {
-    if let Some(sentence) = sink::config::absent(key, word) {
-        return sentence.to_owned();
+pub(super) fn word(key: &str, word: &str, words: &[&str], absent: fn(&str) -> Option<String>) -> String {
+    if let Some(sentence) = absent(word).filter(|_| key == "type") {
+        return sentence;
     }
     let meant = name::nearest(word, words.iter().copied());
     let meant = meant.map_or_else(String::new, |meant| format!("; did you mean \"{meant}\"?"));

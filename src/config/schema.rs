@@ -4,26 +4,21 @@
 use std::sync::OnceLock;
 
 use schemars::{
-    Schema,
+    JsonSchema, Schema,
     generate::SchemaSettings,
     transform::{Transform, transform_subschemas},
 };
 use serde_json::{Map, Value};
 
-use super::file::File;
-
-/// The schema of the configuration file, JSON Schema 2020-12.
-pub fn schema() -> &'static Schema {
-    static SCHEMA: OnceLock<Schema> = OnceLock::new();
-    SCHEMA.get_or_init(|| {
-        // Inlined, so that whoever walks it needs no references; no table contains itself.
-        let settings = SchemaSettings::draft2020_12()
-            .with(|settings| settings.inline_subschemas = true)
-            .with_transform(AsToml);
-        let mut schema = settings.into_generator().into_root_schema_for::<File>();
-        schema.insert("title".to_owned(), "cti-bridge configuration".into());
-        schema
-    })
+/// The schema of a configuration file, JSON Schema 2020-12.
+pub(crate) fn schema_of<T: JsonSchema>(title: &str) -> Schema {
+    // Inlined, so that walking it needs no references; no table contains itself.
+    let settings = SchemaSettings::draft2020_12()
+        .with(|settings| settings.inline_subschemas = true)
+        .with_transform(AsToml);
+    let mut schema = settings.into_generator().into_root_schema_for::<T>();
+    schema.insert("title".to_owned(), title.into());
+    schema
 }
 
 /// What serde knows and the derive can't say: TOML has no null, and no table takes unknown keys.
@@ -65,13 +60,14 @@ impl Transform for AsToml {
 
 /// One place in the schema.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Node<'a>(&'a Map<String, Value>);
+pub(crate) struct Node<'a>(&'a Map<String, Value>);
 
 static EMPTY: OnceLock<Map<String, Value>> = OnceLock::new();
 
 impl<'a> Node<'a> {
-    pub(super) fn root() -> Node<'static> {
-        Node(schema().as_object().unwrap_or(EMPTY.get_or_init(Map::new)))
+    /// The root table of a file.
+    pub(crate) fn root(schema: &'static Schema) -> Node<'static> {
+        Node(schema.as_object().unwrap_or(EMPTY.get_or_init(Map::new)))
     }
 
     fn child(value: &'a Value) -> Option<Self> {

@@ -16,19 +16,19 @@ use crate::{
 
 /// What is gathered while a configuration is checked.
 #[derive(Debug)]
-pub(super) struct Findings {
+pub(crate) struct Findings {
     pub(super) origins: Origins,
     pub(super) places: Places,
-    pub(super) problems: Vec<Problem>,
-    pub(super) warnings: Vec<Problem>,
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) warnings: Vec<Problem>,
 }
 
 impl Findings {
-    pub(super) fn problem(&mut self, key: &str, text: impl Into<String>) {
+    pub(crate) fn problem(&mut self, key: &str, text: impl Into<String>) {
         self.problems.push(self.place(key, text.into()));
     }
 
-    pub(super) fn warn(&mut self, key: &str, text: impl Into<String>) {
+    pub(crate) fn warn(&mut self, key: &str, text: impl Into<String>) {
         self.warnings.push(self.place(key, text.into()));
     }
 
@@ -46,12 +46,12 @@ pub struct Section<'a> {
 
 impl<'a> Section<'a> {
     /// The table of this dotted name; the empty name is the whole.
-    pub(super) fn new(table: &str, findings: &'a mut Findings) -> Self {
+    pub(crate) fn new(table: &str, findings: &'a mut Findings) -> Self {
         Self { table: table.to_owned(), findings }
     }
 
     /// The table `name` within this one.
-    pub(super) fn table(&mut self, name: &str) -> Section<'_> {
+    pub(crate) fn table(&mut self, name: &str) -> Section<'_> {
         Section { table: join(&self.table, name), findings: self.findings }
     }
 
@@ -185,7 +185,7 @@ impl<'a> Section<'a> {
     }
 
     /// Where the value of `key` comes from, or the table it would be in.
-    pub(super) fn place(&self, key: &str) -> String {
+    pub(crate) fn place(&self, key: &str) -> String {
         self.findings.origins.nearest(&join(&self.table, key)).to_string()
     }
 

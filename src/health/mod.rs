@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use self::cause::Outage;
 pub use self::cause::{Cause, Trouble};
-use crate::{event::micros, text};
+use crate::{event::micros, journal::Monitor, text};
 
 /// The states of all parts. Clones are the same board.
 #[derive(Debug, Clone, Default)]
@@ -196,6 +196,20 @@ impl Component {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Health>> {
         self.board.0.lock()
+    }
+}
+
+impl Monitor for Component {
+    fn active(&self) {
+        Component::active(self);
+    }
+
+    fn failing(&self, reason: &str) {
+        self.failing_for(Trouble::Local.into(), reason);
+    }
+
+    fn shortage(&self, warning: Option<String>) {
+        self.warning("room", warning);
     }
 }
 

@@ -6,15 +6,13 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
-    Input,
-    frames::{Control, control, end_reason},
+    frames::{Control, control},
     login::{LoginError, LoginLimit, login},
     overlap::Held,
-    supervisor::{Source, Supervisor},
+    supervisor::Source,
 };
 use crate::{
-    auth::{Consequence, Grant},
-    event::{AuthFailure, EndReason},
+    auth::Grant,
     socket::{CloseReason, ConnectError, Incoming, Socket},
     tls,
 };
@@ -34,23 +32,48 @@ impl Source {
         Ok(socket)
     }
 
+    /// Returns if the middleware has certainly lost the token.
+    async fn forgotten(&self, grant: &Grant) {
+        sleep(DOUBT).await;
+        if !self.account.is_forgotten(&grant.token).await {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// An open socket, and the token that it is for.
+pub(super) struct Connection {
+    pub(super) grant: Grant,
+    pub(super) socket: Socket,
+}
+
+/// A connection whose login is yet to be answered, or has just been.
+pub(super) struct LoggingIn {
+    pub(super) connection: Connection,
+    /// What came before the answer.
+    pub(super) held: Held,
+    by: Instant,
+}
+
+impl LoggingIn {
+    pub(super) fn new(connection: Connection, source: &Source) -> Self {
+        let by = Instant::now() + source.config.login_timeout;
+        Self { connection, held: Held::default(), by }
+    }
+
     /// Sends the login.
-    pub(super) async fn log_in(&self, grant: &Grant, socket: &mut Socket) -> Result<(), CloseReason> {
-        socket.emit("login", Some(&login(grant, self.config.ua_type))).await
+    pub(super) async fn send(&mut self, source: &Source) -> Result<(), CloseReason> {
+        let Connection { grant, socket } = &mut self.connection;
+        socket.emit("login", Some(&login(grant, source.config.ua_type))).await
     }
 
     /// Waits for its answer. Holds back what comes before: the middleware relays its own events from the moment the
     /// login passes it. What has arrived by then is read first, and a message that is arriving has the time it takes.
-    pub(super) async fn accepted(
-        &self,
-        grant: &Grant,
-        socket: &mut Socket,
-        held: &mut Held,
-        by: Instant,
-    ) -> Result<(), LoginError> {
-        let forgotten = self.forgotten(grant);
+    pub(super) async fn accepted(&mut self, source: &Source) -> Result<(), LoginError> {
+        let Self { connection: Connection { grant, socket }, held, by } = self;
+        let forgotten = source.forgotten(grant);
         tokio::pin!(forgotten);
-        let mut limit = LoginLimit::new(by);
+        let mut limit = LoginLimit::new(*by);
         loop {
             let incoming = tokio::select! {
                 biased;
@@ -58,7 +81,7 @@ impl Source {
                 () = &mut forgotten => return Err(LoginError::Forgotten),
                 () = sleep_until(limit.due()) => {
                     if limit.is_over(socket.is_receiving()) {
-                        return Err(LoginError::Unanswered(self.config.login_timeout));
+                        return Err(LoginError::Unanswered(source.config.login_timeout));
                     }
                     continue;
                 }
@@ -72,81 +95,10 @@ impl Source {
                     None if held.is_full() => return Err(LoginError::Flooded),
                     None => held.push(frame),
                 },
-                Incoming::Bad(bad) => self.journal.bad_frame(self.id, bad.reason, bad.size),
+                Incoming::Bad(bad) => source.journal.bad_frame(source.id, bad.reason, bad.size),
                 Incoming::Barrier(_) => {}
                 Incoming::Disconnected => return Err(LoginError::NamespaceClosed),
             }
-        }
-    }
-
-    /// Returns if the middleware has certainly lost the token.
-    async fn forgotten(&self, grant: &Grant) {
-        sleep(DOUBT).await;
-        if !self.account.is_forgotten(&grant.token).await {
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-impl Supervisor {
-    pub(super) async fn authenticate(&mut self) -> Input {
-        match self.source.account.grant().await {
-            Ok(grant) => {
-                self.grant = Some(grant);
-                Input::Granted
-            }
-            Err(error) => {
-                let consequence = error.consequence();
-                self.retry_after = error.retry_after();
-                self.operator = consequence == Consequence::Operator;
-                self.failure = error.reason();
-                self.detail = error.to_string();
-                Input::NotGranted(consequence)
-            }
-        }
-    }
-
-    pub(super) async fn connect(&mut self) -> Input {
-        match self.source.connect().await {
-            Ok(socket) => {
-                self.socket = Some(socket);
-                Input::Connected
-            }
-            Err(error) => {
-                self.detail = error.to_string();
-                Input::NotConnected
-            }
-        }
-    }
-
-    pub(super) async fn log_in(&mut self) {
-        self.due = Instant::now() + self.source.config.login_timeout;
-        self.operator = false;
-        let (Some(grant), Some(socket)) = (&self.grant, &mut self.socket) else { return };
-        // A write that fails is seen by the next read.
-        if let Err(closed) = self.source.log_in(grant, socket).await {
-            self.detail = closed.to_string();
-        }
-    }
-
-    pub(super) async fn await_login(&mut self) -> Input {
-        let (Some(grant), Some(socket)) = (&self.grant, &mut self.socket) else {
-            return Input::Ended(EndReason::Internal);
-        };
-        let Err(error) = self.source.accepted(grant, socket, &mut self.held, self.due).await else {
-            return Input::Accepted;
-        };
-        self.detail = error.to_string();
-        self.failure = match error {
-            LoginError::Forgotten | LoginError::Unanswered(_) => AuthFailure::SessionUnanswered,
-            _ => AuthFailure::SessionRefused,
-        };
-        match error {
-            LoginError::Forgotten | LoginError::Unanswered(_) => Input::Unanswered,
-            LoginError::Refused => Input::Refused,
-            LoginError::NamespaceClosed => Input::Ended(EndReason::NamespaceClosed),
-            LoginError::Flooded => Input::Ended(EndReason::Internal),
-            LoginError::Closed(closed) => Input::Ended(end_reason(&closed)),
         }
     }
 }

@@ -47,9 +47,9 @@ impl Feed {
         }
     }
 
-    /// A session begins. `sees_queues`: whether the account may see queues; None if that is unknown.
-    pub(super) fn begin(&mut self, sees_queues: Option<bool>) {
-        self.queues &= sees_queues.unwrap_or(true);
+    /// A session begins. `sees_queues`: whether the account may see queues.
+    pub(super) fn begin(&mut self, sees_queues: bool) {
+        self.queues &= sees_queues;
         (self.since, self.last, self.quiet_since) = (Timestamp::now(), None, Instant::now());
     }
 
@@ -120,13 +120,13 @@ mod tests {
     async fn a_feed_is_not_dead_before_what_arrived_is_read() {
         let mut feed = Feed::new(Some(Duration::from_mins(3)));
         feed.has_queues();
-        feed.begin(Some(true));
+        feed.begin(true);
         advance(Duration::from_secs(200)).await;
         assert!(!feed.is_silent(false), "the process was stopped");
         sleep_until(feed.due()).await;
         assert!(feed.is_silent(false));
 
-        feed.begin(Some(true));
+        feed.begin(true);
         advance(Duration::from_mins(3)).await;
         assert!(!feed.is_silent(true), "an event is arriving");
         advance(Duration::from_secs(179)).await;

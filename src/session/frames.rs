@@ -1,10 +1,8 @@
 //! What a frame means to the session, before it means anything to others.
 
+use super::{Input, context::Context, live::LiveSession};
 use crate::{
-    event::EndReason,
-    event::RawEvent,
-    journal::Live,
-    session::{Input, feed::Feed, handover::Handover, overlap::Echoes, resync::Resync},
+    event::{EndReason, RawEvent},
     socket::{CloseReason, Incoming},
 };
 
@@ -28,29 +26,16 @@ pub(crate) enum Control {
     ServerReloaded,
 }
 
-/// Where the frames of a live session go.
-pub(super) struct Intake<'a> {
-    pub(super) live: &'a mut Live,
-    pub(super) feed: &'a mut Feed,
-    pub(super) resync: &'a mut Resync,
-    pub(super) handover: Option<&'a mut Handover>,
-    /// What an earlier session has delivered already.
-    pub(super) echoes: &'a mut Echoes,
-    /// Whether a second session may be opened beside this one.
-    pub(super) beside: bool,
-    pub(super) publish_action_nethlink: bool,
-}
-
-impl Intake<'_> {
+impl LiveSession {
     /// Takes what the socket brought.
-    pub(super) fn take(&mut self, incoming: Result<Incoming, CloseReason>) -> Taken {
+    pub(super) fn take(&mut self, incoming: Result<Incoming, CloseReason>, context: &mut Context) -> Taken {
         match incoming {
             Ok(Incoming::Event(frame)) => {
                 let copy = self.echoes.is_echo(&frame);
-                self.event(frame, copy)
+                self.event(frame, copy, context)
             }
             Ok(Incoming::Bad(bad)) => {
-                self.live.bad_frame(bad.reason, bad.size);
+                self.journal.bad_frame(bad.reason, bad.size);
                 Taken::Done
             }
             Ok(Incoming::Barrier(number)) => Taken::Barrier(number),
@@ -63,7 +48,7 @@ impl Intake<'_> {
     }
 
     /// Takes an event. A copy is not published again; what it means to the session it means all the same.
-    pub(super) fn event(&mut self, frame: RawEvent, copy: bool) -> Taken {
+    pub(super) fn event(&mut self, frame: RawEvent, copy: bool, context: &mut Context) -> Taken {
         let control = control(&frame);
         if let Some(handover) = &mut self.handover
             && matches!(control, None | Some(Control::ServerReloaded))
@@ -73,9 +58,9 @@ impl Intake<'_> {
         match control {
             Some(Control::ServerReloaded) => {
                 if !copy {
-                    self.live.event(frame);
+                    self.journal.event(frame);
                 }
-                let input = Input::ServerReloaded { beside: self.beside };
+                let input = Input::ServerReloaded { beside: context.source.is_untyped() };
                 Taken::React(input, "the PBX has applied a new configuration".to_owned())
             }
             Some(Control::Refused) => {
@@ -85,21 +70,21 @@ impl Intake<'_> {
             // Once more: several ghosts of ours were taken over.
             Some(Control::Accepted) => Taken::Done,
             None => {
-                self.feed.heard(&frame);
+                context.feed.heard(&frame);
                 if !copy {
-                    self.publish(frame);
+                    self.publish(frame, context);
                 }
                 Taken::Done
             }
         }
     }
 
-    fn publish(&mut self, frame: RawEvent) {
-        if *frame.name() == *b"actionNethLink" && !self.publish_action_nethlink {
-            self.live.withhold();
+    fn publish(&mut self, frame: RawEvent, context: &mut Context) {
+        if *frame.name() == *b"actionNethLink" && !context.source.config.publish_action_nethlink {
+            self.journal.withhold();
         } else {
-            self.resync.heard(&frame);
-            self.live.event(frame);
+            context.resync.heard(&frame);
+            self.journal.event(frame);
         }
     }
 }

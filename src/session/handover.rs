@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 
 use super::{
     Attempt,
+    attempt::{Connection, LoggingIn},
     frames::{Control, control},
     login::LoginError,
-    overlap::{Held, Merged, Overlap},
+    overlap::{Merged, Overlap},
     supervisor::Source,
 };
 use crate::{
@@ -32,18 +34,19 @@ pub(super) struct Handover {
     overlap: Overlap,
     /// Attempts that have failed.
     pub(super) failures: u32,
+    /// The token of the last one that failed, if the PBX refused it or did not answer.
+    pub(super) refused: Option<Grant>,
 }
 
 enum Stage {
     /// An attempt is made at this time.
     Due(Instant),
-    Trying(AbortOnDropHandle<Result<Ready, Failure>>),
+    Trying(AbortOnDropHandle<Result<LoggingIn, Failure>>),
     Merging(Box<Merging>),
 }
 
 struct Merging {
-    grant: Grant,
-    socket: Socket,
+    connection: Connection,
     by: Instant,
     deadline: Deadline,
     awaits: Awaits,
@@ -60,14 +63,7 @@ enum Awaits {
     Nothing,
 }
 
-/// A session that the PBX has accepted.
-pub(super) struct Ready {
-    grant: Grant,
-    socket: Socket,
-    held: Held,
-}
-
-/// Why there is none.
+/// Why there is no new session.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     #[error(transparent)]
@@ -83,7 +79,7 @@ pub(super) enum Failure {
 /// What is next.
 pub(super) enum Turn {
     Start,
-    Tried(Result<Box<Ready>, Failure>),
+    Tried(Result<Box<LoggingIn>, Failure>),
     New(Result<Incoming, CloseReason>),
     Overdue,
 }
@@ -107,7 +103,8 @@ impl Failure {
 impl Handover {
     /// The first attempt is made at `due`.
     pub(super) fn new(source: &Source, due: Instant) -> Self {
-        Self { source: source.clone(), stage: Stage::Due(due), overlap: Overlap::default(), failures: 0 }
+        let (source, overlap) = (source.clone(), Overlap::default());
+        Self { source, stage: Stage::Due(due), overlap, failures: 0, refused: None }
     }
 
     /// Gives up the attempt under way. The next one is made at `due`.
@@ -131,7 +128,7 @@ impl Handover {
                 Turn::Tried(task.await.unwrap_or_else(|error| Err(Failure::Task(error))).map(Box::new))
             }
             Stage::Merging(merging) => {
-                let Merging { socket, by, deadline, .. } = &mut **merging;
+                let Merging { connection: Connection { socket, .. }, by, deadline, .. } = &mut **merging;
                 loop {
                     tokio::select! {
                         incoming = socket.next(), if !self.overlap.is_full() => return Turn::New(incoming),
@@ -148,24 +145,18 @@ impl Handover {
     pub(super) fn take(&mut self, turn: Turn, live: &mut Socket) -> Option<Tried> {
         match turn {
             Turn::Start => {
-                self.source.retry.settle();
                 self.overlap = Overlap::default();
-                let attempt = attempt(self.source.clone());
+                let attempt = attempt(self.source.clone()).in_current_span();
                 self.stage = Stage::Trying(AbortOnDropHandle::new(tokio::spawn(attempt)));
                 None
             }
             Turn::Tried(Err(failure)) => Some(Err(failure)),
-            Turn::Tried(Ok(ready)) => {
-                let Ready { grant, socket, held } = *ready;
+            Turn::Tried(Ok(accepted)) => {
+                let LoggingIn { connection, held, .. } = *accepted;
                 self.overlap.accepted(held);
                 let (by, awaits) = (Instant::now() + OVERLAP, Awaits::First(live.barrier()));
-                self.stage = Stage::Merging(Box::new(Merging {
-                    grant,
-                    socket,
-                    by,
-                    deadline: Deadline::default(),
-                    awaits,
-                }));
+                let deadline = Deadline::default();
+                self.stage = Stage::Merging(Box::new(Merging { connection, by, deadline, awaits }));
                 None
             }
             Turn::New(incoming) => self.delivered_by_new(incoming, live).err().map(Err),
@@ -200,7 +191,7 @@ impl Handover {
             Ok(Incoming::Disconnected) => LoginError::NamespaceClosed,
             Err(closed) => LoginError::Closed(closed),
         };
-        Err(Failure::Login { error, grant: Box::new(merging.grant.clone()) })
+        Err(Failure::Login { error, grant: Box::new(merging.connection.grant.clone()) })
     }
 
     /// The live session has delivered an event.
@@ -216,7 +207,7 @@ impl Handover {
         match merging.awaits {
             Awaits::First(awaited) if awaited == number => {
                 self.overlap.first();
-                merging.awaits = Awaits::Second(merging.socket.barrier());
+                merging.awaits = Awaits::Second(merging.connection.socket.barrier());
                 false
             }
             Awaits::Third(awaited) if awaited == number => {
@@ -228,24 +219,24 @@ impl Handover {
     }
 
     /// The new session, and what it has delivered.
-    pub(super) fn finish(self) -> Option<(Grant, Socket, Merged)> {
+    pub(super) fn finish(self) -> Option<(Connection, Merged)> {
         let Stage::Merging(merging) = self.stage else { return None };
-        let Merging { grant, socket, awaits, .. } = *merging;
-        Some((grant, socket, self.overlap.finish(matches!(awaits, Awaits::Nothing))))
+        let Merging { connection, awaits, .. } = *merging;
+        Some((connection, self.overlap.finish(matches!(awaits, Awaits::Nothing))))
     }
 }
 
 /// Token, socket, login.
-async fn attempt(source: Source) -> Result<Ready, Failure> {
+async fn attempt(source: Source) -> Result<LoggingIn, Failure> {
     let grant = source.account.grant().await.map_err(Failure::NotGranted)?;
-    let mut socket = source.connect().await.map_err(Failure::NotConnected)?;
-    let mut held = Held::default();
-    let login = async {
-        source.log_in(&grant, &mut socket).await?;
-        source.accepted(&grant, &mut socket, &mut held, Instant::now() + source.config.login_timeout).await
+    let socket = source.connect().await.map_err(Failure::NotConnected)?;
+    let mut login = LoggingIn::new(Connection { grant, socket }, &source);
+    let answer = async {
+        login.send(&source).await?;
+        login.accepted(&source).await
     };
-    match login.await {
-        Ok(()) => Ok(Ready { grant, socket, held }),
-        Err(error) => Err(Failure::Login { error, grant: Box::new(grant) }),
+    match answer.await {
+        Ok(()) => Ok(login),
+        Err(error) => Err(Failure::Login { error, grant: Box::new(login.connection.grant) }),
     }
 }

@@ -1,23 +1,32 @@
 //! A session that is live: from its first event to its last.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
     Attempt, Away, Input,
-    config::UaType,
-    frames::{Intake, Taken},
+    attempt::{Connection, LoggingIn},
+    context::Context,
+    frames::Taken,
     handover::{Failure, Handover, Tried, Turn},
     overlap::{Echoes, Merged},
     sight,
-    supervisor::{LASTED, Line, Supervisor},
-    takeover,
+    supervisor::Source,
 };
 use crate::{
     api::Right,
+    auth::Grant,
     event::{EndReason, Notice},
-    socket::{Incoming, Socket},
+    journal::{Ingest, Live},
+    socket::{CloseReason, Incoming},
 };
 
+/// A session that has been live this long did not end as soon as it was accepted.
+pub(super) const LASTED: Duration = Duration::from_secs(5);
+/// A session that has been live this long has proven itself.
+pub(super) const STABLE: Duration = Duration::from_secs(30);
 /// Frames taken per wake-up before the line is written: bounds the batch, and how long a signal waits.
 const BATCH: usize = 512;
 /// And so many bytes: what is not written is no reader's yet, and a journal in memory may have to drop it.
@@ -25,180 +34,164 @@ const BATCH_BYTES: usize = 1 << 20;
 /// Attempts at a new session that may fail after a reload before somebody is warned.
 const FEW: u32 = 5;
 
-impl Supervisor {
-    pub(super) fn begin(&mut self) {
-        let held = std::mem::take(&mut self.held).into_frames();
-        let frames = held.into_iter().map(|frame| (frame, false)).collect();
-        self.open(Merged { frames, echoes: Echoes::default(), certain: false });
+/// A session that is live, and what it holds.
+pub(super) struct LiveSession {
+    connection: Connection,
+    pub(super) journal: Live,
+    /// The session that is to follow this one.
+    pub(super) handover: Option<Handover>,
+    /// What the session before this one has delivered of what is still to come.
+    pub(super) echoes: Echoes,
+    /// What a frame that was held asks for.
+    upcoming: Option<Input>,
+    /// What it means that the session is still live at this time.
+    probation: Option<(Instant, Input)>,
+}
+
+impl LiveSession {
+    /// Appends gap and `connected`, then what was held back.
+    pub(super) fn begin(login: LoggingIn, context: &mut Context) -> Self {
+        let Source { journal, id, .. } = &context.source;
+        let ingest = journal.ingest(*id);
+        let frames = login.held.into_frames().into_iter().map(|frame| (frame, false)).collect();
+        Self::open(
+            login.connection,
+            ingest,
+            Merged { frames, echoes: Echoes::default(), certain: false },
+            context,
+        )
     }
 
     /// The session begins with these frames, which were held. `certain`: the one before it has missed nothing.
-    fn open(&mut self, Merged { frames, echoes, certain }: Merged) {
-        let Line::Closed(ingest) = std::mem::replace(&mut self.line, Line::Moving) else { return };
-        if let Some(grant) = &self.grant {
-            sight::show(&self.source.health, &grant.me);
-        }
-        let mut opened = self.opened();
+    fn open(connection: Connection, ingest: Ingest, merged: Merged, context: &mut Context) -> Self {
+        let Merged { frames, echoes, certain } = merged;
+        let me = &connection.grant.me;
+        sight::show(&context.source.health, me);
+        let mut opened = sight::opened(&connection.grant);
         if certain {
             opened.may_have_missed.clear();
         }
-        let mut live = ingest.begin(opened);
-        self.resync.begin(&mut live);
-        self.feed.begin(self.grant.as_ref().map(|grant| grant.me.rights.has(Right::QueueAgent)));
-        self.echoes = echoes;
-        if let Some(socket) = self.socket.as_mut().filter(|_| !self.echoes.is_empty()) {
-            socket.barrier();
+        let mut journal = ingest.begin(opened);
+        context.resync.begin(&mut journal);
+        context.feed.begin(me.rights.has(Right::QueueAgent));
+        let probation = Some((Instant::now() + LASTED, Input::Lasted));
+        let mut session = Self { connection, journal, handover: None, echoes, upcoming: None, probation };
+        if !session.echoes.is_empty() {
+            session.connection.socket.barrier();
         }
-        self.line = Line::Open(live);
-        self.upcoming = None;
         for (frame, copy) in frames {
-            let Some((mut intake, _)) = self.intake() else { break };
-            match intake.event(frame, copy) {
-                Taken::React(input, detail) => (self.upcoming, self.detail) = (Some(input), detail),
-                Taken::MakeWay => self.upcoming = Some(self.taken_over()),
+            match session.event(frame, copy, context) {
+                Taken::React(input, detail) => {
+                    (session.upcoming, context.failure.detail) = (Some(input), detail);
+                }
+                Taken::MakeWay => session.upcoming = Some(context.taken_over()),
                 Taken::Done | Taken::Barrier(_) => {}
             }
         }
-        if let Line::Open(live) = &mut self.line {
-            live.commit();
-        }
-        self.is_new = true;
-        self.due = Instant::now() + LASTED;
-        // Asked for before: this is it.
-        self.source.reconnect.settle();
+        session.journal.commit();
         // A new session alone does not end a silence; an event does.
-        if self.feed.silences == 0 {
-            self.source.health.active();
+        if context.feed.silences == 0 {
+            context.source.health.active();
         } else {
-            self.source.health.failing(&self.feed.sentence());
+            context.source.health.failing(&context.feed.sentence());
         }
+        session
     }
 
-    pub(super) fn end(&mut self, reason: EndReason) {
-        let detail = self.detail.clone();
-        if self.close(reason, detail.clone()) {
-            if reason == EndReason::Stopping {
-                self.source.health.pending();
-            } else {
-                self.source.health.failing(&detail);
-            }
+    /// Appends `disconnected`.
+    pub(super) fn end(self, reason: EndReason, context: &mut Context) -> Connection {
+        let detail = context.failure.detail.clone();
+        let (connection, _) = self.close(reason, detail.clone(), context);
+        if reason == EndReason::Stopping {
+            context.source.health.pending();
+        } else {
+            context.source.health.failing(&detail);
         }
+        connection
     }
 
-    /// Whether there was a session.
-    fn close(&mut self, reason: EndReason, detail: String) -> bool {
-        self.handover = None;
-        self.source.health.warning("reload", None);
-        match std::mem::replace(&mut self.line, Line::Moving) {
-            Line::Open(live) => {
-                self.resync.cancel();
-                self.line = Line::Closed(live.end(reason, detail));
-                true
-            }
-            other => {
-                self.line = other;
-                false
-            }
-        }
+    fn close(self, reason: EndReason, detail: String, context: &mut Context) -> (Connection, Ingest) {
+        context.source.health.warning("reload", None);
+        context.resync.cancel();
+        (self.connection, self.journal.end(reason, detail))
     }
 
-    /// The new session takes the place of the live one, whose socket is closed.
-    pub(super) async fn succeed(&mut self) {
-        let Some((grant, socket, merged)) = self.handover.take().and_then(Handover::finish) else { return };
+    /// The new session takes the place of this one, whose socket is closed.
+    pub(super) async fn succeed(mut self, context: &mut Context) -> Self {
+        let Some((connection, merged)) = self.handover.take().and_then(Handover::finish) else { return self };
         let copies = merged.frames.iter().filter(|(_, copy)| *copy).count();
-        let (source, held, certain) = (self.source.name(), merged.frames.len(), merged.certain);
-        tracing::info!(source, held, copies, certain, "new session took over after a reload of the PBX");
-        let detail = std::mem::take(&mut self.detail);
-        self.close(EndReason::ServerReloaded, detail);
-        self.grant = Some(grant);
-        let before = self.socket.replace(socket);
-        self.open(merged);
-        if let Some(before) = before {
-            before.close().await;
-        }
-    }
-
-    fn intake(&mut self) -> Option<(Intake<'_>, &mut Socket)> {
-        let (Line::Open(live), Some(socket)) = (&mut self.line, &mut self.socket) else { return None };
-        let intake = Intake {
-            live,
-            feed: &mut self.feed,
-            resync: &mut self.resync,
-            handover: self.handover.as_mut(),
-            echoes: &mut self.echoes,
-            beside: self.source.config.ua_type == UaType::None,
-            publish_action_nethlink: self.source.config.publish_action_nethlink,
-        };
-        Some((intake, socket))
+        let (held, certain) = (merged.frames.len(), merged.certain);
+        tracing::info!(held, copies, certain, "new session took over after a reload of the PBX");
+        let detail = std::mem::take(&mut context.failure.detail);
+        let (before, ingest) = self.close(EndReason::ServerReloaded, detail, context);
+        let next = Self::open(connection, ingest, merged, context);
+        before.socket.close().await;
+        next
     }
 
     /// The hot loop: one await, then everything that is already there, then one write to the line.
-    pub(super) async fn receive(&mut self) -> Input {
+    pub(super) async fn receive(&mut self, context: &mut Context) -> Input {
         if let Some(input) = self.upcoming.take() {
             return input;
         }
-        let (due, is_new) = (self.due, self.is_new);
         loop {
-            let Some((mut intake, socket)) = self.intake() else { return Input::Ended(EndReason::Internal) };
-            let mut incoming = tokio::select! {
-                incoming = socket.next() => incoming,
-                turn = intake.resync.turn() => {
-                    intake.resync.take(turn, intake.live, intake.feed);
-                    intake.live.synced().await;
-                    continue;
+            let input = tokio::select! {
+                incoming = self.connection.socket.next() => self.take_batch(incoming, context).await,
+                turn = context.resync.turn() => {
+                    context.resync.take(turn, &mut self.journal, &mut context.feed);
+                    self.journal.synced().await;
+                    None
                 }
-                turn = turn(intake.handover.as_deref_mut()) => {
-                    let tried = intake.handover.and_then(|handover| handover.take(turn, socket));
-                    match tried {
-                        Some(tried) => return self.tried(tried),
-                        None => continue,
-                    }
-                }
-                () = sleep_until(due) => return if is_new { Input::Lasted } else { Input::Settled },
-                () = sleep_until(intake.feed.due()) => {
-                    if !intake.feed.is_silent(socket.is_receiving()) {
-                        continue;
-                    }
-                    self.detail = self.feed.sentence();
-                    return Input::Silent;
-                }
+                turn = turn(self.handover.as_mut()) => self.prepared(turn, context),
+                input = proven(self.probation) => Some(input),
+                () = sleep_until(context.feed.due()) => self.silent(context),
             };
-            let mut bytes = 0;
-            for left in (0..BATCH).rev() {
-                if let Ok(Incoming::Event(frame)) = &incoming {
-                    bytes += frame.size();
-                }
-                let taken = intake.take(incoming);
-                if !matches!(taken, Taken::Done) {
-                    intake.live.commit();
-                    match self.react(taken) {
-                        Some(input) => return input,
-                        None => break,
-                    }
-                }
-                // The last of a batch leaves the socket alone: what it gave out must be taken.
-                match if left == 0 || bytes >= BATCH_BYTES { None } else { socket.try_next() } {
-                    Some(next) => incoming = next,
-                    None => break,
-                }
+            if let Some(input) = input {
+                return input;
             }
-            let Line::Open(live) = &mut self.line else { return Input::Ended(EndReason::Internal) };
-            live.commit();
-            if self.feed.settle() {
-                return Input::Heard;
-            }
-            live.synced().await;
         }
     }
 
+    async fn take_batch(
+        &mut self,
+        mut incoming: Result<Incoming, CloseReason>,
+        context: &mut Context,
+    ) -> Option<Input> {
+        let mut bytes = 0;
+        for left in (0..BATCH).rev() {
+            if let Ok(Incoming::Event(frame)) = &incoming {
+                bytes += frame.size();
+            }
+            let taken = self.take(incoming, context);
+            if !matches!(taken, Taken::Done) {
+                self.journal.commit();
+                match self.react(taken, context) {
+                    Some(input) => return Some(input),
+                    None => break,
+                }
+            }
+            // The last of a batch leaves the socket alone: what it gave out must be taken.
+            match if left == 0 || bytes >= BATCH_BYTES { None } else { self.connection.socket.try_next() } {
+                Some(next) => incoming = next,
+                None => break,
+            }
+        }
+        self.journal.commit();
+        if context.feed.settle() {
+            return Some(Input::Heard);
+        }
+        self.journal.synced().await;
+        None
+    }
+
     /// What follows from a frame that is no mere event.
-    fn react(&mut self, taken: Taken) -> Option<Input> {
+    fn react(&mut self, taken: Taken, context: &mut Context) -> Option<Input> {
         let merging = self.handover.as_ref().is_some_and(Handover::is_merging);
         match taken {
             Taken::Done => None,
             Taken::Barrier(number) => {
                 if let Some(handover) = &mut self.handover {
-                    return handover.answered(number).then(|| self.tried(Ok(())));
+                    return handover.answered(number).then(|| self.tried(Ok(()), context));
                 }
                 self.echoes = Echoes::default();
                 None
@@ -206,84 +199,123 @@ impl Supervisor {
             // The new session was accepted after this reload, or brings it too.
             Taken::React(Input::ServerReloaded { .. }, _) if merging => None,
             Taken::React(_, detail) if merging => {
-                self.detail = detail;
+                context.failure.detail = detail;
                 Some(Input::Successor(Attempt::Ready))
             }
             Taken::React(input, detail) => {
-                self.detail = detail;
+                context.failure.detail = detail;
                 Some(input)
             }
-            Taken::MakeWay => Some(self.taken_over()),
+            Taken::MakeWay => Some(context.taken_over()),
         }
     }
 
+    fn silent(&self, context: &mut Context) -> Option<Input> {
+        context.feed.is_silent(self.connection.socket.is_receiving()).then(|| {
+            context.failure.detail = context.feed.sentence();
+            Input::Silent
+        })
+    }
+
+    /// Whether a new session is opened beside this one.
+    pub(super) fn is_handover(&self) -> bool {
+        self.handover.is_some()
+    }
+
+    /// Makes an attempt at a new session then. It replaces one that is under way.
+    pub(super) fn prepare(&mut self, due: Instant, source: &Source) {
+        match &mut self.handover {
+            Some(handover) => handover.restart(due),
+            None => self.handover = Some(Handover::new(source, due)),
+        }
+    }
+
+    fn prepared(&mut self, turn: Turn, context: &mut Context) -> Option<Input> {
+        let tried = self.handover.as_mut()?.take(turn, &mut self.connection.socket)?;
+        Some(self.tried(tried, context))
+    }
+
     /// An attempt at a new session beside this one has ended.
-    fn tried(&mut self, tried: Tried) -> Input {
+    fn tried(&mut self, tried: Tried, context: &mut Context) -> Input {
         let Err(failure) = tried else {
             "the PBX has applied a new configuration, and a new session has taken over"
-                .clone_into(&mut self.detail);
+                .clone_into(&mut context.failure.detail);
             return Input::Successor(Attempt::Ready);
         };
         let (attempt, reason) = (failure.attempt(), failure.to_string());
-        tracing::debug!(source = self.source.name(), reason, "no new session after a reload of the PBX");
+        tracing::debug!(reason, "no new session after a reload of the PBX");
+        let Some(handover) = &mut self.handover else { return Input::Successor(attempt) };
         match failure {
-            Failure::NotGranted(error) => self.retry_after = error.retry_after(),
-            // The one to discard.
-            Failure::Login { grant, .. } => self.grant = Some(*grant),
+            Failure::NotGranted(error) => context.failure.retry_after = error.retry_after(),
+            Failure::Login { grant, .. } => handover.refused = Some(*grant),
             Failure::NotConnected(_) | Failure::Task(_) => {}
         }
-        if let Some(handover) = &mut self.handover {
-            handover.failures = handover.failures.saturating_add(1);
-            if handover.failures >= FEW {
-                let warning = format!(
-                    "the PBX was reloaded and no new session could be opened since, so this one still has the rights of                      before: {reason}"
-                );
-                self.source.health.warning("reload", Some(warning));
-            }
+        handover.failures = handover.failures.saturating_add(1);
+        if handover.failures >= FEW {
+            let warning = format!(
+                "the PBX was reloaded and no new session could be opened since, so this one still has the rights of \
+                 before: {reason}"
+            );
+            context.source.health.warning("reload", Some(warning));
         }
         Input::Successor(attempt)
     }
 
-    fn taken_over(&mut self) -> Input {
-        let kind = self.source.config.ua_type;
-        let policy = (kind != UaType::None).then_some(self.source.config.on_takeover);
-        self.takeovers.retain(|at| at.elapsed() < takeover::WINDOW);
-        self.takeovers.push(Instant::now());
-        Input::TakenOver { policy, recent: u32::try_from(self.takeovers.len()).unwrap_or(u32::MAX) }
+    /// The token that the PBX has refused to the new session.
+    pub(super) fn refused(&mut self) -> Option<Grant> {
+        self.handover.as_mut()?.refused.take()
+    }
+
+    /// It did not end as soon as it was accepted.
+    pub(super) fn await_settled(&mut self) {
+        self.probation = Some((Instant::now() + STABLE.saturating_sub(LASTED), Input::Settled));
+    }
+
+    /// It has proven itself.
+    pub(super) fn settled(&mut self) {
+        self.probation = None;
     }
 
     /// Lets the other session in, which would wait for 8 s.
     pub(super) async fn make_way(&mut self) {
         // A write that fails means that the session is gone anyway.
-        if let Some(socket) = &mut self.socket
-            && let Err(error) = socket.emit("takeOverAck", None).await
-        {
-            tracing::debug!(source = self.source.name(), %error, "no answer to the take-over");
+        if let Err(error) = self.connection.socket.emit("takeOverAck", None).await {
+            tracing::debug!(%error, "no answer to the take-over");
         }
     }
 
-    pub(super) fn note_takeover(&mut self, away: Option<Away>) {
-        let until = away.and_then(|_| self.retry_at());
-        let Line::Open(live) = &mut self.line else { return };
-        let session = live.session();
+    /// `until`: when this session comes back; none if it must be asked to.
+    pub(super) fn note_takeover(
+        &mut self,
+        away: Option<Away>,
+        until: Option<Timestamp>,
+        context: &mut Context,
+    ) {
+        let session = self.journal.session();
         let (policy, contested) = (away.map(|away| away.policy), away.is_some_and(|away| away.contested));
-        live.notice(&Notice::Takenover { session, policy, until, contested });
+        self.journal.notice(&Notice::Takenover { session, policy, until, contested });
         match away {
-            Some(away) => self.detail = away.to_string(),
+            Some(away) => context.failure.detail = away.to_string(),
             None => {
-                tracing::warn!(
-                    source = self.source.name(),
-                    "the PBX asked this session to make way, which is of no `ua_type`: it stays"
-                );
+                tracing::warn!("the PBX asked this session to make way, which is of no `ua_type`: it stays");
             }
         }
     }
 
-    pub(super) fn note_silence(&mut self) {
-        if let Line::Open(live) = &mut self.line {
-            let session = live.session();
-            live.notice(&self.feed.notice(session));
+    pub(super) fn note_silence(&mut self, context: &Context) {
+        let session = self.journal.session();
+        self.journal.notice(&context.feed.notice(session));
+    }
+}
+
+/// Waits for the end of a probation.
+async fn proven(probation: Option<(Instant, Input)>) -> Input {
+    match probation {
+        Some((due, input)) => {
+            sleep_until(due).await;
+            input
         }
+        None => std::future::pending().await,
     }
 }
 

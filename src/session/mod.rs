@@ -9,6 +9,7 @@
 
 mod attempt;
 pub mod config;
+mod context;
 mod feed;
 pub(crate) mod frames;
 mod handover;

@@ -1,36 +1,28 @@
 //! What the account may see, as others are told of it.
 
-use super::supervisor::Supervisor;
 use crate::{
     api::{Me, Right, Rights},
+    auth::Grant,
     event::STATE_EVENTS,
     health::{Component, Sight},
     journal::Opened,
 };
 
-impl Supervisor {
-    /// What a new session tells of itself.
-    pub(super) fn opened(&self) -> Opened {
-        let grant = self.grant.as_ref();
-        let me = grant.map(|grant| &grant.me);
-        Opened {
-            user: grant.map(|grant| grant.username.clone()).unwrap_or_default(),
-            profile: me.and_then(|me| me.profile.as_ref()).map(|profile| profile.name.clone()),
-            sees: me
-                .map(|me| me.rights.iter().map(|right| right.as_str().to_owned()).collect())
-                .unwrap_or_default(),
-            privacy: me.map(|me| me.privacy),
-            may_have_missed: may_have_missed(me.map(|me| &me.rights)),
-        }
+/// What a new session tells of itself.
+pub(super) fn opened(grant: &Grant) -> Opened {
+    let Grant { me, username, .. } = grant;
+    Opened {
+        user: username.clone(),
+        profile: me.profile.as_ref().map(|profile| profile.name.clone()),
+        sees: me.rights.iter().map(|right| right.as_str().to_owned()).collect(),
+        privacy: Some(me.privacy),
+        may_have_missed: may_have_missed(&me.rights),
     }
 }
 
-/// The state events of an account with these rights; all when they are unknown.
-fn may_have_missed(rights: Option<&Rights>) -> Vec<&'static str> {
-    let seen = |name: &&str| match (opened_by(name), rights) {
-        (Some(right), Some(rights)) => rights.has(right),
-        _ => true,
-    };
+/// The state events of an account with these rights.
+fn may_have_missed(rights: &Rights) -> Vec<&'static str> {
+    let seen = |name: &&str| opened_by(name).is_none_or(|right| rights.has(right));
     STATE_EVENTS.iter().copied().filter(seen).collect()
 }
 
@@ -62,13 +54,13 @@ mod tests {
 
     #[test]
     fn a_gap_names_what_the_account_could_have_seen() {
-        assert_eq!(may_have_missed(None), STATE_EVENTS);
-        let none = may_have_missed(Some(&Rights::default()));
+        assert_eq!(may_have_missed(&Right::ALL.into_iter().collect()), STATE_EVENTS);
+        let none = may_have_missed(&Rights::default());
         assert_eq!(
             none,
             ["extenUpdate", "userMainPresenceUpdate", "userPresenceUpdate", "newVoiceMessageCounter"]
         );
-        let queues = may_have_missed(Some(&[Right::QueueAgent].into_iter().collect()));
+        let queues = may_have_missed(&[Right::QueueAgent].into_iter().collect());
         assert!(queues.contains(&"queueMemberUpdate") && !queues.contains(&"parkingUpdate"), "{queues:?}");
     }
 

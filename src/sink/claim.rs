@@ -39,7 +39,7 @@ enum Verdict {
 impl Claim {
     /// Fails as a start would, if the lane's end is another journal's or a copy's. Else a warning, if there is one. `watch`
     /// looks for another process with the same journal.
-    pub(super) async fn check(
+    pub async fn check(
         &self,
         stored: &Stored,
         watch: impl AsyncFnOnce(Process, Duration) -> Result<Option<String>, SinkError>,

@@ -1,20 +1,19 @@
-//! `[sinks.NAME]`: which sink, and what all sinks have in common.
+//! `[sinks.NAME]`: what all sinks have in common.
 
-#[cfg(any(feature = "nats", feature = "kafka"))]
-use std::str::FromStr;
 use std::{
+    borrow::Cow,
+    fmt,
     hash::{Hash, Hasher},
+    str::FromStr,
+    sync::Arc,
     time::Duration,
 };
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use figment::value::{Dict, Value};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-#[cfg(feature = "kafka")]
-use super::kafka;
-#[cfg(feature = "nats")]
-use super::nats;
-use super::{Options, stdout};
+use super::{SinkConfig, kind::Kind, registry};
 use crate::{
     config::Section,
     event::{Fingerprints, JournalId},
@@ -23,86 +22,54 @@ use crate::{
 /// One sink, as its driver needs it.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The time between two heartbeats; `None`: there are none.
+    /// The time between two heartbeats. `None` disables them.
     pub heartbeat: Option<Duration>,
-    /// A journal after whose records this one may go on, though it can't tell that they are its own.
+    /// Another journal after whose events this one may go on.
     pub adopt: Option<JournalId>,
-    /// Which sink it is.
+    /// The settings of the sink itself.
     pub kind: Kind,
 }
 
 impl Config {
-    /// What changes when a secret or the content of a certificate file does. Reads the files.
+    /// A sink with these settings.
+    pub fn new(heartbeat: Option<Duration>, adopt: Option<JournalId>, kind: impl SinkConfig) -> Self {
+        Self { heartbeat, adopt, kind: Arc::new(kind) }
+    }
+
+    /// The settings in the sink's own type. `None` for another sink's.
+    pub fn of<T: SinkConfig>(&self) -> Option<&T> {
+        self.kind.downcast_ref()
+    }
+
+    /// A fingerprint that changes when a secret or the content of a certificate file does. Reads the files.
     pub(crate) fn secrets(&self, fingerprints: &Fingerprints) -> u128 {
-        fingerprints.of(&Secrets(&self.kind))
-    }
-
-    /// Whether it tells by the journal's name that it is the only writer.
-    pub(crate) fn needs_durable_journal(&self) -> bool {
-        match &self.kind {
-            #[cfg(feature = "nats")]
-            Kind::Nats(nats) => nats.mode == nats::config::Mode::JetStream && nats.stream.fence,
-            #[cfg(feature = "kafka")]
-            Kind::Kafka(_) => true,
-            Kind::Stdout(_) => false,
-        }
+        fingerprints.of(&Secrets(&*self.kind))
     }
 }
 
-/// The sinks of this build.
-#[derive(Debug, Clone)]
-#[allow(missing_docs, reason = "named after the sinks")]
-pub enum Kind {
-    #[cfg(feature = "nats")]
-    Nats(Box<nats::config::Config>),
-    #[cfg(feature = "kafka")]
-    Kafka(Box<kafka::config::Config>),
-    Stdout(stdout::config::Config),
-}
-
-impl Kind {
-    /// The driver's limits for it.
-    pub(super) fn options(&self) -> Options {
-        match self {
-            #[cfg(feature = "kafka")]
-            // Its client tries again by itself, with the same numbers; what a new one sends again the broker takes for new.
-            // What is in flight it keeps in memory of its own.
-            Self::Kafka(_) => {
-                Options { window: 4096, deadline: Duration::from_mins(1), answer: None, ..Options::default() }
-            }
-            #[cfg(feature = "nats")]
-            Self::Nats(_) => Options::default(),
-            // A reader that stalls reads on some day: a new link would write to the same pipe, and write twice.
-            Self::Stdout(_) => Options { answer: None, ..Options::default() },
-        }
-    }
-}
-
-/// The secrets of a sink, and what its certificate files hold: hashed, never copied.
-struct Secrets<'a>(&'a Kind);
+/// The secrets of a sink, and the content of its certificate files: hashed, never copied.
+struct Secrets<'a>(&'a dyn SinkConfig);
 
 impl Hash for Secrets<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        match self.0 {
-            #[cfg(feature = "nats")]
-            Kind::Nats(nats) => nats.hash_secrets(state),
-            #[cfg(feature = "kafka")]
-            Kind::Kafka(kafka) => kafka.hash_secrets(state),
-            Kind::Stdout(_) => false.hash(state),
+        self.0.hash_secrets(state);
+        if let Some(trust) = self.0.trust() {
+            trust.hash_files(state);
         }
     }
 }
 
-/// What the key `adopt` names: a journal, or single messages (`#…`) that count as if they were not there.
-#[cfg(any(feature = "nats", feature = "kafka"))]
-pub(super) struct Adopted<P> {
-    pub(super) journal: Option<JournalId>,
-    pub(super) ignored: Vec<P>,
+/// What the key `adopt` names: a journal, or single messages (`#…`) that are ignored.
+#[derive(Debug)]
+pub struct Adopted<P> {
+    /// The journal to go on after.
+    pub journal: Option<JournalId>,
+    /// The places of the messages.
+    pub ignored: Vec<P>,
 }
 
 /// Reads the key `adopt`.
-#[cfg(any(feature = "nats", feature = "kafka"))]
-pub(super) fn adopt<P: FromStr>(text: Option<&str>, section: &mut Section<'_>) -> Adopted<P> {
+pub fn adopt<P: FromStr>(text: Option<&str>, section: &mut Section<'_>) -> Adopted<P> {
     let (mut journal, mut ignored) = (None, Vec::new());
     for word in text.into_iter().flat_map(|text| text.split(',')).map(str::trim) {
         match (word.strip_prefix('#').map(str::parse), word.parse()) {
@@ -127,46 +94,37 @@ pub enum ContentMode {
     Structured,
 }
 
-/// Where events go.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(tag = "type", rename_all = "lowercase")]
-pub enum Table {
-    /// A NATS server or cluster.
-    #[cfg(feature = "nats")]
-    Nats(Box<nats::config::Table>),
-    /// A Kafka cluster.
-    #[cfg(feature = "kafka")]
-    Kafka(Box<kafka::config::Table>),
-    /// Standard output: one `CloudEvent` per line.
-    Stdout(stdout::config::Table),
-}
+/// `[sinks.NAME]` as it is written: the key `type` decides which other keys there are.
+pub struct Table(registry::Checks);
 
 impl Table {
     /// Checks what the schema can't, and reads the secrets. `None` goes with a problem.
-    #[cfg_attr(
-        not(any(feature = "nats", feature = "kafka")),
-        allow(clippy::unnecessary_wraps, reason = "nothing can be wrong with stdout, the only sink then")
-    )]
     pub(crate) fn validate(self, section: &mut Section<'_>) -> Option<Config> {
-        match self {
-            #[cfg(feature = "nats")]
-            Self::Nats(table) => table.validate(section),
-            #[cfg(feature = "kafka")]
-            Self::Kafka(table) => Some(table.validate(section)),
-            Self::Stdout(table) => Some(table.validate(section)),
-        }
+        (self.0)(section)
     }
 }
 
-/// What to say of a word that this build does not know, though another does or will.
-pub(crate) fn absent(key: &str, word: &str) -> Option<&'static str> {
-    match (key, word) {
-        ("type", "nats") => Some(
-            "this cti-bridge was built without the feature `nats`: take a build that has it (cargo build --features nats)",
-        ),
-        ("type", "kafka") => Some(
-            "this cti-bridge was built without the feature `kafka`: take a build that has it (cargo build --features kafka)",
-        ),
-        _ => None,
+impl<'de> Deserialize<'de> for Table {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut table = Dict::deserialize(deserializer)?;
+        let name = table.remove("type").and_then(Value::into_string).unwrap_or_default();
+        let checks = registry::table(&name, table).ok_or_else(|| D::Error::custom("unknown type of sink"))?;
+        checks.map(Self).map_err(D::Error::custom)
+    }
+}
+
+impl JsonSchema for Table {
+    fn schema_name() -> Cow<'static, str> {
+        "Sink".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "description": "Where events go.", "oneOf": registry::schemas(generator) })
+    }
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table").finish_non_exhaustive()
     }
 }

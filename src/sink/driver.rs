@@ -9,11 +9,11 @@ use tokio::{
 };
 
 use super::{
-    Context, Lanes, Link, Options, Outcome, Outgoing, SLOW, Sink, SinkError, SinkFigures, flights::Flight,
+    Context, Lanes, Link, Options, Outcome, Outgoing, Sink, SinkError, SinkFigures, flights::Flight,
     heartbeat::Heartbeat, proof::Trust, refusals::Refusals, renewal::Renewal,
 };
 use crate::{
-    event::{Mark, Position, Record, Seq},
+    event::{Mark, Position, Record, Seq, SinkId},
     health::{Component, Trouble},
     journal::{Journal, Reader, Settled},
     request::Listener,
@@ -21,6 +21,9 @@ use crate::{
     route::{Plan, Verdict},
     shutdown::Stop,
 };
+
+/// How long a driver waits after an error that only an operator can repair.
+const SLOW: Duration = Duration::from_secs(30);
 
 /// How often a link is asked whether it is in trouble.
 const LOOK: Duration = Duration::from_secs(1);
@@ -68,19 +71,19 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// A driver for sink number `index`.
-    pub fn new(context: &Context, index: usize, plan: Plan, options: Options) -> Self {
-        let name: Arc<str> = context.sinks.get(index).map(String::as_str).unwrap_or_default().into();
+    /// A driver for this sink.
+    pub fn new(context: &Context, sink: SinkId, plan: Plan, options: Options) -> Self {
+        let name: Arc<str> = context.sink_name(sink).into();
         Self {
-            reader: context.journal.reader(index),
+            reader: context.journal.reader(sink),
             plan,
             health: context.board.component(format!("sink/{name}")),
             refusals: Refusals::default(),
-            heartbeat: Heartbeat::new(context, index),
+            heartbeat: Heartbeat::new(context, sink),
             name: Arc::clone(&name),
             options,
             opened: context.opened.clone(),
-            figures: context.figures.sink(index),
+            figures: context.figures.sink(sink),
             is_first: true,
             is_proven: false,
             beaten: None,
@@ -120,7 +123,7 @@ impl Driver {
             }
             self.tell_first_attempt();
             if error.is_refusal() && self.settled > settled {
-                tracing::debug!(sink = &*self.name, %error, "events refused");
+                tracing::debug!(%error, "events refused");
             } else {
                 self.health.failing_for(error.cause().clone(), &error.to_string());
             }

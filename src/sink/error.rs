@@ -54,6 +54,14 @@ impl SinkError {
         Self::Operator(Failure { cause: kind.into(), sentence: sentence.into() })
     }
 
+    /// The sink keeps no events.
+    pub(super) fn keeps_nothing() -> Self {
+        Self::operator(
+            Trouble::Setup,
+            "this sink keeps nothing that could be read back: only Kafka and mode \"jetstream\" of NATS do",
+        )
+    }
+
     /// What it is recognised by.
     pub fn cause(&self) -> &Cause {
         let (Self::Again(failure) | Self::Operator(failure) | Self::Gone(failure)) = self;
@@ -66,15 +74,14 @@ impl SinkError {
         matches!(self, Self::Again(failure) if failure.cause.kind == Trouble::Refused)
     }
 
-    #[cfg(feature = "nats")]
     fn failure_mut(&mut self) -> &mut Failure {
         let (Self::Again(failure) | Self::Operator(failure) | Self::Gone(failure)) = self;
         failure
     }
 
     /// The same at this peer, in these words.
-    #[cfg(feature = "nats")]
-    pub(super) fn at(mut self, peer: &str, sentence: String) -> Self {
+    #[must_use]
+    pub fn at(mut self, peer: &str, sentence: String) -> Self {
         let failure = self.failure_mut();
         peer.clone_into(&mut failure.cause.peer);
         failure.sentence = sentence;

@@ -12,15 +12,18 @@ use std::{
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
-use crate::{event::SourceId, journal::Settled};
+use crate::{
+    event::{SinkId, SourceId},
+    journal::Settled,
+};
 
 /// Upper bounds of the latency histogram, in seconds: from a busy broker next door to an outage of an hour.
 pub const BUCKETS: [f64; 15] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 10.0, 60.0, 600.0, 3600.0];
 
-/// The figures of all sinks, by their place. Clones are the same.
+/// The figures of all sinks. Clones are the same.
 #[derive(Debug, Clone, Default)]
-pub struct Figures(Arc<Mutex<BTreeMap<usize, SinkFigures>>>);
+pub struct Figures(Arc<Mutex<BTreeMap<SinkId, SinkFigures>>>);
 
 /// One sink's. Clones are the same.
 #[derive(Debug, Clone, Default)]
@@ -59,8 +62,8 @@ pub struct Counted {
 
 impl Figures {
     /// Those of one sink.
-    pub fn sink(&self, index: usize) -> SinkFigures {
-        self.0.lock().entry(index).or_default().clone()
+    pub fn sink(&self, sink: SinkId) -> SinkFigures {
+        self.0.lock().entry(sink).or_default().clone()
     }
 }
 
@@ -140,7 +143,7 @@ mod tests {
     #[test]
     fn what_is_settled_is_counted_by_source_and_by_the_time_it_took() {
         let figures = Figures::default();
-        let sink = figures.sink(1);
+        let sink = figures.sink(SinkId(1));
         let ago = |seconds| Timestamp::now().checked_sub(Duration::from_secs(seconds)).ok();
         let settled = [
             (SourceId(2), Settled::Published, ago(7)),
@@ -150,12 +153,12 @@ mod tests {
             (SourceId(0), Settled::DeadLettered, None),
         ];
         sink.settled(settled.into_iter());
-        let counted = figures.sink(1).counted();
+        let counted = figures.sink(SinkId(1)).counted();
         assert_eq!(counted.settled, [[2, 1, 1], [0; 3], [1, 0, 0]]);
         let bucket = |bound: f64| BUCKETS.iter().position(|known| known.total_cmp(&bound).is_eq());
         let filled: Vec<usize> = (0..counted.latency.len()).filter(|at| counted.latency[*at] > 0).collect();
         assert_eq!(filled, [0, bucket(10.0).unwrap_or_default(), BUCKETS.len()]);
         assert_eq!(counted.time.as_secs(), 9007);
-        assert_eq!(figures.sink(0).counted(), Counted::default());
+        assert_eq!(figures.sink(SinkId(0)).counted(), Counted::default());
     }
 }

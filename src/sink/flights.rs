@@ -84,7 +84,7 @@ impl Driver {
             )
         };
         if let Some(refused) = answer.map_err(late)?? {
-            tracing::debug!(sink = &*self.name, sequence = record.seq.0, refused, "dead letter refused");
+            tracing::debug!(sequence = record.seq.0, refused, "dead letter refused");
             self.refusals.lost_letter();
             self.figures.letter_refused();
         }

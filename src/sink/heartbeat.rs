@@ -1,4 +1,4 @@
-//! The heartbeat: class `status`, not numbered, not on the line.
+//! The heartbeat: class `status`, without a number, not in the journal.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{Context, Outgoing};
 use crate::{
-    event::{CloudEvent, Mark, Origin, Seq, SourceId},
+    event::{CloudEvent, Mark, Origin, Seq, SinkId, SourceId},
     health::Health,
     journal::{Journal, Ledger},
     route::{Names, Plan},
@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Heartbeat {
     context: Context,
-    sink: usize,
+    sink: SinkId,
     count: u64,
 }
 
@@ -35,7 +35,8 @@ struct Data<'a> {
 }
 
 /// One heartbeat, of one source.
-pub(super) struct Beat {
+#[derive(Debug)]
+pub struct Beat {
     names: Arc<Names>,
     data: Bytes,
     gap: Seq,
@@ -44,7 +45,7 @@ pub(super) struct Beat {
 }
 
 impl Heartbeat {
-    pub(super) fn new(context: &Context, sink: usize) -> Self {
+    pub(super) fn new(context: &Context, sink: SinkId) -> Self {
         Self { context: context.clone(), sink, count: 0 }
     }
 
@@ -78,8 +79,7 @@ impl Heartbeat {
 }
 
 /// One status message of each source, to see whether a sink takes it.
-#[cfg(any(feature = "nats", feature = "kafka"))]
-pub(super) fn checks(plan: &mut Plan, sources: usize) -> Vec<Beat> {
+pub fn checks(plan: &mut Plan, sources: usize) -> Vec<Beat> {
     let data = Bytes::from_static(concat!("{\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}").as_bytes());
     let beat = |source| {
         let names = plan.status(SourceId(source), "check")?;
@@ -91,7 +91,8 @@ pub(super) fn checks(plan: &mut Plan, sources: usize) -> Vec<Beat> {
 }
 
 impl Beat {
-    pub(super) fn outgoing(&self, plan: &Plan) -> Outgoing<'_> {
+    /// The heartbeat as it goes out.
+    pub fn outgoing(&self, plan: &Plan) -> Outgoing<'_> {
         Outgoing {
             position: None,
             lane: 0,

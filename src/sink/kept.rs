@@ -41,17 +41,17 @@ impl<H: Fn(&str) -> Option<String>> Attributes<H> {
 }
 
 /// Whose record it is; none if no cti-bridge wrote it. `header` finds the header of an attribute.
-pub(super) fn stored(header: impl Fn(&str) -> Option<String>, payload: &[u8]) -> Option<Stored> {
+pub fn stored(header: impl Fn(&str) -> Option<String>, payload: &[u8]) -> Option<Stored> {
     Attributes::of(header, payload).stored()
 }
 
 /// The id of an event, also of one that has no number.
-pub(super) fn id(header: impl Fn(&str) -> Option<String>, payload: &[u8]) -> Option<String> {
+pub fn id(header: impl Fn(&str) -> Option<String>, payload: &[u8]) -> Option<String> {
     Attributes::of(header, payload).get("id")
 }
 
 /// All that `verify` wants to know of it.
-pub(super) fn held(header: impl Fn(&str) -> Option<String>, payload: &[u8]) -> Option<Held> {
+pub fn held(header: impl Fn(&str) -> Option<String>, payload: &[u8]) -> Option<Held> {
     let attributes = Attributes::of(header, payload);
     let stored = attributes.stored()?;
     let notice = stored.ty.starts_with("cti.bridge.").then(|| match &attributes.structured {

@@ -194,7 +194,6 @@ impl Driver {
         let patience = patience(self.options.heartbeat);
         if self.trust.refusal.is_none() {
             tracing::warn!(
-                sink = &*self.name,
                 lane = stored.lane,
                 newest = stored.seq.0,
                 ?patience,

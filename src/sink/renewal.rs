@@ -57,15 +57,14 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
-    use crate::sink::{config::Kind, stdout};
+    use crate::sink::stdout;
 
     #[tokio::test]
     async fn a_sink_hears_of_its_own_configuration_once() {
         let renewals = Renewals::default();
         let (mut one, mut other) = (renewals.listen("one"), renewals.listen("other"));
         let format = stdout::config::Format::Json;
-        let config =
-            Config { heartbeat: None, adopt: None, kind: Kind::Stdout(stdout::config::Config { format }) };
+        let config = Config::new(None, None, stdout::config::Config { format });
         renewals.announce("one", config);
         one.clone().announced().await;
         assert!(one.take().is_some() && one.take().is_none());

@@ -144,11 +144,7 @@ impl Driver {
         }
         self.reader.forget(Cursor { next, lanes, newest, ..cursor });
         let (sink, from) = (self.name.to_string(), newest.map_or(Seq(0), |(_, seq)| seq.next()));
-        tracing::warn!(
-            sink,
-            from = from.0,
-            "the broker has forgotten what it acknowledged: it is sent again"
-        );
+        tracing::warn!(from = from.0, "the broker has forgotten what it acknowledged: it is sent again");
         let source = newest.map_or(SourceId(0), |(source, _)| source);
         journal.notice(source, &Notice::Rewound { sink, from });
         Ok(())

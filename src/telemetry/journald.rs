@@ -1,18 +1,12 @@
 //! The log, where systemd keeps it: each line with its fields, which `journalctl -o json` shows and filters go by.
 
-use std::{
-    fmt::{self, Write as _},
-    io,
-};
+use std::{fmt::Write as _, io};
 
 use libsystemd::logging::{Priority, journal_send};
-use tracing::{
-    Event, Level, Subscriber,
-    field::{Field, Visit},
-};
-use tracing_subscriber::{Layer, layer::Context};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
 
-use crate::text;
+use super::{fields::Fields, span};
 
 /// What our fields begin with, so that they meet nobody else's.
 const PREFIX: &str = "CTI_";
@@ -21,10 +15,9 @@ const PREFIX: &str = "CTI_";
 #[derive(Debug)]
 pub(super) struct Journald;
 
-impl<S: Subscriber> Layer<S> for Journald {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut line = Line::default();
-        event.record(&mut line);
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Journald {
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let (text, fields) = line(&span::fields(event, context.event_scope(event)));
         let priority = match *event.metadata().level() {
             Level::ERROR => Priority::Error,
             Level::WARN => Priority::Warning,
@@ -32,10 +25,9 @@ impl<S: Subscriber> Layer<S> for Journald {
             _ => Priority::Debug,
         };
         let is_urgent = *event.metadata().level() == Level::ERROR;
-        let text = line.text();
         let own = ("SYSLOG_IDENTIFIER".to_owned(), "cti-bridge".to_owned());
         let target = (format!("{PREFIX}TARGET"), event.metadata().target().to_owned());
-        let fields = [own, target].into_iter().chain(line.fields).collect();
+        let fields = [own, target].into_iter().chain(fields).collect();
         super::queue().push(super::Line::Entry(Entry { priority, text, fields }), is_urgent);
     }
 }
@@ -61,40 +53,17 @@ impl Entry {
     }
 }
 
-/// An event's message, and its fields with their names there.
-#[derive(Debug, Default)]
-struct Line {
-    message: String,
-    /// As they stand behind the message.
-    shown: String,
-    fields: Vec<(String, String)>,
-}
-
-impl Line {
-    fn text(&self) -> String {
-        format!("{}{}", self.message, self.shown)
-    }
-}
-
-impl Visit for Line {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        let value = &text::sentence(value);
-        if field.name() == "message" {
-            value.clone_into(&mut self.message);
-            return;
-        }
+/// The message with its fields behind, and the fields with their names there.
+fn line(fields: &Fields) -> (String, Vec<(String, String)>) {
+    let mut text = fields.message().unwrap_or_default();
+    let mut entries = Vec::new();
+    for (name, value) in fields.named() {
+        let value = value.plain();
         // Writing to a String can't fail.
-        let _ = write!(self.shown, " {}={value}", field.name());
-        self.fields.push((format!("{PREFIX}{}", field.name().to_ascii_uppercase()), value.to_owned()));
+        let _ = write!(text, " {name}={value}");
+        entries.push((format!("{PREFIX}{}", name.to_ascii_uppercase()), value));
     }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.record_str(field, &format!("{value:?}"));
-    }
-
-    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        self.record_str(field, &value.to_string());
-    }
+    (text, entries)
 }
 
 #[cfg(test)]
@@ -106,26 +75,27 @@ mod tests {
 
     use super::*;
 
-    struct Kept(Arc<Mutex<Vec<Line>>>);
+    #[derive(Clone)]
+    struct Kept(Arc<Mutex<Vec<Fields>>>);
 
-    impl<S: Subscriber> Layer<S> for Kept {
-        fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-            let mut line = Line::default();
-            event.record(&mut line);
-            self.0.lock().push(line);
+    impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Kept {
+        fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+            self.0.lock().push(span::fields(event, context.event_scope(event)));
         }
     }
 
     #[test]
     fn a_line_tells_all_and_has_its_fields_beside() {
-        let lines = Arc::default();
-        let subscriber = tracing_subscriber::registry().with(Kept(Arc::clone(&lines)));
+        let lines = Kept(Arc::default());
+        let subscriber = tracing_subscriber::registry().with(span::Spans.and_then(lines.clone()));
         tracing::subscriber::with_default(subscriber, || {
+            let _span = span::source("pbx1").entered();
             tracing::warn!(component = "sink/bus", count = 3, "failing");
         });
-        let lines = lines.lock();
-        assert_eq!(lines[0].text(), "failing component=sink/bus count=3");
-        let fields: Vec<_> = lines[0].fields.iter().map(|(name, value)| (&**name, &**value)).collect();
-        assert_eq!(fields, [("CTI_COMPONENT", "sink/bus"), ("CTI_COUNT", "3")]);
+        let lines = lines.0.lock();
+        let (text, fields) = line(&lines[0]);
+        assert_eq!(text, "failing component=sink/bus count=3 source=pbx1");
+        let fields: Vec<_> = fields.iter().map(|(name, value)| (&**name, &**value)).collect();
+        assert_eq!(fields, [("CTI_COMPONENT", "sink/bus"), ("CTI_COUNT", "3"), ("CTI_SOURCE", "pbx1")]);
     }
 }

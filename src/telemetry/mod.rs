@@ -5,10 +5,12 @@
 
 pub mod config;
 mod fields;
+mod format;
 mod journald;
 pub mod metrics;
 pub mod process;
 mod queue;
+pub(crate) mod span;
 mod stderr;
 
 use std::{
@@ -22,7 +24,7 @@ use journald::Journald;
 use libsystemd::logging::connected_to_journal;
 use tracing_subscriber::{
     Layer as _, Registry,
-    filter::{LevelFilter, Targets},
+    filter::{FilterExt as _, LevelFilter, Targets},
     layer::SubscriberExt as _,
     reload,
     util::SubscriberInitExt as _,
@@ -103,7 +105,7 @@ pub fn catch_panics() {
         let at = panic.location().map(ToString::to_string).unwrap_or_default();
         let message = panic.payload_as_str().unwrap_or("a panic without a message");
         if LEVEL.get().is_some() {
-            tracing::error!(at, message, "panic: this is a bug, please report it with this line");
+            tracing::error!(at, panic = message, "panic: this is a bug, please report it with this line");
         } else {
             print(&format!("panic at {at}: {message}: this is a bug, please report it with this line"));
         }
@@ -122,16 +124,15 @@ pub fn start(config: &Config) {
     let layer = tracing_subscriber::fmt::layer().with_writer(stderr::Lines).log_internal_errors(false);
     let layer = match format {
         Format::Journald => Journald.boxed(),
-        Format::Text => layer
-            .fmt_fields(fields::text())
-            .with_ansi(has_colours(io::stderr().is_terminal()))
-            .with_target(false)
-            .boxed(),
-        Format::Json | Format::Auto => layer.event_format(fields::Json).boxed(),
+        Format::Text => {
+            layer.event_format(format::Text).with_ansi(has_colours(io::stderr().is_terminal())).boxed()
+        }
+        Format::Json | Format::Auto => layer.event_format(format::Json).boxed(),
     };
+    let layer = span::Spans.and_then(layer);
     let (level, handle) = reload::Layer::new(filter(&config.level));
     // A second start, as in tests, keeps the first.
-    if tracing_subscriber::registry().with(layer.with_filter(level)).try_init().is_ok() {
+    if tracing_subscriber::registry().with(layer.with_filter(level.or(span::filter()))).try_init().is_ok() {
         let _ = LEVEL.set(handle);
     }
 }

@@ -93,7 +93,6 @@ impl Trust {
     }
 
     /// Hashes what is trusted and the content of the files, to find one that was replaced. Reads the files.
-    #[cfg(any(feature = "nats", feature = "kafka"))]
     pub(crate) fn hash_files(&self, state: &mut impl std::hash::Hasher) {
         use std::hash::Hash as _;
 

@@ -11,7 +11,6 @@ mod journal;
 mod kafka;
 mod nats;
 mod session;
-mod simulator;
 mod sink;
 mod soak;
 mod socket;

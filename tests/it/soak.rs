@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::support::soak;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_fails_the_session_comes_back_and_nothing_is_lost_in_silence() {
+async fn whatever_fails_it_recovers_and_loses_nothing_silently() {
     let length = Duration::from_secs(160);
     let verdict = soak::run(soak::Settings { seed: fastrand::u64(..), length, kills: length / 3 }).await;
     println!("{}", verdict.summary());

@@ -47,6 +47,17 @@ impl SourceId {
     }
 }
 
+/// Index of a sink in the order the journal was opened with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SinkId(pub u16);
+
+impl SinkId {
+    /// For indexing.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
 /// Names a journal: 10 characters of base32 (`a-z2-7`), drawn when it is first created. With a
 /// sequence it makes an event's id, so two journals never give the same id.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

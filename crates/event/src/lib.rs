@@ -20,7 +20,7 @@ pub use cloudevent::is_legal;
 pub use cloudevent::structured_with_key;
 pub use cloudevent::{Attribute, CloudEvent, Mark, structured};
 pub use fingerprint::Fingerprints;
-pub use identity::{JournalId, Position, Seq, SourceId};
+pub use identity::{JournalId, Position, Seq, SinkId, SourceId};
 pub use json::{elements, field, fields};
 pub use name::{NONE, entity_token, escape, slug};
 pub use notice::word;

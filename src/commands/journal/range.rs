@@ -29,10 +29,15 @@ pub(super) enum Bound {
     Seq(Seq),
 }
 
-impl FromStr for Bound {
-    type Err = String;
+/// A text that is not a bound.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("not a time, a duration or a sequence: write 2026-11-24T10:00:00Z, 15m, or the number")]
+pub(super) struct InvalidBound;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for Bound {
+    type Err = InvalidBound;
+
+    fn from_str(text: &str) -> Result<Self, InvalidBound> {
         if let Ok(seq) = text.parse() {
             return Ok(Self::Seq(Seq(seq)));
         }
@@ -40,10 +45,8 @@ impl FromStr for Bound {
             return Ok(Self::Time(time));
         }
         let ago = humantime::parse_duration(text).ok().and_then(|ago| SignedDuration::try_from(ago).ok());
-        ago.and_then(|ago| Timestamp::now().checked_sub(ago).ok()).map(Self::Time).ok_or_else(|| {
-            "is no time, no duration and no sequence: write 2026-11-24T10:00:00Z, 15m, or the number"
-                .to_owned()
-        })
+        let at = ago.and_then(|ago| Timestamp::now().checked_sub(ago).ok());
+        at.map(Self::Time).ok_or(InvalidBound)
     }
 }
 

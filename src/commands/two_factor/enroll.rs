@@ -9,7 +9,7 @@ use secrecy::ExposeSecret as _;
 
 use super::{
     Failure,
-    desk::{Desk, is_on},
+    account_session::{AccountSession, is_on},
     qr,
     recipe::Recipe,
 };
@@ -19,7 +19,7 @@ use crate::{
     secret_file::SecretFile,
 };
 
-impl Desk<'_> {
+impl AccountSession<'_> {
     pub(super) async fn enroll(
         &self,
         write: Option<&Path>,
@@ -29,7 +29,6 @@ impl Desk<'_> {
         err: &mut impl Write,
     ) -> Result<(), Failure> {
         let mut file = write.map(|path| SecretFile::prepare(path, force)).transpose()?;
-        let user = &self.source.username;
         let client = self.account.client();
         let (grant, enrolment) =
             self.with_grant(err, async |grant| client.qr_code(grant.token.secret()).await).await?;
@@ -37,7 +36,8 @@ impl Desk<'_> {
         if was_on {
             writeln!(
                 out,
-                "Two-factor authentication of `{user}` is on already. This is the secret it has; nothing is changed."
+                "Two-factor authentication of `{}` is on already. This is the secret it has; nothing is changed.",
+                self.source.username
             )?;
         }
         show(&enrolment, out)?;
@@ -46,38 +46,46 @@ impl Desk<'_> {
             Ok(verified) => verified,
             Err(error) => return Err(self.not_enrolled(&grant, was_on, error, file, out).await?),
         };
-        // What went well is told before a file that went wrong.
+        // What went well is reported before a file that went wrong.
         let written = file.as_ref().map(SecretFile::keep).transpose();
         if !was_on {
             writeln!(
                 out,
-                "\nThe PBX has taken a one-time password of this secret: two-factor authentication of `{user}` is on.\n\
-                 All other tokens of the user have ended. An open session goes on; a running bridge logs in anew by itself \
-                 as soon as it has the secret."
+                "\nThe PBX accepted a one-time password of this secret: two-factor authentication of `{}` is on.\n\
+                 All other tokens of the user are revoked. An open session continues; a running bridge logs in again by \
+                 itself as soon as it has the secret.",
+                self.source.username
             )?;
         }
         writeln!(out)?;
         self.show_recovery_codes(&verified, out).await?;
         let written = written?;
         writeln!(out)?;
-        match recipe {
-            Some(recipe) => recipe.print(self.name, written.as_deref(), out)?,
-            None => match written {
-                Some(path) => writeln!(
-                    out,
-                    "The secret is in {}. Set it in [sources.{}], then reload the bridge (SIGHUP):\n  totp_secret_file = {:?}",
-                    path.display(),
-                    self.name,
-                    path.display().to_string()
-                )?,
-                None => writeln!(
-                    out,
-                    "Put the secret into a file that only the bridge can read, and name it in [sources.{}]:\n  totp_secret_file = \"/etc/cti-bridge/{}.totp\"",
-                    self.name, self.name
-                )?,
-            },
-        }
+        self.show_next_step(recipe, written.as_deref(), out)?;
         Ok(())
+    }
+
+    /// How the bridge gets the secret.
+    fn show_next_step(
+        &self,
+        recipe: Option<Recipe>,
+        written: Option<&Path>,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        let name = self.name;
+        match (recipe, written) {
+            (Some(recipe), _) => recipe.print(name, written, out),
+            (None, Some(path)) => writeln!(
+                out,
+                "The secret is in {}. Set it in [sources.{name}], then reload the bridge (SIGHUP):\n  totp_secret_file = {:?}",
+                path.display(),
+                path.display().to_string()
+            ),
+            (None, None) => writeln!(
+                out,
+                "Put the secret into a file that only the bridge can read, and name it in [sources.{name}]:\n  totp_secret_file = \"/etc/cti-bridge/{name}.totp\""
+            ),
+        }
     }
 
     /// Says what holds now, and takes the file back if its secret counts for nothing.

@@ -4,7 +4,7 @@
 //! Secrets go to standard output, once, and only where the command is there to show them; never to the log.
 //! Each command logs out at its end.
 
-mod desk;
+mod account_session;
 mod enroll;
 mod qr;
 mod recipe;
@@ -14,7 +14,7 @@ use std::{
     path::PathBuf,
 };
 
-pub(super) use self::desk::Desk;
+pub(super) use self::account_session::AccountSession;
 use self::recipe::Recipe;
 use crate::{
     auth::AuthError, cli, config::Flags, exit::Exit, secret_file::FileError,
@@ -73,28 +73,28 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
         "two-factor authentication belongs to `auth = \"jwt\"`: with the method configured the PBX never asks for it"
             .to_owned()
     };
-    let desk = match Desk::open(&config, args.source.as_deref(), args.otp, without, err)? {
-        Ok(desk) => desk,
+    let session = match AccountSession::open(&config, args.source.as_deref(), args.otp, without, err)? {
+        Ok(session) => session,
         Err(exit) => return Ok(exit),
     };
     if let Action::Disable { yes: false } = args.action
-        && !confirmed(desk.name, desk.source, err)?
+        && !confirmed(session.name, session.source, err)?
     {
         return Ok(Exit::Usage);
     }
     let work = async {
         let done = match &args.action {
-            Action::Status => desk.status(out, err).await,
+            Action::Status => session.status(out, err).await,
             Action::Enroll { write, force, recipe } => {
-                desk.enroll(write.as_deref(), *force, *recipe, out, err).await
+                session.enroll(write.as_deref(), *force, *recipe, out, err).await
             }
-            Action::RecoveryCodes => desk.recovery_codes(out, err).await,
-            Action::Disable { .. } => desk.disable(out, err).await,
+            Action::RecoveryCodes => session.recovery_codes(out, err).await,
+            Action::Disable { .. } => session.disable(out, err).await,
         };
-        desk.leave().await;
+        session.log_out().await;
         done
     };
-    ended(cli::block_on(work), desk.name, err)
+    ended(cli::block_on(work), session.name, err)
 }
 
 /// What a command's work came to; none if it had no runtime.

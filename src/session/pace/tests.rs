@@ -7,8 +7,9 @@ use crate::{
     auth::Consequence,
     event::EndReason,
     session::{
-        Action, Input, Phase, State, step,
-        supervisor::{LASTED, STABLE},
+        Action, Input, Phase, State,
+        live::{LASTED, STABLE},
+        step,
     },
 };
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 
 use super::snapshot::{Sliced, Snapshot};
 use crate::{
@@ -31,10 +32,11 @@ pub(super) type Task = AbortOnDropHandle<Result<Sliced, Unread>>;
 /// Asks, now. Dropping the task cancels it.
 pub(super) fn start(account: &Account, snapshot: Snapshot, limit: usize) -> Task {
     let account = account.clone();
-    AbortOnDropHandle::new(tokio::spawn(async move {
+    let read = async move {
         let answer = account.get(snapshot.path(), limit).await.map_err(|error| unread(&error))?;
         snapshot.slice(&answer, Timestamp::now()).map_err(|error| Unread::Transient(error.to_string(), None))
-    }))
+    };
+    AbortOnDropHandle::new(tokio::spawn(read.in_current_span()))
 }
 
 fn unread(error: &GetError) -> Unread {

@@ -214,7 +214,7 @@ impl Resync {
             announced: false,
             renewed: false,
             stage: Stage::Due(now),
-            report: Report::new(live.source_name(), live.session()),
+            report: Report::new(live.session()),
         };
         if purpose != Purpose::Resync(ResyncReason::Retried) {
             run.announce(live);

@@ -11,7 +11,6 @@ use crate::event::{Notice, ResyncReason, UnreadSnapshot, word};
 
 #[derive(Debug)]
 pub(super) struct Report {
-    source: String,
     session: u64,
     counts: BTreeMap<&'static str, u64>,
     superseded: u64,
@@ -22,9 +21,8 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new(source: String, session: u64) -> Self {
+    pub(super) fn new(session: u64) -> Self {
         Self {
-            source,
             session,
             counts: BTreeMap::new(),
             superseded: 0,
@@ -37,12 +35,7 @@ impl Report {
 
     pub(super) fn started(&self, reason: ResyncReason, left: impl Iterator<Item = Snapshot>) -> Notice {
         let snapshots = left.map(Snapshot::name).collect();
-        tracing::info!(
-            source = self.source,
-            session = self.session,
-            reason = word(&reason),
-            "reading the PBX's state"
-        );
+        tracing::info!(session = self.session, reason = word(&reason), "reading the PBX's state");
         Notice::ResyncStarted { session: self.session, reason, snapshots }
     }
 
@@ -71,10 +64,9 @@ impl Report {
     }
 
     pub(super) fn completed(self) -> Notice {
-        let Self { source, session, counts, superseded, unusable, refused, failed, empty } = self;
+        let Self { session, counts, superseded, unusable, refused, failed, empty } = self;
         let appended: u64 = counts.values().sum();
         tracing::info!(
-            source,
             session,
             appended,
             superseded,

@@ -171,7 +171,7 @@ mod tests {
                     if let Some(answer) = self.made.take() {
                         let sliced = Snapshot::Users.slice(answer.as_bytes(), Timestamp::UNIX_EPOCH).unwrap();
                         self.items = Some(sliced.items.into());
-                        self.report = Some(Report::new("a".to_owned(), 1));
+                        self.report = Some(Report::new(1));
                     }
                 }
                 Step::Append(count) => {

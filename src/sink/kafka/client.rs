@@ -133,6 +133,8 @@ pub(super) struct Context {
     tokens: Option<Tokens>,
     /// Learns the cause from the log: of a client that hands nobody its errors.
     reads_log: bool,
+    /// librdkafka logs from threads of its own.
+    span: tracing::Span,
 }
 
 impl Context {
@@ -141,7 +143,7 @@ impl Context {
             Some(Sasl::Token(issuer)) => Some(Tokens::new(Arc::clone(issuer))),
             _ => None,
         };
-        Self { cause: cause.clone(), reports, tokens, reads_log: false }
+        Self { cause: cause.clone(), reports, tokens, reads_log: false, span: tracing::Span::current() }
     }
 
     /// The context of an administrator's client: it hands nobody its errors, but writes them to its log.
@@ -160,7 +162,7 @@ impl ClientContext for Context {
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         // What is wrong reaches the operator as a cause, once.
-        tracing::debug!(severity = ?level, facility, message, "librdkafka");
+        self.span.in_scope(|| tracing::debug!(severity = ?level, facility, message, "librdkafka"));
         if self.reads_log && facility == "FAIL" {
             self.cause.set(logged(message), message);
         }
@@ -204,10 +206,8 @@ impl fmt::Debug for Context {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::{
-        config::{Assignment, Flags, load_with},
-        sink::config::Kind,
-    };
+    use crate::app::config::load_with;
+    use crate::config::{Assignment, Flags};
 
     pub(in crate::sink::kafka) fn config() -> Config {
         let source =
@@ -215,10 +215,11 @@ pub(super) mod tests {
         let sink = ["sinks.s.type=kafka", "journal.dir=unused"].map(str::to_owned);
         let set = source.into_iter().chain(sink).filter_map(|set| set.parse::<Assignment>().ok()).collect();
         let loaded = load_with(&Flags { set, ..Flags::default() }, []);
-        match loaded.ok().and_then(|mut loaded| loaded.config.sinks.remove("s")).map(|sink| sink.kind) {
-            Some(Kind::Kafka(config)) => *config,
-            other => unreachable!("{other:?}"),
-        }
+        let sink = loaded.ok().and_then(|mut loaded| loaded.config.sinks.remove("s"));
+        sink.as_ref()
+            .and_then(|sink| sink.of::<Config>())
+            .cloned()
+            .unwrap_or_else(|| unreachable!("{sink:?}"))
     }
 
     #[test]

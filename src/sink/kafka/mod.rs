@@ -24,7 +24,7 @@ mod link;
 mod login;
 mod message;
 mod oauth;
-pub(in crate::sink) mod overlap;
+mod overlap;
 mod probe;
 mod producers;
 mod properties;
@@ -47,9 +47,12 @@ use self::{
 pub use self::{link::Publisher, probe::Probe};
 use crate::{
     health::Trouble,
-    sink::{self, Process, Sink, SinkError, Tail, config::Kind, verify::Held},
+    sink::{self, Process, Sink, SinkError, SinkType, Tail, verify::Held},
     text::PeerText,
 };
+
+/// `type = "kafka"`.
+pub(in crate::sink) const TYPE: SinkType = SinkType::new::<config::Table>("kafka");
 
 /// The topics of a Kafka cluster.
 #[derive(Debug)]
@@ -74,7 +77,7 @@ impl Kafka {
     }
 
     /// Calls `each` with every event of our partitions, each partition in its order.
-    pub async fn read_back(&self, mut each: impl FnMut(&Held)) -> Result<(), SinkError> {
+    pub async fn read_back(&self, mut each: impl FnMut(&Held) + Send) -> Result<(), SinkError> {
         let kafka = Self::new(&self.config, Arc::clone(&self.sources));
         let (sender, mut held) = mpsc::channel(1024);
         // Should nobody listen any more, the rest is read for nothing.
@@ -138,7 +141,7 @@ impl Sink for Kafka {
     }
 
     fn renew(&mut self, config: &sink::config::Config) {
-        if let Kind::Kafka(config) = &config.kind {
+        if let Some(config) = config.of::<Config>() {
             Arc::make_mut(&mut self.config).renew(config);
         }
     }

@@ -4,7 +4,7 @@ use super::config::Config;
 use crate::sink::overlap::{Overlap, host};
 
 /// What they share, if anything.
-pub(in crate::sink) fn find(first: &Config, second: &Config) -> Option<Overlap> {
+pub(super) fn find(first: &Config, second: &Config) -> Option<Overlap> {
     let known: Vec<String> = first.brokers.iter().map(|broker| normal(broker)).collect();
     if !second.brokers.iter().any(|broker| known.contains(&normal(broker))) {
         return None;

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use futures_util::future::BoxFuture;
 use rdkafka::producer::Producer as _;
 use tokio::{sync::mpsc, time::timeout};
 
@@ -20,7 +21,7 @@ use crate::{
     event::{JournalId, Position},
     health::Trouble,
     route::{Plan, template::Template},
-    sink::{Claim, Link as _, Looked, Outgoing, SinkError, Tail, heartbeat::checks},
+    sink::{self, Claim, Link as _, Outgoing, ProbeReport, SinkError, Tail, heartbeat::checks},
 };
 
 /// For the delivery report of a status message.
@@ -37,7 +38,7 @@ pub struct Probe {
 
 impl Probe {
     /// Reaches the cluster, and logs in.
-    pub async fn connect(config: &Config, sources: &[String]) -> Result<(Self, Looked), SinkError> {
+    pub async fn connect(config: &Config, sources: &[String]) -> Result<(Self, ProbeReport), SinkError> {
         let cause = Cause::default();
         let (reporter, reports) = mpsc::unbounded_channel();
         let context = Context::new(&cause, Some(reporter), config);
@@ -64,11 +65,11 @@ impl Probe {
         shared.narrow(false);
         let link = Publisher::new(opened, Arc::clone(&config), Arc::new(shared));
         let probe = Self { config, sources: sources.into(), cause, producer, link };
-        Ok((probe, Looked { message, warnings: Vec::new() }))
+        Ok((probe, ProbeReport::new(message)))
     }
 
-    /// Looks at the topics, and at who wrote what our partitions end with.
-    pub async fn look(&self, claim: &Claim) -> Result<Looked, SinkError> {
+    /// Inspects the topics, and who wrote the newest events of our partitions.
+    async fn inspect(&self, claim: &Claim) -> Result<ProbeReport, SinkError> {
         let (config, cause) = (Arc::clone(&self.config), self.cause.clone());
         let (sources, producer) = (Arc::clone(&self.sources), Arc::clone(&self.producer));
         let topic = config.topics.events.clone();
@@ -90,7 +91,7 @@ impl Probe {
         });
         let Some((partitions, tail, mut warnings)) = found.await? else {
             let message = format!("{topic} is not there yet: the first start will create it");
-            return Ok(Looked { message, warnings: Vec::new() });
+            return Ok(ProbeReport::new(message));
         };
         let ends = if let Tail::Lanes(ends) = tail { ends } else { Vec::new() };
         let mut empty = true;
@@ -110,7 +111,7 @@ impl Probe {
             }
         }
         let state = if empty { "nothing of ours is in it yet" } else { "its end is ours" };
-        Ok(Looked { message: format!("{topic} has {partitions} partitions; {state}"), warnings })
+        Ok(ProbeReport { message: format!("{topic} has {partitions} partitions; {state}"), warnings })
     }
 
     async fn is_there(&self, topic: &str) -> Result<bool, SinkError> {
@@ -120,11 +121,11 @@ impl Probe {
     }
 
     /// Publishes a status message of each source, and waits for the broker's answer.
-    pub async fn publish(&mut self) -> Result<Looked, SinkError> {
+    async fn publish(&mut self) -> Result<ProbeReport, SinkError> {
         let topic = self.config.topics.status.clone();
         if self.config.create.is_some() && !self.is_there(&topic).await? {
             let message = format!("{topic} is not there yet: the first start will create it");
-            return Ok(Looked { message, warnings: Vec::new() });
+            return Ok(ProbeReport::new(message));
         }
         let mut plan = Plan::new(JournalId::draw(), Arc::clone(&self.sources), Template::default());
         let beats = checks(&mut plan, self.sources.len());
@@ -146,7 +147,7 @@ impl Probe {
             beats.len(),
             self.config.topics.events
         );
-        Ok(Looked { message, warnings: Vec::new() })
+        Ok(ProbeReport::new(message))
     }
 }
 
@@ -154,11 +155,22 @@ impl Probe {
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, SinkError> + Send + 'static,
 ) -> Result<T, SinkError> {
-    match tokio::task::spawn_blocking(work).await {
+    let span = tracing::Span::current();
+    match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
         Ok(outcome) => outcome,
         Err(error) => {
             Err(SinkError::again(Trouble::Local, format!("the Kafka client's task ended: {error}")))
         }
+    }
+}
+
+impl sink::Probe for Probe {
+    fn inspect<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<ProbeReport, SinkError>> {
+        Box::pin(self.inspect(claim))
+    }
+
+    fn publish(&mut self) -> BoxFuture<'_, Result<ProbeReport, SinkError>> {
+        Box::pin(Self::publish(self))
     }
 }
 

@@ -8,12 +8,22 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::BoxFuture;
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 pub use table::Table;
 
-use crate::{config::Address, route::template::Template, sink::config::ContentMode, tls::Trust};
+use super::{JetStream, Nats, overlap};
+use crate::{
+    config::Address,
+    route::template::Template,
+    sink::{
+        Bridge, Driver, NoSubscription, Overlap, Probe, ProbeReport, ProbeStep, SinkConfig, SinkError,
+        Subscription, Task, config::ContentMode, verify::Held,
+    },
+    tls::Trust,
+};
 
 /// A NATS sink, as it needs it.
 #[derive(Debug, Clone)]
@@ -41,21 +51,6 @@ pub struct Config {
 }
 
 impl Config {
-    /// Hashes the secrets, and what the certificate files hold. Reads the files.
-    pub(in crate::sink) fn hash_secrets(&self, state: &mut impl Hasher) {
-        match &self.credentials {
-            Credentials::None => {}
-            Credentials::File(secret) | Credentials::Nkey(secret) | Credentials::Token(secret) => {
-                secret.expose_secret().hash(state);
-            }
-            Credentials::Password { username, password } => {
-                (username, password.expose_secret()).hash(state);
-            }
-        }
-        self.servers.iter().for_each(|server| server.with_user_info().hash(state));
-        self.trust.hash_files(state);
-    }
-
     /// Takes over another one's secrets and certificates, for the same servers.
     pub(in crate::sink) fn renew(&mut self, other: &Self) {
         self.credentials = other.credentials.clone();
@@ -65,6 +60,110 @@ impl Config {
         if urls(self) == urls(other) {
             self.servers.clone_from(&other.servers);
         }
+    }
+}
+
+impl SinkConfig for Config {
+    fn type_name(&self) -> &'static str {
+        "nats"
+    }
+
+    fn destination(&self) -> Template {
+        self.subject.clone()
+    }
+
+    fn run(&self, driver: Driver, bridge: Bridge<'_>) -> Task {
+        match self.mode {
+            Mode::Core => Box::pin(driver.run(Nats::new(self))),
+            Mode::JetStream => Box::pin(driver.run(JetStream::new(self, bridge))),
+        }
+    }
+
+    // Subjects of this class lie outside any stream of ours: nothing fences them.
+    fn replay(&self, driver: Driver, _: Bridge<'_>) -> Task {
+        Box::pin(driver.run(Nats::new(self)))
+    }
+
+    fn probe<'a>(
+        &'a self,
+        bridge: Bridge<'a>,
+    ) -> BoxFuture<'a, Result<(Box<dyn Probe>, ProbeReport), SinkError>> {
+        Box::pin(async move {
+            let (probe, report) = super::Probe::connect(self, bridge).await?;
+            Ok((Box::new(probe) as Box<dyn Probe>, report))
+        })
+    }
+
+    fn probe_steps(&self) -> &'static [ProbeStep] {
+        match self.mode {
+            Mode::Core => &[ProbeStep::Publish],
+            Mode::JetStream => &[ProbeStep::Inspect, ProbeStep::Publish],
+        }
+    }
+
+    fn read_back<'a>(
+        &'a self,
+        bridge: Bridge<'a>,
+        each: &'a mut (dyn FnMut(&Held) + Send),
+    ) -> BoxFuture<'a, Result<(), SinkError>> {
+        Box::pin(async move {
+            match self.mode {
+                Mode::Core => Err(SinkError::keeps_nothing()),
+                Mode::JetStream => JetStream::new(self, bridge).read_back(each).await,
+            }
+        })
+    }
+
+    fn subscribe<'a>(
+        &'a self,
+        bridge: Bridge<'a>,
+    ) -> Result<BoxFuture<'a, Result<Box<dyn Subscription>, SinkError>>, NoSubscription> {
+        Ok(Box::pin(async move {
+            let subscription = super::Subscription::open(self, bridge.sources).await?;
+            Ok(Box::new(subscription) as Box<dyn Subscription>)
+        }))
+    }
+
+    fn overlap(&self, second: &dyn SinkConfig, bridge: Bridge<'_>) -> Option<Overlap> {
+        overlap::find(bridge, self, second.downcast_ref()?)
+    }
+
+    fn needs_durable_journal(&self) -> bool {
+        self.mode == Mode::JetStream && self.stream.fence
+    }
+
+    fn trust(&self) -> Option<&Trust> {
+        Some(&self.trust)
+    }
+
+    fn reloadable(&self) -> &'static [&'static str] {
+        &[
+            "username",
+            "password",
+            "password_file",
+            "token",
+            "token_file",
+            "nkey",
+            "nkey_file",
+            "credentials_file",
+            "ca_file",
+            "cert_file",
+            "key_file",
+            "insecure_skip_verify",
+        ]
+    }
+
+    fn hash_secrets(&self, mut state: &mut dyn Hasher) {
+        match &self.credentials {
+            Credentials::None => {}
+            Credentials::File(secret) | Credentials::Nkey(secret) | Credentials::Token(secret) => {
+                secret.expose_secret().hash(&mut state);
+            }
+            Credentials::Password { username, password } => {
+                (username, password.expose_secret()).hash(&mut state);
+            }
+        }
+        self.servers.iter().for_each(|server| server.with_user_info().hash(&mut state));
     }
 }
 

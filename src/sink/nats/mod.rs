@@ -13,24 +13,24 @@ mod guard;
 mod headers;
 mod jetstream;
 mod link;
-mod listen;
-pub(in crate::sink) mod overlap;
+mod overlap;
 mod probe;
+mod subscribe;
 
 use self::{config::Config, connect::Servers};
 pub use self::{
     guard::{Framing, Violation},
     jetstream::{JetStream, Publisher},
     link::Connection,
-    listen::Listening,
     probe::Probe,
+    subscribe::Subscription,
 };
 use std::sync::Arc;
 
-use crate::sink::{
-    self, Sink, SinkError, Tail,
-    config::{ContentMode, Kind},
-};
+use crate::sink::{self, Sink, SinkError, SinkType, Tail, config::ContentMode};
+
+/// `type = "nats"`.
+pub(in crate::sink) const TYPE: SinkType = SinkType::new::<config::Table>("nats");
 
 /// A NATS server, or several of one cluster.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl Sink for Nats {
     }
 
     fn renew(&mut self, config: &sink::config::Config) {
-        if let Kind::Nats(config) = &config.kind {
+        if let Some(config) = config.of::<Config>() {
             self.servers = Arc::new(self.servers.renewed(config));
         }
     }

@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     route::template::Values,
-    sink::overlap::{Overlap, host},
+    sink::{
+        Bridge,
+        overlap::{Overlap, host},
+    },
 };
 
 /// The classes that carry events, and all there are.
@@ -16,9 +19,8 @@ const EVENTS: [&str; 2] = ["event", "bridge"];
 const ALL: [&str; 5] = ["event", "bridge", "status", "dlq", "replay"];
 
 /// What they share, if anything. Users that differ may belong to accounts that do not see each other's subjects.
-pub(in crate::sink) fn find(
-    instance: &str,
-    sources: &[String],
+pub(super) fn find(
+    Bridge { instance, sources }: Bridge<'_>,
     first: &Config,
     second: &Config,
 ) -> Option<Overlap> {

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use async_nats::{Subject, message::OutboundMessage};
 use bytes::Bytes;
-use futures_util::{StreamExt as _, future::join_all};
+use futures_util::{
+    StreamExt as _,
+    future::{BoxFuture, join_all},
+};
 use serde::Deserialize;
 use tokio::time::timeout;
 
@@ -20,7 +23,7 @@ use crate::{
     health::Trouble,
     route::Plan,
     sink::{
-        Claim, Looked, SinkError,
+        self, Bridge, Claim, ProbeReport, SinkError,
         heartbeat::{Beat, checks},
     },
 };
@@ -43,12 +46,8 @@ pub struct Probe {
 
 impl Probe {
     /// Connects to every server; one that answers is enough. Yields what is wrong with the others.
-    pub async fn connect(
-        config: &Config,
-        sources: &[String],
-        instance: &str,
-    ) -> Result<(Self, Looked), SinkError> {
-        let stream = (config.mode == Mode::JetStream).then(|| JetStream::new(config, sources, instance));
+    pub async fn connect(config: &Config, bridge: Bridge<'_>) -> Result<(Self, ProbeReport), SinkError> {
+        let stream = (config.mode == Mode::JetStream).then(|| JetStream::new(config, bridge));
         let allow = stream.as_ref().map_or_else(|| super::allow(config), |stream| stream.allow().to_owned());
         let servers = Servers::new(config);
         let each = config.servers.iter().map(async |server| {
@@ -80,25 +79,25 @@ impl Probe {
                 SinkError::again(Trouble::Silent, text)
             });
         };
-        let looked = Looked {
+        let report = ProbeReport {
             message: format!("{} answers, and takes the credentials", answering.join(", ")),
             warnings: refused.iter().map(ToString::to_string).collect(),
         };
-        let (config, sources) = (config.clone(), sources.to_vec());
-        Ok((Self { connected, config, stream, sources, allow }, looked))
+        let (config, sources) = (config.clone(), bridge.sources.to_vec());
+        Ok((Self { connected, config, stream, sources, allow }, report))
     }
 
-    /// Looks at the stream: whether there is one, what settings would make the guarantee a lie, whose the newest message is.
-    pub async fn look(&self, claim: &Claim) -> Result<Looked, SinkError> {
+    /// Inspects the stream: whether it exists, which settings weaken the guarantee, and who wrote its newest event.
+    async fn inspect(&self, claim: &Claim) -> Result<ProbeReport, SinkError> {
         match &self.stream {
-            Some(stream) => stream.look(&self.connected, claim).await,
-            None => Ok(Looked::default()),
+            Some(stream) => stream.inspect(&self.connected, claim).await,
+            None => Ok(ProbeReport::default()),
         }
     }
 
     /// Publishes a message of class `status` for each source, and waits until the server has taken them. Then asks it
     /// for its own list of permissions, as events themselves can't be tried out: consumers would take them for real.
-    pub async fn publish(&self) -> Result<Looked, SinkError> {
+    async fn publish(&self) -> Result<ProbeReport, SinkError> {
         let Connected { client, events, .. } = &self.connected;
         let inbox = Subject::from(client.new_inbox());
         let mut answers = client.subscribe(inbox.clone()).await.map_err(|_| events.error())?;
@@ -141,7 +140,7 @@ impl Probe {
                 ));
             }
         };
-        Ok(Looked { message, warnings: Vec::new() })
+        Ok(ProbeReport::new(message))
     }
 
     async fn send(&self, message: OutboundMessage) -> Result<(), SinkError> {
@@ -202,5 +201,15 @@ impl Probe {
         let List { allow, deny } = data.permissions.and_then(|list| list.publish).unwrap_or_default();
         let ours = self.stream.as_ref().map_or(&[][..], JetStream::subjects);
         Some(ours.iter().filter(|subject| !permitted(&allow, &deny, subject)).cloned().collect())
+    }
+}
+
+impl sink::Probe for Probe {
+    fn inspect<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<ProbeReport, SinkError>> {
+        Box::pin(self.inspect(claim))
+    }
+
+    fn publish(&mut self) -> BoxFuture<'_, Result<ProbeReport, SinkError>> {
+        Box::pin(Self::publish(self))
     }
 }

@@ -1,11 +1,16 @@
 //! `[sinks.NAME]` with `type = "stdout"`.
 
+use futures_util::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{Stdout, probe};
 use crate::{
     config::{Interval, Section},
-    sink::config::Kind,
+    sink::{
+        Bridge, Driver, NoSubscription, Options, Overlap, Probe, ProbeReport, SinkConfig, SinkError,
+        SinkTable, Subscription, Task, config,
+    },
 };
 
 /// A stdout sink, as it needs it.
@@ -13,6 +18,42 @@ use crate::{
 pub struct Config {
     /// For programs or for people.
     pub format: Format,
+}
+
+impl SinkConfig for Config {
+    fn type_name(&self) -> &'static str {
+        "stdout"
+    }
+
+    fn options(&self) -> Options {
+        // A reader that stalls may read on some day. A new link would write to the same pipe, and write twice.
+        Options { answer: None, ..Options::default() }
+    }
+
+    fn run(&self, driver: Driver, _: Bridge<'_>) -> Task {
+        Box::pin(driver.run(Stdout::new(self)))
+    }
+
+    fn probe<'a>(&'a self, _: Bridge<'a>) -> BoxFuture<'a, Result<(Box<dyn Probe>, ProbeReport), SinkError>> {
+        let report = ProbeReport::new("standard output: there is nothing to reach");
+        Box::pin(async { Ok((Box::new(probe::Probe) as Box<dyn Probe>, report)) })
+    }
+
+    fn subscribe<'a>(
+        &'a self,
+        _: Bridge<'a>,
+    ) -> Result<BoxFuture<'a, Result<Box<dyn Subscription>, SinkError>>, NoSubscription> {
+        Err(NoSubscription("standard output: name a sink of another type, or leave --sink out"))
+    }
+
+    fn overlap(&self, second: &dyn SinkConfig, _: Bridge<'_>) -> Option<Overlap> {
+        second.downcast_ref::<Self>().map(|_| Overlap {
+            key: "type",
+            what: "writes to standard output too, so every event would be there twice".to_owned(),
+            remedy: "keep one sink of type \"stdout\"",
+            is_possible: false,
+        })
+    }
 }
 
 /// How a `CloudEvent` is printed.
@@ -41,10 +82,8 @@ impl Default for Table {
     }
 }
 
-impl Table {
-    /// Nothing can be wrong that the schema lets through.
-    pub(crate) fn validate(self, _: &mut Section<'_>) -> crate::sink::config::Config {
-        let config = Config { format: self.format };
-        crate::sink::config::Config { heartbeat: self.heartbeat.0, adopt: None, kind: Kind::Stdout(config) }
+impl SinkTable for Table {
+    fn validate(self, _: &mut Section<'_>) -> Option<config::Config> {
+        Some(config::Config::new(self.heartbeat.0, None, Config { format: self.format }))
     }
 }

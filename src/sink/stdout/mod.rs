@@ -1,32 +1,20 @@
 //! The stdout sink: one event a line, for pipes and for people.
 //!
-//! A reader that stalls is not a broken link: [`Link::send`] only queues lines, and [`Link::acked`] writes them, for as long
-//! as that takes. So nothing is written twice, and nothing else waits.
+//! A reader that stalls is not a broken link: [`Link::send`](super::Link::send) only queues lines, and
+//! [`Link::acked`](super::Link::acked) writes them, for as long as that takes. So nothing is written twice, and nothing else
+//! waits.
 
 pub mod config;
+mod link;
 mod pretty;
+mod probe;
 
-use std::{
-    collections::VecDeque,
-    io::{self, IsTerminal as _},
-    time::Duration,
-};
+use self::config::{Config, Format};
+pub use self::link::Lines;
+use super::{Sink, SinkError, SinkType, Tail};
 
-use tokio::{
-    io::{AsyncWriteExt as _, Stdout as Console},
-    time::Instant,
-};
-
-use self::{
-    config::{Config, Format},
-    pretty::Printer,
-};
-use super::{Acked, Link, Outgoing, Sink, SinkError, Tail};
-use crate::{
-    event::{CloudEvent, Position, structured},
-    health::Trouble,
-    text::escaped_as_json,
-};
+/// `type = "stdout"`.
+pub(in crate::sink) const TYPE: SinkType = SinkType::new::<config::Table>("stdout");
 
 /// Standard output.
 #[derive(Debug)]
@@ -42,200 +30,9 @@ impl Stdout {
 }
 
 impl Sink for Stdout {
-    type Link = Lines<Console>;
+    type Link = Lines<tokio::io::Stdout>;
 
     async fn open(&self) -> Result<(Self::Link, Tail), SinkError> {
         Ok((Lines::to_stdout(self.format), Tail::Unknown))
-    }
-}
-
-/// Records queued at most.
-const WINDOW: usize = 256;
-/// Bytes written at once. What a slow reader takes of them is progress.
-const CHUNK: usize = 16 << 10;
-/// A reader that takes nothing for so long has stalled.
-const STALLED: Duration = Duration::from_secs(5);
-
-/// Events as lines on a writer.
-#[derive(Debug)]
-pub struct Lines<W> {
-    writer: W,
-    format: Format,
-    /// The queue.
-    text: Vec<u8>,
-    /// How much of it the writer has been given, and how much has been written.
-    given: usize,
-    written: usize,
-    /// Where the lines of records end in it.
-    ends: VecDeque<(usize, Position)>,
-    /// When something was written last, or the queue was empty.
-    moved: Instant,
-    scratch: String,
-    /// Control characters must not reach it.
-    terminal: bool,
-    printer: Printer,
-}
-
-impl Lines<Console> {
-    /// Writes to standard output.
-    pub fn to_stdout(format: Format) -> Self {
-        Self { terminal: io::stdout().is_terminal(), ..Self::new(tokio::io::stdout(), format) }
-    }
-}
-
-impl<W: tokio::io::AsyncWrite + Unpin + Send> Lines<W> {
-    /// Writes to `writer`.
-    pub fn new(writer: W, format: Format) -> Self {
-        Self {
-            writer,
-            format,
-            text: Vec::new(),
-            given: 0,
-            written: 0,
-            ends: VecDeque::new(),
-            moved: Instant::now(),
-            scratch: String::new(),
-            terminal: false,
-            printer: Printer::for_stdout(),
-        }
-    }
-
-    /// Writes an event a line. The error says that it could not be written, or that the reader is gone.
-    pub async fn print<'a>(
-        &mut self,
-        events: impl Iterator<Item = &'a CloudEvent<'a>>,
-    ) -> Result<(), SinkError> {
-        self.trim();
-        for event in events {
-            self.line(event);
-        }
-        while self.is_waiting() {
-            self.write().await?;
-        }
-        Ok(())
-    }
-
-    fn is_waiting(&self) -> bool {
-        self.written < self.text.len()
-    }
-
-    /// Writes a chunk of the queue. Cancel safe.
-    async fn write(&mut self) -> Result<(), SinkError> {
-        let written = async {
-            if self.given == self.written {
-                let rest = self.text.get(self.given..).unwrap_or_default();
-                self.given += match self.writer.write(chunk(rest)).await? {
-                    0 => return Err(io::ErrorKind::WriteZero.into()),
-                    given => given,
-                };
-            }
-            self.writer.flush().await
-        };
-        written.await.map_err(|error| match error.kind() {
-            io::ErrorKind::BrokenPipe => {
-                SinkError::Gone("the reader of standard output has closed it".into())
-            }
-            _ => SinkError::again(Trouble::Local, format!("can't write to standard output: {error}")),
-        })?;
-        self.written = self.given;
-        self.moved = Instant::now();
-        Ok(())
-    }
-
-    /// Lets go of what has been written.
-    fn trim(&mut self) {
-        if !self.is_waiting() {
-            self.moved = Instant::now();
-        }
-        self.text.drain(..self.written);
-        for (end, _) in &mut self.ends {
-            *end = end.saturating_sub(self.written);
-        }
-        self.given -= self.written;
-        self.written = 0;
-    }
-
-    fn line(&mut self, event: &CloudEvent<'_>) {
-        let start = self.text.len();
-        match self.format {
-            Format::Json => structured(event, &mut self.scratch, &mut self.text),
-            Format::Pretty => self.printer.line(event, &mut self.text),
-        }
-        // JSON allows line breaks between its tokens, and nowhere else: a space is the same.
-        for byte in self.text.iter_mut().skip(start).filter(|byte| matches!(byte, b'\n' | b'\r')) {
-            *byte = b' ';
-        }
-        self.text.push(b'\n');
-        if self.terminal {
-            let line = self.text.split_off(start);
-            // JSON has escaped the others; those of a line for people are our colours.
-            let line = escaped_as_json(&String::from_utf8_lossy(&line), |ch| ch < '\u{7f}').into_owned();
-            self.text.append(&mut line.into_bytes());
-        }
-    }
-}
-
-impl<W: tokio::io::AsyncWrite + Unpin + Send> Link for Lines<W> {
-    async fn send(&mut self, batch: &[Outgoing<'_>]) -> Result<(), SinkError> {
-        self.trim();
-        let is_status = batch.iter().all(|outgoing| outgoing.position.is_none());
-        if is_status && self.is_waiting() && self.moved.elapsed() >= Duration::from_secs(1) {
-            // Heartbeats that nobody reads are of no use to who reads on.
-            return Ok(());
-        }
-        for outgoing in batch {
-            self.line(&outgoing.event);
-            self.ends.extend(outgoing.position.map(|position| (self.text.len(), position)));
-        }
-        Ok(())
-    }
-
-    async fn acked(&mut self) -> Result<Acked, SinkError> {
-        loop {
-            let count = self.ends.partition_point(|(end, _)| *end <= self.written);
-            if let Some((_, through)) = self.ends.drain(..count).next_back() {
-                return Ok(Acked { through, refused: None });
-            }
-            if !self.is_waiting() {
-                std::future::pending::<()>().await;
-            }
-            self.write().await?;
-        }
-    }
-
-    fn window(&self) -> usize {
-        WINDOW
-    }
-
-    fn trouble(&self) -> Option<SinkError> {
-        (self.is_waiting() && self.moved.elapsed() >= STALLED).then(|| {
-            SinkError::again(
-                Trouble::Silent,
-                format!("nobody reads standard output: it has accepted nothing for {STALLED:?}; events wait until it is read"),
-            )
-        })
-    }
-
-    async fn close(mut self) {
-        while self.is_waiting() && self.write().await.is_ok() {}
-    }
-}
-
-/// Complete lines of a text, at most [`CHUNK`] unless the first one is longer: a link that is dropped tears none.
-fn chunk(text: &[u8]) -> &[u8] {
-    let is_end = |byte: &u8| *byte == b'\n';
-    let within = text.get(..CHUNK).unwrap_or(text).iter().rposition(is_end);
-    let end = within.or_else(|| text.iter().position(is_end));
-    end.and_then(|end| text.get(..=end)).unwrap_or(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_terminal_may_act_on_is_escaped_and_means_the_same() {
-        let shown = escaped_as_json("{\"a\":\"\u{9b}31m\u{7f}è\u{202e}\u{e0041}\"}\n", |ch| ch < '\u{7f}');
-        assert_eq!(shown, "{\"a\":\"\\u009b31m\\u007fè\\u202e\\udb40\\udc41\"}\n");
     }
 }

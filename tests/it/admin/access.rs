@@ -97,7 +97,7 @@ fn health_is_answered_however_many_connect_and_send_nothing() {
 }
 
 #[test]
-fn headers_that_do_not_come_end_the_connection_after_two_seconds() {
+fn missing_headers_close_the_connection_after_two_seconds() {
     let admin = Admin::start();
     let (mut idle, mut dripping) = (admin.connect(), admin.connect());
     let began = Instant::now();

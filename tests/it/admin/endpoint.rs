@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, io::Write as _};
 
-use cti_bridge::simulator::{Account, Options, Simulator};
+use pbx_simulator::{Account, Options, Simulator};
 use serde_json::Value;
 
 use crate::support::{
@@ -137,7 +137,7 @@ async fn an_action_needs_the_token_and_does_what_it_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_port_that_is_taken_stops_no_event_and_is_had_as_soon_as_it_is_free() {
+async fn a_busy_port_stops_no_event_and_is_bound_once_it_is_free() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let pbx = pbx().await;

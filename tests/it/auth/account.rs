@@ -133,7 +133,7 @@ async fn a_code_is_never_sent_twice_within_its_step() {
 }
 
 #[tokio::test]
-async fn a_refused_code_is_followed_by_one_in_the_next_step_and_no_other() {
+async fn a_rejected_code_is_retried_once_in_the_next_step() {
     let mut pbx = Pbx::new(Arc::new(Manual::leaping(start())));
     pbx.two_fa = true;
     pbx.refusals = AtomicUsize::new(1);
@@ -269,9 +269,9 @@ async fn without_a_secret_a_due_password_is_the_operators() {
     assert_eq!(error.consequence(), Consequence::Operator);
     assert!(error.to_string().contains("set it, or switch two-factor authentication off"), "{error}");
 
-    let config = middleware::with_password(Some("planted-1"));
+    let config = middleware::with_password(Some("hidden-1"));
     let error = Account::new(config, client).unwrap_err();
-    assert!(!format!("{error} {error:?}").contains("planted"), "{error:?}");
+    assert!(!format!("{error} {error:?}").contains("hidden"), "{error:?}");
     assert_eq!(error.consequence(), Consequence::Operator);
 }
 

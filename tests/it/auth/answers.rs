@@ -258,9 +258,9 @@ impl io::Write for Log {
 }
 
 #[tokio::test]
-async fn every_answer_has_a_name_and_a_consequence_and_shows_no_secret() {
+async fn every_answer_has_a_consequence_and_shows_no_secret() {
     // The log is the whole process's.
-    if !process::is_own(module_path!(), "every_answer_has_a_name_and_a_consequence_and_shows_no_secret") {
+    if !process::is_own(module_path!(), "every_answer_has_a_consequence_and_shows_no_secret") {
         return;
     }
     let log = LOG.clone();
@@ -328,7 +328,7 @@ async fn a_closed_port_is_named() {
 }
 
 #[tokio::test]
-async fn a_proxy_is_used_with_its_credentials_and_never_named_with_them() {
+async fn proxy_credentials_are_used_and_never_shown() {
     let proxy = Server::start(|_| std::future::ready(json(200, &jwt::login("t")))).await.unwrap();
     // A name that no resolver knows: only the proxy can have been asked.
     let mut config = api::Config::at(Url::parse("http://pbx.invalid/api").unwrap());

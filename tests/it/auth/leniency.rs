@@ -88,7 +88,7 @@ async fn request(stream: &mut TcpStream) -> Option<String> {
 }
 
 #[tokio::test]
-async fn a_connection_that_the_server_drops_later_costs_no_second_password() {
+async fn a_dropped_connection_does_not_resend_the_password() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let logins = Arc::new(AtomicUsize::new(0));

@@ -5,11 +5,11 @@ use std::{path::Path, time::Duration};
 use cti_bridge::{
     api,
     auth::{Account, Config, Consequence, Credentials},
-    simulator::Simulator,
 };
+use pbx_simulator::Simulator;
 use secrecy::ExposeSecret as _;
 
-use crate::support::simulator::{get, persistent, start};
+use pbx_client::{get, persistent, start};
 
 const LOGOUT: Duration = Duration::from_secs(5);
 
@@ -48,7 +48,7 @@ async fn a_legacy_token_is_logged_out_and_a_persistent_one_never() {
 }
 
 #[tokio::test]
-async fn without_the_middleware_a_wrong_password_and_a_starting_pbx_are_told_apart() {
+async fn a_wrong_password_and_a_starting_legacy_pbx_differ() {
     let pbx = start().await;
     let wrong = account(&pbx, "webrest/", Credentials::Legacy { password: "wrong".into() }, None);
     let error = wrong.grant().await.unwrap_err();
@@ -114,7 +114,7 @@ async fn new_credentials_are_used_from_the_next_login_on() {
     // In use, whatever comes next.
     account.renew_credentials(password("too early")).unwrap();
     assert!(account.grant().await.unwrap().token.is_same(&grant.token));
-    let unusable = Credentials::Password { password: "x".into(), totp_secret: Some("planted-1".into()) };
+    let unusable = Credentials::Password { password: "x".into(), totp_secret: Some("hidden-1".into()) };
     let error = account.renew_credentials(unusable).unwrap_err();
-    assert!(!format!("{error:?}").contains("planted"));
+    assert!(!format!("{error:?}").contains("hidden"));
 }

@@ -134,7 +134,7 @@ async fn a_clock_that_is_set_neither_hastens_nor_delays_a_renewal() {
 }
 
 #[tokio::test]
-async fn tokens_that_end_as_they_begin_are_renewed_no_faster_than_every_ten_seconds() {
+async fn expired_tokens_are_renewed_at_most_every_ten_seconds() {
     let mut pbx = Pbx::new(Arc::new(Manual::at(start())));
     pbx.lifetime = Duration::ZERO;
     let scene = scene(pbx).await;

@@ -66,7 +66,7 @@ fn trusting(path: &Path) -> Trust {
 }
 
 async fn fault(server: &Server, trust: Trust) -> TlsFault {
-    let error = client(server, trust).login("bridge", &"planted".into()).await.unwrap_err();
+    let error = client(server, trust).login("bridge", &"hidden".into()).await.unwrap_err();
     assert!(server.seen().is_empty(), "a request reached a server that is not trusted");
     let ApiError::Untrusted { url, fault } = &error else { panic!("{error:?}") };
     assert!(url.ends_with("/api/login") && error.to_string().contains(url.as_str()), "{error}");
@@ -204,7 +204,7 @@ async fn a_port_without_tls_is_named() {
     });
     let base = Url::parse(&format!("https://127.0.0.1:{port}/api")).unwrap();
     let client = api::Client::new(api::Config::at(base)).unwrap();
-    let error = client.login("bridge", &"planted".into()).await.unwrap_err();
+    let error = client.login("bridge", &"hidden".into()).await.unwrap_err();
     assert!(matches!(error, ApiError::Untrusted { fault: TlsFault::NotTls, .. }), "{error:?}");
     assert!(error.to_string().contains("does not speak TLS"), "{error}");
     answering.await.unwrap();

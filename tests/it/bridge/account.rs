@@ -2,12 +2,10 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command, time::Duration};
 
-use cti_bridge::simulator::Simulator;
+use pbx_simulator::Simulator;
 
-use crate::support::{
-    bridge::{Bridge, program},
-    simulator::{connected, get, start, start_with},
-};
+use crate::support::bridge::{Bridge, program};
+use pbx_client::{connected, get, start, start_with};
 
 const TOTP: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
@@ -97,7 +95,7 @@ async fn without_a_file_the_token_is_printed_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pbx_that_was_not_upgraded_is_checked_and_bridged_and_the_end_is_announced() {
+async fn a_legacy_pbx_is_checked_and_bridged_until_it_is_upgraded() {
     let pbx = start().await;
     let dir = tempfile::tempdir().unwrap();
     let legacy = config(&pbx, "auth = \"legacy\"\npassword = \"secret\"");
@@ -188,7 +186,7 @@ async fn a_renewal_is_made_with_the_secret_that_is_mounted_by_then() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_password_and_a_second_factor_that_change_under_a_live_session_are_mended_by_files_and_a_hangup() {
+async fn new_credential_files_and_sighup_repair_a_live_session() {
     let pbx = start().await;
     let dir = tempfile::tempdir().unwrap();
     let (password, totp) = (dir.path().join("password"), dir.path().join("totp"));

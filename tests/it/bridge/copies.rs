@@ -8,8 +8,8 @@ use std::{
 };
 
 use async_nats::jetstream;
-use cti_bridge::simulator::{Account, Options, Simulator};
 use futures_util::StreamExt as _;
+use pbx_simulator::{Account, Options, Simulator};
 use serde_json::Value;
 
 use crate::support::{

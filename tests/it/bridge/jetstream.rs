@@ -4,8 +4,8 @@
 use std::{path::Path, time::Duration};
 
 use async_nats::jetstream;
-use cti_bridge::simulator::{Account, Options, Simulator};
 use futures_util::StreamExt as _;
+use pbx_simulator::{Account, Options, Simulator};
 use serde_json::Value;
 
 use crate::support::{
@@ -73,7 +73,7 @@ fn command(dir: &Path, args: &[&str]) -> (Option<i32>, String) {
 
 // The simulator lives in this process, and commands block.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_dead_broker_left_waiting_outlives_the_bridge_and_is_stored_once() {
+async fn a_backlog_survives_the_bridge_and_is_stored_once() {
     let (pbx, mut nats, dir) = (pbx().await, Nats::start(JETSTREAM).await, tempfile::tempdir().unwrap());
     let text = config(&pbx, &nats, dir.path(), "");
     let mut bridge = Bridge::start(dir.path(), &text);
@@ -151,7 +151,7 @@ async fn a_stream_that_lost_what_it_acknowledged_gets_it_again() {
 }
 
 #[tokio::test]
-async fn a_stream_of_another_journal_is_left_alone_until_it_is_adopted() {
+async fn another_journals_stream_is_untouched_until_adopted() {
     let (pbx, nats) = (pbx().await, Nats::start(JETSTREAM).await);
     let (mine, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut first = Bridge::start(other.path(), &config(&pbx, &nats, other.path(), ""));

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cti_bridge::simulator::{Account, Options, Simulator};
+use pbx_simulator::{Account, Options, Simulator};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
@@ -121,7 +121,7 @@ async fn killed(bridge: Bridge, pbx: &Simulator, calls: &Calls, (dir, text): (&P
 
 // Commands and consumers block.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bridge_that_is_killed_ten_times_stores_what_it_heard_once_and_in_order() {
+async fn ten_kills_leave_every_event_stored_once_and_in_order() {
     let (pbx, kafka, dir) = (pbx().await, Kafka::start().await, tempfile::tempdir().unwrap());
     let text = config(&pbx, &kafka, dir.path());
     let mut bridge = Bridge::start(dir.path(), &text);
@@ -180,7 +180,7 @@ fn spread(kafka: &Kafka, partitions: i32) -> Vec<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn entities_are_spread_each_in_order_though_bridge_and_broker_are_killed() {
+async fn entities_keep_their_order_despite_kills() {
     let (pbx, mut kafka, dir) = (pbx().await, Kafka::start().await, tempfile::tempdir().unwrap());
     let base = config(&pbx, &kafka, dir.path());
     let text = base.replace("[journal]", "partitions = 4\npartition_by = \"entity\"\n[journal]");
@@ -312,7 +312,7 @@ async fn consumers_of_others_read_the_events_as_the_binding_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_dead_cluster_left_waiting_outlives_the_bridge_and_is_stored_once() {
+async fn a_backlog_survives_the_bridge_and_is_stored_once() {
     let (pbx, mut kafka, dir) = (pbx().await, Kafka::start().await, tempfile::tempdir().unwrap());
     let text = config(&pbx, &kafka, dir.path());
     let mut bridge = Bridge::start(dir.path(), &text);

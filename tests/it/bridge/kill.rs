@@ -9,9 +9,9 @@ use std::{
 };
 
 use async_nats::jetstream;
-use cti_bridge::simulator::{Account, Options, Simulator};
 use futures_util::{StreamExt as _, future::join_all};
 use jiff::{SignedDuration, Timestamp};
+use pbx_simulator::{Account, Options, Simulator};
 use tokio::time::{sleep, timeout};
 
 use crate::support::{bridge::Bridge, nats::Nats, wait::until};

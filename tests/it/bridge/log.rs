@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cti_bridge::simulator::{Account, Options, Simulator};
+use pbx_simulator::{Account, Options, Simulator};
 use serde_json::Value;
 
 use crate::support::{

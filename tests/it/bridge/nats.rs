@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use async_nats::{Message, Subscriber};
-use cti_bridge::simulator::{Account, Options, Simulator};
 use futures_util::StreamExt as _;
+use pbx_simulator::{Account, Options, Simulator};
 
 use crate::support::{bridge::Bridge, gate::Gate, nats::Nats};
 
@@ -202,7 +202,7 @@ async fn what_waited_for_a_broker_arrives_in_order() {
 }
 
 #[tokio::test]
-async fn an_event_too_large_for_the_broker_is_named_and_the_line_moves_on() {
+async fn an_event_that_is_too_large_is_reported_and_skipped() {
     let (pbx, nats, dir) =
         (pbx().await, Nats::start("max_payload: 65536").await, tempfile::tempdir().unwrap());
     let mut events = subscribe(&nats.url(), "cti.v1.>").await;

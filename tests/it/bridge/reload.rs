@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path};
 
-use cti_bridge::simulator::{Account, Options, Simulator};
+use pbx_simulator::{Account, Options, Simulator};
 
 use crate::support::{bridge::Bridge, nats::Nats};
 
@@ -29,7 +29,7 @@ async fn server() -> Nats {
 }
 
 #[tokio::test]
-async fn a_hangup_makes_a_sink_use_its_new_password_and_names_the_rest() {
+async fn sighup_applies_a_new_password_and_names_other_changes() {
     let (pbx, nats, dir) = (pbx().await, server().await, tempfile::tempdir().unwrap());
     fs::write(dir.path().join("password"), "old").unwrap();
     let mut bridge = Bridge::start(dir.path(), &config(dir.path(), &pbx, &nats, ""));

@@ -1,6 +1,6 @@
 //! What the real binary does when it gets a signal.
 
-use cti_bridge::simulator::{Account, Options, Simulator};
+use pbx_simulator::{Account, Options, Simulator};
 
 use crate::support::bridge::Bridge;
 

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cti_bridge::simulator::{Account, Options, Simulator};
+use pbx_simulator::{Account, Options, Simulator};
 
 use crate::support::bridge::{Bridge, program};
 
@@ -97,7 +97,7 @@ async fn what_a_disk_refused_is_told_from_what_is_safe() {
 }
 
 #[tokio::test]
-async fn a_disk_that_hangs_does_not_keep_a_second_signal_from_ending_it() {
+async fn a_second_signal_ends_it_while_the_disk_hangs() {
     let (pbx, dir) = (pbx().await, tempfile::tempdir().unwrap());
     let mut bridge = Bridge::start(dir.path(), &config(&pbx, ""));
     bridge.says("cti.bridge.connected.v1").await;

@@ -6,10 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cti_bridge::{
-    exit::Exit,
-    simulator::{Account, Options, Simulator},
-};
+use cti_bridge::exit::Exit;
+use pbx_simulator::{Account, Options, Simulator};
 
 use crate::support::bridge::{Bridge, program};
 
@@ -48,7 +46,7 @@ impl Manager {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn systemd_is_told_of_start_state_reload_and_stop_and_is_fed_while_it_goes_round() {
+async fn systemd_is_notified_and_the_watchdog_is_fed() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();

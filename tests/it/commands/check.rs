@@ -1,13 +1,13 @@
 //! `cti-bridge check` and the PBX: each stage broken once, with its sentence and its code.
 
-use cti_bridge::simulator::{Account, Answer, Login, Options, Profile, Simulator, SocketLogin, Upgrade};
+use pbx_simulator::{Account, Answer, Login, Options, Profile, Simulator, SocketLogin, Upgrade};
 use tempfile::tempdir;
 
 use crate::support::{
     bridge::Bridge,
     check::{Checked, OTHER_TOTP, PASSWORD, TOTP, check, command, config, said, secret},
-    simulator::{connected, start_with},
 };
+use pbx_client::{connected, start_with};
 
 const SOURCE: &str = "source/pbx1";
 const ALL: &str = "dns ok, tcp ok, api ok, login ok, otp ok, profile ok, websocket ok, session ok";
@@ -127,7 +127,12 @@ fn the_way_to_the_pbx() {
     let port = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     port.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let at = format!("http://127.0.0.1:{}", port.local_addr().unwrap().as_socket().unwrap().port());
-    check(dir.path(), &config(&at, ""), &[]).fails(SOURCE, "tcp", 69, &["can't be reached", "is it up"]);
+    check(dir.path(), &config(&at, ""), &[]).fails(
+        SOURCE,
+        "tcp",
+        69,
+        &["can't be reached", "check that it is running"],
+    );
     let proxied = check(dir.path(), &config("https://pbx.example.org", &format!("proxy = {at:?}")), &[]);
     proxied.fails(SOURCE, "tcp", 69, &[&at[7..], "can't be reached"]);
 }
@@ -184,7 +189,7 @@ async fn something_else_that_answers_is_told_at_its_step() {
     odd("/login", Answer::Page(502), "login", 69, "/api/login answered 502").await;
     let elsewhere = Answer::Redirect("https://elsewhere.example/x".to_owned());
     odd("/login", elsewhere.clone(), "login", 69, "a redirect to https://elsewhere.example").await;
-    odd("/ws/", Answer::Page(502), "websocket", 81, "a proxy before the PBX finds it away").await;
+    odd("/ws/", Answer::Page(502), "websocket", 81, "the reverse proxy reports that the PBX is down").await;
     odd("/ws/", Answer::Limited, "websocket", 81, "too many requests from this address").await;
     odd("/ws/", elsewhere, "websocket", 81, "a redirect, which is not followed").await;
 }
@@ -243,7 +248,7 @@ async fn what_the_account_cannot_see_is_told_by_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn websocket_and_session() {
-    let starting = ["took the websocket and closed it: the PBX is starting"];
+    let starting = ["accepted the websocket and closed it: the PBX is starting"];
     breaks(|options| options.knobs.upgrade = Upgrade::Eof, "websocket", 81, &starting).await;
     let silent = ["does not answer the login of the session within 1s", "a new login mends that"];
     breaks(|options| options.knobs.socket_login = SocketLogin::Dropped, "session", 82, &silent).await;

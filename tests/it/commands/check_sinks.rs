@@ -4,15 +4,15 @@
 use std::path::Path;
 
 use async_nats::jetstream;
-use cti_bridge::simulator::Account;
+use pbx_simulator::Account;
 use tempfile::{TempDir, tempdir};
 
 use crate::support::{
     bridge::{Bridge, program},
     check::{Checked, PASSWORD, check, said},
     nats::Nats,
-    simulator::{connected, start_with},
 };
+use pbx_client::{connected, start_with};
 
 const SINK: &str = "sink/bus";
 const JETSTREAM: &str = "jetstream: { store_dir: \"$DIR/js\" }";

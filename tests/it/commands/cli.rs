@@ -113,7 +113,7 @@ fn help_is_enough_to_run_each_command() {
 }
 
 #[tokio::test]
-async fn the_service_bridges_the_simulator_to_a_pipe_and_stops_on_a_signal() {
+async fn it_bridges_the_simulator_to_a_pipe_and_stops_on_sigterm() {
     let mut simulator = program()
         .args(["simulate", "--listen", "127.0.0.1:0", "--rate", "50", "--fault", "utc-offset=-210"])
         .stderr(std::process::Stdio::piped())

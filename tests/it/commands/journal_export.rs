@@ -53,7 +53,7 @@ fn run(args: &[&str]) -> (Option<i32>, String, String) {
 }
 
 #[test]
-fn an_export_of_a_damaged_journal_has_the_rest_and_says_what_is_missing() {
+fn exporting_a_damaged_journal_reports_what_is_missing() {
     let place = tempfile::tempdir().unwrap();
     let dir = place.path().join("journal");
     journal(&dir);

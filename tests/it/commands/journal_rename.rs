@@ -3,7 +3,7 @@
 use std::{path::Path, process::Command, sync::Arc};
 
 use cti_bridge::{
-    event::SourceId,
+    event::{SinkId, SourceId},
     health::Board,
     journal::{Archive, Journal, config::Disk, fs, rename},
 };
@@ -32,7 +32,7 @@ fn a_renamed_journal_begins_empty_and_its_numbers_go_on() {
     let journal = open(dir.path());
     events(&mut begin(&journal, "a"), "e", 10, 10);
     events(&mut begin(&journal, "b"), "e", 5, 10);
-    let mut reader = journal.reader(0);
+    let mut reader = journal.reader(SinkId(0));
     let records = read(&mut reader);
     settle(&mut reader, &records[..13]);
     let (old, newest) = (journal.id(), journal.newest(SourceId(0)).0);
@@ -63,7 +63,7 @@ fn a_renamed_journal_begins_empty_and_its_numbers_go_on() {
     assert_ne!(journal.id(), old);
     let mut live = begin(&journal, "a");
     events(&mut live, "e", 1, 10);
-    let fresh = read(&mut journal.reader(1));
+    let fresh = read(&mut journal.reader(SinkId(1)));
     assert_eq!(told(&fresh[0]).0, "gap", "nothing of the old one is left to be sent");
     assert!(fresh.iter().all(|record| record.seq > newest));
     drop(live);

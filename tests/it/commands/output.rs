@@ -8,10 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cti_bridge::{
-    exit::Exit,
-    simulator::{Account, Options, Simulator},
-};
+use cti_bridge::exit::Exit;
+use pbx_simulator::{Account, Options, Simulator};
 
 use crate::support::bridge::{Bridge, program};
 

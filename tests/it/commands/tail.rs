@@ -6,14 +6,14 @@ use std::{
     process::{Command, Stdio},
 };
 
-use cti_bridge::simulator::{Account, Flow, Simulator, Source};
+use pbx_simulator::{Account, Flow, Simulator, Source};
 use serde_json::Value;
 
 use crate::support::{
     bridge::{Bridge, program},
-    nats, simulator,
-    simulator::{connected, start_with},
+    nats,
 };
+use pbx_client::{connected, start_with};
 
 /// The number, name and address that nobody may see.
 const CALL: &str = concat!(
@@ -25,7 +25,7 @@ const PLANTED: [&str; 3] = ["0721555444", "Rossi", "10.9.8.7"];
 /// What no command may ever write.
 const SECRETS: [&str; 3] = ["eyJ", "hunter2", "secretlink"];
 
-fn pbx() -> impl Fn(&mut cti_bridge::simulator::Options) {
+fn pbx() -> impl Fn(&mut pbx_simulator::Options) {
     |options| options.accounts = vec![Account::new("bridge", "hunter2")]
 }
 
@@ -65,7 +65,7 @@ fn events(output: &str) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tail_shows_calls_beside_the_bridge_without_numbers_and_logs_out() {
+async fn tail_hides_phone_numbers_and_logs_out() {
     let pbx = start_with(pbx()).await;
     let dir = tempfile::tempdir().unwrap();
     let config = config(dir.path(), pbx.url().as_str(), "ua_type = \"desktop\"");
@@ -146,7 +146,7 @@ async fn tail_filters_reveals_when_asked_and_ends_with_its_pipe() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_fails_before_the_session_is_live_ends_the_command_with_its_reason() {
+async fn failures_before_the_session_is_live_end_the_command() {
     let pbx = start_with(pbx()).await;
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("calls.jsonl");
@@ -170,7 +170,7 @@ async fn what_fails_before_the_session_is_live_ends_the_command_with_its_reason(
         pbx.turn(|knobs| knobs.set("upgrade=eof").unwrap());
         let away = program().args(command).arg("--config").arg(&good).stdin(Stdio::null()).output().unwrap();
         assert_eq!(away.status.code(), Some(69), "{away:?}");
-        pbx.turn(|knobs| *knobs = cti_bridge::simulator::Knobs::default());
+        pbx.turn(|knobs| *knobs = pbx_simulator::Knobs::default());
         assert_eq!(pbx.tokens(), 0);
     }
     std::fs::write(&file, "precious").unwrap();
@@ -181,7 +181,7 @@ async fn what_fails_before_the_session_is_live_ends_the_command_with_its_reason(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn record_masks_unless_told_and_never_keeps_links_with_passwords() {
+async fn record_masks_by_default_and_drops_links_with_passwords() {
     let pbx = start_with(pbx()).await;
     let dir = tempfile::tempdir().unwrap();
     let config = config(dir.path(), pbx.url().as_str(), "publish_action_nethlink = true");
@@ -229,7 +229,7 @@ async fn tail_listens_to_the_bus_in_either_content_mode() {
         let mut service = Bridge::start(dir.path(), &std::fs::read_to_string(&config).unwrap());
         connected(&pbx, 1).await;
         // Until both have subscribed.
-        let deadline = tokio::time::Instant::now() + simulator::DEADLINE;
+        let deadline = tokio::time::Instant::now() + pbx_client::DEADLINE;
         while !(pretty.output().contains("ready") && json.output().contains("ready")) {
             assert!(tokio::time::Instant::now() < deadline, "{}{}", pretty.output(), json.output());
             pbx.emit("ready", "");
@@ -310,7 +310,7 @@ async fn the_circle_closes() {
         let of_pbx = |event: &Value| event["type"].as_str().unwrap().starts_with("cti.event.");
         events(&tail.output()).into_iter().filter(of_pbx).collect()
     };
-    let deadline = tokio::time::Instant::now() + simulator::DEADLINE;
+    let deadline = tokio::time::Instant::now() + pbx_client::DEADLINE;
     while seen().len() < recorded.len() {
         assert!(tokio::time::Instant::now() < deadline, "only {} events; the last is {last}", seen().len());
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;

@@ -8,13 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cti_bridge::simulator::Simulator;
+use pbx_simulator::Simulator;
 
-use crate::support::{
-    bridge::program,
-    simulator,
-    simulator::{get, persistent, start},
-};
+use crate::support::bridge::program;
+use pbx_client::{get, persistent, start};
 
 /// A PBX that has made a token, which is in use.
 struct Place {
@@ -56,7 +53,7 @@ impl Place {
     }
 
     async fn has_one(&self) -> bool {
-        let login = simulator::token(&self.pbx).await;
+        let login = pbx_client::token(&self.pbx).await;
         get(&self.pbx, "/api/tokens/persistent/nethlink", &login).await.1 == r#"{"exists":true}"#
     }
 
@@ -117,7 +114,7 @@ async fn what_a_crash_left_behind_is_no_obstacle() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_is_made_and_not_stored_is_ended_and_its_fate_told() {
+async fn a_token_that_cannot_be_stored_is_revoked_and_reported() {
     let place = Place::start().await;
     place.pbx.turn(|knobs| knobs.answer_delay = Duration::from_millis(500));
     let dir = place.path("dir");

@@ -7,14 +7,10 @@ use std::{
     process::{Output, Stdio},
 };
 
-use cti_bridge::simulator::{Account, Answer, Simulator};
+use pbx_simulator::{Account, Answer, Simulator};
 
-use crate::support::{
-    bridge,
-    bridge::program,
-    simulator,
-    simulator::{connected, get, start, start_with, token},
-};
+use crate::support::{bridge, bridge::program};
+use pbx_client::{connected, get, start, start_with, token};
 
 const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
@@ -172,7 +168,7 @@ async fn a_token_that_dies_under_a_command_is_replaced() {
     let asked = || pbx.seen().iter().filter(|seen| seen.path == "/api/2fa/status").count();
     std::thread::scope(|scope| {
         let command = scope.spawn(|| two_factor(&pbx, dir.path(), "", &["status"], ""));
-        let deadline = std::time::Instant::now() + simulator::DEADLINE;
+        let deadline = std::time::Instant::now() + pbx_client::DEADLINE;
         while asked() == 0 {
             assert!(std::time::Instant::now() < deadline, "it never asks");
             std::thread::sleep(std::time::Duration::from_millis(5));
@@ -219,7 +215,7 @@ async fn a_command_never_logs_out_the_token_of_a_running_bridge() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_in_the_way_costs_no_login_and_is_replaced_only_by_force() {
+async fn an_existing_file_is_replaced_only_with_force() {
     let pbx = start().await;
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("pbx1.totp");
@@ -245,7 +241,7 @@ async fn a_code_that_is_refused_leaves_nothing_switched_on() {
     assert!(refused.out.contains("off: nothing was switched on"), "{}", refused.out);
     assert!(!file.exists());
     assert_eq!(codes(&refused.out).len(), 0);
-    pbx.turn(|knobs| *knobs = cti_bridge::simulator::Knobs::default());
+    pbx.turn(|knobs| *knobs = pbx_simulator::Knobs::default());
     let status = two_factor(&pbx, dir.path(), "", &["status"], "");
     assert!(status.out.contains("`bridge`: off"), "{}", status.out);
 }

@@ -24,7 +24,7 @@ fn json(text: &str) -> Value {
 
 /// Table → its schema, `NAME` for what the operator names, `[type]` behind a sink.
 fn tables() -> BTreeMap<String, Value> {
-    let schema = config::schema().as_value();
+    let schema = app::config::schema().as_value();
     let mut tables = BTreeMap::from([(String::new(), schema.clone())]);
     for name in ["journal", "log"] {
         tables.insert(name.to_owned(), schema["properties"][name].clone());
@@ -76,14 +76,14 @@ fn it_can_be_used_as_it_is() {
     fs::write(directory.path().join("pbx1-password"), "secret\n").unwrap();
     restrict(&directory.path().join("pbx1-password"));
     let flags = Flags { config: Some(file), ..Flags::default() };
-    let loaded = config::load_with(&flags, []).unwrap_or_else(|problems| panic!("{problems}"));
+    let loaded = app::config::load_with(&flags, []).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(loaded.warnings, [""; 0]);
     assert_eq!(loaded.config.sources["pbx1"].base.as_str(), "https://pbx.example.org/api/");
 }
 
 #[test]
 fn the_schema_agrees() {
-    let schema = config::schema().as_value();
+    let schema = app::config::schema().as_value();
     jsonschema::meta::validate(schema).unwrap();
     let validator = jsonschema::validator_for(schema).unwrap();
     for example in [json(EXAMPLE), with_all_keys()] {
@@ -115,7 +115,7 @@ fn the_schema_agrees() {
 
 #[test]
 fn the_schema_accepts_every_way_to_write_a_quantity() {
-    let validator = jsonschema::validator_for(config::schema().as_value()).unwrap();
+    let validator = jsonschema::validator_for(app::config::schema().as_value()).unwrap();
     for right in [
         "drain_timeout = \" 1m 30s \"",
         "drain_timeout = \"1.5h\"",
@@ -135,7 +135,7 @@ fn the_schema_accepts_every_way_to_write_a_quantity() {
         let file = directory.path().join("config.toml");
         fs::write(&file, right).unwrap();
         let flags = Flags { config: Some(file), ..Flags::default() };
-        let Err(problems) = config::load_with(&flags, []) else { continue };
+        let Err(problems) = app::config::load_with(&flags, []) else { continue };
         assert!(!problems.to_string().contains("is no "), "{problems}");
     }
 }

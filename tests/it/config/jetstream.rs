@@ -1,7 +1,7 @@
 //! The keys of mode "jetstream": what is taken, and what is said of the rest.
 #![cfg(feature = "nats")]
 
-use cti_bridge::sink::{config::Kind, nats::config::Mode};
+use cti_bridge::sink::nats::config::{Config, Mode};
 
 use crate::support::config::{GOOD, Place};
 
@@ -19,7 +19,7 @@ fn all_of_it_arrives() {
     assert_eq!(loaded.warnings, [""; 0]);
     let sink = &loaded.config.sinks["bus"];
     assert_eq!(sink.adopt.unwrap().as_str(), "abcdefghi7");
-    let Kind::Nats(config) = &sink.kind else { panic!("not nats") };
+    let config = sink.of::<Config>().unwrap();
     let stream = &config.stream;
     assert_eq!(config.mode, Mode::JetStream);
     assert_eq!((stream.name.as_deref(), stream.create, stream.replicas), (Some("phones_1"), false, 3));
@@ -28,7 +28,7 @@ fn all_of_it_arrives() {
     assert_eq!((stream.domain.as_deref(), config.inbox_prefix.as_str()), (Some("hub"), "_INBOX_a.b"));
     assert!(config.tls_first && config.require_tls);
     let place = jetstream("stream_max_age = \"off\"");
-    let Kind::Nats(config) = place.good().config.sinks["bus"].kind.clone() else { panic!("not nats") };
+    let config = place.good().config.sinks["bus"].of::<Config>().unwrap().clone();
     assert_eq!((config.stream.name, config.stream.max_age), (None, None));
 }
 

@@ -1,10 +1,7 @@
 //! `[sinks.NAME]` with `type = "kafka"`: what is refused, and with what words.
 #![cfg(feature = "kafka")]
 
-use cti_bridge::sink::{
-    config::Kind,
-    kafka::config::{Compression, Mechanism, Sasl},
-};
+use cti_bridge::sink::kafka::config::{Compression, Config, Mechanism, Sasl};
 
 use crate::support::config::{GOOD, Place};
 
@@ -15,7 +12,7 @@ fn place(lines: &str) -> Place {
 #[test]
 fn the_least_there_can_be_is_the_contracts() {
     let loaded = place("").good();
-    let Kind::Kafka(kafka) = &loaded.config.sinks["bus"].kind else { panic!("not Kafka") };
+    let kafka = loaded.config.sinks["bus"].of::<Config>().unwrap();
     assert_eq!(kafka.brokers, ["127.0.0.1:9092"]);
     assert_eq!(kafka.topics.events, "cti.events.v1");
     assert_eq!(
@@ -26,18 +23,18 @@ fn the_least_there_can_be_is_the_contracts() {
         "brokers = [\"k1.example.org:9093\", \"[::1]:9093\"]\ntls = true\nsasl_mechanism = \"SCRAM-SHA-512\"\nusername = \"u\"\npassword = \"p\"",
     )
     .good();
-    let Kind::Kafka(kafka) = &loaded.config.sinks["bus"].kind else { panic!("not Kafka") };
+    let kafka = loaded.config.sinks["bus"].of::<Config>().unwrap();
     assert!(matches!(kafka.sasl, Some(Sasl::Password { mechanism: Mechanism::ScramSha512, .. })));
     assert!(!format!("{kafka:?}").contains("\"p\""));
 }
 
 #[test]
-fn properties_are_written_nested_or_quoted_and_a_flag_goes_over_both() {
+fn properties_may_be_nested_or_quoted_and_flags_override_both() {
     let place = place(
         "properties = { client.rack = \"b\", \"linger.ms\" = 5, socket.nagle.disable = false, \"client.id\" = \"x\" }",
     );
     let loaded = place.set("sinks.bus.properties.linger.ms=7").good();
-    let Kind::Kafka(kafka) = &loaded.config.sinks["bus"].kind else { panic!("not Kafka") };
+    let kafka = loaded.config.sinks["bus"].of::<Config>().unwrap();
     let properties: Vec<_> = kafka.properties.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(properties, ["client.id=x", "client.rack=b", "linger.ms=7", "socket.nagle.disable=false"]);
     let shown = loaded.settings.to_string();

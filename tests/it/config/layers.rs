@@ -4,16 +4,20 @@
 use std::time::Duration;
 
 use cti_bridge::{
-    config::{Loaded, Origin},
+    app::config::Loaded,
+    config::Origin,
     session::config::UaType,
     sink::{
-        config::{ContentMode, Kind},
-        nats::config::Credentials,
+        config::ContentMode,
+        nats::config::{Config as Nats, Credentials},
     },
 };
 use secrecy::ExposeSecret;
 
-use crate::support::config::{GOOD, Place};
+use crate::support::{
+    config::{GOOD, Place},
+    process,
+};
 
 fn origin(loaded: &Loaded, key: &str) -> Origin {
     loaded
@@ -42,7 +46,7 @@ fn defaults_hold_where_nobody_says_otherwise() {
     );
     let bus = &config.sinks["bus"];
     assert_eq!(bus.heartbeat, Some(Duration::from_secs(10)));
-    let Kind::Nats(nats) = &bus.kind else { panic!("{bus:?}") };
+    let nats = bus.of::<Nats>().unwrap();
     assert_eq!(nats.servers[0].url().as_str(), "nats://127.0.0.1:4222");
     assert_eq!(nats.subject.to_string(), "cti.v1.{source}.{class}.{slug}.{entity}");
     assert_eq!(nats.content_mode, ContentMode::Binary);
@@ -63,7 +67,7 @@ fn flags_over_variables_over_file_over_defaults() {
     let loaded = place.good();
     assert_eq!(loaded.config.instance, "office");
     assert_eq!(loaded.config.sinks["bus"].heartbeat, None);
-    let Kind::Nats(nats) = &loaded.config.sinks["bus"].kind else { panic!("no NATS sink") };
+    let nats = loaded.config.sinks["bus"].of::<Nats>().unwrap();
     assert_eq!(nats.servers.len(), 2);
     let file = place.flags.config.clone().unwrap();
     for (key, expected) in [
@@ -83,7 +87,7 @@ fn variables_alone_are_enough_and_make_tables() {
     let place = Place::new("")
         .var("CTI_BRIDGE_SOURCES__MAIN__URL", "http://[::1]:8080/pbx/")
         .var("CTI_BRIDGE_SOURCES__MAIN__USERNAME", "Bridge")
-        .var("CTI_BRIDGE_SOURCES__MAIN__PASSWORD", "0123")
+        .var("CTI_BRIDGE_SOURCES__MAIN__PASSWORD", "pw")
         .var("CTI_BRIDGE_SINKS__OUT__TYPE", "stdout")
         .var("PATH", "/bin");
     let loaded = place.good();
@@ -95,6 +99,10 @@ fn variables_alone_are_enough_and_make_tables() {
 
 #[test]
 fn a_secret_arrives_verbatim_whatever_it_looks_like() {
+    // Secrets are masked in what peers of this process say, also to other tests: "true" would be.
+    if !process::is_own(module_path!(), "a_secret_arrives_verbatim_whatever_it_looks_like") {
+        return;
+    }
     for secret in
         ["12345678", "0123", "1e3", "true", "[a,b]", "{a=1}", " space ", "\"q\"", "a=b", "日本", "'x"]
     {
@@ -227,7 +235,7 @@ fn tls_files_are_read_before_the_first_connection() {
         problems[1].starts_with("--set sinks.bus.cert_file: DIR/cert.pem and DIR/key.pem don't"),
         "{problems:?}"
     );
-    place.file("key.pem", "no key");
+    place.file("key.pem", "not-a-key");
     let problem = "--set sinks.bus.key_file: can't use DIR/key.pem: no PEM block";
     assert!(place.problems()[1].starts_with(problem));
     let place =

@@ -1,10 +1,7 @@
 //! Secrets as editors, shells and people write them: what is removed, and what is refused with a sentence.
 #![cfg(feature = "nats")]
 
-use cti_bridge::sink::{
-    config::Kind,
-    nats::config::{Config as Nats, Credentials},
-};
+use cti_bridge::sink::nats::config::{Config as Nats, Credentials};
 use secrecy::ExposeSecret;
 
 use crate::support::{
@@ -21,10 +18,7 @@ fn password(place: &Place) -> String {
 }
 
 fn nats(place: &Place) -> Nats {
-    match &place.good().config.sinks["bus"].kind {
-        Kind::Nats(nats) => Nats::clone(nats),
-        _ => panic!("the sink is NATS"),
-    }
+    place.good().config.sinks["bus"].of::<Nats>().unwrap().clone()
 }
 
 #[test]
@@ -67,8 +61,8 @@ fn a_character_that_no_secret_holds_is_named_and_never_sent() {
 fn a_variable_that_is_set_and_empty_is_not_set() {
     let place = Place::new(&without_password()).var("CREDENTIALS_DIRECTORY", "").var("CTI_BRIDGE_CONFIG", "");
     assert!(place.problems()[0].contains("$CREDENTIALS_DIRECTORY, which is not set"));
-    place.file("pbx1", "beside");
-    assert_eq!(password(&place), "beside");
+    place.file("pbx1", "from-beside");
+    assert_eq!(password(&place), "from-beside");
 }
 
 #[test]

@@ -4,11 +4,8 @@
 use std::fs;
 
 use cti_bridge::{
-    config,
-    sink::{
-        config::Kind,
-        nats::config::{Config as Nats, Credentials},
-    },
+    app, config,
+    sink::nats::config::{Config as Nats, Credentials},
 };
 use secrecy::ExposeSecret;
 
@@ -27,37 +24,34 @@ fn password(place: &Place) -> String {
 }
 
 fn nats(place: &Place) -> Nats {
-    match &place.good().config.sinks["bus"].kind {
-        Kind::Nats(nats) => Nats::clone(nats),
-        _ => panic!("the sink is NATS"),
-    }
+    place.good().config.sinks["bus"].of::<Nats>().unwrap().clone()
 }
 
 #[test]
-fn a_file_is_found_by_path_by_credential_and_beside_the_configuration() {
+fn secret_files_are_found_by_path_credential_or_directory() {
     let mut place = Place::new(&without_password());
-    place.file("pbx1", "beside\n");
-    assert_eq!(password(&place), "beside");
+    place.file("pbx1", "from-beside\n");
+    assert_eq!(password(&place), "from-beside");
 
     let credentials = place.directory.path().join("credentials");
     fs::create_dir(&credentials).unwrap();
     place = place.var("CREDENTIALS_DIRECTORY", credentials.to_str().unwrap());
-    assert_eq!(password(&place), "beside", "the credentials directory has none");
-    place.file("credentials/pbx1", "credential\r\n");
-    assert_eq!(password(&place), "credential");
+    assert_eq!(password(&place), "from-beside", "the credentials directory has none");
+    place.file("credentials/pbx1", "from-a-credential\r\n");
+    assert_eq!(password(&place), "from-a-credential");
 
     let path = place.file("elsewhere", " two words \n\n");
     place = place.set(&format!("sources.pbx1.password_file={}", path.display()));
     assert_eq!(password(&place), " two words ", "line ends go, all else stays");
-    place.file("credentials/cti-bridge_pbx2", "of a directory\n");
+    place.file("credentials/cti-bridge_pbx2", "from-a-directory\n");
     let place = place.set("sources.pbx1.password_file=pbx2");
-    assert_eq!(password(&place), "of a directory", "as LoadCredential=cti-bridge:DIRECTORY names it");
+    assert_eq!(password(&place), "from-a-directory", "as LoadCredential=cti-bridge:DIRECTORY names it");
     let place = place.set("sources.pbx1.password_file=credentials/pbx1");
-    assert_eq!(password(&place), "credential");
+    assert_eq!(password(&place), "from-a-credential");
 }
 
 #[test]
-fn a_secret_that_is_not_in_the_directory_of_the_unit_is_to_be_put_there() {
+fn a_missing_unit_credential_is_named_with_its_path() {
     let place = Place::new(&without_password());
     fs::create_dir(place.directory.path().join("credentials")).unwrap();
     let remedy = "put it there with `sudo install -m 600 /dev/stdin DIR/credentials/pbx1`";
@@ -265,7 +259,7 @@ fn no_secret_is_ever_printed() {
 
 #[test]
 fn a_secret_under_the_wrong_key_is_not_printed_either() {
-    let schema = config::schema().as_value();
+    let schema = app::config::schema().as_value();
     let tables = &schema["properties"];
     let nats = tables["sinks"]["additionalProperties"]["oneOf"].as_array().unwrap();
     let nats = nats.iter().find(|shape| shape["properties"]["type"]["const"] == "nats").unwrap();

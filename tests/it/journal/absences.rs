@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use bytes::Bytes;
 use cti_bridge::{
-    event::{LossReason, Notice, RawEvent, Record, Seq, SourceId},
+    event::{LossReason, Notice, RawEvent, Record, Seq, SinkId, SourceId},
     journal::{
         Journal,
         config::{Disk, WhenFull},
@@ -28,7 +28,7 @@ fn small() -> Disk {
     Disk { max_bytes: Some(1 << 20), when_full: WhenFull::DropNewest, name_quota: 90, ..config() }
 }
 
-fn lost(journal: &Journal, sink: usize, source: &str, reason: LossReason) -> u64 {
+fn lost(journal: &Journal, sink: SinkId, source: &str, reason: LossReason) -> u64 {
     journal.ledger(sink, id(journal, source)).0.lost.get(&reason).copied().unwrap_or_default()
 }
 
@@ -45,8 +45,8 @@ fn a_kill_hides_no_event_that_was_refused() {
     let (mut a, mut b) = (begin(&journal, "a"), begin(&journal, "b"));
     events(&mut a, "e", 100, 20_000);
     events(&mut b, "e", 7, 20_000);
-    let refused = lost(&journal, 0, "a", LossReason::Quota);
-    assert!(refused > 30 && lost(&journal, 1, "b", LossReason::Quota) == 7, "{refused}");
+    let refused = lost(&journal, SinkId(0), "a", LossReason::Quota);
+    assert!(refused > 30 && lost(&journal, SinkId(1), "b", LossReason::Quota) == 7, "{refused}");
     // The process ends before anything is announced; whether or not it noted its cursors after the last of them.
     journal.sync();
     events(&mut a, "e", 5, 20_000);
@@ -56,9 +56,9 @@ fn a_kill_hides_no_event_that_was_refused() {
     let (journal, notes) = open(&disk, &small());
     assert_eq!(notes, Vec::<String>::new());
     adds_up(&journal);
-    assert_eq!(lost(&journal, 0, "a", LossReason::Quota), refused + 5);
+    assert_eq!(lost(&journal, SinkId(0), "a", LossReason::Quota), refused + 5);
     journal.announce_losses();
-    let records = read(&mut journal.reader(1));
+    let records = read(&mut journal.reader(SinkId(1)));
     for sink in ["x", "y"] {
         let of_a = notices(&records, sink)[0].clone();
         assert_eq!((of_a["count"].as_u64(), of_a["to"].as_u64()), (Some(refused + 5), Some(newest.0)));
@@ -69,8 +69,8 @@ fn a_kill_hides_no_event_that_was_refused() {
     disk.crash();
     let (journal, _) = open(&disk, &small());
     journal.announce_losses();
-    assert_eq!(announced(&read(&mut journal.reader(1)), "y"), announced(&records, "y"));
-    assert_eq!(lost(&journal, 0, "a", LossReason::Quota), refused + 5);
+    assert_eq!(announced(&read(&mut journal.reader(SinkId(1))), "y"), announced(&records, "y"));
+    assert_eq!(lost(&journal, SinkId(0), "a", LossReason::Quota), refused + 5);
 }
 
 #[test]
@@ -80,12 +80,12 @@ fn a_loss_whose_notice_is_newer_than_the_cursor_is_not_announced_again() {
     events(&mut begin(&journal, "a"), "e", 60, 20_000);
     journal.sync();
     journal.announce_losses();
-    let told = announced(&read(&mut journal.reader(0)), "x");
+    let told = announced(&read(&mut journal.reader(SinkId(0))), "x");
     assert!(!told.is_empty());
     disk.crash();
     let (journal, _) = open(&disk, &small());
     journal.announce_losses();
-    assert_eq!(announced(&read(&mut journal.reader(0)), "x"), told);
+    assert_eq!(announced(&read(&mut journal.reader(SinkId(0))), "x"), told);
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn what_follows_refused_events_shows_the_hole() {
     events(&mut live, "e", 60, 20_000);
     let (newest, _) = journal.newest(id(&journal, "a"));
     live.notice(&Notice::Started { version: "1" });
-    let mut reader = journal.reader(0);
+    let mut reader = journal.reader(SinkId(0));
     let (mut gone, mut last) = (Seq(0), Seq(0));
     while !reader.at_end() {
         let mut records = Vec::new();
@@ -134,7 +134,7 @@ fn damage_behind_a_number_jump_is_charged_to_its_owner_and_passed() {
         });
         let (journal, notes) = open(&disk, &config());
         assert_eq!(notes.len(), 1, "{notes:?}");
-        for sink in [0, 1] {
+        for sink in [SinkId(0), SinkId(1)] {
             let mut reader = journal.reader(sink);
             let records = read(&mut reader);
             settle(&mut reader, &records);
@@ -164,7 +164,7 @@ fn damage_of_unknown_owner_is_announced_to_all_and_charged_to_none() {
     });
     let (journal, recovery) = open_as(&disk, &config(), &sources, &["x", "y"]).unwrap();
     assert_eq!(recovery.notes.len(), 1, "{:?}", recovery.notes);
-    for sink in [0, 1] {
+    for sink in [SinkId(0), SinkId(1)] {
         let mut reader = journal.reader(sink);
         let records = read(&mut reader);
         settle(&mut reader, &records);
@@ -174,7 +174,7 @@ fn damage_of_unknown_owner_is_announced_to_all_and_charged_to_none() {
             assert_eq!((ledger.lost.len(), pending), (0, 0), "{source}");
         }
     }
-    let mut x = journal.reader(0);
+    let mut x = journal.reader(SinkId(0));
     journal.announce_losses();
     let (records, null) = (read(&mut x), Value::Null);
     let told: Vec<_> = records.iter().map(|it| (it.source.0, told(it).0)).collect();
@@ -215,12 +215,12 @@ fn bytes_in_an_attachment_pass_for_no_entry_after_a_torn_write() {
             attachments,
         });
         live.commit();
-        let truth = read(&mut journal.reader(0));
+        let truth = read(&mut journal.reader(SinkId(0)));
         disk.crash();
         disk.edit(&segments(&disk)[0], |content| content.truncate(content.len() - cut));
         let (journal, notes) = open(&disk, &config());
         assert_eq!(notes.len(), 1, "{notes:?}");
-        let records = read(&mut journal.reader(0));
+        let records = read(&mut journal.reader(SinkId(0)));
         assert_eq!(contents(&records), contents(&truth[..truth.len() - 1]), "cut by {cut}");
     }
 }
@@ -249,19 +249,19 @@ fn a_journal_of_version_1_is_read_and_goes_on() {
     let disk = version_1(None);
     let (journal, notes) = open(&disk, &config());
     assert_eq!(notes, Vec::<String>::new());
-    let mut x = journal.reader(0);
+    let mut x = journal.reader(SinkId(0));
     let records = read(&mut x);
     let names: Vec<String> = records.iter().map(|it| told(it).0.to_owned()).collect();
     assert_eq!(names, ["started", "started", "gap", "connected", "gap", "connected", "q", "q"]);
-    assert_eq!(read(&mut journal.reader(1)).len(), 2, "y had settled six");
+    assert_eq!(read(&mut journal.reader(SinkId(1))).len(), 2, "y had settled six");
     settle(&mut x, &records);
     drop(x);
     events(&mut begin(&journal, "a"), "e", 3, 100);
     close(journal);
     let (journal, notes) = open(&disk, &config());
     assert_eq!(notes, Vec::<String>::new());
-    assert_eq!(read(&mut journal.reader(0)).len(), 6, "gap, connected, three events, disconnected");
-    assert_eq!(journal.ledger(0, SourceId(0)).0.published, 4);
+    assert_eq!(read(&mut journal.reader(SinkId(0))).len(), 6, "gap, connected, three events, disconnected");
+    assert_eq!(journal.ledger(SinkId(0), SourceId(0)).0.published, 4);
 }
 
 #[test]
@@ -277,12 +277,12 @@ fn a_damaged_journal_of_version_1_keeps_what_is_intact() {
         for round in 0..2 {
             let (journal, notes) = open(&disk, &config());
             assert_eq!(notes.is_empty(), round == 1, "{notes:?}");
-            let mut x = journal.reader(0);
+            let mut x = journal.reader(SinkId(0));
             let records = read(&mut x);
             assert_eq!(records.len(), 7, "damaged: {damaged}");
             if round == 1 {
                 settle(&mut x, &records);
-                assert_eq!(lost(&journal, 0, "a", LossReason::Damaged), damaged);
+                assert_eq!(lost(&journal, SinkId(0), "a", LossReason::Damaged), damaged);
                 adds_up(&journal);
             }
             drop(x);

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, ops::Range, path::Path};
 
 use cti_bridge::{
-    event::{Body, Notice, Record, SourceId},
+    event::{Body, Notice, Record, SinkId, SourceId},
     journal::OpenError,
 };
 use proptest::{prelude::*, sample::Index};
@@ -54,7 +54,7 @@ fn a_damaged_identity_or_cursor_is_reported_and_no_number_is_given_again() {
         for kill in [true, false] {
             let disk = disk();
             let (journal, _) = open(&disk, &config());
-            let (mut x, name) = (journal.reader(0), journal.id());
+            let (mut x, name) = (journal.reader(SinkId(0)), journal.id());
             events(&mut begin(&journal, "a"), "e", 100, 10);
             let records = read(&mut x);
             settle(&mut x, &records[..50]);
@@ -68,7 +68,7 @@ fn a_damaged_identity_or_cursor_is_reported_and_no_number_is_given_again() {
             disk.edit(&Path::new(DIR).join(damaged), |content| content.truncate(content.len() / 2));
             let (journal, notes) = open(&disk, &config());
             assert_eq!((notes.len(), journal.id()), (1, name), "{damaged}: {notes:?}");
-            let pending = contents(&read(&mut journal.reader(0)));
+            let pending = contents(&read(&mut journal.reader(SinkId(0))));
             assert!(
                 pending.ends_with(&contents(&records[50..])),
                 "{damaged}: {} delivered again",
@@ -86,7 +86,7 @@ fn a_damaged_identity_or_cursor_is_reported_and_no_number_is_given_again() {
 fn what_a_power_failure_leaves_behind_a_small_file_damages_nothing() {
     let disk = disk();
     let (journal, _) = open(&disk, &config());
-    let mut x = journal.reader(0);
+    let mut x = journal.reader(SinkId(0));
     events(&mut begin(&journal, "a"), "e", 100, 10);
     let records = read(&mut x);
     settle(&mut x, &records[..50]);
@@ -98,7 +98,7 @@ fn what_a_power_failure_leaves_behind_a_small_file_damages_nothing() {
         }
         let (journal, notes) = open(&disk, &config());
         assert_eq!(notes, Vec::<String>::new());
-        assert_eq!(contents(&read(&mut journal.reader(0))), contents(&records[50..]));
+        assert_eq!(contents(&read(&mut journal.reader(SinkId(0)))), contents(&records[50..]));
         close(journal);
     }
 }
@@ -196,7 +196,7 @@ fn fill(disk: &FaultyFs, processes: &[(Vec<Write>, bool)]) -> Vec<Record> {
     for (writes, close) in processes {
         let (journal, notes) = open(disk, &config());
         assert_eq!(notes, Vec::<String>::new());
-        let (mut x, mut lives) = (journal.reader(0), [begin(&journal, "a"), begin(&journal, "b")]);
+        let (mut x, mut lives) = (journal.reader(SinkId(0)), [begin(&journal, "a"), begin(&journal, "b")]);
         for &(b, size, attachments, is_notice, settled) in writes {
             let live = &mut lives[usize::from(b)];
             if is_notice {
@@ -220,10 +220,10 @@ fn fill(disk: &FaultyFs, processes: &[(Vec<Write>, bool)]) -> Vec<Record> {
         }
         if *close {
             drop(lives);
-            all = read(&mut journal.reader(1));
+            all = read(&mut journal.reader(SinkId(1)));
             journal.close();
         } else {
-            all = read(&mut journal.reader(1));
+            all = read(&mut journal.reader(SinkId(1)));
             journal.sync();
             disk.crash();
         }
@@ -265,8 +265,8 @@ proptest! {
         let (journal, notes) = open(&disk, &config());
         let mut known: BTreeMap<_, _> = truth.iter().map(|it| ((it.source.0, it.seq), content(it))).collect();
         let newest = [SourceId(0), SourceId(1)].map(|of| truth.iter().filter(|it| it.source == of).map(|it| it.seq).max());
-        let records = read(&mut journal.reader(1));
-        read(&mut journal.reader(0));
+        let records = read(&mut journal.reader(SinkId(1)));
+        read(&mut journal.reader(SinkId(0)));
         for record in &records {
             match known.remove(&(record.source.0, record.seq)) {
                 Some(before) => prop_assert_eq!(content(record), before),
@@ -291,13 +291,13 @@ proptest! {
 
         let (journal, again) = open(&disk, &config());
         prop_assert_eq!(again, Vec::<String>::new(), "after {:?}", notes);
-        let mut reader = journal.reader(1);
+        let mut reader = journal.reader(SinkId(1));
         let after = read(&mut reader);
         prop_assert!(contents(&after).starts_with(&contents(&records)));
         settle(&mut reader, &after);
         let (mut published, mut lost) = (0, 0);
         for source in [SourceId(0), SourceId(1)] {
-            let (ledger, pending) = journal.ledger(1, source);
+            let (ledger, pending) = journal.ledger(SinkId(1), source);
             prop_assert_eq!((pending, ledger.received), (0, ledger.settled()));
             published += ledger.published;
             lost += ledger.lost.values().sum::<u64>();

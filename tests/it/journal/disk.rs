@@ -6,7 +6,7 @@ use std::{
 };
 
 use cti_bridge::{
-    event::{Body, EndReason, LossReason, RawEvent, Seq},
+    event::{Body, EndReason, LossReason, RawEvent, Seq, SinkId},
     health::Board,
     journal::{
         Journal, OpenError,
@@ -32,7 +32,7 @@ fn a_stop_and_a_crash_lose_nothing_and_the_numbers_go_on() {
     for round in 0..6 {
         let (journal, notes) = open(&disk, &config());
         assert_eq!(notes, Vec::<String>::new(), "round {round}");
-        let mut reader = journal.reader(0);
+        let mut reader = journal.reader(SinkId(0));
         let before = read(&mut reader);
         assert_eq!(contents(&before), contents(&undelivered), "round {round}");
         let mut live = begin(&journal, "a");
@@ -67,7 +67,7 @@ fn a_stop_and_a_crash_lose_nothing_and_the_numbers_go_on() {
         last = undelivered.last().map(|record| (record.seq, journal.id().to_string()));
     }
     let (journal, _) = open(&disk, &config());
-    let (ledger, pending) = journal.ledger(0, id(&journal, "a"));
+    let (ledger, pending) = journal.ledger(SinkId(0), id(&journal, "a"));
     assert_eq!((pending, ledger.lost.len()), (undelivered.len() as u64, 0), "{ledger:?}");
     assert_eq!(ledger.received, 6 * 22 + 3, "gap, connected, 20 events; three said goodbye");
 }
@@ -84,14 +84,14 @@ fn how_old_the_oldest_is_can_be_told_from_the_disk_alone() {
         live.event(RawEvent { at: began + Duration::from_secs(step.pow(2)), ..frame("e", 10, 0) });
         live.commit();
     }
-    let records = read(&mut journal.reader(0));
+    let records = read(&mut journal.reader(SinkId(0)));
     journal.sync();
     disk.crash();
     let mut settled = 0;
     let oldest = |journal: &Journal| journal.glance().sinks[0].oldest.expect("something is pending");
     for next in [50, 98] {
         let (journal, _) = open(&disk, &config());
-        settle(&mut journal.reader(0), &records[settled..next]);
+        settle(&mut journal.reader(SinkId(0)), &records[settled..next]);
         close(journal);
         let (journal, _) = open(&disk, &config());
         let off = oldest(&journal).duration_since(records[next].at).abs().as_secs_f64();
@@ -101,7 +101,7 @@ fn how_old_the_oldest_is_can_be_told_from_the_disk_alone() {
     // From there on it is estimated, up to the last.
     let (journal, _) = open(&disk, &config());
     for (next, seconds_off) in [(99, 5.0), (101, 0.001)] {
-        settle(&mut journal.reader(0), &records[settled..next]);
+        settle(&mut journal.reader(SinkId(0)), &records[settled..next]);
         let off = oldest(&journal).duration_since(records[next].at).abs().as_secs_f64();
         assert!(off < seconds_off, "{off} s off");
         settled = next;
@@ -113,20 +113,23 @@ fn a_slow_sink_holds_back_no_other_and_each_goes_on_from_its_own_place() {
     let disk = disk();
     for round in 1..=3 {
         let (journal, _) = open(&disk, &config());
-        let (mut x, mut lives) = (journal.reader(0), [begin(&journal, "a"), begin(&journal, "b")]);
+        let (mut x, mut lives) = (journal.reader(SinkId(0)), [begin(&journal, "a"), begin(&journal, "b")]);
         for live in &mut lives {
             events(live, "e", 50, 50);
         }
         let records = read(&mut x);
         assert_eq!(records.len(), 104);
         settle(&mut x, &records);
-        assert_eq!(journal.reader(1).pending(), round * 104);
+        assert_eq!(journal.reader(SinkId(1)).pending(), round * 104);
         adds_up(&journal);
         journal.sync();
         disk.crash();
     }
     let (journal, _) = open(&disk, &config());
-    assert_eq!((read(&mut journal.reader(0)).len(), read(&mut journal.reader(1)).len()), (0, 312));
+    assert_eq!(
+        (read(&mut journal.reader(SinkId(0))).len(), read(&mut journal.reader(SinkId(1))).len()),
+        (0, 312)
+    );
 }
 
 #[test]
@@ -135,13 +138,13 @@ fn sources_and_sinks_may_come_and_go() {
     let fill = |journal: &Journal, source| events(&mut begin(journal, source), "e", 5, 50);
     let (journal, _) = open_as(&disk, &config(), &["b"], &["y"]).unwrap();
     fill(&journal, "b");
-    let first = contents(&read(&mut journal.reader(0)));
+    let first = contents(&read(&mut journal.reader(SinkId(0))));
     assert_eq!(first.len(), 8);
     close(journal);
     // b goes, a comes; x comes before y.
     let (journal, _) = open_as(&disk, &config(), &["a"], &["x", "y"]).unwrap();
     fill(&journal, "a");
-    let (x, y) = (read(&mut journal.reader(0)), read(&mut journal.reader(1)));
+    let (x, y) = (read(&mut journal.reader(SinkId(0))), read(&mut journal.reader(SinkId(1))));
     assert_eq!((x.len(), y.len()), (8, 16), "a new sink starts at the end");
     assert_eq!(contents(&y[..8]), first, "of a source that is gone");
     assert_ne!(x[0].source, first[0].1, "a place is given once");
@@ -149,12 +152,12 @@ fn sources_and_sinks_may_come_and_go() {
     let (journal, notes) = open_as(&disk, &config(), &["a", "b"], &["x", "y"]).unwrap();
     assert_eq!((id(&journal, "a"), id(&journal, "b")), (x[0].source, first[0].1), "{notes:?}");
     fill(&journal, "b");
-    let all = read(&mut journal.reader(1));
+    let all = read(&mut journal.reader(SinkId(1)));
     assert!(all[16].seq > first[7].2);
-    for sink in [0, 1] {
+    for sink in [SinkId(0), SinkId(1)] {
         for source in ["a", "b"] {
             let (ledger, pending) = journal.ledger(sink, id(&journal, source));
-            assert_eq!(ledger.received, ledger.settled() + pending, "{sink} {source}");
+            assert_eq!(ledger.received, ledger.settled() + pending, "{sink:?} {source}");
         }
     }
 }
@@ -169,7 +172,7 @@ fn a_backlog_larger_than_memory_is_read_from_the_disk_in_order() {
         if journal.newest(id(&journal, "a")).1 == Seq(0) {
             events(&mut begin(&journal, "a"), "e", 20_000, 1_000);
         }
-        let records = read(&mut journal.reader(0));
+        let records = read(&mut journal.reader(SinkId(0)));
         assert_eq!(records.len(), 20_003);
         assert!(records.windows(2).all(|pair| pair[1].seq == pair[0].seq.next()));
         adds_up(&journal);
@@ -185,14 +188,14 @@ fn a_full_journal_drops_as_it_is_told_and_says_so() {
         let (journal, _) = open(&disk, &Disk { max_bytes: Some(bound), when_full, memory, ..config() });
         let mut live = begin(&journal, "a");
         events(&mut live, "e", 1_000, 1_000);
-        let first = read(&mut journal.reader(0))[0].seq;
+        let first = read(&mut journal.reader(SinkId(0)))[0].seq;
         events(&mut live, "e", 9_000, 1_000);
         journal.sync();
         journal.announce_losses();
         let on_disk: usize = disk.files().values().map(Vec::len).sum();
         assert!(on_disk as u64 <= bound * 5 / 4, "{on_disk} bytes");
-        let (ledger, pending) = journal.ledger(0, id(&journal, "a"));
-        let records = read(&mut journal.reader(0));
+        let (ledger, pending) = journal.ledger(SinkId(0), id(&journal, "a"));
+        let records = read(&mut journal.reader(SinkId(0)));
         assert_eq!((records.len() as u64, ledger.lost.len()), (pending, 1), "{ledger:?}");
         let lost = ledger.lost[&LossReason::JournalFull];
         assert!(lost > 4_000 && pending > 1_000, "{lost} lost, {pending} kept");
@@ -221,7 +224,7 @@ fn a_flood_of_one_name_does_not_evict_another() {
         // As a session does.
         RUNTIME.block_on(live.synced());
     }
-    let mut reader = journal.reader(0);
+    let mut reader = journal.reader(SinkId(0));
     let mut records = read(&mut reader);
     settle(&mut reader, &records);
     journal.announce_losses();
@@ -230,7 +233,7 @@ fn a_flood_of_one_name_does_not_evict_another() {
         records.iter().filter(|it| matches!(&it.body, Body::Event(f) if &*f.name() == name)).count()
     };
     assert_eq!(of(b"extenUpdate"), 1_000);
-    let (ledger, _) = journal.ledger(0, id(&journal, "a"));
+    let (ledger, _) = journal.ledger(SinkId(0), id(&journal, "a"));
     let lost = ledger.lost[&LossReason::Quota];
     assert_eq!((ledger.lost.len(), of(b"message") as u64 + lost), (1, 20_000), "{ledger:?}");
     assert_eq!(announced(&records, "x"), [("quota".to_owned(), lost)].into());
@@ -245,7 +248,7 @@ fn what_waited_too_long_expires_and_what_was_delivered_is_kept_for_a_while() {
     let fill = |config: &Disk| {
         let (journal, _) = open(&disk, config);
         events(&mut begin(&journal, "a"), "e", 100, 100);
-        for sink in [0, 1] {
+        for sink in [SinkId(0), SinkId(1)] {
             let mut reader = journal.reader(sink);
             let records = read(&mut reader);
             settle(&mut reader, &records);
@@ -260,8 +263,8 @@ fn what_waited_too_long_expires_and_what_was_delivered_is_kept_for_a_while() {
     let (journal, _) = open(&disk, &Disk { max_age: Some(Duration::from_millis(50)), ..config() });
     events(&mut begin(&journal, "a"), "e", 100, 100);
     let deadline = Instant::now() + Duration::from_secs(20);
-    while journal.ledger(0, id(&journal, "a")).0.lost.get(&LossReason::Expired) < Some(&103) {
-        assert!(Instant::now() < deadline, "{:?}", journal.ledger(0, id(&journal, "a")));
+    while journal.ledger(SinkId(0), id(&journal, "a")).0.lost.get(&LossReason::Expired) < Some(&103) {
+        assert!(Instant::now() < deadline, "{:?}", journal.ledger(SinkId(0), id(&journal, "a")));
         std::thread::sleep(Duration::from_millis(20));
         journal.sync();
         adds_up(&journal);
@@ -294,10 +297,10 @@ fn one_process_has_it_and_nobody_else_may_look() {
         seen += 1;
     }
     assert!(seen >= 6, "directories, lock, identity, segment, cursor: {seen}");
-    let records = contents(&read(&mut journal.reader(0)));
+    let records = contents(&read(&mut journal.reader(SinkId(0))));
     close(journal);
     let (journal, recovery) = open().unwrap();
-    assert_eq!((contents(&read(&mut journal.reader(0))), recovery.notes), (records, vec![]));
+    assert_eq!((contents(&read(&mut journal.reader(SinkId(0)))), recovery.notes), (records, vec![]));
 }
 
 /// As one segment it would go as a whole as soon as the journal is full again.
@@ -309,16 +312,16 @@ fn what_memory_held_returns_in_segments_of_the_usual_size() {
     let mut live = begin(&journal, "a");
     disk.set(Faults { writes: Writes::Fail, ..Faults::default() });
     events(&mut live, "e", 60, 20_000);
-    assert!(journal.at_risk(0).is_some(), "the disk refuses");
+    assert!(journal.at_risk(SinkId(0)).is_some(), "the disk refuses");
     disk.set(Faults::default());
     journal.sync();
     assert!(segments(&disk).len() > 10, "{:?}", segments(&disk));
     let newest = journal.newest(id(&journal, "a")).0;
     events(&mut live, "e", 5, 20_000);
-    let records = read(&mut journal.reader(0));
+    let records = read(&mut journal.reader(SinkId(0)));
     assert!(records.iter().any(|record| record.seq == newest), "the newest outlives a full journal");
     adds_up(&journal);
     disk.crash();
     let (journal, _) = open(&disk, &small);
-    assert!(read(&mut journal.reader(0)).iter().any(|record| record.seq == newest));
+    assert!(read(&mut journal.reader(SinkId(0))).iter().any(|record| record.seq == newest));
 }

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use cti_bridge::event::SinkId;
 use cti_bridge::event::{Body, LossReason, Seq};
 
 use crate::support::{
@@ -50,7 +51,7 @@ fn a_disk_that_refuses_stops_no_delivery_and_gets_everything_afterwards() {
         assert_eq!(run.notes, Vec::<String>::new(), "{faults:?}");
         assert_eq!(numbers(&run.read(0, usize::MAX)), (100..200).collect::<Vec<_>>(), "{faults:?}");
         assert_eq!(numbers(&run.read(1, usize::MAX)), (0..200).collect::<Vec<_>>(), "{faults:?}");
-        assert_eq!(run.lost(1, LossReason::Disk), 0);
+        assert_eq!(run.lost(SinkId(1), LossReason::Disk), 0);
         run.adds_up();
     }
 }
@@ -68,7 +69,7 @@ fn what_neither_disk_nor_memory_holds_is_counted_and_announced() {
         run.events(50..1_000, 1_000);
         let held = run.read(0, usize::MAX);
         assert!(numbers(&held).last() == Some(&999), "the newest is there");
-        let lost = run.lost(0, LossReason::Disk);
+        let lost = run.lost(SinkId(0), LossReason::Disk);
         assert_eq!(lost + held.len() as u64, 950, "{faults:?}");
         run.journal.announce_losses();
         // The other one has not read what the disk holds.
@@ -83,7 +84,7 @@ fn what_neither_disk_nor_memory_holds_is_counted_and_announced() {
         let mut records = run.read(1, usize::MAX);
         assert_eq!(numbers(&records), behind, "{faults:?}");
         run.settle(1, &records);
-        let lost = [lost, run.lost(1, LossReason::Disk)];
+        let lost = [lost, run.lost(SinkId(1), LossReason::Disk)];
         assert_eq!(lost[1] + behind.len() as u64, 1_000, "{faults:?}");
         run.journal.announce_losses();
         records.extend(run.read(1, usize::MAX));
@@ -99,7 +100,11 @@ fn what_neither_disk_nor_memory_holds_is_counted_and_announced() {
             }
         }
         assert_eq!(announced, lost, "{faults:?}");
-        assert_eq!([run.lost(0, LossReason::Disk), run.lost(1, LossReason::Disk)], lost, "{faults:?}");
+        assert_eq!(
+            [run.lost(SinkId(0), LossReason::Disk), run.lost(SinkId(1), LossReason::Disk)],
+            lost,
+            "{faults:?}"
+        );
         run.adds_up();
     }
 }
@@ -126,7 +131,7 @@ fn a_disk_that_can_not_be_read_for_a_while_loses_nothing() {
     });
     assert_eq!(numbers(&run.read(0, usize::MAX)), (0..100).collect::<Vec<_>>());
     heal.join().unwrap();
-    assert_eq!(run.lost(0, LossReason::Damaged), 0);
+    assert_eq!(run.lost(SinkId(0), LossReason::Damaged), 0);
 }
 
 /// Cursors are written every second, whatever of the line is synced.

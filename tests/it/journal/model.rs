@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use cti_bridge::event::SinkId;
 use cti_bridge::event::{LossReason, Record, Seq, SourceId};
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -229,7 +230,10 @@ impl Model {
             self.written = self.alive.clone();
         }
         self.run().adds_up();
-        assert_eq!(self.run().lost(0, LossReason::Disk) + self.run().lost(1, LossReason::Disk), 0);
+        assert_eq!(
+            self.run().lost(SinkId(0), LossReason::Disk) + self.run().lost(SinkId(1), LossReason::Disk),
+            0
+        );
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use cti_bridge::{
-    event::{LossReason, Position, Record, Seq, SourceId},
+    event::{LossReason, Position, Record, Seq, SinkId, SourceId},
     journal::{
         Journal, Live, Reader,
         config::{Disk, WhenFull},
@@ -115,7 +115,7 @@ impl Model {
         self.run.as_mut().unwrap()
     }
 
-    fn lost(&self, sink: usize, reasons: &[LossReason]) -> u64 {
+    fn lost(&self, sink: SinkId, reasons: &[LossReason]) -> u64 {
         let journal = &self.run.as_ref().unwrap().journal;
         let of = |source| {
             reasons
@@ -130,7 +130,7 @@ impl Model {
         for number in self.next..self.next + count {
             let source = usize::from(number % 3 == 0);
             let exten = (number / 3) % EXTENSIONS;
-            let before = self.lost(0, &[LossReason::Quota, LossReason::JournalFull]);
+            let before = self.lost(SinkId(0), &[LossReason::Quota, LossReason::JournalFull]);
             let frame =
                 if is_state { state(&exten.to_string(), number, size) } else { message(number, size) };
             let live = &mut self.run().lives[source];
@@ -138,7 +138,7 @@ impl Model {
             live.commit();
             self.about.insert(number, (source, is_state.then_some(exten)));
             let is_refused = self.config.when_full == WhenFull::DropNewest
-                && self.lost(0, &[LossReason::Quota, LossReason::JournalFull]) > before;
+                && self.lost(SinkId(0), &[LossReason::Quota, LossReason::JournalFull]) > before;
             if !is_refused {
                 self.alive.insert(number);
             }
@@ -254,7 +254,7 @@ impl Model {
         }
         let run = self.run.as_ref().unwrap();
         adds_up(&run.journal);
-        for (sink, reader) in run.readers.iter().enumerate() {
+        for (sink, reader) in (0..).map(SinkId).zip(&run.readers) {
             let of = |source| run.journal.ledger(sink, SourceId(source)).1;
             assert_eq!(reader.pending(), of(0) + of(1));
         }
@@ -270,7 +270,8 @@ impl Model {
 
     /// Delivers everything.
     fn finish(&mut self) {
-        for sink in [0, 1] {
+        for id in [SinkId(0), SinkId(1)] {
+            let sink = id.index();
             self.held[sink].clear();
             self.run().readers[sink].rewind();
             let records = self.read(sink, usize::MAX);
@@ -282,15 +283,15 @@ impl Model {
             // What the bound took before a crash is found missing after it.
             let reasons =
                 [LossReason::Quota, LossReason::Superseded, LossReason::JournalFull, LossReason::Damaged];
-            let lost = self.lost(sink, &reasons);
+            let lost = self.lost(id, &reasons);
             assert!(lost >= missing, "sink {sink}: {missing} are missing, {lost} are counted");
             if self.is_exact
                 && self.config.when_full == WhenFull::DropOldest
-                && self.lost(sink, &[LossReason::JournalFull]) == 0
+                && self.lost(id, &[LossReason::JournalFull]) == 0
             {
                 assert_eq!(lost, missing, "sink {sink}");
             }
-            assert_eq!(self.lost(sink, &[LossReason::Disk]), 0);
+            assert_eq!(self.lost(id, &[LossReason::Disk]), 0);
         }
         adds_up(&self.run().journal);
     }
@@ -300,7 +301,7 @@ impl Run {
     fn open(disk: &FaultyFs, config: &Disk) -> Self {
         let (journal, _) = open(disk, config);
         let lives = ["a", "b"].map(|source| begin(&journal, source));
-        Self { lives, readers: [journal.reader(0), journal.reader(1)], journal }
+        Self { lives, readers: [journal.reader(SinkId(0)), journal.reader(SinkId(1))], journal }
     }
 }
 

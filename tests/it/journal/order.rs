@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use cti_bridge::{
-    event::{Body, EndReason, LossReason, Notice, Position, RawEvent, Record, Seq, SourceId},
+    event::{Body, EndReason, LossReason, Notice, Position, RawEvent, Record, Seq, SinkId, SourceId},
     journal::{Journal, Opened, Reader, Settled},
 };
 use futures_util::FutureExt as _;
@@ -56,7 +56,7 @@ fn notice(record: &Record, what: &str) -> Value {
 #[test]
 fn a_session_begins_with_its_gap_and_numbers_are_dense_per_source() {
     let journal = journal(1 << 20);
-    let mut reader = journal.reader(0);
+    let mut reader = journal.reader(SinkId(0));
     let mut live = journal.ingest(A).begin(opened());
     live.event(frame(10));
     live.event(frame(10));
@@ -88,7 +88,7 @@ fn a_session_begins_with_its_gap_and_numbers_are_dense_per_source() {
 #[test]
 fn a_session_that_is_dropped_ends_all_the_same() {
     let journal = journal(1 << 20);
-    let mut reader = journal.reader(0);
+    let mut reader = journal.reader(SinkId(0));
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let mut live = journal.ingest(A).begin(opened());
         live.event(frame(10));
@@ -103,7 +103,7 @@ fn a_session_that_is_dropped_ends_all_the_same() {
 #[test]
 fn what_is_dropped_is_counted_and_announced_for_the_sink_that_misses_it_alone() {
     let journal = journal(20_000);
-    let (mut x, mut y) = (journal.reader(0), journal.reader(1));
+    let (mut x, mut y) = (journal.reader(SinkId(0)), journal.reader(SinkId(1)));
     let mut live = journal.ingest(A).begin(opened());
     for _ in 0..100 {
         live.event(frame(1_000));
@@ -111,9 +111,9 @@ fn what_is_dropped_is_counted_and_announced_for_the_sink_that_misses_it_alone() 
         let records = read(&mut x, 10);
         settle(&mut x, &records, Settled::Published);
     }
-    let (ledger, pending) = journal.ledger(0, A);
+    let (ledger, pending) = journal.ledger(SinkId(0), A);
     assert_eq!((ledger.published, ledger.lost.len(), pending), (102, 0, 0), "x kept up");
-    let (ledger, pending) = journal.ledger(1, A);
+    let (ledger, pending) = journal.ledger(SinkId(1), A);
     let lost = ledger.lost[&LossReason::JournalFull];
     assert_eq!((ledger.received, lost + pending), (102, 102), "y did not");
     journal.announce_losses();
@@ -132,14 +132,14 @@ fn an_event_that_must_not_be_written_is_counted_as_filtered() {
     let journal = journal(1 << 20);
     let live = journal.ingest(A).begin(opened());
     live.withhold();
-    let (ledger, pending) = journal.ledger(0, A);
+    let (ledger, pending) = journal.ledger(SinkId(0), A);
     assert_eq!((ledger.received, ledger.filtered, pending), (3, 1, 2));
 }
 
 #[tokio::test]
 async fn a_reader_wakes_when_there_is_something() {
     let journal = journal(1 << 20);
-    let mut reader = journal.reader(0);
+    let mut reader = journal.reader(SinkId(0));
     let waiting = tokio::spawn(async move {
         reader.ready().await;
         read(&mut reader, 1).len()
@@ -173,7 +173,7 @@ proptest! {
     #[test]
     fn the_ledger_always_adds_up(deeds in proptest::collection::vec(deed(), 1..200)) {
         let journal = journal(16_000);
-        let mut reader = journal.reader(0);
+        let mut reader = journal.reader(SinkId(0));
         let mut lives = [journal.ingest(A).begin(opened()), journal.ingest(B).begin(opened())];
         let mut held: Vec<Record> = Vec::new();
         let mut last: [Option<Seq>; 2] = [None, None];
@@ -202,7 +202,7 @@ proptest! {
                 Deed::Announce => journal.announce_losses(),
             }
             for source in [A, B] {
-                for sink in [0, 1] {
+                for sink in [SinkId(0), SinkId(1)] {
                     let (ledger, pending) = journal.ledger(sink, source);
                     prop_assert_eq!(ledger.received, ledger.settled() + pending);
                 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use cti_bridge::{
-    event::{Notice, SourceId},
+    event::{Notice, SinkId, SourceId},
     health::{Board, State},
     journal::{
         Journal, Settled,
@@ -29,7 +29,7 @@ async fn a_directory_that_was_removed_is_said_with_its_remedy() {
     let health = board.component("journal".to_owned());
     let (journal, _) = Journal::open(&disk, Arc::new(fs::Disk), &sources, &sinks, health).unwrap();
     std::fs::remove_dir_all(&disk.dir).unwrap();
-    let mut reader = journal.reader(0);
+    let mut reader = journal.reader(SinkId(0));
     let said = || match &board.snapshot()["journal"].state {
         State::Failing { reason } => Some(reason.clone()),
         State::Active | State::Pending => None,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cti_bridge::{
-    event::{Seq, SourceId},
+    event::{Seq, SinkId, SourceId},
     journal::{Journal, Search, config::Disk},
 };
 use jiff::Timestamp;
@@ -39,7 +39,7 @@ fn two_processes() -> (FaultyFs, u64) {
 fn a_number_is_found_skipped_or_not_given_yet() {
     let (disk, last) = two_processes();
     let (journal, _) = open(&disk, &config());
-    let records = read(&mut journal.reader(0));
+    let records = read(&mut journal.reader(SinkId(0)));
     for record in records.iter().filter(|record| record.source == A) {
         let Search::Found(found) = search(&journal, record.seq.0) else { panic!("{record:?}") };
         assert_eq!((found.position, found.at), (record.position, record.at));
@@ -63,7 +63,7 @@ fn a_lost_number_resumes_before_the_first_record_above_it() {
     for before_opening in [true, false] {
         let (disk, _) = two_processes();
         let (journal, _) = open(&disk, &config());
-        let records = read(&mut journal.reader(0));
+        let records = read(&mut journal.reader(SinkId(0)));
         let lost = records
             .iter()
             .position(|record| support::content(record).4.windows(7).any(|it| it == b"damaged"));
@@ -95,7 +95,7 @@ fn a_number_that_is_no_longer_kept_is_older() {
     let (journal, _) = open(&disk, &config);
     events(&mut begin(&journal, "a"), "e", 10, 100);
     let first = journal.newest(A).0;
-    for sink in [0, 1] {
+    for sink in [SinkId(0), SinkId(1)] {
         let mut reader = journal.reader(sink);
         let records = read(&mut reader);
         settle(&mut reader, &records);
@@ -111,7 +111,7 @@ fn a_number_that_is_no_longer_kept_is_older() {
 fn a_read_error_is_no_answer() {
     let (disk, last) = two_processes();
     let (journal, _) = open(&disk, &config());
-    let position = read(&mut journal.reader(0))[3].position;
+    let position = read(&mut journal.reader(SinkId(0)))[3].position;
     disk.set(Faults { reads_fail: true, ..Faults::default() });
     assert!(RUNTIME.block_on(journal.search(A, Seq(last))).is_err());
     assert!(RUNTIME.block_on(journal.since(Timestamp::UNIX_EPOCH)).is_err());

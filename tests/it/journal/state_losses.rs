@@ -1,7 +1,7 @@
 //! What the journal tells of lost state, for the sessions that read it again.
 
 use cti_bridge::{
-    event::LossReason,
+    event::{LossReason, SinkId},
     journal::config::{Disk, WhenFull},
 };
 
@@ -40,7 +40,7 @@ fn what_a_full_journal_drops_of_a_snapshot_is_none() {
         for _ in 0..2_000 {
             live.snapshot([frame(STATE, 1_000, 0)]);
         }
-        let (ledger, _) = journal.ledger(0, source);
+        let (ledger, _) = journal.ledger(SinkId(0), source);
         assert!(ledger.lost.values().sum::<u64>() > 0, "{ledger:?}");
         assert!(lost.borrow().is_empty(), "{when_full:?}: {:?}", *lost.borrow());
     }
@@ -52,7 +52,7 @@ fn a_loss_that_was_not_announced_before_a_restart_is_one_after_it() {
     let config = small(WhenFull::DropNewest);
     let (journal, _) = open(&disk, &config);
     events(&mut begin(&journal, "a"), STATE, 2_000, 1_000);
-    let lost = journal.ledger(0, id(&journal, "a")).0.lost;
+    let lost = journal.ledger(SinkId(0), id(&journal, "a")).0.lost;
     assert_eq!(lost.keys().collect::<Vec<_>>(), [&LossReason::JournalFull]);
     journal.sync();
     drop(journal);

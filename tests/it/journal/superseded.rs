@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use cti_bridge::{
-    event::{LossReason, Record},
+    event::{LossReason, Record, SinkId},
     journal::{
         Journal,
         config::{Disk, Sync, WhenFull},
@@ -26,7 +26,7 @@ fn small(max_bytes: u64, name_quota: u8) -> Disk {
     Disk { max_bytes: Some(max_bytes), name_quota, memory: 64 << 10, ..config() }
 }
 
-fn lost(journal: &Journal, sink: usize) -> BTreeMap<LossReason, u64> {
+fn lost(journal: &Journal, sink: SinkId) -> BTreeMap<LossReason, u64> {
     journal.ledger(sink, id(journal, "a")).0.lost
 }
 
@@ -41,7 +41,7 @@ fn bytes(disk: &FaultyFs) -> u64 {
 }
 
 /// Reads and settles all there is for a sink, the `lost` notices included.
-fn deliver(journal: &Journal, sink: usize) -> Vec<Record> {
+fn deliver(journal: &Journal, sink: SinkId) -> Vec<Record> {
     let mut reader = journal.reader(sink);
     let mut all = read(&mut reader);
     settle(&mut reader, &all);
@@ -64,16 +64,16 @@ fn the_newest_state_of_an_extension_survives_400_updates() {
         journal.sync();
         assert!(bytes(&disk) <= 4 * MIB, "{} bytes", bytes(&disk));
     }
-    assert!(lost(&journal, 0).is_empty(), "nothing is lost before a sink passes it");
+    assert!(lost(&journal, SinkId(0)).is_empty(), "nothing is lost before a sink passes it");
     adds_up(&journal);
     disk.crash();
     let (journal, notes) = open(&disk, &config);
     assert_eq!(notes, Vec::<String>::new());
-    let records = deliver(&journal, 0);
+    let records = deliver(&journal, SinkId(0));
     assert_eq!(newest(&records), states.newest);
     let kept = of_name(&records, "extenUpdate").len() as u64;
     assert!(kept > 30, "no more goes than has to: {kept}");
-    assert_eq!(lost(&journal, 0), only(LossReason::Superseded, 400 - kept));
+    assert_eq!(lost(&journal, SinkId(0)), only(LossReason::Superseded, 400 - kept));
     assert_eq!(announced(&records, "x"), [("superseded".to_owned(), 400 - kept)].into());
     adds_up(&journal);
 }
@@ -88,9 +88,9 @@ fn a_session_does_not_outrun_the_thread_that_compacts() {
         states.append(&mut live, "201", 1, 20_000);
         RUNTIME.block_on(live.synced());
     }
-    let records = deliver(&journal, 0);
+    let records = deliver(&journal, SinkId(0));
     assert_eq!(newest(&records), states.newest);
-    assert_eq!(lost(&journal, 0).into_keys().collect::<Vec<_>>(), [LossReason::Superseded]);
+    assert_eq!(lost(&journal, SinkId(0)).into_keys().collect::<Vec<_>>(), [LossReason::Superseded]);
     adds_up(&journal);
 }
 
@@ -113,9 +113,9 @@ fn only_states_are_superseded_and_each_by_its_own_entity() {
         }
         journal.sync();
     }
-    for round in 0..2 {
+    for round in [SinkId(0), SinkId(1)] {
         let records = deliver(&journal, round);
-        assert_eq!(newest(&records), states.newest, "sink {round}");
+        assert_eq!(newest(&records), states.newest, "{round:?}");
         assert_eq!(of_name(&records, "extenRinging").len(), 180);
         let kept = of_name(&records, "extenUpdate").len() as u64;
         let lost = journal.ledger(round, id(&journal, "b")).0.lost.values().sum::<u64>()
@@ -140,13 +140,13 @@ fn of_a_flood_the_newest_survive_and_nothing_else_goes() {
         journal.sync();
     }
     let (records, of) =
-        (deliver(&journal, 0), |records: &[Record], name: &str| of_name(records, name).len() as u64);
+        (deliver(&journal, SinkId(0)), |records: &[Record], name: &str| of_name(records, name).len() as u64);
     assert_eq!((of(&records, "extenUpdate"), of(&records, "extenRinging")), (100, 200));
     let messages = of_name(&records, "message");
     let kept = messages.len() as u64;
     assert_eq!(messages, (10_000 - kept..10_000).collect::<Vec<_>>(), "the oldest go");
     assert!(kept * 1_100 < MIB + MIB / 4 && kept * 1_100 > MIB / 2, "a quarter of the journal: {kept}");
-    assert_eq!(lost(&journal, 0), only(LossReason::Quota, 10_000 - kept));
+    assert_eq!(lost(&journal, SinkId(0)), only(LossReason::Quota, 10_000 - kept));
     assert_eq!(announced(&records, "x"), [("quota".to_owned(), 10_000 - kept)].into());
     adds_up(&journal);
 }
@@ -159,9 +159,9 @@ fn drop_newest_refuses_the_newest_of_a_name_over_its_quota() {
     let (mut live, mut states) = (begin(&journal, "a"), States::default());
     states.append(&mut live, "201", 100, 20_000);
     journal.sync();
-    let kept: Vec<_> = of_name(&deliver(&journal, 0), "extenUpdate");
+    let kept: Vec<_> = of_name(&deliver(&journal, SinkId(0)), "extenUpdate");
     assert_eq!(kept, (0..kept.len() as u64).collect::<Vec<_>>());
-    assert_eq!(lost(&journal, 0), only(LossReason::Quota, 100 - kept.len() as u64));
+    assert_eq!(lost(&journal, SinkId(0)), only(LossReason::Quota, 100 - kept.len() as u64));
     adds_up(&journal);
 }
 
@@ -169,7 +169,7 @@ fn drop_newest_refuses_the_newest_of_a_name_over_its_quota() {
 fn a_sink_that_keeps_up_loses_nothing() {
     let disk = disk();
     let (journal, _) = open(&disk, &small(MIB, 100));
-    let (mut live, mut states, mut x) = (begin(&journal, "a"), States::default(), journal.reader(0));
+    let (mut live, mut states, mut x) = (begin(&journal, "a"), States::default(), journal.reader(SinkId(0)));
     let mut seen = 0;
     for _ in 0..100 {
         states.append(&mut live, "201", 5, 5_000);
@@ -179,11 +179,11 @@ fn a_sink_that_keeps_up_loses_nothing() {
         journal.sync();
         adds_up(&journal);
     }
-    assert_eq!((seen, lost(&journal, 0)), (500, BTreeMap::new()));
-    let records = deliver(&journal, 1);
+    assert_eq!((seen, lost(&journal, SinkId(0))), (500, BTreeMap::new()));
+    let records = deliver(&journal, SinkId(1));
     assert_eq!(newest(&records), states.newest);
     assert_eq!(
-        lost(&journal, 1),
+        lost(&journal, SinkId(1)),
         only(LossReason::Superseded, 500 - of_name(&records, "extenUpdate").len() as u64)
     );
 }
@@ -219,7 +219,7 @@ fn what_was_read_before_its_segment_was_rewritten_is_charged_once() {
         let (max_bytes, size) = (scale * MIB, 5_000 * usize::try_from(scale).unwrap());
         let mut states = left_behind(&disk, max_bytes, size);
         let (journal, _) = open(&disk, &small(max_bytes, 100));
-        let mut reader = journal.reader(0);
+        let mut reader = journal.reader(SinkId(0));
         let mut first = Vec::new();
         while first.len() < in_flight {
             RUNTIME.block_on(reader.read(in_flight - first.len(), &mut first));
@@ -251,7 +251,7 @@ fn what_was_read_before_its_segment_was_rewritten_is_charged_once() {
         assert_eq!(kept, sorted, "none comes twice");
         let gone = 200 - kept.len() as u64;
         assert!(gone > 0);
-        assert_eq!(lost(&journal, 0), only(LossReason::Superseded, gone), "{in_flight} in flight");
+        assert_eq!(lost(&journal, SinkId(0)), only(LossReason::Superseded, gone), "{in_flight} in flight");
         assert_eq!(notices, [("superseded".to_owned(), gone)].into());
         assert_eq!((newest(&all), of_name(&all, "e").len()), (states.newest, 50));
         adds_up(&journal);
@@ -281,10 +281,10 @@ fn a_kill_between_any_two_steps_leaves_a_journal_that_is_right() {
             assert!(damage.is_empty(), "killed after {after} calls: {notes:?}");
             assert!(bytes(&disk) < 700_000, "leftovers: {:?}", segments(&disk));
             journal.sync();
-            let records = deliver(&journal, 0);
+            let records = deliver(&journal, SinkId(0));
             let kept = of_name(&records, "extenUpdate").len() as u64;
             assert_eq!((newest(&records), of_name(&records, "e").len()), (states.newest, 50));
-            assert_eq!(lost(&journal, 0), only(LossReason::Superseded, 100 - kept), "{after} calls");
+            assert_eq!(lost(&journal, SinkId(0)), only(LossReason::Superseded, 100 - kept), "{after} calls");
             adds_up(&journal);
             steps += 1;
             after += 1;
@@ -322,10 +322,10 @@ fn without_room_for_a_copy_the_oldest_go_and_the_bound_holds() {
     }
     disk.set(Faults::default());
     journal.sync();
-    let records = deliver(&journal, 0);
+    let records = deliver(&journal, SinkId(0));
     assert_eq!(of_name(&records, "extenUpdate").last(), Some(&999));
     let kept = of_name(&records, "extenUpdate").len() as u64;
-    let lost = lost(&journal, 0);
+    let lost = lost(&journal, SinkId(0));
     assert_eq!(lost.values().sum::<u64>() + kept, 1_000 + lost_notices(&lost), "{lost:?}");
     assert!(lost.contains_key(&LossReason::JournalFull), "{lost:?}");
     adds_up(&journal);

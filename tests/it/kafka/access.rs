@@ -9,8 +9,9 @@ use std::{
 };
 
 use cti_bridge::{
-    config::{Assignment, Flags, load_with},
-    sink::{Claim, Probe, Sink as _, SinkError, config::Kind, kafka::Kafka as Sink},
+    app::config::load_with,
+    config::{Assignment, Flags},
+    sink::{Bridge, Claim, Sink as _, SinkError, kafka::Kafka as Sink},
 };
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -90,11 +91,8 @@ async fn opened(port: u16, settings: &[String]) -> Result<(), String> {
     })
 }
 
-fn config(port: u16, settings: &[String]) -> Box<cti_bridge::sink::kafka::config::Config> {
-    match sink(port, settings).kind {
-        Kind::Kafka(config) => config,
-        _ => panic!("not Kafka"),
-    }
+fn config(port: u16, settings: &[String]) -> cti_bridge::sink::kafka::config::Config {
+    sink(port, settings).of::<cti_bridge::sink::kafka::config::Config>().unwrap().clone()
 }
 
 fn sink(port: u16, settings: &[String]) -> cti_bridge::sink::config::Config {
@@ -155,17 +153,17 @@ async fn each_way_in_works_and_each_refusal_is_named_with_its_remedy() {
     tokens(ports.tokens).await;
 
     // The same, as `check` sees it.
+    let sources = ["a".to_owned()];
+    let bridge = Bridge { instance: "bridge", sources: &sources };
     let all = sink(ports.scram, &login("bridge", "bridge-secret"));
-    let (probe, looked) = Probe::connect(&all, &["a".to_owned()], "bridge").await.unwrap();
+    let (mut probe, looked) = all.kind.probe(bridge).await.unwrap();
     assert!(looked.message.contains("answers"), "{looked:?}");
-    let Probe::Kafka(mut probe) = probe else { panic!("not Kafka") };
-    let looked = probe.look(&Claim::default()).await.unwrap();
+    let looked = probe.inspect(&Claim::default()).await.unwrap();
     assert!(looked.message.contains("has 1 partitions; nothing of ours is in it yet"), "{looked:?}");
     assert!(probe.publish().await.unwrap().message.contains("takes messages (1 sent"));
     let stranger = sink(ports.scram, &login("stranger", "stranger-secret"));
-    let refused = match Probe::connect(&stranger, &["a".to_owned()], "bridge").await {
-        Ok((Probe::Kafka(probe), _)) => probe.look(&Claim::default()).await.unwrap_err(),
-        Ok(_) => panic!("not Kafka"),
+    let refused = match stranger.kind.probe(bridge).await {
+        Ok((probe, _)) => probe.inspect(&Claim::default()).await.unwrap_err(),
         Err(error) => error,
     };
     assert!(refused.to_string().contains("WRITE"), "{refused}");
@@ -203,9 +201,9 @@ async fn tokens(port: u16) {
     };
     assert_eq!(opened(port, &with(issuer.port, "bridge+secret", "kafka")).await, Ok(()));
     let sink = sink(port, &with(issuer.port, "bridge+secret", "kafka"));
-    let (probe, _) = Probe::connect(&sink, &["a".to_owned()], "bridge").await.unwrap();
-    let Probe::Kafka(mut probe) = probe else { panic!("not Kafka") };
-    let looked = probe.look(&Claim::default()).await.unwrap();
+    let sources = ["a".to_owned()];
+    let (mut probe, _) = sink.kind.probe(Bridge { instance: "bridge", sources: &sources }).await.unwrap();
+    let looked = probe.inspect(&Claim::default()).await.unwrap();
     assert!(looked.warnings[0].contains("with OAUTHBEARER the settings of"), "{looked:?}");
     assert!(probe.publish().await.unwrap().message.contains("takes messages (1 sent"));
 

@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use cti_bridge::{
-    event::SourceId,
-    sink::{Link as _, Options, Outcome, Sink as _, SinkError, Tail, config::Kind, verify::Checker},
+    event::{SinkId, SourceId},
+    sink::{Link as _, Options, Outcome, Sink as _, SinkError, Tail, verify::Checker},
 };
 use tokio::sync::OnceCell;
 
@@ -22,7 +22,7 @@ async fn broker() -> &'static Broker {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sources_have_a_partition_each_and_a_new_producer_goes_on_right_after_every_end() {
+async fn a_new_producer_resumes_at_the_end_of_each_partition() {
     let broker = broker().await;
     let mut line = Line::new(config(&broker.address(), "spread", &["partitions=4"]));
     line.append(300, 0);
@@ -63,8 +63,8 @@ async fn what_the_partitions_have_is_not_sent_again() {
     for _ in 0..5 {
         let running = line.run(Options { window: 64, batch: 16, ..Options::default() });
         let deadline = Instant::now() + Duration::from_secs(20);
-        let before = line.context.journal.ledger(0, SourceId(0)).0.published;
-        while line.context.journal.ledger(0, SourceId(0)).0.published < before + 20 {
+        let before = line.context.journal.ledger(SinkId(0), SourceId(0)).0.published;
+        while line.context.journal.ledger(SinkId(0), SourceId(0)).0.published < before + 20 {
             assert!(Instant::now() < deadline, "nothing is delivered");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -83,8 +83,8 @@ async fn a_replay_goes_beside_the_lanes_and_holds_everything() {
     let mut line = Line::new(config(&broker.address(), "replayed", &settings));
     line.append(60, 0);
     line.drain().await;
-    let kind = Kind::Kafka(config(&broker.address(), "replayed", &settings));
-    let sink = cti_bridge::sink::config::Config { heartbeat: None, adopt: None, kind };
+    let kind = config(&broker.address(), "replayed", &settings);
+    let sink = cti_bridge::sink::config::Config::new(None, None, kind);
     // A journal of its own, as the command has.
     let mut again = Line::new(config(&broker.address(), "replayed", &settings));
     again.append(60, 0);
@@ -119,7 +119,7 @@ async fn a_broker_that_is_killed_costs_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_the_topic_does_not_take_becomes_a_dead_letter_and_the_line_goes_on() {
+async fn an_event_the_topic_rejects_becomes_a_dead_letter() {
     let broker = broker().await;
     broker.topic("small", 1, &[("max.message.bytes", "20000")]).await;
     let mut line = Line::new(config(&broker.address(), "small", &["compression=none"]));
@@ -142,7 +142,7 @@ async fn an_event_that_the_topic_does_not_take_becomes_a_dead_letter_and_the_lin
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_journals_topic_a_strangers_and_a_missing_one_are_refused() {
+async fn foreign_and_missing_topics_are_rejected() {
     let broker = broker().await;
     let refused = |line: &Line| {
         let sink = line.sink();

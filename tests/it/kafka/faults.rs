@@ -1,6 +1,7 @@
 //! The Kafka sink while the broker, the way to it or its leave to write fails: nothing is lost, and nothing stored twice.
 #![cfg(feature = "kafka")]
 
+use cti_bridge::event::SinkId;
 use cti_bridge::sink::{Options, Outcome};
 
 use crate::support::{
@@ -31,7 +32,7 @@ async fn answers_that_are_lost_on_the_way_store_nothing_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broker_that_stands_still_is_told_of_and_gets_everything_once_when_it_goes_on() {
+async fn a_stalled_broker_is_reported_and_gets_everything_once() {
     let broker = Broker::start().await;
     let mut line = Line::new(config(&broker.address(), "still", &[]));
     line.append(300, 0);
@@ -54,7 +55,7 @@ async fn a_broker_that_stands_still_is_told_of_and_gets_everything_once_when_it_
 const ACL: &str = "org.apache.kafka.tools.AclCommand";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn leave_that_is_not_given_or_taken_away_is_named_and_nothing_is_lost() {
+async fn missing_permissions_are_named_and_nothing_is_lost() {
     let port = free_port();
     let broker = Broker::start_with(
         "sasl.enabled.mechanisms=SCRAM-SHA-512\n\
@@ -93,7 +94,7 @@ async fn leave_that_is_not_given_or_taken_away_is_named_and_nothing_is_lost() {
     let adopt = Some(line.context.journal.id());
     let beside = other.run(Options { answer: None, adopt, ..Options::default() });
     other.tells("does not let us write to kept: allow the account WRITE").await;
-    let failed = || other.context.figures.sink(0).counted().failed;
+    let failed = || other.context.figures.sink(SinkId(0)).counted().failed;
     let before = failed();
     until("no new producer is tried", || failed() > before + 1).await;
     other.tells("does not let us write to kept: allow the account WRITE").await;

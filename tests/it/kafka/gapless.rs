@@ -77,7 +77,7 @@ async fn stored(broker: &Broker, topic: &str, known: &str, gapless: bool) -> Vec
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_in_flight_behind_a_refused_batch_is_stored_unless_the_broker_knows_the_producer() {
+async fn batches_behind_a_rejected_one_are_stored_for_new_producers() {
     let broker = Broker::start().await;
     broker.topic("known", 1, &[]).await;
     // The client numbers what follows again, and sends it: in order, but without the one that was refused.

@@ -38,7 +38,7 @@ async fn some_are_kept(settings: &[&str]) -> (Broker, Late, Line, JoinHandle<Out
 /// The broker has no reason to refuse them: they go on right after the last of their producer. So after a crash amid an
 /// outage of the network events may come again, behind newer ones; consumers know them by `source` and `id`.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_dead_producer_had_sent_comes_again_behind_what_its_successor_sent() {
+async fn a_dead_producers_batch_arrives_after_its_successors() {
     let (broker, late, mut line, running) = some_are_kept(&[]).await;
     running.abort();
     let _ = running.await;

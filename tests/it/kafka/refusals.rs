@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use cti_bridge::{
-    event::SourceId,
+    event::{SinkId, SourceId},
     sink::{Options, Outcome},
 };
 use serde_json::Value;
@@ -28,7 +28,7 @@ fn options() -> Options {
 }
 
 fn counts(line: &Line) -> (u64, u64) {
-    let all = (0..3).map(|source| line.context.journal.ledger(0, SourceId(source)));
+    let all = (0..3).map(|source| line.context.journal.ledger(SinkId(0), SourceId(source)));
     all.fold((0, 0), |(dead, pending), (ledger, waiting)| (dead + ledger.dead_lettered, pending + waiting))
 }
 
@@ -139,7 +139,7 @@ async fn a_topic_that_was_created_again_gets_what_it_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dead_letter_names_the_topic_and_one_that_is_refused_is_counted() {
+async fn dead_letters_name_the_topic_and_rejected_ones_are_counted() {
     let broker = broker().await;
     for (topic, letters) in [("narrow", "1000000"), ("deaf", "200")] {
         broker.topic(topic, 1, &[("max.message.bytes", "20000")]).await;
@@ -153,7 +153,7 @@ async fn a_dead_letter_names_the_topic_and_one_that_is_refused_is_counted() {
         let events = stored(broker, topic, 1);
         assert_eq!(numbers(&events[0]), (0..50).chain(90..140).collect::<Vec<_>>());
         assert_eq!(counts(&line), (40, 0));
-        let counted = line.context.figures.sink(0).counted();
+        let counted = line.context.figures.sink(SinkId(0)).counted();
         assert!(counted.opened <= 2, "{} links", counted.opened);
         let letters = stored(broker, &format!("{topic}.dlq"), 1).remove(0);
         if topic == "deaf" {
@@ -217,5 +217,5 @@ async fn a_queue_that_is_full_holds_no_partition_up() {
     line.append(3_000, 0);
     line.drain().await;
     assert_eq!(whole(&stored(broker, "tight", 4), 3_000), 0);
-    assert_eq!(line.context.figures.sink(0).counted().opened, 1, "it was given up");
+    assert_eq!(line.context.figures.sink(SinkId(0)).counted().opened, 1, "it was given up");
 }

@@ -3,10 +3,8 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use cti_bridge::sink::{
-    Options, Outcome,
-    config::{Config, Kind},
-};
+use cti_bridge::event::SinkId;
+use cti_bridge::sink::{Options, Outcome, config::Config};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 use crate::support::{
@@ -39,12 +37,11 @@ fn certificates(dir: &Path) {
 }
 
 fn opened(line: &Line) -> u64 {
-    line.context.figures.sink(0).counted().opened
+    line.context.figures.sink(SinkId(0)).counted().opened
 }
 
 fn announce(line: &Line) {
-    let kind = Kind::Kafka(line.config.clone());
-    line.context.renewals.announce("sink", Config { heartbeat: None, adopt: None, kind });
+    line.context.renewals.announce("sink", Config::new(None, None, line.config.clone()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,8 +2,9 @@
 #![cfg(feature = "nats")]
 
 use cti_bridge::{
-    config::{Assignment, Flags, load_with},
-    sink::{Link as _, Sink as _, SinkError, config::Kind, nats::Nats},
+    app::config::load_with,
+    config::{Assignment, Flags},
+    sink::{Link as _, Sink as _, SinkError, nats::Nats},
 };
 
 use crate::support::nats;
@@ -24,10 +25,7 @@ fn sink(server: &str, settings: &[&str]) -> Nats {
     let config = load_with(&Flags { set, ..Flags::default() }, [])
         .unwrap_or_else(|problems| panic!("{problems}"))
         .config;
-    match &config.sinks["s"].kind {
-        Kind::Nats(config) => Nats::new(config),
-        _ => panic!("not nats"),
-    }
+    Nats::new(config.sinks["s"].of().unwrap())
 }
 
 async fn opens(server: &str, settings: &[&str]) {
@@ -44,9 +42,9 @@ async fn refuses(server: &str, settings: &[&str], expected: &str) {
 
 #[tokio::test]
 async fn user_and_password_beside_the_url_and_within_it() {
-    let nats = nats::Nats::start("authorization: { user: bridge, password: right }").await;
-    opens(&nats.url(), &["username=bridge", "password=right"]).await;
-    opens(&nats.url().replace("nats://", "nats://bridge:right@"), &[]).await;
+    let nats = nats::Nats::start("authorization: { user: bridge, password: right-password }").await;
+    opens(&nats.url(), &["username=bridge", "password=right-password"]).await;
+    opens(&nats.url().replace("nats://", "nats://bridge:right-password@"), &[]).await;
     refuses(&nats.url(), &["username=bridge", "password=planted"], "refuses the credentials").await;
     refuses(&nats.url().replace("nats://", "nats://bridge:planted@"), &[], "refuses the credentials").await;
     refuses(&nats.url(), &[], "refuses the credentials").await;
@@ -54,8 +52,8 @@ async fn user_and_password_beside_the_url_and_within_it() {
 
 #[tokio::test]
 async fn a_token() {
-    let nats = nats::Nats::start("authorization: { token: right }").await;
-    opens(&nats.url(), &["token=right"]).await;
+    let nats = nats::Nats::start("authorization: { token: right-token }").await;
+    opens(&nats.url(), &["token=right-token"]).await;
     refuses(&nats.url(), &["token=planted"], "refuses the credentials").await;
 }
 

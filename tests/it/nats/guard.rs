@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use cti_bridge::{
-    config::{Assignment, Flags, load_with},
-    sink::{Link as _, Sink as _, SinkError, config::Kind, nats::Nats},
+    app::config::load_with,
+    config::{Assignment, Flags},
+    sink::{Link as _, Sink as _, SinkError, nats::Nats},
 };
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
@@ -28,10 +29,7 @@ fn sink(server: &str) -> Nats {
     ];
     let set = set.iter().map(|set| set.parse::<Assignment>().unwrap()).collect();
     let config = load_with(&Flags { set, ..Flags::default() }, []).unwrap().config;
-    match &config.sinks["s"].kind {
-        Kind::Nats(config) => Nats::new(config),
-        _ => panic!("not nats"),
-    }
+    Nats::new(config.sinks["s"].of().unwrap())
 }
 
 /// A server that greets, answers the client's first PING if it is asked to, and then sends `text`, and `filler` without an

@@ -8,14 +8,14 @@ use std::{
 
 use async_nats::jetstream;
 use cti_bridge::{
-    config::{Assignment, Flags, load_with},
-    event::{Notice, SourceId},
+    app::config::load_with,
+    config::{Assignment, Flags},
+    event::{Notice, SinkId, SourceId},
     journal::Journal,
     retry::Range,
     route::{Plan, template::Template},
     sink::{
-        Context, Driver, Options, Outcome,
-        config::Kind,
+        Bridge, Context, Driver, Options, Outcome,
         nats::{JetStream, Nats as Core, config::Config},
     },
 };
@@ -28,7 +28,7 @@ const JETSTREAM: &str = "jetstream: { store_dir: \"$DIR/js\" }";
 
 struct Line {
     context: Context,
-    config: Box<Config>,
+    config: Config,
 }
 
 impl Line {
@@ -41,7 +41,7 @@ impl Line {
         let set = set.chain(["journal.dir=unused".to_owned()]);
         let set = set.map(|set| set.parse::<Assignment>().unwrap()).collect();
         let config = load_with(&Flags { set, ..Flags::default() }, []).unwrap().config;
-        let Kind::Nats(config) = &config.sinks["s"].kind else { panic!("not nats") };
+        let config = config.sinks["s"].of::<Config>().unwrap();
         let sources: Arc<[String]> = Arc::new(["a".to_owned()]);
         let sinks: Arc<[String]> = Arc::new(["sink".to_owned()]);
         let journal = Journal::memory(64 << 20, &sources, &sinks);
@@ -52,13 +52,17 @@ impl Line {
         let plan =
             Plan::new(self.context.journal.id(), Arc::clone(&self.context.sources), Template::default());
         let backoff = Range { from: Duration::from_millis(5), to: Duration::from_millis(100) };
-        let driver =
-            Driver::new(&self.context, 0, plan, Options { heartbeat: None, backoff, ..Options::default() });
+        let driver = Driver::new(
+            &self.context,
+            SinkId(0),
+            plan,
+            Options { heartbeat: None, backoff, ..Options::default() },
+        );
         match self.config.mode {
             cti_bridge::sink::nats::config::Mode::Core => tokio::spawn(driver.run(Core::new(&self.config))),
             cti_bridge::sink::nats::config::Mode::JetStream => {
-                let sources = &self.context.sources;
-                tokio::spawn(driver.run(JetStream::new(&self.config, sources, "phones")))
+                let bridge = Bridge { instance: "phones", sources: &self.context.sources };
+                tokio::spawn(driver.run(JetStream::new(&self.config, bridge)))
             }
         }
     }
@@ -78,7 +82,7 @@ impl Line {
 
     /// Events that are published, dead letters, and events that wait.
     fn counts(&self) -> (u64, u64, u64) {
-        let (ledger, pending) = self.context.journal.ledger(0, SourceId(0));
+        let (ledger, pending) = self.context.journal.ledger(SinkId(0), SourceId(0));
         (ledger.published, ledger.dead_lettered, pending)
     }
 
@@ -106,7 +110,7 @@ impl Line {
     }
 
     fn links(&self) -> u64 {
-        self.context.figures.sink(0).counted().opened
+        self.context.figures.sink(SinkId(0)).counted().opened
     }
 }
 
@@ -167,7 +171,7 @@ async fn a_server_that_takes_larger_messages_now_gets_them() {
 }
 
 #[tokio::test]
-async fn a_letter_that_may_not_be_published_is_counted_and_the_line_moves_on() {
+async fn a_forbidden_dead_letter_is_counted_and_skipped() {
     let users = "authorization: { users: [ { user: bridge, password: p, permissions: { publish: { deny: \"cti.v1.a.dlq.>\" } } } ] }";
     for mode in ["core", "jetstream"] {
         let nats = Nats::start(&format!("max_payload: 2048\n{JETSTREAM}\n{users}")).await;

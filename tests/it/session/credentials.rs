@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use cti_bridge::{
-    event::EndReason,
-    health::State,
-    simulator::{Account, Answer, Knobs, Options},
-};
+use cti_bridge::{event::EndReason, health::State};
+use pbx_simulator::{Account, Answer, Knobs, Options};
 use serde_json::{Value, json};
 
 use crate::support::scene::{Scene, scene, scene_on, scene_with};
@@ -53,7 +50,7 @@ async fn completed(scene: &mut Scene) -> Value {
 }
 
 #[tokio::test]
-async fn a_second_factor_switched_on_leaves_the_session_up_and_is_given_at_the_next_login() {
+async fn enabling_2fa_keeps_the_session_until_the_next_login() {
     let mut scene = plain(&[CONFIGURED, QUICK]).await;
     scene.live().await;
     scene.pbx.two_factor("bridge", Some(SECRET));
@@ -71,7 +68,7 @@ async fn a_second_factor_switched_on_leaves_the_session_up_and_is_given_at_the_n
 }
 
 #[tokio::test]
-async fn a_second_factor_switched_off_leaves_the_session_up_and_is_not_given_any_more() {
+async fn disabling_2fa_keeps_the_session_and_drops_the_code() {
     let mut scene = scene(Some(SECRET), &[QUICK]).await;
     scene.live().await;
     scene.pbx.two_factor("bridge", None);
@@ -82,7 +79,7 @@ async fn a_second_factor_switched_off_leaves_the_session_up_and_is_not_given_any
 }
 
 #[tokio::test]
-async fn a_second_factor_switched_on_and_off_is_noticed_by_a_resync_that_logs_in_anew() {
+async fn a_resync_that_logs_in_again_notices_2fa_changes() {
     let mut scene = plain(&[CONFIGURED, RESYNC]).await;
     scene.live().await;
     assert_eq!(completed(&mut scene).await["failed"], json!([]));
@@ -96,7 +93,7 @@ async fn a_second_factor_switched_on_and_off_is_noticed_by_a_resync_that_logs_in
 }
 
 #[tokio::test]
-async fn a_second_factor_without_a_secret_is_an_alarm_by_name_that_ends_when_it_is_mended() {
+async fn a_missing_totp_secret_is_an_alarm_until_it_is_set() {
     let mut scene = plain(&[QUICK, RESYNC]).await;
     scene.live().await;
     assert_eq!(completed(&mut scene).await["failed"], json!([]));
@@ -124,7 +121,7 @@ async fn a_second_factor_without_a_secret_is_an_alarm_by_name_that_ends_when_it_
 }
 
 #[tokio::test]
-async fn a_password_changed_while_the_session_is_live_is_met_at_the_next_login_only() {
+async fn a_changed_password_matters_at_the_next_login_only() {
     let mut scene = plain(&[QUICK]).await;
     scene.live().await;
     scene.pbx.change_password("bridge", "another");
@@ -149,7 +146,7 @@ async fn a_password_changed_while_the_session_is_live_is_met_at_the_next_login_o
 }
 
 #[tokio::test]
-async fn clocks_an_hour_apart_are_no_trouble_for_one_time_passwords_even_if_they_jump() {
+async fn clock_skew_of_an_hour_does_not_break_one_time_passwords() {
     for ahead in [3_600, -3_600] {
         let mut scene = scene_with(|knobs| knobs.clock_ahead = ahead, Some(SECRET), &[QUICK]).await;
         scene.live().await;
@@ -172,7 +169,7 @@ async fn a_user_name_in_upper_case_is_sent_in_lower_case_everywhere() {
 }
 
 #[tokio::test]
-async fn a_one_time_password_that_crashes_the_middleware_is_given_again_soon() {
+async fn a_code_that_crashes_the_middleware_is_sent_again_soon() {
     let crash = ("/2fa/verify-otp".to_owned(), Answer::Empty(500));
     let mut scene = scene_with(|knobs| knobs.answers = vec![crash], Some(SECRET), &[]).await;
     scene.tells("/api/2fa/verify-otp answered 500").await;
@@ -183,7 +180,7 @@ async fn a_one_time_password_that_crashes_the_middleware_is_given_again_soon() {
 }
 
 #[tokio::test]
-async fn a_login_that_takes_longer_than_half_a_minute_is_waited_for_and_never_doubled() {
+async fn a_login_of_over_half_a_minute_is_awaited_and_not_repeated() {
     // The middleware waits 30 s for its backend, more than once.
     let late = ("/login".to_owned(), Answer::Late(Duration::from_secs(33)));
     let mut scene = scene_with(|knobs| knobs.answers = vec![late], None, &[RESYNC]).await;

@@ -11,7 +11,7 @@ const SEVERAL_LIMITS: Duration = Duration::from_millis(1500);
 const QUEUE: &str = r#"{"queue":"401","members":{}}"#;
 
 #[tokio::test]
-async fn a_feed_that_stops_though_there_are_queues_is_an_alarm_until_an_event_comes() {
+async fn a_silent_feed_is_an_alarm_until_the_next_event() {
     let mut scene = scene(None, &["dead_feed_after=1s"]).await;
     scene.live().await;
     scene.pbx.emit("queueUpdate", QUEUE);
@@ -36,7 +36,7 @@ async fn a_feed_that_stops_though_there_are_queues_is_an_alarm_until_an_event_co
 }
 
 #[tokio::test]
-async fn a_pbx_without_queues_may_be_quiet_and_the_watch_can_be_switched_off() {
+async fn a_pbx_without_queues_may_be_silent() {
     for (settings, name) in
         [(&["dead_feed_after=200ms"], "extenUpdate"), (&["dead_feed_after=off"], "queueUpdate")]
     {

@@ -1,12 +1,13 @@
 //! The two other ways in: a persistent token, and a PBX that was not upgraded.
 
-use cti_bridge::{event::EndReason, simulator::Simulator};
+use cti_bridge::event::EndReason;
+use pbx_simulator::Simulator;
 
 use crate::support::{
     scene,
     scene::{Scene, Source, scene},
-    simulator::{get, persistent, start, token},
 };
+use pbx_client::{get, persistent, start, token};
 
 fn count(pbx: &Simulator, path: &str) -> usize {
     pbx.seen().iter().filter(|seen| seen.path == path).count()
@@ -107,7 +108,7 @@ async fn completed(scene: &mut Scene) -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn a_backend_that_starts_is_waited_for_without_the_middleware_too() {
+async fn a_starting_legacy_backend_is_awaited() {
     let mut scene = scene::scene_with(|knobs| knobs.backend_down = true, None, &["auth=legacy"]).await;
     scene.tells("answered 503").await;
     scene.pbx.turn(|knobs| knobs.backend_down = false);

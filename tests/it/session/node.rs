@@ -60,7 +60,7 @@ fn passwords(node: &mut Node) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_middleware_that_takes_every_websocket_and_drops_it_is_waited_for_with_the_same_token() {
+async fn websockets_dropped_at_once_are_retried_with_the_same_token() {
     let mut node = server();
     let mut source = source(&node, &[]);
     source.live().await;
@@ -75,7 +75,7 @@ async fn a_middleware_that_takes_every_websocket_and_drops_it_is_waited_for_with
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_password_that_is_refused_while_the_backend_starts_is_sent_again_once_the_socket_opens() {
+async fn a_starting_backends_refusal_is_retried_once_a_socket_opens() {
     let mut node = server();
     backend(&mut node, false);
     let mut source = source(&node, &[]);
@@ -91,7 +91,7 @@ async fn a_password_that_is_refused_while_the_backend_starts_is_sent_again_once_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_comes_before_the_acceptance_waits_and_a_second_one_is_nothing() {
+async fn early_events_wait_and_a_second_acceptance_is_ignored() {
     let mut node = server();
     logins(&mut node, "twice");
     let mut source = source(&node, &[]);
@@ -102,7 +102,7 @@ async fn what_comes_before_the_acceptance_waits_and_a_second_one_is_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn frames_of_every_shape_are_taken_or_counted_and_every_end_is_followed_by_a_new_session() {
+async fn every_frame_is_kept_or_counted_and_every_end_reconnects() {
     let mut node = server();
     let mut source = source(&node, &[]);
     source.live().await;
@@ -150,7 +150,7 @@ async fn a_takeover_is_answered_before_the_session_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_stops_in_the_middle_is_noticed_and_used_again_when_it_goes_on() {
+async fn a_stopped_server_is_noticed_and_used_again_later() {
     let mut node = server();
     let mut source = source(&node, &["connect_timeout=1s"]);
     source.live().await;
@@ -163,7 +163,7 @@ async fn a_server_that_stops_in_the_middle_is_noticed_and_used_again_when_it_goe
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_of_a_kind_make_way_for_each_other_and_ghosts_are_waited_out() {
+async fn duplicate_sessions_yield_and_ghosts_are_waited_out() {
     let mut node = server();
     logins(&mut node, "rival");
     let mut one = source(&node, &["ua_type=desktop"]);

@@ -1,11 +1,9 @@
 //! A session when something between bridge and PBX answers in its place, or the PBX against the rule: at one step only, as
 //! each step has its own way to fail.
 
-use cti_bridge::{
-    event::{Body, EndReason},
-    simulator::{Account, Answer, Options, Simulator},
-};
+use cti_bridge::event::{Body, EndReason};
 use futures_util::future::join_all;
+use pbx_simulator::{Account, Answer, Options, Simulator};
 use serde_json::{Value, json};
 
 use crate::support::scene::{Scene, scene, scene_with};
@@ -57,7 +55,7 @@ async fn a_page_instead_of_an_answer_is_an_alarm_that_names_it() {
 }
 
 #[tokio::test]
-async fn a_page_of_a_proxy_that_finds_no_pbx_is_waited_out_without_an_alarm() {
+async fn a_proxys_error_page_is_waited_out_without_an_alarm() {
     join_all(STEPS.map(async |step| {
         let mut scene = at(step, Answer::Page(502)).await;
         scene
@@ -89,7 +87,7 @@ async fn a_limit_at_one_step_is_waited_out_without_an_alarm() {
 }
 
 #[tokio::test]
-async fn a_websocket_that_is_answered_with_a_page_or_nothing_is_tried_again_with_the_same_token() {
+async fn failed_websocket_upgrades_are_retried_with_the_same_token() {
     join_all(
         [Answer::Page(200), Answer::Empty(200), Answer::Empty(401), Answer::Empty(404), Answer::Empty(500)]
             .map(async |answer| {
@@ -105,7 +103,7 @@ async fn a_websocket_that_is_answered_with_a_page_or_nothing_is_tried_again_with
 }
 
 #[tokio::test]
-async fn a_redirect_is_named_and_never_followed_with_password_code_or_token() {
+async fn a_redirect_is_named_and_never_followed_with_credentials() {
     let elsewhere = Simulator::start(Options::quiet(Account::new("bridge", "secret"))).await.unwrap();
     join_all(STEPS.map(async |step| {
         let to = elsewhere.url().join(&format!("/api{step}")).unwrap();
@@ -152,7 +150,7 @@ async fn completed(scene: &mut Scene) -> Value {
 }
 
 #[tokio::test]
-async fn snapshots_that_something_else_answers_are_named_one_by_one_and_the_session_stays() {
+async fn bad_snapshots_are_named_and_the_session_stays() {
     let answers = [
         (Answer::Page(200), "with a web page"),
         (Answer::Page(502), "answered 502"),
@@ -184,7 +182,7 @@ async fn snapshots_that_something_else_answers_are_named_one_by_one_and_the_sess
 }
 
 #[tokio::test]
-async fn a_proxy_that_answers_pages_for_a_while_costs_no_more_than_the_time() {
+async fn error_pages_of_a_proxy_cost_only_time() {
     let mut scene = scene(None, &[]).await;
     scene.live().await;
     scene.pbx.turn(|knobs| {

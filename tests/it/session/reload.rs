@@ -2,10 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use cti_bridge::{
-    event::{Body, EndReason, Record},
-    simulator::SocketLogin,
-};
+use cti_bridge::event::{Body, EndReason, Record};
+use pbx_simulator::SocketLogin;
 use serde_json::Value;
 
 use crate::support::scene::{Scene, scene, scene_with};
@@ -75,7 +73,7 @@ async fn every_event_around_a_reload_is_numbered_once() {
 }
 
 #[tokio::test]
-async fn a_pbx_that_answers_no_barrier_has_events_numbered_twice_at_most() {
+async fn without_a_barrier_events_are_numbered_at_most_twice() {
     let mut scene = scene_with(|knobs| knobs.ping_ack = false, None, &[]).await;
     scene.live().await;
     scene.pbx.emit("serverReloaded", "");
@@ -93,7 +91,7 @@ async fn a_pbx_that_answers_no_barrier_has_events_numbered_twice_at_most() {
 }
 
 #[tokio::test]
-async fn events_that_are_alike_are_numbered_once_or_twice_and_never_left_out() {
+async fn identical_events_are_numbered_once_or_twice_never_skipped() {
     let mut scene = scene(None, &[]).await;
     scene.live().await;
     scene.pbx.emit("serverReloaded", "");
@@ -146,7 +144,7 @@ async fn a_reload_during_a_reload_restarts_the_attempt() {
 }
 
 #[tokio::test]
-async fn a_reload_while_both_sessions_are_live_is_followed_by_another_session() {
+async fn a_reload_during_an_overlap_opens_another_session() {
     let mut scene = scene_with(|knobs| knobs.ping_ack = false, None, &[]).await;
     scene.live().await;
     scene.pbx.emit("serverReloaded", "");
@@ -216,7 +214,7 @@ async fn a_stop_during_a_reload_ends_both_sessions() {
 }
 
 #[tokio::test]
-async fn with_a_ua_type_a_reload_is_followed_by_a_new_session_within_seconds() {
+async fn with_a_ua_type_a_reload_reconnects_within_seconds() {
     let mut scene = scene(None, &["ua_type=desktop"]).await;
     scene.live().await;
     // Young sessions: the pace of attempts that fail is none of theirs.

@@ -6,10 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cti_bridge::{
-    event::{Body, EndReason, Origin, Record, STATE_EVENTS, SourceId, entity, entity_token},
-    simulator::{Account, Flow, Options, Profile, Source, settled},
+use cti_bridge::event::{
+    Body, EndReason, Origin, Record, STATE_EVENTS, SinkId, SourceId, entity, entity_token,
 };
+use pbx_simulator::{Account, Flow, Options, Profile, Source, settled};
 use serde_json::{Value, json};
 
 use crate::support::scene::{Scene, scene, scene_on, scene_with};
@@ -64,7 +64,7 @@ async fn completed(scene: &mut Scene) -> Value {
 }
 
 #[tokio::test]
-async fn after_a_gap_the_whole_state_is_told_and_nothing_else_of_the_answers() {
+async fn after_a_gap_exactly_the_complete_state_is_published() {
     let account = Account { extension: Some("299".to_owned()), ..Account::new("bridge", "secret") };
     let mut scene = scene_on(Options::quiet(account), &[ON]).await;
     scene.live().await;
@@ -107,7 +107,7 @@ async fn after_a_gap_the_whole_state_is_told_and_nothing_else_of_the_answers() {
 
 #[tokio::test]
 async fn an_entity_that_an_event_told_of_meanwhile_is_left_out() {
-    let slow = |knobs: &mut cti_bridge::simulator::Knobs| knobs.snapshot_delay = Duration::from_secs(1);
+    let slow = |knobs: &mut pbx_simulator::Knobs| knobs.snapshot_delay = Duration::from_secs(1);
     let mut scene = scene_with(slow, None, &[ON]).await;
     scene.live().await;
     scene.notice("resync.started").await;
@@ -129,8 +129,8 @@ async fn an_entity_that_an_event_told_of_meanwhile_is_left_out() {
 }
 
 #[tokio::test]
-async fn what_is_refused_empty_broken_or_cut_short_is_named_and_holds_up_nothing() {
-    let faults = |knobs: &mut cti_bridge::simulator::Knobs| {
+async fn a_bad_snapshot_is_named_and_does_not_block_the_others() {
+    let faults = |knobs: &mut pbx_simulator::Knobs| {
         knobs.set("forbidden=/astproxy/trunks").unwrap();
         knobs.set("empty=/astproxy/parkings").unwrap();
         knobs.set("failing=/astproxy/queues").unwrap();
@@ -152,7 +152,7 @@ async fn what_is_refused_empty_broken_or_cut_short_is_named_and_holds_up_nothing
     assert!(warning.contains("and 1 more") && warning.contains("SIGUSR1"), "{warning}");
 
     // Asked for again once all is well, it has everything, and the warning ends.
-    scene.pbx.turn(|knobs| *knobs = cti_bridge::simulator::Knobs::default());
+    scene.pbx.turn(|knobs| *knobs = pbx_simulator::Knobs::default());
     scene.resync.make();
     let mut fold = Fold::default();
     // What failed may be asked for just now, without being told to.
@@ -165,7 +165,7 @@ async fn what_is_refused_empty_broken_or_cut_short_is_named_and_holds_up_nothing
 
 #[tokio::test]
 async fn a_snapshot_that_fails_is_asked_for_until_it_is_read() {
-    let broken = |knobs: &mut cti_bridge::simulator::Knobs| {
+    let broken = |knobs: &mut pbx_simulator::Knobs| {
         knobs.set("answer=/astproxy/queues:empty:503").unwrap();
         knobs.set("forbidden=/astproxy/trunks").unwrap();
     };
@@ -179,7 +179,7 @@ async fn a_snapshot_that_fails_is_asked_for_until_it_is_read() {
     // It goes on failing, which is no news for the line.
     let asked = scene.count("/api/astproxy/queues");
     scene.until("no further attempt", |scene| scene.count("/api/astproxy/queues") >= asked + 2).await;
-    scene.pbx.turn(|knobs| *knobs = cti_bridge::simulator::Knobs::default());
+    scene.pbx.turn(|knobs| *knobs = pbx_simulator::Knobs::default());
     let started = scene.notice("resync.started").await;
     assert_eq!(
         (&started["reason"], &started["snapshots"]),
@@ -248,7 +248,7 @@ async fn a_token_that_died_is_renewed_once_and_the_session_stays() {
 
 #[tokio::test]
 async fn a_session_that_ends_takes_its_resync_along() {
-    let slow = |knobs: &mut cti_bridge::simulator::Knobs| knobs.snapshot_delay = Duration::from_mins(1);
+    let slow = |knobs: &mut pbx_simulator::Knobs| knobs.snapshot_delay = Duration::from_mins(1);
     let mut scene = scene_with(slow, None, &[ON]).await;
     scene.live().await;
     scene.notice("resync.started").await;
@@ -323,7 +323,7 @@ async fn a_busy_pbx_that_is_cut_again_and_again_is_known_in_the_end() {
 }
 
 #[tokio::test]
-async fn a_loss_of_state_is_followed_by_a_resync_once_the_sink_is_back() {
+async fn lost_state_is_resynced_once_the_sink_is_back() {
     let mut scene = scene(None, &[ON]).await;
     scene.live().await;
     let mut fold = Fold::default();
@@ -334,7 +334,7 @@ async fn a_loss_of_state_is_followed_by_a_resync_once_the_sink_is_back() {
     for _ in 0..40 {
         scene.pbx.emit("extenUpdate", &large);
     }
-    scene.until("no loss", |scene| scene.journal.ledger(0, SourceId(0)).0.lost.len() == 1).await;
+    scene.until("no loss", |scene| scene.journal.ledger(SinkId(0), SourceId(0)).0.lost.len() == 1).await;
     scene.journal.announce_losses();
     scene.pbx.emit("end", "");
     fold.until(&mut scene, "lost").await;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use cti_bridge::event::{Body, EndReason, SourceId};
+use cti_bridge::event::{Body, EndReason, SinkId, SourceId};
 
 use crate::support::scene::{scene, scene_with};
 
 #[tokio::test]
-async fn a_namespace_that_ends_before_the_login_is_answered_is_left_with_its_transport() {
+async fn a_namespace_closed_during_login_closes_the_transport() {
     let mut scene = scene_with(|knobs| knobs.before_login = vec!["41".to_owned()], None, &[]).await;
     scene.tells("ended the Socket.IO session before the login was answered").await;
     scene.pbx.turn(|knobs| knobs.before_login.clear());
@@ -16,8 +16,8 @@ async fn a_namespace_that_ends_before_the_login_is_answered_is_left_with_its_tra
 }
 
 #[tokio::test]
-async fn pings_that_stop_without_an_end_are_noticed_long_before_the_time_that_the_server_allows() {
-    let silence = |knobs: &mut cti_bridge::simulator::Knobs| {
+async fn missing_pings_are_noticed_before_the_servers_timeout() {
+    let silence = |knobs: &mut pbx_simulator::Knobs| {
         (knobs.heartbeat, knobs.ping_ack, knobs.ping_interval) = (false, false, Duration::from_secs(1));
     };
     let mut scene = scene_with(silence, None, &[]).await;
@@ -27,7 +27,7 @@ async fn pings_that_stop_without_an_end_are_noticed_long_before_the_time_that_th
 }
 
 #[tokio::test]
-async fn a_line_that_is_half_open_is_noticed_and_what_is_there_afterwards_is_used() {
+async fn a_half_open_connection_is_noticed_and_replaced() {
     let settings = ["connect_timeout=1s", "request_timeout=2s"];
     let mut scene = scene_with(|knobs| knobs.ping_interval = Duration::from_secs(1), None, &settings).await;
     scene.live().await;
@@ -40,7 +40,7 @@ async fn a_line_that_is_half_open_is_noticed_and_what_is_there_afterwards_is_use
 }
 
 #[tokio::test]
-async fn frames_of_every_shape_are_taken_or_counted_and_none_ends_the_session() {
+async fn every_frame_is_kept_or_counted_and_none_ends_the_session() {
     let mut scene = scene(None, &[]).await;
     scene.live().await;
     for bad in ["42{x", "45", "4", "zzz", ""] {
@@ -77,6 +77,6 @@ async fn a_sink_that_takes_nothing_does_not_slow_the_reading_down() {
             scene.journal.newest(SourceId(0)).0.0 >= before.0 + COUNT
         })
         .await;
-    let (ledger, pending) = scene.journal.ledger(0, SourceId(0));
+    let (ledger, pending) = scene.journal.ledger(SinkId(0), SourceId(0));
     assert!(ledger.lost.values().sum::<u64>() > 0 && pending < COUNT, "{ledger:?}");
 }

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use cti_bridge::{event::EndReason, simulator::Simulator};
+use cti_bridge::event::EndReason;
 use jiff::{Timestamp, ToSpan as _};
+use pbx_simulator::Simulator;
 
-use crate::support::{
-    scene::{Scene, scene, scene_with},
-    simulator::{AUTHE_OK, Raw, login, token},
-};
+use crate::support::scene::{Scene, scene, scene_with};
+use pbx_client::{AUTHE_OK, Raw, login, token};
 
 /// Longer than any test: what waits this long has been spared the wait.
 const NEVER: Duration = Duration::from_hours(1);
@@ -110,7 +109,7 @@ async fn who_is_of_no_kind_stays() {
 }
 
 #[tokio::test]
-async fn a_login_that_must_wait_for_others_takes_what_comes_meanwhile_and_several_acceptances() {
+async fn a_waiting_login_keeps_early_events_and_acceptances() {
     let mut scene = desktop("stand-by").await;
     scene.pbx.turn(|knobs| knobs.takeover_wait = Duration::from_secs(2));
     // A half-open line, twice: two ghosts, which answer nothing and cost the next login its time and an `authe_ok` each.

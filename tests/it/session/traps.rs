@@ -2,10 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use cti_bridge::{
-    event::EndReason,
-    simulator::{Knobs, Login, SocketLogin, Upgrade},
-};
+use cti_bridge::event::EndReason;
+use pbx_simulator::{Knobs, Login, SocketLogin, Upgrade};
 
 use crate::support::scene::{scene, scene_with};
 
@@ -50,7 +48,7 @@ async fn a_restart_that_forgets_verified_tokens_is_survived() {
 }
 
 #[tokio::test]
-async fn a_token_that_the_middleware_lost_is_replaced_long_before_the_login_times_out() {
+async fn a_lost_token_is_replaced_before_the_login_times_out() {
     let mut scene = scene(Some(TOTP), &["login_timeout=1h"]).await;
     scene.live().await;
     scene.pbx.restart();
@@ -61,7 +59,7 @@ async fn a_token_that_the_middleware_lost_is_replaced_long_before_the_login_time
 }
 
 #[tokio::test]
-async fn a_refusal_on_the_socket_closes_the_open_transport_and_logs_in_anew() {
+async fn a_rejection_on_the_socket_closes_it_and_logs_in_again() {
     let mut scene = scene(None, &[]).await;
     scene.pbx.turn(|knobs| knobs.socket_login = SocketLogin::Refused);
     scene.until("no second try", |scene| scene.count("/api/login") >= 2).await;
@@ -78,7 +76,7 @@ async fn a_refusal_on_the_socket_closes_the_open_transport_and_logs_in_anew() {
 }
 
 #[tokio::test]
-async fn a_reload_of_the_server_is_published_and_followed_by_a_new_session() {
+async fn a_server_reload_is_published_and_opens_a_new_session() {
     let mut scene = scene(None, &[]).await;
     scene.live().await;
     scene.pbx.emit("serverReloaded", "");
@@ -96,7 +94,7 @@ async fn a_reload_of_the_server_is_published_and_followed_by_a_new_session() {
 }
 
 #[tokio::test]
-async fn a_reload_during_which_the_backend_knows_no_token_is_waited_out() {
+async fn a_reload_that_forgets_tokens_is_waited_out() {
     let mut scene = scene(None, &[]).await;
     scene.live().await;
     let reload = scene.pbx.reload(Duration::from_secs(2));
@@ -110,7 +108,7 @@ async fn a_reload_during_which_the_backend_knows_no_token_is_waited_out() {
 }
 
 #[tokio::test]
-async fn what_comes_before_the_session_is_accepted_waits_behind_the_gap_and_a_second_authe_ok_is_nothing() {
+async fn early_events_follow_the_gap_and_a_second_ok_is_ignored() {
     let mut scene = scene(None, &[]).await;
     scene.pbx.turn(|knobs| {
         knobs.before_login = vec![r#"42["satellite/summary",{}]"#.to_owned(); 3];
@@ -170,7 +168,7 @@ async fn a_password_that_is_refused_for_a_moment_is_soon_tried_again() {
 }
 
 #[tokio::test]
-async fn a_password_that_stays_refused_is_tried_by_the_minute_with_one_alarm_and_at_once_when_asked_to() {
+async fn a_rejected_password_is_retried_by_the_minute_or_on_request() {
     let mut scene = scene_with(|knobs| knobs.login = Login::Refused, None, &[]).await;
     assert_eq!(scene.notice("auth.failed").await["slow"], false);
     for attempts in 2..=6 {
@@ -208,7 +206,7 @@ async fn a_backend_that_boots_is_not_sent_the_password_over_and_over() {
 }
 
 #[tokio::test]
-async fn a_websocket_that_opens_and_stays_mute_is_left_and_costs_no_login() {
+async fn a_silent_websocket_is_abandoned_without_a_new_login() {
     let mut scene = scene_with(|knobs| knobs.upgrade = Upgrade::Mute, None, &["connect_timeout=500ms"]).await;
     scene.tells("open packet").await;
     scene.until("no second attempt", |scene| scene.count("/api/ws/") >= 2).await;
@@ -218,7 +216,7 @@ async fn a_websocket_that_opens_and_stays_mute_is_left_and_costs_no_login() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_revoked_leaves_the_session_up_and_is_replaced_when_it_ends() {
+async fn a_revoked_token_is_replaced_when_the_session_ends() {
     let mut scene = scene(None, &["login_timeout=1s"]).await;
     scene.live().await;
     scene.pbx.revoke("bridge");
@@ -276,7 +274,7 @@ async fn too_many_requests_are_no_refusal_of_the_password() {
 }
 
 #[tokio::test]
-async fn a_login_that_meets_the_limit_is_made_again_soon_and_without_an_alarm() {
+async fn a_rate_limited_login_is_retried_soon_without_an_alarm() {
     let mut scene = scene_with(|knobs| knobs.too_many_requests = true, None, &[]).await;
     scene.until("no third attempt", |scene| scene.limited("/api/login") >= 4).await;
     scene.tells("too many requests").await;

@@ -13,7 +13,7 @@ use std::{
 };
 
 use cti_bridge::{
-    event::{Notice, Position, SourceId},
+    event::{Notice, Position, SinkId, SourceId},
     health::Board,
     journal::Journal,
     retry::Range,
@@ -176,7 +176,7 @@ fn append(context: &Context, count: u64) {
 fn driver(context: &Context, backoff: Range) -> Driver {
     let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), Template::default());
     let options = Options { heartbeat: None, backoff, answer: None, ..Options::default() };
-    Driver::new(context, 0, plan, options)
+    Driver::new(context, SinkId(0), plan, options)
 }
 
 fn quick() -> Range {
@@ -217,7 +217,7 @@ fn a_stop_ends_though_the_counters_never_agree() {
         let running = tokio::spawn(driver(&context, quick()).run(broker.clone()));
         settle().await;
         // One record that nobody has: as after damage whose owner was taken for another source.
-        let mut reader = context.journal.reader(0);
+        let mut reader = context.journal.reader(SinkId(0));
         let mut cursor = reader.rewind();
         cursor.lanes[0].count -= 1;
         reader.forget(cursor);
@@ -300,7 +300,7 @@ fn what_is_on_disk_does_not_wait_for_a_broker_that_is_away() {
 }
 
 #[test]
-fn what_a_disk_refuses_is_tried_for_as_long_as_the_drain_may_take() {
+fn what_the_disk_rejects_is_retried_until_the_drain_ends() {
     let disk = disk();
     let context = on(&disk);
     append(&context, 10);
@@ -325,13 +325,13 @@ fn only_what_a_disk_refused_is_at_risk() {
     let disk = disk();
     let context = on(&disk);
     append(&context, 10);
-    assert_eq!((context.journal.is_durable(), context.journal.at_risk(0)), (true, None));
+    assert_eq!((context.journal.is_durable(), context.journal.at_risk(SinkId(0))), (true, None));
     disk.set(Faults { writes: Writes::Space(0), ..Faults::default() });
     append(&context, 7);
-    let (reason, count) = context.journal.at_risk(0).unwrap();
+    let (reason, count) = context.journal.at_risk(SinkId(0)).unwrap();
     assert!(reason.contains("No space left"), "{reason}");
     assert_eq!((context.journal.is_durable(), count), (false, 7));
     disk.set(Faults::default());
     context.journal.sync();
-    assert_eq!((context.journal.is_durable(), context.journal.at_risk(0)), (true, None));
+    assert_eq!((context.journal.is_durable(), context.journal.at_risk(SinkId(0))), (true, None));
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use cti_bridge::{
-    event::{JournalId, SourceId},
+    event::{JournalId, SinkId, SourceId},
     health::State,
     route::Names,
     shutdown::Stop,
@@ -23,7 +23,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn links_that_break_while_the_lanes_are_uneven_store_everything_once() {
+async fn broken_links_with_uneven_partitions_store_everything_once() {
     for seed in 0..80 {
         fastrand::seed(seed);
         let mut bench = Bench::new(by(seed), memory());
@@ -51,7 +51,7 @@ async fn failing(bench: &Bench) -> String {
 }
 
 #[tokio::test]
-async fn a_lane_that_another_journal_wrote_is_refused_though_the_others_are_ours() {
+async fn one_partition_of_another_journal_is_enough_to_reject() {
     let mut bench = Bench::new(By::Entity, memory());
     bench.append(100);
     bench.drain(|| None).await;
@@ -64,7 +64,7 @@ async fn a_lane_that_another_journal_wrote_is_refused_though_the_others_are_ours
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lane_that_forgot_gets_it_again_and_the_others_nothing_twice() {
+async fn a_partition_that_lost_events_gets_them_again() {
     for seed in 0..20 {
         fastrand::seed(seed);
         let dir = tempfile::tempdir().unwrap();
@@ -96,7 +96,7 @@ async fn a_lane_that_forgot_gets_it_again_and_the_others_nothing_twice() {
 
 /// What the journal no longer has can't be sent again: it is counted and announced.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_lane_forgot_and_the_journal_no_longer_has_is_announced() {
+async fn losses_the_journal_cannot_replay_are_announced() {
     for seed in 0..8 {
         fastrand::seed(seed);
         let dir = tempfile::tempdir().unwrap();
@@ -119,7 +119,8 @@ async fn what_a_lane_forgot_and_the_journal_no_longer_has_is_announced() {
             .iter()
             .partition(|kept| !lanes[1].iter().any(|it| (&it.source, it.seq) == (&kept.source, kept.seq)));
         assert!(!gone.is_empty() && back.len() >= length - before, "{} and {}", gone.len(), back.len());
-        let lost = |source| bench.context.journal.ledger(0, SourceId(source)).0.lost.values().sum::<u64>();
+        let lost =
+            |source| bench.context.journal.ledger(SinkId(0), SourceId(source)).0.lost.values().sum::<u64>();
         assert!((0..4).map(lost).sum::<u64>() >= gone.len() as u64);
         for source in gone.iter().map(|kept| &kept.source) {
             let told =
@@ -205,7 +206,7 @@ async fn a_stop_right_after_a_broker_is_back_delivers_what_is_left() {
     assert_eq!(failing(&bench).await, "away");
     away.store(false, Ordering::Relaxed);
     let context = bench.context.clone();
-    let waits = |source| context.journal.ledger(0, SourceId(source)).1 > 0;
+    let waits = |source| context.journal.ledger(SinkId(0), SourceId(source)).1 > 0;
     until("nothing is delivered", || !(0..4).any(waits)).await;
     bench.append(100);
     bench.context.stop.drain();

@@ -7,7 +7,7 @@ use std::{
 };
 
 use cti_bridge::{
-    event::{Notice, SourceId},
+    event::{Notice, SinkId, SourceId},
     journal::Journal,
     retry::Range,
     route::{Plan, template::Template},
@@ -84,7 +84,7 @@ impl Link for Connection {
         let answer = {
             let mut broker = self.fake.0.lock().unwrap();
             broker.letters.push(id(letter));
-            broker.settled.push(self.fake.1.ledger(0, SourceId(0)).0.dead_lettered);
+            broker.settled.push(self.fake.1.ledger(SinkId(0), SourceId(0)).0.dead_lettered);
             broker.answers.pop_front().unwrap_or(Answer::Taken)
         };
         match answer {
@@ -112,7 +112,7 @@ fn append(journal: &Journal, reason: &str) -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_letter_is_sent_until_it_is_answered_and_its_event_announced_once() {
+async fn a_dead_letter_is_resent_until_answered_and_announced_once() {
     let sources: Arc<[String]> = Arc::new(["a".to_owned()]);
     let sinks: Arc<[String]> = Arc::new(["bus".to_owned()]);
     let journal = Journal::memory(64 << 20, &sources, &sinks);
@@ -125,7 +125,8 @@ async fn a_letter_is_sent_until_it_is_answered_and_its_event_announced_once() {
     let broker = Arc::new(Mutex::new(Broker { answers, ..Broker::default() }));
     let context = Context::new("test", journal.clone(), sinks);
     let backoff = Range { from: Duration::from_millis(1), to: Duration::from_millis(5) };
-    let driver = Driver::new(&context, 0, plan, Options { heartbeat: None, backoff, ..Options::default() });
+    let driver =
+        Driver::new(&context, SinkId(0), plan, Options { heartbeat: None, backoff, ..Options::default() });
     context.stop.drain();
     let running = driver.run(Fake(Arc::clone(&broker), journal.clone()));
     assert_eq!(tokio::time::timeout(Duration::from_mins(5), running).await.unwrap(), Outcome::Drained);
@@ -135,8 +136,8 @@ async fn a_letter_is_sent_until_it_is_answered_and_its_event_announced_once() {
     assert_eq!(broker.settled, [0, 0, 0, 1], "a letter that nobody answered was settled");
     let announced = |event: &&String| event.contains("deadlettered");
     assert_eq!(broker.events.values().filter(announced).count(), 2, "{:?}", broker.events);
-    assert_eq!(journal.ledger(0, SourceId(0)).0.dead_lettered, 2);
-    assert_eq!(context.figures.sink(0).counted().letters_refused, 1);
+    assert_eq!(journal.ledger(SinkId(0), SourceId(0)).0.dead_lettered, 2);
+    assert_eq!(context.figures.sink(SinkId(0)).counted().letters_refused, 1);
     let warnings = &context.board.snapshot()["sink/bus"].warnings;
     assert!(warnings["refused"].contains("refused for good"), "{warnings:?}");
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use cti_bridge::{
-    event::{Seq, SourceId},
+    event::{Seq, SinkId, SourceId},
     health::Board,
     journal::{
         Journal,
@@ -65,13 +65,13 @@ async fn what_follows_a_loss_names_the_last_lost_number() {
                 bench.sessions[0].event(frame(1));
                 bench.sessions[0].commit();
             }
-            let lost = bench.context.journal.ledger(0, A).0.lost.values().sum::<u64>();
+            let lost = bench.context.journal.ledger(SinkId(0), A).0.lost.values().sum::<u64>();
             if when_full == WhenFull::DropNewest {
                 assert!(lost > 1_000, "{lost}");
             }
             bench.context.journal.announce_losses();
             bench.drain(|| None).await;
-            let (ledger, pending) = bench.context.journal.ledger(0, A);
+            let (ledger, pending) = bench.context.journal.ledger(SinkId(0), A);
             let lost = ledger.lost.values().sum::<u64>();
             assert!(lost > 0 && pending == 0 && ledger.received == ledger.settled(), "{ledger:?}");
             let lanes = bench.lanes.lock().unwrap();
@@ -107,7 +107,7 @@ async fn a_reader_notices_what_is_dropped_at_its_place() {
     let dir = tempfile::tempdir().unwrap();
     let mut bench = Bench::new(By::Source, journal(dir.path(), WhenFull::DropOldest));
     let journal = bench.context.journal.clone();
-    let mut reader = journal.reader(0);
+    let mut reader = journal.reader(SinkId(0));
     let mut append = |events: u32| {
         for _ in 0..events {
             bench.sessions[0].event(frame(1));

@@ -10,7 +10,7 @@ use std::{
 };
 
 use cti_bridge::{
-    event::{Notice, Position, SourceId},
+    event::{Notice, Position, SinkId, SourceId},
     health::{Health, State, Trouble},
     journal::Journal,
     route::{Plan, template::Template},
@@ -72,7 +72,7 @@ fn start(broker: &Broker) -> (Context, JoinHandle<()>) {
     let context = Context::new("test", journal, ["sink".to_owned()].into());
     let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), Template::default());
     let options = Options { heartbeat: None, ..Options::default() };
-    let running = Driver::new(&context, 0, plan, options).run(broker.clone());
+    let running = Driver::new(&context, SinkId(0), plan, options).run(broker.clone());
     (context, tokio::spawn(async move { drop(running.await) }))
 }
 

@@ -8,13 +8,12 @@ use std::{
 };
 
 use cti_bridge::{
-    event::{Notice, Position, SourceId},
+    event::{Notice, Position, SinkId, SourceId},
     journal::Journal,
     retry::Range,
     route::{Plan, template::Template},
     sink::{
-        Acked, Context, Driver, Link, Options, Outcome, Outgoing, Sink, SinkError, Tail,
-        config::{Config, Kind},
+        Acked, Context, Driver, Link, Options, Outcome, Outgoing, Sink, SinkError, Tail, config::Config,
         stdout,
     },
 };
@@ -104,7 +103,7 @@ impl Scene {
         let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), Template::default());
         let hour = Range { from: Duration::from_hours(1), to: Duration::from_hours(1) };
         let options = Options { heartbeat: None, backoff: hour, answer: None, ..Options::default() };
-        let running = tokio::spawn(Driver::new(&context, 0, plan, options).run(broker.clone()));
+        let running = tokio::spawn(Driver::new(&context, SinkId(0), plan, options).run(broker.clone()));
         Self { context, broker, running }
     }
 
@@ -115,8 +114,8 @@ impl Scene {
     }
 
     fn announce(&self) {
-        let kind = Kind::Stdout(stdout::config::Config { format: stdout::config::Format::Json });
-        self.context.renewals.announce("sink", Config { heartbeat: None, adopt: None, kind });
+        let kind = stdout::config::Config { format: stdout::config::Format::Json };
+        self.context.renewals.announce("sink", Config::new(None, None, kind));
     }
 
     /// Waits until so many links were asked for. Time is paused.

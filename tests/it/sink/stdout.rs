@@ -9,7 +9,7 @@ use std::{
 };
 
 use cti_bridge::{
-    event::{Notice, SourceId},
+    event::{Notice, SinkId, SourceId},
     health::State,
     journal::Journal,
     route::{Plan, template::Template},
@@ -55,7 +55,7 @@ fn driver(context: &Context) -> Driver {
     let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), Template::default());
     // As `[sinks.NAME] type = "stdout"` has it.
     let options = Options { heartbeat: Some(Duration::from_secs(1)), answer: None, ..Options::default() };
-    Driver::new(context, 0, plan, options)
+    Driver::new(context, SinkId(0), plan, options)
 }
 
 fn state(context: &Context) -> State {
@@ -72,7 +72,7 @@ async fn a_reader_that_stalls_and_reads_on_gets_everything_once() {
     sleep(Duration::from_mins(10)).await;
     let State::Failing { reason } = state(&context) else { panic!("{:?}", state(&context)) };
     assert!(reason.starts_with("nobody reads standard output"), "{reason}");
-    assert!(context.journal.ledger(0, SourceId(0)).1 > 2_000);
+    assert!(context.journal.ledger(SinkId(0), SourceId(0)).1 > 2_000);
     let mut lines = BufReader::new(theirs).lines();
     let (mut last, mut beats) = (0, 0);
     for _ in 0..3_000 {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use cti_bridge::{
-    event::{Seq, SourceId},
+    event::{Seq, SinkId, SourceId},
     health::State,
     shutdown::Stop,
 };
@@ -44,7 +44,7 @@ async fn refused(bench: &mut Bench) -> String {
 
 /// Of all sources: published, and waiting.
 fn counts(bench: &Bench) -> (u64, u64) {
-    let all = (0..4).map(|source| bench.context.journal.ledger(0, SourceId(source)));
+    let all = (0..4).map(|source| bench.context.journal.ledger(SinkId(0), SourceId(source)));
     all.fold((0, 0), |(published, waiting), (ledger, pending)| {
         (published + ledger.published, waiting + pending)
     })
@@ -96,7 +96,7 @@ fn stored(bench: &Bench) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_journal_from_a_backup_stores_nothing_twice_and_loses_nothing() {
+async fn a_restored_journal_repeats_and_loses_nothing() {
     for (seed, by) in (0..24).zip(WAYS.into_iter().cycle()) {
         fastrand::seed(seed);
         let (dir, backup) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -134,7 +134,7 @@ async fn a_journal_from_a_backup_stores_nothing_twice_and_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_beside_the_one_that_runs_is_refused_and_settles_nothing() {
+async fn a_copy_beside_the_running_one_is_rejected() {
     for by in WAYS {
         let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let mut bench = Bench::new(by, on_disk(dir.path()));
@@ -171,7 +171,7 @@ async fn a_copy_beside_the_one_that_runs_is_refused_and_settles_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_number_of_ours_that_we_never_gave_is_refused_and_moves_no_number() {
+async fn an_unknown_number_is_rejected_and_moves_no_cursor() {
     for by in WAYS {
         let dir = tempfile::tempdir().unwrap();
         let mut bench = Bench::new(by, on_disk(dir.path()));
@@ -226,7 +226,7 @@ async fn an_event_of_our_number_that_is_another_one_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_journal_that_cannot_be_read_settles_nothing_that_was_not_sent() {
+async fn an_unreadable_journal_settles_nothing_unsent() {
     for by in WAYS {
         let dir = Path::new("/journal");
         let disk = FaultyFs::new(3, dir);

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use cti_bridge::{
-    event::{Position, RawEvent, SourceId},
+    event::{Position, RawEvent, SinkId, SourceId},
     journal::{Journal, Opened},
     retry::Range,
     route::{Plan, template::Template},
@@ -90,7 +90,7 @@ async fn the_window_is_bounded_in_bytes() {
     let backoff = Range { from: Duration::from_secs(1), to: Duration::from_secs(1) };
     let options = Options { heartbeat: None, backoff, answer: None, ..Options::default() };
     let broker = Broker::default();
-    let running = tokio::spawn(Driver::new(&context, 0, plan, options).run(broker.clone()));
+    let running = tokio::spawn(Driver::new(&context, SinkId(0), plan, options).run(broker.clone()));
     let mut most_of_small = 0;
     while !running.is_finished() {
         // Time is paused: this waits until nothing else happens.

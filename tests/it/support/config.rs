@@ -6,7 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cti_bridge::config::{self, Flags, Loaded, Problems};
+use cti_bridge::app::config::Loaded;
+use cti_bridge::config::{self, Flags, Problems};
 
 /// A directory with a configuration, and what else is read.
 pub(crate) struct Place {
@@ -52,7 +53,7 @@ impl Place {
     }
 
     pub(crate) fn load(&self) -> Result<Loaded, Problems> {
-        config::load_with(&self.flags, self.environment.clone())
+        app::config::load_with(&self.flags, self.environment.clone())
     }
 
     #[track_caller]

@@ -4,11 +4,12 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_nats::jetstream;
 use cti_bridge::{
-    config::{Assignment, Flags, load_with},
-    event::{Mark, Notice, Position, Record, Seq, SourceId},
+    app::config::load_with,
+    config::{Assignment, Flags},
+    event::{Mark, Notice, Position, Record, Seq, SinkId, SourceId},
     journal::Journal,
     route::{Plan, Verdict, template::Template},
-    sink::{Link as _, Outgoing, Sink as _, SinkError, Tail, config::Kind, nats::JetStream},
+    sink::{Bridge, Link as _, Outgoing, Sink as _, SinkError, Tail, nats::JetStream},
 };
 use futures_util::FutureExt as _;
 use tokio::time::{sleep, timeout};
@@ -35,8 +36,8 @@ pub(crate) fn sink(servers: &[String], settings: &[&str]) -> JetStream {
     let set = set.iter().map(|set| set.parse::<Assignment>().unwrap()).collect();
     let loaded = load_with(&Flags { set, ..Flags::default() }, []);
     let config = loaded.unwrap_or_else(|problems| panic!("{problems}")).config;
-    let Kind::Nats(config) = &config.sinks["s"].kind else { panic!("not nats") };
-    JetStream::new(config, &SOURCES.map(str::to_owned), STREAM)
+    let bridge = Bridge { instance: STREAM, sources: &SOURCES.map(str::to_owned) };
+    JetStream::new(config.sinks["s"].of().unwrap(), bridge)
 }
 
 /// Records of two sources, in the order they were appended.
@@ -75,7 +76,7 @@ impl Line {
         }
         let mut records = Vec::new();
         // What memory holds is there at once.
-        journal.reader(0).read(count, &mut records).now_or_never().expect("memory makes nobody wait");
+        journal.reader(SinkId(0)).read(count, &mut records).now_or_never().expect("memory makes nobody wait");
         assert_eq!(records.len(), count);
         let name = |record: &Record| SOURCES[record.source.index()];
         let ids =

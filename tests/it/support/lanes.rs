@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use cti_bridge::{
-    event::{JournalId, Mark, Notice, Position, RawEvent, Seq, SourceId},
+    event::{JournalId, Mark, Notice, Position, RawEvent, Seq, SinkId, SourceId},
     health::Board,
     journal::{
         Journal, Live, Opened,
@@ -247,7 +247,7 @@ impl Bench {
 
     /// How many records there were.
     pub(crate) fn received(&self) -> u64 {
-        (0..4).map(|source| self.context.journal.ledger(0, SourceId(source)).0.received).sum()
+        (0..4).map(|source| self.context.journal.ledger(SinkId(0), SourceId(source)).0.received).sum()
     }
 
     pub(crate) fn driver(&self) -> Driver {
@@ -262,7 +262,7 @@ impl Bench {
             retain: Duration::from_mins(15),
             ..Options::default()
         };
-        Driver::new(&self.context, 0, plan, options)
+        Driver::new(&self.context, SinkId(0), plan, options)
     }
 
     pub(crate) fn broker(&self, breaks: impl Fn() -> Option<usize> + Send + Sync + 'static) -> Broker {
@@ -308,7 +308,7 @@ impl Bench {
             let in_all = self.by == By::Entity && copies[0].subject.is_none();
             assert_eq!(copies.len(), if in_all { LANES } else { 1 }, "{copies:?}");
         }
-        let counts = (0..4).map(|source| self.context.journal.ledger(0, SourceId(source)));
+        let counts = (0..4).map(|source| self.context.journal.ledger(SinkId(0), SourceId(source)));
         let (published, pending) = counts.fold((0, 0), |(published, pending), (ledger, waiting)| {
             assert_eq!(ledger.received, ledger.settled() + waiting, "{ledger:?}");
             (published + ledger.published, pending + waiting)

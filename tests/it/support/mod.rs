@@ -20,7 +20,6 @@ pub(crate) mod middleware;
 pub(crate) mod nats;
 pub(crate) mod process;
 pub(crate) mod scene;
-pub(crate) mod simulator;
 pub(crate) mod soak;
 pub(crate) mod topic;
 pub(crate) mod wait;

@@ -9,14 +9,14 @@ use cti_bridge::{
     api,
     auth::{self, Account as Login},
     config::{Assignment, Flags},
-    event::{Body, EndReason, Record, SourceId},
+    event::{Body, EndReason, Record, SinkId, SourceId},
     health::{Board, Component, Health},
     journal::{Journal, Reader},
     request::Call,
     session,
     shutdown::Stop,
-    simulator::{Account, Answer, Knobs, Options, Simulator},
 };
+use pbx_simulator::{Account, Answer, Knobs, Options, Simulator};
 use tokio_util::sync::CancellationToken;
 
 /// A simulated PBX, and a source that is connected to it.
@@ -126,7 +126,7 @@ impl Source {
         set.extend(totp.map(|secret| format!("sources.a.totp_secret={secret}")));
         set.extend(settings.iter().map(|setting| format!("sources.a.{setting}")));
         let set = set.iter().map(|setting| setting.parse::<Assignment>().unwrap()).collect();
-        let loaded = cti_bridge::config::load_with(&Flags { set, ..Flags::default() }, []).unwrap();
+        let loaded = cti_bridge::app::config::load_with(&Flags { set, ..Flags::default() }, []).unwrap();
         let config = loaded.config.sources["a"].clone();
         let client = api::Config {
             connect_timeout: config.connect_timeout,
@@ -160,7 +160,7 @@ impl Source {
         // Ends with the test's runtime.
         tokio::spawn(async move { renewing.renew(CancellationToken::new(), again).await });
         let task = tokio::spawn(session::run(source));
-        let reader = journal.reader(0);
+        let reader = journal.reader(SinkId(0));
         Self { board, stop, retry, resync, journal, sink, reader, records: Vec::new(), task }
     }
 

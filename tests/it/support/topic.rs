@@ -7,8 +7,9 @@ use std::{
 };
 
 use cti_bridge::{
-    config::{Assignment, Flags, load_with},
-    event::{Notice, SourceId},
+    app::config::load_with,
+    config::{Assignment, Flags},
+    event::{Notice, SinkId, SourceId},
     health::{Board, State},
     journal::{
         Journal,
@@ -20,7 +21,6 @@ use cti_bridge::{
     shutdown::Stop,
     sink::{
         Context, Driver, Options, Outcome,
-        config::Kind,
         kafka::{Kafka, config::Config},
     },
 };
@@ -35,7 +35,7 @@ use super::{
 /// Sources whose partitions of four differ.
 pub(crate) const SOURCES: [&str; 3] = ["a", "b", "c"];
 
-pub(crate) fn config(brokers: &str, topic: &str, settings: &[&str]) -> Box<Config> {
+pub(crate) fn config(brokers: &str, topic: &str, settings: &[&str]) -> Config {
     let source = ["url=http://127.0.0.1:1", "username=u", "password=p"].map(|set| format!("sources.a.{set}"));
     let sink = [
         "type=kafka".to_owned(),
@@ -49,21 +49,18 @@ pub(crate) fn config(brokers: &str, topic: &str, settings: &[&str]) -> Box<Confi
     let set = set.chain(["journal.dir=unused".to_owned()]);
     let set = set.map(|set| set.parse::<Assignment>().unwrap()).collect();
     let config = load_with(&Flags { set, ..Flags::default() }, []).unwrap().config;
-    match &config.sinks["s"].kind {
-        Kind::Kafka(config) => config.clone(),
-        _ => panic!("not Kafka"),
-    }
+    config.sinks["s"].of::<Config>().unwrap().clone()
 }
 
 /// A line of three sources, and the sink it goes to.
 pub(crate) struct Line {
     pub(crate) context: Context,
-    pub(crate) config: Box<Config>,
+    pub(crate) config: Config,
     pub(crate) sent: u64,
 }
 
 impl Line {
-    pub(crate) fn new(config: Box<Config>) -> Self {
+    pub(crate) fn new(config: Config) -> Self {
         let sources: Arc<[String]> = SOURCES.map(str::to_owned).into();
         let sinks: Arc<[String]> = Arc::new(["sink".to_owned()]);
         let journal = Journal::memory(64 << 20, &sources, &sinks);
@@ -71,7 +68,7 @@ impl Line {
     }
 
     /// One that keeps what was delivered, in a directory.
-    pub(crate) fn on_disk(config: Box<Config>, dir: &std::path::Path) -> Self {
+    pub(crate) fn on_disk(config: Config, dir: &std::path::Path) -> Self {
         let disk = Disk {
             dir: dir.to_owned(),
             sync: Sync::Every(Duration::from_millis(20)),
@@ -88,7 +85,7 @@ impl Line {
         Self::of(config, opened.unwrap().0, sinks)
     }
 
-    fn of(config: Box<Config>, journal: Journal, sinks: Arc<[String]>) -> Self {
+    fn of(config: Config, journal: Journal, sinks: Arc<[String]>) -> Self {
         let context = Context { retain: Duration::from_mins(15), ..Context::new("test", journal, sinks) };
         Self { context, config, sent: 0 }
     }
@@ -114,7 +111,7 @@ impl Line {
         let plan = Plan::new(journal, Arc::clone(&self.context.sources), Template::default());
         let backoff = Range { from: Duration::from_millis(5), to: Duration::from_millis(100) };
         let options = Options { heartbeat: None, backoff, ..options };
-        tokio::spawn(Driver::new(&self.context, 0, plan, options).run(self.sink()))
+        tokio::spawn(Driver::new(&self.context, SinkId(0), plan, options).run(self.sink()))
     }
 
     /// Delivers all that is there.
@@ -126,7 +123,7 @@ impl Line {
     }
 
     pub(crate) fn is_delivered(&self) -> bool {
-        (0..3).all(|source| self.context.journal.ledger(0, SourceId(source)).1 == 0)
+        (0..3).all(|source| self.context.journal.ledger(SinkId(0), SourceId(source)).1 == 0)
     }
 
     /// Waits until everything is delivered, or dead-lettered.

@@ -209,6 +209,9 @@ async fn an_answer_that_is_no_upgrade_is_named() {
     }
 }
 
+/// Of the peer: longer than a probe waits to be sent, and shorter than it waits for its answer.
+const SILENCE: Duration = Duration::from_millis(400);
+
 /// Sends a message's frame in 12 pieces, 100 ms apart.
 async fn slowly(websocket: &mut WebSocketStream<TcpStream>, kind: u8, payload: &[u8]) {
     let length = u16::try_from(payload.len()).unwrap().to_be_bytes();
@@ -233,7 +236,7 @@ async fn a_message_that_arrives_slowly_is_life_and_may_be_an_attachment() {
         while websocket.next().await.unwrap().unwrap() != Message::text(r#"420["ping"]"#) {}
         websocket.send(Message::text("430[]")).await.unwrap();
         // From here on a probe that is not answered counts, and the next is out before the first message is complete.
-        tokio::time::sleep(Duration::from_millis(400)).await;
+        tokio::time::sleep(SILENCE).await;
         let text = format!(r#"42["avatarUpdate","{}"]"#, "A".repeat(3000));
         slowly(&mut websocket, 1, text.as_bytes()).await;
         websocket.send(Message::text(r#"451-["image",{"_placeholder":true,"num":0}]"#)).await.unwrap();

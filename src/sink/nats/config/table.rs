@@ -9,7 +9,10 @@ use super::{Config, Credentials, Mode, Stream, jetstream};
 use crate::{
     config::{Address, Age, Interval, Secret, Section, Size},
     route::template::Template,
-    sink::config::{Adopted, Config as SinkConfig, ContentMode, Kind, adopt},
+    sink::{
+        SinkTable,
+        config::{Adopted, Config as SinkConfig, ContentMode, adopt},
+    },
     tls::Trust,
 };
 
@@ -119,9 +122,8 @@ impl Default for Table {
     }
 }
 
-impl Table {
-    /// Checks what the schema can't, and reads the secrets. `None` goes with a problem.
-    pub(crate) fn validate(mut self, section: &mut Section<'_>) -> Option<SinkConfig> {
+impl SinkTable for Table {
+    fn validate(mut self, section: &mut Section<'_>) -> Option<SinkConfig> {
         self.require_tls |= self.tls_first;
         check_servers(&self, section);
         if !is_subject(&self.inbox_prefix) {
@@ -154,9 +156,11 @@ impl Table {
             subject: subject.ok()?,
             stream,
         };
-        Some(SinkConfig { heartbeat: self.heartbeat.0, adopt, kind: Kind::Nats(Box::new(config)) })
+        Some(SinkConfig::new(self.heartbeat.0, adopt, config))
     }
+}
 
+impl Table {
     /// The one way to log in that is set. `None` goes with a problem.
     fn credentials(&mut self, section: &mut Section<'_>) -> Option<Credentials> {
         let set: Vec<&str> = [

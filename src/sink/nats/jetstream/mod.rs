@@ -22,8 +22,8 @@ mod api;
 mod draft;
 mod findings;
 mod flight;
+mod inspect;
 mod link;
-mod look;
 mod read_back;
 mod rival;
 mod shared;
@@ -36,15 +36,12 @@ use parking_lot::Mutex;
 
 pub use self::link::Publisher;
 use self::{api::Api, findings::Finding, shared::Shared, stream::Ours};
-pub(super) use self::{look::permitted, stream::filter};
+pub(super) use self::{inspect::permitted, stream::filter};
 use super::{
     config::{self, Config},
     connect::{Connected, Servers, api},
 };
-use crate::sink::{
-    self, Process, Sink, SinkError, Tail,
-    config::{ContentMode, Kind},
-};
+use crate::sink::{self, Bridge, Process, Sink, SinkError, Tail, config::ContentMode};
 
 /// A stream on a NATS server, or on several of one cluster.
 #[derive(Debug)]
@@ -61,7 +58,7 @@ pub struct JetStream {
 
 impl JetStream {
     /// A sink for the stream of these sources: the configured one, or the one named as the bridge is.
-    pub fn new(config: &Config, sources: &[String], instance: &str) -> Self {
+    pub fn new(config: &Config, Bridge { instance, sources }: Bridge<'_>) -> Self {
         let name = config.stream.name.clone().unwrap_or_else(|| instance.to_owned());
         let ours = Ours::new(name, &config.subject, sources);
         Self {
@@ -128,7 +125,7 @@ impl Sink for JetStream {
     }
 
     fn renew(&mut self, config: &sink::config::Config) {
-        if let Kind::Nats(config) = &config.kind {
+        if let Some(config) = config.of::<Config>() {
             self.servers = Arc::new(self.servers.renewed(config));
         }
     }

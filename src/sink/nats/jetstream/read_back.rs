@@ -18,7 +18,7 @@ const SILENCE: Duration = Duration::from_secs(30);
 
 impl JetStream {
     /// Calls `each` with every event of the stream, in its order. Fails if it could not be read to its end.
-    pub async fn read_back(&self, mut each: impl FnMut(&Held)) -> Result<(), SinkError> {
+    pub async fn read_back(&self, mut each: impl FnMut(&Held) + Send) -> Result<(), SinkError> {
         let connected = self.servers.connect(self.allow.clone()).await?;
         let name = &self.ours.stream;
         let failed = |what: &str, error: String| {

@@ -3,8 +3,9 @@
 use std::sync::OnceLock;
 
 use cti_bridge::{
-    config::{Assignment, Flags, load_with},
-    sink::{config::Kind, kafka},
+    app::config::load_with,
+    config::{Assignment, Flags},
+    sink::kafka,
 };
 
 use super::*;
@@ -16,13 +17,13 @@ async fn broker() -> &'static crate::support::kafka::Kafka {
 }
 
 struct Topics {
-    config: Box<kafka::config::Config>,
+    config: kafka::config::Config,
     /// Offsets read so far, by topic.
     read: [i64; 2],
     broker: &'static crate::support::kafka::Kafka,
 }
 
-fn config(broker: &crate::support::kafka::Kafka, number: usize) -> Box<kafka::config::Config> {
+fn config(broker: &crate::support::kafka::Kafka, number: usize) -> kafka::config::Config {
     let source = ["url=http://127.0.0.1:1", "username=u", "password=p"].map(|set| format!("sources.a.{set}"));
     let sink = [
         "type=kafka".to_owned(),
@@ -36,10 +37,7 @@ fn config(broker: &crate::support::kafka::Kafka, number: usize) -> Box<kafka::co
     let set = source.into_iter().chain(sink).chain([dir]);
     let set = set.map(|set| set.parse::<Assignment>().unwrap()).collect();
     let config = load_with(&Flags { set, ..Flags::default() }, []).unwrap().config;
-    match &config.sinks["s"].kind {
-        Kind::Kafka(config) => config.clone(),
-        _ => panic!("not Kafka"),
-    }
+    config.sinks["s"].of::<kafka::config::Config>().unwrap().clone()
 }
 
 impl Bench for Topics {

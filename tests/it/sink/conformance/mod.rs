@@ -15,7 +15,7 @@ use std::{
 };
 
 use cti_bridge::{
-    event::{Notice, SourceId},
+    event::{Notice, SinkId, SourceId},
     journal::Journal,
     route::{Plan, template::Template},
     sink::{Acked, Context, Driver, Link, Options, Outcome, Outgoing, Sink, SinkError, Tail, stdout},
@@ -64,7 +64,7 @@ impl Line {
     }
 
     fn driver(self, options: Options) -> (Context, Driver) {
-        let driver = Driver::new(&self.context, 0, self.plan, options);
+        let driver = Driver::new(&self.context, SinkId(0), self.plan, options);
         (self.context, driver)
     }
 }
@@ -111,7 +111,7 @@ async fn everything_arrives_once_in_order_and_a_stop_drains(bench: &mut impl Ben
         assert_eq!(event["type"], "cti.bridge.auth.failed.v1");
     }
     for source in [SourceId(0), SourceId(1)] {
-        let (ledger, pending) = context.journal.ledger(0, source);
+        let (ledger, pending) = context.journal.ledger(SinkId(0), source);
         assert_eq!((ledger.received, ledger.published, pending), (1_500, 1_500, 0));
     }
 }

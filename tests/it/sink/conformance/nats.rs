@@ -1,8 +1,9 @@
 //! NATS in the suite: core, and a stream.
 
 use cti_bridge::{
-    config::{Assignment, Flags, load_with},
-    sink::{config::Kind, nats},
+    app::config::load_with,
+    config::{Assignment, Flags},
+    sink::{Bridge, nats},
 };
 use futures_util::StreamExt as _;
 
@@ -19,7 +20,7 @@ fn event(message: &async_nats::Message) -> Value {
     Value::Object(event)
 }
 
-fn config(server: &crate::support::nats::Nats, mode: &str) -> Box<nats::config::Config> {
+fn config(server: &crate::support::nats::Nats, mode: &str) -> nats::config::Config {
     let url = format!("sinks.s.servers=[\"{}\"]", server.url());
     let source = ["url=http://127.0.0.1:1", "username=u", "password=p"].map(|set| format!("sources.a.{set}"));
     let mode = format!("sinks.s.mode={mode}");
@@ -27,10 +28,7 @@ fn config(server: &crate::support::nats::Nats, mode: &str) -> Box<nats::config::
     let set = source.into_iter().chain(["sinks.s.type=nats".to_owned(), url, mode, dir]);
     let set = set.map(|set| set.parse::<Assignment>().unwrap()).collect();
     let config = load_with(&Flags { set, ..Flags::default() }, []).unwrap().config;
-    match &config.sinks["s"].kind {
-        Kind::Nats(config) => config.clone(),
-        _ => panic!("not nats"),
-    }
+    config.sinks["s"].of::<nats::config::Config>().unwrap().clone()
 }
 
 struct Server {
@@ -112,7 +110,7 @@ impl Bench for Stream {
 
 fn sink(server: &crate::support::nats::Nats) -> nats::JetStream {
     let sources = ["a".to_owned(), "b".to_owned()];
-    nats::JetStream::new(&config(server, "jetstream"), &sources, "bridge")
+    nats::JetStream::new(&config(server, "jetstream"), Bridge { instance: "bridge", sources: &sources })
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use std::{
 
 use bytes::Bytes;
 use cti_bridge::{
-    event::{Body, Position, RawEvent, Record, Seq, SourceId},
+    event::{Body, Position, RawEvent, Record, Seq, SinkId, SourceId},
     health::Board,
     journal::{
         Journal, Live, OpenError, Opened, Reader, Recovery, Settled,
@@ -116,7 +116,7 @@ pub(crate) fn settle(reader: &mut Reader, records: &[Record]) {
 /// The ledger's identity, for two sources and two sinks.
 pub(crate) fn adds_up(journal: &Journal) {
     for (sink, source) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
-        let (ledger, pending) = journal.ledger(sink, SourceId(source));
+        let (ledger, pending) = journal.ledger(SinkId(sink), SourceId(source));
         assert_eq!(ledger.received, ledger.settled() + pending, "sink {sink} source {source}: {ledger:?}");
     }
 }

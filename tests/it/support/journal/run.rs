@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use cti_bridge::{
-    event::{Body, LossReason, RawEvent, Record, SourceId},
+    event::{Body, LossReason, RawEvent, Record, SinkId, SourceId},
     health::{Board, State},
     journal::{Journal, Live, Opened, Reader, Settled, config::Disk},
 };
@@ -34,7 +34,7 @@ impl Run {
         let names = |names: [&str; 2]| names.map(str::to_owned);
         let opened = Journal::open(&config, disk.process(), &names(["a", "b"]), &names(["x", "y"]), health);
         let (journal, recovery) = opened.unwrap_or_else(|error| panic!("it was refused: {error}"));
-        let readers = [journal.reader(0), journal.reader(1)];
+        let readers = [journal.reader(SinkId(0)), journal.reader(SinkId(1))];
         Self { lives: Vec::new(), readers, journal, board, notes: recovery.notes }
     }
 
@@ -80,20 +80,20 @@ impl Run {
         }
     }
 
-    pub(crate) fn lost(&self, sink: usize, reason: LossReason) -> u64 {
+    pub(crate) fn lost(&self, sink: SinkId, reason: LossReason) -> u64 {
         let of = |source| self.journal.ledger(sink, source).0.lost.get(&reason).copied().unwrap_or_default();
         SOURCES.into_iter().map(of).sum()
     }
 
     pub(crate) fn adds_up(&self) {
-        for (sink, reader) in self.readers.iter().enumerate() {
+        for (sink, reader) in (0..).map(SinkId).zip(&self.readers) {
             let mut all = 0;
             for source in SOURCES {
                 let (ledger, pending) = self.journal.ledger(sink, source);
-                assert_eq!(ledger.received, ledger.settled() + pending, "sink {sink}: {ledger:?}");
+                assert_eq!(ledger.received, ledger.settled() + pending, "{sink:?}: {ledger:?}");
                 all += pending;
             }
-            assert_eq!(reader.pending(), all, "sink {sink}");
+            assert_eq!(reader.pending(), all, "{sink:?}");
         }
     }
 }

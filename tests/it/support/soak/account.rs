@@ -1,6 +1,6 @@
 //! The service account of a soak.
 
-use cti_bridge::simulator::Account;
+use pbx_simulator::Account;
 
 pub(crate) const USER: &str = "bridge";
 pub(crate) const PASSWORD: &str = "planted-password";

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use cti_bridge::simulator::{Answer, Knobs, Login, Simulator, SocketLogin, Upgrade};
+use pbx_simulator::{Answer, Knobs, Login, Simulator, SocketLogin, Upgrade};
 
 use super::account::{PASSWORD, TOTP, USER};
 

@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cti_bridge::simulator::Simulator;
 use fastrand::Rng;
+use pbx_simulator::Simulator;
 use tokio::time::sleep;
 
 use super::{

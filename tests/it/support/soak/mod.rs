@@ -17,8 +17,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cti_bridge::simulator::{Flow, Options, Simulator, Source};
 use fastrand::Rng;
+use pbx_simulator::{Flow, Options, Simulator, Source};
 use tokio::time::sleep;
 
 use super::nats::Nats;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use super::{RECOVERY, probe};
-use cti_bridge::simulator::settled;
+use pbx_simulator::settled;
 
 const STREAM: &str = "cti-bridge";
 
@@ -41,7 +41,7 @@ pub(crate) struct Stored {
     pub(crate) back: usize,
     /// Notices by their type.
     pub(crate) notices: BTreeMap<String, usize>,
-    /// What a consumer who keeps the newest event of each name and entity knows in the end; see [`cti_bridge::simulator::Simulator::state`].
+    /// What a consumer who keeps the newest event of each name and entity knows in the end; see [`pbx_simulator::Simulator::state`].
     pub(crate) state: BTreeMap<(String, String), String>,
 }
 
@@ -155,7 +155,7 @@ impl Reader {
 
 /// As [`Simulator::state`] writes it.
 ///
-/// [`Simulator::state`]: cti_bridge::simulator::Simulator::state
+/// [`Simulator::state`]: pbx_simulator::Simulator::state
 fn known(name: &str, message: &Message) -> ((String, String), String) {
     let text = String::from_utf8_lossy(&message.payload);
     let entity = message.subject.rsplit('.').next().unwrap().to_owned();

@@ -1,6 +1,6 @@
 //! What the next process finds, and says.
 
-use cti_bridge::event::{Body, Record};
+use cti_bridge::event::{Body, Record, SinkId};
 
 use super::{
     super::{begin, read, settle, told},
@@ -32,7 +32,7 @@ pub(super) fn judge(round: &Round, written: &[Written; 2]) -> Verdict {
     let sessions = SOURCES.map(|source| begin(&journal, source));
     let mut verdict = Verdict::default();
     // What compacting took out is charged to a sink when it passes the place, and announced then.
-    let mut readers = [0, 1].map(|sink| journal.reader(sink));
+    let mut readers = [0, 1].map(|sink| journal.reader(SinkId(sink)));
     let mut records = [Vec::new(), Vec::new()];
     while readers.iter().any(|reader| !reader.at_end()) {
         for (reader, records) in readers.iter_mut().zip(&mut records) {
@@ -50,8 +50,8 @@ pub(super) fn judge(round: &Round, written: &[Written; 2]) -> Verdict {
             written: written[source],
             newest: journal.newest(id(source)).0.0,
         };
-        for (sink, sink_name) in SINKS.iter().enumerate() {
-            let (ledger, pending) = journal.ledger(sink, id(source));
+        for ((sink, sink_name), number) in SINKS.iter().enumerate().zip((0..).map(SinkId)) {
+            let (ledger, pending) = journal.ledger(number, id(source));
             let found = of(sink).count() as u64;
             let (lost, announced) = (ledger.lost.values().sum::<u64>(), account.announced(sink_name));
             let told: u64 = announced.iter().map(|(count, _)| count).sum();

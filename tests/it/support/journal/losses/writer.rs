@@ -8,7 +8,7 @@ use std::{
 };
 
 use cti_bridge::{
-    event::{RawEvent, SourceId},
+    event::{RawEvent, SinkId, SourceId},
     health::Board,
     journal::{Journal, Live, Reader, fs},
 };
@@ -33,7 +33,7 @@ pub(crate) fn write() {
         say("first", source, journal.newest(id(source)).0.0 + 1);
     }
     let mut sessions = SOURCES.map(|source| begin(&journal, source));
-    let mut reader = journal.reader(0);
+    let mut reader = journal.reader(SinkId(0));
     let mut sent = round.sent;
     let (ends, mut told) = (Instant::now() + LONGEST, false);
     while Instant::now() < ends {
@@ -102,11 +102,11 @@ fn settle_some(journal: &Journal, reader: &mut Reader, rng: &mut Rng) {
     let records = read(reader);
     settle(reader, &records[..rng.usize(..=records.len())]);
     // What was read and not settled is read again.
-    *reader = journal.reader(0);
+    *reader = journal.reader(SinkId(0));
 }
 
 fn has_lost(journal: &Journal) -> bool {
-    [0, 1].into_iter().any(|source| !journal.ledger(1, id(source)).0.lost.is_empty())
+    [0, 1].into_iter().any(|source| !journal.ledger(SinkId(1), id(source)).0.lost.is_empty())
 }
 
 /// One line, whole and at once: it survives the kill.

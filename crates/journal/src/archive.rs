@@ -1,0 +1,223 @@
+//! A journal as it lies on disk, for looking at: nothing is changed, and the bridge may be writing to it meanwhile.
+
+use std::{
+    collections::VecDeque,
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use event::{JournalId, Position, Record, Seq, SourceId};
+use jiff::Timestamp;
+
+use super::{
+    Cursor,
+    disk::{
+        identity::Identity,
+        open::{OpenError, cursor_path, read_only},
+        repair,
+        scan::{Next, summarize},
+        sealed, segment,
+        stretch::{Place, Stretch},
+    },
+    entry::Entry,
+    fs::{Disk, Fs},
+};
+
+/// A journal's files.
+#[derive(Debug)]
+pub struct Archive {
+    /// Its name.
+    pub journal: JournalId,
+    /// Every source's name, by its id.
+    pub sources: Arc<[String]>,
+    /// Oldest first.
+    pub segments: Vec<Segment>,
+    /// Each sink's cursor; none if it can't be read.
+    pub cursors: Vec<(String, Option<Cursor>)>,
+    /// Entries that walks have found to be gone.
+    gone: AtomicU64,
+}
+
+/// One segment's file.
+#[derive(Debug)]
+pub struct Segment {
+    /// The file.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// When it was begun.
+    pub created: Timestamp,
+    /// Position of its first record.
+    pub first: Position,
+    found: segment::Opened,
+    /// What the segments after it begin with; `None` for the newest.
+    next: Option<Next>,
+}
+
+/// What looking through a segment came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// Intact records.
+    pub records: u64,
+    /// Damaged bytes in the middle.
+    pub damaged: usize,
+    /// Bytes at the end that are no whole record; in the newest segment of a running bridge, one that is being written.
+    pub torn: usize,
+    /// Entries that are gone.
+    pub lost: u64,
+}
+
+impl Archive {
+    /// Opens the journal in a directory.
+    pub fn open(dir: &Path) -> Result<Self, OpenError> {
+        let io = |source: io::Error| OpenError::Io { path: dir.to_owned(), source };
+        let fs: Arc<dyn Fs> = Arc::new(Disk);
+        let found = read_only(&fs, dir)?;
+        let nexts: Vec<Option<Next>> = (0..found.len()).map(|index| segment::next(&found, index)).collect();
+        let mut segments = Vec::new();
+        let newest = found.last().map(|found| found.header.clone());
+        for (found, next) in found.into_iter().zip(nexts) {
+            segments.push(Segment {
+                path: dir.join("segments").join(&found.name),
+                bytes: found.file.length().map_err(io)?,
+                created: found.header.created,
+                first: found.header.first,
+                found,
+                next,
+            });
+        }
+        let identity = Identity::read(&Disk, dir).ok();
+        let named = identity.as_ref().map(|identity| {
+            (identity.journal, identity.sources.iter().map(|source| source.name.clone()).collect::<Vec<_>>())
+        });
+        let named = named.or_else(|| {
+            newest.map(|header| (header.journal, header.sources.into_iter().map(|(name, _)| name).collect()))
+        });
+        let Some((journal, sources)) = named else {
+            return Err(io(io::Error::new(io::ErrorKind::NotFound, "there is no journal here")));
+        };
+        let sinks = identity.map(|identity| identity.sinks).unwrap_or_default();
+        let cursor = |sink: String| {
+            let cursor = sealed::read(&Disk, &cursor_path(dir, &sink), "cursor").ok();
+            (sink, cursor)
+        };
+        let cursors = sinks.into_iter().map(cursor).collect();
+        Ok(Self { journal, sources: sources.into(), segments, cursors, gone: AtomicU64::new(0) })
+    }
+
+    /// Every entry that is intact, in order.
+    pub fn entries(&self) -> impl Iterator<Item = io::Result<Entry>> {
+        self.segments.iter().flat_map(|segment| segment.entries(&self.gone))
+    }
+
+    /// How many entries were damaged where [`Archive::entries`] and [`Archive::records`] have passed.
+    pub fn damaged(&self) -> u64 {
+        self.gone.load(Ordering::Relaxed)
+    }
+
+    /// The entry that has a source's number; `None` if it is in none that is kept and intact.
+    pub fn find(&self, source: SourceId, seq: Seq) -> io::Result<Option<Entry>> {
+        let begins = |segment: &&Segment| {
+            let standing = segment.found.header.sources.get(source.index());
+            standing.is_none_or(|(_, standing)| standing.next <= seq)
+        };
+        let Some(segment) = self.segments.iter().rev().find(begins) else { return Ok(None) };
+        for entry in segment.entries(&AtomicU64::new(0)) {
+            let entry = entry?;
+            if entry.newest(source).is_some_and(|newest| newest >= seq) {
+                return Ok(Some(entry).filter(|entry| entry.holds(source, seq)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Every record that is intact, in order.
+    pub fn records(&self) -> impl Iterator<Item = io::Result<Record>> {
+        self.entries().filter_map(|entry| match entry {
+            Ok(Entry::Record(record)) => Some(Ok(record)),
+            Ok(Entry::Absence(_)) => None,
+            Err(error) => Some(Err(error)),
+        })
+    }
+}
+
+impl Segment {
+    /// Counts what is damaged in `gone`.
+    fn entries<'a>(&'a self, gone: &'a AtomicU64) -> Walk<'a> {
+        let start = Place { offset: self.found.start as u64, position: self.first };
+        let stretch = Stretch {
+            generation: 0,
+            revision: 0,
+            file: Arc::clone(&self.found.file),
+            format: self.found.header.format,
+            start,
+            length: self.bytes,
+            end: self.next.as_ref().map_or(Position(u64::MAX), |next| next.first),
+        };
+        Walk { segment: self, place: start, stretch: Some(stretch), ahead: VecDeque::new(), gone }
+    }
+
+    /// Looks through it.
+    pub fn verify(&self) -> io::Result<Verified> {
+        let content = repair::content(&*self.found.file)?;
+        let found = &self.found;
+        let summary = summarize(&content, &found.header, found.start, self.next.as_ref());
+        let records = summary.entries.iter().filter_map(|(entry, _)| entry.record()).count() as u64;
+        Ok(Verified { records, damaged: summary.damaged, torn: summary.torn, lost: summary.lost })
+    }
+}
+
+struct Walk<'a> {
+    segment: &'a Segment,
+    gone: &'a AtomicU64,
+    stretch: Option<Stretch>,
+    place: Place,
+    ahead: VecDeque<Entry>,
+}
+
+impl Walk<'_> {
+    /// The intact entries of the segment from here on, read as a repair reads them.
+    fn past_damage(&self, from: Position) -> io::Result<Vec<Entry>> {
+        let found = &self.segment.found;
+        let content = repair::content(&*found.file)?;
+        let summary = summarize(&content, &found.header, found.start, self.segment.next.as_ref());
+        self.gone.fetch_add(summary.lost, Ordering::Relaxed);
+        let entries = summary.entries.into_iter().map(|(entry, _)| entry);
+        Ok(entries.filter(|entry| entry.position() >= from).collect())
+    }
+}
+
+impl Iterator for Walk<'_> {
+    type Item = io::Result<Entry>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.ahead.is_empty() {
+            let stretch = self.stretch.as_ref()?;
+            match stretch.read(self.place, self.place.position) {
+                Ok(chunk) => {
+                    let is_stuck = chunk.next.offset == self.place.offset;
+                    self.place = chunk.next;
+                    if is_stuck || chunk.damaged {
+                        self.stretch = None;
+                    }
+                    self.ahead = chunk.entries;
+                    if chunk.damaged {
+                        match self.past_damage(chunk.next.position) {
+                            Ok(rest) => self.ahead.extend(rest),
+                            Err(error) => return Some(Err(error)),
+                        }
+                    }
+                }
+                Err(error) => {
+                    self.stretch = None;
+                    return Some(Err(error));
+                }
+            }
+        }
+        self.ahead.pop_front().map(Ok)
+    }
+}

@@ -1,0 +1,15 @@
+//! A clock for spans of time: it never jumps.
+
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// Time since the machine's start, with the time that it was suspended, which [`std::time::Instant`] leaves out.
+pub fn uptime() -> Duration {
+    let time = clock_gettime(ClockId::Boottime);
+    // Neither is negative.
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or_default(),
+        u32::try_from(time.tv_nsec).unwrap_or_default(),
+    )
+}

@@ -1,0 +1,211 @@
+//! Rewrites sealed segments, with absences in place of events that are not worth their room. Holds no lock.
+//!
+//! The copy is written beside, synced, renamed over the old file, and the directory synced. It keeps the generation, the
+//! header and the key, so a crash between any two steps leaves one of the two files, and either is right. Where several
+//! segments become one, it takes the lowest generation: as long as the files of the others are there, they are right
+//! about what they hold, and they hold the same.
+
+use std::{
+    collections::HashMap,
+    io,
+    path::{Path, PathBuf},
+};
+
+use event::{LossReason, Position, Record};
+use jiff::Timestamp;
+
+use super::{
+    codec::{self, Format},
+    names::{NO_NAME, NameIds},
+    segment::Header,
+    stretch::Stretch,
+    superseded::{Index, stored},
+};
+
+use crate::{
+    entry::{Absence, Entry, Kind, Missing},
+    fs::{self, File, Fs},
+};
+
+/// Bytes that are written at a time.
+const CHUNK: usize = 256 << 10;
+
+/// A sealed segment that some sink has not passed, and that is on stable storage.
+#[derive(Debug, Clone)]
+pub(crate) struct Sealed {
+    pub(crate) stretch: Stretch,
+    pub(crate) begun: Timestamp,
+    pub(crate) newest: Option<Timestamp>,
+    /// Bytes of names that are over their quota.
+    pub(crate) over: HashMap<u32, u64>,
+}
+
+impl Sealed {
+    /// Its generation, and how often its file was replaced.
+    pub(crate) fn file(&self) -> (u64, u32) {
+        (self.stretch.generation, self.stretch.revision)
+    }
+}
+
+/// What is left out of a copy.
+#[derive(Debug)]
+pub(crate) struct Omit<'a> {
+    pub(crate) index: &'a Index,
+    pub(crate) names: &'a NameIds,
+    /// Every sink has what is before.
+    pub(crate) passed: Position,
+    /// The names of which superseded events are left out; `None` for all.
+    pub(crate) only: Option<&'a [u32]>,
+    /// Of a name, the oldest events of so many bytes.
+    pub(crate) oldest: HashMap<u32, u64>,
+}
+
+impl Omit<'_> {
+    /// Whether superseded events of a name are left out.
+    pub(crate) fn is_meant(&self, name: u32) -> bool {
+        self.only.is_none_or(|only| only.contains(&name))
+    }
+
+    fn reason(&mut self, record: &Record, name: u32) -> Option<LossReason> {
+        if record.position < self.passed {
+            return None;
+        }
+        if self.is_meant(name) && self.index.supersedes(record) {
+            return Some(LossReason::Superseded);
+        }
+        let left = self.oldest.get_mut(&name).filter(|left| **left > 0)?;
+        *left = left.saturating_sub(stored(record));
+        Some(LossReason::Quota)
+    }
+}
+
+/// A file that takes the place of one or several segments.
+#[derive(Debug)]
+pub(crate) struct Copy {
+    /// Where it was written.
+    pub(crate) path: PathBuf,
+    pub(crate) format: Format,
+    /// Where its entries begin.
+    pub(crate) start: u64,
+    pub(crate) length: u64,
+    /// Bytes by event name.
+    pub(crate) tally: HashMap<u32, u64>,
+}
+
+/// Calls `each` with the entries of a segment from a position on. Whether it is intact up to its end.
+pub(crate) fn walk(
+    stretch: &Stretch,
+    from: Position,
+    mut each: impl FnMut(Entry) -> io::Result<()>,
+) -> io::Result<bool> {
+    let mut place = stretch.start;
+    while place.position < stretch.end {
+        let chunk = stretch.read(place, from)?;
+        chunk.entries.into_iter().try_for_each(&mut each)?;
+        if chunk.damaged || chunk.next == place {
+            return Ok(false);
+        }
+        place = chunk.next;
+    }
+    Ok(true)
+}
+
+/// Writes a copy of adjacent segments to `path`, and syncs it. `None` if one of them is damaged: that is for
+/// [`Suspect::repair`](super::repair::Suspect::repair).
+pub(crate) fn rewrite(fs: &dyn Fs, path: &Path, run: &[Sealed], omit: &mut Omit) -> io::Result<Option<Copy>> {
+    let Some(first) = run.first() else { return Ok(None) };
+    let Ok((header, _)) = Header::read(&*first.stretch.file) else { return Ok(None) };
+    let format = if header.format == Format::Unkeyed { Format::draw()? } else { header.format };
+    match fs.remove(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let file = fs.create(path)?;
+    let copied = copy(&*file, &Header { format, ..header }, run, omit);
+    match copied {
+        Ok(Some((start, length, tally))) => {
+            Ok(Some(Copy { path: path.to_owned(), format, start, length, tally }))
+        }
+        other => {
+            let _ = fs.remove(path);
+            other.map(|_| None)
+        }
+    }
+}
+
+type Copied = (u64, u64, HashMap<u32, u64>);
+
+fn copy(file: &dyn File, header: &Header, run: &[Sealed], omit: &mut Omit) -> io::Result<Option<Copied>> {
+    let buffer = header.encode();
+    let start = buffer.len() as u64;
+    let mut writer =
+        Writer { file, format: header.format, buffer, length: 0, tally: HashMap::new(), absence: None };
+    for segment in run {
+        let is_intact = walk(&segment.stretch, segment.stretch.start.position, |entry| {
+            let name = entry.record().map_or(NO_NAME, |record| omit.names.known(&record.body));
+            let reason = entry.record().and_then(|record| omit.reason(record, name));
+            match (entry, reason) {
+                (Entry::Record(record), Some(reason)) => writer.leave_out(absence(&record, reason)),
+                (Entry::Absence(absence), _) => writer.leave_out(absence),
+                (entry, None) => writer.keep(name, &entry),
+            }
+        })?;
+        if !is_intact {
+            return Ok(None);
+        }
+        // None reaches into a file that may be there still.
+        writer.end_absence();
+    }
+    writer.write()?;
+    file.sync()?;
+    Ok(Some((start, writer.length, writer.tally)))
+}
+
+fn absence(record: &Record, reason: LossReason) -> Absence {
+    let Record { position, source, seq, .. } = *record;
+    let ranges = vec![Missing { source, count: 1, from: seq, to: seq }];
+    Absence { from: position, to: position.next(), kind: Kind::Lost(reason), ranges }
+}
+
+struct Writer<'a> {
+    file: &'a dyn File,
+    format: Format,
+    buffer: Vec<u8>,
+    /// Bytes that are written.
+    length: u64,
+    tally: HashMap<u32, u64>,
+    /// What follows the buffer, and may grow.
+    absence: Option<Absence>,
+}
+
+impl Writer<'_> {
+    fn keep(&mut self, name: u32, entry: &Entry) -> io::Result<()> {
+        self.end_absence();
+        let size = codec::encode(self.format, entry, &mut self.buffer);
+        *self.tally.entry(name).or_default() += size as u64;
+        if self.buffer.len() >= CHUNK { self.write() } else { Ok(()) }
+    }
+
+    fn leave_out(&mut self, absence: Absence) -> io::Result<()> {
+        if self.absence.as_mut().is_some_and(|before| before.extend(&absence)) {
+            return Ok(());
+        }
+        self.end_absence();
+        self.absence = Some(absence);
+        if self.buffer.len() >= CHUNK { self.write() } else { Ok(()) }
+    }
+
+    fn end_absence(&mut self) {
+        if let Some(absence) = self.absence.take() {
+            let size = codec::encode(self.format, &Entry::Absence(absence), &mut self.buffer);
+            *self.tally.entry(NO_NAME).or_default() += size as u64;
+        }
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        fs::append_all(self.file, &self.buffer)?;
+        self.length += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+}

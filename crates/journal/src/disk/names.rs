@@ -1,0 +1,73 @@
+//! Event names as numbers, for quotas.
+
+use std::{collections::HashMap, sync::Arc};
+
+use event::{Body, Fingerprints};
+
+/// Gives event names numbers. A clone does not follow.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct NameIds {
+    /// By the name's fingerprint: a name may be as long as a frame.
+    ids: Arc<HashMap<u128, u32>>,
+    fingerprints: Fingerprints,
+}
+
+/// Names beyond this count as one: event data must not grow our memory.
+const NAMES: usize = 1024;
+/// Stands for all names beyond [`NAMES`], and for notices, which have no quota.
+pub(crate) const NO_NAME: u32 = 0;
+
+impl NameIds {
+    pub(crate) fn of(&mut self, body: &Body) -> u32 {
+        let Body::Event(frame) = body else { return NO_NAME };
+        let key = self.fingerprints.of(&frame.name());
+        if let Some(id) = self.ids.get(&key) {
+            return *id;
+        }
+        if self.ids.len() >= NAMES {
+            return NO_NAME;
+        }
+        let id = u32::try_from(self.ids.len()).unwrap_or_default() + 1;
+        Arc::make_mut(&mut self.ids).insert(key, id);
+        id
+    }
+
+    /// The number of a name, if it has one.
+    pub(crate) fn known(&self, body: &Body) -> u32 {
+        let Body::Event(frame) = body else { return NO_NAME };
+        self.ids.get(&self.fingerprints.of(&frame.name())).copied().unwrap_or(NO_NAME)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use event::RawEvent;
+
+    fn event(name: &str) -> Body {
+        let text = format!("42[\"{name}\",1]");
+        let (name_end, end) =
+            (4 + u32::try_from(name.len()).unwrap(), u32::try_from(text.len()).unwrap() - 1);
+        let args = name_end + 2..end;
+        let (at, bytes) = (Timestamp::UNIX_EPOCH, text.into_bytes().into());
+        Body::Event(RawEvent { at, bytes, name: 4..name_end, args, argc: 1, attachments: Box::default() })
+    }
+
+    #[test]
+    fn names_are_bounded_in_bytes_and_those_beyond_share_a_number() {
+        let mut ids = NameIds::default();
+        let long = "x".repeat(20_000);
+        for number in 0..2 * NAMES {
+            let id = ids.of(&event(&format!("{number}{long}")));
+            assert_eq!(id == NO_NAME, number >= NAMES);
+        }
+        // Neither a name nor a part of one is kept.
+        assert_eq!(ids.ids.len(), NAMES);
+        assert_eq!(size_of_val(ids.ids.iter().next().unwrap().0), 16);
+        assert_eq!(ids.known(&event(&format!("7{long}"))), 8);
+        assert_eq!(ids.known(&event("unknown")), NO_NAME);
+    }
+}

@@ -1,0 +1,250 @@
+//! Opening a journal: what is there, what of it can be used, and which number comes next.
+
+mod floors;
+mod load;
+mod survey;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+pub(crate) use self::survey::read_only;
+use self::{
+    floors::Floors,
+    load::Loading,
+    survey::{Left, identify, read_cursors, survey},
+};
+use event::{LossReason, Seq, SourceId};
+use jiff::Timestamp;
+
+use super::{
+    identity::Identity,
+    sealed,
+    store::{Limits, Store},
+};
+
+use crate::{
+    Monitor,
+    cursor::Cursor,
+    entry::Missing,
+    fs::{Fs, Lock, Room},
+    line::{Before, Line, Sink, Standing},
+    options::{Options, WhenFull},
+};
+
+/// Why a journal can't be opened. Its data is never the reason.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error(
+        "another cti-bridge uses the journal in {}: stop it, or set [journal] dir to another directory", dir.display()
+    )]
+    Locked {
+        /// Its directory.
+        dir: PathBuf,
+    },
+    /// A later version wrote it.
+    #[error("{}: {reason}: run that version again, or set [journal] dir to a new directory", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Which version.
+        reason: String,
+    },
+    /// The system refuses.
+    #[error("the journal in {}: {source}: {}", path.display(), remedy(source))]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        "run this command with sudo; the bridge's own user must own the directory in [journal] dir"
+    } else {
+        "check that the directory in [journal] dir belongs to the user the bridge runs as, and that the disk is not full or read-only"
+    }
+}
+
+/// What was found at opening, a sentence each.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// What was repaired, or is missing.
+    pub notes: Vec<String>,
+}
+
+/// An opened journal's parts.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) line: Line,
+    pub(crate) identity: Identity,
+    pub(crate) lock: Box<dyn Lock>,
+    pub(crate) recovery: Recovery,
+}
+
+fn at<T>(path: &Path, result: io::Result<T>) -> Result<T, OpenError> {
+    result.map_err(|source| OpenError::Io { path: path.to_owned(), source })
+}
+
+/// Name of a sink's cursor file.
+pub(crate) fn cursor_path(dir: &Path, sink: &str) -> PathBuf {
+    dir.join("cursors").join(sink)
+}
+
+pub(crate) fn open(
+    options: &Options,
+    fs: &Arc<dyn Fs>,
+    sources: &[String],
+    sinks: &[String],
+    monitor: Arc<dyn Monitor>,
+) -> Result<Opened, OpenError> {
+    let dir = &options.dir;
+    let lock = claim(&**fs, dir)?;
+    let mut notes = Vec::new();
+    let found = survey(fs, dir, Some(&mut notes))?;
+    let (mut identity, left) = identify(&**fs, dir, &found, &mut notes)?;
+    // What can't be used may have held the newest numbers.
+    let set_aside = !notes.is_empty();
+    let known_sinks = identity.sinks.clone();
+    identity.admit(sources, sinks);
+
+    let names: Arc<[String]> = identity.sources.iter().map(|source| source.name.clone()).collect();
+    let written = read_cursors(&**fs, dir, sinks, &known_sinks, &mut notes)?;
+    let mut cursors = written.clone();
+    let limits = at(dir, limits(options, &**fs))?;
+    let store =
+        Store::new(Arc::clone(fs), dir.join("segments"), identity.journal, Arc::clone(&names), limits);
+    let store = at(dir, store)?;
+    let mut loaded = Loading::of(store, dir, found, &mut cursors, &mut notes)?;
+    loaded.standing.resize(names.len(), Standing::default());
+    let Loading { mut store, mut standing, mut end, torn, is_newest_intact } = loaded;
+    let (before, loaded_end) = (standing.clone(), end);
+
+    let clean = identity.clean;
+    let floors = Floors { cursors: &cursors, now: Timestamp::now() };
+    let raised = floors.raise(&mut identity, &mut standing, &mut end, &mut notes);
+    at(dir, identity.write(&**fs, dir))?;
+    prove(&store, clean)?;
+    store.remove_empty();
+    let path = store.dir.clone();
+    let mut left_out = Vec::new();
+    let numbers = standing.iter_mut().zip(before).zip(&raised);
+    for (source, ((standing, before), raised)) in (0..).map(SourceId).zip(numbers) {
+        if raised.skipped.is_some() || raised.is_beyond {
+            let (from, to) = (before.next.max(Seq(1)), Seq(standing.next.0.saturating_sub(1)));
+            left_out.push(Missing { source, count: 0, from, to });
+            standing.next = before.next;
+        }
+    }
+    if !(is_newest_intact && at(&path, store.go_on())?) {
+        at(&path, store.begin(loaded_end, &standing))?;
+    }
+    store.synced = loaded_end;
+
+    let mut line =
+        Line::new(loaded_end, standing, options.memory, options.when_full).with_store(store, monitor);
+    for (source, raised) in line.sources.iter_mut().zip(raised) {
+        source.skipped = raised.skipped;
+        source.has_lost = raised.is_beyond || torn || set_aside;
+        source.before = match left {
+            Left::New => Before::New,
+            Left::Known if clean => Before::Stopped,
+            Left::Known => Before::Crashed,
+        };
+    }
+    line.leave_out(end);
+    line.skip(left_out);
+    attach(&mut line, &**fs, dir, sinks, (written, cursors))?;
+    line.flush();
+    Ok(Opened { line, identity, lock, recovery: Recovery { notes } })
+}
+
+/// The directories, for this process alone.
+fn claim(fs: &dyn Fs, dir: &Path) -> Result<Box<dyn Lock>, OpenError> {
+    for sub in ["", "segments", "cursors"] {
+        let path = dir.join(sub);
+        at(&path, fs.create_dir(&path))?;
+    }
+    // A directory is a name in the one above it, and as easily forgotten. The one above may not be ours to open.
+    at(dir, fs.sync_dir(dir))?;
+    if let Some(above) = dir.parent().filter(|above| !above.as_os_str().is_empty()) {
+        let _ = fs.sync_dir(above);
+    }
+    at(dir, fs.lock(&dir.join("lock")))?.ok_or_else(|| OpenError::Locked { dir: dir.to_owned() })
+}
+
+/// From here on what is on the disk is synced.
+fn prove(store: &Store, clean: bool) -> Result<(), OpenError> {
+    if clean {
+        return Ok(());
+    }
+    // What a killed process had not synced is nobody's business but ours.
+    for segment in &store.segments {
+        at(&store.dir, segment.file.sync())?;
+    }
+    at(&store.dir, store.fs.sync_dir(&store.dir))
+}
+
+/// Gives each sink its cursor: the one it had, or a new one at the end; at the beginning if it is lost, as twice is
+/// better than never. One that counts records which a power failure took from the segments counts them no longer, or as
+/// many that follow would never seem to wait.
+fn attach(
+    line: &mut Line,
+    fs: &dyn Fs,
+    dir: &Path,
+    sinks: &[String],
+    (mut written, mut cursors): (HashMap<String, Option<Cursor>>, HashMap<String, Option<Cursor>>),
+) -> Result<(), OpenError> {
+    let segments = line.store.as_ref().map(|store| &store.segments);
+    let oldest = segments.and_then(VecDeque::front).map(|oldest| (oldest.first, oldest.standing.clone()));
+    for name in sinks {
+        let known = cursors.remove(name);
+        let mut cursor = match (&known, &oldest) {
+            (Some(Some(cursor)), _) => cursor.clone(),
+            (Some(None), Some((first, standing))) => Cursor::new(*first, standing),
+            _ => Cursor::new(line.end(), &line.standing),
+        };
+        for (lane, standing) in cursor.lanes.iter_mut().zip(&line.standing) {
+            lane.count = lane.count.min(standing.count);
+        }
+        cursor.resume_announcing();
+        // Now: what is appended later would hide what is to be repaired.
+        if written.remove(name).flatten().as_ref() != Some(&cursor) {
+            cursor.charged = line.end();
+            let path = cursor_path(dir, name);
+            at(&path, sealed::write(fs, &path, "cursor", &cursor))?;
+        }
+        line.sinks.push(Sink::new(name, cursor));
+    }
+    if let Some((first, standing)) = oldest {
+        line.skip_to(first, &standing, LossReason::Damaged);
+    }
+    line.recall_losses();
+    Ok(())
+}
+
+fn limits(options: &Options, fs: &dyn Fs) -> io::Result<Limits> {
+    let max_bytes = match options.max_bytes {
+        Some(bytes) => bytes,
+        None => default_bound(fs.room(&options.dir)?),
+    };
+    Ok(Limits {
+        max_bytes,
+        segment_bytes: (max_bytes / 16).clamp(16 << 10, 16 << 20),
+        max_age: options.max_age,
+        retain: options.retain,
+        per_name: max_bytes / 100 * u64::from(options.name_quota),
+        compacts: options.when_full == WhenFull::DropOldest,
+    })
+}
+
+/// `max_bytes` where it is not set.
+pub(crate) fn default_bound(room: Room) -> u64 {
+    (2 << 30).min(room.total / 5)
+}

@@ -1,0 +1,112 @@
+//! Which number comes next: above all that may have been given.
+
+use std::collections::HashMap;
+
+use event::{Position, Seq};
+use jiff::Timestamp;
+
+use crate::{
+    cursor::Cursor,
+    disk::identity::{Identity, RESERVE},
+    line::Standing,
+};
+
+/// What numbers have to stay above.
+pub(super) struct Floors<'a> {
+    pub(super) cursors: &'a HashMap<String, Option<Cursor>>,
+    /// The moment of opening.
+    pub(super) now: Timestamp,
+}
+
+/// What opening found out about a source's numbers.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Raised {
+    /// Numbers that will not be given, first and last.
+    pub(super) skipped: Option<(Seq, Seq)>,
+    /// A cursor is beyond the end: records were lost.
+    pub(super) is_beyond: bool,
+}
+
+impl Floors<'_> {
+    /// Sets the next number of each source and the next position, and reserves numbers.
+    ///
+    /// Every process begins above the clock: so neither one whose records the disk has lost nor one that has a copy of this
+    /// journal gives the same numbers, unless a source had more than one event a microsecond.
+    pub(super) fn raise(
+        self,
+        identity: &mut Identity,
+        standing: &mut [Standing],
+        end: &mut Position,
+        notes: &mut Vec<String>,
+    ) -> Vec<Raised> {
+        let cursors = || self.cursors.values().flatten();
+        let is_behind = cursors().any(|cursor| cursor.next > *end);
+        *end = cursors().map(|cursor| cursor.next).fold(*end, Position::max);
+        let now = Seq(u64::try_from(self.now.as_microsecond()).unwrap_or_default());
+        let mut raised = Vec::new();
+        for (index, (standing, source)) in standing.iter_mut().zip(&mut identity.sources).enumerate() {
+            let lanes = cursors().filter_map(|cursor| cursor.lanes.get(index));
+            let floor = lanes.map(|lane| lane.last.next()).fold(Seq(1), Seq::max);
+            let is_new = standing.next == Seq(0) && source.reserved == Seq(0);
+            let is_beyond = floor > standing.next.max(Seq(1));
+            let first = standing.next.max(floor);
+            let next = first.max(source.reserved).max(now);
+            let skipped = (!is_new && next > first).then(|| (first, Seq(next.0 - 1)));
+            raised.push(Raised { skipped, is_beyond: is_beyond || is_behind });
+            standing.next = next;
+            standing.seen = standing.seen.max(source.seen);
+            source.reserved = Seq(next.0.saturating_add(RESERVE));
+        }
+        if raised.iter().any(|raised| raised.is_beyond) {
+            notes.push(
+                "a cursor lies beyond the end of the journal: its newest records are lost, and numbers go on above them"
+                    .to_owned(),
+            );
+        }
+        identity.clean = false;
+        raised
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use event::JournalId;
+
+    use crate::disk::identity::Source;
+
+    /// A source that was reserved so far, with its next number in the segments; the next number and what is skipped.
+    fn raise(reserved: u64, next: u64, last: Option<u64>) -> (u64, Raised) {
+        let source = Source { name: "a".to_owned(), reserved: Seq(reserved), seen: None };
+        let mut identity =
+            Identity { journal: JournalId::draw(), clean: true, sources: vec![source], sinks: vec![] };
+        let mut standing = [Standing { next: Seq(next), ..Standing::default() }];
+        let cursor = last.map(|last| {
+            let mut cursor = Cursor::new(Position(1), &standing);
+            cursor.lanes[0].last = Seq(last);
+            cursor
+        });
+        let cursors = [("x".to_owned(), cursor)].into();
+        let now = Timestamp::from_microsecond(1_000).unwrap();
+        let floors = Floors { cursors: &cursors, now };
+        let raised = floors.raise(&mut identity, &mut standing, &mut Position(1), &mut vec![]).remove(0);
+        assert_eq!(identity.sources[0].reserved, Seq(standing[0].next.0 + RESERVE));
+        (standing[0].next.0, raised)
+    }
+
+    fn skipped(from: u64, to: u64) -> Raised {
+        Raised { skipped: Some((Seq(from), Seq(to))), is_beyond: false }
+    }
+
+    #[test]
+    fn every_process_begins_above_the_clock_and_all_that_was_reserved() {
+        assert_eq!(raise(0, 0, None), (1_000, Raised::default()), "a new source skips nothing");
+        assert_eq!(raise(90, 50, Some(49)), (1_000, skipped(50, 999)));
+        assert_eq!(raise(2_000, 50, None), (2_000, skipped(50, 1_999)), "the clock was set back");
+        assert_eq!(raise(0, 50, None), (1_000, skipped(50, 999)), "the reservation is lost");
+        assert_eq!(raise(2_000, 0, None), (2_000, skipped(1, 1_999)), "the segments are lost");
+        let beyond = Raised { is_beyond: true, ..skipped(61, 999) };
+        assert_eq!(raise(90, 50, Some(60)), (1_000, beyond), "the disk has lost what was delivered");
+    }
+}

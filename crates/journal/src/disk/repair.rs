@@ -1,0 +1,120 @@
+//! Repair: a damaged file moves to `quarantine/`, and what is intact stays.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+
+use super::{
+    codec::{self, Format},
+    scan::{Next, Summary, summarize},
+    segment::Header,
+};
+use crate::fs::{self, File, Fs};
+
+/// The complete content of a segment.
+pub(crate) fn content(file: &dyn File) -> io::Result<Bytes> {
+    let length = usize::try_from(file.length()?).unwrap_or(usize::MAX);
+    let mut content = vec![0; length];
+    let read = fs::read_fully(file, &mut content, 0)?;
+    content.truncate(read);
+    Ok(content.into())
+}
+
+/// A segment that has been read through.
+#[derive(Debug)]
+pub(crate) struct Repaired {
+    pub(crate) format: Format,
+    /// Where its entries begin.
+    pub(crate) start: usize,
+    pub(crate) length: u64,
+    pub(crate) summary: Summary,
+}
+
+/// A segment that may be damaged.
+#[derive(Debug)]
+pub(crate) struct Suspect<'a> {
+    pub(crate) fs: &'a dyn Fs,
+    /// The journal's directory.
+    pub(crate) dir: &'a Path,
+    pub(crate) path: &'a Path,
+    pub(crate) file: Arc<dyn File>,
+    pub(crate) header: &'a Header,
+    /// Where its entries begin.
+    pub(crate) start: usize,
+    /// `None` for the newest segment.
+    pub(crate) next: Option<&'a Next>,
+}
+
+impl Suspect<'_> {
+    /// Reads it through, cuts a torn tail, and replaces the file if entries are damaged or missing: by what is intact, with
+    /// absences for what is not. The damaged one is moved to `quarantine/`. `notes` gets a sentence for each.
+    pub(crate) fn repair(self, notes: &mut Vec<String>) -> io::Result<Repaired> {
+        let Self { fs, dir, path, file, header, start, next } = self;
+        let content = content(&*file)?;
+        let summary = summarize(&content, header, start, next);
+        let (format, name) = (header.format, path.display());
+        if summary.damaged == 0 {
+            let length = (content.len() - summary.torn) as u64;
+            if summary.torn > 0 {
+                file.truncate(length)?;
+                let torn = summary.torn;
+                notes.push(format!("{name}: the last {torn} bytes are an incomplete entry and were cut off"));
+            }
+            return Ok(Repaired { format, start, length, summary });
+        }
+        let (bytes, format, start) = rewrite(header, &content, &summary)?;
+        let aside = set_aside(fs, dir, path)?;
+        let beside = path.with_extension("new");
+        let _ = fs.remove(&beside);
+        let new = fs.create(&beside)?;
+        fs::append_all(&*new, &bytes)?;
+        new.sync()?;
+        // The damaged one keeps its second name.
+        fs.rename(path, &aside)?;
+        fs.rename(&beside, path)?;
+        fs.sync_dir(path.parent().unwrap_or(dir))?;
+        notes.push(format!(
+            "{name}: {} damaged bytes, {} entries are gone; the damaged file is kept as {}",
+            summary.damaged + summary.torn,
+            summary.lost,
+            aside.display()
+        ));
+        Ok(Repaired { format, start, length: bytes.len() as u64, summary })
+    }
+}
+
+/// A segment with these entries, in the current version: its bytes, how its entries are written, and where they begin.
+fn rewrite(header: &Header, content: &Bytes, summary: &Summary) -> io::Result<(Vec<u8>, Format, usize)> {
+    let format = if header.format == Format::Unkeyed { Format::draw()? } else { header.format };
+    let mut bytes = Header { format, ..header.clone() }.encode();
+    let start = bytes.len();
+    for (entry, range) in &summary.entries {
+        match content.get(range.clone()) {
+            Some(intact) if !intact.is_empty() && format == header.format => bytes.extend_from_slice(intact),
+            _ => drop(codec::encode(format, entry, &mut bytes)),
+        }
+    }
+    Ok((bytes, format, start))
+}
+
+/// A name in `quarantine/` that is free.
+fn set_aside(fs: &dyn Fs, dir: &Path, path: &Path) -> io::Result<PathBuf> {
+    let quarantine = dir.join("quarantine");
+    fs.create_dir(&quarantine)?;
+    let taken = fs.list(&quarantine)?;
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let names = std::iter::once(name.clone()).chain((1..).map(|number| format!("{name}.{number}")));
+    let free = names.into_iter().find(|name| !taken.contains(name)).unwrap_or(name);
+    Ok(quarantine.join(free))
+}
+
+/// Moves a file that can't be used at all to `quarantine/`.
+pub(crate) fn quarantine(fs: &dyn Fs, dir: &Path, path: &Path) -> io::Result<PathBuf> {
+    let aside = set_aside(fs, dir, path)?;
+    fs.rename(path, &aside)?;
+    Ok(aside)
+}

@@ -1,0 +1,323 @@
+//! Reading a segment through: what is intact, what is damaged, and whose numbers the damage took.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use event::{LossReason, Position, Seq, SourceId};
+use jiff::Timestamp;
+
+use super::{
+    codec::{self, Format, Found},
+    segment::Header,
+};
+
+use crate::{
+    entry::{Absence, Entry, Kind, Missing},
+    line::Standing,
+};
+
+/// A piece of a segment's content.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    /// An entry, and where its bytes are.
+    Entry(Entry, Range<usize>),
+    /// Bytes that are no entry; none, if entries are missing and nothing is in their place.
+    Damaged(Range<usize>),
+}
+
+impl Piece {
+    fn entry(&self) -> Option<&Entry> {
+        match self {
+            Self::Entry(entry, _) => Some(entry),
+            Self::Damaged(_) => None,
+        }
+    }
+}
+
+/// Cuts a segment's content into pieces, from an offset on. `expected` is the position of the first entry.
+pub(crate) fn pieces(format: Format, content: &Bytes, mut at: usize, mut expected: Position) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    while at < content.len() {
+        let found = codec::decode(format, &content.slice(at..));
+        match found {
+            Found::Entry(entry, size) if is_believable(&entry, expected) => {
+                if entry.position() > expected && !matches!(pieces.last(), Some(Piece::Damaged(_))) {
+                    pieces.push(Piece::Damaged(at..at));
+                }
+                expected = entry.end();
+                pieces.push(Piece::Entry(entry, at..at + size));
+                at += size;
+            }
+            _ => {
+                let next = resume(format, content, at, &found, expected);
+                pieces.push(Piece::Damaged(at..next));
+                at = next;
+            }
+        }
+    }
+    pieces
+}
+
+/// Damage does not hide more positions than this.
+const FURTHEST: u64 = 1 << 32;
+
+fn is_believable(entry: &Entry, expected: Position) -> bool {
+    let position = entry.position();
+    position >= expected && position.0 - expected.0 < FURTHEST
+}
+
+/// Where the next intact entry begins, behind damage at `at`; the end of the content if there is none.
+fn resume(format: Format, content: &Bytes, at: usize, found: &Found, expected: Position) -> usize {
+    let end = content.len();
+    let is_intact = |at: usize| matches!(codec::decode(format, &content.slice(at..)), Found::Entry(entry, _) if is_believable(&entry, expected));
+    match found {
+        Found::Entry(_, size) | Found::Damaged(Some(size)) if at + size == end || is_intact(at + size) => {
+            return at + size;
+        }
+        // A torn write. Without a key, what its payload holds could pass for entries.
+        Found::Cut(_) if format == Format::Unkeyed => return end,
+        _ => {}
+    }
+    // Bytes were lost, added, or are those of the length. Only what was written with the segment's key passes.
+    let mut from = at + 1;
+    while from < end {
+        let has_length = content.get(from..).is_some_and(|rest| codec::length(format, rest).is_some());
+        if has_length && is_intact(from) {
+            return from;
+        }
+        from += 1;
+    }
+    end
+}
+
+/// What follows a segment.
+#[derive(Debug, Clone)]
+pub(crate) struct Next {
+    /// Position of its first entry: what it holds is not read from the segment before.
+    pub(crate) first: Position,
+    /// Each source's numbers and records before that.
+    pub(crate) standing: Vec<Standing>,
+}
+
+/// What a segment's content comes to.
+#[derive(Debug)]
+pub(crate) struct Summary {
+    /// Position after the last entry.
+    pub(crate) end: Position,
+    /// Each source's numbers and records after it.
+    pub(crate) standing: Vec<Standing>,
+    /// Receive time of the newest record.
+    pub(crate) newest: Option<Timestamp>,
+    /// Bytes at the end that are no entry, where nothing tells that there was one.
+    pub(crate) torn: usize,
+    /// Damaged bytes, at least one for each damaged place.
+    pub(crate) damaged: usize,
+    /// Positions that the damage took.
+    pub(crate) lost: u64,
+    /// All entries, an absence in place of each damage, and where their bytes are.
+    pub(crate) entries: Vec<(Entry, Range<usize>)>,
+}
+
+/// Reads a segment's content, header included. `next` is `None` for the newest segment.
+pub(crate) fn summarize(content: &Bytes, header: &Header, start: usize, next: Option<&Next>) -> Summary {
+    let limit = next.map_or(Position(u64::MAX), |next| next.first);
+    let mut pieces = pieces(header.format, content, start, header.first);
+    pieces.retain(|piece| piece.entry().is_none_or(|entry| entry.position() < limit));
+    let mut torn = match pieces.pop_if(|piece| matches!(piece, Piece::Damaged(_))) {
+        Some(Piece::Damaged(range)) => range.len(),
+        _ => 0,
+    };
+    let end = pieces.iter().rev().find_map(Piece::entry).map_or(header.first, Entry::end);
+    if end < limit && next.is_some() {
+        // Its last entries are missing.
+        let at = content.len() - torn;
+        pieces.push(Piece::Damaged(at..content.len()));
+        torn = 0;
+    }
+    let mut ownership = Ownership::new(header, next, &pieces);
+    let mut summary = Summary {
+        end: header.first,
+        standing: header.standing(),
+        newest: None,
+        torn,
+        damaged: 0,
+        lost: 0,
+        entries: Vec::with_capacity(pieces.len()),
+    };
+    let mut pieces = pieces.into_iter().peekable();
+    while let Some(piece) = pieces.next() {
+        let (entry, range) = match piece {
+            Piece::Entry(entry, range) => {
+                ownership.pass(&entry);
+                (entry, range)
+            }
+            Piece::Damaged(range) => {
+                summary.damaged += range.len().max(1);
+                let to = pieces.peek().and_then(Piece::entry).map_or(limit, Entry::position);
+                let from = summary.end;
+                if to <= from || to == Position(u64::MAX) {
+                    continue;
+                }
+                summary.lost += to.0 - from.0;
+                let ranges = ownership.of(from..to, &summary.standing);
+                let kind = Kind::Lost(LossReason::Damaged);
+                (Entry::Absence(Absence { from, to, kind, ranges }), range.end..range.end)
+            }
+        };
+        if let Entry::Record(record) = &entry {
+            summary.newest = summary.newest.max(Some(record.at));
+        }
+        apply(&mut summary.standing, &entry);
+        summary.end = entry.end();
+        summary.entries.push((entry, range));
+    }
+    summary
+}
+
+/// Moves the sources past an entry.
+pub(crate) fn apply(standing: &mut Vec<Standing>, entry: &Entry) {
+    match entry {
+        Entry::Record(record) => of(standing, record.source).note(record),
+        Entry::Absence(absence) => {
+            absence
+                .ranges
+                .iter()
+                .for_each(|missing| of(standing, missing.source).pass(missing, absence.kind));
+        }
+    }
+}
+
+fn of(standing: &mut Vec<Standing>, source: SourceId) -> &mut Standing {
+    let index = source.index();
+    if standing.len() <= index {
+        standing.resize(index + 1, Standing::default());
+    }
+    // Just made long enough.
+    #[allow(clippy::indexing_slicing, reason = "within the length set above")]
+    &mut standing[index]
+}
+
+/// Whose records a damaged place held. Numbers are dense, so those before and behind it tell; and where another segment
+/// follows, its header knows how many records of each source this one had.
+struct Ownership {
+    /// By source: the first number of each entry that has not been passed, the nearest last.
+    ahead: Vec<Vec<Seq>>,
+    /// By source: records that are missing in the segment and not accounted for. `None` for the newest segment.
+    missing: Option<Vec<u64>>,
+    /// By source: the next number behind the segment.
+    next: Vec<Option<Seq>>,
+    /// Damaged places ahead.
+    places: usize,
+}
+
+impl Ownership {
+    fn new(header: &Header, next: Option<&Next>, pieces: &[Piece]) -> Self {
+        let sources = header.sources.len();
+        let mut counted = header.standing();
+        let mut ahead = vec![Vec::new(); sources];
+        let mut note = |source: SourceId, seq: Seq| {
+            if let Some(numbers) = ahead.get_mut(source.index()) {
+                numbers.push(seq);
+            }
+        };
+        let is_damaged = pieces.iter().any(|piece| matches!(piece, Piece::Damaged(_)));
+        for entry in pieces.iter().filter_map(Piece::entry).filter(|_| is_damaged) {
+            apply(&mut counted, entry);
+            match entry {
+                Entry::Record(record) => note(record.source, record.seq),
+                Entry::Absence(absence) => {
+                    absence.ranges.iter().for_each(|missing| note(missing.source, missing.from));
+                }
+            }
+        }
+        for numbers in &mut ahead {
+            numbers.reverse();
+        }
+        let of = |index: usize| next.and_then(|next| next.standing.get(index));
+        let missing = next.map(|_| {
+            let counted = counted.iter().map(|standing| standing.count).enumerate();
+            counted
+                .map(|(index, counted)| of(index).map_or(0, |after| after.count.saturating_sub(counted)))
+                .collect()
+        });
+        Self {
+            ahead,
+            missing,
+            next: (0..sources).map(|index| of(index).map(|standing| standing.next)).collect(),
+            places: pieces.iter().filter(|piece| matches!(piece, Piece::Damaged(_))).count(),
+        }
+    }
+
+    fn pass(&mut self, entry: &Entry) {
+        let mut of = |source: SourceId| {
+            if let Some(numbers) = self.ahead.get_mut(source.index()) {
+                numbers.pop();
+            }
+        };
+        match entry {
+            Entry::Record(record) => of(record.source),
+            Entry::Absence(absence) => absence.ranges.iter().for_each(|missing| of(missing.source)),
+        }
+    }
+
+    /// The numbers of each source at a damaged place; empty if nobody can know.
+    fn of(&mut self, place: Range<Position>, before: &[Standing]) -> Vec<Missing> {
+        self.places = self.places.saturating_sub(1);
+        let sources = (0_u16..).map(SourceId).zip(before).take(self.ahead.len());
+        let gaps: Vec<(SourceId, Seq, Option<Seq>)> = sources
+            .map(|(source, before)| {
+                let ahead = self.ahead.get(source.index()).and_then(|numbers| numbers.last().copied());
+                let next = self.next.get(source.index()).copied().flatten();
+                (source, before.next, ahead.or(next))
+            })
+            .collect();
+        let is_last = self.places == 0;
+        match &mut self.missing {
+            Some(missing) => by_count(&gaps, missing, is_last),
+            None => by_numbers(&gaps, place.end.0 - place.start.0),
+        }
+    }
+}
+
+fn range(source: SourceId, count: u64, from: Seq, next: Seq) -> Option<Missing> {
+    (next > from).then(|| Missing { source, count, from, to: Seq(next.0 - 1) })
+}
+
+/// Where it is known how many records of each source are missing in the segment.
+fn by_count(gaps: &[(SourceId, Seq, Option<Seq>)], missing: &mut [u64], is_last: bool) -> Vec<Missing> {
+    let mut ranges = Vec::new();
+    for (source, from, next) in gaps {
+        let (Some(left), Some(next)) = (missing.get_mut(source.index()), next) else { continue };
+        let gap = next.0.saturating_sub(from.0);
+        let count = if is_last { *left } else { gap.min(*left) };
+        *left -= count;
+        ranges.extend(range(*source, count, *from, *next));
+    }
+    ranges
+}
+
+/// Where only the numbers around it tell, and how many positions are missing.
+fn by_numbers(gaps: &[(SourceId, Seq, Option<Seq>)], positions: u64) -> Vec<Missing> {
+    let known = || gaps.iter().filter_map(|(source, from, next)| Some((*source, *from, (*next)?)));
+    let sum: u64 = known().map(|(_, from, next)| next.0.saturating_sub(from.0)).sum();
+    let silent: Vec<_> = gaps.iter().filter(|(.., next)| next.is_none()).collect();
+    let with_gaps = known().filter(|(_, from, next)| next > from).count();
+    if sum > positions {
+        // Numbers that had no record are among them: whose the records were can be told only where there is one source.
+        if with_gaps > 1 || !silent.is_empty() {
+            return Vec::new();
+        }
+        return known().filter_map(|(source, from, next)| range(source, positions, from, next)).collect();
+    }
+    let mut ranges: Vec<_> = known()
+        .filter_map(|(source, from, next)| range(source, next.0.saturating_sub(from.0), from, next))
+        .collect();
+    match (positions - sum, silent.as_slice()) {
+        (0, _) | (_, []) => {}
+        (rest, [(source, from, _)]) => {
+            ranges.extend(range(*source, rest, *from, Seq(from.0.saturating_add(rest))));
+        }
+        _ => return Vec::new(),
+    }
+    ranges
+}

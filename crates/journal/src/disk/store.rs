@@ -1,0 +1,413 @@
+//! The segments: writing the newest, keeping the others for as long as they are needed.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use event::{Body, JournalId, Position};
+use jiff::Timestamp;
+
+use super::{
+    bell::Bell,
+    codec::{self, Format},
+    held::Segment,
+    names::{NO_NAME, NameIds},
+    repair::Repaired,
+    segment::{Header, file_name},
+    stretch::Stretch,
+};
+
+use crate::{
+    entry::Entry,
+    fs::{self, File, Fs, OnDemand},
+    line::Standing,
+};
+
+/// What bounds the segments.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) max_bytes: u64,
+    pub(crate) segment_bytes: u64,
+    pub(crate) max_age: Option<Duration>,
+    pub(crate) retain: Duration,
+    /// Bytes of undelivered records one event name may hold.
+    pub(crate) per_name: u64,
+    /// What is superseded, and the oldest of a name that is over its quota, makes room for what comes.
+    pub(crate) compacts: bool,
+}
+
+/// So many segments are few, however little they hold.
+const FEW: usize = 16;
+/// A frame of so many bytes is written from where it is.
+const LARGE: usize = 256 << 10;
+/// So many bytes that wait are written, whoever else is to come.
+const BATCH: u64 = 1 << 20;
+
+/// Appends a buffer, and what goes between: the place in it, and the bytes.
+fn append(file: &dyn File, buffer: &[u8], large: &[(usize, Bytes)]) -> io::Result<()> {
+    let mut from = 0;
+    for (at, bytes) in large {
+        fs::append_all(file, buffer.get(from..*at).unwrap_or_default())?;
+        fs::append_all(file, bytes)?;
+        from = *at;
+    }
+    fs::append_all(file, buffer.get(from..).unwrap_or_default())
+}
+
+/// A segment's file, opened when it is needed.
+pub(super) fn on_demand(fs: &Arc<dyn Fs>, dir: &Path, generation: u64) -> Arc<dyn File> {
+    Arc::new(OnDemand { fs: Arc::clone(fs), path: dir.join(file_name(generation)) })
+}
+
+/// The segments of one journal.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) fs: Arc<dyn Fs>,
+    /// The directory of the segments.
+    pub(crate) dir: PathBuf,
+    pub(crate) journal: JournalId,
+    pub(crate) sources: Arc<[String]>,
+    pub(crate) limits: Limits,
+    /// Oldest first; the last one is written to, unless it is sealed.
+    pub(crate) segments: VecDeque<Segment>,
+    pub(crate) sealed: bool,
+    pub(crate) next_generation: u64,
+    pub(crate) names: NameIds,
+    /// Undelivered bytes by event name.
+    pub(crate) held: HashMap<u32, u64>,
+    /// Rings when compacting may be worth it.
+    pub(crate) bell: Arc<Bell>,
+    /// Generations whose files are being replaced: whoever does that also removes them.
+    pub(crate) pinned: Vec<u64>,
+    /// How the entries of the next segment will be written.
+    next_format: Format,
+    /// The next write begins a segment.
+    rolls: bool,
+    /// Entries that wait for the next write.
+    buffer: Vec<u8>,
+    /// What goes between them: the place in the buffer, and the pieces of a frame that is too large to be copied.
+    large: Vec<(usize, Bytes)>,
+    /// Bytes of all that waits.
+    waiting: u64,
+    buffered: Vec<(u32, u64)>,
+    buffered_newest: Option<Timestamp>,
+    /// Bytes of all segments.
+    pub(super) total: u64,
+    /// Everything before is written.
+    pub(crate) written: Position,
+    /// Everything before is on stable storage.
+    pub(crate) synced: Position,
+    /// Sealed segments that are not synced yet, and where each ends.
+    pub(crate) unsynced: VecDeque<(Arc<dyn File>, Position)>,
+    /// Why nothing is written at present.
+    pub(crate) trouble: Option<String>,
+    /// Whether no sync has succeeded since the last trouble.
+    pub(crate) unproven: bool,
+}
+
+impl Store {
+    /// Bytes of all segments.
+    pub(crate) fn total(&self) -> u64 {
+        self.total
+    }
+
+    pub(crate) fn new(
+        fs: Arc<dyn Fs>,
+        dir: PathBuf,
+        journal: JournalId,
+        sources: Arc<[String]>,
+        limits: Limits,
+    ) -> io::Result<Self> {
+        // Copies that a crash left unfinished.
+        for path in fs.list(&dir)?.iter().map(|name| dir.join(name)) {
+            if path.extension().is_some_and(|extension| extension == "new") {
+                let _ = fs.remove(&path);
+            }
+        }
+        Ok(Self {
+            fs,
+            dir,
+            journal,
+            sources,
+            limits,
+            segments: VecDeque::new(),
+            sealed: true,
+            next_generation: 1,
+            names: NameIds::default(),
+            held: HashMap::new(),
+            bell: Arc::default(),
+            pinned: Vec::new(),
+            next_format: Format::draw()?,
+            rolls: false,
+            buffer: Vec::new(),
+            large: Vec::new(),
+            waiting: 0,
+            buffered: Vec::new(),
+            buffered_newest: None,
+            total: 0,
+            written: Position(1),
+            synced: Position(1),
+            unsynced: VecDeque::new(),
+            trouble: None,
+            unproven: false,
+        })
+    }
+
+    /// Bytes on the disk, and those that wait.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.total + self.waiting
+    }
+
+    /// The segment with the first record at or after a position.
+    pub(crate) fn stretch(&self, from: Position) -> Option<Stretch> {
+        self.segment(from).map(Segment::stretch)
+    }
+
+    pub(crate) fn segment(&self, from: Position) -> Option<&Segment> {
+        self.segments.iter().find(|segment| segment.end > from)
+    }
+
+    /// Whether this event's name has used up its share.
+    pub(crate) fn over_quota(&mut self, body: &Body) -> bool {
+        let name = self.names.of(body);
+        name != NO_NAME && self.held.get(&name).is_some_and(|bytes| *bytes > self.limits.per_name)
+    }
+
+    /// Takes an entry for the next [`Store::write`].
+    pub(crate) fn put(&mut self, entry: &Entry) {
+        if self.buffer.is_empty() {
+            let is_full = |active: &Segment| active.length >= self.limits.segment_bytes;
+            self.rolls = self.sealed || self.segments.back().is_none_or(is_full);
+        }
+        let active = self.segments.back().filter(|_| !self.rolls);
+        let format = active.map_or(self.next_format, |active| active.format);
+        let name = entry.record().map_or(NO_NAME, |record| self.names.of(&record.body));
+        let size = self.encode(format, entry) as u64;
+        self.waiting += size;
+        *self.held.entry(name).or_default() += size;
+        self.buffered.push((name, size));
+        self.buffered_newest = self.buffered_newest.max(entry.record().map(|record| record.at));
+    }
+
+    fn encode(&mut self, format: Format, entry: &Entry) -> usize {
+        if let Entry::Record(record) = entry
+            && let Body::Event(frame) = &record.body
+            && frame.size() >= LARGE
+        {
+            let head = codec::encode_head(format, record, &mut self.buffer);
+            let at = self.buffer.len();
+            self.large.extend(codec::pieces(frame).map(|bytes| (at, bytes.clone())));
+            return head + frame.size();
+        }
+        codec::encode(format, entry, &mut self.buffer)
+    }
+
+    /// Whether so much waits that it has to be written.
+    pub(crate) fn is_due(&self) -> bool {
+        self.waiting >= BATCH
+    }
+
+    /// Whether as much waits as a segment should hold.
+    pub(crate) fn is_segment(&self) -> bool {
+        self.waiting >= self.limits.segment_bytes
+    }
+
+    /// Whether entries wait for the next [`Store::write`].
+    pub(crate) fn is_buffering(&self) -> bool {
+        !self.buffer.is_empty()
+    }
+
+    /// Writes what was put, up to the position `end`. `standing` is where the sources stood before the first of it.
+    pub(crate) fn write(&mut self, end: Position, standing: &[Standing]) -> io::Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        if self.rolls {
+            self.begin(self.written, standing)?;
+            self.rolls = false;
+        }
+        let Some(active) = self.segments.back_mut() else { return Err(io::ErrorKind::NotFound.into()) };
+        if let Err(error) = append(&*active.file, &self.buffer, &self.large) {
+            // What was written of it must not precede what is written next.
+            self.sealed = active.file.truncate(active.length).is_err();
+            return Err(error);
+        }
+        active.length += self.waiting;
+        self.total += self.waiting;
+        active.end = end;
+        active.newest = active.newest.max(self.buffered_newest);
+        for (name, size) in self.buffered.drain(..) {
+            *active.tally.entry(name).or_default() += size;
+        }
+        self.empty();
+        self.written = end;
+        Ok(())
+    }
+
+    /// Forgets what was put and not written.
+    pub(crate) fn discard(&mut self) {
+        for (name, size) in self.buffered.drain(..) {
+            if let Some(held) = self.held.get_mut(&name) {
+                *held = held.saturating_sub(size);
+            }
+        }
+        self.empty();
+    }
+
+    fn empty(&mut self) {
+        self.buffer.clear();
+        self.buffer.shrink_to(1 << 20);
+        self.large.clear();
+        self.waiting = 0;
+        self.buffered_newest = None;
+    }
+
+    /// Seals the newest segment and creates another, at `first`. What was put before has to be written first, or is what
+    /// the new segment begins with.
+    pub(crate) fn begin(&mut self, first: Position, standing: &[Standing]) -> io::Result<()> {
+        let generation = self.next_generation;
+        let names = self.sources.iter().cloned();
+        let standings = standing.iter().cloned().chain(std::iter::repeat(Standing::default()));
+        let header = Header {
+            journal: self.journal,
+            generation,
+            created: Timestamp::now(),
+            first,
+            format: self.next_format,
+            sources: names.zip(standings).collect(),
+        };
+        let next_format = Format::draw()?;
+        let bytes = header.encode();
+        let path = self.dir.join(file_name(generation));
+        let file = self.fs.create(&path)?;
+        // A name is used once, even by a file that could not be written.
+        self.next_generation += 1;
+        if let Err(error) = fs::append_all(&*file, &bytes).and_then(|()| self.fs.sync_dir(&self.dir)) {
+            let _ = self.fs.remove(&path);
+            return Err(error);
+        }
+        self.next_format = next_format;
+        // What compacting works on are sealed segments, and here is another one.
+        if self.is_crowded() {
+            self.bell.ring();
+        }
+        if let Some(active) = self.segments.back_mut() {
+            let closed = on_demand(&self.fs, &self.dir, active.generation);
+            let file = std::mem::replace(&mut active.file, closed);
+            if active.end > self.synced {
+                self.unsynced.push_back((file, active.end));
+            }
+        }
+        self.add(Segment {
+            generation,
+            revision: 0,
+            file,
+            format: header.format,
+            start: bytes.len() as u64,
+            length: bytes.len() as u64,
+            first,
+            end: first,
+            begun: header.created,
+            known: Vec::new(),
+            standing: standing.to_vec(),
+            newest: None,
+            passed: None,
+            tally: HashMap::new(),
+        });
+        self.sealed = false;
+        self.written = first;
+        Ok(())
+    }
+
+    /// Goes on in the newest segment, if there are many for what they hold, as after starts that came to nothing. It has to
+    /// be as a new one would be. Whether it does.
+    ///
+    /// A new segment is the better choice otherwise: its header tells whose numbers were left out, whatever is damaged.
+    pub(crate) fn go_on(&mut self) -> io::Result<bool> {
+        let (room, sources) = (self.limits.segment_bytes, self.sources.len());
+        let needed = usize::try_from(self.total / room.max(1)).unwrap_or(usize::MAX);
+        if self.segments.len() < FEW.saturating_add(needed.saturating_mul(2)) {
+            return Ok(false);
+        }
+        let is_fit = |newest: &Segment| {
+            newest.length < room && newest.standing.len() == sources && newest.format != Format::Unkeyed
+        };
+        let Some(newest) = self.segments.back_mut().filter(|newest| is_fit(newest)) else { return Ok(false) };
+        newest.file = self.fs.open(&self.dir.join(file_name(newest.generation)), true)?;
+        self.sealed = false;
+        self.written = newest.end;
+        Ok(true)
+    }
+
+    /// Adds the newest segment.
+    pub(crate) fn add(&mut self, segment: Segment) {
+        self.total += segment.length;
+        for (name, size) in &segment.tally {
+            *self.held.entry(*name).or_default() += size;
+        }
+        self.segments.push_back(segment);
+    }
+
+    /// A segment's file has been replaced.
+    pub(crate) fn replace(&mut self, generation: u64, new: &Repaired) {
+        let Some(segment) = self.segments.iter_mut().find(|segment| segment.generation == generation) else {
+            return;
+        };
+        self.total = (self.total + new.length).saturating_sub(segment.length);
+        segment.revision += 1;
+        segment.file = on_demand(&self.fs, &self.dir, generation);
+        segment.format = new.format;
+        (segment.start, segment.length) = (new.start as u64, new.length);
+    }
+
+    /// Takes the newest segment away, if nothing stands in it.
+    pub(crate) fn remove_empty(&mut self) {
+        if let Some(empty) = self.segments.pop_back_if(|newest| newest.end == newest.first) {
+            self.total = self.total.saturating_sub(empty.length);
+            self.sealed = true;
+            let _ = self.fs.remove(&self.dir.join(file_name(empty.generation)));
+        }
+    }
+
+    /// After a failed sync nothing beyond `synced` counts as written: what stands there is cut off, in memory at once,
+    /// on the disk as far as it lets us. (The system may have dropped the pages and call them clean.)
+    pub(crate) fn distrust(&mut self) {
+        self.discard();
+        self.unsynced.clear();
+        self.sealed = true;
+        while self
+            .segments
+            .back()
+            .is_some_and(|segment| segment.first >= self.synced && self.segments.len() > 1)
+        {
+            if let Some(segment) = self.segments.pop_back() {
+                self.release(&segment);
+                let _ = self.fs.remove(&self.dir.join(file_name(segment.generation)));
+            }
+        }
+        if let Some(segment) = self.segments.back_mut() {
+            segment.end = segment.end.min(self.synced).max(segment.first);
+        }
+        self.written = self.synced;
+    }
+
+    /// What can be synced now: the files in order, and up to where that covers the line.
+    pub(crate) fn to_sync(&self) -> (Vec<Arc<dyn File>>, Position) {
+        let mut files: Vec<_> = self.unsynced.iter().map(|(file, _)| Arc::clone(file)).collect();
+        let active = self.segments.back().filter(|active| active.end > self.synced);
+        files.extend(active.map(|active| Arc::clone(&active.file)));
+        (files, self.written)
+    }
+
+    /// Everything before `end` is on stable storage.
+    pub(crate) fn note_synced(&mut self, end: Position) {
+        self.synced = self.synced.max(end.min(self.written));
+        let synced = self.synced;
+        self.unsynced.retain(|(_, end)| *end > synced);
+    }
+}

@@ -1,0 +1,179 @@
+//! The writing end: between sessions an [`Ingest`], during one a [`Live`].
+
+use std::fmt::Display;
+
+use event::RawEvent;
+use event::{EndReason, GapReason, Notice, Origin, Seq, SourceId};
+use jiff::Timestamp;
+
+use super::Journal;
+
+/// What a new session tells of itself.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// The service account.
+    pub user: String,
+    /// Its profile on the PBX.
+    pub profile: Option<String>,
+    /// What it may see.
+    pub sees: Vec<String>,
+    /// Whether numbers and names are masked for it.
+    pub privacy: Option<bool>,
+    /// The events that a gap before it may have swallowed.
+    pub may_have_missed: Vec<&'static str>,
+}
+
+/// One source without a live session. It takes notices only.
+#[derive(Debug)]
+pub struct Ingest {
+    journal: Journal,
+    source: SourceId,
+}
+
+impl Ingest {
+    pub(super) fn new(journal: Journal, source: SourceId) -> Self {
+        Self { journal, source }
+    }
+
+    /// Starts a session: appends `gap` and `connected`. Consumes the ingest, so no event can precede its gap.
+    pub fn begin(self, opened: Opened) -> Live {
+        let Self { journal, source } = self;
+        let now = Timestamp::now();
+        let Opened { user, profile, sees, privacy, may_have_missed } = opened;
+        let session = {
+            let mut line = journal.line();
+            let (last, _) = line.newest(source);
+            let session = line.open_session(source);
+            let (reason, from, skipped, certain) = line.before_session(source, now);
+            // Numbers that were left out right before this are none that anybody has seen.
+            let last = skipped.filter(|(_, to)| *to == last).map_or(last, |(from, _)| Seq(from.0 - 1));
+            line.gap(source, reason, from, now);
+            line.notice(
+                source,
+                session,
+                &Notice::Gap {
+                    reason,
+                    from,
+                    to: now,
+                    last_sequence: (reason != GapReason::Started).then_some(last),
+                    skipped,
+                    certain,
+                    may_have_missed,
+                },
+            );
+            let connected = Notice::Connected { session: session.into(), user, profile, sees, privacy };
+            line.notice(source, session, &connected);
+            line.seen(source, now);
+            session
+        };
+        journal.commit();
+        Live { journal, source, session, batch: Vec::new(), ended: false }
+    }
+
+    /// Appends a notice, such as a failed login.
+    pub fn notice(&self, notice: &Notice) -> Seq {
+        self.journal.notice(self.source, notice)
+    }
+}
+
+/// One source with a live session.
+///
+/// Dropping it (a panic in the session's task) ends the session as [`EndReason::Internal`].
+#[derive(Debug)]
+pub struct Live {
+    journal: Journal,
+    source: SourceId,
+    session: u32,
+    batch: Vec<RawEvent>,
+    ended: bool,
+}
+
+impl Live {
+    /// Counts the sessions of this source.
+    pub fn session(&self) -> u64 {
+        self.session.into()
+    }
+
+    /// Its source's name.
+    pub fn source_name(&self) -> String {
+        self.journal.source_name(self.source)
+    }
+
+    /// Takes an event. It reaches the line, and gets its number, at the next [`Live::commit`].
+    pub fn event(&mut self, frame: RawEvent) {
+        self.batch.push(frame);
+    }
+
+    /// Counts an event that must not reach the line.
+    pub fn withhold(&self) {
+        self.journal.withhold(self.source);
+    }
+
+    /// Counts a frame that is not an event: see [`Journal::bad_frame`].
+    pub fn bad_frame(&self, reason: impl Display, bytes: usize) {
+        self.journal.bad_frame(self.source, reason, bytes);
+    }
+
+    /// Appends what was taken, in order, and wakes the readers. Never waits for a broker.
+    pub fn commit(&mut self) {
+        let Some(newest) = self.batch.last().map(|frame| frame.at) else { return };
+        {
+            let mut line = self.journal.line();
+            line.seen(self.source, newest);
+            for frame in self.batch.drain(..) {
+                line.event(self.source, self.session, Origin::Live, frame);
+            }
+        }
+        self.journal.commit();
+    }
+
+    /// Appends events that were made from an answer of the PBX's REST interface, after those taken so far.
+    pub fn snapshot(&mut self, frames: impl IntoIterator<Item = RawEvent>) {
+        self.commit();
+        {
+            let mut line = self.journal.line();
+            for frame in frames {
+                line.event(self.source, self.session, Origin::Snapshot, frame);
+            }
+        }
+        self.journal.commit();
+    }
+
+    /// Waits until what was committed is on stable storage, if the journal's `sync` is "always"; and, in a journal that is
+    /// all but full, a moment for compacting. Cancel safe.
+    pub async fn synced(&self) {
+        self.journal.synced().await;
+    }
+
+    /// The session was surely whole at this moment, though it brought no event.
+    pub fn seen(&self, at: Timestamp) {
+        self.journal.line().seen(self.source, at);
+    }
+
+    /// Appends a notice after the events taken so far.
+    pub fn notice(&mut self, notice: &Notice) {
+        self.commit();
+        self.journal.notice(self.source, notice);
+    }
+
+    /// Ends the session: commits, and appends `disconnected`.
+    pub fn end(mut self, reason: EndReason, detail: String) -> Ingest {
+        self.finish(reason, detail);
+        Ingest { journal: self.journal.clone(), source: self.source }
+    }
+
+    fn finish(&mut self, reason: EndReason, detail: String) {
+        self.ended = true;
+        let session = self.session.into();
+        self.notice(&Notice::Disconnected { session, reason, detail });
+        self.journal.line().close_session(self.source, reason);
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.finish(EndReason::Internal, "the session's task ended unasked".to_owned());
+        }
+    }
+}

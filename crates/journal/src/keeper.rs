@@ -1,0 +1,396 @@
+//! What happens to the files beside appending: syncing, cursors, reservations, retention. A thread of its own, so that
+//! a slow disk holds back nothing but itself.
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle, Thread},
+    time::{Duration, Instant},
+};
+
+use event::{JournalId, Position, Seq};
+use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::watch;
+
+use super::{
+    compaction::Compactor,
+    cursor::Cursor,
+    disk::{
+        bell::Bell,
+        identity::{Identity, RESERVE},
+        open::cursor_path,
+        repair::Suspect,
+        sealed,
+        segment::{Header, file_name},
+    },
+    fs::{Fs, Lock},
+    line::Line,
+};
+
+/// How often cursors are written, and all else is looked after.
+const PACE: Duration = Duration::from_secs(1);
+/// A disk that takes longer than this for one round does not come back by itself.
+const STANDS_STILL: Duration = Duration::from_secs(30);
+/// How far `seen` may lag on the disk while nothing but pings arrives.
+const SEEN: i64 = 5;
+
+/// What all handles share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) id: JournalId,
+    pub(super) sources: Arc<[String]>,
+    line: Mutex<Line>,
+    pub(super) end: watch::Sender<Position>,
+    pub(super) synced: watch::Sender<Position>,
+    /// Sends when compacting has come further.
+    pub(super) compacted: watch::Sender<()>,
+    pub(super) always: bool,
+    pub(super) disk: Option<OnDisk>,
+    /// Held while syncing: on Linux a sync that failed is reported once, and one beside it would believe in the next.
+    syncing: Mutex<()>,
+    dirty: AtomicBool,
+    stopped: AtomicBool,
+    thread: OnceLock<Thread>,
+    /// When the thread came round last.
+    round: Mutex<Instant>,
+}
+
+/// What a journal in a directory has beside its line.
+#[derive(Debug)]
+pub(super) struct OnDisk {
+    pub(super) fs: Arc<dyn Fs>,
+    pub(super) dir: PathBuf,
+    state: Mutex<Files>,
+    /// Held while a segment's file is replaced.
+    pub(super) compactor: Mutex<Compactor>,
+    /// Wakes the thread that compacts.
+    pub(super) bell: Arc<Bell>,
+    _lock: Box<dyn Lock>,
+}
+
+/// The small files, as they were written last.
+#[derive(Debug)]
+struct Files {
+    identity: Identity,
+    cursors: Vec<Option<Cursor>>,
+}
+
+impl Shared {
+    pub(super) fn new(id: JournalId, sources: Arc<[String]>, line: Line, always: bool) -> Self {
+        Self {
+            id,
+            sources,
+            end: watch::Sender::new(line.end()),
+            synced: watch::Sender::new(line.end()),
+            compacted: watch::Sender::default(),
+            line: Mutex::new(line),
+            always,
+            disk: None,
+            syncing: Mutex::new(()),
+            dirty: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
+            thread: OnceLock::new(),
+            round: Mutex::new(Instant::now()),
+        }
+    }
+
+    pub(super) fn on(self, fs: Arc<dyn Fs>, dir: PathBuf, identity: Identity, lock: Box<dyn Lock>) -> Self {
+        let cursors = self.line().sinks.iter().map(|_| None).collect();
+        let state = Mutex::new(Files { identity, cursors });
+        let bell = self.line().store.as_ref().map(|store| Arc::clone(&store.bell)).unwrap_or_default();
+        let compactor = Mutex::default();
+        Self { disk: Some(OnDisk { fs, dir, state, compactor, bell, _lock: lock }), ..self }
+    }
+
+    pub(super) fn line(&self) -> MutexGuard<'_, Line> {
+        // The line is consistent between any two of its own statements that can unwind.
+        self.line.lock()
+    }
+
+    pub(super) fn stands_still(&self) -> Option<Duration> {
+        // Without a thread there is nothing to wait for.
+        self.thread.get()?;
+        let since = self.round.lock().elapsed();
+        (since > STANDS_STILL).then_some(since)
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    /// There is something to sync.
+    pub(super) fn wake(&self) {
+        if !self.dirty.swap(true, Ordering::AcqRel)
+            && let Some(thread) = self.thread.get()
+        {
+            thread.unpark();
+        }
+    }
+
+    /// Syncs what is written.
+    pub(super) fn sync(&self) {
+        let _alone = self.syncing.lock();
+        self.line().retry();
+        let Some((files, end)) = self.line().store.as_ref().map(super::disk::store::Store::to_sync) else {
+            return;
+        };
+        let result = files.iter().try_for_each(|file| file.sync());
+        let mut line = self.line();
+        match result {
+            Ok(()) => {
+                if let Some(store) = &mut line.store {
+                    store.note_synced(end);
+                    store.unproven &= store.trouble.is_some() || files.is_empty();
+                }
+            }
+            Err(error) => line.distrust(&error),
+        }
+        let synced = line.store.as_ref().map_or(end, |store| store.synced);
+        drop(line);
+        self.synced.send_replace(synced);
+    }
+
+    /// Everything but syncing.
+    pub(super) fn keep(&self) {
+        let Some(disk) = &self.disk else { return };
+        {
+            let mut line = self.line();
+            line.retry();
+            line.flush();
+            line.expire(Timestamp::now());
+            let passed = line.passed();
+            if let Some(store) = &mut line.store {
+                store.tidy(passed, Instant::now());
+                if store.is_light()
+                    && let Some(mut compactor) = disk.compactor.try_lock()
+                {
+                    compactor.forget();
+                }
+            }
+        }
+        let reserved = self.reserve(disk, &mut disk.state.lock());
+        match reserved.and(self.write_cursors()) {
+            Ok(()) => {
+                self.line().untroubled();
+                if let Ok(room) = disk.fs.room(&disk.dir) {
+                    self.line().note_room(&disk.dir, room);
+                }
+            }
+            Err(error) => self.line().trouble_aside(&error),
+        }
+    }
+
+    /// Writes the cursors that have changed.
+    pub(super) fn write_cursors(&self) -> io::Result<()> {
+        let Some(disk) = &self.disk else { return Ok(()) };
+        // Held first, so that no older cursor is written over a newer one.
+        let mut state = disk.state.lock();
+        let (end, cursors): (Position, Vec<(String, Cursor)>) = {
+            let mut line = self.line();
+            line.flush();
+            (line.end(), line.sinks.iter().map(|sink| (sink.name.clone(), sink.cursor.clone())).collect())
+        };
+        let mut result = Ok(());
+        for (index, (name, cursor)) in cursors.into_iter().enumerate() {
+            let Some(known) = state.cursors.get_mut(index) else { continue };
+            let charged = known.as_ref().map_or(cursor.charged, |known| known.charged);
+            let cursor = Cursor { charged, ..cursor };
+            if known.as_ref() != Some(&cursor) {
+                // Whatever was refused before the end is in its ledger.
+                let cursor = Cursor { charged: end, ..cursor };
+                let written = sealed::write(&*disk.fs, &cursor_path(&disk.dir, &name), "cursor", &cursor);
+                match written {
+                    Ok(()) => *known = Some(cursor),
+                    Err(error) => result = Err(error),
+                }
+            }
+        }
+        result
+    }
+
+    /// Keeps reserved numbers ahead of those that are given, and `seen` on the disk.
+    fn reserve(&self, disk: &OnDisk, state: &mut Files) -> io::Result<()> {
+        let standing = self.line().standing.clone();
+        let mut identity = state.identity.clone();
+        for (index, standing) in standing.iter().enumerate() {
+            let Some(source) = identity.source_mut(index) else { continue };
+            if standing.next.0 + RESERVE / 2 > source.reserved.0 {
+                source.reserved = Seq(standing.next.0 + RESERVE);
+            }
+            let lag = |seen: Timestamp| {
+                source.seen.is_none_or(|known| (seen.as_second() - known.as_second()).abs() >= SEEN)
+            };
+            if standing.seen.is_some_and(lag) {
+                source.seen = standing.seen;
+            }
+        }
+        if identity != state.identity {
+            identity.write(&*disk.fs, &disk.dir)?;
+            state.identity = identity;
+        }
+        Ok(())
+    }
+
+    pub(super) fn bury(&self, name: &str, content: impl FnOnce() -> bytes::Bytes) {
+        let Some(disk) = &self.disk else { return };
+        if let Err(error) = bury(&*disk.fs, &disk.dir.join("dead"), name, &content()) {
+            tracing::warn!(%error, name, "an event that was refused for good could not be kept on disk");
+        }
+    }
+
+    pub(super) fn close(&self) {
+        let Some(disk) = &self.disk else { return };
+        let mut state = disk.state.lock();
+        let line = self.line();
+        let clean = !line.is_in_trouble();
+        for (source, standing) in state.identity.sources.iter_mut().zip(&line.standing) {
+            source.seen = standing.seen;
+        }
+        drop(line);
+        state.identity.clean = clean;
+        if let Err(error) = state.identity.write(&*disk.fs, &disk.dir) {
+            tracing::warn!(%error, "the journal could not be closed in good order: the next start takes it for a crash");
+        }
+    }
+
+    /// Reads a segment through that a reader could not go on in, and repairs it. Whether its file was replaced, or cut, since
+    /// the reader had it.
+    pub(super) fn repair(&self, (generation, revision): (u64, u32)) -> io::Result<bool> {
+        let Some(disk) = &self.disk else { return Ok(false) };
+        let _alone = disk.compactor.lock();
+        let (file, next) = {
+            let mut line = self.line();
+            // What waits was encoded for the newest segment, which gets nothing more if it is this one.
+            line.flush();
+            let next = line.next_of(generation);
+            let Some(store) = &mut line.store else { return Ok(false) };
+            if store.segments.back().is_some_and(|active| active.generation == generation) {
+                store.sealed = true;
+            }
+            let Some(segment) = store.segments.iter().find(|segment| segment.generation == generation) else {
+                return Ok(true);
+            };
+            if segment.revision != revision {
+                return Ok(true);
+            }
+            (Arc::clone(&segment.file), next)
+        };
+        let (header, start) = Header::read(&*file).map_err(io::Error::other)?;
+        let path = disk.dir.join("segments").join(file_name(generation));
+        let (fs, dir, next) = (&*disk.fs, &*disk.dir, next.as_ref());
+        let mut notes = Vec::new();
+        let repaired =
+            Suspect { fs, dir, path: &path, file, header: &header, start, next }.repair(&mut notes)?;
+        let is_changed = !notes.is_empty();
+        if is_changed && let Some(store) = &mut self.line().store {
+            store.replace(generation, &repaired);
+        }
+        for note in notes {
+            tracing::error!(note, "the journal was damaged");
+        }
+        Ok(is_changed)
+    }
+}
+
+fn bury(fs: &dyn Fs, dir: &std::path::Path, name: &str, content: &[u8]) -> io::Result<()> {
+    fs.create_dir(dir)?;
+    let mut buried = Vec::new();
+    for name in fs.list(dir)? {
+        let size = fs.open(&dir.join(&name), false)?.length()?;
+        buried.push((name, size));
+    }
+    let path = dir.join(name);
+    if buried.iter().any(|(known, _)| known == name) {
+        return Ok(());
+    }
+    // Names begin with the source and rise with its numbers: the first is an old one.
+    let mut total = buried.iter().map(|(_, size)| size).sum::<u64>() + content.len() as u64;
+    for (name, size) in buried {
+        if total <= DEAD {
+            break;
+        }
+        fs.remove(&dir.join(name))?;
+        total -= size;
+    }
+    super::fs::append_all(&*fs.create(&path)?, content)
+}
+
+/// Bound of `dead/`, in bytes.
+const DEAD: u64 = 64 << 20;
+
+/// The threads.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Keeper {
+    pub(super) fn start(shared: &Arc<Shared>, interval: Duration) -> Self {
+        let of_thread = Arc::clone(shared);
+        let syncing =
+            thread::Builder::new().name("journal".to_owned()).spawn(move || run(&of_thread, interval));
+        if let Ok(thread) = &syncing {
+            let _ = shared.thread.set(thread.thread().clone());
+        }
+        let compacts = shared.line().store.as_ref().is_some_and(|store| store.limits.compacts);
+        let compacting = compacts.then(|| {
+            let shared = Arc::clone(shared);
+            thread::Builder::new()
+                .name("journal-compact".to_owned())
+                .spawn(move || shared.compact_whenever_rung())
+        });
+        let mut threads = Vec::new();
+        for spawned in std::iter::once(syncing).chain(compacting) {
+            match spawned {
+                Ok(thread) => threads.push(thread),
+                Err(error) => tracing::error!(
+                    %error,
+                    "cannot start a thread of the journal: nothing is synced before the stop, or the oldest events go first"
+                ),
+            }
+        }
+        Self { shared: Arc::clone(shared), threads }
+    }
+}
+
+fn run(shared: &Shared, interval: Duration) {
+    let mut kept = Instant::now();
+    // Since when something waits to be synced.
+    let mut waits: Option<Instant> = None;
+    while !shared.is_stopped() {
+        *shared.round.lock() = Instant::now();
+        if waits.is_none() && shared.dirty.load(Ordering::Acquire) {
+            waits = Some(Instant::now());
+        }
+        if waits.is_some_and(|since| since.elapsed() >= interval) {
+            waits = None;
+            shared.dirty.store(false, Ordering::Release);
+            shared.sync();
+        }
+        if kept.elapsed() >= PACE {
+            kept = Instant::now();
+            shared.keep();
+        }
+        let rest = PACE.saturating_sub(kept.elapsed());
+        thread::park_timeout(waits.map_or(rest, |since| rest.min(interval.saturating_sub(since.elapsed()))));
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, Ordering::Release);
+        if let Some(disk) = &self.shared.disk {
+            disk.bell.ring();
+        }
+        for thread in self.threads.drain(..) {
+            thread.thread().unpark();
+            let _ = thread.join();
+        }
+    }
+}

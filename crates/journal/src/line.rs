@@ -1,0 +1,355 @@
+//! The line's state: numbers, the newest records in memory, cursors, and what each sink has lost.
+
+mod room;
+mod session;
+mod sinks;
+mod standing;
+mod trouble;
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use event::{Body, EndReason, LossReason, Notice, Origin, Position, RawEvent, Record, Seq, SourceId, Told};
+use jiff::Timestamp;
+
+pub(super) use self::sinks::Sink;
+pub(super) use self::standing::Before;
+pub(crate) use self::standing::Standing;
+use super::{
+    Monitor, WhenFull,
+    cursor::Cursor,
+    disk::{scan::Next, store::Store, stretch::Stretch},
+    entry::{Absence, Entry, Kind, Missing},
+    state_losses::StateLosses,
+    tally::{Announced, Lately, Recent, Tally},
+};
+
+#[derive(Debug)]
+pub(super) struct Line {
+    /// The newest entries; without a store all there are.
+    tail: VecDeque<Entry>,
+    tail_bytes: usize,
+    /// Events that were refused since the newest entry of the tail. It has its position, and follows at the next write.
+    refusal: Option<Absence>,
+    /// What only memory held, and memory had no room for: what the disk lacks between its end and the tail.
+    dropped: Option<Absence>,
+    /// Bound of what only memory holds.
+    memory: usize,
+    when_full: WhenFull,
+    /// The position the next record gets.
+    end: Position,
+    pub(super) standing: Vec<Standing>,
+    /// As `standing` was at the last write.
+    written: Vec<Standing>,
+    pub(super) sources: Vec<Source>,
+    pub(super) sinks: Vec<Sink>,
+    pub(super) store: Option<Store>,
+    monitor: Option<Arc<dyn Monitor>>,
+    pub(super) lately: Lately,
+    pub(super) state_losses: StateLosses,
+}
+
+#[derive(Debug, Default, Clone)]
+pub(super) struct Source {
+    pub(super) bad_frames: u64,
+    /// Sessions so far.
+    pub(super) sessions: u32,
+    pub(super) tally: Tally,
+    /// How it was left before this process.
+    pub(super) before: Before,
+    /// When `seen` of its standing was set, by the clock that never jumps; `None` before this process has seen it.
+    pub(super) seen_at: Option<Duration>,
+    /// How its last session in this process ended.
+    pub(super) ended: Option<EndReason>,
+    /// Numbers that were skipped, and not announced yet.
+    pub(super) skipped: Option<(Seq, Seq)>,
+    /// Opening has found that records were lost, and that is not announced yet.
+    pub(super) has_lost: bool,
+}
+
+/// Where records from a position on are found.
+#[derive(Debug)]
+pub(super) enum Place {
+    Memory,
+    Disk(Stretch),
+    Nowhere,
+}
+
+impl Line {
+    pub(super) fn new(end: Position, standing: Vec<Standing>, memory: usize, when_full: WhenFull) -> Self {
+        Self {
+            tail: VecDeque::new(),
+            tail_bytes: 0,
+            refusal: None,
+            dropped: None,
+            memory,
+            when_full,
+            end,
+            written: standing.clone(),
+            sources: vec![Source::default(); standing.len()],
+            state_losses: StateLosses::new(standing.len()),
+            standing,
+            sinks: Vec::new(),
+            store: None,
+            monitor: None,
+            lately: Lately::default(),
+        }
+    }
+
+    /// A line in memory of these records, at positions of its own.
+    pub(super) fn of(records: Vec<Record>, sources: usize, sink: &str) -> Self {
+        let standing = vec![Standing::default(); sources];
+        let mut line = Self::new(Position(1), standing.clone(), usize::MAX / 2, WhenFull::DropOldest);
+        line.sinks.push(Sink::new(sink, Cursor::new(Position(1), &standing)));
+        for record in records {
+            let record = Record { position: line.end, ..record };
+            if let Some(standing) = line.standing.get_mut(record.source.index()) {
+                standing.note(&record);
+            }
+            line.push(Entry::Record(record));
+        }
+        line
+    }
+
+    pub(super) fn with_store(self, store: Store, monitor: Arc<dyn Monitor>) -> Self {
+        Self { store: Some(store), monitor: Some(monitor), ..self }
+    }
+
+    /// The position the next record gets.
+    pub(super) fn end(&self) -> Position {
+        self.end
+    }
+
+    pub(super) fn event(&mut self, source: SourceId, session: u32, origin: Origin, frame: RawEvent) -> Seq {
+        let (at, bytes) = (frame.at, frame.size());
+        let tally = self.sources.get_mut(source.index()).map(|source| &mut source.tally);
+        let event = tally.map(|tally| tally.count(&frame.name(), bytes, origin));
+        let sequence = self.append(source, at, session, origin, Body::Event(frame));
+        if let Some(event) = event {
+            self.lately.event(Recent { at, source, sequence, event });
+        }
+        sequence
+    }
+
+    pub(super) fn notice(&mut self, source: SourceId, session: u32, notice: &Notice) -> Seq {
+        if notice.is_loss()
+            && let Some(standing) = self.standing.get_mut(source.index())
+        {
+            standing.gap = standing.next;
+        }
+        let (at, told) = (Timestamp::now(), Told::from(notice));
+        self.lately.notice(Announced { at, source, told: told.clone() });
+        self.append(source, at, session, Origin::Live, Body::Notice(told))
+    }
+
+    /// Counts an event that must not reach the line.
+    pub(super) fn withhold(&mut self, source: SourceId) {
+        for sink in &mut self.sinks {
+            sink.cursor.lane(source).ledger.filtered += 1;
+        }
+    }
+
+    /// Counts a frame that is no event; how many there were.
+    pub(super) fn bad_frame(&mut self, source: SourceId) -> u64 {
+        self.sources.get_mut(source.index()).map_or(0, |source| {
+            source.bad_frames += 1;
+            source.bad_frames
+        })
+    }
+
+    pub(super) fn bad_frames(&self, source: SourceId) -> u64 {
+        self.sources.get(source.index()).map_or(0, |source| source.bad_frames)
+    }
+
+    pub(super) fn newest(&self, source: SourceId) -> (Seq, Seq) {
+        self.standing
+            .get(source.index())
+            .map_or((Seq(0), Seq(0)), |standing| (Seq(standing.next.0.saturating_sub(1)), standing.gap))
+    }
+
+    fn append(&mut self, source: SourceId, at: Timestamp, session: u32, origin: Origin, body: Body) -> Seq {
+        let refused = if matches!(body, Body::Event(_)) { self.refuses(&body) } else { None };
+        if refused.is_none() {
+            self.seal_refusal();
+        }
+        let position = self.end;
+        let Some(standing) = self.standing.get_mut(source.index()) else { return Seq(0) };
+        let seq = standing.next;
+        if let Some(reason) = refused {
+            self.state_losses.refused((source, seq), origin, &body, self.sinks.len());
+            self.refuse(Missing { source, count: 1, from: seq, to: seq }, reason);
+            return seq;
+        }
+        let record = Record { position, source, seq, at, session, origin, gap: standing.gap, body };
+        standing.note(&record);
+        self.state_losses.appended(&record);
+        self.push(Entry::Record(record));
+        if self.store.as_ref().is_some_and(Store::is_due) {
+            self.flush();
+        }
+        self.trim();
+        seq
+    }
+
+    /// Appends an entry, which is at the end.
+    fn push(&mut self, entry: Entry) {
+        self.end = self.end.max(entry.end());
+        self.tail_bytes += entry.size();
+        if let Some(store) = self.store.as_mut().filter(|store| store.trouble.is_none()) {
+            store.put(&entry);
+        }
+        self.tail.push_back(entry);
+    }
+
+    /// Counts an event that is not accepted. Those in a row share one entry.
+    fn refuse(&mut self, missing: Missing, reason: LossReason) {
+        let kind = Kind::Refused(reason);
+        if let Some(standing) = self.standing.get_mut(missing.source.index()) {
+            standing.pass(&missing, kind);
+        }
+        for sink in &mut self.sinks {
+            sink.cursor.refuse(&missing, reason);
+        }
+        if self.refusal.as_mut().is_some_and(|refusal| refusal.kind == kind && refusal.add(missing)) {
+            return;
+        }
+        self.seal_refusal();
+        let (from, to) = (self.end, self.end.next());
+        self.end = to;
+        self.refusal = Some(Absence { from, to, kind, ranges: vec![missing] });
+    }
+
+    /// Appends the refused events.
+    pub(super) fn seal_refusal(&mut self) {
+        if let Some(refusal) = self.refusal.take() {
+            self.push(Entry::Absence(refusal));
+        }
+    }
+
+    /// Records up to this position were here, and nobody knows whose.
+    pub(super) fn leave_out(&mut self, to: Position) {
+        if to > self.end {
+            let kind = Kind::Lost(LossReason::Damaged);
+            self.push(Entry::Absence(Absence { from: self.end, to, kind, ranges: Vec::new() }));
+        }
+    }
+
+    /// Leaves numbers out.
+    pub(super) fn skip(&mut self, ranges: Vec<Missing>) {
+        if ranges.is_empty() {
+            return;
+        }
+        self.seal_refusal();
+        for missing in &ranges {
+            if let Some(standing) = self.standing.get_mut(missing.source.index()) {
+                standing.pass(missing, Kind::Skipped);
+            }
+            self.state_losses.left_out(missing.source, missing.from, missing.to);
+        }
+        self.push(Entry::Absence(Absence {
+            from: self.end,
+            to: self.end.next(),
+            kind: Kind::Skipped,
+            ranges,
+        }));
+    }
+
+    /// When the record at a position was received, or the first after it. Of one that only the disk holds it is an estimate.
+    pub(super) fn received(&self, position: Position) -> Option<Timestamp> {
+        let first_in_memory =
+            || self.tail.iter().skip(self.index(position)).find_map(Entry::record).map(|record| record.at);
+        if position >= self.tail_first() {
+            return first_in_memory();
+        }
+        let segment = self.store.as_ref().and_then(|store| store.segment(position));
+        segment.map(|segment| segment.received(position)).or_else(first_in_memory)
+    }
+
+    pub(super) fn bytes_in_memory(&self) -> usize {
+        self.tail_bytes
+    }
+
+    pub(super) fn oldest_in_memory(&self) -> Position {
+        self.tail_first()
+    }
+
+    fn tail_first(&self) -> Position {
+        self.tail.front().map_or(self.end, Entry::position)
+    }
+
+    /// The place in the tail of the first entry that ends behind a position.
+    fn index(&self, position: Position) -> usize {
+        self.tail.partition_point(|entry| entry.end() <= position)
+    }
+
+    /// Where a reader finds what follows; `from` moves up to what is still there.
+    pub(super) fn locate(&self, from: &mut Position) -> Place {
+        if *from >= self.end {
+            return Place::Nowhere;
+        }
+        if *from >= self.tail_first() {
+            return Place::Memory;
+        }
+        let stretch = self.store.as_ref().and_then(|store| store.stretch(*from));
+        if let Some(stretch) = stretch {
+            *from = (*from).max(stretch.start.position);
+            return Place::Disk(stretch);
+        }
+        if self.dropped_at(*from).is_some() {
+            return Place::Memory;
+        }
+        *from = self.tail_first();
+        if *from < self.end { Place::Memory } else { Place::Nowhere }
+    }
+
+    /// Whether a segment still has this file: its generation, and how often it was replaced.
+    pub(super) fn has_file(&self, file: (u64, u32)) -> bool {
+        let segments = self.store.as_ref().map(|store| &store.segments);
+        segments.is_some_and(|all| all.iter().any(|segment| (segment.generation, segment.revision) == file))
+    }
+
+    /// What neither disk nor memory holds at a position.
+    fn dropped_at(&self, position: Position) -> Option<&Absence> {
+        self.dropped.as_ref().filter(|dropped| dropped.from <= position && position < dropped.to)
+    }
+
+    /// Copies at most `most` records from `from` on, which memory holds, up to an absence, and no more than so many bytes unless
+    /// the first one is larger. Yields the absence, if there is nothing before it.
+    pub(super) fn copy(
+        &self,
+        from: Position,
+        (most, bytes): (usize, usize),
+        into: &mut Vec<Record>,
+    ) -> Option<Absence> {
+        if let Some(dropped) = self.dropped_at(from) {
+            return Some(dropped.clone());
+        }
+        let (before, mut taken) = (into.len(), 0);
+        for entry in self.tail.range(self.index(from)..).take(most) {
+            match entry {
+                Entry::Record(record) if taken > 0 && taken + record.size() > bytes => break,
+                Entry::Record(record) => {
+                    taken += record.size();
+                    into.push(record.clone());
+                }
+                Entry::Absence(absence) if into.len() == before => return Some(absence.clone()),
+                Entry::Absence(_) => break,
+            }
+        }
+        None
+    }
+
+    /// What memory holds of a source's number.
+    pub(super) fn in_memory(&self, source: SourceId, seq: Seq) -> Option<Entry> {
+        self.tail.iter().rev().find(|entry| entry.holds(source, seq)).cloned()
+    }
+
+    /// What follows a segment, however new it is.
+    pub(super) fn next_of(&self, generation: u64) -> Option<Next> {
+        let segments = &self.store.as_ref()?.segments;
+        let index = segments.iter().position(|segment| segment.generation == generation)?;
+        Some(match segments.get(index + 1) {
+            Some(next) => Next { first: next.first, standing: next.standing.clone() },
+            None => Next { first: segments.get(index)?.end, standing: self.written.clone() },
+        })
+    }
+}

@@ -1,0 +1,115 @@
+//! Sessions of a source: when one was last known to be gap-free, and what the gap before the next one says.
+
+use std::time::Duration;
+
+use event::{EndReason, GapReason, Seq, SourceId};
+use jiff::Timestamp;
+
+use super::{Before, Line};
+
+use crate::clock;
+
+/// Two clocks that differ by less agree.
+const AGREE: Duration = Duration::from_secs(1);
+
+impl Line {
+    /// Counts a session.
+    pub(crate) fn open_session(&mut self, source: SourceId) -> u32 {
+        self.sources.get_mut(source.index()).map_or(0, |source| {
+            source.sessions += 1;
+            source.sessions
+        })
+    }
+
+    /// Why events may be missing before a session that begins at `now`, since when, which numbers were skipped, and whether
+    /// something was lost for certain.
+    pub(crate) fn before_session(
+        &mut self,
+        source: SourceId,
+        now: Timestamp,
+    ) -> (GapReason, Option<Timestamp>, Option<(Seq, Seq)>, bool) {
+        let seen = self.standing.get(source.index()).and_then(|standing| standing.seen);
+        let Some(source) = self.sources.get_mut(source.index()) else {
+            return (GapReason::Started, None, None, false);
+        };
+        let reason = match (source.sessions, seen, source.before) {
+            (..=1, None, _) | (..=1, _, Before::New) => GapReason::Started,
+            (..=1, _, Before::Stopped) => GapReason::Restarted,
+            (..=1, _, Before::Crashed) => GapReason::Crashed,
+            _ => source.ended.map_or(GapReason::Disconnected, GapReason::from),
+        };
+        let elapsed = source.seen_at.map(|at| clock::uptime().saturating_sub(at));
+        let from = seen.map(|seen| since(seen, elapsed, now));
+        (reason, from, source.skipped.take(), std::mem::take(&mut source.has_lost))
+    }
+
+    /// A session has ended: what the next gap says.
+    pub(crate) fn close_session(&mut self, source: SourceId, reason: EndReason) {
+        if let Some(source) = self.sources.get_mut(source.index()) {
+            source.ended = Some(reason);
+            *source.tally.ends.entry(reason).or_default() += 1;
+        }
+    }
+
+    /// The session is gap-free up to `at`, which is now or a moment ago.
+    pub(crate) fn seen(&mut self, source: SourceId, at: Timestamp) {
+        if let Some(standing) = self.standing.get_mut(source.index()) {
+            // What lies ahead was written before the time of day was set back.
+            let now = Timestamp::now();
+            standing.seen = standing.seen.filter(|seen| *seen <= now).max(Some(at));
+        }
+        if let Some(source) = self.sources.get_mut(source.index()) {
+            source.seen_at = Some(clock::uptime());
+        }
+    }
+}
+
+/// When it was that is known as `seen` and, by the clock that never jumps, was `elapsed` before `now`: by the time of day
+/// as it is now, and never after `now`.
+fn since(seen: Timestamp, elapsed: Option<Duration>, now: Timestamp) -> Timestamp {
+    let steady = elapsed.and_then(|elapsed| now.checked_sub(elapsed).ok());
+    match steady {
+        Some(steady) if seen.duration_since(steady).unsigned_abs() >= AGREE => steady,
+        _ => seen.min(now),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_796_000_000 + seconds).unwrap()
+    }
+
+    #[test]
+    fn a_gap_is_as_long_as_it_was_whatever_the_clock_was_set_to() {
+        let second = Some(Duration::from_secs(1));
+        for (seen, elapsed, now, expected) in [
+            (at(0), second, at(1), at(0)),
+            // Set back by an hour, set forward by one.
+            (at(0), second, at(-3_599), at(-3_600)),
+            (at(0), second, at(3_601), at(3_600)),
+            // Suspended for an hour.
+            (at(0), Some(Duration::from_hours(1)), at(3_600), at(0)),
+            // Of an earlier process.
+            (at(0), None, at(3_600), at(0)),
+            (at(0), None, at(-3_600), at(-3_600)),
+        ] {
+            assert_eq!(since(seen, elapsed, now), expected, "{seen} {elapsed:?} {now}");
+        }
+    }
+
+    #[test]
+    fn a_time_ahead_of_the_clock_is_replaced() {
+        let ahead = Timestamp::now() + Duration::from_hours(1);
+        let mut line = Line::of(vec![], 1, "sink");
+        line.standing[0].seen = Some(ahead);
+        let now = Timestamp::now();
+        line.seen(SourceId(0), now);
+        assert_eq!(line.standing[0].seen, Some(now));
+        line.seen(SourceId(0), now - Duration::from_millis(1));
+        assert_eq!(line.standing[0].seen, Some(now));
+    }
+}

@@ -1,0 +1,76 @@
+//! What a cursor notes of an event that its broker has: by this the event is recognised when its record is gone.
+
+use event::{Record, Seq};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// An event that was published.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Written")]
+pub struct Note {
+    /// Its number; 0 for none.
+    pub seq: Seq,
+    /// When it was received, in microseconds since 1970; `None` in a cursor of format 1, which noted the number alone.
+    pub time: Option<i64>,
+    /// Its `CloudEvents` type.
+    pub ty: String,
+}
+
+/// A note as a cursor of either format holds it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Number(Seq),
+    Full {
+        seq: Seq,
+        #[serde(default)]
+        time: Option<i64>,
+        #[serde(default)]
+        ty: String,
+    },
+}
+
+impl From<Written> for Note {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Number(seq) => Self { seq, ..Self::default() },
+            Written::Full { seq, time, ty } => Self { seq, time, ty },
+        }
+    }
+}
+
+impl Note {
+    /// An event as its broker keeps it.
+    pub fn new(seq: Seq, time: Timestamp, ty: String) -> Self {
+        Self { seq, time: Some(time.as_microsecond()), ty }
+    }
+
+    /// Whether it is the event of this time and type. Data is not compared: privacy, mode and version change it.
+    pub fn is(&self, time: Timestamp, ty: &str) -> bool {
+        self.time.is_none_or(|noted| noted == time.as_microsecond() && self.ty == ty)
+    }
+}
+
+impl From<&Record> for Note {
+    fn from(record: &Record) -> Self {
+        Self::new(record.seq, record.at, record.ty())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_alone_is_read_as_a_note_that_fits_anything() {
+        let old: Vec<Note> = serde_json::from_str("[7, {\"seq\": 8, \"time\": 1, \"ty\": \"t\"}]").unwrap();
+        assert_eq!((old[0].seq, old[1].seq), (Seq(7), Seq(8)));
+        let time = |nanoseconds| Timestamp::from_nanosecond(nanoseconds).unwrap();
+        assert!(old[0].is(time(5_000), "anything"));
+        assert!(old[1].is(time(1_999), "t"), "a broker keeps microseconds");
+        assert!(!old[1].is(time(2_000), "t") && !old[1].is(time(1_000), "u"));
+        let again: Vec<Note> = serde_json::from_str(&serde_json::to_string(&old).unwrap()).unwrap();
+        assert_eq!(again, old);
+    }
+}

@@ -1,0 +1,218 @@
+//! Where on the line a number stands: what a broker's tail is compared by.
+
+use std::io;
+
+use event::{Position, Record, Seq, SourceId};
+use jiff::Timestamp;
+
+use super::{
+    Journal, Lane,
+    disk::stretch::Stretch,
+    entry::{Absence, Entry, Kind},
+    line::Standing,
+};
+
+/// Where a source's number stands.
+#[derive(Debug, Clone)]
+pub enum Search {
+    /// This is its record.
+    Found(Box<Record>),
+    /// Its record was lost; what follows it begins here.
+    Lost(Position),
+    /// It was skipped, or refused, so that no process whose records are here has published it; what follows begins here.
+    Skipped(Position),
+    /// It is older than anything that is kept; what is kept begins here.
+    Older(Position),
+    /// Numbers have not come so far.
+    Beyond,
+}
+
+impl Search {
+    fn of(entry: Entry) -> Self {
+        match entry {
+            Entry::Record(record) => Self::Found(Box::new(record)),
+            Entry::Absence(Absence { to, kind: Kind::Lost(_), .. }) => Self::Lost(to),
+            Entry::Absence(Absence { to, .. }) => Self::Skipped(to),
+        }
+    }
+
+    /// Where the log goes on behind the number, if its place is kept.
+    pub fn next(&self) -> Option<Position> {
+        match self {
+            Self::Found(record) => Some(record.position.next()),
+            Self::Lost(next) | Self::Skipped(next) => Some(*next),
+            Self::Older(_) | Self::Beyond => None,
+        }
+    }
+}
+
+/// Why there is no answer.
+enum Failure {
+    Io(io::Error),
+    /// A segment is damaged: its generation, and how often its file was replaced.
+    Damaged((u64, u32)),
+}
+
+/// Repairs before a search is given up.
+const TRIES: usize = 4;
+
+/// What is looked through, oldest first.
+struct Map {
+    /// Each with the number that the source was to give next when it began.
+    segments: Vec<(Stretch, Seq)>,
+    next: Seq,
+    end: Position,
+    first: Position,
+}
+
+impl Journal {
+    /// Looks for a source's number. Fails if the disk can't be read: that is no answer.
+    ///
+    /// A number that is neither found nor known to be absent was damaged, and nobody knows where: what follows begins behind
+    /// the last record below it, as twice is better than never.
+    pub async fn search(&self, source: SourceId, seq: Seq) -> io::Result<Search> {
+        if let Some(entry) = self.line().in_memory(source, seq) {
+            return Ok(Search::of(entry));
+        }
+        self.read_through(move |journal| {
+            let map = journal.map(source);
+            if seq >= map.next {
+                return Ok(Search::Beyond);
+            }
+            let Some((stretch, _)) = map.segments.into_iter().rfind(|(_, next)| *next <= seq) else {
+                return Ok(Search::Older(map.first));
+            };
+            let mut below = stretch.start.position;
+            let found = walk(&stretch, |entry| {
+                let newest = entry.newest(source);
+                if newest.is_some_and(|newest| newest < seq) {
+                    below = entry.end();
+                }
+                newest.is_some_and(|newest| newest >= seq)
+            })?;
+            let found = found.filter(|entry| entry.holds(source, seq));
+            Ok(found.map_or(Search::Lost(below), Search::of))
+        })
+        .await
+    }
+
+    /// The first record that was made at or after a moment, among those kept.
+    pub async fn since(&self, moment: Timestamp) -> io::Result<Position> {
+        self.read_through(move |journal| {
+            let map = journal.map(SourceId(0));
+            for (stretch, _) in map.segments {
+                let found = walk(&stretch, |entry| entry.record().is_some_and(|record| record.at >= moment))?;
+                if let Some(entry) = found {
+                    return Ok(entry.position());
+                }
+            }
+            Ok(map.end)
+        })
+        .await
+    }
+
+    /// Each source's lane when everything before `position` is settled: how many records that are, and the last number.
+    /// `None` if the disk holds nothing so old.
+    pub async fn lanes_at(&self, position: Position) -> io::Result<Option<Vec<Lane>>> {
+        self.read_through(move |journal| {
+            let found = {
+                let line = journal.line();
+                let segments = line.store.as_ref().map(|store| &store.segments);
+                let segment = segments.and_then(|all| all.iter().rev().find(|it| it.first <= position));
+                segment.map(|segment| (segment.stretch(), segment.standing.clone()))
+            };
+            let Some((stretch, mut standing)) = found else { return Ok(None) };
+            let last = |standing: &Standing| Seq(standing.next.0.saturating_sub(1));
+            let of = |standing: &Standing| if standing.count == 0 { Seq(0) } else { last(standing) };
+            let mut published: Vec<Seq> = standing.iter().map(of).collect();
+            walk(&stretch, |entry| {
+                if entry.position() < position {
+                    pass(entry, &mut standing, &mut published);
+                }
+                entry.position() >= position
+            })?;
+            let lane = |(standing, published): (&Standing, Seq)| Lane {
+                count: standing.count,
+                last: last(standing),
+                published,
+                ..Lane::default()
+            };
+            Ok(Some(standing.iter().zip(published).map(lane).collect()))
+        })
+        .await
+    }
+
+    /// Does this with the segments as they are now; again when one had to be repaired.
+    async fn read_through<T: Send + 'static>(
+        &self,
+        work: impl Fn(&Self) -> Result<T, Failure> + Send + 'static,
+    ) -> io::Result<T> {
+        let journal = self.clone();
+        let all = move || {
+            for _ in 0..TRIES {
+                match work(&journal) {
+                    Ok(answer) => return Ok(answer),
+                    Err(Failure::Io(error)) => return Err(error),
+                    Err(Failure::Damaged(file)) => journal.repair(file)?,
+                };
+            }
+            Err(io::Error::other("a segment can't be read, and is not damaged"))
+        };
+        tokio::task::spawn_blocking(all).await.map_err(io::Error::other)?
+    }
+
+    fn map(&self, source: SourceId) -> Map {
+        let line = self.line();
+        let next = line.standing.get(source.index()).map_or(Seq(0), |standing| standing.next);
+        let mut segments = Vec::new();
+        let mut first = line.oldest_in_memory();
+        if let Some(store) = &line.store {
+            for segment in &store.segments {
+                let standing = segment.standing.get(source.index()).map_or(Seq(0), |standing| standing.next);
+                segments.push((segment.stretch(), standing));
+            }
+            first = store.segments.front().map_or(first, |oldest| oldest.first);
+        }
+        Map { segments, next, end: line.end(), first }
+    }
+}
+
+/// Where the sources are behind an entry.
+fn pass(entry: &Entry, standing: &mut [Standing], published: &mut [Seq]) {
+    match entry {
+        Entry::Record(record) => {
+            let index = record.source.index();
+            if let (Some(standing), Some(published)) = (standing.get_mut(index), published.get_mut(index)) {
+                standing.note(record);
+                *published = record.seq;
+            }
+        }
+        Entry::Absence(absence) => {
+            for missing in &absence.ranges {
+                if let Some(standing) = standing.get_mut(missing.source.index()) {
+                    standing.pass(missing, absence.kind);
+                }
+            }
+        }
+    }
+}
+
+/// The first entry of a segment that this holds of.
+fn walk(stretch: &Stretch, mut holds: impl FnMut(&Entry) -> bool) -> Result<Option<Entry>, Failure> {
+    let mut place = stretch.start;
+    loop {
+        let chunk = stretch.read(place, stretch.start.position).map_err(Failure::Io)?;
+        for entry in chunk.entries {
+            if holds(&entry) {
+                return Ok(Some(entry));
+            }
+        }
+        if chunk.damaged {
+            return Err(Failure::Damaged((stretch.generation, stretch.revision)));
+        }
+        if chunk.next.offset == place.offset || chunk.next.position >= stretch.end {
+            return Ok(None);
+        }
+        place = chunk.next;
+    }
+}

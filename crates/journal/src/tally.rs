@@ -1,0 +1,196 @@
+//! What has come in since the start, by name, and what came last: for those who look at the bridge.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
+};
+
+use event::{EndReason, Fingerprints, GapReason, Origin, Seq, SourceId, Told, is_known, slug};
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// Names that the catalogue doesn't have are counted as one beyond so many of a source, for what the PBX sends must not
+/// grow our memory, nor anybody's store of metrics.
+const STRANGERS: usize = 32;
+/// What all those are counted as. No slug of an event is it, as `=` is followed by hexadecimal digits.
+pub const OTHER: &str = "=other";
+/// Events and notices that are remembered.
+const RECENT: usize = 24;
+
+/// The events of one source, by name.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tally {
+    /// By the name's fingerprint: a name may be as long as a frame.
+    of: HashMap<u128, usize>,
+    fingerprints: Fingerprints,
+    counted: Vec<Counted>,
+    strangers: usize,
+    /// Of frames and attachments.
+    pub(super) bytes: u64,
+    pub(super) ends: BTreeMap<EndReason, u64>,
+    pub(super) gaps: BTreeMap<GapReason, Gaps>,
+}
+
+/// The gaps of one reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Gaps {
+    /// How many.
+    pub count: u64,
+    /// From the last moment that was surely seen to their ends, all together.
+    pub seconds: f64,
+}
+
+/// The events of one name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counted {
+    /// Its slug, or [`OTHER`].
+    pub slug: Arc<str>,
+    /// As the PBX sent them.
+    pub live: u64,
+    /// Made from an answer of its REST interface.
+    pub snapshot: u64,
+}
+
+impl Tally {
+    /// Counts a gap. A clock that was put back makes no negative time.
+    pub(super) fn gap(&mut self, reason: GapReason, from: Option<Timestamp>, to: Timestamp) {
+        let gaps = self.gaps.entry(reason).or_default();
+        gaps.count += 1;
+        gaps.seconds += from.map_or(0.0, |from| to.duration_since(from).as_secs_f64().max(0.0));
+    }
+
+    /// Counts an event; its slug.
+    pub(super) fn count(&mut self, name: &[u8], bytes: usize, origin: Origin) -> Arc<str> {
+        self.bytes += bytes as u64;
+        let key = self.fingerprints.of(&name);
+        let index = self.of.get(&key).copied().unwrap_or_else(|| self.admit(key, name));
+        let Some(counted) = self.counted.get_mut(index) else { return Arc::from(OTHER) };
+        match origin {
+            Origin::Live => counted.live += 1,
+            Origin::Snapshot => counted.snapshot += 1,
+            Origin::Replay => {}
+        }
+        Arc::clone(&counted.slug)
+    }
+
+    fn admit(&mut self, key: u128, name: &[u8]) -> usize {
+        let stranger = !is_known(name);
+        if stranger && self.strangers >= STRANGERS {
+            let other = self.counted.iter().position(|counted| &*counted.slug == OTHER);
+            return other.unwrap_or_else(|| self.add(OTHER));
+        }
+        self.strangers += usize::from(stranger);
+        let index = self.add(&slug(name));
+        self.of.insert(key, index);
+        index
+    }
+
+    fn add(&mut self, slug: &str) -> usize {
+        self.counted.push(Counted { slug: slug.into(), live: 0, snapshot: 0 });
+        self.counted.len() - 1
+    }
+
+    pub(super) fn counted(&self) -> Vec<Counted> {
+        self.counted.clone()
+    }
+}
+
+/// Something that came in lately. It has no argument of an event, so nobody's number or name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recent {
+    /// When it was received, or made.
+    pub at: Timestamp,
+    /// Whose it is.
+    pub source: SourceId,
+    /// Its number; none was given if the journal refused it.
+    pub sequence: Seq,
+    /// The event's slug.
+    pub event: Arc<str>,
+}
+
+/// A notice of the bridge itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announced {
+    /// When it was made.
+    pub at: Timestamp,
+    /// Whose it is.
+    pub source: SourceId,
+    /// Its name and data.
+    pub told: Told,
+}
+
+/// The last of both, oldest first.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Lately {
+    pub(super) events: VecDeque<Recent>,
+    pub(super) notices: VecDeque<Announced>,
+}
+
+impl Lately {
+    pub(super) fn event(&mut self, event: Recent) {
+        push(&mut self.events, event);
+    }
+
+    pub(super) fn notice(&mut self, notice: Announced) {
+        push(&mut self.notices, notice);
+    }
+}
+
+fn push<T>(list: &mut VecDeque<T>, newest: T) {
+    if list.len() == RECENT {
+        list.pop_front();
+    }
+    list.push_back(newest);
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_thousand_made_up_names_are_few_and_hide_no_known_one() {
+        let mut tally = Tally::default();
+        for number in 0..10_000 {
+            tally.count(format!("made.up.{number}").as_bytes(), 10, Origin::Live);
+        }
+        assert_eq!(&*tally.count(b"extenUpdate", 10, Origin::Snapshot), "extenUpdate");
+        let counted = tally.counted();
+        assert_eq!(counted.len(), STRANGERS + 2);
+        let of = |slug: &str| counted.iter().find(|counted| &*counted.slug == slug).unwrap();
+        assert_eq!((of(OTHER).live, of("extenUpdate").snapshot), (10_000 - STRANGERS as u64, 1));
+        assert_eq!(of("made=2Eup=2E0").live, 1);
+        assert_eq!(counted.iter().map(|counted| counted.live + counted.snapshot).sum::<u64>(), 10_001);
+        assert_eq!((tally.bytes, tally.of.len()), (100_010, STRANGERS + 1));
+    }
+
+    #[test]
+    fn long_names_take_no_more_memory_than_short_ones() {
+        let mut tally = Tally::default();
+        for number in 0..1_000 {
+            tally.count(format!("{number}{}", "é".repeat(50_000)).as_bytes(), 10, Origin::Live);
+        }
+        let held: usize = tally.counted.iter().map(|counted| counted.slug.len()).sum();
+        assert!(held <= (STRANGERS + 1) * 64, "{held} bytes of slugs");
+        assert_eq!(tally.of.len(), STRANGERS);
+    }
+
+    #[test]
+    fn gaps_are_counted_with_their_time_by_reason() {
+        let mut tally = Tally::default();
+        let at = |second| Timestamp::from_second(second).unwrap();
+        tally.gap(GapReason::Started, None, at(100));
+        tally.gap(GapReason::Disconnected, Some(at(100)), at(130));
+        tally.gap(GapReason::Disconnected, Some(at(140)), at(142));
+        tally.gap(GapReason::Disconnected, Some(at(200)), at(150));
+        assert_eq!(tally.gaps[&GapReason::Started], Gaps { count: 1, seconds: 0.0 });
+        assert_eq!(tally.gaps[&GapReason::Disconnected], Gaps { count: 3, seconds: 32.0 });
+    }
+
+    #[test]
+    fn only_the_last_are_remembered() {
+        let mut list = VecDeque::new();
+        (0..100).for_each(|number| push(&mut list, number));
+        assert_eq!((list.len(), list.front(), list.back()), (RECENT, Some(&76), Some(&99)));
+    }
+}

@@ -1,0 +1,122 @@
+//! The file as it is written: the root table. Each other table stands beside what it configures.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Config, journal};
+use crate::{
+    admin,
+    config::{Section, Span, name},
+    session, sink, telemetry,
+};
+
+/// Configuration of cti-bridge.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(super) struct File {
+    /// The name of this bridge among others on the same bus. Letters, digits, `-` and `_`; 64 at most.
+    #[schemars(extend("pattern" = name::PATTERN))]
+    instance: String,
+    /// How long a stop may take to deliver what is pending.
+    drain_timeout: Span,
+    /// The PBXs, by a name of your choice: it is part of every subject, so it stays for good.
+    #[schemars(extend("propertyNames" = { "pattern": name::PATTERN }))]
+    sources: BTreeMap<String, session::config::Table>,
+    /// Where events go, by a name of your choice. Each sink gets the events of every source.
+    #[schemars(extend("propertyNames" = { "pattern": name::PATTERN }))]
+    sinks: BTreeMap<String, sink::config::Table>,
+    /// What keeps events until every sink has them.
+    journal: journal::Table,
+    /// What cti-bridge says about itself, on stderr.
+    log: telemetry::config::Table,
+    /// Health, metrics, a page for people, and actions, over HTTP.
+    admin: admin::config::Table,
+}
+
+impl Default for File {
+    fn default() -> Self {
+        Self {
+            instance: "cti-bridge".to_owned(),
+            drain_timeout: Span::seconds(10),
+            sources: BTreeMap::new(),
+            sinks: BTreeMap::new(),
+            journal: journal::Table::default(),
+            log: telemetry::config::Table::default(),
+            admin: admin::config::Table::default(),
+        }
+    }
+}
+
+impl File {
+    /// Checks every table, also after a problem. `None` goes with a problem.
+    pub(super) fn validate(self, root: &mut Section<'_>) -> Option<Config> {
+        if let Err(text) = name::check(&self.instance) {
+            root.problem("instance", text);
+        }
+        let mut sources = BTreeMap::new();
+        for (name, table) in self.sources {
+            let source = table.validate(&mut root.table("sources").table(&name));
+            sources.insert(name, source);
+        }
+        let mut sinks = BTreeMap::new();
+        for (name, table) in self.sinks {
+            let sink = table.validate(&mut root.table("sinks").table(&name));
+            sinks.insert(name, sink);
+        }
+        let journal = self.journal.validate(&mut root.table("journal"));
+        let log = self.log.validate(&mut root.table("log"));
+        let admin = self.admin.validate(&mut root.table("admin"));
+        for (name, sink) in &sinks {
+            let forgetful = journal.as_ref().is_some_and(|journal| journal.disk.is_none());
+            if forgetful && sink.as_ref().is_some_and(|sink| sink.kind.needs_durable_journal()) {
+                root.table("sinks").table(name).problem(
+                    "mode",
+                    "needs a journal on disk: without one each start numbers anew, and the stream is taken for another \
+                     bridge's. Set [journal] dir = \"/var/lib/cti-bridge\"",
+                );
+            }
+        }
+        check_overlaps(&self.instance, &sources, &sinks, root);
+        Some(Config {
+            instance: self.instance,
+            drain_timeout: self.drain_timeout.0,
+            sources: sources
+                .into_iter()
+                .map(|(name, source)| Some((name, source?)))
+                .collect::<Option<_>>()?,
+            sinks: sinks.into_iter().map(|(name, sink)| Some((name, sink?))).collect::<Option<_>>()?,
+            journal: journal?,
+            log: log?,
+            admin: admin.ok()?,
+        })
+    }
+}
+
+/// No two sinks write to the same place. The second of them in the order of names is where it is reported.
+fn check_overlaps<S>(
+    instance: &str,
+    sources: &BTreeMap<String, S>,
+    sinks: &BTreeMap<String, Option<sink::config::Config>>,
+    root: &mut Section<'_>,
+) {
+    let sources: Vec<String> = sources.keys().cloned().collect();
+    let bridge = sink::Bridge { instance, sources: &sources };
+    for (name, second) in sinks {
+        for (other, first) in sinks.range::<String, _>(..name) {
+            let (Some(first), Some(second)) = (first, second) else { continue };
+            let Some(overlap) = first.kind.overlap(&*second.kind, bridge) else { continue };
+            let place = root.place(&format!("sinks.{other}.{}", overlap.key));
+            let text = format!("sinks.{other} ({place}) {}: {}", overlap.what, overlap.remedy);
+            let mut sink = root.table("sinks");
+            let mut section = sink.table(name);
+            if overlap.is_possible {
+                section
+                    .warn(overlap.key, format!("{text}, unless the two users belong to different accounts"));
+            } else {
+                section.problem(overlap.key, text);
+            }
+        }
+    }
+}

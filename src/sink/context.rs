@@ -1,0 +1,71 @@
+//! What all drivers share.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::{Figures, Renewals};
+use crate::{event::SinkId, health::Board, journal::Journal, request::Call, shutdown::Stop};
+
+/// What all drivers share.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The bridge's name among others on the same bus.
+    pub instance: Arc<str>,
+    /// The line.
+    pub journal: Journal,
+    /// Names of the sources, by [`SourceId`](crate::event::SourceId).
+    pub sources: Arc<[String]>,
+    /// Names of the sinks, in the journal's order.
+    pub sinks: Arc<[String]>,
+    /// Everybody's state.
+    pub board: Board,
+    /// When the process began: tells its heartbeats from those of another that has the same journal.
+    pub started: Timestamp,
+    /// When to stop.
+    pub stop: Stop,
+    /// When to try again at once.
+    pub retry: Call,
+    /// Secrets and certificates that were read again.
+    pub renewals: Renewals,
+    /// Stop after this many published records.
+    pub limit: Option<u64>,
+    /// How long delivered records are kept.
+    pub retain: Duration,
+    /// How many drivers have made their first attempt: until then a broker may know numbers that the journal doesn't.
+    pub opened: watch::Sender<usize>,
+    /// What the drivers count.
+    pub figures: Figures,
+}
+
+impl Context {
+    /// The name of a sink. Empty for an unknown one.
+    pub fn sink_name(&self, sink: SinkId) -> &str {
+        self.sinks.get(sink.index()).map_or("", String::as_str)
+    }
+
+    /// The sink of this name.
+    pub fn sink(&self, name: &str) -> Option<SinkId> {
+        (0..).map(SinkId).zip(&*self.sinks).find_map(|(sink, known)| (known == name).then_some(sink))
+    }
+
+    /// For these sinks of a line, with nothing kept that was delivered.
+    pub fn new(instance: &str, journal: Journal, sinks: Arc<[String]>) -> Self {
+        Self {
+            instance: instance.into(),
+            sources: journal.sources(),
+            journal,
+            sinks,
+            board: Board::default(),
+            started: Timestamp::now(),
+            stop: Stop::default(),
+            retry: Call::default(),
+            renewals: Renewals::default(),
+            limit: None,
+            retain: Duration::ZERO,
+            opened: watch::Sender::new(0),
+            figures: Figures::default(),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The contract in types: [`Sink`] and [`Link`].
+
+use std::{future::Future, time::Duration};
+
+use super::{Acked, Lanes, Outgoing, Process, SinkError, Tail, config};
+use crate::route::Names;
+
+/// A place to publish to.
+pub trait Sink: Send + Sync + 'static {
+    /// One connection to it.
+    type Link: Link;
+    /// Connects, and reads what is there already. The driver bounds the time.
+    fn open(&self) -> impl Future<Output = Result<(Self::Link, Tail), SinkError>> + Send;
+    /// Takes over the secrets and certificates of a configuration that was read again; all else stays as it was. A link
+    /// that is open keeps what it was opened with.
+    fn renew(&mut self, _: &config::Config) {}
+    /// Watches so long whether another process with our journal writes: what shows it, if one does. Asked for when the
+    /// journal does not know what a lane ends with. Cancel safe.
+    fn rival(
+        &self,
+        _link: &mut Self::Link,
+        _ours: Process,
+        _patience: Duration,
+    ) -> impl Future<Output = Result<Option<String>, SinkError>> + Send {
+        async { Ok(None) }
+    }
+}
+
+/// One connection; see the contract above.
+pub trait Link: Send {
+    /// Hands a batch over. Not cancel safe: the driver gives the link up if it does not return in time.
+    fn send(&mut self, batch: &[Outgoing<'_>]) -> impl Future<Output = Result<(), SinkError>> + Send;
+    /// The next acknowledgement. Cancel safe.
+    fn acked(&mut self) -> impl Future<Output = Result<Acked, SinkError>> + Send;
+    /// How many records it wants in flight at most.
+    fn window(&self) -> usize {
+        usize::MAX
+    }
+    /// What keeps it from delivering, though it has not ended: it mends that itself, or the driver gives it up in time.
+    fn trouble(&self) -> Option<SinkError> {
+        None
+    }
+    /// Whether nothing that is in flight can still reach the broker, so that another link may follow at once.
+    fn is_cut_off(&self) -> bool {
+        false
+    }
+    /// Why the broker refuses heartbeats, with the remedy. That does not keep it from delivering.
+    fn refused_heartbeat(&self) -> Option<String> {
+        None
+    }
+    /// Which of its lanes an event of this name goes to, of as many as its [`Tail`] had. The same each time.
+    fn lanes(&self, _: &Names) -> Lanes {
+        Lanes::One(0)
+    }
+    /// Publishes a dead letter, and waits for proof that the broker has it: `None`, or why the broker refuses it.
+    fn letter(
+        &mut self,
+        letter: &Outgoing<'_>,
+    ) -> impl Future<Output = Result<Option<String>, SinkError>> + Send {
+        let sent = self.send(std::slice::from_ref(letter));
+        async { sent.await.map(|()| None) }
+    }
+    /// Where an event goes, as its operator calls it.
+    fn destination(&self, names: &Names) -> String {
+        String::from_utf8_lossy(&names.destination).into_owned()
+    }
+    /// The largest message the broker takes, in bytes, headers included.
+    fn largest(&self) -> usize {
+        usize::MAX
+    }
+    /// Closes in good order. The driver bounds the time; dropping a link closes it at once.
+    fn close(self) -> impl Future<Output = ()> + Send;
+}

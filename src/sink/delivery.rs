@@ -1,0 +1,64 @@
+//! What passes between the driver and a link.
+
+use std::{ops::Range, sync::Arc};
+
+use super::Stored;
+use crate::{
+    event::{CloudEvent, Position},
+    route::Names,
+};
+
+/// An event on its way out.
+#[derive(Debug)]
+pub struct Outgoing<'a> {
+    /// Its place on the line; none for a status message, which is not acknowledged, and for a dead letter. An event that goes to several lanes
+    /// comes once for each, one right after the other, and is settled when all have it.
+    pub position: Option<Position>,
+    /// The lane.
+    pub lane: usize,
+    /// Where it goes, and what it is called. Events of one name and entity share one value, so a link may keep
+    /// what it has made of it.
+    pub names: &'a Arc<Names>,
+    /// The event.
+    pub event: CloudEvent<'a>,
+}
+
+/// What a sink's lane ends with, read when a link is opened: the driver resumes right after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tail {
+    /// The broker keeps nothing, or can't tell: go on from the cursor.
+    Unknown,
+    /// One lane for all sources, and its newest record; none when it is empty.
+    Lane(Option<Stored>),
+    /// Several, and of each the newest record of each source near its end, as the journal that wrote there last numbered
+    /// them, and its last record if that is another one; none when it is empty. What comes last need not be the newest,
+    /// where a broker takes what a dead link had sent.
+    Lanes(Vec<Vec<Stored>>),
+}
+
+/// The lanes of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lanes {
+    /// This one.
+    One(usize),
+    /// All there are.
+    Every,
+}
+
+impl Lanes {
+    pub(super) fn among(self, count: usize) -> Range<usize> {
+        match self {
+            Self::One(lane) => lane..lane + 1,
+            Self::Every => 0..count,
+        }
+    }
+}
+
+/// What the broker has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acked {
+    /// Everything up to and including this position is settled.
+    pub through: Position,
+    /// Why the record at `through` itself was refused for good, if it was.
+    pub refused: Option<String>,
+}

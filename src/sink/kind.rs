@@ -1,0 +1,110 @@
+//! A configured sink: everything the rest of the bridge needs of it.
+
+use std::{any::Any, fmt, hash::Hasher, sync::Arc};
+
+use futures_util::future::BoxFuture;
+
+use super::{
+    Driver, Options, Outcome, Overlap, Probe, ProbeReport, ProbeStep, SinkError, Subscription, verify::Held,
+};
+use crate::{route::template::Template, tls::Trust};
+
+/// The body of a sink's task.
+pub type Task = BoxFuture<'static, Outcome>;
+
+/// The bridge that publishes to a sink, or has published there.
+#[derive(Debug, Clone, Copy)]
+pub struct Bridge<'a> {
+    /// Its name among others on the same bus.
+    pub instance: &'a str,
+    /// The names of its sources, by [`SourceId`](crate::event::SourceId).
+    pub sources: &'a [String],
+}
+
+/// The settings of one sink, and what can be done with them. Each sink implements it once, for its own `Config`;
+/// nothing outside the sink's directory asks which sink it is.
+pub trait SinkConfig: Any + fmt::Debug + Send + Sync {
+    /// The word in `type = "…"`.
+    fn type_name(&self) -> &'static str;
+
+    /// The driver's limits.
+    fn options(&self) -> Options {
+        Options::default()
+    }
+
+    /// Where each event goes, if the sink's operator writes a template for that.
+    fn destination(&self) -> Template {
+        Template::default()
+    }
+
+    /// Delivers until the driver ends. Connects to nothing before the task is polled.
+    fn run(&self, driver: Driver, bridge: Bridge<'_>) -> Task;
+
+    /// As [`run`](Self::run), for events of the class `replay`, which no consumer takes for new ones.
+    fn replay(&self, driver: Driver, bridge: Bridge<'_>) -> Task {
+        self.run(driver, bridge)
+    }
+
+    /// Connects for `check`, without publishing an event.
+    fn probe<'a>(
+        &'a self,
+        bridge: Bridge<'a>,
+    ) -> BoxFuture<'a, Result<(Box<dyn Probe>, ProbeReport), SinkError>>;
+
+    /// The steps of `check` once the sink is connected, in their order.
+    fn probe_steps(&self) -> &'static [ProbeStep] {
+        &[]
+    }
+
+    /// Calls `each` with every event that the sink holds, each partition in its order.
+    fn read_back<'a>(
+        &'a self,
+        _bridge: Bridge<'a>,
+        _each: &'a mut (dyn FnMut(&Held) + Send),
+    ) -> BoxFuture<'a, Result<(), SinkError>> {
+        Box::pin(async { Err(SinkError::keeps_nothing()) })
+    }
+
+    /// Subscribes to what the bridge publishes, for `tail`. Disturbs no other consumer.
+    fn subscribe<'a>(
+        &'a self,
+        bridge: Bridge<'a>,
+    ) -> Result<BoxFuture<'a, Result<Box<dyn Subscription>, SinkError>>, NoSubscription>;
+
+    /// What this sink and `second` share, if both write to the same place.
+    fn overlap(&self, second: &dyn SinkConfig, bridge: Bridge<'_>) -> Option<Overlap>;
+
+    /// Whether the sink tells by the journal's id that it is the only writer: each start must then have the same journal.
+    fn needs_durable_journal(&self) -> bool {
+        false
+    }
+
+    /// Whom it trusts, and the certificate it shows. `None` without TLS.
+    fn trust(&self) -> Option<&Trust> {
+        None
+    }
+
+    /// The keys of its table that a reload puts into effect.
+    fn reloadable(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Hashes the secrets. The files that [`trust`](Self::trust) names are hashed by the caller.
+    fn hash_secrets(&self, _state: &mut dyn Hasher) {}
+}
+
+impl dyn SinkConfig {
+    /// The settings of this one sink, in its own type. `None` for another sink's.
+    pub fn downcast_ref<T: SinkConfig>(&self) -> Option<&T> {
+        let any: &dyn Any = self;
+        any.downcast_ref()
+    }
+}
+
+/// The settings of any sink.
+pub type Kind = Arc<dyn SinkConfig>;
+
+/// Why `tail` can't read from a sink, and what to do instead. Completes the sentence "sinks.NAME is …".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NoSubscription(pub &'static str);

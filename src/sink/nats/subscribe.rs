@@ -1,0 +1,140 @@
+//! Listening to what a bridge publishes: a plain subscription, which stores nothing and disturbs nobody.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use async_nats::{Client, HeaderMap, Message, Subscriber};
+use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::SelectAll};
+
+use super::{config::Config, connect::Servers, events::Events};
+use crate::{
+    event::{Received, parse_structured},
+    route::template::{Template, Values},
+    sink::{self, SinkError},
+};
+
+/// Messages taken at a time.
+const MOST: usize = 256;
+
+/// A subscription to the events of some sources.
+#[derive(Debug)]
+pub struct Subscription {
+    messages: SelectAll<Subscriber>,
+    events: Arc<Events>,
+    sources: Vec<String>,
+    /// The connection ends with it.
+    _client: Client,
+}
+
+impl Subscription {
+    /// Connects, and subscribes to the classes `event` and `bridge` of these sources.
+    pub async fn open(config: &Config, sources: &[String]) -> Result<Self, SinkError> {
+        let subjects = subjects(&config.subject, sources);
+        let all = subjects.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let connected = Servers::new(config).connect(format!("to subscribe to {all}")).await?;
+        let mut messages = SelectAll::new();
+        for subject in subjects {
+            let subscribed = connected.client.subscribe(subject).await;
+            messages.push(subscribed.map_err(|_| connected.events.error())?);
+        }
+        Ok(Self {
+            messages,
+            events: connected.events,
+            sources: sources.iter().map(|source| format!("/cti/{source}")).collect(),
+            _client: connected.client,
+        })
+    }
+
+    async fn next(&mut self) -> Result<Vec<Received>, SinkError> {
+        loop {
+            let mut next = tokio::select! {
+                biased;
+                message = self.messages.next() => Some(message.ok_or_else(|| self.events.error())?),
+                () = self.events.down() => return Err(self.events.error()),
+            };
+            let mut received = Vec::new();
+            while let Some(message) = next {
+                received.extend(read(&message).filter(|event| self.sources.contains(&event.source)));
+                let more = received.len() < MOST;
+                next = if more { self.messages.next().now_or_never().flatten() } else { None };
+            }
+            // Two subscriptions of one connection: what came in one burst may have changed places.
+            received.sort_by(|one, other| one.place().cmp(&other.place()));
+            if !received.is_empty() {
+                return Ok(received);
+            }
+        }
+    }
+}
+
+impl sink::Subscription for Subscription {
+    fn next(&mut self) -> BoxFuture<'_, Result<Vec<Received>, SinkError>> {
+        Box::pin(self.next())
+    }
+}
+
+/// Where the events of these sources go. A token that holds a placeholder and more is matched as a whole.
+fn subjects(template: &Template, sources: &[String]) -> BTreeSet<String> {
+    let classes = ["event", "bridge"];
+    let pairs = sources.iter().flat_map(|source| classes.map(|class| (source, class)));
+    let subject = |(source, class): (&String, &str)| {
+        let subject = template.render(Values { source, class, slug: "*", entity: "*" });
+        let tokens = subject.split('.').map(|token| if token.contains('*') { "*" } else { token });
+        tokens.collect::<Vec<_>>().join(".")
+    };
+    pairs.map(subject).collect()
+}
+
+/// A numbered event of ours, in either content mode; none if it is anything else.
+fn read(message: &Message) -> Option<Received> {
+    match message.headers.as_ref().filter(|headers| headers.get("ce-id").is_some()) {
+        Some(headers) => Received::new(message.payload.clone(), |name| attribute(headers, name)),
+        None => parse_structured(&message.payload),
+    }
+}
+
+fn attribute(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(format!("ce-{name}").as_str()).map(|value| decode(value.as_str()))
+}
+
+/// The reverse of the binding's percent-encoding.
+fn decode(value: &str) -> String {
+    let mut out = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let hex = after.get(..2).filter(|_| byte == b'%');
+        if let Some(decoded) = hex.and_then(|hex| data_encoding::HEXUPPER_PERMISSIVE.decode(hex).ok()) {
+            out.extend(decoded);
+            rest = after.get(2..).unwrap_or_default();
+        } else {
+            out.push(byte);
+            rest = after;
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subscribes_to_two_classes_of_each_source_however_the_subject_is_built() {
+        let of = |template: &str| {
+            let found = subjects(&template.parse().unwrap(), &["a".to_owned(), "b".to_owned()]);
+            found.into_iter().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(
+            of("cti.v1.{source}.{class}.{slug}.{entity}"),
+            "cti.v1.a.bridge.*.* cti.v1.a.event.*.* cti.v1.b.bridge.*.* cti.v1.b.event.*.*"
+        );
+        assert_eq!(of("phones-{source}.x-{slug}"), "phones-a.* phones-b.*");
+    }
+
+    #[test]
+    fn decodes_what_the_binding_encodes() {
+        assert_eq!(decode("Euro%20%E2%82%AC%20%25"), "Euro € %");
+        assert_eq!(decode("100%"), "100%");
+        assert_eq!(decode("%zz%+4%4"), "%zz%+4%4");
+    }
+}

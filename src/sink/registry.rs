@@ -1,0 +1,116 @@
+//! The types of sink that a configuration can name.
+
+use std::sync::OnceLock;
+
+use figment::value::{Dict, Value};
+use parking_lot::Mutex;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+
+use super::config::Config;
+use crate::config::Section;
+
+/// The table `[sinks.NAME]` of one type of sink, without the key `type`.
+pub trait SinkTable: DeserializeOwned + JsonSchema + Send + 'static {
+    /// Checks what the schema can't, and reads the secrets. `None` goes with a problem.
+    fn validate(self, section: &mut Section<'_>) -> Option<Config>;
+}
+
+/// A type of sink: the word in `type = "…"`, and the table that belongs to it.
+#[derive(Debug, Clone, Copy)]
+pub struct SinkType {
+    name: &'static str,
+    /// `None` in a build without its feature.
+    table: Option<TableType>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct TableType {
+    schema: fn(&mut SchemaGenerator) -> Schema,
+    read: fn(Dict) -> Result<Checks, figment::Error>,
+}
+
+/// The rest of the work on a table: [`SinkTable::validate`].
+pub(super) type Checks = Box<dyn FnOnce(&mut Section<'_>) -> Option<Config> + Send>;
+
+impl SinkType {
+    /// A type of sink with the table `T`.
+    pub const fn new<T: SinkTable>(name: &'static str) -> Self {
+        Self { name, table: Some(TableType { schema: T::json_schema, read: read::<T> }) }
+    }
+
+    /// A type of sink that this build lacks, as it was made without the feature of the same name.
+    #[allow(dead_code, reason = "a build with all features lacks none")]
+    pub(super) const fn absent(name: &'static str) -> Self {
+        Self { name, table: None }
+    }
+
+    /// The table's schema, with the key `type`.
+    fn schema(&self, generator: &mut SchemaGenerator) -> Option<Schema> {
+        let mut schema = (self.table?.schema)(generator);
+        let table = schema.ensure_object();
+        let properties = table.entry("properties").or_insert_with(|| serde_json::json!({}));
+        if let Some(properties) = properties.as_object_mut() {
+            let word = serde_json::json!({ "type": "string", "const": self.name });
+            properties.insert("type".to_owned(), word);
+        }
+        let required = table.entry("required").or_insert_with(|| serde_json::json!([]));
+        if let Some(required) = required.as_array_mut() {
+            required.insert(0, "type".into());
+        }
+        Some(schema)
+    }
+}
+
+fn read<T: SinkTable>(table: Dict) -> Result<Checks, figment::Error> {
+    let table = Value::from(table).deserialize::<T>()?;
+    Ok(Box::new(move |section| table.validate(section)))
+}
+
+/// Types that were registered before the first configuration was read.
+static REGISTERED: Mutex<Vec<SinkType>> = Mutex::new(Vec::new());
+
+/// All there are, once a configuration has been read.
+static KNOWN: OnceLock<Vec<SinkType>> = OnceLock::new();
+
+/// A type was registered after the first configuration had been read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a type of sink must be registered before the first configuration is read")]
+pub struct TooLate;
+
+/// Adds a type of sink to those of this build. Call it first of all: the schema of the configuration is made once.
+pub fn register(sink: SinkType) -> Result<(), TooLate> {
+    let mut registered = REGISTERED.lock();
+    if KNOWN.get().is_some() {
+        return Err(TooLate);
+    }
+    registered.push(sink);
+    Ok(())
+}
+
+fn known() -> &'static [SinkType] {
+    KNOWN.get_or_init(|| {
+        let registered = REGISTERED.lock();
+        super::TYPES.iter().chain(&*registered).copied().collect()
+    })
+}
+
+/// The schemas of all tables.
+pub(super) fn schemas(generator: &mut SchemaGenerator) -> Vec<Schema> {
+    known().iter().filter_map(|sink| sink.schema(generator)).collect()
+}
+
+/// Reads the table of the type `name`. `None` for a name that this build does not know.
+pub(super) fn table(name: &str, table: Dict) -> Option<Result<Checks, figment::Error>> {
+    let sink = known().iter().find(|sink| sink.name == name)?;
+    Some((sink.table?.read)(table))
+}
+
+/// The error for a type that this build lacks, though another has it. `None` for any other word.
+pub(crate) fn absent(name: &str) -> Option<String> {
+    let sink = known().iter().find(|sink| sink.name == name && sink.table.is_none())?;
+    let feature = sink.name;
+    Some(format!(
+        "this cti-bridge was built without the feature `{feature}`: take a build that has it (cargo build --features {feature})"
+    ))
+}

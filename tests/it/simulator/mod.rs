@@ -1,8 +1,0 @@
-//! The simulated PBX.
-
-mod legacy;
-mod peer;
-mod rest;
-mod socket;
-mod trouble;
-mod two_factor;
