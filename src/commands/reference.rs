@@ -185,7 +185,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{cli::Cli, config};
+    use crate::{app::config, cli::Cli};
 
     #[test]
     fn the_reference_in_docs_is_up_to_date() {
@@ -280,5 +280,11 @@ mod tests {
             }
         }
         assert!(checked > 20, "{checked}");
+    }
+
+    #[test]
+    fn cargo_demo_is_built_with_the_simulator() {
+        let alias = include_str!("../../.cargo/config.toml");
+        assert!(alias.contains("--features nats,simulator -- demo\""), "{alias}");
     }
 }
