@@ -1,4 +1,4 @@
-//! The whole life: start, run, stop in order.
+//! The life cycle: start, run, and stop in order.
 
 mod account;
 pub mod config;
@@ -23,42 +23,42 @@ use crate::{
     health::Board,
     journal::{Journal, OpenError, fs},
     reload::Reload,
-    request::{Call, Request, Requests},
+    request::{Request, Requests, Trigger},
     session,
     shutdown::{Signals, Watchdog},
     sink::{self, Outcome},
     systemd, telemetry,
 };
 
-/// How a run differs from the service's.
+/// Options of a run that differ from the service's.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Stop after this many published events.
     pub limit: Option<u64>,
-    /// A closed pipe is a clean end, as for any filter.
+    /// Treat a closed pipe as a clean end, as filters do.
     pub until_closed: bool,
-    /// Where the configuration is read from again.
+    /// Reloads the configuration.
     pub reload: Option<Reload>,
 }
 
-/// Sessions log out and end within this time.
+/// Limit for sessions to log out and end.
 const LOGOUT: Duration = Duration::from_secs(5);
-/// Sessions wait this long for sinks that don't answer.
+/// Limit of the wait for sinks before sessions start.
 const ASK: Duration = Duration::from_secs(2);
-/// How often losses are announced while a sink is away.
+/// Interval of the loss announcements while a sink is down.
 const ANNOUNCE: Duration = Duration::from_secs(10);
-/// While a source or sink fails, and before a source renews its login, its secrets are read this often: they may have been
-/// replaced.
-const REREAD: Duration = Duration::from_secs(10);
+/// Interval at which secrets are polled while a source or sink fails, and before a source renews its login: they may have
+/// been replaced.
+const CREDENTIAL_POLL: Duration = Duration::from_secs(10);
 
-/// Runs until a signal, the limit, or a task that ends unasked.
+/// Runs until a signal, the limit, or a task that exits unexpectedly.
 pub async fn run(config: &Config, options: Options) -> Exit {
     let listening =
         || Ok((Signals::listen()?, Requests::listen()?, Watchdog::start(LOGOUT + config.drain_timeout)?));
     let (mut signals, mut requests, watchdog) = match listening() {
         Ok(listening) => listening,
         Err::<_, io::Error>(error) => {
-            tracing::error!(%error, "can't listen for signals");
+            tracing::error!(%error, "could not listen for signals");
             return Exit::Internal;
         }
     };
@@ -66,7 +66,7 @@ pub async fn run(config: &Config, options: Options) -> Exit {
     let journal = match open(config, &board) {
         Ok(journal) => journal,
         Err(error) => {
-            tracing::error!(%error, "the journal can't be used");
+            tracing::error!(%error, "could not open the journal");
             return Exit::Journal;
         }
     };
@@ -82,14 +82,14 @@ pub async fn run(config: &Config, options: Options) -> Exit {
         let health = context.board.component("admin".to_owned());
         tokio::spawn(admin::run(admin, view.clone(), requests.ask(), health))
     });
-    let attending = tokio::spawn(systemd::attend(view.clone()));
+    let notifying = tokio::spawn(systemd::notify_systemd(view.clone()));
     let mut running = Running::start(config, &context, view, options).await;
     let reason = running.until_stop(&mut signals, &mut requests).await;
     watchdog.stopping(Signals::NAMES.contains(&reason));
     tracing::info!(reason, "stopping");
     systemd::stopping(reason);
     let exit = running.stop(config.drain_timeout, reason, &mut signals).await;
-    for task in admin.into_iter().chain([attending]) {
+    for task in admin.into_iter().chain([notifying]) {
         task.abort();
     }
     journal.close();
@@ -105,7 +105,7 @@ fn open(config: &Config, board: &Board) -> Result<Journal, OpenError> {
     let health = board.component("journal".to_owned());
     let (journal, recovery) = Journal::open(disk, Arc::new(fs::Disk), &sources, &sinks, Arc::new(health))?;
     for note in recovery.notes {
-        tracing::warn!(note, "the journal was mended");
+        tracing::warn!(note, "the journal was repaired");
     }
     Ok(journal)
 }
@@ -116,12 +116,12 @@ struct Running {
     options: Options,
     accounts: BTreeMap<String, Account>,
     started: Vec<SourceId>,
-    retry: Call,
-    resync: Call,
-    reconnect: Call,
+    retry: Trigger,
+    resync: Trigger,
+    reconnect: Trigger,
     sessions: Tasks<()>,
     sinks: Tasks<Outcome>,
-    /// Sinks that have ended with undelivered events, and how many.
+    /// Sinks that ended with undelivered events, and their number.
     undelivered: Vec<(String, u64)>,
     exit: Exit,
 }
@@ -140,14 +140,15 @@ impl Running {
             accounts: BTreeMap::new(),
             started: Vec::new(),
             retry: context.retry.clone(),
-            resync: Call::default(),
-            reconnect: Call::default(),
+            resync: Trigger::default(),
+            reconnect: Trigger::default(),
             sessions: Tasks::new(),
             sinks,
             undelivered: Vec::new(),
             exit: Exit::Clean,
         };
-        // A broker may know numbers that the journal has lost: sessions wait until each was asked, or did not answer.
+        // A broker may hold sequence numbers that the journal has lost: sessions wait until each sink has asked its broker,
+        // or has had no answer.
         let mut opened = context.opened.subscribe();
         let asked = opened.wait_for(|opened| *opened >= context.sinks.len());
         let _ = tokio::time::timeout(ASK, asked).await;
@@ -167,18 +168,19 @@ impl Running {
         let account = match account_with(config, config.token_cache.clone()) {
             Ok(account) => account,
             Err(error) => {
-                // What only reading the files can show: a service that is up and says so beats one that loops.
+                // Found only when the files are read: reporting it beats restarting in a loop.
                 health.failing(&error.to_string());
                 return;
             }
         };
-        let (stop, retry) = (context.stop.sessions_token().clone(), self.retry.listen());
+        let (stop, retry) = (context.stop.sessions_token().clone(), self.retry.subscribe());
         let (span, renewing) = (telemetry::span::source(name), account.clone());
         let renewal = async move { renewing.renew(stop, retry).await };
         self.sessions.spawn(format!("{name} renewal"), renewal.instrument(span.clone()));
         let journal = context.journal.clone();
         let stop = context.stop.clone();
-        let (retry, resync, reconnect) = (self.retry.listen(), self.resync.listen(), self.reconnect.listen());
+        let (retry, resync, reconnect) =
+            (self.retry.subscribe(), self.resync.subscribe(), self.reconnect.subscribe());
         let source = session::Source {
             id,
             config: config.clone(),
@@ -199,18 +201,18 @@ impl Running {
 
     /// Runs until there is a reason to stop.
     async fn until_stop(&mut self, signals: &mut Signals, requests: &mut Requests) -> &'static str {
-        let (mut announce, mut reread) = (interval(ANNOUNCE), interval(REREAD));
-        reread.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut announce, mut credentials) = (interval(ANNOUNCE), interval(CREDENTIAL_POLL));
+        credentials.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 signal = signals.next() => return signal,
                 request = requests.next() => self.pass_on(request).await,
-                _ = reread.tick() => self.look_for_credentials().await,
+                _ = credentials.tick() => self.poll_credentials().await,
                 Some((name, ended)) = self.sinks.next() => return self.sink_ended(&name, ended),
                 Some((name, ended)) = self.sessions.next() => {
-                    tracing::error!(task = name, panicked = ended.is_err(), "a task ended unasked");
+                    tracing::error!(task = name, panicked = ended.is_err(), "task exited unexpectedly");
                     self.exit = Exit::Internal;
-                    return "a task ended unasked";
+                    return "task exited unexpectedly";
                 }
                 _ = announce.tick() => self.context.journal.announce_losses(),
             }
@@ -224,7 +226,7 @@ impl Running {
                     "SIGHUP received: reloading credentials, certificates and log level, retrying failed components now"
                 );
                 systemd::reloading();
-                if let Some(changes) = self.reread(true).await {
+                if let Some(changes) = self.reload(true).await {
                     for key in changes.later {
                         tracing::warn!(
                             key,
@@ -237,22 +239,20 @@ impl Running {
                     if std::env::var_os("CREDENTIALS_DIRECTORY")
                         .is_some_and(|directory| !directory.is_empty())
                     {
-                        tracing::info!(
-                            "credentials that systemd has loaded stay as they were at the start: a restart loads them anew"
-                        );
+                        tracing::info!("credentials loaded by systemd change only with a restart");
                     }
                 }
-                self.retry.make();
+                self.retry.fire();
                 systemd::reloaded();
             }
             Request::Resync => {
-                tracing::info!("asked to: every live session reads the PBX's state anew");
-                self.resync.make();
+                tracing::info!("resync requested: every live session reads the PBX's state again");
+                self.resync.fire();
             }
             Request::Reconnect => {
-                tracing::info!("asked to: every session is opened anew, and whoever waits tries at once");
-                self.reconnect.make();
-                self.retry.make();
+                tracing::info!("reconnect requested: reopening all sessions, retrying failed components now");
+                self.reconnect.fire();
+                self.retry.fire();
             }
         }
     }
@@ -268,20 +268,20 @@ impl Running {
             }
             Ok(Outcome::Gone(reason)) => {
                 if !self.options.until_closed {
-                    tracing::error!(sink = name, reason, "the sink's destination is gone");
+                    tracing::error!(sink = name, reason, "the destination of the sink is gone");
                     self.exit = Exit::Internal;
                 }
                 "a sink's destination is gone"
             }
             Err(_) => {
-                tracing::error!(sink = name, "the sink's task panicked");
+                tracing::error!(sink = name, "sink task panicked");
                 self.exit = Exit::Internal;
-                "a task ended unasked"
+                "task exited unexpectedly"
             }
         }
     }
 
-    /// Sessions first, then drivers and their links; a second signal, or the deadline, ends all at once.
+    /// Stops sessions first, then drivers and their links; a second signal or the deadline ends everything at once.
     async fn stop(mut self, drain: Duration, reason: &'static str, signals: &mut Signals) -> Exit {
         let stop = self.context.stop.clone();
         stop.end_sessions();
@@ -321,7 +321,7 @@ impl Running {
         self.exit
     }
 
-    /// Reports what the sinks did not deliver: what is safe on disk, and what is lost with the process.
+    /// Reports undelivered events: those that are safe on disk, and those that are lost with the process.
     fn report_undelivered(&self) {
         let journal = &self.context.journal;
         if !self.undelivered.is_empty() && !journal.is_durable() {
@@ -343,7 +343,7 @@ impl Running {
                 tracing::warn!(
                     sink,
                     count,
-                    "stopped with undelivered events: they are gone, as this journal is in memory: set [journal] dir, or a longer `drain_timeout`"
+                    "undelivered events were lost because the journal is in memory: set [journal] dir, or a longer `drain_timeout`"
                 );
                 continue;
             }
@@ -351,7 +351,7 @@ impl Running {
                 tracing::warn!(
                     sink,
                     count = count - lost,
-                    "stopped with undelivered events: they are in the journal, and delivered after the next start"
+                    "stopped with undelivered events: they are in the journal and will be delivered after the next start"
                 );
             }
         }

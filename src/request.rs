@@ -1,22 +1,22 @@
-//! What an operator asks of the running bridge by a signal, and how it reaches those it concerns.
+//! Requests of an operator to the running bridge, and the triggers that distribute them.
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, watch},
 };
 
-/// What was asked for.
+/// A request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request {
-    /// SIGHUP: whoever waits before another attempt tries at once.
+    /// SIGHUP: reload credentials and retry failed components at once.
     Retry,
-    /// SIGUSR1: every live session reads the PBX's state anew.
+    /// SIGUSR1: every live session reads the PBX's state again.
     Resync,
-    /// Every session is opened anew; whoever waits before another attempt tries at once.
+    /// Reopen every session, and retry failed components at once.
     Reconnect,
 }
 
-/// The signals that ask for something other than the end (those are [`crate::shutdown::Signals`]), and what else may ask.
+/// Requests by signal or by the admin endpoint. [`crate::shutdown::Signals`] has the signals that stop the process.
 #[derive(Debug)]
 pub struct Requests {
     hangup: Signal,
@@ -26,14 +26,14 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// Listens from now on. Needs the runtime.
+    /// Starts listening. Needs the runtime.
     pub fn listen() -> std::io::Result<Self> {
         let (ask, asked) = mpsc::channel(4);
         let (hangup, user) = (signal(SignalKind::hangup())?, signal(SignalKind::user_defined1())?);
         Ok(Self { hangup, user, asked, ask })
     }
 
-    /// For those who ask without a signal.
+    /// A sender of requests without a signal.
     pub fn ask(&self) -> mpsc::Sender<Request> {
         self.ask.clone()
     }
@@ -49,37 +49,37 @@ impl Requests {
     }
 }
 
-/// A request to everyone who listens. Clones make the same call.
+/// A request to all receivers. Clones fire the same trigger.
 #[derive(Debug, Clone, Default)]
-pub struct Call(watch::Sender<()>);
+pub struct Trigger(watch::Sender<()>);
 
-/// One who listens to a [`Call`]; a clone has heard what the original has.
+/// The receiving end of a [`Trigger`]. A clone has seen what the original has.
 #[derive(Debug, Clone)]
-pub struct Listener(watch::Receiver<()>);
+pub struct TriggerReceiver(watch::Receiver<()>);
 
-impl Call {
-    /// Makes the call. Several before anyone listens are one.
-    pub fn make(&self) {
+impl Trigger {
+    /// Notifies all receivers. Requests that a receiver has not seen yet merge into one.
+    pub fn fire(&self) {
         self.0.send_replace(());
     }
 
-    /// Listens to calls made from now on.
-    pub fn listen(&self) -> Listener {
-        Listener(self.0.subscribe())
+    /// Returns a receiver of future requests.
+    pub fn subscribe(&self) -> TriggerReceiver {
+        TriggerReceiver(self.0.subscribe())
     }
 }
 
-impl Listener {
-    /// Resolves with the next call, at once if one was made meanwhile. Cancel safe.
-    pub async fn called(&mut self) {
+impl TriggerReceiver {
+    /// Waits for the next request; returns at once if one is pending. Cancel safe.
+    pub async fn triggered(&mut self) {
         if self.0.changed().await.is_err() {
-            // Nobody is left who could call.
+            // The trigger is gone.
             std::future::pending::<()>().await;
         }
     }
 
-    /// Calls made so far are settled.
-    pub fn settle(&mut self) {
+    /// Drops a pending request.
+    pub fn clear(&mut self) {
         self.0.mark_unchanged();
     }
 }
@@ -91,18 +91,18 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_call_is_heard_once_by_each_also_by_those_who_were_busy() {
-        let call = Call::default();
-        call.make();
-        let (mut one, mut other) = (call.listen(), call.listen());
-        assert!(one.called().now_or_never().is_none(), "made before it listened");
-        call.make();
-        call.make();
-        one.called().await;
-        assert!(one.called().now_or_never().is_none());
-        other.settle();
-        assert!(other.called().now_or_never().is_none());
-        drop(call);
-        assert!(other.called().now_or_never().is_none());
+    async fn a_request_reaches_each_receiver_once() {
+        let trigger = Trigger::default();
+        trigger.fire();
+        let (mut one, mut other) = (trigger.subscribe(), trigger.subscribe());
+        assert!(one.triggered().now_or_never().is_none(), "fired before it subscribed");
+        trigger.fire();
+        trigger.fire();
+        one.triggered().await;
+        assert!(one.triggered().now_or_never().is_none());
+        other.clear();
+        assert!(other.triggered().now_or_never().is_none());
+        drop(trigger);
+        assert!(other.triggered().now_or_never().is_none());
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
-/// The range delays are drawn from.
+/// The range of the delays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
     /// The first delay.
@@ -25,7 +25,7 @@ fn jittered(step: Duration) -> Duration {
 }
 
 /// Delays that double from [`Range::from`] to [`Range::to`], each shortened by up to a half so that
-/// clients of one server do not return in step. It never ends; [`Backoff::reset`] starts anew.
+/// clients of one server do not return in step. It never ends; [`Backoff::reset`] starts again.
 #[derive(Debug)]
 pub struct Backoff {
     range: Range,
@@ -44,12 +44,12 @@ impl Backoff {
         Self { range, delays }
     }
 
-    /// The next delay, between a half of the current step and the whole of it.
+    /// The next delay, between half of the current step and all of it.
     pub fn delay(&mut self) -> Duration {
         jittered(self.delays.next().unwrap_or(self.range.to))
     }
 
-    /// Forgets the past failures. Call it when things have been well for a while, not on connect.
+    /// Forgets past failures. Call it once things have been stable for a while, not on connect.
     pub fn reset(&mut self) {
         *self = Self::new(self.range);
     }
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_starts_anew() {
+    fn a_reset_starts_again() {
         let mut backoff = Backoff::new(RANGE);
         for _ in 0..8 {
             backoff.delay();

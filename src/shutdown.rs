@@ -1,8 +1,8 @@
-//! Stopping: first softly, then hard.
+//! Shutdown: soft, then hard.
 //!
-//! Soft: sessions end and log out, then drivers deliver what is on the line. Hard, by the drain
-//! deadline or a second signal: everything ends at once, and what was not delivered is counted.
-//! Where even that hangs, in a disk or a client that blocks the runtime, the [`Watchdog`] ends the process.
+//! Soft: sessions end and log out, then drivers deliver the pending events. Hard, by the drain deadline or a second signal:
+//! everything ends at once, and undelivered events are counted. If even that hangs, in a disk or a client that blocks the
+//! runtime, the [`Watchdog`] ends the process.
 
 use std::{
     io,
@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{exit::Exit, telemetry};
 
-/// What tasks wait on. Clones are the same.
+/// The cancellation tokens of all tasks. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
     sessions: CancellationToken,
@@ -36,7 +36,7 @@ impl Stop {
         self.sessions.cancel();
     }
 
-    /// Asks the drivers to deliver what is there, and then to end.
+    /// Asks the drivers to deliver pending events, and then to end.
     pub fn drain(&self) {
         self.draining.cancel();
     }
@@ -48,17 +48,17 @@ impl Stop {
         self.hard.cancel();
     }
 
-    /// Resolves when sessions shall end.
+    /// Resolves when sessions must end.
     pub async fn sessions(&self) {
         self.sessions.cancelled().await;
     }
 
-    /// For what outlives no session.
+    /// The token of tasks that end with the sessions.
     pub fn sessions_token(&self) -> &CancellationToken {
         &self.sessions
     }
 
-    /// Resolves when drivers shall deliver what is there, and end.
+    /// Resolves when drivers must deliver pending events, and end.
     pub async fn draining(&self) {
         self.draining.cancelled().await;
     }
@@ -68,26 +68,26 @@ impl Stop {
         self.draining.is_cancelled()
     }
 
-    /// Resolves when everything shall end at once.
+    /// Resolves when everything must end at once.
     pub async fn hard(&self) {
         self.hard.cancelled().await;
     }
 }
 
-/// Ends the process when a stop takes longer than it may, or does not end after a second signal. It has a thread and a
-/// runtime of its own, as the bridge's may be blocked, and lasts as long as the process.
+/// Ends the process when a stop exceeds its limit, or does not end after a second signal. It has its own thread and runtime, as
+/// the bridge's may be blocked, and lives as long as the process.
 #[derive(Debug)]
 pub struct Watchdog {
     stopping: CancellationToken,
-    /// A signal made the stop begin, so it comes to the watchdog too.
+    /// A signal started the stop, so the watchdog receives it too.
     by_signal: Arc<AtomicBool>,
 }
 
-/// How long an ordered end may take after its deadline, or after a second signal.
+/// Grace period after the deadline, or after a second signal.
 const GRACE: Duration = Duration::from_secs(5);
 
 impl Watchdog {
-    /// Watches from now on. A stop begins with a signal, or with [`Watchdog::stopping`], and may take `limit`.
+    /// Starts watching. A stop starts with a signal, or with [`Watchdog::stopping`], and may take `limit`.
     pub fn start(limit: Duration) -> io::Result<Self> {
         let (stopping, by_signal) = (CancellationToken::new(), Arc::new(AtomicBool::new(false)));
         let (began, was_signal) = (stopping.clone(), Arc::clone(&by_signal));
@@ -95,27 +95,29 @@ impl Watchdog {
         thread::Builder::new().name("stop".to_owned()).spawn(move || {
             match runtime.block_on(overdue(limit, &began, &was_signal)) {
                 Ok(reason) => end(reason),
-                Err(error) => tracing::warn!(%error, "no watchdog for the stop: can't listen for signals"),
+                Err(error) => {
+                    tracing::warn!(%error, "no watchdog for the stop: could not listen for signals")
+                }
             }
         })?;
         Ok(Self { stopping, by_signal })
     }
 
-    /// The stop has begun, by a signal or for another reason.
+    /// Reports that the stop has started, by a signal or for another reason.
     pub fn stopping(&self, by_signal: bool) {
         self.by_signal.store(by_signal, Ordering::Release);
         self.stopping.cancel();
     }
 }
 
-/// Returns when a stop hangs, and how it was to end.
+/// Returns once a stop hangs, with the limit it exceeded.
 async fn overdue(
     limit: Duration,
     stopping: &CancellationToken,
     by_signal: &AtomicBool,
 ) -> io::Result<&'static str> {
     let mut signals = Signals::listen()?;
-    // The signal that the stop began with may come here later than to the bridge, and is not a second one.
+    // The signal that started the stop may arrive here later than at the bridge; it is not a second one.
     let is_due = tokio::select! {
         _ = signals.next() => false,
         () = stopping.cancelled() => by_signal.load(Ordering::Acquire),
@@ -134,7 +136,7 @@ async fn overdue(
     Ok(reason)
 }
 
-/// Ends the process. Undelivered events are whatever the journal holds.
+/// Ends the process. Undelivered events stay in the journal.
 fn end(reason: &'static str) {
     tracing::error!(
         reason,
@@ -152,10 +154,10 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// What [`Signals::next`] yields.
+    /// The names that [`Signals::next`] returns.
     pub const NAMES: [&'static str; 2] = ["SIGTERM", "SIGINT"];
 
-    /// Listens from now on. Needs the runtime.
+    /// Starts listening. Needs the runtime.
     pub fn listen() -> io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }

@@ -1,8 +1,8 @@
-//! What systemd is told, if it started us (`sd_notify(3)`): ready, a sentence, that we live, reloads, the stop.
+//! Notifications to systemd (`sd_notify(3)`): ready, status, watchdog, reload, stop.
 //!
-//! Ready means that configuration and journal are open, never that the PBX is there: a boot that waits for it would run
-//! into its time limit. The watchdog is fed while the runtime goes round, on which sessions read, and the journal's
-//! thread as well. No driver is asked: a broker that is away is no reason to be restarted.
+//! The unit is ready once configuration and journal are open, whether or not the PBX is reachable: a boot that waits for it
+//! would time out. The watchdog is notified while both the runtime that sessions read on and the journal's thread make
+//! progress. Drivers do not matter: a broker that is down is no reason for a restart.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -15,59 +15,59 @@ use crate::{
     text,
 };
 
-/// How often the sentence is looked at, and at least how often the watchdog is fed.
-const LOOK: Duration = Duration::from_secs(1);
+/// Maximum interval of status and watchdog notifications.
+const INTERVAL: Duration = Duration::from_secs(1);
 
-fn tell(states: &[NotifyState]) {
-    // Without systemd it does nothing.
+fn send(states: &[NotifyState]) {
+    // Does nothing without systemd.
     if let Err(error) = notify(false, states) {
-        tracing::debug!(%error, "systemd could not be told");
+        tracing::debug!(%error, "could not notify systemd");
     }
 }
 
-/// The only text in a message. A line break in it would begin another assignment, as `MAINPID=1`.
+/// The only text in a notification. A line break in it would start another assignment, such as `MAINPID=1`.
 fn status(sentence: &str) -> NotifyState {
     NotifyState::Status(text::sentence(sentence))
 }
 
-/// Says that we are ready; then how we do, and that we live. Never ends.
-pub async fn attend(view: View) {
+/// Reports readiness, then status and watchdog notifications. Never ends.
+pub async fn notify_systemd(view: View) {
     let watchdog = watchdog_enabled(false);
-    let mut look = interval(watchdog.map_or(LOOK, |limit| LOOK.min(limit / 4)));
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = interval(watchdog.map_or(INTERVAL, |limit| INTERVAL.min(limit / 4)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut before, mut ready) = (String::new(), false);
     loop {
-        look.tick().await;
+        ticks.tick().await;
         let sentence = sentence(&view.parts());
         if !ready {
-            tell(&[NotifyState::Ready, status(&sentence)]);
+            send(&[NotifyState::Ready, status(&sentence)]);
             ready = true;
         } else if sentence != before {
-            tell(&[status(&sentence)]);
+            send(&[status(&sentence)]);
         }
         before = sentence;
         if watchdog.is_some() && view.lives().is_ok() {
-            tell(&[NotifyState::Watchdog]);
+            send(&[NotifyState::Watchdog]);
         }
     }
 }
 
-/// The configuration is about to be read again.
+/// Reports that a reload has started.
 pub fn reloading() {
-    tell(&[NotifyState::Reloading]);
+    send(&[NotifyState::Reloading]);
 }
 
-/// It has been.
+/// Reports that a reload has finished.
 pub fn reloaded() {
-    tell(&[NotifyState::Ready]);
+    send(&[NotifyState::Ready]);
 }
 
-/// The stop has begun.
+/// Reports that the stop has started.
 pub fn stopping(reason: &str) {
-    tell(&[NotifyState::Stopping, status(&format!("stopping: {reason}"))]);
+    send(&[NotifyState::Stopping, status(&format!("stopping: {reason}"))]);
 }
 
-/// How we do: what fails first, else who works.
+/// The status: the first failure, or else the active components.
 fn sentence(parts: &BTreeMap<String, Health>) -> String {
     let failing = parts.iter().find_map(|(name, health)| match &health.state {
         State::Failing { reason } => Some(format!("{name}: {reason}")),
@@ -80,7 +80,7 @@ fn sentence(parts: &BTreeMap<String, Health>) -> String {
     };
     failing.unwrap_or_else(|| match names(&State::Pending) {
         pending if pending.is_empty() => format!("active: {}", names(&State::Active)),
-        pending => format!("on the way: {pending}"),
+        pending => format!("starting: {pending}"),
     })
 }
 
@@ -90,10 +90,10 @@ mod tests {
     use crate::health::Board;
 
     #[test]
-    fn what_fails_comes_first() {
+    fn a_failure_comes_first() {
         let board = Board::default();
         let (source, sink) = (board.component("source/a".to_owned()), board.component("sink/b".to_owned()));
-        assert_eq!(sentence(&board.snapshot()), "on the way: sink/b, source/a");
+        assert_eq!(sentence(&board.snapshot()), "starting: sink/b, source/a");
         source.active();
         sink.active();
         assert_eq!(sentence(&board.snapshot()), "active: sink/b, source/a");

@@ -20,9 +20,6 @@ mod course;
 #[path = "../../tests/it/support/cutter.rs"]
 #[allow(dead_code, reason = "a program takes what it needs of the tests")]
 mod cutter;
-#[path = "../../tests/it/support/journal/mod.rs"]
-#[allow(dead_code, reason = "a program takes what it needs of the tests")]
-mod journal;
 #[path = "../../tests/it/support/kafka.rs"]
 #[allow(dead_code, reason = "a program takes what it needs of the tests")]
 mod kafka;
@@ -69,7 +66,7 @@ const WRITER: &str = "losses-writer";
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     if args.first().is_some_and(|arg| arg == WRITER) {
-        journal::losses::write();
+        journal_kit::losses::write();
         return ExitCode::SUCCESS;
     }
     let value = |name: &str| args.get(args.iter().position(|arg| arg == name)? + 1);
@@ -98,7 +95,7 @@ fn main() -> ExitCode {
 }
 
 fn kills_after_losses(seed: u64, rounds: u32) -> ExitCode {
-    let outcome = journal::losses::run(seed, rounds, || {
+    let outcome = journal_kit::losses::run(seed, rounds, || {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.arg(WRITER);
         command

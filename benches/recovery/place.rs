@@ -9,7 +9,7 @@ use cti_bridge::{
     event::SourceId,
     health::Board,
     journal::Journal,
-    request::Call,
+    request::Trigger,
     session,
     shutdown::Stop,
 };
@@ -85,7 +85,7 @@ fn start(url: &str) {
     };
     let account = Login::new(login, client.unwrap()).unwrap();
     let board = Board::default();
-    let retry = Call::default();
+    let retry = Trigger::default();
     let source = session::Source {
         id: SourceId(0),
         config,
@@ -93,12 +93,12 @@ fn start(url: &str) {
         journal: Journal::memory(1 << 24, &["a".to_owned()], &["sink".to_owned()]),
         health: board.component("source/a".into()),
         stop: Stop::default(),
-        retry: retry.listen(),
-        resync: Call::default().listen(),
-        reconnect: Call::default().listen(),
+        retry: retry.subscribe(),
+        resync: Trigger::default().subscribe(),
+        reconnect: Trigger::default().subscribe(),
         board,
         sinks: vec!["sink".to_owned()],
     };
-    tokio::spawn(async move { account.renew(CancellationToken::new(), retry.listen()).await });
+    tokio::spawn(async move { account.renew(CancellationToken::new(), retry.subscribe()).await });
     tokio::spawn(session::run(source));
 }

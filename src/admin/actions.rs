@@ -1,4 +1,4 @@
-//! What may be asked of a running bridge, beside the signals.
+//! Actions on a running bridge, beside the signals.
 
 use hyper::{Method, StatusCode, header::HeaderMap};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -10,22 +10,22 @@ use crate::{request::Request, telemetry};
 /// An action, by the last part of its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
-    /// Every live session reads the PBX's state anew: SIGUSR1.
+    /// Every live session reads the PBX's state again: SIGUSR1.
     Resync,
-    /// Every session is opened anew; whoever waits before another attempt tries at once.
+    /// Reopen every session, and retry failed components at once.
     Reconnect,
-    /// The body becomes the log's level, until the next reload or restart.
+    /// Set the log level to the body, until the next reload or restart.
     LogLevel,
 }
 
-/// Each with its word.
+/// The actions by path.
 pub(super) const ACTIONS: [(&str, Action); 3] =
     [("resync", Action::Resync), ("reconnect", Action::Reconnect), ("log-level", Action::LogLevel)];
 
-/// Why an action is not taken; the text goes to whoever asked.
+/// The reason why an action is refused; the text goes to the client.
 pub(super) type Refusal = (StatusCode, String);
 
-/// Whether this request may ask for anything.
+/// Whether this request is authorized.
 pub(super) fn allow(
     token: Option<&SecretString>,
     method: &Method,
@@ -40,7 +40,7 @@ pub(super) fn allow(
     };
     let shown = headers.get(hyper::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let shown = shown.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
-    // Sums of equal length: how long the comparison takes tells nothing of the token.
+    // Digests of equal length: the duration of the comparison reveals nothing about the token.
     if shown.is_some_and(|shown| Sha256::digest(shown) == Sha256::digest(token.expose_secret())) {
         return Ok(());
     }
@@ -49,7 +49,7 @@ pub(super) fn allow(
     Err((StatusCode::UNAUTHORIZED, text.to_owned()))
 }
 
-/// Does it, or passes it on; what to answer.
+/// Executes an action, or passes it on. Returns the answer.
 pub(super) fn take(
     action: Action,
     body: &[u8],
@@ -57,13 +57,11 @@ pub(super) fn take(
 ) -> Result<&'static str, Refusal> {
     let pass_on = |request, said| match requests.try_send(request) {
         Ok(()) => Ok(said),
-        Err(_) => {
-            Err((StatusCode::TOO_MANY_REQUESTS, "the bridge has not done the last ones yet".to_owned()))
-        }
+        Err(_) => Err((StatusCode::TOO_MANY_REQUESTS, "earlier requests are still pending".to_owned())),
     };
     match action {
-        Action::Resync => pass_on(Request::Resync, "every live session reads the PBX's state anew"),
-        Action::Reconnect => pass_on(Request::Reconnect, "every session is opened anew"),
+        Action::Resync => pass_on(Request::Resync, "every live session reads the PBX's state again"),
+        Action::Reconnect => pass_on(Request::Reconnect, "reopening every session"),
         Action::LogLevel => {
             let text = std::str::from_utf8(body).unwrap_or_default().trim();
             let level = telemetry::config::targets(text).ok_or_else(|| {
@@ -72,7 +70,7 @@ pub(super) fn take(
                 (StatusCode::BAD_REQUEST, text.to_owned())
             })?;
             telemetry::set_level(&level);
-            tracing::info!(level = text, "the log's level was set, until the next reload or restart");
+            tracing::info!(level = text, "log level set until the next reload or restart");
             Ok("the level is set, until the next reload or restart")
         }
     }

@@ -1,4 +1,4 @@
-//! Until when the certificates are good that we show to brokers.
+//! The expiry of the client certificates for brokers.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -7,10 +7,10 @@ use parking_lot::Mutex;
 
 use crate::{app::config::Config, tls};
 
-/// How often the files are looked at: they may be renewed.
-const LOOK: Duration = Duration::from_hours(1);
+/// Interval at which the files are read: they may be renewed.
+const INTERVAL: Duration = Duration::from_hours(1);
 
-/// Their ends, by part. Clones are the same.
+/// The expiry dates by component. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ends(Arc<Mutex<BTreeMap<String, Timestamp>>>);
 
@@ -19,19 +19,19 @@ impl Ends {
         self.0.lock().clone()
     }
 
-    /// Looks at the files of the configuration, now and every hour. Never ends.
+    /// Reads the files of the configuration now and every hour. Never ends.
     pub(super) async fn keep(self, config: Config) {
         loop {
             let config = config.clone();
-            // A file may lie on a disk that stands still.
-            let found = tokio::task::spawn_blocking(move || look(&config)).await.unwrap_or_default();
+            // The disk may be hung.
+            let found = tokio::task::spawn_blocking(move || expiries(&config)).await.unwrap_or_default();
             *self.0.lock() = found;
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(INTERVAL).await;
         }
     }
 }
 
-fn look(config: &Config) -> BTreeMap<String, Timestamp> {
+fn expiries(config: &Config) -> BTreeMap<String, Timestamp> {
     let sinks = config
         .sinks
         .iter()

@@ -1,19 +1,19 @@
-//! What others see of the bridge, and may ask of it: one HTTP endpoint.
+//! The admin endpoint: health, status, metrics and actions over HTTP.
 //!
 //! ```text
-//! GET  /           a page for people                     GET  /livez      is the process making progress?
-//! GET  /status     the same for programs                 GET  /readyz     does every part do its work? if not, which?
+//! GET  /           a page for people                     GET  /livez      does the process make progress?
+//! GET  /status     the same for programs                 GET  /readyz     is every component active? if not, which is not?
 //! GET  /metrics    OpenMetrics                           GET  /startupz   has it started?
 //! POST /actions/resync · /actions/reconnect · /actions/log-level
 //! ```
 //!
-//! **What it promises.** It holds nothing up: every answer is made of a copy of some counters. No answer has a secret, nor
-//! an argument of an event. `/livez` asks neither PBX nor broker, for a restart mends neither. An address that can't be had
-//! stops no event: it is reported, and retried. However many connect and send nothing, health is answered within a second.
+//! **Guarantees.** It never blocks the event path: every answer is made from a copy of counters. No answer contains a secret
+//! or an argument of an event. `/livez` checks neither PBX nor broker, as a restart fixes neither. An address that cannot be
+//! bound is reported and retried, and stops no event. Health is answered within a second however many clients connect and
+//! send nothing.
 //!
-//! **What it does not do.** It knows no TLS and no users: it listens on the machine itself, unless told otherwise; and
-//! actions are off until they are switched on, with a token. A name that it is not known by is answered with 421, but for health
-//! and metrics.
+//! **Not its job.** It has no TLS and no users: it listens on loopback by default, and actions are off until they are enabled
+//! with a token. Unknown host names are answered with 421, except for health and metrics.
 
 mod actions;
 mod certificates;

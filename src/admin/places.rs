@@ -1,14 +1,14 @@
-//! The connections that are open, at most so many. A new one always gets in: it may be a liveness probe.
+//! The open connections, which are limited. A new one is always accepted: it may be a liveness probe.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::task::AbortHandle;
 
-/// At once.
+/// Open connections at the same time.
 const CONNECTIONS: usize = 64;
 
-/// All of them. Clones are the same.
+/// The slots of all connections. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Places(Arc<Mutex<State>>);
 
@@ -24,7 +24,7 @@ struct Connection {
     task: Option<AbortHandle>,
 }
 
-/// The place of one connection; given back with the value.
+/// The slot of a connection; released on drop.
 #[derive(Debug)]
 pub(super) struct Place {
     number: u64,
@@ -32,7 +32,7 @@ pub(super) struct Place {
 }
 
 impl Places {
-    /// Lets a connection in. If all places are taken, the oldest that has not sent its headers is closed, or else the oldest.
+    /// Accepts a connection. If all slots are in use, closes the oldest connection without headers, or else the oldest.
     pub(super) fn enter(&self) -> Place {
         let mut state = self.lock();
         if state.open.len() >= CONNECTIONS {
@@ -55,7 +55,7 @@ impl Places {
 }
 
 impl Place {
-    /// Runs the connection; it ends when its place is needed.
+    /// Runs the connection until its slot is needed.
     pub(super) fn run<F>(self, connection: impl FnOnce(Arc<Self>) -> F)
     where
         F: Future<Output = ()> + Send + 'static,

@@ -1,4 +1,4 @@
-//! The endpoint itself: one HTTP/1.1 server, whose every answer is small and made at once.
+//! The HTTP/1.1 server of the endpoint. Every answer is small and immediate.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -32,26 +32,26 @@ use super::{
 };
 use crate::{health::Component, request::Request};
 
-/// Headers that take longer to arrive are given up.
+/// Limit for the headers of a request.
 const HEADERS: Duration = Duration::from_secs(2);
-/// So is the body of an action.
+/// Limit for the body of an action.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A connection that lasts longer is closed. Each has one request, so that none holds its place for the next.
+/// Limit of a connection. Each has one request, so that none keeps its slot for the next.
 const LONGEST: Duration = Duration::from_secs(30);
-/// The body of an action is a word.
+/// Largest body of an action, in bytes.
 const BODY: usize = 1024;
-/// Between attempts to get the address.
-const AGAIN: Duration = Duration::from_secs(5);
+/// Delay between attempts to bind the address.
+const RETRY: Duration = Duration::from_secs(5);
 
 const PATHS: &str = "there are /, /livez, /readyz, /startupz, /metrics, /status, and with POST /actions/resync, \
                      /actions/reconnect and /actions/log-level\n";
 
-/// Answered under any name: probes and scrapers have their own.
+/// Answered under any host name: probes and scrapers use their own.
 const OPEN: [&str; 4] = ["/livez", "/readyz", "/startupz", "/metrics"];
 const MISDIRECTED: &str = "this host name is not one of the bridge's: ask by IP address or localhost, or add the name to `hosts` in \
                            [admin]\n";
 
-/// What every request needs.
+/// The state that every request needs.
 #[derive(Debug)]
 struct Server {
     config: Config,
@@ -59,7 +59,7 @@ struct Server {
     requests: mpsc::Sender<Request>,
 }
 
-/// Serves. Never ends: an address that can't be had is tried again.
+/// Serves. Never ends: an address that cannot be bound is tried again.
 pub async fn run(config: Config, view: View, requests: mpsc::Sender<Request>, health: Component) {
     let server = Arc::new(Server { config, view: view.clone(), requests });
     tokio::join!(view.keep(), async {
@@ -72,10 +72,10 @@ pub async fn run(config: Config, view: View, requests: mpsc::Sender<Request>, he
                 Err(error) => error,
             };
             health.failing(&format!(
-                "can't listen on {}: {error}; set [admin] listen to another address and port, or to \"off\"",
+                "could not listen on {}: {error}; set [admin] listen to another address and port, or to \"off\"",
                 server.config.listen
             ));
-            sleep(AGAIN).await;
+            sleep(RETRY).await;
         }
     });
 }
@@ -85,9 +85,9 @@ async fn serve(server: &Arc<Server>, listener: &TcpListener) -> std::io::Error {
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
-            // No more files, or a peer that has gone again: neither is the listener's end.
+            // Too many open files, or a peer that has gone: neither ends the listener.
             Err(error) => {
-                tracing::debug!(%error, "a connection to the admin endpoint could not be taken");
+                tracing::debug!(%error, "could not accept a connection to the admin endpoint");
                 sleep(Duration::from_millis(100)).await;
                 continue;
             }
@@ -105,7 +105,7 @@ async fn connection(server: Arc<Server>, stream: TcpStream, place: Arc<Place>) {
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADERS).keep_alive(false).max_buf_size(16 * 1024);
-    // Whatever a client does wrong ends its connection, and is nobody else's business.
+    // An error of a client ends its connection only.
     let _ = timeout(LONGEST, builder.serve_connection(TokioIo::new(stream), service)).await;
 }
 
@@ -144,7 +144,7 @@ async fn act(server: &Server, word: &str, request: HttpRequest<Incoming>) -> Res
     }
     let body = timeout(PATIENCE, Limited::new(request.into_body(), BODY).collect()).await;
     let Ok(Ok(body)) = body else {
-        return text(StatusCode::BAD_REQUEST, "the body is too long, or did not come\n");
+        return text(StatusCode::BAD_REQUEST, "the body is too long, or did not arrive\n");
     };
     match actions::take(*action, &body.to_bytes(), &server.requests) {
         Ok(said) => text(StatusCode::ACCEPTED, format!("{said}\n")),

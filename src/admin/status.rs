@@ -1,4 +1,4 @@
-//! How everything stands, in one piece.
+//! The status of the bridge.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -21,13 +21,13 @@ use crate::{
     sink,
 };
 
-/// From where all can be seen. Clones see the same.
+/// Access to the state of all components. Clones share it.
 #[derive(Debug, Clone)]
 pub struct View {
     config: Arc<Config>,
     journal: Journal,
     board: Board,
-    figures: sink::Figures,
+    counters: sink::Counters,
     accounts: Arc<Mutex<BTreeMap<String, Account>>>,
     pub(super) certificates: Ends,
     history: History,
@@ -38,27 +38,27 @@ pub struct View {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("journal thread stalled for {seconds} s; the disk may be hung")]
 pub struct Stalled {
-    /// How long its thread has not come round.
+    /// Time since its thread last made progress.
     pub seconds: u64,
 }
 
-/// How everything stands.
+/// The status of the bridge.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// The bridge's name.
     pub instance: String,
-    /// Of this program.
+    /// The version of the program.
     pub version: &'static str,
-    /// What it was built from.
+    /// The commit it was built from.
     pub commit: &'static str,
     /// When it started.
     pub started: Timestamp,
-    /// When this was looked at.
+    /// The time of this status.
     pub now: Timestamp,
-    /// Whether every part does its work.
+    /// Whether every component is active.
     pub ready: bool,
-    /// The line.
+    /// The journal.
     pub journal: JournalStatus,
     /// The PBXs.
     pub sources: Vec<SourceStatus>,
@@ -74,24 +74,24 @@ pub struct Status {
     pub history: Hour,
 }
 
-/// The line.
+/// The journal.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JournalStatus {
     /// The first half of every event's id.
     pub id: String,
-    /// Whether what waits outlives the process: there is a directory, and its disk accepts writes.
+    /// Whether undelivered events survive the process: there is a directory, and its disk accepts writes.
     pub durable: bool,
-    /// Where it is: `disk`, `memory`, or `disk_refuses` while its disk accepts no writes, so that new events are in memory.
+    /// `disk`, `memory`, or `disk_refuses` while its disk accepts no writes, so that new events are in memory.
     pub place: &'static str,
-    /// How its disk does; none in memory.
+    /// The health of its disk; `None` in memory.
     #[serde(flatten)]
     pub health: Option<Health>,
-    /// What it takes.
+    /// Size in bytes.
     pub bytes: u64,
-    /// What it may take.
+    /// Maximum size in bytes.
     pub max_bytes: u64,
-    /// Files.
+    /// Number of files.
     pub segments: usize,
     /// Bytes of the newest records, which are in memory too.
     pub memory_bytes: usize,
@@ -109,26 +109,26 @@ pub struct SourceStatus {
     pub url: String,
     /// The service account.
     pub username: String,
-    /// How its session does.
+    /// The health of its session.
     #[serde(flatten)]
     pub health: Option<Health>,
     /// Sessions since the start.
     pub sessions: u64,
-    /// How they ended.
+    /// Session ends, by reason.
     pub session_ends: BTreeMap<EndReason, u64>,
     /// Gaps since the start, by reason.
     pub gaps: BTreeMap<GapReason, Gaps>,
-    /// When a session was surely whole.
+    /// When a session was last known to be intact.
     pub last_seen: Option<Timestamp>,
-    /// The newest number.
+    /// The newest sequence number.
     pub newest_sequence: Seq,
     /// Events since the start.
     pub events: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Frames that were no events.
+    /// Malformed frames.
     pub bad_frames: u64,
-    /// The account's token and logins; none if its files can't be used.
+    /// The account's token and logins; `None` if its files cannot be read.
     pub account: Option<AccountStatus>,
     /// Events by name.
     #[serde(skip)]
@@ -143,11 +143,11 @@ pub struct AccountStatus {
     pub token_expires: Option<Timestamp>,
     /// When it is renewed.
     pub token_renews: Option<Timestamp>,
-    /// Logins that brought a token.
+    /// Successful logins.
     pub logins_succeeded: u64,
-    /// Those that were turned down.
+    /// Refused logins.
     pub logins_refused: u64,
-    /// Those without a proper answer.
+    /// Logins without a valid answer.
     pub logins_unanswered: u64,
     /// How far the PBX's clock is ahead of ours, in seconds.
     pub clock_ahead: f64,
@@ -162,7 +162,7 @@ pub struct SinkStatus {
     /// `nats`, `kafka` or `stdout`.
     #[serde(rename = "type")]
     pub kind: &'static str,
-    /// How its driver does.
+    /// The health of its driver.
     #[serde(flatten)]
     pub health: Option<Health>,
     /// Records it has not acknowledged.
@@ -177,19 +177,19 @@ pub struct SinkStatus {
     pub letters_refused: u64,
     /// When the last heartbeat was handed over.
     pub heartbeat: Option<Timestamp>,
-    /// What became of every record, by source, since the journal was made.
+    /// The outcome of every record since the journal was created, by source.
     pub ledger: BTreeMap<String, LedgerStatus>,
-    /// What its driver has counted since the start.
+    /// The counters of its driver since the start.
     #[serde(skip)]
     pub counted: sink::Counted,
 }
 
-/// What became of a source's records at a sink.
+/// The outcome of a source's records at a sink.
 #[derive(Debug, Serialize)]
 pub struct LedgerStatus {
-    /// Those that are not settled.
+    /// Records that are not settled.
     pub pending: u64,
-    /// Those that are.
+    /// Records that are settled.
     #[serde(flatten)]
     pub ledger: Ledger,
     /// Records since the start: published, left out, dead letters.
@@ -198,13 +198,13 @@ pub struct LedgerStatus {
 }
 
 impl View {
-    /// Of a bridge that starts now.
+    /// The view of a bridge that starts now.
     pub fn new(config: &Config, context: &sink::Context) -> Self {
         Self {
             config: Arc::new(config.clone()),
             journal: context.journal.clone(),
             board: context.board.clone(),
-            figures: context.figures.clone(),
+            counters: context.counters.clone(),
             accounts: Arc::default(),
             certificates: Ends::default(),
             history: History::new(),
@@ -212,18 +212,18 @@ impl View {
         }
     }
 
-    /// The account of a source has been made.
+    /// Adds the account of a source.
     pub fn admit(&self, source: &str, account: Account) {
         self.accounts.lock().insert(source.to_owned(), account);
     }
 
-    /// Refreshes what no request can wait for. Never ends.
+    /// Keeps slow values up to date. Never ends.
     pub(super) async fn keep(self) {
         let certificates = self.certificates.clone().keep((*self.config).clone());
         tokio::join!(certificates, history::sample(self));
     }
 
-    /// How every part does.
+    /// The health of every component.
     pub fn parts(&self) -> BTreeMap<String, Health> {
         self.board.snapshot()
     }
@@ -233,7 +233,7 @@ impl View {
         self.journal.stands_still().map_or(Ok(()), |time| Err(Stalled { seconds: time.as_secs() }))
     }
 
-    /// How everything stands.
+    /// The status of the bridge.
     pub fn status(&self) -> Status {
         let (glance, mut parts) = (self.journal.glance(), self.parts());
         let ready = is_ready(&parts);
@@ -311,7 +311,7 @@ impl View {
     ) -> Vec<SinkStatus> {
         let sources = self.journal.sources();
         let sink = |(sink, (name, config)): (SinkId, (&String, &sink::config::Config))| {
-            let (seen, counted) = (glance.sinks.get(sink.index())?, self.figures.sink(sink).counted());
+            let (seen, counted) = (glance.sinks.get(sink.index())?, self.counters.sink(sink).counted());
             let ledger = sources.iter().zip(0_u16..).map(|(source, id)| {
                 let (ledger, pending) = self.journal.ledger(sink, SourceId(id));
                 let settled = counted.settled.get(usize::from(id)).copied().unwrap_or_default();
@@ -336,7 +336,7 @@ impl View {
     }
 }
 
-/// Whether every part does its work.
+/// Whether every component is active.
 pub(super) fn is_ready(parts: &BTreeMap<String, Health>) -> bool {
     parts.values().all(|health| health.state == State::Active)
 }

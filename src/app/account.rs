@@ -1,10 +1,10 @@
-//! The account of each source: made at the start, and its credentials read again.
+//! The account of each source, and the reload of its credentials.
 
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::{REREAD, Running};
+use super::{CREDENTIAL_POLL, Running};
 use crate::{
     api,
     auth::{self, Account},
@@ -14,46 +14,45 @@ use crate::{
 };
 
 impl Running {
-    /// Without being asked, while a source or sink fails, or a token is about to be renewed, or was not when it should have
-    /// been: a secret that is mounted may be replaced without a signal, and each login with an old password counts in the
-    /// directory.
-    pub(super) async fn look_for_credentials(&mut self) {
+    /// Reloads credentials without a signal while a source or sink fails, or a renewal is due or late: a mounted secret may
+    /// be replaced silently, and each login with an old password counts in the directory.
+    pub(super) async fn poll_credentials(&mut self) {
         let is_failing = |(_, health): &(&String, &Health)| matches!(health.state, State::Failing { .. });
         let board = self.context.board.snapshot();
         let failing = |kind: &str| board.iter().filter(is_failing).any(|(name, _)| name.starts_with(kind));
-        let soon = Timestamp::now() + REREAD * 2;
+        let soon = Timestamp::now() + CREDENTIAL_POLL * 2;
         let due = |account: &Account| account.figures().renews.is_some_and(|at| at < soon);
         if !failing("source/") && !failing("sink/") && !self.accounts.values().any(due) {
             return;
         }
-        if self.reread(false).await.is_some_and(|changes| !changes.credentials.is_empty()) {
-            self.retry.make();
+        if self.reload(false).await.is_some_and(|changes| !changes.credentials.is_empty()) {
+            self.retry.fire();
         }
     }
 
-    /// Credentials that have changed are used from the next login on; secrets and certificates of a sink by a new
-    /// connection. Unless it was asked for, a sink that works keeps the one it has.
-    pub(super) async fn reread(&mut self, asked: bool) -> Option<Changes> {
+    /// Reloads the configuration. Changed credentials are used from the next login on, changed secrets and certificates of a
+    /// sink by a new connection. Without a request (`is_requested`) a working sink keeps its connection.
+    pub(super) async fn reload(&mut self, is_requested: bool) -> Option<Changes> {
         let board = self.context.board.clone();
-        let includes = |sink: &str| asked || !board.is_active(&format!("sink/{sink}"));
+        let includes = |sink: &str| is_requested || !board.is_active(&format!("sink/{sink}"));
         let changes = match self.options.reload.as_mut()?.read(includes).await {
             Ok(changes) => changes,
             Err(problems) => {
-                if asked {
-                    tracing::error!(%problems, "the configuration can't be used now: everything stays as it was");
+                if is_requested {
+                    tracing::error!(%problems, "invalid configuration: nothing was changed");
                 }
                 return None;
             }
         };
         for (sink, config) in &changes.sinks {
-            tracing::info!(sink, "secrets or certificates have changed: connecting with the new ones");
+            tracing::info!(sink, "secrets or certificates changed: reconnecting with the new ones");
             self.context.renewals.announce(sink, config.clone());
         }
         for (source, credentials) in &changes.credentials {
             let Some(account) = self.accounts.get(source) else { continue };
             match account.renew_credentials(credentials.clone()) {
-                Ok(()) => tracing::info!(source, "new credentials: the next login is made with them"),
-                Err(error) => tracing::error!(source, %error, "new credentials are of no use"),
+                Ok(()) => tracing::info!(source, "credentials changed: the next login will use them"),
+                Err(error) => tracing::error!(source, %error, "new credentials are invalid"),
             }
         }
         Some(changes)
@@ -68,7 +67,7 @@ pub(crate) fn client(config: &session::config::Config) -> Result<api::Client, ap
         proxy: config.proxy.as_ref().map(|proxy| proxy.with_user_info().clone()),
         connect_timeout: config.connect_timeout,
         request_timeout: config.request_timeout,
-        // Not less than ever held, however small the frames are to be.
+        // An answer may be larger than any frame.
         max_answer: config.max_frame.max(4 << 20),
     })
 }

@@ -1,4 +1,4 @@
-//! Tasks that are waited for by name.
+//! Tasks tracked by name.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ impl<T: Send + 'static> Tasks<T> {
         handle
     }
 
-    /// The next task that ends, with its name. Cancel safe.
+    /// Waits for the next task to end. Cancel safe.
     pub(super) async fn next(&mut self) -> Option<(String, Result<T, JoinError>)> {
         let (id, ended) = match self.set.join_next_with_id().await? {
             Ok((id, value)) => (id, Ok(value)),

@@ -1,4 +1,4 @@
-//! The account: who holds the token, and who may log in.
+//! The account: holds the token, and allows one login at a time.
 
 use std::{
     fmt,
@@ -26,51 +26,51 @@ use super::{
 };
 use crate::{api, bounds};
 
-/// What the account logs in with.
+/// The settings of an account.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// In lower case, without `@domain`, and never an extension: the middleware takes those at login, but the
-    /// session behind them is dead.
+    /// In lower case, without `@domain`, and never an extension: the middleware accepts those at login, but the
+    /// resulting session is dead.
     pub username: String,
-    /// How it logs in, and with what.
+    /// The method and its secrets.
     pub credentials: Credentials,
     /// Where the token outlives the process; then a stop doesn't log it out. Of use with a password only.
     pub token_cache: Option<PathBuf>,
 }
 
-/// One user of one PBX. A cheap handle: clones share the token.
+/// A user of a PBX. Cheap to clone; clones share the token.
 #[derive(Clone)]
 pub struct Account {
     pub(super) shared: Arc<Shared>,
 }
 
-/// What a login is doing.
+/// The step of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Stage {
-    /// Nothing, or user name and password.
+    /// User name and password, or no login.
     #[default]
     Password,
     /// The one-time password: it may have to wait for the next step, twice.
     OneTimePassword,
-    /// Proving that the token is of use.
+    /// The proof that the token works.
     Proof,
 }
 
-/// Access: a token that has been proven, and what it opens.
+/// A proven token, and what it gives access to.
 #[derive(Debug, Clone)]
 pub struct Grant {
     /// For REST and for the socket's login.
     pub token: Token,
-    /// As of when the token was proven.
+    /// The user as of the proof.
     pub me: api::Me,
-    /// The name to log the socket in with: the same text as at login.
+    /// The name for the socket's login: exactly as at the login.
     pub username: String,
 }
 
 pub(super) struct Shared {
-    /// As at every login, letter for letter.
+    /// Exactly as at every login.
     pub(super) username: String,
-    /// For the next login, in place of those it has.
+    /// Replaces the credentials at the next login.
     renewed: Mutex<Option<Keys>>,
     pub(super) cache: Option<Cache>,
     pub(super) client: api::Client,
@@ -81,16 +81,16 @@ pub(super) struct Shared {
     held: Mutex<Option<Held>>,
     /// Tokens out of use that the PBX may still list.
     retired: Mutex<Vec<Token>>,
-    /// Finished logins, good or bad.
+    /// Finished logins, successful or not.
     rounds: AtomicU64,
     /// Wakes the renewal: the token in use changed, or one retired.
     pub(super) changed: Notify,
-    /// Where the login under way, or the last one, has got to.
+    /// The step of the current or last login.
     pub(super) stage: watch::Sender<Stage>,
     counted: Mutex<Counted>,
 }
 
-/// What became of logins since the process began, and what is known of the PBX's clock.
+/// The logins since the process started, and the offset of the PBX's clock.
 #[derive(Debug, Clone, Copy, Default)]
 struct Counted {
     succeeded: u64,
@@ -99,54 +99,54 @@ struct Counted {
     ahead: SignedDuration,
 }
 
-/// How an account stands.
+/// The state of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Figures {
-    /// When its token ends; none if there is no token, or its end is not known.
+    /// Expiry of the token; `None` without a token, or if unknown.
     pub expires: Option<Timestamp>,
-    /// When it is renewed; none if it never is.
+    /// Time of the renewal; `None` if there is none.
     pub renews: Option<Timestamp>,
-    /// Logins that brought a token.
+    /// Successful logins.
     pub succeeded: u64,
-    /// Logins that the PBX turned down.
+    /// Logins that the PBX refused.
     pub refused: u64,
-    /// Logins that it did not answer, or not as a PBX does.
+    /// Logins without a valid answer.
     pub unanswered: u64,
     /// How far the PBX's clock is ahead of ours, as of the last login.
     pub ahead: SignedDuration,
 }
 
-/// What only the one login at a time touches.
+/// State that only the current login may touch.
 pub(super) struct LoginState {
     pub(super) keys: Keys,
     /// A one-time password or recovery code that a person typed, for the next login.
     pub(super) given: Option<SecretString>,
     /// How far the PBX's clock is ahead of ours, by the `Date` of its answers.
     pub(super) ahead: SignedDuration,
-    /// One-time passwords follow our clock: the PBX accepted one of it after it had refused one of its answers' `Date`,
-    /// which a proxy may have written.
+    /// One-time passwords follow our clock: the PBX accepted one computed by it after refusing one computed by the `Date` of
+    /// its answers, which a proxy may have written.
     pub(super) own_clock: bool,
     /// A token whose one-time password was refused, or missing: the next login starts with it. The PBX lists it until it
     /// expires, and refuses to log it out.
     pub(super) pending: Option<Token>,
-    /// A token whose proof failed for want of an answer: the next login starts with the proof, which
-    /// spares the directory a password check and us a one-time password.
+    /// A token whose proof got no answer: the next login starts with the proof, which saves a password check and a one-time
+    /// password.
     pub(super) unproven: Option<Token>,
-    /// Dead sessions in a row.
+    /// Consecutive dead sessions.
     pub(super) dead: u32,
-    /// What the last login failed with.
+    /// The error of the last login.
     failure: Option<AuthError>,
 }
 
 #[derive(Clone)]
 pub(super) struct Held {
     pub(super) grant: Grant,
-    /// `None`: never.
+    /// `None` disables the renewal.
     pub(super) renew_at: Option<Moment>,
 }
 
 impl Account {
-    /// Fails only if the TOTP secret is none. Makes no request; reads the token cache.
+    /// Fails only if the TOTP secret is invalid. Makes no request; reads the token cache.
     pub fn new(config: Config, client: api::Client) -> Result<Self, AuthError> {
         Self::with_clock(config, client, Arc::new(System))
     }
@@ -185,20 +185,20 @@ impl Account {
         })
     }
 
-    /// The present grant, or else one from a login.
+    /// Returns the current grant, or logs in.
     ///
-    /// Of several callers one logs in and all get its outcome, good or bad. May take a minute: a
+    /// Of several callers one logs in, and all get its outcome. May take a minute: a
     /// one-time password may have to wait for the next step, twice. It does not retry otherwise; see
     /// [`AuthError::consequence`].
     ///
-    /// Cancel safe: a login that has begun goes on, for the next caller.
+    /// Cancel safe: a login that has started continues for the next caller.
     pub async fn grant(&self) -> Result<Grant, AuthError> {
         if let Some(grant) = self.shared.current() {
             return Ok(grant);
         }
         let shared = Arc::clone(&self.shared);
-        // A task of its own: the PBX finishes a login whose client has gone, so a caller that went away would have the
-        // next one's run beside it, and leave a token that nobody logs out.
+        // In a task of its own: the PBX completes a login whose client has gone, so a cancelled login would run beside the
+        // next one, and leave a token that nobody logs out.
         match tokio::spawn(async move { shared.grant().await }.in_current_span()).await {
             Ok(outcome) => outcome,
             Err(error) => match error.try_into_panic() {
@@ -209,18 +209,18 @@ impl Account {
         }
     }
 
-    /// Where the login under way has got to; after a failed one, where it failed.
+    /// The step of the current login; after a failed one, the step that failed.
     pub fn stages(&self) -> watch::Receiver<Stage> {
         self.shared.stage.subscribe()
     }
 
-    /// How it stands.
+    /// The state of the account.
     pub fn figures(&self) -> Figures {
         let counted = *self.shared.counted.lock();
         let held = self.shared.held();
         let token = held.as_ref().map(|held| &held.grant.token);
         let now = Moment::now(&*self.shared.clock);
-        // By the present time of day, which may have been set since.
+        // By the current wall clock, which may have been set since.
         let wall = |at: Moment| now.wall.checked_add(at.uptime - now.uptime).ok();
         let expires = token.and_then(|token| wall(token.received().after(token.lifetime()?)?));
         let renews = held.as_ref().and_then(|held| wall(held.renew_at?));
@@ -228,8 +228,8 @@ impl Account {
         Figures { expires, renews, succeeded, refused, unanswered, ahead }
     }
 
-    /// The PBX no longer takes this token: the next [`Account::grant`] logs in anew. Without effect
-    /// if the token is already out of use, so a late report can't end its successor.
+    /// Reports that the PBX no longer accepts this token: the next [`Account::grant`] logs in again. Without effect if the
+    /// token is no longer in use, so a late report cannot discard its successor.
     pub fn discard(&self, token: &Token) {
         let shared = &self.shared;
         let discarded = {
@@ -237,22 +237,21 @@ impl Account {
             if held.as_ref().is_some_and(|held| held.grant.token.is_same(token)) { held.take() } else { None }
         };
         if let Some(Held { grant, .. }) = discarded {
-            // Whether it is really dead is the PBX's to know; a logout of a dead token does no harm.
+            // It may still be listed; logging out a dead token does no harm.
             shared.retire(grant.token);
         }
     }
 
-    /// Other credentials of the same make, from the next login on. Those in use, and the token, stay until then.
-    /// Fails only if the TOTP secret is none.
+    /// Replaces the credentials by others of the same method, from the next login on. The token stays until then.
+    /// Fails only if the TOTP secret is invalid.
     pub fn renew_credentials(&self, credentials: Credentials) -> Result<(), AuthError> {
         let keys = Keys::new(credentials)?;
         *self.shared.renewed.lock() = Some(keys);
         Ok(())
     }
 
-    /// Logs out every token that the PBX may still list, for a clean stop; stop the renewal first.
-    /// Never longer than `limit`; what fails is left to expire. Open sockets stay up. A cached token stays, for the next
-    /// start.
+    /// Logs out every token that the PBX may still list, for a clean stop; stop the renewal first. Takes at most `limit`;
+    /// tokens that cannot be logged out expire. Open sockets stay up. A cached token stays for the next start.
     pub async fn logout(&self, limit: Duration) {
         let shared = &self.shared;
         let all = async {
@@ -268,12 +267,12 @@ impl Account {
                     continue;
                 }
                 if let Err(error) = shared.client.logout(token.authorization()).await {
-                    tracing::debug!(%error, "a token could not be logged out");
+                    tracing::debug!(%error, "could not log out a token");
                 }
             }
         };
         if tokio::time::timeout(limit, all).await.is_err() {
-            tracing::debug!("the logout took too long and was left");
+            tracing::debug!("logout timed out: the token is left to expire");
         }
     }
 }
@@ -302,7 +301,7 @@ impl Shared {
         self.round(&mut state).await
     }
 
-    /// One login from start to end; its outcome becomes that of all who wait.
+    /// Runs one login; all waiting callers get its outcome.
     pub(super) async fn round(&self, state: &mut LoginState) -> Result<Grant, AuthError> {
         let renewed = self.renewed.lock().take();
         if let Some(keys) = renewed {
@@ -351,7 +350,7 @@ impl Shared {
     }
 
     pub(super) fn retire(&self, token: Token) {
-        /// A PBX that is away takes no logouts, and the oldest tokens are the first to expire anyway.
+        /// A PBX that is down accepts no logouts, and the oldest tokens expire first anyway.
         const MOST: usize = 16;
         if !token.is_ours() {
             return;

@@ -1,4 +1,4 @@
-//! A token that outlives the process, so that a restart asks for no password and leaves no token behind.
+//! A token that outlives the process, so that a restart needs no login and leaves no token behind.
 
 use std::{fs, io, path::PathBuf, time::Duration};
 
@@ -11,7 +11,7 @@ use url::Url;
 use super::{clock::Moment, token::Token};
 use crate::secret_file::{self, SecretFile};
 
-/// The file with one account's token. Whatever is wrong with it costs a login, and nothing else.
+/// The file with an account's token. Any problem with it costs a login and nothing else.
 pub(super) struct Cache {
     path: PathBuf,
     /// The API's base, without user info.
@@ -19,14 +19,14 @@ pub(super) struct Cache {
     username: String,
 }
 
-/// What is in the file. Another account's is left alone until the next login replaces it.
+/// The content of the file. That of another account is ignored until the next login replaces it.
 #[derive(Deserialize)]
 struct Stored {
     url: String,
     username: String,
     token: SecretString,
     received: Timestamp,
-    /// Seconds from then on; none if the PBX did not say.
+    /// Seconds; `None` if the PBX did not say.
     lifetime: Option<u64>,
 }
 
@@ -39,16 +39,16 @@ struct Storing<'a> {
     lifetime: Option<u64>,
 }
 
-/// Why there is no token in it.
+/// The reason why the file is not used.
 #[derive(Debug, thiserror::Error)]
 enum Unusable {
     #[error("{0}")]
     Read(io::Error),
     #[error("others may read it: chmod 600, or remove it")]
     Open,
-    #[error("its content is none of a token cache's: remove it, or name another file")]
+    #[error("not a token cache: remove it, or name another file")]
     Content,
-    #[error("it is of another account or PBX: give each source a file of its own")]
+    #[error("it belongs to another account or PBX: give each source its own file")]
     Foreign,
 }
 
@@ -57,12 +57,12 @@ impl Cache {
         Self { path, url: url.to_string(), username: username.to_owned() }
     }
 
-    /// The token, if there is one that may still be of use. It has yet to be proven.
+    /// The token, if it may still be valid. It has yet to be proven.
     pub(super) fn load(&self, now: Moment) -> Option<Token> {
         match self.read(now) {
             Ok(token) => token.filter(|token| token.is_fresh(now)),
             Err(reason) => {
-                warn!(path = %self.path.display(), %reason, "the token cache is not used; the next login replaces it");
+                warn!(path = %self.path.display(), %reason, "token cache ignored; the next login replaces it");
                 None
             }
         }
@@ -77,7 +77,7 @@ impl Cache {
         if !secret_file::is_private(&self.path).map_err(Unusable::Read)? {
             return Err(Unusable::Open);
         }
-        // The parser's own words could quote the token.
+        // The parser's message could quote the token.
         let stored: Stored = serde_json::from_str(text.expose_secret()).map_err(|_| Unusable::Content)?;
         if stored.url != self.url || stored.username != self.username {
             return Err(Unusable::Foreign);
@@ -95,15 +95,15 @@ impl Cache {
             received: token.received().wall,
             lifetime: token.lifetime().map(|lifetime| lifetime.as_secs()),
         };
-        // Texts and numbers: that can't fail.
+        // Serializing strings and numbers cannot fail.
         let text = SecretString::from(serde_json::to_string(&storing).unwrap_or_default());
         let path = self.path.clone();
-        // A disk may stand still: not on a thread that carries events.
+        // A disk may hang, which must not block a thread that carries events.
         let written = tokio::task::spawn_blocking(move || SecretFile::replace(&path, &text)).await;
         match written {
             Ok(Ok(())) => debug!(path = %self.path.display(), "token cached"),
-            Ok(Err(error)) => warn!(%error, "the token is not cached: the next start logs in anew"),
-            Err(error) => warn!(%error, "the token is not cached: the next start logs in anew"),
+            Ok(Err(error)) => warn!(%error, "could not cache the token: the next start will log in again"),
+            Err(error) => warn!(%error, "could not cache the token: the next start will log in again"),
         }
     }
 }

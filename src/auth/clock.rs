@@ -73,7 +73,7 @@ impl Moment {
     }
 }
 
-/// tokio's timer stands still while the machine is suspended, so a long wait checks the clock now and then.
+/// tokio's timer stops while the machine is suspended, so a long wait checks the clock at intervals.
 const LOOK: Duration = Duration::from_hours(1);
 
 /// Returns at `at` or, after a suspension, up to an hour late. `None` never comes. Cancel safe.

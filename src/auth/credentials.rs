@@ -1,4 +1,4 @@
-//! What an account shows to be let in, by each of the three ways in.
+//! The credentials of an account, by login method.
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -7,7 +7,7 @@ use super::{
     totp::{Codes, Totp},
 };
 
-/// How the account logs in, and with what.
+/// The login method of an account, and its secrets.
 #[derive(Debug, Clone)]
 pub enum Credentials {
     /// `auth = "jwt"`: a password for a token of two weeks (protocol of the middleware).
@@ -43,12 +43,12 @@ impl Credentials {
         }
     }
 
-    /// Whether both are the same way in.
+    /// Whether both use the same method.
     pub fn is_same_method(&self, other: &Self) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other)
     }
 
-    /// Whether both are the same in every letter.
+    /// Whether both are identical.
     pub fn is_same(&self, other: &Self) -> bool {
         let same = |ours: Option<&SecretString>, theirs: Option<&SecretString>| {
             ours.map(ExposeSecret::expose_secret) == theirs.map(ExposeSecret::expose_secret)
@@ -74,7 +74,7 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// Fails only if the TOTP secret is none.
+    /// Fails only if the TOTP secret is invalid.
     pub(super) fn new(credentials: Credentials) -> Result<Self, AuthError> {
         let codes = credentials.totp_secret().map(Totp::new).transpose()?.map(Codes::new);
         Ok(Self { credentials, codes })

@@ -1,4 +1,4 @@
-//! What a login can end in, and what follows from it.
+//! The errors of a login, and their consequences.
 
 use std::time::Duration;
 
@@ -17,29 +17,28 @@ pub enum Consequence {
     Later,
     /// Try again in minutes: each attempt may count towards locking the account.
     Slowly,
-    /// The token is dead; log in anew at once, with the usual backoff.
+    /// The token is dead; log in again at once, with the usual backoff.
     NewLogin,
-    /// Somebody must change something. Raise an alarm and try again in minutes, since the service
-    /// never gives up.
+    /// An operator has to change something. Raise an alarm and try again in minutes, as the service never gives up.
     Operator,
 }
 
-/// Why there is no grant. `url` has no user info; no text of the server's own is repeated.
+/// The reason why there is no grant. `url` has no user info; no text of the server is repeated.
 #[derive(Debug, Clone, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum AuthError {
-    /// The request itself failed, at whatever step.
+    /// A request failed.
     #[error(transparent)]
     Api(#[from] ApiError),
     /// 401 at login. The middleware gives the same answer when its backend is down or still starting.
     #[error(
         "{url} refused the login of `{user}`: either user name or password is wrong, or the PBX is still starting (it answers both alike); \
-         if it lasts, check `username` (lower case, no @domain, not an extension), `password`, and that the user has a profile"
+         if it persists, check `username` (lower case, no @domain, not an extension), `password`, and that the user has a profile"
     )]
     Credentials { url: String, user: String },
-    /// 401 with `missing Username or Password`: what we sent did not arrive.
+    /// 401 with `missing Username or Password`: the request was altered on its way.
     #[error(
-        "{url} found no user name or password in the login of `{user}`: something on the way changes requests, check `url` and `proxy`"
+        "{url} found no user name or password in the login of `{user}`: a proxy alters requests, check `url` and `proxy`"
     )]
     NotReceived { url: String, user: String },
     #[error(
@@ -52,16 +51,16 @@ pub enum AuthError {
     )]
     OtpMissing { url: String, user: String },
     #[error(
-        "{url} knows no one-time password secret for `{user}`: make a QR code for this user in the web interface and set `totp_secret` to its secret \
-         (or `username` is written in another case than the PBX has it)"
+        "{url} has no one-time password secret for `{user}`: create a QR code for this user in the web interface and set `totp_secret` to its secret \
+         (or the case of `username` differs from that in the PBX)"
     )]
     OtpNoSecret { url: String, user: String },
-    /// Twice: in two steps, or by two clocks.
+    /// Refused twice: in two steps, or by two clocks.
     #[error(
         "{url} refused two one-time passwords of `{user}` in a row: check `totp_secret`, and the clocks of this machine and of the PBX"
     )]
     OtpRefused { url: String, user: String },
-    /// One that a person typed.
+    /// A code that a person typed.
     #[error(
         "{url} refused the code that was typed for `{user}`: type the one-time password that the authenticator app shows now, or a \
          recovery code that was never used"
@@ -69,14 +68,14 @@ pub enum AuthError {
     CodeRefused { url: String, user: String },
     /// The login was answered 200, yet `/user/me` refuses its token.
     #[error(
-        "{url} answered {status} right after the login of `{user}`: the PBX made a dead session; it may be restarting; \
-         if it lasts, check `username` (lower case, no @domain, not an extension)"
+        "{url} answered {status} right after the login of `{user}`: the PBX created a dead session; it may be restarting; \
+         if it persists, check `username` (lower case, no @domain, not an extension)"
     )]
     DeadSession {
         url: String,
         user: String,
         status: u16,
-        /// The login before this one ended the same way.
+        /// The previous login failed the same way.
         again: bool,
     },
     /// `/user/me` refuses a persistent token.
@@ -88,7 +87,7 @@ pub enum AuthError {
     /// The middleware lists a persistent token, and its backend knows nothing of the user.
     #[error(
         "{url} answered {status} to the persistent token of `{user}`: the PBX knows the token, and its CTI server does not stand behind it; \
-         it may be restarting; if it lasts, log in as `{user}` once or restart the CTI server"
+         it may be restarting; if it persists, log in as `{user}` once or restart the CTI server"
     )]
     TokenAsleep { url: String, user: String, status: u16 },
     /// Between login and one-time password the token was withdrawn.

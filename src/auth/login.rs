@@ -1,4 +1,4 @@
-//! The steps of one login.
+//! The steps of a login.
 
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ use crate::{
     bounds,
 };
 
-/// A token whose one-time password is due is used again for so long. Should the PBX keep it in its list, yet accept nothing
-/// for it, a fresh login is the way out.
+/// A token whose one-time password is due is reused for this long. If the PBX lists it but accepts no code for it, a new
+/// login is the only remedy.
 const REUSED: Duration = Duration::from_hours(1);
 
 impl Shared {
@@ -94,11 +94,11 @@ impl Shared {
         }
     }
 
-    /// The token that the proof comes next for.
+    /// Gets a token that only the proof is missing for.
     async fn with_one_time_password(&self, state: &mut LoginState) -> Result<Token, AuthError> {
         if let Some(pending) = state.pending.take().filter(|token| self.may_be_reused(token)) {
             match self.second(state, pending, true).await {
-                // It was withdrawn since it was received, as by a restart of the PBX, or the secret was.
+                // The token was revoked since it was received, as by a restart of the PBX, or the secret was.
                 Err(AuthError::Withdrawn { .. } | AuthError::OtpNoSecret { .. }) => state.pending = None,
                 outcome => return outcome,
             }
@@ -134,7 +134,7 @@ impl Shared {
         outcome
     }
 
-    /// The token that a one-time password or the proof comes next for.
+    /// Gets a token that a one-time password or the proof is missing for.
     async fn first(&self, state: &mut LoginState) -> Result<Token, AuthError> {
         let user = &self.username;
         self.stage.send_replace(Stage::Password);

@@ -16,14 +16,14 @@ use super::{
 };
 use crate::{
     bounds,
-    request::Listener,
+    request::TriggerReceiver,
     retry::{Backoff, Range},
 };
 
 const SOON: Range = Range { from: Duration::from_secs(30), to: Duration::from_mins(10) };
 const SLOWLY: Range = Range { from: Duration::from_mins(5), to: Duration::from_hours(1) };
 
-/// A token that doesn't tell its end is renewed as if it lived for this long.
+/// Assumed lifetime of a token without an expiry.
 const ASSUMED: Duration = Duration::from_hours(24);
 /// For one logout of an old token.
 const LOGOUT: Duration = Duration::from_secs(10);
@@ -39,15 +39,14 @@ pub(super) fn renew_after(lifetime: Option<Duration>, jitter: f64) -> Duration {
 
 impl Account {
     /// Renews the token for as long as there is one, and logs out those that are out of use, until
-    /// `stop`. After a failure it waits for minutes, or until `retry` is called. Run it as a task; a second one at the
-    /// same time would find nothing to do.
-    pub async fn renew(&self, stop: CancellationToken, retry: Listener) {
+    /// `stop`. After a failure it waits for minutes, or until `retry` is triggered. Run it as a task.
+    pub async fn renew(&self, stop: CancellationToken, retry: TriggerReceiver) {
         stop.run_until_cancelled(self.shared.renewals(retry)).await;
     }
 }
 
 impl Shared {
-    async fn renewals(&self, mut retry: Listener) {
+    async fn renewals(&self, mut retry: TriggerReceiver) {
         let mut soon = Backoff::new(SOON);
         let mut slowly = Backoff::new(SLOWLY);
         loop {
@@ -61,7 +60,7 @@ impl Shared {
                 () = self.changed.notified() => continue,
                 () = clock::until(&*self.clock, renew_at) => {}
             }
-            retry.settle();
+            retry.clear();
             let Err(error) = self.replace(&grant.token).await else {
                 soon.reset();
                 slowly.reset();
@@ -73,10 +72,10 @@ impl Shared {
             };
             let delay = delay.max(error.retry_after().unwrap_or_default());
             let user = &self.username;
-            warn!(user, %error, again_in = ?delay, "token not renewed; the present one stays in use");
+            warn!(user, %error, again_in = ?delay, "could not renew the token; the current one stays in use");
             tokio::select! {
                 () = self.clock.sleep(delay) => {}
-                () = retry.called() => {}
+                () = retry.triggered() => {}
             }
         }
     }
@@ -97,7 +96,7 @@ impl Shared {
     /// whose logout would also end the session that live sockets were opened with.
     async fn sweep(&self) {
         loop {
-            // Taken anew for each, so that a login waits for one logout at most.
+            // Locked for each, so that a login waits for one logout at most.
             let state = self.login_state.lock().await;
             let Some(held) = self.held().clone() else { return };
             let Some(old) = self.retired() else { return };
@@ -106,10 +105,10 @@ impl Shared {
                 continue;
             }
             match tokio::time::timeout(LOGOUT, self.client.logout(old.authorization())).await {
-                Ok(Ok(())) => debug!("an old token is logged out"),
-                Ok(Err(error)) => debug!(%error, "an old token could not be logged out"),
+                Ok(Ok(())) => debug!("old token logged out"),
+                Ok(Err(error)) => debug!(%error, "could not log out an old token"),
                 Err(_) => {
-                    debug!("the logout of an old token took too long and was left");
+                    debug!("logout of an old token timed out: it is left to expire");
                     return;
                 }
             }
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absurd_lifetime_neither_prevents_renewals_nor_makes_them_a_storm() {
+    fn an_absurd_lifetime_neither_prevents_nor_floods_renewals() {
         for (lifetime, expected) in [(0, 10), (6, 10), (20, 16)] {
             let after = renew_after(Some(Duration::from_secs(lifetime)), 0.0);
             assert_eq!(after.as_secs(), expected, "{lifetime}");

@@ -1,4 +1,4 @@
-//! The bearer token and what it says about itself.
+//! The bearer token and its claims.
 
 use std::{fmt, time::Duration};
 
@@ -31,7 +31,7 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// None when it is no JSON Web Token. A claim of the wrong type counts as absent.
+    /// `None` if it is not a JSON Web Token. A claim of the wrong type counts as absent.
     pub fn decode(token: &str) -> Option<Self> {
         let mut parts = token.split('.');
         let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
@@ -75,7 +75,7 @@ pub struct Token {
 enum Make {
     /// From a login of ours.
     Login,
-    /// Made once, by whomever, and good until it is withdrawn.
+    /// Persistent: valid until it is revoked.
     Persistent,
     /// Of the server itself: each use lengthens its life.
     Legacy,
@@ -112,7 +112,7 @@ impl Token {
         Self { authorization, claims: None, received: now, lifetime: None, make: Make::Legacy }
     }
 
-    /// Whether a login of ours made it: then it is for us to log it out.
+    /// Whether a login of ours created it, so that we have to log it out.
     pub(super) fn is_ours(&self) -> bool {
         self.make != Make::Persistent
     }
@@ -132,7 +132,7 @@ impl Token {
         self.authorization.secret()
     }
 
-    /// None when the token is of another make than expected.
+    /// `None` if the token is not a JSON Web Token.
     pub fn claims(&self) -> Option<&Claims> {
         self.claims.as_ref()
     }
@@ -142,7 +142,7 @@ impl Token {
         self.received
     }
 
-    /// From reception to expiry; none when neither the token nor the answer said.
+    /// From reception to expiry; `None` if unknown.
     pub fn lifetime(&self) -> Option<Duration> {
         self.lifetime
     }

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 /// Seconds per step.
 const STEP: i64 = 30;
 
-/// Why a secret is none. Never shows it.
+/// The reason why a secret is invalid. Never shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TotpError {
     /// Some character is outside base32's alphabet.

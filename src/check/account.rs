@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     report::Report,
-    step::{Fault, Found, Part, Stage},
+    step::{Component, Fault, Found, Stage},
 };
 use crate::{
     api::{self, Right},
@@ -16,10 +16,10 @@ use crate::{
     socket::{ConnectError, Socket},
 };
 
-/// Clocks further apart than this want attention: one-time passwords are good for about 90 s.
+/// Clock offsets from which a warning is raised: one-time passwords are valid for about 90 s.
 const APART: SignedDuration = SignedDuration::from_secs(30);
 
-/// Whether there is a CTI API, and how far its clock is ahead of ours.
+/// Tests whether there is a CTI API, and how far its clock is ahead of ours.
 pub(super) async fn probe(client: &api::Client) -> Result<(Option<SignedDuration>, Found), Fault> {
     let date = client.probe().await?;
     let ahead = date.map(|date| auth::skew(date, Timestamp::now()));
@@ -28,7 +28,7 @@ pub(super) async fn probe(client: &api::Client) -> Result<(Option<SignedDuration
         found = found.detail("clockAheadSeconds", ahead.as_secs());
         if ahead.abs() >= APART {
             found = found.warn([format!(
-                "{}: let both follow NTP; times of events are this machine's",
+                "{}: synchronize both with NTP; event times are this machine's",
                 clocks(ahead)
             )]);
         }
@@ -47,7 +47,7 @@ fn clocks(ahead: SignedDuration) -> String {
 /// Logs in, and shows each of its stages as it is reached.
 pub(super) async fn login<W: Write>(
     report: &mut Report<W>,
-    part: &Part,
+    component: &Component,
     account: &Account,
     config: &Config,
     ahead: Option<SignedDuration>,
@@ -55,7 +55,7 @@ pub(super) async fn login<W: Write>(
     let mut stages = account.stages();
     stages.mark_unchanged();
     let persistent = matches!(config.credentials, Credentials::Token(_));
-    let began = report.begin(part, Stage::Login);
+    let began = report.begin(component, Stage::Login);
     let mut under_way = UnderWay { at: auth::Stage::Password, began, persistent };
     let grant = account.grant();
     tokio::pin!(grant);
@@ -65,18 +65,18 @@ pub(super) async fn login<W: Write>(
             outcome = &mut grant => break outcome,
             Ok(()) = stages.changed() => {
                 let reached = *stages.borrow_and_update();
-                under_way.advance(report, part, reached, ahead);
+                under_way.advance(report, component, reached, ahead);
             }
         }
     };
     let reached = *stages.borrow();
-    under_way.advance(report, part, reached, ahead);
+    under_way.advance(report, component, reached, ahead);
     match outcome {
         Ok(grant) => {
             // Without a proof of its own, as when a token was still at hand.
-            under_way.advance(report, part, auth::Stage::Proof, ahead);
+            under_way.advance(report, component, auth::Stage::Proof, ahead);
             let found = profile(&grant);
-            report.end((part, Stage::Profile), under_way.began, Ok(((), found)));
+            report.end((component, Stage::Profile), under_way.began, Ok(((), found)));
             Ok(grant)
         }
         Err(error) => {
@@ -85,17 +85,17 @@ pub(super) async fn login<W: Write>(
                 Some(fault) => fault,
                 None => fault(&error),
             };
-            report.end::<()>((part, stage), under_way.began, Err(fault));
+            report.end::<()>((component, stage), under_way.began, Err(fault));
             Err(stage)
         }
     }
 }
 
-/// The stage of the login that is shown as under way.
+/// The stage of the login in progress.
 struct UnderWay {
     at: auth::Stage,
     began: Instant,
-    /// There is a token already: no password, and no one-time password.
+    /// A persistent token is configured: no password, and no one-time password.
     persistent: bool,
 }
 
@@ -108,55 +108,53 @@ impl UnderWay {
         }
     }
 
-    /// Ends what lies before `reached`, and begins that.
+    /// Ends the stages before `reached`, and begins that one.
     fn advance<W: Write>(
         &mut self,
         report: &mut Report<W>,
-        part: &Part,
+        component: &Component,
         reached: auth::Stage,
         ahead: Option<SignedDuration>,
     ) {
         use auth::Stage as At;
         let found = match (self.at, reached) {
             (At::Password, At::Proof) if self.persistent => {
-                Found::well("none is needed: a persistent token is configured")
+                Found::well("not needed: a persistent token is configured")
             }
-            (At::Password, At::OneTimePassword | At::Proof) => {
-                Found::well("user name and password are taken")
-            }
+            (At::Password, At::OneTimePassword | At::Proof) => Found::well("credentials accepted"),
             (At::OneTimePassword, At::Proof) => taken(ahead),
             _ => return,
         };
-        report.end((part, self.stage()), self.began, Ok(((), found)));
+        report.end((component, self.stage()), self.began, Ok(((), found)));
         if (self.at, reached) == (At::Password, At::Proof) {
-            let none = if self.persistent { "none is needed" } else { "the PBX asks for none" };
-            report.step_now(part, Stage::Otp, || Ok(((), Found::well(none))));
+            let none = if self.persistent { "not needed" } else { "not required by the PBX" };
+            report.step_now(component, Stage::Otp, || Ok(((), Found::well(none))));
         }
         self.at = reached;
-        self.began = report.begin(part, self.stage());
+        self.began = report.begin(component, self.stage());
     }
 }
 
 fn taken(ahead: Option<SignedDuration>) -> Found {
-    let Some(ahead) = ahead else { return Found::well("the one-time password is taken") };
-    let found = Found::well(format!("the one-time password is taken; {}", clocks(ahead)));
+    let Some(ahead) = ahead else { return Found::well("one-time password accepted") };
+    let found = Found::well(format!("one-time password accepted; {}", clocks(ahead)));
     found.detail("clockAheadSeconds", ahead.as_secs())
 }
 
-/// The middleware answers a login alike whether the password is wrong or its CTI server is down. Its websocket tells them
-/// apart: without the server it is accepted and closed at once.
+/// The middleware gives the same answer to a wrong password and while its CTI server is down. Its websocket shows the
+/// difference: without the server it is accepted and closed at once.
 async fn backend_down(error: &AuthError, config: &Config) -> Option<Fault> {
     let AuthError::Credentials { url, user } = error else { return None };
     let opened = Socket::connect(&config.target(), &config.limits()).await;
     let Err(ConnectError::Dropped { .. }) = opened else { return None };
     let message = format!(
         "{url} refused the login of `{user}`, but its CTI server is down or starting (the websocket is closed at once), and then \
-         every password is refused: check on the PBX that the CTI server runs, and check again"
+         every password is refused: check on the PBX that the CTI server is running, and try again"
     );
     Some(Fault { exit: Some(Exit::Unavailable), messages: vec![message] })
 }
 
-/// A request that failed, rather than credentials that were refused, is told apart.
+/// A failed request has another exit code than refused credentials.
 fn fault(error: &AuthError) -> Fault {
     let persistent = matches!(error, AuthError::TokenRefused { .. } | AuthError::TokenAsleep { .. });
     let exit = Some(Exit::from(error)).filter(|exit| persistent || *exit != Exit::Refused);

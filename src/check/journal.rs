@@ -1,4 +1,4 @@
-//! The journal's place.
+//! The journal's directory.
 
 use bytesize::ByteSize;
 
@@ -10,22 +10,22 @@ use crate::{
 
 pub(super) async fn place(config: &Config) -> Result<(Option<Look>, Found), Fault> {
     let Some(disk) = config.disk.clone() else {
-        return Ok((None, Found::well("in memory alone: what waits is gone with the process")));
+        return Ok((None, Found::well("in memory: undelivered events are lost with the process")));
     };
     let dir = disk.dir.clone();
-    // A mount that hangs can't be given up, only left.
+    // A hung mount cannot be cancelled, only abandoned.
     let looking = tokio::task::spawn_blocking(move || look(&disk));
     let late = || Fault {
         exit: None,
         messages: vec![format!(
-            "{} does not answer: does its volume hang? Mend it, or set [journal] dir to another",
+            "{} does not respond: its volume may be hung; repair it, or set [journal] dir to another",
             dir.display()
         )],
     };
     let look =
         tokio::time::timeout(super::PATIENCE, looking).await.map_err(|_| late())??.map_err(Fault::from)?;
     let standing = match look.standing {
-        Standing::New => "will be begun",
+        Standing::New => "will be created",
         Standing::Free => "can be used",
         Standing::InUse => "is in use by a running bridge",
     };

@@ -1,4 +1,4 @@
-//! `cti-bridge check`: walks the chain from the configuration to the sinks, and says what is wrong, with the remedy.
+//! `cti-bridge check`: tests every step from the configuration to the sinks, and reports problems with their remedies.
 //!
 //! ```text
 //! config → secrets → journal
@@ -8,13 +8,12 @@
 //!                  └▶ publish
 //! ```
 //!
-//! **What it promises.** It calls what the running bridge calls, so both find the same and say it in the same words. Every
-//! step is bounded. A stage that failed skips those that need it, and nothing else. It may run beside a bridge and
-//! disturbs nothing: its session has no `uaType`, so it takes over nobody's; its token is its own and is logged out
-//! at the end; the journal is looked at, and a file of its own is written beside it and removed; no stream is created or
-//! changed; what it publishes is of class `status`.
+//! **Guarantees.** It runs the code of the running bridge, so both report the same problems in the same words. Every step is
+//! bounded. A failed stage skips only those that need it. It is safe beside a running bridge: its session has no `uaType`, so
+//! it takes over no other; its token is its own and is logged out at the end; the journal is only inspected, and a temporary
+//! file is written beside it; no stream is created or changed; what it publishes is of class `status`.
 //!
-//! **What it does not do.** Retry, or mend anything.
+//! **Not its job.** It neither retries nor repairs anything.
 
 mod account;
 mod journal;
@@ -29,7 +28,7 @@ use std::{io::Write, net::SocketAddr, time::Duration};
 use parking_lot::{Mutex, MutexGuard};
 
 pub use self::report::{Format, Report};
-use self::step::{Fault, Found, Part, Stage};
+use self::step::{Component, Fault, Found, Stage};
 use crate::{
     app,
     app::config::{Config, Loaded},
@@ -40,10 +39,10 @@ use crate::{
     session as sessions,
 };
 
-/// For what has no limit of its own.
+/// Limit of steps without a limit of their own.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What to walk.
+/// What to check.
 #[derive(Debug, Clone, Default)]
 pub struct Scope {
     /// Only what needs no network.
@@ -52,11 +51,11 @@ pub struct Scope {
     pub sources: Vec<String>,
     /// These sinks.
     pub sinks: Vec<String>,
-    /// How long to wait for an event of each source; none: not at all.
+    /// How long to wait for an event of each source. `None` skips the wait.
     pub wait: Option<Duration>,
 }
 
-/// The stages before there is a configuration. Yields it, or `None` if it can't be used.
+/// Loads the configuration and the files it names. Returns `None` if it cannot be used.
 pub fn configuration<W: Write>(
     report: &mut Report<W>,
     load: impl FnOnce() -> Result<Loaded, Problems>,
@@ -65,7 +64,7 @@ pub fn configuration<W: Write>(
         problems.iter().filter(|problem| problem.is_file == is_file).map(ToString::to_string).collect()
     };
     let mut files = None;
-    report.step_now(&Part::Bridge, Stage::Config, || match load() {
+    report.step_now(&Component::Bridge, Stage::Config, || match load() {
         Ok(loaded) => {
             let found = Found::well(summary(&loaded)).warn(loaded.warnings);
             files = Some(Ok((loaded.config, Found::well("every file it names can be read"))));
@@ -84,10 +83,10 @@ pub fn configuration<W: Write>(
         }
     });
     let Some(files) = files else {
-        report.skip(&Part::Bridge, Stage::Secrets, "config");
+        report.skip(&Component::Bridge, Stage::Secrets, "config");
         return None;
     };
-    report.step_now(&Part::Bridge, Stage::Secrets, || files)
+    report.step_now(&Component::Bridge, Stage::Secrets, || files)
 }
 
 fn summary(loaded: &Loaded) -> String {
@@ -97,7 +96,7 @@ fn summary(loaded: &Loaded) -> String {
     format!("{file}: {sources} source{}, {sinks} sink{}", plural(sources), plural(sinks))
 }
 
-/// Logs out on the way out, whichever way that is.
+/// The logins of the check, which are logged out however it ends.
 #[derive(Debug)]
 pub struct CheckSessions {
     accounts: Mutex<Vec<(String, Account)>>,
@@ -118,8 +117,8 @@ impl CheckSessions {
         self.accounts.lock()
     }
 
-    /// Ends the tokens that the check got.
-    pub async fn leave(&self) {
+    /// Logs out the tokens of the check.
+    pub async fn log_out(&self) {
         let accounts = std::mem::take(&mut *self.lock());
         for (source, account) in accounts {
             farewell::log_out(&account, &source, self.bridge).await;
@@ -127,35 +126,36 @@ impl CheckSessions {
     }
 }
 
-/// Everything after the configuration. Dropped at any time: then let the sessions log out.
+/// Checks everything after the configuration. May be dropped at any time; call [`CheckSessions::log_out`] then.
 pub async fn walk<W: Write>(report: &mut Report<W>, config: &Config, scope: &Scope, opened: &CheckSessions) {
-    let look = report.step(&Part::Bridge, Stage::Journal, journal::place(&config.journal)).await.flatten();
+    let look =
+        report.step(&Component::Bridge, Stage::Journal, journal::place(&config.journal)).await.flatten();
     if scope.offline {
         return;
     }
     let all = scope.sources.is_empty() && scope.sinks.is_empty();
     for (name, settings) in config.sources.iter().filter(|(name, _)| all || scope.sources.contains(name)) {
-        source(report, &Part::Source(name.clone()), settings, scope.wait, opened).await;
-        opened.leave().await;
+        source(report, &Component::Source(name.clone()), settings, scope.wait, opened).await;
+        opened.log_out().await;
     }
     for (name, settings) in config.sinks.iter().filter(|(name, _)| all || scope.sinks.contains(name)) {
-        let part = Part::Sink(name.clone());
+        let component = Component::Sink(name.clone());
         let journal = look.as_ref().and_then(|look| {
             let dir = config.journal.disk.as_ref()?.dir.clone();
             Some((look.journal?, dir, look.standing == Standing::InUse))
         });
-        if sink::walk(report, &part, (name, config), journal).await.is_none() {
+        if sink::walk(report, &component, (name, config), journal).await.is_none() {
             for stage in sink::stages(settings) {
-                report.skip(&part, stage, Stage::Connect.name());
+                report.skip(&component, stage, Stage::Connect.name());
             }
         }
     }
 }
 
-/// One source, from its name to its first event.
+/// Checks a source, from its host name to its first event.
 async fn source<W: Write>(
     report: &mut Report<W>,
-    part: &Part,
+    component: &Component,
     config: &sessions::config::Config,
     wait: Option<Duration>,
     opened: &CheckSessions,
@@ -165,54 +165,54 @@ async fn source<W: Write>(
     const CTI: [Stage; 7] = [S::Api, S::Login, S::Otp, S::Profile, S::Websocket, S::Session, S::Event];
     let skip = |report: &mut Report<W>, stages: &[Stage], needs: Stage| {
         for stage in stages.iter().filter(|stage| **stage != S::Event || wait.is_some()) {
-            report.skip(part, *stage, needs.name());
+            report.skip(component, *stage, needs.name());
         }
     };
-    if let Err(failed) = way(report, part, config).await {
+    if let Err(failed) = connection(report, component, config).await {
         let is_secure = config.base.scheme() == "https";
         let between =
             [S::Tcp, S::Tls].into_iter().filter(|stage| *stage > failed && (is_secure || *stage != S::Tls));
         skip(report, &between.chain(CTI).collect::<Vec<_>>(), failed);
         return;
     }
-    let grant = grant(report, part, config, opened, &skip).await;
-    let socket = report.step(part, S::Websocket, session::open(config)).await;
+    let grant = grant(report, component, config, opened, &skip).await;
+    let socket = report.step(component, S::Websocket, session::open(config)).await;
     let (Some(grant), Some(mut socket)) = (&grant, socket) else {
         let needs = if grant.is_none() { S::Profile } else { S::Websocket };
         skip(report, &[S::Session, S::Event], needs);
         return;
     };
     let accepted = session::log_in(&mut socket, grant, config.login_timeout);
-    if report.step(part, S::Session, accepted).await.is_none() {
+    if report.step(component, S::Session, accepted).await.is_none() {
         skip(report, &[S::Event], S::Session);
     } else if let Some(wait) = wait {
-        report.step(part, S::Event, session::event(&mut socket, wait)).await;
+        report.step(component, S::Event, session::event(&mut socket, wait)).await;
     }
     socket.close().await;
 }
 
-/// Name, connection, certificate; or which of them failed.
-async fn way<W: Write>(
+/// Checks host name, connection and certificate. The error is the failed stage.
+async fn connection<W: Write>(
     report: &mut Report<W>,
-    part: &Part,
+    component: &Component,
     config: &sessions::config::Config,
 ) -> Result<(), Stage> {
     let (target, limits) = (config.target(), config.limits());
     let resolved = net::resolve(&target, &limits);
-    let addresses = report.step(part, Stage::Dns, resolved).await.ok_or(Stage::Dns)?;
+    let addresses = report.step(component, Stage::Dns, resolved).await.ok_or(Stage::Dns)?;
     let reached = net::reach(&target, &addresses, &limits);
-    let tcp = report.step(part, Stage::Tcp, reached).await.ok_or(Stage::Tcp)?;
+    let tcp = report.step(component, Stage::Tcp, reached).await.ok_or(Stage::Tcp)?;
     if config.base.scheme() == "https" {
         let secured = net::secure(&target, tcp, &limits);
-        report.step(part, Stage::Tls, secured).await.ok_or(Stage::Tls)?;
+        report.step(component, Stage::Tls, secured).await.ok_or(Stage::Tls)?;
     }
     Ok(())
 }
 
-/// The API, and a grant of the check's own.
+/// Checks the API, and logs in.
 async fn grant<W: Write>(
     report: &mut Report<W>,
-    part: &Part,
+    component: &Component,
     config: &sessions::config::Config,
     opened: &CheckSessions,
     skip: &impl Fn(&mut Report<W>, &[Stage], Stage),
@@ -223,22 +223,22 @@ async fn grant<W: Write>(
             Err(error) => Err(error.into()),
         }
     };
-    let Some(ahead) = report.step(part, Stage::Api, probed).await else {
+    let Some(ahead) = report.step(component, Stage::Api, probed).await else {
         skip(report, &[Stage::Login, Stage::Otp, Stage::Profile], Stage::Api);
         return None;
     };
     let account = match app::account(config) {
         Ok(account) => account,
         Err(error) => {
-            report.step_now::<()>(part, Stage::Login, || Err(error.into()));
+            report.step_now::<()>(component, Stage::Login, || Err(error.into()));
             skip(report, &[Stage::Otp, Stage::Profile], Stage::Login);
             return None;
         }
     };
-    if let Part::Source(name) = part {
+    if let Component::Source(name) = component {
         opened.add(name.clone(), &account);
     }
-    match account::login(report, part, &account, config, ahead).await {
+    match account::login(report, component, &account, config, ahead).await {
         Ok(grant) => Some(grant),
         Err(failed) => {
             let after: Vec<Stage> =

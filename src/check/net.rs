@@ -1,4 +1,4 @@
-//! The way to a PBX: name, connection, certificate.
+//! The network path to a PBX: host name, connection, certificate.
 
 use std::net::SocketAddr;
 
@@ -29,22 +29,22 @@ pub(super) async fn reach(
     limits: &Limits,
 ) -> Result<(TcpStream, Found), Fault> {
     let stream = dial::reach(target, addresses, limits).await?;
-    let way = match &target.proxy {
+    let via = match &target.proxy {
         Some(proxy) => format!(", through the proxy {}", dial::place(proxy.url())),
         None => String::new(),
     };
-    Ok((stream, Found::well(format!("{} takes connections{way}", dial::place(&target.url)))))
+    Ok((stream, Found::well(format!("{} accepts connections{via}", dial::place(&target.url)))))
 }
 
 pub(super) async fn secure(target: &Target, tcp: TcpStream, limits: &Limits) -> Result<((), Found), Fault> {
     let at = target.url.host_str().unwrap_or_default();
     let (_, ends) = dial::secure(target, tcp, limits).await?;
     let Some(ends) = ends else {
-        return Ok(((), Found::well(format!("{at} speaks TLS; its certificate is not verified"))));
+        return Ok(((), Found::well(format!("{at} uses TLS; its certificate is not verified"))));
     };
     let now = Timestamp::now();
     let days = days_left(ends, now);
-    let found = Found::well(format!("the certificate of {at} is trusted, for {days} days more"))
+    let found = Found::well(format!("the certificate of {at} is trusted, for {days} more days"))
         .detail("validUntil", ends.to_string())
         .detail("daysLeft", days);
     Ok(((), found.warn(ends_soon(at, ends, now))))

@@ -1,4 +1,4 @@
-//! What is shown: text for people, or JSON lines for programs.
+//! The report: text for people, or JSON lines for programs.
 
 use std::{
     fmt::Write as _,
@@ -8,40 +8,40 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
-use super::step::{Fault, Found, Outcome, Part, Stage, Step, Verdict};
+use super::step::{Component, Fault, Found, Outcome, Stage, Step, Verdict};
 use crate::{
     terminal::{Style, Tint},
     text,
 };
 
-/// How to show it.
+/// The format of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// A line per step when it ends; on a terminal also while it runs.
     Text {
         /// Lines can be overwritten.
         terminal: bool,
-        /// Their looks.
+        /// Colours and width.
         style: Style,
-        /// Only what is wrong, and the end.
+        /// Only problems and the summary.
         is_quiet: bool,
     },
     /// A JSON object per step, and one at the end.
     Json,
 }
 
-/// Shows steps as they come, and counts them. A reader that goes away ends no check.
+/// Shows steps as they end, and counts them. A reader that closes the pipe does not end the check.
 #[derive(Debug)]
 pub struct Report<W> {
     out: W,
     format: Format,
-    /// The sum so far.
+    /// The outcome so far.
     pub outcome: Outcome,
 }
 
-/// Width of the part and the stage.
+/// Width of the component and the stage.
 const LABEL: usize = 24;
-/// What stands before a message.
+/// Indentation of further messages.
 const INDENT: usize = LABEL + 8;
 
 impl<W: Write> Report<W> {
@@ -53,30 +53,30 @@ impl<W: Write> Report<W> {
     /// Runs a step, and shows what it found. Yields its value, or `None` if it failed.
     pub async fn step<T>(
         &mut self,
-        part: &Part,
+        component: &Component,
         stage: Stage,
         work: impl Future<Output = Result<(T, Found), Fault>>,
     ) -> Option<T> {
-        let began = self.begin(part, stage);
+        let began = self.begin(component, stage);
         let result = work.await;
-        self.end((part, stage), began, result)
+        self.end((component, stage), began, result)
     }
 
     /// [`Report::step`] for work that does not wait.
     pub fn step_now<T>(
         &mut self,
-        part: &Part,
+        component: &Component,
         stage: Stage,
         work: impl FnOnce() -> Result<(T, Found), Fault>,
     ) -> Option<T> {
-        let began = self.begin(part, stage);
-        self.end((part, stage), began, work())
+        let began = self.begin(component, stage);
+        self.end((component, stage), began, work())
     }
 
     /// Shows that a step is under way, where [`Report::step`] does not fit.
-    pub(super) fn begin(&mut self, part: &Part, stage: Stage) -> Instant {
+    pub(super) fn begin(&mut self, component: &Component, stage: Stage) -> Instant {
         if let Format::Text { terminal: true, .. } = self.format {
-            let _ = write!(self.out, "...   {}", label(part, stage));
+            let _ = write!(self.out, "...   {}", label(component, stage));
             let _ = self.out.flush();
         }
         Instant::now()
@@ -85,7 +85,7 @@ impl<W: Write> Report<W> {
     /// Shows the end of a step.
     pub(super) fn end<T>(
         &mut self,
-        (part, stage): (&Part, Stage),
+        (component, stage): (&Component, Stage),
         began: Instant,
         result: Result<(T, Found), Fault>,
     ) -> Option<T> {
@@ -101,19 +101,26 @@ impl<W: Write> Report<W> {
                 (None, Verdict::Failed(exit.unwrap_or(stage.row().1)), messages, Map::new())
             }
         };
-        self.show(Step { part: part.clone(), stage, verdict, messages, details, took });
+        self.show(Step { component: component.clone(), stage, verdict, messages, details, took });
         value
     }
 
-    /// It is not tried, as it needs another.
-    pub fn skip(&mut self, part: &Part, stage: Stage, needs: &str) {
+    /// Shows a step that is skipped as it needs another.
+    pub fn skip(&mut self, component: &Component, stage: Stage, needs: &str) {
         let messages = vec![format!("needs {needs}")];
         let (details, took) = (Map::new(), Duration::ZERO);
-        self.show(Step { part: part.clone(), stage, verdict: Verdict::Skipped, messages, details, took });
+        self.show(Step {
+            component: component.clone(),
+            stage,
+            verdict: Verdict::Skipped,
+            messages,
+            details,
+            took,
+        });
     }
 
     fn show(&mut self, mut step: Step) {
-        // An answer of a server may be part of a message.
+        // An answer of a server may be component of a message.
         step.messages.iter_mut().for_each(|message| *message = text::sentence(message));
         self.outcome.count(&step);
         let shown = match self.format {
@@ -132,7 +139,7 @@ impl<W: Write> Report<W> {
     pub fn finish(mut self) -> Outcome {
         let line = match self.format {
             Format::Text { terminal, style, .. } => {
-                // A step that was interrupted stands there.
+                // Overwrites the line of an interrupted step.
                 let start = if terminal { "\r\x1b[K" } else { "" };
                 let tint = match &self.outcome {
                     Outcome { failed: 1.., .. } => Tint::Bad,
@@ -148,10 +155,10 @@ impl<W: Write> Report<W> {
     }
 }
 
-fn label(part: &Part, stage: Stage) -> String {
-    match part {
-        Part::Bridge => stage.name().to_owned(),
-        part => format!("{part} {}", stage.name()),
+fn label(component: &Component, stage: Stage) -> String {
+    match component {
+        Component::Bridge => stage.name().to_owned(),
+        component => format!("{component} {}", stage.name()),
     }
 }
 
@@ -164,7 +171,7 @@ fn row(step: &Step, style: Style) -> String {
     };
     let mut lines = step.messages.iter();
     let word = style.paint(tint, &format!("{word:<5}"));
-    let mut out = format!("{word} {:<LABEL$}  ", label(&step.part, step.stage));
+    let mut out = format!("{word} {:<LABEL$}  ", label(&step.component, step.stage));
     let mut first = lines.next().cloned().unwrap_or_default();
     if step.took >= Duration::from_millis(1) {
         let _ = write!(first, " ({} ms)", step.took.as_millis());
@@ -184,7 +191,7 @@ fn object(step: &Step) -> Value {
         Verdict::Skipped => "skipped",
     };
     let mut object = json!({
-        "part": step.part.to_string(),
+        "component": step.component.to_string(),
         "stage": step.stage.name(),
         "verdict": word,
         "messages": step.messages,
@@ -213,8 +220,8 @@ fn summary(outcome: &Outcome) -> Value {
         "failed": outcome.failed,
         "skipped": outcome.skipped,
     });
-    if let Some((part, stage, _)) = &outcome.first {
-        object["first"] = json!({ "part": part.to_string(), "stage": stage.name() });
+    if let Some((component, stage, _)) = &outcome.first {
+        object["first"] = json!({ "component": component.to_string(), "stage": stage.name() });
     }
     object
 }
@@ -222,21 +229,21 @@ fn summary(outcome: &Outcome) -> Value {
 fn sentence(outcome: &Outcome) -> String {
     let steps = |count: usize| format!("{count} step{}", if count == 1 { "" } else { "s" });
     match &outcome.first {
-        Some((part, stage, exit)) => format!(
+        Some((component, stage, exit)) => format!(
             "{} failed, the first: {} (exit code {})",
             steps(outcome.failed),
-            label(part, *stage),
+            label(component, *stage),
             *exit as u8
         ),
-        None if outcome.interrupted => "interrupted: not all was checked".to_owned(),
+        None if outcome.interrupted => "interrupted: the check is incomplete".to_owned(),
         None if outcome.warnings > 0 => {
             format!(
-                "it works; {} of {} want attention",
+                "it works; {} of {} need attention",
                 outcome.warnings,
                 steps(outcome.ok + outcome.warnings)
             )
         }
-        None => format!("all is well: {}", steps(outcome.ok)),
+        None => format!("all checks passed: {}", steps(outcome.ok)),
     }
 }
 
@@ -249,14 +256,14 @@ mod tests {
     fn shown(format: Format) -> (String, Exit) {
         let mut out = Vec::new();
         let mut report = Report::new(&mut out, format);
-        let part = Part::Source("pbx1".to_owned());
+        let component = Component::Source("pbx1".to_owned());
         let found = Found::well("1 source").detail("sources", 1);
-        assert_eq!(report.step_now(&Part::Bridge, Stage::Config, || Ok((7, found))), Some(7));
+        assert_eq!(report.step_now(&Component::Bridge, Stage::Config, || Ok((7, found))), Some(7));
         let found = Found::well("pbx is trusted").warn(["ends soon\x1b[31m".to_owned()]);
-        report.step_now(&part, Stage::Tls, || Ok(((), found)));
+        report.step_now(&component, Stage::Tls, || Ok(((), found)));
         let fault = Fault::from_messages(vec!["refused: check it".to_owned()]);
-        assert_eq!(report.step_now::<()>(&part, Stage::Login, || Err(fault)), None);
-        report.skip(&part, Stage::Session, "login");
+        assert_eq!(report.step_now::<()>(&component, Stage::Login, || Err(fault)), None);
+        report.skip(&component, Stage::Session, "login");
         let exit = report.finish().exit();
         (String::from_utf8(out).unwrap(), exit)
     }
@@ -302,6 +309,6 @@ mod tests {
         assert_eq!(objects.len(), 5);
         assert_eq!(objects[0]["details"]["sources"], 1);
         assert_eq!((&objects[2]["verdict"], &objects[2]["exit"]), (&"failed".into(), &77.into()));
-        assert_eq!(objects[4]["first"], json!({ "part": "source/pbx1", "stage": "login" }));
+        assert_eq!(objects[4]["first"], json!({ "component": "source/pbx1", "stage": "login" }));
     }
 }

@@ -1,4 +1,4 @@
-//! A session of the check's own, beside that of a running bridge: without `uaType`, so it takes over nobody's.
+//! A session of the check's own, beside that of a running bridge: without `uaType`, so it takes over no other.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::{
 
 pub(super) async fn open(config: &Config) -> Result<(Socket, Found), Fault> {
     let socket = Socket::connect(&config.target(), &config.limits()).await?;
-    Ok((socket, Found::well(format!("{} is open, and its namespace joined", config.websocket()))))
+    Ok((socket, Found::well(format!("{} is open, and the namespace joined", config.websocket()))))
 }
 
 pub(super) async fn log_in(
@@ -57,15 +57,15 @@ pub(super) async fn event(socket: &mut Socket, limit: Duration) -> Result<((), F
             return Err(Fault {
                 exit: None,
                 messages: vec![format!(
-                    "no event came within {limit}: a PBX tells of each queue every minute to an account with \
-                     `queue_agent`, and of each call; wait longer, or look at the profile's rights"
+                    "no event was received within {limit}: a PBX sends each call, and each queue every minute to an account with \
+                     `queue_agent`; wait longer, or check the profile's permissions"
                 )],
             });
         };
         match incoming? {
             Incoming::Event(frame) if control(&frame).is_none() => {
                 let name = crate::event::escape(&frame.name()).into_owned();
-                return Ok(((), Found::well(format!("an event came: {name}")).detail("event", name)));
+                return Ok(((), Found::well(format!("event received: {name}")).detail("event", name)));
             }
             Incoming::Disconnected => return Err(LoginError::NamespaceClosed.into()),
             _ => {}

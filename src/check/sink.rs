@@ -4,7 +4,7 @@ use std::{io::Write, path::PathBuf};
 
 use super::{
     report::Report,
-    step::{Fault, Found, Part, Stage},
+    step::{Component, Found, Stage},
 };
 use crate::{
     app::config::Config,
@@ -20,10 +20,10 @@ pub(super) fn stages(config: &sink::config::Config) -> impl Iterator<Item = Stag
     })
 }
 
-/// Walks them. Yields none when one failed that others need.
+/// Runs the stages. Returns `None` if the connection failed, which all others need.
 pub(super) async fn walk<W: Write>(
     report: &mut Report<W>,
-    part: &Part,
+    component: &Component,
     (name, config): (&str, &Config),
     journal: Option<(JournalId, PathBuf, bool)>,
 ) -> Option<()> {
@@ -31,18 +31,21 @@ pub(super) async fn walk<W: Write>(
     let sources: Vec<String> = config.sources.keys().cloned().collect();
     let claim =
         Claim { journal, sink: name.to_owned(), adopt: settings.adopt, heartbeat: settings.heartbeat };
-    let began = report.begin(part, Stage::Connect);
     let bridge = Bridge { instance: &config.instance, sources: &sources };
-    let reached = settings.kind.probe(bridge).await.map_err(Fault::from);
-    let reached = reached.map(|(probe, report)| (probe, found(report)));
-    let mut probe = report.end((part, Stage::Connect), began, reached)?;
+    let connected = async {
+        let (probe, connected) = settings.kind.probe(bridge).await?;
+        Ok((probe, found(connected)))
+    };
+    let mut probe = report.step(component, Stage::Connect, connected).await?;
     for stage in stages(settings) {
-        let began = report.begin(part, stage);
-        let probed = match stage {
-            Stage::Stream => probe.inspect(&claim).await,
-            _ => probe.publish().await,
+        let probed = async {
+            let probed = match stage {
+                Stage::Stream => probe.inspect(&claim).await,
+                _ => probe.publish().await,
+            };
+            Ok(((), found(probed?)))
         };
-        report.end((part, stage), began, probed.map(|probed| ((), found(probed))).map_err(Fault::from));
+        report.step(component, stage, probed).await;
     }
     Some(())
 }

@@ -1,4 +1,4 @@
-//! What a check consists of, and what it comes to: pure.
+//! The steps of a check and its outcome: pure.
 
 use std::{fmt, time::Duration};
 
@@ -49,33 +49,33 @@ impl Stage {
         Self::Publish,
     ];
 
-    /// The table: its name, the exit code of its failure, and what it looks at.
+    /// The row of the table: name, exit code of a failure, and what it tests.
     pub const fn row(self) -> (&'static str, Exit, &'static str) {
         match self {
-            Self::Config => ("config", Exit::Config, "the configuration is right"),
-            Self::Secrets => ("secrets", Exit::File, "the files it names can be read: secrets, certificates"),
-            Self::Journal => {
-                ("journal", Exit::Journal, "the journal's directory can be written, and has room")
+            Self::Config => ("config", Exit::Config, "the configuration is valid"),
+            Self::Secrets => {
+                ("secrets", Exit::File, "the files it names are readable: secrets, certificates")
             }
+            Self::Journal => ("journal", Exit::Journal, "the journal's directory is writable and has space"),
             Self::Dns => ("dns", Exit::Host, "the PBX's name resolves (or the proxy's)"),
-            Self::Tcp => ("tcp", Exit::Unavailable, "it takes a connection"),
-            Self::Tls => {
-                ("tls", Exit::Tls, "its certificate is trusted, for its name, and for two weeks more")
-            }
+            Self::Tcp => ("tcp", Exit::Unavailable, "it accepts a connection"),
+            Self::Tls => (
+                "tls",
+                Exit::Tls,
+                "its certificate is trusted, matches the name, and is valid for two more weeks",
+            ),
             Self::Api => ("api", Exit::Api, "its CTI API answers"),
-            Self::Login => ("login", Exit::Refused, "user name and password are taken"),
-            Self::Otp => ("otp", Exit::Otp, "so is the one-time password; how far the clocks are apart"),
-            Self::Profile => ("profile", Exit::User, "the user, and what it may see"),
+            Self::Login => ("login", Exit::Refused, "credentials accepted"),
+            Self::Otp => ("otp", Exit::Otp, "one-time password accepted; clock offset"),
+            Self::Profile => ("profile", Exit::User, "the user and its permissions"),
             Self::Websocket => ("websocket", Exit::Websocket, "upgrade, open packet and namespace"),
             Self::Session => ("session", Exit::Session, "the session is accepted (`authe_ok`)"),
-            Self::Event => ("event", Exit::Event, "an event comes, with --wait"),
-            Self::Connect => ("connect", Exit::Sink, "the sink's servers answer, and take the credentials"),
+            Self::Event => ("event", Exit::Event, "an event arrives, with --wait"),
+            Self::Connect => ("connect", Exit::Sink, "the sink's servers answer and accept the credentials"),
             Self::Stream => {
-                ("stream", Exit::Stream, "its stream is as the guarantee needs it, or can be made")
+                ("stream", Exit::Stream, "its stream meets the guarantee's requirements, or can be created")
             }
-            Self::Publish => {
-                ("publish", Exit::Publish, "it takes what we publish (a status message is sent)")
-            }
+            Self::Publish => ("publish", Exit::Publish, "test publish accepted (a status message is sent)"),
         }
     }
 
@@ -85,9 +85,9 @@ impl Stage {
     }
 }
 
-/// What a step is about.
+/// What a step concerns.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Part {
+pub enum Component {
     /// The bridge itself.
     Bridge,
     /// A source, by its name.
@@ -96,7 +96,7 @@ pub enum Part {
     Sink(String),
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for Component {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bridge => f.write_str("bridge"),
@@ -109,26 +109,26 @@ impl fmt::Display for Part {
 /// How a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// As it should be.
+    /// Passed.
     Ok,
-    /// It works, and somebody should see to something.
+    /// Passed, with a warning.
     Warning,
-    /// It does not work.
+    /// Failed.
     Failed(Exit),
-    /// Not tried, as it needs a stage that failed.
+    /// Skipped, as it needs a failed stage.
     Skipped,
 }
 
 /// One finished step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
-    /// What it was about.
-    pub part: Part,
+    /// What it concerns.
+    pub component: Component,
     /// Which stage.
     pub stage: Stage,
     /// How it ended.
     pub verdict: Verdict,
-    /// Sentences: what is, what is wrong, the remedy.
+    /// Sentences: findings, problems, remedies.
     pub messages: Vec<String>,
     /// Figures for programs.
     pub details: Map<String, Value>,
@@ -136,31 +136,31 @@ pub struct Step {
     pub took: Duration,
 }
 
-/// What a stage found when it did not fail.
+/// The findings of a stage that passed.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Found {
-    /// How things are.
+    /// The finding.
     pub message: String,
-    /// What somebody should see to.
+    /// Warnings.
     pub warnings: Vec<String>,
     /// Figures for programs.
     pub details: Map<String, Value>,
 }
 
 impl Found {
-    /// All is well, and this is how.
+    /// A finding without warnings.
     pub fn well(message: impl Into<String>) -> Self {
         Self { message: message.into(), ..Self::default() }
     }
 
-    /// With what somebody should see to.
+    /// Adds warnings.
     #[must_use]
     pub fn warn(mut self, warnings: impl IntoIterator<Item = String>) -> Self {
         self.warnings.extend(warnings);
         self
     }
 
-    /// With a figure.
+    /// Adds a figure.
     #[must_use]
     pub fn detail(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.details.insert(name.to_owned(), value.into());
@@ -168,12 +168,12 @@ impl Found {
     }
 }
 
-/// Why a stage failed.
+/// The reason why a stage failed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fault {
     /// The code, if it is not the stage's own.
     pub exit: Option<Exit>,
-    /// What is wrong, and the remedy; a sentence each.
+    /// Problems and remedies, a sentence each.
     pub messages: Vec<String>,
 }
 
@@ -193,18 +193,18 @@ impl<E: std::error::Error> From<E> for Fault {
 /// The sum of all steps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// Steps that are well.
+    /// Steps that passed.
     pub ok: usize,
     /// Steps with a warning.
     pub warnings: usize,
     /// Steps that failed.
     pub failed: usize,
-    /// Steps that were not tried.
+    /// Skipped steps.
     pub skipped: usize,
-    /// Whether a signal ended it before it was through.
+    /// Whether a signal interrupted it.
     pub interrupted: bool,
     /// The first that failed, and the code it gives the process.
-    pub first: Option<(Part, Stage, Exit)>,
+    pub first: Option<(Component, Stage, Exit)>,
 }
 
 impl Outcome {
@@ -216,12 +216,12 @@ impl Outcome {
             Verdict::Skipped => self.skipped += 1,
             Verdict::Failed(exit) => {
                 self.failed += 1;
-                self.first.get_or_insert_with(|| (step.part.clone(), step.stage, exit));
+                self.first.get_or_insert_with(|| (step.component.clone(), step.stage, exit));
             }
         }
     }
 
-    /// How the process ends: the first failure decides, and a warning is none.
+    /// The exit code: the first failure decides; warnings do not count.
     pub fn exit(&self) -> Exit {
         let otherwise = if self.interrupted { Exit::Undelivered } else { Exit::Clean };
         self.first.as_ref().map_or(otherwise, |(.., exit)| *exit)
@@ -234,7 +234,7 @@ mod tests {
 
     fn step(stage: Stage, verdict: Verdict) -> Step {
         let (messages, details, took) = (Vec::new(), Map::new(), Duration::ZERO);
-        Step { part: Part::Bridge, stage, verdict, messages, details, took }
+        Step { component: Component::Bridge, stage, verdict, messages, details, took }
     }
 
     #[test]

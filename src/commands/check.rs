@@ -1,4 +1,4 @@
-//! `cti-bridge check`: what is wrong, and what to do about it.
+//! `cti-bridge check`: tests the configuration, every source and every sink, and suggests fixes.
 
 use std::{
     fmt::Write as _,
@@ -18,23 +18,23 @@ use crate::{
     terminal::Style,
 };
 
-/// Walk the chain from the configuration to the sinks: what is wrong, and what to do; a bridge may be running meanwhile
+/// Test every step from configuration to sinks and suggest fixes; works beside a running bridge
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = after_help())]
 pub struct Args {
-    /// A JSON object per line: {part, stage, verdict, messages, ms, details, exit}, at the end {summary, exit, first, …}
+    /// A JSON object per line: {component, stage, verdict, messages, ms, details, exit}, at the end {summary, exit, first, …}
     #[arg(long)]
     json: bool,
     /// Only what needs no network: configuration, secrets, journal
     #[arg(long, conflicts_with_all = ["source", "sink", "wait"])]
     offline: bool,
-    /// Check this source; with neither --source nor --sink all of both; repeatable
+    /// Check this source; without --source and --sink all sources and sinks; repeatable
     #[arg(long, value_name = "NAME")]
     source: Vec<String>,
     /// Check this sink; repeatable
     #[arg(long, value_name = "NAME")]
     sink: Vec<String>,
-    /// Wait so long for an event of each source: a PBX tells of each queue every minute
+    /// Wait this long for an event of each source: a PBX updates each queue every minute
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     wait: Option<Duration>,
     #[command(flatten)]
@@ -43,16 +43,16 @@ pub struct Args {
 
 /// The table of stages.
 fn after_help() -> String {
-    let mut text = "Stages, and the exit code if one is the first to fail (0: none; warnings are none; 64: command line; 75: interrupted):\n".to_owned();
+    let mut text = "Stages, each with the exit code if it is the first to fail (0: none failed, warnings do not count; 64: command line; 75: interrupted):\n".to_owned();
     for stage in Stage::ALL {
         let (name, exit, what) = stage.row();
         let _ = writeln!(text, "  {name:<10} {:>2}  {what}", exit as u8);
     }
-    text.push_str("A login that gets no answer of use, rather than a refusal, has 69.\n\nExamples:\n  cti-bridge check\n  cti-bridge check --source pbx1 --wait 2m\n  cti-bridge check --offline -q");
+    text.push_str("A login that gets no valid answer, rather than a refusal, ends with 69.\n\nExamples:\n  cti-bridge check\n  cti-bridge check --source pbx1 --wait 2m\n  cti-bridge check --offline -q");
     text
 }
 
-/// Runs the command. The report goes to `out`, what is wrong with the command line to `err`.
+/// Runs the command. The report goes to `out`, errors of the command line to `err`.
 pub fn run(args: &Args, out: &mut (impl Write + Send), err: &mut impl Write) -> io::Result<Exit> {
     let terminal = io::stdout().is_terminal();
     let (style, is_quiet) = (Style::of_stdout(), args.flags.quiet > 0);
@@ -77,7 +77,7 @@ pub fn run(args: &Args, out: &mut (impl Write + Send), err: &mut impl Write) -> 
             return Ok(Exit::Usage);
         }
     }
-    // What is wrong is in the report; the log is for those who ask for it.
+    // The report has all problems; the log is written on request only.
     if args.flags.wants_log() {
         telemetry::start(&config.log);
     }
@@ -97,7 +97,7 @@ pub fn run(args: &Args, out: &mut (impl Write + Send), err: &mut impl Write) -> 
     }
 }
 
-/// The walk, with goodbyes said also when it is interrupted.
+/// Runs all checks, and logs out also when interrupted.
 async fn walk<W: Write>(report: &mut Report<W>, config: &Config, scope: &Scope) -> Result<(), Ended> {
     let opened = CheckSessions::new(farewell::bridge(config.admin.as_ref()));
     let mut signals = super::signals()?;
@@ -107,7 +107,7 @@ async fn walk<W: Write>(report: &mut Report<W>, config: &Config, scope: &Scope) 
     };
     if interrupted {
         report.outcome.interrupted = true;
-        opened.leave().await;
+        opened.log_out().await;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{app, app::config::Loaded, config::Flags, exit::Exit};
 
-/// Look at the configuration without running.
+/// Check, show or describe the configuration.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -15,12 +15,12 @@ Examples:
   cti-bridge config show --config office.toml
   cti-bridge config schema")]
 pub struct Args {
-    /// What to do with it.
+    /// The action.
     #[command(subcommand)]
     pub action: Action,
 }
 
-/// What to do with the configuration.
+/// Actions on the configuration.
 #[derive(Debug, Clone, clap::Subcommand)]
 pub enum Action {
     /// Check it: prints all problems, or "ok". Reads the secrets, connects to nothing
@@ -28,7 +28,7 @@ pub enum Action {
         /// The file, instead of --config
         file: Option<PathBuf>,
     },
-    /// Print what holds, and who set it. Secrets are not shown
+    /// Print the effective settings and where each came from. Secrets are not shown
     Show,
     /// Print the JSON Schema of the file
     Schema,

@@ -12,7 +12,7 @@ use crate::{
 };
 use pbx_simulator::{Account, Flow, Options, Simulator, Source};
 
-/// A look without a PBX: simulates one, bridges it, prints the events
+/// Try the bridge without a PBX: simulates one, bridges it, prints the events
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -22,7 +22,7 @@ pub struct Args {
     /// End after this many events
     #[arg(long, value_name = "N")]
     events: Option<u64>,
-    /// For people instead of programs
+    /// Print for people instead of programs
     #[arg(long, conflicts_with = "sink")]
     pretty: bool,
     /// Publish to a NATS server instead, as in <nats://127.0.0.1:4222>
@@ -31,7 +31,7 @@ pub struct Args {
     /// Events per second, on average
     #[arg(long, default_value_t = 5.0, value_parser = rate)]
     rate: f64,
-    /// The same seed tells the same story
+    /// The same seed gives the same events
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
@@ -47,9 +47,9 @@ pub fn run(args: &Args) -> Exit {
 }
 
 async fn demo(args: &Args) -> Exit {
-    // New for each run: a demo's credentials are good for nothing else.
+    // New for each run, so that they are valid nowhere else.
     let secret = BASE32_NOPAD.encode(&std::array::from_fn::<u8, 20, _>(|_| fastrand::u8(..)));
-    // No word of ours: it is masked wherever it is shown, and "demo" is the source's name.
+    // Random, as it is masked wherever it is shown, and "demo" is the source's name.
     let password = BASE32_NOPAD.encode(&std::array::from_fn::<u8, 10, _>(|_| fastrand::u8(..)));
     let account = Account::new("bridge", &password).with_totp(&secret);
     let options = Options {
@@ -60,7 +60,7 @@ async fn demo(args: &Args) -> Exit {
     let simulator = match Simulator::start(options).await {
         Ok(simulator) => simulator,
         Err(error) => {
-            telemetry::print(&format!("no simulated PBX: {error}"));
+            telemetry::print(&format!("could not start the simulated PBX: {error}"));
             return Exit::Internal;
         }
     };

@@ -1,8 +1,8 @@
-//! How a command takes leave of a PBX: it logs its token out, unless a running bridge may have the same one.
+//! The logout of a command, unless a running bridge may have the same token.
 //!
-//! Two logins of an account within one second give the same token, since it carries whole seconds and no number of its own.
-//! Logging it out would end the bridge's too. So a running bridge is asked for its token's expiry before, at its admin
-//! endpoint. Unless the answer shows another token, the command's is left to expire.
+//! Two logins of an account within one second yield the same token, as it contains whole seconds and no serial number.
+//! Logging it out would revoke the bridge's token too. So the command first asks a running bridge for the expiry of its
+//! token, at its admin endpoint. Unless the answer proves another token, the command's is left to expire.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -19,9 +19,9 @@ use crate::{
     auth::Account,
 };
 
-/// A logout that takes longer is left to the token's own end.
+/// Limit of the logout; after it the token is left to expire.
 pub(crate) const LOGOUT: Duration = Duration::from_secs(5);
-/// Two tokens whose expiries are closer may be the same: each was computed when its answer had arrived.
+/// Two tokens whose expiries are closer may be the same: each was computed when its answer arrived.
 const CLOSE: SignedDuration = SignedDuration::from_mins(2);
 
 /// The admin endpoint of the bridge that has this configuration; `None` if it has none.
@@ -29,7 +29,7 @@ pub(crate) fn bridge(admin: Option<&admin::config::Config>) -> Option<SocketAddr
     admin.map(|admin| admin_client::reachable(admin.listen))
 }
 
-/// Logs out what `account`, of the source of this name, has got from the PBX. Never longer than a few seconds.
+/// Logs out the token of `account`, which belongs to the source of this name. Takes a few seconds at most.
 pub(crate) async fn log_out(account: &Account, source: &str, bridge: Option<SocketAddr>) {
     let ours = account.figures().expires;
     match timeout(LOGOUT, is_alone(ours, source, bridge)).await {
@@ -41,9 +41,9 @@ pub(crate) async fn log_out(account: &Account, source: &str, bridge: Option<Sock
 }
 
 async fn is_alone(ours: Option<Timestamp>, source: &str, bridge: Option<SocketAddr>) -> bool {
-    // It can't be asked.
+    // There is none to ask.
     let Some(bridge) = bridge else { return true };
-    // Nobody listens there: no bridge runs.
+    // Nothing listens there: no bridge is running.
     if TcpStream::connect(bridge).await.is_err() {
         return true;
     }
@@ -52,12 +52,12 @@ async fn is_alone(ours: Option<Timestamp>, source: &str, bridge: Option<SocketAd
     let Ok(status) = serde_json::from_str::<ServedStatus>(&answer.body) else { return false };
     match status.sources.iter().find(|known| known.name == source) {
         Some(known) => is_apart(ours, known.account.as_ref(), Timestamp::now()),
-        // A bridge with another configuration.
+        // The bridge has another configuration.
         None => true,
     }
 }
 
-/// Whether the bridge's token is certainly another one. Without a token, or when a renewal is due, it may be logging in.
+/// Whether the bridge certainly has another token. Without a token, or when a renewal is due, it may be logging in.
 fn is_apart(ours: Option<Timestamp>, account: Option<&ServedAccount>, now: Timestamp) -> bool {
     let theirs = account.and_then(|account| account.token_expires);
     let (Some(ours), Some(theirs)) = (ours, theirs) else { return false };

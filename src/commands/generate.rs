@@ -1,4 +1,4 @@
-//! `cti-bridge generate`: what packages bring along, from the command line's own description.
+//! `cti-bridge generate`: manual pages and completions for packages, from the definition of the command line.
 
 use std::{
     io::{self, Write},
@@ -26,7 +26,7 @@ pub struct Args {
 enum What {
     /// Manual pages, one for each command and one for the configuration, into a directory
     Man {
-        /// Where they go; it is there already
+        /// An existing directory
         dir: PathBuf,
     },
     /// Completions, on standard output
@@ -65,7 +65,7 @@ fn written(result: io::Result<()>, dir: &Path, err: &mut impl Write) -> io::Resu
 }
 
 fn pages(command: clap::Command, dir: &Path) -> io::Result<()> {
-    // Sub-commands of sub-commands are told of in the pages of those.
+    // Nested subcommands are described in the pages of their parents.
     clap_mangen::generate_to(command.disable_help_subcommand(true), dir)?;
     std::fs::write(dir.join("cti-bridge.toml.5"), manual::page())
 }

@@ -1,4 +1,4 @@
-//! `cti-bridge health`: one question to the bridge that runs, for a container's health check.
+//! `cti-bridge health`: the health of the running bridge, for a container's health check.
 
 use std::io::{self, Write};
 
@@ -7,16 +7,16 @@ use url::Url;
 use super::admin_client::{self, Answer};
 use crate::{cli, config::Flags, exit::Exit};
 
-/// Ask the bridge that runs whether it makes progress: exit code 0, or 69 and why not
+/// Check that the running bridge makes progress: exit code 0, or 69 and the reason
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "\
 Examples:
   cti-bridge health")]
 pub struct Args {
-    /// Ask whether every part does its work, too: PBX, sinks and journal
+    /// Also check that every component is active: PBX, sinks and journal
     #[arg(long)]
     ready: bool,
-    /// Where to ask, in place of the configuration's [admin] listen
+    /// The admin endpoint, instead of the configuration's [admin] listen
     #[arg(long, value_name = "URL")]
     at: Option<Url>,
     #[command(flatten)]

@@ -25,7 +25,7 @@ use crate::{
     telemetry,
 };
 
-/// Look at the journal on disk; the bridge may be running meanwhile
+/// Inspect the journal on disk; works beside a running bridge
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -47,13 +47,13 @@ pub struct Args {
 enum Action {
     /// List segments and cursors, with each sink's ledger
     Ls,
-    /// One line per record, and per range of numbers without one
+    /// Print a line per record, and per range of missing numbers
     Inspect(Range),
-    /// Look through every segment: checksums, order, what is missing
+    /// Verify every segment: checksums, order, missing records
     Verify,
     /// Print the records as `CloudEvents`, one JSON line each
     Export(Range),
-    /// Publish records again, to the class `replay`: never to live subjects
+    /// Publish records again, in the class `replay`: never to live subjects
     Replay {
         /// The sink to publish to
         #[arg(long, value_name = "NAME")]
@@ -61,11 +61,11 @@ enum Action {
         #[command(flatten)]
         range: Range,
     },
-    /// Draw a new name for a copied journal, and set its records aside; the bridge must not be running
+    /// Give a copied journal a new name, and move its records aside; the bridge must not be running
     Rename,
 }
 
-/// Runs the command. Results go to `out`, what is wrong to `err`.
+/// Runs the command. Results go to `out`, errors to `err`.
 pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let config = if matches!(args.action, Action::Replay { .. }) {
         match super::configuration(&args.flags, err)? {
@@ -78,7 +78,7 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
     let journal = match &config {
         Some(config) => Some(config.journal.clone()),
         None if args.dir.is_some() => None,
-        // No other command needs a PBX or a sink, so their secrets may be out of reach.
+        // Other commands need no PBX or sink, so their secrets may be unreadable.
         None => match app::config::load_journal(&args.flags) {
             Ok(journal) => Some(journal),
             Err(problems) => {
@@ -188,14 +188,17 @@ fn verify(archive: &Archive, out: &mut impl Write, err: &mut impl Write) -> io::
         writeln!(out, "{}: {} records, {damage}", segment.path.display(), found.records)?;
     }
     if is_damaged {
-        writeln!(out, "damage is set aside, counted and announced when the bridge reads it, or starts")?;
+        writeln!(
+            out,
+            "the bridge moves damaged bytes aside, counts and announces them when it reads them, or at its start"
+        )?;
         exit = Exit::Journal;
     }
     Ok(exit)
 }
 
 fn unreadable(error: &io::Error, err: &mut impl Write) -> io::Result<Exit> {
-    writeln!(err, "can't read the journal: {error}")?;
+    writeln!(err, "could not read the journal: {error}")?;
     Ok(Exit::Journal)
 }
 
@@ -346,7 +349,7 @@ fn replay(
         match cli::block_on(sink::replay(line, sink, settings)) {
             Some(Outcome::Drained) => {}
             Some(outcome) => {
-                writeln!(err, "not all was published: {outcome:?}")?;
+                writeln!(err, "not all records were published: {outcome:?}")?;
                 return Ok(Exit::Undelivered);
             }
             None => return Ok(Exit::Internal),

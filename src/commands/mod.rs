@@ -1,4 +1,4 @@
-//! One file per subcommand: its arguments, and what it does.
+//! The subcommands, one per file.
 
 mod admin_client;
 mod annotated;
@@ -10,6 +10,7 @@ pub(crate) mod farewell;
 pub mod generate;
 pub mod health;
 pub mod journal;
+mod live_session;
 mod manual;
 pub(crate) mod output;
 mod progress;
@@ -23,11 +24,10 @@ pub mod tail;
 pub mod token;
 pub mod two_factor;
 pub mod verify;
-mod watch;
 
 use std::io::{self, Write};
 
-use self::watch::Ended;
+use self::live_session::Ended;
 use crate::{
     app::config::{Config, load},
     config::Flags,
@@ -36,7 +36,7 @@ use crate::{
     shutdown::Signals,
 };
 
-/// The configuration; if it can't be used, none, and `err` tells why.
+/// Loads the configuration; `None` if it is invalid, after `err` has been told why.
 fn configuration(flags: &Flags, err: &mut impl Write) -> io::Result<Option<Config>> {
     match load(flags) {
         Ok(loaded) => Ok(Some(loaded.config)),
@@ -44,7 +44,7 @@ fn configuration(flags: &Flags, err: &mut impl Write) -> io::Result<Option<Confi
     }
 }
 
-/// Why no source could be chosen.
+/// The reason why no source could be chosen.
 #[derive(Debug, thiserror::Error)]
 enum SourceChoiceError {
     #[error("there are several sources: choose one of {known} with --source")]
@@ -71,8 +71,8 @@ fn one_source<'a>(
     Ok((found.0, found.1))
 }
 
-/// SIGTERM and Ctrl-C, from now on.
+/// Starts listening to SIGTERM and Ctrl-C.
 fn signals() -> Result<Signals, Ended> {
     Signals::listen()
-        .map_err(|error| Ended::new(Exit::Internal, format!("can't listen for signals: {error}")))
+        .map_err(|error| Ended::new(Exit::Internal, format!("could not listen for signals: {error}")))
 }

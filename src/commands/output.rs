@@ -1,8 +1,8 @@
 //! Standard output and standard error of a command that runs once.
 //!
-//! Every write to standard output is checked, the last flush included: a command whose output is not complete never ends with exit
-//! code 0. A reader that closes the pipe (`| head`) has seen enough, as with any filter. Standard error is best effort: the exit
-//! code says it all.
+//! Every write to standard output is checked, including the last flush: a command with incomplete output never ends with exit
+//! code 0. A reader that closes the pipe (`| head`) ends the command cleanly, as with any filter. Standard error is best
+//! effort: the exit code is authoritative.
 
 use std::{
     io::{self, ErrorKind, Write},
@@ -41,7 +41,7 @@ pub(crate) fn run(command: impl FnOnce(&mut Output, &mut Errors) -> io::Result<E
 
 /// The sentence about output that could not be written to `place`.
 pub(crate) fn unwritable(place: impl std::fmt::Display, error: &io::Error) -> String {
-    format!("can't write to {place}: {error}")
+    format!("could not write to {place}: {error}")
 }
 
 impl Output {

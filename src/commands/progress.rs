@@ -1,13 +1,13 @@
-//! How far a command has come that may take minutes: one line on standard error, where that is a terminal.
+//! The progress of a command that may take minutes: one line on standard error, if it is a terminal.
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
     time::{Duration, Instant},
 };
 
-/// Between two updates.
+/// Interval of the updates.
 const INTERVAL: Duration = Duration::from_millis(200);
-/// Counts between two looks at the clock.
+/// Counts between two checks of the clock.
 const STRIDE: u64 = 256;
 
 /// Counts, and shows it. The line is removed at the end.
@@ -27,7 +27,7 @@ impl Progress {
         Self { what, count: 0, shown: is_shown.then(Instant::now), is_visible: false }
     }
 
-    /// One more.
+    /// Counts one more.
     pub(super) fn step(&mut self) {
         self.count += 1;
         let Some(shown) = self.shown else { return };

@@ -1,4 +1,4 @@
-//! `cti-bridge record FILE`: what a PBX sends, in the form that `simulate --replay` plays.
+//! `cti-bridge record FILE`: records the events of a PBX for `simulate --replay`.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -11,8 +11,9 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    farewell, output,
-    watch::{Ended, Watch},
+    farewell,
+    live_session::{Ended, LiveSession},
+    output,
 };
 use crate::{
     app::config::Config,
@@ -24,16 +25,16 @@ use crate::{
     telemetry,
 };
 
-/// Record what a PBX sends, to be played by `simulate --replay`
+/// Record the events of a PBX for `simulate --replay`
 ///
-/// A login and a session of its own, which takes nobody's place and works beside the bridge. Numbers and names of outside
-/// parties are masked; names of the PBX's own users and extensions are not. Ctrl-C ends it, and logs out.
+/// Opens a session of its own, which works beside the bridge and takes over no other session. Numbers and names of external
+/// parties are masked; names of the PBX's own users and extensions are not. Ctrl-C ends it and logs out.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "\
 Examples:
   cti-bridge record calls.jsonl --for 10m")]
 pub struct Args {
-    /// The new file: an event a line, readable by its owner only
+    /// The new file: one event per line, readable by its owner only
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// The source to record; may be left out if there is only one
@@ -48,20 +49,20 @@ pub struct Args {
     /// Record numbers, names, addresses and pictures too
     #[arg(long)]
     reveal: bool,
-    /// Replace the file if it is there
+    /// Replace an existing file
     #[arg(long)]
     force: bool,
     #[command(flatten)]
     flags: Flags,
 }
 
-/// Runs until a signal, the time, or the last event. What was recorded is told on `err`.
+/// Runs until a signal, the time limit, or the last event. Prints a summary to `err`.
 pub fn run(args: &Args, err: &mut impl Write) -> io::Result<Exit> {
     let Some(config) = super::configuration(&args.flags, err)? else { return Ok(Exit::Config) };
     // Before the login: a file in the way costs none. A link that leads nowhere is in the way too.
     if !args.force && args.file.symlink_metadata().is_ok() {
         let file = args.file.display();
-        writeln!(err, "{file} is there already: name another file, or add --force to replace it")?;
+        writeln!(err, "{file} already exists: name another file, or add --force to replace it")?;
         return Ok(Exit::Usage);
     }
     if args.flags.wants_log() {
@@ -70,7 +71,7 @@ pub fn run(args: &Args, err: &mut impl Write) -> io::Result<Exit> {
     match cli::block_on(args.record(&config)) {
         None => Ok(Exit::Internal),
         Some(Ok(Some(tape))) => {
-            writeln!(err, "{}: {}", args.file.display(), tape.told())?;
+            writeln!(err, "{}: {}", args.file.display(), tape.summary())?;
             Ok(Exit::Clean)
         }
         Some(Ok(None)) => Ok(Exit::Clean),
@@ -82,13 +83,13 @@ pub fn run(args: &Args, err: &mut impl Write) -> io::Result<Exit> {
 }
 
 impl Args {
-    /// None if it was ended before it began.
+    /// `None` if it was ended before it started.
     async fn record(&self, config: &Config) -> Result<Option<Tape>, Ended> {
         let mut signals = super::signals()?;
         let (name, source) = super::one_source(config, self.source.as_deref())
             .map_err(|problem| Ended::new(Exit::Usage, problem))?;
         let mut watch = tokio::select! {
-            opened = Watch::open(name, source, farewell::bridge(config.admin.as_ref())) => opened.map_err(|ended| ended.of(name))?,
+            opened = LiveSession::open(name, source, farewell::bridge(config.admin.as_ref())) => opened.map_err(|ended| ended.of(name))?,
             _ = signals.next() => return Ok(None),
         };
         let profile = if self.reveal { Profile::Open } else { Profile::Outside };
@@ -176,17 +177,17 @@ impl Tape {
         Ok(false)
     }
 
-    fn told(&self) -> String {
-        let mut told = vec![format!("recorded {} events", self.events)];
+    fn summary(&self) -> String {
+        let mut parts = vec![format!("recorded {} events", self.events)];
         for (count, what) in [
             (self.gaps.saturating_sub(1), "gaps where events may be missing"),
             (self.binary, "left out for their binary attachments"),
         ] {
             if count > 0 {
-                told.push(format!("{count} {what}"));
+                parts.push(format!("{count} {what}"));
             }
         }
-        told.join(", ")
+        parts.join(", ")
     }
 }
 

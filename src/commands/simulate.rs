@@ -1,4 +1,4 @@
-//! `cti-bridge simulate`: a PBX for developers.
+//! `cti-bridge simulate`: a simulated PBX for developers.
 
 use std::{net::SocketAddr, path::PathBuf, sync::LazyLock};
 
@@ -23,7 +23,7 @@ pub struct Args {
     /// The user that may log in
     #[arg(long, default_value = "bridge")]
     username: String,
-    /// Its password: one for trials, it can be read in the process list
+    /// Its password: for tests only, as it can be read in the process list
     #[arg(long, default_value = "bridge")]
     password: SecretString,
     /// Ask for one-time passwords of this base32 secret
@@ -41,16 +41,16 @@ pub struct Args {
     /// Pad shorter events to this many bytes
     #[arg(long, value_name = "BYTES")]
     payload_bytes: Option<usize>,
-    /// The same seed tells the same story
+    /// The same seed gives the same events
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Send recorded events, a JSON line each as `record` writes them, instead of invented ones, from the first login on
+    /// Send recorded events instead of invented ones, one JSON line each as `record` writes them, from the first login on
     #[arg(long, value_name = "FILE", conflicts_with_all = ["rate", "payload_bytes"])]
     replay: Option<PathBuf>,
-    /// How many times as fast as recorded
+    /// Speed relative to the recording
     #[arg(long, default_value_t = 1.0, requires = "replay", value_parser = speed)]
     speed: f64,
-    /// Play the recording over and over instead of once
+    /// Repeat the recording
     #[arg(long, requires = "replay")]
     repeat: bool,
     /// A fault, as in `--fault backend-down` or `--fault takeover-wait=2s`; repeatable, a wrong name lists all
@@ -77,7 +77,7 @@ fn speed(text: &str) -> Result<f64, String> {
 impl Args {
     fn options(&self) -> Result<Options, String> {
         if !self.listen.ip().is_loopback() && !self.listen_anywhere {
-            return Err(format!("{} is not loopback: add --listen-anywhere if that is meant", self.listen));
+            return Err(format!("{} is not loopback: add --listen-anywhere to allow it", self.listen));
         }
         let mut knobs = Knobs::default();
         for fault in &self.faults {
@@ -122,7 +122,7 @@ async fn serve(options: Options) -> Exit {
     let simulator = match Simulator::start(options).await {
         Ok(simulator) => simulator,
         Err(error) => {
-            telemetry::print(&format!("can't listen on {listen}: {error}: choose another --listen"));
+            telemetry::print(&format!("could not listen on {listen}: {error}: choose another --listen"));
             return Exit::Internal;
         }
     };

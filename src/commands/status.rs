@@ -1,4 +1,4 @@
-//! `cti-bridge status`: how the bridge that runs does, on a terminal.
+//! `cti-bridge status`: the status of the running bridge, on a terminal.
 
 use std::{
     io::{self, IsTerminal as _, Write},
@@ -19,7 +19,7 @@ use crate::{
     text,
 };
 
-/// Show how the bridge that runs does: PBXs, sinks, lag, ledger, what is wrong and what to do
+/// Show the status of the running bridge: PBXs, sinks, lag, ledger, problems and remedies
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -27,20 +27,20 @@ Examples:
   cti-bridge status --watch=5s
   cti-bridge status --json --at http://10.0.0.7:9464/")]
 pub struct Args {
-    /// Print what /status answers, for programs
+    /// Print the answer of /status, for programs
     #[arg(long)]
     json: bool,
-    /// Show it again every so often, until Ctrl-C
+    /// Refresh at this interval, until Ctrl-C
     #[arg(long, short, value_name = "TIME", value_parser = humantime::parse_duration, num_args = 0..=1, require_equals = true, default_missing_value = "2s")]
     watch: Option<Duration>,
-    /// Where to ask, in place of the configuration's [admin] listen
+    /// The admin endpoint, instead of the configuration's [admin] listen
     #[arg(long, value_name = "URL")]
     at: Option<Url>,
     #[command(flatten)]
     flags: Flags,
 }
 
-/// Runs the command. Exit code 0 if every component works, 69 if one does not, or if nobody answers.
+/// Runs the command. Exit code 0 if every component works, 69 if one does not, or if no bridge answers.
 pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let place = match admin_client::endpoint(args.at.as_ref(), &args.flags) {
         Ok(place) => place,
@@ -57,7 +57,7 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
     }
 }
 
-/// Shows it again and again, until a signal.
+/// Shows the status periodically, until a signal.
 async fn watch(
     args: &Args,
     place: &Url,
@@ -102,7 +102,7 @@ async fn show(args: &Args, place: &Url, out: &mut impl Write, err: &mut impl Wri
         }
     };
     let Ok(status) = serde_json::from_str::<ServedStatus>(&body) else {
-        writeln!(err, "what answers there is not a cti-bridge")?;
+        writeln!(err, "the server there is not a cti-bridge")?;
         return Ok(Exit::Unavailable);
     };
     if args.json {
@@ -117,7 +117,7 @@ async fn show(args: &Args, place: &Url, out: &mut impl Write, err: &mut impl Wri
 fn summary(status: &ServedStatus, style: Style) -> String {
     let now = status.now.unwrap_or_default();
     let ready = if status.ready {
-        style.paint(Tint::Good, "all parts work")
+        style.paint(Tint::Good, "all components work")
     } else {
         style.paint(Tint::Bad, "not ready")
     };
@@ -224,7 +224,7 @@ fn ago(now: Timestamp, at: Option<Timestamp>) -> String {
     at.map_or("never".to_owned(), |at| format!("{} ago", span(at, now)))
 }
 
-/// The time between two moments, in the one unit that tells.
+/// The time between two moments, in one suitable unit.
 fn span(from: Timestamp, to: Timestamp) -> String {
     let seconds = to.duration_since(from).as_secs().max(0);
     match seconds {
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_stands_below_its_part() {
+    fn problems_are_shown_below_their_component() {
         let mut status = json!({
             "a field of a newer bridge": [1],
             "instance": "i", "ready": false, "version": "1", "commit": "c",

@@ -1,4 +1,4 @@
-//! `cti-bridge tail`: shows events as they come, straight from the PBX or from the bus.
+//! `cti-bridge tail`: shows events as they arrive, from the PBX or from a sink.
 
 use std::{
     io::{self, IsTerminal as _, Write},
@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     farewell,
-    watch::{Ended, Watch},
+    live_session::{Ended, LiveSession},
 };
 use crate::{
     app::config::Config,
@@ -24,10 +24,10 @@ use crate::{
     telemetry,
 };
 
-/// Show events as they come, without numbers and names of outside parties
+/// Show events as they arrive, without numbers and names of external parties
 ///
-/// By default from the PBX itself, with a login and a session of its own, which takes nobody's place and works beside
-/// the bridge. Ctrl-C ends it, and logs out.
+/// By default from the PBX, over a session of its own, which works beside the bridge and takes over no other session. Ctrl-C
+/// ends it and logs out.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -37,19 +37,19 @@ pub struct Args {
     /// The source to watch; may be left out if there is only one
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
-    /// Listen to what the bridge publishes to this sink, instead of to the PBX
+    /// Show what the bridge publishes to this sink, instead of the PBX's events
     #[arg(long, value_name = "NAME")]
     sink: Option<String>,
-    /// Only events of this name; repeatable. What the bridge says itself is shown in any case
+    /// Only events of this name; repeatable. The bridge's own notices are always shown
     #[arg(long = "type", value_name = "EVENT")]
     types: Vec<String>,
     /// Only events about this extension, queue, trunk, parking or user; repeatable
     #[arg(long = "entity", value_name = "ID")]
     entities: Vec<String>,
-    /// A line for people each; the default on a terminal
+    /// Print a line for people per event; the default on a terminal
     #[arg(long, conflicts_with = "json")]
     pretty: bool,
-    /// A `CloudEvent` as a JSON object each; the default in a pipe
+    /// Print a `CloudEvent` as a JSON object per event; the default in a pipe
     #[arg(long)]
     json: bool,
     /// Show numbers, names, addresses and pictures too
@@ -59,7 +59,7 @@ pub struct Args {
     flags: Flags,
 }
 
-/// Runs until a signal, or until nobody reads any longer.
+/// Runs until a signal, or until the reader closes the pipe.
 pub fn run(args: &Args, err: &mut impl Write) -> io::Result<Exit> {
     let Some(config) = super::configuration(&args.flags, err)? else { return Ok(Exit::Config) };
     if args.flags.wants_log() {
@@ -131,7 +131,7 @@ impl Args {
         let (name, source) = super::one_source(config, self.source.as_deref())
             .map_err(|problem| Ended::new(Exit::Usage, problem))?;
         let mut watch = tokio::select! {
-            opened = Watch::open(name, source, farewell::bridge(config.admin.as_ref())) => opened.map_err(|ended| ended.of(name))?,
+            opened = LiveSession::open(name, source, farewell::bridge(config.admin.as_ref())) => opened.map_err(|ended| ended.of(name))?,
             _ = signals.next() => return Ok(()),
         };
         let mut plan = Plan::new(watch.journal(), Arc::new([name.to_owned()]), Template::default());

@@ -1,7 +1,7 @@
 //! `cti-bridge token create|status|end`: the persistent token that `auth = "token"` logs in with.
 //!
 //! The token goes to a file or to standard output, once; never to the log. The login that makes a token is not logged out: were it the
-//! user's last, the PBX would end the session that the new token stands on.
+//! user's last, the PBX would end the session that the new token belongs to.
 
 use std::{
     io::{self, Write},
@@ -23,7 +23,7 @@ use crate::{
     secret_file::SecretFile,
 };
 
-/// A persistent token for `auth = "token"`, so that no password lies on the disk
+/// Manage the persistent token for `auth = "token"`, which needs no password on disk
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -47,18 +47,18 @@ pub struct Args {
 
 #[derive(Debug, Clone, clap::Subcommand)]
 enum Action {
-    /// Log in with the password and make one; an earlier one for the same program ends
+    /// Log in with the password and create one; revokes an earlier one for the same program
     Create {
         /// Write it to this new file, readable by its owner only
         #[arg(long, value_name = "FILE")]
         write: Option<PathBuf>,
-        /// Replace the file if it is there
+        /// Replace an existing file
         #[arg(long, requires = "write")]
         force: bool,
     },
-    /// Whether there is one
+    /// Show whether there is one
     Status,
-    /// End it
+    /// Revoke it
     End,
 }
 

@@ -1,4 +1,4 @@
-//! `cti-bridge verify`: reads a sink's lane back, and proves that it is whole.
+//! `cti-bridge verify`: reads the events of a sink back, and verifies that they are complete.
 
 use std::io::{self, Write};
 
@@ -17,7 +17,7 @@ use crate::{
     text::PeerText,
 };
 
-/// Read a sink's lane back: is it whole, in order, and everything once?
+/// Verify that a sink holds every event exactly once, in order
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -26,14 +26,14 @@ pub struct Args {
     /// The sink to read
     #[arg(long, value_name = "NAME")]
     sink: String,
-    /// Report on what was received since so long ago: 24h
+    /// Only events received within this time: 24h
     #[arg(long, value_name = "AGO", value_parser = humantime::parse_duration)]
     since: Option<std::time::Duration>,
     #[command(flatten)]
     flags: Flags,
 }
 
-/// Runs the command. Results go to `out`, what is wrong with the way there to `err`.
+/// Runs the command. Results go to `out`, errors of the connection to `err`.
 pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let Some(config) = super::configuration(&args.flags, err)? else { return Ok(Exit::Config) };
     let Some(settings) = config.sinks.get(&args.sink) else {

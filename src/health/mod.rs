@@ -43,7 +43,7 @@ pub struct Health {
     pub warnings: BTreeMap<&'static str, String>,
     /// What a source's account lacks to see everything; none before the first login, and for other parts.
     #[serde(flatten)]
-    pub sight: Option<Sight>,
+    pub visibility: Option<Visibility>,
     /// When it tries again, if it waits to.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "micros::option::serialize")]
     pub retry_at: Option<Timestamp>,
@@ -52,7 +52,7 @@ pub struct Health {
 /// What an account can't see.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Sight {
+pub struct Visibility {
     /// The rights it lacks, by name.
     pub missing_rights: Vec<&'static str>,
     /// Whether the PBX masks numbers and names for it.
@@ -181,9 +181,9 @@ impl Component {
     }
 
     /// What the part's account can't see. The log has it as warnings, one for each.
-    pub fn sight(&self, sight: Sight) {
+    pub fn visibility(&self, visibility: Visibility) {
         if let Some(health) = self.lock().get_mut(&self.name) {
-            health.sight = Some(sight);
+            health.visibility = Some(visibility);
         }
     }
 
@@ -221,7 +221,7 @@ impl Health {
             never_active: true,
             outage: None,
             warnings: BTreeMap::new(),
-            sight: None,
+            visibility: None,
             retry_at: None,
         }
     }

@@ -17,12 +17,12 @@ use crate::{
     tls,
 };
 
-/// A PBX in good health answers a login within milliseconds. After this time its middleware is asked whether it lists the
-/// token, since it drops a login with one that it does not list in silence.
+/// A healthy PBX answers a login within milliseconds. After this time the bridge asks the middleware whether it lists the
+/// token, as it silently drops a login with a token that it does not list.
 const DOUBT: Duration = Duration::from_secs(1);
 
 impl Source {
-    /// Opens the socket, up to the namespace.
+    /// Opens the socket and joins the namespace.
     pub(super) async fn connect(&self) -> Result<Socket, ConnectError> {
         let socket = Socket::connect(&self.config.target(), &self.config.limits()).await?;
         let ends = socket.certificate_ends();
@@ -32,7 +32,7 @@ impl Source {
         Ok(socket)
     }
 
-    /// Returns if the middleware has certainly lost the token.
+    /// Returns once the middleware has confirmed that it lost the token.
     async fn forgotten(&self, grant: &Grant) {
         sleep(DOUBT).await;
         if !self.account.is_forgotten(&grant.token).await {
@@ -41,16 +41,16 @@ impl Source {
     }
 }
 
-/// An open socket, and the token that it is for.
+/// An open socket and its token.
 pub(super) struct Connection {
     pub(super) grant: Grant,
     pub(super) socket: Socket,
 }
 
-/// A connection whose login is yet to be answered, or has just been.
+/// A connection whose login is awaiting an answer, or was just accepted.
 pub(super) struct LoggingIn {
     pub(super) connection: Connection,
-    /// What came before the answer.
+    /// Events that arrived before the answer.
     pub(super) held: Held,
     by: Instant,
 }
@@ -67,8 +67,9 @@ impl LoggingIn {
         socket.emit("login", Some(&login(grant, source.config.ua_type))).await
     }
 
-    /// Waits for its answer. Holds back what comes before: the middleware relays its own events from the moment the
-    /// login passes it. What has arrived by then is read first, and a message that is arriving has the time it takes.
+    /// Waits for the answer. Holds back events that arrive before it: the middleware relays its own events from the moment
+    /// the login passes it. Data that has already arrived is read before the timeout counts, and a message that is being
+    /// received is waited for.
     pub(super) async fn accepted(&mut self, source: &Source) -> Result<(), LoginError> {
         let Self { connection: Connection { grant, socket }, held, by } = self;
         let forgotten = source.forgotten(grant);
@@ -90,7 +91,7 @@ impl LoggingIn {
                 Incoming::Event(frame) => match control(&frame) {
                     Some(Control::Accepted) => return Ok(()),
                     Some(Control::Refused) => return Err(LoginError::Refused),
-                    // Meant for sessions that are live.
+                    // For live sessions only.
                     Some(Control::TakenOver | Control::ServerReloaded) => {}
                     None if held.is_full() => return Err(LoginError::Flooded),
                     None => held.push(frame),

@@ -1,4 +1,4 @@
-//! What is kept across the sessions of one source.
+//! State kept across the sessions of one source.
 
 use tokio::time::{Duration, Instant};
 
@@ -17,20 +17,20 @@ pub(super) struct Context {
     pub(super) feed: Feed,
     pub(super) resync: Resync,
     pub(super) failure: Failure,
-    /// The recent ones.
+    /// Times of the recent take-overs.
     takeovers: Vec<Instant>,
 }
 
 /// Why the last attempt or session ended.
 #[derive(Debug, Default)]
 pub(super) struct Failure {
-    /// A sentence with the remedy.
+    /// One sentence, with the remedy.
     pub(super) detail: String,
-    /// The same for programs, of a login that failed.
+    /// The same for programs, for a failed login.
     pub(super) reason: AuthFailure,
     /// Only an operator can fix it.
     pub(super) needs_operator: bool,
-    /// The PBX asked to wait for this long.
+    /// The wait that the PBX asked for.
     pub(super) retry_after: Option<Duration>,
 }
 
@@ -61,7 +61,7 @@ impl Context {
         Err(Input::NotGranted(consequence))
     }
 
-    /// Opens the socket, up to the namespace.
+    /// Opens the socket and joins the namespace.
     pub(super) async fn connect(&mut self) -> Result<Socket, Input> {
         self.source.connect().await.map_err(|error| {
             self.failure.detail = error.to_string();
@@ -72,13 +72,13 @@ impl Context {
     /// Sends the login.
     pub(super) async fn log_in(&mut self, login: &mut LoggingIn) {
         self.failure.needs_operator = false;
-        // A write that fails is seen by the next read.
+        // The next read reports a failed write.
         if let Err(closed) = login.send(&self.source).await {
             self.failure.detail = closed.to_string();
         }
     }
 
-    /// Waits for its answer.
+    /// Waits for the answer to the login.
     pub(super) async fn answer(&mut self, login: &mut LoggingIn) -> Input {
         let Err(error) = login.accepted(&self.source).await else { return Input::Accepted };
         self.failure.detail = error.to_string();
@@ -95,14 +95,14 @@ impl Context {
         }
     }
 
-    /// The PBX no longer accepts this token.
+    /// Reports that the PBX no longer accepts this token.
     pub(super) fn discard(&self, grant: Option<Grant>) {
         if let Some(grant) = grant {
             self.source.account.discard(&grant.token);
         }
     }
 
-    /// Another session asks for the place of this one.
+    /// Counts a take-over by another session.
     pub(super) fn taken_over(&mut self) -> Input {
         self.takeovers.retain(|at| at.elapsed() < takeover::WINDOW);
         self.takeovers.push(Instant::now());

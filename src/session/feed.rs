@@ -1,33 +1,32 @@
-//! Whether a live session still brings anything.
+//! Detects a live session that no longer delivers events.
 //!
-//! A PBX with queues sends an update of each every minute. A session that is up and brings none for longer is of no
-//! use, though its transport answers: its login may have joined no rooms, or the PBX may have lost its telephone
-//! system.
+//! A PBX with queues sends an update of each queue every minute. A session that receives none for longer is useless although
+//! its transport answers: its login may have joined no rooms, or the PBX may have lost its telephone system.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::pace::FAR;
+use super::retry_policy::FAR;
 use crate::{event::Notice, event::RawEvent, socketio::Deadline};
 
-/// What is known of the feed, across sessions.
+/// The state of the feed, across sessions.
 #[derive(Debug)]
 pub(super) struct Feed {
-    /// Nothing for so long is too long. None: it never is.
+    /// Limit of the silence. `None` disables the check.
     after: Option<Duration>,
-    /// There are queues, and the account sees them.
+    /// Whether there are queues that the account sees.
     queues: bool,
-    /// Sessions that were ended for silence, since an event last came.
+    /// Sessions that were ended for silence since the last event.
     pub(super) silences: u32,
-    /// When this session began.
+    /// Start of this session.
     since: Timestamp,
     /// This session's last event.
     last: Option<Timestamp>,
     /// Events came since [`Feed::settle`].
     fresh: bool,
-    /// When the session, or its last event, was.
+    /// Time of the last event, or of the session's start.
     quiet_since: Instant,
     deadline: Deadline,
 }
@@ -47,25 +46,25 @@ impl Feed {
         }
     }
 
-    /// A session begins. `sees_queues`: whether the account may see queues.
+    /// Starts a session. `sees_queues`: whether the account may see queues.
     pub(super) fn begin(&mut self, sees_queues: bool) {
         self.queues &= sees_queues;
         (self.since, self.last, self.quiet_since) = (Timestamp::now(), None, Instant::now());
     }
 
-    /// There are queues, though none has told of itself yet.
+    /// Notes that there are queues, though none has sent an update yet.
     pub(super) fn has_queues(&mut self) {
         self.queues = true;
     }
 
-    /// An event came.
+    /// An event was received.
     pub(super) fn heard(&mut self, frame: &RawEvent) {
         self.queues = self.queues || *frame.name() == *b"queueUpdate";
         self.last = Some(frame.at);
         self.fresh = true;
     }
 
-    /// After all events of one wake-up. Whether they end a silence.
+    /// Called after all events of a wake-up. Returns whether they end a silence.
     pub(super) fn settle(&mut self) -> bool {
         if std::mem::take(&mut self.fresh) {
             self.quiet_since = Instant::now();
@@ -79,8 +78,8 @@ impl Feed {
         self.deadline.due(self.end())
     }
 
-    /// Whether the silence has lasted too long, and what had arrived by then was read. An event that is arriving, however
-    /// slowly, is none.
+    /// Whether the silence has lasted too long, and all data that had arrived by then was read. An event that is being
+    /// received, however slowly, ends the silence.
     pub(super) fn is_silent(&mut self, is_receiving: bool) -> bool {
         let now = Instant::now();
         if is_receiving {
@@ -89,19 +88,19 @@ impl Feed {
         self.deadline.is_over(self.end(), now)
     }
 
-    /// When the silence has lasted too long. Doubles with each session in vain, up to 16 times: what a new login does
-    /// not mend, many won't.
+    /// The end of the allowed silence. The limit doubles with each silent session, up to 16 times: if one new login does not
+    /// fix it, many will not either.
     fn end(&self) -> Instant {
         let after = self.after.filter(|_| self.queues);
         self.quiet_since + after.map_or(FAR, |after| after.saturating_mul(1 << self.silences.min(4)).min(FAR))
     }
 
-    /// The state in a sentence; the same for the whole silence.
+    /// The state in a sentence, constant during a silence.
     pub(super) fn sentence(&self) -> String {
         let after = humantime::format_duration(self.after.unwrap_or_default());
         format!(
-            "the session is up, but the PBX has sent nothing for {after} or longer, though it tells of each queue every \
-             minute: does its CTI server still reach the telephone system? (`dead_feed_after` sets the time)"
+            "the session is up, but the PBX has sent no events for {after} or longer, although it updates each queue every \
+             minute: check that its CTI server still reaches the telephone system (`dead_feed_after` sets the limit)"
         )
     }
 

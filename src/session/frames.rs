@@ -1,4 +1,4 @@
-//! What a frame means to the session, before it means anything to others.
+//! Handles the session's own control events, and passes all others on.
 
 use super::{Input, context::Context, live::LiveSession};
 use crate::{
@@ -6,15 +6,15 @@ use crate::{
     socket::{CloseReason, Incoming},
 };
 
-/// What became of a frame.
+/// The outcome of a frame.
 pub(super) enum Taken {
-    /// It is an event of the PBX, or was dealt with.
+    /// Handled.
     Done,
-    /// The barrier of this number is answered.
+    /// The barrier with this number was answered.
     Barrier(u64),
     /// The session must react.
     React(Input, String),
-    /// Another session wants its place.
+    /// Another session takes over.
     MakeWay,
 }
 
@@ -27,7 +27,7 @@ pub(crate) enum Control {
 }
 
 impl LiveSession {
-    /// Takes what the socket brought.
+    /// Handles what the socket received.
     pub(super) fn take(&mut self, incoming: Result<Incoming, CloseReason>, context: &mut Context) -> Taken {
         match incoming {
             Ok(Incoming::Event(frame)) => {
@@ -47,7 +47,7 @@ impl LiveSession {
         }
     }
 
-    /// Takes an event. A copy is not published again; what it means to the session it means all the same.
+    /// Handles an event. A copy is not published again, but the session reacts to it all the same.
     pub(super) fn event(&mut self, frame: RawEvent, copy: bool, context: &mut Context) -> Taken {
         let control = control(&frame);
         if let Some(handover) = &mut self.handover
@@ -67,7 +67,7 @@ impl LiveSession {
                 Taken::React(Input::Refused, "the PBX refused the session's token".to_owned())
             }
             Some(Control::TakenOver) => Taken::MakeWay,
-            // Once more: several ghosts of ours were taken over.
+            // Again, as several stale sessions of this bridge were taken over.
             Some(Control::Accepted) => Taken::Done,
             None => {
                 context.feed.heard(&frame);
@@ -99,7 +99,7 @@ pub(crate) fn control(frame: &RawEvent) -> Option<Control> {
     }
 }
 
-/// The reason as consumers see it.
+/// The reason that consumers see.
 pub(super) fn end_reason(closed: &CloseReason) -> EndReason {
     if closed.is_silence() { EndReason::Silent } else { EndReason::ConnectionClosed }
 }

@@ -1,7 +1,8 @@
-//! A new session beside the live one, until it can take its place.
+//! A new session beside the live one, until it can replace it.
 //!
 //! A task makes the attempt, so that the live session never waits for it. Once the PBX has accepted the new session, both
-//! deliver events; those of the new one are held until three barriers tell which of them are copies (see [`super::overlap`]).
+//! deliver events; those of the new one are held back until three barriers show which of them are copies (see
+//! [`super::overlap`]).
 
 use std::time::Duration;
 
@@ -24,7 +25,8 @@ use crate::{
     socketio::Deadline,
 };
 
-/// Both sessions are kept for so long. A PBX that answers no barrier is left after it, and its events may come twice.
+/// Limit of the time for which both sessions are kept. If the PBX answers no barrier within it, the old session is closed,
+/// and events may be delivered twice.
 const OVERLAP: Duration = Duration::from_secs(10);
 
 /// See the module.
@@ -34,12 +36,12 @@ pub(super) struct Handover {
     overlap: Overlap,
     /// Attempts that have failed.
     pub(super) failures: u32,
-    /// The token of the last one that failed, if the PBX refused it or did not answer.
+    /// The token of the last failed login.
     pub(super) refused: Option<Grant>,
 }
 
 enum Stage {
-    /// An attempt is made at this time.
+    /// Waiting for the next attempt.
     Due(Instant),
     Trying(AbortOnDropHandle<Result<LoggingIn, Failure>>),
     Merging(Box<Merging>),
@@ -52,7 +54,7 @@ struct Merging {
     awaits: Awaits,
 }
 
-/// The barrier that is to be answered next.
+/// The barrier that is awaited.
 enum Awaits {
     /// On the live session.
     First(u64),
@@ -76,7 +78,7 @@ pub(super) enum Failure {
     Task(tokio::task::JoinError),
 }
 
-/// What is next.
+/// The next thing that happens.
 pub(super) enum Turn {
     Start,
     Tried(Result<Box<LoggingIn>, Failure>),
@@ -84,7 +86,7 @@ pub(super) enum Turn {
     Overdue,
 }
 
-/// How an attempt has ended. `Ok`: the new session can take its place.
+/// The outcome of an attempt. `Ok`: the new session can replace the live one.
 pub(super) type Tried = Result<(), Failure>;
 
 impl Failure {
@@ -101,13 +103,13 @@ impl Failure {
 }
 
 impl Handover {
-    /// The first attempt is made at `due`.
+    /// Makes the first attempt at `due`.
     pub(super) fn new(source: &Source, due: Instant) -> Self {
         let (source, overlap) = (source.clone(), Overlap::default());
         Self { source, stage: Stage::Due(due), overlap, failures: 0, refused: None }
     }
 
-    /// Gives up the attempt under way. The next one is made at `due`.
+    /// Abandons the attempt in progress, and makes the next one at `due`.
     pub(super) fn restart(&mut self, due: Instant) {
         self.stage = Stage::Due(due);
     }
@@ -117,7 +119,7 @@ impl Handover {
         matches!(self.stage, Stage::Merging(_))
     }
 
-    /// Waits for what is next. Cancel safe.
+    /// Waits for the next turn. Cancel safe.
     pub(super) async fn turn(&mut self) -> Turn {
         match &mut self.stage {
             Stage::Due(at) => {
@@ -141,7 +143,7 @@ impl Handover {
         }
     }
 
-    /// Takes its turn; some when the attempt has ended. `live` is the socket of the session that goes on.
+    /// Handles a turn; `Some` when the attempt has ended. `live`: the socket of the live session.
     pub(super) fn take(&mut self, turn: Turn, live: &mut Socket) -> Option<Tried> {
         match turn {
             Turn::Start => {
@@ -201,7 +203,7 @@ impl Handover {
         }
     }
 
-    /// A barrier on the live session is answered. Whether that was the last one.
+    /// A barrier on the live session was answered. Returns whether it was the last one.
     pub(super) fn answered(&mut self, number: u64) -> bool {
         let Stage::Merging(merging) = &mut self.stage else { return false };
         match merging.awaits {
@@ -218,7 +220,7 @@ impl Handover {
         }
     }
 
-    /// The new session, and what it has delivered.
+    /// The new session, and the events it has delivered.
     pub(super) fn finish(self) -> Option<(Connection, Merged)> {
         let Stage::Merging(merging) = self.stage else { return None };
         let Merging { connection, awaits, .. } = *merging;

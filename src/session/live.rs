@@ -1,4 +1,4 @@
-//! A session that is live: from its first event to its last.
+//! A live session, from its first event to its last.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use super::{
     frames::Taken,
     handover::{Failure, Handover, Tried, Turn},
     overlap::{Echoes, Merged},
-    sight,
     supervisor::Source,
+    visibility,
 };
 use crate::{
     api::Right,
@@ -23,33 +23,33 @@ use crate::{
     socket::{CloseReason, Incoming},
 };
 
-/// A session that has been live this long did not end as soon as it was accepted.
+/// A session that has been live for this long did not end right after it was accepted.
 pub(super) const LASTED: Duration = Duration::from_secs(5);
-/// A session that has been live this long has proven itself.
+/// A session that has been live for this long is stable.
 pub(super) const STABLE: Duration = Duration::from_secs(30);
-/// Frames taken per wake-up before the line is written: bounds the batch, and how long a signal waits.
+/// Frames taken per wake-up before the journal is written: bounds the batch, and how long a signal waits.
 const BATCH: usize = 512;
-/// And so many bytes: what is not written is no reader's yet, and a journal in memory may have to drop it.
+/// The same in bytes: readers do not see unwritten events, and a journal in memory may have to drop them.
 const BATCH_BYTES: usize = 1 << 20;
-/// Attempts at a new session that may fail after a reload before somebody is warned.
+/// Failed attempts at a new session after a reload before a warning is raised.
 const FEW: u32 = 5;
 
-/// A session that is live, and what it holds.
+/// A live session and its resources.
 pub(super) struct LiveSession {
     connection: Connection,
     pub(super) journal: Live,
-    /// The session that is to follow this one.
+    /// The session that will replace this one.
     pub(super) handover: Option<Handover>,
-    /// What the session before this one has delivered of what is still to come.
+    /// Events still to come that the previous session has already delivered.
     pub(super) echoes: Echoes,
-    /// What a frame that was held asks for.
+    /// The reaction to a frame that was held back.
     upcoming: Option<Input>,
-    /// What it means that the session is still live at this time.
+    /// The input that follows if the session is still live at this time.
     probation: Option<(Instant, Input)>,
 }
 
 impl LiveSession {
-    /// Appends gap and `connected`, then what was held back.
+    /// Appends gap and `connected`, then the events that were held back.
     pub(super) fn begin(login: LoggingIn, context: &mut Context) -> Self {
         let Source { journal, id, .. } = &context.source;
         let ingest = journal.ingest(*id);
@@ -62,12 +62,12 @@ impl LiveSession {
         )
     }
 
-    /// The session begins with these frames, which were held. `certain`: the one before it has missed nothing.
+    /// Starts with these frames, which were held back. `certain`: the previous session has missed nothing.
     fn open(connection: Connection, ingest: Ingest, merged: Merged, context: &mut Context) -> Self {
         let Merged { frames, echoes, certain } = merged;
         let me = &connection.grant.me;
-        sight::show(&context.source.health, me);
-        let mut opened = sight::opened(&connection.grant);
+        visibility::show(&context.source.health, me);
+        let mut opened = visibility::opened(&connection.grant);
         if certain {
             opened.may_have_missed.clear();
         }
@@ -116,7 +116,7 @@ impl LiveSession {
         (self.connection, self.journal.end(reason, detail))
     }
 
-    /// The new session takes the place of this one, whose socket is closed.
+    /// Replaces this session with the new one, and closes its socket.
     pub(super) async fn succeed(mut self, context: &mut Context) -> Self {
         let Some((connection, merged)) = self.handover.take().and_then(Handover::finish) else { return self };
         let copies = merged.frames.iter().filter(|(_, copy)| *copy).count();
@@ -129,7 +129,7 @@ impl LiveSession {
         next
     }
 
-    /// The hot loop: one await, then everything that is already there, then one write to the line.
+    /// The hot loop: one await, then everything that has already arrived, then one write to the journal.
     pub(super) async fn receive(&mut self, context: &mut Context) -> Input {
         if let Some(input) = self.upcoming.take() {
             return input;
@@ -170,7 +170,7 @@ impl LiveSession {
                     None => break,
                 }
             }
-            // The last of a batch leaves the socket alone: what it gave out must be taken.
+            // After the last of a batch the socket is not read: whatever it returns has to be taken.
             match if left == 0 || bytes >= BATCH_BYTES { None } else { self.connection.socket.try_next() } {
                 Some(next) => incoming = next,
                 None => break,
@@ -184,7 +184,7 @@ impl LiveSession {
         None
     }
 
-    /// What follows from a frame that is no mere event.
+    /// The reaction to a frame that is not a plain event.
     fn react(&mut self, taken: Taken, context: &mut Context) -> Option<Input> {
         let merging = self.handover.as_ref().is_some_and(Handover::is_merging);
         match taken {
@@ -196,7 +196,7 @@ impl LiveSession {
                 self.echoes = Echoes::default();
                 None
             }
-            // The new session was accepted after this reload, or brings it too.
+            // The new session was accepted after this reload, or reports it as well.
             Taken::React(Input::ServerReloaded { .. }, _) if merging => None,
             Taken::React(_, detail) if merging => {
                 context.failure.detail = detail;
@@ -222,7 +222,7 @@ impl LiveSession {
         self.handover.is_some()
     }
 
-    /// Makes an attempt at a new session then. It replaces one that is under way.
+    /// Attempts a new session at `due`. Replaces an attempt in progress.
     pub(super) fn prepare(&mut self, due: Instant, source: &Source) {
         match &mut self.handover {
             Some(handover) => handover.restart(due),
@@ -235,7 +235,7 @@ impl LiveSession {
         Some(self.tried(tried, context))
     }
 
-    /// An attempt at a new session beside this one has ended.
+    /// Handles the outcome of an attempt at a new session.
     fn tried(&mut self, tried: Tried, context: &mut Context) -> Input {
         let Err(failure) = tried else {
             "the PBX has applied a new configuration, and a new session has taken over"
@@ -253,38 +253,37 @@ impl LiveSession {
         handover.failures = handover.failures.saturating_add(1);
         if handover.failures >= FEW {
             let warning = format!(
-                "the PBX was reloaded and no new session could be opened since, so this one still has the rights of \
-                 before: {reason}"
+                "no new session could be opened since the PBX was reloaded, so this one still has its previous rights: {reason}"
             );
             context.source.health.warning("reload", Some(warning));
         }
         Input::Successor(attempt)
     }
 
-    /// The token that the PBX has refused to the new session.
+    /// The token that the PBX refused for the new session.
     pub(super) fn refused(&mut self) -> Option<Grant> {
         self.handover.as_mut()?.refused.take()
     }
 
-    /// It did not end as soon as it was accepted.
+    /// The session did not end right after it was accepted.
     pub(super) fn await_settled(&mut self) {
         self.probation = Some((Instant::now() + STABLE.saturating_sub(LASTED), Input::Settled));
     }
 
-    /// It has proven itself.
+    /// The session is stable.
     pub(super) fn settled(&mut self) {
         self.probation = None;
     }
 
-    /// Lets the other session in, which would wait for 8 s.
+    /// Acknowledges a take-over: without it the other session would wait for 8 s.
     pub(super) async fn make_way(&mut self) {
-        // A write that fails means that the session is gone anyway.
+        // A failed write means that the session is gone anyway.
         if let Err(error) = self.connection.socket.emit("takeOverAck", None).await {
-            tracing::debug!(%error, "no answer to the take-over");
+            tracing::debug!(%error, "could not acknowledge the take-over");
         }
     }
 
-    /// `until`: when this session comes back; none if it must be asked to.
+    /// `until`: the time of return; `None` if it has to be requested.
     pub(super) fn note_takeover(
         &mut self,
         away: Option<Away>,
@@ -297,7 +296,9 @@ impl LiveSession {
         match away {
             Some(away) => context.failure.detail = away.to_string(),
             None => {
-                tracing::warn!("the PBX asked this session to make way, which is of no `ua_type`: it stays");
+                tracing::warn!(
+                    "the PBX asked this session to make way although it has no `ua_type`: request ignored"
+                );
             }
         }
     }
@@ -308,7 +309,7 @@ impl LiveSession {
     }
 }
 
-/// Waits for the end of a probation.
+/// Waits for the end of the probation.
 async fn proven(probation: Option<(Instant, Input)>) -> Input {
     match probation {
         Some((due, input)) => {

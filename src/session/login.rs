@@ -1,4 +1,4 @@
-//! The session's login on its socket: what is sent, and how it can fail.
+//! The login of a session on its socket: the message, and how it can fail.
 
 use std::time::Duration;
 
@@ -9,41 +9,41 @@ use tokio::time::Instant;
 use super::config::UaType;
 use crate::{auth::Grant, socket::CloseReason, socketio::Deadline};
 
-/// Why a session was not accepted.
+/// The reason why a session was not accepted.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub(crate) enum LoginError {
-    /// The middleware drops a login with a token that it does not list, in silence.
+    /// The middleware silently drops a login with a token that it does not list.
     #[error(
         "the PBX's middleware has lost the session's token, as after a restart without a clean stop: logging in again"
     )]
     Forgotten,
     #[error(
-        "the PBX does not answer the login of the session within {}: its middleware has lost the token, as after a restart; \
-         a new login mends that, and if it lasts, restart the PBX's CTI middleware",
+        "the PBX does not answer the session's login within {}: its middleware has lost the token, as after a restart; a new \
+         login fixes that; if it persists, restart the PBX's CTI middleware",
         humantime::format_duration(*.0)
     )]
     Unanswered(Duration),
     #[error(
-        "the PBX refuses the session's token: it may be restarting or applying a configuration; if it lasts, check that \
-         `username` is written as the PBX has it"
+        "the PBX refuses the session's token: it may be restarting or applying a configuration; if it persists, check that \
+         `username` is spelled as in the PBX"
     )]
     Refused,
     #[error(
-        "the PBX ended the Socket.IO session before the login was answered: is its CTI server restarting?"
+        "the PBX ended the Socket.IO session before answering the login: its CTI server may be restarting"
     )]
     NamespaceClosed,
-    #[error("the PBX sends events and does not answer the login: is it a NethVoice CTI?")]
+    #[error("the PBX sends events but does not answer the login: check that `url` is a NethVoice CTI")]
     Flooded,
     #[error(transparent)]
     Closed(#[from] CloseReason),
 }
 
-/// How often it is checked whether a message is still arriving.
+/// Interval between checks whether a message is still being received.
 const RECEIVING: Duration = Duration::from_secs(1);
 
-/// The time for the answer. It is not over before what had arrived by then was read, nor while a message is arriving, which
-/// the answer may be behind.
+/// The time limit of an answer. It does not expire before data that has already arrived was read, nor while a message is
+/// being received, as the answer may follow it.
 #[derive(Debug)]
 pub(crate) struct LoginLimit {
     by: Instant,
@@ -84,7 +84,7 @@ pub(crate) fn login(grant: &Grant, ua_type: UaType) -> String {
         token: grant.token.secret().expose_secret(),
         ua_type: ua_type.word(),
     };
-    // Text of three strings: that can't fail.
+    // Serializing three strings cannot fail.
     serde_json::to_string(&login).unwrap_or_default()
 }
 
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_login_is_not_given_up_while_a_message_is_arriving() {
+    async fn a_login_does_not_time_out_while_a_message_is_arriving() {
         let start = Instant::now();
         let mut limit = LoginLimit::new(start + Duration::from_secs(15));
         let mut over = false;
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_login_is_not_given_up_before_its_answer_could_be_read() {
+    async fn a_login_does_not_time_out_before_its_answer_is_read() {
         let mut limit = LoginLimit::new(Instant::now() + Duration::from_secs(15));
         // The process was stopped.
         advance(Duration::from_secs(50)).await;

@@ -1,11 +1,10 @@
 //! One live session per PBX.
 //!
-//! [`step`] decides, and touches nothing; the supervisor does what it says: token, socket, line. A
-//! panic in a session's task is an end like any other.
+//! [`step`] makes the decisions and does no I/O; the supervisor carries them out: token, socket, journal. A panic in a
+//! session's task ends the session like any other error.
 //!
-//! Reading a frame and appending it happen in one task, without a channel between them, and all frames
-//! of one wake-up are appended together. So a slow reader never makes the PBX keep our backlog: its
-//! memory is not ours to fill.
+//! One task reads frames and appends them to the journal, without a channel between the two, and appends all frames of a
+//! wake-up together. So a slow consumer never makes the PBX buffer events for the bridge.
 
 mod attempt;
 pub mod config;
@@ -16,14 +15,14 @@ mod handover;
 mod live;
 pub(crate) mod login;
 mod overlap;
-mod pace;
 mod resync;
-mod sight;
+mod retry_policy;
 mod state;
 mod supervisor;
 pub mod takeover;
+mod visibility;
 
-pub use pace::{PASSWORD_TRIES, PROVEN_TRIES, Pace, SOCKET_TRIES};
+pub use retry_policy::{PASSWORD_TRIES, PROVEN_TRIES, RetryPolicy, SOCKET_TRIES};
 pub use state::{Action, Attempt, Input, Phase, State, step};
 pub use supervisor::{Source, run};
 pub use takeover::Away;

@@ -1,4 +1,4 @@
-//! Does what the state machine says. [`Stage`] owns what each phase needs, and nothing else.
+//! Carries out the decisions of the state machine. [`Stage`] owns what the current phase needs, and nothing else.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use tokio::time::{Instant, sleep_until};
 use tracing::Instrument as _;
 
 use super::{
-    Action, Input, Pace, Phase, State,
+    Action, Input, Phase, RetryPolicy, State,
     attempt::{Connection, LoggingIn},
     config::{Config, UaType},
     context::Context,
     live::LiveSession,
-    pace::{BACKOFF, FAR, Rests},
+    retry_policy::{BACKOFF, Delays, FAR},
     step,
 };
 use crate::{
@@ -20,14 +20,14 @@ use crate::{
     event::{EndReason, Notice, SourceId},
     health::{Board, Component},
     journal::Journal,
-    request::Listener,
+    request::TriggerReceiver,
     shutdown::Stop,
 };
 
-/// One PBX, and what its sessions need.
+/// A PBX and everything its sessions need.
 #[derive(Debug, Clone)]
 pub struct Source {
-    /// Its number.
+    /// The source's id in the journal.
     pub id: SourceId,
     /// Its settings.
     pub config: Config,
@@ -35,23 +35,23 @@ pub struct Source {
     pub account: Account,
     /// Where its events go.
     pub journal: Journal,
-    /// Its state for others.
+    /// Where its health is reported.
     pub health: Component,
     /// When to stop.
     pub stop: Stop,
-    /// When to try at once.
-    pub retry: Listener,
-    /// When to read the PBX's state anew.
-    pub resync: Listener,
-    /// When to end the session and begin another.
-    pub reconnect: Listener,
+    /// Requests an immediate attempt.
+    pub retry: TriggerReceiver,
+    /// Requests a resync.
+    pub resync: TriggerReceiver,
+    /// Requests a new session.
+    pub reconnect: TriggerReceiver,
     /// The states of all components.
     pub board: Board,
     /// The sinks' names, in the order of the journal.
     pub sinks: Vec<String>,
 }
 
-/// Keeps a session until told to stop. Never gives up.
+/// Keeps a session open until the bridge stops. Never gives up.
 pub async fn run(source: Source) {
     let mut state = State::default();
     loop {
@@ -61,10 +61,10 @@ pub async fn run(source: Source) {
             Ok(()) => return,
             Err(error) => {
                 // The panic's message is in the log already, from the panic hook.
-                tracing::error!(panic = error.is_panic(), "session task ended unasked");
+                tracing::error!(panic = error.is_panic(), "session task exited unexpectedly");
                 (state, _) = step(state, Input::Crashed);
                 source.health.failing(
-                    "the session's task ended unasked: this is a bug, please report it with the log",
+                    "session task exited unexpectedly: this is a bug, please report it with the log",
                 );
             }
         }
@@ -76,28 +76,28 @@ pub async fn run(source: Source) {
 }
 
 impl Source {
-    /// Whether it is of no kind, so that the PBX keeps several sessions of it side by side.
+    /// Whether it has no `ua_type`, so that the PBX keeps several of its sessions side by side.
     pub(super) fn is_untyped(&self) -> bool {
         self.config.ua_type == UaType::None
     }
 }
 
-/// What is held, by what the session is doing.
+/// The resources of the current phase.
 enum Stage {
-    /// Waits for the next attempt. Of a session that has just ended the token is left, for [`Action::Discard`].
-    Resting(Option<Grant>),
+    /// Waiting for the next attempt. Keeps the token of a session that has just ended, for [`Action::Discard`].
+    Waiting(Option<Grant>),
     Probing,
     Authenticating,
     Connecting(Grant),
     LoggingIn(Box<LoggingIn>),
     Live(Box<LiveSession>),
-    /// The session is over, and its socket still open, for [`Action::Close`].
+    /// The session has ended and its socket is still open, for [`Action::Close`].
     Ended(Connection),
 }
 
 impl Default for Stage {
     fn default() -> Self {
-        Self::Resting(None)
+        Self::Waiting(None)
     }
 }
 
@@ -105,31 +105,31 @@ struct Supervisor {
     context: Context,
     stage: Stage,
     schedule: Schedule,
-    retry: Listener,
-    reconnect: Listener,
+    retry: TriggerReceiver,
+    reconnect: TriggerReceiver,
 }
 
-/// When attempts are made.
+/// The times of the last and the next attempt.
 struct Schedule {
-    rests: Rests,
-    /// When the last one was started.
+    delays: Delays,
+    /// Start of the last attempt.
     started: Instant,
-    /// When the next one is, unless it is asked for before.
+    /// Time of the next attempt, unless one is requested earlier.
     due: Instant,
 }
 
 impl Schedule {
-    fn after(&mut self, pace: Pace, retry_after: Option<Duration>) -> Instant {
-        let delay = self.rests.next(pace, self.started.elapsed()).max(retry_after.unwrap_or_default());
+    fn after(&mut self, policy: RetryPolicy, retry_after: Option<Duration>) -> Instant {
+        let delay = self.delays.next(policy, self.started.elapsed()).max(retry_after.unwrap_or_default());
         Instant::now() + delay.min(FAR)
     }
 
-    /// How long until the next attempt.
+    /// Time left until the next attempt.
     fn left(&self) -> Duration {
         self.due.saturating_duration_since(Instant::now())
     }
 
-    /// The time of the next attempt; none if it must be asked for.
+    /// The time of the next attempt; `None` if it has to be requested.
     fn retry_at(&self) -> Option<Timestamp> {
         let left = Some(self.left()).filter(|left| *left < FAR / 2)?;
         Timestamp::now().checked_add(left).ok()
@@ -144,7 +144,7 @@ impl Supervisor {
             reconnect: source.reconnect.clone(),
             context: Context::new(source),
             stage: Stage::default(),
-            schedule: Schedule { rests: Rests::default(), started: now, due: now },
+            schedule: Schedule { delays: Delays::default(), started: now, due: now },
         }
     }
 
@@ -163,18 +163,18 @@ impl Supervisor {
             for action in actions {
                 self.perform(action).await;
             }
-            let resting = state.phase == Phase::Resting;
+            let resting = state.phase == Phase::Waiting;
             self.context.source.health.retry_at(if resting { self.schedule.retry_at() } else { None });
         }
     }
 
-    /// Waits for what happens next. Cancel safe.
+    /// Waits for the next input. Cancel safe.
     async fn wait(&mut self) -> Input {
         let context = &mut self.context;
         match &mut self.stage {
-            Stage::Resting(_) | Stage::Ended(_) => tokio::select! {
-                () = sleep_until(self.schedule.due) => Input::Rested,
-                () = self.retry.called() => Input::Nudged,
+            Stage::Waiting(_) | Stage::Ended(_) => tokio::select! {
+                () = sleep_until(self.schedule.due) => Input::WaitOver,
+                () = self.retry.triggered() => Input::RetryRequested,
             },
             Stage::Probing => match context.connect().await {
                 Ok(socket) => {
@@ -184,8 +184,8 @@ impl Supervisor {
                 Err(input) => input,
             },
             Stage::Authenticating => {
-                // A call that comes during an attempt ends the rest after it: what it failed for may be mended.
-                self.retry.settle();
+                // A request during an attempt ends the wait after it: the cause may be fixed by then.
+                self.retry.clear();
                 match context.authenticate().await {
                     Ok(grant) => {
                         self.stage = Stage::Connecting(grant);
@@ -207,8 +207,8 @@ impl Supervisor {
                 let is_handover = live.is_handover();
                 tokio::select! {
                     input = live.receive(context) => input,
-                    () = self.retry.called(), if is_handover => Input::Nudged,
-                    () = self.reconnect.called() => {
+                    () = self.retry.triggered(), if is_handover => Input::RetryRequested,
+                    () = self.reconnect.triggered() => {
                         "an operator asked for a new session".clone_into(&mut self.context.failure.detail);
                         Input::Ended(EndReason::Requested)
                     }
@@ -234,7 +234,7 @@ impl Supervisor {
                 let stage = std::mem::take(&mut self.stage);
                 self.stage = self.pass_on(stage, action).await;
             }
-            (Action::Discard, Stage::Resting(grant)) => context.discard(grant.take()),
+            (Action::Discard, Stage::Waiting(grant)) => context.discard(grant.take()),
             (Action::Discard, Stage::Live(live)) => context.discard(live.refused()),
             (Action::Fail, _) => drop(context.source.health.failing(&context.failure.detail)),
             (Action::Deny { failures, slow }, _) => self.deny(failures, slow),
@@ -245,24 +245,24 @@ impl Supervisor {
             }
             (Action::NoteSilence, Stage::Live(live)) => live.note_silence(context),
             (Action::ClearSilence, _) => context.source.health.active(),
-            (Action::Rest(pace), stage) => {
-                self.schedule.due = self.schedule.after(pace, context.failure.retry_after.take());
+            (Action::Wait(policy), stage) => {
+                self.schedule.due = self.schedule.after(policy, context.failure.retry_after.take());
                 if !matches!(stage, Stage::Live(_)) {
                     *stage = Stage::default();
                 }
             }
-            (Action::Prepare(pace), Stage::Live(live)) => {
-                let due = self.schedule.after(pace, context.failure.retry_after.take());
+            (Action::Prepare(policy), Stage::Live(live)) => {
+                let due = self.schedule.after(policy, context.failure.retry_after.take());
                 live.prepare(due, &context.source);
             }
             (Action::AwaitSettled, Stage::Live(live)) => live.await_settled(),
             (Action::ResetBackoff, stage) => {
-                self.schedule.rests.reset();
+                self.schedule.delays.reset();
                 if let Stage::Live(live) = stage {
                     live.settled();
                 }
             }
-            // These concern a stage alone, which is another by now.
+            // The stage they concern is gone.
             (
                 Action::LogIn
                 | Action::Discard
@@ -276,17 +276,17 @@ impl Supervisor {
         }
     }
 
-    /// Moves what a stage holds to the next one.
+    /// Moves the resources of a stage to the next one.
     async fn pass_on(&mut self, stage: Stage, action: Action) -> Stage {
         let context = &mut self.context;
         match (action, stage) {
             (Action::Begin, Stage::LoggingIn(login)) => {
-                // Asked for before: this is it.
-                self.reconnect.settle();
+                // Requests made before this session are fulfilled by it.
+                self.reconnect.clear();
                 Stage::Live(Box::new(LiveSession::begin(*login, context)))
             }
             (Action::Succeed, Stage::Live(live)) => {
-                self.reconnect.settle();
+                self.reconnect.clear();
                 Stage::Live(Box::new(live.succeed(context).await))
             }
             (Action::End(reason), Stage::Live(live)) => Stage::Ended(live.end(reason, context)),
@@ -296,14 +296,14 @@ impl Supervisor {
         }
     }
 
-    /// Says it once, as long as the reason stays.
+    /// Reports a refused login, once per reason.
     fn deny(&self, failures: u32, slow: bool) {
         let Context { source, failure, .. } = &self.context;
         let mut detail = failure.detail.clone();
         if slow {
             detail.push_str(
-                "; after several refusals attempts come minutes apart, as more could lock the account: once it is mended, \
-                 SIGHUP (`systemctl reload cti-bridge`) makes one at once",
+                "; after several refusals attempts are minutes apart, as more could lock the account: once it is fixed, SIGHUP \
+                 (`systemctl reload cti-bridge`) triggers one at once",
             );
         }
         if source.health.failing(&detail) {
@@ -317,5 +317,5 @@ impl Supervisor {
 
 async fn close(connection: Connection) -> Stage {
     connection.socket.close().await;
-    Stage::Resting(Some(connection.grant))
+    Stage::Waiting(Some(connection.grant))
 }

@@ -1,32 +1,31 @@
-//! What to do when another session of the same account and kind asks for this one's place.
+//! The reaction to a take-over: another session of the same account and `ua_type` replaces this one.
 //!
-//! The PBX asks the older session to make way, and lets the newer one in when it answers or after 8 s. It ends
-//! neither: whether there are two from then on is the older one's courtesy. So two programs that both insist would
-//! take over from each other without end.
+//! The PBX asks the older session to make way, and admits the newer one when the older acknowledges or after 8 s. It closes
+//! neither: it is up to the older one to end. So two programs that both insist would take over from each other forever.
 
 use std::{fmt, time::Duration};
 
 use crate::{event::OnTakeover, retry::Range};
 
-/// How to stay away.
+/// An absence after a take-over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Away {
-    /// The policy that holds.
+    /// The policy in effect.
     pub policy: OnTakeover,
-    /// Whether it holds because of a fight.
+    /// Whether two programs fight for the session.
     pub contested: bool,
-    /// Times that this was done of late.
+    /// Number of recent absences.
     pub round: u32,
 }
 
 /// Take-overs count as recent for this long.
 pub const WINDOW: Duration = Duration::from_hours(1);
-/// So many within [`WINDOW`] are a fight: somebody comes back each time, as we do.
+/// This many within [`WINDOW`] are a fight: the other program returns each time, as the bridge does.
 pub const FIGHT: u32 = 4;
 const QUIET: Range = Range { from: Duration::from_mins(10), to: Duration::from_mins(40) };
 const RECLAIM: Range = Range { from: Duration::from_secs(30), to: Duration::from_mins(2) };
 
-/// What follows from the take-over that is the `recent`th.
+/// The absence that follows the `recent`th take-over.
 pub(super) fn away(policy: OnTakeover, recent: u32) -> Away {
     let round = recent.saturating_sub(1);
     match policy {
@@ -38,7 +37,7 @@ pub(super) fn away(policy: OnTakeover, recent: u32) -> Away {
 }
 
 impl Away {
-    /// How long. None: until somebody asks.
+    /// The duration. `None`: until it is requested.
     pub(super) fn pause(self) -> Option<Duration> {
         match self.policy {
             OnTakeover::Yield => None,
@@ -54,14 +53,14 @@ impl fmt::Display for Away {
         match self.policy {
             OnTakeover::StandBy if self.contested => write!(
                 f,
-                "{FIGHT} times or more within an hour, so two programs fight for one place; standing by for minutes: \
-                 give each an account of its own, or set ua_type = \"none\""
+                "{FIGHT} times or more within an hour, so two programs compete for it; standing by for minutes: give each \
+                 an account of its own, or set ua_type = \"none\""
             ),
             OnTakeover::StandBy => f.write_str("standing by for minutes (on_takeover = \"stand-by\")"),
             OnTakeover::Yield => {
                 f.write_str("staying away until SIGHUP or a restart (on_takeover = \"yield\")")
             }
-            OnTakeover::Reclaim => f.write_str("coming back in a moment (on_takeover = \"reclaim\")"),
+            OnTakeover::Reclaim => f.write_str("returning in a moment (on_takeover = \"reclaim\")"),
         }
     }
 }
@@ -71,20 +70,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_reclaims_stands_by_once_it_is_a_fight() {
+    fn reclaim_becomes_stand_by_once_it_is_a_fight() {
         let paces: Vec<_> = (1..=7).map(|recent| away(OnTakeover::Reclaim, recent)).collect();
-        for (index, pace) in paces.iter().enumerate() {
+        for (index, policy) in paces.iter().enumerate() {
             let fight = index >= 3;
-            assert_eq!((pace.contested, pace.policy == OnTakeover::StandBy), (fight, fight), "{pace:?}");
+            assert_eq!(
+                (policy.contested, policy.policy == OnTakeover::StandBy),
+                (fight, fight),
+                "{policy:?}"
+            );
             let least = if fight { Duration::from_mins(5) } else { Duration::from_secs(15) };
-            assert!(pace.pause().unwrap_or_default() >= least, "{pace:?}");
+            assert!(policy.pause().unwrap_or_default() >= least, "{policy:?}");
         }
         // Two that reclaim: neither can be taken over more than four times before both are quiet for minutes.
         assert!(paces[3].pause() >= Some(Duration::from_mins(5)));
     }
 
     #[test]
-    fn who_yields_waits_to_be_asked_and_who_stands_by_is_away_for_longer_each_time() {
+    fn yield_waits_for_a_request_and_stand_by_lasts_longer_each_time() {
         assert_eq!(away(OnTakeover::Yield, 1).pause(), None);
         for (recent, least) in [(1, 5), (2, 10), (3, 20), (9, 20)] {
             let pause = away(OnTakeover::StandBy, recent).pause().unwrap_or_default();

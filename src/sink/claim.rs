@@ -1,7 +1,7 @@
-//! Whether the event that a broker's lane ends with is from the journal on disk, for `check`: what a start finds out with
+//! Whether the event that a broker's partition ends with is from the journal on disk, for `check`: what a start finds out with
 //! the journal open.
 
-use std::{path::PathBuf, time::Duration};
+use std::{io, path::PathBuf, time::Duration};
 
 use jiff::Timestamp;
 
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     event::{JournalId, Seq},
     health::Trouble,
-    journal::{Archive, Entry, Note},
+    journal::{Archive, Entry, Note, OpenError},
 };
 
 /// The journal that the bridge would write from.
@@ -37,7 +37,7 @@ enum Verdict {
 }
 
 impl Claim {
-    /// Fails as a start would, if the lane's end is another journal's or a copy's. Else a warning, if there is one. `watch`
+    /// Fails as a start would, if the partition's end is another journal's or a copy's. Else a warning, if there is one. `watch`
     /// looks for another process with the same journal.
     pub async fn check(
         &self,
@@ -53,11 +53,11 @@ impl Claim {
         }
         let (path, sink, end) = (dir.clone(), self.sink.clone(), stored.clone());
         let verdict = tokio::task::spawn_blocking(move || verdict(&path, &sink, &end));
-        let unread = |error: &dyn std::fmt::Display| {
+        let unreadable = |error: &dyn std::error::Error| {
             let text = format!("can't read the journal {}: {error}; check its disk", dir.display());
             SinkError::operator(Trouble::Local, text)
         };
-        match verdict.await.map_err(|error| unread(&error))?.map_err(|error| unread(&error))? {
+        match verdict.await.map_err(|error| unreadable(&error))?.map_err(|error| unreadable(&error))? {
             Verdict::Ours => Ok(None),
             Verdict::Other => Err(copy(stored, NOT_OURS)),
             // The bridge that has it finds out by itself.
@@ -69,7 +69,7 @@ impl Claim {
                     None => Ok(Some(format!(
                         "{} is ahead of the journal {}, which was restored from a backup or copied: if a bridge runs with the \
                          original, stop it or run `cti-bridge journal rename` here",
-                        stored.lane,
+                        stored.location,
                         dir.display()
                     ))),
                 }
@@ -78,9 +78,18 @@ impl Claim {
     }
 }
 
+/// Why the journal on disk tells nothing.
+#[derive(Debug, thiserror::Error)]
+enum Unreadable {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Read(#[from] io::Error),
+}
+
 /// Blocks.
-fn verdict(dir: &std::path::Path, sink: &str, stored: &Stored) -> Result<Verdict, String> {
-    let archive = Archive::open(dir).map_err(|error| error.to_string())?;
+fn verdict(dir: &std::path::Path, sink: &str, stored: &Stored) -> Result<Verdict, Unreadable> {
+    let archive = Archive::open(dir)?;
     let Some(source) = (0..)
         .map(crate::event::SourceId)
         .zip(&*archive.sources)
@@ -95,7 +104,7 @@ fn verdict(dir: &std::path::Path, sink: &str, stored: &Stored) -> Result<Verdict
         let is_ours = note.is(stored.time, &stored.ty);
         return Ok(if is_ours { Verdict::Ours } else { Verdict::Other });
     }
-    Ok(match archive.find(source, stored.seq).map_err(|error| error.to_string())? {
+    Ok(match archive.find(source, stored.seq)? {
         Some(Entry::Record(record)) if !Note::from(&record).is(stored.time, &stored.ty) => Verdict::Other,
         Some(Entry::Record(_)) => Verdict::Ours,
         // A start numbers above the clock: no process of ours has come so far.

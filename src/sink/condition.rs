@@ -54,7 +54,7 @@ impl Driver {
     pub(super) fn note_heartbeats<L: Link>(&mut self, link: &L) {
         match link.refused_heartbeat() {
             Some(refusal) => self.health.warning("heartbeat", Some(refusal)),
-            None if self.beaten.is_some_and(|at| at.elapsed() >= ANSWERED) => {
+            None if self.first_heartbeat.is_some_and(|at| at.elapsed() >= ANSWERED) => {
                 self.health.warning("heartbeat", None);
             }
             None => {}

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::{Figures, Renewals};
-use crate::{event::SinkId, health::Board, journal::Journal, request::Call, shutdown::Stop};
+use super::{Counters, Renewals};
+use crate::{event::SinkId, health::Board, journal::Journal, request::Trigger, shutdown::Stop};
 
 /// What all drivers share.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ pub struct Context {
     /// When to stop.
     pub stop: Stop,
     /// When to try again at once.
-    pub retry: Call,
+    pub retry: Trigger,
     /// Secrets and certificates that were read again.
     pub renewals: Renewals,
     /// Stop after this many published records.
@@ -36,7 +36,7 @@ pub struct Context {
     /// How many drivers have made their first attempt: until then a broker may know numbers that the journal doesn't.
     pub opened: watch::Sender<usize>,
     /// What the drivers count.
-    pub figures: Figures,
+    pub counters: Counters,
 }
 
 impl Context {
@@ -60,12 +60,12 @@ impl Context {
             board: Board::default(),
             started: Timestamp::now(),
             stop: Stop::default(),
-            retry: Call::default(),
+            retry: Trigger::default(),
             renewals: Renewals::default(),
             limit: None,
             retain: Duration::ZERO,
             opened: watch::Sender::new(0),
-            figures: Figures::default(),
+            counters: Counters::default(),
         }
     }
 }

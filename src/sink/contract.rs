@@ -2,7 +2,7 @@
 
 use std::{future::Future, time::Duration};
 
-use super::{Acked, Lanes, Outgoing, Process, SinkError, Tail, config};
+use super::{Acked, Outgoing, Partitions, Process, SinkError, Tail, config};
 use crate::route::Names;
 
 /// A place to publish to.
@@ -15,7 +15,7 @@ pub trait Sink: Send + Sync + 'static {
     /// that is open keeps what it was opened with.
     fn renew(&mut self, _: &config::Config) {}
     /// Watches so long whether another process with our journal writes: what shows it, if one does. Asked for when the
-    /// journal does not know what a lane ends with. Cancel safe.
+    /// journal does not know what a partition ends with. Cancel safe.
     fn rival(
         &self,
         _link: &mut Self::Link,
@@ -48,9 +48,9 @@ pub trait Link: Send {
     fn refused_heartbeat(&self) -> Option<String> {
         None
     }
-    /// Which of its lanes an event of this name goes to, of as many as its [`Tail`] had. The same each time.
-    fn lanes(&self, _: &Names) -> Lanes {
-        Lanes::One(0)
+    /// Which of its partitions an event of this name goes to, of as many as its [`Tail`] had. The same each time.
+    fn partitions(&self, _: &Names) -> Partitions {
+        Partitions::One(0)
     }
     /// Publishes a dead letter, and waits for proof that the broker has it: `None`, or why the broker refuses it.
     fn letter(

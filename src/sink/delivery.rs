@@ -11,11 +11,11 @@ use crate::{
 /// An event on its way out.
 #[derive(Debug)]
 pub struct Outgoing<'a> {
-    /// Its place on the line; none for a status message, which is not acknowledged, and for a dead letter. An event that goes to several lanes
+    /// Its place on the line; none for a status message, which is not acknowledged, and for a dead letter. An event that goes to several partitions
     /// comes once for each, one right after the other, and is settled when all have it.
     pub position: Option<Position>,
-    /// The lane.
-    pub lane: usize,
+    /// The partition.
+    pub partition: usize,
     /// Where it goes, and what it is called. Events of one name and entity share one value, so a link may keep
     /// what it has made of it.
     pub names: &'a Arc<Names>,
@@ -23,32 +23,30 @@ pub struct Outgoing<'a> {
     pub event: CloudEvent<'a>,
 }
 
-/// What a sink's lane ends with, read when a link is opened: the driver resumes right after it.
+/// What the broker's partitions end with, read when a link is opened: the driver resumes right after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tail {
     /// The broker keeps nothing, or can't tell: go on from the cursor.
     Unknown,
-    /// One lane for all sources, and its newest record; none when it is empty.
-    Lane(Option<Stored>),
-    /// Several, and of each the newest record of each source near its end, as the journal that wrote there last numbered
-    /// them, and its last record if that is another one; none when it is empty. What comes last need not be the newest,
-    /// where a broker takes what a dead link had sent.
-    Lanes(Vec<Vec<Stored>>),
+    /// For each partition: the newest event of each source near its end, as the journal that wrote there last numbered them,
+    /// and its last event if that is another one. Empty for an empty partition. A stream is one partition. The last event
+    /// need not be the newest where a broker accepts what a dead link had sent.
+    Partitions(Vec<Vec<Stored>>),
 }
 
-/// The lanes of an event.
+/// The partitions of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lanes {
+pub enum Partitions {
     /// This one.
     One(usize),
     /// All there are.
     Every,
 }
 
-impl Lanes {
+impl Partitions {
     pub(super) fn among(self, count: usize) -> Range<usize> {
         match self {
-            Self::One(lane) => lane..lane + 1,
+            Self::One(partition) => partition..partition + 1,
             Self::Every => 0..count,
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tokio::time::timeout;
 
-use super::{Acked, Driver, Lanes, Link, Outgoing, SinkError, deadletter::letter};
+use super::{Acked, Driver, Link, Outgoing, Partitions, SinkError, dead_letter::letter};
 use crate::{
     event::{Body, CloudEvent, Mark, Notice, Record},
     health::Trouble,
@@ -17,7 +17,7 @@ use crate::{
 pub(super) struct Flight {
     pub(super) record: Record,
     pub(super) settled: Settled,
-    pub(super) lanes: Lanes,
+    pub(super) partitions: Partitions,
     /// It was not sent, so nobody answers for it.
     pub(super) unsent: bool,
 }
@@ -75,7 +75,7 @@ impl Driver {
             sink: Some(&self.name),
             ..self.plan.envelope(record, &copy, Mark::Copy { seq: record.seq })
         };
-        let outgoing = Outgoing { position: None, lane: 0, names: &copy.names, event };
+        let outgoing = Outgoing { position: None, partition: 0, names: &copy.names, event };
         let answer = timeout(self.options.deadline, link.letter(&outgoing)).await;
         let late = |_| {
             SinkError::again(
@@ -86,7 +86,7 @@ impl Driver {
         if let Some(refused) = answer.map_err(late)?? {
             tracing::debug!(sequence = record.seq.0, refused, "dead letter refused");
             self.refusals.lost_letter();
-            self.figures.letter_refused();
+            self.counters.letter_refused();
         }
         Ok(())
     }
@@ -102,7 +102,7 @@ impl Driver {
             let is_timed = *settled == Settled::Published && !unsent && matches!(record.body, Body::Event(_));
             (record.source, *settled, is_timed.then_some(record.at))
         });
-        self.figures.settled(done);
+        self.counters.settled(done);
         self.in_flight -= self.flights.iter().take(count).map(|flight| flight.record.size()).sum::<usize>();
         self.note(count);
         self.settled += count as u64;
@@ -115,18 +115,25 @@ impl Driver {
         self.reader.settle(settled);
     }
 
-    /// Notes the newest of each source, and of each lane and source, among the first so many: what is published now.
+    /// Notes the newest of each source, and of each partition and source, among the first so many: what is published now.
     fn note(&mut self, count: usize) {
-        let (mut sources, mut lanes) = (BTreeMap::new(), BTreeMap::new());
+        let (mut sources, mut partitions) = (BTreeMap::new(), BTreeMap::new());
         let stored = self.flights.iter().take(count).filter(|it| it.settled == Settled::Published);
         for flight in stored {
             let (record, source) = (&flight.record, flight.record.source);
             sources.insert(source, record);
             if !self.have.is_empty() {
-                lanes.extend(flight.lanes.among(self.lanes.len()).map(|lane| ((lane, source), record)));
+                partitions.extend(
+                    flight
+                        .partitions
+                        .among(self.partitions.len())
+                        .map(|partition| ((partition, source), record)),
+                );
             }
         }
         self.reader.published(sources.into_iter().map(|(source, record)| (source, record.into())));
-        self.reader.reached(lanes.into_iter().map(|((lane, source), record)| (lane, source, record.into())));
+        self.reader.reached(
+            partitions.into_iter().map(|((partition, source), record)| (partition, source, record.into())),
+        );
     }
 }

@@ -95,7 +95,7 @@ impl Beat {
     pub fn outgoing(&self, plan: &Plan) -> Outgoing<'_> {
         Outgoing {
             position: None,
-            lane: 0,
+            partition: 0,
             names: &self.names,
             event: CloudEvent {
                 journal: plan.journal(),

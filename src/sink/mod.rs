@@ -42,30 +42,32 @@ mod condition;
 pub mod config;
 mod context;
 mod contract;
-mod deadletter;
+mod counters;
+mod dead_letter;
 mod delivery;
 mod driver;
 mod error;
-mod figures;
 mod flights;
 pub mod heartbeat;
 #[cfg(feature = "kafka")]
 pub mod kafka;
-pub mod kept;
 mod kind;
 #[cfg(feature = "nats")]
 pub mod nats;
 mod options;
 pub mod overlap;
+mod partition_end;
 mod probe;
 mod proof;
 mod refusals;
 pub(crate) mod registry;
 mod renewal;
 mod resume;
-mod resume_lanes;
+mod resume_partitions;
 mod run;
+mod serve;
 pub mod stdout;
+pub mod stored_event;
 mod subscribe;
 pub mod verify;
 
@@ -85,10 +87,10 @@ pub use self::{
     claim::Claim,
     context::Context,
     contract::{Link, Sink},
-    delivery::{Acked, Lanes, Outgoing, Tail},
+    counters::{BUCKETS, Counted, Counters, SinkCounters},
+    delivery::{Acked, Outgoing, Partitions, Tail},
     driver::Driver,
     error::{Failure, SinkError},
-    figures::{BUCKETS, Counted, Figures, SinkFigures},
     kind::{Bridge, Kind, NoSubscription, SinkConfig, Task},
     options::{Options, Outcome},
     overlap::Overlap,

@@ -24,9 +24,9 @@ pub struct Options {
     pub heartbeat: Option<Duration>,
     /// End after this many published records.
     pub limit: Option<u64>,
-    /// A foreign journal after which this one may go on in a broker's lane.
+    /// A foreign journal after which this one may go on in a broker's partition.
     pub adopt: Option<JournalId>,
-    /// Publish copies, beside the lane: no `ctiprev`.
+    /// Publish copies, beside the partition: no `ctiprev`.
     pub copies: bool,
     /// How far back delivered records are sent again to a broker that has forgotten all.
     pub retain: Duration,

@@ -1,4 +1,4 @@
-//! Whether the event that a broker's lane ends with is ours. Another process may have a copy of our journal, and its name.
+//! Whether the event that a broker's partition ends with is ours. Another process may have a copy of our journal, and its name.
 
 use std::{io, time::Duration};
 
@@ -52,7 +52,7 @@ pub struct Stored {
     /// Its `CloudEvents` type.
     pub ty: String,
     /// What keeps it, for an operator: `stream phones at nats://…`.
-    pub lane: String,
+    pub location: String,
     /// Its place there, as `adopt` names it: `#17`.
     pub place: String,
 }
@@ -100,7 +100,7 @@ pub(super) async fn prove(
 /// Why an event is not ours that the journal knows nothing of, or something else.
 pub(super) const NOT_OURS: &str = "the journal has another event of this number, or none";
 
-/// The journal can't be read where the end of a lane has to be found in it.
+/// The journal can't be read where the end of a partition has to be found in it.
 pub(super) fn unread(journal: &Journal, error: &io::Error) -> SinkError {
     SinkError::again(
         Trouble::Local,
@@ -111,37 +111,40 @@ pub(super) fn unread(journal: &Journal, error: &io::Error) -> SinkError {
     )
 }
 
-/// The lane was last written by another journal than ours, which may be still to be begun.
-pub(super) fn foreign(Stored { journal: theirs, lane, .. }: &Stored, ours: Option<JournalId>) -> SinkError {
+/// The partition was last written by another journal than ours, which may be still to be begun.
+pub(super) fn foreign(
+    Stored { journal: theirs, location, .. }: &Stored,
+    ours: Option<JournalId>,
+) -> SinkError {
     let ours = ours.map_or_else(|| "a new one".to_owned(), |ours| ours.to_string());
     SinkError::operator(
         Trouble::Foreign,
         format!(
-            "{lane} was last written by the journal {theirs}, and this one is {ours}: two bridges share a name, or this \
+            "{location} was last written by the journal {theirs}, and this one is {ours}: two bridges share a name, or this \
          one's journal was lost. Give each bridge its own `instance` (or `stream`; on Kafka, `topic`); if the other one is gone \
          for good, set `adopt = \"{theirs}\"`"
         ),
     )
 }
 
-/// The lane was last written by our journal, for a source that it does not know.
-pub(super) fn unknown(Stored { lane, source, .. }: &Stored) -> SinkError {
+/// The partition was last written by our journal, for a source that it does not know.
+pub(super) fn unknown(Stored { location, source, .. }: &Stored) -> SinkError {
     let source = PeerText::new(source).to_string();
     SinkError::operator(
         Trouble::Foreign,
         format!(
-            "{lane} ends with an event of the source {source:?}, which this journal does not know: set \
+            "{location} ends with an event of the source {source:?}, which this journal does not know: set \
          `[journal] dir` to the directory it was written from"
         ),
     )
 }
 
-/// The lane was last written by a copy of our journal.
-pub(super) fn copy(Stored { journal, seq, lane, place, .. }: &Stored, why: &str) -> SinkError {
+/// The partition was last written by a copy of our journal.
+pub(super) fn copy(Stored { journal, seq, location, place, .. }: &Stored, why: &str) -> SinkError {
     SinkError::operator(
         Trouble::Foreign,
         format!(
-            "{lane} ends with {journal}-{} ({place}), which has the name of this journal and was not written by it ({why}): two \
+            "{location} ends with {journal}-{} ({place}), which has the name of this journal and was not written by it ({why}): two \
          bridges run with copies of one journal. Stop one of them, or run `cti-bridge journal rename` here and give this bridge an \
          `instance` (or `stream`; on Kafka, `topic`) of its own; if the other one is gone for good, set `adopt = \"{journal}\"`; if \
          this one event is a stray, `adopt = \"{place}\"`",
@@ -150,7 +153,7 @@ pub(super) fn copy(Stored { journal, seq, lane, place, .. }: &Stored, why: &str)
     )
 }
 
-/// What a driver has found out about its lanes.
+/// What a driver has found out about its partitions.
 #[derive(Debug, Default)]
 pub(super) struct Trust {
     /// A link of this process has found the end to be ours.
@@ -178,7 +181,7 @@ impl Driver {
 
     /// An end whose number no process gave that the log knows. It is believed if this process has sent nothing behind it
     /// yet, or goes back to it, and nobody writes there now.
-    pub(super) async fn look_twice<S: Sink>(
+    pub(super) async fn rule_out_copy<S: Sink>(
         &mut self,
         sink: &S,
         link: &mut S::Link,
@@ -194,10 +197,10 @@ impl Driver {
         let patience = patience(self.options.heartbeat);
         if self.trust.refusal.is_none() {
             tracing::warn!(
-                lane = stored.lane,
+                location = stored.location,
                 newest = stored.seq.0,
                 ?patience,
-                "the lane is ahead of this journal, which is older: put back from a backup, or a copy; looking whether anybody else writes there"
+                "the broker is ahead of this journal, which is older: put back from a backup, or a copy; looking whether anybody else writes there"
             );
         }
         let context = self.heartbeat.context();

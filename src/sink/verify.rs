@@ -1,4 +1,4 @@
-//! Whether a lane is whole, by what it holds alone. Pure.
+//! Whether a partition is whole, by what it holds alone. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,20 +8,20 @@ use serde_json::Value;
 use super::Stored;
 use crate::{event::Seq, text::PeerText};
 
-/// An event as a lane holds it.
+/// An event as a partition holds it.
 #[derive(Debug, Clone)]
 pub struct Held {
-    /// In which of its lanes.
-    pub lane: usize,
+    /// In which of its partitions.
+    pub partition: usize,
     /// Whose it is, and its number.
     pub stored: Stored,
-    /// `ctiprev`: the source's event before it in this lane.
+    /// `ctiprev`: the source's event before it in this partition.
     pub prev: Seq,
     /// The data of an event of the bridge itself.
     pub notice: Option<Value>,
 }
 
-/// What is wrong with a lane, or said of it.
+/// What is wrong with a partition, or said of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
     /// Events are missing between these two numbers of a source, and why if a notice says so.
@@ -30,12 +30,12 @@ pub enum Finding {
     Disorder(String, Seq),
 }
 
-/// Reads a lane, event by event.
+/// Reads a partition, event by event.
 #[derive(Debug, Default)]
 pub struct Checker {
     since: Option<Timestamp>,
     last: BTreeMap<(usize, String), Seq>,
-    /// Notices, which may stand in every lane.
+    /// Notices, which may stand in every partition.
     seen: BTreeSet<(String, Seq)>,
     holes: Vec<(String, Seq, Seq)>,
     reasons: Vec<(String, Seq, Seq, String)>,
@@ -52,7 +52,7 @@ impl Checker {
         Self { since, ..Self::default() }
     }
 
-    /// The next event of the lane.
+    /// The next event of the partition.
     pub fn take(&mut self, held: &Held) {
         let source = &held.stored.source;
         let seq = held.stored.seq;
@@ -65,7 +65,7 @@ impl Checker {
         if let Some(notice) = held.notice.as_ref().filter(|_| !is_copy) {
             self.note(source, &held.stored.ty, notice);
         }
-        let place = (held.lane, source.clone());
+        let place = (held.partition, source.clone());
         let last = self.last.get(&place).copied();
         if let Some(last) = last {
             if seq <= last {
@@ -124,10 +124,10 @@ mod tests {
             seq: Seq(seq),
             time: Timestamp::UNIX_EPOCH,
             ty: "cti.event.e.v1".to_owned(),
-            lane: String::new(),
+            location: String::new(),
             place: String::new(),
         };
-        Held { lane: 0, stored, prev: Seq(prev), notice: None }
+        Held { partition: 0, stored, prev: Seq(prev), notice: None }
     }
 
     fn found(events: &[Held]) -> Vec<Finding> {

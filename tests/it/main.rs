@@ -7,7 +7,6 @@ mod bridge;
 mod commands;
 mod config;
 mod event;
-mod journal;
 mod kafka;
 mod nats;
 mod session;

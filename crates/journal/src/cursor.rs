@@ -87,8 +87,6 @@ pub struct Cursor {
     pub next: Position,
     /// By [`SourceId`].
     pub lanes: Vec<Lane>,
-    /// What it settled last as published: the broker's lane should end with it.
-    pub newest: Option<(SourceId, Seq)>,
     /// By [`SourceId`]: the newest record that it settled as published.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
@@ -132,7 +130,6 @@ impl Cursor {
         Self {
             next,
             lanes: standing.iter().map(lane).collect(),
-            newest: None,
             notes: Vec::new(),
             ends: Vec::new(),
             charged: next,
@@ -161,7 +158,6 @@ impl Cursor {
             Settled::Published => {
                 lane.ledger.published += 1;
                 lane.published = seq;
-                self.newest = Some((source, seq));
             }
             Settled::Filtered => lane.ledger.filtered += 1,
             Settled::DeadLettered => {
@@ -188,7 +184,6 @@ impl Cursor {
     /// The broker ends with an event of a process that the log knows nothing of: the source goes on behind it.
     pub(super) fn believe(&mut self, source: SourceId, note: Note) {
         self.lane(source).published = note.seq;
-        self.newest = Some((source, note.seq));
         self.publish(source, note);
     }
 

@@ -1,4 +1,4 @@
-//! What the actions have in common, and the short ones.
+//! The account session that all actions use, and the short actions.
 
 use std::{
     io::{self, BufRead as _, IsTerminal as _, Write},
@@ -21,26 +21,26 @@ use crate::{
     text::escaped_as_json,
 };
 
-/// Codes that may be typed before a command gives up.
+/// Attempts to type a code.
 const CODES: u32 = 3;
-/// Tokens that are tried for one request.
+/// Tokens tried per request.
 const TRIES: u32 = 3;
 
-/// One account, and where it stands in the configuration.
+/// An account and its source.
 pub(in super::super) struct AccountSession<'a> {
     pub(in super::super) name: &'a str,
     pub(in super::super) source: &'a Source,
     pub(in super::super) password: &'a SecretString,
     pub(in super::super) account: Account,
-    /// Where a running bridge is asked whether it has the same token.
+    /// The admin endpoint of a running bridge, which may have the same token.
     bridge: Option<SocketAddr>,
     /// Codes are typed, not computed.
     pub(in super::super) ask: bool,
 }
 
 impl<'a> AccountSession<'a> {
-    /// At the account of the source that was named, or of the only one; `without` says what to do where it has no password.
-    /// If there is none, `err` was told why.
+    /// Opens the account of the named source, or of the only one; `without` is the remedy for an account without a password.
+    /// Problems are written to `err`.
     pub(in super::super) fn open(
         config: &'a Config,
         named: Option<&str>,
@@ -83,7 +83,7 @@ impl AccountSession<'_> {
     /// Logs in without asking anybody.
     async fn granted(&self) -> Result<Grant, AuthError> {
         match self.account.grant().await {
-            // Another command has logged the token of the same second out.
+            // Another command has logged out the token of the same second.
             Err(AuthError::DeadSession { .. } | AuthError::Withdrawn { .. }) => {
                 later_second().await;
                 self.account.grant().await
@@ -143,7 +143,7 @@ impl AccountSession<'_> {
         let user = &self.source.username;
         let secret = self.source.credentials.totp_secret().is_some();
         let client = self.account.client();
-        // Nobody is asked for a code unless that was asked for.
+        // Asks for a code only on request.
         let granted = if self.ask { Ok(()) } else { self.granted().await.map(drop) };
         let status = match granted {
             Ok(()) => {
@@ -169,7 +169,7 @@ impl AccountSession<'_> {
         let asked = grant.token.claims().is_some_and(|claims| claims.two_fa);
         let state = match (secret, asked) {
             (true, true) if self.ask => "configured, and not tried, as a code was typed",
-            (true, true) => "configured, and the PBX takes its codes",
+            (true, true) => "configured, and the PBX accepts its codes",
             (true, false) => "configured, and not asked for",
             (false, _) => "not configured",
         };
@@ -221,9 +221,9 @@ impl AccountSession<'_> {
         self.account.client().disable_two_factor(grant.token.secret(), self.password).await?;
         writeln!(
             out,
-            "Two-factor authentication of `{user}` is off. All its tokens have ended: whoever uses the account logs in anew, \
-             as a running bridge does by itself.\nTake `totp_secret` or `totp_secret_file` out of [sources.{}]: \
-             another enrolment makes another secret.",
+            "Two-factor authentication of `{user}` is off. All its tokens are revoked: every user of the account has to log in again, \
+             which a running bridge does by itself.\nTake `totp_secret` or `totp_secret_file` out of [sources.{}]: \
+             another enrolment creates another secret.",
             self.name
         )?;
         Ok(())

@@ -1,4 +1,4 @@
-//! `2fa enroll`. The secret is on disk before it counts: a crash can't lock the account out.
+//! `2fa enroll`. The secret is on disk before it takes effect: a crash cannot lock the account out.
 
 use std::{
     io::{self, IsTerminal as _, Write},
@@ -65,7 +65,7 @@ impl AccountSession<'_> {
         Ok(())
     }
 
-    /// How the bridge gets the secret.
+    /// Prints how to configure the secret.
     fn show_next_step(
         &self,
         recipe: Option<Recipe>,
@@ -88,7 +88,7 @@ impl AccountSession<'_> {
         }
     }
 
-    /// Says what holds now, and takes the file back if its secret counts for nothing.
+    /// Reports the state after a failure, and removes the file if its secret is not in effect.
     async fn not_enrolled(
         &self,
         grant: &Grant,
@@ -97,7 +97,7 @@ impl AccountSession<'_> {
         file: Option<SecretFile>,
         out: &mut impl Write,
     ) -> io::Result<Failure> {
-        // A first enrolment ends the token that we came with; so if it still works, nothing was switched on.
+        // A first enrolment revokes the current token; so if it still works, nothing was enabled.
         let off = !was_on
             && (error.is_refusal()
                 || self.account.client().two_factor_status(grant.token.secret()).await.is_ok_and(|on| !on));
@@ -105,7 +105,7 @@ impl AccountSession<'_> {
             if let Some(file) = file {
                 file.discard();
             }
-            let state = if off { "off: nothing was switched on" } else { "on, as it was" };
+            let state = if off { "off: nothing was enabled" } else { "on, as it was" };
             writeln!(
                 out,
                 "\nTwo-factor authentication is {state}. The secret above is not in use by the bridge."

@@ -21,7 +21,7 @@ use crate::{
     session::config::Config as Source,
 };
 
-/// Two-factor authentication of a service account, without a browser
+/// Manage two-factor authentication of a service account without a browser
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -42,31 +42,31 @@ pub struct Args {
 
 #[derive(Debug, Clone, clap::Subcommand)]
 enum Action {
-    /// Whether it is on, and whether the configured `totp_secret` works
+    /// Show whether it is on, and whether the configured `totp_secret` works
     Status,
-    /// Switch it on: shows the QR code and the secret, proves it with a one-time password, prints the recovery codes
+    /// Enable it: shows the QR code and the secret, confirms it with a one-time password, prints the recovery codes
     Enroll {
         /// Write the secret to this new file, readable by its owner only
         #[arg(long, value_name = "FILE")]
         write: Option<PathBuf>,
-        /// Replace the file if it is there
+        /// Replace an existing file
         #[arg(long, requires = "write")]
         force: bool,
-        /// Print how to hand the secret over
+        /// Print how to store the secret
         #[arg(long, value_enum)]
         recipe: Option<Recipe>,
     },
     /// Print the recovery codes that are left
     RecoveryCodes,
-    /// Switch it off; every token of the user ends
+    /// Disable it; revokes every token of the user
     Disable {
-        /// Don't ask
+        /// Skip the confirmation
         #[arg(long)]
         yes: bool,
     },
 }
 
-/// Runs the command. Results go to `out`, what is wrong to `err`.
+/// Runs the command. Results go to `out`, errors to `err`.
 pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let Some(config) = super::configuration(&args.flags, err)? else { return Ok(Exit::Config) };
     let without = |_: &str| {
@@ -97,7 +97,7 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
     ended(cli::block_on(work), session.name, err)
 }
 
-/// What a command's work came to; none if it had no runtime.
+/// The exit code of a command; `outcome` is `None` if there was no runtime.
 pub(super) fn ended(
     outcome: Option<Result<(), Failure>>,
     source: &str,
@@ -110,14 +110,14 @@ pub(super) fn ended(
     }
 }
 
-/// Why a command ends early.
+/// The reason why a command ends early.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     #[error(transparent)]
     Auth(#[from] AuthError),
     #[error(transparent)]
     File(#[from] FileError),
-    #[error("{0} knows no persistent tokens: upgrade the PBX, or stay with `auth = \"jwt\"`")]
+    #[error("{0} does not support persistent tokens: upgrade the PBX, or keep `auth = \"jwt\"`")]
     NoTokens(String),
     /// What the PBX made is stored nowhere: why, and what became of it.
     #[error("{cause}. {fate}")]
@@ -152,12 +152,12 @@ impl Failure {
 
 fn confirmed(name: &str, source: &Source, err: &mut impl Write) -> io::Result<bool> {
     if !io::stdin().is_terminal() {
-        writeln!(err, "this switches two-factor authentication off: add --yes if that is meant")?;
+        writeln!(err, "this disables two-factor authentication: add --yes to confirm")?;
         return Ok(false);
     }
     write!(
         err,
-        "Switch two-factor authentication of `{}` at {name} off, and end all its tokens? [y/N] ",
+        "Disable two-factor authentication of `{}` at {name} and revoke all its tokens? [y/N] ",
         source.username
     )?;
     err.flush()?;

@@ -1,21 +1,21 @@
 //! The PBX's state, read when a session begins, when asked for, and now and then: what a gap has swallowed is told again.
 //!
 //! One snapshot at a time is asked for, by a task beside the session. From the moment before the request goes out the
-//! session notes of which entities an event tells ([`Watch`]): such an entity is left out of the answer, as the event
+//! session notes of which entities an event tells ([`SupersededKeys`]): such an entity is left out of the answer, as the event
 //! may be newer. All others are appended as the events that would have told the same, some at a time, so that events and
 //! snapshots share the line. So of each entity the last word on the line is the newest.
 //!
 //! It never takes something for deleted because an answer does not hold it: a second one, 10 s later, has to confirm that
-//! ([`census::Census`]), and one that holds nothing counts for nothing, as a PBX that starts answers so too.
+//! ([`entity_tracker::EntityTracker`]), and one that holds nothing counts for nothing, as a PBX that starts answers so too.
 
 mod backlog;
-mod census;
+mod entity_tracker;
 mod fetch;
 mod losses;
 mod owed;
 mod report;
 mod snapshot;
-mod watch;
+mod superseded_keys;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -26,20 +26,20 @@ use tokio::time::{Instant, sleep_until};
 
 use self::{
     backlog::{Backlog, LONGEST},
-    census::{CONFIRMED_AFTER, Census, Vanished},
+    entity_tracker::{CONFIRMED_AFTER, EntityTracker, Vanished},
     fetch::{Task, Unread},
     losses::Losses,
     report::Report,
     snapshot::{Item, Sliced, Snapshot},
-    watch::Watch,
+    superseded_keys::SupersededKeys,
 };
-use super::{feed::Feed, pace::FAR, supervisor::Source};
+use super::{feed::Feed, retry_policy::FAR, supervisor::Source};
 use crate::{
     auth::Account,
     event::{Notice, RawEvent, ResyncReason},
     health::Component,
     journal::Live,
-    request::Listener,
+    request::TriggerReceiver,
     retry::Range,
 };
 
@@ -59,10 +59,10 @@ pub(super) struct Resync {
     every: Option<Duration>,
     /// The largest answer.
     limit: usize,
-    asked: Listener,
+    asked: TriggerReceiver,
     /// When the next one is, unless it is asked for.
     due: Instant,
-    censuses: BTreeMap<Snapshot, Census>,
+    entities: BTreeMap<Snapshot, EntityTracker>,
     /// Snapshots that lacked something, and when to see whether it has vanished.
     to_confirm: BTreeMap<Snapshot, Instant>,
     /// What could not be read.
@@ -96,8 +96,8 @@ pub(super) enum Purpose {
 enum Stage {
     /// The snapshot in hand is asked for at this time.
     Due(Instant),
-    Asking(Watch, Instant, Task),
-    Appending(Watch, std::vec::IntoIter<Item>),
+    Asking(SupersededKeys, Instant, Task),
+    Appending(SupersededKeys, std::vec::IntoIter<Item>),
 }
 
 /// What is next.
@@ -119,7 +119,7 @@ impl Resync {
             limit: config.max_frame,
             asked: source.resync.clone(),
             due: Instant::now() + FAR,
-            censuses: BTreeMap::new(),
+            entities: BTreeMap::new(),
             to_confirm: BTreeMap::new(),
             backlog: Backlog::default(),
             losses: Losses::new(source),
@@ -142,9 +142,10 @@ impl Resync {
 
     /// An event came. Without a resync under way this is one comparison.
     pub(super) fn heard(&mut self, frame: &RawEvent) {
-        if let Some(Run { stage: Stage::Asking(watch, ..) | Stage::Appending(watch, _), .. }) = &mut self.run
+        if let Some(Run { stage: Stage::Asking(superseded, ..) | Stage::Appending(superseded, _), .. }) =
+            &mut self.run
         {
-            watch.note(frame);
+            superseded.record(frame);
         }
     }
 
@@ -155,7 +156,7 @@ impl Resync {
             None => {
                 let confirm = self.to_confirm.values().min().copied();
                 let purpose = tokio::select! {
-                    () = self.asked.called() => Purpose::Resync(ResyncReason::Requested),
+                    () = self.asked.triggered() => Purpose::Resync(ResyncReason::Requested),
                     () = sleep_until(self.due) => Purpose::Resync(ResyncReason::Scheduled),
                     () = self.losses.due() => Purpose::Resync(ResyncReason::Lost),
                     () = until(self.backlog.due()) => Purpose::Resync(ResyncReason::Retried),
@@ -201,7 +202,7 @@ impl Resync {
             Purpose::Resync(ResyncReason::Retried) => self.backlog.ripe(now),
             Purpose::Resync(reason) => {
                 // Calls made before are answered by this one.
-                self.asked.settle();
+                self.asked.clear();
                 self.backlog.clear();
                 self.losses.resync(reason);
                 Snapshot::ALL.to_vec()
@@ -230,26 +231,26 @@ impl Resync {
         // One that can't be read is in the backlog then.
         self.to_confirm.remove(&snapshot);
         let task = fetch::start(&self.account, snapshot, self.limit);
-        run.stage = Stage::Asking(Watch::new(snapshot), Instant::now(), task);
+        run.stage = Stage::Asking(SupersededKeys::new(snapshot), Instant::now(), task);
     }
 
     fn answered(&mut self, sliced: Sliced, live: &mut Live, feed: &mut Feed) {
         let Some(run) = &mut self.run else { return };
         let Some(snapshot) = run.left.front().copied() else { return };
         let stage = std::mem::replace(&mut run.stage, Stage::Due(Instant::now()));
-        let Stage::Asking(watch, asked, _) = stage else { return };
+        let Stage::Asking(superseded, asked, _) = stage else { return };
         run.announce(live);
         self.backlog.settled(snapshot);
         if snapshot == Snapshot::Queues && !sliced.items.is_empty() {
             feed.has_queues();
         }
-        let census = self.censuses.entry(snapshot).or_default();
+        let tracker = self.entities.entry(snapshot).or_default();
         for Vanished { event, subject } in
-            census.take(&sliced.items, asked, |entity| watch.knows(entity), VANISHED)
+            tracker.take(&sliced.items, asked, |entity| superseded.has_entity(entity), VANISHED)
         {
             live.notice(&Notice::Vanished { event, subject });
         }
-        if census.is_missing_some() {
+        if tracker.is_missing_some() {
             self.to_confirm.insert(snapshot, Instant::now() + CONFIRMED_AFTER);
         }
         run.report.unusable += sliced.unusable;
@@ -257,12 +258,12 @@ impl Resync {
             run.report.empty.push(snapshot.name());
         }
         let items = if run.purpose == Purpose::Confirm { vec![] } else { sliced.items };
-        run.stage = Stage::Appending(watch, items.into_iter());
+        run.stage = Stage::Appending(superseded, items.into_iter());
     }
 
     fn append(&mut self, live: &mut Live) {
         let Some(Run { left, attempts, stage, report, .. }) = &mut self.run else { return };
-        let Stage::Appending(watch, items) = stage else { return };
+        let Stage::Appending(superseded, items) = stage else { return };
         let chunk: Vec<Item> = items.by_ref().take(CHUNK).collect();
         if chunk.is_empty() {
             left.pop_front();
@@ -270,7 +271,7 @@ impl Resync {
             return;
         }
         live.snapshot(
-            chunk.into_iter().filter(|item| !report.supersedes(watch, &item.key)).map(|item| item.frame),
+            chunk.into_iter().filter(|item| !report.supersedes(superseded, &item.key)).map(|item| item.frame),
         );
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     fetch::Unread,
     snapshot::{Key, Snapshot},
-    watch::Watch,
+    superseded_keys::SupersededKeys,
 };
 use crate::event::{Notice, ResyncReason, UnreadSnapshot, word};
 
@@ -40,8 +40,8 @@ impl Report {
     }
 
     /// Whether an event has told something newer of it; counts it either way.
-    pub(super) fn supersedes(&mut self, watch: &Watch, key: &Key) -> bool {
-        let newer = watch.has(key);
+    pub(super) fn supersedes(&mut self, superseded: &SupersededKeys, key: &Key) -> bool {
+        let newer = superseded.has(key);
         if newer {
             self.superseded += 1;
         } else {

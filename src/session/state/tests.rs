@@ -8,7 +8,7 @@ fn at(phase: Phase) -> State {
 fn a_session_goes_live_in_five_steps() {
     let mut state = State::default();
     let mut all = Vec::new();
-    for input in [Input::Rested, Input::Granted, Input::Connected, Input::Accepted] {
+    for input in [Input::WaitOver, Input::Granted, Input::Connected, Input::Accepted] {
         let (next, actions) = step(state, input);
         state = next;
         all.extend(actions);
@@ -21,95 +21,105 @@ fn a_session_goes_live_in_five_steps() {
 fn each_end_has_its_reaction() {
     use Action::{
         Authenticate, AwaitSettled, ClearSilence, Close, Connect, Deny, Discard, End, Fail, NoteTakeover,
-        ResetBackoff, Rest,
+        ResetBackoff, Wait,
     };
     let live = Phase::Live;
     let table = [
         (
             live,
             Input::Ended(EndReason::ConnectionClosed),
-            Phase::Resting,
-            vec![End(EndReason::ConnectionClosed), Close, Rest(Pace::Soon)],
+            Phase::Waiting,
+            vec![End(EndReason::ConnectionClosed), Close, Wait(RetryPolicy::Soon)],
         ),
         (
             live,
             Input::Ended(EndReason::Silent),
-            Phase::Resting,
-            vec![End(EndReason::Silent), Close, Rest(Pace::Soon)],
+            Phase::Waiting,
+            vec![End(EndReason::Silent), Close, Wait(RetryPolicy::Soon)],
         ),
         (
             live,
             Input::Ended(EndReason::NamespaceClosed),
-            Phase::Resting,
-            vec![End(EndReason::NamespaceClosed), Close, Rest(Pace::Soon)],
+            Phase::Waiting,
+            vec![End(EndReason::NamespaceClosed), Close, Wait(RetryPolicy::Soon)],
         ),
         (
             live,
             Input::Ended(EndReason::ConnectionFailed),
-            Phase::Resting,
-            vec![End(EndReason::ConnectionFailed), Close, Rest(Pace::Soon)],
+            Phase::Waiting,
+            vec![End(EndReason::ConnectionFailed), Close, Wait(RetryPolicy::Soon)],
         ),
         (
             live,
             Input::Refused,
-            Phase::Resting,
-            vec![End(EndReason::LoginRefused), Close, Discard, Rest(Pace::AtOnce), Fail],
+            Phase::Waiting,
+            vec![End(EndReason::LoginRefused), Close, Discard, Wait(RetryPolicy::AtOnce), Fail],
         ),
         (
             live,
             Input::ServerReloaded { beside: false },
-            Phase::Resting,
-            vec![End(EndReason::ServerReloaded), Close, Rest(Pace::Soon)],
+            Phase::Waiting,
+            vec![End(EndReason::ServerReloaded), Close, Wait(RetryPolicy::Soon)],
         ),
         (live, Input::TakenOver { policy: None, recent: 9 }, live, vec![NoteTakeover(None)]),
         (live, Input::Accepted, live, vec![]),
         (live, Input::Lasted, live, vec![AwaitSettled]),
         (live, Input::Settled, live, vec![ResetBackoff]),
-        (live, Input::Crashed, Phase::Resting, vec![Rest(Pace::Backoff)]),
+        (live, Input::Crashed, Phase::Waiting, vec![Wait(RetryPolicy::Backoff)]),
         (live, Input::Stop, Phase::Stopped, vec![End(EndReason::Stopping), Close]),
-        (Phase::LoggingIn, Input::Refused, Phase::Resting, vec![Close, Discard, Rest(Pace::AtOnce), Fail]),
-        (Phase::LoggingIn, Input::Unanswered, Phase::Resting, vec![Close, Discard, Rest(Pace::AtOnce), Fail]),
+        (
+            Phase::LoggingIn,
+            Input::Refused,
+            Phase::Waiting,
+            vec![Close, Discard, Wait(RetryPolicy::AtOnce), Fail],
+        ),
+        (
+            Phase::LoggingIn,
+            Input::Unanswered,
+            Phase::Waiting,
+            vec![Close, Discard, Wait(RetryPolicy::AtOnce), Fail],
+        ),
         (
             Phase::LoggingIn,
             Input::Ended(EndReason::ConnectionClosed),
-            Phase::Resting,
-            vec![Close, Fail, Rest(Pace::Outage)],
+            Phase::Waiting,
+            vec![Close, Fail, Wait(RetryPolicy::Outage)],
         ),
         (Phase::LoggingIn, Input::TakenOver { policy: None, recent: 1 }, Phase::LoggingIn, vec![]),
         (Phase::LoggingIn, Input::Stop, Phase::Stopped, vec![Close]),
-        (Phase::Connecting, Input::NotConnected, Phase::Resting, vec![Fail, Rest(Pace::Outage)]),
-        (Phase::Probing, Input::NotConnected, Phase::Resting, vec![Fail, Rest(Pace::Outage)]),
+        (Phase::Connecting, Input::NotConnected, Phase::Waiting, vec![Fail, Wait(RetryPolicy::Outage)]),
+        (Phase::Probing, Input::NotConnected, Phase::Waiting, vec![Fail, Wait(RetryPolicy::Outage)]),
         (Phase::Probing, Input::Connected, Phase::Authenticating, vec![Close, Authenticate]),
         (Phase::Authenticating, Input::Granted, Phase::Connecting, vec![Connect]),
         (live, Input::Heard, live, vec![ClearSilence]),
         (
             Phase::Authenticating,
             Input::NotGranted(Consequence::Soon),
-            Phase::Resting,
-            vec![Fail, Rest(Pace::Outage)],
+            Phase::Waiting,
+            vec![Fail, Wait(RetryPolicy::Outage)],
         ),
         (
             Phase::Authenticating,
             Input::NotGranted(Consequence::NewLogin),
-            Phase::Resting,
-            vec![Fail, Rest(Pace::Backoff)],
+            Phase::Waiting,
+            vec![Fail, Wait(RetryPolicy::Backoff)],
         ),
         (
             Phase::Authenticating,
             Input::NotGranted(Consequence::Slowly),
-            Phase::Resting,
-            vec![Rest(Pace::Careful(0)), Deny { failures: 1, slow: false }],
+            Phase::Waiting,
+            vec![Wait(RetryPolicy::Careful(0)), Deny { failures: 1, slow: false }],
         ),
         (
             Phase::Authenticating,
             Input::NotGranted(Consequence::Operator),
-            Phase::Resting,
-            vec![Rest(Pace::Careful(0)), Deny { failures: 1, slow: false }],
+            Phase::Waiting,
+            vec![Wait(RetryPolicy::Careful(0)), Deny { failures: 1, slow: false }],
         ),
-        (Phase::Resting, Input::Nudged, Phase::Authenticating, vec![Authenticate]),
-        (live, Input::Nudged, live, vec![]),
-        (Phase::Resting, Input::Stop, Phase::Stopped, vec![Close]),
-        (Phase::Stopped, Input::Rested, Phase::Stopped, vec![]),
+        (Phase::Waiting, Input::RetryRequested, Phase::Authenticating, vec![Authenticate]),
+        (live, Input::RetryRequested, live, vec![]),
+        (Phase::Waiting, Input::Stop, Phase::Stopped, vec![Close]),
+        (Phase::Stopped, Input::WaitOver, Phase::Stopped, vec![]),
     ];
     for (phase, input, expected, actions) in table {
         let (next, got) = step(at(phase), input);
@@ -118,8 +128,8 @@ fn each_end_has_its_reaction() {
 }
 
 #[test]
-fn refusals_on_the_socket_slow_down_until_a_session_is_live() {
-    use Action::{Deny, Fail, Rest};
+fn refused_sockets_slow_down_until_a_session_is_live() {
+    use Action::{Deny, Fail, Wait};
     let mut state = State::default();
     let mut ends = Vec::new();
     for input in [Input::Refused, Input::Unanswered].into_iter().cycle().take(6) {
@@ -129,23 +139,23 @@ fn refusals_on_the_socket_slow_down_until_a_session_is_live() {
         state = next;
     }
     let expected = [
-        [Rest(Pace::AtOnce), Fail],
-        [Rest(Pace::Careful(0)), Fail],
-        [Rest(Pace::Careful(1)), Fail],
-        [Rest(Pace::Careful(2)), Fail],
-        [Rest(Pace::Slow(0)), Deny { failures: 5, slow: true }],
-        [Rest(Pace::Slow(1)), Deny { failures: 6, slow: true }],
+        [Wait(RetryPolicy::AtOnce), Fail],
+        [Wait(RetryPolicy::Careful(0)), Fail],
+        [Wait(RetryPolicy::Careful(1)), Fail],
+        [Wait(RetryPolicy::Careful(2)), Fail],
+        [Wait(RetryPolicy::Slow(0)), Deny { failures: 5, slow: true }],
+        [Wait(RetryPolicy::Slow(1)), Deny { failures: 6, slow: true }],
     ];
     assert_eq!(ends, expected.concat());
     let (state, _) = step(State { phase: Phase::LoggingIn, ..state }, Input::Accepted);
     assert_eq!(
         (state.refusals, state.failures),
         (0, 6),
-        "a session forgives refusals, only a healthy one failures"
+        "a session clears refusals, only a stable one clears failures"
     );
-    // So many failures make a refusal of the next one no matter of a moment, however short that session was.
+    // After so many failures the next refusal is not answered at once, however short that session was.
     let (_, actions) = step(state, Input::Refused);
-    assert!(actions.contains(&Rest(Pace::Careful(0))), "{actions:?}");
+    assert!(actions.contains(&Wait(RetryPolicy::Careful(0))), "{actions:?}");
     let (state, _) = step(state, Input::Settled);
     assert_eq!(state.failures, 0);
 }
@@ -154,7 +164,7 @@ fn refusals_on_the_socket_slow_down_until_a_session_is_live() {
 fn a_pbx_that_asks_for_fewer_requests_gets_fewer() {
     let limited = Input::NotGranted(Consequence::Later);
     let (_, actions) = step(at(Phase::Authenticating), limited);
-    assert_eq!(actions, [Action::Fail, Action::Rest(Pace::Backoff)]);
+    assert_eq!(actions, [Action::Fail, Action::Wait(RetryPolicy::Backoff)]);
 }
 
 #[test]
@@ -169,32 +179,33 @@ fn sessions_that_end_once_accepted_slow_down_until_one_lasts() {
         for nth in 0_u32..20 {
             (state, _) = step(State { phase: Phase::LoggingIn, ..state }, Input::Accepted);
             let (next, actions) = step(state, end);
-            let pace = nth.checked_sub(allowed).map_or(Pace::Soon, Pace::ShortLived);
-            assert!(actions.contains(&Action::Rest(pace)), "{nth} {actions:?}");
+            let policy = nth.checked_sub(allowed).map_or(RetryPolicy::Soon, RetryPolicy::ShortLived);
+            assert!(actions.contains(&Action::Wait(policy)), "{nth} {actions:?}");
             state = next;
         }
         (state, _) = step(State { phase: Phase::LoggingIn, ..state }, Input::Accepted);
         (state, _) = step(state, Input::Lasted);
         let (_, actions) = step(state, end);
-        assert!(actions.contains(&Action::Rest(Pace::Soon)), "{actions:?}");
+        assert!(actions.contains(&Action::Wait(RetryPolicy::Soon)), "{actions:?}");
     }
 }
 
 #[test]
-fn a_refused_password_is_tried_a_few_times_and_then_by_the_minute_for_ever() {
-    use Action::{Deny, Rest};
+fn a_refused_password_is_retried_quickly_then_by_the_minute() {
+    use Action::{Deny, Wait};
     for consequence in [Consequence::Slowly, Consequence::Operator] {
         let mut state = State::default();
         for nth in 1..=50 {
             let refused = State { phase: Phase::Authenticating, ..state };
             let (next, actions) = step(refused, Input::NotGranted(consequence));
             let slow = nth >= PASSWORD_TRIES;
-            let pace = if slow { Pace::Slow(nth - PASSWORD_TRIES) } else { Pace::Careful(nth - 1) };
-            assert_eq!(actions, [Rest(pace), Deny { failures: nth, slow }]);
+            let policy =
+                if slow { RetryPolicy::Slow(nth - PASSWORD_TRIES) } else { RetryPolicy::Careful(nth - 1) };
+            assert_eq!(actions, [Wait(policy), Deny { failures: nth, slow }]);
             state = next;
         }
-        // Asked to, it tries at once; and a token ends the matter.
-        let (state, actions) = step(state, Input::Nudged);
+        // On request it tries at once; a token clears the refusals.
+        let (state, actions) = step(state, Input::RetryRequested);
         assert_eq!((state.phase, actions), (Phase::Probing, vec![Action::Connect]));
         let (state, _) = step(state, Input::Connected);
         let (state, _) = step(state, Input::Granted);
@@ -209,50 +220,50 @@ fn a_password_that_was_right_before_is_tried_for_longer() {
         let refused = State { phase: Phase::Authenticating, ..state };
         let (next, actions) = step(refused, Input::NotGranted(Consequence::Slowly));
         let slow = nth >= PROVEN_TRIES;
-        let pace = if slow { Pace::Slow(nth - PROVEN_TRIES) } else { Pace::Careful(nth - 1) };
-        assert_eq!(actions, [Action::Rest(pace), Action::Deny { failures: nth, slow }]);
+        let policy = if slow { RetryPolicy::Slow(nth - PROVEN_TRIES) } else { RetryPolicy::Careful(nth - 1) };
+        assert_eq!(actions, [Action::Wait(policy), Action::Deny { failures: nth, slow }]);
         state = next;
     }
 }
 
 #[test]
-fn a_backend_that_boots_is_waited_for_without_another_password() {
+fn a_booting_backend_is_awaited_without_another_password() {
     let (mut state, _) = step(at(Phase::Authenticating), Input::NotGranted(Consequence::Slowly));
     for _ in 0..100 {
-        (state, _) = step(state, Input::Rested);
+        (state, _) = step(state, Input::WaitOver);
         assert_eq!(state.phase, Phase::Probing);
         let (next, actions) = step(state, Input::NotConnected);
-        assert_eq!(actions, [Action::Fail, Action::Rest(Pace::Outage)]);
+        assert_eq!(actions, [Action::Fail, Action::Wait(RetryPolicy::Outage)]);
         state = next;
     }
-    assert_eq!(state.denials, 1, "no attempt was made that counts");
+    assert_eq!(state.denials, 1, "no password was sent meanwhile");
 }
 
 #[test]
-fn a_takeover_makes_way_tells_and_leaves_whatever_the_policy() {
+fn a_takeover_is_acknowledged_and_ends_the_session() {
     for policy in [OnTakeover::StandBy, OnTakeover::Yield, OnTakeover::Reclaim] {
         for recent in [1, takeover::FIGHT] {
             let away = takeover::away(policy, recent);
             let (state, actions) = step(at(Phase::Live), Input::TakenOver { policy: Some(policy), recent });
-            assert_eq!(state.phase, Phase::Resting);
+            assert_eq!(state.phase, Phase::Waiting);
             assert_eq!(
                 actions,
                 [
                     Action::MakeWay,
-                    Action::Rest(Pace::Away(away)),
+                    Action::Wait(RetryPolicy::Away(away)),
                     Action::NoteTakeover(Some(away)),
                     Action::End(EndReason::TakenOver),
                     Action::Close
                 ]
             );
-            // Whoever is asked comes back.
-            assert_eq!(step(state, Input::Nudged).0.phase, Phase::Authenticating);
+            // On request it returns.
+            assert_eq!(step(state, Input::RetryRequested).0.phase, Phase::Authenticating);
         }
     }
 }
 
 #[test]
-fn a_silent_feed_is_told_once_and_followed_by_new_sessions_until_an_event_comes() {
+fn a_silent_feed_is_reported_once_and_sessions_are_replaced() {
     let mut state = at(Phase::Live);
     for nth in 0..5 {
         let (next, actions) = step(State { phase: Phase::Live, ..state }, Input::Silent);
@@ -261,12 +272,12 @@ fn a_silent_feed_is_told_once_and_followed_by_new_sessions_until_an_event_comes(
         assert!(actions.ends_with(&[
             Action::End(EndReason::FeedSilent),
             Action::Close,
-            Action::Rest(Pace::Soon)
+            Action::Wait(RetryPolicy::Soon)
         ]));
         state = next;
     }
     let (state, _) = step(State { phase: Phase::Live, ..state }, Input::Settled);
-    assert_eq!(state.silences, 5, "a session that is up is no feed");
+    assert_eq!(state.silences, 5, "a session alone is not a feed");
     let (state, actions) = step(state, Input::Heard);
     assert_eq!((state.silences, actions), (0, vec![Action::ClearSilence]));
 }
@@ -274,35 +285,35 @@ fn a_silent_feed_is_told_once_and_followed_by_new_sessions_until_an_event_comes(
 const RELOADED: Input = Input::ServerReloaded { beside: true };
 
 #[test]
-fn a_session_goes_on_while_the_next_one_is_opened_after_a_reload() {
+fn a_session_continues_while_its_successor_is_opened() {
     let (state, actions) = step(at(Phase::Live), RELOADED);
-    assert_eq!((state.phase, actions), (Phase::Handover, vec![Action::Prepare(Pace::Reload(0))]));
-    // Whatever fails, it is tried again, and the live session stays.
+    assert_eq!((state.phase, actions), (Phase::Handover, vec![Action::Prepare(RetryPolicy::Reload(0))]));
+    // Whatever fails is tried again, and the live session stays.
     let failures = [
-        (Attempt::NotConnected, vec![Action::Prepare(Pace::Reload(1))]),
-        (Attempt::Refused, vec![Action::Prepare(Pace::Reload(1))]),
-        (Attempt::Unanswered, vec![Action::Discard, Action::Prepare(Pace::AtOnce)]),
-        (Attempt::NotGranted(Consequence::Soon), vec![Action::Prepare(Pace::Reload(1))]),
-        (Attempt::NotGranted(Consequence::Slowly), vec![Action::Prepare(Pace::Careful(0))]),
+        (Attempt::NotConnected, vec![Action::Prepare(RetryPolicy::Reload(1))]),
+        (Attempt::Refused, vec![Action::Prepare(RetryPolicy::Reload(1))]),
+        (Attempt::Unanswered, vec![Action::Discard, Action::Prepare(RetryPolicy::AtOnce)]),
+        (Attempt::NotGranted(Consequence::Soon), vec![Action::Prepare(RetryPolicy::Reload(1))]),
+        (Attempt::NotGranted(Consequence::Slowly), vec![Action::Prepare(RetryPolicy::Careful(0))]),
     ];
     for (attempt, expected) in failures {
         let (next, actions) = step(state, Input::Successor(attempt));
         assert_eq!((next.phase, actions), (Phase::Handover, expected), "{attempt:?}");
     }
     let others = [
-        (RELOADED, Phase::Handover, vec![Action::Prepare(Pace::Reload(0))]),
-        (Input::Nudged, Phase::Handover, vec![Action::Prepare(Pace::AtOnce)]),
+        (RELOADED, Phase::Handover, vec![Action::Prepare(RetryPolicy::Reload(0))]),
+        (Input::RetryRequested, Phase::Handover, vec![Action::Prepare(RetryPolicy::AtOnce)]),
         (Input::Settled, Phase::Handover, vec![Action::ResetBackoff]),
         (Input::Stop, Phase::Stopped, vec![Action::End(EndReason::Stopping), Action::Close]),
         (
             Input::Ended(EndReason::Silent),
-            Phase::Resting,
-            vec![Action::End(EndReason::Silent), Action::Close, Action::Rest(Pace::Soon)],
+            Phase::Waiting,
+            vec![Action::End(EndReason::Silent), Action::Close, Action::Wait(RetryPolicy::Soon)],
         ),
         (
             Input::Refused,
-            Phase::Resting,
-            vec![Action::End(EndReason::LoginRefused), Action::Close, Action::Rest(Pace::Reload(1))],
+            Phase::Waiting,
+            vec![Action::End(EndReason::LoginRefused), Action::Close, Action::Wait(RetryPolicy::Reload(1))],
         ),
         (Input::TakenOver { policy: None, recent: 1 }, Phase::Handover, vec![Action::NoteTakeover(None)]),
         (Input::Successor(Attempt::Ready), Phase::Live, vec![Action::Succeed]),
@@ -316,7 +327,7 @@ fn a_session_goes_on_while_the_next_one_is_opened_after_a_reload() {
 }
 
 #[test]
-fn refusals_after_a_reload_cost_no_token_until_they_are_many() {
+fn refusals_after_a_reload_keep_the_token_at_first() {
     let reloaded =
         [step(at(Phase::Live), RELOADED).0, step(at(Phase::Live), Input::ServerReloaded { beside: false }).0];
     for (mut state, beside) in reloaded.into_iter().zip([true, false]) {
@@ -342,13 +353,13 @@ fn refusals_after_a_reload_cost_no_token_until_they_are_many() {
 }
 
 #[test]
-fn a_password_that_is_refused_beside_a_live_session_is_no_more_often_tried() {
+fn a_refusal_beside_a_live_session_is_retried_no_faster() {
     let (mut state, _) = step(State { proven: true, ..at(Phase::Live) }, RELOADED);
     for nth in 1..=20 {
         let (next, actions) = step(state, Input::Successor(Attempt::NotGranted(Consequence::Slowly)));
         let slow = nth >= PROVEN_TRIES;
-        let pace = if slow { Pace::Slow(nth - PROVEN_TRIES) } else { Pace::Careful(nth - 1) };
-        assert_eq!(actions, [Action::Prepare(pace)]);
+        let policy = if slow { RetryPolicy::Slow(nth - PROVEN_TRIES) } else { RetryPolicy::Careful(nth - 1) };
+        assert_eq!(actions, [Action::Prepare(policy)]);
         state = next;
     }
 }

@@ -9,12 +9,19 @@ use std::{
 use parking_lot::Mutex;
 use rdkafka::error::RDKafkaErrorCode;
 
-use super::config::Config;
+use super::{config::Config, oauth::NoToken};
 use crate::{health::Trouble, sink::SinkError, text::PeerText};
 
 /// The last thing that librdkafka said of its connections.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Cause(Arc<Mutex<Option<Said>>>);
+pub(super) struct Cause(Arc<Mutex<Option<Said>>>, Arc<Mutex<Option<TokenFault>>>);
+
+/// Why the last request for a token failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TokenFault {
+    Unreachable,
+    Refused,
+}
 
 #[derive(Debug, Clone)]
 struct Said {
@@ -40,6 +47,14 @@ impl Cause {
             let since = last.as_ref().map_or_else(Instant::now, |said| said.since);
             *last = Some(Said { code, reason: PeerText::new(reason), since });
         }
+    }
+
+    /// Notes the outcome of a request for a token, which librdkafka reports as text only.
+    pub(super) fn token(&self, outcome: Result<(), &NoToken>) {
+        *self.1.lock() = outcome.err().map(|error| match error {
+            NoToken::Unreachable(..) => TokenFault::Unreachable,
+            NoToken::Refused(..) | NoToken::Unreadable(_) | NoToken::Trust(_) => TokenFault::Refused,
+        });
     }
 
     /// Whether something was said a while ago, and nothing delivered since.
@@ -75,7 +90,7 @@ impl Cause {
         let last = self.0.lock().clone();
         let Said { code, reason, .. } = last?;
         let reason = short(reason.as_str());
-        let Remedy { sentence, is_operators, trouble } = remedy(code, reason, config);
+        let Remedy { sentence, is_operators, trouble } = remedy((code, *self.1.lock()), reason, config);
         let text = format!("{what} at {}: {reason}; {sentence}", config.brokers.join(", "));
         Some(if is_operators { SinkError::operator(trouble, text) } else { SinkError::again(trouble, text) })
     }
@@ -99,60 +114,76 @@ impl Remedy {
     }
 }
 
-fn remedy(code: RDKafkaErrorCode, reason: &str, config: &Config) -> Remedy {
+/// The error code decides. Where librdkafka has one code for many faults (TLS, a refused login), it tells them apart by text
+/// alone, and so does this.
+fn remedy((code, token): (RDKafkaErrorCode, Option<TokenFault>), reason: &str, config: &Config) -> Remedy {
     use RDKafkaErrorCode as C;
-    use Trouble::{Credentials, Tls, Unreachable};
-    let has = |text: &str| reason.to_ascii_lowercase().contains(text);
-    let tls = config.tls.is_some();
     match code {
-        C::Authentication if has("can't be reached") => {
-            Remedy::again(Unreachable, "check `token_url` and the network")
-        }
-        C::Authentication if has("oauthbearer token") => {
-            Remedy::operator(Credentials, "check `token_url`, `username`, `password` and `scope`")
-        }
-        C::Authentication | C::SaslAuthenticationFailed if has("invalid_token") => Remedy::operator(
-            Credentials,
-            "the cluster does not take tokens of `token_url`: check `scope`, and what the cluster expects",
-        ),
-        C::Authentication | C::SaslAuthenticationFailed => {
-            Remedy::operator(Credentials, "check `username`, `password` and `sasl_mechanism`")
-        }
-        _ if has("certificate verify failed") || has("self-signed") || has("self signed") => {
-            Remedy::operator(Tls, "set `ca_file` if its certificate is from a CA of your own")
-        }
-        _ if has("alert bad certificate") || has("certificate required") => {
-            Remedy::operator(Tls, "the broker wants a certificate of ours: set `cert_file` and `key_file`")
-        }
-        C::SSL => Remedy::operator(Tls, "check `tls`, `ca_file`, `cert_file` and `key_file`"),
-        C::Resolve => match advertised(reason, config) {
-            Some(broker) => Remedy::again(
-                Unreachable,
-                format!(
-                    "the cluster names its broker {broker}, which does not resolve here: fix `advertised.listeners` of that \
-                     broker, or the DNS of this machine"
-                ),
-            ),
-            None => Remedy::again(Unreachable, "its name does not resolve: check `brokers`"),
-        },
-        _ if tls && has("ssl connection closed") => {
-            Remedy::operator(Tls, "does that port speak TLS? check `tls` and `brokers`")
-        }
-        C::AllBrokersDown if !tls => Remedy::again(
-            Unreachable,
-            "is the cluster up? a port that speaks TLS looks the same: then set `tls = true`",
-        ),
-        _ => match advertised(reason, config) {
-            Some(broker) => Remedy::again(
-                Unreachable,
-                format!(
-                    "the cluster names its broker {broker}: is it up, and is that address (`advertised.listeners`) reachable \
-                     from here?"
-                ),
-            ),
-            None => Remedy::again(Unreachable, "check `brokers`, the network and whether the cluster is up"),
-        },
+        C::Authentication | C::SaslAuthenticationFailed => credentials(token, reason),
+        _ => tls(code, reason, config).unwrap_or_else(|| unreachable(code, reason, config)),
     }
+}
+
+fn has(reason: &str, text: &str) -> bool {
+    reason.to_ascii_lowercase().contains(text)
+}
+
+/// The cluster, or who gives tokens, refuses the login.
+fn credentials(token: Option<TokenFault>, reason: &str) -> Remedy {
+    match token {
+        Some(TokenFault::Unreachable) => {
+            Remedy::again(Trouble::Unreachable, "check `token_url` and the network")
+        }
+        Some(TokenFault::Refused) => {
+            Remedy::operator(Trouble::Credentials, "check `token_url`, `username`, `password` and `scope`")
+        }
+        // RFC 7628, section 3.2.2: the broker's own word.
+        None if has(reason, "invalid_token") => Remedy::operator(
+            Trouble::Credentials,
+            "the cluster does not accept tokens of `token_url`: check `scope`, and what the cluster expects",
+        ),
+        None => Remedy::operator(Trouble::Credentials, "check `username`, `password` and `sasl_mechanism`"),
+    }
+}
+
+/// Certificates are refused, by either side. `None` if it is something else.
+fn tls(code: RDKafkaErrorCode, reason: &str, config: &Config) -> Option<Remedy> {
+    let has = |text| has(reason, text);
+    let remedy = if has("certificate verify failed") || has("self-signed") || has("self signed") {
+        "set `ca_file` if its certificate is from a CA of your own"
+    } else if has("alert bad certificate") || has("certificate required") {
+        "the broker requires a client certificate: set `cert_file` and `key_file`"
+    } else if code == RDKafkaErrorCode::SSL {
+        "check `tls`, `ca_file`, `cert_file` and `key_file`"
+    } else if code != RDKafkaErrorCode::Resolve && config.tls.is_some() && has("ssl connection closed") {
+        "does that port speak TLS? check `tls` and `brokers`"
+    } else {
+        return None;
+    };
+    Some(Remedy::operator(Trouble::Tls, remedy))
+}
+
+/// No connection to a broker.
+fn unreachable(code: RDKafkaErrorCode, reason: &str, config: &Config) -> Remedy {
+    use RDKafkaErrorCode as C;
+    let advertised = advertised(reason, config);
+    let remedy = match (code, advertised) {
+        (C::Resolve, Some(broker)) => format!(
+            "the cluster names its broker {broker}, which does not resolve here: fix `advertised.listeners` of that broker, or \
+             the DNS of this machine"
+        )
+        .into(),
+        (C::Resolve, None) => Cow::from("its name does not resolve: check `brokers`"),
+        (C::AllBrokersDown, _) if config.tls.is_none() => {
+            "is the cluster up? a port that speaks TLS looks the same: then set `tls = true`".into()
+        }
+        (_, Some(broker)) => format!(
+            "the cluster names its broker {broker}: is it up, and is that address (`advertised.listeners`) reachable from here?"
+        )
+        .into(),
+        (_, None) => "check `brokers`, the network and whether the cluster is up".into(),
+    };
+    Remedy::again(Trouble::Unreachable, remedy)
 }
 
 /// The broker that a reason begins with, if it is known from the cluster alone: `host:port/id: …`.

@@ -157,7 +157,9 @@ impl ClientContext for Context {
 
     fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
         let tokens = self.tokens.as_ref().ok_or("no token is due")?;
-        Ok(tokens.token()?)
+        let token = tokens.token();
+        self.cause.token(token.as_ref().map(drop));
+        Ok(token?)
     }
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {

@@ -19,7 +19,7 @@ pub(super) struct Flight {
 #[derive(Debug)]
 struct Slot {
     position: Position,
-    lane: usize,
+    partition: usize,
     bytes: usize,
     state: State,
 }
@@ -38,11 +38,11 @@ pub(super) enum State {
 
 impl Flight {
     /// Adds a message that waits, and yields its number.
-    pub(super) fn add(&mut self, position: Position, lane: usize, bytes: usize) -> usize {
+    pub(super) fn add(&mut self, position: Position, partition: usize, bytes: usize) -> usize {
         self.first = self.first.max(1);
         self.waiting += 1;
         self.bytes += bytes;
-        self.slots.push_back(Slot { position, lane, bytes, state: State::Waiting });
+        self.slots.push_back(Slot { position, partition, bytes, state: State::Waiting });
         self.first + self.slots.len() - 1
     }
 
@@ -51,9 +51,9 @@ impl Flight {
         self.slots.get_mut(index).filter(|slot| slot.state == State::Waiting)
     }
 
-    /// The lane of a message that waits, and its bytes.
+    /// The partition of a message that waits, and its bytes.
     pub(super) fn waiting(&mut self, number: usize) -> Option<(usize, usize)> {
-        self.slot(number).map(|slot| (slot.lane, slot.bytes))
+        self.slot(number).map(|slot| (slot.partition, slot.bytes))
     }
 
     /// Takes in what became of a message that waits.

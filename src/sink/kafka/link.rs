@@ -15,16 +15,16 @@ use super::{
     client::{Context, Report},
     config::Config,
     flight::{Flight, State},
-    lane::{Held, Lane},
-    message::{Envelopes, lanes, topic},
+    message::{Envelopes, partitions_of, topic},
     producers::{Producer, Producers, Unsent, Which},
+    queue::{Held, Queue},
     refusal::{self, Refusal, failure},
     shared::Shared,
 };
 use crate::{
     health::Trouble,
     route::Names,
-    sink::{Acked, Lanes, Link, Outgoing, SinkError},
+    sink::{Acked, Link, Outgoing, Partitions, SinkError},
 };
 
 /// The payload in flight at which no more is handed over, in bytes.
@@ -59,7 +59,7 @@ pub struct Publisher {
     reports: UnboundedReceiver<Report>,
     envelopes: Envelopes,
     flight: Flight,
-    lanes: Vec<Lane>,
+    queues: Vec<Queue>,
     shared: Arc<Shared>,
     /// Why the link ends, and how long it waits for answers.
     end: Option<(SinkError, Instant)>,
@@ -73,20 +73,20 @@ pub struct Publisher {
 
 impl Publisher {
     /// How many partitions the topic of events has.
-    pub(super) fn partitions(&self) -> i32 {
-        i32::try_from(self.lanes.len()).unwrap_or(i32::MAX)
+    pub(super) fn partition_count(&self) -> i32 {
+        i32::try_from(self.queues.len()).unwrap_or(i32::MAX)
     }
 
     pub(super) fn new(opened: Opened, config: Arc<Config>, shared: Arc<Shared>) -> Self {
         let Opened { producer, context, reports, partitions, ends, cause } = opened;
-        let lane = |partition| Lane::after(ends.get(&partition).map(|end| end - 1));
+        let queue = |partition| Queue::after(ends.get(&partition).map(|end| end - 1));
         Self {
             producers: Producers::new(producer, context),
             cause,
             reports,
             envelopes: Envelopes::new(config.content_mode),
             flight: Flight::default(),
-            lanes: (0..partitions.max(1)).map(lane).collect(),
+            queues: (0..partitions.max(1)).map(queue).collect(),
             config,
             shared,
             end: None,
@@ -141,8 +141,8 @@ impl Publisher {
     /// A message of an event was stored or refused.
     fn answered(&mut self, number: usize, outcome: Result<i64, RDKafkaErrorCode>) {
         let Some((index, bytes)) = self.flight.waiting(number) else { return };
-        let Some(lane) = self.lanes.get_mut(index) else { return };
-        let by_itself = lane.answered();
+        let Some(queue) = self.queues.get_mut(index) else { return };
+        let by_itself = queue.answered();
         let by_itself = by_itself.then_some(bytes);
         let state = match outcome {
             Ok(offset) => self.stored(index, offset, by_itself),
@@ -159,8 +159,8 @@ impl Publisher {
     fn stored(&mut self, index: usize, offset: i64, by_itself: Option<usize>) -> State {
         self.cause.clear();
         let partition = i32::try_from(index).unwrap_or_default();
-        let Some(lane) = self.lanes.get_mut(index) else { return State::Dropped };
-        if lane.stored(offset, by_itself.is_some()) {
+        let Some(queue) = self.queues.get_mut(index) else { return State::Dropped };
+        if queue.stored(offset, by_itself.is_some()) {
             if let Some(bytes) = by_itself {
                 self.shared.learn(bytes, true);
             }
@@ -211,8 +211,8 @@ impl Publisher {
             return;
         }
         self.end = Some((error, Instant::now() + ANSWERS));
-        for lane in &mut self.lanes {
-            lane.give_up().for_each(|number| self.flight.set(number, State::Dropped));
+        for queue in &mut self.queues {
+            queue.give_up().for_each(|number| self.flight.set(number, State::Dropped));
         }
         self.producers.purge_unsent();
     }
@@ -235,35 +235,35 @@ impl Publisher {
         let Some(position) = outgoing.position else { return self.send_beside(STATUS, outgoing) };
         let message = self.envelopes.message(outgoing.names, &outgoing.event);
         let size = message.size();
-        let number = self.flight.add(position, outgoing.lane, size);
+        let number = self.flight.add(position, outgoing.partition, size);
         let by_itself = self.shared.is_single() || self.shared.is_doubtful(size);
         let held = Held { number, names: Arc::clone(outgoing.names), message, by_itself };
-        if let Some(lane) = self.lanes.get_mut(outgoing.lane) {
-            lane.hold(held);
-            self.pump(outgoing.lane);
+        if let Some(queue) = self.queues.get_mut(outgoing.partition) {
+            queue.hold(held);
+            self.pump(outgoing.partition);
         }
         Ok(())
     }
 
-    /// Hands over what a lane lets go.
+    /// Hands over what the queue of a partition lets go.
     fn pump(&mut self, index: usize) {
         let partition = i32::try_from(index).unwrap_or_default();
         while self.end.is_none()
-            && let Some(held) = self.lanes.get_mut(index).and_then(Lane::next)
+            && let Some(held) = self.queues.get_mut(index).and_then(Queue::next)
         {
             let Held { number, names, message, by_itself } = held;
             let which = if by_itself { Which::Beside } else { Which::Events };
             let place = (topic(&self.config.topics, &names), partition);
             let sent = self.producers.send(which, number, place, message, &self.config);
             let Some((unsent, message)) = sent else { continue };
-            let Some(lane) = self.lanes.get_mut(index) else { return };
+            let Some(queue) = self.queues.get_mut(index) else { return };
             if let Unsent::TooLarge = unsent {
-                lane.answered();
+                queue.answered();
                 let reason = format!("it is larger than `max_message` ({} bytes)", self.config.max_message);
                 self.flight.set(number, State::Refused(reason));
                 continue;
             }
-            lane.put_back(Held { number, names, message, by_itself });
+            queue.put_back(Held { number, names, message, by_itself });
             // A producer that ended with a batch has a report that tells why.
             let is_refused = self.producers.fatal() == Some(RDKafkaErrorCode::GaplessGuarantee);
             match unsent {
@@ -309,7 +309,7 @@ impl Link for Publisher {
         loop {
             self.drain()?;
             if self.full.take_if(|at| at.elapsed() >= ROOM).is_some() {
-                (0..self.lanes.len()).for_each(|index| self.pump(index));
+                (0..self.queues.len()).for_each(|index| self.pump(index));
             }
             if let Some(error) = self.ended() {
                 return Err(error);
@@ -366,13 +366,13 @@ impl Link for Publisher {
         self.cause.stands() && self.cause.is_disconnected()
     }
 
-    fn lanes(&self, names: &Names) -> Lanes {
+    fn partitions(&self, names: &Names) -> Partitions {
         // Topics beside that of events have one partition, or the first will do.
         if topic(&self.config.topics, names) == self.config.topics.events {
-            let partitions = i32::try_from(self.lanes.len()).unwrap_or(i32::MAX);
-            lanes(names, self.config.partition_by, partitions)
+            let partitions = i32::try_from(self.queues.len()).unwrap_or(i32::MAX);
+            partitions_of(names, self.config.partition_by, partitions)
         } else {
-            Lanes::One(0)
+            Partitions::One(0)
         }
     }
 

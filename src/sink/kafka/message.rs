@@ -9,7 +9,7 @@ use super::config::{PartitionBy, Topics};
 use crate::{
     event::{Attribute, CloudEvent, structured_with_key},
     route::Names,
-    sink::{Lanes, config::ContentMode},
+    sink::{Partitions, config::ContentMode},
 };
 
 /// A record, but for its topic and partition.
@@ -114,13 +114,13 @@ pub(super) fn topic<'a>(topics: &'a Topics, names: &Names) -> &'a str {
 
 /// The partitions of an event: those that the Java client would choose for a key that is the source's name, or the
 /// record's own. All of them for what the bridge says itself, where a source is spread over several.
-pub(super) fn lanes(names: &Names, by: PartitionBy, partitions: i32) -> Lanes {
+pub(super) fn partitions_of(names: &Names, by: PartitionBy, partitions: i32) -> Partitions {
     let partition = match by {
         PartitionBy::Source => partition(names.source_name(), partitions),
-        PartitionBy::Entity if names.class == "bridge" => return Lanes::Every,
+        PartitionBy::Entity if names.class == "bridge" => return Partitions::Every,
         PartitionBy::Entity => partition(&key(names), partitions),
     };
-    Lanes::One(usize::try_from(partition).unwrap_or_default())
+    Partitions::One(usize::try_from(partition).unwrap_or_default())
 }
 
 /// Every partition that events of these sources may go to.

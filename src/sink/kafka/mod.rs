@@ -19,7 +19,6 @@ mod cause;
 mod client;
 pub mod config;
 mod flight;
-mod lane;
 mod link;
 mod login;
 mod message;
@@ -28,6 +27,7 @@ mod overlap;
 mod probe;
 mod producers;
 mod properties;
+mod queue;
 mod read_back;
 mod refusal;
 mod rival;
@@ -59,7 +59,7 @@ pub(in crate::sink) const TYPE: SinkType = SinkType::new::<config::Table>("kafka
 pub struct Kafka {
     config: Arc<Config>,
     sources: Arc<[String]>,
-    /// It writes beside the lanes.
+    /// It writes beside the partitions.
     replays: bool,
     shared: Arc<Shared>,
 }
@@ -70,7 +70,7 @@ impl Kafka {
         Self { config: Arc::new(config.clone()), sources, replays: false, shared: Arc::default() }
     }
 
-    /// The same for a replay: what the lanes have is no concern of it.
+    /// The same for a replay: what the partitions have is no concern of it.
     #[must_use]
     pub fn for_replay(self) -> Self {
         Self { replays: true, ..self }
@@ -153,7 +153,7 @@ impl Sink for Kafka {
         patience: Duration,
     ) -> Result<Option<String>, SinkError> {
         let (config, sources) = (Arc::clone(&self.config), Arc::clone(&self.sources));
-        let (partitions, cause) = (link.partitions(), Cause::default());
+        let (partitions, cause) = (link.partition_count(), Cause::default());
         let watch = blocking(move || rival::Watch::begin(&cause, &config, &sources, partitions)).await?;
         watch.until(ours, patience).await
     }

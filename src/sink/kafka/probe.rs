@@ -93,7 +93,7 @@ impl Probe {
             let message = format!("{topic} is not there yet: the first start will create it");
             return Ok(ProbeReport::new(message));
         };
-        let ends = if let Tail::Lanes(ends) = tail { ends } else { Vec::new() };
+        let ends = if let Tail::Partitions(ends) = tail { ends } else { Vec::new() };
         let mut empty = true;
         for newest in ends {
             // All of one journal.

@@ -18,7 +18,7 @@ use super::{
     tail::{bounds, consumer, header, unread},
     topics,
 };
-use crate::sink::{SinkError, kept, verify::Held};
+use crate::sink::{SinkError, stored_event, verify::Held};
 
 /// A broker that sends nothing for so long, though there is more, is gone.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -61,10 +61,11 @@ impl Kafka {
                     Some(Err(_)) | None => continue,
                 };
                 heard = Instant::now();
-                let held = kept::held(|name| header(&message, name), message.payload().unwrap_or_default());
+                let held =
+                    stored_event::held(|name| header(&message, name), message.payload().unwrap_or_default());
                 if let Some(held) = held {
-                    let lane = usize::try_from(partition).unwrap_or_default();
-                    each(&Held { lane, ..held });
+                    let partition = usize::try_from(partition).unwrap_or_default();
+                    each(&Held { partition, ..held });
                 }
                 if message.offset() + 1 >= high {
                     break;

@@ -17,7 +17,7 @@ use super::{
     probe::blocking,
     tail::{bounds, consumer, header},
 };
-use crate::sink::{Process, SinkError, kept};
+use crate::sink::{Process, SinkError, stored_event};
 
 /// How often the partitions are asked whether they grow.
 const ASK: Duration = Duration::from_secs(1);
@@ -105,7 +105,7 @@ fn look(
     // The end of the partition is an event as well, so some polls bring nothing.
     let polled = std::iter::from_fn(|| consumer.poll(POLL));
     for message in polled.take(MOST).filter_map(Result::ok) {
-        let id = kept::id(|name| header(&message, name), message.payload().unwrap_or_default());
+        let id = stored_event::id(|name| header(&message, name), message.payload().unwrap_or_default());
         if id.is_some_and(|id| ours.is_rival(&id)) {
             return Ok(Some(format!("another process sends heartbeats to {}", topics.status)));
         }

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     event::JournalId,
     health::Trouble,
-    sink::{SinkError, Stored, Tail, kept},
+    sink::{SinkError, Stored, Tail, stored_event},
 };
 
 /// How many records to read. What a dead producer had sent may stand at the end, though its successor sent the same: as
@@ -57,7 +57,7 @@ pub(super) fn read(
         Some(reading) => reading.newest(config, partition),
         None => Ok(Vec::new()),
     };
-    (0..partitions).map(&mut newest).collect::<Result<_, SinkError>>().map(Tail::Lanes)
+    (0..partitions).map(&mut newest).collect::<Result<_, SinkError>>().map(Tail::Partitions)
 }
 
 /// The end of a partition, as far as it is read.
@@ -126,9 +126,9 @@ impl Reading {
             let is_other = newest.0 != last.0;
             [Some(newest), is_other.then_some(last)].into_iter().flatten()
         });
-        let lane = format!("partition {partition} of {topic} at {brokers}");
+        let location = format!("partition {partition} of {topic} at {brokers}");
         let named = both.map(|(offset, stored)| Stored {
-            lane: lane.clone(),
+            location: location.clone(),
             place: format!("#{partition}/{offset}"),
             ..stored
         });
@@ -211,7 +211,8 @@ fn newest(
         };
         heard = Instant::now();
         if let Some(reading) = readings.get_mut(&message.partition()) {
-            let stored = kept::stored(|name| header(&message, name), message.payload().unwrap_or_default());
+            let stored =
+                stored_event::stored(|name| header(&message, name), message.payload().unwrap_or_default());
             reading.take(message.offset(), stored);
         }
     }

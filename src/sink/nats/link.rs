@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::{
     connect::{Connected, FRESH, Servers},
     headers::{Envelopes, size},
+    unfit::Unfit,
 };
 use crate::{
     event::Position,
@@ -84,7 +85,7 @@ impl Connection {
         }
     }
 
-    fn fits(&self, headers: &HeaderMap, payload: &Bytes) -> Result<(), String> {
+    fn fits(&self, headers: &HeaderMap, payload: &Bytes) -> Result<(), Unfit> {
         let (limit, _) = self.limit;
         // Computed only for what may be too large.
         if payload.len() + 4096 < limit {
@@ -94,12 +95,12 @@ impl Connection {
         if size <= limit {
             return Ok(());
         }
-        let server = &self.connected.server;
-        Err(format!("{size} bytes are more than {server} takes ({limit}): raise max_payload there"))
+        let place = self.connected.server.clone();
+        Err(Unfit::TooLarge { size, place, limit, setting: "max_payload there" })
     }
 
     /// Why an event does not fit, by a limit that is fresh.
-    async fn misfit(&mut self, headers: &HeaderMap, payload: &Bytes) -> Result<Option<String>, SinkError> {
+    async fn misfit(&mut self, headers: &HeaderMap, payload: &Bytes) -> Result<Option<Unfit>, SinkError> {
         if self.fits(headers, payload).is_ok() {
             return Ok(None);
         }
@@ -117,7 +118,7 @@ impl Link for Connection {
                 continue;
             };
             if let Some(reason) = self.misfit(&headers, &payload).await? {
-                self.refused.extend(position.map(|position| (position, reason)));
+                self.refused.extend(position.map(|position| (position, reason.to_string())));
                 continue;
             }
             let subject = subject(names)?;
@@ -147,7 +148,7 @@ impl Link for Connection {
             return Ok(Some("an attribute can't be a header".to_owned()));
         };
         if let Err(reason) = self.fits(&headers, &payload) {
-            return Ok(Some(reason));
+            return Ok(Some(reason.to_string()));
         }
         let subject = subject(letter.names)?;
         let message =

@@ -16,6 +16,7 @@ mod link;
 mod overlap;
 mod probe;
 mod subscribe;
+mod unfit;
 
 use self::{config::Config, connect::Servers};
 pub use self::{

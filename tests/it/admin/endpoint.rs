@@ -39,13 +39,13 @@ async fn alive_is_not_ready_and_readiness_says_why() {
     let output = program().args(["health", "--at", &nobody]).output().unwrap();
     assert_eq!(output.status.code(), Some(69));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("Connection refused") && said.contains("does it run"), "{said}");
+    assert!(said.contains("Connection refused") && said.contains("check that it is running"), "{said}");
     // A stranger's page is not repeated.
     let stranger = Simulator::start(Options::quiet(Account::new("a", "b"))).await.unwrap();
     for command in ["health", "status"] {
         let output = program().args([command, "--at", stranger.url().as_str()]).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.code() == Some(69) && said.contains("is no cti-bridge"), "{said}");
+        assert!(output.status.code() == Some(69) && said.contains("is not a cti-bridge"), "{said}");
     }
 }
 
@@ -81,13 +81,15 @@ async fn the_status_is_watched_until_a_signal() {
     let bridge = Asked::start(pbx.url().as_str(), "type = \"stdout\"", "resync = false");
     bridge.until("ready", is_ready).await;
     let (code, said) = bridge.command(&["status", "--color", "always"]);
-    assert!(code == Some(0) && said.contains("\u{1b}[32mall parts work\u{1b}[0m"), "{said:?}");
+    assert!(code == Some(0) && said.contains("\u{1b}[32mall components work\u{1b}[0m"), "{said:?}");
     let mut command = program();
     command.args(["status", "--watch=50ms", "--at", &bridge.at]).stdout(std::process::Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
     for _ in 0..3 {
-        assert!(lines.by_ref().map(Result::unwrap).any(|line| line.contains("cti-bridge: all parts work")));
+        assert!(
+            lines.by_ref().map(Result::unwrap).any(|line| line.contains("cti-bridge: all components work"))
+        );
     }
     let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(kill.success());

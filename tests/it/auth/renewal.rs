@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use cti_bridge::request::Call;
+use cti_bridge::request::Trigger;
 use jiff::SignedDuration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -17,12 +17,12 @@ use crate::support::{
 };
 
 fn renew(scene: &Scene) -> (CancellationToken, JoinHandle<()>) {
-    renew_at(scene, &Call::default())
+    renew_at(scene, &Trigger::default())
 }
 
 /// [`renew`], which tries again when called.
-fn renew_at(scene: &Scene, retry: &Call) -> (CancellationToken, JoinHandle<()>) {
-    let (account, stop, retry) = (scene.account.clone(), CancellationToken::new(), retry.listen());
+fn renew_at(scene: &Scene, retry: &Trigger) -> (CancellationToken, JoinHandle<()>) {
+    let (account, stop, retry) = (scene.account.clone(), CancellationToken::new(), retry.subscribe());
     let asked = stop.clone();
     (stop, tokio::spawn(async move { account.renew(asked, retry).await }))
 }
@@ -93,20 +93,20 @@ async fn a_call_ends_the_wait_after_a_failed_renewal_and_only_that() {
     let scene = scene(Pbx::new(Arc::new(Manual::at(start())))).await;
     let old = scene.account.grant().await.unwrap();
     scene.pbx.broken.store(2, Ordering::SeqCst);
-    let (clock, retry) = (&scene.pbx.clock, Call::default());
+    let (clock, retry) = (&scene.pbx.clock, Trigger::default());
     let (stop, renewing) = renew_at(&scene, &retry);
     clock.slept(1).await;
     let before = clock.sleeps().len();
-    retry.make();
+    retry.fire();
     clock.advance(FORTNIGHT.mul_f64(0.81));
     clock.slept(before + 1).await;
     // Made before the attempt, the call is settled by it.
     let another = tokio::time::timeout(Duration::from_millis(300), clock.slept(before + 2)).await;
     assert!(another.is_err(), "it did not wait");
-    retry.make();
+    retry.fire();
     clock.slept(before + 2).await;
     assert_eq!(scene.count("/api/logout"), 0);
-    retry.make();
+    retry.fire();
     eventually("a logout", || scene.count("/api/logout") == 1).await;
     assert!(!scene.account.grant().await.unwrap().token.is_same(&old.token));
     stop.cancel();

@@ -60,7 +60,7 @@ async fn a_token_is_made_checked_used_and_ended_and_no_password_stays() {
     let with_token = config(&pbx, "auth = \"token\"\ntoken_file = \"a.token\"");
     let (code, out, err) = said(dir.path(), &with_token, &["check", "--source", "a"]);
     assert_eq!(code, Some(0), "{out}{err}");
-    assert!(out.contains("none is needed: a persistent token is configured"), "{out}");
+    assert!(out.contains("not needed: a persistent token is configured"), "{out}");
     let logins = count(&pbx, "/api/login");
     let mut bridge = Bridge::start(dir.path(), &with_token);
     bridge.says("cti.bridge.connected.v1").await;

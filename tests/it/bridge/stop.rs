@@ -93,7 +93,7 @@ async fn what_a_disk_refused_is_told_from_what_is_safe() {
     // The large one, what ended the session, and the stop itself.
     let lost = line("undelivered events were lost because the journal's disk refused them: free space");
     assert!(lost.contains("count=3") && lost.contains("File too large"), "{lost}");
-    line("they are in the journal, and delivered after the next start");
+    line("they are in the journal and will be delivered after the next start");
 }
 
 #[tokio::test]

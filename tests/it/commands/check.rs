@@ -69,7 +69,7 @@ async fn text_tells_each_step_in_a_line() {
     assert_eq!((code, err.as_str()), (0, ""), "{out}");
     assert!(out.starts_with("ok    config                    "), "{out}");
     assert!(out.contains("ok    source/pbx1 session       the session is accepted (authe_ok)"), "{out}");
-    assert!(out.ends_with("all is well: 12 steps\n"), "{out}");
+    assert!(out.ends_with("all checks passed: 12 steps\n"), "{out}");
     assert!(!out.contains('\u{1b}'), "{out}");
 
     let (code, out, _) = said(command(dir.path(), &config("http://127.0.0.1:1", ""), &[]));
@@ -222,7 +222,7 @@ async fn clocks_that_differ_are_told_and_harm_nothing() {
     })
     .await;
     let checked = look(&pbx, &format!("totp_secret = \"{TOTP}\""), &[]);
-    checked.warns(SOURCE, "api", "behind this machine's: let both follow NTP");
+    checked.warns(SOURCE, "api", "behind this machine's: synchronize both with NTP");
     let ahead = checked.step(SOURCE, "api")["details"]["clockAheadSeconds"].as_i64().unwrap();
     assert!((-602..=-598).contains(&ahead), "{ahead}");
     assert_eq!(checked.step(SOURCE, "otp")["verdict"], "ok", "one-time passwords follow the PBX's clock");
@@ -250,9 +250,9 @@ async fn what_the_account_cannot_see_is_told_by_name() {
 async fn websocket_and_session() {
     let starting = ["accepted the websocket and closed it: the PBX is starting"];
     breaks(|options| options.knobs.upgrade = Upgrade::Eof, "websocket", 81, &starting).await;
-    let silent = ["does not answer the login of the session within 1s", "a new login mends that"];
+    let silent = ["does not answer the session's login within 1s", "a new login fixes that"];
     breaks(|options| options.knobs.socket_login = SocketLogin::Dropped, "session", 82, &silent).await;
-    let refused = ["refuses the session's token", "check that `username` is written as the PBX has it"];
+    let refused = ["refuses the session's token", "check that `username` is spelled as in the PBX"];
     breaks(|options| options.knobs.socket_login = SocketLogin::Refused, "session", 82, &refused).await;
 }
 
@@ -295,7 +295,7 @@ async fn an_interrupted_check_says_so_and_logs_out() {
     waiting.says("source/pbx1 session").await;
     waiting.signal("-INT");
     assert_eq!(waiting.exit().await, Some(75), "{}", waiting.output());
-    waiting.says("interrupted: not all was checked").await;
+    waiting.says("interrupted: the check is incomplete").await;
     secret(&waiting.output());
     assert_eq!(pbx.tokens(), 0, "it logs out");
 }

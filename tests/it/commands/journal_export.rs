@@ -5,11 +5,7 @@ use std::{fs, path::Path, sync::Arc};
 use cti_bridge::{
     event::{EndReason, RawEvent, SourceId},
     health::Board,
-    journal::{
-        Journal, Opened,
-        config::{Disk, Sync, WhenFull},
-        fs::Disk as FileSystem,
-    },
+    journal::{Journal, Opened, Options, Sync, WhenFull, fs::Disk as FileSystem},
 };
 
 use crate::support::bridge::program;
@@ -18,7 +14,7 @@ const EVENTS: usize = 2_000;
 
 /// A journal with so many events.
 fn journal(dir: &Path) {
-    let config = Disk {
+    let config = Options {
         dir: dir.to_owned(),
         sync: Sync::Every(std::time::Duration::from_millis(50)),
         max_bytes: Some(1 << 30),

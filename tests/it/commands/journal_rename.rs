@@ -2,18 +2,20 @@
 
 use std::{path::Path, process::Command, sync::Arc};
 
-use cti_bridge::{
-    event::{SinkId, SourceId},
-    health::Board,
-    journal::{Archive, Journal, config::Disk, fs, rename},
-};
+use event::{SinkId, SourceId};
+use journal::{Archive, Journal, Options, Unmonitored, fs, rename};
 
-use crate::support::journal::{begin, close, config, events, names, read, settle, told};
+use journal_kit::{begin, close, config, events, names, read, settle, told};
 
 fn open(dir: &Path) -> Journal {
-    let config = Disk { dir: dir.to_owned(), ..config() };
-    let health = Board::default().component("journal".to_owned());
-    let opened = Journal::open(&config, Arc::new(fs::Disk), &names(&["a", "b"]), &names(&["x", "y"]), health);
+    let config = Options { dir: dir.to_owned(), ..config() };
+    let opened = Journal::open(
+        &config,
+        Arc::new(fs::Disk),
+        &names(&["a", "b"]),
+        &names(&["x", "y"]),
+        Arc::new(Unmonitored),
+    );
     let (journal, recovery) = opened.unwrap();
     assert_eq!(recovery.notes, Vec::<String>::new());
     journal

@@ -111,7 +111,7 @@ async fn an_account_is_enrolled_used_and_disabled_without_a_browser() {
     let more = format!("totp_secret_file = {file:?}");
     let status = two_factor(&pbx, dir.path(), &more, &["status"], "");
     assert_eq!(status.code, Some(0), "{}", status.err);
-    assert!(status.out.contains("`bridge`: on\ntotp_secret: configured, and the PBX takes its codes\n"));
+    assert!(status.out.contains("`bridge`: on\ntotp_secret: configured, and the PBX accepts its codes\n"));
     let again = two_factor(&pbx, dir.path(), &more, &["enroll"], "");
     assert_eq!(again.code, Some(0), "{}", again.err);
     assert!(again.out.contains("is on already"), "{}", again.out);
@@ -132,7 +132,7 @@ async fn an_account_is_enrolled_used_and_disabled_without_a_browser() {
     assert!(unsure.err.contains("--yes"), "{}", unsure.err);
     let off = two_factor(&pbx, dir.path(), &more, &["disable", "--yes"], "");
     assert_eq!(off.code, Some(0), "{}", off.err);
-    assert!(off.out.contains("All its tokens have ended"), "{}", off.out);
+    assert!(off.out.contains("All its tokens are revoked"), "{}", off.out);
     let status = two_factor(&pbx, dir.path(), "", &["status"], "");
     assert!(status.out.contains("`bridge`: off"), "{}", status.out);
     let off = two_factor(&pbx, dir.path(), "", &["disable", "--yes"], "");

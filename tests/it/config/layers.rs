@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use cti_bridge::{
+    app,
     app::config::Loaded,
     config::Origin,
     session::config::UaType,

@@ -9,6 +9,7 @@ use std::{
 };
 
 use cti_bridge::{
+    app,
     app::config::load_with,
     config::{Assignment, Flags},
     sink::{Bridge, Claim, Sink as _, SinkError, kafka::Kafka as Sink},
@@ -216,7 +217,7 @@ async fn tokens(port: u16) {
         (with(away, "bridge+secret", "kafka"), "can't be reached: *; check `token_url` and the network"),
         (
             with(issuer.port, "bridge+secret", "late"),
-            "operator: *the cluster does not take tokens of `token_url`",
+            "operator: *the cluster does not accept tokens of `token_url`",
         ),
     ] {
         let said = opened(port, &settings).await.unwrap_err();

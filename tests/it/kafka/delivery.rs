@@ -31,7 +31,7 @@ async fn a_new_producer_resumes_at_the_end_of_each_partition() {
     line.drain().await;
     let (link, tail) = line.sink().open().await.unwrap();
     link.close().await;
-    let Tail::Lanes(ends) = tail else { panic!("{tail:?}") };
+    let Tail::Partitions(ends) = tail else { panic!("{tail:?}") };
     assert!(ends.iter().filter(|newest| !newest.is_empty()).count() > 1);
     let stored = stored(broker, "spread", 4);
     assert_eq!(whole(&stored, 600), 0);

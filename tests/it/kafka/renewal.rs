@@ -37,7 +37,7 @@ fn certificates(dir: &Path) {
 }
 
 fn opened(line: &Line) -> u64 {
-    line.context.figures.sink(SinkId(0)).counted().opened
+    line.context.counters.sink(SinkId(0)).counted().opened
 }
 
 fn announce(line: &Line) {

@@ -2,6 +2,7 @@
 #![cfg(feature = "nats")]
 
 use cti_bridge::{
+    app,
     app::config::load_with,
     config::{Assignment, Flags},
     sink::{Link as _, Sink as _, SinkError, nats::Nats},

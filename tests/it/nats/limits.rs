@@ -8,6 +8,7 @@ use std::{
 
 use async_nats::jetstream;
 use cti_bridge::{
+    app,
     app::config::load_with,
     config::{Assignment, Flags},
     event::{Notice, SinkId, SourceId},
@@ -110,7 +111,7 @@ impl Line {
     }
 
     fn links(&self) -> u64 {
-        self.context.figures.sink(SinkId(0)).counted().opened
+        self.context.counters.sink(SinkId(0)).counted().opened
     }
 }
 

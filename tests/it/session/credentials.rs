@@ -33,7 +33,7 @@ async fn cut(scene: &mut Scene) {
 
 /// Asks for a resync of the live session; what it came to, whatever it appended.
 async fn resynced(scene: &mut Scene) -> Value {
-    scene.resync.make();
+    scene.resync.fire();
     completed(scene).await
 }
 
@@ -112,7 +112,7 @@ async fn a_missing_totp_secret_is_an_alarm_until_it_is_set() {
     assert_eq!(alarm["reason"], "otp_required", "{alarm}");
     assert!(alarm["detail"].as_str().unwrap().contains("no `totp_secret` is configured; set it"), "{alarm}");
     scene.pbx.two_factor("bridge", None);
-    scene.retry.make();
+    scene.retry.fire();
     scene.live().await;
     assert_eq!(completed(&mut scene).await["failed"], json!([]));
     assert!(!scene.health().warnings.contains_key("resync"), "{:?}", scene.health());
@@ -187,8 +187,8 @@ async fn a_login_of_over_half_a_minute_is_awaited_and_not_repeated() {
     let began = std::time::Instant::now();
     while began.elapsed() < Duration::from_secs(31) {
         assert_eq!(scene.count("/api/login"), 0, "answered early");
-        scene.retry.make();
-        scene.resync.make();
+        scene.retry.fire();
+        scene.resync.fire();
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     scene.live().await;
@@ -203,7 +203,7 @@ async fn a_login_whose_caller_goes_away_is_finished_and_shared() {
     completed(&mut scene).await;
     scene.answers("/login", Answer::Late(Duration::from_secs(3)));
     scene.pbx.revoke("bridge");
-    scene.resync.make();
+    scene.resync.fire();
     assert_eq!(scene.says().await, "resync.started");
     // The resync has found the token dead, and logs in; the session that it belongs to ends meanwhile.
     scene.until("no snapshot refused", |scene| scene.pbx.seen().iter().any(|seen| seen.status == 403)).await;

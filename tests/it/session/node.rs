@@ -80,7 +80,7 @@ async fn a_starting_backends_refusal_is_retried_once_a_socket_opens() {
     backend(&mut node, false);
     let mut source = source(&node, &[]);
     assert_eq!(source.notice("auth.failed").await["failures"], 1);
-    source.retry.make();
+    source.retry.fire();
     for _ in 0..3 {
         node.reports("dropped");
     }
@@ -145,7 +145,7 @@ async fn a_takeover_is_answered_before_the_session_ends() {
     assert_eq!(source.notice("takenover").await["policy"], "stand-by");
     source.ended(EndReason::TakenOver).await;
     node.reports("disconnected");
-    source.retry.make();
+    source.retry.fire();
     source.live_after("taken_over").await;
 }
 
@@ -172,7 +172,7 @@ async fn duplicate_sessions_yield_and_ghosts_are_waited_out() {
     other.live().await;
     assert_eq!(one.notice("takenover").await["policy"], "stand-by");
     one.ended(EndReason::TakenOver).await;
-    one.retry.make();
+    one.retry.fire();
     one.live_after("taken_over").await;
     other.notice("takenover").await;
     other.ended(EndReason::TakenOver).await;

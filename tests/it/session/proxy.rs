@@ -38,7 +38,7 @@ async fn alarmed(scene: &mut Scene, says: &str) {
     assert_eq!(alarm["operator"], true, "{alarm}");
     assert!(alarm["detail"].as_str().unwrap().contains(says), "{alarm}");
     scene.well();
-    scene.retry.make();
+    scene.retry.fire();
     scene.live().await;
 }
 
@@ -59,7 +59,11 @@ async fn a_proxys_error_page_is_waited_out_without_an_alarm() {
     join_all(STEPS.map(async |step| {
         let mut scene = at(step, Answer::Page(502)).await;
         scene
-            .tells(if step == SOCKET { "502: a proxy before the PBX finds it away" } else { "answered 502" })
+            .tells(if step == SOCKET {
+                "502: the reverse proxy reports that the PBX is down"
+            } else {
+                "answered 502"
+            })
             .await;
         scene.well();
         // The first thing on the line.
@@ -133,7 +137,7 @@ async fn an_answer_that_is_compressed_unasked_is_named() {
         let alarm = scene.notice("auth.failed").await;
         assert_eq!(alarm["failures"], 1, "{alarm}");
         scene.well();
-        scene.retry.make();
+        scene.retry.fire();
         scene.live().await;
     }))
     .await;
@@ -175,7 +179,7 @@ async fn bad_snapshots_are_named_and_the_session_stays() {
     scene.pbx.emit("still", "1");
     assert_eq!(scene.says().await, "still");
     scene.well();
-    scene.resync.make();
+    scene.resync.fire();
     let told = completed(&mut scene).await;
     assert_eq!(told["failed"], json!([]), "{told}");
     assert_eq!((sent(&scene, LOGIN), sent(&scene, SOCKET)), (1, 1));

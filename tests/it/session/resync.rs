@@ -153,7 +153,7 @@ async fn a_bad_snapshot_is_named_and_does_not_block_the_others() {
 
     // Asked for again once all is well, it has everything, and the warning ends.
     scene.pbx.turn(|knobs| *knobs = pbx_simulator::Knobs::default());
-    scene.resync.make();
+    scene.resync.fire();
     let mut fold = Fold::default();
     // What failed may be asked for just now, without being told to.
     while fold.until(&mut scene, "resync.started").await["reason"] != "requested" {}
@@ -203,7 +203,7 @@ async fn an_entity_that_vanishes_is_announced_once_it_is_confirmed() {
         knobs.set("removed=202").unwrap();
         knobs.set("removed=203").unwrap();
     });
-    scene.resync.make();
+    scene.resync.fire();
     let missed = Instant::now();
     fold.until(&mut scene, "resync.completed").await;
     // One is back before the second look.
@@ -223,18 +223,18 @@ async fn a_token_that_died_is_renewed_once_and_the_session_stays() {
     scene.live().await;
     completed(&mut scene).await;
     scene.pbx.kill_sessions();
-    scene.resync.make();
+    scene.resync.fire();
     let told = completed(&mut scene).await;
     assert_eq!((&told["failed"], &told["session"]), (&json!([]), &json!(1)), "{told}");
     assert_eq!(scene.count("/api/login"), 2);
     // Taken out of the list, as by two-factor authentication.
     scene.pbx.revoke("bridge");
-    scene.resync.make();
+    scene.resync.fire();
     assert_eq!(completed(&mut scene).await["failed"], json!([]));
     assert_eq!(scene.count("/api/login"), 3);
     // The backend is in the middle of a reload: no token is good. One login, no more.
     let reload = scene.pbx.reload(Duration::from_secs(2));
-    scene.resync.make();
+    scene.resync.fire();
     let warned = scene.until("no warning", |scene| scene.health().warnings.contains_key("resync"));
     tokio::join!(warned, reload);
     let told = completed(&mut scene).await;
@@ -277,7 +277,7 @@ async fn an_account_without_rights_reads_what_it_may() {
     fold.matches(&scene);
     let health = scene.health();
     assert!(health.warnings["queue_agent"].contains("queues"), "{health:?}");
-    assert!(health.sight.unwrap().privacy);
+    assert!(health.visibility.unwrap().privacy);
 }
 
 #[tokio::test]

@@ -50,7 +50,7 @@ async fn who_stands_by_makes_way_at_once_and_comes_back_after_minutes() {
     rival.is_silent().await;
     // Asked to, it takes its place back; the other one, which does not answer, is waited for.
     scene.pbx.turn(|knobs| knobs.takeover_wait = Duration::from_millis(300));
-    scene.retry.make();
+    scene.retry.fire();
     assert_eq!(rival.text().await, TAKE_OVER);
     scene.live_after("taken_over").await;
 }
@@ -66,7 +66,7 @@ async fn who_yields_stays_away_until_asked() {
     scene.tells("staying away until SIGHUP").await;
     assert!(scene.health().retry_at.is_none());
     drop(rival);
-    scene.retry.make();
+    scene.retry.fire();
     scene.live_after("taken_over").await;
 }
 
@@ -90,7 +90,7 @@ async fn who_reclaims_does_not_fight() {
             scene.tells("two programs fight for one place").await;
             return;
         }
-        scene.retry.make();
+        scene.retry.fire();
         scene.live_after("taken_over").await;
     }
 }

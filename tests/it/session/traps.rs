@@ -173,7 +173,7 @@ async fn a_rejected_password_is_retried_by_the_minute_or_on_request() {
     assert_eq!(scene.notice("auth.failed").await["slow"], false);
     for attempts in 2..=6 {
         // An operator who is impatient spares the test the waits.
-        scene.retry.make();
+        scene.retry.fire();
         scene.until("no attempt", |scene| scene.count("/api/login") == attempts).await;
         scene.until("no rest", |scene| scene.health().retry_at.is_some()).await;
     }
@@ -187,7 +187,7 @@ async fn a_rejected_password_is_retried_by_the_minute_or_on_request() {
     let away = health.retry_at.unwrap().duration_since(jiff::Timestamp::now());
     assert!(away.as_secs() > 60, "by now the pace is slower still: {away}");
     scene.pbx.turn(|knobs| knobs.login = Login::Normal);
-    scene.retry.make();
+    scene.retry.fire();
     scene.live().await;
     assert!(scene.health().retry_at.is_none());
 }
@@ -196,7 +196,7 @@ async fn a_rejected_password_is_retried_by_the_minute_or_on_request() {
 async fn a_backend_that_boots_is_not_sent_the_password_over_and_over() {
     let mut scene = scene_with(|knobs| knobs.backend_down = true, None, &[]).await;
     scene.notice("auth.failed").await;
-    scene.retry.make();
+    scene.retry.fire();
     scene.until("no look at the socket", |scene| scene.count("/api/ws/") >= 3).await;
     scene.tells("the PBX is starting").await;
     assert_eq!(scene.count("/api/login"), 1, "each refused password may count towards locking the account");
@@ -246,7 +246,7 @@ async fn logins_on_the_socket_that_stay_refused_are_an_alarm_too() {
     for attempts in 1..=5 {
         scene.until("no attempt", |scene| scene.count("/api/ws/") >= attempts).await;
         scene.until("no rest", |scene| scene.health().retry_at.is_some()).await;
-        scene.retry.make();
+        scene.retry.fire();
     }
     let alarm = scene.notice("auth.failed").await;
     assert_eq!(
@@ -254,7 +254,7 @@ async fn logins_on_the_socket_that_stay_refused_are_an_alarm_too() {
         (&true.into(), &5.into(), &false.into())
     );
     scene.pbx.turn(|knobs| knobs.socket_login = SocketLogin::Normal);
-    scene.retry.make();
+    scene.retry.fire();
     scene.live().await;
 }
 
@@ -293,7 +293,7 @@ async fn a_password_that_was_right_before_is_not_given_up_on_soon() {
     scene.ended(EndReason::ConnectionClosed).await;
     assert_eq!(scene.notice("auth.failed").await["slow"], false);
     for attempts in 3..=6 {
-        scene.retry.make();
+        scene.retry.fire();
         scene.until("no attempt", |scene| scene.count("/api/login") == attempts).await;
         scene.until("no rest", |scene| scene.health().retry_at.is_some()).await;
     }

@@ -23,9 +23,10 @@ use cti_bridge::{
 };
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::support::{
-    journal::faulty_fs::{Faults, FaultyFs, Writes},
-    journal::{config, disk, names},
+use journal_kit::{
+    config, disk,
+    faulty_fs::{Faults, FaultyFs, Writes},
+    names,
 };
 
 /// Runs a test on a thread of its own: a loop that never yields can't be timed out from within its runtime.
@@ -117,7 +118,8 @@ impl Sink for Broker {
             Does::Refuse => Err(SinkError::Again("refused".into())),
             Does::HangOpen => pending().await,
             does => {
-                let tail = if does == Does::Forget { Tail::Lane(None) } else { Tail::Unknown };
+                let tail =
+                    if does == Does::Forget { Tail::Partitions(vec![Vec::new()]) } else { Tail::Unknown };
                 Ok((Connection { broker: self.clone(), sent: VecDeque::new() }, tail))
             }
         }

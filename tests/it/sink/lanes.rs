@@ -14,7 +14,7 @@ use cti_bridge::{
     health::State,
     route::Names,
     shutdown::Stop,
-    sink::{Acked, Lanes, Link, Outcome, Outgoing, Sink, SinkError, Tail},
+    sink::{Acked, Link, Outcome, Outgoing, Partitions, Sink, SinkError, Tail},
 };
 
 use crate::support::{
@@ -173,8 +173,8 @@ impl Sink for Away {
 }
 
 impl Link for Patient {
-    fn lanes(&self, names: &Names) -> Lanes {
-        self.0.lanes(names)
+    fn partitions(&self, names: &Names) -> Partitions {
+        self.0.partitions(names)
     }
 
     fn trouble(&self) -> Option<SinkError> {

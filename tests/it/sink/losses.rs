@@ -5,11 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use cti_bridge::{
     event::{Seq, SinkId, SourceId},
     health::Board,
-    journal::{
-        Journal,
-        config::{self, Disk, WhenFull},
-        fs,
-    },
+    journal::{Journal, Options, WhenFull, fs},
 };
 
 use crate::support::lanes::{Bench, By, Kept, LANES, SOURCES, frame};
@@ -39,9 +35,9 @@ fn holes(lane: &[Kept]) -> Vec<Hole> {
 }
 
 fn journal(dir: &std::path::Path, when_full: WhenFull) -> Journal {
-    let config = Disk {
+    let config = Options {
         dir: dir.to_owned(),
-        sync: config::Sync::Every(Duration::from_millis(20)),
+        sync: journal::Sync::Every(Duration::from_millis(20)),
         max_bytes: Some(256 << 10),
         max_age: None,
         when_full,

@@ -2,6 +2,7 @@
 
 mod conformance;
 mod driver_stop;
+mod file;
 mod lanes;
 mod letters;
 mod losses;

@@ -147,7 +147,7 @@ async fn a_call_to_retry_ends_the_wait_of_a_failing_sink() {
     scene.opened(1).await;
     scene.append(3);
     scene.broker.with(|seen| seen.refuses = false);
-    scene.context.retry.make();
+    scene.context.retry.fire();
     scene.opened(2).await;
     assert_eq!(scene.drained().await.len(), 3);
 }

@@ -15,10 +15,10 @@ use cti_bridge::{
 use jiff::{SignedDuration, Timestamp};
 
 use crate::support::{
-    journal::faulty_fs::{Faults, FaultyFs},
     lanes::{Bench, By, Kept, LANES, forget, keeping, on_disk, opened},
     wait::until,
 };
+use journal_kit::faulty_fs::{Faults, FaultyFs};
 
 const WAYS: [By; 3] = [By::Nothing, By::Source, By::Entity];
 

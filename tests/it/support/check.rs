@@ -75,7 +75,7 @@ impl Checked {
         let set =
             |names: &[&str]| -> BTreeSet<String> { names.iter().map(|name| (*name).to_owned()).collect() };
         for step in &steps {
-            let mut expected = set(&["part", "stage", "verdict", "messages", "ms"]);
+            let mut expected = set(&["component", "stage", "verdict", "messages", "ms"]);
             expected.extend((step["verdict"] == "failed").then(|| "exit".to_owned()));
             expected.extend(step.get("details").map(|_| "details".to_owned()));
             if keys(step) != expected {
@@ -93,7 +93,7 @@ impl Checked {
     /// The one step of this part and stage.
     #[track_caller]
     pub(crate) fn step(&self, part: &str, stage: &str) -> &Value {
-        let mut found = self.steps.iter().filter(|step| step["part"] == part && step["stage"] == stage);
+        let mut found = self.steps.iter().filter(|step| step["component"] == part && step["stage"] == stage);
         match (found.next(), found.next()) {
             (Some(step), None) => step,
             other => panic!("{part} {stage}: {other:?} in {:#?}", self.steps),
@@ -102,7 +102,7 @@ impl Checked {
 
     /// `dns ok, tcp failed, …` of a part.
     pub(crate) fn verdicts(&self, part: &str) -> String {
-        let steps = self.steps.iter().filter(|step| step["part"] == part);
+        let steps = self.steps.iter().filter(|step| step["component"] == part);
         let text = |step: &Value| {
             format!("{} {}", step["stage"].as_str().unwrap(), step["verdict"].as_str().unwrap())
         };
@@ -131,7 +131,7 @@ impl Checked {
         let step = self.step(part, stage);
         assert_eq!((&step["verdict"], &step["exit"]), (&"failed".into(), &code.into()), "{:#?}", self.steps);
         assert_eq!((self.code, &self.summary["failed"]), (code, &1.into()), "{:#?}", self.steps);
-        assert_eq!(self.summary["first"], serde_json::json!({ "part": part, "stage": stage }));
+        assert_eq!(self.summary["first"], serde_json::json!({ "component": part, "stage": stage }));
         let messages = step["messages"].as_array().unwrap();
         let messages = messages.iter().map(|text| text.as_str().unwrap()).collect::<Vec<_>>().join("\n");
         for word in says {

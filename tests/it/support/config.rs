@@ -6,8 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cti_bridge::app::config::Loaded;
 use cti_bridge::config::{self, Flags, Problems};
+use cti_bridge::{app, app::config::Loaded};
 
 /// A directory with a configuration, and what else is read.
 pub(crate) struct Place {

@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_nats::jetstream;
 use cti_bridge::{
+    app,
     app::config::load_with,
     config::{Assignment, Flags},
     event::{Mark, Notice, Position, Record, Seq, SinkId, SourceId},
@@ -116,10 +117,10 @@ impl Line {
         let late = |what: &str| SinkError::Again(format!("late: {what}").into());
         let (mut link, tail) =
             timeout(Duration::from_secs(10), sink.open()).await.map_err(|_| late("open"))??;
-        let mut acked = match tail {
-            Tail::Lane(None) => 0,
-            Tail::Lane(Some(stored)) => self.places[&(stored.source, stored.seq)] + 1,
-            Tail::Unknown | Tail::Lanes(_) => panic!("a stream knows its end"),
+        let Tail::Partitions(ends) = tail else { panic!("a stream knows its end") };
+        let mut acked = match &ends[..] {
+            [end] => end.first().map_or(0, |end| self.places[&(end.source.clone(), end.seq)] + 1),
+            _ => panic!("a stream is one partition"),
         };
         let first = self.records[0].position.0;
         let mut sent = acked;
@@ -157,7 +158,7 @@ impl Line {
             .iter()
             .map(|(record, published)| Outgoing {
                 position: Some(Position(record.position.0)),
-                lane: 0,
+                partition: 0,
                 names: &published.names,
                 event: self.plan.envelope(
                     record,

@@ -10,17 +10,13 @@ use bytes::Bytes;
 use cti_bridge::{
     event::{JournalId, Mark, Notice, Position, RawEvent, Seq, SinkId, SourceId},
     health::Board,
-    journal::{
-        Journal, Live, Opened,
-        config::{self, Disk, WhenFull},
-        fs,
-    },
+    journal::{Journal, Live, Opened, Options, WhenFull, fs},
     retry::Range,
     route::{Names, Plan, template::Template},
     shutdown::Stop,
     sink::{
-        Acked, Context, Driver, Lanes, Link, Options, Outcome, Outgoing, Process, Sink, SinkError, Stored,
-        Tail,
+        Acked, Context, Driver, Link, Options, Outcome, Outgoing, Partitions, Process, Sink, SinkError,
+        Stored, Tail,
     },
 };
 use jiff::Timestamp;
@@ -38,16 +34,16 @@ pub(crate) enum By {
 }
 
 impl By {
-    pub(crate) fn lanes(self, names: &Names) -> Lanes {
+    pub(crate) fn partitions(self, names: &Names) -> Partitions {
         match (self, &names.subject) {
-            (Self::Nothing, _) => Lanes::One(0),
+            (Self::Nothing, _) => Partitions::One(0),
             (Self::Source, _) => {
-                Lanes::One(SOURCES.iter().position(|it| *it == names.source_name()).unwrap() % LANES)
+                Partitions::One(SOURCES.iter().position(|it| *it == names.source_name()).unwrap() % LANES)
             }
             (Self::Entity, Some(subject)) => {
-                Lanes::One(usize::from(*subject.as_bytes().last().unwrap()) % LANES)
+                Partitions::One(usize::from(*subject.as_bytes().last().unwrap()) % LANES)
             }
-            (Self::Entity, None) => Lanes::Every,
+            (Self::Entity, None) => Partitions::Every,
         }
     }
 }
@@ -86,7 +82,7 @@ impl Kept {
             seq: self.seq,
             time: Timestamp::from_microsecond(self.time.as_microsecond()).unwrap(),
             ty: self.what.clone(),
-            lane: "lane".to_owned(),
+            location: "lane".to_owned(),
             place: "#1".to_owned(),
         }
     }
@@ -119,8 +115,10 @@ impl Sink for Broker {
         let tail = {
             let lanes = self.lanes.lock().unwrap();
             match self.by {
-                By::Nothing => Tail::Lane(lanes[0].last().map(Kept::stored)),
-                _ => Tail::Lanes(lanes.iter().map(|kept| newest(kept)).collect()),
+                By::Nothing => {
+                    Tail::Partitions(vec![lanes[0].last().map(Kept::stored).into_iter().collect()])
+                }
+                _ => Tail::Partitions(lanes.iter().map(|kept| newest(kept)).collect()),
             }
         };
         let (lanes, left) = (Arc::clone(&self.lanes), (self.breaks)());
@@ -133,8 +131,8 @@ impl Sink for Broker {
 }
 
 impl Link for Connection {
-    fn lanes(&self, names: &Names) -> Lanes {
-        self.by.lanes(names)
+    fn partitions(&self, names: &Names) -> Partitions {
+        self.by.partitions(names)
     }
 
     /// A link that breaks leaves each lane with a beginning of its share, and acknowledges nothing of it.
@@ -152,7 +150,7 @@ impl Link for Connection {
                 subject: outgoing.names.subject.clone(),
                 source: outgoing.names.source_name().to_owned(),
             };
-            shares.entry(outgoing.lane).or_default().push(kept);
+            shares.entry(outgoing.partition).or_default().push(kept);
         }
         for (lane, share) in shares {
             let stored = if breaks { fastrand::usize(..=share.len()) } else { share.len() };
@@ -335,9 +333,9 @@ pub(crate) fn keeping(dir: &std::path::Path, retain: Duration) -> Journal {
 }
 
 pub(crate) fn opened(dir: &std::path::Path, retain: Duration, disk: Arc<dyn fs::Fs>) -> Journal {
-    let config = Disk {
+    let config = Options {
         dir: dir.to_owned(),
-        sync: config::Sync::Every(Duration::from_millis(20)),
+        sync: journal::Sync::Every(Duration::from_millis(20)),
         max_bytes: Some(1 << 30),
         max_age: None,
         when_full: WhenFull::DropOldest,

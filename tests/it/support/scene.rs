@@ -12,7 +12,7 @@ use cti_bridge::{
     event::{Body, EndReason, Record, SinkId, SourceId},
     health::{Board, Component, Health},
     journal::{Journal, Reader},
-    request::Call,
+    request::Trigger,
     session,
     shutdown::Stop,
 };
@@ -29,8 +29,8 @@ pub(crate) struct Scene {
 pub(crate) struct Source {
     pub(crate) board: Board,
     pub(crate) stop: Stop,
-    pub(crate) retry: Call,
-    pub(crate) resync: Call,
+    pub(crate) retry: Trigger,
+    pub(crate) resync: Trigger,
     pub(crate) journal: Journal,
     /// The state of the one sink, which is the test.
     pub(crate) sink: Component,
@@ -141,7 +141,7 @@ impl Source {
         };
         let journal = Journal::memory(1 << 24, &["a".to_owned()], &["sink".to_owned()]);
         let (board, stop) = (Board::default(), Stop::default());
-        let (retry, resync) = (Call::default(), Call::default());
+        let (retry, resync) = (Trigger::default(), Trigger::default());
         let sink = board.component("sink/sink".to_owned());
         let source = session::Source {
             id: SourceId(0),
@@ -150,13 +150,13 @@ impl Source {
             journal: journal.clone(),
             health: board.component("source/a".into()),
             stop: stop.clone(),
-            retry: retry.listen(),
-            resync: resync.listen(),
-            reconnect: Call::default().listen(),
+            retry: retry.subscribe(),
+            resync: resync.subscribe(),
+            reconnect: Trigger::default().subscribe(),
             board: board.clone(),
             sinks: vec!["sink".to_owned()],
         };
-        let (renewing, again) = (source.account.clone(), retry.listen());
+        let (renewing, again) = (source.account.clone(), retry.subscribe());
         // Ends with the test's runtime.
         tokio::spawn(async move { renewing.renew(CancellationToken::new(), again).await });
         let task = tokio::spawn(session::run(source));

@@ -7,15 +7,12 @@ use std::{
 };
 
 use cti_bridge::{
+    app,
     app::config::load_with,
     config::{Assignment, Flags},
     event::{Notice, SinkId, SourceId},
     health::{Board, State},
-    journal::{
-        Journal,
-        config::{Disk, Sync, WhenFull},
-        fs,
-    },
+    journal::{Journal, Options, Sync, WhenFull, fs},
     retry::Range,
     route::{Plan, template::Template},
     shutdown::Stop,
@@ -69,7 +66,7 @@ impl Line {
 
     /// One that keeps what was delivered, in a directory.
     pub(crate) fn on_disk(config: Config, dir: &std::path::Path) -> Self {
-        let disk = Disk {
+        let disk = Options {
             dir: dir.to_owned(),
             sync: Sync::Every(Duration::from_millis(20)),
             max_bytes: Some(1 << 30),

@@ -163,54 +163,63 @@ impl SinkTable for Table {
 impl Table {
     /// The one way to log in that is set. `None` goes with a problem.
     fn credentials(&mut self, section: &mut Section<'_>) -> Option<Credentials> {
+        let nkey_key = if self.nkey_file.is_some() { "nkey_file" } else { "nkey" };
+        // All files are read, also after a problem: what is wrong with them is said at once.
+        let file = self.credentials_file.take().map(|name| section.secret_file("credentials_file", &name));
+        let nkey = given(section, "nkey", self.nkey.take(), self.nkey_file.take());
+        let token = given(section, "token", self.token.take(), self.token_file.take());
+        let password = given(section, "password", self.password.take(), self.password_file.take());
+        let username = self.username.take();
         let set: Vec<&str> = [
-            ("credentials_file", self.credentials_file.is_some()),
-            ("nkey", self.nkey.is_some() || self.nkey_file.is_some()),
-            ("username", self.username.is_some() || self.password.is_some() || self.password_file.is_some()),
-            ("token", self.token.is_some() || self.token_file.is_some()),
+            ("credentials_file", file.is_some()),
+            ("nkey", nkey.is_some()),
+            ("username", username.is_some() || password.is_some()),
+            ("token", token.is_some()),
         ]
         .into_iter()
-        .filter_map(|(way, is_set)| is_set.then_some(way))
+        .filter_map(|(key, is_set)| is_set.then_some(key))
         .collect();
         if let [_, second, ..] = set.as_slice() {
             section
                 .problem(second, format!("there are several ways to log in ({}): keep one", set.join(", ")));
         }
-        // All files are read, also after a problem: what is wrong with them is said at once.
-        let file = self.credentials_file.take();
-        let has_file = file.is_some();
-        let file = file.and_then(|name| section.secret_file("credentials_file", &name));
-        let nkey_key = if self.nkey_file.is_some() { "nkey_file" } else { "nkey" };
-        let has_nkey = self.nkey.is_some() || self.nkey_file.is_some();
-        let nkey = section.secret("nkey", self.nkey.take(), self.nkey_file.take());
-        let has_token = self.token.is_some() || self.token_file.is_some();
-        let token = section.secret("token", self.token.take(), self.token_file.take());
-        let has_password = self.password.is_some() || self.password_file.is_some();
-        let password = section.secret("password", self.password.take(), self.password_file.take());
-        match (self.username.take(), has_password) {
-            (Some(username), true) => Some(Credentials::Password { username, password: password? }),
-            (Some(_), false) => {
+        match (username, password) {
+            (Some(username), Some(password)) => {
+                return Some(Credentials::Password { username, password: password? });
+            }
+            (Some(_), None) => {
                 section.problem("username", "has no password: set `password_file` (or `password`)");
-                None
+                return None;
             }
-            (None, true) => {
+            (None, Some(_)) => {
                 section.problem("password", "has no user: set `username`");
-                None
+                return None;
             }
-            (None, false) if has_file => {
-                let file = file?;
-                check_credentials_file(&file, section);
-                Some(Credentials::File(file))
+            (None, None) => {}
+        }
+        match (file, nkey, token) {
+            (Some(file), ..) => {
+                file.inspect(|file| check_credentials_file(file, section)).map(Credentials::File)
             }
-            (None, false) if has_nkey => {
-                let seed = nkey?;
-                check_seed(&seed, nkey_key, section);
-                Some(Credentials::Nkey(seed))
+            (None, Some(seed), _) => {
+                seed.inspect(|seed| check_seed(seed, nkey_key, section)).map(Credentials::Nkey)
             }
-            (None, false) if has_token => token.map(Credentials::Token),
-            (None, false) => Some(Credentials::None),
+            (None, None, Some(token)) => token.map(Credentials::Token),
+            (None, None, None) => Some(Credentials::None),
         }
     }
+}
+
+/// A secret that is set: `Some(None)` if it can't be read, which is a problem.
+fn given(
+    section: &mut Section<'_>,
+    key: &str,
+    value: Option<Secret>,
+    file: Option<String>,
+) -> Option<Option<SecretString>> {
+    let is_set = value.is_some() || file.is_some();
+    let secret = section.secret(key, value, file);
+    is_set.then_some(secret)
 }
 
 /// Whether it is a subject without wildcards, made of complete tokens.

@@ -15,6 +15,7 @@ use crate::{
         nats::{
             config,
             headers::{Envelopes, size},
+            unfit::Unfit,
         },
     },
 };
@@ -67,7 +68,7 @@ impl Drafts {
     }
 
     /// The message of a numbered event, or why it can't be sent.
-    pub(super) fn ready(&mut self, position: Position, outgoing: &Outgoing<'_>) -> Result<Ready, String> {
+    pub(super) fn ready(&mut self, position: Position, outgoing: &Outgoing<'_>) -> Result<Ready, Unfit> {
         let mut message = self.message(outgoing)?;
         let headers = message.headers.get_or_insert_with(HeaderMap::new);
         if self.fenced {
@@ -77,8 +78,7 @@ impl Drafts {
             let source = outgoing.event.source.trim_start_matches("/cti/");
             let id = format!("{source}:{}-{}", outgoing.event.journal, seq.0);
             let id = id.parse::<HeaderValue>();
-            headers
-                .insert(NATS_MESSAGE_ID, id.map_err(|_| "its source's name can't be a header".to_owned())?);
+            headers.insert(NATS_MESSAGE_ID, id.map_err(|_| Unfit::Source)?);
         }
         let (payload, stream) = self.limits;
         self.fits(Some(headers), &message.payload, (payload, "max_payload of the server"))?;
@@ -90,19 +90,16 @@ impl Drafts {
     }
 
     /// The message of an event outside the order.
-    pub(super) fn status(&mut self, outgoing: &Outgoing<'_>) -> Result<OutboundMessage, String> {
+    pub(super) fn status(&mut self, outgoing: &Outgoing<'_>) -> Result<OutboundMessage, Unfit> {
         let message = self.message(outgoing)?;
         self.fits(message.headers.as_ref(), &message.payload, (self.limits.0, "max_payload of the server"))?;
         Ok(message)
     }
 
-    fn message(&mut self, outgoing: &Outgoing<'_>) -> Result<OutboundMessage, String> {
-        let (headers, payload) = self
-            .envelopes
-            .message(outgoing.names, &outgoing.event)
-            .ok_or_else(|| "an attribute can't be a header: please report this".to_owned())?;
-        let subject = Subject::from_utf8(outgoing.names.destination.clone())
-            .map_err(|_| "its subject is not UTF-8: check `subject`".to_owned())?;
+    fn message(&mut self, outgoing: &Outgoing<'_>) -> Result<OutboundMessage, Unfit> {
+        let (headers, payload) =
+            self.envelopes.message(outgoing.names, &outgoing.event).ok_or(Unfit::Attribute)?;
+        let subject = Subject::from_utf8(outgoing.names.destination.clone()).map_err(|_| Unfit::Subject)?;
         Ok(OutboundMessage { subject, reply: None, payload, headers: Some(headers) })
     }
 
@@ -110,8 +107,8 @@ impl Drafts {
         &self,
         headers: Option<&HeaderMap>,
         payload: &Bytes,
-        (limit, name): (usize, &str),
-    ) -> Result<(), String> {
+        (limit, setting): (usize, &'static str),
+    ) -> Result<(), Unfit> {
         // Computed only for what may be too large.
         if payload.len() + 4096 < limit {
             return Ok(());
@@ -120,7 +117,7 @@ impl Drafts {
         if size <= limit {
             return Ok(());
         }
-        Err(format!("{size} bytes are more than {} takes ({limit}): raise {name}", self.place))
+        Err(Unfit::TooLarge { size, place: self.place.clone(), limit, setting })
     }
 }
 

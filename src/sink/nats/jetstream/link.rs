@@ -26,6 +26,7 @@ use crate::{
             config,
             connect::{Connected, FRESH, Servers},
             headers::Envelopes,
+            unfit::Unfit,
         },
     },
 };
@@ -105,13 +106,9 @@ impl Publisher {
     }
 
     /// The message of a numbered event, or why it can't be sent, by limits that are fresh.
-    async fn ready(
-        &mut self,
-        at: Position,
-        event: &Outgoing<'_>,
-    ) -> Result<Result<Ready, String>, SinkError> {
+    async fn ready(&mut self, at: Position, event: &Outgoing<'_>) -> Result<Result<Ready, Unfit>, SinkError> {
         if let Some(reason) = self.shared.refused(at) {
-            return Ok(Err(reason));
+            return Ok(Err(Unfit::Refused(reason)));
         }
         let ready = self.drafts.ready(at, event);
         if ready.is_ok() || self.read.elapsed() < FRESH {
@@ -255,7 +252,7 @@ impl Link for Publisher {
                     }
                 }
                 Err(reason) => {
-                    self.flight.refuse(position, held.as_ref().map(|held| held.position), reason);
+                    self.flight.refuse(position, held.as_ref().map(|held| held.position), reason.to_string());
                 }
             }
         }
@@ -287,7 +284,7 @@ impl Link for Publisher {
         // Outside the stream, so without fence.
         let message = match self.drafts.status(letter) {
             Ok(message) => message,
-            Err(reason) => return Ok(Some(reason)),
+            Err(reason) => return Ok(Some(reason.to_string())),
         };
         self.connected.events.expect_letter(&message.subject);
         self.publish(message).await?;

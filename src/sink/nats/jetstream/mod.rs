@@ -82,7 +82,7 @@ impl JetStream {
         let settings = (self.content_mode, &self.settings);
         let connected = (connected, Arc::clone(&self.servers));
         let link = Publisher::open(connected, settings, &info.config, last, Arc::clone(&self.shared)).await?;
-        Ok((link, Tail::Lane(stored)))
+        Ok((link, Tail::Partitions(vec![stored.into_iter().collect()])))
     }
 
     /// Says what is unwise about the stream once, and again when it has changed.

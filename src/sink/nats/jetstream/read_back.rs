@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::JetStream;
 use crate::{
     health::Trouble,
-    sink::{SinkError, kept, verify::Held},
+    sink::{SinkError, stored_event, verify::Held},
     text::PeerText,
 };
 
@@ -47,7 +47,7 @@ impl JetStream {
             let message = next.ok_or_else(|| failed("read on", "the connection ended".to_owned()))?;
             let message = message.map_err(|error| failed("read", error.to_string()))?;
             let headers = message.headers.as_ref();
-            if let Some(held) = kept::held(|name| attribute(headers, name), &message.payload) {
+            if let Some(held) = stored_event::held(|name| attribute(headers, name), &message.payload) {
                 each(&held);
             }
             let pending =

@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, stream::SelectAll};
 use tokio::time::{sleep, timeout};
 
 use super::{JetStream, api::Api};
-use crate::sink::{Process, SinkError, kept, nats::connect::Connected};
+use crate::sink::{Process, SinkError, nats::connect::Connected, stored_event};
 
 /// How often the stream is asked whether it grows.
 const ASK: Duration = Duration::from_millis(500);
@@ -66,5 +66,5 @@ impl JetStream {
 fn id(message: &Message) -> Option<String> {
     let headers = message.headers.as_ref();
     let header = |name: &str| Some(headers?.get(format!("ce-{name}"))?.as_str().to_owned());
-    kept::id(header, &message.payload)
+    stored_event::id(header, &message.payload)
 }

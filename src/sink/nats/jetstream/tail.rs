@@ -3,7 +3,7 @@
 use super::api::{Api, Kept};
 use crate::{
     health::Trouble,
-    sink::{SinkError, Stored, kept},
+    sink::{SinkError, Stored, stored_event},
     text::PeerText,
 };
 
@@ -74,8 +74,8 @@ fn unreadable(Api { connected, stream }: &Api<'_>, Kept { seq, subject, .. }: &K
 }
 
 fn whose(Api { connected, stream }: &Api<'_>, kept: &Kept) -> Option<Stored> {
-    let lane = format!("stream {stream} at {}", connected.server);
-    stored(kept).map(|stored| Stored { lane, place: format!("#{}", kept.seq), ..stored })
+    let location = format!("stream {stream} at {}", connected.server);
+    stored(kept).map(|stored| Stored { location, place: format!("#{}", kept.seq), ..stored })
 }
 
 /// Whose record it is.
@@ -87,7 +87,7 @@ fn stored(kept: &Kept) -> Option<Stored> {
         let found = lines.find(|(key, _)| key.strip_prefix("ce-") == Some(name));
         found.map(|(_, value)| value.trim().to_owned())
     };
-    kept::stored(header, &data_encoding::BASE64.decode(kept.data.as_bytes()).ok()?)
+    stored_event::stored(header, &data_encoding::BASE64.decode(kept.data.as_bytes()).ok()?)
 }
 
 #[cfg(test)]
@@ -111,7 +111,7 @@ mod tests {
             seq: Seq(17),
             time: "2026-11-24T10:00:00.000007Z".parse().unwrap(),
             ty: "cti.event.e.v1".to_owned(),
-            lane: String::new(),
+            location: String::new(),
             place: String::new(),
         });
         let binary = kept(

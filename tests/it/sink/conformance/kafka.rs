@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use cti_bridge::{
+    app,
     app::config::load_with,
     config::{Assignment, Flags},
     sink::kafka,
@@ -58,6 +59,10 @@ impl Bench for Topics {
 
     fn sink(&self) -> kafka::Kafka {
         kafka::Kafka::new(&self.config, Arc::new(["a".to_owned(), "b".to_owned()]))
+    }
+
+    fn config(&self) -> Config {
+        Config::new(None, None, self.config.clone())
     }
 
     async fn arrived(&mut self) -> Vec<Value> {

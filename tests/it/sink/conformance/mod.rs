@@ -1,5 +1,6 @@
 //! What every sink promises, tested alike for each. A new sink adds a file with its [`Bench`].
 
+mod file;
 #[cfg(feature = "kafka")]
 mod kafka;
 #[cfg(feature = "nats")]
@@ -18,15 +19,22 @@ use cti_bridge::{
     event::{Notice, SinkId, SourceId},
     journal::Journal,
     route::{Plan, template::Template},
-    sink::{Acked, Context, Driver, Link, Options, Outcome, Outgoing, Sink, SinkError, Tail, stdout},
+    sink::{
+        self, Acked, Bridge, Claim, Context, Driver, Link, Options, Outcome, Outgoing, ProbeStep, Sink,
+        SinkError, Tail, config::Config, stdout,
+    },
 };
 use serde_json::Value;
 
 /// A sink, and a view of what has arrived behind it.
 trait Bench: Send + Sized {
     type Sink: Sink;
+    /// Whether a test can see what it writes by its own settings.
+    const RUNS: bool = true;
     async fn start() -> Self;
     fn sink(&self) -> Self::Sink;
+    /// The same, as it is configured.
+    fn config(&self) -> Config;
     /// What has arrived since the last call, as structured CloudEvents; waits a moment for more.
     async fn arrived(&mut self) -> Vec<Value>;
 }
@@ -43,7 +51,7 @@ impl Line {
         let sinks: Arc<[String]> = Arc::new(["sink".to_owned()]);
         let journal = Journal::memory(64 << 20, &sources, &sinks);
         let plan = Plan::new(journal.id(), Arc::clone(&sources), Template::default());
-        Self { context: Context::new("test", journal, sinks), plan }
+        Self { context: Context::new("bridge", journal, sinks), plan }
     }
 
     fn append(&self, count: u64) {
@@ -172,6 +180,42 @@ async fn a_hard_stop_counts_what_is_left(bench: &mut impl Bench) {
     assert_eq!(running.await.unwrap(), Outcome::Undelivered(10));
 }
 
+/// What commands, `check` and the configuration do with a sink of any type.
+async fn its_settings_do_all_that_the_bridge_asks_of_them<B: Bench>(bench: &mut B) {
+    let line = Line::new();
+    line.append(100);
+    let (config, context) = (bench.config(), line.context);
+    let bridge = Bridge { instance: &context.instance, sources: &context.sources };
+    let (mut probe, report) = config.kind.probe(bridge).await.unwrap();
+    assert!(!report.message.is_empty());
+    for step in config.kind.probe_steps() {
+        let report = match step {
+            ProbeStep::Inspect => probe.inspect(&Claim::default()).await,
+            ProbeStep::Publish => probe.publish().await,
+        };
+        assert!(!report.unwrap().message.is_empty(), "{step:?}");
+    }
+    drop(probe);
+    assert!(
+        bench.arrived().await.iter().all(|event| event.get("sequence").is_none()),
+        "a probe sends no event"
+    );
+    let overlap = config.kind.overlap(&*config.kind, bridge).expect("two of the same write to one place");
+    assert!(!overlap.is_possible && !overlap.remedy.is_empty(), "{overlap:?}");
+    if !B::RUNS {
+        return;
+    }
+    context.stop.drain();
+    assert_eq!(sink::spawn(&context, SinkId(0), &config).await, Outcome::Drained);
+    let events = collect(bench, 100).await;
+    assert_eq!(events.iter().map(number).collect::<Vec<_>>(), (0..100).collect::<Vec<_>>());
+    let mut read = 0;
+    match sink::read_back(&config, bridge, |_| read += 1).await {
+        Ok(()) => assert_eq!(read, 100),
+        Err(error) => assert!(error.to_string().contains("keeps nothing"), "{error}"),
+    }
+}
+
 /// Ends each link after a few calls, before or after the call had its effect.
 struct Cutter<S> {
     sink: S,
@@ -240,6 +284,16 @@ async fn all<B: Bench>() {
     a_link_that_breaks_anywhere_loses_nothing_and_keeps_order(&mut B::start().await).await;
     heartbeats_are_sent_beside_the_line(&mut B::start().await).await;
     a_hard_stop_counts_what_is_left(&mut B::start().await).await;
+    its_settings_do_all_that_the_bridge_asks_of_them(&mut B::start().await).await;
+}
+
+/// What a file has got since the last call.
+async fn new_lines(path: &std::path::Path, read: &mut usize) -> Vec<Value> {
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let new = &text[*read..text.rfind('\n').map_or(*read, |end| end + 1)];
+    *read += new.len();
+    new.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// The stdout sink, with a file for standard output.
@@ -261,6 +315,8 @@ impl Sink for Piped {
 
 impl Bench for File {
     type Sink = Piped;
+    /// Standard output is that of the test.
+    const RUNS: bool = false;
 
     async fn start() -> Self {
         Self { file: tempfile::NamedTempFile::new().unwrap(), read: 0 }
@@ -270,12 +326,12 @@ impl Bench for File {
         Piped(self.file.path().to_owned())
     }
 
+    fn config(&self) -> Config {
+        Config::new(None, None, stdout::config::Config { format: stdout::config::Format::Json })
+    }
+
     async fn arrived(&mut self) -> Vec<Value> {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-        let text = std::fs::read_to_string(self.file.path()).unwrap();
-        let new = &text[self.read..text.rfind('\n').map_or(self.read, |end| end + 1)];
-        self.read += new.len();
-        new.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        new_lines(self.file.path(), &mut self.read).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! NATS in the suite: core, and a stream.
 
 use cti_bridge::{
+    app,
     app::config::load_with,
     config::{Assignment, Flags},
     sink::{Bridge, nats},
@@ -51,6 +52,10 @@ impl Bench for Server {
         nats::Nats::new(&config(&self.server, "core"))
     }
 
+    fn config(&self) -> Config {
+        Config::new(None, None, config(&self.server, "core"))
+    }
+
     async fn arrived(&mut self) -> Vec<Value> {
         let mut events = Vec::new();
         while let Ok(Some(message)) =
@@ -92,6 +97,10 @@ impl Bench for Stream {
 
     fn sink(&self) -> nats::JetStream {
         sink(&self.server)
+    }
+
+    fn config(&self) -> Config {
+        Config::new(None, None, config(&self.server, "jetstream"))
     }
 
     async fn arrived(&mut self) -> Vec<Value> {

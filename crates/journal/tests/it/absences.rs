@@ -1,0 +1,283 @@
+//! Numbers without records: refused, skipped and damaged ones take a place in the log, so that no loss is silent and none
+//! is charged to the wrong source.
+
+use std::{collections::BTreeMap, path::Path};
+
+use bytes::Bytes;
+use event::{LossReason, Notice, RawEvent, Record, Seq, SinkId, SourceId};
+use jiff::Timestamp;
+use journal::{Journal, Options, WhenFull};
+use serde_json::Value;
+
+use journal_kit::{
+    DIR, adds_up, announced, begin, close, config, contents, disk, events, faulty_fs::FaultyFs, frame, id,
+    open, open_as, read, segments, settle, told,
+};
+
+/// Room for about fifty events of 20 KB of one name; what does not fit is refused.
+fn small() -> Options {
+    Options { max_bytes: Some(1 << 20), when_full: WhenFull::DropNewest, name_quota: 90, ..config() }
+}
+
+fn lost(journal: &Journal, sink: SinkId, source: &str, reason: LossReason) -> u64 {
+    journal.ledger(sink, id(journal, source)).0.lost.get(&reason).copied().unwrap_or_default()
+}
+
+/// The data of each `lost` for a sink.
+fn notices(records: &[Record], sink: &str) -> Vec<Value> {
+    let lost = records.iter().map(told).filter(|(what, data)| *what == "lost" && data["sink"] == sink);
+    lost.map(|(_, data)| data).collect()
+}
+
+#[test]
+fn a_kill_hides_no_event_that_was_refused() {
+    let disk = disk();
+    let (journal, _) = open(&disk, &small());
+    let (mut a, mut b) = (begin(&journal, "a"), begin(&journal, "b"));
+    events(&mut a, "e", 100, 20_000);
+    events(&mut b, "e", 7, 20_000);
+    let refused = lost(&journal, SinkId(0), "a", LossReason::Quota);
+    assert!(refused > 30 && lost(&journal, SinkId(1), "b", LossReason::Quota) == 7, "{refused}");
+    // The process ends before anything is announced; whether or not it noted its cursors after the last of them.
+    journal.sync();
+    events(&mut a, "e", 5, 20_000);
+    let newest = journal.newest(id(&journal, "a")).0;
+    disk.crash();
+
+    let (journal, notes) = open(&disk, &small());
+    assert_eq!(notes, Vec::<String>::new());
+    adds_up(&journal);
+    assert_eq!(lost(&journal, SinkId(0), "a", LossReason::Quota), refused + 5);
+    journal.announce_losses();
+    let records = read(&mut journal.reader(SinkId(1)));
+    for sink in ["x", "y"] {
+        let of_a = notices(&records, sink)[0].clone();
+        assert_eq!((of_a["count"].as_u64(), of_a["to"].as_u64()), (Some(refused + 5), Some(newest.0)));
+        assert_eq!(announced(&records, sink), BTreeMap::from([("quota".into(), refused + 5 + 7)]));
+    }
+    // What was announced is not announced again.
+    journal.sync();
+    disk.crash();
+    let (journal, _) = open(&disk, &small());
+    journal.announce_losses();
+    assert_eq!(announced(&read(&mut journal.reader(SinkId(1))), "y"), announced(&records, "y"));
+    assert_eq!(lost(&journal, SinkId(0), "a", LossReason::Quota), refused + 5);
+}
+
+#[test]
+fn a_loss_whose_notice_is_newer_than_the_cursor_is_not_announced_again() {
+    let disk = disk();
+    let (journal, _) = open(&disk, &small());
+    events(&mut begin(&journal, "a"), "e", 60, 20_000);
+    journal.sync();
+    journal.announce_losses();
+    let told = announced(&read(&mut journal.reader(SinkId(0))), "x");
+    assert!(!told.is_empty());
+    disk.crash();
+    let (journal, _) = open(&disk, &small());
+    journal.announce_losses();
+    assert_eq!(announced(&read(&mut journal.reader(SinkId(0))), "x"), told);
+}
+
+#[test]
+fn what_follows_refused_events_shows_the_hole() {
+    let disk = disk();
+    let (journal, _) = open(&disk, &small());
+    let mut live = begin(&journal, "a");
+    events(&mut live, "e", 60, 20_000);
+    let (newest, _) = journal.newest(id(&journal, "a"));
+    live.notice(&Notice::Started { version: "1" });
+    let mut reader = journal.reader(SinkId(0));
+    let (mut gone, mut last) = (Seq(0), Seq(0));
+    while !reader.at_end() {
+        let mut records = Vec::new();
+        journal_kit::RUNTIME.block_on(reader.read(256, &mut records));
+        gone = reader.gone()[0];
+        assert!(records.iter().all(|record| record.seq > gone), "a loss after {gone:?} is none before it");
+        last = records.last().map_or(last, |record| record.seq);
+    }
+    assert_eq!((gone, last), (newest, newest.next()));
+}
+
+#[test]
+fn damage_behind_a_number_jump_is_charged_to_its_owner_and_passed() {
+    for restart in [true, false] {
+        let disk = disk();
+        let (journal, _) = open(&disk, &config());
+        events(&mut begin(&journal, "a"), "e", 5, 100);
+        events(&mut begin(&journal, "b"), "e", 5, 100);
+        close(journal);
+        // Each process leaves numbers out.
+        let (journal, _) = open(&disk, &config());
+        let (mut a, mut b) = (begin(&journal, "a"), begin(&journal, "b"));
+        events(&mut b, "damaged", 1, 3_000);
+        events(&mut a, "e", 5, 100);
+        events(&mut b, "e", 5, 100);
+        if restart {
+            disk.crash();
+        } else {
+            drop((a, b));
+            close(journal);
+        }
+        disk.edit(&segments(&disk)[1], |content| {
+            let at = content.windows(7).position(|bytes| bytes == b"damaged").unwrap();
+            content[at] ^= 1;
+        });
+        let (journal, notes) = open(&disk, &config());
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        for sink in [SinkId(0), SinkId(1)] {
+            let mut reader = journal.reader(sink);
+            let records = read(&mut reader);
+            settle(&mut reader, &records);
+            assert_eq!((lost(&journal, sink, "a", LossReason::Damaged), reader.pending()), (0, 0));
+            assert_eq!(lost(&journal, sink, "b", LossReason::Damaged), 1);
+            assert!(reader.is_drained());
+        }
+        adds_up(&journal);
+    }
+}
+
+#[test]
+fn damage_of_unknown_owner_is_announced_to_all_and_charged_to_none() {
+    let (disk, sources) = (disk(), ["a", "b", "c"]);
+    let (journal, _) = open_as(&disk, &config(), &sources, &["x", "y"]).unwrap();
+    let mut lives = sources.map(|source| begin(&journal, source));
+    events(&mut lives[0], "damaged", 1, 100);
+    events(&mut lives[1], "damaged", 1, 100);
+    // The only one that says anything behind the damage, so nobody knows how many of them were whose.
+    events(&mut lives[2], "e", 1, 100);
+    disk.crash();
+    disk.edit(&segments(&disk)[0], |content| {
+        let at = |content: &[u8]| content.windows(7).position(|bytes| bytes == b"damaged");
+        while let Some(at) = at(content) {
+            content[at] ^= 1;
+        }
+    });
+    let (journal, recovery) = open_as(&disk, &config(), &sources, &["x", "y"]).unwrap();
+    assert_eq!(recovery.notes.len(), 1, "{:?}", recovery.notes);
+    for sink in [SinkId(0), SinkId(1)] {
+        let mut reader = journal.reader(sink);
+        let records = read(&mut reader);
+        settle(&mut reader, &records);
+        assert!(reader.is_drained());
+        for source in sources {
+            let (ledger, pending) = journal.ledger(sink, id(&journal, source));
+            assert_eq!((ledger.lost.len(), pending), (0, 0), "{source}");
+        }
+    }
+    let mut x = journal.reader(SinkId(0));
+    journal.announce_losses();
+    let (records, null) = (read(&mut x), Value::Null);
+    let told: Vec<_> = records.iter().map(|it| (it.source.0, told(it).0)).collect();
+    assert_eq!(told.iter().filter(|(_, what)| *what == "lost").count(), 2 * sources.len(), "{told:?}");
+    for lost in notices(&records, "x") {
+        assert_eq!((lost["count"].as_u64(), &lost["from"], &lost["to"]), (Some(2), &null, &null));
+    }
+}
+
+/// An event whose attachment is what another journal has in a segment: entries, each complete.
+#[test]
+fn bytes_in_an_attachment_pass_for_no_entry_after_a_torn_write() {
+    let forge = journal_kit::disk();
+    let (journal, _) = open(&forge, &config());
+    let mut live = begin(&journal, "b");
+    for _ in 0..50 {
+        live.event(frame("forged", 10, 0));
+        live.commit();
+    }
+    close(journal);
+    let forged = forge.files()[&segments(&forge)[0]].clone();
+
+    for cut in [20, 500, 5_000] {
+        let disk = disk();
+        let (journal, _) = open(&disk, &config());
+        let mut live = begin(&journal, "a");
+        events(&mut live, "e", 1, 10);
+        let text = r#"45["hidden",{"_placeholder":true,"num":0}]"#;
+        let attachments = Box::new([Bytes::from(forged.clone())]) as Box<[Bytes]>;
+        let end = u32::try_from(text.len()).unwrap() - 1;
+        let bytes = Bytes::from_static(text.as_bytes());
+        live.event(RawEvent {
+            at: Timestamp::now(),
+            bytes,
+            name: 4..10,
+            args: 12..end,
+            argc: 1,
+            attachments,
+        });
+        live.commit();
+        let truth = read(&mut journal.reader(SinkId(0)));
+        disk.crash();
+        disk.edit(&segments(&disk)[0], |content| content.truncate(content.len() - cut));
+        let (journal, notes) = open(&disk, &config());
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        let records = read(&mut journal.reader(SinkId(0)));
+        assert_eq!(contents(&records), contents(&truth[..truth.len() - 1]), "cut by {cut}");
+    }
+}
+
+/// A disk with the journal that version 1 left: two sources, eight records; `y` had settled six of them. Its segment holds
+/// `content`, or what it had.
+fn version_1(content: Option<&[u8]>) -> FaultyFs {
+    let (disk, golden) = (disk(), Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/journal-1"));
+    let fs = disk.process();
+    for dir in ["", "segments", "cursors"] {
+        fs.create_dir(&Path::new(DIR).join(dir)).unwrap();
+    }
+    for name in ["identity", "cursors/x", "cursors/y", SEGMENT] {
+        let file = fs.create(&Path::new(DIR).join(name)).unwrap();
+        let content = content.filter(|_| name == SEGMENT).map(<[u8]>::to_vec);
+        let content = content.unwrap_or_else(|| std::fs::read(golden.join(name)).unwrap());
+        assert_eq!(file.append(&content).unwrap(), content.len());
+    }
+    disk
+}
+
+const SEGMENT: &str = "segments/000000000001.log";
+
+#[test]
+fn a_journal_of_version_1_is_read_and_goes_on() {
+    let disk = version_1(None);
+    let (journal, notes) = open(&disk, &config());
+    assert_eq!(notes, Vec::<String>::new());
+    let mut x = journal.reader(SinkId(0));
+    let records = read(&mut x);
+    let names: Vec<String> = records.iter().map(|it| told(it).0.to_owned()).collect();
+    assert_eq!(names, ["started", "started", "gap", "connected", "gap", "connected", "q", "q"]);
+    assert_eq!(read(&mut journal.reader(SinkId(1))).len(), 2, "y had settled six");
+    settle(&mut x, &records);
+    drop(x);
+    events(&mut begin(&journal, "a"), "e", 3, 100);
+    close(journal);
+    let (journal, notes) = open(&disk, &config());
+    assert_eq!(notes, Vec::<String>::new());
+    assert_eq!(read(&mut journal.reader(SinkId(0))).len(), 6, "gap, connected, three events, disconnected");
+    assert_eq!(journal.ledger(SinkId(0), SourceId(0)).0.published, 4);
+}
+
+#[test]
+fn a_damaged_journal_of_version_1_keeps_what_is_intact() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/journal-1").join(SEGMENT);
+    let content = std::fs::read(golden).unwrap();
+    let mut flipped = content.clone();
+    let at = content.windows(9).position(|bytes| bytes == b"connected").unwrap();
+    flipped[at] ^= 1;
+    let torn = content[..content.len() - 3].to_vec();
+    for (content, damaged) in [(torn, 0), (flipped, 1)] {
+        let disk = version_1(Some(&content));
+        for round in 0..2 {
+            let (journal, notes) = open(&disk, &config());
+            assert_eq!(notes.is_empty(), round == 1, "{notes:?}");
+            let mut x = journal.reader(SinkId(0));
+            let records = read(&mut x);
+            assert_eq!(records.len(), 7, "damaged: {damaged}");
+            if round == 1 {
+                settle(&mut x, &records);
+                assert_eq!(lost(&journal, SinkId(0), "a", LossReason::Damaged), damaged);
+                adds_up(&journal);
+            }
+            drop(x);
+            close(journal);
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The journal on a disk that fails, and under power failures.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use event::SinkId;
+use event::{Body, LossReason, Seq};
+
+use journal_kit::{
+    faulty_fs::{Faults, Survives, Syncs, Writes},
+    run::{Run, SOURCES, disk, numbers},
+};
+
+const FAULTS: [Faults; 6] = {
+    let none = Faults { writes: Writes::Work, syncs: Syncs::Work, reads_fail: false };
+    [
+        Faults { writes: Writes::Space(0), ..none },
+        Faults { writes: Writes::Space(700), ..none },
+        Faults { writes: Writes::ReadOnly, ..none },
+        Faults { writes: Writes::Fail, ..none },
+        Faults { writes: Writes::Fail, syncs: Syncs::Fail, ..none },
+        Faults { syncs: Syncs::Fail, ..none },
+    ]
+};
+
+#[test]
+fn a_disk_that_refuses_stops_no_delivery_and_gets_everything_afterwards() {
+    for faults in FAULTS {
+        let disk = disk(7);
+        let mut run = Run::open(&disk, 1 << 20);
+        run.events(0..50, 100);
+        run.journal.sync();
+        assert_eq!(run.failure(), None);
+        disk.set(faults);
+        run.events(50..100, 100);
+        run.journal.sync();
+        let reason = run.failure().unwrap_or_else(|| panic!("{faults:?} went unnoticed"));
+        assert!(reason.contains("/journal"), "{reason}");
+        let records = run.read(0, usize::MAX);
+        assert_eq!(numbers(&records), (0..100).collect::<Vec<_>>(), "{faults:?}");
+        run.settle(0, &records);
+        run.events(100..200, 100);
+        run.adds_up();
+        disk.set(Faults::default());
+        run.journal.sync();
+        assert_eq!(run.failure(), None, "{faults:?} lasts");
+        disk.crash();
+        let mut run = Run::open(&disk, 1 << 20);
+        assert_eq!(run.notes, Vec::<String>::new(), "{faults:?}");
+        assert_eq!(numbers(&run.read(0, usize::MAX)), (100..200).collect::<Vec<_>>(), "{faults:?}");
+        assert_eq!(numbers(&run.read(1, usize::MAX)), (0..200).collect::<Vec<_>>(), "{faults:?}");
+        assert_eq!(run.lost(SinkId(1), LossReason::Disk), 0);
+        run.adds_up();
+    }
+}
+
+#[test]
+fn what_neither_disk_nor_memory_holds_is_counted_and_announced() {
+    for faults in &FAULTS[..5] {
+        let disk = disk(8);
+        let mut run = Run::open(&disk, 200_000);
+        run.events(0..50, 1_000);
+        run.journal.sync();
+        let mut first = run.read(0, usize::MAX);
+        run.settle(0, &first);
+        disk.set(*faults);
+        run.events(50..1_000, 1_000);
+        let held = run.read(0, usize::MAX);
+        assert!(numbers(&held).last() == Some(&999), "the newest is there");
+        let lost = run.lost(SinkId(0), LossReason::Disk);
+        assert_eq!(lost + held.len() as u64, 950, "{faults:?}");
+        run.journal.announce_losses();
+        // The other one has not read what the disk holds.
+        let behind = numbers(&run.read(1, usize::MAX));
+        assert_eq!(behind[..50], (0..50).collect::<Vec<_>>(), "{faults:?}");
+        run.readers[1].rewind();
+        run.adds_up();
+        disk.set(Faults::default());
+        run.journal.sync();
+        disk.crash();
+        let mut run = Run::open(&disk, 200_000);
+        let mut records = run.read(1, usize::MAX);
+        assert_eq!(numbers(&records), behind, "{faults:?}");
+        run.settle(1, &records);
+        let lost = [lost, run.lost(SinkId(1), LossReason::Disk)];
+        assert_eq!(lost[1] + behind.len() as u64, 1_000, "{faults:?}");
+        run.journal.announce_losses();
+        records.extend(run.read(1, usize::MAX));
+        first.extend(records);
+        let mut announced = [0, 0];
+        for record in &first {
+            if let Body::Notice(told) = &record.body
+                && told.what == "lost"
+            {
+                let told: serde_json::Value = serde_json::from_slice(&told.data).unwrap();
+                assert_eq!(told["reason"], "disk");
+                announced[usize::from(told["sink"] == "y")] += told["count"].as_u64().unwrap();
+            }
+        }
+        assert_eq!(announced, lost, "{faults:?}");
+        assert_eq!(
+            [run.lost(SinkId(0), LossReason::Disk), run.lost(SinkId(1), LossReason::Disk)],
+            lost,
+            "{faults:?}"
+        );
+        run.adds_up();
+    }
+}
+
+#[test]
+fn a_disk_that_can_not_be_read_for_a_while_loses_nothing() {
+    let disk = disk(9);
+    let mut run = Run::open(&disk, 1 << 20);
+    run.events(0..100, 100);
+    run.journal.close();
+    drop(run);
+    let mut run = Run::open(&disk, 1 << 20);
+    disk.set(Faults { reads_fail: true, ..Faults::default() });
+    let heal = std::thread::spawn({
+        let disk = disk.clone();
+        move || {
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while disk.failed_reads() < 3 {
+                assert!(Instant::now() < deadline, "a read that failed is not repeated");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            disk.set(Faults::default());
+        }
+    });
+    assert_eq!(numbers(&run.read(0, usize::MAX)), (0..100).collect::<Vec<_>>());
+    heal.join().unwrap();
+    assert_eq!(run.lost(SinkId(0), LossReason::Damaged), 0);
+}
+
+/// Cursors are written every second, whatever of the line is synced.
+#[test]
+fn what_a_sink_had_settled_and_the_power_failure_took_hides_nothing_that_waits() {
+    let disk = disk(11);
+    let mut run = Run::open(&disk, 1 << 20);
+    run.events(0..50, 100);
+    run.journal.sync();
+    let cursor = || disk.files().remove(Path::new("/journal/cursors/x"));
+    let before = cursor();
+    run.events(50..80, 100);
+    let records = run.read(0, usize::MAX);
+    run.settle(0, &records);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while cursor() == before {
+        assert!(Instant::now() < deadline, "no cursor is written");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    disk.power_failure(Survives::Nothing);
+    for _ in 0..2 {
+        let mut run = Run::open(&disk, 1 << 20);
+        assert!(run.notes.iter().all(|note| note.contains("beyond the end")), "{:?}", run.notes);
+        run.events(80..90, 100);
+        let records = run.read(0, usize::MAX);
+        assert_eq!(run.readers[0].pending(), records.len() as u64);
+        run.adds_up();
+        disk.crash();
+    }
+}
+
+#[test]
+fn numbers_that_may_have_left_are_skipped_after_a_power_failure_and_the_gap_says_which() {
+    for survives in [Survives::Nothing, Survives::Prefix, Survives::Anything] {
+        let disk = disk(10);
+        let mut run = Run::open(&disk, 1 << 20);
+        run.events(0..50, 100);
+        run.journal.sync();
+        run.events(50..100, 100);
+        let newest = SOURCES.map(|source| run.journal.newest(source).0);
+        assert_eq!(numbers(&run.read(0, usize::MAX)).len(), 100);
+        disk.power_failure(survives);
+        drop(run);
+        let mut run = Run::open(&disk, 1 << 20);
+        let kept = numbers(&run.read(0, usize::MAX));
+        assert!(kept.len() >= 50 && kept[..50].iter().copied().eq(0..50), "{survives:?}: {kept:?}");
+        run.events(100..101, 100);
+        for record in run.read(0, usize::MAX) {
+            assert!(record.seq > newest[record.source.index()], "{survives:?}: {record:?}");
+            if let Body::Notice(told) = &record.body
+                && told.what == "gap"
+            {
+                let gap: serde_json::Value = serde_json::from_slice(&told.data).unwrap();
+                let to = gap["skipped"][1].as_u64().expect("nothing was skipped");
+                assert_eq!((&gap["reason"], Seq(to + 1)), (&"crashed".into(), record.seq), "{gap}");
+                assert!(gap["skipped"][0].as_u64() <= Some(to) && to >= newest[record.source.index()].0);
+            }
+        }
+    }
+}
+
+#[test]
+fn numbers_that_only_memory_held_are_not_given_again_after_a_kill() {
+    let mut again = Vec::new();
+    // Nothing can be noted on a read-only disk; there a reboot, or the broker's tail, tells.
+    let noted = FAULTS[..5].iter().filter(|faults| faults.writes != Writes::ReadOnly);
+    for (faults, before) in noted.flat_map(|faults| [(faults, 0), (faults, 10)]) {
+        let disk = disk(11);
+        let mut run = Run::open(&disk, 1 << 20);
+        run.events(0..before, 100);
+        run.journal.sync();
+        disk.set(*faults);
+        run.events(before..20, 100);
+        run.journal.sync();
+        assert_eq!(numbers(&run.read(0, usize::MAX)).len(), 20);
+        let newest = SOURCES.map(|source| run.journal.newest(source).0);
+        disk.crash();
+        disk.set(Faults::default());
+        drop(run);
+        let mut run = Run::open(&disk, 1 << 20);
+        run.read(0, usize::MAX);
+        run.events(20..30, 100);
+        if run.read(0, usize::MAX).iter().any(|it| it.seq <= newest[it.source.index()]) {
+            again.push((faults, before));
+        }
+    }
+    assert!(again.is_empty(), "given again under {again:#?}");
+}

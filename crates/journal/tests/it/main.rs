@@ -1,0 +1,18 @@
+//! The journal, on real and on simulated disks.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod absences;
+mod damage;
+mod disk;
+mod faults;
+mod handles;
+mod losses;
+mod model;
+mod model_bounded;
+mod order;
+mod process;
+mod removed;
+mod search;
+mod state_losses;
+mod superseded;
+mod writes;

@@ -1,0 +1,258 @@
+//! The journal on a disk that fails, is killed and loses its power in any order: checked against a model.
+
+use std::collections::{BTreeSet, HashMap};
+
+use event::SinkId;
+use event::{LossReason, Record, Seq, SourceId};
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use journal_kit::{
+    faulty_fs::{Faults, FaultyFs, Survives, Syncs, Writes},
+    run::{Run, disk, numbers},
+};
+
+/// What the journal must hold to.
+struct Model {
+    disk: FaultyFs,
+    run: Option<Run>,
+    next: u64,
+    /// Every number that was read, and what it was given to.
+    given: HashMap<(String, SourceId, Seq), (Timestamp, String)>,
+    /// By journal: one that lost its name as well begins anew, and so do its numbers.
+    newest: HashMap<(String, SourceId), Seq>,
+    /// Events that must be there; after a kill; after a power failure.
+    alive: BTreeSet<u64>,
+    written: BTreeSet<u64>,
+    durable: BTreeSet<u64>,
+    settled: [BTreeSet<u64>; 2],
+    held: [Vec<Record>; 2],
+    faults: Faults,
+    failed_syncs: u64,
+    /// The disk may have holes: what is in one waits, uncounted, until its place is passed.
+    torn: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Events(u64, usize),
+    Read(usize, usize),
+    Settle(usize, usize),
+    Rewind(usize),
+    Sync,
+    Announce,
+    Fault(Faults),
+    Close,
+    Kill,
+    Power(Survives),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let survives = prop_oneof![Just(Survives::Nothing), Just(Survives::Prefix), Just(Survives::Anything)];
+    let writes = prop_oneof![
+        Just(Writes::Work),
+        Just(Writes::Short),
+        (0u64..4_000).prop_map(Writes::Space),
+        Just(Writes::ReadOnly),
+        Just(Writes::Fail),
+    ];
+    let syncs = prop_oneof![Just(Syncs::Work), Just(Syncs::FailOnce), Just(Syncs::Fail)];
+    prop_oneof![
+        8 => (1u64..20, 0usize..1_500).prop_map(|(count, size)| Step::Events(count, size)),
+        4 => (0usize..2, 1usize..30).prop_map(|(sink, most)| Step::Read(sink, most)),
+        4 => (0usize..2, 1usize..30).prop_map(|(sink, most)| Step::Settle(sink, most)),
+        1 => (0usize..2).prop_map(Step::Rewind),
+        4 => Just(Step::Sync),
+        1 => Just(Step::Announce),
+        3 => (writes, syncs).prop_map(|(writes, syncs)| Step::Fault(Faults { writes, syncs, reads_fail: false })),
+        2 => Just(Step::Fault(Faults::default())),
+        1 => Just(Step::Close),
+        2 => Just(Step::Kill),
+        2 => survives.prop_map(Step::Power),
+    ]
+}
+
+impl Model {
+    fn new(seed: u64) -> Self {
+        let disk = disk(seed);
+        let run = Some(Run::open(&disk, 64 << 20));
+        Self {
+            disk,
+            run,
+            next: 0,
+            given: HashMap::new(),
+            newest: HashMap::new(),
+            alive: BTreeSet::new(),
+            written: BTreeSet::new(),
+            durable: BTreeSet::new(),
+            settled: [BTreeSet::new(), BTreeSet::new()],
+            held: [Vec::new(), Vec::new()],
+            faults: Faults::default(),
+            failed_syncs: 0,
+            torn: false,
+        }
+    }
+
+    fn run(&mut self) -> &mut Run {
+        self.run.as_mut().unwrap()
+    }
+
+    fn set(&mut self, faults: Faults) {
+        self.faults = faults;
+        self.disk.set(faults);
+    }
+
+    fn read(&mut self, sink: usize, most: usize) -> Vec<Record> {
+        let records = self.run().read(sink, most);
+        let id = self.run().journal.id().to_string();
+        let mut last = self.held[sink].last().map(|record| record.position);
+        for record in &records {
+            assert!(last < Some(record.position), "sink {sink}: out of order");
+            last = Some(record.position);
+            let body = format!("{:?}", record.body);
+            let now = (record.at, body);
+            if let Some(before) = self.given.get(&(id.clone(), record.source, record.seq)) {
+                assert_eq!(*before, now, "{:?} was given twice", record.seq);
+            } else {
+                let newest = self.newest.entry((id.clone(), record.source)).or_default();
+                assert!(record.seq > *newest, "{:?} comes after {newest:?}", record.seq);
+                *newest = record.seq;
+                self.given.insert((id.clone(), record.source, record.seq), now);
+            }
+        }
+        self.held[sink].extend(records.iter().cloned());
+        records
+    }
+
+    fn sync(&mut self) {
+        let faults = self.disk.faults();
+        let works = faults.syncs == Syncs::Work && matches!(faults.writes, Writes::Work | Writes::Short);
+        let run = self.run.as_ref().unwrap();
+        let fine = works && run.failure().is_none();
+        run.journal.sync();
+        if fine {
+            self.durable = self.alive.clone();
+        }
+    }
+
+    /// The pages of a sync that failed may be gone at once; or at the next boot, though they are read and synced without
+    /// complaint until then.
+    fn note_failed_syncs(&mut self) {
+        if self.disk.failed_syncs() > self.failed_syncs {
+            self.failed_syncs = self.disk.failed_syncs();
+            self.written = self.durable.clone();
+            self.torn = true;
+        }
+    }
+
+    fn restart(&mut self) {
+        // Readers and sessions of the process that is gone go with it.
+        self.run = None;
+        self.set(Faults::default());
+        self.held = [Vec::new(), Vec::new()];
+        self.run = Some(Run::open(&self.disk, 64 << 20));
+        let notes = self.run().notes.clone();
+        for sink in [0, 1] {
+            let records = self.read(sink, usize::MAX);
+            let read: BTreeSet<u64> = numbers(&records).into_iter().collect();
+            let missing = self.alive.difference(&self.settled[sink]).find(|it| !read.contains(it));
+            assert_eq!(missing, None, "sink {sink} misses it; read {read:?}; {notes:?}");
+            if !self.torn {
+                assert_eq!(
+                    self.run().readers[sink].pending(),
+                    records.len() as u64,
+                    "sink {sink}; {notes:?}"
+                );
+            }
+            self.held[sink].clear();
+            self.run().readers[sink].rewind();
+        }
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Events(count, size) => {
+                let numbers = self.next..self.next + count;
+                self.next += count;
+                self.run().events(numbers.clone(), size);
+                self.alive.extend(numbers);
+                if matches!(self.faults.writes, Writes::ReadOnly | Writes::Fail | Writes::Space(0)) {
+                    assert!(self.run().failure().is_some(), "{:?} went unnoticed", self.faults);
+                }
+            }
+            Step::Read(sink, most) => drop(self.read(sink, most)),
+            Step::Settle(sink, most) => {
+                let most = most.min(self.held[sink].len());
+                let records: Vec<_> = self.held[sink].drain(..most).collect();
+                self.run().settle(sink, &records);
+                self.settled[sink].extend(numbers(&records));
+            }
+            Step::Rewind(sink) => {
+                self.held[sink].clear();
+                self.run().readers[sink].rewind();
+            }
+            Step::Sync => self.sync(),
+            Step::Announce => self.run().journal.announce_losses(),
+            // The keeper passes once a second: it notes that numbers are unsure as soon as the disk lets it.
+            Step::Fault(faults)
+                if self.faults.writes == Writes::ReadOnly && faults.writes != Writes::ReadOnly =>
+            {
+                self.set(faults);
+                self.sync();
+            }
+            Step::Fault(faults) => self.set(faults),
+            Step::Close => {
+                self.set(Faults::default());
+                self.sync();
+                self.sync();
+                self.run().lives.clear();
+                self.run().journal.close();
+                self.durable = self.alive.clone();
+                self.restart();
+            }
+            // A disk that went read-only is mended by a reboot.
+            Step::Kill if self.faults.writes == Writes::ReadOnly => self.step(Step::Power(Survives::Nothing)),
+            Step::Kill => {
+                self.disk.crash();
+                self.note_failed_syncs();
+                self.alive = self.written.clone();
+                self.restart();
+            }
+            Step::Power(survives) => {
+                self.disk.power_failure(survives);
+                self.alive = self.durable.clone();
+                self.torn |= survives != Survives::Nothing;
+                self.restart();
+            }
+        }
+        self.note_failed_syncs();
+        if self.run().failure().is_none() {
+            self.written = self.alive.clone();
+        }
+        self.run().adds_up();
+        assert_eq!(
+            self.run().lost(SinkId(0), LossReason::Disk) + self.run().lost(SinkId(1), LossReason::Disk),
+            0
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// No number that was read is given again; what was synced survives a power failure, what was written a kill;
+    /// what only memory held is on the disk as soon as that works again.
+    #[test]
+    fn whatever_fails_nothing_is_given_twice_and_what_was_safe_is_there(
+        seed in any::<u64>(),
+        steps in proptest::collection::vec(step(), 1..60),
+    ) {
+        let mut model = Model::new(seed);
+        for step in steps {
+            model.step(step);
+        }
+        for step in [Step::Fault(Faults::default()), Step::Sync, Step::Sync, Step::Power(Survives::Nothing)] {
+            model.step(step);
+        }
+    }
+}

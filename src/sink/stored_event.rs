@@ -1,0 +1,62 @@
+//! An event as a broker keeps it, in either content mode: read back by its attributes.
+
+use serde_json::Value;
+
+use super::{Stored, verify::Held};
+use crate::event::Seq;
+
+/// Looks an attribute up by its name: in `header`, or in the one JSON object of structured mode.
+struct Attributes<H> {
+    header: H,
+    /// None in binary mode.
+    structured: Option<Value>,
+}
+
+impl<H: Fn(&str) -> Option<String>> Attributes<H> {
+    fn of(header: H, payload: &[u8]) -> Self {
+        let structured = if header("id").is_none() { serde_json::from_slice(payload).ok() } else { None };
+        Self { header, structured }
+    }
+
+    fn get(&self, name: &str) -> Option<String> {
+        match &self.structured {
+            Some(event) => event.get(name)?.as_str().map(str::to_owned),
+            None => (self.header)(name),
+        }
+    }
+
+    fn stored(&self) -> Option<Stored> {
+        let (source, id) = (self.get("source")?, self.get("id")?);
+        let (journal, seq) = id.split_once('-')?;
+        Some(Stored {
+            source: source.strip_prefix("/cti/")?.to_owned(),
+            journal: journal.parse().ok()?,
+            seq: Seq(seq.parse().ok()?),
+            time: self.get("time")?.parse().ok()?,
+            ty: self.get("type")?,
+            location: String::new(),
+            place: String::new(),
+        })
+    }
+}
+
+/// Whose record it is; none if no cti-bridge wrote it. `header` finds the header of an attribute.
+pub fn stored(header: impl Fn(&str) -> Option<String>, payload: &[u8]) -> Option<Stored> {
+    Attributes::of(header, payload).stored()
+}
+
+/// The id of an event, also of one that has no number.
+pub fn id(header: impl Fn(&str) -> Option<String>, payload: &[u8]) -> Option<String> {
+    Attributes::of(header, payload).get("id")
+}
+
+/// All that `verify` wants to know of it.
+pub fn held(header: impl Fn(&str) -> Option<String>, payload: &[u8]) -> Option<Held> {
+    let attributes = Attributes::of(header, payload);
+    let stored = attributes.stored()?;
+    let notice = stored.ty.starts_with("cti.bridge.").then(|| match &attributes.structured {
+        Some(event) => event.get("data").cloned().unwrap_or_default(),
+        None => serde_json::from_slice(payload).unwrap_or_default(),
+    });
+    Some(Held { partition: 0, stored, prev: Seq(attributes.get("ctiprev")?.parse().ok()?), notice })
+}

@@ -1,0 +1,298 @@
+//! A disk that can be taken away: files in memory, a page cache before what survives, and a journal on it.
+//! Content survives a power failure once its file was synced, a name once its directory was.
+
+mod process;
+
+use std::{
+    collections::BTreeMap,
+    io,
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use fastrand::Rng;
+use journal::fs::Fs;
+use process::Process;
+
+/// What of the unsynced is there after a power failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Survives {
+    Nothing,
+    /// The beginning of what was appended to each file, and of what was done to names.
+    Prefix,
+    /// Pages out of order, zeroes, garbage at the end.
+    Anything,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Writes {
+    #[default]
+    Work,
+    /// Take a random part.
+    Short,
+    /// Fit until so many more bytes; then `ENOSPC`.
+    Space(u64),
+    /// `EROFS`, also for names.
+    ReadOnly,
+    /// `EIO`.
+    Fail,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Syncs {
+    #[default]
+    Work,
+    /// The next one fails, and what it should have written is gone: as on Linux, a later one does not bring it back.
+    FailOnce,
+    Fail,
+}
+
+/// What doesn't work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Faults {
+    pub writes: Writes,
+    pub syncs: Syncs,
+    /// Every read fails with `EIO`.
+    pub reads_fail: bool,
+}
+
+/// The disk. Clones are the same.
+#[derive(Debug, Clone)]
+pub struct FaultyFs(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    random: Rng,
+    /// Counts processes: what an earlier one holds is dead.
+    life: u64,
+    inodes: Vec<Inode>,
+    names: BTreeMap<PathBuf, Node>,
+    durable: BTreeMap<PathBuf, Node>,
+    /// What was done to names since their directories were synced.
+    deeds: Vec<Deed>,
+    locks: Vec<PathBuf>,
+    faults: Faults,
+    /// No read returns.
+    reads_hang: bool,
+    failed_syncs: u64,
+    failed_reads: u64,
+    /// After so many more calls the process is killed.
+    calls_left: Option<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Inode {
+    content: Vec<u8>,
+    synced: Vec<u8>,
+    /// Dropped by a sync that failed; still read from the cache, perhaps.
+    doomed: Vec<Range<usize>>,
+}
+
+/// A file's place among the inodes; none for a directory.
+type Node = Option<usize>;
+
+/// A name that is made, removed, or both.
+#[derive(Debug, Clone)]
+struct Deed {
+    from: Option<PathBuf>,
+    to: Option<PathBuf>,
+    node: Node,
+}
+
+impl Deed {
+    fn dirs(&self) -> impl Iterator<Item = &Path> {
+        self.from.iter().chain(&self.to).filter_map(|path| path.parent())
+    }
+
+    fn apply(&self, names: &mut BTreeMap<PathBuf, Node>) {
+        names.retain(|path, _| Some(path) != self.from.as_ref());
+        names.extend(self.to.clone().map(|to| (to, self.node)));
+    }
+}
+
+const EIO: i32 = 5;
+const ENOSPC: i32 = 28;
+const EROFS: i32 = 30;
+
+fn errno(code: i32) -> io::Error {
+    io::Error::from_raw_os_error(code)
+}
+
+impl FaultyFs {
+    /// An empty disk, with this directory on it for good.
+    pub fn new(seed: u64, dir: &Path) -> Self {
+        let names: BTreeMap<_, _> = dir.ancestors().map(|dir| (dir.to_owned(), None)).collect();
+        Self(Arc::new(Mutex::new(State {
+            random: Rng::with_seed(seed),
+            life: 0,
+            inodes: Vec::new(),
+            durable: names.clone(),
+            names,
+            deeds: Vec::new(),
+            locks: Vec::new(),
+            faults: Faults::default(),
+            reads_hang: false,
+            failed_syncs: 0,
+            failed_reads: 0,
+            calls_left: None,
+        })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The disk as the running process sees it.
+    pub fn process(&self) -> Arc<dyn Fs> {
+        Arc::new(Process { disk: self.clone(), life: self.state().life })
+    }
+
+    pub fn set(&self, faults: Faults) {
+        self.state().faults = faults;
+    }
+
+    /// What does not work at the moment.
+    pub fn faults(&self) -> Faults {
+        self.state().faults
+    }
+
+    /// From now on no read returns, or again each does.
+    pub fn hang_reads(&self, hang: bool) {
+        self.state().reads_hang = hang;
+    }
+
+    /// How many syncs have failed so far.
+    pub fn failed_syncs(&self) -> u64 {
+        self.state().failed_syncs
+    }
+
+    /// How many reads have failed so far.
+    pub fn failed_reads(&self) -> u64 {
+        self.state().failed_reads
+    }
+
+    /// Kill -9.
+    pub fn crash(&self) {
+        self.state().kill();
+    }
+
+    /// Kill -9 after so many more calls; `None` for never.
+    pub fn crash_after(&self, calls: Option<u64>) {
+        self.state().calls_left = calls;
+    }
+
+    /// Whether that has happened.
+    pub fn has_crashed(&self) -> bool {
+        self.state().calls_left == Some(0)
+    }
+
+    /// The power fails, and comes back.
+    pub fn power_failure(&self, survives: Survives) {
+        let mut state = self.state();
+        let state = &mut *state;
+        state.life += 1;
+        state.locks.clear();
+        let deeds = std::mem::take(&mut state.deeds);
+        let kept = if survives == Survives::Nothing { 0 } else { state.random.usize(..=deeds.len()) };
+        deeds[..kept].iter().for_each(|deed| deed.apply(&mut state.durable));
+        let dirs = state.durable.clone();
+        state.durable.retain(|path, _| path.ancestors().all(|above| dirs.contains_key(above)));
+        state.names = state.durable.clone();
+        for inode in &mut state.inodes {
+            let content = inode.survivor(survives, &mut state.random);
+            *inode = Inode { content: content.clone(), synced: content, doomed: Vec::new() };
+        }
+    }
+
+    /// Every file and its content.
+    pub fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let state = self.state();
+        let files = state.names.iter().filter_map(|(path, node)| Some((path.clone(), (*node)?)));
+        files.map(|(path, inode)| (path, state.inodes[inode].content.clone())).collect()
+    }
+
+    /// Changes what a file holds, behind everybody's back.
+    pub fn edit(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+        let mut state = self.state();
+        let inode = state.file(path).unwrap();
+        let inode = &mut state.inodes[inode];
+        change(&mut inode.content);
+        inode.synced = inode.content.clone();
+    }
+}
+
+impl Inode {
+    fn survivor(&self, survives: Survives, random: &mut Rng) -> Vec<u8> {
+        // One that was cut, and not synced since, is as it was.
+        let tail = self.content.strip_prefix(&self.synced[..]).unwrap_or_default();
+        let mut content = self.synced.clone();
+        let start = content.len();
+        if survives != Survives::Nothing {
+            content.extend_from_slice(&tail[..random.usize(..=tail.len())]);
+        }
+        if survives == Survives::Anything {
+            match random.u8(..4) {
+                0 => content.truncate(start),
+                1 => content.extend((0..random.usize(..300)).map(|_| random.u8(..))),
+                2 => content.resize(content.len() + random.usize(..5_000), 0),
+                _ => content[start..].chunks_mut(512).step_by(3).for_each(|page| page.fill(0)),
+            }
+        }
+        content
+    }
+
+    fn sync(&mut self) {
+        self.synced = self.content.clone();
+        for range in &self.doomed {
+            self.synced[range.clone()].fill(0);
+        }
+    }
+
+    /// What was not written is marked as if it were.
+    fn fail(&mut self, evicted: bool) {
+        let range = self.synced.len().min(self.content.len())..self.content.len();
+        if evicted {
+            self.content[range.clone()].fill(0);
+        }
+        self.doomed.push(range);
+    }
+}
+
+impl State {
+    fn kill(&mut self) {
+        self.life += 1;
+        self.locks.clear();
+    }
+
+    fn find(&self, path: &Path) -> io::Result<Node> {
+        self.names.get(path).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn file(&self, path: &Path) -> io::Result<usize> {
+        self.find(path)?.ok_or_else(|| io::ErrorKind::IsADirectory.into())
+    }
+
+    fn deed(&mut self, from: Option<&Path>, to: Option<&Path>, node: Node) -> io::Result<()> {
+        if self.faults.writes == Writes::ReadOnly {
+            return Err(errno(EROFS));
+        }
+        if let Some(dir) = to.and_then(Path::parent) {
+            self.find(dir)?;
+        }
+        let deed = Deed { from: from.map(Path::to_owned), to: to.map(Path::to_owned), node };
+        deed.apply(&mut self.names);
+        self.deeds.push(deed);
+        Ok(())
+    }
+
+    fn make(&mut self, path: &Path) -> io::Result<usize> {
+        if self.names.contains_key(path) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let inode = self.inodes.len();
+        self.deed(None, Some(path), Some(inode))?;
+        self.inodes.push(Inode::default());
+        Ok(inode)
+    }
+}

@@ -1,0 +1,115 @@
+//! The process that is killed.
+
+use std::{
+    io::Write as _,
+    sync::Arc,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use event::{RawEvent, SinkId, SourceId};
+use fastrand::Rng;
+use jiff::Timestamp;
+use journal::{Journal, Live, Reader, Unmonitored, fs};
+
+use super::{
+    super::{begin, read, settle},
+    Cause, Round, SINKS, SOURCES,
+};
+
+/// It ends by itself if nobody kills it.
+const LONGEST: Duration = Duration::from_mins(1);
+
+/// Opens the journal of the round that the environment names, and appends until it is killed.
+pub fn write() {
+    let round = Round::told();
+    let cause = round.cause();
+    let journal = open(&round);
+    let mut rng = Rng::with_seed(round.seed ^ round.sent[0]);
+    for source in [0, 1] {
+        say("first", source, journal.newest(id(source)).0.0 + 1);
+    }
+    let mut sessions = SOURCES.map(|source| begin(&journal, source));
+    let mut reader = journal.reader(SinkId(0));
+    let mut sent = round.sent;
+    let (ends, mut told) = (Instant::now() + LONGEST, false);
+    while Instant::now() < ends {
+        let source = rng.usize(..2);
+        let batch = rng.u64(1..8);
+        say("offered", source, sent[source] + batch);
+        append(&mut sessions[source], sent[source], batch, &mut rng);
+        sent[source] += batch;
+        say("committed", source, sent[source]);
+        if cause != Cause::Newest && rng.u8(..4) == 0 {
+            settle_some(&journal, &mut reader, &mut rng);
+        }
+        match rng.u8(..) {
+            // The keeper's pass comes once a second, and at any moment: cursors are written, and what is too old goes.
+            ..12 => journal.sync(),
+            // Where nothing that is written goes again, what was announced must not be announced twice.
+            12..14 if !cause.takes_the_oldest() => journal.announce_losses(),
+            _ => {}
+        }
+        if !told && has_lost(&journal) {
+            say("lost", source, 0);
+            told = true;
+        }
+        if told || rng.u8(..8) == 0 {
+            sleep(Duration::from_micros(rng.u64(..2_000)));
+        }
+    }
+}
+
+pub(super) fn open(round: &Round) -> Journal {
+    let config = round.cause().config(&round.dir);
+    let opened = Journal::open(
+        &config,
+        Arc::new(fs::Disk),
+        &SOURCES.map(str::to_owned),
+        &SINKS.map(str::to_owned),
+        Arc::new(Unmonitored),
+    );
+    opened.unwrap_or_else(|error| panic!("it was refused: {error}")).0
+}
+
+pub(super) fn id(source: usize) -> SourceId {
+    SourceId(u16::try_from(source).unwrap())
+}
+
+/// Events that carry their number; most of them are of one name, and some follow an earlier one of their extension.
+fn append(session: &mut Live, first: u64, count: u64, rng: &mut Rng) {
+    for number in first..first + count {
+        let name = if rng.u8(..8) == 0 { "queueUpdate" } else { "extenUpdate" };
+        let (entity, filler) = (rng.u8(..20), "x".repeat(rng.usize(..800)));
+        session.event(frame(name, &format!(r#"{{"exten":"{entity}","n":{number},"x":"{filler}"}}"#)));
+    }
+    session.commit();
+}
+
+fn frame(name: &str, data: &str) -> RawEvent {
+    let text = format!("42[\"{name}\",{data}]");
+    let (begin, end) = (4 + u32::try_from(name.len()).unwrap(), u32::try_from(text.len()).unwrap() - 1);
+    let (name, args) = (4..begin, begin + 2..end);
+    RawEvent { at: Timestamp::now(), bytes: text.into(), name, args, argc: 1, attachments: Box::default() }
+}
+
+/// The first sink keeps up, more or less; the second one never comes.
+fn settle_some(journal: &Journal, reader: &mut Reader, rng: &mut Rng) {
+    let records = read(reader);
+    settle(reader, &records[..rng.usize(..=records.len())]);
+    // What was read and not settled is read again.
+    *reader = journal.reader(SinkId(0));
+}
+
+fn has_lost(journal: &Journal) -> bool {
+    [0, 1].into_iter().any(|source| !journal.ledger(SinkId(1), id(source)).0.lost.is_empty())
+}
+
+/// One line, whole and at once: it survives the kill.
+fn say(what: &str, source: usize, number: u64) {
+    let line = format!("@ {what} {source} {number}\n");
+    // Nobody listens any longer: nobody will kill us either.
+    if std::io::stdout().lock().write_all(line.as_bytes()).is_err() {
+        std::process::exit(0);
+    }
+}
