@@ -1,5 +1,5 @@
-//! The configuration, read again while the bridge runs: credentials, certificates and the log's level take effect at
-//! once, everything else is named.
+//! Reloads the configuration while the bridge runs: credentials, certificates and the log level take effect at once, all
+//! other changes are reported.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -82,14 +82,14 @@ impl Reload {
                 (loaded, secrets)
             })
         };
-        // Files may lie on a disk that stands still: not on a thread that carries events.
+        // The disk may hang, which must not block a thread that carries events.
         match tokio::task::spawn_blocking(read).await {
             Ok(read) => read.map(|(loaded, mut secrets)| {
                 secrets.retain(|name, _| includes(name));
                 self.compare(&loaded, secrets)
             }),
             Err(error) => {
-                tracing::error!(panic = error.is_panic(), "the configuration could not be read again");
+                tracing::error!(panic = error.is_panic(), "could not reload the configuration");
                 Ok(Changes::default())
             }
         }
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn secrets_that_wait_for_a_restart_are_named_though_they_look_alike() {
+    async fn masked_secrets_that_need_a_restart_are_named() {
         let directory = tempfile::tempdir().unwrap();
         let admin = "[admin]\nactions = true\ntoken = \"0123456789abcdef\"\n";
         let proxy = FILE.replace("[sources.b]", "proxy = \"http://u:one@proxy:1\"\n[sources.b]");
@@ -246,7 +246,7 @@ mod tests {
 
     #[cfg(feature = "nats")]
     #[tokio::test]
-    async fn a_sink_with_new_secrets_is_found_once_and_only_if_it_is_asked_for() {
+    async fn a_sink_with_new_secrets_is_found_once_on_request() {
         const SINKS: &str = "[sinks.bus]\ntype = \"nats\"\nusername = \"u\"\npassword_file = \"bus.password\"\n\
                              [sinks.other]\ntype = \"nats\"\nsubject = \"x.{source}.{class}.{slug}\"\nusername = \"u\"\npassword = \"o\"\n";
         let directory = tempfile::tempdir().unwrap();

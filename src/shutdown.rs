@@ -96,7 +96,7 @@ impl Watchdog {
             match runtime.block_on(overdue(limit, &began, &was_signal)) {
                 Ok(reason) => end(reason),
                 Err(error) => {
-                    tracing::warn!(%error, "no watchdog for the stop: could not listen for signals")
+                    tracing::warn!(%error, "no watchdog for the stop: could not listen for signals");
                 }
             }
         })?;

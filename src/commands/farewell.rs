@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_logged_out_only_if_the_bridges_is_certainly_another() {
+    fn a_token_is_logged_out_only_if_the_bridge_has_another() {
         let now: Timestamp = "2026-11-29T12:00:00Z".parse().unwrap();
         let ours = Some("2026-12-13T12:00:00Z".parse().unwrap());
         let account = |expires: &str, renews: &str| {

@@ -240,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_warning_outlives_a_change_of_state_and_ends_when_all_is_well() {
+    fn a_warning_survives_a_change_of_state() {
         let board = Board::default();
         let part = board.component("source/pbx1".to_owned());
         part.active();
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_is_logged_once_for_each_cause_and_lasts_from_its_start() {
+    fn an_outage_is_logged_once_per_cause() {
         let board = Board::default();
         let part = board.component("sink/bus".to_owned());
         let fails = |kind: Trouble, peer: &str, reason: &str| {

@@ -92,7 +92,7 @@ enum Stage {
     LoggingIn(Box<LoggingIn>),
     Live(Box<LiveSession>),
     /// The session has ended and its socket is still open, for [`Action::Close`].
-    Ended(Connection),
+    Ended(Box<Connection>),
 }
 
 impl Default for Stage {
@@ -289,9 +289,9 @@ impl Supervisor {
                 self.reconnect.clear();
                 Stage::Live(Box::new(live.succeed(context).await))
             }
-            (Action::End(reason), Stage::Live(live)) => Stage::Ended(live.end(reason, context)),
+            (Action::End(reason), Stage::Live(live)) => Stage::Ended(Box::new(live.end(reason, context))),
             (Action::Close, Stage::LoggingIn(login)) => close(login.connection).await,
-            (Action::Close, Stage::Ended(connection)) => close(connection).await,
+            (Action::Close, Stage::Ended(connection)) => close(*connection).await,
             (_, stage) => stage,
         }
     }

@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn yield_waits_for_a_request_and_stand_by_lasts_longer_each_time() {
+    fn yield_awaits_a_request_and_stand_by_grows() {
         assert_eq!(away(OnTakeover::Yield, 1).pause(), None);
         for (recent, least) in [(1, 5), (2, 10), (3, 20), (9, 20)] {
             let pause = away(OnTakeover::StandBy, recent).pause().unwrap_or_default();

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_could_not_be_written_is_reported_with_the_next_that_is() {
+    fn a_failed_write_is_reported_with_the_next_line() {
         let (queue, permit, lines) = queue();
         for number in 0..3 {
             queue.push(vec![b'0' + number], false);

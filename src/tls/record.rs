@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_of_the_newest_certificate_is_known_and_of_none_that_was_refused() {
+    fn the_expiry_of_the_newest_accepted_certificate_is_known() {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.not_after = date_time_ymd(2080, 1, 1);

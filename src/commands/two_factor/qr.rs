@@ -66,7 +66,7 @@ mod tests {
     const URL: &str = "otpauth://totp/NethVoice:bridge?algorithm=SHA1&digits=6&period=30&secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
     #[test]
-    fn it_fits_on_an_ordinary_terminal_and_is_not_drawn_on_a_narrow_one() {
+    fn it_fits_an_ordinary_terminal_but_not_a_narrow_one() {
         let drawn = draw(URL, Paper { columns: 80, colour: false }).unwrap();
         let widths: Vec<usize> = drawn.lines().map(|line| line.chars().count()).collect();
         assert!(widths.iter().all(|width| *width == widths[0] && *width <= 60), "{widths:?}");

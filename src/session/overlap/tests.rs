@@ -123,7 +123,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4_000))]
 
     #[test]
-    fn no_event_is_left_out_and_none_is_doubled_when_that_is_certain(all in happens(3, false)) {
+    fn a_certain_merge_neither_loses_nor_doubles_an_event(all in happens(3, false)) {
         let (numbered, certain) = run(&all);
         let surplus = surplus(&numbered, &sent(&all));
         prop_assert!(surplus.iter().all(|(_, more)| *more > 0), "{surplus:?} of {numbered:?}");
@@ -139,7 +139,7 @@ proptest! {
     }
 
     #[test]
-    fn events_that_differ_are_numbered_once_each_whatever_the_rights(all in happens(u32::MAX, true)) {
+    fn distinct_events_are_numbered_once_whatever_the_rights(all in happens(u32::MAX, true)) {
         let (numbered, certain) = run(&all);
         prop_assert!(certain);
         prop_assert!(surplus(&numbered, &sent(&all)).is_empty(), "{numbered:?}");

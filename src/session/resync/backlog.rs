@@ -1,4 +1,4 @@
-//! Snapshots that could not be read, and when each is asked for again. Pure.
+//! Snapshots that could not be read, and the times of their retries. Pure.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -7,27 +7,27 @@ use tokio::time::Instant;
 use super::{fetch::Unread, snapshot::Snapshot};
 use crate::retry::Range;
 
-/// Delays for what may be over in a moment.
+/// Delays after transient failures.
 const SOON: Range = Range { from: Duration::from_secs(2), to: Duration::from_secs(30) };
-/// Delays for what is wrong for longer, or costs a login: more of those may lock the account.
+/// Delays after lasting failures, and those that cost a login: more logins may lock the account.
 const SLOW: Range = Range { from: Duration::from_mins(1), to: Duration::from_mins(10) };
-/// No PBX's wish to be left alone holds a snapshot up for longer.
+/// Maximum delay that the PBX may request.
 pub(super) const LONGEST: Duration = Duration::from_mins(1);
 
-/// Of one source, for as long as its session lasts.
+/// The backlog of a source during a session.
 #[derive(Debug, Default)]
 pub(super) struct Backlog(BTreeMap<Snapshot, Failing>);
 
 #[derive(Debug)]
 struct Failing {
     reason: String,
-    /// Failures, one after the other.
+    /// Consecutive failures.
     rounds: u32,
     due: Instant,
 }
 
 impl Backlog {
-    /// A snapshot could not be read.
+    /// Adds a snapshot that could not be read.
     pub(super) fn failed(&mut self, snapshot: Snapshot, why: &Unread, now: Instant) {
         let (reason, range, least) = match why {
             Unread::Refused => return self.settled(snapshot),
@@ -41,27 +41,27 @@ impl Backlog {
         self.0.insert(snapshot, Failing { reason: reason.clone(), rounds: rounds.saturating_add(1), due });
     }
 
-    /// A snapshot was read, or is not to be read.
+    /// Removes a snapshot.
     pub(super) fn settled(&mut self, snapshot: Snapshot) {
         self.0.remove(&snapshot);
     }
 
-    /// A new session, or a resync of everything, asks for all of them.
+    /// Removes all snapshots: a full resync requests them.
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }
 
-    /// When the next one is asked for.
+    /// The time of the next retry.
     pub(super) fn due(&self) -> Option<Instant> {
         self.0.values().map(|failing| failing.due).min()
     }
 
-    /// Those to be asked for now.
+    /// The snapshots that are due.
     pub(super) fn ripe(&self, now: Instant) -> Vec<Snapshot> {
         self.0.iter().filter(|(_, failing)| failing.due <= now).map(|(snapshot, _)| *snapshot).collect()
     }
 
-    /// What an operator should see to.
+    /// The warning for operators.
     pub(super) fn warning(&self) -> Option<String> {
         let first = self.0.values().next()?;
         let more = match self.0.len() - 1 {
@@ -69,7 +69,7 @@ impl Backlog {
             more => format!(" (and {more} more)"),
         };
         Some(format!(
-            "the PBX's state could not be read in full: {}{more}; it is asked for again by itself, and at once on SIGUSR1",
+            "the PBX's state could not be read completely: {}{more}; it is retried automatically, and at once on SIGUSR1",
             first.reason
         ))
     }
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_fails_is_asked_for_ever_later_and_never_given_up() {
+    fn a_failed_snapshot_is_retried_ever_later_and_forever() {
         let (mut backlog, start) = (Backlog::default(), Instant::now());
         let mut now = start;
         for round in 0..1_000 {
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_costs_a_login_comes_minutes_apart_and_a_refusal_not_at_all() {
+    fn retries_with_a_login_are_slow_and_a_refusal_has_none() {
         let (mut backlog, now) = (Backlog::default(), Instant::now());
         let text = || "no".to_owned();
         for unread in [Unread::NoToken(text()), Unread::TokenDied(text()), Unread::Failed(text())] {

@@ -1,4 +1,4 @@
-//! Which entities there are, and which have vanished. Pure.
+//! Tracks which entities exist, and which have vanished. Pure.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -6,35 +6,34 @@ use tokio::time::Instant;
 
 use super::snapshot::{Item, Key};
 
-/// Entities that are missing at the same time; of others no notice says that they have vanished.
+/// Missing entities that are tracked at the same time; no notice is sent for others.
 const MISSING: usize = 16 * 1024;
 
-/// An entity is missing for this long before it counts as vanished: a PBX that applies a new configuration leaves some out
-/// for a moment.
+/// An entity has to be missing for this long to count as vanished: a PBX that applies a new configuration briefly omits some.
 pub(super) const CONFIRMED_AFTER: Duration = Duration::from_secs(10);
 
 /// An entity that has vanished.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Vanished {
-    /// The event that had its state.
+    /// The event with its state.
     pub(super) event: &'static str,
     /// As in the CloudEvents `subject`.
     pub(super) subject: String,
 }
 
-/// What the snapshots of one kind held, over all sessions.
+/// The entities of one kind of snapshot, across sessions.
 #[derive(Debug, Default)]
 pub(super) struct EntityTracker {
     /// With the CloudEvents `subject`.
     present: BTreeMap<Key, String>,
-    /// Held by an earlier snapshot, and not by those since then.
+    /// Entities of an earlier snapshot that later ones lack.
     missing: BTreeMap<Key, (String, Instant)>,
 }
 
 impl EntityTracker {
-    /// Takes what a snapshot that was asked for at `asked` holds; `alive` are entities that an event has had since then.
-    /// Yields those that no snapshot holds since [`CONFIRMED_AFTER`] or longer, at most so many; others wait for the
-    /// next snapshot. One that holds nothing counts for nothing.
+    /// Updates the entities from a snapshot that was requested at `asked`; `alive` are entities of events since then. Returns
+    /// at most `most` entities that were missing for [`CONFIRMED_AFTER`] or longer; others wait for the next snapshot. An
+    /// empty snapshot is ignored.
     pub(super) fn take(
         &mut self,
         items: &[Item],
@@ -67,7 +66,7 @@ impl EntityTracker {
         vanished
     }
 
-    /// Whether another snapshot is to confirm that entities have vanished.
+    /// Whether another snapshot has to confirm missing entities.
     pub(super) fn is_missing_some(&self) -> bool {
         !self.missing.is_empty()
     }

@@ -1,4 +1,4 @@
-//! One snapshot, read in a task of its own: the session's socket never waits for it.
+//! Reads a snapshot in its own task, so that the session's socket never waits for it.
 
 use std::time::Duration;
 
@@ -12,24 +12,24 @@ use crate::{
     auth::{Account, GetError},
 };
 
-/// Why there is no snapshot.
+/// The reason why a snapshot could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::session) enum Unread {
     /// The account may not read it.
     Refused,
-    /// It will not get better by trying again at once.
+    /// A lasting failure.
     Failed(String),
-    /// It may, after this time if one was told.
+    /// A transient failure, and the wait that the PBX asked for.
     Transient(String, Option<Duration>),
-    /// The token was no longer taken; with a new one it may be.
+    /// The token was no longer accepted; a new one may be.
     TokenDied(String),
-    /// There is no token. Other snapshots need one as well.
+    /// There is no token, which other snapshots need as well.
     NoToken(String),
 }
 
 pub(super) type Task = AbortOnDropHandle<Result<Sliced, Unread>>;
 
-/// Asks, now. Dropping the task cancels it.
+/// Requests a snapshot now. Dropping the task cancels it.
 pub(super) fn start(account: &Account, snapshot: Snapshot, limit: usize) -> Task {
     let account = account.clone();
     let read = async move {

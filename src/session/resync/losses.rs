@@ -1,11 +1,11 @@
-//! Follows what the sinks have lost of a source's state.
+//! Follows the sinks' losses of a source's state.
 
 use tokio::{sync::watch, time::Instant};
 
 use super::owed::Owed;
 use crate::{event::ResyncReason, health::Board, session::supervisor::Source};
 
-/// Of one source.
+/// The losses of a source.
 pub(super) struct Losses {
     owed: Owed,
     counts: watch::Receiver<Vec<u64>>,
@@ -17,7 +17,7 @@ pub(super) struct Losses {
 impl Losses {
     pub(super) fn new(source: &Source) -> Self {
         let mut counts = source.journal.state_losses(source.id);
-        // What was lost before this start is owed too.
+        // Losses before this start count too.
         counts.mark_changed();
         let sinks = source.sinks.iter().map(|name| format!("sink/{name}")).collect();
         Self { owed: Owed::default(), counts, board: source.board.clone(), sinks }
@@ -45,7 +45,7 @@ impl Losses {
         }
     }
 
-    /// A resync of everything starts.
+    /// Notes that a full resync starts.
     pub(super) fn resync(&mut self, reason: ResyncReason) {
         self.read();
         let Self { owed, board, sinks, .. } = self;

@@ -1,12 +1,12 @@
-//! The PBX's state, read when a session begins, when asked for, and now and then: what a gap has swallowed is told again.
+//! Reads the PBX's state when a session starts, on request, and periodically, to recover what a gap has swallowed.
 //!
-//! One snapshot at a time is asked for, by a task beside the session. From the moment before the request goes out the
-//! session notes of which entities an event tells ([`SupersededKeys`]): such an entity is left out of the answer, as the event
-//! may be newer. All others are appended as the events that would have told the same, some at a time, so that events and
-//! snapshots share the line. So of each entity the last word on the line is the newest.
+//! A task beside the session requests one snapshot at a time. From the moment before the request is sent the session records
+//! which entities events concern ([`SupersededKeys`]): these are left out of the answer, as the event may be newer. All others
+//! are appended as the equivalent events, some at a time, so that events and snapshots interleave in the journal. So the last
+//! event of each entity in the journal has its newest state.
 //!
 //! It never takes something for deleted because an answer does not hold it: a second one, 10 s later, has to confirm that
-//! ([`entity_tracker::EntityTracker`]), and one that holds nothing counts for nothing, as a PBX that starts answers so too.
+//! ([`entity_tracker::EntityTracker`]), and an empty answer is ignored, as a PBX that is starting gives one too.
 
 mod backlog;
 mod entity_tracker;
@@ -45,10 +45,10 @@ use crate::{
 
 /// Entities appended per turn: bounds how long an event waits behind them.
 const CHUNK: usize = 256;
-/// Attempts at one snapshot before the others are read, and the delays between them.
+/// Attempts at a snapshot before the others are read, and the delays between them.
 const TRIES: u32 = 3;
 const RETRY: Range = Range { from: Duration::from_secs(1), to: Duration::from_secs(10) };
-/// Notices of vanished entities per snapshot; the next one brings the others.
+/// Notices of vanished entities per snapshot; the next snapshot reports the others.
 const VANISHED: usize = 100;
 
 /// Of one source, across its sessions.
@@ -60,47 +60,47 @@ pub(super) struct Resync {
     /// The largest answer.
     limit: usize,
     asked: TriggerReceiver,
-    /// When the next one is, unless it is asked for.
+    /// Time of the next resync, unless one is requested.
     due: Instant,
     entities: BTreeMap<Snapshot, EntityTracker>,
-    /// Snapshots that lacked something, and when to see whether it has vanished.
+    /// Snapshots with missing entities, and when to confirm that these have vanished.
     to_confirm: BTreeMap<Snapshot, Instant>,
-    /// What could not be read.
+    /// Snapshots that could not be read.
     backlog: Backlog,
     losses: Losses,
-    /// The one under way.
+    /// The resync in progress.
     run: Option<Run>,
 }
 
 struct Run {
-    /// The first is the one in hand.
+    /// The first is the current one.
     left: VecDeque<Snapshot>,
     attempts: u32,
     purpose: Purpose,
-    /// The start was announced. What failed before is announced when it is read: until then there is no news.
+    /// Whether the start was announced. A retry is announced only once it succeeds: until then nothing has changed.
     announced: bool,
-    /// The token has died once in this run. More logins would mend nothing.
+    /// The token has died once in this run. More logins would not help.
     renewed: bool,
     stage: Stage,
     report: Report,
 }
 
-/// What a run is for.
+/// The purpose of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     Resync(ResyncReason),
-    /// Something was missing. Nothing is announced but what has vanished, and nothing is appended.
+    /// Confirms missing entities. Announces only those that have vanished, and appends nothing.
     Confirm,
 }
 
 enum Stage {
-    /// The snapshot in hand is asked for at this time.
+    /// Waiting to request the current snapshot.
     Due(Instant),
     Asking(SupersededKeys, Instant, Task),
     Appending(SupersededKeys, std::vec::IntoIter<Item>),
 }
 
-/// What is next.
+/// The next thing that happens.
 pub(super) enum Turn {
     Start(Purpose),
     Ask,
@@ -127,7 +127,7 @@ impl Resync {
         }
     }
 
-    /// A session has begun.
+    /// Starts a resync for a new session.
     pub(super) fn begin(&mut self, live: &mut Live) {
         self.run = None;
         if self.on {
@@ -135,12 +135,12 @@ impl Resync {
         }
     }
 
-    /// The session ends: so does what is under way.
+    /// Cancels the resync in progress, as the session ends.
     pub(super) fn cancel(&mut self) {
         self.run = None;
     }
 
-    /// An event came. Without a resync under way this is one comparison.
+    /// Records an event. Without a resync in progress this is one comparison.
     pub(super) fn heard(&mut self, frame: &RawEvent) {
         if let Some(Run { stage: Stage::Asking(superseded, ..) | Stage::Appending(superseded, _), .. }) =
             &mut self.run
@@ -149,7 +149,7 @@ impl Resync {
         }
     }
 
-    /// Waits for what is next. Cancel safe.
+    /// Waits for the next turn. Cancel safe.
     pub(super) async fn turn(&mut self) -> Turn {
         match &mut self.run {
             None if !self.on => std::future::pending().await,
@@ -171,14 +171,14 @@ impl Resync {
                 }
                 Stage::Asking(_, _, task) => Turn::Answer(task.await.unwrap_or_else(|error| {
                     // The panic's message is in the log already, from the panic hook.
-                    Err(Unread::Failed(format!("the task that reads it ended unasked: {error}")))
+                    Err(Unread::Failed(format!("the task that reads it exited unexpectedly: {error}")))
                 })),
                 Stage::Appending(..) => Turn::Append,
             },
         }
     }
 
-    /// Takes its turn. Waits for nothing.
+    /// Handles a turn. Does not wait.
     pub(super) fn take(&mut self, turn: Turn, live: &mut Live, feed: &mut Feed) {
         match turn {
             Turn::Start(purpose) => self.start(purpose, live),
@@ -201,7 +201,7 @@ impl Resync {
             }
             Purpose::Resync(ResyncReason::Retried) => self.backlog.ripe(now),
             Purpose::Resync(reason) => {
-                // Calls made before are answered by this one.
+                // This one fulfils earlier requests.
                 self.asked.clear();
                 self.backlog.clear();
                 self.losses.resync(reason);
@@ -228,7 +228,7 @@ impl Resync {
         let Some(run) = &mut self.run else { return };
         let Some(snapshot) = run.left.front().copied() else { return };
         run.attempts += 1;
-        // One that can't be read is in the backlog then.
+        // If it cannot be read, it is added to the backlog.
         self.to_confirm.remove(&snapshot);
         let task = fetch::start(&self.account, snapshot, self.limit);
         run.stage = Stage::Asking(SupersededKeys::new(snapshot), Instant::now(), task);
@@ -289,14 +289,14 @@ impl Resync {
             _ => None,
         };
         if let Some(wait) = wait {
-            tracing::debug!(snapshot = snapshot.name(), ?unread, ?wait, "a snapshot is asked for again");
+            tracing::debug!(snapshot = snapshot.name(), ?unread, ?wait, "requesting the snapshot again");
             run.stage = Stage::Due(Instant::now() + wait);
             return;
         }
         // Without a token nothing else can be read, and more logins may lock the account.
         let rest = matches!(unread, Unread::NoToken(_) | Unread::TokenDied(_));
-        let told = if rest { run.left.len() } else { 1 };
-        for snapshot in run.left.drain(..told) {
+        let unread_count = if rest { run.left.len() } else { 1 };
+        for snapshot in run.left.drain(..unread_count) {
             run.report.unread(snapshot, unread);
             self.backlog.failed(snapshot, unread, Instant::now());
         }
@@ -324,7 +324,7 @@ impl Run {
     }
 }
 
-/// Waits for a time, if there is one.
+/// Waits until `due`; forever if it is `None`.
 async fn until(due: Option<Instant>) {
     match due {
         Some(due) => sleep_until(due).await,

@@ -1,4 +1,4 @@
-//! What a resync has come to.
+//! The outcome of a resync.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +39,7 @@ impl Report {
         Notice::ResyncStarted { session: self.session, reason, snapshots }
     }
 
-    /// Whether an event has told something newer of it; counts it either way.
+    /// Whether an event has newer state for the key; counts it either way.
     pub(super) fn supersedes(&mut self, superseded: &SupersededKeys, key: &Key) -> bool {
         let newer = superseded.has(key);
         if newer {
@@ -74,7 +74,7 @@ impl Report {
             ?refused,
             failed = failed.len(),
             ?empty,
-            "the PBX's state is read"
+            "finished reading the PBX's state"
         );
         Notice::ResyncCompleted { session, counts, superseded, unusable, refused, failed, empty }
     }

@@ -1,12 +1,11 @@
-//! Of which entities an event has told since a snapshot was asked for. Pure.
+//! The entities that events have superseded since a snapshot was requested. Pure.
 
 use std::collections::HashSet;
 
 use super::snapshot::{Key, Snapshot};
 use crate::event::{Fingerprints, RawEvent};
 
-/// Entities that are noted. Beyond it every entity counts as one that an event has told of: what is newer must not be
-/// undone.
+/// Keys that are recorded. Beyond it every entity counts as superseded: a snapshot must never overwrite newer state.
 const CAPACITY: usize = 1 << 17;
 
 #[derive(Debug)]
@@ -37,12 +36,12 @@ impl SupersededKeys {
         self.keys.len() >= CAPACITY
     }
 
-    /// An event has told of just this: it may be newer.
+    /// Whether an event has superseded this key.
     pub(super) fn has(&self, key: &Key) -> bool {
         self.is_full() || self.keys.contains(&self.fingerprints.of(key))
     }
 
-    /// An event has told something of this entity.
+    /// Whether an event concerned this entity.
     pub(super) fn has_entity(&self, entity: &[u8]) -> bool {
         self.is_full() || self.entities.contains(&self.fingerprints.of(&entity))
     }
@@ -65,7 +64,7 @@ mod tests {
     };
 
     #[test]
-    fn more_entities_than_can_be_noted_are_all_taken_for_newer() {
+    fn beyond_the_capacity_every_entity_counts_as_superseded() {
         let of = |number: usize| {
             let answer = format!(r#"{{"q":{{"queue":"{number}"}}}}"#);
             Snapshot::Queues.slice(answer.as_bytes(), Timestamp::UNIX_EPOCH).unwrap().items.pop().unwrap()
@@ -164,7 +163,7 @@ mod tests {
                     }
                 }
                 Step::Ask if self.superseded.is_none() => {
-                    self.superseded = Some(SupersededKeys::new(Snapshot::Users))
+                    self.superseded = Some(SupersededKeys::new(Snapshot::Users));
                 }
                 Step::Make if self.superseded.is_some() && self.made.is_none() && self.items.is_none() => {
                     self.made = Some(self.snapshot());
@@ -200,7 +199,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn however_events_and_a_snapshot_fall_the_last_word_is_the_newest(
+        fn the_last_state_is_the_newest_in_any_interleaving(
             steps in prop::collection::vec(step(), 0..60),
             lost in 0..5usize,
         ) {

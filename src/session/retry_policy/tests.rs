@@ -157,7 +157,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn a_password_that_was_never_right_is_sent_less_than_ten_times_in_half_an_hour_and_for_ever(seed: u64) {
+    fn a_wrong_password_is_sent_under_ten_times_per_half_hour(seed: u64) {
         let run = run(&Pbx(vec![(Mood::RefusesPasswords, DAY)]), DAY, seed);
         prop_assert!(run.most(HALF_HOUR) < 10, "{:?}", run.refused);
         prop_assert!(run.refused.windows(2).all(|two| two[1] - two[0] <= 901.0));
@@ -165,7 +165,7 @@ proptest! {
     }
 
     #[test]
-    fn a_password_that_was_right_is_sent_a_bounded_number_of_times_too(seed: u64) {
+    fn a_formerly_right_password_is_sent_a_bounded_number_of_times(seed: u64) {
         let run = run(&Pbx(vec![(Mood::Well, 60.0), (Mood::RefusesPasswords, DAY)]), DAY, seed);
         prop_assert!(run.most(HALF_HOUR) <= 13, "{:?}", run.refused);
         let later: Vec<_> = run.refused.iter().copied().filter(|at| *at > 60.0 + 1_800.0).collect();
@@ -175,14 +175,14 @@ proptest! {
     }
 
     #[test]
-    fn a_password_that_was_right_is_back_within_half_a_minute_of_a_pbx_that_refused_it(seed: u64, lasts in 0.1..90.0) {
+    fn a_right_password_recovers_within_half_a_minute(seed: u64, lasts in 0.1..90.0) {
         let pbx = Pbx(vec![(Mood::Well, 60.0), (Mood::RefusesPasswords, lasts), (Mood::Well, DAY)]);
         let run = run(&pbx, 1_000.0, seed);
         prop_assert!(run.away(60.0 + lasts) < 31.0, "{run:?}");
     }
 
     #[test]
-    fn a_pbx_that_starts_for_however_long_is_waited_for_with_one_password(seed: u64, lasts in 1.0..7_200.0, proven: bool) {
+    fn a_slowly_starting_pbx_is_awaited_with_one_password(seed: u64, lasts in 1.0..7_200.0, proven: bool) {
         let well = if proven { 60.0 } else { 0.0 };
         let run = run(&Pbx(vec![(Mood::Well, well), (Mood::Boots, lasts), (Mood::Well, DAY)]), well + 8_000.0, seed);
         prop_assert!(run.refused.len() <= 1, "{run:?}");
@@ -208,7 +208,7 @@ proptest! {
     }
 
     #[test]
-    fn a_pbx_that_was_down_is_back_within_four_seconds_of_its_return(seed: u64, lasts in 0.1..300.0) {
+    fn a_session_is_back_within_four_seconds_of_the_pbx(seed: u64, lasts in 0.1..300.0) {
         let pbx = Pbx(vec![(Mood::Well, 60.0), (Mood::Down, lasts), (Mood::Well, DAY)]);
         let run = run(&pbx, 400.0, seed);
         prop_assert!(run.away(60.0 + lasts) < 4.0, "{run:?}");

@@ -73,7 +73,7 @@ async fn a_running_bridge_is_left_alone() {
     let pbx = start_with(|options| options.accounts = vec![Account::new("bridge", PASSWORD)]).await;
     let nats = Nats::start(JETSTREAM).await;
     let mut running = running(pbx.url().as_str(), &nats.url()).await;
-    running.bridge.says("the PBX's state is read").await;
+    running.bridge.says("finished reading the PBX's state").await;
     let before = running.bridge.output();
     for _ in 0..3 {
         let checked = check(running.dir.path(), &running.text, &[]);

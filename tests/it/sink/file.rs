@@ -4,8 +4,8 @@ use std::{process::Command, sync::Arc};
 
 use clap::Parser as _;
 use cti_bridge::{
+    app::config::schema,
     cli::Cli,
-    config::schema,
     event::{Notice, SinkId, SourceId},
     exit::Exit,
     journal::Journal,

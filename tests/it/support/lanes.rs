@@ -10,7 +10,7 @@ use bytes::Bytes;
 use cti_bridge::{
     event::{JournalId, Mark, Notice, Position, RawEvent, Seq, SinkId, SourceId},
     health::Board,
-    journal::{Journal, Live, Opened, Options, WhenFull, fs},
+    journal::{self, Journal, Live, Opened, WhenFull, fs},
     retry::Range,
     route::{Names, Plan, template::Template},
     shutdown::Stop,
@@ -333,7 +333,7 @@ pub(crate) fn keeping(dir: &std::path::Path, retain: Duration) -> Journal {
 }
 
 pub(crate) fn opened(dir: &std::path::Path, retain: Duration, disk: Arc<dyn fs::Fs>) -> Journal {
-    let config = Options {
+    let config = journal::Options {
         dir: dir.to_owned(),
         sync: journal::Sync::Every(Duration::from_millis(20)),
         max_bytes: Some(1 << 30),

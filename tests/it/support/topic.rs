@@ -12,7 +12,7 @@ use cti_bridge::{
     config::{Assignment, Flags},
     event::{Notice, SinkId, SourceId},
     health::{Board, State},
-    journal::{Journal, Options, Sync, WhenFull, fs},
+    journal::{self, Journal, Sync, WhenFull, fs},
     retry::Range,
     route::{Plan, template::Template},
     shutdown::Stop,
@@ -66,7 +66,7 @@ impl Line {
 
     /// One that keeps what was delivered, in a directory.
     pub(crate) fn on_disk(config: Config, dir: &std::path::Path) -> Self {
-        let disk = Options {
+        let disk = journal::Options {
             dir: dir.to_owned(),
             sync: Sync::Every(Duration::from_millis(20)),
             max_bytes: Some(1 << 30),
