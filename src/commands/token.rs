@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
     output,
@@ -95,7 +95,7 @@ async fn create(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> Result<(), Failure> {
-    // An earlier token ends with the PBX's answer: that the new one can be stored is proven before.
+    // The PBX's answer revokes an earlier token, so it is verified before that the new one can be stored.
     let file = write.map(|path| SecretFile::prepare(path, force)).transpose()?;
     let (user, word) = (&session.source.username, audience.word());
     if file.is_none() {
@@ -119,29 +119,17 @@ async fn create(
         }
         Err(failure) => return Err(failure),
     };
-    // First of all: whatever fails from here on, it is there.
-    let stored = match file {
-        Some(mut file) => {
-            let stored = file.fill(&token).and_then(|()| file.keep()).map_err(|error| error.to_string());
-            if stored.is_err() {
-                file.discard();
-            }
-            stored
-        }
-        None => writeln!(out, "Put it into a file that only the bridge can read:\n{}", token.expose_secret())
-            .and_then(|()| out.flush())
-            .map(|()| format!("/etc/cti-bridge/{}.token", session.name).into())
-            .map_err(|error| output::unwritable("standard output", &error)),
-    };
+    // First of all: whatever fails from here on, the token is stored.
+    let stored = store(&token, file, session.name, out);
     let place = match stored {
         Ok(place) => place,
         Err(cause) => {
-            // Nobody has it, so nobody should.
+            // A token that nobody has must not stay valid.
             let ended = client.end_persistent(grant.token.authorization(), audience).await;
             return Err(Failure::NotStored { cause, fate: fate(word, ended) });
         }
     };
-    // As the bridge will use it.
+    // The request that the bridge will make.
     if let Err(error) = client.me(&Authorization::Bearer(token)).await {
         writeln!(err, "the PBX has made the token, and it is stored, but could not be tried")?;
         return Err(error.into());
@@ -161,7 +149,28 @@ async fn create(
     Ok(())
 }
 
-/// What became of a token that could not be stored.
+/// Stores a token in the file, or prints it. Returns its path, or else the reason as a sentence.
+fn store(
+    token: &SecretString,
+    file: Option<SecretFile>,
+    source: &str,
+    out: &mut impl Write,
+) -> Result<PathBuf, String> {
+    let Some(mut file) = file else {
+        let printed =
+            writeln!(out, "Put it into a file that only the bridge can read:\n{}", token.expose_secret());
+        let printed = printed.and_then(|()| out.flush());
+        let printed = printed.map_err(|error| output::unwritable("standard output", &error));
+        return printed.map(|()| format!("/etc/cti-bridge/{source}.token").into());
+    };
+    let stored = file.fill(token).and_then(|()| file.keep());
+    if stored.is_err() {
+        file.discard();
+    }
+    stored.map_err(|error| error.to_string())
+}
+
+/// The fate of a token that could not be stored.
 fn fate(word: &str, ended: Result<(), ApiError>) -> String {
     match ended {
         Ok(()) => format!(

@@ -27,7 +27,8 @@ fn journal(dir: &Path) {
     let health = Board::default().component("journal".to_owned());
     let names = |name: &str| vec![name.to_owned()];
     let (journal, _) =
-        Journal::open(&config, Arc::new(FileSystem), &names("pbx1"), &names("bus"), health).unwrap();
+        Journal::open(&config, Arc::new(FileSystem), &names("pbx1"), &names("bus"), Arc::new(health))
+            .unwrap();
     let opened =
         Opened { user: "b".into(), profile: None, sees: vec![], privacy: None, may_have_missed: vec![] };
     let mut live = journal.ingest(SourceId(0)).begin(opened);

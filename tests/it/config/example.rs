@@ -3,10 +3,7 @@
 
 use std::{collections::BTreeMap, fs};
 
-use cti_bridge::{
-    app,
-    config::{self, Flags},
-};
+use cti_bridge::{app, config::Flags};
 use serde_json::Value;
 
 const EXAMPLE: &str = include_str!("../../../config/cti-bridge.toml");

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use cti_bridge::{
-    app,
     app::config::Loaded,
     config::Origin,
     session::config::UaType,

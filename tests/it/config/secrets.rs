@@ -4,7 +4,7 @@
 use std::fs;
 
 use cti_bridge::{
-    app, config,
+    app,
     sink::nats::config::{Config as Nats, Credentials},
 };
 use secrecy::ExposeSecret;

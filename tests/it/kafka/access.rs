@@ -9,7 +9,6 @@ use std::{
 };
 
 use cti_bridge::{
-    app,
     app::config::load_with,
     config::{Assignment, Flags},
     sink::{Bridge, Claim, Sink as _, SinkError, kafka::Kafka as Sink},

@@ -2,7 +2,6 @@
 #![cfg(feature = "nats")]
 
 use cti_bridge::{
-    app,
     app::config::load_with,
     config::{Assignment, Flags},
     sink::{Link as _, Sink as _, SinkError, nats::Nats},

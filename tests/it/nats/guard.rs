@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use cti_bridge::{
-    app,
     app::config::load_with,
     config::{Assignment, Flags},
     sink::{Link as _, Sink as _, SinkError, nats::Nats},

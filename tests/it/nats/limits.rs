@@ -8,7 +8,6 @@ use std::{
 
 use async_nats::jetstream;
 use cti_bridge::{
-    app,
     app::config::load_with,
     config::{Assignment, Flags},
     event::{Notice, SinkId, SourceId},

@@ -164,7 +164,8 @@ fn in_memory() -> Context {
 fn on(disk: &FaultyFs) -> Context {
     let health = Board::default().component("journal".to_owned());
     let (journal, _) =
-        Journal::open(&config(), disk.process(), &names(&["a", "b"]), &names(&["sink"]), health).unwrap();
+        Journal::open(&config(), disk.process(), &names(&["a", "b"]), &names(&["sink"]), Arc::new(health))
+            .unwrap();
     context(journal)
 }
 

@@ -47,7 +47,7 @@ fn journal(dir: &std::path::Path, when_full: WhenFull) -> Journal {
     };
     let health = Board::default().component("journal".to_owned());
     let (sources, sinks) = (SOURCES.map(str::to_owned), ["sink".to_owned()]);
-    Journal::open(&config, Arc::new(fs::Disk), &sources, &sinks, health).unwrap().0
+    Journal::open(&config, Arc::new(fs::Disk), &sources, &sinks, Arc::new(health)).unwrap().0
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cti_bridge::config::{self, Flags, Problems};
+use cti_bridge::config::{Flags, Problems};
 use cti_bridge::{app, app::config::Loaded};
 
 /// A directory with a configuration, and what else is read.

@@ -4,7 +4,6 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_nats::jetstream;
 use cti_bridge::{
-    app,
     app::config::load_with,
     config::{Assignment, Flags},
     event::{Mark, Notice, Position, Record, Seq, SinkId, SourceId},

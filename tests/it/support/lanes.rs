@@ -344,7 +344,8 @@ pub(crate) fn opened(dir: &std::path::Path, retain: Duration, disk: Arc<dyn fs::
         memory: 64 << 20,
     };
     let health = Board::default().component("journal".to_owned());
-    let opened = Journal::open(&config, disk, &SOURCES.map(str::to_owned), &["sink".to_owned()], health);
+    let opened =
+        Journal::open(&config, disk, &SOURCES.map(str::to_owned), &["sink".to_owned()], Arc::new(health));
     opened.unwrap().0
 }
 

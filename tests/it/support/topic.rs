@@ -7,7 +7,6 @@ use std::{
 };
 
 use cti_bridge::{
-    app,
     app::config::load_with,
     config::{Assignment, Flags},
     event::{Notice, SinkId, SourceId},
@@ -78,7 +77,8 @@ impl Line {
         };
         let sinks: Arc<[String]> = Arc::new(["sink".to_owned()]);
         let health = Board::default().component("journal".to_owned());
-        let opened = Journal::open(&disk, Arc::new(fs::Disk), &SOURCES.map(str::to_owned), &sinks, health);
+        let opened =
+            Journal::open(&disk, Arc::new(fs::Disk), &SOURCES.map(str::to_owned), &sinks, Arc::new(health));
         Self::of(config, opened.unwrap().0, sinks)
     }
 

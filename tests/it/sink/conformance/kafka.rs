@@ -3,7 +3,6 @@
 use std::sync::OnceLock;
 
 use cti_bridge::{
-    app,
     app::config::load_with,
     config::{Assignment, Flags},
     sink::kafka,

@@ -1,7 +1,6 @@
 //! NATS in the suite: core, and a stream.
 
 use cti_bridge::{
-    app,
     app::config::load_with,
     config::{Assignment, Flags},
     sink::{Bridge, nats},
