@@ -9,16 +9,20 @@ demo:
 
 # Format the code
 fmt:
-    cargo fmt
+    cargo fmt --all
 
 # Lints, as CI has them
 lint:
-    cargo fmt --check
-    cargo clippy --all-targets -- -D warnings
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
 
 # Unit tests, or those that match a name
 test *FILTER:
-    cargo test --lib {{FILTER}}
+    cargo test --workspace --lib {{FILTER}}
+
+# Lints, unit tests and most integration tests
+fast:
+    tests/run --fast
 
 # Everything, as CI runs it
 ci:
