@@ -1,4 +1,4 @@
-//! Exit codes, after `sysexits.h`. The systemd unit and the README repeat them.
+//! Exit codes, after `sysexits.h`. The systemd unit and `docs/operate/exit-codes.md` repeat them.
 //!
 //! `check` ends with the code of the first stage that failed; above 78 are those for which `sysexits.h` has no word.
 

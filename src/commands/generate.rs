@@ -8,7 +8,7 @@ use std::{
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use super::{manual, output};
+use super::{manual, output, reference};
 use crate::{cli::Cli, exit::Exit};
 
 /// Write the manual pages, or a shell's completions
@@ -34,18 +34,20 @@ enum What {
         /// The shell
         shell: Shell,
     },
+    /// The generated pages of the documentation, into a directory
+    #[command(hide = true)]
+    Reference {
+        /// Where they go; it is there already
+        dir: PathBuf,
+    },
 }
 
 /// Runs the command.
 pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let command = Cli::command();
     match &args.what {
-        What::Man { dir } => {
-            if let Err(error) = pages(command, dir) {
-                writeln!(err, "{}", output::unwritable(dir.display(), &error))?;
-                return Ok(Exit::OUTPUT);
-            }
-        }
+        What::Man { dir } => return written(pages(command, dir), dir, err),
+        What::Reference { dir } => return written(reference::write(&command, dir), dir, err),
         What::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(*shell, &mut command.clone(), "cti-bridge", &mut text);
@@ -53,6 +55,13 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
         }
     }
     Ok(Exit::Clean)
+}
+
+fn written(result: io::Result<()>, dir: &Path, err: &mut impl Write) -> io::Result<Exit> {
+    match result {
+        Ok(()) => Ok(Exit::Clean),
+        Err(error) => writeln!(err, "{}", output::unwritable(dir.display(), &error)).map(|()| Exit::OUTPUT),
+    }
 }
 
 fn pages(command: clap::Command, dir: &Path) -> io::Result<()> {

@@ -2,10 +2,7 @@
 
 use std::fmt::Write as _;
 
-const EXAMPLE: &str = include_str!("../../config/cti-bridge.toml");
-
-/// Where the example goes on after remarks about its own `#`, which the page leaves out.
-const START: &str = "# An environment variable";
+use super::annotated::{self, Entry, Item};
 
 const HEAD: &str = r#".TH "cti\-bridge.toml" 5 "" "cti\-bridge" "File formats"
 .SH NAME
@@ -27,49 +24,29 @@ The secrets that it names.
 .BR cti\-bridge (1)
 ";
 
-/// A comment, and the keys right below it that it explains.
-#[derive(Debug, Default)]
-struct Entry<'a> {
-    text: Vec<&'a str>,
-    keys: Vec<&'a str>,
-}
-
-impl Entry<'_> {
-    fn write(&mut self, page: &mut String) {
-        if self.keys.is_empty() && !self.text.is_empty() {
-            page.push_str(".PP\n");
-        }
-        for (request, key) in std::iter::once(".TP").chain(std::iter::repeat(".TQ")).zip(&self.keys) {
-            let _ = writeln!(page, "{request}\n.B {}", escaped(key).replace('"', "\\(dq"));
-        }
-        for line in &self.text {
-            let _ = writeln!(page, "{}", if line.is_empty() { ".PP".to_owned() } else { escaped(line) });
-        }
-        *self = Self::default();
+fn write(entry: &Entry, page: &mut String) {
+    if entry.keys.is_empty() {
+        page.push_str(".PP\n");
+    }
+    for (request, key) in std::iter::once(".TP").chain(std::iter::repeat(".TQ")).zip(&entry.keys) {
+        let _ = writeln!(page, "{request}\n.B {}", escaped(key).replace('"', "\\(dq"));
+    }
+    for line in &entry.text {
+        let _ = writeln!(page, "{}", if line.is_empty() { ".PP".to_owned() } else { escaped(line) });
     }
 }
 
 /// The page, in roff.
 pub(super) fn page() -> String {
     let mut page = HEAD.to_owned();
-    let mut entry = Entry::default();
-    for line in EXAMPLE[EXAMPLE.find(START).unwrap_or_default()..].lines() {
-        let bare = line.strip_prefix('#').unwrap_or(line);
-        if let Some(table) = bare.strip_prefix('[') {
-            let _ = writeln!(page, ".SH \"[{}\"", escaped(table));
-            entry.write(&mut page);
-        } else if bare.starts_with(|ch: char| ch.is_ascii_lowercase()) {
-            entry.keys.push(bare);
-        } else if line.is_empty() {
-            entry.write(&mut page);
-        } else {
-            if !entry.keys.is_empty() {
-                entry.write(&mut page);
+    for item in annotated::items() {
+        match item {
+            Item::Table(header) => {
+                let _ = writeln!(page, ".SH \"{}\"", escaped(header));
             }
-            entry.text.push(bare.trim());
+            Item::Entry(entry) => write(&entry, &mut page),
         }
     }
-    entry.write(&mut page);
     page + TAIL
 }
 
@@ -86,9 +63,7 @@ mod tests {
     #[test]
     fn every_key_of_the_example_has_its_entry() {
         let page = page();
-        let keys = EXAMPLE.lines().map(|line| line.strip_prefix('#').unwrap_or(line));
-        let keys = keys.filter(|line| line.starts_with(|ch: char| ch.is_ascii_lowercase()));
-        for key in keys {
+        for key in annotated::keys() {
             let tag = format!(".B {}\n", escaped(key).replace('"', "\\(dq"));
             assert!(page.contains(&tag), "{key}");
         }
@@ -103,9 +78,9 @@ mod tests {
         let page = page();
         let expected = ".TP\n.B #".replace('#', "ua_type = \\(dqnone\\(dq");
         let (_, after) = page.split_once(&expected).unwrap_or_default();
-        assert!(after.starts_with("\nWhat the session presents itself as"), "{after:.200}");
+        assert!(after.starts_with("\nThe client type that the session claims to be"), "{after:.200}");
         let pair = ".TP\n.B token_file = \\(dqpbx1\\-token\\(dq\n.TQ\n.B token = ";
         assert!(page.contains(pair), "{page}");
-        assert!(page.contains("\n.SH \"[journal]\"\n.PP\nWhat keeps events until"), "{page}");
+        assert!(page.contains("\n.SH \"[journal]\"\n.PP\nThe durable log that keeps events until"), "{page}");
     }
 }

@@ -1,6 +1,7 @@
 //! The subcommands, one per file.
 
 mod admin_client;
+mod annotated;
 pub mod check;
 pub mod config;
 #[cfg(feature = "simulator")]
@@ -14,6 +15,7 @@ mod manual;
 pub(crate) mod output;
 mod progress;
 pub mod record;
+mod reference;
 pub mod run;
 #[cfg(feature = "simulator")]
 pub mod simulate;

@@ -1,4 +1,4 @@
-//! Every metric there is: what the README lists, the dashboard and the alerts are checked against, and the endpoint tells.
+//! Every metric there is: what the reference lists, the dashboard and the alerts are checked against, and the endpoint tells.
 
 use prometheus_client::metrics::MetricType;
 
@@ -84,104 +84,108 @@ const fn process(name: &'static str, kind: Kind, help: &'static str) -> Metric {
 
 /// All of them, in the order they are told.
 pub const TABLE: &[Metric] = &[
-    gauge("build_info", &["version", "commit"], "Always 1; what runs is in the labels"),
-    gauge("start_time_seconds", &[], "When the process started, in Unix time"),
+    gauge(
+        "build_info",
+        &["version", "commit"],
+        "Always 1; the labels are version and commit of the running program",
+    ),
+    gauge("start_time_seconds", &[], "Start time of the process, in Unix time"),
     counter(
         "log_lines_dropped",
         &[],
-        "Lines of the log that standard error or journald did not accept in time",
+        "Log lines dropped because standard error or journald did not accept them in time",
     ),
-    gauge("component_up", &["component"], "Whether a part does its work: `source/…`, `sink/…`, `journal`"),
+    gauge(
+        "component_up",
+        &["component"],
+        "1 if the component works, otherwise 0: `source/…`, `sink/…`, `journal`",
+    ),
     gauge(
         "component_warnings",
         &["component"],
-        "What somebody should see to though the part works; `/status` has the sentences",
+        "Non-fatal warnings that need attention; `/status` has the sentences",
     ),
-    gauge("session_live", &["source"], "Whether a session with the PBX is live"),
+    gauge("session_live", &["source"], "1 if a session with the PBX is live, otherwise 0"),
     counter("sessions", &["source"], "Sessions that became live"),
-    counter(
-        "session_ends",
-        &["source", "reason"],
-        "Sessions that ended, by the reason that `disconnected` gives",
-    ),
-    counter("gaps", &["source", "reason"], "Gaps, by the reason that `gap` gives"),
+    counter("session_ends", &["source", "reason"], "Sessions that ended, by the reason in `disconnected`"),
+    counter("gaps", &["source", "reason"], "Gaps, by the reason in `gap`"),
     counter(
         "gap_seconds",
         &["source", "reason"],
-        "Time between the last moment that was surely seen before a gap and its end; nothing for the first start",
+        "Duration of gaps: from the last moment that was certainly seen to the end of the gap; the first start counts nothing",
     ),
     gauge(
         "last_seen_time_seconds",
         &["source"],
-        "When the session was surely whole: its last event or answered ping, in Unix time",
+        "Time of the last event or answered ping, when the session was certainly intact, in Unix time",
     ),
     counter(
         "events",
         &["source", "event", "origin"],
-        "Events of the PBX, by slug; names beyond the known ones and 32 more are `=other`",
+        "Events of the PBX, by slug; names beyond the known ones and 32 others count as `=other`",
     ),
-    counter("received_bytes", &["source"], "Bytes of those events"),
-    counter("bad_frames", &["source"], "Frames that were no events, and were set aside"),
-    counter("logins", &["source", "result"], "Logins: `succeeded`, `refused` or `unanswered`"),
-    gauge("token_expiry_time_seconds", &["source"], "When the account's token ends, in Unix time"),
+    counter("received_bytes", &["source"], "Size of the events of the PBX"),
+    counter("bad_frames", &["source"], "Malformed frames that were discarded"),
+    counter("logins", &["source", "result"], "Logins by result: `succeeded`, `refused` or `unanswered`"),
+    gauge("token_expiry_time_seconds", &["source"], "Expiry of the account's token, in Unix time"),
     gauge(
         "clock_skew_seconds",
         &["source"],
-        "How far the PBX's clock is ahead of ours, as of the last login",
+        "How far the PBX's clock is ahead of this machine's, as of the last login",
     ),
     gauge(
         "client_certificate_expiry_time_seconds",
         &["component"],
-        "When a client certificate of ours ends, in Unix time",
+        "Expiry of a client certificate of the bridge, in Unix time",
     ),
     gauge(
         "server_certificate_expiry_time_seconds",
         &["server"],
-        "When the certificate of a PBX, NATS server or token endpoint, or its authority's, ends, in Unix time; as of the last TLS handshake",
+        "Expiry of the certificate of a PBX, NATS server or token endpoint, or of its authority, in Unix time; as of the last TLS handshake",
     ),
     counter(
         "sink_events",
         &["sink", "source", "outcome"],
-        "Records that a sink is done with: `published`, `filtered` or `dead_lettered`",
+        "Records that a sink has settled: `published`, `filtered` or `dead_lettered`",
     ),
     counter(
         "sink_lost",
         &["sink", "source", "reason"],
-        "Records that a sink never gets, since the journal was made; each is announced as `lost`",
+        "Records that a sink will never get, since the journal was created; each is announced as `lost`",
     ),
-    gauge("sink_lag_events", &["sink"], "Records that a sink has not acknowledged"),
+    gauge("sink_lag_events", &["sink"], "Records that a sink has not settled yet"),
     gauge(
         "sink_lag_seconds",
         &["sink"],
-        "Age of the oldest of them; an estimate while it is on the disk alone",
+        "Age of the oldest record that a sink has not settled; an estimate while that record is only on disk",
     ),
     histogram(
         "sink_latency_seconds",
         &["sink"],
-        "From the PBX's socket to the broker's acknowledgement, by event",
+        "Time from the PBX's socket to the broker's acknowledgement, per event",
     ),
-    counter("sink_connections", &["sink"], "Connections to the broker that were opened"),
-    counter("sink_failures", &["sink"], "Attempts to open one, and connections, that failed"),
+    counter("sink_connections", &["sink"], "Connections opened to the broker"),
+    counter("sink_failures", &["sink"], "Failed connection attempts, and connections that failed"),
     counter("sink_dead_letters_refused", &["sink"], "Dead letters that the broker refused as well"),
     gauge(
         "sink_heartbeat_time_seconds",
         &["sink"],
-        "When the last heartbeat was handed to the broker, in Unix time",
+        "Time at which the last heartbeat was sent to the broker, in Unix time",
     ),
-    gauge("journal_bytes", &[], "What the journal takes on the disk; in memory, if it has no directory"),
-    gauge("journal_max_bytes", &[], "What it may grow to"),
-    gauge("journal_segments", &[], "Files it is made of"),
-    gauge("journal_memory_bytes", &[], "Bytes of the newest records, which are in memory too"),
+    gauge("journal_bytes", &[], "Size of the journal on disk; in memory if it has no directory"),
+    gauge("journal_max_bytes", &[], "Maximum size of the journal"),
+    gauge("journal_segments", &[], "Segments of the journal"),
+    gauge("journal_memory_bytes", &[], "Size of the newest records, which are also in memory"),
     process("cpu_seconds", Kind::Counter, "User and system CPU time"),
     process("open_fds", Kind::Gauge, "Open file descriptors"),
     process("max_fds", Kind::Gauge, "Limit of open file descriptors"),
     process("resident_memory_bytes", Kind::Gauge, "Resident memory"),
     process("virtual_memory_bytes", Kind::Gauge, "Virtual memory"),
-    process("start_time_seconds", Kind::Gauge, "When the process started, in Unix time"),
+    process("start_time_seconds", Kind::Gauge, "Start time of the process, in Unix time"),
     process("threads", Kind::Gauge, "Threads of the operating system"),
 ];
 
-/// The table of the README, in Markdown.
+/// Returns the table of the reference, in Markdown.
 pub fn markdown() -> String {
     let row = |metric: &Metric| {
         let kind = format!("{:?}", metric.kind).to_lowercase();

@@ -9,7 +9,7 @@ use super::{JournalId, Origin, Seq};
 
 /// A context attribute of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "CloudEvents and the README document them")]
+#[allow(missing_docs, reason = "CloudEvents and `docs/consume/events.md` document them")]
 pub enum Attribute {
     SpecVersion,
     Id,

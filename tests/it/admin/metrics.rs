@@ -155,8 +155,8 @@ async fn a_source_that_was_added_later_is_not_mixed_up_with_others() {
 #[test]
 fn what_is_written_about_metrics_is_about_those_of_the_table() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
-    assert!(readme.contains(&markdown()), "put this table into README.md:\n{}", markdown());
+    let reference = std::fs::read_to_string(root.join("docs/reference/metrics.md")).unwrap();
+    assert!(reference.contains(&markdown()), "run `cargo run -- generate reference docs/reference`");
     let mut names = BTreeSet::new();
     for metric in TABLE {
         let name = metric.full_name();
@@ -168,7 +168,8 @@ fn what_is_written_about_metrics_is_about_those_of_the_table() {
     let files = root.join("charts/cti-bridge/files");
     let read = |name: &str| std::fs::read_to_string(files.join(name)).unwrap();
     let (alerts, dashboard) = (read("alerts.yaml"), read("dashboard.json"));
-    for text in [&alerts, &dashboard, &std::fs::read_to_string(root.join("docs/runbook.md")).unwrap()] {
+    for text in [&alerts, &dashboard, &std::fs::read_to_string(root.join("docs/operate/runbook.md")).unwrap()]
+    {
         let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
         for word in words.filter(|word| word.starts_with("cti_bridge_")) {
             assert!(names.contains(word), "there is no metric {word}");
@@ -183,9 +184,12 @@ fn what_is_written_about_metrics_is_about_those_of_the_table() {
         assert!(panel["targets"].as_array().is_some_and(|targets| !targets.is_empty()), "{panel:#}");
         assert!(panel["description"].as_str().is_some_and(|text| !text.is_empty()), "{panel:#}");
     }
-    let runbook = std::fs::read_to_string(root.join("docs/runbook.md")).unwrap();
+    let runbook = std::fs::read_to_string(root.join("docs/operate/runbook.md")).unwrap();
     for alert in alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")) {
-        assert!(runbook.contains(&format!("## {alert}\n")), "docs/runbook.md says nothing of {alert}");
+        assert!(
+            runbook.contains(&format!("## {alert}\n")),
+            "docs/operate/runbook.md says nothing of {alert}"
+        );
         assert!(alerts.contains(&format!("runbook.md#{}", alert.to_lowercase())), "{alert} does not name it");
     }
 }
