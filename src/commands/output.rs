@@ -41,7 +41,7 @@ pub(crate) fn run(command: impl FnOnce(&mut Output, &mut Errors) -> io::Result<E
 
 /// The sentence about output that could not be written to `place`.
 pub(crate) fn unwritable(place: impl std::fmt::Display, error: &io::Error) -> String {
-    format!("could not write to {place}: {error}")
+    format!("can't write to {place}: {error}")
 }
 
 impl Output {

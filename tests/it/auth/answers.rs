@@ -108,7 +108,7 @@ fn login_rows() -> Vec<Row> {
         row(Login, json(401, WRONG), "Credentials", Slowly, "still starting"),
         row(Login, json(401, WRONG), "Credentials", Slowly, "user name or password is wrong"),
         row(Login, json(401, ""), "Credentials", Slowly, "check `username`"),
-        row(Login, json(401, missing), "NotReceived", Operator, "changes requests"),
+        row(Login, json(401, missing), "NotReceived", Operator, "alters requests"),
         row(Login, json(500, &glued), "Refused", Soon, "its backend failed"),
         row(Login, json(500, ""), "Refused", Soon, "answered 500"),
         row(Login, json(429, limited), "Limited", Later, "too many requests"),

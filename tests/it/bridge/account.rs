@@ -139,7 +139,7 @@ async fn a_hangup_reads_secrets_again_and_names_what_must_wait() {
     bridge.says("refused the login of `bridge`").await;
     fs::write(&password, "").unwrap();
     bridge.signal("-HUP");
-    bridge.says("everything stays as it was").await;
+    bridge.says("invalid configuration: nothing was changed").await;
     fs::write(&password, "secret").unwrap();
     fs::write(
         dir.path().join("config.toml"),
@@ -163,7 +163,7 @@ async fn a_secret_that_is_mended_is_found_without_a_signal() {
     fs::write(&password, "outdated").unwrap();
     let mut bridge = Bridge::start(dir.path(), &config(&pbx, "password_file = \"password\""));
     // By now minutes lie between its attempts.
-    bridge.says("attempts come minutes apart").await;
+    bridge.says("attempts are minutes apart").await;
     fs::write(&password, "secret").unwrap();
     bridge.says("cti.bridge.connected.v1").await;
     assert_eq!(bridge.stop().await, Some(0), "{}", bridge.output());

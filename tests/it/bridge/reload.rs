@@ -38,7 +38,7 @@ async fn sighup_applies_a_new_password_and_names_other_changes() {
     let config = config(dir.path(), &pbx, &nats, "subject = \"x.{source}.{class}.{slug}.{entity}\"");
     fs::write(dir.path().join("config.toml"), config).unwrap();
     bridge.signal("-HUP");
-    bridge.says("secrets or certificates have changed").await;
+    bridge.says("secrets or certificates changed").await;
     bridge.says("sinks.bus.subject").await;
     // Before the half minute is over that it waits otherwise.
     tokio::time::timeout(std::time::Duration::from_secs(8), bridge.says(ACTIVE))
@@ -55,6 +55,6 @@ async fn a_failing_sink_finds_a_new_password_by_itself() {
     let mut bridge = Bridge::start(dir.path(), &config(dir.path(), &pbx, &nats, ""));
     bridge.says(WRONG).await;
     fs::write(dir.path().join("password"), "new").unwrap();
-    bridge.says("secrets or certificates have changed").await;
+    bridge.says("secrets or certificates changed").await;
     assert_eq!(bridge.stop().await, Some(0), "{}", bridge.output());
 }

@@ -173,7 +173,7 @@ async fn a_login_that_is_refused_or_gets_no_answer_of_use() {
     breaks(|options| options.accounts[0].password = "another".into(), "login", 77, &refused).await;
     breaks(|options| options.knobs.login = Login::Refused, "login", 77, &refused).await;
     breaks(|options| options.knobs.login = Login::Crash, "login", 69, &["/api/login answered 500"]).await;
-    breaks(|options| options.knobs.login = Login::Dead, "profile", 67, &["made a dead session"]).await;
+    breaks(|options| options.knobs.login = Login::Dead, "profile", 67, &["created a dead session"]).await;
 }
 
 /// One path is answered against the rule.
@@ -274,7 +274,7 @@ async fn an_event_is_waited_for() {
         SOURCE,
         "event",
         83,
-        &["no event came within 1s", "`queue_agent`"],
+        &["no event was received within 1s", "`queue_agent`"],
     );
     let dir = tempdir().unwrap();
     let mut waiting =

@@ -238,7 +238,7 @@ async fn a_code_that_is_refused_leaves_nothing_switched_on() {
     let file = dir.path().join("pbx1.totp");
     let refused = two_factor(&pbx, dir.path(), "", &["enroll", "--write", file.to_str().unwrap()], "");
     assert_eq!(refused.code, Some(77), "{}", refused.err);
-    assert!(refused.out.contains("off: nothing was switched on"), "{}", refused.out);
+    assert!(refused.out.contains("off: nothing was enabled"), "{}", refused.out);
     assert!(!file.exists());
     assert_eq!(codes(&refused.out).len(), 0);
     pbx.turn(|knobs| *knobs = pbx_simulator::Knobs::default());

@@ -23,7 +23,7 @@ async fn a_silent_feed_is_an_alarm_until_the_next_event() {
     // The new session alone proves nothing: the alarm stays, and is not told again.
     scene.live_after("feed_silent").await;
     assert!(
-        matches!(scene.health().state, State::Failing { reason } if reason.contains("has sent nothing for 1s"))
+        matches!(scene.health().state, State::Failing { reason } if reason.contains("has sent no events for 1s"))
     );
     scene.ended(EndReason::FeedSilent).await;
     scene.live_after("feed_silent").await;
