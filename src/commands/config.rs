@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(
             err,
             "FILE:1: sources.p: `username` is missing: set it\n\
-             FILE:3: sources.p.user: is no key here: did you mean `username`?\n"
+             FILE:3: sources.p.user: unknown key: did you mean `username`?\n"
         );
     }
 

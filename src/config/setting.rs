@@ -11,14 +11,14 @@ use super::{
     schema::Node,
 };
 
-/// One key with what holds for it.
+/// One key with its effective value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
     /// The dotted key.
     pub key: String,
-    /// Its value in TOML; `"********"` for a secret, and in the place of user info in a URL.
+    /// Its value in TOML; `"********"` replaces a secret, and the user info of a URL.
     pub value: String,
-    /// Who set it.
+    /// The origin of the value.
     pub origin: Origin,
 }
 
@@ -39,7 +39,7 @@ impl Settings {
         self
     }
 
-    /// By key, those of the root first.
+    /// The settings sorted by key, those of the root table first.
     pub fn iter(&self) -> impl Iterator<Item = &Setting> {
         self.0.iter()
     }
@@ -49,7 +49,7 @@ fn printed(value: &Value, node: Node<'_>) -> Option<String> {
     Some(match value {
         Value::String(..) if node.is_secret() => quoted("********"),
         Value::String(_, text) if node.format() == Some(ADDRESS) => {
-            // What can't be read isn't shown: nobody knows where the password is in it.
+            // A URL that can't be parsed isn't shown: there is no telling where its password is.
             quoted(
                 &text
                     .parse::<Address>()
@@ -68,8 +68,8 @@ fn printed(value: &Value, node: Node<'_>) -> Option<String> {
     })
 }
 
-/// A basic string of TOML, always on one line. (JSON's escapes are among those of TOML; `toml_edit` itself
-/// would take several lines for a text with line ends.)
+/// Formats a basic TOML string, always on one line. (JSON's escapes are valid in TOML; `toml_edit` itself
+/// would use several lines for a text with line ends.)
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

@@ -314,7 +314,7 @@ fn a_persistent_token_is_looked_at_before_it_is_used() {
     for (token, expected) in [
         ("planted".to_owned(), "is no token of the PBX's"),
         (token(r#"{"2fa":true,"otp_verified":false,"id":"bridge"}"#), "without the one-time password"),
-        (token(r#"{"id":"eve"}"#), "is of another user than `username`"),
+        (token(r#"{"id":"eve"}"#), "belongs to another user than `username`"),
     ] {
         let problem = with(&token).problems().remove(0);
         assert!(problem.contains(expected) && problem.contains("FILE:6: sources.pbx1.token"), "{problem}");
@@ -338,7 +338,7 @@ fn secrets_that_lie_about_for_nothing_are_named() {
             &[
                 "auth: the vendor announced to switch this interface off after 1 June 2026",
                 "totp_secret: is not used with `auth = \"legacy\"`",
-                "token_cache: is of no use with `auth = \"legacy\"`",
+                "token_cache: has no effect with `auth = \"legacy\"`",
             ],
         ),
         (format!("password = \"pw\"\ntoken = \"{token}\""), &["token: is not used with `auth = \"jwt\"`"]),

@@ -217,7 +217,7 @@ fn check_brokers(table: &Table, section: &mut Section<'_>) {
             section.problem(
                 "brokers",
                 format!(
-                    "{host} would be spoken to in the clear: set `tls = true`, or `allow_plaintext = true` if the way is safe"
+                    "{host} would be spoken to in the clear: set `tls = true`, or `allow_plaintext = true` if the network path is safe"
                 ),
             );
         }

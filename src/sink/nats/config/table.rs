@@ -243,7 +243,7 @@ fn check_servers(table: &Table, section: &mut Section<'_>) {
                 "servers",
                 format!(
                     "{name} would be spoken to in the clear: write tls://, or set `require_tls = true`, \
-                     or `allow_plaintext = true` if the way is safe"
+                     or `allow_plaintext = true` if the network path is safe"
                 ),
             );
         }
