@@ -77,9 +77,7 @@ impl FromStr for Address {
         }
         if url[Position::AfterHost..].contains('@') {
             // Otherwise `nats://to/ken@host` would be a host `to`, and the rest of the secret a path that is printed.
-            return Err(
-                "has an @ after its path: in user info write / as %2F, ? as %3F, # as %23".to_owned()
-            );
+            return Err("has an @ after its path: in user info write / as %2F, ? as %3F, # as %23".to_owned());
         }
         let decode = |text: &str| {
             percent_decode(text).ok_or("has user info that is not UTF-8 when decoded: write it again")

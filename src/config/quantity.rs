@@ -72,7 +72,8 @@ impl FromStr for Span {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let duration = humantime::parse_duration(text.trim()).map_err(|_| {
-            "is not a valid duration: write a number and its unit, as in \"10s\", \"500ms\" or \"1m 30s\"".to_owned()
+            "is not a valid duration: write a number and its unit, as in \"10s\", \"500ms\" or \"1m 30s\""
+                .to_owned()
         })?;
         match duration {
             Duration::ZERO => Err("must be more than zero: write a duration such as \"10s\"".to_owned()),
@@ -104,7 +105,8 @@ impl FromStr for Age {
             return Ok(Self(None));
         }
         let duration = humantime::parse_duration(text.trim()).map_err(|_| {
-            "is not a valid duration: write a number and its unit, as in \"7d\" or \"12h\", or \"off\"".to_owned()
+            "is not a valid duration: write a number and its unit, as in \"7d\" or \"12h\", or \"off\""
+                .to_owned()
         })?;
         match duration {
             Duration::ZERO => Err("must be more than zero: write \"off\" to keep all".to_owned()),

@@ -41,11 +41,11 @@ pub struct Values<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum TemplateError {
-    #[error("{{{0}}} is no placeholder: use {{source}}, {{class}}, {{slug}} and {{entity}}")]
+    #[error("{{{0}}} is not a placeholder: use {{source}}, {{class}}, {{slug}} and {{entity}}")]
     Unknown(String),
-    #[error("a brace is open: close each {{ with }}")]
+    #[error("unclosed brace: close each {{ with }}")]
     Open,
-    #[error("{0:?} can't stand in a subject: write tokens of A-Z a-z 0-9 _ - =, joined by single dots")]
+    #[error("{0:?} is not allowed in a subject: write tokens of A-Z a-z 0-9 _ - =, joined by single dots")]
     Illegal(String),
 }
 

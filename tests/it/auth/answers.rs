@@ -174,7 +174,7 @@ fn login_rows() -> Vec<Row> {
             with(200, &[("Content-Encoding", "gzip")], "\u{1f}\u{8}planted"),
             "Unreadable",
             Slowly,
-            "compressed, which was not asked for",
+            "compressed, which was not requested",
         ),
         row(Login, with(200, &[("Content-Encoding", "Identity")], "{}"), "Unreadable", Slowly, "no token"),
     ]
@@ -215,8 +215,8 @@ fn later_rows() -> Vec<Row> {
         row(Me, json(500, ""), "Refused", Soon, "500"),
         row(Me, promising(404, 50, r#"{"code":404,"#), "Refused", Slowly, "404"),
         row(Me, said(429, "too many requests"), "Limited", Later, "429"),
-        row(Me, json(200, "{}"), "Unreadable", Slowly, "describes no user"),
-        row(Me, json(200, r#"{"lkhash":"planted"}"#), "Unreadable", Slowly, "describes no user"),
+        row(Me, json(200, "{}"), "Unreadable", Slowly, "does not describe a user"),
+        row(Me, json(200, r#"{"lkhash":"planted"}"#), "Unreadable", Slowly, "does not describe a user"),
         row(Me, promising(200, 5000, r#"{"username":"bridge","#), "CutShort", Soon, "broke off"),
         row(
             Me,

@@ -239,7 +239,7 @@ async fn what_the_account_cannot_see_is_told_by_name() {
 
     let pbx = self::pbx(|options| options.accounts[0].profile = Profile::blind()).await;
     let checked = look(&pbx, "", &[]);
-    for says in ["trunks' events are not seen", "parked calls are not seen", "switch off `privacy`"] {
+    for says in ["trunk events are not visible", "parked calls are not visible", "switch off `privacy`"] {
         checked.warns(SOURCE, "profile", says);
     }
     assert_eq!(checked.step(SOURCE, "profile")["details"]["privacy"], true);
