@@ -116,19 +116,19 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_address_that_drops_packets_costs_250_ms() {
         let all = addresses(&["[::1]:1", "[::2]:1", "1.1.1.1:1"]);
-        let begun = Instant::now();
+        let started = Instant::now();
         let attempt = |address: SocketAddr| async move {
             if address.is_ipv6() { pending().await } else { Ok::<_, ()>(address) }
         };
         let won = timeout(Duration::from_mins(1), race(&all, attempt)).await;
         assert_eq!(won, Ok(Ok(all[2])));
-        assert_eq!(begun.elapsed(), STAGGER);
+        assert_eq!(started.elapsed(), STAGGER);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_refusal_starts_the_next_attempt_at_once() {
         let all = addresses(&["1.1.1.1:1", "2.2.2.2:1", "3.3.3.3:1"]);
-        let begun = Instant::now();
+        let started = Instant::now();
         let tried = Mutex::new(vec![]);
         let attempt = |address: SocketAddr| {
             tried.lock().push(address);
@@ -137,7 +137,7 @@ mod tests {
         let failed = race(&all, attempt).await.unwrap_err();
         assert_eq!(failed.len(), 3);
         assert_eq!(*tried.lock(), all);
-        assert_eq!(begun.elapsed(), Duration::ZERO);
+        assert_eq!(started.elapsed(), Duration::ZERO);
         assert_eq!(race(&[], attempt).await, Err(vec![]));
     }
 

@@ -68,6 +68,6 @@ pub trait Link: Send {
     fn largest(&self) -> usize {
         usize::MAX
     }
-    /// Closes in good order. The driver bounds the time; dropping a link closes it at once.
+    /// Closes the link cleanly. The driver bounds the time; dropping a link closes it at once.
     fn close(self) -> impl Future<Output = ()> + Send;
 }

@@ -53,7 +53,7 @@ impl Table {
         if level.is_none() {
             section.problem(
                 "level",
-                "is no level: write error, warn, info, debug, trace or off, or per part of the program, \
+                "is not a level: write error, warn, info, debug, trace or off, or per module, \
                  as in \"info,cti_bridge::session=debug\"",
             );
         }

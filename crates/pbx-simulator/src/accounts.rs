@@ -76,14 +76,14 @@ pub(super) struct Grant<'a> {
     pub(super) lifetime: i64,
 }
 
-/// How far a token carries.
+/// The state of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum TokenState {
     /// The middleware has no session of that user.
     NoSession,
     /// There is a session, but the token isn't in its list.
     Unlisted,
-    /// Listed, but of no use.
+    /// Listed, but unusable.
     Dead(Dead),
     Good,
 }
@@ -156,11 +156,11 @@ impl Accounts {
         (token, claims)
     }
 
-    pub(super) fn standing(&self, username: &str, token: &str) -> Standing {
+    pub(super) fn token_state(&self, username: &str, token: &str) -> TokenState {
         match self.memory.get(username) {
-            None => Standing::NoSession,
-            Some(session) if !session.lists(token) => Standing::Unlisted,
-            Some(session) => session.dead.map_or(Standing::Good, Standing::Dead),
+            None => TokenState::NoSession,
+            Some(session) if !session.lists(token) => TokenState::Unlisted,
+            Some(session) => session.dead.map_or(TokenState::Good, TokenState::Dead),
         }
     }
 
@@ -328,11 +328,11 @@ mod tests {
         let Verified::Token(second) = accounts.verify(grant(1_001), &first, &code(1_001)) else {
             panic!("refused")
         };
-        assert_eq!(accounts.standing("ada", &first), Standing::Unlisted);
-        assert_eq!(accounts.standing("ada", &second), Standing::Good);
+        assert_eq!(accounts.token_state("ada", &first), TokenState::Unlisted);
+        assert_eq!(accounts.token_state("ada", &second), TokenState::Good);
         accounts.reload();
-        assert_eq!(accounts.standing("ada", &first), Standing::Good);
-        assert_eq!(accounts.standing("ada", &second), Standing::Unlisted);
+        assert_eq!(accounts.token_state("ada", &first), TokenState::Good);
+        assert_eq!(accounts.token_state("ada", &second), TokenState::Unlisted);
     }
 
     #[test]
@@ -342,7 +342,7 @@ mod tests {
         let (second, _) = accounts.admit(grant(1_000), false);
         assert_eq!((&first, accounts.tokens()), (&second, 2));
         accounts.log_out("ada", &first);
-        assert_eq!(accounts.standing("ada", &second), Standing::NoSession);
+        assert_eq!(accounts.token_state("ada", &second), TokenState::NoSession);
     }
 
     #[test]
@@ -351,6 +351,6 @@ mod tests {
         assert!(accounts.right("ada@office", "x"));
         assert!(!accounts.right("Ada", "x"));
         let (token, _) = accounts.admit(Grant { username: "ada@office", now: 1_000, lifetime: 100 }, false);
-        assert_eq!(accounts.standing("ada@office", &token), Standing::Dead(Dead::Refused));
+        assert_eq!(accounts.token_state("ada@office", &token), TokenState::Dead(Dead::Refused));
     }
 }

@@ -257,7 +257,7 @@ impl Hub {
                 socket.push(Out::Bytes(frame::text(br#"42["takeOver"]"#)));
             }
             // The server's acknowledgement handler clears the timer of the last session it looped
-            // over, whoever answered: all other timers run on and log the client in once more.
+            // over, no matter which one answered: all other timers run on and log the client in once more.
             let clears = (last == Some(old)).then(|| timer.clone());
             sockets.takeovers.push(TakeOver { old, new, seat: seat.clone(), timer: clears });
             timers.push((old, timer));

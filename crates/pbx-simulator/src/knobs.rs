@@ -76,7 +76,7 @@ pub struct Knobs {
     pub token_lifetime: Duration,
     /// Seconds the server's clock is ahead of ours; seen in `Date`, `iat`, `exp`, one-time passwords.
     pub clock_ahead: i64,
-    /// The server's clock stands still at this time, so that all its tokens are of one second.
+    /// Stops the server's clock at this time, so that all its tokens are of one second.
     pub clock_stands: Option<Timestamp>,
     /// Minutes east of UTC in `expire`, which is in the server's local time.
     pub utc_offset: i16,
@@ -110,7 +110,7 @@ pub struct Knobs {
     pub cut_every: Option<Duration>,
     /// Sockets end with a TCP reset instead of an end of file. Decided when a connection is accepted.
     pub reset: bool,
-    /// The office stands still: no calls, nothing changes by itself. Afterwards it catches up.
+    /// Pauses the office: no calls, nothing changes by itself. Afterwards it catches up.
     pub still: bool,
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    accounts::{Dead, Standing},
+    accounts::{Dead, TokenState},
     hub::Seat,
     knobs::{Knobs, SocketLogin},
     lock,
@@ -40,12 +40,12 @@ pub(super) fn judge(pbx: &Pbx, text: &str) -> Judged {
     let field = |name: &str| args.get(1).and_then(|object| object.get(name)).and_then(Value::as_str);
     let Some(username) = field("accessKeyId") else { return Judged::Passed };
     let token = field("token");
-    match lock(&pbx.accounts).standing(username, token.unwrap_or_default()) {
-        Standing::Unlisted if token.is_some() => Judged::Dropped,
+    match lock(&pbx.accounts).token_state(username, token.unwrap_or_default()) {
+        TokenState::Unlisted if token.is_some() => Judged::Dropped,
         // With no token to put in its place, the frame goes nowhere.
-        Standing::Dead(Dead::Hollow) => Judged::Dropped,
-        Standing::NoSession | Standing::Unlisted | Standing::Dead(Dead::Refused) => Judged::Passed,
-        Standing::Good => Judged::Trusted,
+        TokenState::Dead(Dead::Hollow) => Judged::Dropped,
+        TokenState::NoSession | TokenState::Unlisted | TokenState::Dead(Dead::Refused) => Judged::Passed,
+        TokenState::Good => Judged::Trusted,
     }
 }
 

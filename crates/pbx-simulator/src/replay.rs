@@ -96,7 +96,7 @@ impl Replay {
 
 fn read_line(line: &str) -> Result<(Timestamp, Bytes), String> {
     let Line { at, event, args } = serde_json::from_str(line).map_err(|error| error.to_string())?;
-    let at = at.parse().map_err(|error| format!("`at` is no time: {error}"))?;
+    let at = at.parse().map_err(|error| format!("`at` is not a time: {error}"))?;
     let name = event.get();
     if !name.starts_with('"') {
         return Err("`event` isn't a string".to_owned());

@@ -10,7 +10,7 @@ use hyper::{
 use serde::Deserialize;
 
 use super::{
-    accounts::{Grant, Standing, Verified},
+    accounts::{Grant, TokenState, Verified},
     factor_routes,
     knobs::{self, Knobs},
     lock,
@@ -190,11 +190,11 @@ fn authorize(pbx: &Pbx, parts: &Parts, pending: bool) -> Result<Bearer, Reply> {
         Reply::challenge(status, message)
     })?;
     // The list is asked for the header's token, so one from the query never passes.
-    let standing = accounts.standing(&claims.id, header.unwrap_or_default());
-    if !matches!(standing, Standing::Good | Standing::Dead(_)) || (claims.pending() && !pending) {
+    let state = accounts.token_state(&claims.id, header.unwrap_or_default());
+    if !matches!(state, TokenState::Good | TokenState::Dead(_)) || (claims.pending() && !pending) {
         return Err(Reply::challenge(403, FORBIDDEN));
     }
-    Ok(Bearer { token, claims, dead: standing != Standing::Good })
+    Ok(Bearer { token, claims, dead: state != TokenState::Good })
 }
 
 /// Reads a one-time password's answer as the middleware words it.

@@ -35,9 +35,9 @@ struct Said {
 const STANDS: Duration = Duration::from_secs(3);
 
 impl Cause {
-    /// Notes what was said.
+    /// Records the reported cause.
     pub(super) fn set(&self, code: RDKafkaErrorCode, reason: &str) {
-        // Whoever reads names a group, but joins none: leave for that is not needed. To have read all is no error.
+        // A reader names a group, but joins none, so it needs no right to it. Reaching the end is not an error.
         if matches!(code, RDKafkaErrorCode::GroupAuthorizationFailed | RDKafkaErrorCode::PartitionEOF) {
             return;
         }
@@ -71,7 +71,7 @@ impl Cause {
         last.as_ref().is_some_and(|said| !is_slow(said.code))
     }
 
-    /// What was said is mended.
+    /// The reported cause is resolved.
     pub(super) fn clear(&self) {
         *self.0.lock() = None;
     }

@@ -62,7 +62,7 @@ fn it_shows_every_key_with_the_real_defaults() {
             }
         }
         for key in shown.keys() {
-            assert!(known.contains_key(key), "[{table}] {key} is no key");
+            assert!(known.contains_key(key), "[{table}] {key} is not a key");
         }
     }
     assert!(defaults > 20, "only {defaults} defaults found: does the schema still carry them?");

@@ -66,7 +66,7 @@ fn each_mistake_is_named_with_what_to_write() {
         ("sasl_mechanism = \"PLAIN\"\nusername = \"u\"", "username: has no password: set `password_file`"),
         (
             "sasl_mechanism = \"OAUTHBEARER\"\nusername = \"u\"\npassword = \"p\"",
-            "sasl_mechanism: needs somebody who gives tokens: set `token_url`",
+            "sasl_mechanism: needs a token endpoint: set `token_url`",
         ),
         (
             "sasl_mechanism = \"PLAIN\"\nusername = \"u\"\npassword = \"p\"\ntoken_url = \"https://id.example.org/t\"",

@@ -57,7 +57,7 @@ async fn a_token_that_nothing_stands_behind_is_waited_for() {
     pbx.kill_sessions();
     pbx.cut();
     source.ended(EndReason::ConnectionClosed).await;
-    source.tells("does not stand behind it").await;
+    source.tells("does not recognise it").await;
     // Any login of the user revives it.
     token(&pbx).await;
     source.live().await;

@@ -29,12 +29,12 @@ pub(super) enum Answer {
     Unreadable,
 }
 
-/// What an error asks for.
+/// The required reaction to an error.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Disposition {
-    /// A new link, soon.
+    /// Reconnect soon.
     Again(&'static str),
-    /// Somebody must mend something: how.
+    /// An operator must fix the cause, as described.
     Operator(&'static str),
     /// The message itself can't be stored.
     Refused(&'static str),
