@@ -198,7 +198,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_encoded_is_decoded(bytes: Vec<u8>) {
+        fn encoding_round_trips(bytes: Vec<u8>) {
             prop_assert_eq!(decode(&BASE32_NOPAD.encode(&bytes)), Some(bytes));
         }
     }

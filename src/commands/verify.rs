@@ -79,12 +79,7 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
                 )?;
             }
             Finding::Disorder(source, seq) => {
-                writeln!(
-                    out,
-                    "{}: {} follows a higher number",
-                    PeerText::new(source),
-                    seq.0
-                )?;
+                writeln!(out, "{}: {} follows a higher number", PeerText::new(source), seq.0)?;
             }
         }
     }

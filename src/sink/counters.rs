@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_settled_is_counted_by_source_and_by_the_time_it_took() {
+    fn settled_records_are_counted_by_source_and_latency() {
         let counters = Counters::default();
         let sink = counters.sink(SinkId(1));
         let ago = |seconds| Timestamp::now().checked_sub(Duration::from_secs(seconds)).ok();

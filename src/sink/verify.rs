@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_lane_has_no_findings_though_numbers_are_left_out() {
+    fn a_complete_partition_has_no_findings() {
         assert_eq!(found(&[held(7, 3), held(8, 7), held(20, 8), held(21, 20)]), []);
     }
 

@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_control_frame_may_stand_between_two_fragments() {
+    fn a_control_frame_may_come_between_two_fragments() {
         let mut decoder = Decoder::default();
         for wire in [masked(TEXT, b"4"), masked(FIN | PING, b"x"), masked(FIN | CONTINUATION, b"0")] {
             decoder.buffer.extend_from_slice(&wire);

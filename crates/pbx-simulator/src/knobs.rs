@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_name_and_a_wrong_value_are_told_apart() {
+    fn a_wrong_name_and_a_wrong_value_have_distinct_errors() {
         let mut knobs = Knobs::default();
         assert_eq!(knobs.set("nonsense"), Err(KnobError::Unknown { name: "nonsense".into() }));
         let error = knobs.set("ping-interval=soon").unwrap_err();

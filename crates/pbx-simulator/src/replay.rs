@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_of_names_and_arguments_stays_as_it_is() {
+    fn the_text_of_names_and_arguments_is_unchanged() {
         let replay = read(concat!(
             r#"{"at":"2026-11-24T10:00:00Z","event":"x\u002fy","args":[ {"n":1e999,"s":"\ud800", "s":1} , 2]}"#,
             "\n\n",

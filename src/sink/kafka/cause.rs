@@ -223,7 +223,7 @@ mod tests {
     use super::{super::client::tests::config, *};
 
     #[test]
-    fn what_says_nothing_of_the_connections_is_no_cause() {
+    fn unrelated_errors_are_not_a_cause() {
         let cause = Cause::default();
         cause.set(RDKafkaErrorCode::PartitionEOF, "Fetch from broker 1 reached end of partition");
         cause.set(RDKafkaErrorCode::GroupAuthorizationFailed, "not allowed");
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broker_that_only_the_cluster_names_is_named_with_its_remedy() {
+    fn an_unreachable_advertised_broker_is_named_with_a_remedy() {
         let mut config = config();
         let said = |config: &Config, code, reason: &str| {
             let cause = Cause::default();

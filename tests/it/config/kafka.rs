@@ -42,7 +42,7 @@ fn properties_may_be_nested_or_quoted_and_flags_override_both() {
 }
 
 #[test]
-fn each_mistake_is_named_with_what_to_write() {
+fn each_mistake_has_a_remedy() {
     for (lines, expected) in [
         ("brokers = []", "brokers: is empty: write [\"host:9092\"]"),
         ("brokers = [\"kafka1\"]", "brokers: has an entry that is not a broker: write host:port"),

@@ -145,7 +145,7 @@ fn all_problems_at_once_each_with_its_place() {
 }
 
 #[test]
-fn what_is_not_toml_is_told_by_line_and_column() {
+fn invalid_toml_is_reported_with_line_and_column() {
     assert_eq!(
         Place::new("[log]\nlevel = \"info\"\n[sources.p]\npassword = \"hunter2\n").problems(),
         ["FILE:4:20: is not valid TOML: invalid basic string"]
@@ -244,7 +244,7 @@ fn tls_files_are_read_before_the_first_connection() {
 }
 
 #[test]
-fn what_may_surprise_is_warned_of() {
+fn surprising_settings_raise_a_warning() {
     for (set, expected) in [
         ("sources.pbx1.insecure_skip_verify=true", "any certificate is accepted"),
         ("sources.pbx1.username=201", "extension"),

@@ -52,7 +52,7 @@ async fn a_token_that_is_withdrawn_is_the_operators() {
 }
 
 #[tokio::test]
-async fn a_token_that_nothing_stands_behind_is_waited_for() {
+async fn a_token_without_backend_support_is_retried() {
     let (pbx, mut source, _) = with_token().await;
     pbx.kill_sessions();
     pbx.cut();
