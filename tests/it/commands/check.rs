@@ -234,7 +234,7 @@ async fn missing_rights_are_reported_by_name() {
         pbx(|options| options.accounts[0].profile = Profile { queue_agent: false, ..Profile::default() })
             .await;
     let checked = look(&pbx, "", &[]);
-    checked.warns(SOURCE, "profile", "queues and their members are not seen: give the account's profile");
+    checked.warns(SOURCE, "profile", "queues and their members are not visible: give the account's profile");
     assert_eq!(checked.step(SOURCE, "profile")["messages"].as_array().unwrap().len(), 2);
 
     let pbx = self::pbx(|options| options.accounts[0].profile = Profile::blind()).await;
