@@ -312,7 +312,7 @@ fn a_persistent_token_is_looked_at_before_it_is_used() {
     let good = with(&token(r#"{"2fa":true,"otp_verified":true,"id":"bridge","aud":"nethlink"}"#)).good();
     assert!(good.warnings.iter().all(|warning| !warning.contains("is not used")), "{:?}", good.warnings);
     for (token, expected) in [
-        ("planted".to_owned(), "is no token of the PBX's"),
+        ("planted".to_owned(), "is not a PBX token"),
         (token(r#"{"2fa":true,"otp_verified":false,"id":"bridge"}"#), "without the one-time password"),
         (token(r#"{"id":"eve"}"#), "belongs to another user than `username`"),
     ] {
