@@ -136,7 +136,7 @@ fn the_schema_accepts_every_notation_of_a_quantity() {
         fs::write(&file, right).unwrap();
         let flags = Flags { config: Some(file), ..Flags::default() };
         let Err(problems) = app::config::load_with(&flags, []) else { continue };
-        assert!(!problems.to_string().contains("is no "), "{problems}");
+        assert!(!problems.to_string().contains("is not a valid "), "{problems}");
     }
 }
 
