@@ -1,4 +1,4 @@
-//! Events by the hundred thousand: frames made by copying a template and setting a few digits.
+//! Bursts of many events: frames made by copying a template and setting a few digits.
 
 use std::ops::Range;
 

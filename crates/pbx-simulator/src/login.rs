@@ -1,4 +1,4 @@
-//! The login frame: what the middleware makes of it, and what the backend does then.
+//! The login frame: the decisions of the middleware and of the backend.
 
 use serde_json::Value;
 
@@ -11,10 +11,10 @@ use super::{
     token::Refusal,
 };
 
-/// What the middleware did with a text frame.
+/// The middleware's decision on a text frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Judged {
-    /// Passed on as it was.
+    /// Passed on unchanged.
     Passed,
     /// Passed on with the backend's own token in place of the client's.
     Trusted,
@@ -22,7 +22,7 @@ pub(super) enum Judged {
     Dropped,
 }
 
-/// What the backend did with a login.
+/// The backend's decision on a login.
 #[derive(Debug)]
 pub(super) enum Admission {
     Seat(Seat),

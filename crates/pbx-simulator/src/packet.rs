@@ -1,4 +1,4 @@
-//! Engine.IO 4 and Socket.IO 5 packets as the backend's parser takes them from a client. Pure.
+//! Engine.IO 4 and Socket.IO 5 packets as the backend's parser reads them from a client. Pure.
 //!
 //! What that parser can't read ends the connection at once, so "malformed" is a result, not an error.
 

@@ -26,7 +26,7 @@ const UNREACHABLE: &str = r#"{"code":502,"message":"Failed to reach V1 API"}"#;
 const PERSISTENT: &str = "/tokens/persistent/";
 const FORBIDDEN: &str = "you don't have permission to access this resource";
 
-/// Whose token a request carries.
+/// The token of a request.
 #[derive(Debug)]
 pub(super) struct Bearer {
     pub(super) token: String,
@@ -75,7 +75,7 @@ pub(super) fn answer(pbx: &Pbx, parts: &Parts, path: &str, body: &Bytes) -> Repl
     }
 }
 
-/// What the backend answers to a user whose token is good; none if it fails.
+/// The backend's answer to a user with a valid token; `None` if it fails.
 pub(super) fn from_backend(pbx: &Pbx, knobs: &Knobs, user: &str, path: &str) -> Option<Reply> {
     if has(&knobs.failing, path) {
         return None;

@@ -1,4 +1,4 @@
-//! What happens in the office, step by step.
+//! The steps of the office's events.
 
 use serde_json::json;
 
