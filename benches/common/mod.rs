@@ -1,4 +1,4 @@
-//! What both benchmarks start, and how they look at a stream.
+//! The processes that benchmarks start, and access to a stream.
 
 #![allow(dead_code, reason = "each benchmark takes its part")]
 

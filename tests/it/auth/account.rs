@@ -1,4 +1,4 @@
-//! What an account promises: one login for all who wait, a code once per step, and nothing lost when a
+//! The guarantees of an account: one login for all who wait, a code once per step, and nothing lost when a
 //! caller goes away.
 
 use std::{

@@ -24,7 +24,7 @@ use crate::support::{
 const NOW: &str = "2026-11-30T00:53:20Z";
 const PASSWORD: &str = "planted-password";
 const TOTP: &str = "PLANTEDSECRETAAAAAAAAAAAAAAAAAAA";
-/// What must never be seen: the secrets, and what a server may write freely.
+/// Text that must never be shown: secrets, and free text of a server.
 const HIDDEN: [&str; 5] = ["planted", "PLANTED", "eyJ", "2026-12-14", "2026-11-29"];
 
 /// At which request the answer under test is given; those before it go well.

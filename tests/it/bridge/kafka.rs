@@ -1,4 +1,4 @@
-//! The durable way to Kafka: the real binary, its journal on disk, a topic of a real broker, and readers that others wrote.
+//! Durable delivery to Kafka: the real binary, its journal on disk, a topic of a real broker, and readers that others wrote.
 #![cfg(feature = "kafka")]
 
 use std::{

@@ -1,4 +1,4 @@
-//! What the real binary does when it gets a signal.
+//! The reaction of the real binary to signals.
 
 use pbx_simulator::{Account, Options, Simulator};
 

@@ -1,4 +1,4 @@
-//! How the real binary stops while something hangs or refuses: the reader of its output, or the journal's disk.
+//! Stopping the real binary while something hangs or refuses: the reader of its output, or the journal's disk.
 
 use std::{
     fs::File,

@@ -1,4 +1,4 @@
-//! What the real binary tells systemd, and that the unit agrees with the program. On a booted systemd it is tried by
+//! The notifications of the real binary to systemd, and the agreement of the unit with the program. On a booted systemd it is tried by
 //! `tests/systemd/run`.
 
 use std::{

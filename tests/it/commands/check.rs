@@ -31,7 +31,7 @@ fn look(pbx: &Simulator, more: &str, args: &[&str]) -> Checked {
     check(dir.path(), &config(pbx.url().as_str(), more), args)
 }
 
-/// As broken by `change`, this stage fails like that, and leaves no token behind.
+/// Asserts that a PBX changed by `change` fails this stage with this code and text, and that no token is left.
 async fn breaks(change: impl FnOnce(&mut Options), stage: &str, code: i32, says: &[&str]) {
     let pbx = pbx(change).await;
     let checked = look(&pbx, "", &[]);

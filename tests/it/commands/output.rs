@@ -1,4 +1,4 @@
-//! Commands whose output can't be written, or is read by nobody any more.
+//! Commands whose output can't be written, or has no reader any more.
 
 use std::{
     fs::OpenOptions,

@@ -1,4 +1,4 @@
-//! The Kafka sink while the broker, the way to it or its leave to write fails: nothing is lost, and nothing stored twice.
+//! The Kafka sink while broker, network path or permissions fail: nothing is lost, and nothing is stored twice.
 #![cfg(feature = "kafka")]
 
 use std::time::{Duration, Instant};

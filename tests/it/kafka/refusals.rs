@@ -1,4 +1,4 @@
-//! What a Kafka broker refuses: a message for what it is, or anything for a reason of its own.
+//! Refusals of a Kafka broker: because of the message, or because of the broker.
 #![cfg(feature = "kafka")]
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The stream that the bridge makes, takes or refuses, and what it says about each.
+//! Streams that the bridge creates, accepts or rejects, and its messages about each.
 #![cfg(feature = "nats")]
 
 use std::time::Duration;

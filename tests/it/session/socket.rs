@@ -1,4 +1,4 @@
-//! What a live session's socket can bring and how it can end.
+//! Everything that a live session's socket can deliver, and all its ends.
 
 use std::time::Duration;
 

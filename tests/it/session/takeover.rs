@@ -1,4 +1,4 @@
-//! The session and others of its kind: who makes way for whom.
+//! Takeovers between the session and others of its type.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! How a driver stops: in time, and without taking the runtime from the others, whatever its link, its reader or the
+//! Stopping a driver: in time, and without blocking the runtime, whatever its link, its reader or the
 //! journal's disk do.
 
 use std::{
