@@ -139,7 +139,7 @@ pub fn start(config: &Config) {
 
 /// Changes the level.
 pub fn set_level(level: &Targets) {
-    // Without a log there is no level.
+    // Nothing to change without a log.
     let _ = LEVEL.get().map(|handle| handle.reload(filter(level)));
 }
 
