@@ -14,7 +14,6 @@ use std::{
 
 use figment::value::Dict;
 
-mod address;
 mod check;
 mod environment;
 mod flags;
@@ -29,7 +28,6 @@ mod secret;
 mod section;
 mod setting;
 
-pub use address::{Address, UserInfo};
 pub(crate) use flags::Suggestions;
 pub use flags::{Assignment, Flags};
 pub(crate) use name::nearest;
