@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::LazyLock};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::{config::Suggestions, exit::Exit, runtime, shutdown::Signals, telemetry};
+use crate::{config::flags::Suggestions, exit::Exit, runtime, shutdown::Signals, telemetry};
 use pbx_simulator::{Account, Flow, Knobs, NAMES, Options, Replay, Simulator, Source, Tls};
 
 /// Run a simulated PBX: the real protocol, invented calls, faults on demand

@@ -16,7 +16,7 @@ use figment::value::Dict;
 
 mod check;
 mod environment;
-mod flags;
+pub(crate) mod flags;
 mod layers;
 pub(crate) mod name;
 mod origin;
@@ -28,7 +28,6 @@ mod secret;
 mod section;
 mod setting;
 
-pub(crate) use flags::Suggestions;
 pub use flags::{Assignment, Flags};
 pub(crate) use name::nearest;
 pub use origin::Origin;
