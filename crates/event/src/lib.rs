@@ -27,6 +27,6 @@ pub use notice::word;
 pub use notice::{AuthFailure, EndReason, GapReason, LossReason, Notice, ResyncReason, UnreadSnapshot};
 pub use raw::RawEvent;
 pub use received::{Received, parse_structured};
-pub use record::{Body, Origin, Record, Told};
+pub use record::{Body, Origin, Record, EncodedNotice};
 pub use record::{event_type, notice_type};
 pub use takeover::OnTakeover;

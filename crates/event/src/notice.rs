@@ -367,8 +367,8 @@ pub enum LossReason {
 }
 
 impl Notice {
-    /// Its name: type `cti.bridge.<what>.v1`.
-    pub fn what(&self) -> &'static str {
+    /// Its name: type `cti.bridge.<name>.v1`.
+    pub fn name(&self) -> &'static str {
         match self {
             Self::Started { .. } => "started",
             Self::Connected { .. } => "connected",

@@ -58,7 +58,7 @@ pub enum Body {
     /// A Socket.IO event, as received.
     Event(RawEvent),
     /// An event of the bridge itself.
-    Notice(Told),
+    Notice(EncodedNotice),
 }
 
 /// The `CloudEvents` type of an event of the PBX.
@@ -67,28 +67,28 @@ pub fn event_type(slug: &str) -> String {
 }
 
 /// The `CloudEvents` type of an event of the bridge itself.
-pub fn notice_type(what: &str) -> String {
-    format!("cti.bridge.{what}.v1")
+pub fn notice_type(name: &str) -> String {
+    format!("cti.bridge.{name}.v1")
 }
 
 /// A notice as it is published. It is fixed when it is appended, so a later version tells an old one unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
-    /// Its name: type `cti.bridge.<what>.v1`.
-    pub what: Cow<'static, str>,
+pub struct EncodedNotice {
+    /// Its name: type `cti.bridge.<name>.v1`.
+    pub name: Cow<'static, str>,
     /// JSON text.
     pub data: Bytes,
 }
 
-impl From<&Notice> for Told {
+impl From<&Notice> for EncodedNotice {
     fn from(notice: &Notice) -> Self {
         // A notice holds numbers and text only: that can't fail.
         let data = serde_json::to_vec(notice).unwrap_or_default().into();
-        Self { what: notice.what().into(), data }
+        Self { name: notice.name().into(), data }
     }
 }
 
-impl Told {
+impl EncodedNotice {
     /// The sink and the reason of a `lost`.
     pub fn loss(&self) -> Option<(String, LossReason)> {
         #[derive(serde::Deserialize)]
@@ -96,7 +96,7 @@ impl Told {
             sink: String,
             reason: LossReason,
         }
-        if self.what != "lost" {
+        if self.name != "lost" {
             return None;
         }
         let lost: Lost = serde_json::from_slice(&self.data).ok()?;
@@ -105,11 +105,11 @@ impl Told {
 }
 
 impl Record {
-    /// Its `CloudEvents` type, `cti.event.<slug>.v1` or `cti.bridge.<what>.v1`: the same at every sink.
+    /// Its `CloudEvents` type, `cti.event.<slug>.v1` or `cti.bridge.<name>.v1`: the same at every sink.
     pub fn ty(&self) -> String {
         match &self.body {
             Body::Event(frame) => event_type(&slug(&frame.name())),
-            Body::Notice(told) => notice_type(&told.what),
+            Body::Notice(notice) => notice_type(&notice.name),
         }
     }
 
@@ -117,7 +117,7 @@ impl Record {
     pub fn size(&self) -> usize {
         let payload = match &self.body {
             Body::Event(frame) => frame.size(),
-            Body::Notice(told) => told.data.len(),
+            Body::Notice(notice) => notice.data.len(),
         };
         size_of::<Self>() + payload
     }

@@ -13,18 +13,19 @@ use std::{
 use event::{JournalId, Position, Record, Seq, SourceId};
 use jiff::Timestamp;
 
-use super::{
-    Cursor,
+use crate::{
+    cursor::Cursor,
     disk::{
         identity::Identity,
-        open::{OpenError, cursor_path, read_only},
         repair,
-        scan::{Next, summarize},
-        sealed, segment,
+        scan::summarize,
+        sealed,
+        segment::{self, Next},
         stretch::{Place, Stretch},
     },
     entry::Entry,
     fs::{Disk, Fs},
+    recovery::{OpenError, cursor_path, read_only},
 };
 
 /// A journal's files.
@@ -122,8 +123,8 @@ impl Archive {
     /// The entry that has a source's number; `None` if it is in none that is kept and intact.
     pub fn find(&self, source: SourceId, seq: Seq) -> io::Result<Option<Entry>> {
         let begins = |segment: &&Segment| {
-            let standing = segment.found.header.sources.get(source.index());
-            standing.is_none_or(|(_, standing)| standing.next <= seq)
+            let progress = segment.found.header.sources.get(source.index());
+            progress.is_none_or(|(_, progress)| progress.next <= seq)
         };
         let Some(segment) = self.segments.iter().rev().find(begins) else { return Ok(None) };
         for entry in segment.entries(&AtomicU64::new(0)) {

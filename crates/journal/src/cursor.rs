@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use event::{Body, LossReason, Position, Record, Seq, SourceId};
 use serde::{Deserialize, Serialize};
 
-use super::{
+use crate::{
     entry::{Absence, Entry, Kind, Missing},
-    line::Standing,
     note::Note,
+    progress::SourceProgress,
 };
 
 /// What became of one source's records at one sink. Counted by position, not by acknowledgement: a
@@ -67,7 +67,7 @@ pub enum Settled {
 /// One source, as a sink has settled it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Lane {
+pub struct SourceCursor {
     /// The number it settled last as published: what `ctiprev` continues from.
     pub published: Seq,
     /// The number it settled last.
@@ -86,11 +86,12 @@ pub struct Cursor {
     /// The first record it has not settled.
     pub next: Position,
     /// By [`SourceId`].
-    pub lanes: Vec<Lane>,
+    #[serde(rename = "lanes")]
+    pub sources: Vec<SourceCursor>,
     /// By [`SourceId`]: the newest record that it settled as published.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
-    /// Where the broker has several lanes: the newest record of each source in each of them.
+    /// Where the broker has several partitions: the newest record of each source in each of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ends: Vec<Vec<Note>>,
     /// Refused events before this position are in the ledger.
@@ -121,15 +122,15 @@ pub struct Loss {
 
 impl Cursor {
     /// A new sink's: everything before is none of its concern.
-    pub(super) fn new(next: Position, standing: &[Standing]) -> Self {
-        let lane = |standing: &Standing| Lane {
-            count: standing.count,
-            last: Seq(standing.next.0.saturating_sub(1)),
-            ..Lane::default()
+    pub(super) fn new(next: Position, progress: &[SourceProgress]) -> Self {
+        let settled_all = |progress: &SourceProgress| SourceCursor {
+            count: progress.count,
+            last: Seq(progress.next.0.saturating_sub(1)),
+            ..SourceCursor::default()
         };
         Self {
             next,
-            lanes: standing.iter().map(lane).collect(),
+            sources: progress.iter().map(settled_all).collect(),
             notes: Vec::new(),
             ends: Vec::new(),
             charged: next,
@@ -138,31 +139,31 @@ impl Cursor {
         }
     }
 
-    pub(super) fn lane(&mut self, source: SourceId) -> &mut Lane {
+    pub(super) fn source_mut(&mut self, source: SourceId) -> &mut SourceCursor {
         let index = source.index();
-        if self.lanes.len() <= index {
-            self.lanes.resize(index + 1, Lane::default());
+        if self.sources.len() <= index {
+            self.sources.resize(index + 1, SourceCursor::default());
         }
         // Just made long enough.
         #[allow(clippy::indexing_slicing, reason = "within the length set above")]
-        &mut self.lanes[index]
+        &mut self.sources[index]
     }
 
     /// Moves past one record.
     pub(super) fn settle(&mut self, source: SourceId, seq: Seq, how: Settled) {
         self.next = self.next.next();
-        let lane = self.lane(source);
-        lane.count += 1;
-        lane.last = seq;
+        let cursor = self.source_mut(source);
+        cursor.count += 1;
+        cursor.last = seq;
         match how {
             Settled::Published => {
-                lane.ledger.published += 1;
-                lane.published = seq;
+                cursor.ledger.published += 1;
+                cursor.published = seq;
             }
-            Settled::Filtered => lane.ledger.filtered += 1,
+            Settled::Filtered => cursor.ledger.filtered += 1,
             Settled::DeadLettered => {
-                lane.ledger.dead_lettered += 1;
-                lane.gone = seq;
+                cursor.ledger.dead_lettered += 1;
+                cursor.gone = seq;
             }
         }
     }
@@ -176,38 +177,38 @@ impl Cursor {
         keep_newer(self.notes.get_mut(index), note);
     }
 
-    /// One of the broker's lanes has this record.
-    pub(super) fn reach(&mut self, lane: usize, source: SourceId, note: Note) {
-        keep_newer(self.ends.get_mut(lane).and_then(|lane| lane.get_mut(source.index())), note);
+    /// Notes that one of the broker's partitions has this record.
+    pub(super) fn reach(&mut self, partition: usize, source: SourceId, note: Note) {
+        keep_newer(self.ends.get_mut(partition).and_then(|ends| ends.get_mut(source.index())), note);
     }
 
     /// The broker ends with an event of a process that the log knows nothing of: the source goes on behind it.
     pub(super) fn believe(&mut self, source: SourceId, note: Note) {
-        self.lane(source).published = note.seq;
+        self.source_mut(source).published = note.seq;
         self.publish(source, note);
     }
 
     /// Counts records it never gets, and notes them for announcement.
     pub(super) fn miss(&mut self, missing: &Missing, reason: LossReason) {
         self.pass(missing);
-        let lane = self.lane(missing.source);
-        lane.count += missing.count;
-        lane.ledger.lose(reason, missing.count);
+        let cursor = self.source_mut(missing.source);
+        cursor.count += missing.count;
+        cursor.ledger.lose(reason, missing.count);
         self.note(missing, reason);
     }
 
     /// Counts an event that the journal refused, and notes it for announcement. It has no record, so it waits for nobody.
     pub(super) fn refuse(&mut self, missing: &Missing, reason: LossReason) {
-        self.lane(missing.source).ledger.lose(reason, missing.count);
+        self.source_mut(missing.source).ledger.lose(reason, missing.count);
         self.note(missing, reason);
     }
 
     /// Moves past numbers.
     pub(super) fn pass(&mut self, missing: &Missing) {
-        let lane = self.lane(missing.source);
-        lane.last = lane.last.max(missing.to);
+        let cursor = self.source_mut(missing.source);
+        cursor.last = cursor.last.max(missing.to);
         if missing.count > 0 {
-            lane.gone = lane.gone.max(missing.to);
+            cursor.gone = cursor.gone.max(missing.to);
         }
     }
 
@@ -245,8 +246,8 @@ impl Cursor {
                     self.refuse(missing, *reason);
                 }
             }
-            Entry::Record(Record { source, body: Body::Notice(told), .. }) => {
-                if let Some((_, reason)) = told.loss().filter(|(of, _)| of == sink) {
+            Entry::Record(Record { source, body: Body::Notice(notice), .. }) => {
+                if let Some((_, reason)) = notice.loss().filter(|(of, _)| of == sink) {
                     self.announcing
                         .retain(|it| it.reason != reason || it.source.is_some_and(|of| of != *source));
                 }

@@ -1,17 +1,17 @@
 //! What must hold whatever a disk says. It fails by a panic.
 
 use bytes::Bytes;
-use event::{Body, JournalId, Origin, Position, RawEvent, Record, Seq, SourceId, Told};
+use event::{Body, EncodedNotice, JournalId, Origin, Position, RawEvent, Record, Seq, SourceId};
 use jiff::Timestamp;
 
 use crate::{
     disk::{
         codec::{self, Format, Found},
-        scan::{Next, summarize},
-        segment::Header,
+        scan::summarize,
+        segment::{Header, Next},
     },
     entry::Entry,
-    line::Standing,
+    progress::SourceProgress,
 };
 
 /// A segment of the journal in either format, as a program of two-byte steps writes and damages it: what is read is in
@@ -29,7 +29,10 @@ pub fn segment(input: &[u8]) {
         created: Timestamp::UNIX_EPOCH,
         first: Position(1),
         format,
-        sources: vec![("a".to_owned(), Standing::default()), ("b".to_owned(), Standing::default())],
+        sources: vec![
+            ("a".to_owned(), SourceProgress::default()),
+            ("b".to_owned(), SourceProgress::default()),
+        ],
     };
     let mut content = header.encode();
     let start = content.len();
@@ -52,7 +55,7 @@ pub fn segment(input: &[u8]) {
         }
     }
     let content = Bytes::from(content);
-    let next = Next { first: Position(position), standing: header.standing() };
+    let next = Next { first: Position(position), progress: header.progress() };
     for next in [None, Some(&next)] {
         let summary = summarize(&content, &header, start, next);
         let (mut end, mut at) = (header.first, start);
@@ -83,7 +86,10 @@ pub fn segment(input: &[u8]) {
 
 fn record(position: u64, value: u8) -> Record {
     let body = if value.is_multiple_of(3) {
-        Body::Notice(Told { what: "gap".into(), data: Bytes::from(vec![value; usize::from(value) / 8]) })
+        Body::Notice(EncodedNotice {
+            name: "gap".into(),
+            data: Bytes::from(vec![value; usize::from(value) / 8]),
+        })
     } else {
         let bytes = Bytes::from(format!("42[\"e\",\"{}\"]", "x".repeat(usize::from(value) / 4)));
         let end = u32::try_from(bytes.len()).unwrap_or_default() - 1;

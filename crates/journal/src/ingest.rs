@@ -6,7 +6,7 @@ use event::RawEvent;
 use event::{EndReason, GapReason, Notice, Origin, Seq, SourceId};
 use jiff::Timestamp;
 
-use super::Journal;
+use crate::journal::Journal;
 
 /// What a new session tells of itself.
 #[derive(Debug, Clone)]
@@ -30,11 +30,14 @@ pub struct Ingest {
     source: SourceId,
 }
 
-impl Ingest {
-    pub(super) fn new(journal: Journal, source: SourceId) -> Self {
-        Self { journal, source }
+impl Journal {
+    /// The writing end for one source. A source has one session at a time, so take it once.
+    pub fn ingest(&self, source: SourceId) -> Ingest {
+        Ingest { journal: self.clone(), source }
     }
+}
 
+impl Ingest {
     /// Starts a session: appends `gap` and `connected`. Consumes the ingest, so no event can precede its gap.
     pub fn begin(self, opened: Opened) -> Live {
         let Self { journal, source } = self;

@@ -3,24 +3,25 @@
 mod room;
 mod session;
 mod sinks;
-mod standing;
 mod trouble;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use event::{Body, EndReason, LossReason, Notice, Origin, Position, RawEvent, Record, Seq, SourceId, Told};
+use event::{
+    Body, EncodedNotice, EndReason, LossReason, Notice, Origin, Position, RawEvent, Record, Seq, SourceId,
+};
 use jiff::Timestamp;
 
 pub(super) use self::sinks::Sink;
-pub(super) use self::standing::Before;
-pub(crate) use self::standing::Standing;
-use super::{
-    Monitor, WhenFull,
+use crate::{
+    counters::{Announced, Recent, RecentActivity, SourceCounters},
     cursor::Cursor,
-    disk::{scan::Next, store::Store, stretch::Stretch},
+    disk::{segment::Next, store::Store, stretch::Stretch},
     entry::{Absence, Entry, Kind, Missing},
+    monitor::Monitor,
+    options::WhenFull,
+    progress::{PreviousRun, SourceProgress},
     state_losses::StateLosses,
-    tally::{Announced, Lately, Recent, Tally},
 };
 
 #[derive(Debug)]
@@ -37,14 +38,14 @@ pub(super) struct Line {
     when_full: WhenFull,
     /// The position the next record gets.
     end: Position,
-    pub(super) standing: Vec<Standing>,
-    /// As `standing` was at the last write.
-    written: Vec<Standing>,
+    pub(super) progress: Vec<SourceProgress>,
+    /// As `progress` was at the last write.
+    written: Vec<SourceProgress>,
     pub(super) sources: Vec<Source>,
     pub(super) sinks: Vec<Sink>,
     pub(super) store: Option<Store>,
     monitor: Option<Arc<dyn Monitor>>,
-    pub(super) lately: Lately,
+    pub(super) recent: RecentActivity,
     pub(super) state_losses: StateLosses,
 }
 
@@ -53,10 +54,10 @@ pub(super) struct Source {
     pub(super) bad_frames: u64,
     /// Sessions so far.
     pub(super) sessions: u32,
-    pub(super) tally: Tally,
+    pub(super) counters: SourceCounters,
     /// How it was left before this process.
-    pub(super) before: Before,
-    /// When `seen` of its standing was set, by the clock that never jumps; `None` before this process has seen it.
+    pub(super) previous_run: PreviousRun,
+    /// When `seen` of its progress was set, by the clock that never jumps; `None` before this process has seen it.
     pub(super) seen_at: Option<Duration>,
     /// How its last session in this process ended.
     pub(super) ended: Option<EndReason>,
@@ -75,7 +76,12 @@ pub(super) enum Place {
 }
 
 impl Line {
-    pub(super) fn new(end: Position, standing: Vec<Standing>, memory: usize, when_full: WhenFull) -> Self {
+    pub(super) fn new(
+        end: Position,
+        progress: Vec<SourceProgress>,
+        memory: usize,
+        when_full: WhenFull,
+    ) -> Self {
         Self {
             tail: VecDeque::new(),
             tail_bytes: 0,
@@ -84,26 +90,26 @@ impl Line {
             memory,
             when_full,
             end,
-            written: standing.clone(),
-            sources: vec![Source::default(); standing.len()],
-            state_losses: StateLosses::new(standing.len()),
-            standing,
+            written: progress.clone(),
+            sources: vec![Source::default(); progress.len()],
+            state_losses: StateLosses::new(progress.len()),
+            progress,
             sinks: Vec::new(),
             store: None,
             monitor: None,
-            lately: Lately::default(),
+            recent: RecentActivity::default(),
         }
     }
 
     /// A line in memory of these records, at positions of its own.
     pub(super) fn of(records: Vec<Record>, sources: usize, sink: &str) -> Self {
-        let standing = vec![Standing::default(); sources];
-        let mut line = Self::new(Position(1), standing.clone(), usize::MAX / 2, WhenFull::DropOldest);
-        line.sinks.push(Sink::new(sink, Cursor::new(Position(1), &standing)));
+        let progress = vec![SourceProgress::default(); sources];
+        let mut line = Self::new(Position(1), progress.clone(), usize::MAX / 2, WhenFull::DropOldest);
+        line.sinks.push(Sink::new(sink, Cursor::new(Position(1), &progress)));
         for record in records {
             let record = Record { position: line.end, ..record };
-            if let Some(standing) = line.standing.get_mut(record.source.index()) {
-                standing.note(&record);
+            if let Some(progress) = line.progress.get_mut(record.source.index()) {
+                progress.note(&record);
             }
             line.push(Entry::Record(record));
         }
@@ -121,30 +127,30 @@ impl Line {
 
     pub(super) fn event(&mut self, source: SourceId, session: u32, origin: Origin, frame: RawEvent) -> Seq {
         let (at, bytes) = (frame.at, frame.size());
-        let tally = self.sources.get_mut(source.index()).map(|source| &mut source.tally);
-        let event = tally.map(|tally| tally.count(&frame.name(), bytes, origin));
+        let counters = self.sources.get_mut(source.index()).map(|source| &mut source.counters);
+        let event = counters.map(|counters| counters.count(&frame.name(), bytes, origin));
         let sequence = self.append(source, at, session, origin, Body::Event(frame));
         if let Some(event) = event {
-            self.lately.event(Recent { at, source, sequence, event });
+            self.recent.event(Recent { at, source, sequence, event });
         }
         sequence
     }
 
     pub(super) fn notice(&mut self, source: SourceId, session: u32, notice: &Notice) -> Seq {
         if notice.is_loss()
-            && let Some(standing) = self.standing.get_mut(source.index())
+            && let Some(progress) = self.progress.get_mut(source.index())
         {
-            standing.gap = standing.next;
+            progress.gap = progress.next;
         }
-        let (at, told) = (Timestamp::now(), Told::from(notice));
-        self.lately.notice(Announced { at, source, told: told.clone() });
-        self.append(source, at, session, Origin::Live, Body::Notice(told))
+        let (at, content) = (Timestamp::now(), EncodedNotice::from(notice));
+        self.recent.notice(Announced { at, source, content: content.clone() });
+        self.append(source, at, session, Origin::Live, Body::Notice(content))
     }
 
     /// Counts an event that must not reach the line.
     pub(super) fn withhold(&mut self, source: SourceId) {
         for sink in &mut self.sinks {
-            sink.cursor.lane(source).ledger.filtered += 1;
+            sink.cursor.source_mut(source).ledger.filtered += 1;
         }
     }
 
@@ -161,9 +167,9 @@ impl Line {
     }
 
     pub(super) fn newest(&self, source: SourceId) -> (Seq, Seq) {
-        self.standing
+        self.progress
             .get(source.index())
-            .map_or((Seq(0), Seq(0)), |standing| (Seq(standing.next.0.saturating_sub(1)), standing.gap))
+            .map_or((Seq(0), Seq(0)), |progress| (Seq(progress.next.0.saturating_sub(1)), progress.gap))
     }
 
     fn append(&mut self, source: SourceId, at: Timestamp, session: u32, origin: Origin, body: Body) -> Seq {
@@ -172,15 +178,15 @@ impl Line {
             self.seal_refusal();
         }
         let position = self.end;
-        let Some(standing) = self.standing.get_mut(source.index()) else { return Seq(0) };
-        let seq = standing.next;
+        let Some(progress) = self.progress.get_mut(source.index()) else { return Seq(0) };
+        let seq = progress.next;
         if let Some(reason) = refused {
             self.state_losses.refused((source, seq), origin, &body, self.sinks.len());
             self.refuse(Missing { source, count: 1, from: seq, to: seq }, reason);
             return seq;
         }
-        let record = Record { position, source, seq, at, session, origin, gap: standing.gap, body };
-        standing.note(&record);
+        let record = Record { position, source, seq, at, session, origin, gap: progress.gap, body };
+        progress.note(&record);
         self.state_losses.appended(&record);
         self.push(Entry::Record(record));
         if self.store.as_ref().is_some_and(Store::is_due) {
@@ -203,8 +209,8 @@ impl Line {
     /// Counts an event that is not accepted. Those in a row share one entry.
     fn refuse(&mut self, missing: Missing, reason: LossReason) {
         let kind = Kind::Refused(reason);
-        if let Some(standing) = self.standing.get_mut(missing.source.index()) {
-            standing.pass(&missing, kind);
+        if let Some(progress) = self.progress.get_mut(missing.source.index()) {
+            progress.pass(&missing, kind);
         }
         for sink in &mut self.sinks {
             sink.cursor.refuse(&missing, reason);
@@ -240,8 +246,8 @@ impl Line {
         }
         self.seal_refusal();
         for missing in &ranges {
-            if let Some(standing) = self.standing.get_mut(missing.source.index()) {
-                standing.pass(missing, Kind::Skipped);
+            if let Some(progress) = self.progress.get_mut(missing.source.index()) {
+                progress.pass(missing, Kind::Skipped);
             }
             self.state_losses.left_out(missing.source, missing.from, missing.to);
         }
@@ -348,8 +354,8 @@ impl Line {
         let segments = &self.store.as_ref()?.segments;
         let index = segments.iter().position(|segment| segment.generation == generation)?;
         Some(match segments.get(index + 1) {
-            Some(next) => Next { first: next.first, standing: next.standing.clone() },
-            None => Next { first: segments.get(index)?.end, standing: self.written.clone() },
+            Some(next) => Next { first: next.first, progress: next.progress.clone() },
+            None => Next { first: segments.get(index)?.end, progress: self.written.clone() },
         })
     }
 }

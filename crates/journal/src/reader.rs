@@ -2,15 +2,16 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use event::{LossReason, Position, Record, Seq, SourceId};
+use event::{LossReason, Position, Record, Seq, SinkId, SourceId};
 use tokio::sync::watch;
 
-use super::{
-    Cursor, Journal, Note, Settled,
-    cursor::Loss,
+use crate::{
+    cursor::{Cursor, Loss, Settled},
     disk::stretch::{Place, Stretch},
     entry::{Absence, Entry, Missing},
+    journal::Journal,
     line,
+    note::Note,
 };
 
 /// Reads the line from a sink's cursor on, and moves the cursor.
@@ -33,8 +34,15 @@ pub struct Reader {
 /// A file that is read: a segment's generation, and how often its file was replaced.
 type File = (u64, u32);
 
+impl Journal {
+    /// The reading end for one sink.
+    pub fn reader(&self, sink: SinkId) -> Reader {
+        Reader::new(self.clone(), sink.index(), self.subscribe())
+    }
+}
+
 impl Reader {
-    pub(super) fn new(journal: Journal, sink: usize, end: watch::Receiver<Position>) -> Self {
+    fn new(journal: Journal, sink: usize, end: watch::Receiver<Position>) -> Self {
         let mut reader = Self {
             journal,
             sink,
@@ -68,7 +76,7 @@ impl Reader {
         self.ahead.clear();
         self.place = None;
         self.passed.clear();
-        self.gone = cursor.lanes.iter().map(|lane| lane.gone).collect();
+        self.gone = cursor.sources.iter().map(|cursor| cursor.gone).collect();
         self.gone.resize(self.journal.sources().len(), Seq(0));
     }
 
@@ -147,9 +155,9 @@ impl Reader {
     fn note_dropped(&mut self, next: Position) {
         self.next = next;
         let line = self.journal.line();
-        let lanes = line.cursor(self.sink).map_or(&[][..], |cursor| &cursor.lanes);
-        for (gone, lane) in self.gone.iter_mut().zip(lanes) {
-            *gone = lane.gone.max(*gone);
+        let cursors = line.cursor(self.sink).map_or(&[][..], |cursor| &cursor.sources);
+        for (gone, cursor) in self.gone.iter_mut().zip(cursors) {
+            *gone = cursor.gone.max(*gone);
         }
     }
 
@@ -263,14 +271,14 @@ impl Reader {
         }
     }
 
-    /// Notes what several lanes have, by lane.
+    /// Notes what several partitions have, by partition.
     pub fn reached(&mut self, reached: impl Iterator<Item = (usize, SourceId, Note)>) {
         if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
-            reached.for_each(|(lane, source, note)| sink.cursor.reach(lane, source, note));
+            reached.for_each(|(partition, source, note)| sink.cursor.reach(partition, source, note));
         }
     }
 
-    /// Replaces what is known of several lanes: by lane, by source.
+    /// Replaces what is known of several partitions: by partition, by source.
     pub fn set_ends(&mut self, ends: Vec<Vec<Note>>) {
         if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
             sink.cursor.ends = ends;
@@ -291,7 +299,7 @@ impl Reader {
         if let Some(sink) = line.sinks.get_mut(self.sink)
             && count > 0
         {
-            let ledger = &mut sink.cursor.lane(source).ledger;
+            let ledger = &mut sink.cursor.source_mut(source).ledger;
             ledger.take_back(count);
             ledger.lose(reason, count);
             sink.cursor.note_loss(Loss { source: Some(source), reason, count, from, to });

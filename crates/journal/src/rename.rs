@@ -8,10 +8,11 @@ use std::{
 
 use event::{JournalId, Position, Seq};
 
-use super::{
-    Archive, OpenError,
+use crate::{
+    archive::Archive,
     disk::identity::Identity,
     fs::{Disk, Fs as _},
+    recovery::OpenError,
 };
 
 /// What was done, and what it leaves behind.

@@ -5,11 +5,12 @@ use std::io;
 use event::{Position, Record, Seq, SourceId};
 use jiff::Timestamp;
 
-use super::{
-    Journal, Lane,
+use crate::{
+    cursor::SourceCursor,
     disk::stretch::Stretch,
     entry::{Absence, Entry, Kind},
-    line::Standing,
+    journal::Journal,
+    progress::SourceProgress,
 };
 
 /// Where a source's number stands.
@@ -111,33 +112,33 @@ impl Journal {
         .await
     }
 
-    /// Each source's lane when everything before `position` is settled: how many records that are, and the last number.
+    /// Each source's cursor when everything before `position` is settled: how many records that are, and the last number.
     /// `None` if the disk holds nothing so old.
-    pub async fn lanes_at(&self, position: Position) -> io::Result<Option<Vec<Lane>>> {
+    pub async fn source_cursors_at(&self, position: Position) -> io::Result<Option<Vec<SourceCursor>>> {
         self.read_through(move |journal| {
             let found = {
                 let line = journal.line();
                 let segments = line.store.as_ref().map(|store| &store.segments);
                 let segment = segments.and_then(|all| all.iter().rev().find(|it| it.first <= position));
-                segment.map(|segment| (segment.stretch(), segment.standing.clone()))
+                segment.map(|segment| (segment.stretch(), segment.progress.clone()))
             };
-            let Some((stretch, mut standing)) = found else { return Ok(None) };
-            let last = |standing: &Standing| Seq(standing.next.0.saturating_sub(1));
-            let of = |standing: &Standing| if standing.count == 0 { Seq(0) } else { last(standing) };
-            let mut published: Vec<Seq> = standing.iter().map(of).collect();
+            let Some((stretch, mut progress)) = found else { return Ok(None) };
+            let last = |progress: &SourceProgress| Seq(progress.next.0.saturating_sub(1));
+            let of = |progress: &SourceProgress| if progress.count == 0 { Seq(0) } else { last(progress) };
+            let mut published: Vec<Seq> = progress.iter().map(of).collect();
             walk(&stretch, |entry| {
                 if entry.position() < position {
-                    pass(entry, &mut standing, &mut published);
+                    pass(entry, &mut progress, &mut published);
                 }
                 entry.position() >= position
             })?;
-            let lane = |(standing, published): (&Standing, Seq)| Lane {
-                count: standing.count,
-                last: last(standing),
+            let cursor = |(progress, published): (&SourceProgress, Seq)| SourceCursor {
+                count: progress.count,
+                last: last(progress),
                 published,
-                ..Lane::default()
+                ..SourceCursor::default()
             };
-            Ok(Some(standing.iter().zip(published).map(lane).collect()))
+            Ok(Some(progress.iter().zip(published).map(cursor).collect()))
         })
         .await
     }
@@ -163,13 +164,13 @@ impl Journal {
 
     fn map(&self, source: SourceId) -> Map {
         let line = self.line();
-        let next = line.standing.get(source.index()).map_or(Seq(0), |standing| standing.next);
+        let next = line.progress.get(source.index()).map_or(Seq(0), |progress| progress.next);
         let mut segments = Vec::new();
         let mut first = line.oldest_in_memory();
         if let Some(store) = &line.store {
             for segment in &store.segments {
-                let standing = segment.standing.get(source.index()).map_or(Seq(0), |standing| standing.next);
-                segments.push((segment.stretch(), standing));
+                let progress = segment.progress.get(source.index()).map_or(Seq(0), |progress| progress.next);
+                segments.push((segment.stretch(), progress));
             }
             first = store.segments.front().map_or(first, |oldest| oldest.first);
         }
@@ -178,19 +179,19 @@ impl Journal {
 }
 
 /// Where the sources are behind an entry.
-fn pass(entry: &Entry, standing: &mut [Standing], published: &mut [Seq]) {
+fn pass(entry: &Entry, progress: &mut [SourceProgress], published: &mut [Seq]) {
     match entry {
         Entry::Record(record) => {
             let index = record.source.index();
-            if let (Some(standing), Some(published)) = (standing.get_mut(index), published.get_mut(index)) {
-                standing.note(record);
+            if let (Some(progress), Some(published)) = (progress.get_mut(index), published.get_mut(index)) {
+                progress.note(record);
                 *published = record.seq;
             }
         }
         Entry::Absence(absence) => {
             for missing in &absence.ranges {
-                if let Some(standing) = standing.get_mut(missing.source.index()) {
-                    standing.pass(missing, absence.kind);
+                if let Some(progress) = progress.get_mut(missing.source.index()) {
+                    progress.pass(missing, absence.kind);
                 }
             }
         }

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use event::{Body, LossReason, Origin, Record, STATE_EVENTS, Seq, SourceId};
 use tokio::sync::watch;
 
-use super::entry::Missing;
+use crate::entry::Missing;
 
 /// Ranges that are remembered for each source. The oldest are forgotten, and count as state from then on.
 const RANGES: usize = 1024;
@@ -120,7 +120,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use event::{Notice, Position, RawEvent, Told};
+    use event::{EncodedNotice, Notice, Position, RawEvent};
 
     const ONE: SourceId = SourceId(1);
 
@@ -161,7 +161,7 @@ mod tests {
         for seq in 5..15 {
             let (origin, body) = match seq {
                 10 => (Origin::Live, event("extenUpdate")),
-                12 => (Origin::Live, Body::Notice(Told::from(&Notice::Stopping { reason: "test" }))),
+                12 => (Origin::Live, Body::Notice(EncodedNotice::from(&Notice::Stopping { reason: "test" }))),
                 _ => (Origin::Snapshot, event("extenUpdate")),
             };
             losses.appended(&record(seq, origin, body));

@@ -129,7 +129,7 @@ pub fn adds_up(journal: &Journal) {
 pub fn content(record: &Record) -> (Position, SourceId, Seq, Timestamp, Vec<u8>) {
     let bytes = match &record.body {
         Body::Event(frame) => format!("{:?}", (&frame.bytes, &frame.name, &frame.args, &frame.attachments)),
-        Body::Notice(told) => format!("{told:?}"),
+        Body::Notice(notice) => format!("{notice:?}"),
     };
     (record.position, record.source, record.seq, record.at, bytes.into_bytes())
 }
@@ -140,7 +140,7 @@ pub fn contents(records: &[Record]) -> Vec<(Position, SourceId, Seq, Timestamp, 
 
 pub fn told(record: &Record) -> (&str, serde_json::Value) {
     match &record.body {
-        Body::Notice(told) => (&told.what, serde_json::from_slice(&told.data).unwrap()),
+        Body::Notice(notice) => (&notice.name, serde_json::from_slice(&notice.data).unwrap()),
         Body::Event(frame) => (std::str::from_utf8(&frame.bytes[4..5]).unwrap(), serde_json::Value::Null),
     }
 }

@@ -19,7 +19,7 @@
 use std::io;
 
 use bytes::Bytes;
-use event::{Body, LossReason, Origin, Position, RawEvent, Record, Seq, SourceId, Told};
+use event::{Body, EncodedNotice, LossReason, Origin, Position, RawEvent, Record, Seq, SourceId};
 use jiff::Timestamp;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
@@ -137,12 +137,12 @@ pub(crate) fn encode_head(format: Format, record: &Record, out: &mut Vec<u8>) ->
             encode_places(frame, out);
             return finish(format, start, out, pieces(frame));
         }
-        Body::Notice(told) => {
+        Body::Notice(notice) => {
             out.extend_from_slice(&[NOTICE, origin]);
-            let what = told.what.as_bytes().get(..255).unwrap_or(told.what.as_bytes());
-            out.push(u8::try_from(what.len()).unwrap_or(u8::MAX));
-            out.extend_from_slice(what);
-            out.extend_from_slice(&told.data);
+            let name = notice.name.as_bytes().get(..255).unwrap_or(notice.name.as_bytes());
+            out.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
+            out.extend_from_slice(name);
+            out.extend_from_slice(&notice.data);
         }
     }
     finish(format, start, out, std::iter::empty())
@@ -324,9 +324,9 @@ fn entry(format: Format, from: &mut Cursor) -> Option<Entry> {
         EVENT => Body::Event(frame(at, from)?),
         NOTICE => {
             let [length] = from.array()?;
-            let what = from.take(length.into())?;
-            let what = std::str::from_utf8(&what).ok()?.to_owned().into();
-            Body::Notice(Told { what, data: from.rest()? })
+            let name = from.take(length.into())?;
+            let name = std::str::from_utf8(&name).ok()?.to_owned().into();
+            Body::Notice(EncodedNotice { name, data: from.rest()? })
         }
         ABSENCE => return absence(format, position, from).map(Entry::Absence),
         _ => return None,

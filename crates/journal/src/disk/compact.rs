@@ -89,7 +89,7 @@ pub(crate) struct Copy {
     pub(crate) start: u64,
     pub(crate) length: u64,
     /// Bytes by event name.
-    pub(crate) tally: HashMap<u32, u64>,
+    pub(crate) bytes_by_name: HashMap<u32, u64>,
 }
 
 /// Calls `each` with the entries of a segment from a position on. Whether it is intact up to its end.
@@ -123,8 +123,8 @@ pub(crate) fn rewrite(fs: &dyn Fs, path: &Path, run: &[Sealed], omit: &mut Omit)
     let file = fs.create(path)?;
     let copied = copy(&*file, &Header { format, ..header }, run, omit);
     match copied {
-        Ok(Some((start, length, tally))) => {
-            Ok(Some(Copy { path: path.to_owned(), format, start, length, tally }))
+        Ok(Some((start, length, bytes_by_name))) => {
+            Ok(Some(Copy { path: path.to_owned(), format, start, length, bytes_by_name }))
         }
         other => {
             let _ = fs.remove(path);
@@ -138,8 +138,14 @@ type Copied = (u64, u64, HashMap<u32, u64>);
 fn copy(file: &dyn File, header: &Header, run: &[Sealed], omit: &mut Omit) -> io::Result<Option<Copied>> {
     let buffer = header.encode();
     let start = buffer.len() as u64;
-    let mut writer =
-        Writer { file, format: header.format, buffer, length: 0, tally: HashMap::new(), absence: None };
+    let mut writer = Writer {
+        file,
+        format: header.format,
+        buffer,
+        length: 0,
+        bytes_by_name: HashMap::new(),
+        absence: None,
+    };
     for segment in run {
         let is_intact = walk(&segment.stretch, segment.stretch.start.position, |entry| {
             let name = entry.record().map_or(NO_NAME, |record| omit.names.known(&record.body));
@@ -158,7 +164,7 @@ fn copy(file: &dyn File, header: &Header, run: &[Sealed], omit: &mut Omit) -> io
     }
     writer.write()?;
     file.sync()?;
-    Ok(Some((start, writer.length, writer.tally)))
+    Ok(Some((start, writer.length, writer.bytes_by_name)))
 }
 
 fn absence(record: &Record, reason: LossReason) -> Absence {
@@ -173,7 +179,7 @@ struct Writer<'a> {
     buffer: Vec<u8>,
     /// Bytes that are written.
     length: u64,
-    tally: HashMap<u32, u64>,
+    bytes_by_name: HashMap<u32, u64>,
     /// What follows the buffer, and may grow.
     absence: Option<Absence>,
 }
@@ -182,7 +188,7 @@ impl Writer<'_> {
     fn keep(&mut self, name: u32, entry: &Entry) -> io::Result<()> {
         self.end_absence();
         let size = codec::encode(self.format, entry, &mut self.buffer);
-        *self.tally.entry(name).or_default() += size as u64;
+        *self.bytes_by_name.entry(name).or_default() += size as u64;
         if self.buffer.len() >= CHUNK { self.write() } else { Ok(()) }
     }
 
@@ -198,7 +204,7 @@ impl Writer<'_> {
     fn end_absence(&mut self) {
         if let Some(absence) = self.absence.take() {
             let size = codec::encode(self.format, &Entry::Absence(absence), &mut self.buffer);
-            *self.tally.entry(NO_NAME).or_default() += size as u64;
+            *self.bytes_by_name.entry(NO_NAME).or_default() += size as u64;
         }
     }
 

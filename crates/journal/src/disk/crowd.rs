@@ -9,9 +9,9 @@ use event::Position;
 
 use super::{
     compact::{Copy, Sealed},
-    held::Segment,
     names::{NO_NAME, NameIds},
     retention::SPANS,
+    segment_state::Segment,
     store::{Store, on_demand},
 };
 
@@ -151,13 +151,13 @@ impl Store {
         self.total += copy.length;
         let Some(new) = old.into_iter().reduce(Segment::join) else { return Vec::new() };
         let is_needed = new.passed.is_none();
-        let tally = if is_needed { copy.tally } else { HashMap::new() };
-        for (name, size) in &tally {
+        let bytes_by_name = if is_needed { copy.bytes_by_name } else { HashMap::new() };
+        for (name, size) in &bytes_by_name {
             *self.held.entry(*name).or_default() += size;
         }
         let (format, start, length, revision) = (copy.format, copy.start, copy.length, new.revision + 1);
         let file = on_demand(&self.fs, &self.dir, new.generation);
-        self.segments.insert(at, Segment { revision, file, format, start, length, tally, ..new });
+        self.segments.insert(at, Segment { revision, file, format, start, length, bytes_by_name, ..new });
         run.iter().skip(1).map(|(generation, _)| *generation).collect()
     }
 
@@ -171,7 +171,7 @@ impl Store {
 
 impl Segment {
     fn sealed(&self, over: &HashMap<u32, u64>) -> Sealed {
-        let of = |name: &u32| Some((*name, *self.tally.get(name)?));
+        let of = |name: &u32| Some((*name, *self.bytes_by_name.get(name)?));
         Sealed {
             stretch: self.stretch(),
             begun: self.begun,

@@ -42,6 +42,11 @@ pub(crate) struct Source {
 }
 
 impl Identity {
+    /// The place of a source.
+    pub(crate) fn source_mut(&mut self, index: usize) -> Option<&mut Source> {
+        self.sources.get_mut(index)
+    }
+
     pub(crate) fn read(fs: &dyn Fs, dir: &Path) -> Result<Self, Unreadable> {
         sealed::read(fs, &dir.join(NAME), NAME)
     }

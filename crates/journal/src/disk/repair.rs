@@ -10,8 +10,8 @@ use bytes::Bytes;
 
 use super::{
     codec::{self, Format},
-    scan::{Next, Summary, summarize},
-    segment::Header,
+    scan::{Summary, summarize},
+    segment::{Header, Next},
 };
 use crate::fs::{self, File, Fs};
 

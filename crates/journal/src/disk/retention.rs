@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Instant};
 use event::Position;
 use jiff::Timestamp;
 
-use super::{held::Segment, segment::file_name, store::Store};
+use super::{segment::file_name, segment_state::Segment, store::Store};
 
 /// A segment spans this part of the age that nothing may exceed, as what is too old goes by segments.
 pub(super) const SPANS: u32 = 8;
@@ -13,12 +13,12 @@ pub(super) const SPANS: u32 = 8;
 impl Store {
     pub(super) fn release(&mut self, segment: &Segment) {
         self.total = self.total.saturating_sub(segment.length);
-        self.let_go(&segment.tally);
+        self.let_go(&segment.bytes_by_name);
     }
 
     /// So many bytes of names are no longer held.
-    fn let_go(&mut self, tally: &HashMap<u32, u64>) {
-        for (name, size) in tally {
+    fn let_go(&mut self, bytes_by_name: &HashMap<u32, u64>) {
+        for (name, size) in bytes_by_name {
             if let Some(held) = self.held.get_mut(name) {
                 *held = held.saturating_sub(*size);
             }
@@ -32,13 +32,13 @@ impl Store {
         for segment in &mut self.segments {
             if segment.end <= passed && segment.passed.is_none() {
                 segment.passed = Some(now);
-                newly.push(std::mem::take(&mut segment.tally));
+                newly.push(std::mem::take(&mut segment.bytes_by_name));
             } else if segment.end > passed {
                 segment.passed = None;
             }
         }
-        for tally in newly {
-            self.let_go(&tally);
+        for bytes_by_name in newly {
+            self.let_go(&bytes_by_name);
         }
         while self.segments.len() > 1
             && self.segments.front().and_then(|oldest| oldest.passed).is_some_and(|since| {

@@ -8,12 +8,12 @@ use jiff::Timestamp;
 
 use super::{
     codec::{self, Format, Found},
-    segment::Header,
+    segment::{Header, Next},
 };
 
 use crate::{
     entry::{Absence, Entry, Kind, Missing},
-    line::Standing,
+    progress::SourceProgress,
 };
 
 /// A piece of a segment's content.
@@ -94,22 +94,13 @@ fn resume(format: Format, content: &Bytes, at: usize, found: &Found, expected: P
     end
 }
 
-/// What follows a segment.
-#[derive(Debug, Clone)]
-pub(crate) struct Next {
-    /// Position of its first entry: what it holds is not read from the segment before.
-    pub(crate) first: Position,
-    /// Each source's numbers and records before that.
-    pub(crate) standing: Vec<Standing>,
-}
-
 /// What a segment's content comes to.
 #[derive(Debug)]
 pub(crate) struct Summary {
     /// Position after the last entry.
     pub(crate) end: Position,
     /// Each source's numbers and records after it.
-    pub(crate) standing: Vec<Standing>,
+    pub(crate) progress: Vec<SourceProgress>,
     /// Receive time of the newest record.
     pub(crate) newest: Option<Timestamp>,
     /// Bytes at the end that are no entry, where nothing tells that there was one.
@@ -141,7 +132,7 @@ pub(crate) fn summarize(content: &Bytes, header: &Header, start: usize, next: Op
     let mut ownership = Ownership::new(header, next, &pieces);
     let mut summary = Summary {
         end: header.first,
-        standing: header.standing(),
+        progress: header.progress(),
         newest: None,
         torn,
         damaged: 0,
@@ -163,7 +154,7 @@ pub(crate) fn summarize(content: &Bytes, header: &Header, start: usize, next: Op
                     continue;
                 }
                 summary.lost += to.0 - from.0;
-                let ranges = ownership.of(from..to, &summary.standing);
+                let ranges = ownership.of(from..to, &summary.progress);
                 let kind = Kind::Lost(LossReason::Damaged);
                 (Entry::Absence(Absence { from, to, kind, ranges }), range.end..range.end)
             }
@@ -171,7 +162,7 @@ pub(crate) fn summarize(content: &Bytes, header: &Header, start: usize, next: Op
         if let Entry::Record(record) = &entry {
             summary.newest = summary.newest.max(Some(record.at));
         }
-        apply(&mut summary.standing, &entry);
+        apply(&mut summary.progress, &entry);
         summary.end = entry.end();
         summary.entries.push((entry, range));
     }
@@ -179,26 +170,26 @@ pub(crate) fn summarize(content: &Bytes, header: &Header, start: usize, next: Op
 }
 
 /// Moves the sources past an entry.
-pub(crate) fn apply(standing: &mut Vec<Standing>, entry: &Entry) {
+pub(crate) fn apply(progress: &mut Vec<SourceProgress>, entry: &Entry) {
     match entry {
-        Entry::Record(record) => of(standing, record.source).note(record),
+        Entry::Record(record) => of(progress, record.source).note(record),
         Entry::Absence(absence) => {
             absence
                 .ranges
                 .iter()
-                .for_each(|missing| of(standing, missing.source).pass(missing, absence.kind));
+                .for_each(|missing| of(progress, missing.source).pass(missing, absence.kind));
         }
     }
 }
 
-fn of(standing: &mut Vec<Standing>, source: SourceId) -> &mut Standing {
+fn of(progress: &mut Vec<SourceProgress>, source: SourceId) -> &mut SourceProgress {
     let index = source.index();
-    if standing.len() <= index {
-        standing.resize(index + 1, Standing::default());
+    if progress.len() <= index {
+        progress.resize(index + 1, SourceProgress::default());
     }
     // Just made long enough.
     #[allow(clippy::indexing_slicing, reason = "within the length set above")]
-    &mut standing[index]
+    &mut progress[index]
 }
 
 /// Whose records a damaged place held. Numbers are dense, so those before and behind it tell; and where another segment
@@ -217,7 +208,7 @@ struct Ownership {
 impl Ownership {
     fn new(header: &Header, next: Option<&Next>, pieces: &[Piece]) -> Self {
         let sources = header.sources.len();
-        let mut counted = header.standing();
+        let mut counted = header.progress();
         let mut ahead = vec![Vec::new(); sources];
         let mut note = |source: SourceId, seq: Seq| {
             if let Some(numbers) = ahead.get_mut(source.index()) {
@@ -237,9 +228,9 @@ impl Ownership {
         for numbers in &mut ahead {
             numbers.reverse();
         }
-        let of = |index: usize| next.and_then(|next| next.standing.get(index));
+        let of = |index: usize| next.and_then(|next| next.progress.get(index));
         let missing = next.map(|_| {
-            let counted = counted.iter().map(|standing| standing.count).enumerate();
+            let counted = counted.iter().map(|progress| progress.count).enumerate();
             counted
                 .map(|(index, counted)| of(index).map_or(0, |after| after.count.saturating_sub(counted)))
                 .collect()
@@ -247,7 +238,7 @@ impl Ownership {
         Self {
             ahead,
             missing,
-            next: (0..sources).map(|index| of(index).map(|standing| standing.next)).collect(),
+            next: (0..sources).map(|index| of(index).map(|progress| progress.next)).collect(),
             places: pieces.iter().filter(|piece| matches!(piece, Piece::Damaged(_))).count(),
         }
     }
@@ -265,7 +256,7 @@ impl Ownership {
     }
 
     /// The numbers of each source at a damaged place; empty if nobody can know.
-    fn of(&mut self, place: Range<Position>, before: &[Standing]) -> Vec<Missing> {
+    fn of(&mut self, place: Range<Position>, before: &[SourceProgress]) -> Vec<Missing> {
         self.places = self.places.saturating_sub(1);
         let sources = (0_u16..).map(SourceId).zip(before).take(self.ahead.len());
         let gaps: Vec<(SourceId, Seq, Option<Seq>)> = sources

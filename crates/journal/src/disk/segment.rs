@@ -13,11 +13,11 @@ use std::{io, path::Path, sync::Arc};
 use event::{JournalId, Position, Seq};
 use jiff::Timestamp;
 
-use super::{codec::Format, scan::Next, sealed::VERSION};
+use super::{codec::Format, sealed::VERSION};
 
 use crate::{
     fs::{self, File, Fs, OnDemand},
-    line::Standing,
+    progress::SourceProgress,
 };
 
 const MAGIC: &[u8; 8] = b"CTIJRNL\0";
@@ -37,7 +37,7 @@ pub(crate) struct Header {
     /// How its entries are written.
     pub(crate) format: Format,
     /// Every source there was, by its id, and where it stood.
-    pub(crate) sources: Vec<(String, Standing)>,
+    pub(crate) sources: Vec<(String, SourceProgress)>,
 }
 
 /// Why a segment's header can't be used.
@@ -63,14 +63,14 @@ impl Header {
         out.extend_from_slice(&nanoseconds(Some(self.created)).to_le_bytes());
         out.extend_from_slice(&self.first.0.to_le_bytes());
         out.extend(self.format.key().into_iter().flatten());
-        for (name, standing) in &self.sources {
+        for (name, progress) in &self.sources {
             let name = name.as_bytes();
             out.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
             out.extend(name.iter().take(255));
-            for number in [standing.next.0, standing.gap.0, standing.count] {
+            for number in [progress.next.0, progress.gap.0, progress.count] {
                 out.extend_from_slice(&number.to_le_bytes());
             }
-            out.extend_from_slice(&nanoseconds(standing.seen).to_le_bytes());
+            out.extend_from_slice(&nanoseconds(progress.seen).to_le_bytes());
         }
         let length = u32::try_from(out.len() + 4).unwrap_or(u32::MAX).to_le_bytes();
         if let Some(place) = out.get_mut(12..16) {
@@ -117,8 +117,8 @@ impl Header {
         Self::decode(&bytes)
     }
 
-    pub(crate) fn standing(&self) -> Vec<Standing> {
-        self.sources.iter().map(|(_, standing)| standing.clone()).collect()
+    pub(crate) fn progress(&self) -> Vec<SourceProgress> {
+        self.sources.iter().map(|(_, progress)| progress.clone()).collect()
     }
 }
 
@@ -134,7 +134,7 @@ fn fields(version: u16, bytes: &[u8], mut rest: &[u8]) -> Option<Header> {
     let created = timestamp(take(&mut rest)?).ok()??;
     let first = take(&mut rest).map(u64::from_le_bytes).map(Position)?;
     let format = if version == UNKEYED { Format::Unkeyed } else { Format::from_key(take(&mut rest)?) };
-    let mut standings = Vec::new();
+    let mut progresses = Vec::new();
     for _ in 0..sources {
         let [length] = take(&mut rest)?;
         let (name, after) = rest.split_at_checked(length.into())?;
@@ -142,9 +142,10 @@ fn fields(version: u16, bytes: &[u8], mut rest: &[u8]) -> Option<Header> {
         let mut number = || take(&mut rest).map(u64::from_le_bytes);
         let (next, gap, count) = (Seq(number()?), Seq(number()?), number()?);
         let seen = timestamp(take(&mut rest)?).ok()?;
-        standings.push((std::str::from_utf8(name).ok()?.to_owned(), Standing { next, gap, count, seen }));
+        progresses
+            .push((std::str::from_utf8(name).ok()?.to_owned(), SourceProgress { next, gap, count, seen }));
     }
-    Some(Header { journal, generation, created, first, format, sources: standings })
+    Some(Header { journal, generation, created, first, format, sources: progresses })
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
@@ -188,9 +189,18 @@ pub(crate) fn open(fs: &Arc<dyn Fs>, dir: &Path, name: &str) -> Option<Result<Op
     Some(header.map(|(header, start)| Opened { name: name.to_owned(), file: Arc::new(file), header, start }))
 }
 
+/// Start of the segment that follows.
+#[derive(Debug, Clone)]
+pub(crate) struct Next {
+    /// Position of its first entry: what it holds is not read from the segment before.
+    pub(crate) first: Position,
+    /// Each source's numbers and records before that.
+    pub(crate) progress: Vec<SourceProgress>,
+}
+
 /// What follows a segment, among all of a journal in the order of their generations: a later one is right about what it
 /// holds.
 pub(crate) fn next(found: &[Opened], index: usize) -> Option<Next> {
     let later = found.get(index + 1..)?.iter().min_by_key(|later| later.header.first)?;
-    Some(Next { first: later.header.first, standing: later.header.standing() })
+    Some(Next { first: later.header.first, progress: later.header.progress() })
 }

@@ -15,17 +15,17 @@ use jiff::Timestamp;
 use super::{
     bell::Bell,
     codec::{self, Format},
-    held::Segment,
     names::{NO_NAME, NameIds},
     repair::Repaired,
     segment::{Header, file_name},
+    segment_state::Segment,
     stretch::Stretch,
 };
 
 use crate::{
     entry::Entry,
     fs::{self, File, Fs, OnDemand},
-    line::Standing,
+    progress::SourceProgress,
 };
 
 /// What bounds the segments.
@@ -222,13 +222,13 @@ impl Store {
         !self.buffer.is_empty()
     }
 
-    /// Writes what was put, up to the position `end`. `standing` is where the sources stood before the first of it.
-    pub(crate) fn write(&mut self, end: Position, standing: &[Standing]) -> io::Result<()> {
+    /// Writes what was put, up to the position `end`. `progress` is where the sources stood before the first of it.
+    pub(crate) fn write(&mut self, end: Position, progress: &[SourceProgress]) -> io::Result<()> {
         if self.buffer.is_empty() {
             return Ok(());
         }
         if self.rolls {
-            self.begin(self.written, standing)?;
+            self.begin(self.written, progress)?;
             self.rolls = false;
         }
         let Some(active) = self.segments.back_mut() else { return Err(io::ErrorKind::NotFound.into()) };
@@ -242,7 +242,7 @@ impl Store {
         active.end = end;
         active.newest = active.newest.max(self.buffered_newest);
         for (name, size) in self.buffered.drain(..) {
-            *active.tally.entry(name).or_default() += size;
+            *active.bytes_by_name.entry(name).or_default() += size;
         }
         self.empty();
         self.written = end;
@@ -269,17 +269,17 @@ impl Store {
 
     /// Seals the newest segment and creates another, at `first`. What was put before has to be written first, or is what
     /// the new segment begins with.
-    pub(crate) fn begin(&mut self, first: Position, standing: &[Standing]) -> io::Result<()> {
+    pub(crate) fn begin(&mut self, first: Position, progress: &[SourceProgress]) -> io::Result<()> {
         let generation = self.next_generation;
         let names = self.sources.iter().cloned();
-        let standings = standing.iter().cloned().chain(std::iter::repeat(Standing::default()));
+        let progresses = progress.iter().cloned().chain(std::iter::repeat(SourceProgress::default()));
         let header = Header {
             journal: self.journal,
             generation,
             created: Timestamp::now(),
             first,
             format: self.next_format,
-            sources: names.zip(standings).collect(),
+            sources: names.zip(progresses).collect(),
         };
         let next_format = Format::draw()?;
         let bytes = header.encode();
@@ -314,10 +314,10 @@ impl Store {
             end: first,
             begun: header.created,
             known: Vec::new(),
-            standing: standing.to_vec(),
+            progress: progress.to_vec(),
             newest: None,
             passed: None,
-            tally: HashMap::new(),
+            bytes_by_name: HashMap::new(),
         });
         self.sealed = false;
         self.written = first;
@@ -335,7 +335,7 @@ impl Store {
             return Ok(false);
         }
         let is_fit = |newest: &Segment| {
-            newest.length < room && newest.standing.len() == sources && newest.format != Format::Unkeyed
+            newest.length < room && newest.progress.len() == sources && newest.format != Format::Unkeyed
         };
         let Some(newest) = self.segments.back_mut().filter(|newest| is_fit(newest)) else { return Ok(false) };
         newest.file = self.fs.open(&self.dir.join(file_name(newest.generation)), true)?;
@@ -347,7 +347,7 @@ impl Store {
     /// Adds the newest segment.
     pub(crate) fn add(&mut self, segment: Segment) {
         self.total += segment.length;
-        for (name, size) in &segment.tally {
+        for (name, size) in &segment.bytes_by_name {
             *self.held.entry(*name).or_default() += size;
         }
         self.segments.push_back(segment);

@@ -112,7 +112,7 @@ impl Index {
 pub(crate) fn stored(record: &Record) -> u64 {
     let body = match &record.body {
         Body::Event(frame) => 24 + 4 * frame.attachments.len() + frame.size(),
-        Body::Notice(told) => 1 + told.what.len() + told.data.len(),
+        Body::Notice(notice) => 1 + notice.name.len() + notice.data.len(),
     };
     (52 + body) as u64
 }

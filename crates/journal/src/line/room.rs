@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::Line;
 
-use crate::{WhenFull, entry::Entry};
+use crate::{entry::Entry, options::WhenFull};
 
 /// What is served from memory when the disk holds it too.
 const TAIL: usize = 8 << 20;
@@ -78,12 +78,12 @@ impl Line {
     pub(crate) fn drop_oldest(&mut self, reason: LossReason) {
         let Some(store) = &mut self.store else { return };
         store.remove_oldest();
-        let Some((first, standing)) =
-            store.segments.front().map(|oldest| (oldest.first, oldest.standing.clone()))
+        let Some((first, progress)) =
+            store.segments.front().map(|oldest| (oldest.first, oldest.progress.clone()))
         else {
             return;
         };
-        self.skip_to(first, &standing, reason);
+        self.skip_to(first, &progress, reason);
         while self.tail.front().is_some_and(|entry| entry.position() < first) {
             self.pop();
         }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use event::{EndReason, GapReason, Seq, SourceId};
 use jiff::Timestamp;
 
-use super::{Before, Line};
+use super::Line;
 
-use crate::clock;
+use crate::{clock, progress::PreviousRun};
 
 /// Two clocks that differ by less agree.
 const AGREE: Duration = Duration::from_secs(1);
@@ -28,14 +28,14 @@ impl Line {
         source: SourceId,
         now: Timestamp,
     ) -> (GapReason, Option<Timestamp>, Option<(Seq, Seq)>, bool) {
-        let seen = self.standing.get(source.index()).and_then(|standing| standing.seen);
+        let seen = self.progress.get(source.index()).and_then(|progress| progress.seen);
         let Some(source) = self.sources.get_mut(source.index()) else {
             return (GapReason::Started, None, None, false);
         };
-        let reason = match (source.sessions, seen, source.before) {
-            (..=1, None, _) | (..=1, _, Before::New) => GapReason::Started,
-            (..=1, _, Before::Stopped) => GapReason::Restarted,
-            (..=1, _, Before::Crashed) => GapReason::Crashed,
+        let reason = match (source.sessions, seen, source.previous_run) {
+            (..=1, None, _) | (..=1, _, PreviousRun::New) => GapReason::Started,
+            (..=1, _, PreviousRun::Stopped) => GapReason::Restarted,
+            (..=1, _, PreviousRun::Crashed) => GapReason::Crashed,
             _ => source.ended.map_or(GapReason::Disconnected, GapReason::from),
         };
         let elapsed = source.seen_at.map(|at| clock::uptime().saturating_sub(at));
@@ -47,16 +47,16 @@ impl Line {
     pub(crate) fn close_session(&mut self, source: SourceId, reason: EndReason) {
         if let Some(source) = self.sources.get_mut(source.index()) {
             source.ended = Some(reason);
-            *source.tally.ends.entry(reason).or_default() += 1;
+            *source.counters.ends.entry(reason).or_default() += 1;
         }
     }
 
     /// The session is gap-free up to `at`, which is now or a moment ago.
     pub(crate) fn seen(&mut self, source: SourceId, at: Timestamp) {
-        if let Some(standing) = self.standing.get_mut(source.index()) {
+        if let Some(progress) = self.progress.get_mut(source.index()) {
             // What lies ahead was written before the time of day was set back.
             let now = Timestamp::now();
-            standing.seen = standing.seen.filter(|seen| *seen <= now).max(Some(at));
+            progress.seen = progress.seen.filter(|seen| *seen <= now).max(Some(at));
         }
         if let Some(source) = self.sources.get_mut(source.index()) {
             source.seen_at = Some(clock::uptime());
@@ -105,11 +105,11 @@ mod tests {
     fn a_time_ahead_of_the_clock_is_replaced() {
         let ahead = Timestamp::now() + Duration::from_hours(1);
         let mut line = Line::of(vec![], 1, "sink");
-        line.standing[0].seen = Some(ahead);
+        line.progress[0].seen = Some(ahead);
         let now = Timestamp::now();
         line.seen(SourceId(0), now);
-        assert_eq!(line.standing[0].seen, Some(now));
+        assert_eq!(line.progress[0].seen, Some(now));
         line.seen(SourceId(0), now - Duration::from_millis(1));
-        assert_eq!(line.standing[0].seen, Some(now));
+        assert_eq!(line.progress[0].seen, Some(now));
     }
 }

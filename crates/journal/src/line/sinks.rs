@@ -2,11 +2,12 @@
 
 use event::{LossReason, Notice, Position, Seq, SourceId};
 
-use super::{Line, Standing};
+use super::Line;
 
 use crate::{
     cursor::{Cursor, Ledger, Loss, Settled},
     entry::{Absence, Entry, Kind, Missing},
+    progress::SourceProgress,
 };
 
 /// Notices of loss may use this much more than the bound, so that they don't push out what they announce.
@@ -64,7 +65,7 @@ impl Line {
             Kind::Lost(reason) => {
                 for missing in ranges {
                     // What it read before the records went is settled.
-                    if let Some(rest) = missing.after(state.cursor.lane(missing.source).last) {
+                    if let Some(rest) = missing.after(state.cursor.source_mut(missing.source).last) {
                         state.cursor.miss(&rest, *reason);
                         self.state_losses.lost(sink, &rest, *reason);
                     }
@@ -96,14 +97,14 @@ impl Line {
     }
 
     /// Nothing before `first` is there any longer: moves the cursors that stand before it, and counts.
-    pub(crate) fn skip_to(&mut self, first: Position, standing: &[Standing], reason: LossReason) {
+    pub(crate) fn skip_to(&mut self, first: Position, progress: &[SourceProgress], reason: LossReason) {
         let behind = self.sinks.iter_mut().enumerate().filter(|(_, sink)| sink.cursor.next < first);
         for (index, sink) in behind {
-            for (source, standing) in (0..).map(SourceId).zip(standing) {
-                let lane = sink.cursor.lane(source);
-                let count = standing.count.saturating_sub(lane.count);
-                let to = Seq(standing.next.0.saturating_sub(1));
-                let missing = Missing { source, count, from: lane.last.next().min(to), to };
+            for (source, progress) in (0..).map(SourceId).zip(progress) {
+                let cursor = sink.cursor.source_mut(source);
+                let count = progress.count.saturating_sub(cursor.count);
+                let to = Seq(progress.next.0.saturating_sub(1));
+                let missing = Missing { source, count, from: cursor.last.next().min(to), to };
                 if count > 0 {
                     sink.cursor.miss(&missing, reason);
                     self.state_losses.lost(index, &missing, reason);
@@ -157,12 +158,12 @@ impl Line {
     }
 
     pub(crate) fn ledger(&self, sink: usize, source: SourceId) -> (Ledger, u64) {
-        let (Some(sink), Some(standing)) = (self.sinks.get(sink), self.standing.get(source.index())) else {
+        let (Some(sink), Some(progress)) = (self.sinks.get(sink), self.progress.get(source.index())) else {
             return (Ledger::default(), 0);
         };
-        let lane = sink.cursor.lanes.get(source.index()).cloned().unwrap_or_default();
-        let pending = standing.count.saturating_sub(lane.count);
-        let mut ledger = lane.ledger;
+        let cursor = sink.cursor.sources.get(source.index()).cloned().unwrap_or_default();
+        let pending = progress.count.saturating_sub(cursor.count);
+        let mut ledger = cursor.ledger;
         ledger.received = ledger.settled() + pending;
         (ledger, pending)
     }
@@ -175,8 +176,8 @@ impl Line {
     /// A sink's records that are not settled.
     pub(crate) fn pending(&self, sink: usize) -> u64 {
         let Some(sink) = self.sinks.get(sink) else { return 0 };
-        let counts = sink.cursor.lanes.iter().map(|lane| lane.count).chain(std::iter::repeat(0));
-        self.standing.iter().zip(counts).map(|(standing, count)| standing.count.saturating_sub(count)).sum()
+        let counts = sink.cursor.sources.iter().map(|cursor| cursor.count).chain(std::iter::repeat(0));
+        self.progress.iter().zip(counts).map(|(progress, count)| progress.count.saturating_sub(count)).sum()
     }
 
     /// Takes up what was lost since the last call; whether there is something to announce.
@@ -200,7 +201,7 @@ impl Line {
             let (from, to) = (range.map(|range| range.0), range.map(|range| range.1));
             let notice = Notice::Lost { sink: sink.clone(), count, reason, from, to };
             // Where nobody knows whose records they were, each source may miss something.
-            let everyone = (0..).map(SourceId).take(self.standing.len());
+            let everyone = (0..).map(SourceId).take(self.progress.len());
             let concerned: Vec<_> = everyone.filter(|of| source.is_none_or(|source| source == *of)).collect();
             for source in concerned {
                 self.notice(source, 0, &notice);

@@ -4,13 +4,14 @@ use std::{io, path::Path};
 
 use event::Seq;
 
-use super::{Line, Standing};
+use super::Line;
 
 use crate::{
     disk::{scan::apply, store::Store},
     entry::{Entry, Kind},
     fs::Room,
-    look::shortage,
+    progress::SourceProgress,
+    space::shortage,
 };
 
 impl Line {
@@ -19,7 +20,7 @@ impl Line {
         self.seal_refusal();
         let Some(store) = self.store.as_mut().filter(|store| store.trouble.is_none()) else { return };
         match store.write(self.end, &self.written) {
-            Ok(()) => self.written.clone_from(&self.standing),
+            Ok(()) => self.written.clone_from(&self.progress),
             Err(error) => {
                 store.discard();
                 let trouble = format!("can't write to {}: {error}", store.dir.display());
@@ -61,20 +62,20 @@ impl Line {
         let Some(store) = self.store.as_mut().filter(|store| store.trouble.is_some()) else { return };
         let first = first.max(store.written);
         // Back from the end to where the disk ends.
-        let (mut standing, skip) = (self.standing.clone(), self.index(first));
+        let (mut progress, skip) = (self.progress.clone(), self.index(first));
         let lost = self.dropped.clone().filter(|dropped| dropped.to == first).map(Entry::Absence);
         let again: Vec<&Entry> = lost.iter().chain(self.tail.range(skip..)).collect();
         for entry in again.iter().rev() {
-            take_back(&mut standing, entry, &self.written);
+            take_back(&mut progress, entry, &self.written);
         }
         let first = again.first().map_or(first, |entry| entry.position());
         let Some(store) = &mut self.store else { return };
-        let written = store.begin(first, &standing).and_then(|()| write_again(store, &again, &mut standing));
+        let written = store.begin(first, &progress).and_then(|()| write_again(store, &again, &mut progress));
         match written {
             Ok(()) => {
                 store.trouble = None;
                 self.dropped = None;
-                self.written.clone_from(&self.standing);
+                self.written.clone_from(&self.progress);
             }
             Err(error) => {
                 store.discard();
@@ -83,7 +84,7 @@ impl Line {
                 store.written = store.written.max(first);
                 if store.written > first {
                     self.dropped = None;
-                    self.written = standing;
+                    self.written = progress;
                 }
                 tracing::debug!(%error, "the journal's disk still refuses");
             }
@@ -147,37 +148,37 @@ fn remedy(error: &io::Error) -> &'static str {
     }
 }
 
-/// Writes entries in segments of the usual size, so that the oldest of them can go without the others. `standing` is where the
+/// Writes entries in segments of the usual size, so that the oldest of them can go without the others. `progress` is where the
 /// sources are before the first, and then before the first that was not written.
-fn write_again(store: &mut Store, entries: &[&Entry], standing: &mut Vec<Standing>) -> io::Result<()> {
-    let mut after = standing.clone();
+fn write_again(store: &mut Store, entries: &[&Entry], progress: &mut Vec<SourceProgress>) -> io::Result<()> {
+    let mut after = progress.clone();
     for (index, entry) in entries.iter().enumerate() {
         store.put(entry);
         apply(&mut after, entry);
         if store.is_segment() || index + 1 == entries.len() {
-            store.write(entry.end(), standing)?;
-            standing.clone_from(&after);
+            store.write(entry.end(), progress)?;
+            progress.clone_from(&after);
         }
     }
     Ok(())
 }
 
 /// Where the sources were before an entry. `written` is where they were on the disk.
-fn take_back(standing: &mut [Standing], entry: &Entry, written: &[Standing]) {
+fn take_back(progress: &mut [SourceProgress], entry: &Entry, written: &[SourceProgress]) {
     match entry {
         Entry::Record(record) => {
-            let Some(standing) = standing.get_mut(record.source.index()) else { return };
-            standing.next = record.seq;
-            standing.count -= 1;
+            let Some(progress) = progress.get_mut(record.source.index()) else { return };
+            progress.next = record.seq;
+            progress.count -= 1;
             let before = written.get(record.source.index()).map_or(Seq(0), |written| written.gap);
-            standing.gap = if record.gap == record.seq { before } else { record.gap };
+            progress.gap = if record.gap == record.seq { before } else { record.gap };
         }
         Entry::Absence(absence) => {
             for missing in &absence.ranges {
-                let Some(standing) = standing.get_mut(missing.source.index()) else { continue };
-                standing.next = missing.from;
+                let Some(progress) = progress.get_mut(missing.source.index()) else { continue };
+                progress.next = missing.from;
                 if let Kind::Lost(_) = absence.kind {
-                    standing.count = standing.count.saturating_sub(missing.count);
+                    progress.count = progress.count.saturating_sub(missing.count);
                 }
             }
         }

@@ -79,7 +79,7 @@ fn how_old_the_oldest_is_can_be_told_from_the_disk_alone() {
     journal.sync();
     disk.crash();
     let mut settled = 0;
-    let oldest = |journal: &Journal| journal.glance().sinks[0].oldest.expect("something is pending");
+    let oldest = |journal: &Journal| journal.stats().sinks[0].oldest.expect("something is pending");
     for next in [50, 98] {
         let (journal, _) = open(&disk, &config());
         settle(&mut journal.reader(SinkId(0)), &records[settled..next]);

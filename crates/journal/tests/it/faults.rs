@@ -91,12 +91,12 @@ fn what_neither_disk_nor_memory_holds_is_counted_and_announced() {
         first.extend(records);
         let mut announced = [0, 0];
         for record in &first {
-            if let Body::Notice(told) = &record.body
-                && told.what == "lost"
+            if let Body::Notice(notice) = &record.body
+                && notice.name == "lost"
             {
-                let told: serde_json::Value = serde_json::from_slice(&told.data).unwrap();
-                assert_eq!(told["reason"], "disk");
-                announced[usize::from(told["sink"] == "y")] += told["count"].as_u64().unwrap();
+                let lost: serde_json::Value = serde_json::from_slice(&notice.data).unwrap();
+                assert_eq!(lost["reason"], "disk");
+                announced[usize::from(lost["sink"] == "y")] += lost["count"].as_u64().unwrap();
             }
         }
         assert_eq!(announced, lost, "{faults:?}");
@@ -181,10 +181,10 @@ fn numbers_that_may_have_left_are_skipped_after_a_power_failure_and_the_gap_says
         run.events(100..101, 100);
         for record in run.read(0, usize::MAX) {
             assert!(record.seq > newest[record.source.index()], "{survives:?}: {record:?}");
-            if let Body::Notice(told) = &record.body
-                && told.what == "gap"
+            if let Body::Notice(notice) = &record.body
+                && notice.name == "gap"
             {
-                let gap: serde_json::Value = serde_json::from_slice(&told.data).unwrap();
+                let gap: serde_json::Value = serde_json::from_slice(&notice.data).unwrap();
                 let to = gap["skipped"][1].as_u64().expect("nothing was skipped");
                 assert_eq!((&gap["reason"], Seq(to + 1)), (&"crashed".into(), record.seq), "{gap}");
                 assert!(gap["skipped"][0].as_u64() <= Some(to) && to >= newest[record.source.index()].0);

@@ -46,7 +46,7 @@ fn settle(reader: &mut Reader, records: &[Record], how: Settled) {
 /// The data of a notice of this name.
 fn notice(record: &Record, what: &str) -> Value {
     match &record.body {
-        Body::Notice(told) if told.what == what => serde_json::from_slice(&told.data).unwrap(),
+        Body::Notice(notice) if notice.name == what => serde_json::from_slice(&notice.data).unwrap(),
         _ => panic!("not {what}: {record:?}"),
     }
 }

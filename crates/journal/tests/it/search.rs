@@ -113,9 +113,9 @@ fn a_read_error_is_no_answer() {
     disk.set(Faults { reads_fail: true, ..Faults::default() });
     assert!(RUNTIME.block_on(journal.search(A, Seq(last))).is_err());
     assert!(RUNTIME.block_on(journal.since(Timestamp::UNIX_EPOCH)).is_err());
-    assert!(RUNTIME.block_on(journal.lanes_at(position)).is_err());
+    assert!(RUNTIME.block_on(journal.source_cursors_at(position)).is_err());
     disk.set(Faults::default());
     assert!(matches!(search(&journal, last), Search::Found(_)));
-    let lanes = RUNTIME.block_on(journal.lanes_at(position)).unwrap().unwrap();
-    assert_eq!((lanes[0].count, lanes[1].count), (3, 0));
+    let cursors = RUNTIME.block_on(journal.source_cursors_at(position)).unwrap().unwrap();
+    assert_eq!((cursors[0].count, cursors[1].count), (3, 0));
 }

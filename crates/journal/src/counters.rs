@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use event::{EndReason, Fingerprints, GapReason, Origin, Seq, SourceId, Told, is_known, slug};
+use event::{EncodedNotice, EndReason, Fingerprints, GapReason, Origin, Seq, SourceId, is_known, slug};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -19,7 +19,7 @@ const RECENT: usize = 24;
 
 /// The events of one source, by name.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tally {
+pub(super) struct SourceCounters {
     /// By the name's fingerprint: a name may be as long as a frame.
     of: HashMap<u128, usize>,
     fingerprints: Fingerprints,
@@ -51,7 +51,7 @@ pub struct Counted {
     pub snapshot: u64,
 }
 
-impl Tally {
+impl SourceCounters {
     /// Counts a gap. A clock that was put back makes no negative time.
     pub(super) fn gap(&mut self, reason: GapReason, from: Option<Timestamp>, to: Timestamp) {
         let gaps = self.gaps.entry(reason).or_default();
@@ -116,17 +116,17 @@ pub struct Announced {
     /// Whose it is.
     pub source: SourceId,
     /// Its name and data.
-    pub told: Told,
+    pub content: EncodedNotice,
 }
 
 /// The last of both, oldest first.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Lately {
+pub(super) struct RecentActivity {
     pub(super) events: VecDeque<Recent>,
     pub(super) notices: VecDeque<Announced>,
 }
 
-impl Lately {
+impl RecentActivity {
     pub(super) fn event(&mut self, event: Recent) {
         push(&mut self.events, event);
     }
@@ -150,41 +150,41 @@ mod tests {
 
     #[test]
     fn ten_thousand_made_up_names_are_few_and_hide_no_known_one() {
-        let mut tally = Tally::default();
+        let mut counters = SourceCounters::default();
         for number in 0..10_000 {
-            tally.count(format!("made.up.{number}").as_bytes(), 10, Origin::Live);
+            counters.count(format!("made.up.{number}").as_bytes(), 10, Origin::Live);
         }
-        assert_eq!(&*tally.count(b"extenUpdate", 10, Origin::Snapshot), "extenUpdate");
-        let counted = tally.counted();
+        assert_eq!(&*counters.count(b"extenUpdate", 10, Origin::Snapshot), "extenUpdate");
+        let counted = counters.counted();
         assert_eq!(counted.len(), STRANGERS + 2);
         let of = |slug: &str| counted.iter().find(|counted| &*counted.slug == slug).unwrap();
         assert_eq!((of(OTHER).live, of("extenUpdate").snapshot), (10_000 - STRANGERS as u64, 1));
         assert_eq!(of("made=2Eup=2E0").live, 1);
         assert_eq!(counted.iter().map(|counted| counted.live + counted.snapshot).sum::<u64>(), 10_001);
-        assert_eq!((tally.bytes, tally.of.len()), (100_010, STRANGERS + 1));
+        assert_eq!((counters.bytes, counters.of.len()), (100_010, STRANGERS + 1));
     }
 
     #[test]
     fn long_names_take_no_more_memory_than_short_ones() {
-        let mut tally = Tally::default();
+        let mut counters = SourceCounters::default();
         for number in 0..1_000 {
-            tally.count(format!("{number}{}", "é".repeat(50_000)).as_bytes(), 10, Origin::Live);
+            counters.count(format!("{number}{}", "é".repeat(50_000)).as_bytes(), 10, Origin::Live);
         }
-        let held: usize = tally.counted.iter().map(|counted| counted.slug.len()).sum();
+        let held: usize = counters.counted.iter().map(|counted| counted.slug.len()).sum();
         assert!(held <= (STRANGERS + 1) * 64, "{held} bytes of slugs");
-        assert_eq!(tally.of.len(), STRANGERS);
+        assert_eq!(counters.of.len(), STRANGERS);
     }
 
     #[test]
     fn gaps_are_counted_with_their_time_by_reason() {
-        let mut tally = Tally::default();
+        let mut counters = SourceCounters::default();
         let at = |second| Timestamp::from_second(second).unwrap();
-        tally.gap(GapReason::Started, None, at(100));
-        tally.gap(GapReason::Disconnected, Some(at(100)), at(130));
-        tally.gap(GapReason::Disconnected, Some(at(140)), at(142));
-        tally.gap(GapReason::Disconnected, Some(at(200)), at(150));
-        assert_eq!(tally.gaps[&GapReason::Started], Gaps { count: 1, seconds: 0.0 });
-        assert_eq!(tally.gaps[&GapReason::Disconnected], Gaps { count: 3, seconds: 32.0 });
+        counters.gap(GapReason::Started, None, at(100));
+        counters.gap(GapReason::Disconnected, Some(at(100)), at(130));
+        counters.gap(GapReason::Disconnected, Some(at(140)), at(142));
+        counters.gap(GapReason::Disconnected, Some(at(200)), at(150));
+        assert_eq!(counters.gaps[&GapReason::Started], Gaps { count: 1, seconds: 0.0 });
+        assert_eq!(counters.gaps[&GapReason::Disconnected], Gaps { count: 3, seconds: 32.0 });
     }
 
     #[test]

@@ -13,22 +13,21 @@ use super::{OpenError, at};
 use crate::{
     cursor::Cursor,
     disk::{
-        held::Segment,
         names::NO_NAME,
         repair::Suspect,
-        scan::Next,
-        segment::{self, Opened as Found},
+        segment::{self, Next, Opened as Found},
+        segment_state::Segment,
         store::Store,
     },
     entry::Entry,
-    line::Standing,
+    progress::SourceProgress,
 };
 
 /// What the segments hold.
 pub(super) struct Loading {
     pub(super) store: Store,
     /// As of the end.
-    pub(super) standing: Vec<Standing>,
+    pub(super) progress: Vec<SourceProgress>,
     pub(super) end: Position,
     /// Whether anything was repaired: what damaged that may have cut off the newest records, even between two of them.
     pub(super) torn: bool,
@@ -47,7 +46,7 @@ impl Loading {
         notes: &mut Vec<String>,
     ) -> Result<Self, OpenError> {
         let mut loading =
-            Self { store, standing: Vec::new(), end: Position(1), torn: false, is_newest_intact: false };
+            Self { store, progress: Vec::new(), end: Position(1), torn: false, is_newest_intact: false };
         let reached: HashSet<Position> = cursors
             .values()
             .map(|cursor| cursor.as_ref().map_or(Position(0), |cursor| cursor.next))
@@ -62,7 +61,7 @@ impl Loading {
             }
             let delivered = |next: &&Next| needed.is_some_and(|needed| next.first <= needed);
             let segment = if let Some(next) = next.as_ref().filter(delivered) {
-                (loading.standing, loading.end) = (next.standing.clone(), next.first);
+                (loading.progress, loading.end) = (next.progress.clone(), next.first);
                 let length = at(&loading.store.dir, found.file.length())?;
                 believe(&found, next.first, length)
             } else {
@@ -97,13 +96,13 @@ impl Loading {
         segment.newest = summary.newest.or(segment.newest);
         for (entry, bytes) in &summary.entries {
             let name = entry.record().map_or(NO_NAME, |record| self.store.names.of(&record.body));
-            *segment.tally.entry(name).or_default() += bytes.len() as u64;
+            *segment.bytes_by_name.entry(name).or_default() += bytes.len() as u64;
             if let Some(record) = entry.record().filter(|record| reached.contains(&record.position)) {
                 segment.known.push((record.position, record.at));
             }
             recover(cursors, entry);
         }
-        self.standing = summary.standing;
+        self.progress = summary.progress;
         self.end = segment.end;
         Ok(segment)
     }
@@ -129,11 +128,11 @@ fn believe(found: &Found, limit: Position, length: u64) -> Segment {
         first: header.first,
         end: limit,
         begun: header.created,
-        standing: header.standing(),
+        progress: header.progress(),
         newest: Some(header.created),
         known: Vec::new(),
         passed: None,
-        tally: HashMap::new(),
+        bytes_by_name: HashMap::new(),
         file: Arc::clone(&found.file),
     }
 }

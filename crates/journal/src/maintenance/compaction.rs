@@ -16,7 +16,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
+use super::{OnDisk, Shared};
+use crate::{
     disk::{
         compact::{Copy, Omit, Sealed, rewrite, walk},
         crowd::View,
@@ -25,7 +26,6 @@ use super::{
         superseded::Index,
     },
     fs::Fs,
-    keeper::{OnDisk, Shared},
 };
 
 /// So many adjacent segments become one, if they are not more than one should hold.
@@ -79,7 +79,7 @@ impl Shared {
 
     /// Waits while compacting makes room in a journal that is all but full, so that what comes doesn't outrun it; for a
     /// moment, as a slow disk must not keep a session from its PBX. Cancel safe.
-    pub(super) async fn roomy(&self) {
+    pub(crate) async fn roomy(&self) {
         let Some(bell) = self.disk.as_ref().map(|disk| &disk.bell).filter(|bell| bell.is_rung()) else {
             return;
         };
@@ -90,7 +90,7 @@ impl Shared {
     }
 
     /// Compacts for as long as something is to be gained. Blocks.
-    pub(super) fn compact(&self) {
+    pub(crate) fn compact(&self) {
         let Some(disk) = &self.disk else { return };
         while !self.is_stopped() {
             let mut compactor = disk.compactor.lock();

@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 use event::{EndReason, GapReason, Seq, SourceId};
 use jiff::Timestamp;
 
-use super::{
+use crate::{
+    counters::{Announced, Counted, Gaps, Recent},
     line::Line,
-    tally::{Announced, Counted, Gaps, Recent},
 };
 
 /// How a line stands.
 #[derive(Debug, Clone)]
-pub struct Glance {
+pub struct Stats {
     /// By [`SourceId`].
-    pub sources: Vec<SourceGlance>,
+    pub sources: Vec<SourceStats>,
     /// In the order given at opening.
-    pub sinks: Vec<SinkGlance>,
+    pub sinks: Vec<SinkStats>,
     /// None for a line in memory alone.
     pub disk: Option<DiskUse>,
     /// Bytes of the records that memory holds.
@@ -29,7 +29,7 @@ pub struct Glance {
 
 /// One source. Counts are since the process began.
 #[derive(Debug, Clone)]
-pub struct SourceGlance {
+pub struct SourceStats {
     /// Sessions.
     pub sessions: u64,
     /// How they ended.
@@ -50,7 +50,7 @@ pub struct SourceGlance {
 
 /// One sink.
 #[derive(Debug, Clone, Copy)]
-pub struct SinkGlance {
+pub struct SinkStats {
     /// Records it has not settled.
     pub pending: u64,
     /// When the oldest of them was received; an estimate if it is on the disk alone.
@@ -78,28 +78,28 @@ impl Line {
         to: Timestamp,
     ) {
         if let Some(source) = self.sources.get_mut(source.index()) {
-            source.tally.gap(reason, from, to);
+            source.counters.gap(reason, from, to);
         }
     }
 
-    pub(super) fn glance(&self) -> Glance {
+    pub(super) fn stats(&self) -> Stats {
         let sources =
-            self.sources.iter().zip(&self.standing).zip(0..).map(|((source, standing), id)| SourceGlance {
+            self.sources.iter().zip(&self.progress).zip(0..).map(|((source, progress), id)| SourceStats {
                 sessions: source.sessions.into(),
-                ends: source.tally.ends.clone(),
-                gaps: source.tally.gaps.clone(),
-                seen: standing.seen,
+                ends: source.counters.ends.clone(),
+                gaps: source.counters.gaps.clone(),
+                seen: progress.seen,
                 newest: self.newest(SourceId(id)).0,
-                events: source.tally.counted(),
-                bytes: source.tally.bytes,
+                events: source.counters.counted(),
+                bytes: source.counters.bytes,
                 bad_frames: source.bad_frames,
             });
         let sinks = (0..self.sinks.len()).map(|sink| {
             let pending = self.pending(sink);
             let next = self.cursor(sink).map(|cursor| cursor.next).filter(|_| pending > 0);
-            SinkGlance { pending, oldest: next.and_then(|next| self.received(next)) }
+            SinkStats { pending, oldest: next.and_then(|next| self.received(next)) }
         });
-        Glance {
+        Stats {
             sources: sources.collect(),
             sinks: sinks.collect(),
             disk: self.store.as_ref().map(|store| DiskUse {
@@ -108,8 +108,8 @@ impl Line {
                 segments: store.segments.len(),
             }),
             memory: self.bytes_in_memory(),
-            events: self.lately.events.iter().cloned().collect(),
-            notices: self.lately.notices.iter().cloned().collect(),
+            events: self.recent.events.iter().cloned().collect(),
+            notices: self.recent.notices.iter().cloned().collect(),
         }
     }
 }

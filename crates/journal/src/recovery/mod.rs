@@ -20,19 +20,20 @@ use self::{
 use event::{LossReason, Seq, SourceId};
 use jiff::Timestamp;
 
-use super::{
-    identity::Identity,
-    sealed,
-    store::{Limits, Store},
-};
-
 use crate::{
-    Monitor,
     cursor::Cursor,
+    disk::{
+        identity::Identity,
+        sealed,
+        store::{Limits, Store},
+    },
     entry::Missing,
-    fs::{Fs, Lock, Room},
-    line::{Before, Line, Sink, Standing},
+    fs::{Fs, Lock},
+    line::{Line, Sink},
+    monitor::Monitor,
     options::{Options, WhenFull},
+    progress::{PreviousRun, SourceProgress},
+    space::default_bound,
 };
 
 /// Why a journal can't be opened. Its data is never the reason.
@@ -122,40 +123,40 @@ pub(crate) fn open(
         Store::new(Arc::clone(fs), dir.join("segments"), identity.journal, Arc::clone(&names), limits);
     let store = at(dir, store)?;
     let mut loaded = Loading::of(store, dir, found, &mut cursors, &mut notes)?;
-    loaded.standing.resize(names.len(), Standing::default());
-    let Loading { mut store, mut standing, mut end, torn, is_newest_intact } = loaded;
-    let (before, loaded_end) = (standing.clone(), end);
+    loaded.progress.resize(names.len(), SourceProgress::default());
+    let Loading { mut store, mut progress, mut end, torn, is_newest_intact } = loaded;
+    let (before, loaded_end) = (progress.clone(), end);
 
     let clean = identity.clean;
     let floors = Floors { cursors: &cursors, now: Timestamp::now() };
-    let raised = floors.raise(&mut identity, &mut standing, &mut end, &mut notes);
+    let raised = floors.raise(&mut identity, &mut progress, &mut end, &mut notes);
     at(dir, identity.write(&**fs, dir))?;
     prove(&store, clean)?;
     store.remove_empty();
     let path = store.dir.clone();
     let mut left_out = Vec::new();
-    let numbers = standing.iter_mut().zip(before).zip(&raised);
-    for (source, ((standing, before), raised)) in (0..).map(SourceId).zip(numbers) {
+    let numbers = progress.iter_mut().zip(before).zip(&raised);
+    for (source, ((progress, before), raised)) in (0..).map(SourceId).zip(numbers) {
         if raised.skipped.is_some() || raised.is_beyond {
-            let (from, to) = (before.next.max(Seq(1)), Seq(standing.next.0.saturating_sub(1)));
+            let (from, to) = (before.next.max(Seq(1)), Seq(progress.next.0.saturating_sub(1)));
             left_out.push(Missing { source, count: 0, from, to });
-            standing.next = before.next;
+            progress.next = before.next;
         }
     }
     if !(is_newest_intact && at(&path, store.go_on())?) {
-        at(&path, store.begin(loaded_end, &standing))?;
+        at(&path, store.begin(loaded_end, &progress))?;
     }
     store.synced = loaded_end;
 
     let mut line =
-        Line::new(loaded_end, standing, options.memory, options.when_full).with_store(store, monitor);
+        Line::new(loaded_end, progress, options.memory, options.when_full).with_store(store, monitor);
     for (source, raised) in line.sources.iter_mut().zip(raised) {
         source.skipped = raised.skipped;
         source.has_lost = raised.is_beyond || torn || set_aside;
-        source.before = match left {
-            Left::New => Before::New,
-            Left::Known if clean => Before::Stopped,
-            Left::Known => Before::Crashed,
+        source.previous_run = match left {
+            Left::New => PreviousRun::New,
+            Left::Known if clean => PreviousRun::Stopped,
+            Left::Known => PreviousRun::Crashed,
         };
     }
     line.leave_out(end);
@@ -202,16 +203,16 @@ fn attach(
     (mut written, mut cursors): (HashMap<String, Option<Cursor>>, HashMap<String, Option<Cursor>>),
 ) -> Result<(), OpenError> {
     let segments = line.store.as_ref().map(|store| &store.segments);
-    let oldest = segments.and_then(VecDeque::front).map(|oldest| (oldest.first, oldest.standing.clone()));
+    let oldest = segments.and_then(VecDeque::front).map(|oldest| (oldest.first, oldest.progress.clone()));
     for name in sinks {
         let known = cursors.remove(name);
         let mut cursor = match (&known, &oldest) {
             (Some(Some(cursor)), _) => cursor.clone(),
-            (Some(None), Some((first, standing))) => Cursor::new(*first, standing),
-            _ => Cursor::new(line.end(), &line.standing),
+            (Some(None), Some((first, progress))) => Cursor::new(*first, progress),
+            _ => Cursor::new(line.end(), &line.progress),
         };
-        for (lane, standing) in cursor.lanes.iter_mut().zip(&line.standing) {
-            lane.count = lane.count.min(standing.count);
+        for (source, progress) in cursor.sources.iter_mut().zip(&line.progress) {
+            source.count = source.count.min(progress.count);
         }
         cursor.resume_announcing();
         // Now: what is appended later would hide what is to be repaired.
@@ -222,8 +223,8 @@ fn attach(
         }
         line.sinks.push(Sink::new(name, cursor));
     }
-    if let Some((first, standing)) = oldest {
-        line.skip_to(first, &standing, LossReason::Damaged);
+    if let Some((first, progress)) = oldest {
+        line.skip_to(first, &progress, LossReason::Damaged);
     }
     line.recall_losses();
     Ok(())
@@ -242,9 +243,4 @@ fn limits(options: &Options, fs: &dyn Fs) -> io::Result<Limits> {
         per_name: max_bytes / 100 * u64::from(options.name_quota),
         compacts: options.when_full == WhenFull::DropOldest,
     })
-}
-
-/// `max_bytes` where it is not set.
-pub(crate) fn default_bound(room: Room) -> u64 {
-    (2 << 30).min(room.total / 5)
 }

@@ -10,13 +10,13 @@ use std::{
 use bytesize::ByteSize;
 use event::JournalId;
 
-use super::{
-    Options,
-    disk::{
-        identity::Identity,
-        open::{OpenError, default_bound, read_only},
-    },
+pub use crate::space::shortage;
+use crate::{
+    disk::identity::Identity,
     fs::{Disk as FileSystem, Fs, Room},
+    options::Options,
+    recovery::{OpenError, read_only},
+    space::default_bound,
 };
 
 /// Below this not even the first segments find room.
@@ -24,9 +24,9 @@ const LEAST: u64 = 32 << 20;
 
 /// What is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Look {
+pub struct Inspection {
     /// Who has it.
-    pub standing: Standing,
+    pub lock: LockState,
     /// Of the volume.
     pub room: Room,
     /// How much the journal may take.
@@ -39,7 +39,7 @@ pub struct Look {
 
 /// Who has the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum LockState {
     /// Nobody yet: it will be begun.
     New,
     /// Nobody at present.
@@ -49,7 +49,7 @@ pub enum Standing {
 }
 
 /// Looks, and tries to write beside what is there: a file of its own, which it removes at once. Blocks.
-pub fn look(options: &Options) -> Result<Look, OpenError> {
+pub fn inspect(options: &Options) -> Result<Inspection, OpenError> {
     let dir = &options.dir;
     let at = |path: &Path| {
         let path = path.to_owned();
@@ -60,15 +60,15 @@ pub fn look(options: &Options) -> Result<Look, OpenError> {
     let room = FileSystem.room(&place).map_err(at(&place))?;
     let bound = options.max_bytes.unwrap_or_else(|| default_bound(room));
     if place != *dir || !dir.join("segments").exists() {
-        return enough(Look { standing: Standing::New, room, bound, used: 0, journal: None }, dir);
+        return enough(Inspection { lock: LockState::New, room, bound, used: 0, journal: None }, dir);
     }
-    let standing = if is_locked(&dir.join("lock")).map_err(at(dir))? {
-        Standing::InUse
+    let lock = if is_locked(&dir.join("lock")).map_err(at(dir))? {
+        LockState::InUse
     } else {
         // Of a later version, perhaps.
         let fs: Arc<dyn Fs> = Arc::new(FileSystem);
         read_only(&fs, dir)?;
-        Standing::Free
+        LockState::Free
     };
     let mut used = 0;
     for entry in fs::read_dir(dir.join("segments")).map_err(at(dir))? {
@@ -76,32 +76,21 @@ pub fn look(options: &Options) -> Result<Look, OpenError> {
         used += entry.and_then(|entry| entry.metadata()).map_or(0, |found| found.len());
     }
     let journal = Identity::read(&FileSystem, dir).ok().map(|identity| identity.journal);
-    enough(Look { standing, room, bound, used, journal }, dir)
+    enough(Inspection { lock, room, bound, used, journal }, dir)
 }
 
-/// What to say of a volume that can't take all that the journal may grow to. The figures in it don't change with each
-/// event: it is compared, to be told once.
-pub fn shortage(dir: &Path, room: Room, used: u64, bound: u64) -> Option<String> {
-    let growth = bound.saturating_sub(used);
-    (room.free < growth).then(|| {
-        format!(
-            "the volume of {} has less room left than the journal may still take (it is allowed {}): free some, or set \
-             [journal] max_bytes lower, so that the oldest events go and not the newest",
-            dir.display(),
-            ByteSize(bound)
-        )
-    })
-}
-
-fn enough(look: Look, dir: &Path) -> Result<Look, OpenError> {
-    let least = LEAST.min(look.bound.saturating_sub(look.used));
-    if look.room.free < least {
-        let text =
-            format!("its volume has {} left, and {} is the least", ByteSize(look.room.free), ByteSize(least));
+fn enough(inspection: Inspection, dir: &Path) -> Result<Inspection, OpenError> {
+    let least = LEAST.min(inspection.bound.saturating_sub(inspection.used));
+    if inspection.room.free < least {
+        let text = format!(
+            "its volume has {} left, and {} is the least",
+            ByteSize(inspection.room.free),
+            ByteSize(least)
+        );
         let source = io::Error::new(io::ErrorKind::StorageFull, text);
         return Err(OpenError::Io { path: dir.to_owned(), source });
     }
-    Ok(look)
+    Ok(inspection)
 }
 
 /// The directory, or the one above it in which it will be made.
@@ -152,16 +141,6 @@ fn is_locked(path: &Path) -> io::Result<bool> {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_shortage_is_what_growth_finds_no_room_for() {
-        let dir = Path::new("/j");
-        let room = Room { total: 100, free: 10 };
-        assert_eq!(shortage(dir, room, 90, 100), None);
-        let told = shortage(dir, room, 89, 100).unwrap();
-        assert!(told.contains("/j") && told.contains("max_bytes"), "{told}");
-        assert_eq!(shortage(dir, Room { free: 9, ..room }, 0, 100), shortage(dir, room, 0, 100), "told once");
-    }
 
     #[test]
     fn a_file_in_its_place_and_a_place_that_takes_none_are_told() {

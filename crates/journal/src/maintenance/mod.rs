@@ -17,25 +17,27 @@ use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
-use super::{
-    compaction::Compactor,
+mod compaction;
+
+use self::compaction::Compactor;
+use crate::{
     cursor::Cursor,
     disk::{
         bell::Bell,
         identity::{Identity, RESERVE},
-        open::cursor_path,
         repair::Suspect,
         sealed,
         segment::{Header, file_name},
     },
     fs::{Fs, Lock},
     line::Line,
+    recovery::cursor_path,
 };
 
 /// How often cursors are written, and all else is looked after.
 const PACE: Duration = Duration::from_secs(1);
 /// A disk that takes longer than this for one round does not come back by itself.
-const STANDS_STILL: Duration = Duration::from_secs(30);
+const STALLED: Duration = Duration::from_secs(30);
 /// How far `seen` may lag on the disk while nothing but pings arrives.
 const SEEN: i64 = 5;
 
@@ -67,7 +69,7 @@ pub(super) struct OnDisk {
     pub(super) dir: PathBuf,
     state: Mutex<Files>,
     /// Held while a segment's file is replaced.
-    pub(super) compactor: Mutex<Compactor>,
+    compactor: Mutex<Compactor>,
     /// Wakes the thread that compacts.
     pub(super) bell: Arc<Bell>,
     _lock: Box<dyn Lock>,
@@ -112,11 +114,11 @@ impl Shared {
         self.line.lock()
     }
 
-    pub(super) fn stands_still(&self) -> Option<Duration> {
+    pub(super) fn stalled_for(&self) -> Option<Duration> {
         // Without a thread there is nothing to wait for.
         self.thread.get()?;
         let since = self.round.lock().elapsed();
-        (since > STANDS_STILL).then_some(since)
+        (since > STALLED).then_some(since)
     }
 
     pub(super) fn is_stopped(&self) -> bool {
@@ -136,7 +138,7 @@ impl Shared {
     pub(super) fn sync(&self) {
         let _alone = self.syncing.lock();
         self.line().retry();
-        let Some((files, end)) = self.line().store.as_ref().map(super::disk::store::Store::to_sync) else {
+        let Some((files, end)) = self.line().store.as_ref().map(crate::disk::store::Store::to_sync) else {
             return;
         };
         let result = files.iter().try_for_each(|file| file.sync());
@@ -215,18 +217,18 @@ impl Shared {
 
     /// Keeps reserved numbers ahead of those that are given, and `seen` on the disk.
     fn reserve(&self, disk: &OnDisk, state: &mut Files) -> io::Result<()> {
-        let standing = self.line().standing.clone();
+        let progress = self.line().progress.clone();
         let mut identity = state.identity.clone();
-        for (index, standing) in standing.iter().enumerate() {
+        for (index, progress) in progress.iter().enumerate() {
             let Some(source) = identity.source_mut(index) else { continue };
-            if standing.next.0 + RESERVE / 2 > source.reserved.0 {
-                source.reserved = Seq(standing.next.0 + RESERVE);
+            if progress.next.0 + RESERVE / 2 > source.reserved.0 {
+                source.reserved = Seq(progress.next.0 + RESERVE);
             }
             let lag = |seen: Timestamp| {
                 source.seen.is_none_or(|known| (seen.as_second() - known.as_second()).abs() >= SEEN)
             };
-            if standing.seen.is_some_and(lag) {
-                source.seen = standing.seen;
+            if progress.seen.is_some_and(lag) {
+                source.seen = progress.seen;
             }
         }
         if identity != state.identity {
@@ -236,9 +238,9 @@ impl Shared {
         Ok(())
     }
 
-    pub(super) fn bury(&self, name: &str, content: impl FnOnce() -> bytes::Bytes) {
+    pub(super) fn write_dead_letter(&self, name: &str, content: impl FnOnce() -> bytes::Bytes) {
         let Some(disk) = &self.disk else { return };
-        if let Err(error) = bury(&*disk.fs, &disk.dir.join("dead"), name, &content()) {
+        if let Err(error) = write_dead_letter(&*disk.fs, &disk.dir.join("dead"), name, &content()) {
             tracing::warn!(%error, name, "an event that was refused for good could not be kept on disk");
         }
     }
@@ -248,8 +250,8 @@ impl Shared {
         let mut state = disk.state.lock();
         let line = self.line();
         let clean = !line.is_in_trouble();
-        for (source, standing) in state.identity.sources.iter_mut().zip(&line.standing) {
-            source.seen = standing.seen;
+        for (source, progress) in state.identity.sources.iter_mut().zip(&line.progress) {
+            source.seen = progress.seen;
         }
         drop(line);
         state.identity.clean = clean;
@@ -297,7 +299,7 @@ impl Shared {
     }
 }
 
-fn bury(fs: &dyn Fs, dir: &std::path::Path, name: &str, content: &[u8]) -> io::Result<()> {
+fn write_dead_letter(fs: &dyn Fs, dir: &std::path::Path, name: &str, content: &[u8]) -> io::Result<()> {
     fs.create_dir(dir)?;
     let mut buried = Vec::new();
     for name in fs.list(dir)? {
@@ -317,7 +319,7 @@ fn bury(fs: &dyn Fs, dir: &std::path::Path, name: &str, content: &[u8]) -> io::R
         fs.remove(&dir.join(name))?;
         total -= size;
     }
-    super::fs::append_all(&*fs.create(&path)?, content)
+    crate::fs::append_all(&*fs.create(&path)?, content)
 }
 
 /// Bound of `dead/`, in bytes.
@@ -325,12 +327,12 @@ const DEAD: u64 = 64 << 20;
 
 /// The threads.
 #[derive(Debug)]
-pub(super) struct Keeper {
+pub(super) struct Maintenance {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
 }
 
-impl Keeper {
+impl Maintenance {
     pub(super) fn start(shared: &Arc<Shared>, interval: Duration) -> Self {
         let of_thread = Arc::clone(shared);
         let syncing =
@@ -382,7 +384,7 @@ fn run(shared: &Shared, interval: Duration) {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for Maintenance {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::Release);
         if let Some(disk) = &self.shared.disk {

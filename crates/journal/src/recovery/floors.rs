@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::{
     cursor::Cursor,
     disk::identity::{Identity, RESERVE},
-    line::Standing,
+    progress::SourceProgress,
 };
 
 /// What numbers have to stay above.
@@ -35,7 +35,7 @@ impl Floors<'_> {
     pub(super) fn raise(
         self,
         identity: &mut Identity,
-        standing: &mut [Standing],
+        progress: &mut [SourceProgress],
         end: &mut Position,
         notes: &mut Vec<String>,
     ) -> Vec<Raised> {
@@ -44,17 +44,17 @@ impl Floors<'_> {
         *end = cursors().map(|cursor| cursor.next).fold(*end, Position::max);
         let now = Seq(u64::try_from(self.now.as_microsecond()).unwrap_or_default());
         let mut raised = Vec::new();
-        for (index, (standing, source)) in standing.iter_mut().zip(&mut identity.sources).enumerate() {
-            let lanes = cursors().filter_map(|cursor| cursor.lanes.get(index));
-            let floor = lanes.map(|lane| lane.last.next()).fold(Seq(1), Seq::max);
-            let is_new = standing.next == Seq(0) && source.reserved == Seq(0);
-            let is_beyond = floor > standing.next.max(Seq(1));
-            let first = standing.next.max(floor);
+        for (index, (progress, source)) in progress.iter_mut().zip(&mut identity.sources).enumerate() {
+            let cursors = cursors().filter_map(|cursor| cursor.sources.get(index));
+            let floor = cursors.map(|cursor| cursor.last.next()).fold(Seq(1), Seq::max);
+            let is_new = progress.next == Seq(0) && source.reserved == Seq(0);
+            let is_beyond = floor > progress.next.max(Seq(1));
+            let first = progress.next.max(floor);
             let next = first.max(source.reserved).max(now);
             let skipped = (!is_new && next > first).then(|| (first, Seq(next.0 - 1)));
             raised.push(Raised { skipped, is_beyond: is_beyond || is_behind });
-            standing.next = next;
-            standing.seen = standing.seen.max(source.seen);
+            progress.next = next;
+            progress.seen = progress.seen.max(source.seen);
             source.reserved = Seq(next.0.saturating_add(RESERVE));
         }
         if raised.iter().any(|raised| raised.is_beyond) {
@@ -81,18 +81,18 @@ mod tests {
         let source = Source { name: "a".to_owned(), reserved: Seq(reserved), seen: None };
         let mut identity =
             Identity { journal: JournalId::draw(), clean: true, sources: vec![source], sinks: vec![] };
-        let mut standing = [Standing { next: Seq(next), ..Standing::default() }];
+        let mut progress = [SourceProgress { next: Seq(next), ..SourceProgress::default() }];
         let cursor = last.map(|last| {
-            let mut cursor = Cursor::new(Position(1), &standing);
-            cursor.lanes[0].last = Seq(last);
+            let mut cursor = Cursor::new(Position(1), &progress);
+            cursor.sources[0].last = Seq(last);
             cursor
         });
         let cursors = [("x".to_owned(), cursor)].into();
         let now = Timestamp::from_microsecond(1_000).unwrap();
         let floors = Floors { cursors: &cursors, now };
-        let raised = floors.raise(&mut identity, &mut standing, &mut Position(1), &mut vec![]).remove(0);
-        assert_eq!(identity.sources[0].reserved, Seq(standing[0].next.0 + RESERVE));
-        (standing[0].next.0, raised)
+        let raised = floors.raise(&mut identity, &mut progress, &mut Position(1), &mut vec![]).remove(0);
+        assert_eq!(identity.sources[0].reserved, Seq(progress[0].next.0 + RESERVE));
+        (progress[0].next.0, raised)
     }
 
     fn skipped(from: u64, to: u64) -> Raised {

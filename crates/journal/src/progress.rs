@@ -7,7 +7,7 @@ use crate::entry::{Kind, Missing};
 
 /// A source's numbers and records so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct SourceProgress {
     /// The number its next record gets.
     pub(crate) next: Seq,
     /// Its newest notice of loss.
@@ -18,7 +18,7 @@ pub(crate) struct Standing {
     pub(crate) seen: Option<Timestamp>,
 }
 
-impl Standing {
+impl SourceProgress {
     pub(crate) fn note(&mut self, record: &Record) {
         self.next = record.seq.next();
         self.gap = record.gap;
@@ -41,7 +41,7 @@ impl Standing {
 
 /// How a source was left.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Before {
+pub(crate) enum PreviousRun {
     #[default]
     New,
     Stopped,

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 use event::Position;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{fs::File, line::Standing};
+use crate::{fs::File, progress::SourceProgress};
 
 use super::{
     codec::Format,
@@ -29,14 +29,14 @@ pub(crate) struct Segment {
     pub(crate) end: Position,
     pub(crate) begun: Timestamp,
     /// Where each source stood before its first record.
-    pub(crate) standing: Vec<Standing>,
+    pub(crate) progress: Vec<SourceProgress>,
     pub(crate) newest: Option<Timestamp>,
     /// Records that sinks had come to when the journal was opened, in order, and when they were received.
     pub(crate) known: Vec<(Position, Timestamp)>,
     /// Since when every sink has settled all of it.
     pub(crate) passed: Option<Instant>,
     /// Bytes by event name, while it is not passed.
-    pub(crate) tally: HashMap<u32, u64>,
+    pub(crate) bytes_by_name: HashMap<u32, u64>,
 }
 
 impl Segment {

@@ -1,0 +1,42 @@
+//! The room that a journal may take on its volume.
+
+use std::path::Path;
+
+use bytesize::ByteSize;
+
+use crate::fs::Room;
+
+/// `max_bytes` where it is not set.
+pub(crate) fn default_bound(room: Room) -> u64 {
+    (2 << 30).min(room.total / 5)
+}
+
+/// What to say of a volume that can't take all that the journal may grow to. The figures in it don't change with each
+/// event: it is compared, to be told once.
+pub fn shortage(dir: &Path, room: Room, used: u64, bound: u64) -> Option<String> {
+    let growth = bound.saturating_sub(used);
+    (room.free < growth).then(|| {
+        format!(
+            "the volume of {} has less room left than the journal may still take (it is allowed {}): free some, or set \
+             [journal] max_bytes lower, so that the oldest events go and not the newest",
+            dir.display(),
+            ByteSize(bound)
+        )
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shortage_is_what_growth_finds_no_room_for() {
+        let dir = Path::new("/j");
+        let room = Room { total: 100, free: 10 };
+        assert_eq!(shortage(dir, room, 90, 100), None);
+        let told = shortage(dir, room, 89, 100).unwrap();
+        assert!(told.contains("/j") && told.contains("max_bytes"), "{told}");
+        assert_eq!(shortage(dir, Room { free: 9, ..room }, 0, 100), shortage(dir, room, 0, 100), "told once");
+    }
+}
