@@ -80,7 +80,7 @@ pub struct SourceCursor {
     pub ledger: Ledger,
 }
 
-/// A sink's place on the line.
+/// A sink's place on the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     /// The first record it has not settled.

@@ -44,14 +44,14 @@ impl Ingest {
         let now = Timestamp::now();
         let Opened { user, profile, sees, privacy, may_have_missed } = opened;
         let session = {
-            let mut line = journal.line();
-            let (last, _) = line.newest(source);
-            let session = line.open_session(source);
-            let (reason, from, skipped, certain) = line.before_session(source, now);
+            let mut log = journal.log();
+            let (last, _) = log.newest(source);
+            let session = log.open_session(source);
+            let (reason, from, skipped, certain) = log.before_session(source, now);
             // Numbers that were left out right before this are none that anybody has seen.
             let last = skipped.filter(|(_, to)| *to == last).map_or(last, |(from, _)| Seq(from.0 - 1));
-            line.gap(source, reason, from, now);
-            line.notice(
+            log.gap(source, reason, from, now);
+            log.notice(
                 source,
                 session,
                 &Notice::Gap {
@@ -65,8 +65,8 @@ impl Ingest {
                 },
             );
             let connected = Notice::Connected { session: session.into(), user, profile, sees, privacy };
-            line.notice(source, session, &connected);
-            line.seen(source, now);
+            log.notice(source, session, &connected);
+            log.seen(source, now);
             session
         };
         journal.commit();
@@ -102,12 +102,12 @@ impl Live {
         self.journal.source_name(self.source)
     }
 
-    /// Takes an event. It reaches the line, and gets its number, at the next [`Live::commit`].
+    /// Takes an event. It reaches the log, and gets its number, at the next [`Live::commit`].
     pub fn event(&mut self, frame: RawEvent) {
         self.batch.push(frame);
     }
 
-    /// Counts an event that must not reach the line.
+    /// Counts an event that must not reach the log.
     pub fn withhold(&self) {
         self.journal.withhold(self.source);
     }
@@ -121,10 +121,10 @@ impl Live {
     pub fn commit(&mut self) {
         let Some(newest) = self.batch.last().map(|frame| frame.at) else { return };
         {
-            let mut line = self.journal.line();
-            line.seen(self.source, newest);
+            let mut log = self.journal.log();
+            log.seen(self.source, newest);
             for frame in self.batch.drain(..) {
-                line.event(self.source, self.session, Origin::Live, frame);
+                log.event(self.source, self.session, Origin::Live, frame);
             }
         }
         self.journal.commit();
@@ -134,9 +134,9 @@ impl Live {
     pub fn snapshot(&mut self, frames: impl IntoIterator<Item = RawEvent>) {
         self.commit();
         {
-            let mut line = self.journal.line();
+            let mut log = self.journal.log();
             for frame in frames {
-                line.event(self.source, self.session, Origin::Snapshot, frame);
+                log.event(self.source, self.session, Origin::Snapshot, frame);
             }
         }
         self.journal.commit();
@@ -150,7 +150,7 @@ impl Live {
 
     /// The session was surely whole at this moment, though it brought no event.
     pub fn seen(&self, at: Timestamp) {
-        self.journal.line().seen(self.source, at);
+        self.journal.log().seen(self.source, at);
     }
 
     /// Appends a notice after the events taken so far.
@@ -169,7 +169,7 @@ impl Live {
         self.ended = true;
         let session = self.session.into();
         self.notice(&Notice::Disconnected { session, reason, detail });
-        self.journal.line().close_session(self.source, reason);
+        self.journal.log().close_session(self.source, reason);
     }
 }
 

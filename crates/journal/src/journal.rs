@@ -10,7 +10,7 @@ use crate::{
     cursor::{Cursor, Ledger},
     disk::identity,
     fs::Fs,
-    line::{Line, Sink},
+    log::{Log, Sink},
     maintenance::{Maintenance, Shared},
     monitor::Monitor,
     options::{Options, Sync, WhenFull},
@@ -19,7 +19,7 @@ use crate::{
     stats::Stats,
 };
 
-/// A cheap handle; all clones are the same line.
+/// A cheap handle; all clones are the same log.
 #[derive(Debug, Clone)]
 pub struct Journal(Arc<Inner>);
 
@@ -31,25 +31,25 @@ struct Inner {
 }
 
 impl Journal {
-    /// A new, empty line for these sources and sinks, bounded to `capacity` bytes, in memory alone.
+    /// A new, empty log for these sources and sinks, bounded to `capacity` bytes, in memory alone.
     pub fn memory(capacity: usize, sources: &[String], sinks: &[String]) -> Self {
         let next = Seq(u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or_default());
         let progress = vec![SourceProgress { next, ..SourceProgress::default() }; sources.len()];
-        let mut line = Line::new(Position(1), progress.clone(), capacity, WhenFull::DropOldest);
+        let mut log = Log::new(Position(1), progress.clone(), capacity, WhenFull::DropOldest);
         let cursor = Cursor::new(Position(1), &progress);
-        line.sinks = sinks.iter().map(|name| Sink::new(name, cursor.clone())).collect();
-        let shared = Shared::new(JournalId::draw(), sources.into(), line, false);
+        log.sinks = sinks.iter().map(|name| Sink::new(name, cursor.clone())).collect();
+        let shared = Shared::new(JournalId::draw(), sources.into(), log, false);
         Self(Arc::new(Inner { shared: Arc::new(shared), _maintenance: None }))
     }
 
-    /// A line of records of another one, for one sink to publish again.
+    /// A log of records of another one, for one sink to publish again.
     pub fn replay(id: JournalId, sources: &Arc<[String]>, sink: &str, records: Vec<event::Record>) -> Self {
-        let line = Line::of(records, sources.len(), sink);
-        let shared = Shared::new(id, Arc::clone(sources), line, false);
+        let log = Log::of(records, sources.len(), sink);
+        let shared = Shared::new(id, Arc::clone(sources), log, false);
         Self(Arc::new(Inner { shared: Arc::new(shared), _maintenance: None }))
     }
 
-    /// Opens the line in a directory, or begins one there. Blocks.
+    /// Opens the log in a directory, or begins one there. Blocks.
     pub fn open(
         options: &Options,
         fs: Arc<dyn Fs>,
@@ -58,12 +58,12 @@ impl Journal {
         monitor: Arc<dyn Monitor>,
     ) -> Result<(Self, Recovery), OpenError> {
         monitor.active();
-        let recovery::Opened { line, identity, lock, recovery } =
+        let recovery::Opened { log, identity, lock, recovery } =
             recovery::open(options, &fs, sources, sinks, monitor)?;
         let names = identity.sources.iter().map(|source: &identity::Source| source.name.clone()).collect();
         let always = options.sync == Sync::Always;
         let shared =
-            Shared::new(identity.journal, names, line, always).on(fs, options.dir.clone(), identity, lock);
+            Shared::new(identity.journal, names, log, always).on(fs, options.dir.clone(), identity, lock);
         let shared = Arc::new(shared);
         let interval = match options.sync {
             Sync::Always => Duration::ZERO,
@@ -80,13 +80,13 @@ impl Journal {
 
     /// Whether what waits outlives the process: there is a directory, and its disk accepts writes.
     pub fn is_durable(&self) -> bool {
-        self.0.shared.disk.is_some() && !self.line().is_in_trouble()
+        self.0.shared.disk.is_some() && !self.log().is_in_trouble()
     }
 
     /// Why the disk refuses, and how many of a sink's undelivered records only memory holds meanwhile. `None` while it
     /// does not refuse, and without a directory.
     pub fn at_risk(&self, sink: SinkId) -> Option<(String, u64)> {
-        self.line().at_risk(sink.index())
+        self.log().at_risk(sink.index())
     }
 
     /// Every source's name, by its id. Those that are no longer configured keep theirs.
@@ -107,7 +107,7 @@ impl Journal {
 
     /// Appends a notice outside of any session.
     pub fn notice(&self, source: SourceId, notice: &Notice) -> Seq {
-        let seq = self.line().notice(source, 0, notice);
+        let seq = self.log().notice(source, 0, notice);
         self.commit();
         seq
     }
@@ -115,37 +115,37 @@ impl Journal {
     /// Announces what was lost since the last call. Blocks for a small write per sink: what a killed process leaves is noted
     /// in the cursors or announced in the log, and never both.
     pub fn announce_losses(&self) {
-        if self.line().start_announcing() {
+        if self.log().start_announcing() {
             // A disk that refuses is reported by the next pass. Twice is better than never.
             let _ = self.0.shared.write_cursors();
-            self.line().announce_losses();
+            self.log().announce_losses();
             self.commit();
         }
     }
 
     /// The newest number and the newest notice of loss of a source.
     pub fn newest(&self, source: SourceId) -> (Seq, Seq) {
-        self.line().newest(source)
+        self.log().newest(source)
     }
 
     /// The ledger of one source at one sink, and how many of its records wait.
     pub fn ledger(&self, sink: SinkId, source: SourceId) -> (Ledger, u64) {
-        self.line().ledger(sink.index(), source)
+        self.log().ledger(sink.index(), source)
     }
 
     /// How often each sink, in the order given at opening, has lost something that told of a source's state.
     pub fn state_losses(&self, source: SourceId) -> watch::Receiver<Vec<u64>> {
-        self.line().state_losses.subscribe(source)
+        self.log().state_losses.subscribe(source)
     }
 
-    /// Counts an event that must not reach the line.
+    /// Counts an event that must not reach the log.
     pub fn withhold(&self, source: SourceId) {
-        self.line().withhold(source);
+        self.log().withhold(source);
     }
 
     /// Counts a frame that is not an event, and logs the first, second, fourth, eighth … of its source.
     pub fn bad_frame(&self, source: SourceId, reason: impl Display, bytes: usize) {
-        let count = self.line().bad_frame(source);
+        let count = self.log().bad_frame(source);
         if count.is_power_of_two() {
             let source = self.source_name(source);
             tracing::warn!(source, count, %reason, bytes, "malformed frame discarded");
@@ -154,12 +154,12 @@ impl Journal {
 
     /// How many frames of a source were no events.
     pub fn bad_frames(&self, source: SourceId) -> u64 {
-        self.line().bad_frames(source)
+        self.log().bad_frames(source)
     }
 
-    /// How the line stands, for those who look at it.
+    /// How the log stands, for those who look at it.
     pub fn stats(&self) -> Stats {
-        self.line().stats()
+        self.log().stats()
     }
 
     /// Since when the keeper's thread has not come round, if that is longer than a slow disk explains.
@@ -182,7 +182,7 @@ impl Journal {
 
     /// Writes everything, and notes that the stop was a clean one. Blocks.
     pub fn close(&self) {
-        self.line().flush();
+        self.log().flush();
         self.0.shared.sync();
         self.0.shared.keep();
         self.0.shared.close();
@@ -194,9 +194,9 @@ impl Journal {
         self.0.shared.roomy().await;
         if self.0.shared.always {
             let mut synced = self.0.shared.synced.subscribe();
-            let end = self.line().end();
+            let end = self.log().end();
             // A disk in trouble is not waited for.
-            let _ = synced.wait_for(|synced| *synced >= end || self.line().is_in_trouble()).await;
+            let _ = synced.wait_for(|synced| *synced >= end || self.log().is_in_trouble()).await;
         }
     }
 
@@ -206,8 +206,8 @@ impl Journal {
         self.0.shared.repair(file)
     }
 
-    pub(crate) fn line(&self) -> MutexGuard<'_, Line> {
-        self.0.shared.line()
+    pub(crate) fn log(&self) -> MutexGuard<'_, Log> {
+        self.0.shared.log()
     }
 
     /// Follows the end of the journal.
@@ -218,9 +218,9 @@ impl Journal {
     /// Writes what was appended, and wakes those who read.
     pub(crate) fn commit(&self) {
         let end = {
-            let mut line = self.line();
-            line.flush();
-            line.end()
+            let mut log = self.log();
+            log.flush();
+            log.end()
         };
         self.0.shared.end.send_replace(end);
         self.0.shared.wake();

@@ -1,7 +1,7 @@
-//! The one durable line between sessions and sinks.
+//! The one durable log between sessions and sinks.
 //!
 //! ```text
-//! session(a) ──Live::commit──▶ ┌────────────── line ──────────────┐ ◀──Reader(sink x): next = 7
+//! session(a) ──Live::commit──▶ ┌────────────── log ───────────────┐ ◀──Reader(sink x): next = 7
 //! session(b) ──Live::commit──▶ │ 5 │ 6 │ 7 │ 8 │ 9 │ 10 │ … │ end │ ◀──Reader(sink y): next = 10
 //!                              └──────────────────────────────────┘
 //! ```
@@ -15,7 +15,7 @@
 //! * No event precedes the `gap` of its session: [`Ingest::begin`] consumes the ingest and appends the
 //!   gap; only the [`Live`] it returns takes events.
 //! * A record is kept until every cursor has passed it (and on disk for `retain` longer), or until a bound demands its
-//!   place: superseded states go first (`compaction`), then the oldest. What a sink then misses is counted in its ledger and announced on the line (`lost`).
+//!   place: superseded states go first (`compaction`), then the oldest. What a sink then misses is counted in its ledger and announced on the log (`lost`).
 //! * For every source and sink, at any time: `received = published + filtered + dead-lettered + pending + lost`.
 //! * Every number takes a place in the log: a record, or an [`Absence`] that says why there is none (skipped at a start,
 //!   refused, lost). So positions and each source's numbers are dense, and a loss that was not announced when the process
@@ -56,11 +56,11 @@
 //! **Sync.** Records are written at each commit and synced by a thread of its own; `sync` is how long a power failure
 //! may reach back. Delivery does not wait for it: a record that was delivered and then lost is one whose number is skipped.
 //!
-//! **Disk trouble.** When a write or a sync fails, the line goes on in memory, delivery continues, the part `journal`
+//! **Disk trouble.** When a write or a sync fails, the log goes on in memory, delivery continues, the part `journal`
 //! is failing with the reason, and what no longer fits is dropped and announced. Once a second a new segment is tried,
 //! with everything only memory holds. A failed sync is never repeated on the same file.
 //!
-//! Without a directory it is a memory journal: the same line, whose records do not outlive the process.
+//! Without a directory it is a memory journal: the same log, whose records do not outlive the process.
 
 mod archive;
 pub mod clock;
@@ -75,7 +75,7 @@ pub mod fuzz;
 mod ingest;
 pub mod inspect;
 mod journal;
-mod line;
+mod log;
 mod maintenance;
 mod monitor;
 mod note;

@@ -1,4 +1,4 @@
-//! The reading end: one sink's view of the line.
+//! The reading end: one sink's view of the log.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -10,11 +10,11 @@ use crate::{
     disk::stretch::{Place, Stretch},
     entry::{Absence, Entry, Missing},
     journal::Journal,
-    line,
+    log,
     note::Note,
 };
 
-/// Reads the line from a sink's cursor on, and moves the cursor.
+/// Reads the log from a sink's cursor on, and moves the cursor.
 #[derive(Debug)]
 pub struct Reader {
     journal: Journal,
@@ -57,14 +57,14 @@ impl Reader {
         reader
     }
 
-    /// The line it reads.
+    /// The log it reads.
     pub fn journal(&self) -> &Journal {
         &self.journal
     }
 
     /// Goes back to the cursor: what was read and not settled is read again.
     pub fn rewind(&mut self) -> Cursor {
-        let cursor = self.journal.line().cursor(self.sink).cloned();
+        let cursor = self.journal.log().cursor(self.sink).cloned();
         let cursor = cursor.unwrap_or_else(|| Cursor::new(self.next, &[]));
         self.seek(&cursor);
         cursor
@@ -100,10 +100,10 @@ impl Reader {
             if self.ahead.is_empty() {
                 let (mut next, mut absence) = (self.next, None);
                 let place = {
-                    let line = self.journal.line();
-                    let place = line.locate(&mut next);
-                    if matches!(place, line::Place::Memory) {
-                        absence = line.copy(next, (most, bytes), into);
+                    let log = self.journal.log();
+                    let place = log.locate(&mut next);
+                    if matches!(place, log::Place::Memory) {
+                        absence = log.copy(next, (most, bytes), into);
                     }
                     place
                 };
@@ -111,9 +111,9 @@ impl Reader {
                     self.note_dropped(next);
                 }
                 match place {
-                    line::Place::Memory => self.place = None,
-                    line::Place::Disk(stretch) => self.fetch(stretch).await,
-                    line::Place::Nowhere => return,
+                    log::Place::Memory => self.place = None,
+                    log::Place::Disk(stretch) => self.fetch(stretch).await,
+                    log::Place::Nowhere => return,
                 }
                 if let Some(absence) = absence {
                     self.pass(absence);
@@ -154,8 +154,8 @@ impl Reader {
     /// What was to be read next is not kept any longer, and the cursor was charged with it.
     fn note_dropped(&mut self, next: Position) {
         self.next = next;
-        let line = self.journal.line();
-        let cursors = line.cursor(self.sink).map_or(&[][..], |cursor| &cursor.sources);
+        let log = self.journal.log();
+        let cursors = log.cursor(self.sink).map_or(&[][..], |cursor| &cursor.sources);
         for (gone, cursor) in self.gone.iter_mut().zip(cursors) {
             *gone = cursor.gone.max(*gone);
         }
@@ -204,7 +204,7 @@ impl Reader {
                 }
             }
             // The file was removed, or replaced, before it was opened.
-            Ok(Err(_)) if !self.journal.line().has_file(file) => return,
+            Ok(Err(_)) if !self.journal.log().has_file(file) => return,
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
         };
@@ -223,12 +223,12 @@ impl Reader {
 
     /// Whether everything that was appended has been settled.
     pub fn is_drained(&self) -> bool {
-        self.journal.line().is_drained(self.sink)
+        self.journal.log().is_drained(self.sink)
     }
 
     /// How many records are not settled.
     pub fn pending(&self) -> u64 {
-        self.journal.line().pending(self.sink)
+        self.journal.log().pending(self.sink)
     }
 
     /// Waits until there is something to read. Cancel safe.
@@ -240,47 +240,47 @@ impl Reader {
 
     /// Settles records, in order: moves the cursor and counts them in the ledger.
     pub fn settle(&mut self, settled: impl Iterator<Item = (Position, SourceId, Seq, Settled)>) {
-        let mut line = self.journal.line();
+        let mut log = self.journal.log();
         let mut settled = settled.peekable();
         // Record by record, for as long as absences are between them.
         while let Some(absence) = self.passed.front() {
             while let Some(record) = settled.next_if(|(position, ..)| *position < absence.from) {
-                line.settle(self.sink, std::iter::once(record));
+                log.settle(self.sink, std::iter::once(record));
             }
-            let is_due = line.cursor(self.sink).is_none_or(|cursor| cursor.next >= absence.from);
+            let is_due = log.cursor(self.sink).is_none_or(|cursor| cursor.next >= absence.from);
             if !is_due && settled.peek().is_none() {
                 return;
             }
-            line.pass(self.sink, absence);
+            log.pass(self.sink, absence);
             self.passed.pop_front();
         }
-        line.settle(self.sink, settled);
+        log.settle(self.sink, settled);
     }
 
     /// Notes what was published last, by source.
     pub fn published(&mut self, published: impl Iterator<Item = (SourceId, Note)>) {
-        if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
+        if let Some(sink) = self.journal.log().sinks.get_mut(self.sink) {
             published.for_each(|(source, note)| sink.cursor.publish(source, note));
         }
     }
 
     /// Notes that the broker ends with an event that the log does not know.
     pub fn believe(&mut self, source: SourceId, note: Note) {
-        if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
+        if let Some(sink) = self.journal.log().sinks.get_mut(self.sink) {
             sink.cursor.believe(source, note);
         }
     }
 
     /// Notes what several partitions have, by partition.
     pub fn reached(&mut self, reached: impl Iterator<Item = (usize, SourceId, Note)>) {
-        if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
+        if let Some(sink) = self.journal.log().sinks.get_mut(self.sink) {
             reached.for_each(|(partition, source, note)| sink.cursor.reach(partition, source, note));
         }
     }
 
     /// Replaces what is known of several partitions: by partition, by source.
     pub fn set_ends(&mut self, ends: Vec<Vec<Note>>) {
-        if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
+        if let Some(sink) = self.journal.log().sinks.get_mut(self.sink) {
             sink.cursor.ends = ends;
         }
     }
@@ -288,24 +288,24 @@ impl Reader {
     /// Replaces the cursor: the broker has forgotten what was settled.
     pub fn forget(&mut self, cursor: Cursor) {
         self.seek(&cursor);
-        if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
+        if let Some(sink) = self.journal.log().sinks.get_mut(self.sink) {
             sink.cursor = cursor;
         }
     }
 
     /// Counts what was published, is forgotten, and can't be sent again, and has it announced.
     pub fn forgotten(&mut self, source: SourceId, count: u64, (from, to): (Seq, Seq), reason: LossReason) {
-        let mut line = self.journal.line();
-        if let Some(sink) = line.sinks.get_mut(self.sink)
+        let mut log = self.journal.log();
+        if let Some(sink) = log.sinks.get_mut(self.sink)
             && count > 0
         {
             let ledger = &mut sink.cursor.source_mut(source).ledger;
             ledger.take_back(count);
             ledger.lose(reason, count);
             sink.cursor.note_loss(Loss { source: Some(source), reason, count, from, to });
-            line.state_losses.lost(self.sink, &Missing { source, count, from, to }, reason);
+            log.state_losses.lost(self.sink, &Missing { source, count, from, to }, reason);
         }
-        drop(line);
+        drop(log);
         self.journal.announce_losses();
     }
 }

@@ -1,4 +1,4 @@
-//! Where on the line a number stands: what a broker's tail is compared by.
+//! Where on the log a number stands: what a broker's tail is compared by.
 
 use std::io;
 
@@ -72,7 +72,7 @@ impl Journal {
     /// A number that is neither found nor known to be absent was damaged, and nobody knows where: what follows begins behind
     /// the last record below it, as twice is better than never.
     pub async fn search(&self, source: SourceId, seq: Seq) -> io::Result<Search> {
-        if let Some(entry) = self.line().in_memory(source, seq) {
+        if let Some(entry) = self.log().in_memory(source, seq) {
             return Ok(Search::of(entry));
         }
         self.read_through(move |journal| {
@@ -117,8 +117,8 @@ impl Journal {
     pub async fn source_cursors_at(&self, position: Position) -> io::Result<Option<Vec<SourceCursor>>> {
         self.read_through(move |journal| {
             let found = {
-                let line = journal.line();
-                let segments = line.store.as_ref().map(|store| &store.segments);
+                let log = journal.log();
+                let segments = log.store.as_ref().map(|store| &store.segments);
                 let segment = segments.and_then(|all| all.iter().rev().find(|it| it.first <= position));
                 segment.map(|segment| (segment.stretch(), segment.progress.clone()))
             };
@@ -163,18 +163,18 @@ impl Journal {
     }
 
     fn map(&self, source: SourceId) -> Map {
-        let line = self.line();
-        let next = line.progress.get(source.index()).map_or(Seq(0), |progress| progress.next);
+        let log = self.log();
+        let next = log.progress.get(source.index()).map_or(Seq(0), |progress| progress.next);
         let mut segments = Vec::new();
-        let mut first = line.oldest_in_memory();
-        if let Some(store) = &line.store {
+        let mut first = log.oldest_in_memory();
+        if let Some(store) = &log.store {
             for segment in &store.segments {
                 let progress = segment.progress.get(source.index()).map_or(Seq(0), |progress| progress.next);
                 segments.push((segment.stretch(), progress));
             }
             first = store.segments.front().map_or(first, |oldest| oldest.first);
         }
-        Map { segments, next, end: line.end(), first }
+        Map { segments, next, end: log.end(), first }
     }
 }
 

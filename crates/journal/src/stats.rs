@@ -1,4 +1,4 @@
-//! How the line stands, in numbers.
+//! How the log stands, in numbers.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,17 @@ use jiff::Timestamp;
 
 use crate::{
     counters::{Announced, Counted, Gaps, Recent},
-    line::Line,
+    log::Log,
 };
 
-/// How a line stands.
+/// How a log stands.
 #[derive(Debug, Clone)]
 pub struct Stats {
     /// By [`SourceId`].
     pub sources: Vec<SourceStats>,
     /// In the order given at opening.
     pub sinks: Vec<SinkStats>,
-    /// None for a line in memory alone.
+    /// None for a log in memory alone.
     pub disk: Option<DiskUse>,
     /// Bytes of the records that memory holds.
     pub memory: usize,
@@ -68,7 +68,7 @@ pub struct DiskUse {
     pub segments: usize,
 }
 
-impl Line {
+impl Log {
     /// Counts a gap.
     pub(super) fn gap(
         &mut self,

@@ -396,7 +396,7 @@ impl Store {
         self.written = self.synced;
     }
 
-    /// What can be synced now: the files in order, and up to where that covers the line.
+    /// What can be synced now: the files in order, and up to where that covers the log.
     pub(crate) fn to_sync(&self) -> (Vec<Arc<dyn File>>, Position) {
         let mut files: Vec<_> = self.unsynced.iter().map(|(file, _)| Arc::clone(file)).collect();
         let active = self.segments.back().filter(|active| active.end > self.synced);

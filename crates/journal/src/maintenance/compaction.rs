@@ -83,7 +83,7 @@ impl Shared {
         let Some(bell) = self.disk.as_ref().map(|disk| &disk.bell).filter(|bell| bell.is_rung()) else {
             return;
         };
-        let is_brimming = || self.line().store.as_ref().is_some_and(Store::is_brimming);
+        let is_brimming = || self.log().store.as_ref().is_some_and(Store::is_brimming);
         let mut compacted = self.compacted.subscribe();
         let roomy = compacted.wait_for(|()| !bell.is_rung() || !is_brimming());
         let _ = tokio::time::timeout(PATIENCE, roomy).await;
@@ -118,9 +118,9 @@ impl Shared {
     /// What there is to compact; `None` if there is no need, or the disk refuses.
     fn view(&self, compactor: &Compactor) -> Option<View> {
         let is_worth = |was_crowded: bool| {
-            let mut line = self.line();
-            let passed = line.passed();
-            let store = line.store.as_mut().filter(|store| store.trouble.is_none())?;
+            let mut log = self.log();
+            let passed = log.passed();
+            let store = log.store.as_mut().filter(|store| store.trouble.is_none())?;
             store.tidy(passed, Instant::now());
             let is_worth = store.limits.compacts && (was_crowded || store.is_crowded());
             is_worth.then_some(!store.unsynced.is_empty())
@@ -130,9 +130,9 @@ impl Shared {
         if is_worth(was_crowded)? {
             self.sync();
         }
-        let line = self.line();
-        let store = line.store.as_ref().filter(|store| store.trouble.is_none())?;
-        Some(store.view(line.passed(), compactor.was_crowded, &compactor.were_over))
+        let log = self.log();
+        let store = log.store.as_ref().filter(|store| store.trouble.is_none())?;
+        Some(store.view(log.passed(), compactor.was_crowded, &compactor.were_over))
     }
 }
 
@@ -161,7 +161,7 @@ impl Compactor {
         if job.needs <= view.room {
             return self.carry_out(&job, &view, shared, disk).map(|()| true);
         }
-        Ok(job.kind != What::Join && shared.line().make_room())
+        Ok(job.kind != What::Join && shared.log().make_room())
     }
 
     /// Notes the events of a segment.
@@ -280,7 +280,7 @@ fn put_in_place(
 ) -> io::Result<()> {
     let Some((generation, _)) = files.first() else { return Ok(()) };
     let path = copy.path.clone();
-    let is_needed = shared.line().store.as_mut().is_some_and(|store| store.pin(files));
+    let is_needed = shared.log().store.as_mut().is_some_and(|store| store.pin(files));
     if !is_needed {
         return fs.remove(&path);
     }
@@ -289,13 +289,13 @@ fn put_in_place(
         Ok(()) => fs.sync_dir(dir),
         Err(_) => fs.remove(&path),
     };
-    let mut line = shared.line();
-    let gone = match &mut line.store {
+    let mut log = shared.log();
+    let gone = match &mut log.store {
         Some(store) if renamed.is_ok() => store.swap(files, copy),
         Some(store) => store.unpin(files),
         None => Vec::new(),
     };
-    drop(line);
+    drop(log);
     renamed?;
     synced?;
     // One that can't be removed now is when the journal is opened next.

@@ -30,7 +30,7 @@ use crate::{
         segment::{Header, file_name},
     },
     fs::{Fs, Lock},
-    line::Line,
+    log::Log,
     recovery::cursor_path,
 };
 
@@ -46,7 +46,7 @@ const SEEN: i64 = 5;
 pub(super) struct Shared {
     pub(super) id: JournalId,
     pub(super) sources: Arc<[String]>,
-    line: Mutex<Line>,
+    log: Mutex<Log>,
     pub(super) end: watch::Sender<Position>,
     pub(super) synced: watch::Sender<Position>,
     /// Sends when compacting has come further.
@@ -62,7 +62,7 @@ pub(super) struct Shared {
     round: Mutex<Instant>,
 }
 
-/// What a journal in a directory has beside its line.
+/// What a journal in a directory has beside its log.
 #[derive(Debug)]
 pub(super) struct OnDisk {
     pub(super) fs: Arc<dyn Fs>,
@@ -83,14 +83,14 @@ struct Files {
 }
 
 impl Shared {
-    pub(super) fn new(id: JournalId, sources: Arc<[String]>, line: Line, always: bool) -> Self {
+    pub(super) fn new(id: JournalId, sources: Arc<[String]>, log: Log, always: bool) -> Self {
         Self {
             id,
             sources,
-            end: watch::Sender::new(line.end()),
-            synced: watch::Sender::new(line.end()),
+            end: watch::Sender::new(log.end()),
+            synced: watch::Sender::new(log.end()),
             compacted: watch::Sender::default(),
-            line: Mutex::new(line),
+            log: Mutex::new(log),
             always,
             disk: None,
             syncing: Mutex::new(()),
@@ -102,16 +102,16 @@ impl Shared {
     }
 
     pub(super) fn on(self, fs: Arc<dyn Fs>, dir: PathBuf, identity: Identity, lock: Box<dyn Lock>) -> Self {
-        let cursors = self.line().sinks.iter().map(|_| None).collect();
+        let cursors = self.log().sinks.iter().map(|_| None).collect();
         let state = Mutex::new(Files { identity, cursors });
-        let bell = self.line().store.as_ref().map(|store| Arc::clone(&store.bell)).unwrap_or_default();
+        let bell = self.log().store.as_ref().map(|store| Arc::clone(&store.bell)).unwrap_or_default();
         let compactor = Mutex::default();
         Self { disk: Some(OnDisk { fs, dir, state, compactor, bell, _lock: lock }), ..self }
     }
 
-    pub(super) fn line(&self) -> MutexGuard<'_, Line> {
-        // The line is consistent between any two of its own statements that can unwind.
-        self.line.lock()
+    pub(super) fn log(&self) -> MutexGuard<'_, Log> {
+        // The log is consistent between any two of its own statements that can unwind.
+        self.log.lock()
     }
 
     pub(super) fn stalled_for(&self) -> Option<Duration> {
@@ -137,23 +137,23 @@ impl Shared {
     /// Syncs what is written.
     pub(super) fn sync(&self) {
         let _alone = self.syncing.lock();
-        self.line().retry();
-        let Some((files, end)) = self.line().store.as_ref().map(crate::disk::store::Store::to_sync) else {
+        self.log().retry();
+        let Some((files, end)) = self.log().store.as_ref().map(crate::disk::store::Store::to_sync) else {
             return;
         };
         let result = files.iter().try_for_each(|file| file.sync());
-        let mut line = self.line();
+        let mut log = self.log();
         match result {
             Ok(()) => {
-                if let Some(store) = &mut line.store {
+                if let Some(store) = &mut log.store {
                     store.note_synced(end);
                     store.unproven &= store.trouble.is_some() || files.is_empty();
                 }
             }
-            Err(error) => line.distrust(&error),
+            Err(error) => log.distrust(&error),
         }
-        let synced = line.store.as_ref().map_or(end, |store| store.synced);
-        drop(line);
+        let synced = log.store.as_ref().map_or(end, |store| store.synced);
+        drop(log);
         self.synced.send_replace(synced);
     }
 
@@ -161,12 +161,12 @@ impl Shared {
     pub(super) fn keep(&self) {
         let Some(disk) = &self.disk else { return };
         {
-            let mut line = self.line();
-            line.retry();
-            line.flush();
-            line.expire(Timestamp::now());
-            let passed = line.passed();
-            if let Some(store) = &mut line.store {
+            let mut log = self.log();
+            log.retry();
+            log.flush();
+            log.expire(Timestamp::now());
+            let passed = log.passed();
+            if let Some(store) = &mut log.store {
                 store.tidy(passed, Instant::now());
                 if store.is_light()
                     && let Some(mut compactor) = disk.compactor.try_lock()
@@ -178,12 +178,12 @@ impl Shared {
         let reserved = self.reserve(disk, &mut disk.state.lock());
         match reserved.and(self.write_cursors()) {
             Ok(()) => {
-                self.line().untroubled();
+                self.log().untroubled();
                 if let Ok(room) = disk.fs.room(&disk.dir) {
-                    self.line().note_room(&disk.dir, room);
+                    self.log().note_room(&disk.dir, room);
                 }
             }
-            Err(error) => self.line().trouble_aside(&error),
+            Err(error) => self.log().trouble_aside(&error),
         }
     }
 
@@ -193,9 +193,9 @@ impl Shared {
         // Held first, so that no older cursor is written over a newer one.
         let mut state = disk.state.lock();
         let (end, cursors): (Position, Vec<(String, Cursor)>) = {
-            let mut line = self.line();
-            line.flush();
-            (line.end(), line.sinks.iter().map(|sink| (sink.name.clone(), sink.cursor.clone())).collect())
+            let mut log = self.log();
+            log.flush();
+            (log.end(), log.sinks.iter().map(|sink| (sink.name.clone(), sink.cursor.clone())).collect())
         };
         let mut result = Ok(());
         for (index, (name, cursor)) in cursors.into_iter().enumerate() {
@@ -217,7 +217,7 @@ impl Shared {
 
     /// Keeps reserved numbers ahead of those that are given, and `seen` on the disk.
     fn reserve(&self, disk: &OnDisk, state: &mut Files) -> io::Result<()> {
-        let progress = self.line().progress.clone();
+        let progress = self.log().progress.clone();
         let mut identity = state.identity.clone();
         for (index, progress) in progress.iter().enumerate() {
             let Some(source) = identity.source_mut(index) else { continue };
@@ -248,12 +248,12 @@ impl Shared {
     pub(super) fn close(&self) {
         let Some(disk) = &self.disk else { return };
         let mut state = disk.state.lock();
-        let line = self.line();
-        let clean = !line.is_in_trouble();
-        for (source, progress) in state.identity.sources.iter_mut().zip(&line.progress) {
+        let log = self.log();
+        let clean = !log.is_in_trouble();
+        for (source, progress) in state.identity.sources.iter_mut().zip(&log.progress) {
             source.seen = progress.seen;
         }
-        drop(line);
+        drop(log);
         state.identity.clean = clean;
         if let Err(error) = state.identity.write(&*disk.fs, &disk.dir) {
             tracing::warn!(%error, "the journal could not be closed in good order: the next start takes it for a crash");
@@ -266,11 +266,11 @@ impl Shared {
         let Some(disk) = &self.disk else { return Ok(false) };
         let _alone = disk.compactor.lock();
         let (file, next) = {
-            let mut line = self.line();
+            let mut log = self.log();
             // What waits was encoded for the newest segment, which gets nothing more if it is this one.
-            line.flush();
-            let next = line.next_of(generation);
-            let Some(store) = &mut line.store else { return Ok(false) };
+            log.flush();
+            let next = log.next_of(generation);
+            let Some(store) = &mut log.store else { return Ok(false) };
             if store.segments.back().is_some_and(|active| active.generation == generation) {
                 store.sealed = true;
             }
@@ -289,7 +289,7 @@ impl Shared {
         let repaired =
             Suspect { fs, dir, path: &path, file, header: &header, start, next }.repair(&mut notes)?;
         let is_changed = !notes.is_empty();
-        if is_changed && let Some(store) = &mut self.line().store {
+        if is_changed && let Some(store) = &mut self.log().store {
             store.replace(generation, &repaired);
         }
         for note in notes {
@@ -340,7 +340,7 @@ impl Maintenance {
         if let Ok(thread) = &syncing {
             let _ = shared.thread.set(thread.thread().clone());
         }
-        let compacts = shared.line().store.as_ref().is_some_and(|store| store.limits.compacts);
+        let compacts = shared.log().store.as_ref().is_some_and(|store| store.limits.compacts);
         let compacting = compacts.then(|| {
             let shared = Arc::clone(shared);
             thread::Builder::new()

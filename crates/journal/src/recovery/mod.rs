@@ -29,7 +29,7 @@ use crate::{
     },
     entry::Missing,
     fs::{Fs, Lock},
-    line::{Line, Sink},
+    log::{Log, Sink},
     monitor::Monitor,
     options::{Options, WhenFull},
     progress::{PreviousRun, SourceProgress},
@@ -83,7 +83,7 @@ pub struct Recovery {
 /// An opened journal's parts.
 #[derive(Debug)]
 pub(crate) struct Opened {
-    pub(crate) line: Line,
+    pub(crate) log: Log,
     pub(crate) identity: Identity,
     pub(crate) lock: Box<dyn Lock>,
     pub(crate) recovery: Recovery,
@@ -148,9 +148,9 @@ pub(crate) fn open(
     }
     store.synced = loaded_end;
 
-    let mut line =
-        Line::new(loaded_end, progress, options.memory, options.when_full).with_store(store, monitor);
-    for (source, raised) in line.sources.iter_mut().zip(raised) {
+    let mut log =
+        Log::new(loaded_end, progress, options.memory, options.when_full).with_store(store, monitor);
+    for (source, raised) in log.sources.iter_mut().zip(raised) {
         source.skipped = raised.skipped;
         source.has_lost = raised.is_beyond || torn || set_aside;
         source.previous_run = match left {
@@ -159,11 +159,11 @@ pub(crate) fn open(
             Left::Known => PreviousRun::Crashed,
         };
     }
-    line.leave_out(end);
-    line.skip(left_out);
-    attach(&mut line, &**fs, dir, sinks, (written, cursors))?;
-    line.flush();
-    Ok(Opened { line, identity, lock, recovery: Recovery { notes } })
+    log.leave_out(end);
+    log.skip(left_out);
+    attach(&mut log, &**fs, dir, sinks, (written, cursors))?;
+    log.flush();
+    Ok(Opened { log, identity, lock, recovery: Recovery { notes } })
 }
 
 /// The directories, for this process alone.
@@ -196,37 +196,37 @@ fn prove(store: &Store, clean: bool) -> Result<(), OpenError> {
 /// better than never. One that counts records which a power failure took from the segments counts them no longer, or as
 /// many that follow would never seem to wait.
 fn attach(
-    line: &mut Line,
+    log: &mut Log,
     fs: &dyn Fs,
     dir: &Path,
     sinks: &[String],
     (mut written, mut cursors): (HashMap<String, Option<Cursor>>, HashMap<String, Option<Cursor>>),
 ) -> Result<(), OpenError> {
-    let segments = line.store.as_ref().map(|store| &store.segments);
+    let segments = log.store.as_ref().map(|store| &store.segments);
     let oldest = segments.and_then(VecDeque::front).map(|oldest| (oldest.first, oldest.progress.clone()));
     for name in sinks {
         let known = cursors.remove(name);
         let mut cursor = match (&known, &oldest) {
             (Some(Some(cursor)), _) => cursor.clone(),
             (Some(None), Some((first, progress))) => Cursor::new(*first, progress),
-            _ => Cursor::new(line.end(), &line.progress),
+            _ => Cursor::new(log.end(), &log.progress),
         };
-        for (source, progress) in cursor.sources.iter_mut().zip(&line.progress) {
+        for (source, progress) in cursor.sources.iter_mut().zip(&log.progress) {
             source.count = source.count.min(progress.count);
         }
         cursor.resume_announcing();
         // Now: what is appended later would hide what is to be repaired.
         if written.remove(name).flatten().as_ref() != Some(&cursor) {
-            cursor.charged = line.end();
+            cursor.charged = log.end();
             let path = cursor_path(dir, name);
             at(&path, sealed::write(fs, &path, "cursor", &cursor))?;
         }
-        line.sinks.push(Sink::new(name, cursor));
+        log.sinks.push(Sink::new(name, cursor));
     }
     if let Some((first, progress)) = oldest {
-        line.skip_to(first, &progress, LossReason::Damaged);
+        log.skip_to(first, &progress, LossReason::Damaged);
     }
-    line.recall_losses();
+    log.recall_losses();
     Ok(())
 }
 

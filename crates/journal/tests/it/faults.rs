@@ -134,7 +134,7 @@ fn a_disk_that_can_not_be_read_for_a_while_loses_nothing() {
     assert_eq!(run.lost(SinkId(0), LossReason::Damaged), 0);
 }
 
-/// Cursors are written every second, whatever of the line is synced.
+/// Cursors are written every second, whatever of the log is synced.
 #[test]
 fn what_a_sink_had_settled_and_the_power_failure_took_hides_nothing_that_waits() {
     let disk = disk(11);

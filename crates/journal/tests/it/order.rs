@@ -1,4 +1,4 @@
-//! The line: order, numbers, and a ledger that adds up whatever is dropped.
+//! The log: order, numbers, and a ledger that adds up whatever is dropped.
 
 use bytes::Bytes;
 use event::{Body, EndReason, LossReason, Notice, Position, RawEvent, Record, Seq, SinkId, SourceId};

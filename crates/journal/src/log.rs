@@ -1,4 +1,4 @@
-//! The line's state: numbers, the newest records in memory, cursors, and what each sink has lost.
+//! The log's state: numbers, the newest records in memory, cursors, and what each sink has lost.
 
 mod room;
 mod session;
@@ -25,7 +25,7 @@ use crate::{
 };
 
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct Log {
     /// The newest entries; without a store all there are.
     tail: VecDeque<Entry>,
     tail_bytes: usize,
@@ -75,7 +75,7 @@ pub(super) enum Place {
     Nowhere,
 }
 
-impl Line {
+impl Log {
     pub(super) fn new(
         end: Position,
         progress: Vec<SourceProgress>,
@@ -101,19 +101,19 @@ impl Line {
         }
     }
 
-    /// A line in memory of these records, at positions of its own.
+    /// A log in memory of these records, at positions of its own.
     pub(super) fn of(records: Vec<Record>, sources: usize, sink: &str) -> Self {
         let progress = vec![SourceProgress::default(); sources];
-        let mut line = Self::new(Position(1), progress.clone(), usize::MAX / 2, WhenFull::DropOldest);
-        line.sinks.push(Sink::new(sink, Cursor::new(Position(1), &progress)));
+        let mut log = Self::new(Position(1), progress.clone(), usize::MAX / 2, WhenFull::DropOldest);
+        log.sinks.push(Sink::new(sink, Cursor::new(Position(1), &progress)));
         for record in records {
-            let record = Record { position: line.end, ..record };
-            if let Some(progress) = line.progress.get_mut(record.source.index()) {
+            let record = Record { position: log.end, ..record };
+            if let Some(progress) = log.progress.get_mut(record.source.index()) {
                 progress.note(&record);
             }
-            line.push(Entry::Record(record));
+            log.push(Entry::Record(record));
         }
-        line
+        log
     }
 
     pub(super) fn with_store(self, store: Store, monitor: Arc<dyn Monitor>) -> Self {
@@ -147,7 +147,7 @@ impl Line {
         self.append(source, at, session, Origin::Live, Body::Notice(content))
     }
 
-    /// Counts an event that must not reach the line.
+    /// Counts an event that must not reach the log.
     pub(super) fn withhold(&mut self, source: SourceId) {
         for sink in &mut self.sinks {
             sink.cursor.source_mut(source).ledger.filtered += 1;

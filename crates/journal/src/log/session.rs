@@ -5,14 +5,14 @@ use std::time::Duration;
 use event::{EndReason, GapReason, Seq, SourceId};
 use jiff::Timestamp;
 
-use super::Line;
+use super::Log;
 
 use crate::{clock, progress::PreviousRun};
 
 /// Two clocks that differ by less agree.
 const AGREE: Duration = Duration::from_secs(1);
 
-impl Line {
+impl Log {
     /// Counts a session.
     pub(crate) fn open_session(&mut self, source: SourceId) -> u32 {
         self.sources.get_mut(source.index()).map_or(0, |source| {
@@ -104,12 +104,12 @@ mod tests {
     #[test]
     fn a_time_ahead_of_the_clock_is_replaced() {
         let ahead = Timestamp::now() + Duration::from_hours(1);
-        let mut line = Line::of(vec![], 1, "sink");
-        line.progress[0].seen = Some(ahead);
+        let mut log = Log::of(vec![], 1, "sink");
+        log.progress[0].seen = Some(ahead);
         let now = Timestamp::now();
-        line.seen(SourceId(0), now);
-        assert_eq!(line.progress[0].seen, Some(now));
-        line.seen(SourceId(0), now - Duration::from_millis(1));
-        assert_eq!(line.progress[0].seen, Some(now));
+        log.seen(SourceId(0), now);
+        assert_eq!(log.progress[0].seen, Some(now));
+        log.seen(SourceId(0), now - Duration::from_millis(1));
+        assert_eq!(log.progress[0].seen, Some(now));
     }
 }

@@ -1,18 +1,18 @@
-//! The line's bounds: what goes when there is too much, and what need not be kept.
+//! The log's bounds: what goes when there is too much, and what need not be kept.
 
 use std::time::Instant;
 
 use event::{Body, LossReason, Position};
 use jiff::Timestamp;
 
-use super::Line;
+use super::Log;
 
 use crate::{entry::Entry, options::WhenFull};
 
 /// What is served from memory when the disk holds it too.
 const TAIL: usize = 8 << 20;
 
-impl Line {
+impl Log {
     /// Why an event can't be taken, if so. Makes room by dropping the oldest, if that is the rule.
     pub(super) fn refuses(&mut self, body: &Body) -> Option<LossReason> {
         let passed = self.passed();

@@ -1,8 +1,8 @@
-//! The line's sinks: how far each has come, and what each has lost.
+//! The log's sinks: how far each has come, and what each has lost.
 
 use event::{LossReason, Notice, Position, Seq, SourceId};
 
-use super::Line;
+use super::Log;
 
 use crate::{
     cursor::{Cursor, Ledger, Loss, Settled},
@@ -25,7 +25,7 @@ impl Sink {
     }
 }
 
-impl Line {
+impl Log {
     pub(crate) fn cursor(&self, sink: usize) -> Option<&Cursor> {
         self.sinks.get(sink).map(|sink| &sink.cursor)
     }

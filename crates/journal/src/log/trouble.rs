@@ -1,10 +1,10 @@
-//! Writing to the disk, and what is done when it refuses: the line goes on in memory, and returns.
+//! Writing to the disk, and what is done when it refuses: the log goes on in memory, and returns.
 
 use std::{io, path::Path};
 
 use event::Seq;
 
-use super::Line;
+use super::Log;
 
 use crate::{
     disk::{scan::apply, store::Store},
@@ -14,8 +14,8 @@ use crate::{
     space::shortage,
 };
 
-impl Line {
-    /// Writes what was appended. A disk that refuses does not stop the line.
+impl Log {
+    /// Writes what was appended. A disk that refuses does not stop the log.
     pub(crate) fn flush(&mut self) {
         self.seal_refusal();
         let Some(store) = self.store.as_mut().filter(|store| store.trouble.is_none()) else { return };
@@ -104,7 +104,7 @@ impl Line {
         Some((reason, count as u64))
     }
 
-    /// A small file can't be written. The line itself may still be.
+    /// A small file can't be written. The log itself may still be.
     pub(crate) fn trouble_aside(&self, error: &io::Error) {
         if let (Some(monitor), Some(store)) = (&self.monitor, &self.store)
             && store.trouble.is_none()
