@@ -1,4 +1,4 @@
-//! What has come in since the start, by name, and what came last: for those who look at the bridge.
+//! Event counts by name since the start, and the most recent events and notices.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -9,57 +9,58 @@ use event::{EncodedNotice, EndReason, Fingerprints, GapReason, Origin, Seq, Sour
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// Names that the catalogue doesn't have are counted as one beyond so many of a source, for what the PBX sends must not
-/// grow our memory, nor anybody's store of metrics.
+/// Maximum number of uncatalogued names that are counted separately for each source. The rest share one
+/// counter, so that data from the PBX grows neither our memory nor a metrics store.
 const STRANGERS: usize = 32;
-/// What all those are counted as. No slug of an event is it, as `=` is followed by hexadecimal digits.
+/// Slug of the shared counter. No event has this slug: in an escaped name, `=` is followed by hexadecimal
+/// digits.
 pub const OTHER: &str = "=other";
-/// Events and notices that are remembered.
+/// Number of recent events and notices that are kept.
 const RECENT: usize = 24;
 
-/// The events of one source, by name.
+/// Counters of one source.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SourceCounters {
-    /// By the name's fingerprint: a name may be as long as a frame.
+    /// Index by the name's fingerprint: a name may be as long as a frame.
     of: HashMap<u128, usize>,
     fingerprints: Fingerprints,
     counted: Vec<Counted>,
     strangers: usize,
-    /// Of frames and attachments.
+    /// Total bytes of frames and attachments.
     pub(super) bytes: u64,
     pub(super) ends: BTreeMap<EndReason, u64>,
     pub(super) gaps: BTreeMap<GapReason, Gaps>,
 }
 
-/// The gaps of one reason.
+/// Gaps of one reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Gaps {
-    /// How many.
+    /// Number of gaps.
     pub count: u64,
-    /// From the last moment that was surely seen to their ends, all together.
+    /// Total duration in seconds, each from the last confirmed moment to its end.
     pub seconds: f64,
 }
 
-/// The events of one name.
+/// Event counts of one name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counted {
-    /// Its slug, or [`OTHER`].
+    /// Slug of the event, or [`OTHER`].
     pub slug: Arc<str>,
-    /// As the PBX sent them.
+    /// Events that the PBX sent.
     pub live: u64,
-    /// Made from an answer of its REST interface.
+    /// Events derived from a REST snapshot.
     pub snapshot: u64,
 }
 
 impl SourceCounters {
-    /// Counts a gap. A clock that was put back makes no negative time.
+    /// Counts a gap. Its duration is never negative, even if the clock was set back.
     pub(super) fn gap(&mut self, reason: GapReason, from: Option<Timestamp>, to: Timestamp) {
         let gaps = self.gaps.entry(reason).or_default();
         gaps.count += 1;
         gaps.seconds += from.map_or(0.0, |from| to.duration_since(from).as_secs_f64().max(0.0));
     }
 
-    /// Counts an event; its slug.
+    /// Counts an event and returns its slug.
     pub(super) fn count(&mut self, name: &[u8], bytes: usize, origin: Origin) -> Arc<str> {
         self.bytes += bytes as u64;
         let key = self.fingerprints.of(&name);
@@ -95,31 +96,31 @@ impl SourceCounters {
     }
 }
 
-/// Something that came in lately. It has no argument of an event, so nobody's number or name.
+/// A recent event. It carries no event arguments, so it reveals no phone number and no person's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recent {
-    /// When it was received, or made.
+    /// Receive time.
     pub at: Timestamp,
-    /// Whose it is.
+    /// Source of the event.
     pub source: SourceId,
-    /// Its number; none was given if the journal refused it.
+    /// Number of the event. A refused event has a number but no record.
     pub sequence: Seq,
-    /// The event's slug.
+    /// Slug of the event.
     pub event: Arc<str>,
 }
 
-/// A notice of the bridge itself.
+/// A recent notice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announced {
-    /// When it was made.
+    /// Creation time.
     pub at: Timestamp,
-    /// Whose it is.
+    /// Source of the notice.
     pub source: SourceId,
-    /// Its name and data.
+    /// Name and data of the notice.
     pub content: EncodedNotice,
 }
 
-/// The last of both, oldest first.
+/// The most recent events and notices, oldest first.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RecentActivity {
     pub(super) events: VecDeque<Recent>,

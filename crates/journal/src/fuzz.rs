@@ -1,4 +1,4 @@
-//! What must hold whatever a disk says. It fails by a panic.
+//! Invariants that hold for any disk content. Violations panic.
 
 use bytes::Bytes;
 use event::{Body, EncodedNotice, JournalId, Origin, Position, RawEvent, Record, Seq, SourceId};
@@ -14,8 +14,8 @@ use crate::{
     progress::SourceProgress,
 };
 
-/// A segment of the journal in either format, as a program of two-byte steps writes and damages it: what is read is in
-/// order, lies where it says, and is read again as it was.
+/// Writes and damages a segment in either format, as directed by two-byte steps, and checks that what is read
+/// back is in order, is located where it says, and round-trips.
 pub fn segment(input: &[u8]) {
     let Some(([version, key], steps)) = input.split_first_chunk() else { return };
     let format = if version % 2 == 0 {
@@ -39,7 +39,7 @@ pub fn segment(input: &[u8]) {
     let mut position = 1_u64;
     for step in steps.chunks_exact(2) {
         let [what, value] = [step[0], step[1]];
-        // Where something is damaged.
+        // Offset of the damage.
         let at = start + usize::from(value) * (content.len() - start) / 256;
         match what % 8 {
             0..=2 => {
@@ -66,7 +66,7 @@ pub fn segment(input: &[u8]) {
         }
         assert_eq!(end, summary.end);
         assert!(summary.torn <= content.len() - start);
-        // What a repair writes.
+        // Format that a repair writes.
         let format = Format::from_key([7; 8]);
         let mut repaired = Vec::new();
         for (entry, _) in &summary.entries {

@@ -1,4 +1,4 @@
-//! A look at a journal's place from outside, before a bridge uses it or while one does: nothing there is changed.
+//! Inspects a journal directory from outside, whether or not a bridge is using it. Changes nothing.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -19,36 +19,36 @@ use crate::{
     space::default_bound,
 };
 
-/// Below this not even the first segments find room.
+/// Minimum free space in bytes; below it not even the first segments fit.
 const LEAST: u64 = 32 << 20;
 
-/// What is there.
+/// State of a journal directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inspection {
-    /// Who has it.
+    /// Whether the journal exists and is in use.
     pub lock: LockState,
-    /// Of the volume.
+    /// Capacity of the volume.
     pub room: Room,
-    /// How much the journal may take.
+    /// Maximum size of the journal in bytes.
     pub bound: u64,
-    /// How much it takes.
+    /// Current size of the journal in bytes.
     pub used: u64,
-    /// Its name, if it has one already.
+    /// Name of the journal; `None` if it does not exist yet.
     pub journal: Option<JournalId>,
 }
 
-/// Who has the journal.
+/// Whether a journal exists and is in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockState {
-    /// Nobody yet: it will be begun.
+    /// No journal yet; it will be created.
     New,
-    /// Nobody at present.
+    /// Not in use.
     Free,
-    /// A running bridge.
+    /// In use by a running bridge.
     InUse,
 }
 
-/// Looks, and tries to write beside what is there: a file of its own, which it removes at once. Blocks.
+/// Inspects the directory, and checks that it is writable by creating and removing a temporary file. Blocks.
 pub fn inspect(options: &Options) -> Result<Inspection, OpenError> {
     let dir = &options.dir;
     let at = |path: &Path| {
@@ -65,14 +65,14 @@ pub fn inspect(options: &Options) -> Result<Inspection, OpenError> {
     let lock = if is_locked(&dir.join("lock")).map_err(at(dir))? {
         LockState::InUse
     } else {
-        // Of a later version, perhaps.
+        // Detects files of a later version.
         let fs: Arc<dyn Fs> = Arc::new(FileSystem);
         read_only(&fs, dir)?;
         LockState::Free
     };
     let mut used = 0;
     for entry in fs::read_dir(dir.join("segments")).map_err(at(dir))? {
-        // A running bridge may have removed it by now.
+        // A running bridge may have removed it meanwhile.
         used += entry.and_then(|entry| entry.metadata()).map_or(0, |found| found.len());
     }
     let journal = Identity::read(&FileSystem, dir).ok().map(|identity| identity.journal);
@@ -93,7 +93,7 @@ fn enough(inspection: Inspection, dir: &Path) -> Result<Inspection, OpenError> {
     Ok(inspection)
 }
 
-/// The directory, or the one above it in which it will be made.
+/// Returns the directory, or its nearest existing ancestor.
 fn existing(dir: &Path) -> io::Result<PathBuf> {
     let mut place = dir.to_owned();
     loop {
@@ -123,7 +123,7 @@ fn writable(dir: &Path) -> io::Result<()> {
     written
 }
 
-/// Whether a process has the lock. It is tried for a moment, and shared.
+/// Returns whether a process holds the lock. Tries a shared lock and releases it at once.
 fn is_locked(path: &Path) -> io::Result<bool> {
     let file = match File::open(path) {
         Ok(file) => file,

@@ -19,19 +19,19 @@ use crate::{
     stats::Stats,
 };
 
-/// A cheap handle; all clones are the same log.
+/// A handle that is cheap to clone; all clones share the same log.
 #[derive(Debug, Clone)]
 pub struct Journal(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     shared: Arc<Shared>,
-    /// Stopped, without a last sync, when the last handle is dropped.
+    /// Stopped without a final sync when the last handle is dropped.
     _maintenance: Option<Maintenance>,
 }
 
 impl Journal {
-    /// A new, empty log for these sources and sinks, bounded to `capacity` bytes, in memory alone.
+    /// Creates an empty in-memory journal, bounded to `capacity` bytes.
     pub fn memory(capacity: usize, sources: &[String], sinks: &[String]) -> Self {
         let next = Seq(u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or_default());
         let progress = vec![SourceProgress { next, ..SourceProgress::default() }; sources.len()];
@@ -42,14 +42,14 @@ impl Journal {
         Self(Arc::new(Inner { shared: Arc::new(shared), _maintenance: None }))
     }
 
-    /// A log of records of another one, for one sink to publish again.
+    /// Creates an in-memory journal from records of another one, for one sink to publish again.
     pub fn replay(id: JournalId, sources: &Arc<[String]>, sink: &str, records: Vec<event::Record>) -> Self {
         let log = Log::of(records, sources.len(), sink);
         let shared = Shared::new(id, Arc::clone(sources), log, false);
         Self(Arc::new(Inner { shared: Arc::new(shared), _maintenance: None }))
     }
 
-    /// Opens the log in a directory, or begins one there. Blocks.
+    /// Opens or creates the journal in a directory. Blocks.
     pub fn open(
         options: &Options,
         fs: Arc<dyn Fs>,
@@ -73,33 +73,35 @@ impl Journal {
         Ok((Self(Arc::new(Inner { shared, _maintenance: Some(maintenance) })), recovery))
     }
 
-    /// Its name: half of every event's id.
+    /// Returns the journal's name: half of every event's id.
     pub fn id(&self) -> JournalId {
         self.0.shared.id
     }
 
-    /// Whether what waits outlives the process: there is a directory, and its disk accepts writes.
+    /// Returns whether pending records survive the process: the journal is on disk, and the disk accepts
+    /// writes.
     pub fn is_durable(&self) -> bool {
         self.0.shared.disk.is_some() && !self.log().is_in_trouble()
     }
 
-    /// Why the disk refuses, and how many of a sink's undelivered records only memory holds meanwhile. `None` while it
-    /// does not refuse, and without a directory.
+    /// Returns why the disk rejects writes and how many of a sink's pending records are in memory only.
+    /// `None` for a healthy disk and for an in-memory journal.
     pub fn at_risk(&self, sink: SinkId) -> Option<(String, u64)> {
         self.log().at_risk(sink.index())
     }
 
-    /// Every source's name, by its id. Those that are no longer configured keep theirs.
+    /// Returns all source names, indexed by id. Sources keep their ids after they are removed from the
+    /// configuration.
     pub fn sources(&self) -> Arc<[String]> {
         Arc::clone(&self.0.shared.sources)
     }
 
-    /// A source's name; empty if there is none of this id.
+    /// Returns a source's name; empty for an unknown id.
     pub fn source_name(&self, id: SourceId) -> String {
         self.0.shared.sources.get(id.index()).cloned().unwrap_or_default()
     }
 
-    /// A source's id.
+    /// Returns a source's id.
     pub fn source(&self, name: &str) -> Option<SourceId> {
         let index = self.0.shared.sources.iter().position(|source| source == name)?;
         u16::try_from(index).ok().map(SourceId)
@@ -112,38 +114,38 @@ impl Journal {
         seq
     }
 
-    /// Announces what was lost since the last call. Blocks for a small write per sink: what a killed process leaves is noted
-    /// in the cursors or announced in the log, and never both.
+    /// Announces the losses since the last call. Blocks for a small write per sink: if the process is killed,
+    /// a loss is either in a cursor or announced in the log, never both.
     pub fn announce_losses(&self) {
         if self.log().start_announcing() {
-            // A disk that refuses is reported by the next pass. Twice is better than never.
+            // The next maintenance pass reports a failing disk. A duplicate announcement is better than none.
             let _ = self.0.shared.write_cursors();
             self.log().announce_losses();
             self.commit();
         }
     }
 
-    /// The newest number and the newest notice of loss of a source.
+    /// Returns a source's newest number and the number of its newest notice of loss.
     pub fn newest(&self, source: SourceId) -> (Seq, Seq) {
         self.log().newest(source)
     }
 
-    /// The ledger of one source at one sink, and how many of its records wait.
+    /// Returns the ledger of a source at a sink, and the number of pending records.
     pub fn ledger(&self, sink: SinkId, source: SourceId) -> (Ledger, u64) {
         self.log().ledger(sink.index(), source)
     }
 
-    /// How often each sink, in the order given at opening, has lost something that told of a source's state.
+    /// Watches how often each sink, in the order given at opening, has lost state of a source.
     pub fn state_losses(&self, source: SourceId) -> watch::Receiver<Vec<u64>> {
         self.log().state_losses.subscribe(source)
     }
 
-    /// Counts an event that must not reach the log.
+    /// Counts an event that a filter keeps out of the log.
     pub fn withhold(&self, source: SourceId) {
         self.log().withhold(source);
     }
 
-    /// Counts a frame that is not an event, and logs the first, second, fourth, eighth … of its source.
+    /// Counts a malformed frame, and logs the first, second, fourth, eighth … of each source.
     pub fn bad_frame(&self, source: SourceId, reason: impl Display, bytes: usize) {
         let count = self.log().bad_frame(source);
         if count.is_power_of_two() {
@@ -152,35 +154,36 @@ impl Journal {
         }
     }
 
-    /// How many frames of a source were no events.
+    /// Returns the number of malformed frames of a source.
     pub fn bad_frames(&self, source: SourceId) -> u64 {
         self.log().bad_frames(source)
     }
 
-    /// How the log stands, for those who look at it.
+    /// Returns statistics for status and metrics.
     pub fn stats(&self) -> Stats {
         self.log().stats()
     }
 
-    /// Since when the keeper's thread has not come round, if that is longer than a slow disk explains.
+    /// Returns how long the maintenance thread has been stalled, once that exceeds what a slow disk explains.
     pub fn stalled_for(&self) -> Option<Duration> {
         self.0.shared.stalled_for()
     }
 
-    /// Keeps a file in `dead/`, if there is a directory; the oldest go when there are too many. Blocks for one small write.
+    /// Writes a file to `dead/`, unless the journal is in memory. Removes the oldest files when `dead/`
+    /// exceeds its bound. Blocks for a small write.
     pub fn write_dead_letter(&self, name: &str, content: impl FnOnce() -> bytes::Bytes) {
         self.0.shared.write_dead_letter(name, content);
     }
 
-    /// One pass of the keeper, now: syncs, writes cursors, reserves numbers, lets go of what is no longer needed, and
-    /// tries a disk that had refused; and compacts. Blocks.
+    /// Runs one maintenance pass now: syncs, writes cursors, reserves numbers, removes segments that are no
+    /// longer needed, retries a failed disk, and compacts. Blocks.
     pub fn sync(&self) {
         self.0.shared.sync();
         self.0.shared.keep();
         self.0.shared.compact();
     }
 
-    /// Writes everything, and notes that the stop was a clean one. Blocks.
+    /// Flushes everything and marks the shutdown as clean. Blocks.
     pub fn close(&self) {
         self.log().flush();
         self.0.shared.sync();
@@ -188,20 +191,20 @@ impl Journal {
         self.0.shared.close();
     }
 
-    /// Waits until what was committed is on stable storage, if that is the rule; and, in a journal that is all but full,
-    /// a moment for compacting. Cancel safe.
+    /// Waits until committed records are on stable storage, if `sync` is "always". If the journal is almost
+    /// full, waits briefly for compaction. Cancel safe.
     pub async fn synced(&self) {
         self.0.shared.roomy().await;
         if self.0.shared.always {
             let mut synced = self.0.shared.synced.subscribe();
             let end = self.log().end();
-            // A disk in trouble is not waited for.
+            // Does not wait for a failing disk.
             let _ = synced.wait_for(|synced| *synced >= end || self.log().is_in_trouble()).await;
         }
     }
 
-    /// Repairs a damaged segment, by its generation and how often its file was replaced. Whether there is another file now.
-    /// Blocks.
+    /// Repairs a damaged segment, identified by its generation and revision. Returns whether the file was
+    /// replaced. Blocks.
     pub(crate) fn repair(&self, file: (u64, u32)) -> std::io::Result<bool> {
         self.0.shared.repair(file)
     }
@@ -210,12 +213,12 @@ impl Journal {
         self.0.shared.log()
     }
 
-    /// Follows the end of the journal.
+    /// Watches the end of the log.
     pub(crate) fn subscribe(&self) -> watch::Receiver<Position> {
         self.0.shared.end.subscribe()
     }
 
-    /// Writes what was appended, and wakes those who read.
+    /// Writes appended entries and wakes the readers.
     pub(crate) fn commit(&self) {
         let end = {
             let mut log = self.log();

@@ -1,6 +1,6 @@
 //! Small files that are replaced as a whole: the identity, and a cursor per sink.
 //!
-//! One log `cti-bridge <kind> <version> <crc32c of the rest, hex>`, then JSON, so that an operator can read
+//! One line `cti-bridge <kind> <version> <crc32c of the rest, hex>`, then JSON, so that an operator can read
 //! them. Written beside, synced, renamed, the directory synced: what is found is the old one or the new one. What stands
 //! behind the JSON, as a file system may leave it there after a power failure, is nobody's.
 
