@@ -109,12 +109,12 @@ impl Entry {
 }
 
 impl Absence {
-    /// Returns the number of records and events, including lost and refused ones.
+    /// Returns the number of lost records or refused events.
     pub fn count(&self) -> u64 {
         self.ranges.iter().map(|missing| missing.count).sum()
     }
 
-    /// Returns the reason of a loss or refusal; `None` for records and skipped numbers.
+    /// Returns the reason of a loss or refusal; `None` for skipped numbers.
     pub fn loss(&self) -> Option<LossReason> {
         match self.kind {
             Kind::Skipped => None,

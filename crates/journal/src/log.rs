@@ -1,4 +1,4 @@
-//! The log's state: numbers, the newest records in memory, cursors, and what each sink has lost.
+//! State of the log: numbers, the newest records in memory, cursors, and losses per sink.
 
 mod room;
 mod session;
@@ -26,20 +26,21 @@ use crate::{
 
 #[derive(Debug)]
 pub(super) struct Log {
-    /// The newest entries; without a store all there are.
+    /// The newest entries; in memory-only mode, all entries.
     tail: VecDeque<Entry>,
     tail_bytes: usize,
-    /// Events that were refused since the newest entry of the tail. It has its position, and follows at the next write.
+    /// Events refused since the newest entry of the tail. Its position is assigned; it is appended at the
+    /// next write.
     refusal: Option<Absence>,
-    /// What only memory held, and memory had no room for: what the disk lacks between its end and the tail.
+    /// Entries that were in memory only and were dropped: the hole between the end of the disk and the tail.
     dropped: Option<Absence>,
-    /// Bound of what only memory holds.
+    /// Bound in bytes of entries that are in memory only.
     memory: usize,
     when_full: WhenFull,
-    /// The position the next record gets.
+    /// Position of the next record.
     end: Position,
     pub(super) progress: Vec<SourceProgress>,
-    /// As `progress` was at the last write.
+    /// Value of `progress` at the last write.
     written: Vec<SourceProgress>,
     pub(super) sources: Vec<Source>,
     pub(super) sinks: Vec<Sink>,
@@ -52,22 +53,22 @@ pub(super) struct Log {
 #[derive(Debug, Default, Clone)]
 pub(super) struct Source {
     pub(super) bad_frames: u64,
-    /// Sessions so far.
+    /// Number of sessions so far.
     pub(super) sessions: u32,
     pub(super) counters: SourceCounters,
-    /// How it was left before this process.
+    /// How the previous process ended.
     pub(super) previous_run: PreviousRun,
-    /// When `seen` of its progress was set, by the clock that never jumps; `None` before this process has seen it.
+    /// Monotonic time at which `seen` was set; `None` until this process sets it.
     pub(super) seen_at: Option<Duration>,
-    /// How its last session in this process ended.
+    /// Why the last session of this process ended.
     pub(super) ended: Option<EndReason>,
-    /// Numbers that were skipped, and not announced yet.
+    /// Skipped numbers that are not announced yet.
     pub(super) skipped: Option<(Seq, Seq)>,
-    /// Opening has found that records were lost, and that is not announced yet.
+    /// Recovery found lost records that are not announced yet.
     pub(super) has_lost: bool,
 }
 
-/// Where records from a position on are found.
+/// Location of the records from a position on.
 #[derive(Debug)]
 pub(super) enum Place {
     Memory,
@@ -101,7 +102,7 @@ impl Log {
         }
     }
 
-    /// A log in memory of these records, at positions of its own.
+    /// Creates an in-memory log of these records, with new positions.
     pub(super) fn of(records: Vec<Record>, sources: usize, sink: &str) -> Self {
         let progress = vec![SourceProgress::default(); sources];
         let mut log = Self::new(Position(1), progress.clone(), usize::MAX / 2, WhenFull::DropOldest);
@@ -120,7 +121,7 @@ impl Log {
         Self { store: Some(store), monitor: Some(monitor), ..self }
     }
 
-    /// The position the next record gets.
+    /// Returns the position of the next record.
     pub(super) fn end(&self) -> Position {
         self.end
     }
@@ -147,14 +148,14 @@ impl Log {
         self.append(source, at, session, Origin::Live, Body::Notice(content))
     }
 
-    /// Counts an event that must not reach the log.
+    /// Counts an event that a filter keeps out of the log.
     pub(super) fn withhold(&mut self, source: SourceId) {
         for sink in &mut self.sinks {
             sink.cursor.source_mut(source).ledger.filtered += 1;
         }
     }
 
-    /// Counts a frame that is no event; how many there were.
+    /// Counts a malformed frame and returns the total.
     pub(super) fn bad_frame(&mut self, source: SourceId) -> u64 {
         self.sources.get_mut(source.index()).map_or(0, |source| {
             source.bad_frames += 1;
@@ -196,7 +197,7 @@ impl Log {
         seq
     }
 
-    /// Appends an entry, which is at the end.
+    /// Appends an entry at the end.
     fn push(&mut self, entry: Entry) {
         self.end = self.end.max(entry.end());
         self.tail_bytes += entry.size();
@@ -206,7 +207,7 @@ impl Log {
         self.tail.push_back(entry);
     }
 
-    /// Counts an event that is not accepted. Those in a row share one entry.
+    /// Counts a refused event. Consecutive ones share an entry.
     fn refuse(&mut self, missing: Missing, reason: LossReason) {
         let kind = Kind::Refused(reason);
         if let Some(progress) = self.progress.get_mut(missing.source.index()) {
@@ -224,14 +225,14 @@ impl Log {
         self.refusal = Some(Absence { from, to, kind, ranges: vec![missing] });
     }
 
-    /// Appends the refused events.
+    /// Appends the entry of the refused events.
     pub(super) fn seal_refusal(&mut self) {
         if let Some(refusal) = self.refusal.take() {
             self.push(Entry::Absence(refusal));
         }
     }
 
-    /// Records up to this position were here, and nobody knows whose.
+    /// Marks the records up to a position as lost, with unknown owners.
     pub(super) fn leave_out(&mut self, to: Position) {
         if to > self.end {
             let kind = Kind::Lost(LossReason::Damaged);
@@ -239,7 +240,7 @@ impl Log {
         }
     }
 
-    /// Leaves numbers out.
+    /// Skips numbers.
     pub(super) fn skip(&mut self, ranges: Vec<Missing>) {
         if ranges.is_empty() {
             return;
@@ -259,7 +260,8 @@ impl Log {
         }));
     }
 
-    /// When the record at a position was received, or the first after it. Of one that only the disk holds it is an estimate.
+    /// Returns when the first record at or after a position was received. An estimate if the record is on
+    /// disk only.
     pub(super) fn received(&self, position: Position) -> Option<Timestamp> {
         let first_in_memory =
             || self.tail.iter().skip(self.index(position)).find_map(Entry::record).map(|record| record.at);
@@ -282,12 +284,12 @@ impl Log {
         self.tail.front().map_or(self.end, Entry::position)
     }
 
-    /// The place in the tail of the first entry that ends behind a position.
+    /// Returns the index in the tail of the first entry that ends after a position.
     fn index(&self, position: Position) -> usize {
         self.tail.partition_point(|entry| entry.end() <= position)
     }
 
-    /// Where a reader finds what follows; `from` moves up to what is still there.
+    /// Locates the records from a position on. Moves `from` up to the first retained position.
     pub(super) fn locate(&self, from: &mut Position) -> Place {
         if *from >= self.end {
             return Place::Nowhere;
@@ -307,19 +309,19 @@ impl Log {
         if *from < self.end { Place::Memory } else { Place::Nowhere }
     }
 
-    /// Whether a segment still has this file: its generation, and how often it was replaced.
+    /// Returns whether a segment still has this file, given as generation and revision.
     pub(super) fn has_file(&self, file: (u64, u32)) -> bool {
         let segments = self.store.as_ref().map(|store| &store.segments);
         segments.is_some_and(|all| all.iter().any(|segment| (segment.generation, segment.revision) == file))
     }
 
-    /// What neither disk nor memory holds at a position.
+    /// Returns the hole at a position that is neither on disk nor in memory.
     fn dropped_at(&self, position: Position) -> Option<&Absence> {
         self.dropped.as_ref().filter(|dropped| dropped.from <= position && position < dropped.to)
     }
 
-    /// Copies at most `most` records from `from` on, which memory holds, up to an absence, and no more than so many bytes unless
-    /// the first one is larger. Yields the absence, if there is nothing before it.
+    /// Copies at most `most` records from memory, starting at `from` and ending before an absence, and at
+    /// most `bytes` bytes unless the first record is larger. Returns the absence if it comes first.
     pub(super) fn copy(
         &self,
         from: Position,
@@ -344,12 +346,12 @@ impl Log {
         None
     }
 
-    /// What memory holds of a source's number.
+    /// Returns the in-memory entry that holds a source's number.
     pub(super) fn in_memory(&self, source: SourceId, seq: Seq) -> Option<Entry> {
         self.tail.iter().rev().find(|entry| entry.holds(source, seq)).cloned()
     }
 
-    /// What follows a segment, however new it is.
+    /// Returns the start of the segment that follows, or of the next one to be created.
     pub(super) fn next_of(&self, generation: u64) -> Option<Next> {
         let segments = &self.store.as_ref()?.segments;
         let index = segments.iter().position(|segment| segment.generation == generation)?;

@@ -1,4 +1,4 @@
-//! Where on the log a number stands: what a broker's tail is compared by.
+//! Searches the log for a source's number, to compare it with the tail of a broker.
 
 use std::io;
 
@@ -13,18 +13,19 @@ use crate::{
     progress::SourceProgress,
 };
 
-/// Where a source's number stands.
+/// Result of a search for a source's number.
 #[derive(Debug, Clone)]
 pub enum Search {
-    /// This is its record.
+    /// The record with this number.
     Found(Box<Record>),
-    /// Its record was lost; what follows it begins here.
+    /// The record was lost; the following one starts at this position.
     Lost(Position),
-    /// It was skipped, or refused, so that no process whose records are here has published it; what follows begins here.
+    /// The number was skipped or refused, so no process with this journal has published it. The following
+    /// record starts at this position.
     Skipped(Position),
-    /// It is older than anything that is kept; what is kept begins here.
+    /// The number is older than all retained records, which start at this position.
     Older(Position),
-    /// Numbers have not come so far.
+    /// The number has not been assigned yet.
     Beyond,
 }
 
@@ -37,7 +38,7 @@ impl Search {
         }
     }
 
-    /// Where the log goes on behind the number, if its place is kept.
+    /// Returns the position after the number, if it is retained.
     pub fn next(&self) -> Option<Position> {
         match self {
             Self::Found(record) => Some(record.position.next()),
@@ -47,19 +48,19 @@ impl Search {
     }
 }
 
-/// Why there is no answer.
+/// Reason why a search failed.
 enum Failure {
     Io(io::Error),
-    /// A segment is damaged: its generation, and how often its file was replaced.
+    /// A segment is damaged, given by its generation and revision.
     Damaged((u64, u32)),
 }
 
-/// Repairs before a search is given up.
+/// Maximum number of repairs during a search.
 const TRIES: usize = 4;
 
-/// What is looked through, oldest first.
+/// Segments and tail to search, oldest first.
 struct Map {
-    /// Each with the number that the source was to give next when it began.
+    /// Segments, each with the source's next number at its start.
     segments: Vec<(Stretch, Seq)>,
     next: Seq,
     end: Position,
@@ -67,10 +68,11 @@ struct Map {
 }
 
 impl Journal {
-    /// Looks for a source's number. Fails if the disk can't be read: that is no answer.
+    /// Searches for a source's number. An I/O error is returned as such: it does not mean that the number is
+    /// absent.
     ///
-    /// A number that is neither found nor known to be absent was damaged, and nobody knows where: what follows begins behind
-    /// the last record below it, as twice is better than never.
+    /// A number that is neither found nor known to be absent was damaged at an unknown place. The result is
+    /// then the position after the last record below it, because duplicates are better than losses.
     pub async fn search(&self, source: SourceId, seq: Seq) -> io::Result<Search> {
         if let Some(entry) = self.log().in_memory(source, seq) {
             return Ok(Search::of(entry));
@@ -97,7 +99,7 @@ impl Journal {
         .await
     }
 
-    /// The first record that was made at or after a moment, among those kept.
+    /// Returns the first retained record at or after a time.
     pub async fn since(&self, moment: Timestamp) -> io::Result<Position> {
         self.read_through(move |journal| {
             let map = journal.map(SourceId(0));
@@ -112,8 +114,8 @@ impl Journal {
         .await
     }
 
-    /// Each source's cursor when everything before `position` is settled: how many records that are, and the last number.
-    /// `None` if the disk holds nothing so old.
+    /// Returns each source's cursor as if everything before `position` were settled: the number of records
+    /// and the last number. `None` if the disk holds nothing that old.
     pub async fn source_cursors_at(&self, position: Position) -> io::Result<Option<Vec<SourceCursor>>> {
         self.read_through(move |journal| {
             let found = {
@@ -143,7 +145,7 @@ impl Journal {
         .await
     }
 
-    /// Does this with the segments as they are now; again when one had to be repaired.
+    /// Runs a search over the current segments, and again after each repair.
     async fn read_through<T: Send + 'static>(
         &self,
         work: impl Fn(&Self) -> Result<T, Failure> + Send + 'static,
@@ -178,7 +180,7 @@ impl Journal {
     }
 }
 
-/// Where the sources are behind an entry.
+/// Advances the sources past an entry.
 fn pass(entry: &Entry, progress: &mut [SourceProgress], published: &mut [Seq]) {
     match entry {
         Entry::Record(record) => {
@@ -198,7 +200,7 @@ fn pass(entry: &Entry, progress: &mut [SourceProgress], published: &mut [Seq]) {
     }
 }
 
-/// The first entry of a segment that this holds of.
+/// Returns the first entry of a segment that satisfies the predicate.
 fn walk(stretch: &Stretch, mut holds: impl FnMut(&Entry) -> bool) -> Result<Option<Entry>, Failure> {
     let mut place = stretch.start;
     loop {

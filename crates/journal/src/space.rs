@@ -1,4 +1,4 @@
-//! The room that a journal may take on its volume.
+//! Space that a journal may use on its volume.
 
 use std::path::Path;
 
@@ -6,13 +6,13 @@ use bytesize::ByteSize;
 
 use crate::fs::Room;
 
-/// `max_bytes` where it is not set.
+/// Returns the default of `max_bytes`.
 pub(crate) fn default_bound(room: Room) -> u64 {
     (2 << 30).min(room.total / 5)
 }
 
-/// What to say of a volume that can't take all that the journal may grow to. The figures in it don't change with each
-/// event: it is compared, to be told once.
+/// Returns a warning if the volume is too small for the journal's maximum size. Its figures don't change with
+/// each event, so that callers can compare it and report it once.
 pub fn shortage(dir: &Path, room: Room, used: u64, bound: u64) -> Option<String> {
     let growth = bound.saturating_sub(used);
     (room.free < growth).then(|| {

@@ -1,4 +1,4 @@
-//! How the log stands, in numbers.
+//! Statistics of the journal.
 
 use std::collections::BTreeMap;
 
@@ -10,61 +10,61 @@ use crate::{
     log::Log,
 };
 
-/// How a log stands.
+/// Statistics of a journal.
 #[derive(Debug, Clone)]
 pub struct Stats {
-    /// By [`SourceId`].
+    /// Statistics of each source, by [`SourceId`].
     pub sources: Vec<SourceStats>,
-    /// In the order given at opening.
+    /// Statistics of each sink, in the order given at opening.
     pub sinks: Vec<SinkStats>,
-    /// None for a log in memory alone.
+    /// Disk use; `None` for an in-memory journal.
     pub disk: Option<DiskUse>,
-    /// Bytes of the records that memory holds.
+    /// Bytes of the records in memory.
     pub memory: usize,
-    /// The last events, oldest first.
+    /// Recent events, oldest first.
     pub events: Vec<Recent>,
-    /// The last notices, oldest first.
+    /// Recent notices, oldest first.
     pub notices: Vec<Announced>,
 }
 
-/// One source. Counts are since the process began.
+/// Statistics of a source since the process started.
 #[derive(Debug, Clone)]
 pub struct SourceStats {
-    /// Sessions.
+    /// Number of sessions.
     pub sessions: u64,
-    /// How they ended.
+    /// Ended sessions by reason.
     pub ends: BTreeMap<EndReason, u64>,
-    /// What was missed, or may have been.
+    /// Gaps by reason.
     pub gaps: BTreeMap<GapReason, Gaps>,
-    /// When a session was surely whole.
+    /// Last moment at which a session was confirmed gap-free.
     pub seen: Option<Timestamp>,
-    /// The newest number; 0: there is none.
+    /// The newest number; 0 for none.
     pub newest: Seq,
-    /// Events by name.
+    /// Event counts by name.
     pub events: Vec<Counted>,
-    /// Bytes of all events.
+    /// Total bytes of events.
     pub bytes: u64,
-    /// Frames that were no events.
+    /// Number of malformed frames.
     pub bad_frames: u64,
 }
 
-/// One sink.
+/// Statistics of a sink.
 #[derive(Debug, Clone, Copy)]
 pub struct SinkStats {
-    /// Records it has not settled.
+    /// Number of pending records.
     pub pending: u64,
-    /// When the oldest of them was received; an estimate if it is on the disk alone.
+    /// Receive time of the oldest pending record; an estimate if the record is on disk only.
     pub oldest: Option<Timestamp>,
 }
 
-/// The directory.
+/// Disk use of a journal.
 #[derive(Debug, Clone, Copy)]
 pub struct DiskUse {
-    /// Bytes of the segments.
+    /// Total bytes of the segments.
     pub bytes: u64,
-    /// What they may grow to.
+    /// Maximum size in bytes.
     pub max_bytes: u64,
-    /// Files.
+    /// Number of segments.
     pub segments: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Sessions of a source: when one was last known to be gap-free, and what the gap before the next one says.
+//! Session tracking: when a source was last confirmed gap-free, and the content of the next gap notice.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::Log;
 
 use crate::{clock, progress::PreviousRun};
 
-/// Two clocks that differ by less agree.
+/// Maximum difference between two clocks that still agree.
 const AGREE: Duration = Duration::from_secs(1);
 
 impl Log {
@@ -21,8 +21,8 @@ impl Log {
         })
     }
 
-    /// Why events may be missing before a session that begins at `now`, since when, which numbers were skipped, and whether
-    /// something was lost for certain.
+    /// Returns why events may be missing before a session that starts at `now`, since when, which numbers
+    /// were skipped, and whether records are known to be lost.
     pub(crate) fn before_session(
         &mut self,
         source: SourceId,
@@ -43,7 +43,7 @@ impl Log {
         (reason, from, source.skipped.take(), std::mem::take(&mut source.has_lost))
     }
 
-    /// A session has ended: what the next gap says.
+    /// Records the end of a session for the next gap notice.
     pub(crate) fn close_session(&mut self, source: SourceId, reason: EndReason) {
         if let Some(source) = self.sources.get_mut(source.index()) {
             source.ended = Some(reason);
@@ -51,10 +51,10 @@ impl Log {
         }
     }
 
-    /// The session is gap-free up to `at`, which is now or a moment ago.
+    /// Records that the session is gap-free up to `at`, which is now or a moment ago.
     pub(crate) fn seen(&mut self, source: SourceId, at: Timestamp) {
         if let Some(progress) = self.progress.get_mut(source.index()) {
-            // What lies ahead was written before the time of day was set back.
+            // A time in the future was recorded before the clock was set back.
             let now = Timestamp::now();
             progress.seen = progress.seen.filter(|seen| *seen <= now).max(Some(at));
         }
@@ -64,8 +64,8 @@ impl Log {
     }
 }
 
-/// When it was that is known as `seen` and, by the clock that never jumps, was `elapsed` before `now`: by the time of day
-/// as it is now, and never after `now`.
+/// Returns the time of `seen` by the current time of day, given that it was `elapsed` ago by the monotonic
+/// clock. Never later than `now`.
 fn since(seen: Timestamp, elapsed: Option<Duration>, now: Timestamp) -> Timestamp {
     let steady = elapsed.and_then(|elapsed| now.checked_sub(elapsed).ok());
     match steady {
@@ -88,12 +88,12 @@ mod tests {
         let second = Some(Duration::from_secs(1));
         for (seen, elapsed, now, expected) in [
             (at(0), second, at(1), at(0)),
-            // Set back by an hour, set forward by one.
+            // Clock set back by an hour, then forward by one.
             (at(0), second, at(-3_599), at(-3_600)),
             (at(0), second, at(3_601), at(3_600)),
             // Suspended for an hour.
             (at(0), Some(Duration::from_hours(1)), at(3_600), at(0)),
-            // Of an earlier process.
+            // From an earlier process.
             (at(0), None, at(3_600), at(0)),
             (at(0), None, at(-3_600), at(-3_600)),
         ] {

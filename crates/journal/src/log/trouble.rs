@@ -1,4 +1,4 @@
-//! Writing to the disk, and what is done when it refuses: the log goes on in memory, and returns.
+//! Disk writes and their failures: the log continues in memory and returns to the disk when it recovers.
 
 use std::{io, path::Path};
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl Log {
-    /// Writes what was appended. A disk that refuses does not stop the log.
+    /// Writes appended entries. The log continues if the disk fails.
     pub(crate) fn flush(&mut self) {
         self.seal_refusal();
         let Some(store) = self.store.as_mut().filter(|store| store.trouble.is_none()) else { return };
@@ -43,11 +43,11 @@ impl Log {
         }
     }
 
-    /// A sync failed: what was not synced is written anew, elsewhere.
+    /// Handles a failed sync: writes the unsynced entries again, to another file.
     pub(crate) fn distrust(&mut self, error: &io::Error) {
         let first = self.tail_first();
         let Some(store) = &mut self.store else { return };
-        // What memory no longer holds can't be written again.
+        // Entries that are no longer in memory can't be written again.
         store.synced = store.synced.max(first.min(store.written));
         store.distrust();
         let reason = format!("can't sync {}: {error}", store.dir.display());
@@ -55,13 +55,13 @@ impl Log {
         self.retry();
     }
 
-    /// Back to the disk, if it lets us: a new segment with everything that only memory holds.
+    /// Retries a failed disk: creates a segment with all entries that are in memory only.
     pub(crate) fn retry(&mut self) {
         self.seal_refusal();
         let first = self.tail_first();
         let Some(store) = self.store.as_mut().filter(|store| store.trouble.is_some()) else { return };
         let first = first.max(store.written);
-        // Back from the end to where the disk ends.
+        // Roll back from the end of the log to the end of the disk.
         let (mut progress, skip) = (self.progress.clone(), self.index(first));
         let lost = self.dropped.clone().filter(|dropped| dropped.to == first).map(Entry::Absence);
         let again: Vec<&Entry> = lost.iter().chain(self.tail.range(skip..)).collect();
@@ -80,7 +80,7 @@ impl Log {
             Err(error) => {
                 store.discard();
                 store.remove_empty();
-                // As far as it came.
+                // Keep what was written before the error.
                 store.written = store.written.max(first);
                 if store.written > first {
                     self.dropped = None;
@@ -95,7 +95,7 @@ impl Log {
         self.store.as_ref().is_some_and(|store| store.trouble.is_some())
     }
 
-    /// Why the disk refuses, and how many of a sink's undelivered records only memory holds.
+    /// Returns why the disk rejects writes, and how many of a sink's pending records are in memory only.
     pub(crate) fn at_risk(&self, sink: usize) -> Option<(String, u64)> {
         let store = self.store.as_ref()?;
         let reason = store.trouble.clone()?;
@@ -104,7 +104,7 @@ impl Log {
         Some((reason, count as u64))
     }
 
-    /// A small file can't be written. The log itself may still be.
+    /// Reports that a small file can't be written. The segments may still be writable.
     pub(crate) fn trouble_aside(&self, error: &io::Error) {
         if let (Some(monitor), Some(store)) = (&self.monitor, &self.store)
             && store.trouble.is_none()
@@ -118,7 +118,8 @@ impl Log {
         }
     }
 
-    /// All small files are as they should be; and all segments, if a sync has succeeded since they were not.
+    /// Reports a healthy disk, once all small files are written and a sync has succeeded since the last
+    /// failure.
     pub(crate) fn untroubled(&self) {
         let proven = self.store.as_ref().is_some_and(|store| store.trouble.is_none() && !store.unproven);
         if let (Some(monitor), true) = (&self.monitor, proven) {
@@ -126,7 +127,7 @@ impl Log {
         }
     }
 
-    /// Warns, while the volume can't take all that the journal may grow to.
+    /// Warns while the volume is too small for the journal's maximum size.
     pub(crate) fn note_room(&self, dir: &Path, room: Room) {
         if let (Some(monitor), Some(store)) = (&self.monitor, &self.store) {
             monitor.shortage(shortage(dir, room, store.total(), store.limits.max_bytes));
@@ -134,7 +135,7 @@ impl Log {
     }
 }
 
-/// What to do about an error of the disk.
+/// Returns the remedy for a disk error.
 fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::NotFound => {
@@ -148,8 +149,8 @@ fn remedy(error: &io::Error) -> &'static str {
     }
 }
 
-/// Writes entries in segments of the usual size, so that the oldest of them can go without the others. `progress` is where the
-/// sources are before the first, and then before the first that was not written.
+/// Writes entries in segments of the usual size, so that the oldest can be removed separately. `progress` is
+/// the state before the first entry; on return, before the first unwritten one.
 fn write_again(store: &mut Store, entries: &[&Entry], progress: &mut Vec<SourceProgress>) -> io::Result<()> {
     let mut after = progress.clone();
     for (index, entry) in entries.iter().enumerate() {
@@ -163,7 +164,7 @@ fn write_again(store: &mut Store, entries: &[&Entry], progress: &mut Vec<SourceP
     Ok(())
 }
 
-/// Where the sources were before an entry. `written` is where they were on the disk.
+/// Reverts `progress` to before an entry. `written` is the state at the end of the disk.
 fn take_back(progress: &mut [SourceProgress], entry: &Entry, written: &[SourceProgress]) {
     match entry {
         Entry::Record(record) => {

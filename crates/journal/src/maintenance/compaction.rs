@@ -1,12 +1,13 @@
-//! Compacting: makes room in a journal that fills up while a sink is away, so that the newest state survives.
+//! Compaction: frees space in a journal that fills up while a sink is away, so that the newest state
+//! survives.
 //!
-//! First go events whose state a newer one of the same entity carries (`superseded`), from the oldest segments on; then, of
-//! a name that is over its quota, the oldest events (`quota`). What is left of small segments is joined. Segments are read and
-//! written without the journal's lock, by a thread of its own, so that neither appending nor syncing waits for it. A
-//! reader that has the old file goes on in it.
+//! First it removes events that a newer one of the same entity supersedes (`superseded`), starting with the
+//! oldest segments; then the oldest events of names over their quota (`quota`). Small segments that remain
+//! are merged. A dedicated thread reads and writes segments without the journal's lock, so neither appends
+//! nor syncs wait for it. Readers continue in the old file.
 //!
-//! A session waits a moment when its events outrun that. Appending that outruns it all the same drops the oldest segment, and
-//! so does a journal without room for a copy: `journal_full`.
+//! A session whose events outrun compaction waits briefly. If appends still outrun it, or if there is no
+//! space for a copy, the oldest segment is dropped with reason `journal_full`.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -28,19 +29,19 @@ use crate::{
     fs::Fs,
 };
 
-/// So many adjacent segments become one, if they are not more than one should hold.
+/// Minimum number of adjacent segments to merge, if the result does not exceed the segment size.
 const JOINED: usize = 4;
 
-/// What comes waits no longer than this for room.
+/// Longest time that a session waits for space.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What compacting remembers.
+/// State of the compactor.
 #[derive(Debug, Default)]
 pub(super) struct Compactor {
     index: Index,
     was_crowded: bool,
     were_over: HashSet<u32>,
-    /// Files that are damaged, or from which nothing is to be gained.
+    /// Files that are damaged or not worth rewriting.
     left_alone: HashSet<(u64, u32)>,
     is_failing: bool,
 }
@@ -48,25 +49,25 @@ pub(super) struct Compactor {
 /// Segments to rewrite.
 #[derive(Debug)]
 struct Job {
-    /// Among those in view.
+    /// Indexes of the segments in the view.
     run: Range<usize>,
     kind: What,
-    /// Room that the copy needs, at most.
+    /// Maximum size of the copy in bytes.
     needs: u64,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum What {
-    /// Superseded events go.
+    /// Removes superseded events.
     Superseded,
-    /// The oldest events of names that are over their quota go as well.
+    /// Also removes the oldest events of names over their quota.
     Oldest,
-    /// Several become one.
+    /// Merges several segments into one.
     Join,
 }
 
 impl Shared {
-    /// The thread.
+    /// Runs the compaction thread.
     pub(super) fn compact_whenever_rung(&self) {
         let Some(disk) = &self.disk else { return };
         while !self.is_stopped() {
@@ -77,8 +78,8 @@ impl Shared {
         }
     }
 
-    /// Waits while compacting makes room in a journal that is all but full, so that what comes doesn't outrun it; for a
-    /// moment, as a slow disk must not keep a session from its PBX. Cancel safe.
+    /// Waits while compaction frees space in an almost full journal, so that appends don't outrun it. The
+    /// wait is bounded, because a slow disk must not stall a session. Cancel safe.
     pub(crate) async fn roomy(&self) {
         let Some(bell) = self.disk.as_ref().map(|disk| &disk.bell).filter(|bell| bell.is_rung()) else {
             return;
@@ -89,7 +90,7 @@ impl Shared {
         let _ = tokio::time::timeout(PATIENCE, roomy).await;
     }
 
-    /// Compacts for as long as something is to be gained. Blocks.
+    /// Compacts while there is something to gain. Blocks.
     pub(crate) fn compact(&self) {
         let Some(disk) = &self.disk else { return };
         while !self.is_stopped() {
@@ -115,7 +116,7 @@ impl Shared {
         }
     }
 
-    /// What there is to compact; `None` if there is no need, or the disk refuses.
+    /// Returns the segments to compact; `None` if there is no need or the disk is failing.
     fn view(&self, compactor: &Compactor) -> Option<View> {
         let is_worth = |was_crowded: bool| {
             let mut log = self.log();
@@ -126,7 +127,7 @@ impl Shared {
             is_worth.then_some(!store.unsynced.is_empty())
         };
         let was_crowded = compactor.was_crowded || !compactor.were_over.is_empty();
-        // What supersedes others must not be lost with the power.
+        // A superseding event must be on stable storage before the superseded one is removed.
         if is_worth(was_crowded)? {
             self.sync();
         }
@@ -137,13 +138,13 @@ impl Shared {
 }
 
 impl Compactor {
-    /// Forgets what takes memory.
+    /// Releases the compactor's memory.
     pub(super) fn forget(&mut self) {
         self.index.clear();
         self.left_alone.clear();
     }
 
-    /// Reads or rewrites one segment, or joins some. Whether there may be more to do.
+    /// Reads or rewrites one segment, or merges some. Returns whether there may be more to do.
     fn step(&mut self, shared: &Shared, disk: &OnDisk) -> io::Result<bool> {
         let Some(view) = shared.view(self) else { return Ok(false) };
         self.was_crowded = view.is_crowded;
@@ -164,7 +165,7 @@ impl Compactor {
         Ok(job.kind != What::Join && shared.log().make_room())
     }
 
-    /// Notes the events of a segment.
+    /// Indexes the events of a segment.
     fn scan(&mut self, segment: &Sealed, view: &View) -> io::Result<()> {
         let end = segment.stretch.end;
         let first = view.segments.first().map_or(end, |segment| segment.stretch.start.position);
@@ -172,7 +173,7 @@ impl Compactor {
             self.index.prune(first.max(view.passed));
         }
         let from = self.index.scanned.max(view.passed);
-        // What lies behind damage supersedes nothing.
+        // Events after a damaged entry supersede nothing.
         walk(&segment.stretch, from, |entry| {
             if let Some(record) = entry.record().filter(|record| record.position >= from) {
                 self.index.note(record, view.names.known(&record.body), |at| view.segment_of(at));
@@ -196,7 +197,7 @@ impl Compactor {
                     (at, garbage, segment.stretch.length)
                 })
             };
-            // The oldest, where it is worth writing the rest; else where it is worth most.
+            // Prefer the oldest segment that is worth rewriting; otherwise the most profitable one.
             let oldest = shares().find(|(_, garbage, length)| garbage * 4 >= *length);
             let best = || shares().max_by_key(|(_, garbage, length)| garbage * 1024 / length.max(&1));
             if let Some((at, garbage, length)) =
@@ -213,7 +214,7 @@ impl Compactor {
         self.join(view)
     }
 
-    /// Adjacent segments that together are not more than one should be.
+    /// Finds adjacent segments that fit into one.
     fn join(&self, view: &View) -> Option<Job> {
         for from in 0..view.segments.len() {
             let rest = view.segments.get(from..)?;
@@ -265,12 +266,13 @@ impl Compactor {
     }
 }
 
-/// Whether superseded events of a name go: where the journal is not crowded, only those of names over their quota.
+/// Returns whether to remove superseded events of a name: of all names in a crowded journal, otherwise only
+/// of names over their quota.
 fn is_meant(view: &View, name: u32) -> bool {
     view.is_crowded || view.over.contains_key(&name)
 }
 
-/// Replaces files by their copy.
+/// Replaces files with their copy.
 fn put_in_place(
     shared: &Shared,
     fs: &dyn Fs,
@@ -298,7 +300,7 @@ fn put_in_place(
     drop(log);
     renamed?;
     synced?;
-    // One that can't be removed now is when the journal is opened next.
+    // A file that can't be removed now is removed at the next open.
     for generation in gone {
         let _ = fs.remove(&dir.join(file_name(generation)));
     }

@@ -1,5 +1,5 @@
-//! What happens to the files beside appending: syncing, cursors, reservations, retention. A thread of its own, so that
-//! a slow disk holds back nothing but itself.
+//! Maintenance of the files: syncing, cursors, reservations, retention. Runs on its own thread, so that a
+//! slow disk blocks nothing else.
 
 use std::{
     io,
@@ -34,14 +34,14 @@ use crate::{
     recovery::cursor_path,
 };
 
-/// How often cursors are written, and all else is looked after.
+/// Interval of maintenance passes.
 const PACE: Duration = Duration::from_secs(1);
-/// A disk that takes longer than this for one round does not come back by itself.
+/// Time after which a pass counts as stalled: a disk that is merely slow is faster.
 const STALLED: Duration = Duration::from_secs(30);
-/// How far `seen` may lag on the disk while nothing but pings arrives.
+/// Seconds that `seen` may lag on disk while only pings arrive.
 const SEEN: i64 = 5;
 
-/// What all handles share.
+/// State shared by all handles.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) id: JournalId,
@@ -49,20 +49,20 @@ pub(super) struct Shared {
     log: Mutex<Log>,
     pub(super) end: watch::Sender<Position>,
     pub(super) synced: watch::Sender<Position>,
-    /// Sends when compacting has come further.
+    /// Sends when compaction makes progress.
     pub(super) compacted: watch::Sender<()>,
     pub(super) always: bool,
     pub(super) disk: Option<OnDisk>,
-    /// Held while syncing: on Linux a sync that failed is reported once, and one beside it would believe in the next.
+    /// Held while syncing: Linux reports a failed sync only once, so a concurrent one would wrongly succeed.
     syncing: Mutex<()>,
     dirty: AtomicBool,
     stopped: AtomicBool,
     thread: OnceLock<Thread>,
-    /// When the thread came round last.
+    /// Start of the thread's last round.
     round: Mutex<Instant>,
 }
 
-/// What a journal in a directory has beside its log.
+/// On-disk part of a journal, apart from its segments.
 #[derive(Debug)]
 pub(super) struct OnDisk {
     pub(super) fs: Arc<dyn Fs>,
@@ -70,12 +70,12 @@ pub(super) struct OnDisk {
     state: Mutex<Files>,
     /// Held while a segment's file is replaced.
     compactor: Mutex<Compactor>,
-    /// Wakes the thread that compacts.
+    /// Wakes the compaction thread.
     pub(super) bell: Arc<Bell>,
     _lock: Box<dyn Lock>,
 }
 
-/// The small files, as they were written last.
+/// Content of the small files as last written.
 #[derive(Debug)]
 struct Files {
     identity: Identity,
@@ -110,12 +110,12 @@ impl Shared {
     }
 
     pub(super) fn log(&self) -> MutexGuard<'_, Log> {
-        // The log is consistent between any two of its own statements that can unwind.
+        // The log is consistent wherever its code may unwind, so poisoning is not needed.
         self.log.lock()
     }
 
     pub(super) fn stalled_for(&self) -> Option<Duration> {
-        // Without a thread there is nothing to wait for.
+        // Without a thread nothing can stall.
         self.thread.get()?;
         let since = self.round.lock().elapsed();
         (since > STALLED).then_some(since)
@@ -125,7 +125,7 @@ impl Shared {
         self.stopped.load(Ordering::Acquire)
     }
 
-    /// There is something to sync.
+    /// Tells the thread that there is something to sync.
     pub(super) fn wake(&self) {
         if !self.dirty.swap(true, Ordering::AcqRel)
             && let Some(thread) = self.thread.get()
@@ -134,7 +134,7 @@ impl Shared {
         }
     }
 
-    /// Syncs what is written.
+    /// Syncs written entries.
     pub(super) fn sync(&self) {
         let _alone = self.syncing.lock();
         self.log().retry();
@@ -157,7 +157,7 @@ impl Shared {
         self.synced.send_replace(synced);
     }
 
-    /// Everything but syncing.
+    /// Runs a maintenance pass, except for syncing.
     pub(super) fn keep(&self) {
         let Some(disk) = &self.disk else { return };
         {
@@ -190,7 +190,7 @@ impl Shared {
     /// Writes the cursors that have changed.
     pub(super) fn write_cursors(&self) -> io::Result<()> {
         let Some(disk) = &self.disk else { return Ok(()) };
-        // Held first, so that no older cursor is written over a newer one.
+        // Locked first, so that no older cursor overwrites a newer one.
         let mut state = disk.state.lock();
         let (end, cursors): (Position, Vec<(String, Cursor)>) = {
             let mut log = self.log();
@@ -203,7 +203,7 @@ impl Shared {
             let charged = known.as_ref().map_or(cursor.charged, |known| known.charged);
             let cursor = Cursor { charged, ..cursor };
             if known.as_ref() != Some(&cursor) {
-                // Whatever was refused before the end is in its ledger.
+                // Everything refused before `end` is in this cursor's ledger.
                 let cursor = Cursor { charged: end, ..cursor };
                 let written = sealed::write(&*disk.fs, &cursor_path(&disk.dir, &name), "cursor", &cursor);
                 match written {
@@ -215,7 +215,7 @@ impl Shared {
         result
     }
 
-    /// Keeps reserved numbers ahead of those that are given, and `seen` on the disk.
+    /// Keeps reservations ahead of the assigned numbers, and `seen` up to date on disk.
     fn reserve(&self, disk: &OnDisk, state: &mut Files) -> io::Result<()> {
         let progress = self.log().progress.clone();
         let mut identity = state.identity.clone();
@@ -260,14 +260,14 @@ impl Shared {
         }
     }
 
-    /// Reads a segment through that a reader could not go on in, and repairs it. Whether its file was replaced, or cut, since
-    /// the reader had it.
+    /// Repairs a segment that a reader found damaged. Returns whether its file was replaced or truncated
+    /// since the reader opened it.
     pub(super) fn repair(&self, (generation, revision): (u64, u32)) -> io::Result<bool> {
         let Some(disk) = &self.disk else { return Ok(false) };
         let _alone = disk.compactor.lock();
         let (file, next) = {
             let mut log = self.log();
-            // What waits was encoded for the newest segment, which gets nothing more if it is this one.
+            // Buffered entries belong to the newest segment, which is sealed below if it is the damaged one.
             log.flush();
             let next = log.next_of(generation);
             let Some(store) = &mut log.store else { return Ok(false) };
@@ -310,7 +310,7 @@ fn write_dead_letter(fs: &dyn Fs, dir: &std::path::Path, name: &str, content: &[
     if buried.iter().any(|(known, _)| known == name) {
         return Ok(());
     }
-    // Names begin with the source and rise with its numbers: the first is an old one.
+    // File names start with the source and sort by number, so the oldest come first.
     let mut total = buried.iter().map(|(_, size)| size).sum::<u64>() + content.len() as u64;
     for (name, size) in buried {
         if total <= DEAD {
@@ -322,10 +322,10 @@ fn write_dead_letter(fs: &dyn Fs, dir: &std::path::Path, name: &str, content: &[
     crate::fs::append_all(&*fs.create(&path)?, content)
 }
 
-/// Bound of `dead/`, in bytes.
+/// Maximum size of `dead/` in bytes.
 const DEAD: u64 = 64 << 20;
 
-/// The threads.
+/// Handle of the maintenance and compaction threads.
 #[derive(Debug)]
 pub(super) struct Maintenance {
     shared: Arc<Shared>,
@@ -363,7 +363,7 @@ impl Maintenance {
 
 fn run(shared: &Shared, interval: Duration) {
     let mut kept = Instant::now();
-    // Since when something waits to be synced.
+    // Since when there is something to sync.
     let mut waits: Option<Instant> = None;
     while !shared.is_stopped() {
         *shared.round.lock() = Instant::now();

@@ -1,4 +1,4 @@
-//! Which number comes next: above all that may have been given.
+//! Determines the next numbers: above all numbers that may have been assigned.
 
 use std::collections::HashMap;
 
@@ -11,27 +11,28 @@ use crate::{
     progress::SourceProgress,
 };
 
-/// What numbers have to stay above.
+/// Lower bounds of the next numbers.
 pub(super) struct Floors<'a> {
     pub(super) cursors: &'a HashMap<String, Option<Cursor>>,
-    /// The moment of opening.
+    /// Time of opening.
     pub(super) now: Timestamp,
 }
 
-/// What opening found out about a source's numbers.
+/// Result of raising a source's next number.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Raised {
-    /// Numbers that will not be given, first and last.
+    /// Numbers that will not be assigned, first and last.
     pub(super) skipped: Option<(Seq, Seq)>,
-    /// A cursor is beyond the end: records were lost.
+    /// Whether a cursor is beyond the end, which means that records were lost.
     pub(super) is_beyond: bool,
 }
 
 impl Floors<'_> {
     /// Sets the next number of each source and the next position, and reserves numbers.
     ///
-    /// Every process begins above the clock: so neither one whose records the disk has lost nor one that has a copy of this
-    /// journal gives the same numbers, unless a source had more than one event a microsecond.
+    /// Every process starts above the clock. A process whose records were lost and one with a copy of the
+    /// journal therefore never assign the same numbers, unless a source has more than one event per
+    /// microsecond.
     pub(super) fn raise(
         self,
         identity: &mut Identity,
@@ -76,7 +77,8 @@ mod tests {
 
     use crate::disk::identity::Source;
 
-    /// A source that was reserved so far, with its next number in the segments; the next number and what is skipped.
+    /// Raises a source with the given reservation, next number in the segments and last settled number.
+    /// Returns its next number and what was skipped.
     fn raise(reserved: u64, next: u64, last: Option<u64>) -> (u64, Raised) {
         let source = Source { name: "a".to_owned(), reserved: Seq(reserved), seen: None };
         let mut identity =

@@ -1,4 +1,4 @@
-//! Reading the segments through: their ends, and each source's numbers.
+//! Loads the segments: their ends and each source's numbers.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -23,21 +23,22 @@ use crate::{
     progress::SourceProgress,
 };
 
-/// What the segments hold.
+/// Content of the segments.
 pub(super) struct Loading {
     pub(super) store: Store,
-    /// As of the end.
+    /// Progress of each source at the end.
     pub(super) progress: Vec<SourceProgress>,
     pub(super) end: Position,
-    /// Whether anything was repaired: what damaged that may have cut off the newest records, even between two of them.
+    /// Whether anything was repaired: the damage may also have removed the newest records, even at a segment
+    /// boundary.
     pub(super) torn: bool,
-    /// Whether the newest segment was read through, and needed no repair.
+    /// Whether the newest segment was read and needed no repair.
     pub(super) is_newest_intact: bool,
 }
 
 impl Loading {
-    /// Reads what is not delivered, and the newest segment; the others are believed until they are read. The cursors take
-    /// in what the log has beyond them.
+    /// Reads the undelivered segments and the newest one. The others are trusted until a reader needs them.
+    /// Applies entries that the cursors do not cover yet.
     pub(super) fn of(
         store: Store,
         dir: &Path,
@@ -72,7 +73,7 @@ impl Loading {
         Ok(loading)
     }
 
-    /// Reads a segment through, and repairs it if need be.
+    /// Reads a segment, and repairs it if necessary.
     fn read(
         &mut self,
         dir: &Path,
@@ -116,7 +117,7 @@ fn recover(cursors: &mut HashMap<String, Option<Cursor>>, entry: &Entry) {
     }
 }
 
-/// A segment as its header tells, that ends at `limit`.
+/// Returns a segment as described by its header, ending at `limit`.
 fn believe(found: &Found, limit: Position, length: u64) -> Segment {
     let header = &found.header;
     Segment {

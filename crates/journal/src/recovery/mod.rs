@@ -1,4 +1,4 @@
-//! Opening a journal: what is there, what of it can be used, and which number comes next.
+//! Recovery: opens a journal, repairs what is damaged, and determines the next numbers.
 
 mod floors;
 mod load;
@@ -36,31 +36,31 @@ use crate::{
     space::default_bound,
 };
 
-/// Why a journal can't be opened. Its data is never the reason.
+/// Reason why a journal can't be opened. Damaged data is never one.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another process has it.
+    /// Another process uses the journal.
     #[error(
         "another cti-bridge uses the journal in {}: stop it, or set [journal] dir to another directory", dir.display()
     )]
     Locked {
-        /// Its directory.
+        /// Directory of the journal.
         dir: PathBuf,
     },
-    /// A later version wrote it.
+    /// The journal was written by a later version.
     #[error("{}: {reason}: run that version again, or set [journal] dir to a new directory", path.display())]
     Newer {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Which version.
+        /// Description of the version.
         reason: String,
     },
-    /// The system refuses.
+    /// The operating system reported an error.
     #[error("the journal in {}: {source}: {}", path.display(), remedy(source))]
     Io {
-        /// The file or directory.
+        /// Path of the file or directory.
         path: PathBuf,
-        /// Why.
+        /// The error.
         source: io::Error,
     },
 }
@@ -73,14 +73,14 @@ fn remedy(error: &io::Error) -> &'static str {
     }
 }
 
-/// What was found at opening, a sentence each.
+/// Findings of the recovery.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recovery {
-    /// What was repaired, or is missing.
+    /// What was repaired or is missing, one sentence each.
     pub notes: Vec<String>,
 }
 
-/// An opened journal's parts.
+/// Parts of an opened journal.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) log: Log,
@@ -93,7 +93,7 @@ fn at<T>(path: &Path, result: io::Result<T>) -> Result<T, OpenError> {
     result.map_err(|source| OpenError::Io { path: path.to_owned(), source })
 }
 
-/// Name of a sink's cursor file.
+/// Returns the path of a sink's cursor file.
 pub(crate) fn cursor_path(dir: &Path, sink: &str) -> PathBuf {
     dir.join("cursors").join(sink)
 }
@@ -110,7 +110,7 @@ pub(crate) fn open(
     let mut notes = Vec::new();
     let found = survey(fs, dir, Some(&mut notes))?;
     let (mut identity, left) = identify(&**fs, dir, &found, &mut notes)?;
-    // What can't be used may have held the newest numbers.
+    // A file that was set aside may have held the newest numbers.
     let set_aside = !notes.is_empty();
     let known_sinks = identity.sinks.clone();
     identity.admit(sources, sinks);
@@ -166,13 +166,13 @@ pub(crate) fn open(
     Ok(Opened { log, identity, lock, recovery: Recovery { notes } })
 }
 
-/// The directories, for this process alone.
+/// Creates and locks the directories.
 fn claim(fs: &dyn Fs, dir: &Path) -> Result<Box<dyn Lock>, OpenError> {
     for sub in ["", "segments", "cursors"] {
         let path = dir.join(sub);
         at(&path, fs.create_dir(&path))?;
     }
-    // A directory is a name in the one above it, and as easily forgotten. The one above may not be ours to open.
+    // A directory's own entry must be synced in its parent, which this process may not be allowed to open.
     at(dir, fs.sync_dir(dir))?;
     if let Some(above) = dir.parent().filter(|above| !above.as_os_str().is_empty()) {
         let _ = fs.sync_dir(above);
@@ -180,21 +180,21 @@ fn claim(fs: &dyn Fs, dir: &Path) -> Result<Box<dyn Lock>, OpenError> {
     at(dir, fs.lock(&dir.join("lock")))?.ok_or_else(|| OpenError::Locked { dir: dir.to_owned() })
 }
 
-/// From here on what is on the disk is synced.
+/// Syncs the segments, so that all existing entries are on stable storage.
 fn prove(store: &Store, clean: bool) -> Result<(), OpenError> {
     if clean {
         return Ok(());
     }
-    // What a killed process had not synced is nobody's business but ours.
+    // A killed process may have left unsynced data.
     for segment in &store.segments {
         at(&store.dir, segment.file.sync())?;
     }
     at(&store.dir, store.fs.sync_dir(&store.dir))
 }
 
-/// Gives each sink its cursor: the one it had, or a new one at the end; at the beginning if it is lost, as twice is
-/// better than never. One that counts records which a power failure took from the segments counts them no longer, or as
-/// many that follow would never seem to wait.
+/// Gives each sink its cursor: the existing one; at the end, for a new sink; or at the beginning, if its
+/// cursor is lost, because duplicates are better than losses. Corrects cursors that count records which a
+/// power failure removed from the segments: otherwise later records would not count as pending.
 fn attach(
     log: &mut Log,
     fs: &dyn Fs,
@@ -215,7 +215,7 @@ fn attach(
             source.count = source.count.min(progress.count);
         }
         cursor.resume_announcing();
-        // Now: what is appended later would hide what is to be repaired.
+        // Written now: later entries would hide what needs repair.
         if written.remove(name).flatten().as_ref() != Some(&cursor) {
             cursor.charged = log.end();
             let path = cursor_path(dir, name);
