@@ -17,7 +17,7 @@ use crate::{
     auth::{self, Account},
     event::{EndReason, GapReason, Seq, SinkId, SourceId},
     health::{Board, Health, State},
-    journal::{Counted, DiskUse, Gaps, Stats, Journal, Ledger},
+    journal::{Counted, DiskUse, Gaps, Journal, Ledger, Stats},
     sink,
 };
 
@@ -303,12 +303,7 @@ impl View {
         self.config.sources.iter().filter_map(source).collect()
     }
 
-    fn sinks(
-        &self,
-        stats: &Stats,
-        parts: &mut BTreeMap<String, Health>,
-        now: Timestamp,
-    ) -> Vec<SinkStatus> {
+    fn sinks(&self, stats: &Stats, parts: &mut BTreeMap<String, Health>, now: Timestamp) -> Vec<SinkStatus> {
         let sources = self.journal.sources();
         let sink = |(sink, (name, config)): (SinkId, (&String, &sink::config::Config))| {
             let (seen, counted) = (stats.sinks.get(sink.index())?, self.counters.sink(sink).counted());

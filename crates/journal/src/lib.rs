@@ -1,4 +1,4 @@
-//! The one durable log between sessions and sinks.
+//! The durable log between sessions and sinks.
 //!
 //! ```text
 //! session(a) ──Live::commit──▶ ┌────────────── log ───────────────┐ ◀──Reader(sink x): next = 7
@@ -6,61 +6,64 @@
 //!                              └──────────────────────────────────┘
 //! ```
 //!
-//! **What it owns.** The order of all records ([`Position`]), the number of each source's records ([`Seq`]), one cursor
-//! and one ledger per sink, and the directory they are kept in.
+//! **Owns** the order of all records ([`Position`](event::Position)), the numbers of each source's records
+//! ([`Seq`](event::Seq)), a cursor and a ledger per sink, and the directory that stores them.
 //!
-//! **What it promises.**
-//! * Appending never waits for a broker, nor for a reader. What [`Live::commit`] has written survives the process.
-//! * A source's numbers rise, and no number that may have left the process is given twice, whatever was lost.
-//! * No event precedes the `gap` of its session: [`Ingest::begin`] consumes the ingest and appends the
-//!   gap; only the [`Live`] it returns takes events.
-//! * A record is kept until every cursor has passed it (and on disk for `retain` longer), or until a bound demands its
-//!   place: superseded states go first (`compaction`), then the oldest. What a sink then misses is counted in its ledger and announced on the log (`lost`).
+//! **Guarantees**
+//! * Appending never waits for a broker or a reader. Records written by [`Live::commit`] survive the process.
+//! * A source's numbers rise. A number that may have left the process is never assigned again, whatever is lost.
+//! * No event precedes the `gap` of its session: [`Ingest::begin`] consumes the ingest and appends the gap; only the
+//!   [`Live`] it returns accepts events.
+//! * A record is retained until every cursor has passed it (and on disk for `retain` longer), or until a bound requires
+//!   its space: superseded events go first (`maintenance::compaction`), then the oldest. A sink's ledger counts what it
+//!   loses, and a `lost` notice announces it.
 //! * For every source and sink, at any time: `received = published + filtered + dead-lettered + pending + lost`.
-//! * Every number takes a place in the log: a record, or an [`Absence`] that says why there is none (skipped at a start,
-//!   refused, lost). So positions and each source's numbers are dense, and a loss that was not announced when the process
-//!   ended is found again at the next start.
-//! * Opening is never refused because of data: what is damaged is set aside, and reported.
+//! * Every number occupies a position in the log: as a record, or in an [`Absence`] that gives the reason (skipped at a
+//!   start, refused, lost). Positions and each source's numbers are therefore dense, and a loss that was not announced
+//!   before the process ended is found at the next start.
+//! * Damaged data never prevents opening: it is set aside and reported.
 //!
-//! **What it does not do.** It looks into no record but for the name its quota goes by, and knows no destinations.
+//! **Does not** interpret records, except for the event name (quotas) and the entity (compaction), and knows no
+//! destinations.
 //!
 //! # On disk
 //! ```text
-//! lock              held by the one process that may write
-//! identity          the journal's name, its sources and sinks, reserved numbers, clean or not         (text, checksummed)
-//! segments/N.log    header, then entries: records and absences                                   (see disk::segment, codec)
-//! cursors/SINK      the sink's next position, its ledger per source, losses not announced yet          (text, checksummed)
-//! quarantine/       what was damaged, as it was found
-//! dead/             events that a broker refused for good
+//! lock              held by the process that writes
+//! identity          name, sources and sinks, reserved numbers, clean-shutdown marker                 (text, checksummed)
+//! segments/N.log    header, then entries: records and absences                                 (see disk::segment, codec)
+//! cursors/SINK      the sink's next position, its ledger per source, unannounced losses              (text, checksummed)
+//! quarantine/       damaged files, as they were found
+//! dead/             events that a broker permanently refused
 //! renamed/NAME/     identity, segments and cursors from before `journal rename`
 //! ```
-//! Every open creates a segment, with a higher N, unless there are many that hold next to nothing. Entries are appended, and
-//! never overwritten in place. Small files and compacted segments are written beside, synced, renamed, their directory
-//! synced. Directories are 0700, files 0600.
+//! Each open creates a segment with a higher N, unless there are many small ones. Entries are appended and never
+//! overwritten in place. Small files and compacted segments are written to a temporary file, synced and renamed, and
+//! their directory is synced. Directories have mode 0700, files 0600.
 //!
-//! **Recovery.** Segments are read in the order of N; where two hold the same position, the higher N is right. The
-//! newest, and all that some sink has not settled, are read through; the others are trusted until a sink reads them.
-//! * An incomplete entry at the end is cut off.
-//! * A damaged middle: the file moves to `quarantine/`, and a copy takes its place that holds every intact entry, before and
-//!   behind the damage, and an absence between them that counts what is gone: `lost`, reason `damaged`. The header of the
-//!   segment that follows, and the numbers around the damage, identify the owner of those records. Where they can't, the
-//!   loss is announced to every source and charged to none.
-//! * A damaged header, identity or cursor: the file moves to `quarantine/`. The identity is rebuilt from the segments;
-//!   a sink without its cursor gets everything that is still there.
-//! * A file of a later version of the format is refused, untouched. Version N reads N-1.
+//! **Recovery.** Segments are read in the order of N; where two hold the same position, the higher N takes precedence.
+//! The newest one and all that some sink has not settled are read completely; the others are trusted until a sink reads
+//! them.
+//! * An incomplete entry at the end is truncated.
+//! * Damage in the middle: the file moves to `quarantine/` and is replaced by a copy with every intact entry before and
+//!   after the damage, and an absence in between: `lost`, reason `damaged`. The header of the next segment and the
+//!   numbers around the damage identify the owners of the lost records. If they can't, the loss is announced to every
+//!   source and charged to none.
+//! * A damaged header, identity or cursor: the file moves to `quarantine/`. The identity is rebuilt from the segments; a
+//!   sink without a cursor gets everything that is retained.
+//! * A file in a later version of the format is rejected and left unchanged. Version N reads N-1.
 //!
-//! **Numbers** are reserved on disk ahead of use. Each process begins above all that was reserved, and above the clock in
-//! microseconds: no number that an earlier process may have given is given again, nor one that a copy of this journal
-//! gives. The next `gap` names those that were skipped.
+//! **Numbers** are reserved on disk before use. Each process starts above all reservations and above the clock in
+//! microseconds: it never assigns a number that an earlier process or a copy of this journal may have assigned. The next
+//! `gap` lists the skipped numbers.
 //!
-//! **Sync.** Records are written at each commit and synced by a thread of its own; `sync` is how long a power failure
-//! may reach back. Delivery does not wait for it: a record that was delivered and then lost is one whose number is skipped.
+//! **Sync.** Records are written at each commit and synced by a dedicated thread; `sync` bounds what a power failure can
+//! lose. Delivery does not wait for it: the number of a record that was delivered and then lost is skipped.
 //!
-//! **Disk trouble.** When a write or a sync fails, the log goes on in memory, delivery continues, the part `journal`
-//! is failing with the reason, and what no longer fits is dropped and announced. Once a second a new segment is tried,
-//! with everything only memory holds. A failed sync is never repeated on the same file.
+//! **Disk failures.** If a write or a sync fails, the log continues in memory, delivery continues, and the component
+//! `journal` is failing with the reason. Records that no longer fit are dropped and announced. Once a second the journal
+//! tries a new segment with everything that is in memory only. A failed sync is never repeated on the same file.
 //!
-//! Without a directory it is a memory journal: the same log, whose records do not outlive the process.
+//! Without a directory the journal is in memory: the same log, but its records do not survive the process.
 
 mod archive;
 pub mod clock;

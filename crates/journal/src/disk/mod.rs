@@ -1,4 +1,4 @@
-//! The journal's files; see the layout in [`super`].
+//! Files of the journal; see the layout in the crate documentation.
 
 pub(crate) mod bell;
 pub(crate) mod codec;

@@ -1,4 +1,4 @@
-//! Which segments are kept: what every sink has passed goes after a while, and what is too old goes for good.
+//! Retention: removes segments that every sink has passed after a while, and expired ones.
 
 use std::{collections::HashMap, time::Instant};
 
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{segment::file_name, segment_state::Segment, store::Store};
 
-/// A segment spans this part of the age that nothing may exceed, as what is too old goes by segments.
+/// A segment spans at most this fraction of the maximum age, because expiry removes complete segments.
 pub(super) const SPANS: u32 = 8;
 
 impl Store {
@@ -16,7 +16,7 @@ impl Store {
         self.let_go(&segment.bytes_by_name);
     }
 
-    /// So many bytes of names are no longer held.
+    /// Releases these bytes from the totals by name.
     fn let_go(&mut self, bytes_by_name: &HashMap<u32, u64>) {
         for (name, size) in bytes_by_name {
             if let Some(held) = self.held.get_mut(name) {
@@ -25,8 +25,8 @@ impl Store {
         }
     }
 
-    /// Notes which segments every sink has passed, and removes those that were kept long enough, or that stand in
-    /// the way of new ones.
+    /// Notes which segments every sink has passed. Removes those that were retained long enough or whose
+    /// space is needed.
     pub(crate) fn tidy(&mut self, passed: Position, now: Instant) {
         let mut newly = Vec::new();
         for segment in &mut self.segments {
@@ -50,7 +50,7 @@ impl Store {
         }
     }
 
-    /// Whether the newest segment has been written to for so long that it would keep what is too old.
+    /// Returns whether the newest segment must be sealed, because it spans too much time to expire.
     pub(crate) fn is_stale(&self, now: Timestamp) -> bool {
         let (Some(age), Some(active)) = (self.limits.max_age, self.segments.back()) else { return false };
         active.end > active.first
@@ -58,14 +58,14 @@ impl Store {
             && now.duration_since(active.begun).unsigned_abs() > age / SPANS
     }
 
-    /// Whether the oldest segment is older than anything may be.
+    /// Returns whether the oldest segment has expired.
     pub(crate) fn has_expired(&self, now: Timestamp) -> bool {
         let (Some(age), Some(oldest)) = (self.limits.max_age, self.segments.front()) else { return false };
         let newest = oldest.newest;
         newest.is_some_and(|at| now.duration_since(at).unsigned_abs() > age && at < now)
     }
 
-    /// Removes the oldest segment. A file that can't be removed now is when the journal is opened next.
+    /// Removes the oldest segment. A file that can't be removed now is removed at the next open.
     pub(crate) fn remove_oldest(&mut self) {
         if let Some(oldest) = self.segments.pop_front() {
             self.release(&oldest);

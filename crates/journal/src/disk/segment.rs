@@ -1,4 +1,4 @@
-//! A segment: a file of records, with what was known when it was begun.
+//! A segment file: a header with the state at its creation, then entries.
 //!
 //! ```text
 //! magic "CTIJRNL\0" │ version u16 │ sources u16 │ length of the header u32 │ journal [10] │ generation u64
@@ -23,24 +23,25 @@ use crate::{
 const MAGIC: &[u8; 8] = b"CTIJRNL\0";
 /// The version without a key.
 const UNKEYED: u16 = 1;
-/// No header is longer: 65,536 sources with names of 64 bytes.
+/// Maximum size of a header: 65,536 sources with names of 64 bytes.
 const LONGEST: usize = 8 << 20;
 
-/// What a segment begins with.
+/// Header of a segment.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Header {
     pub(crate) journal: JournalId,
-    /// Rises with each segment that is begun. Where two hold the same position, the higher one is right.
+    /// Rises with each new segment. If two segments hold the same position, the higher generation takes
+    /// precedence.
     pub(crate) generation: u64,
     pub(crate) created: Timestamp,
     pub(crate) first: Position,
-    /// How its entries are written.
+    /// Encoding of the entries.
     pub(crate) format: Format,
-    /// Every source there was, by its id, and where it stood.
+    /// All sources by id, with their progress before the first entry.
     pub(crate) sources: Vec<(String, SourceProgress)>,
 }
 
-/// Why a segment's header can't be used.
+/// Reason why a header is unusable.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BadHeader {
     #[error("its header is damaged")]
@@ -81,12 +82,13 @@ impl Header {
         out
     }
 
-    /// The header, and its length.
+    /// Decodes a header and returns its length.
     pub(crate) fn decode(bytes: &[u8]) -> Result<(Self, usize), BadHeader> {
         if bytes.get(..8) != Some(MAGIC) {
             return Err(BadHeader::Damaged);
         }
-        // Every version keeps its length here and its sum at the end, so that damage is not taken for a version.
+        // All versions have the length at this offset and the checksum at the end, so damage is not mistaken
+        // for a later version.
         let length =
             bytes.get(12..16).and_then(|four| four.try_into().ok()).map_or(0, u32::from_le_bytes) as usize;
         let (content, sum) = bytes
@@ -154,7 +156,7 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     Some(*taken)
 }
 
-/// 0 stands for never.
+/// Encodes a time; 0 stands for none.
 fn nanoseconds(at: Option<Timestamp>) -> i64 {
     at.map_or(0, |at| i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX))
 }
@@ -166,22 +168,22 @@ fn timestamp(bytes: [u8; 8]) -> Result<Option<Timestamp>, jiff::Error> {
     }
 }
 
-/// Name of a segment's file; in the order of their generations.
+/// Returns the name of a segment's file. Names sort by generation.
 pub(crate) fn file_name(generation: u64) -> String {
     format!("{generation:012}.log")
 }
 
-/// A segment's file, which is opened when it is needed, and its header.
+/// A segment's header, and its file, which is opened on demand.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) name: String,
     pub(crate) file: Arc<dyn File>,
     pub(crate) header: Header,
-    /// Where its records begin.
+    /// Offset of the first entry.
     pub(crate) start: usize,
 }
 
-/// Reads the header of a segment, by its name. None for another file.
+/// Opens a segment and reads its header. `None` if the name is not a segment's.
 pub(crate) fn open(fs: &Arc<dyn Fs>, dir: &Path, name: &str) -> Option<Result<Opened, BadHeader>> {
     name.strip_suffix(".log")?.parse::<u64>().ok()?;
     let file = OnDemand { fs: Arc::clone(fs), path: dir.join(name) };
@@ -192,14 +194,14 @@ pub(crate) fn open(fs: &Arc<dyn Fs>, dir: &Path, name: &str) -> Option<Result<Op
 /// Start of the segment that follows.
 #[derive(Debug, Clone)]
 pub(crate) struct Next {
-    /// Position of its first entry: what it holds is not read from the segment before.
+    /// Position of its first entry. Entries of the previous segment from here on are ignored.
     pub(crate) first: Position,
-    /// Each source's numbers and records before that.
+    /// Progress of each source before that entry.
     pub(crate) progress: Vec<SourceProgress>,
 }
 
-/// What follows a segment, among all of a journal in the order of their generations: a later one is right about what it
-/// holds.
+/// Returns the start of the next segment, which takes precedence for its positions. `found` is sorted by
+/// generation.
 pub(crate) fn next(found: &[Opened], index: usize) -> Option<Next> {
     let later = found.get(index + 1..)?.iter().min_by_key(|later| later.header.first)?;
     Some(Next { first: later.header.first, progress: later.header.progress() })
