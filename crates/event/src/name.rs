@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_name_is_cut_before_an_escape_and_told_apart_by_its_digest() {
+    fn a_long_name_is_cut_before_an_escape_and_keeps_a_digest() {
         let cut_inside = [b"x".repeat(39), b"/".repeat(20)].concat();
         let slug = slug(&cut_inside);
         assert!(slug.starts_with(&format!("{}==", "x".repeat(39))), "{slug}");
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entity_named_like_none_is_told_apart_from_none() {
+    fn an_entity_named_like_the_placeholder_is_escaped() {
         assert_eq!(entity_token(None), "_");
         assert_eq!(entity_token(Some(b"_")), "=5F");
         assert_eq!(entity_token(Some(b"401/201")), "401=2F201");

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_back_is_written_the_same() {
+    fn a_parsed_event_serializes_unchanged() {
         let before = text(&event(Mark::Numbered { seq: Seq(9), prev: Seq(7) }));
         let received = parse_structured(&before).unwrap();
         assert_eq!(String::from_utf8(text(&received.event())).unwrap(), String::from_utf8(before).unwrap());
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_left_out() {
+    fn other_names_are_not_segments() {
         assert_eq!(parse_structured(&text(&event(Mark::Status { start: 1, count: 3 }))), None);
         assert_eq!(parse_structured(&text(&event(Mark::Copy { seq: Seq(3) }))), None);
         for strange in ["", "{}", "[]", r#"{"id":"x","data":1}"#] {

@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ten_thousand_made_up_names_are_few_and_hide_no_known_one() {
+    fn ten_thousand_made_up_names_share_few_counters() {
         let mut counters = SourceCounters::default();
         for number in 0..10_000 {
             counters.count(format!("made.up.{number}").as_bytes(), 10, Origin::Live);

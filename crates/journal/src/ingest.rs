@@ -176,7 +176,7 @@ impl Live {
 impl Drop for Live {
     fn drop(&mut self) {
         if !self.ended {
-            self.finish(EndReason::Internal, "the session's task ended unasked".to_owned());
+            self.finish(EndReason::Internal, "the session's task exited unexpectedly".to_owned());
         }
     }
 }

@@ -83,7 +83,7 @@ fn enough(inspection: Inspection, dir: &Path) -> Result<Inspection, OpenError> {
     let least = LEAST.min(inspection.bound.saturating_sub(inspection.used));
     if inspection.room.free < least {
         let text = format!(
-            "its volume has {} left, and {} is the least",
+            "its volume has {} free, but at least {} is required",
             ByteSize(inspection.room.free),
             ByteSize(least)
         );
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_in_its_place_and_a_place_that_takes_none_are_told() {
+    fn a_file_or_an_unwritable_directory_is_reported() {
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("file");
         fs::write(&file, "x").unwrap();

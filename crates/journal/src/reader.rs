@@ -198,7 +198,7 @@ impl Reader {
                 let journal = self.journal.clone();
                 match tokio::task::spawn_blocking(move || journal.repair(file)).await {
                     Ok(Ok(true)) => return,
-                    Ok(Ok(false)) => "it is intact, and could not be read".to_owned(),
+                    Ok(Ok(false)) => "the segment could not be read, but it is intact".to_owned(),
                     Ok(Err(error)) => error.to_string(),
                     Err(error) => error.to_string(),
                 }

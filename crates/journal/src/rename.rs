@@ -57,7 +57,7 @@ pub fn rename(dir: &Path) -> Result<Renamed, OpenError> {
     let known = |dir| {
         let path = Identity::path(dir);
         Identity::read(&Disk, dir).map_err(|error| {
-            let error = io::Error::other(format!("{error}; a start of the bridge repairs it"));
+            let error = io::Error::other(format!("{error}; starting the bridge repairs it"));
             at(&path)(error)
         })
     };

@@ -159,7 +159,7 @@ impl Journal {
                     Err(Failure::Damaged(file)) => journal.repair(file)?,
                 };
             }
-            Err(io::Error::other("a segment can't be read, and is not damaged"))
+            Err(io::Error::other("a segment could not be read, but it is intact"))
         };
         tokio::task::spawn_blocking(all).await.map_err(io::Error::other)?
     }

@@ -17,7 +17,7 @@ pub fn shortage(dir: &Path, room: Room, used: u64, bound: u64) -> Option<String>
     let growth = bound.saturating_sub(used);
     (room.free < growth).then(|| {
         format!(
-            "the volume of {} has less room left than the journal may still take (it is allowed {}): free some, or set \
+            "the volume of {} has less free space than the journal may still use (its limit is {}): free some, or set \
              [journal] max_bytes lower, so that the oldest events go and not the newest",
             dir.display(),
             ByteSize(bound)
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shortage_is_what_growth_finds_no_room_for() {
+    fn a_volume_smaller_than_the_bound_is_a_shortage() {
         let dir = Path::new("/j");
         let room = Room { total: 100, free: 10 };
         assert_eq!(shortage(dir, room, 90, 100), None);

@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_loss_of_snapshots_and_notices_is_no_loss_of_state() {
+    fn losing_snapshots_and_notices_is_not_a_loss_of_state() {
         let (mut losses, lost) = losses();
         for (from, to) in [(5, 9), (7, 8), (11, 14), (12, 12), (9, 8)] {
             losses.lost(0, &missing(from, to), LossReason::Disk);
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded_and_what_is_forgotten_counts() {
+    fn remembered_ranges_are_bounded_and_forgotten_ones_count() {
         let mut losses = StateLosses::new(2);
         for seq in 0..3 * RANGES as u64 {
             losses.left_out(ONE, Seq(2 * seq), Seq(2 * seq));

@@ -87,6 +87,6 @@ mod as_text {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<JournalId, D::Error> {
         let text = String::deserialize(from)?;
-        text.parse().map_err(|()| D::Error::custom("is no journal's name"))
+        text.parse().map_err(|()| D::Error::custom("not a valid journal name"))
     }
 }

@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_bounded_in_bytes_and_those_beyond_share_a_number() {
+    fn names_are_bounded_in_bytes_and_the_rest_share_an_id() {
         let mut ids = NameIds::default();
         let long = "x".repeat(20_000);
         for number in 0..2 * NAMES {

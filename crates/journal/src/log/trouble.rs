@@ -86,7 +86,7 @@ impl Log {
                     self.dropped = None;
                     self.written = progress;
                 }
-                tracing::debug!(%error, "the journal's disk still refuses");
+                tracing::debug!(%error, "the journal's disk is still failing");
             }
         }
     }
@@ -139,11 +139,11 @@ impl Log {
 fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::NotFound => {
-            "a directory of the journal was removed: put it back with what was in it, or, if that is gone, stop the bridge, which \
-             delivers what is in memory first, and start it with a new journal"
+            "a directory of the journal was removed: restore it with its content; if that is lost, stop the bridge, which \
+             first delivers what is in memory, and start it with a new journal"
         }
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "let this user write there, and see whether the volume was mounted read-only after an error"
+            "grant this user write access, and check whether the volume was remounted read-only after an error"
         }
         _ => "free space or repair the disk",
     }

@@ -241,7 +241,7 @@ impl Shared {
     pub(super) fn write_dead_letter(&self, name: &str, content: impl FnOnce() -> bytes::Bytes) {
         let Some(disk) = &self.disk else { return };
         if let Err(error) = write_dead_letter(&*disk.fs, &disk.dir.join("dead"), name, &content()) {
-            tracing::warn!(%error, name, "an event that was refused for good could not be kept on disk");
+            tracing::warn!(%error, name, "could not write a dead letter to disk");
         }
     }
 
@@ -256,7 +256,7 @@ impl Shared {
         drop(log);
         state.identity.clean = clean;
         if let Err(error) = state.identity.write(&*disk.fs, &disk.dir) {
-            tracing::warn!(%error, "the journal could not be closed in good order: the next start takes it for a crash");
+            tracing::warn!(%error, "could not write the clean-shutdown marker; the next start will run crash recovery");
         }
     }
 
@@ -353,7 +353,7 @@ impl Maintenance {
                 Ok(thread) => threads.push(thread),
                 Err(error) => tracing::error!(
                     %error,
-                    "cannot start a thread of the journal: nothing is synced before the stop, or the oldest events go first"
+                    "cannot start a journal thread: records are not synced before shutdown, or a full journal is not compacted"
                 ),
             }
         }

@@ -60,7 +60,7 @@ impl Floors<'_> {
         }
         if raised.iter().any(|raised| raised.is_beyond) {
             notes.push(
-                "a cursor lies beyond the end of the journal: its newest records are lost, and numbers go on above them"
+                "a cursor lies beyond the end of the journal: its newest records are lost, and numbers continue above them"
                     .to_owned(),
             );
         }
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn every_process_begins_above_the_clock_and_all_that_was_reserved() {
+    fn every_process_starts_above_the_clock_and_all_reservations() {
         assert_eq!(raise(0, 0, None), (1_000, Raised::default()), "a new source skips nothing");
         assert_eq!(raise(90, 50, Some(49)), (1_000, skipped(50, 999)));
         assert_eq!(raise(2_000, 50, None), (2_000, skipped(50, 1_999)), "the clock was set back");

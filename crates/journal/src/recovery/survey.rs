@@ -113,10 +113,7 @@ pub(super) fn read_cursors(
                 if !matches!(error, Unreadable::Missing) {
                     let _ = quarantine(fs, dir, &path);
                 }
-                notes.push(format!(
-                    "{} {error}: the sink gets everything that is still there again",
-                    path.display()
-                ));
+                notes.push(format!("{} {error}: the sink gets all retained events again", path.display()));
                 None
             }
         };

@@ -65,7 +65,7 @@ fn a_kill_hides_no_event_that_was_refused() {
 }
 
 #[test]
-fn a_loss_whose_notice_is_newer_than_the_cursor_is_not_announced_again() {
+fn a_loss_announced_after_the_cursor_is_not_announced_again() {
     let disk = disk();
     let (journal, _) = open(&disk, &small());
     events(&mut begin(&journal, "a"), "e", 60, 20_000);
@@ -80,7 +80,7 @@ fn a_loss_whose_notice_is_newer_than_the_cursor_is_not_announced_again() {
 }
 
 #[test]
-fn what_follows_refused_events_shows_the_hole() {
+fn the_event_after_refused_ones_shows_the_hole() {
     let disk = disk();
     let (journal, _) = open(&disk, &small());
     let mut live = begin(&journal, "a");
@@ -100,7 +100,7 @@ fn what_follows_refused_events_shows_the_hole() {
 }
 
 #[test]
-fn damage_behind_a_number_jump_is_charged_to_its_owner_and_passed() {
+fn damage_after_a_number_jump_is_charged_to_its_owner() {
     for restart in [true, false] {
         let disk = disk();
         let (journal, _) = open(&disk, &config());
@@ -138,7 +138,7 @@ fn damage_behind_a_number_jump_is_charged_to_its_owner_and_passed() {
 }
 
 #[test]
-fn damage_of_unknown_owner_is_announced_to_all_and_charged_to_none() {
+fn damage_of_unknown_owner_is_announced_to_all_sources() {
     let (disk, sources) = (disk(), ["a", "b", "c"]);
     let (journal, _) = open_as(&disk, &config(), &sources, &["x", "y"]).unwrap();
     let mut lives = sources.map(|source| begin(&journal, source));
@@ -177,7 +177,7 @@ fn damage_of_unknown_owner_is_announced_to_all_and_charged_to_none() {
 
 /// An event whose attachment is what another journal has in a segment: entries, each complete.
 #[test]
-fn bytes_in_an_attachment_pass_for_no_entry_after_a_torn_write() {
+fn an_attachment_can_not_pass_for_an_entry_after_a_torn_write() {
     let forge = journal_kit::disk();
     let (journal, _) = open(&forge, &config());
     let mut live = begin(&journal, "b");
@@ -236,7 +236,7 @@ fn version_1(content: Option<&[u8]>) -> FaultyFs {
 const SEGMENT: &str = "segments/000000000001.log";
 
 #[test]
-fn a_journal_of_version_1_is_read_and_goes_on() {
+fn a_journal_of_version_1_is_read_and_continued() {
     let disk = version_1(None);
     let (journal, notes) = open(&disk, &config());
     assert_eq!(notes, Vec::<String>::new());

@@ -12,7 +12,7 @@ use journal_kit::{
 };
 
 #[test]
-fn what_a_later_version_wrote_is_refused_and_left_alone() {
+fn files_of_a_later_version_are_rejected_and_left_unchanged() {
     for later in ["segments", "identity", "cursors"] {
         let disk = disk();
         let (journal, _) = open(&disk, &config());
@@ -44,7 +44,7 @@ fn what_a_later_version_wrote_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_damaged_identity_or_cursor_is_reported_and_no_number_is_given_again() {
+fn a_damaged_identity_or_cursor_reuses_no_number() {
     for damaged in ["identity", "cursors/x", "cursors/y"] {
         for kill in [true, false] {
             let disk = disk();
@@ -78,7 +78,7 @@ fn a_damaged_identity_or_cursor_is_reported_and_no_number_is_given_again() {
 }
 
 #[test]
-fn what_a_power_failure_leaves_behind_a_small_file_damages_nothing() {
+fn bytes_after_a_small_file_left_by_a_power_failure_are_ignored() {
     let disk = disk();
     let (journal, _) = open(&disk, &config());
     let mut x = journal.reader(SinkId(0));

@@ -16,7 +16,7 @@ use journal_kit::{
 };
 
 #[test]
-fn a_stop_and_a_crash_lose_nothing_and_the_numbers_go_on() {
+fn a_stop_and_a_crash_lose_nothing_and_numbers_continue() {
     let disk = disk();
     let mut last: Option<(Seq, String)> = None;
     let mut undelivered = Vec::new();
@@ -65,7 +65,7 @@ fn a_stop_and_a_crash_lose_nothing_and_the_numbers_go_on() {
 
 /// After a start memory holds none of what is pending.
 #[test]
-fn how_old_the_oldest_is_can_be_told_from_the_disk_alone() {
+fn the_age_of_the_oldest_record_is_known_from_disk_alone() {
     let disk = disk();
     let (journal, _) = open(&disk, &config());
     let mut live = begin(&journal, "a");
@@ -100,7 +100,7 @@ fn how_old_the_oldest_is_can_be_told_from_the_disk_alone() {
 }
 
 #[test]
-fn a_slow_sink_holds_back_no_other_and_each_goes_on_from_its_own_place() {
+fn a_slow_sink_delays_no_other_and_each_resumes_at_its_cursor() {
     let disk = disk();
     for round in 1..=3 {
         let (journal, _) = open(&disk, &config());
@@ -172,7 +172,7 @@ fn a_backlog_larger_than_memory_is_read_from_the_disk_in_order() {
 }
 
 #[test]
-fn a_full_journal_drops_as_it_is_told_and_says_so() {
+fn a_full_journal_drops_as_configured_and_announces_it() {
     for when_full in [WhenFull::DropOldest, WhenFull::DropNewest] {
         let disk = disk();
         let (bound, memory) = (4 << 20, 1 << 20);
@@ -232,7 +232,7 @@ fn a_flood_of_one_name_does_not_evict_another() {
 }
 
 #[test]
-fn what_waited_too_long_expires_and_what_was_delivered_is_kept_for_a_while() {
+fn old_records_expire_and_delivered_ones_are_retained() {
     let disk = disk();
     // In segments of 16 KiB.
     let config = || Options { max_bytes: Some(256 << 10), ..config() };
@@ -263,7 +263,7 @@ fn what_waited_too_long_expires_and_what_was_delivered_is_kept_for_a_while() {
 }
 
 #[test]
-fn one_process_has_it_and_nobody_else_may_look() {
+fn only_one_process_can_open_it_and_only_its_user_can_read_it() {
     use std::os::unix::fs::PermissionsExt as _;
     let dir = tempfile::tempdir().unwrap();
     let config = Options { dir: dir.path().join("deep/journal"), ..config() };
@@ -294,7 +294,7 @@ fn one_process_has_it_and_nobody_else_may_look() {
 
 /// As one segment it would go as a whole as soon as the journal is full again.
 #[test]
-fn what_memory_held_returns_in_segments_of_the_usual_size() {
+fn records_in_memory_return_in_segments_of_the_usual_size() {
     let disk = disk();
     let small = Options { max_bytes: Some(1 << 20), ..config() };
     let (journal, _) = open(&disk, &small);

@@ -26,7 +26,7 @@ const FAULTS: [Faults; 6] = {
 };
 
 #[test]
-fn a_disk_that_refuses_stops_no_delivery_and_gets_everything_afterwards() {
+fn a_failing_disk_stops_no_delivery_and_catches_up_later() {
     for faults in FAULTS {
         let disk = disk(7);
         let mut run = Run::open(&disk, 1 << 20);
@@ -57,7 +57,7 @@ fn a_disk_that_refuses_stops_no_delivery_and_gets_everything_afterwards() {
 }
 
 #[test]
-fn what_neither_disk_nor_memory_holds_is_counted_and_announced() {
+fn records_that_fit_neither_disk_nor_memory_are_announced() {
     for faults in &FAULTS[..5] {
         let disk = disk(8);
         let mut run = Run::open(&disk, 200_000);
@@ -110,7 +110,7 @@ fn what_neither_disk_nor_memory_holds_is_counted_and_announced() {
 }
 
 #[test]
-fn a_disk_that_can_not_be_read_for_a_while_loses_nothing() {
+fn a_temporarily_unreadable_disk_loses_nothing() {
     let disk = disk(9);
     let mut run = Run::open(&disk, 1 << 20);
     run.events(0..100, 100);
@@ -136,7 +136,7 @@ fn a_disk_that_can_not_be_read_for_a_while_loses_nothing() {
 
 /// Cursors are written every second, whatever of the log is synced.
 #[test]
-fn what_a_sink_had_settled_and_the_power_failure_took_hides_nothing_that_waits() {
+fn settled_records_lost_to_a_power_failure_hide_no_pending_ones() {
     let disk = disk(11);
     let mut run = Run::open(&disk, 1 << 20);
     run.events(0..50, 100);
@@ -164,7 +164,7 @@ fn what_a_sink_had_settled_and_the_power_failure_took_hides_nothing_that_waits()
 }
 
 #[test]
-fn numbers_that_may_have_left_are_skipped_after_a_power_failure_and_the_gap_says_which() {
+fn the_gap_lists_numbers_skipped_after_a_power_failure() {
     for survives in [Survives::Nothing, Survives::Prefix, Survives::Anything] {
         let disk = disk(10);
         let mut run = Run::open(&disk, 1 << 20);
@@ -194,7 +194,7 @@ fn numbers_that_may_have_left_are_skipped_after_a_power_failure_and_the_gap_says
 }
 
 #[test]
-fn numbers_that_only_memory_held_are_not_given_again_after_a_kill() {
+fn numbers_held_in_memory_only_are_not_reused_after_a_kill() {
     let mut again = Vec::new();
     // Nothing can be noted on a read-only disk; there a reboot, or the broker's tail, tells.
     let noted = FAULTS[..5].iter().filter(|faults| faults.writes != Writes::ReadOnly);

@@ -94,7 +94,7 @@ fn settled(reader: &mut journal::Reader, records: &[Record], newest: u64) -> u64
 }
 
 #[test]
-fn a_crash_loop_leaves_a_segment_that_is_damaged_or_of_fewer_sources() {
+fn a_damaged_or_outdated_segment_is_not_continued() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("segments");
     let crash = |sources: &[&str]| {

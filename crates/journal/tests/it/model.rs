@@ -243,7 +243,7 @@ proptest! {
     /// No number that was read is given again; what was synced survives a power failure, what was written a kill;
     /// what only memory held is on the disk as soon as that works again.
     #[test]
-    fn whatever_fails_nothing_is_given_twice_and_what_was_safe_is_there(
+    fn random_faults_reuse_no_number_and_lose_no_synced_record(
         seed in any::<u64>(),
         steps in proptest::collection::vec(step(), 1..60),
     ) {

@@ -312,7 +312,7 @@ proptest! {
 
     /// Whatever fails, the newest state is there, nothing is lost silently, and the bound holds.
     #[test]
-    fn a_full_journal_keeps_the_newest_states_and_counts_what_goes(
+    fn a_full_journal_keeps_the_newest_states_and_counts_losses(
         seed in any::<u64>(),
         drops_oldest in prop::bool::weighted(0.8),
         name_quota in prop_oneof![Just(30u8), Just(100)],

@@ -52,7 +52,7 @@ fn notice(record: &Record, what: &str) -> Value {
 }
 
 #[test]
-fn a_session_begins_with_its_gap_and_numbers_are_dense_per_source() {
+fn a_session_starts_with_its_gap_and_numbers_are_dense() {
     let journal = journal(1 << 20);
     let mut reader = journal.reader(SinkId(0));
     let mut live = journal.ingest(A).begin(opened());
@@ -84,7 +84,7 @@ fn a_session_begins_with_its_gap_and_numbers_are_dense_per_source() {
 }
 
 #[test]
-fn a_session_that_is_dropped_ends_all_the_same() {
+fn a_dropped_session_still_ends() {
     let journal = journal(1 << 20);
     let mut reader = journal.reader(SinkId(0));
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -99,7 +99,7 @@ fn a_session_that_is_dropped_ends_all_the_same() {
 }
 
 #[test]
-fn what_is_dropped_is_counted_and_announced_for_the_sink_that_misses_it_alone() {
+fn dropped_records_are_charged_only_to_the_sink_that_lost_them() {
     let journal = journal(20_000);
     let (mut x, mut y) = (journal.reader(SinkId(0)), journal.reader(SinkId(1)));
     let mut live = journal.ingest(A).begin(opened());
@@ -135,7 +135,7 @@ fn an_event_that_must_not_be_written_is_counted_as_filtered() {
 }
 
 #[tokio::test]
-async fn a_reader_wakes_when_there_is_something() {
+async fn a_reader_wakes_up_on_an_append() {
     let journal = journal(1 << 20);
     let mut reader = journal.reader(SinkId(0));
     let waiting = tokio::spawn(async move {

@@ -34,7 +34,7 @@ fn two_processes() -> (FaultyFs, u64) {
 }
 
 #[test]
-fn a_number_is_found_skipped_or_not_given_yet() {
+fn a_number_is_found_skipped_or_not_assigned_yet() {
     let (disk, last) = two_processes();
     let (journal, _) = open(&disk, &config());
     let records = read(&mut journal.reader(SinkId(0)));
@@ -87,7 +87,7 @@ fn a_lost_number_resumes_before_the_first_record_above_it() {
 }
 
 #[test]
-fn a_number_that_is_no_longer_kept_is_older() {
+fn a_number_that_is_no_longer_retained_is_older() {
     let disk = disk();
     let config = Options { retain: Duration::ZERO, ..config() };
     let (journal, _) = open(&disk, &config);
@@ -106,7 +106,7 @@ fn a_number_that_is_no_longer_kept_is_older() {
 }
 
 #[test]
-fn a_read_error_is_no_answer() {
+fn a_read_error_is_not_an_answer() {
     let (disk, last) = two_processes();
     let (journal, _) = open(&disk, &config());
     let position = read(&mut journal.reader(SinkId(0)))[3].position;

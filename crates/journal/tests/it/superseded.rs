@@ -72,7 +72,7 @@ fn the_newest_state_of_an_extension_survives_400_updates() {
 }
 
 #[test]
-fn a_session_does_not_outrun_the_thread_that_compacts() {
+fn a_session_does_not_outrun_compaction() {
     let disk = disk();
     let (journal, _) =
         open(&disk, &Options { sync: Sync::Every(Duration::from_millis(1)), ..small(4 * MIB, 100) });
@@ -121,7 +121,7 @@ fn only_states_are_superseded_and_each_by_its_own_entity() {
 }
 
 #[test]
-fn of_a_flood_the_newest_survive_and_nothing_else_goes() {
+fn in_a_flood_the_newest_survive_and_no_other_name_is_dropped() {
     let disk = disk();
     let config = small(4 * MIB, 25);
     let (journal, _) = open(&disk, &config);
@@ -202,7 +202,7 @@ fn tight() -> Options {
 }
 
 #[test]
-fn what_was_read_before_its_segment_was_rewritten_is_charged_once() {
+fn records_read_before_a_segment_is_rewritten_are_charged_once() {
     // In the large one a segment is more than what is read from the disk at a time.
     let large = (1..=20).map(|in_flight| (8, in_flight, 1, false));
     let cases =
@@ -252,7 +252,7 @@ fn what_was_read_before_its_segment_was_rewritten_is_charged_once() {
 }
 
 #[test]
-fn a_kill_between_any_two_steps_leaves_a_journal_that_is_right() {
+fn a_kill_between_any_two_steps_leaves_a_valid_journal() {
     let mut after = 1;
     for power in [None, Some(Survives::Nothing), Some(Survives::Prefix)] {
         let mut steps = 0;
@@ -291,7 +291,7 @@ fn a_kill_between_any_two_steps_leaves_a_journal_that_is_right() {
 }
 
 #[test]
-fn without_room_for_a_copy_the_oldest_go_and_the_bound_holds() {
+fn without_room_for_a_copy_the_oldest_are_dropped() {
     let disk = disk();
     let (journal, _) = open(&disk, &Options { memory: 64 << 20, ..small(2 * MIB, 100) });
     let (mut live, mut states) = (begin(&journal, "a"), States::default());

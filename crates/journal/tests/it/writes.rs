@@ -115,7 +115,7 @@ fn a_long_batch_is_written_in_pieces_of_a_mebibyte() {
 }
 
 #[test]
-fn a_large_frame_is_written_from_where_it_is() {
+fn a_large_frame_is_written_without_a_copy() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, appends) = open(dir.path());
     let mut live = begin(&journal, "a");
