@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn other_names_are_not_segments() {
+    fn anything_but_a_numbered_event_is_rejected() {
         assert_eq!(parse_structured(&text(&event(Mark::Status { start: 1, count: 3 }))), None);
         assert_eq!(parse_structured(&text(&event(Mark::Copy { seq: Seq(3) }))), None);
         for strange in ["", "{}", "[]", r#"{"id":"x","data":1}"#] {

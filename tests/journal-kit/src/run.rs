@@ -43,7 +43,7 @@ impl Run {
         Self { lives: Vec::new(), readers, journal, failure, notes: recovery.notes }
     }
 
-    /// Events of both sources, by their numbers.
+    /// Appends events of both sources with these numbers.
     pub fn events(&mut self, numbers: std::ops::Range<u64>, size: usize) {
         if self.lives.is_empty() {
             let opened = Opened {

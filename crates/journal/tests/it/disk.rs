@@ -1,4 +1,4 @@
-//! The journal on a disk: what a stop, a crash and its bounds leave of it.
+//! The journal on disk: shutdown, crash and bounds.
 
 use std::{
     sync::Arc,
@@ -12,7 +12,7 @@ use journal::{Journal, OpenError, Options, Unmonitored, WhenFull, fs};
 use journal_kit::{
     RUNTIME, adds_up, announced, begin, close, config, contents, disk, events,
     faulty_fs::{Faults, Writes},
-    frame, id, names, open, open_as, read, segments, settle, told,
+    frame, id, names, notice_of, open, open_as, read, segments, settle,
 };
 
 #[test]
@@ -29,14 +29,14 @@ fn a_stop_and_a_crash_lose_nothing_and_numbers_continue() {
         let mut live = begin(&journal, "a");
         events(&mut live, "e", 20, 100);
         let new = read(&mut reader);
-        let (what, gap) = told(&new[0]);
+        let (what, gap) = notice_of(&new[0]);
         assert_eq!(what, "gap");
         let reason = if round == 0 { "started" } else { ["restarted", "crashed"][(round + 1) % 2] };
         assert_eq!((&gap["reason"], &gap["certain"]), (&reason.into(), &false.into()), "{gap}");
         match &last {
             None => assert_eq!(gap["skipped"], serde_json::Value::Null),
             Some((seq, journal_id)) => {
-                // Every process begins above the clock, whatever it finds; nothing is lost by that.
+                // Every process starts above the clock; nothing is lost by that.
                 let skipped = serde_json::json!([seq.next(), new[0].seq.0 - 1]);
                 assert_eq!((&gap["skipped"], &journal.id().to_string()), (&skipped, journal_id), "{gap}");
                 assert_eq!(gap["lastSequence"], seq.0);
@@ -51,7 +51,7 @@ fn a_stop_and_a_crash_lose_nothing_and_numbers_continue() {
             undelivered.extend(read(&mut reader));
             journal.close();
         } else {
-            // What a killed process had settled and not yet noted is delivered again.
+            // Records that a killed process settled without writing the cursor are delivered again.
             journal.sync();
             disk.crash();
         }
@@ -63,7 +63,7 @@ fn a_stop_and_a_crash_lose_nothing_and_numbers_continue() {
     assert_eq!(ledger.received, 6 * 22 + 3, "gap, connected, 20 events; three said goodbye");
 }
 
-/// After a start memory holds none of what is pending.
+/// After a start no pending record is in memory.
 #[test]
 fn the_age_of_the_oldest_record_is_known_from_disk_alone() {
     let disk = disk();
@@ -71,7 +71,7 @@ fn the_age_of_the_oldest_record_is_known_from_disk_alone() {
     let mut live = begin(&journal, "a");
     let began = Timestamp::now();
     for step in 1..=100_u64 {
-        // Ever slower.
+        // Increasing intervals.
         live.event(RawEvent { at: began + Duration::from_secs(step.pow(2)), ..frame("e", 10, 0) });
         live.commit();
     }
@@ -89,7 +89,7 @@ fn the_age_of_the_oldest_record_is_known_from_disk_alone() {
         assert!(off < 0.001, "{off} s off");
         settled = next;
     }
-    // From there on it is estimated, up to the last.
+    // Later times are estimated.
     let (journal, _) = open(&disk, &config());
     for (next, seconds_off) in [(99, 5.0), (101, 0.001)] {
         settle(&mut journal.reader(SinkId(0)), &records[settled..next]);
@@ -132,7 +132,7 @@ fn sources_and_sinks_may_come_and_go() {
     let first = contents(&read(&mut journal.reader(SinkId(0))));
     assert_eq!(first.len(), 8);
     close(journal);
-    // b goes, a comes; x comes before y.
+    // b leaves, a stays; x comes before y.
     let (journal, _) = open_as(&disk, &config(), &["a"], &["x", "y"]).unwrap();
     fill(&journal, "a");
     let (x, y) = (read(&mut journal.reader(SinkId(0))), read(&mut journal.reader(SinkId(1))));
@@ -234,7 +234,7 @@ fn a_flood_of_one_name_does_not_evict_another() {
 #[test]
 fn old_records_expire_and_delivered_ones_are_retained() {
     let disk = disk();
-    // In segments of 16 KiB.
+    // Segments of 16 KiB.
     let config = || Options { max_bytes: Some(256 << 10), ..config() };
     let fill = |config: &Options| {
         let (journal, _) = open(&disk, config);
@@ -292,7 +292,7 @@ fn only_one_process_can_open_it_and_only_its_user_can_read_it() {
     assert_eq!((contents(&read(&mut journal.reader(SinkId(0)))), recovery.notes), (records, vec![]));
 }
 
-/// As one segment it would go as a whole as soon as the journal is full again.
+/// A single segment would be dropped as soon as the journal is full again.
 #[test]
 fn records_in_memory_return_in_segments_of_the_usual_size() {
     let disk = disk();

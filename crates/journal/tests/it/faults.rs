@@ -1,4 +1,4 @@
-//! The journal on a disk that fails, and under power failures.
+//! The journal on a failing disk, and after power failures.
 
 use std::{
     path::Path,
@@ -72,7 +72,7 @@ fn records_that_fit_neither_disk_nor_memory_are_announced() {
         let lost = run.lost(SinkId(0), LossReason::Disk);
         assert_eq!(lost + held.len() as u64, 950, "{faults:?}");
         run.journal.announce_losses();
-        // The other one has not read what the disk holds.
+        // The other sink has not read what is on disk.
         let behind = numbers(&run.read(1, usize::MAX));
         assert_eq!(behind[..50], (0..50).collect::<Vec<_>>(), "{faults:?}");
         run.readers[1].rewind();
@@ -134,7 +134,7 @@ fn a_temporarily_unreadable_disk_loses_nothing() {
     assert_eq!(run.lost(SinkId(0), LossReason::Damaged), 0);
 }
 
-/// Cursors are written every second, whatever of the log is synced.
+/// Cursors are written every second, whether or not the log is synced.
 #[test]
 fn settled_records_lost_to_a_power_failure_hide_no_pending_ones() {
     let disk = disk(11);
@@ -196,7 +196,7 @@ fn the_gap_lists_numbers_skipped_after_a_power_failure() {
 #[test]
 fn numbers_held_in_memory_only_are_not_reused_after_a_kill() {
     let mut again = Vec::new();
-    // Nothing can be noted on a read-only disk; there a reboot, or the broker's tail, tells.
+    // Nothing can be written to a read-only disk; a reboot or the broker's tail reveals the loss.
     let noted = FAULTS[..5].iter().filter(|faults| faults.writes != Writes::ReadOnly);
     for (faults, before) in noted.flat_map(|faults| [(faults, 0), (faults, 10)]) {
         let disk = disk(11);

@@ -1,4 +1,4 @@
-//! The log: order, numbers, and a ledger that adds up whatever is dropped.
+//! The log: order, numbers, and a ledger that always balances.
 
 use bytes::Bytes;
 use event::{Body, EndReason, LossReason, Notice, Position, RawEvent, Record, Seq, SinkId, SourceId};
@@ -32,7 +32,7 @@ fn journal(capacity: usize) -> Journal {
     Journal::memory(capacity, &["a".into(), "b".into()], &["x".into(), "y".into()])
 }
 
-/// What memory holds is there at once.
+/// Reads what is in memory, without waiting.
 fn read(reader: &mut Reader, most: usize) -> Vec<Record> {
     let mut records = Vec::new();
     reader.read(most, &mut records).now_or_never().expect("a memory journal makes nobody wait");
@@ -43,7 +43,7 @@ fn settle(reader: &mut Reader, records: &[Record], how: Settled) {
     reader.settle(records.iter().map(|record| (record.position, record.source, record.seq, how)));
 }
 
-/// The data of a notice of this name.
+/// Returns the data of a notice with this name.
 fn notice(record: &Record, what: &str) -> Value {
     match &record.body {
         Body::Notice(notice) if notice.name == what => serde_json::from_slice(&notice.data).unwrap(),
@@ -166,8 +166,8 @@ fn deed() -> impl Strategy<Value = Deed> {
 }
 
 proptest! {
-    /// received = published + pending + lost, for every source and sink, after every deed; and a sink
-    /// reads each source's numbers without a hole but for what is counted as lost.
+    /// After every step, received = published + pending + lost for every source and sink, and each sink reads
+    /// a source's numbers without a gap except for those counted as lost.
     #[test]
     fn the_ledger_always_adds_up(deeds in proptest::collection::vec(deed(), 1..200)) {
         let journal = journal(16_000);

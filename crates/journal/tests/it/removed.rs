@@ -1,4 +1,4 @@
-//! A journal whose directory is removed under it.
+//! A journal whose directory is removed while it is open.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Where a number is in the journal: found, lost, skipped, too old, or not given; and a read error is none of these.
+//! Search for a number: found, lost, skipped, too old, or not assigned; a read error is none of these.
 
 use std::time::Duration;
 
@@ -18,7 +18,8 @@ fn search(journal: &Journal, number: u64) -> Search {
     RUNTIME.block_on(journal.search(A, Seq(number))).unwrap()
 }
 
-/// Two processes with events of both sources, a third that only reads. The number of the last event of the first one.
+/// Returns a disk with events of both sources from two processes, for a third one that only reads, and the
+/// last number of the first process.
 fn two_processes() -> (FaultyFs, u64) {
     let disk = disk();
     let (journal, _) = open(&disk, &config());
@@ -42,14 +43,14 @@ fn a_number_is_found_skipped_or_not_assigned_yet() {
         let Search::Found(found) = search(&journal, record.seq.0) else { panic!("{record:?}") };
         assert_eq!((found.position, found.at), (record.position, record.at));
     }
-    // Before the first record of the next process, of whichever source.
+    // Before the first record of the next process, whatever its source.
     let behind = records.iter().find(|record| record.source != A).unwrap().position;
     for skipped in [last + 1, last + 1_000] {
         let found = search(&journal, skipped);
         assert!(matches!(found, Search::Skipped(next) if next == behind), "{skipped}: {found:?}, {behind:?}");
     }
     let (newest, _) = journal.newest(A);
-    // What this process has skipped when it began.
+    // Skipped at the start of this process.
     assert!(matches!(search(&journal, newest.0), Search::Skipped(_)));
     for beyond in [newest.0 + 1, u64::MAX] {
         assert!(matches!(search(&journal, beyond), Search::Beyond), "{beyond}");

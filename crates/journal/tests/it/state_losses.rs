@@ -1,4 +1,4 @@
-//! What the journal tells of lost state, for the sessions that read it again.
+//! Reports of lost state, on which sessions read the state again.
 
 use event::{LossReason, SinkId};
 use journal::{Options, WhenFull};

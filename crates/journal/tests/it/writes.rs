@@ -1,4 +1,4 @@
-//! What the journal hands to its disk: bounded batches, and large frames from where they are.
+//! Writes to disk: bounded batches, and large frames without a copy.
 
 use std::{
     io,
@@ -13,10 +13,10 @@ use journal::{
 
 use journal_kit::{begin, config, frame, names};
 
-/// Address and length of everything that was appended.
+/// Address and length of each append.
 type Appends = Arc<Mutex<Vec<(usize, usize)>>>;
 
-/// A real disk whose writes are noted.
+/// A real disk that records its writes.
 #[derive(Debug, Default)]
 struct Noting(Appends);
 
