@@ -108,11 +108,11 @@ pub fn is_known(name: &[u8]) -> bool {
 /// unknown event and for one without its key.
 pub fn entity<'a>(name: &[u8], args: &'a [u8]) -> Option<Entity<'a>> {
     let (_, kind, key) = KNOWN.iter().find(|(known, ..)| known.as_bytes() == name)?;
-    let whole = |id| Entity { kind: *kind, id, part: None };
+    let complete = |id| Entity { kind: *kind, id, part: None };
     match key {
-        Key::Field(field) => json::field(args, field).and_then(json::scalar).map(whole),
+        Key::Field(field) => json::field(args, field).and_then(json::scalar).map(complete),
         Key::Nested(outer, field) => {
-            json::field(json::field(args, outer)?, field).and_then(json::scalar).map(whole)
+            json::field(json::field(args, outer)?, field).and_then(json::scalar).map(complete)
         }
         Key::OneOf(parts, field) => {
             let mut found = parts.iter().filter_map(|part| Some((part, json::field(args, part)?)));
@@ -126,8 +126,8 @@ pub fn entity<'a>(name: &[u8], args: &'a [u8]) -> Option<Entity<'a>> {
             let part = json::field(args, other).and_then(json::scalar)?;
             Some(Entity { kind: *kind, id, part: Some(part) })
         }
-        Key::NameOfFirst => json::first_field(args).map(|(key, _)| whole(Cow::Borrowed(key))),
-        Key::Argument => json::scalar(args.trim_ascii()).map(whole),
+        Key::NameOfFirst => json::first_field(args).map(|(key, _)| complete(Cow::Borrowed(key))),
+        Key::Argument => json::scalar(args.trim_ascii()).map(complete),
     }
 }
 

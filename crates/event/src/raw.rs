@@ -84,9 +84,9 @@ fn code_point<'a>(escape: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
     if (0xD800..0xDC00).contains(&high)
         && after.starts_with(b"\\u")
         && let Some(low @ 0xDC00..0xE000) = hex(after)
-        && let Some(whole) = char::from_u32(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
+        && let Some(character) = char::from_u32(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
     {
-        out.extend_from_slice(whole.encode_utf8(&mut [0; 4]).as_bytes());
+        out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
         return after.get(6..).unwrap_or_default();
     }
     match char::from_u32(high) {

@@ -194,7 +194,7 @@ impl Journal {
     /// Waits until committed records are on stable storage, if `sync` is "always". If the journal is almost
     /// full, waits briefly for compaction. Cancel safe.
     pub async fn synced(&self) {
-        self.0.shared.roomy().await;
+        self.0.shared.wait_for_space().await;
         if self.0.shared.always {
             let mut synced = self.0.shared.synced.subscribe();
             let end = self.log().end();

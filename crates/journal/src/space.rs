@@ -35,8 +35,12 @@ mod tests {
         let dir = Path::new("/j");
         let room = Room { total: 100, free: 10 };
         assert_eq!(shortage(dir, room, 90, 100), None);
-        let told = shortage(dir, room, 89, 100).unwrap();
-        assert!(told.contains("/j") && told.contains("max_bytes"), "{told}");
-        assert_eq!(shortage(dir, Room { free: 9, ..room }, 0, 100), shortage(dir, room, 0, 100), "told once");
+        let reported = shortage(dir, room, 89, 100).unwrap();
+        assert!(reported.contains("/j") && reported.contains("max_bytes"), "{reported}");
+        assert_eq!(
+            shortage(dir, Room { free: 9, ..room }, 0, 100),
+            shortage(dir, room, 0, 100),
+            "reported once"
+        );
     }
 }

@@ -103,7 +103,7 @@ pub fn read(reader: &mut Reader) -> Vec<Record> {
     let mut records = Vec::new();
     while !reader.at_end() {
         RUNTIME.block_on(reader.read(256, &mut records));
-        assert!(Instant::now() < deadline, "the reader stands still after {}", records.len());
+        assert!(Instant::now() < deadline, "the reader is stalled after {}", records.len());
     }
     for pair in records.windows(2) {
         assert!(pair[0].position < pair[1].position, "{pair:?}");

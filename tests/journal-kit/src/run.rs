@@ -68,7 +68,7 @@ impl Run {
         let mut records = Vec::new();
         while records.len() < most && !reader.at_end() {
             RUNTIME.block_on(reader.read(most - records.len(), &mut records));
-            assert!(Instant::now() < deadline, "the reader stands still after {}", records.len());
+            assert!(Instant::now() < deadline, "the reader is stalled after {}", records.len());
         }
         records
     }

@@ -34,7 +34,7 @@ const CHUNK: usize = 256 << 10;
 #[derive(Debug, Clone)]
 pub(crate) struct Sealed {
     pub(crate) stretch: Stretch,
-    pub(crate) begun: Timestamp,
+    pub(crate) created: Timestamp,
     pub(crate) newest: Option<Timestamp>,
     /// Bytes of names over their quota.
     pub(crate) over: HashMap<u32, u64>,

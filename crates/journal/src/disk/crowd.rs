@@ -26,7 +26,7 @@ impl Share {
 }
 
 /// Fill level above which incoming events wait briefly for compaction.
-const BRIMMING: Share = Share(7, 8);
+const NEARLY_FULL: Share = Share(7, 8);
 /// Fill level of undelivered events at which compaction starts.
 const FULL: Share = Share(3, 4);
 /// Fill level of undelivered events at which compaction stops,
@@ -85,8 +85,8 @@ impl Store {
     }
 
     /// Returns whether the journal is almost full.
-    pub(crate) fn is_brimming(&self) -> bool {
-        self.undelivered() > BRIMMING.of(self.limits.max_bytes)
+    pub(crate) fn is_nearly_full(&self) -> bool {
+        self.undelivered() > NEARLY_FULL.of(self.limits.max_bytes)
     }
 
     /// Returns whether compaction may be worthwhile.
@@ -96,13 +96,13 @@ impl Store {
                 || self.over(self.limits.per_name).next().is_some())
     }
 
-    /// Returns the segments to compact and the bounds that apply. `was_crowded` and `were_over` are the
+    /// Returns the segments to compact and the bounds that apply. `was_crowded` and `were_over_quota` are the
     /// previous results: they provide hysteresis, so that compaction goes on below the threshold.
-    pub(crate) fn view(&self, passed: Position, was_crowded: bool, were_over: &HashSet<u32>) -> View {
+    pub(crate) fn view(&self, passed: Position, was_crowded: bool, were_over_quota: &HashSet<u32>) -> View {
         let limits = &self.limits;
         let bound = if was_crowded { ROOMY } else { FULL }.of(limits.max_bytes);
         let mut over: HashMap<u32, u64> = self.over(limits.per_name).collect();
-        let is_over = |name: &u32| were_over.contains(name) || over.contains_key(name);
+        let is_over = |name: &u32| were_over_quota.contains(name) || over.contains_key(name);
         over = self.over(WITHIN.of(limits.per_name)).filter(|(name, _)| is_over(name)).collect();
         let sealed = self.segments.len().saturating_sub(usize::from(!self.sealed));
         let segments = self.segments.iter().take(sealed);
@@ -175,7 +175,7 @@ impl Segment {
         let of = |name: &u32| Some((*name, *self.bytes_by_name.get(name)?));
         Sealed {
             stretch: self.stretch(),
-            begun: self.begun,
+            created: self.created,
             newest: self.newest,
             over: over.keys().filter_map(of).collect(),
         }

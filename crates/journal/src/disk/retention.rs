@@ -54,8 +54,8 @@ impl Store {
     pub(crate) fn is_stale(&self, now: Timestamp) -> bool {
         let (Some(age), Some(active)) = (self.limits.max_age, self.segments.back()) else { return false };
         active.end > active.first
-            && now > active.begun
-            && now.duration_since(active.begun).unsigned_abs() > age / SPANS
+            && now > active.created
+            && now.duration_since(active.created).unsigned_abs() > age / SPANS
     }
 
     /// Returns whether the oldest segment has expired.

@@ -27,7 +27,7 @@ pub(crate) struct Segment {
     pub(crate) first: Position,
     /// Position after the last entry.
     pub(crate) end: Position,
-    pub(crate) begun: Timestamp,
+    pub(crate) created: Timestamp,
     /// Progress of each source before the first entry.
     pub(crate) progress: Vec<SourceProgress>,
     pub(crate) newest: Option<Timestamp>,
@@ -55,9 +55,9 @@ impl Segment {
 
     /// Estimates when the record at a position was received, by linear interpolation.
     pub(crate) fn received(&self, position: Position) -> Timestamp {
-        let newest = self.newest.unwrap_or(self.begun);
+        let newest = self.newest.unwrap_or(self.created);
         let known = self.known.iter().rev().find(|(known, _)| *known <= position);
-        let (from, at) = known.copied().unwrap_or((self.first, self.begun));
+        let (from, at) = known.copied().unwrap_or((self.first, self.created));
         let last = self.end.0.saturating_sub(1);
         let (all, behind) = (last.saturating_sub(from.0), last.saturating_sub(position.0));
         #[allow(clippy::cast_precision_loss, reason = "a share")]

@@ -313,7 +313,7 @@ impl Store {
             length: bytes.len() as u64,
             first,
             end: first,
-            begun: header.created,
+            created: header.created,
             known: Vec::new(),
             progress: progress.to_vec(),
             newest: None,

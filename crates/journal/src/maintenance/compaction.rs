@@ -40,7 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) struct Compactor {
     index: Index,
     was_crowded: bool,
-    were_over: HashSet<u32>,
+    were_over_quota: HashSet<u32>,
     /// Files that are damaged or not worth rewriting.
     left_alone: HashSet<(u64, u32)>,
     is_failing: bool,
@@ -51,13 +51,13 @@ pub(super) struct Compactor {
 struct Job {
     /// Indexes of the segments in the view.
     run: Range<usize>,
-    kind: What,
+    kind: JobKind,
     /// Maximum size of the copy in bytes.
     needs: u64,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum What {
+enum JobKind {
     /// Removes superseded events.
     Superseded,
     /// Also removes the oldest events of names over their quota.
@@ -68,7 +68,7 @@ enum What {
 
 impl Shared {
     /// Runs the compaction thread.
-    pub(super) fn compact_whenever_rung(&self) {
+    pub(super) fn run_compaction(&self) {
         let Some(disk) = &self.disk else { return };
         while !self.is_stopped() {
             disk.bell.wait();
@@ -80,13 +80,13 @@ impl Shared {
 
     /// Waits while compaction frees space in an almost full journal, so that appends don't outrun it. The
     /// wait is bounded, because a slow disk must not stall a session. Cancel safe.
-    pub(crate) async fn roomy(&self) {
+    pub(crate) async fn wait_for_space(&self) {
         let Some(bell) = self.disk.as_ref().map(|disk| &disk.bell).filter(|bell| bell.is_rung()) else {
             return;
         };
-        let is_brimming = || self.log().store.as_ref().is_some_and(Store::is_brimming);
+        let is_nearly_full = || self.log().store.as_ref().is_some_and(Store::is_nearly_full);
         let mut compacted = self.compacted.subscribe();
-        let roomy = compacted.wait_for(|()| !bell.is_rung() || !is_brimming());
+        let roomy = compacted.wait_for(|()| !bell.is_rung() || !is_nearly_full());
         let _ = tokio::time::timeout(PATIENCE, roomy).await;
     }
 
@@ -126,14 +126,14 @@ impl Shared {
             let is_worth = store.limits.compacts && (was_crowded || store.is_crowded());
             is_worth.then_some(!store.unsynced.is_empty())
         };
-        let was_crowded = compactor.was_crowded || !compactor.were_over.is_empty();
+        let was_crowded = compactor.was_crowded || !compactor.were_over_quota.is_empty();
         // A superseding event must be on stable storage before the superseded one is removed.
         if is_worth(was_crowded)? {
             self.sync();
         }
         let log = self.log();
         let store = log.store.as_ref().filter(|store| store.trouble.is_none())?;
-        Some(store.view(log.passed(), compactor.was_crowded, &compactor.were_over))
+        Some(store.view(log.passed(), compactor.was_crowded, &compactor.were_over_quota))
     }
 }
 
@@ -148,7 +148,7 @@ impl Compactor {
     fn step(&mut self, shared: &Shared, disk: &OnDisk) -> io::Result<bool> {
         let Some(view) = shared.view(self) else { return Ok(false) };
         self.was_crowded = view.is_crowded;
-        self.were_over = view.over.keys().copied().collect();
+        self.were_over_quota = view.over.keys().copied().collect();
         if view.is_needed() {
             let scanned = self.index.scanned;
             if let Some(segment) = view.segments.iter().find(|segment| segment.stretch.end > scanned) {
@@ -156,13 +156,13 @@ impl Compactor {
             }
         }
         let Some(job) = self.choose(&view) else {
-            (self.was_crowded, self.were_over) = (false, HashSet::new());
+            (self.was_crowded, self.were_over_quota) = (false, HashSet::new());
             return Ok(false);
         };
         if job.needs <= view.room {
             return self.carry_out(&job, &view, shared, disk).map(|()| true);
         }
-        Ok(job.kind != What::Join && shared.log().make_room())
+        Ok(job.kind != JobKind::Join && shared.log().make_room())
     }
 
     /// Indexes the events of a segment.
@@ -189,7 +189,7 @@ impl Compactor {
             let all = view.segments.iter().enumerate();
             all.filter(|(_, segment)| !self.left_alone.contains(&segment.file()))
         };
-        let one = |at: usize, kind: What, needs: u64| Job { run: at..at + 1, kind, needs };
+        let one = |at: usize, kind: JobKind, needs: u64| Job { run: at..at + 1, kind, needs };
         if view.is_needed() {
             let shares = || {
                 usable().map(|(at, segment)| {
@@ -203,12 +203,12 @@ impl Compactor {
             if let Some((at, garbage, length)) =
                 oldest.or_else(best).filter(|(_, garbage, length)| garbage * 16 >= *length)
             {
-                return Some(one(at, What::Superseded, length.saturating_sub(garbage)));
+                return Some(one(at, JobKind::Superseded, length.saturating_sub(garbage)));
             }
             let over = usable()
                 .find(|(_, segment)| segment.over.values().any(|bytes| bytes * 64 >= segment.stretch.length));
             if let Some((at, segment)) = over {
-                return Some(one(at, What::Oldest, segment.stretch.length));
+                return Some(one(at, JobKind::Oldest, segment.stretch.length));
             }
         }
         self.join(view)
@@ -222,13 +222,13 @@ impl Compactor {
             let mut needs = 0;
             let run = rest.iter().take_while(|segment| {
                 needs += segment.stretch.length;
-                let span = segment.newest.map(|newest| newest.duration_since(first.begun).unsigned_abs());
+                let span = segment.newest.map(|newest| newest.duration_since(first.created).unsigned_abs());
                 let is_short = view.longest.is_none_or(|longest| span.is_none_or(|span| span <= longest));
                 needs <= view.segment_bytes && is_short && !self.left_alone.contains(&segment.file())
             });
             let count = run.count();
             if count >= JOINED {
-                return Some(Job { run: from..from + count, kind: What::Join, needs: view.segment_bytes });
+                return Some(Job { run: from..from + count, kind: JobKind::Join, needs: view.segment_bytes });
             }
         }
         None
@@ -237,10 +237,10 @@ impl Compactor {
     fn carry_out(&mut self, job: &Job, view: &View, shared: &Shared, disk: &OnDisk) -> io::Result<()> {
         let run = view.segments.get(job.run.clone()).unwrap_or_default();
         let Some(first) = run.first() else { return Ok(()) };
-        let is_join = job.kind == What::Join;
+        let is_join = job.kind == JobKind::Join;
         let over: Vec<u32> = view.over.keys().copied().collect();
         let only = if is_join { Some(&[][..]) } else { (!view.is_crowded).then_some(&*over) };
-        let oldest = if job.kind == What::Oldest { view.over.clone() } else { HashMap::new() };
+        let oldest = if job.kind == JobKind::Oldest { view.over.clone() } else { HashMap::new() };
         let mut omit = Omit { index: &self.index, names: &view.names, passed: view.passed, only, oldest };
         let dir = disk.dir.join("segments");
         let path = dir.join(file_name(first.stretch.generation)).with_extension("new");

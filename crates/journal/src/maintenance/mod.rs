@@ -301,18 +301,18 @@ impl Shared {
 
 fn write_dead_letter(fs: &dyn Fs, dir: &std::path::Path, name: &str, content: &[u8]) -> io::Result<()> {
     fs.create_dir(dir)?;
-    let mut buried = Vec::new();
+    let mut letters = Vec::new();
     for name in fs.list(dir)? {
         let size = fs.open(&dir.join(&name), false)?.length()?;
-        buried.push((name, size));
+        letters.push((name, size));
     }
     let path = dir.join(name);
-    if buried.iter().any(|(known, _)| known == name) {
+    if letters.iter().any(|(known, _)| known == name) {
         return Ok(());
     }
     // File names start with the source and sort by number, so the oldest come first.
-    let mut total = buried.iter().map(|(_, size)| size).sum::<u64>() + content.len() as u64;
-    for (name, size) in buried {
+    let mut total = letters.iter().map(|(_, size)| size).sum::<u64>() + content.len() as u64;
+    for (name, size) in letters {
         if total <= DEAD {
             break;
         }
@@ -343,9 +343,7 @@ impl Maintenance {
         let compacts = shared.log().store.as_ref().is_some_and(|store| store.limits.compacts);
         let compacting = compacts.then(|| {
             let shared = Arc::clone(shared);
-            thread::Builder::new()
-                .name("journal-compact".to_owned())
-                .spawn(move || shared.compact_whenever_rung())
+            thread::Builder::new().name("journal-compact".to_owned()).spawn(move || shared.run_compaction())
         });
         let mut threads = Vec::new();
         for spawned in std::iter::once(syncing).chain(compacting) {

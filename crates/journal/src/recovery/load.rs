@@ -128,7 +128,7 @@ fn believe(found: &Found, limit: Position, length: u64) -> Segment {
         length,
         first: header.first,
         end: limit,
-        begun: header.created,
+        created: header.created,
         progress: header.progress(),
         newest: Some(header.created),
         known: Vec::new(),

@@ -71,12 +71,12 @@ fn a_loss_announced_after_the_cursor_is_not_announced_again() {
     events(&mut begin(&journal, "a"), "e", 60, 20_000);
     journal.sync();
     journal.announce_losses();
-    let told = announced(&read(&mut journal.reader(SinkId(0))), "x");
-    assert!(!told.is_empty());
+    let reported = announced(&read(&mut journal.reader(SinkId(0))), "x");
+    assert!(!reported.is_empty());
     disk.crash();
     let (journal, _) = open(&disk, &small());
     journal.announce_losses();
-    assert_eq!(announced(&read(&mut journal.reader(SinkId(0))), "x"), told);
+    assert_eq!(announced(&read(&mut journal.reader(SinkId(0))), "x"), reported);
 }
 
 #[test]
@@ -168,8 +168,12 @@ fn damage_of_unknown_owner_is_announced_to_all_sources() {
     let mut x = journal.reader(SinkId(0));
     journal.announce_losses();
     let (records, null) = (read(&mut x), Value::Null);
-    let told: Vec<_> = records.iter().map(|it| (it.source.0, notice_of(it).0)).collect();
-    assert_eq!(told.iter().filter(|(_, what)| *what == "lost").count(), 2 * sources.len(), "{told:?}");
+    let reported: Vec<_> = records.iter().map(|it| (it.source.0, notice_of(it).0)).collect();
+    assert_eq!(
+        reported.iter().filter(|(_, what)| *what == "lost").count(),
+        2 * sources.len(),
+        "{reported:?}"
+    );
     for lost in notices(&records, "x") {
         assert_eq!((lost["count"].as_u64(), &lost["from"], &lost["to"]), (Some(2), &null, &null));
     }

@@ -35,7 +35,7 @@ fn journal(capacity: usize) -> Journal {
 /// Reads what is in memory, without waiting.
 fn read(reader: &mut Reader, most: usize) -> Vec<Record> {
     let mut records = Vec::new();
-    reader.read(most, &mut records).now_or_never().expect("a memory journal makes nobody wait");
+    reader.read(most, &mut records).now_or_never().expect("a memory journal never waits");
     records
 }
 
@@ -122,7 +122,7 @@ fn dropped_records_are_charged_only_to_the_sink_that_lost_them() {
     let number = |key: &str| data[key].as_u64().unwrap();
     assert_eq!(number("to") - number("from") + 1, lost, "one source: the range is what was lost");
     assert_eq!(records[0].seq.0, number("to") + 1, "what is left follows what was lost");
-    assert_eq!(journal.newest(A).1, records.last().unwrap().seq, "ctigap tells of it");
+    assert_eq!(journal.newest(A).1, records.last().unwrap().seq, "ctigap refers to it");
 }
 
 #[test]

@@ -34,7 +34,7 @@ async fn a_removed_directory_is_reported_with_its_remedy() {
         if let Some(reason) = failure.reason() {
             break reason;
         }
-        assert!(std::time::Instant::now() < deadline, "it says nothing");
+        assert!(std::time::Instant::now() < deadline, "no failure was reported");
     };
     assert!(reason.contains("a directory of the journal was removed: restore it"), "{reason}");
     assert!(!reason.contains("free space"), "{reason}");

@@ -54,11 +54,13 @@ pub(super) fn judge(round: &Round, written: &[Written; 2]) -> Verdict {
             let (ledger, pending) = journal.ledger(number, id(source));
             let found = of(sink).count() as u64;
             let (lost, announced) = (ledger.lost.values().sum::<u64>(), account.announced(sink_name));
-            let told: u64 = announced.iter().map(|(count, _)| count).sum();
+            let reported: u64 = announced.iter().map(|(count, _)| count).sum();
             let place = format!("{name} at {sink_name}");
             verdict.check(pending == 0, || format!("{place}: {pending} pending of {found} that were read"));
             verdict.check(ledger.received == ledger.settled() + pending, || format!("{place}: {ledger:?}"));
-            verdict.check(lost == told, || format!("{place}: {lost} lost by its ledger, {told} announced"));
+            verdict.check(lost == reported, || {
+                format!("{place}: {lost} lost by its ledger, {reported} announced")
+            });
             let given = account.given();
             verdict.check(ledger.received == given, || {
                 format!("{place}: {} received by its ledger, {given} numbers given", ledger.received)

@@ -27,7 +27,7 @@ pub fn write() {
     let journal = open(&round);
     let mut rng = Rng::with_seed(round.seed ^ round.sent[0]);
     for source in [0, 1] {
-        say("first", source, journal.newest(id(source)).0.0 + 1);
+        report("first", source, journal.newest(id(source)).0.0 + 1);
     }
     let mut sessions = SOURCES.map(|source| begin(&journal, source));
     let mut reader = journal.reader(SinkId(0));
@@ -36,10 +36,10 @@ pub fn write() {
     while Instant::now() < ends {
         let source = rng.usize(..2);
         let batch = rng.u64(1..8);
-        say("offered", source, sent[source] + batch);
+        report("offered", source, sent[source] + batch);
         append(&mut sessions[source], sent[source], batch, &mut rng);
         sent[source] += batch;
-        say("committed", source, sent[source]);
+        report("committed", source, sent[source]);
         if cause != Cause::Newest && rng.u8(..4) == 0 {
             settle_some(&journal, &mut reader, &mut rng);
         }
@@ -51,7 +51,7 @@ pub fn write() {
             _ => {}
         }
         if !has_reported && has_lost(&journal) {
-            say("lost", source, 0);
+            report("lost", source, 0);
             has_reported = true;
         }
         if has_reported || rng.u8(..8) == 0 {
@@ -106,7 +106,7 @@ fn has_lost(journal: &Journal) -> bool {
 }
 
 /// Writes one complete line at once, so that it survives the kill.
-fn say(what: &str, source: usize, number: u64) {
+fn report(what: &str, source: usize, number: u64) {
     let line = format!("@ {what} {source} {number}\n");
     // The parent is gone, so nothing will kill this process either.
     if std::io::stdout().lock().write_all(line.as_bytes()).is_err() {
