@@ -2,8 +2,6 @@
 //!
 //! `check` ends with the code of the first stage that failed; above 78 are those for which `sysexits.h` has no word.
 
-use crate::{api::ApiError, auth::AuthError};
-
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -64,36 +62,5 @@ impl Exit {
     #[must_use]
     pub fn worse(self, other: Self) -> Self {
         if self == Self::Clean { other } else { self }
-    }
-}
-
-/// How a one-shot command ends that could not log in.
-impl From<&AuthError> for Exit {
-    fn from(error: &AuthError) -> Self {
-        match error {
-            AuthError::Credentials { .. }
-            | AuthError::OtpMissing { .. }
-            | AuthError::OtpNoSecret { .. }
-            | AuthError::OtpRefused { .. }
-            | AuthError::CodeRefused { .. }
-            | AuthError::DeadSession { .. }
-            | AuthError::TokenRefused { .. }
-            | AuthError::TokenAsleep { .. }
-            | AuthError::Withdrawn { .. } => Self::Refused,
-            AuthError::TotpSecret(_) => Self::Config,
-            AuthError::NotReceived { .. } | AuthError::NoApi { .. } => Self::Unavailable,
-            AuthError::Api(error) => error.into(),
-        }
-    }
-}
-
-/// How a one-shot command ends whose request failed.
-impl From<&ApiError> for Exit {
-    fn from(error: &ApiError) -> Self {
-        match error {
-            ApiError::Refused { status: 400..=403, .. } => Self::Refused,
-            ApiError::Trust(_) | ApiError::Setup { .. } => Self::Config,
-            _ => Self::Unavailable,
-        }
     }
 }

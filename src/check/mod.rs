@@ -30,7 +30,6 @@ use parking_lot::{Mutex, MutexGuard};
 pub use self::report::{Format, Report};
 use self::step::{Component, Fault, Found, Stage};
 use crate::{
-    app,
     app::config::{Config, Loaded},
     auth::Account,
     commands::farewell,
@@ -218,7 +217,7 @@ async fn grant<W: Write>(
     skip: &impl Fn(&mut Report<W>, &[Stage], Stage),
 ) -> Option<crate::auth::Grant> {
     let probed = async {
-        match app::client(config) {
+        match sessions::client(config) {
             Ok(client) => account::probe(&client).await,
             Err(error) => Err(error.into()),
         }
@@ -227,7 +226,7 @@ async fn grant<W: Write>(
         skip(report, &[Stage::Login, Stage::Otp, Stage::Profile], Stage::Api);
         return None;
     };
-    let account = match app::account(config) {
+    let account = match sessions::account(config) {
         Ok(account) => account,
         Err(error) => {
             report.step_now::<()>(component, Stage::Login, || Err(error.into()));

@@ -15,12 +15,12 @@ use super::progress::Progress;
 use crate::{
     app,
     app::config::Config,
-    cli,
     config::Flags,
     event::{Body, Mark, Record, structured, word},
     exit::Exit,
     journal::{self, Absence, Archive, Entry, Journal, Kind, Missing, Renamed, Undelivered},
     route::{Plan, Verdict, template::Template},
+    runtime,
     sink::{self, Outcome},
     telemetry,
 };
@@ -346,7 +346,7 @@ fn replay(
         }
         count += slice.len();
         let line = Journal::replay(archive.journal, &archive.sources, sink, slice);
-        match cli::block_on(sink::replay(line, sink, settings)) {
+        match runtime::block_on(sink::replay(line, sink, settings)) {
             Some(Outcome::Drained) => {}
             Some(outcome) => {
                 writeln!(err, "not all records were published: {outcome:?}")?;

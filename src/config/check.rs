@@ -7,9 +7,7 @@
 use figment::value::{Dict, Num, Value};
 
 use super::{
-    Shape,
-    address::{ADDRESS, Address},
-    name,
+    Shape, name,
     origin::{Origin, join},
     quantity::{AGE, Age, DELAY, Delay, INTERVAL, Interval, SIZE, SPAN, Size, Span},
     remedy,
@@ -17,6 +15,7 @@ use super::{
     section::Findings,
     setting::Settings,
 };
+use crate::net::{ADDRESS, Address};
 /// What a string of some format has to be.
 type Reader = fn(&str) -> Result<(), String>;
 

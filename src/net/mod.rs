@@ -4,6 +4,8 @@
 //! and the first that succeeds wins. Our own, as the crates that do this bring a DNS resolver along, and an attempt is more
 //! than a TCP connection where a broker speaks first.
 
+mod address;
+
 use std::{io, net::SocketAddr, pin::pin, time::Duration};
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
@@ -12,6 +14,9 @@ use tokio::{
     net::TcpStream,
     time::{sleep, timeout},
 };
+
+pub(crate) use address::ADDRESS;
+pub use address::{Address, UserInfo};
 
 /// How long an attempt runs before the next one starts beside it (RFC 8305, section 5).
 const STAGGER: Duration = Duration::from_millis(250);
