@@ -88,8 +88,7 @@ pub enum Notice {
         /// Whether the sessions compete: the place has changed hands several times recently.
         contested: bool,
     },
-    /// A live session has been silent for longer than a PBX with queues ever is. The bridge opens a new
-    /// session; the next event means that the feed is back.
+    /// A live session was silent for longer than a PBX with queues ever is. The bridge opens a new one.
     FeedSilent {
         /// Number of the session.
         session: u64,
@@ -100,8 +99,7 @@ pub enum Notice {
         #[serde(serialize_with = "micros::option::serialize")]
         last_event: Option<Timestamp>,
     },
-    /// A resync of the PBX's state has started. The state is appended as events with the origin `snapshot`,
-    /// unless a newer event supersedes them.
+    /// A resync of the PBX's state has started; the state is appended with the origin `snapshot`.
     ResyncStarted {
         /// Number of the session.
         session: u64,
