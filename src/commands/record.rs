@@ -169,7 +169,7 @@ impl Tape {
                 }
                 Body::Event(_) => self.binary += 1,
                 // The first tells that nothing was seen before.
-                Body::Notice(told) => self.gaps += u64::from(told.what == "gap"),
+                Body::Notice(notice) => self.gaps += u64::from(notice.name == "gap"),
             }
         }
         self.file.flush()?;
