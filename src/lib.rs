@@ -1,36 +1,51 @@
 //! cti-bridge republishes every event of a NethVoice PBX on a message bus.
 //!
 //! ```text
-//! config → auth ─▶ session ─▶ event ─▶ journal ─▶ route ─▶ sink ─▶ broker
-//!            │        │                  │                  │
-//!           api    socketio        one line for all    one driver each
+//! PBX ──▶ socket ──▶ session ──▶ journal ──▶ route ──▶ sink ──▶ broker
+//!           │           │           │                   │
+//!        socketio   auth, api     event        one driver per sink
 //! ```
 //!
-//! Data flows one way; a module uses those upstream of it only by their data types.
+//! Data flows one way; a module uses the ones before it only through their data types.
 //!
-//! **The guarantee**: from the moment an event has been appended to the journal it is delivered to
-//! every sink at least once and in order, or its loss is counted and announced on the line itself.
-//! The PBX has no replay: what it sent while no session was live is announced as a `gap`.
+//! **The guarantee**: once an event has been appended to the journal, it is delivered to every sink at least once and in
+//! order, or its loss is counted and announced in the event stream. The PBX has no replay: a period without a live session is
+//! announced as a `gap`.
 //!
-//! | module | owns |
+//! Crates of the workspace, in `crates/`:
+//!
+//! | crate | contents |
 //! |---|---|
-//! | [`config`] | reading the configuration, and the errors that name file, line and key |
-//! | [`auth`] | the account's token: login, one-time password, renewal, cache, logout |
+//! | [`event`] | records, notices, names, identities, the CloudEvents envelope |
+//! | [`journal`] | the durable log: sessions append to it, sinks read from it |
+//! | [`socketio`] | a Socket.IO client over a websocket, which knows no PBX |
+//! | [`text`] | text that is safe to show: sanitised text of peers, masked secrets |
+//! | `pbx_simulator` | a simulated PBX for `demo`, `simulate` and the tests; feature `simulator` |
+//!
+//! Modules of the bridge:
+//!
+//! | module | contents |
+//! |---|---|
+//! | [`cli`], [`commands`] | the command line, and one module per command |
+//! | [`app`] | the running service: its tasks, its complete configuration, start and stop |
+//! | [`config`] | reading a configuration, with errors that name file, line and key |
 //! | [`api`] | the PBX's REST interface |
+//! | [`auth`] | the account's token: login, one-time password, renewal, cache, logout |
 //! | [`socket`] | a Socket.IO session with a PBX: dialling, and errors in an operator's terms |
 //! | [`session`] | one live session per PBX: a pure state machine and its supervisor |
-//! | [`event`] | what is on the line: records, notices, names, the CloudEvents envelope |
-//! | [`journal`] | the line: appended by sessions, read by sinks |
-//! | [`route`] | record → verdict: destination, filtered or set aside |
+//! | [`route`] | the decision on each record: its names, or that it is filtered |
 //! | [`sink`] | the sink contract, its one driver, and the sinks |
-//! | [`telemetry`] | logs, and the table of metrics |
-//! | [`text`] | what may be shown: text of peers made safe, secrets masked |
-//! | [`admin`] | health, metrics, status, actions, over HTTP |
-//! | [`reload`] | the configuration, read again while the bridge runs |
-//! | [`systemd`] | what the service manager is told |
-//! | [`bounds`] | the ranges of all numbers that a peer sends |
-//! | [`hardening`] | no core dumps, no tracing |
-//! | [`check`] | the chain walked once, each stage with its verdict and remedy |
+//! | [`admin`] | health, metrics, status and actions, over HTTP |
+//! | [`check`] | tests every step from the configuration to the sinks, each with a verdict and a remedy |
+//! | [`health`] | the state of each component, for log, status and heartbeats |
+//! | [`reload`] | reloading the configuration of a running bridge |
+//! | [`shutdown`] | signals, and the stages of a stop |
+//! | [`systemd`] | notifications to the service manager |
+//! | [`telemetry`] | the log, and the table of metrics |
+//! | [`tls`] | TLS trust and certificate expiry for all connections |
+//! | [`retry`], [`bounds`] | backoff, and the ranges of all numbers from a peer |
+//! | [`hardening`] | disables core dumps and tracing of the process |
+//! | [`request`], [`terminal`], [`exit`] | requests to a task, terminal input, exit codes |
 
 pub mod admin;
 pub mod api;

@@ -16,24 +16,24 @@ use crate::{
     session, sink,
 };
 
-/// The keys of a source that [`Reload::read`] puts into effect.
+/// The keys of a source that [`Reload::read`] applies.
 const AT_ONCE: [&str; 6] =
     ["password", "password_file", "totp_secret", "totp_secret_file", "token", "token_file"];
 
-/// What the bridge was started with.
+/// The configuration that the bridge was started with.
 #[derive(Debug, Clone)]
 pub struct Reload {
     flags: Flags,
     settings: Settings,
     accounts: BTreeMap<String, Known>,
-    /// By sink: the fingerprint of its secrets and certificates at present.
+    /// By sink: the fingerprint of its current secrets and certificates.
     sinks: BTreeMap<String, u128>,
     fingerprints: Fingerprints,
-    /// By key: the fingerprint of a secret that can't be compared by its setting, and waits for a restart.
+    /// By key: the fingerprint of a secret that can't be compared by its setting, and needs a restart.
     hidden: BTreeMap<String, u128>,
 }
 
-/// Whose the credentials are, and what they are at present.
+/// The account of a source, and its current credentials.
 #[derive(Debug, Clone)]
 struct Known {
     base: Url,
@@ -48,21 +48,21 @@ impl From<&session::config::Config> for Known {
     }
 }
 
-/// What another reading brought.
+/// The changes that a reload found.
 #[derive(Debug, Default)]
 pub struct Changes {
-    /// Of sources that run: the same account's, and other than before.
+    /// Changed credentials of running sources, for the same account.
     pub credentials: Vec<(String, Credentials)>,
-    /// Sinks that run, and whose secrets or certificate files are other than before.
+    /// Running sinks whose secrets or certificate files have changed.
     pub sinks: Vec<(String, sink::config::Config)>,
-    /// Keys that have another value than at the start. They wait for the next one.
+    /// Keys whose value differs from that at the start. They need a restart.
     pub later: Vec<String>,
-    /// The log's level.
+    /// The log level.
     pub level: Option<Targets>,
 }
 
 impl Reload {
-    /// `flags` is where `loaded` was read from. Reads certificate files.
+    /// Remembers `loaded`, which was read with `flags`. Reads certificate files.
     pub fn new(flags: Flags, loaded: &Loaded) -> Self {
         let accounts =
             loaded.config.sources.iter().map(|(name, source)| (name.clone(), source.into())).collect();
@@ -72,8 +72,8 @@ impl Reload {
         Self { flags, settings: loaded.settings.clone(), accounts, sinks, fingerprints, hidden }
     }
 
-    /// Reads everything again: files, environment, flags. With problems nothing changes. Of the sinks, only those that
-    /// `includes` names are compared.
+    /// Reloads files, environment and flags. If there are problems, nothing changes. Of the sinks, only those that
+    /// `includes` accepts are compared.
     pub async fn read(&mut self, includes: impl Fn(&str) -> bool) -> Result<Changes, Problems> {
         let (flags, fingerprints) = (self.flags.clone(), self.fingerprints.clone());
         let read = move || {
@@ -82,7 +82,7 @@ impl Reload {
                 (loaded, secrets)
             })
         };
-        // The disk may hang, which must not block a thread that carries events.
+        // The disk may hang, which must not block a thread that processes events.
         match tokio::task::spawn_blocking(read).await {
             Ok(read) => read.map(|(loaded, mut secrets)| {
                 secrets.retain(|name, _| includes(name));
@@ -128,7 +128,7 @@ impl Reload {
         changes
     }
 
-    /// Whether the key is the log's level, or one of the credentials of a source or sink that runs.
+    /// Returns true if the key takes effect at once: the log level, or a credential of a running source or sink.
     fn is_at_once(&self, key: &str, config: &Config) -> bool {
         if key == "log.level" {
             return true;
@@ -153,7 +153,7 @@ fn secrets(loaded: &Loaded, fingerprints: &Fingerprints) -> BTreeMap<String, u12
     sinks.map(|(name, sink)| (name.clone(), sink.secrets(fingerprints))).collect()
 }
 
-/// The fingerprints of secrets that only a restart puts into effect: they look alike among the settings.
+/// The fingerprints of secrets that need a restart: the settings show them all masked.
 fn hidden(loaded: &Loaded, fingerprints: &Fingerprints) -> BTreeMap<String, u128> {
     let token = loaded.config.admin.as_ref().and_then(|admin| admin.token.as_ref());
     let token = token.map(|token| ("admin.token".to_owned(), fingerprints.of(&token.expose_secret())));
@@ -164,7 +164,7 @@ fn hidden(loaded: &Loaded, fingerprints: &Fingerprints) -> BTreeMap<String, u128
     proxies.chain(token).collect()
 }
 
-/// Keys that one of the two lacks, or has another value of, in order. Secrets all look alike here.
+/// The keys whose values differ, or that only one of the two has, in order. Secrets compare equal, as they are masked.
 fn differing<'a>(before: &'a Settings, after: &'a Settings) -> impl Iterator<Item = &'a str> {
     let of = |settings: &'a Settings| -> BTreeSet<(&'a str, &'a str)> {
         settings.iter().map(|Setting { key, value, .. }| (key.as_str(), value.as_str())).collect()
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_new_password_is_found_once_and_everything_else_is_named() {
+    async fn a_new_password_is_found_once_and_other_keys_are_named() {
         let directory = tempfile::tempdir().unwrap();
         write(directory.path(), FILE, "old");
         let mut reload = start(directory.path());
@@ -216,7 +216,7 @@ mod tests {
         let other = FILE.replace("bob", "eve").replace("[sinks.out]", "ua_type = \"desktop\"\n[sinks.out]");
         write(directory.path(), &other, "new");
         let changes = reload.read(|_| true).await.unwrap();
-        assert!(names(&changes).is_empty(), "another user's password is not for this account: {changes:?}");
+        assert!(names(&changes).is_empty(), "a password of another user was applied: {changes:?}");
         assert_eq!(changes.later, ["sources.b.ua_type", "sources.b.username"]);
     }
 
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_can_not_be_read_changes_nothing() {
+    async fn an_unreadable_configuration_changes_nothing() {
         let directory = tempfile::tempdir().unwrap();
         write(directory.path(), FILE, "old");
         let mut reload = start(directory.path());

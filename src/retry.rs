@@ -1,4 +1,4 @@
-//! Exponential backoff with jitter, without an end.
+//! Endless exponential backoff with jitter.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub struct Range {
 }
 
 impl Range {
-    /// The delay after `n` doublings, shortened by up to a half, as [`Backoff`] does: for those who count themselves.
+    /// The delay after `n` doublings, shortened by up to a half like in [`Backoff`], for callers that count themselves.
     pub fn nth(self, n: u32) -> Duration {
         jittered(self.from.saturating_mul(2_u32.saturating_pow(n)).min(self.to))
     }
@@ -49,7 +49,7 @@ impl Backoff {
         jittered(self.delays.next().unwrap_or(self.range.to))
     }
 
-    /// Forgets past failures. Call it once things have been stable for a while, not on connect.
+    /// Forgets past failures. Call it after a stable period, not on connect.
     pub fn reset(&mut self) {
         *self = Self::new(self.range);
     }

@@ -1,4 +1,4 @@
-//! A file with a secret: its owner's only, never over another file unless asked, on disk before it counts.
+//! Writes secret files: accessible only to the owner, never over an existing file unless requested, and synced.
 
 use std::{
     ffi::OsString,
@@ -14,36 +14,36 @@ use rustix::{
 };
 use secrecy::{ExposeSecret as _, SecretString};
 
-/// Why there is no file.
+/// The reason why a file could not be written.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub(crate) enum FileError {
-    #[error("{} is there already: name another file, or add --force to replace it", .0.display())]
+    #[error("{} already exists: name another file, or add --force to replace it", .0.display())]
     Exists(PathBuf),
     #[error("can't write {}: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
 }
 
-/// A file beside its later name, which a secret is written to.
+/// A temporary file next to its final name, which a secret is written to.
 #[derive(Debug)]
 pub(crate) struct SecretFile {
     path: PathBuf,
     force: bool,
-    /// Where it is until [`SecretFile::keep`].
+    /// The temporary path, until [`SecretFile::keep`].
     at: PathBuf,
     file: File,
-    /// It is of no use, and removed with the value.
+    /// Set if the file is not needed, and removed on drop.
     is_waste: bool,
 }
 
-/// More than a secret takes.
+/// More than any secret needs.
 const ROOM: [u8; 8192] = [b'\n'; 8192];
 
 impl SecretFile {
-    /// Proves that a secret can be written and synced there, before anybody is asked for one. A file of that name stays as it is
-    /// until [`SecretFile::keep`], and what a crash left beside it for good: it may hold a secret that is in use.
+    /// Proves that a secret can be written and synced there, before a user is asked for one. An existing file stays unchanged
+    /// until [`SecretFile::keep`], and files that a crash left next to it stay for good: they may hold a secret in use.
     pub(crate) fn prepare(path: &Path, force: bool) -> Result<Self, FileError> {
-        // A link that leads nowhere is in the way too.
+        // A dangling link counts as an existing file.
         if !force && path.symlink_metadata().is_ok() {
             return Err(FileError::Exists(path.to_owned()));
         }
@@ -61,7 +61,7 @@ impl SecretFile {
         }
     }
 
-    /// Writes the secret, down to the disk.
+    /// Writes and syncs the secret.
     pub(crate) fn fill(&mut self, secret: &SecretString) -> Result<(), FileError> {
         self.write(format!("{}\n", secret.expose_secret()).as_bytes())?;
         self.is_waste = false;
@@ -79,34 +79,34 @@ impl SecretFile {
         written.map_err(|source| FileError::Write { path: self.at.clone(), source })
     }
 
-    /// Writes it over whatever has that name; a reader sees the old one or the new one.
+    /// Replaces the file atomically: a reader sees the old one or the new one.
     pub(crate) fn replace(path: &Path, secret: &SecretString) -> Result<(), FileError> {
         let at = beside(path, ".new");
-        // Left by a crash on the way.
+        // Left by a crash.
         let _ = fs::remove_file(&at);
         let mut file = Self::create(path, at, true)?;
         file.fill(secret)?;
         file.keep().map(drop)
     }
 
-    /// Gives it its name, and that back.
+    /// Renames the file to its final name, and returns that.
     pub(crate) fn keep(&self) -> Result<PathBuf, FileError> {
         let path = &self.path;
         let flags = if self.force { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
         let renamed = match renameat_with(CWD, &self.at, CWD, path, flags) {
             Err(Errno::EXIST) => return Err(FileError::Exists(path.clone())),
-            // Not every file system knows the flag.
+            // Not every file system supports the flag.
             Err(Errno::INVAL | Errno::NOSYS) => fs::rename(&self.at, path),
             renamed => renamed.map_err(io::Error::from),
         };
         renamed
             .and_then(|()| sync_directory(path))
             .map_err(|source| FileError::Write { path: path.clone(), source })?;
-        // The configuration wants an absolute path, or one relative to its own file.
+        // The configuration needs an absolute path, or one relative to its own file.
         Ok(fs::canonicalize(path).unwrap_or_else(|_| path.clone()))
     }
 
-    /// Removes it.
+    /// Removes the file.
     pub(crate) fn discard(mut self) {
         self.is_waste = true;
     }
@@ -119,14 +119,14 @@ impl Drop for SecretFile {
         }
         match fs::remove_file(&self.at) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(path = %self.at.display(), %error, "a secret that is of no use could not be removed");
+                tracing::warn!(path = %self.at.display(), %error, "could not remove an unused secret");
             }
             _ => {}
         }
     }
 }
 
-/// Whether only its owner may read or write it.
+/// Returns true if only the owner may read or write it.
 pub(crate) fn is_private(path: &Path) -> io::Result<bool> {
     const OTHERS: u32 = 0o077;
     Ok(fs::metadata(path)?.permissions().mode() & OTHERS == 0)
@@ -138,7 +138,7 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// A new name is only on disk once its directory is.
+/// Syncs the directory: only then a new name is durable.
 fn sync_directory(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(parent)?.sync_all()
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_in_the_way_is_kept_and_the_new_one_is_its_owners_only() {
+    fn an_existing_file_is_kept_and_a_new_one_is_private() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("secret");
         let written = store(&path, false, "ABC").unwrap();
@@ -177,7 +177,7 @@ mod tests {
         file.fill(&"DEF".into()).unwrap();
         fs::write(&late, "another's").unwrap();
         assert!(matches!(file.keep(), Err(FileError::Exists(_))));
-        assert_eq!(fs::read_to_string(&late).unwrap(), "another's", "it came in between");
+        assert_eq!(fs::read_to_string(&late).unwrap(), "another's", "it was created in between");
     }
 
     #[test]
@@ -193,16 +193,16 @@ mod tests {
         assert_eq!((fs::read_to_string(&path).unwrap().as_str(), files(directory.path())), ("old", 1));
         store(&path, true, "new").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new\n");
-        assert_eq!(files(directory.path()), 1, "nothing is left beside it");
+        assert_eq!(files(directory.path()), 1, "no temporary file is left");
         fs::write(beside(&path, ".new"), "half").unwrap();
         SecretFile::replace(&path, &"newer".into()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "newer\n");
         assert!(is_private(&path).unwrap());
-        assert_eq!(files(directory.path()), 1, "not even what a crash left");
+        assert_eq!(files(directory.path()), 1, "not even one left by a crash");
     }
 
     #[test]
-    fn where_nothing_can_be_written_nothing_is_prepared_or_removed() {
+    fn an_unwritable_directory_stays_unchanged() {
         let directory = tempfile::tempdir().unwrap();
         let missing = directory.path().join("missing/secret");
         assert!(matches!(SecretFile::prepare(&missing, true), Err(FileError::Write { .. })));

@@ -1,4 +1,4 @@
-//! What both benchmarks start, and how they look at a stream.
+//! The processes that benchmarks start, and access to a stream.
 
 #![allow(dead_code, reason = "each benchmark takes its part")]
 
@@ -7,10 +7,10 @@ use std::{path::Path, process::Command};
 use async_nats::jetstream::{self, stream};
 use pbx_simulator::Simulator;
 
-/// The stream, whoever writes to it.
+/// The stream.
 pub(crate) const STREAM: &str = "cti-bridge";
 
-/// The topic, whoever writes to it.
+/// The topic.
 pub(crate) const TOPIC: &str = "cti.events.v1";
 
 /// Where the bridge publishes, and the directory of its journal.
@@ -96,7 +96,7 @@ pub(crate) fn micros() -> u64 {
     u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap()
 }
 
-/// Creates the stream for whoever does not do it by himself.
+/// Creates the stream for programs that do not create it.
 pub(crate) async fn create_stream(nats: &str) {
     let config = stream::Config {
         name: STREAM.to_owned(),

@@ -1,4 +1,4 @@
-//! What happens, and when.
+//! The schedule of a round.
 
 use std::{
     path::PathBuf,

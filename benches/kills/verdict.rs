@@ -1,4 +1,4 @@
-//! What must hold at the end.
+//! The conditions at the end.
 
 use std::process::ExitCode;
 

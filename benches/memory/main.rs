@@ -1,4 +1,4 @@
-//! What the bridge takes in memory when a peer sends more than any peer should: each row is a fresh bridge.
+//! Measures the bridge's memory when a peer sends more than any peer should: each row is a fresh bridge.
 //! See benches/README.md.
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! A broker that is away for long: what the bridge holds meanwhile, and how fast it delivers afterwards.
+//! A long outage of a broker: what the bridge holds meanwhile, and how fast it delivers afterwards.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! What is stored, and how often, when the broker, the way to it, the bridge or the PBX fails.
+//! Measures what is stored, and how often, when the broker, the network path, the bridge or the PBX fails.
 //!
 //! `cargo bench --bench outage -- [--kafka] [--row N] [--events 10000] [--rate 1000]`, or for a broker that is away for
 //! long `-- --memory [--minutes 10] [--rate 2000]` and `-- --backlog [--events 1000000]`; see benches/README.md.

@@ -1,10 +1,10 @@
-//! What was sent against what is stored.
+//! Compares sent and stored events.
 
 use std::{collections::HashSet, time::Duration};
 
 use super::stored::{Gap, Stored};
 
-/// What must hold.
+/// The conditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Promise {
     /// Everything is stored.

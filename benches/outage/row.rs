@@ -1,4 +1,4 @@
-//! What fails, and what must hold all the same.
+//! The faults, and the conditions that must hold nevertheless.
 
 use std::{
     path::Path,
@@ -20,7 +20,7 @@ use super::{
     sender::Sender,
 };
 
-/// How long the broker is down.
+/// The time for which the broker is down.
 const DOWN: Duration = Duration::from_secs(5);
 /// So many connections to the broker are cut,
 const CUTS: u32 = 100;

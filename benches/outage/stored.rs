@@ -1,4 +1,4 @@
-//! What a stream or a topic holds, read back by a plain client.
+//! Reads a stream or a topic back with a plain client.
 
 #![allow(dead_code, reason = "each benchmark takes its part")]
 
@@ -16,7 +16,7 @@ pub(crate) struct Gap {
     pub(crate) to: u64,
 }
 
-/// What the stream holds.
+/// The content of the stream.
 #[derive(Debug, Default)]
 pub(crate) struct Stored {
     /// The numbers of the events, as they are stored, and the sequence of each.

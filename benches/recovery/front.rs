@@ -1,4 +1,4 @@
-//! What stands before a PBX, as a proxy or a network does, and fails.
+//! A failing component in front of a PBX, such as a proxy or a network.
 
 use std::{
     io,

@@ -1,4 +1,4 @@
-//! How long a source is away after an outage of its PBX has ended.
+//! Measures how long a source stays down after an outage of its PBX has ended.
 //!
 //! `cargo bench --bench recovery -- [--outages 100] [--scale 1.0] [--parallel 24] [--seed 1]`; see benches/README.md.
 #![allow(

@@ -1,4 +1,4 @@
-//! What was measured, in a table.
+//! The table of results.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! How much the bridge costs, beside what it can't be cheaper than and what anybody would write.
+//! Measures the cost of the bridge, compared with a lower bound and with a straightforward implementation.
 //!
 //! `cargo bench --bench throughput -- [--jetstream|--kafka] [--bridge] [--runs 5] [--events 100000]`; see benches/README.md.
 #![allow(

@@ -14,7 +14,7 @@ use super::{
     kafka::Kafka,
 };
 
-/// What is compared.
+/// The programs that are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Contender {
     Bare,

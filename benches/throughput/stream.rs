@@ -1,4 +1,4 @@
-//! How much of it is stored.
+//! Counts the stored events.
 
 use std::time::Duration;
 

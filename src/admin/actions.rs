@@ -65,7 +65,7 @@ pub(super) fn take(
         Action::LogLevel => {
             let text = std::str::from_utf8(body).unwrap_or_default().trim();
             let level = telemetry::config::targets(text).ok_or_else(|| {
-                let text = "the body is no level: send error, warn, info, debug, trace or off, or per part of the program, as in \
+                let text = "the body is not a level: send error, warn, info, debug, trace or off, or per module, as in \
                             info,cti_bridge::session=debug";
                 (StatusCode::BAD_REQUEST, text.to_owned())
             })?;

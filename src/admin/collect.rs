@@ -1,4 +1,4 @@
-//! The metrics, made of a [`Status`] at each scrape.
+//! Builds the metrics from a [`Status`] at each scrape.
 
 use std::{
     collections::BTreeMap,
@@ -29,7 +29,7 @@ use crate::{
     tls,
 };
 
-/// Values of a metric, with their labels.
+/// The values of a metric, with their labels.
 type Series = Vec<(Vec<(&'static str, String)>, Value)>;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -40,7 +40,7 @@ enum Value {
     Latency(Box<Counted>),
 }
 
-/// Everything of one prefix at one moment, by the names of the table.
+/// The values of all metrics with one prefix at one moment, by their names in the table.
 #[derive(Debug)]
 struct Scrape {
     prefix: &'static str,
@@ -125,7 +125,7 @@ impl Scrape {
         let is_live = source.sessions > source.session_ends.values().sum();
         self.gauge("session_live", &[name], u64::from(is_live));
         self.count("sessions", &[name], source.sessions);
-        // An increase is seen from a first sample on: each series is there before it counts anything.
+        // An increase is visible only after a first sample: so each series exists before it counts anything.
         for reason in EndReason::ALL {
             let count = source.session_ends.get(&reason).copied().unwrap_or_default();
             self.count("session_ends", &[name, &word(&reason)], count);
@@ -211,7 +211,7 @@ impl Collector for Scrape {
     }
 }
 
-/// The formats that Prometheus reads.
+/// The exposition formats of Prometheus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     /// `OpenMetrics` 1.0.
@@ -221,7 +221,7 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// The one that a header `Accept` prefers; the text format, as most tools know only that, where it does not say.
+    /// The format that a header `Accept` prefers; by default the text format, as most tools know only that.
     pub(super) fn preferred(accept: &str) -> Self {
         let weight = |names: &[&str]| {
             let of = |range: &str| {
@@ -245,7 +245,7 @@ impl Form {
     }
 }
 
-/// What a scrape gets.
+/// The response to a scrape.
 pub(super) fn metrics(view: &View, form: Form) -> String {
     let status = view.status();
     let ours = Scrape::of(&status, &view.parts(), &view.certificates.get());
@@ -256,7 +256,7 @@ pub(super) fn metrics(view: &View, form: Form) -> String {
         encode_registry(&mut text, &registry)
     });
     if encoded.and_then(|()| encode_eof(&mut text)).is_err() {
-        // Writing to a String can't fail; a half text would be taken for a whole one.
+        // Writing to a String can't fail; a partial text would be mistaken for a complete one.
         text.clear();
         let _ = writeln!(text, "# EOF");
     }
@@ -266,7 +266,7 @@ pub(super) fn metrics(view: &View, form: Form) -> String {
     }
 }
 
-/// From `OpenMetrics` to the text format, which knows no units and no end, and calls a counter's family as its samples.
+/// Converts `OpenMetrics` to the text format, which has no units and no EOF, and names a counter's family like its samples.
 fn as_text(metrics: &str) -> String {
     let is_counter = |family: &str| {
         TABLE.iter().any(|metric| {
@@ -298,7 +298,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_format_is_the_one_that_is_asked_for() {
+    fn the_requested_format_is_used() {
         let prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,\
                           text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
         for (accept, form) in [

@@ -9,35 +9,35 @@ use serde::Deserialize;
 use super::hosts;
 use crate::config::{Secret, Section, pasted};
 
-/// The endpoint, as it needs it.
+/// The settings of the admin endpoint.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where it listens.
+    /// The address to listen on.
     pub listen: SocketAddr,
-    /// Names it may be asked by, beside addresses and `localhost`.
+    /// The accepted host names, in addition to addresses and `localhost`.
     pub hosts: Vec<String>,
-    /// What an action has to show; none: there are no actions.
+    /// The token that actions require; `None` disables actions.
     pub token: Option<SecretString>,
 }
 
-/// Health, metrics, a page for people, and actions, over HTTP.
+/// Health, metrics, a status page and actions, over HTTP.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Table {
-    /// Address and port it listens on, or "off".
+    /// The address and port to listen on, or "off".
     listen: String,
-    /// Host names it is asked by, beside addresses and localhost: those of a proxy or an ingress. Others are answered with 421,
-    /// but for health and metrics.
+    /// The accepted host names, in addition to addresses and localhost: those of a proxy or an ingress. Requests for others get
+    /// 421, except for health and metrics.
     hosts: Vec<String>,
-    /// Take POST requests to `/actions/…`: resync, reconnect, log-level. They need the token.
+    /// Accept POST requests to `/actions/…`: resync, reconnect, log-level. They require the token.
     actions: bool,
-    /// What such a request has to show, as `Authorization: Bearer …`. 16 characters at least.
+    /// The token for actions, sent as `Authorization: Bearer …`. At least 16 characters.
     token: Option<Secret>,
-    /// The file that holds it.
+    /// A file with the token.
     token_file: Option<String>,
 }
 
-/// Where it listens unless it is told otherwise. 9464 is the port of OpenTelemetry's Prometheus exporters.
+/// The default address. 9464 is the port of OpenTelemetry's Prometheus exporters.
 pub const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
 
 impl Default for Table {
@@ -46,11 +46,11 @@ impl Default for Table {
     }
 }
 
-/// Fewer characters can be guessed.
+/// The minimum length of the token; a shorter one can be guessed.
 const SHORTEST: usize = 16;
 
 impl Table {
-    /// Checks what the schema can't. `Ok(None)`: it is off. The error goes with a problem.
+    /// Checks what the schema can't. `Ok(None)` means that it is off; an error has been reported as a problem.
     pub(crate) fn validate(self, section: &mut Section<'_>) -> Result<Option<Config>, ()> {
         let token = section.secret("token", self.token, self.token_file);
         let key = if section.is_set("token_file") { "token_file" } else { "token" };
@@ -82,14 +82,14 @@ impl Table {
         let Ok(listen) = self.listen.parse::<SocketAddr>() else {
             section.problem(
                 "listen",
-                "is no address with a port: write 127.0.0.1:9464, 0.0.0.0:9464 for every address of this machine, or \"off\"",
+                "is not an address with a port: write 127.0.0.1:9464, 0.0.0.0:9464 for every address of this machine, or \"off\"",
             );
             return Err(());
         };
         if self.actions && !listen.ip().is_loopback() {
             section.warn(
                 "actions",
-                "are taken without TLS from other machines, so anyone on the way can read the token: put a proxy with TLS before it",
+                "are accepted without TLS from other machines, so anyone on the network path can read the token: put a proxy with TLS in front of it",
             );
         }
         Ok(Some(Config { listen, hosts, token: token.filter(|_| self.actions) }))

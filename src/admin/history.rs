@@ -1,5 +1,5 @@
-//! The last hour, for the page's curves: a value a minute for each source and sink, and the last gaps. Bounded: 60 values
-//! each, whatever happens. Kept by the monotonic clock, so a clock that is set bends no curve.
+//! The history of the last hour, for the page's charts: a value per minute for each source and sink, and the last gaps.
+//! Bounded to 60 values each. It uses the monotonic clock, so that changes of the system clock do not distort it.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -20,48 +20,48 @@ use super::{
 /// The minutes of an hour.
 const MINUTES: usize = 60;
 const MINUTE: Duration = Duration::from_mins(1);
-/// The time between two samples: a lag that lasts shorter may not be seen.
+/// The time between two samples. A shorter lag may be missed.
 const SAMPLE: Duration = Duration::from_secs(10);
-/// Gaps that are remembered: more than a status has notices, so that none is added again.
+/// The limit of remembered gaps: more than a status has notices, so that none is added twice.
 const GAPS: usize = 32;
-/// The journal's growth is measured over the last minutes: so many at most, and no less than one.
+/// The longest period, in minutes, over which the journal's growth is measured; the shortest is one.
 const GROWTH: usize = 5;
-/// A sink that is behind for less is no reason to expect a full journal: what is delivered is removed.
+/// The lag below which the journal is not expected to fill: delivered events are removed.
 const BEHIND: f64 = 60.0;
-/// A journal that would take longer to fill does not fill.
+/// The longest time that is reported; a journal that fills more slowly counts as not filling.
 const FOREVER: f64 = 366.0 * 86_400.0;
 
-/// What is remembered. Clones are the same.
+/// The history. Clones share it.
 #[derive(Debug, Clone)]
 pub(super) struct History(Arc<Mutex<Kept>>);
 
-/// A value a minute; the last one is of the running minute.
+/// One value per minute; the last one is of the current minute.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Hour {
-    /// Seconds that the running minute has lasted.
+    /// The elapsed seconds of the current minute.
     pub running_seconds: u64,
-    /// Events received from each source, oldest minute first.
+    /// The events received from each source, oldest minute first.
     pub sources: BTreeMap<String, VecDeque<u64>>,
-    /// The largest lag of each sink in seconds, oldest minute first.
+    /// The largest lag of each sink, in seconds, oldest minute first.
     pub sinks: BTreeMap<String, VecDeque<f64>>,
 }
 
 #[derive(Debug)]
 struct Kept {
     start: Instant,
-    /// Minutes since the start.
+    /// The minutes since the start.
     minute: u64,
     hour: Hour,
-    /// Events of each source up to the last sample.
+    /// The events of each source up to the last sample.
     totals: BTreeMap<String, u64>,
-    /// Bytes of the journal in the first sample of each of the last minutes.
+    /// The size of the journal in bytes, in the first sample of each of the last minutes.
     journal: VecDeque<(Instant, u64)>,
     gaps: VecDeque<NoticeStatus>,
 }
 
 impl History {
-    /// One that begins now.
+    /// Creates an empty history that starts now.
     pub(super) fn new() -> Self {
         Self(Arc::new(Mutex::new(Kept {
             start: Instant::now(),
@@ -73,7 +73,7 @@ impl History {
         })))
     }
 
-    /// Adds a status, and completes it with what is remembered.
+    /// Adds a status, and completes it with the history.
     pub(super) fn complete(&self, now: Instant, status: &mut Status) {
         let mut kept = self.0.lock();
         kept.add(now, status);
@@ -83,10 +83,10 @@ impl History {
     }
 }
 
-/// Samples a view. Never ends.
+/// Samples a view forever.
 pub(super) async fn sample(view: View) {
     loop {
-        // Each status is a sample.
+        // Every status counts as a sample.
         let _ = view.status();
         tokio::time::sleep(SAMPLE).await;
     }
@@ -103,7 +103,7 @@ impl Kept {
             let total = self.totals.entry(source.name.clone()).or_default();
             let minutes = self.hour.sources.entry(source.name.clone()).or_insert_with(|| [0].into());
             turn(minutes, passed);
-            // Of two samples at once, the older one may come last.
+            // Of two concurrent samples, the older one may arrive last.
             if let Some(last) = minutes.back_mut() {
                 *last += source.events.saturating_sub(*total);
             }
@@ -132,7 +132,7 @@ impl Kept {
         }
     }
 
-    /// When the journal will be full at the rate of the last minutes; `None` while it does not fill, as no sink is behind.
+    /// The time at which the journal will be full at the rate of the last minutes; `None` if it does not fill or no sink lags.
     #[allow(clippy::cast_precision_loss, reason = "an estimate")]
     fn full_at(&self, now: Instant, status: &Status) -> Option<Timestamp> {
         let is_behind = status.sinks.iter().any(|sink| sink.lag_seconds > BEHIND);
@@ -147,7 +147,7 @@ impl Kept {
     }
 }
 
-/// Begins as many minutes.
+/// Starts `passed` new minutes.
 fn turn<T: Default>(minutes: &mut VecDeque<T>, passed: usize) {
     for _ in 0..passed {
         minutes.push_back(T::default());
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_is_kept_and_no_more() {
+    fn exactly_one_hour_is_kept() {
         let history = History::new();
         for minute in 0..500 {
             after(&history, minute * 60, status(minute * 10, 0.0, 0));
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_is_remembered_once_and_longer_than_its_notice() {
+    fn a_gap_is_kept_once_and_longer_than_its_notice() {
         let history = History::new();
         for second in 0..100 {
             let mut status = status(0, 0.0, 0);
@@ -282,14 +282,14 @@ mod tests {
     }
 
     #[test]
-    fn the_journal_will_be_full_at_the_rate_of_the_last_minutes() {
+    fn the_fill_time_follows_the_rate_of_the_last_minutes() {
         let history = History::new();
         let full = |second, lag, bytes| {
             let at = after(&history, second, status(0, lag, bytes)).journal.full_at;
             at.map(Timestamp::as_second)
         };
         assert_eq!(full(0, 100.0, 10_000), None);
-        assert_eq!(full(30, 100.0, 20_000), None, "after half a minute nothing is sure");
+        assert_eq!(full(30, 100.0, 20_000), None, "half a minute is too short for an estimate");
         // 10,000 bytes a minute, and room for 80,000.
         assert_eq!(full(60, 100.0, 20_000), Some(480));
         assert_eq!(full(60, 59.0, 20_000), None, "no sink is behind");
@@ -297,7 +297,7 @@ mod tests {
         for minute in 2..10 {
             full(minute * 60, 100.0, 20_000);
         }
-        assert_eq!(full(600, 100.0, 20_000), None, "it does not grow any more");
+        assert_eq!(full(600, 100.0, 20_000), None, "it no longer grows");
         // 5,000 bytes in the five minutes since 360 s, and room for 75,000.
         assert_eq!(full(660, 100.0, 25_000), Some(75 * 60));
     }

@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_is_whole_and_asks_nobody_else() {
+    fn the_page_is_self_contained() {
         for element in ["style", "script"] {
             assert_eq!(HTML.matches(&format!("<{element}")).count(), 1, "{element}");
             assert!(content(element).len() > 100, "{element}");

@@ -1,11 +1,11 @@
-//! The open connections, which are limited. A new one is always accepted: it may be a liveness probe.
+//! Limits the open connections. A new one is always accepted: it may be a liveness probe.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::task::AbortHandle;
 
-/// Open connections at the same time.
+/// The limit of concurrent connections.
 const CONNECTIONS: usize = 64;
 
 /// The slots of all connections. Clones share them.
@@ -62,13 +62,13 @@ impl Place {
     {
         let (number, places) = (self.number, self.places.clone());
         let task = tokio::spawn(connection(Arc::new(self))).abort_handle();
-        // It may have ended already.
+        // The connection may have ended already.
         if let Some(connection) = places.lock().open.get_mut(&number) {
             connection.task = Some(task);
         }
     }
 
-    /// Its headers are complete.
+    /// Records that the headers of the request are complete.
     pub(super) fn has_headers(&self) {
         if let Some(connection) = self.places.lock().open.get_mut(&self.number) {
             connection.has_headers = true;
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_has_not_asked_makes_room_first_then_the_oldest() {
+    async fn connections_without_headers_are_closed_first() {
         let places = Places::default();
         for number in 0..CONNECTIONS as u64 {
             let place = places.enter();
@@ -110,8 +110,8 @@ mod tests {
         late.has_headers();
         assert!(!open(&places).contains(&1) && open(&places).contains(&0));
         drop(places.enter());
-        assert_eq!(open(&places).first(), Some(&2), "all others have asked: the oldest made room");
+        assert_eq!(open(&places).first(), Some(&2), "all others have sent headers: the oldest is closed");
         drop(late);
-        assert_eq!(open(&places).len(), CONNECTIONS - 2, "a place is given back");
+        assert_eq!(open(&places).len(), CONNECTIONS - 2, "a slot is released");
     }
 }

@@ -1,4 +1,4 @@
-//! The last notices and events, as `/status` has them.
+//! The last notices and events, as `/status` shows them.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -12,9 +12,9 @@ use crate::{
 /// A notice of the bridge.
 #[derive(Debug, Clone, Serialize)]
 pub struct NoticeStatus {
-    /// When it was made.
+    /// The time of the notice.
     pub at: Timestamp,
-    /// Which PBX it is about.
+    /// The source it is about.
     pub source: String,
     /// Its name.
     pub what: String,
@@ -25,17 +25,17 @@ pub struct NoticeStatus {
 /// An event of a PBX, without its arguments.
 #[derive(Debug, Serialize)]
 pub struct EventStatus {
-    /// When it was received.
+    /// The time of receipt.
     pub at: Timestamp,
-    /// From where.
+    /// The source.
     pub source: String,
-    /// Its number.
+    /// Its sequence number.
     pub sequence: Seq,
     /// Its slug.
     pub event: String,
 }
 
-/// The notices, newest first; `names` are those of the sources.
+/// The notices, newest first; `names` are the names of the sources.
 pub(super) fn notices(stats: &Stats, names: &[String]) -> Vec<NoticeStatus> {
     let notices = stats.notices.iter().rev().map(|notice| NoticeStatus {
         at: notice.at,

@@ -1,7 +1,7 @@
 //! `/status` as a client reads it: the part of [`super::status::Status`] that commands show.
 //!
-//! A newer bridge may have more fields, and other words; an older one lacks some. So unknown fields are ignored, missing ones
-//! have a default, and words that the two may not share are strings.
+//! A newer bridge may have more fields and values; an older one lacks some. So unknown fields are ignored, missing ones
+//! have a default, and enums that may differ are strings.
 
 use std::collections::BTreeMap;
 

@@ -1,18 +1,18 @@
-//! What a request shows to be let in.
+//! The credentials of a request.
 
 use std::fmt;
 
 use reqwest::header::{HeaderValue, InvalidHeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
-/// The value of the `Authorization` header. It can't be printed.
+/// The value of the `Authorization` header. `Debug` does not print it.
 #[derive(Clone)]
 pub enum Authorization {
     /// `Bearer …`: a JWT of the middleware, from a login or a persistent one.
     Bearer(SecretString),
     /// `user:token`: the legacy interface, without the middleware.
     Legacy {
-        /// The same text as at login.
+        /// The user name exactly as at login.
         username: String,
         /// 40 hexadecimal digits.
         token: SecretString,
@@ -20,7 +20,7 @@ pub enum Authorization {
 }
 
 impl Authorization {
-    /// The token alone: what the socket's login wants.
+    /// The bare token, for the login on the socket.
     pub fn secret(&self) -> &SecretString {
         match self {
             Self::Bearer(token) | Self::Legacy { token, .. } => token,
@@ -37,7 +37,7 @@ impl TryFrom<&Authorization> for HeaderValue {
             Authorization::Bearer(_) => format!("Bearer {token}"),
             Authorization::Legacy { username, .. } => format!("{username}:{token}"),
         };
-        // As bytes: a user's name may be more than ASCII.
+        // As bytes: a user name may have non-ASCII characters.
         let mut value = Self::from_bytes(text.as_bytes())?;
         value.set_sensitive(true);
         Ok(value)

@@ -1,6 +1,6 @@
-//! Reading and judging an answer: the status first, then a bounded body.
+//! Reads and classifies an answer: the status first, then a bounded body.
 //!
-//! A refusal is named by its status and whatever arrived of its body: the middleware keeps the
+//! A refusal is classified by its status and the available part of its body: the middleware keeps the
 //! backend's `Content-Length` on a 404 that it rewrites, so such a body ends early.
 
 use std::time::Duration;
@@ -19,17 +19,17 @@ use super::{
 };
 use crate::{bounds, text::PeerText};
 
-/// No refusal has more to say.
+/// The largest refusal that is read, in bytes.
 const REFUSAL: usize = 16 * 1024;
 
-/// The body of a 200, or what the answer means instead.
+/// Returns the body of a 200, or the error that the answer means.
 pub(super) async fn accepted(url: &Url, mut response: Response, limit: usize) -> Result<Vec<u8>, ApiError> {
     let status = response.status();
     if status != StatusCode::OK {
         return Err(refusal(url, response).await);
     }
     if is_coded(response.headers()) {
-        return Err(unreadable(url, "it is compressed, which was not asked for"));
+        return Err(unreadable(url, "it is compressed, which was not requested"));
     }
     let mut body = Vec::new();
     loop {
@@ -68,18 +68,18 @@ async fn refusal(url: &Url, mut response: Response) -> ApiError {
     while body.len() < REFUSAL {
         match response.chunk().await {
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            // Cut short: what there is must do.
+            // Truncated: classified by what has arrived.
             Ok(None) | Err(_) => break,
         }
     }
-    // A proxy's own "502 Bad Gateway" page tells the same as the status: the PBX is not up.
+    // A proxy's own "502 Bad Gateway" page means the same as the status: the PBX is down.
     if !status.is_server_error() && is_page(response.headers(), &body) {
         return ApiError::NotTheApi { url: url.to_string(), status: status.as_u16() };
     }
     ApiError::Refused { url: url.to_string(), status: status.as_u16(), said: said(&body) }
 }
 
-/// `scheme://host[:port]` of the place a redirect points to. No more of it: paths and queries may be secret.
+/// The `scheme://host[:port]` that a redirect points to. Nothing more, as paths and queries may be secret.
 fn target_host(url: &Url, headers: &HeaderMap) -> Option<PeerText> {
     let location = headers.get(LOCATION)?.to_str().ok()?;
     let target = url.join(location).ok()?;
@@ -90,8 +90,8 @@ fn target_host(url: &Url, headers: &HeaderMap) -> Option<PeerText> {
     }))
 }
 
-/// RFC 9110, section 10.2.3: seconds or a date. A date is taken relative to the answer's own `Date`,
-/// so that clocks need not agree. Within [`bounds::RETRY_AFTER`].
+/// Parses `Retry-After` (RFC 9110, section 10.2.3): seconds or a date. A date is relative to the answer's own `Date`,
+/// so that clocks need not agree. Limited to [`bounds::RETRY_AFTER`].
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let seconds = if value.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -102,7 +102,7 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     bounds::bounded_seconds(seconds, &bounds::RETRY_AFTER)
 }
 
-/// The real server compresses only for those who ask; something on the way may not be so polite.
+/// Returns true for a compressed answer. The real server compresses only on request, but a proxy may do so unasked.
 fn is_coded(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
@@ -120,7 +120,7 @@ fn said(body: &[u8]) -> Said {
     if body.is_empty() {
         return Said::Nothing;
     }
-    // The first object counts: one failure of the middleware answers with two objects glued together.
+    // The first object counts: for one failure the middleware answers with two concatenated objects.
     let Some(envelope) = json::first_object(body, &["message"]) else {
         return if body.starts_with(b"{") { Said::Nothing } else { Said::Foreign };
     };
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_is_named_by_its_first_object() {
+    fn a_body_is_classified_by_its_first_object() {
         for (body, expected) in [
             (&b""[..], Said::Nothing),
             (b"  \r\n", Said::Nothing),

@@ -1,4 +1,4 @@
-//! The requests themselves.
+//! The REST client.
 
 use std::{fmt, sync::Arc};
 
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::text::PeerText;
 
-/// A login's answer is under 1 KiB.
+/// The largest answer to a login, in bytes; real ones are under 1 KiB.
 pub(super) const SMALL: usize = 64 * 1024;
 
 /// A client of one PBX's REST API. A cheap handle: clones share its state.
@@ -33,24 +33,24 @@ pub struct Client {
 struct Shared {
     config: Config,
     root: Url,
-    /// None after a connection failed: the next request reads the certificate files anew, so a new
+    /// `None` after a connection failed: the next request reloads the certificate files, so a new
     /// `ca_file` needs no restart.
     http: Mutex<Option<reqwest::Client>>,
 }
 
-/// What a login, or the one-time password after it, yields.
+/// The result of a login, or of the one-time password after it.
 #[derive(Debug, Clone)]
 pub struct Login {
     /// The bearer token.
     pub token: SecretString,
-    /// When the token ends, by the answer's own field (the token's claim is the better source).
+    /// The token's expiry, from the answer's own field (the token's claim is the better source).
     pub expire: Option<Timestamp>,
-    /// The server's clock when it answered, cut to whole seconds.
+    /// The server's clock at the time of the answer, truncated to seconds.
     pub date: Option<Timestamp>,
 }
 
 impl Client {
-    /// Reads the certificate files, so that a wrong path shows at the start and not at the first login.
+    /// Loads the certificate files, so that a wrong path is noticed at the start and not at the first login.
     pub fn new(config: Config) -> Result<Self, ApiError> {
         let root = config.root();
         let http = Mutex::new(Some(build(&config)?));
@@ -62,17 +62,17 @@ impl Client {
         &self.shared.root
     }
 
-    /// `POST /login`. A 200 does not prove that the token is of use: see [`Client::me`].
+    /// `POST /login`. A 200 does not prove that the token works: see [`Client::me`].
     ///
-    /// Cancel safe, except that the PBX keeps a token that nobody will log out.
+    /// Cancel safe, except that the PBX may keep a token that is never logged out.
     pub async fn login(&self, username: &str, password: &SecretString) -> Result<Login, ApiError> {
         let body = json!({ "username": username, "password": password.expose_secret() });
         self.token_from("login", |request| request.json(&body), |answer| answer).await
     }
 
-    /// `POST /2fa/verify-otp`. On success the token it was sent with is dead at once.
+    /// `POST /2fa/verify-otp`. On success the token of the request is invalid at once.
     ///
-    /// `username` must be the login's, letter for letter: it, and not the token, chooses the secret.
+    /// `username` must equal the login's exactly: it, and not the token, selects the secret.
     pub async fn verify_otp(
         &self,
         username: &str,
@@ -85,7 +85,7 @@ impl Client {
         self.token_from("2fa/verify-otp", request, |mut answer| answer["data"].take()).await
     }
 
-    /// `GET` of whatever stands below the base, as in `astproxy/queues`: the body of a 200, of `limit` bytes at most.
+    /// `GET` of a path below the base, such as `astproxy/queues`: the body of a 200, of `limit` bytes at most.
     pub async fn get(
         &self,
         authorization: &Authorization,
@@ -96,28 +96,28 @@ impl Client {
         self.answer(Method::GET, path, limit, request).await.map(|(_, _, body)| body)
     }
 
-    /// `GET /user/me`: the proof that a token works all the way to the PBX's backend.
+    /// `GET /user/me`: proves that a token works, including in the PBX's backend.
     pub async fn me(&self, authorization: &Authorization) -> Result<Me, ApiError> {
         let request = |request: RequestBuilder| request.header(AUTHORIZATION, authorization);
         let (url, _, body) =
             self.answer(Method::GET, "user/me", self.shared.config.max_answer, request).await?;
-        Me::parse(&body).ok_or_else(|| unreadable(&url, "it describes no user"))
+        Me::parse(&body).ok_or_else(|| unreadable(&url, "it does not describe a user"))
     }
 
-    /// `GET /user/me` without a token: whether there is a CTI API at all, before a password is sent there. Yields the
-    /// server's clock, cut to whole seconds.
+    /// `GET /user/me` without a token: tests for a CTI API before a password is sent there. Returns the
+    /// server's clock, truncated to seconds.
     pub async fn probe(&self) -> Result<Option<Timestamp>, ApiError> {
         let (url, date, answer) =
             self.request(Method::GET, "user/me", self.shared.config.max_answer, |request| request).await?;
         match answer {
-            // The middleware says what is missing; a PBX that was not upgraded says nothing at all.
+            // The middleware gives a reason; a PBX that was not upgraded gives none.
             Err(ApiError::Refused { status: 401, said: Said::BadToken | Said::Nothing, .. }) => Ok(date),
             Err(error) => Err(error),
-            Ok(_) => Err(unreadable(&url, "nobody had logged in")),
+            Ok(_) => Err(unreadable(&url, "the request carried no token")),
         }
     }
 
-    /// `POST /logout`. Ends this token only; open sockets stay. A token whose one-time password is
+    /// `POST /logout`. Revokes only this token; open sockets stay. A token whose one-time password is
     /// still due can't be logged out (403).
     pub async fn logout(&self, authorization: &Authorization) -> Result<(), ApiError> {
         let path = match authorization {
@@ -156,7 +156,7 @@ impl Client {
         Ok((url, date, answer?))
     }
 
-    /// The URL that was asked, the `Date` of the answer, and its body or what it means instead.
+    /// Returns the requested URL, the `Date` of the answer, and its body or the error that it means.
     async fn request(
         &self,
         method: Method,
@@ -170,7 +170,7 @@ impl Client {
         Ok((url, date, answer))
     }
 
-    /// The URL that was asked, and the answer as it came.
+    /// Returns the requested URL, and the raw answer.
     pub(super) async fn send(
         &self,
         method: Method,
@@ -195,7 +195,7 @@ impl Client {
         if let Some(http) = self.slot().clone() {
             return Ok(http);
         }
-        // Reading all the system's authorities takes tens of milliseconds: not on a thread that carries events.
+        // Loading all the system's authorities takes tens of milliseconds: not on a thread that processes events.
         let shared = Arc::clone(&self.shared);
         let http = match tokio::task::spawn_blocking(move || build(&shared.config)).await {
             Ok(built) => built?,
@@ -233,8 +233,8 @@ fn build(config: &Config) -> Result<reqwest::Client, ApiError> {
         .user_agent(concat!("cti-bridge/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(config.connect_timeout)
         .timeout(config.request_timeout)
-        // A server may close a kept connection just as the next request goes out on it: whether that was read nobody knows,
-        // and a password must not be sent twice by surprise. So each request has a connection of its own.
+        // A server may close a kept-alive connection just as the next request is sent. Whether it was read is unknown,
+        // and a password must not be sent twice unintentionally. So each request has its own connection.
         .pool_max_idle_per_host(0);
     if let Some(proxy) = &config.proxy {
         let proxy = reqwest::Proxy::all(proxy.clone())

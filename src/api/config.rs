@@ -1,4 +1,4 @@
-//! Where the API is and how long to wait for it.
+//! The API's address and time limits.
 
 use std::{fmt, time::Duration};
 
@@ -6,20 +6,20 @@ use url::Url;
 
 use crate::tls::Trust;
 
-/// How to reach the REST API of one PBX.
+/// The settings for the REST API of one PBX.
 #[derive(Clone)]
 pub struct Config {
-    /// The API's base, e.g. `https://pbx.example/api/`. A missing slash at the end is added; user
+    /// The API's base URL, such as `https://pbx.example/api/`. A missing trailing slash is added; user
     /// info, query and fragment are dropped.
     pub base: Url,
-    /// Whom to trust.
+    /// The TLS trust settings.
     pub trust: Trust,
     /// `http://[user:password@]host:port`. The environment's `HTTPS_PROXY` is never read: it would
-    /// send the password over a host that nobody wrote into our configuration.
+    /// send the password through a host that is not in our configuration.
     pub proxy: Option<Url>,
-    /// For TCP and TLS together.
+    /// The limit for TCP and TLS together.
     pub connect_timeout: Duration,
-    /// For one whole request. The middleware waits 30 s for each call to its backend, so less
+    /// The limit for one request. The middleware waits 30 s for each call to its backend, so less
     /// than [`Config::REQUEST_TIMEOUT`] cuts off logins that would have succeeded.
     pub request_timeout: Duration,
     /// The largest `/user/me`, in bytes. It carries the user's settings, which may hold an image.
@@ -27,12 +27,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// What `connect_timeout` should be unless configured.
+    /// The default of `connect_timeout`.
     pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-    /// What `request_timeout` should be unless configured.
+    /// The default of `request_timeout`.
     pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(40);
 
-    /// What `max_answer` should be unless configured.
+    /// The default of `max_answer`.
     pub const MAX_ANSWER: usize = 64 << 20;
 
     /// The API at `base` with the operating system's trust, no proxy and the usual time limits.
@@ -47,7 +47,7 @@ impl Config {
         }
     }
 
-    /// The base with a slash at its end, so that joining a path keeps `/api`.
+    /// The base with a trailing slash, so that joining a path keeps `/api`.
     pub(super) fn root(&self) -> Url {
         let mut root = bare(&self.base);
         if !root.path().ends_with('/') {
@@ -58,7 +58,7 @@ impl Config {
     }
 }
 
-/// The URL without what may be secret: user info, query, fragment.
+/// The URL without the parts that may be secret: user info, query, fragment.
 pub(super) fn bare(url: &Url) -> Url {
     let mut bare = url.clone();
     // Both fail only for a URL that can't have user info at all.

@@ -1,4 +1,4 @@
-//! Everything a request can end in, other than the answer that was asked for.
+//! The errors of a request.
 
 use std::{fmt, time::Duration};
 
@@ -8,7 +8,7 @@ use crate::{
     tls::{TlsError, TlsFault},
 };
 
-/// Why a request gave no usable answer. `url` never has user info or a query.
+/// The reason why a request gave no usable answer. `url` never has user info or a query.
 #[derive(Debug, Clone, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum ApiError {
@@ -17,11 +17,11 @@ pub enum ApiError {
     Unreachable { url: String, reason: PeerText },
     #[error("{url} did not answer within {}: it is overloaded or starting, or a firewall drops the packets", humantime::format_duration(*.after))]
     TimedOut { url: String, after: Duration },
-    #[error("{url} has no trusted TLS: {fault}")]
+    #[error("TLS with {url} failed: {fault}")]
     Untrusted { url: String, fault: TlsFault },
-    /// A redirect is never followed: it would carry the password to another place.
+    /// A redirect. It is never followed, as it would send the password to another server.
     #[error(
-        "{url} answered {status}, a redirect to {}: set `url` to where the API really is (often https instead of http)",
+        "{url} answered {status}, a redirect to {}: set `url` to the API's real address (often https instead of http)",
         host.as_ref().map_or("an unnamed place", PeerText::as_str)
     )]
     Redirect { url: String, status: u16, host: Option<PeerText> },
@@ -30,7 +30,7 @@ pub enum ApiError {
     )]
     NotTheApi { url: String, status: u16 },
     /// Status 429. The middleware allows 25 requests per second and client address and sends no `Retry-After`;
-    /// a proxy before it may.
+    /// a proxy in front of it may.
     #[error(
         "{url} answered 429, too many requests from this address: stop or slow down what else asks the PBX from here; the bridge tries \
          again by itself"
@@ -39,36 +39,36 @@ pub enum ApiError {
     /// A status other than 200.
     #[error("{url} answered {status} ({said}){}", remedy(*status))]
     Refused { url: String, status: u16, said: Said },
-    /// 200, yet not what this request answers with.
+    /// A 200 with an unexpected body.
     #[error(
         "{url} answered 200, but {reason}: a proxy may change answers, or this is not the CTI API; check `url`"
     )]
     Unreadable { url: String, reason: &'static str },
-    /// The connection ended within the body of a 200.
-    #[error("{url} broke off its answer: {reason}; the PBX or a proxy before it may be restarting")]
+    /// The connection ended in the middle of the body of a 200.
+    #[error("{url} cut its answer short: {reason}; the PBX or a proxy in front of it may be restarting")]
     CutShort { url: String, reason: PeerText },
     #[error("{url} answered with more than {limit} bytes: this is not the CTI API, check `url`")]
     TooLarge { url: String, limit: usize },
     #[error(transparent)]
     Trust(std::sync::Arc<TlsError>),
-    /// The proxy's URL or the base URL is of no use to an HTTP client.
+    /// The HTTP client rejects the proxy's URL or the base URL.
     #[error("no HTTP client for {url}: {reason}; check `url` and `proxy`")]
     Setup { url: String, reason: PeerText },
 }
 
-/// What to do about a status that the PBX or a proxy before it gives when it has a fault of its own.
+/// The remedy for a status by which the PBX, or a proxy in front of it, reports an internal error.
 fn remedy(status: u16) -> &'static str {
     match status {
         502..=504 => {
-            ": the CTI server behind it is down or starting; if it lasts, check on the PBX that its services run"
+            ": the CTI server behind it is down or starting; if that persists, check on the PBX that its services run"
         }
-        500..=599 => ": the PBX has a fault of its own; if it lasts, see the logs of its CTI services",
+        500..=599 => ": the PBX has an internal error; if it persists, see the logs of its CTI services",
         _ => "",
     }
 }
 
 impl ApiError {
-    /// The status that the server answered with, if it answered.
+    /// The status of the answer, if there was one.
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Redirect { status, .. } | Self::NotTheApi { status, .. } | Self::Refused { status, .. } => {
@@ -84,7 +84,7 @@ impl ApiError {
         }
     }
 
-    /// Whether the token is of no use any more. 401: it, or the one behind it, has died; 403 with these words: it is no
+    /// Returns true if the token is invalid. 401: it, or the backend's token, has expired; 403 with this reason: it is no
     /// longer listed.
     pub fn is_dead_token(&self) -> bool {
         matches!(
@@ -93,20 +93,20 @@ impl ApiError {
         )
     }
 
-    /// Whether the connection itself failed: the certificate files are read anew before the next one.
+    /// Returns true if the connection itself failed: the certificate files are reloaded before the next one.
     pub(super) fn is_transport(&self) -> bool {
         self.status().is_none()
     }
 }
 
-/// What the body of a refusal says: a closed set, because an answer may echo what was sent.
+/// The reason in the body of a refusal: a closed set, because an answer may echo the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Said {
-    /// No body, or an unreadable rest of one.
+    /// No body, or an unreadable fragment of one.
     Nothing,
     /// `incorrect Username or Password`: also when the backend is down or still starting.
     IncorrectCredentials,
-    /// `missing Username or Password`: the request's body did not arrive as it was sent.
+    /// `missing Username or Password`: the request's body was changed on the way.
     MissingCredentials,
     /// `you don't have permission …`: the token is not in the list, or its one-time password is due.
     NoPermission,
@@ -114,7 +114,7 @@ pub enum Said {
     BadToken,
     /// `invalid_otp`.
     InvalidOtp,
-    /// `user secret not found`: the user never made a QR code, or is written in another case.
+    /// `user secret not found`: the user never created a QR code, or the name is written in another case.
     NoOtpSecret,
     /// `invalid password`, to the request that switches two-factor authentication off.
     InvalidPassword,
@@ -122,11 +122,11 @@ pub enum Said {
     NoTwoFactor,
     /// `request fields malformed`.
     Malformed,
-    /// `Failed to reach V1 API`, or a fault of the middleware's own: it is up, its backend isn't.
+    /// `Failed to reach V1 API`, or an internal error of the middleware: it is up, its backend isn't.
     Backend,
     /// JSON with another message.
     Other,
-    /// Not JSON, so hardly the API.
+    /// Not JSON, so probably not the API.
     Foreign,
 }
 
@@ -150,7 +150,7 @@ impl fmt::Display for Said {
     }
 }
 
-/// How a one-shot command ends whose request failed.
+/// Maps a failed request of a one-shot command.
 impl From<&ApiError> for Exit {
     fn from(error: &ApiError) -> Self {
         match error {
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_of_the_pbx_is_not_told_without_a_remedy() {
+    fn an_internal_error_of_the_pbx_comes_with_a_remedy() {
         let said =
             |status| ApiError::Refused { url: "u".to_owned(), status, said: Said::Nothing }.to_string();
         assert!(said(500).contains("see the logs"), "{}", said(500));

@@ -1,19 +1,19 @@
-//! What an account can't see, for its administrator.
+//! Reports, for an administrator, what an account can't see.
 
 use super::me::{Me, Right};
 
-/// Something that keeps a part of the events from the account.
+/// A setting that hides some of the events from the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The missing right by its name, or `privacy`.
+    /// The name of the missing right, or `privacy`.
     pub name: &'static str,
-    /// What that means, with the remedy.
+    /// The consequence, with the remedy.
     pub sentence: String,
 }
 
 impl Me {
-    /// What is missing for the account to see all that the bridge can publish. Rights that the bridge makes no use of
-    /// (the operator panel, video sources) are not missed.
+    /// The settings that keep the account from seeing all that the bridge can publish. Rights that the bridge does not use
+    /// (the operator panel, video sources) are not reported.
     pub fn findings(&self) -> Vec<Finding> {
         let missing = self.rights.missing().filter_map(|right| {
             let (outer, inner) = right.path();
@@ -28,7 +28,7 @@ impl Me {
     fn whose(&self) -> String {
         match &self.profile {
             Some(profile) => format!("the account's profile `{}`", profile.name),
-            None => "the account a profile (the built-in Advanced will do) and in it".to_owned(),
+            None => "the account a profile (the built-in Advanced is enough) and in it".to_owned(),
         }
     }
 
@@ -40,19 +40,19 @@ impl Me {
         };
         format!(
             "the PBX masks callers' numbers and names for this account{clear}: switch off `privacy` (nethvoice_cti) in {}",
-            if self.profile.is_some() { "its profile" } else { "a profile, which it has none of yet" }
+            if self.profile.is_some() { "its profile" } else { "a profile (it has none yet)" }
         )
     }
 }
 
-/// The part of the events that a right opens; none if the bridge makes no use of it.
+/// The consequence of a missing right; `None` if the bridge does not use it.
 fn lacks(right: Right) -> Option<&'static str> {
     Some(match right {
-        Right::PresencePanel => "trunks' events are not seen",
-        Right::Trunks => "trunks are left out when the state is read after a gap",
-        Right::QueueAgent => "queues and their members are not seen",
-        Right::Parkings => "parked calls are not seen",
-        Right::Qmanager => "the queue manager's alarms are not seen",
+        Right::PresencePanel => "trunk events are not visible",
+        Right::Trunks => "trunks are missing when the state is read after a gap",
+        Right::QueueAgent => "queues and their members are not visible",
+        Right::Parkings => "parked calls are not visible",
+        Right::Qmanager => "the queue manager's alarms are not visible",
         Right::AdQueueAgent | Right::OperatorPanel | Right::Streaming => return None,
     })
 }
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn each_missing_right_and_the_masking_are_told_with_their_place() {
+    fn missing_rights_and_masking_are_reported_with_a_remedy() {
         let findings = me(&[Right::PresencePanel], true).findings();
         let names: Vec<_> = findings.iter().map(|finding| finding.name).collect();
         assert_eq!(names, ["trunks", "queue_agent", "parkings", "qmanager", "privacy"]);

@@ -1,8 +1,8 @@
-//! Reading answers as leniently as the PBX's own clients do: what is of no use to the bridge must not prevent a session.
+//! Reads answers as leniently as the PBX's own clients do: fields that the bridge does not use must not prevent a session.
 //!
-//! Only the fields that are asked for are parsed. A byte order mark is skipped (RFC 8259, section 8.1), a key that comes twice
-//! counts as it came last, and what is no Unicode becomes U+FFFD: bytes that are not UTF-8, and the escape of a lone
-//! surrogate, which is half a character of a text that was cut.
+//! Only the requested fields are parsed. A byte order mark is skipped (RFC 8259, section 8.1), of a duplicate key the
+//! last one counts, and invalid Unicode becomes U+FFFD: bytes that are not UTF-8, and the escape of a lone
+//! surrogate, which is half a character of a truncated text.
 
 use std::collections::BTreeMap;
 
@@ -16,19 +16,19 @@ pub(super) fn without_bom(body: &[u8]) -> &[u8] {
     body.strip_prefix(BOM).unwrap_or(body)
 }
 
-/// The object in `body`, with those of `keys` that it has. `None` if there is no object, or more than one document. A value
+/// The object in `body`, with those of `keys` that it has. `None` if it is not exactly one object. A value
 /// that can't be parsed is null.
 pub(super) fn object(body: &[u8], keys: &[&str]) -> Option<Value> {
     let text = unicode(body);
     serde_json::from_str(&text).ok().map(|fields| select(&fields, keys))
 }
 
-/// The same as a type, whose fields are those of `keys`. `None` also if one that it needs is missing or of another kind.
+/// The object as a type whose fields are `keys`. `None` also if a required field is missing or of another type.
 pub(super) fn read<T: DeserializeOwned>(body: &[u8], keys: &[&str]) -> Option<T> {
     serde_json::from_value(object(body, keys)?).ok()
 }
 
-/// As [`object`] for the first object of several that follow each other; the rest of the body may be anything.
+/// Same as [`object`], for the first of several concatenated objects; the rest of the body may be anything.
 pub(super) fn first_object(body: &[u8], keys: &[&str]) -> Option<Value> {
     let text = unicode(body);
     let mut documents = serde_json::Deserializer::from_str(&text).into_iter();
@@ -43,7 +43,7 @@ fn select(fields: &BTreeMap<String, &RawValue>, keys: &[&str]) -> Value {
     keys.iter().filter_map(field).collect()
 }
 
-/// The body as text that a JSON parser takes.
+/// The body as text that a JSON parser accepts.
 fn unicode(body: &[u8]) -> String {
     let mut bytes = String::from_utf8_lossy(without_bom(body)).into_owned().into_bytes();
     let mut at = 0;
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_of_no_use_prevents_nothing() {
+    fn unused_fields_prevent_nothing() {
         let expected = Some(json!({"a": "1"}));
         for body in [
             &br#"{"a":"1"}"#[..],
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_object_is_one() {
+    fn anything_but_one_object_is_rejected() {
         for body in [&b""[..], b"[]", b"7", b"null", br#"{"a":1"#, br#"{"a":1}{}"#, br#"{"a":1}x"#] {
             assert_eq!(object(body, &["a"]), None, "{}", String::from_utf8_lossy(body));
         }

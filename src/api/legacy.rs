@@ -1,7 +1,7 @@
-//! The login of a PBX that was not upgraded: without the middleware, at the server itself (`/webrest`).
+//! The login to a PBX that was not upgraded: without the middleware, at the server itself (`/webrest`).
 //!
-//! The server answers the right password 401, like the wrong one, and adds a nonce in a header of its own; the token is made
-//! of both. Nothing else differs: paths and answers below the base are the same.
+//! The server answers 401 to any password, right or wrong, and adds a nonce in a header; the token is computed
+//! from both. Nothing else differs: paths and answers below the base are the same.
 
 use data_encoding::HEXLOWER;
 use reqwest::{Method, StatusCode, header::WWW_AUTHENTICATE};
@@ -16,7 +16,7 @@ use super::{
 };
 
 impl Client {
-    /// `POST /authentication/login` for the token that goes with this password. A wrong password is [`ApiError::Refused`] with 401,
+    /// `POST /authentication/login`: computes the token of this password. A wrong password is [`ApiError::Refused`] with 401,
     /// a server that is still starting answers 503.
     pub async fn legacy_login(
         &self,
@@ -37,7 +37,7 @@ impl Client {
     }
 }
 
-/// Forty hexadecimal digits after `Digest `, which is all that the server takes over from RFC 7616.
+/// Forty hexadecimal digits after `Digest `; the server uses nothing else of RFC 7616.
 fn nonce(header: &str) -> Option<&str> {
     let nonce = header.strip_prefix("Digest ")?.trim();
     (nonce.len() == 40 && nonce.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(nonce)

@@ -1,7 +1,7 @@
-//! Who the account is and what it may see: the part of `GET /user/me` that the bridge needs.
+//! The account and its permissions: the fields of `GET /user/me` that the bridge needs.
 //!
-//! The answer also holds the SIP passwords of the user's own endpoints. It is parsed into this and
-//! dropped; nothing else of it is kept or logged.
+//! The answer also holds the SIP passwords of the user's own endpoints. Only these fields are parsed, and
+//! nothing else of it is kept or logged.
 
 use std::collections::BTreeSet;
 
@@ -13,26 +13,26 @@ use crate::text::PeerText;
 /// The account, as the PBX sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Me {
-    /// The user name by the PBX's own spelling.
+    /// The user name in the PBX's own spelling.
     pub username: Option<String>,
-    /// None: the user has no profile, so it sees little, and that masked.
+    /// `None` for a user without a profile, who sees little, and that masked.
     pub profile: Option<Profile>,
-    /// What of the event stream and the snapshots is open to it.
+    /// The rights to events and snapshots.
     pub rights: Rights,
-    /// Whether callers' numbers and names are masked. Also true without a profile, as the server does it.
+    /// True if callers' numbers and names are masked, which the server also does without a profile.
     pub privacy: bool,
 }
 
 /// A named set of permissions. The built-in ones are Base (1), Standard (2) and Advanced (3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
-    /// A number, but written as text in some versions.
+    /// A number, which some versions write as text.
     pub id: String,
-    /// As an administrator typed it.
+    /// The name that an administrator typed.
     pub name: String,
 }
 
-/// A permission that opens a part of the events or snapshots.
+/// A permission that grants access to some of the events or snapshots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Right {
     /// Trunk events, and others' extensions in the web interface.
@@ -54,7 +54,7 @@ pub enum Right {
 }
 
 impl Right {
-    /// All of them.
+    /// All rights.
     pub const ALL: [Self; 8] = [
         Self::PresencePanel,
         Self::Trunks,
@@ -66,7 +66,7 @@ impl Right {
         Self::Streaming,
     ];
 
-    /// Where an administrator finds it in the profile: the macro permission, then the permission in it.
+    /// The right's path in the profile: the macro permission, then the permission in it.
     pub fn path(self) -> (&'static str, Option<&'static str>) {
         match self {
             Self::PresencePanel => ("presence_panel", None),
@@ -87,22 +87,22 @@ impl Right {
     }
 }
 
-/// The rights that are on.
+/// The granted rights.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rights(BTreeSet<Right>);
 
 impl Rights {
-    /// Whether this one is on.
+    /// Returns true if the right is granted.
     pub fn has(&self, right: Right) -> bool {
         self.0.contains(&right)
     }
 
-    /// Those that are on, in a fixed order.
+    /// The granted rights, in a fixed order.
     pub fn iter(&self) -> impl Iterator<Item = Right> + '_ {
         self.0.iter().copied()
     }
 
-    /// Those that are off, in a fixed order.
+    /// The missing rights, in a fixed order.
     pub fn missing(&self) -> impl Iterator<Item = Right> + '_ {
         Right::ALL.into_iter().filter(|right| !self.has(*right))
     }
@@ -115,7 +115,7 @@ impl FromIterator<Right> for Rights {
 }
 
 impl Me {
-    /// None when this is no user at all: not an object, or one with neither a name nor a profile.
+    /// Returns `None` if this is not a user: not an object, or one with neither a name nor a profile.
     pub(super) fn parse(body: &[u8]) -> Option<Self> {
         let answer = json::object(body, &["username", "profile"])?;
         let (username, profile) = (text(&answer["username"]), &answer["profile"]);
@@ -136,7 +136,7 @@ impl Me {
             })
             .collect();
         // NS8 keeps it in nethvoice_cti, NS7 in settings. Whether its macro permission is on is not
-        // asked: claiming too much privacy misleads less than claiming too little.
+        // checked: claiming too much privacy misleads less than claiming too little.
         let privacy =
             ["nethvoice_cti", "settings"].into_iter().any(|outer| permission(&permissions[outer], "privacy"));
         let profile = Profile {
@@ -147,7 +147,7 @@ impl Me {
     }
 }
 
-/// `permissions` is an object keyed by name in the answer and an array in the file that it comes from.
+/// Finds a permission: `permissions` is an object keyed by name in the answer, and an array in the file it comes from.
 fn permission(outer: &Value, name: &str) -> bool {
     match &outer["permissions"] {
         Value::Object(permissions) => permissions.get(name).is_some_and(is_on),
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_shown_without_what_acts_on_a_terminal() {
+    fn names_are_shown_without_control_characters() {
         let name = "\u{1b}[2J\u{202e}Ada\nMAINPID=1";
         let me = parse(&json!({"username": name, "profile": {"id": name, "name": name}})).unwrap();
         let shown = r"\u{1b}[2J\u{202e}Ada\nMAINPID=1".to_owned();
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_user_is_refused() {
+    fn anything_but_a_user_is_rejected() {
         for body in [json!({}), json!([]), json!("a"), json!(null), json!({"message": "hello"})] {
             assert_eq!(parse(&body), None, "{body}");
         }
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_name_that_was_cut_costs_nothing_but_its_end() {
+    fn a_truncated_profile_name_loses_only_its_end() {
         let body = br#"{"username":"a","profile":{"id":"1","id":"3","name":"Team \ud83d","macro_permissions":
             {"queue_agent":{"value":true}}},"settings":{"avatar":"\ude00"},"username":"bridge"}"#;
         let me = Me::parse(body).unwrap();

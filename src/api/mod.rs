@@ -1,9 +1,9 @@
-//! The PBX's REST interface, as far as a service account needs it.
+//! The part of the PBX's REST interface that a service account needs.
 //!
-//! Owns the HTTP client: whom it trusts, its time limits, the bound of an answer, and the table that
+//! Owns the HTTP client: TLS trust, time limits, the limit of an answer, and the table that
 //! turns a status and a body into a named [`ApiError`]. It promises that no request that carries a
 //! secret follows a redirect or an environment's proxy variable, that a body is never logged, and that an error
-//! names the URL but nothing the server wrote freely (an answer may echo what was sent).
+//! names the URL but quotes no free text of the server (an answer may echo the request).
 //!
 //! It does not decide what to do about an error and keeps no token: that is [`crate::auth`].
 

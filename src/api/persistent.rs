@@ -1,6 +1,6 @@
-//! Persistent tokens: made once, good for a hundred years, so that no password need lie on a disk.
+//! Persistent tokens: created once, valid for a hundred years, so that no password has to be stored on disk.
 //!
-//! The middleware keeps one per user and audience; a new one ends the old one. Older middlewares have no such routes.
+//! The middleware keeps one per user and audience; a new one revokes the old one. Older middlewares lack these routes.
 
 use reqwest::{Method, RequestBuilder, header::AUTHORIZATION};
 use secrecy::SecretString;
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::text::secrets;
 
-/// Whose place the token takes. The middleware knows no other, so it shares that of the user's own program of that name.
+/// The client that the token is issued for. The middleware knows only these, so the bridge shares one with the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Audience {
     /// The desktop client `NethLink`.
@@ -27,7 +27,7 @@ pub enum Audience {
 }
 
 impl Audience {
-    /// As the middleware writes it.
+    /// The name that the middleware uses.
     pub fn word(self) -> &'static str {
         match self {
             Self::Nethlink => "nethlink",
@@ -48,7 +48,7 @@ struct Exists {
 }
 
 impl Client {
-    /// `POST /tokens/persistent/…`: a new one; the user's earlier one for this audience ends.
+    /// `POST /tokens/persistent/…`: creates a token and revokes the user's earlier one for this audience.
     pub async fn make_persistent(
         &self,
         authorization: &Authorization,
@@ -61,7 +61,7 @@ impl Client {
         Ok(made.token)
     }
 
-    /// `GET /tokens/persistent/…`: whether there is one.
+    /// `GET /tokens/persistent/…`: returns true if there is one.
     pub async fn has_persistent(
         &self,
         authorization: &Authorization,
@@ -73,14 +73,14 @@ impl Client {
         Ok(found.exists)
     }
 
-    /// `DELETE /tokens/persistent/…`: ends it, if there is one.
+    /// `DELETE /tokens/persistent/…`: revokes it, if there is one.
     pub async fn end_persistent(
         &self,
         authorization: &Authorization,
         audience: Audience,
     ) -> Result<(), ApiError> {
         match self.persistent(Method::DELETE, authorization, audience).await {
-            // 204 is how this one route says yes.
+            // This route reports success with 204.
             Ok(_) | Err(ApiError::Refused { status: 204, .. }) => Ok(()),
             Err(error) => Err(error),
         }

@@ -1,24 +1,24 @@
-//! Times as servers write them.
+//! Parses the times that servers send.
 
 use jiff::{Timestamp, fmt::rfc2822};
 use reqwest::header::{DATE, HeaderMap};
 use serde_json::Value;
 
-/// The `Date` of an answer. It has a resolution of 1 s, cut off (RFC 9110, section 5.6.7).
+/// The `Date` of an answer, truncated to seconds (RFC 9110, section 5.6.7).
 pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
     http_date(headers.get(DATE)?.to_str().ok()?)
 }
 
-/// An HTTP date in the one form that may be sent today. The two obsolete forms that RFC 9110 also
-/// names are not read: neither Go's nor any current proxy's server writes them.
+/// Parses an HTTP date in the only form that may be sent today. The two obsolete forms of RFC 9110
+/// are not supported: neither Go's server nor any current proxy sends them.
 pub(super) fn http_date(text: &str) -> Option<Timestamp> {
     // RFC 9110 says GMT where RFC 2822, section 4.3, calls that an obsolete zone; both mean UTC.
     rfc2822::DateTimeParser::new().parse_timestamp(text.trim()).ok()
 }
 
-/// `expire` in whatever form: RFC 3339 with an offset or `Z` and up to nine digits of a fraction
+/// Parses `expire` in any of its forms: RFC 3339 with an offset or `Z` and up to nine digits of a fraction
 /// (login writes whole seconds in local time, verify-otp a fraction too), Unix seconds or
-/// milliseconds. Anything else is no time: the token's own `exp` is the better source anyway.
+/// milliseconds. Anything else is ignored: the token's own `exp` is the better source anyway.
 pub(super) fn expire(value: &Value) -> Option<Timestamp> {
     match value {
         Value::String(text) => {

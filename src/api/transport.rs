@@ -1,11 +1,11 @@
-//! From the HTTP client's error to ours: which layer failed, without its URL (it may hold user info).
+//! Converts the HTTP client's errors: names the layer that failed, without the URL (it may hold user info).
 
 use std::{error::Error, io, time::Duration};
 
 use super::error::ApiError;
 use crate::{text::PeerText, tls::TlsFault};
 
-/// What a request died of before a status arrived.
+/// The error of a request that failed before a status arrived.
 pub(super) fn failure(url: &str, error: &reqwest::Error, limit: Duration) -> ApiError {
     let url = url.to_owned();
     // TLS first: a failed handshake is also a "connect" error.
@@ -18,7 +18,7 @@ pub(super) fn failure(url: &str, error: &reqwest::Error, limit: Duration) -> Api
     ApiError::Unreachable { url, reason: innermost(error) }
 }
 
-/// The text of the cause that has no further cause: the outer ones only repeat the URL.
+/// The text of the innermost cause: the outer ones only repeat the URL.
 pub(crate) fn innermost(error: &reqwest::Error) -> PeerText {
     let mut cause: &dyn Error = match error.source() {
         Some(source) => source,

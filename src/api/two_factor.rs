@@ -1,5 +1,5 @@
-//! `/2fa/…`, apart from the one-time password at login ([`Client::verify_otp`]). All of it needs a token
-//! whose own one-time password is not due: with one that is, each request here is refused with 403.
+//! `/2fa/…`, except for the one-time password at login ([`Client::verify_otp`]). Every request needs a token
+//! without a pending one-time password; otherwise it is refused with 403.
 
 use reqwest::{Method, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::text::secrets;
 
-/// What an authenticator needs.
+/// The data that an authenticator app needs.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Enrolment {
     /// Base32.
@@ -24,7 +24,7 @@ pub struct Enrolment {
 }
 
 impl Client {
-    /// `GET /2fa/status`: whether two-factor authentication is on.
+    /// `GET /2fa/status`: returns true if two-factor authentication is on.
     pub async fn two_factor_status(&self, token: &SecretString) -> Result<bool, ApiError> {
         #[derive(Deserialize)]
         struct Status {
@@ -36,8 +36,8 @@ impl Client {
         Ok(status)
     }
 
-    /// `GET /2fa/qr-code`: the secret the user has, made now if there is none. Switches nothing on, and never
-    /// changes a secret that is there.
+    /// `GET /2fa/qr-code`: the user's secret, created now if there is none. Switches nothing on, and never
+    /// changes an existing secret.
     pub async fn qr_code(&self, token: &SecretString) -> Result<Enrolment, ApiError> {
         #[derive(Deserialize)]
         struct Answer {
@@ -50,8 +50,8 @@ impl Client {
         Ok(data)
     }
 
-    /// `POST /2fa/recovery-codes`: the codes that are left; none without a secret. Each logs in once, instead of
-    /// a one-time password. Not made anew by asking, and the PBX does not look at the password.
+    /// `POST /2fa/recovery-codes`: the remaining codes; empty without a secret. Each logs in once, instead of
+    /// a one-time password. The request does not create new ones, and the PBX does not check the password.
     pub async fn recovery_codes(
         &self,
         token: &SecretString,
@@ -74,7 +74,7 @@ impl Client {
         Ok(codes)
     }
 
-    /// `POST /2fa/disable`. Every token of the user is dead afterwards, this one too.
+    /// `POST /2fa/disable`. Revokes every token of the user, including this one.
     pub async fn disable_two_factor(
         &self,
         token: &SecretString,

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_can_not_be_trusted_is_no_token() {
+    async fn an_untrustworthy_file_is_not_a_token() {
         let directory = tempfile::tempdir().unwrap();
         let ours = cache(&directory, "ada");
         let token = Token::cached("planted".into(), now(), None);

@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_is_the_same_way_in_with_the_same_letters() {
+    fn credentials_compare_by_method_and_exact_text() {
         let password = |password: &str, totp: Option<&str>| Credentials::Password {
             password: password.into(),
             totp_secret: totp.map(Into::into),

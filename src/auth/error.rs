@@ -87,7 +87,7 @@ pub enum AuthError {
     TokenRefused { url: String, user: String, status: u16 },
     /// The middleware lists a persistent token, and its backend knows nothing of the user.
     #[error(
-        "{url} answered {status} to the persistent token of `{user}`: the PBX knows the token, and its CTI server does not stand behind it; \
+        "{url} answered {status} to the persistent token of `{user}`: the PBX knows the token, but its CTI backend does not recognise it; \
          it may be restarting; if it persists, log in as `{user}` once or restart the CTI server"
     )]
     TokenAsleep { url: String, user: String, status: u16 },
@@ -217,7 +217,7 @@ fn of_request(error: &ApiError) -> Consequence {
     }
 }
 
-/// How a one-shot command ends that could not log in.
+/// Maps a failed login of a one-shot command.
 impl From<&AuthError> for Exit {
     fn from(error: &AuthError) -> Self {
         match error {

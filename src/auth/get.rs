@@ -9,7 +9,7 @@ pub enum GetError {
     /// There is no token to ask with.
     #[error(transparent)]
     Login(#[from] AuthError),
-    /// The PBX no longer takes the token. It is out of use from now on: another [`Account::get`] logs in anew.
+    /// The PBX no longer accepts the token. It is discarded: the next [`Account::get`] logs in again.
     #[error("{0}")]
     TokenDied(ApiError),
     /// Everything else; 403 means that the account may not.

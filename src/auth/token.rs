@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn lifetime_takes_the_best_source_there_is() {
+    fn the_lifetime_comes_from_the_best_source() {
         // Our clock and the PBX's say 1796000000, which is 2026-11-30T00:53:20Z.
         for (payload, expire, expected) in [
             (r#"{"iat":1700000000,"exp":1701209600}"#, None, Some(14 * DAY * 1000)),

@@ -198,7 +198,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_encoded_is_decoded(bytes: Vec<u8>) {
+        fn encoding_round_trips(bytes: Vec<u8>) {
             prop_assert_eq!(decode(&BASE32_NOPAD.encode(&bytes)), Some(bytes));
         }
     }
@@ -217,7 +217,7 @@ mod tests {
             Duration::from_secs(35),
             "the clock was put back"
         );
-        assert!(codes.take(at(900_000_000)).is_ok(), "the clock was set anew: no wait of years");
+        assert!(codes.take(at(900_000_000)).is_ok(), "the clock was changed: no wait of years");
     }
 
     #[test]

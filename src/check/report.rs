@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quiet_report_has_only_what_is_wrong_in_colour_and_wrapped() {
+    fn a_quiet_report_shows_only_problems_coloured_and_wrapped() {
         let style = Style { has_colours: true, columns: Some(44), is_ascii: false };
         let (text, _) = shown(Format::Text { terminal: false, style, is_quiet: true });
         let lines: Vec<_> = text.lines().collect();
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_shows_what_is_under_way() {
+    fn a_terminal_shows_the_current_step() {
         let (text, _) = shown(plain(true));
         assert!(text.starts_with("...   config\r\x1b[Kok    config"), "{text:?}");
     }

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_configuration_it_is_asked_at_the_usual_place() {
+    fn without_a_configuration_the_default_address_is_used() {
         let flags = Flags { config: Some("/nowhere/config.toml".into()), ..Flags::default() };
         assert_eq!(endpoint(None, &flags).unwrap().as_str(), "http://127.0.0.1:9464/");
     }

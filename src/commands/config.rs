@@ -90,7 +90,7 @@ mod tests {
     const GOOD: &str = "[sources.p]\nurl = \"https://p\"\nusername = \"u\"\npassword = \"pw\\n\"\n[sinks.s]\ntype = \"stdout\"\n";
 
     #[test]
-    fn check_says_ok_or_what_is_wrong() {
+    fn check_prints_ok_or_the_problems() {
         let (exit, out, _) = output(Action::Check { file: None }, GOOD);
         assert_eq!((exit, out.as_str()), (Exit::Clean, "ok: 1 source, 1 sink\n"));
         let (exit, out, err) = output(Action::Check { file: None }, &GOOD.replace("username", "user"));
@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(
             err,
             "FILE:1: sources.p: `username` is missing: set it\n\
-             FILE:3: sources.p.user: is no key here: did you mean `username`?\n"
+             FILE:3: sources.p.user: unknown key: did you mean `username`?\n"
         );
     }
 
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn show_says_who_set_what() {
+    fn show_prints_each_origin() {
         let (exit, out, _) = output(Action::Show, &format!("instance = \"office\"\n{GOOD}"));
         assert_eq!(exit, Exit::Clean);
         for line in [

@@ -141,7 +141,7 @@ fn rename(dir: &Path, out: &mut impl Write, err: &mut impl Write) -> io::Result<
 
 fn list(archive: &Archive, out: &mut impl Write) -> io::Result<Exit> {
     writeln!(out, "journal {}, sources {}", archive.journal, archive.sources.join(", "))?;
-    writeln!(out, "\n{:<22} {:>12} {:>16}  begun", "segment", "bytes", "first position")?;
+    writeln!(out, "\n{:<22} {:>12} {:>16}  created", "segment", "bytes", "first position")?;
     for segment in &archive.segments {
         let name = segment.path.file_name().unwrap_or_default().to_string_lossy();
         writeln!(out, "{name:<22} {:>12} {:>16}  {:.0}", segment.bytes, segment.first.0, segment.created)?;
@@ -180,8 +180,8 @@ fn verify(archive: &Archive, out: &mut impl Write, err: &mut impl Write) -> io::
             }
         };
         let damage = match (found.damaged, found.torn) {
-            (0, 0) => "whole".to_owned(),
-            (0, torn) => format!("{torn} bytes at the end are no whole record"),
+            (0, 0) => "intact".to_owned(),
+            (0, torn) => format!("{torn} bytes at the end are not a complete record"),
             (damaged, torn) => format!("{} damaged bytes, {} records are gone", damaged + torn, found.lost),
         };
         is_damaged |= found.damaged > 0;

@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn filters_choose_events_and_never_hide_what_the_bridge_says() {
+    fn filters_select_events_and_never_hide_notices() {
         let exten = ("cti.event.extenUpdate.v1", None, Some("extension/201"));
         let member = ("cti.event.queueMemberUpdate.v1", None, Some("queue/401/member/201"));
         let summary = ("cti.event.satellite=2Fsummary.v1", Some("satellite/summary"), None);

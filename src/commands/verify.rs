@@ -79,16 +79,11 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
                 )?;
             }
             Finding::Disorder(source, seq) => {
-                writeln!(
-                    out,
-                    "{}: {} stands where a higher number stood before",
-                    PeerText::new(source),
-                    seq.0
-                )?;
+                writeln!(out, "{}: {} follows a higher number", PeerText::new(source), seq.0)?;
             }
         }
     }
-    let verdict = if findings.is_empty() { "whole, in order, everything once" } else { "not whole" };
+    let verdict = if findings.is_empty() { "complete, in order, everything once" } else { "not complete" };
     writeln!(out, "{}: events: {events}, announced gaps: {gaps}; {verdict}", args.sink)?;
     Ok(if findings.is_empty() { Exit::Clean } else { Exit::Journal })
 }

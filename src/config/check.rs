@@ -1,8 +1,8 @@
-//! Holds the merged tree against the schema, so that serde finds nothing left to refuse.
+//! Validates the merged tree against the schema, so that serde has nothing left to reject.
 //!
-//! serde stops at its first error and prints the value it refused. Here every key is looked at, no value
-//! that may be secret is repeated, and what is wrong is taken out, so that the rest can still be checked.
-//! Defaults are filled in on the way, which makes the tree the effective configuration.
+//! serde stops at its first error and prints the rejected value. Here every key is checked, no value
+//! that may be secret is repeated, and invalid entries are removed, so that the rest can still be checked.
+//! Defaults are filled in as well, which makes the tree the effective configuration.
 
 use figment::value::{Dict, Num, Value};
 
@@ -16,7 +16,8 @@ use super::{
     setting::Settings,
 };
 use crate::net::{ADDRESS, Address};
-/// What a string of some format has to be.
+
+/// Checks a string of some format.
 type Reader = fn(&str) -> Result<(), String>;
 
 const FORMATS: &[(&str, Reader)] = &[
@@ -28,7 +29,7 @@ const FORMATS: &[(&str, Reader)] = &[
     (ADDRESS, |text| text.parse::<Address>().map(drop)),
 ];
 
-/// Checks the whole tree and fills in defaults. Yields the effective settings.
+/// Checks the complete tree and fills in defaults. Returns the effective settings.
 pub(super) fn check(tree: &mut Dict, findings: &mut Findings, shape: Shape) -> Settings {
     let mut walk = Walk { findings, settings: Settings::default(), shape };
     walk.table("", tree, shape.root);
@@ -42,7 +43,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// A table with keys of ours.
+    /// Checks a table whose keys the schema defines.
     fn table(&mut self, path: &str, table: &mut Dict, node: Node<'_>) {
         let Some(node) = self.variant(path, table, node) else {
             table.clear();
@@ -65,7 +66,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The shape of this table; `None` if nobody can tell it.
+    /// The shape of this table; `None` if its `type` is missing or unknown.
     fn variant<'n>(&mut self, path: &str, table: &Dict, node: Node<'n>) -> Option<Node<'n>> {
         let Some(variants) = node.variants() else { return Some(node) };
         let (words, shapes): (Vec<&str>, Vec<Node<'n>>) = variants.into_iter().unzip();
@@ -88,7 +89,7 @@ impl Walk<'_> {
         None
     }
 
-    /// A key nobody set, or whose value was refused.
+    /// Handles a key that is not set, or whose value was rejected.
     fn absent(&mut self, path: &str, key: &str, table: &mut Dict, inner: Node<'_>, node: Node<'_>) {
         let full = join(path, key);
         if inner.kind() == "object" {
@@ -107,7 +108,7 @@ impl Walk<'_> {
         self.findings.origins.of(path) != Origin::Default
     }
 
-    /// Whether the value can stay.
+    /// Returns true if the value is valid and stays in the tree.
     fn value(&mut self, path: &str, value: &mut Value, node: Node<'_>) -> bool {
         if let Value::String(_, text) = &*value
             && let Some(typed) = self.coerced(path, text, node)
@@ -123,7 +124,7 @@ impl Walk<'_> {
             ("string", Value::String(_, text)) => self.string(path, text, node),
             ("array", Value::Array(_, elements)) => {
                 self.elements(path, elements, node);
-                // What is left of them can still be checked.
+                // The remaining elements can still be checked.
                 return !elements.is_empty() || self.findings.problems.len() == before;
             }
             ("boolean", Value::Bool(..)) | ("integer", Value::Num(_, Num::I64(_) | Num::U64(_))) => {}
@@ -135,7 +136,7 @@ impl Walk<'_> {
         self.findings.problems.len() == before
     }
 
-    /// Takes out the elements that are wrong.
+    /// Removes the invalid elements.
     fn elements(&mut self, path: &str, elements: &mut Vec<Value>, node: Node<'_>) {
         let Some(inner) = node.items() else { return };
         for (index, mut element) in std::mem::take(elements).into_iter().enumerate() {
@@ -145,7 +146,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A table: its keys are ours, or names of the operator's choice.
+    /// Checks a table: its keys are defined by the schema, or names that the operator chose.
     fn object(&mut self, path: &str, table: &mut Dict, node: Node<'_>) {
         let Some(named) = node.named() else { return self.table(path, table, node) };
         if named.kind() == "string" {
@@ -176,7 +177,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A table of somebody else's settings, whose names may have dots: `a.b = 1` and `"a.b" = "1"` mean the same.
+    /// Checks a table of third-party settings, whose names may have dots: `a.b = 1` and `"a.b" = "1"` mean the same.
     fn foreign(&mut self, path: &str, prefix: &str, table: Dict, (node, flat): (Node<'_>, &mut Dict)) {
         for (name, value) in table {
             let (path, name) = (join(path, &name), join(prefix, &name));
@@ -199,7 +200,7 @@ impl Walk<'_> {
             };
             let value = Value::from(text);
             self.settings.add(&path, &value, node, self.findings.origins.of(&path));
-            // What a variable or flag says is nested, and stands first.
+            // A value from a variable or flag is nested, and comes first.
             flat.entry(name).or_insert(value);
         }
     }
@@ -216,7 +217,7 @@ impl Walk<'_> {
         }
     }
 
-    /// What a variable or flag means by `text`, where no string is due.
+    /// Converts the `text` of a variable or flag to the type that the schema expects, unless that is a string.
     fn coerced(&self, path: &str, text: &str, node: Node<'_>) -> Option<Value> {
         if matches!(self.findings.origins.of(path), Origin::File(..)) {
             return None;
@@ -228,7 +229,7 @@ impl Walk<'_> {
                 _ => None,
             },
             "integer" => text.parse::<u64>().ok().map(Value::from),
-            // `[a,b]` as figment reads it, or plainly a,b.
+            // `[a,b]` as figment parses it, or just a,b.
             "array" if text.trim_start().starts_with('[') => text.parse().ok(),
             "array" => Some(text.split(',').map(|part| part.trim().to_owned()).collect::<Vec<_>>().into()),
             _ => None,

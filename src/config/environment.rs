@@ -1,4 +1,4 @@
-//! `CTI_BRIDGE_…` variables: which key each sets.
+//! Maps `CTI_BRIDGE_…` variables to the keys that they set.
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -7,20 +7,20 @@ use figment::value::Dict;
 use super::name;
 
 const PREFIX: &str = "CTI_BRIDGE_";
-/// Names the file, so it is no key of it.
+/// Names the configuration file, so it does not set a key.
 const FILE: &str = "CTI_BRIDGE_CONFIG";
-/// More parts than any key has. Without a bound, a name of 100,000 parts would be a tree as deep as that.
+/// More parts than any key has. Without a limit, a name of 100,000 parts would create a tree of that depth.
 pub(super) const DEEPEST: usize = 8;
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
-/// What is of interest in the environment of a process.
+/// The relevant variables of a process's environment.
 #[derive(Clone, Default)]
 pub(super) struct Environment {
     /// The configuration file.
     pub(super) file: Option<PathBuf>,
-    /// Where systemd puts credentials.
+    /// The directory in which systemd places credentials.
     pub(super) credentials: Option<PathBuf>,
-    /// Variables that set keys, in the order of their names.
+    /// Variables that set keys, ordered by name.
     pub(super) variables: Vec<(String, OsString)>,
 }
 
@@ -28,10 +28,10 @@ impl Environment {
     pub(super) fn new(all: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let mut environment = Self::default();
         for (variable, value) in all {
-            // A key is ASCII, so a name that is not can't be meant for us.
+            // Keys are ASCII, so any other name can't be meant for the bridge.
             let Some(variable) = variable.to_str() else { continue };
             match variable {
-                // Set and empty: as good as not set.
+                // An empty variable counts as not set.
                 FILE | CREDENTIALS if value.is_empty() => {}
                 FILE => environment.file = Some(value.into()),
                 CREDENTIALS => environment.credentials = Some(value.into()),
@@ -45,7 +45,7 @@ impl Environment {
     }
 }
 
-/// Kubernetes tells every pod of the services around it, and a service named `cti-bridge` looks like our keys:
+/// Returns true for a variable that Kubernetes sets in every pod for a service named `cti-bridge`:
 /// `CTI_BRIDGE_SERVICE_HOST`, `CTI_BRIDGE_SERVICE_PORT_HTTP`, `CTI_BRIDGE_PORT`, `CTI_BRIDGE_PORT_80_TCP_ADDR`.
 fn is_service_link(variable: &str) -> bool {
     let Some(rest) = variable.strip_prefix(PREFIX) else { return false };
@@ -59,7 +59,7 @@ fn is_service_link(variable: &str) -> bool {
         || numbered(rest)
 }
 
-/// The key that `variable` sets, as its parts. `known` holds what the layers below have set: names of
+/// The key that `variable` sets, as its parts. `known` holds the keys that the layers below have set: names of
 /// sources and sinks are matched against it, as a variable can't spell upper and lower case or a hyphen.
 pub(super) fn key(variable: &str, known: &Dict) -> Vec<String> {
     let rest = variable.strip_prefix(PREFIX).unwrap_or(variable).to_ascii_lowercase();
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn the_links_of_a_kubernetes_service_are_no_keys() {
+    fn kubernetes_service_variables_set_no_keys() {
         let links = [
             "PORT",
             "SERVICE_HOST",

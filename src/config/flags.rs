@@ -1,4 +1,4 @@
-//! The flags that configure: the topmost layer.
+//! Command-line flags that set keys: the topmost layer.
 
 use std::{ffi::OsStr, fmt, path::PathBuf, str::FromStr};
 
@@ -9,11 +9,11 @@ use clap::{
 };
 use secrecy::SecretString;
 
-/// Flags that each command which reads the configuration takes.
+/// The flags of every command that reads the configuration.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Flags {
     /// The configuration file [default: /etc/cti-bridge/config.toml]
-    // Read from the environment by `load`, as everything else there: clap's own would need its feature `env`.
+    // `load` reads the environment for all keys; clap's own support would need its feature `env`.
     #[arg(long, short = 'c', value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// Set one key, as in `--set sources.pbx1.url=https://pbx.example.org`; repeatable
@@ -37,7 +37,7 @@ const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 const FORMATS: [&str; 4] = ["auto", "text", "json", "journald"];
 
 impl Flags {
-    /// The level that was chosen, and the flag that did.
+    /// The selected level, and the flag that selected it.
     pub(crate) fn level(&self) -> Option<(&'static str, &str)> {
         match (&self.log_level, self.verbose, self.quiet) {
             (Some(level), ..) => Some(("--log-level", level)),
@@ -49,13 +49,13 @@ impl Flags {
         }
     }
 
-    /// Whether a command that logs nothing by itself is to log.
+    /// Returns true if a command that is silent by default should log.
     pub(crate) fn wants_log(&self) -> bool {
         self.log_level.is_some() || self.verbose > 0
     }
 }
 
-/// Takes any text; a shell's completions suggest these.
+/// Accepts any text; shell completions suggest these values.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Suggestions(pub(crate) &'static [&'static str]);
 
@@ -81,7 +81,7 @@ impl TypedValueParser for Suggestions {
 pub struct Assignment {
     /// The dotted key.
     pub key: String,
-    /// The value, as it stands.
+    /// The value, verbatim.
     pub value: SecretString,
 }
 
@@ -97,7 +97,7 @@ impl FromStr for Assignment {
     }
 }
 
-/// Reads an [`Assignment`]. Clap's own error would repeat the text, which may be a password without its key.
+/// Parses an [`Assignment`]. Clap's own error would repeat the text, which may be a password without its key.
 #[derive(Debug, Clone)]
 struct AssignmentParser;
 

@@ -1,5 +1,5 @@
-//! The layers, one over the other: file < environment < flags. (Defaults are in the schema: which keys
-//! there are depends on the names and types of the tables, known only now.)
+//! Merges the layers: file < environment < flags. (Defaults are in the schema: which keys
+//! exist depends on the names and types of the tables, which are known only now.)
 
 use std::path::{Path, PathBuf};
 
@@ -21,18 +21,18 @@ use super::{
 /// Read when neither a flag nor the environment names another.
 const DEFAULT_FILE: &str = "/etc/cti-bridge/config.toml";
 
-/// What all layers together say.
+/// The merged layers.
 #[derive(Debug)]
 pub(super) struct Layers {
-    /// The tree. What came from a variable or a flag is a string: the check knows which type is due.
+    /// The tree. Values from a variable or a flag are strings: the check knows which type is expected.
     pub(super) tree: Dict,
     pub(super) origins: Origins,
-    /// The file, if it is there.
+    /// The file, if it exists.
     pub(super) file: Option<PathBuf>,
     pub(super) problems: Vec<Problem>,
 }
 
-/// One value from a variable or a flag, verbatim: a password of digits remains what it is.
+/// One value from a variable or a flag, verbatim: a password of digits stays a string.
 struct Single<'a> {
     path: &'a [String],
     value: &'a str,
@@ -53,7 +53,7 @@ impl Provider for Single<'_> {
     }
 }
 
-/// Reads all layers. Ends early if the file can't be read: all else would follow from that.
+/// Reads all layers. Fails early if the file can't be read, as all other problems would follow from that.
 pub(super) fn read(flags: &Flags, environment: &Environment) -> Result<Layers, Problems> {
     let named = flags.config.as_ref().or(environment.file.as_ref());
     let path = named.map_or_else(|| PathBuf::from(DEFAULT_FILE), Clone::clone);
@@ -79,7 +79,7 @@ pub(super) fn read(flags: &Flags, environment: &Environment) -> Result<Layers, P
         figment = figment.merge(Toml::string(&text));
     }
     let unreadable = |error: Box<Error>| {
-        // figment's text quotes values, so only the kind of error is told.
+        // figment's text quotes values, so only the kind of error is reported.
         let key = error.path.join(".");
         let text = format!("can't be read at `{key}`: write it as config/cti-bridge.toml shows");
         Problems::single(Origin::File(path.clone(), 0, None), text)
@@ -100,7 +100,7 @@ impl Layers {
                 self.problems.push(Problem {
                     origin,
                     key,
-                    text: "is not UTF-8 text: write it anew".to_owned(),
+                    text: "is not UTF-8 text: write it again".to_owned(),
                     is_file: false,
                 });
                 continue;
@@ -129,7 +129,7 @@ impl Layers {
     }
 }
 
-/// What figment has put together. It fails if a provider did; ours don't, and the file has been parsed.
+/// The tree that figment has merged. It fails only if a provider does: ours never do, and the file has been parsed.
 fn tree(figment: &Figment) -> Result<Dict, Box<Error>> {
     Ok(figment.data()?.remove(&Profile::Default).unwrap_or_default())
 }
@@ -138,13 +138,13 @@ fn syntax(path: &Path, text: &str, error: &toml_edit::TomlError) -> Problems {
     let start = error.span().map_or(0, |span| span.start).min(text.len());
     let before = text.as_bytes().get(..start).unwrap_or_default();
     let column = 1 + before.iter().rev().take_while(|byte| **byte != b'\n').count();
-    // Not the error's whole text: it quotes the line, and that may hold a password.
+    // Not the error's full text: it quotes the line, which may hold a password.
     let message = error.message().trim().replace('\n', "; ");
     let origin = Origin::File(path.to_owned(), line_after(before), Some(column));
-    Problems::single(origin, format!("is not TOML: {message}"))
+    Problems::single(origin, format!("is not valid TOML: {message}"))
 }
 
-/// What to do about a file that can't be read. A unit of systemd (it has credentials) runs as a user of its own.
+/// The remedy for a file that can't be read. A systemd unit (it has credentials) runs as a dedicated user.
 fn remedy(error: std::io::ErrorKind, path: &Path, is_unit: bool) -> String {
     match (error, is_unit) {
         (std::io::ErrorKind::PermissionDenied, true) => {
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_may_not_be_read_has_another_remedy_in_a_unit() {
+    fn an_unreadable_file_has_another_remedy_in_a_unit() {
         let path = Path::new("/etc/cti-bridge/config.toml");
         assert!(
             remedy(ErrorKind::PermissionDenied, path, true).contains("chmod 644 /etc/cti-bridge/config.toml")

@@ -5,7 +5,7 @@
 //! [`app::config`](crate::app::config) composes them. Nothing here knows a section.
 //!
 //! Promises: all problems at once, each with file and line, variable or flag, and a remedy; unknown keys are refused; no secret
-//! in any message, `Debug` or `show`. Does not: watch files, connect to anything.
+//! in any message, `Debug` or `show`. It does not watch files or connect to anything.
 
 use std::{
     ffi::OsString,
@@ -40,21 +40,21 @@ pub(crate) use section::Findings;
 pub use section::Section;
 pub use setting::{Setting, Settings};
 
-/// What a configuration file may hold.
+/// The tables and keys that a configuration file may hold.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shape {
-    /// The tables and their keys.
+    /// The schema of the root table.
     pub(crate) root: Node<'static>,
-    /// Says why a `type` that exists is not available in this build; `None` if there is no such type.
+    /// Returns the reason why an existing `type` is not available in this build; `None` if there is no such type.
     pub(crate) absent: fn(&str) -> Option<String>,
 }
 
-/// The layers of a configuration as one tree, and what is wrong with them so far.
+/// The merged layers of a configuration, and the problems found so far.
 #[derive(Debug)]
 pub(crate) struct Layered {
-    /// The file that was read, if there was one.
+    /// The configuration file, if there was one.
     pub(crate) file: Option<PathBuf>,
-    /// The values. After [`Layered::check`] there are defaults and no invalid values.
+    /// The values. [`Layered::check`] adds the defaults and removes invalid values.
     pub(crate) tree: Dict,
     /// Problems and warnings.
     pub(crate) findings: Findings,
@@ -78,7 +78,7 @@ pub(crate) fn read(
 }
 
 impl Layered {
-    /// Holds the tree against its shape, and fills in defaults. Returns the effective settings.
+    /// Validates the tree against its shape, and fills in defaults. Returns the effective settings.
     pub(crate) fn check(&mut self, shape: Shape) -> Settings {
         let settings = check::check(&mut self.tree, &mut self.findings, shape).sorted();
         warn_of_open_secrets(self.file.as_deref(), &settings, &mut self.findings);

@@ -1,4 +1,4 @@
-//! Where a value came from: an error names it, and `config show` prints it.
+//! The origin of each value, which errors name and `config show` prints.
 
 use std::{
     collections::BTreeMap,
@@ -9,16 +9,16 @@ use std::{
 
 use toml_edit::{ImDocument, TableLike};
 
-/// Where a value came from. In the order of problem reports.
+/// The place that set a value. In the order of problem reports.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
-    /// The file, with the line (from 1) and, for a syntax error, the column (from 1). Line 0 is the file as such.
+    /// The file, with the line (from 1) and, for a syntax error, the column (from 1). Line 0 means the file in general.
     File(PathBuf, usize, Option<usize>),
     /// The environment variable of this name.
     Variable(String),
-    /// The flag, as it is typed.
+    /// The flag, as typed.
     Flag(String),
-    /// Nobody set it.
+    /// Not set: the default applies.
     Default,
 }
 
@@ -45,12 +45,12 @@ pub(super) struct Origins {
 }
 
 impl Origins {
-    /// `fallback` stands for what has no place of its own, such as a table nobody wrote.
+    /// Uses `fallback` for whatever has no origin of its own, such as a table that is not written anywhere.
     pub(super) fn new(fallback: Origin) -> Self {
         Self { fallback, of: BTreeMap::new() }
     }
 
-    /// Notes the line of each key of a TOML file.
+    /// Records the line of each key of a TOML file.
     pub(super) fn add_file(&mut self, path: &Path, text: &str, document: &ImDocument<&str>) {
         let line = |span: Option<Range<usize>>| {
             text.as_bytes().get(..span.map_or(0, |span| span.start)).map_or(1, line_after)
@@ -68,20 +68,20 @@ impl Origins {
         }
     }
 
-    /// Notes that a later layer set `key`.
+    /// Records that a later layer set `key`.
     pub(super) fn set(&mut self, key: &str, origin: Origin) {
         self.of.insert(key.to_owned(), origin);
     }
 
-    /// Where `key` was set; for a table that has no line of its own, where its first key was.
+    /// The origin of `key`; for a table that has no line of its own, the origin of its first key.
     pub(super) fn of(&self, key: &str) -> Origin {
         let within = format!("{key}.");
         let inner = || self.of.range(within.clone()..).next().filter(|(found, _)| found.starts_with(&within));
         self.of.get(key).or_else(|| inner().map(|(_, origin)| origin)).cloned().unwrap_or(Origin::Default)
     }
 
-    /// Where a problem with `key` is to be looked for: where it was set, else its table, else the file.
-    /// An element of a list (`servers[0]`) has the place of its list.
+    /// The origin to report for a problem with `key`: its own, else that of its table, else the file.
+    /// An element of a list (`servers[0]`) has the origin of its list.
     pub(super) fn nearest(&self, key: &str) -> Origin {
         let mut key = key;
         loop {
@@ -97,12 +97,12 @@ impl Origins {
     }
 }
 
-/// The line that follows these bytes, from 1.
+/// The number of the line that follows these bytes, from 1.
 pub(super) fn line_after(before: &[u8]) -> usize {
     1 + memchr::memchr_iter(b'\n', before).count()
 }
 
-/// `table.key`; if one of them is empty, the other.
+/// Joins `table.key`; if one of them is empty, returns the other.
 pub(super) fn join(table: &str, key: &str) -> String {
     match (table, key) {
         ("", only) | (only, "") => only.to_owned(),

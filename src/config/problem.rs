@@ -1,27 +1,27 @@
-//! What is wrong with a configuration: all of it at once, each with its place and its remedy.
+//! The problems of a configuration: all at once, each with its origin and its remedy.
 
 use std::fmt;
 
 use super::origin::Origin;
 use crate::text;
 
-/// One thing that is wrong.
+/// One problem.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
-    /// Where it is to be mended.
+    /// The place to fix it.
     pub origin: Origin,
-    /// The key, dotted; empty if none is concerned.
+    /// The dotted key; empty if it concerns no key.
     pub key: String,
-    /// What is wrong; what to do. Never a value that may be secret.
+    /// The problem and its remedy. Never a value that may be secret.
     pub text: String,
-    /// It is about a file that the configuration names: a secret's, or a certificate's.
+    /// Set if it concerns a file that the configuration names: a secret or a certificate.
     pub is_file: bool,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = self.origin.to_string();
-        // `--set log.level` has said it.
+        // `--set log.level` already names the key.
         let said =
             self.key.is_empty() || matches!(self.origin, Origin::Flag(_)) && place.ends_with(&self.key);
         let key = if said { String::new() } else { format!("{}: ", self.key) };
@@ -29,24 +29,24 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All that is wrong, in the order of the file, then variables, then flags. One line each.
+/// All problems, in the order of the file, then variables, then flags. One line each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// Sorts them and leaves out repetitions.
+    /// Sorts the problems and removes duplicates.
     pub(crate) fn new(mut problems: Vec<Problem>) -> Self {
         problems.sort();
         problems.dedup();
         Self(problems)
     }
 
-    /// One problem that leaves nothing to look at.
+    /// A single problem that prevents any further check.
     pub(crate) fn single(origin: Origin, text: String) -> Self {
         Self(vec![Problem { origin, key: String::new(), text, is_file: false }])
     }
 
-    /// In the order they are printed.
+    /// The problems in the order they are printed.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.0.iter()
     }
@@ -66,7 +66,7 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// A key or the name of a file may hold anything; a line stays one line, on any terminal.
+/// Prints a key or file name, which may hold any character, as one line on any terminal.
 pub(crate) fn printable(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     f.write_str(&text::sentence(text))
 }

@@ -1,4 +1,4 @@
-//! Durations and sizes, as people write them.
+//! Human-readable durations and sizes.
 
 use std::{borrow::Cow, fmt, str::FromStr, time::Duration};
 
@@ -6,18 +6,18 @@ use bytesize::ByteSize;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, Serializer};
 
-/// A time-out: `"10s"`, `"1m 30s"`. More than nothing, and a day at most: longer ones are slips, and
+/// A timeout: `"10s"`, `"1m 30s"`. More than zero, and a day at most: longer ones are typing errors, and
 /// adding an absurd one to a point in time would overflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Span(pub Duration);
 
-/// The time between two of something: a [`Span`], or `"off"`.
+/// The time between two occurrences: a [`Span`], or `"off"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Interval(pub Option<Duration>);
 
-/// How long something is kept: `"7d"`, or `"off"` for ever. Ten years at most, so that it fits every broker's clock.
+/// A retention time: `"7d"`, or `"off"` for no limit. Ten years at most, so that it fits every broker's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Age(pub Option<Duration>);
@@ -31,7 +31,7 @@ pub struct Size(pub usize);
 pub(super) const SPAN: &str = "human-duration";
 /// The JSON Schema format of [`Interval`].
 pub(super) const INTERVAL: &str = "human-duration-or-off";
-/// How soon: at most a [`Span`] later, or `"always"` for at once.
+/// A delay: at most a [`Span`], or `"always"` for no delay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Delay(pub Option<Duration>);
@@ -72,7 +72,8 @@ impl FromStr for Span {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let duration = humantime::parse_duration(text.trim()).map_err(|_| {
-            "is no duration: write a number and its unit, as in \"10s\", \"500ms\" or \"1m 30s\"".to_owned()
+            "is not a valid duration: write a number and its unit, as in \"10s\", \"500ms\" or \"1m 30s\""
+                .to_owned()
         })?;
         match duration {
             Duration::ZERO => Err("must be more than zero: write a duration such as \"10s\"".to_owned()),
@@ -104,7 +105,8 @@ impl FromStr for Age {
             return Ok(Self(None));
         }
         let duration = humantime::parse_duration(text.trim()).map_err(|_| {
-            "is no duration: write a number and its unit, as in \"7d\" or \"12h\", or \"off\"".to_owned()
+            "is not a valid duration: write a number and its unit, as in \"7d\" or \"12h\", or \"off\""
+                .to_owned()
         })?;
         match duration {
             Duration::ZERO => Err("must be more than zero: write \"off\" to keep all".to_owned()),
@@ -119,7 +121,7 @@ impl FromStr for Size {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let size: ByteSize = text.trim().parse().map_err(|_| {
-            "is no size: write a number and its unit, as in \"64MiB\" or \"500KB\"".to_owned()
+            "is not a valid size: write a number and its unit, as in \"64MiB\" or \"500KB\"".to_owned()
         })?;
         usize::try_from(size.as_u64())
             .map(Self)
@@ -189,7 +191,7 @@ impl fmt::Display for Size {
     }
 }
 
-// What a JSON Schema can check of them: editors warn before the bridge is started.
+// A JSON Schema can check these, so that editors warn before the bridge is started.
 const SPAN_PATTERN: &str = r"^\s*([0-9][0-9.\s]*[a-zA-Zµ]+\s*)+$";
 const INTERVAL_PATTERN: &str = r"^\s*(off|0|([0-9][0-9.\s]*[a-zA-Zµ]+\s*)+)\s*$";
 const DELAY_PATTERN: &str = r"^\s*(always|([0-9][0-9.\s]*[a-zA-Zµ]+\s*)+)\s*$";
@@ -206,7 +208,7 @@ macro_rules! written_as_string {
             }
         }
 
-        // The schema shows defaults as they are written.
+        // The schema shows defaults in the form of the file.
         impl Serialize for $type {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -241,7 +243,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_read_as_written() {
+    fn spans_parse_as_written() {
         for (text, millis) in [("10s", 10_000), ("500ms", 500), ("1m 30s", 90_000), (" 24h ", 86_400_000)] {
             assert_eq!(text.parse(), Ok(Span(Duration::from_millis(millis))), "{text}");
         }
@@ -260,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn an_age_prints_as_it_is_read() {
+    fn an_age_prints_as_it_parses() {
         for (text, printed) in [("7d", "7d"), ("off", "off"), ("90m", "1h 30m"), ("2years", "2years")] {
             let age: Age = text.parse().unwrap();
             assert_eq!(age.to_string(), printed);
@@ -272,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_print_as_they_are_read() {
+    fn sizes_print_as_they_parse() {
         for (text, bytes, printed) in [
             ("64MiB", 64 << 20, "64MiB"),
             ("1 GiB", 1 << 30, "1GiB"),

@@ -1,38 +1,38 @@
-//! What to say of a key, a word or a type that is wrong, so that the reader knows the right one.
+//! Messages for an unknown key, a wrong word or a wrong type, with a hint at the right one.
 
 use figment::value::Value;
 
 use super::{name, origin::Origin, schema::Node};
 
-/// A key that none of the `shapes` of its table has.
+/// The message for a key that none of the `shapes` of its table has.
 pub(super) fn unknown(key: &str, shapes: &[Node<'_>], root: Node<'_>) -> String {
     let mut known: Vec<&str> = shapes.iter().flat_map(|shape| shape.keys()).map(|(key, _)| key).collect();
     known.sort_unstable();
     known.dedup();
     let hint = match name::nearest(key, known.iter().copied()) {
         Some(right) => format!("did you mean `{right}`?"),
-        None => elsewhere(key, root).unwrap_or_else(|| format!("there are {}", known.join(", "))),
+        None => elsewhere(key, root).unwrap_or_else(|| format!("valid keys are {}", known.join(", "))),
     };
-    format!("is no key here: {hint}")
+    format!("unknown key: {hint}")
 }
 
-/// The table that does have this key.
+/// A hint at the table that does have this key.
 fn elsewhere(key: &str, root: Node<'_>) -> Option<String> {
     let has = |node: Node<'_>| {
         let shapes = node.variants().unwrap_or_else(|| vec![("", node)]);
         shapes.iter().any(|(_, shape)| shape.key(key).is_some())
     };
     if root.key(key).is_some() {
-        return Some(format!("`{key}` stands at the top of the file, before the first [table]"));
+        return Some(format!("`{key}` belongs at the top of the file, before the first [table]"));
     }
     root.keys().find_map(|(table, node)| match node.named() {
-        Some(named) if has(named) => Some(format!("`{key}` belongs into [{table}.NAME]")),
-        None if has(node) => Some(format!("`{key}` belongs into [{table}]")),
+        Some(named) if has(named) => Some(format!("`{key}` belongs in [{table}.NAME]")),
+        None if has(node) => Some(format!("`{key}` belongs in [{table}]")),
         _ => None,
     })
 }
 
-/// A word that is not one of `words`.
+/// The message for a word that is not one of `words`.
 pub(super) fn word(key: &str, word: &str, words: &[&str], absent: fn(&str) -> Option<String>) -> String {
     if let Some(sentence) = absent(word).filter(|_| key == "type") {
         return sentence;
@@ -42,12 +42,12 @@ pub(super) fn word(key: &str, word: &str, words: &[&str], absent: fn(&str) -> Op
     format!("can't be {word:?}: write {}{meant}", listed(words))
 }
 
-/// `"a" or "b"`.
+/// Lists words as `"a" or "b"`.
 pub(super) fn listed(words: &[&str]) -> String {
     words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" or ")
 }
 
-/// A value of another type than its key takes. The value itself may be a secret.
+/// The message for a value of the wrong type. It does not quote the value, which may be a secret.
 pub(super) fn kind(path: &str, node: Node<'_>, found: &Value, origin: &Origin) -> String {
     let found = match found {
         Value::String(..) | Value::Char(..) => "a string",

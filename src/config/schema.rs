@@ -1,5 +1,5 @@
-//! The JSON Schema of the file: made from the tables' own structs, and the one description that the
-//! check, the defaults and `config show` go by.
+//! The JSON Schema of the file, generated from the structs of the tables. It is the one description that the
+//! check, the defaults and `config show` use.
 
 use std::sync::OnceLock;
 
@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 /// The schema of a configuration file, JSON Schema 2020-12.
 pub(crate) fn schema_of<T: JsonSchema>(title: &str) -> Schema {
-    // Inlined, so that walking it needs no references; no table contains itself.
+    // Inlined, so that a walk needs no references; no table contains itself.
     let settings = SchemaSettings::draft2020_12()
         .with(|settings| settings.inline_subschemas = true)
         .with_transform(AsToml);
@@ -21,7 +21,7 @@ pub(crate) fn schema_of<T: JsonSchema>(title: &str) -> Schema {
     schema
 }
 
-/// What serde knows and the derive can't say: TOML has no null, and no table takes unknown keys.
+/// Adds what serde knows and the derive can't express: TOML has no null, and no table accepts unknown keys.
 #[derive(Debug, Clone)]
 struct AsToml;
 
@@ -88,27 +88,27 @@ impl<'a> Node<'a> {
         })
     }
 
-    /// The format of a string.
+    /// The format of a string, if it has one.
     pub(super) fn format(self) -> Option<&'a str> {
         self.text("format")
     }
 
-    /// How a value is written.
+    /// An example of a value.
     pub(super) fn example(self) -> Option<&'a str> {
         self.0.get("examples").and_then(|examples| examples.get(0)).and_then(Value::as_str)
     }
 
-    /// Whether it must never be shown.
+    /// Returns true if the value must never be shown.
     pub(super) fn is_secret(self) -> bool {
         self.0.get("writeOnly").is_some_and(|flag| flag == true)
     }
 
-    /// What holds when nobody sets it.
+    /// The default.
     pub(super) fn default(self) -> Option<&'a Value> {
         self.0.get("default")
     }
 
-    /// The words a string is limited to; empty if it is free.
+    /// The words that a string is limited to; empty for any text.
     pub(super) fn words(self) -> Vec<&'a str> {
         let list = |key| self.0.get(key).and_then(Value::as_array).into_iter().flatten();
         let plain = list("enum").filter_map(Value::as_str);
@@ -122,17 +122,17 @@ impl<'a> Node<'a> {
         plain.chain(described).chain(self.text("const")).collect()
     }
 
-    /// What the elements of an array are.
+    /// The schema of the elements of an array.
     pub(super) fn items(self) -> Option<Node<'a>> {
         self.0.get("items").and_then(Self::child)
     }
 
-    /// What the tables are that carry names of the operator's choice.
+    /// The schema of the tables whose names the operator chooses.
     pub(super) fn named(self) -> Option<Node<'a>> {
         self.0.get("additionalProperties").and_then(Self::child)
     }
 
-    /// The shapes of a table that is told apart by its key `type`: word and shape.
+    /// The shapes of a table that its key `type` selects: word and shape.
     pub(super) fn variants(self) -> Option<Vec<(&'a str, Node<'a>)>> {
         let shapes = self.0.get("oneOf").and_then(Value::as_array)?;
         let shapes = shapes.iter().filter_map(Self::child);
@@ -146,7 +146,7 @@ impl<'a> Node<'a> {
         properties.into_iter().flatten().filter_map(|(key, value)| Some((key.as_str(), Self::child(value)?)))
     }
 
-    /// One key of a table.
+    /// The schema of one key of a table.
     pub(super) fn key(self, key: &str) -> Option<Node<'a>> {
         self.0.get("properties").and_then(|properties| properties.get(key)).and_then(Self::child)
     }

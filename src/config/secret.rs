@@ -31,16 +31,16 @@ impl JsonSchema for Secret {
         "Secret".into()
     }
 
-    // `writeOnly` is what `config show` goes by.
+    // `config show` masks values by `writeOnly`.
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "writeOnly": true })
     }
 }
 
-/// More than any key, token or credentials file has; a slip such as `/dev/zero` ends here.
+/// More than any key, token or credentials file has; stops a mistake such as `/dev/zero`.
 const LARGEST: u64 = 64 * 1024;
 
-/// Where the files named by the configuration are looked for.
+/// The directories in which files named by the configuration are searched.
 #[derive(Debug, Clone)]
 pub(super) struct Places {
     /// systemd's `$CREDENTIALS_DIRECTORY`.
@@ -50,13 +50,13 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// The path that `name` stands for: as it is when absolute; a bare name under the credentials directory if it is
-    /// there, or in `credentials/` beside the configuration file; else from the directory of that file.
+    /// The path for `name`: unchanged if absolute; a bare name is searched in the credentials directory, then
+    /// in `credentials/` next to the configuration file; otherwise it is relative to that file's directory.
     pub(super) fn resolve(&self, name: &str) -> PathBuf {
         let directory = self.credentials.iter().filter(|_| is_bare(name));
-        // The second is how `LoadCredential=cti-bridge:DIRECTORY` names what lies in there.
+        // The second form is how `LoadCredential=cti-bridge:DIRECTORY` names the files of that directory.
         let loaded = directory.flat_map(|dir| [dir.join(name), dir.join(format!("cti-bridge_{name}"))]);
-        // Where that unit loads them from: for the commands that root runs beside it.
+        // The directory that the unit loads them from, for commands that root runs next to the unit.
         let beside = self.base.join("credentials").join(name);
         let beside = [beside]
             .into_iter()
@@ -64,7 +64,7 @@ impl Places {
         loaded.filter(|path| path.exists()).chain(beside).next().unwrap_or_else(|| self.base.join(name))
     }
 
-    /// What to do about a secret that can't be read.
+    /// The remedy for a secret that can't be read.
     fn hint(&self, name: &str, reason: &Unreadable) -> String {
         let kind = if let Unreadable::Read(error) = reason { Some(error.kind()) } else { None };
         let (is_missing, is_denied) =
@@ -91,7 +91,7 @@ impl Places {
         }
     }
 
-    /// Reads a secret as [`bare`] leaves it. Yields the path beside it.
+    /// Reads a secret and strips it with [`bare`]. Returns it with its path.
     pub(super) fn read(&self, name: &str) -> Result<(SecretString, PathBuf), String> {
         let path = self.resolve(name);
         read(&path).map(|secret| (secret, path.clone())).map_err(|reason| {
@@ -105,15 +105,15 @@ fn is_bare(name: &str) -> bool {
     !name.contains('/') && name != ".." && name != "."
 }
 
-/// Why a file holds no secret. Says nothing of its content.
+/// The reason why a file can't be used as a secret. It never quotes the content.
 #[derive(Debug, thiserror::Error)]
 enum Unreadable {
-    /// The operating system's words.
+    /// The operating system's error.
     #[error("{0}")]
     Read(#[from] io::Error),
     #[error("it is not a regular file")]
     NotAFile,
-    #[error("it is larger than {} KiB, so it is no secret", LARGEST / 1024)]
+    #[error("it is larger than {} KiB, so it is not a secret", LARGEST / 1024)]
     TooLarge,
     #[error("it is not UTF-8 text: save it as UTF-8, without a byte order mark")]
     NotText,
@@ -122,7 +122,7 @@ enum Unreadable {
 }
 
 fn read(path: &Path) -> Result<SecretString, Unreadable> {
-    // Asked before opening: to open a pipe nobody writes to would wait for ever.
+    // Checked before opening, as opening a pipe without a writer would block forever.
     let metadata = std::fs::metadata(path)?;
     if !metadata.is_file() {
         return Err(Unreadable::NotAFile);
@@ -141,13 +141,13 @@ fn read(path: &Path) -> Result<SecretString, Unreadable> {
     Ok(text.into())
 }
 
-/// Without what editors, shells and other systems put around a text: a byte order mark, and line ends.
+/// Strips what editors, shells and other systems put around a text: a byte order mark, and line ends.
 pub(super) fn bare(text: &str) -> &str {
     text.trim_start_matches('\u{feff}').trim_matches(['\r', '\n'])
 }
 
-/// Why a text on one line is no secret, and the remedy. A line break or a control character never reaches a PBX or a
-/// broker as a part of a password: it would be refused there, and in other words.
+/// The reason why a one-line text can't be a secret, with the remedy. A PBX or broker never accepts a password with a
+/// line break or a control character, and its own error would not name the cause.
 pub(super) fn flaw(text: &str) -> Option<&'static str> {
     if text.contains('\0') {
         Some("holds a NUL character: write it as plain UTF-8 text")
@@ -162,7 +162,7 @@ pub(super) fn flaw(text: &str) -> Option<&'static str> {
     }
 }
 
-/// Why a text is not a token but what a token is usually copied with, and the remedy.
+/// The reason why a text is not a token but something that a token is usually copied with, and the remedy.
 pub(crate) fn pasted(text: &str) -> Option<&'static str> {
     let word = text.get(..7).unwrap_or_default();
     if word.eq_ignore_ascii_case("bearer ") {
@@ -178,7 +178,7 @@ pub(crate) fn pasted(text: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether users other than owner and group may read it. Without Unix modes, nobody knows.
+/// Returns true if users other than owner and group may read it; always false on systems without Unix modes.
 pub(super) fn is_world_readable(path: &Path) -> bool {
     #[cfg(unix)]
     {

@@ -1,4 +1,4 @@
-//! What the owner of a table checks it with: problems and warnings that know their place.
+//! Checks of a table by its owner: problems and warnings that carry their origin.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::{
     tls::{TlsError, Trust},
 };
 
-/// What is gathered while a configuration is checked.
+/// Problems and warnings, collected while a configuration is checked.
 #[derive(Debug)]
 pub(crate) struct Findings {
     pub(super) origins: Origins,
@@ -45,7 +45,7 @@ pub struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    /// The table of this dotted name; the empty name is the whole.
+    /// The table of this dotted name; the empty name is the root table.
     pub(crate) fn new(table: &str, findings: &'a mut Findings) -> Self {
         Self { table: table.to_owned(), findings }
     }
@@ -55,23 +55,23 @@ impl<'a> Section<'a> {
         Section { table: join(&self.table, name), findings: self.findings }
     }
 
-    /// The configuration can't be used: `text` says what is wrong with `key`, and what to do.
+    /// Reports a problem that prevents a start: `text` names what is wrong with `key`, and the remedy.
     pub fn problem(&mut self, key: &str, text: impl Into<String>) {
         self.findings.problem(&join(&self.table, key), text);
     }
 
-    /// The file that `key` names can't be used.
+    /// Reports that the file named by `key` can't be used.
     fn file_problem(&mut self, key: &str, text: String) {
         let problem = self.findings.place(&join(&self.table, key), text);
         self.findings.problems.push(Problem { is_file: true, ..problem });
     }
 
-    /// The configuration can be used, but someone should know this.
+    /// Reports a warning: the configuration can be used, but needs attention.
     pub fn warn(&mut self, key: &str, text: impl Into<String>) {
         self.findings.warn(&join(&self.table, key), text);
     }
 
-    /// A secret on one line, that `key` holds, or the file that `<key>_file` names. Not both.
+    /// A one-line secret, from `key` or from the file that `<key>_file` names, but not from both.
     pub fn secret(&mut self, key: &str, value: Option<Secret>, file: Option<String>) -> Option<SecretString> {
         if let Some(Secret(secret)) = &value {
             secrets::register(secret);
@@ -105,7 +105,7 @@ impl<'a> Section<'a> {
         Some(secret)
     }
 
-    /// The secret in the file `name`, which `key` gives. It may have several lines.
+    /// The secret in the file `name`, which is the value of `key`. It may have several lines.
     pub fn secret_file(&mut self, key: &str, name: &str) -> Option<SecretString> {
         match self.findings.places.read(name) {
             Ok((secret, path)) => {
@@ -127,12 +127,12 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// A path that is written from the directory of the file.
+    /// Resolves a path relative to the directory of the configuration file.
     pub fn path(&self, name: &str) -> std::path::PathBuf {
         self.findings.places.base.join(name)
     }
 
-    /// Whom to trust. Reads the files once, so that a wrong one is found before the first connection.
+    /// The TLS trust settings. Loads the files once, so that an invalid one is found before the first connection.
     pub fn trust(
         &mut self,
         ca_file: Option<String>,
@@ -142,7 +142,7 @@ impl<'a> Section<'a> {
         if insecure_skip_verify {
             self.warn(
                 "insecure_skip_verify",
-                "any certificate is accepted, so anyone on the way can read all and the password too: \
+                "any certificate is accepted, so anyone on the network path can read everything, including the password: \
                  give the authority's certificate as `ca_file` instead",
             );
         }
@@ -160,7 +160,7 @@ impl<'a> Section<'a> {
             }
             (None, None) => None,
         };
-        // Each part alone: an error says which file, but the first would hide the second.
+        // Checked separately: an error names its file, but the first would hide the second.
         let authorities = Trust { ca_file, identity: None, insecure_skip_verify: false };
         let ourselves = Trust { ca_file: None, identity, insecure_skip_verify: true };
         if authorities.ca_file.is_some() {
@@ -184,12 +184,12 @@ impl<'a> Section<'a> {
         self.file_problem(key, error.to_string());
     }
 
-    /// Where the value of `key` comes from, or the table it would be in.
+    /// The origin of the value of `key`, or of the table it would be in.
     pub(crate) fn place(&self, key: &str) -> String {
         self.findings.origins.nearest(&join(&self.table, key)).to_string()
     }
 
-    /// Whether `key` was set, by whomever.
+    /// Returns true if any layer sets `key`.
     pub fn is_set(&self, key: &str) -> bool {
         self.findings.origins.of(&join(&self.table, key)) != super::origin::Origin::Default
     }

@@ -7,14 +7,14 @@ use figment::value::Value;
 use super::{origin::Origin, problem::printable, schema::Node};
 use crate::net::{ADDRESS, Address};
 
-/// One key with what holds for it.
+/// One key with its effective value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
     /// The dotted key.
     pub key: String,
-    /// Its value in TOML; `"********"` for a secret, and in the place of user info in a URL.
+    /// Its value in TOML; `"********"` replaces a secret, and the user info of a URL.
     pub value: String,
-    /// Who set it.
+    /// The origin of the value.
     pub origin: Origin,
 }
 
@@ -35,7 +35,7 @@ impl Settings {
         self
     }
 
-    /// By key, those of the root first.
+    /// The settings sorted by key, those of the root table first.
     pub fn iter(&self) -> impl Iterator<Item = &Setting> {
         self.0.iter()
     }
@@ -45,7 +45,7 @@ fn printed(value: &Value, node: Node<'_>) -> Option<String> {
     Some(match value {
         Value::String(..) if node.is_secret() => quoted("********"),
         Value::String(_, text) if node.format() == Some(ADDRESS) => {
-            // What can't be read isn't shown: nobody knows where the password is in it.
+            // A URL that can't be parsed isn't shown: there is no telling where its password is.
             quoted(
                 &text
                     .parse::<Address>()
@@ -64,8 +64,8 @@ fn printed(value: &Value, node: Node<'_>) -> Option<String> {
     })
 }
 
-/// A basic string of TOML, always on one line. (JSON's escapes are among those of TOML; `toml_edit` itself
-/// would take several lines for a text with line ends.)
+/// Formats a basic TOML string, always on one line. (JSON's escapes are valid in TOML; `toml_edit` itself
+/// would use several lines for a text with line ends.)
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

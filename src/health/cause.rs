@@ -1,42 +1,42 @@
-//! What a failure is recognised by, however it is worded.
+//! Identifies a failure independently of its wording.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-/// The same kind at the same peer is the same cause, whatever its sentence says this time.
+/// The cause of a failure: the same kind at the same peer is the same cause, whatever the text of the error.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cause {
-    /// What went wrong.
+    /// The kind of failure.
     pub kind: Trouble,
-    /// Where, if a component has several peers; empty otherwise.
+    /// The peer, if a component has several; empty otherwise.
     pub peer: String,
 }
 
-/// What went wrong.
+/// The kind of a failure.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trouble {
-    /// There is no connection, or it was closed.
+    /// No connection, or it was closed.
     Unreachable,
-    /// TLS can't be agreed on.
+    /// TLS could not be established.
     Tls,
-    /// The credentials are refused.
+    /// The credentials were refused.
     Credentials,
     /// The account lacks a right.
     Permission,
-    /// The peer is connected and does not answer in time.
+    /// The peer is connected, but does not answer in time.
     Silent,
-    /// What the peer has does not fit the configuration.
+    /// The setup of the peer does not match the configuration.
     Setup,
-    /// The peer refuses what is sent.
+    /// The peer rejects the messages.
     Refused,
-    /// What is stored was written by somebody else.
+    /// The stored data was written by another party.
     Foreign,
-    /// It went wrong on this machine.
+    /// A local error on this machine.
     Local,
     /// The peer's own error code.
     Code(i64),
-    /// Nothing but the sentence is known; numbers in it do not count.
+    /// Only the text of the error, without its digits.
     Worded(String),
 }
 
@@ -47,13 +47,13 @@ impl From<Trouble> for Cause {
 }
 
 impl Cause {
-    /// The cause of a sentence of which nothing else is known.
+    /// A cause of which only the text is known.
     pub fn worded(sentence: &str) -> Self {
         Trouble::Worded(sentence.chars().filter(|ch| !ch.is_ascii_digit()).collect()).into()
     }
 }
 
-/// Causes that are logged in one outage. Others follow from them, or are too many to read.
+/// The number of causes logged per outage. Further ones follow from them, or are too many to read.
 const LOGGED: usize = 16;
 
 /// The time from the first failure until the component works again.
@@ -70,7 +70,7 @@ impl Outage {
         Self { since, failures: 0, causes: BTreeSet::new() }
     }
 
-    /// Counts a failure. Returns whether its cause is new, and so is to be logged.
+    /// Counts a failure. Returns true if its cause is new and needs a log line.
     pub(super) fn add(&mut self, cause: Cause) -> bool {
         self.failures += 1;
         self.causes.len() < LOGGED && self.causes.insert(cause)

@@ -1,11 +1,11 @@
-//! How each part is doing: live is not ready, and readiness explains itself.
+//! The health of each component: a live process need not be ready, and every reason is visible.
 //!
-//! A part holds a [`Component`] and tells it when its state changes; that one call also writes the log
-//! line, so log and status never disagree. Reasons and warnings may quote a peer: they are made safe here, for the log,
+//! A component holds a [`Component`] handle and reports each change of its state; that one call also writes the log
+//! line, so log and status never disagree. Reasons and warnings may quote a peer: they are sanitised here, for the log,
 //! `/status`, heartbeats and systemd alike.
 //!
-//! An outage is the time from a part's first failure until it works again. It is one line in the log for each [`Cause`], and
-//! one when it is over, with how long it took and how many failures it had.
+//! An outage is the time from a component's first failure until it works again. It is one log line for each [`Cause`], and
+//! one at its end, with its duration and the number of failures.
 
 mod cause;
 
@@ -19,62 +19,62 @@ use self::cause::Outage;
 pub use self::cause::{Cause, Trouble};
 use crate::{event::micros, journal::Monitor, text};
 
-/// The states of all parts. Clones are the same board.
+/// The health of all components. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Board(Arc<Mutex<BTreeMap<String, Health>>>);
 
-/// How one part is doing, and since when.
+/// The health of one component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Health {
-    /// Its state.
+    /// The state.
     #[serde(flatten)]
     pub state: State,
-    /// When it got there; of a part that fails, when the outage began.
+    /// The time of the last state change; for a failing component, the start of the outage.
     #[serde(serialize_with = "micros::serialize")]
     pub since: Timestamp,
-    /// Whether it has never worked since the process started.
+    /// True if it has never worked since the process started.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub never_active: bool,
     #[serde(skip)]
     outage: Option<Outage>,
-    /// What somebody should see to although the part works, a sentence each with its remedy.
+    /// Non-fatal warnings that need attention, each a sentence with its remedy.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub warnings: BTreeMap<&'static str, String>,
-    /// What a source's account lacks to see everything; none before the first login, and for other parts.
+    /// The limits of what a source's account can see; `None` before the first login, and for other components.
     #[serde(flatten)]
     pub visibility: Option<Visibility>,
-    /// When it tries again, if it waits to.
+    /// The time of the next attempt, if one is scheduled.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "micros::option::serialize")]
     pub retry_at: Option<Timestamp>,
 }
 
-/// What an account can't see.
+/// The limits of what an account can see.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Visibility {
-    /// The rights it lacks, by name.
+    /// The missing rights, by name.
     pub missing_rights: Vec<&'static str>,
-    /// Whether the PBX masks numbers and names for it.
+    /// True if the PBX masks numbers and names for it.
     pub privacy: bool,
 }
 
-/// The states of a part.
+/// The states of a component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase", tag = "state")]
 pub enum State {
-    /// On its way, and nothing has gone wrong.
+    /// Starting or connecting, without a failure so far.
     Pending,
-    /// Does its work.
+    /// Working.
     Active,
-    /// Does not, and tries again by itself.
+    /// Not working; retries automatically.
     Failing {
-        /// What happened, with the remedy.
+        /// The reason, with the remedy.
         reason: String,
     },
 }
 
-/// One part's handle on its state.
+/// A component's handle on its own health.
 #[derive(Debug, Clone)]
 pub struct Component {
     board: Board,
@@ -82,27 +82,27 @@ pub struct Component {
 }
 
 impl Board {
-    /// Adds a part, named `source/pbx1` or `sink/bus`, as pending.
+    /// Adds a component, named `source/pbx1` or `sink/bus`, as pending.
     pub fn component(&self, name: String) -> Component {
         let component = Component { board: self.clone(), name };
         component.lock().entry(component.name.clone()).or_insert_with(Health::new).enter(State::Pending);
         component
     }
 
-    /// Whether a part does its work.
+    /// Returns true if the component works.
     pub fn is_active(&self, name: &str) -> bool {
         let parts = self.0.lock();
         parts.get(name).is_some_and(|health| health.state == State::Active)
     }
 
-    /// All parts.
+    /// The health of all components.
     pub fn snapshot(&self) -> BTreeMap<String, Health> {
         self.0.lock().clone()
     }
 }
 
 impl Component {
-    /// The part does its work: the caller has proof, as an acknowledgement or an event.
+    /// Reports that the component works: the caller has proof, such as an acknowledgement or an event.
     pub fn active(&self) {
         let mut board = self.lock();
         let Some(health) = board.get_mut(&self.name).filter(|health| health.state != State::Active) else {
@@ -121,20 +121,20 @@ impl Component {
         }
     }
 
-    /// The part is on its way again.
+    /// Reports that the component is starting or connecting again.
     pub fn pending(&self) {
         if let Some(health) = self.lock().get_mut(&self.name) {
             health.enter(State::Pending);
         }
     }
 
-    /// The part does not work, for this reason: see [`Component::failing_for`]. The cause is the sentence, without its numbers.
+    /// Reports a failure: see [`Component::failing_for`]. The cause is the text, without its digits.
     pub fn failing(&self, reason: &str) -> bool {
         self.failing_for(Cause::worded(reason), reason)
     }
 
-    /// The part does not work, for this cause. Logged once in an outage, however often and in whatever words it is reported.
-    /// Returns whether it was.
+    /// Reports a failure for this cause. It is logged once per outage, however often and in whatever words it is reported.
+    /// Returns true if it was logged.
     pub fn failing_for(&self, cause: Cause, reason: &str) -> bool {
         let reason = text::sentence(reason);
         let mut board = self.lock();
@@ -158,8 +158,8 @@ impl Component {
         is_new
     }
 
-    /// What somebody should see to about `what` (a word of the caller's), or `None` when all is well with it. It makes
-    /// the part no less ready. Logged when it comes up, again when the sentence changes, and when it is gone.
+    /// Sets the warning for the topic `what`; `None` clears it. A warning does not affect readiness. It is logged when it
+    /// appears, when its text changes, and when it is cleared.
     pub fn warning(&self, what: &'static str, sentence: Option<String>) {
         let sentence = sentence.map(|sentence| text::sentence(&sentence));
         let mut board = self.lock();
@@ -180,14 +180,14 @@ impl Component {
         }
     }
 
-    /// What the part's account can't see. The log has it as warnings, one for each.
+    /// Sets the limits of what the account can see. The caller logs them as warnings.
     pub fn visibility(&self, visibility: Visibility) {
         if let Some(health) = self.lock().get_mut(&self.name) {
             health.visibility = Some(visibility);
         }
     }
 
-    /// When the part tries again; none if it does now, or waits to be asked. Forgotten with the next state.
+    /// Sets the time of the next attempt; `None` for one that runs now or waits for a request. Cleared by the next state.
     pub fn retry_at(&self, at: Option<Timestamp>) {
         if let Some(health) = self.lock().get_mut(&self.name) {
             health.retry_at = at;
@@ -226,7 +226,7 @@ impl Health {
         }
     }
 
-    /// Enters a state in which it does not fail.
+    /// Enters a state other than failing.
     fn enter(&mut self, state: State) {
         if self.state != state {
             (self.state, self.since, self.retry_at) = (state, Timestamp::now(), None);
@@ -271,17 +271,14 @@ mod tests {
         };
         assert!(fails(Trouble::Unreachable, "a", "a: connection refused"));
         let start = health(&board).since;
-        assert!(!fails(Trouble::Unreachable, "a", "a: connection reset"), "it is the same, in other words");
+        assert!(!fails(Trouble::Unreachable, "a", "a: connection reset"), "the same cause, in other words");
         assert!(fails(Trouble::Unreachable, "b", "b: connection refused"));
         part.pending();
         assert!(fails(Trouble::Credentials, "a", "a: refused"));
-        assert!(
-            !fails(Trouble::Unreachable, "b", "b: no answer"),
-            "it is known, though another came between"
-        );
+        assert!(!fails(Trouble::Unreachable, "b", "b: no answer"), "a known cause, after another one");
         let now = health(&board);
         assert_eq!((now.since, now.never_active), (start, true));
-        assert_eq!(now.state, State::Failing { reason: "b: no answer".to_owned() }, "what is so now");
+        assert_eq!(now.state, State::Failing { reason: "b: no answer".to_owned() }, "the newest reason");
         part.active();
         assert!(!health(&board).never_active);
         assert!(fails(Trouble::Unreachable, "a", "a: connection refused"), "another outage");
@@ -289,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_in_a_sentence_are_no_other_cause() {
+    fn numbers_in_a_reason_do_not_make_another_cause() {
         let part = Board::default().component("sink/bus".to_owned());
         assert!(part.failing("no answer for 10 s"));
         assert!(!part.failing("no answer for 11 s"));

@@ -9,19 +9,19 @@ use url::{Host, Position, Url};
 
 use crate::text::secrets;
 
-/// A URL with its user info set apart, so that it can be printed.
+/// A URL with its user info kept apart, so that it can be printed.
 #[derive(Clone, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Address {
     url: Url,
     user_info: Option<UserInfo>,
-    whole: Url,
+    full: Url,
 }
 
 /// The `user:password@` of a URL, percent-decoded.
 #[derive(Debug, Clone)]
 pub struct UserInfo {
-    /// The part before the colon. NATS takes it for a token when there is no password: so it is secret too.
+    /// The part before the colon. Without a password NATS treats it as a token, so it is secret too.
     pub username: SecretString,
     /// The part after the colon.
     pub password: Option<SecretString>,
@@ -36,17 +36,17 @@ impl Address {
         &self.url
     }
 
-    /// The URL with its user info, as it was written. Only for the client that connects: it prints in full.
+    /// The URL with its user info, as configured. Only for the client that connects: printing it reveals the password.
     pub fn with_user_info(&self) -> &Url {
-        &self.whole
+        &self.full
     }
 
-    /// What to log in with.
+    /// The credentials in the URL.
     pub fn user_info(&self) -> Option<&UserInfo> {
         self.user_info.as_ref()
     }
 
-    /// Whether what is sent there stays on this machine: `localhost`, 127.0.0.0/8, `::1`.
+    /// Returns true if traffic to it stays on this machine: `localhost`, 127.0.0.0/8, `::1`.
     pub fn is_loopback(&self) -> bool {
         match self.url.host() {
             Some(Host::Ipv4(ip)) => ip.is_loopback(),
@@ -66,23 +66,21 @@ impl Address {
 impl FromStr for Address {
     type Err = String;
 
-    // The text is in no message: it may hold a password, above all when it can't be read.
+    // No message quotes the text: it may hold a password, above all when it can't be parsed.
     fn from_str(text: &str) -> Result<Self, String> {
-        let whole = Url::parse(text).map_err(|error| {
-            format!("is no URL ({error}): write scheme://host, as in https://pbx.example.org")
+        let full = Url::parse(text).map_err(|error| {
+            format!("is not a valid URL ({error}): write scheme://host, as in https://pbx.example.org")
         })?;
-        let mut url = whole.clone();
+        let mut url = full.clone();
         if url.host_str().is_none_or(str::is_empty) {
             return Err("names no host: write scheme://host, as in https://pbx.example.org".to_owned());
         }
         if url[Position::AfterHost..].contains('@') {
-            // Else `nats://to/ken@host` would be a host `to`, and the rest of the secret a path that is printed.
-            return Err(
-                "has an @ behind its path: in user info write / as %2F, ? as %3F, # as %23".to_owned()
-            );
+            // Otherwise `nats://to/ken@host` would be a host `to`, and the rest of the secret a path that is printed.
+            return Err("has an @ after its path: in user info write / as %2F, ? as %3F, # as %23".to_owned());
         }
         let decode = |text: &str| {
-            percent_decode(text).ok_or("has user info that is not UTF-8 when decoded: write it anew")
+            percent_decode(text).ok_or("has user info that is not UTF-8 when decoded: write it again")
         };
         let user_info = if url.username().is_empty() && url.password().is_none() {
             None
@@ -97,7 +95,7 @@ impl FromStr for Address {
         if url.set_username("").is_err() || url.set_password(None).is_err() {
             return Err("can't carry user info: write scheme://host".to_owned());
         }
-        Ok(Self { url, user_info, whole })
+        Ok(Self { url, user_info, full })
     }
 }
 
@@ -125,7 +123,7 @@ impl TryFrom<String> for Address {
     }
 }
 
-/// Without the user info; `********@` stands where it was.
+/// Prints the URL with `********@` in place of the user info.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.user_info, self.url.as_str().split_once("://")) {
@@ -135,7 +133,7 @@ impl fmt::Display for Address {
     }
 }
 
-// For the defaults in the schema: as it is printed.
+// For the defaults in the schema, in the printed form.
 impl Serialize for Address {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -170,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn user_info_is_set_apart() {
+    fn user_info_is_kept_apart() {
         let address: Address = "nats://us%40er:p%3Ass@bus.example.org:4222".parse().unwrap();
         let info = address.user_info().unwrap();
         assert_eq!(info.username.expose_secret(), "us@er");

@@ -1,7 +1,7 @@
 //! Connecting to a host that has several addresses (Happy Eyeballs, RFC 8305).
 //!
-//! An address that swallows packets must not delay the others: attempts start 250 ms apart, alternate between IPv6 and IPv4,
-//! and the first that succeeds wins. Our own, as the crates that do this bring a DNS resolver along, and an attempt is more
+//! An address that drops packets must not delay the others: attempts start 250 ms apart, alternate between IPv6 and IPv4,
+//! and the first that succeeds wins. Not an existing crate, as those bring a DNS resolver along, and an attempt is more
 //! than a TCP connection where a broker speaks first.
 
 mod address;
@@ -18,7 +18,7 @@ use tokio::{
 pub(crate) use address::ADDRESS;
 pub use address::{Address, UserInfo};
 
-/// How long an attempt runs before the next one starts beside it (RFC 8305, section 5).
+/// The delay before the next attempt starts in parallel (RFC 8305, section 5).
 const STAGGER: Duration = Duration::from_millis(250);
 
 /// Connects to the first address that answers. `limit` bounds each attempt; [`io::ErrorKind::TimedOut`] if all reached it.
@@ -29,7 +29,7 @@ pub(crate) async fn connect(addresses: &[SocketAddr], limit: Duration) -> io::Re
     };
     let stream = race(addresses, attempt).await.map_err(summary)?;
     stream.set_nodelay(true)?;
-    // Frees a half-open connection also while nobody reads it.
+    // Detects a half-open connection also while nothing is read from it.
     let keepalive =
         TcpKeepalive::new().with_time(Duration::from_secs(30)).with_interval(Duration::from_secs(10));
     SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
@@ -79,7 +79,7 @@ fn interleaved(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     sorted
 }
 
-/// One error for all: as it is if all are alike, else each with its address.
+/// One error for all: unchanged if all are equal, otherwise each with its address.
 fn summary(failed: Vec<(SocketAddr, io::Error)>) -> io::Error {
     let text = |error: &io::Error| match error.kind() {
         io::ErrorKind::TimedOut => "no answer".to_owned(),
@@ -119,21 +119,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_address_that_swallows_packets_costs_250_ms() {
+    async fn an_address_that_drops_packets_costs_250_ms() {
         let all = addresses(&["[::1]:1", "[::2]:1", "1.1.1.1:1"]);
-        let begun = Instant::now();
+        let started = Instant::now();
         let attempt = |address: SocketAddr| async move {
             if address.is_ipv6() { pending().await } else { Ok::<_, ()>(address) }
         };
         let won = timeout(Duration::from_mins(1), race(&all, attempt)).await;
         assert_eq!(won, Ok(Ok(all[2])));
-        assert_eq!(begun.elapsed(), STAGGER);
+        assert_eq!(started.elapsed(), STAGGER);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_refusal_starts_the_next_attempt_at_once() {
         let all = addresses(&["1.1.1.1:1", "2.2.2.2:1", "3.3.3.3:1"]);
-        let begun = Instant::now();
+        let started = Instant::now();
         let tried = Mutex::new(vec![]);
         let attempt = |address: SocketAddr| {
             tried.lock().push(address);
@@ -142,7 +142,7 @@ mod tests {
         let failed = race(&all, attempt).await.unwrap_err();
         assert_eq!(failed.len(), 3);
         assert_eq!(*tried.lock(), all);
-        assert_eq!(begun.elapsed(), Duration::ZERO);
+        assert_eq!(started.elapsed(), Duration::ZERO);
         assert_eq!(race(&[], attempt).await, Err(vec![]));
     }
 
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_host_whose_first_address_swallows_packets_is_reached() {
+    async fn a_host_whose_first_address_drops_packets_is_reached() {
         // A listener whose queue is full answers no further SYN.
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();

@@ -1,7 +1,7 @@
-//! Record → verdict: where it goes, or that it goes nowhere.
+//! Decides for each record whether it is published, and under which names.
 //!
-//! A [`Plan`] belongs to one sink. It is pure but for its cache of names: the same record always gets
-//! the same verdict, so a record that is sent again goes where it went.
+//! A [`Plan`] belongs to one sink. It is pure except for its cache of names: the same record always gets
+//! the same verdict, so that a record that is sent again has the same destination.
 
 mod names;
 mod plan;

@@ -1,4 +1,4 @@
-//! What an event is called: its subject, its CloudEvents type, its entity.
+//! The names of an event: its subject, its CloudEvents type, its entity.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -8,7 +8,7 @@ use crate::event::{Entity, Fingerprints, NONE, entity_token, event_type, is_lega
 /// The names of all events of one source that have the same name and entity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
-    /// Where it goes on a bus.
+    /// The subject.
     pub destination: bytes::Bytes,
     /// `event`, `bridge`, `status`, `dlq` or `replay`.
     pub class: String,
@@ -16,50 +16,50 @@ pub struct Names {
     pub source: String,
     /// `cti.event.<slug>.v1`, `cti.bridge.<what>.v1`.
     pub ty: String,
-    /// The entity as CloudEvents subject.
+    /// The entity, as the CloudEvents `subject`.
     pub subject: Option<String>,
-    /// The Socket.IO name, when it is not the slug.
+    /// The Socket.IO name, if it differs from the slug.
     pub event: Option<String>,
 }
 
-/// The names of an event of any PBX take less, in bytes.
+/// The limit for cached names of one event, in bytes; real ones are shorter.
 const LARGE: usize = 4 << 10;
 
 impl Names {
-    /// The source's name as it is configured.
+    /// The source's configured name.
     pub fn source_name(&self) -> &str {
         self.source.strip_prefix("/cti/").unwrap_or(&self.source)
     }
 
-    /// Bytes they take in memory.
+    /// Their size in memory, in bytes.
     pub fn size(&self) -> usize {
         let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         let texts = self.destination.len() + self.class.len() + self.source.len() + self.ty.len();
         size_of::<Self>() + texts + optional(&self.subject) + optional(&self.event)
     }
 
-    /// Whether they are too large to be worth remembering: no PBX sends such names on purpose.
+    /// Returns true if they are too large to cache: no PBX sends such names on purpose.
     pub fn is_large(&self) -> bool {
         self.size() > LARGE
     }
 
-    /// The same names for a letter about the event.
+    /// The names of the event's dead letter.
     pub fn as_dead_letter(&self) -> Arc<Self> {
         Arc::new(Self { ty: "cti.bridge.deadletter.v1".to_owned(), ..self.clone() })
     }
 }
 
-/// Builds names, and remembers them: a PBX has a few hundred.
+/// Builds names, and caches them: a PBX has a few hundred.
 #[derive(Debug)]
 pub(super) struct Naming {
     template: Template,
     known: HashMap<u128, Arc<Names>>,
-    /// Bytes of the names in `known`.
+    /// The size of the names in `known`, in bytes.
     bytes: usize,
     fingerprints: Fingerprints,
 }
 
-/// The most bytes of names that are remembered.
+/// The limit of the cache, in bytes.
 const REMEMBERED: usize = 4 << 20;
 
 impl Naming {
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded_in_bytes() {
+    fn the_cache_is_bounded_in_bytes() {
         let mut naming = naming();
         let held = |naming: &Naming| naming.known.values().map(|names| names.size()).sum::<usize>();
         for number in 0..600 {
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_different_parts_are_told_apart() {
+    fn names_split_differently_stay_distinct() {
         let mut naming = naming();
         let mut all = std::collections::HashSet::new();
         for (source, class, name) in [("a", "b", "c"), ("ab", "", "c"), ("a", "bc", ""), ("", "ab", "c")] {

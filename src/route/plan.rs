@@ -10,25 +10,25 @@ use super::{
 };
 use crate::event::{self, Body, CloudEvent, JournalId, Mark, Origin, RawEvent, Record, SourceId};
 
-/// What becomes of a record at one sink.
+/// The decision on a record for one sink.
 #[derive(Debug)]
 pub enum Verdict {
-    /// It is published.
+    /// Publish it.
     Publish(Published),
-    /// A rule leaves it out.
+    /// Filtered by a rule.
     Filtered,
 }
 
-/// A record with the names it goes by, and its payload.
+/// A record with its names and its payload.
 #[derive(Debug)]
 pub struct Published {
-    /// Its names.
+    /// The names.
     pub names: Arc<Names>,
-    /// JSON text.
+    /// The JSON text of the payload.
     pub data: Bytes,
-    /// Number of Socket.IO arguments.
+    /// The number of Socket.IO arguments.
     pub args: u16,
-    /// Whether `data` holds binary attachments.
+    /// True if `data` holds binary attachments.
     pub binary: bool,
 }
 
@@ -41,12 +41,12 @@ pub struct Plan {
     journal: JournalId,
     sources: Arc<[String]>,
     naming: Naming,
-    /// Stands in for every record's own class.
+    /// Replaces the class of every record.
     class: Option<&'static str>,
 }
 
 impl Plan {
-    /// The same plan for another class than the records' own.
+    /// The same plan, which publishes in the given class.
     #[must_use]
     pub fn in_class(self, class: &'static str) -> Self {
         Self { class: Some(class), ..self }
@@ -57,7 +57,7 @@ impl Plan {
         Self { journal, sources, naming: Naming::new(template), class: None }
     }
 
-    /// The journal whose records it decides on.
+    /// The journal whose records the plan decides on.
     pub fn journal(&self) -> JournalId {
         self.journal
     }
@@ -100,7 +100,7 @@ impl Plan {
         Some(self.naming.bridge(source, "status", what))
     }
 
-    /// The envelope of a published record. In the class `replay` every record has the origin `replay`, whatever its own.
+    /// The envelope of a published record. In the class `replay` every record has the origin `replay`.
     pub fn envelope<'a>(&self, record: &Record, published: &'a Published, mark: Mark) -> CloudEvent<'a> {
         CloudEvent {
             journal: self.journal,
@@ -121,7 +121,7 @@ impl Plan {
 }
 
 /// One argument is the data, byte for byte; none or several become an array of the same texts; binary
-/// attachments stand beside their placeholders.
+/// attachments are placed beside their placeholders.
 fn data(frame: &RawEvent) -> Bytes {
     let args = frame.args();
     if frame.attachments.is_empty() {

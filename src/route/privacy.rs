@@ -1,14 +1,14 @@
-//! Personal data in what the PBX sends, masked in place.
+//! Masks personal data in the PBX's events, in place.
 //!
-//! The text is walked, not parsed and printed again: what is not masked stays byte for byte, duplicate keys, large
-//! numbers and lone surrogates included. Masked are numbers and names of outside parties, IP and MAC addresses,
-//! pictures, and what was said or written: as the PBX itself masks them, so numbers lose their last three digits
-//! and all else becomes `xxx`. Numbers of up to five digits are the PBX's own and stay; so do the ids that tie
-//! events together. Numbers are found by their keys, and elsewhere as runs of six digits or more, since channels
-//! and keys of objects are named after them.
+//! The text is not parsed and serialized again: whatever is not masked stays byte for byte, duplicate keys, large
+//! numbers and lone surrogates included. It masks numbers and names of outside parties, IP and MAC addresses,
+//! pictures, and spoken or written text, in the same form as the PBX: numbers lose their last three digits
+//! and everything else becomes `xxx`. Numbers of up to five digits are internal and stay; so do the ids that relate
+//! events to each other. Numbers are found by their keys, and elsewhere as runs of six digits or more, since channels
+//! and object keys are named after them.
 //!
-//! It fails closed: what is not well-formed JSON becomes `"xxx"` as a whole. What it can't know: a name within free
-//! text under a key that says nothing of it.
+//! It fails closed: text that is not well-formed JSON becomes `"xxx"`. It can't detect a name within free
+//! text under a key that does not indicate one.
 
 mod rules;
 mod walk;
@@ -18,20 +18,20 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use rules::Place;
 
-/// What stands for what is not shown.
+/// The replacement for masked data.
 const MASK: &str = "xxx";
 
-/// Whose data is masked.
+/// The parties whose data is masked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Profile {
-    /// Nobody's.
+    /// None.
     Open,
-    /// That of outside parties.
+    /// Outside parties.
     Outside,
 }
 
 impl Profile {
-    /// The data of an event of the PBX by this name, without what the profile hides.
+    /// Masks the data of a PBX event with this name, according to the profile.
     pub fn apply(self, event: &[u8], data: &Bytes) -> Bytes {
         if self == Self::Open {
             return data.clone();
@@ -43,7 +43,7 @@ impl Profile {
         }
     }
 
-    /// A name that an event goes by, such as its CloudEvents subject.
+    /// Masks a name of an event, such as its CloudEvents subject.
     pub fn apply_to_name(self, name: &str) -> Cow<'_, str> {
         let masked = if self == Self::Open { None } else { rules::free(name) };
         masked.map_or(Cow::Borrowed(name), Cow::Owned)
@@ -72,7 +72,7 @@ mod tests {
     );
 
     #[test]
-    fn a_call_can_still_be_followed() {
+    fn a_masked_call_can_still_be_followed() {
         let expected = concat!(
             r#"{"exten":"201", "name":"Ada Neri","username":"ada","ip":"xxx","port":"5060","mac":"","#,
             r#""sipuseragent":"Yealink SIP-T46S xxx xxx","cf":"0721000xxx","cfb":"202","n":1e999,"#,
@@ -151,16 +151,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_not_shown() {
+    fn invalid_json_is_masked_completely() {
         for bad in ["", "{", r#"{"a":1"#, r#"{"a" 1}"#, "[1,]x", "0721000111 ", "\"\u{7}", r#""a"b"#] {
             assert!(!masked("callWebrtc", bad).contains("0721000111"), "{bad}");
         }
         assert_eq!(masked("extenUpdate", r#"{"a":1"#), r#""xxx""#);
         assert_eq!(masked("extenUpdate", &"[".repeat(100_000)), r#""xxx""#);
-        assert_eq!(masked("x", r#"{"a":"\ud800"}"#), r#"{"a":"xxx"}"#, "what can't be read can't be judged");
+        assert_eq!(masked("x", r#"{"a":"\ud800"}"#), r#"{"a":"xxx"}"#, "undecodable text is masked");
     }
 
-    /// Under these nothing is hidden for its key alone.
+    /// Keys under which nothing is masked because of the key alone.
     const OPEN: &[&str] = &["x", "conversations", "waitingCallers", "username", "PJSIP/0721555444-0000000b"];
     const ANY: &[&str] = &[
         "x",
@@ -177,7 +177,7 @@ mod tests {
         "caller\"Num",
     ];
 
-    /// Anything that PBXs could send, with one number in many places.
+    /// Anything that a PBX could send, with one number in many places.
     fn json(keys: &'static [&'static str]) -> impl Strategy<Value = Value> {
         const PLANTED: [&str; 5] = [
             "0721555444",
@@ -206,7 +206,7 @@ mod tests {
         })
     }
 
-    /// The shape without texts and names of keys; where a scalar of either is text, masking may have put it there.
+    /// The structure without texts and key names; where a scalar of either is text, masking may have put it there.
     fn shape(value: &Value) -> String {
         match value {
             Value::Object(fields) => {
@@ -220,7 +220,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_planted_number_survives_and_no_other_kind_of_value_comes_in(
+        fn no_planted_number_survives_and_the_shape_stays(
             value in json(ANY),
             event in prop::sample::select(&["extenUpdate", "new", "message", "callWebrtc"][..]),
         ) {
@@ -232,7 +232,7 @@ mod tests {
         }
 
         #[test]
-        fn all_that_is_not_the_number_stays_byte_for_byte(value in json(OPEN), pretty in any::<bool>()) {
+        fn everything_but_the_number_stays_byte_for_byte(value in json(OPEN), pretty in any::<bool>()) {
             let text = if pretty { format!("{value:#}") } else { value.to_string() };
             prop_assert_eq!(masked("extenUpdate", &text), text.replace("0721555444", "0721555xxx"));
         }

@@ -1,11 +1,11 @@
 //! Subject templates: `cti.v1.{source}.{class}.{slug}.{entity}`.
 //!
-//! A template is confined: what comes from an event fills exactly the place of its placeholder and can
-//! add no token, as every value is escaped before (see [`crate::event::escape`]).
+//! A template is confined: data of an event fills exactly its placeholder and can
+//! add no token, as every value is escaped first (see [`crate::event::escape`]).
 
 use std::{fmt, str::FromStr};
 
-/// What a placeholder stands for.
+/// A placeholder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Source,
@@ -37,20 +37,20 @@ pub struct Values<'a> {
     pub entity: &'a str,
 }
 
-/// Why a template is refused.
+/// The reason why a template is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum TemplateError {
-    #[error("{{{0}}} is no placeholder: use {{source}}, {{class}}, {{slug}} and {{entity}}")]
+    #[error("{{{0}}} is not a placeholder: use {{source}}, {{class}}, {{slug}} and {{entity}}")]
     Unknown(String),
-    #[error("a brace is open: close each {{ with }}")]
+    #[error("unclosed brace: close each {{ with }}")]
     Open,
-    #[error("{0:?} can't stand in a subject: write tokens of A-Z a-z 0-9 _ - =, joined by single dots")]
+    #[error("{0:?} is not allowed in a subject: write tokens of A-Z a-z 0-9 _ - =, joined by single dots")]
     Illegal(String),
 }
 
 impl Template {
-    /// The subject of these values.
+    /// Renders the subject for these values.
     pub fn render(&self, values: Values<'_>) -> String {
         let mut out = String::with_capacity(64);
         for part in &self.0 {
@@ -66,7 +66,7 @@ impl Template {
     }
 }
 
-/// The contract's subject: `cti.v1.{source}.{class}.{slug}.{entity}`.
+/// The documented default: `cti.v1.{source}.{class}.{slug}.{entity}`.
 impl Default for Template {
     fn default() -> Self {
         let text = |text: &str| Part::Text(text.to_owned());
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fills_its_places() {
+    fn fills_its_placeholders() {
         let template: Template = "cti.v1.{source}.{class}.{slug}.{entity}".parse().unwrap();
         let values = Values { source: "pbx1", class: "event", slug: "extenUpdate", entity: "201" };
         assert_eq!(template.render(values), "cti.v1.pbx1.event.extenUpdate.201");
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_subject() {
+    fn rejects_invalid_subjects() {
         assert_eq!("a.{event}".parse::<Template>(), Err(TemplateError::Unknown("event".into())));
         assert_eq!("a.{slug".parse::<Template>(), Err(TemplateError::Open));
         assert_eq!("a.slug}".parse::<Template>(), Err(TemplateError::Open));

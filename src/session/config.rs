@@ -1,4 +1,4 @@
-//! `[sources.NAME]`: one PBX and the account that listens to it.
+//! `[sources.NAME]`: one PBX and the account that the bridge uses there.
 
 mod secrets;
 mod table;
@@ -18,38 +18,38 @@ use crate::{
     tls::Trust,
 };
 
-/// One source, as the rest of the program needs it.
+/// One source, validated.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The API's base, with a slash at its end: `https://pbx.example.org/api/`.
+    /// The API's base URL, with a trailing slash: `https://pbx.example.org/api/`.
     pub base: Url,
-    /// In lower case and without a domain, as the PBX wants it in every place.
+    /// The user name, in lower case and without a domain, as every interface of the PBX expects it.
     pub username: String,
-    /// How to log in, and with what. The secret of one-time passwords is base32 in upper case, without spaces and padding.
+    /// The credentials for the login. The secret of one-time passwords is base32 in upper case, without spaces and padding.
     pub credentials: Credentials,
-    /// The file in which the token outlives the process, if it does.
+    /// The file that keeps the token across restarts, if any.
     pub token_cache: Option<PathBuf>,
-    /// What the session presents itself as.
+    /// The client type that the session presents itself as.
     pub ua_type: UaType,
-    /// What it does when another session of the same type takes over.
+    /// The reaction when another session of the same type takes over.
     pub on_takeover: OnTakeover,
-    /// A live session that brings nothing for so long, though there are queues, is opened anew. None: it is left alone.
+    /// A live session that delivers nothing for this long, although there are queues, is reopened. `None` disables this.
     pub dead_feed_after: Option<Duration>,
-    /// Whether the PBX's state is read when a session begins, and when asked for.
+    /// Enables reading the PBX's state when a session begins, and on request.
     pub resync: bool,
-    /// It is read this often, too. None: it is not.
+    /// The interval of further resyncs. `None` disables them.
     pub resync_interval: Option<Duration>,
-    /// Whom to trust.
+    /// The TLS trust settings.
     pub trust: Trust,
-    /// The HTTP proxy on the way; plain `http`.
+    /// The HTTP proxy to connect through; plain `http`.
     pub proxy: Option<Address>,
-    /// Limit of each step towards a connection: TCP, TLS, upgrade, open, namespace; and of each write.
+    /// Time limit of each step of a connection attempt (TCP, TLS, upgrade, open, namespace) and of each write.
     pub connect_timeout: Duration,
-    /// Limit of one request to the API, from connect to the end of its answer.
+    /// Time limit of one API request, from connecting to the end of the answer.
     pub request_timeout: Duration,
-    /// Limit of the wait for the session to be accepted.
+    /// Time limit for the session to be accepted.
     pub login_timeout: Duration,
-    /// Whether `actionNethLink` is published.
+    /// Enables publishing `actionNethLink`.
     pub publish_action_nethlink: bool,
     /// The largest websocket message, in bytes.
     pub max_frame: usize,
@@ -71,12 +71,12 @@ impl Config {
 }
 
 impl Config {
-    /// Where the session's socket goes, and how.
+    /// The target that the session's socket connects to.
     pub fn target(&self) -> Target {
         Target { url: self.websocket(), trust: self.trust.clone(), proxy: self.proxy.clone() }
     }
 
-    /// The bounds of that socket.
+    /// The time limits of that socket.
     pub fn limits(&self) -> Limits {
         let mut limits = Limits::each(self.connect_timeout);
         limits.socket.max_message = self.max_frame;
@@ -84,20 +84,20 @@ impl Config {
     }
 }
 
-/// How to log in.
+/// The login method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Method {
     /// POST /api/login for a JWT, with a one-time password if the account asks for one.
     Jwt,
-    /// A persistent token, as `cti-bridge token create` makes one; no password.
+    /// A persistent token, as created by `cti-bridge token create`; no password.
     Token,
-    /// The interface of PBXes that were not upgraded: /webrest and /socket.io.
+    /// The interface of PBXs that were not upgraded: /webrest and /socket.io.
     Legacy,
 }
 
-/// What the session presents itself as. The PBX ends a user's other session of the same type; so
-/// anything but `none` can throw a person out of their client.
+/// The client type that the session presents itself as. The PBX ends a user's other session of the same type; so
+/// anything but `none` can disconnect a person's client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "the PBX's own words")]
@@ -108,7 +108,7 @@ pub enum UaType {
 }
 
 impl UaType {
-    /// The PBX's word, in the login frame. `none` is none: the field is left out.
+    /// The PBX's name for it in the login frame. `None` omits the field.
     pub fn word(self) -> Option<&'static str> {
         match self {
             Self::None => None,

@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_feed_is_not_dead_before_what_arrived_is_read() {
+    async fn a_feed_is_not_dead_before_received_data_is_read() {
         let mut feed = Feed::new(Some(Duration::from_mins(3)));
         feed.has_queues();
         feed.begin(true);

@@ -1,7 +1,7 @@
 //! Finds the events that two sessions of one account both deliver. Pure.
 //!
 //! The PBX sends an event to all its sessions at once, and to each session in order, but without a number. So frames are
-//! compared by content. Three barriers bound what can be a copy of what; a barrier is answered behind everything that
+//! compared by content. Three barriers bound which frames can be copies; a barrier is answered after everything that
 //! the PBX sent to that session before.
 //!
 //! ```text
@@ -9,11 +9,11 @@
 //! new        ↑c  d     e  f ②   g  h  i  j …      ②  on the new one, after the first answer
 //!            accepted                             ③  on the old one, after the second answer: it is closed then
 //! ```
-//! * What the old session delivers behind ① comes on both.
-//! * What the new session delivers before ② has come on the old one by ③. It is a copy, unless the old session is not
+//! * What the old session delivers after ① arrives on both.
+//! * What the new session delivers before ② has arrived on the old one by ③. It is a copy, unless the old session is not
 //!   entitled to it.
-//! * Of what the old session delivers between ① and ③ the new one brings some before ② and the rest, the [`Echoes`],
-//!   behind it. Order and content tell how much. Where they allow several answers, the one that expects the fewest
+//! * Of what the old session delivers between ① and ③ the new one delivers some before ② and the rest, the [`Echoes`],
+//!   after it. Order and content determine how much. Where they allow several answers, the one that expects the fewest
 //!   echoes is used: an event may be numbered twice, never zero times.
 
 use std::{
@@ -23,46 +23,46 @@ use std::{
 
 use crate::event::RawEvent;
 
-/// Bytes of the new session's frames that are held.
+/// The limit for held frames of the new session, in bytes.
 const HELD: usize = 8 << 20;
-/// Frames of the old session that are remembered, by eight bytes each.
+/// The limit for remembered frames of the old session, eight bytes each.
 const REMEMBERED: usize = 1 << 16;
 
-/// The frames of both sessions, from the moment at which a new session is asked for.
+/// The frames of both sessions, from the request for a new session on.
 #[derive(Debug, Default)]
 pub(super) struct Overlap {
     content: Content,
     old: VecDeque<u64>,
-    /// So many of them were answered for by the first barrier.
+    /// The number of them that preceded the answer to the first barrier.
     before_first: Option<usize>,
     held: Held,
-    /// So many of those held were answered for by the second barrier.
+    /// The number of held frames that preceded the answer to the second barrier.
     before_second: Option<usize>,
 }
 
-/// Frames that wait, bounded in bytes.
+/// Held frames, bounded in bytes.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     frames: Vec<RawEvent>,
     bytes: usize,
 }
 
-/// Digests with a random key, so that no peer can make two contents equal.
+/// Digests with a random key, so that no peer can forge equal digests.
 #[derive(Debug, Default)]
 struct Content(RandomState);
 
-/// What an overlap comes to.
+/// The result of an overlap.
 #[derive(Debug)]
 pub(super) struct Merged {
-    /// The new session's frames, and whether each is a copy of one that the old session has delivered.
+    /// The new session's frames, each with true if it is a copy of one that the old session has delivered.
     pub(super) frames: Vec<(RawEvent, bool)>,
     /// The copies that are still to come.
     pub(super) echoes: Echoes,
-    /// Whether every event was delivered, and none is numbered twice.
+    /// True if every event was delivered and none is numbered twice.
     pub(super) certain: bool,
 }
 
-/// What the old session has delivered, and the new one has yet to.
+/// Events that the old session has delivered and the new one has yet to deliver.
 #[derive(Debug, Default)]
 pub(super) struct Echoes {
     content: Content,
@@ -70,7 +70,7 @@ pub(super) struct Echoes {
 }
 
 impl Held {
-    /// Whether nothing more may be added.
+    /// Returns true if nothing more may be added.
     pub(super) fn is_full(&self) -> bool {
         self.bytes >= HELD
     }
@@ -92,7 +92,7 @@ impl Content {
 }
 
 impl Overlap {
-    /// The old session has delivered an event.
+    /// Records an event that the old session delivered.
     pub(super) fn old(&mut self, frame: &RawEvent) {
         if self.old.len() == REMEMBERED {
             self.old.pop_front();
@@ -101,32 +101,32 @@ impl Overlap {
         self.old.push_back(self.content.of(frame));
     }
 
-    /// The new session is accepted, and has delivered these frames before.
+    /// Records that the new session is accepted, and the frames that it delivered before.
     pub(super) fn accepted(&mut self, before: Held) {
         self.held = before;
     }
 
-    /// The new session has delivered an event.
+    /// Records an event that the new session delivered.
     pub(super) fn new_frame(&mut self, frame: RawEvent) {
         self.held.push(frame);
     }
 
-    /// Whether the new session must wait for the old one.
+    /// Returns true if the new session must wait for the old one.
     pub(super) fn is_full(&self) -> bool {
         self.held.is_full()
     }
 
-    /// The first barrier is answered.
+    /// Records the answer to the first barrier.
     pub(super) fn first(&mut self) {
         self.before_first = Some(self.old.len());
     }
 
-    /// The second barrier is answered.
+    /// Records the answer to the second barrier.
     pub(super) fn second(&mut self) {
         self.before_second = Some(self.held.frames.len());
     }
 
-    /// The third barrier is answered, or the old session is over without it.
+    /// Merges both sessions once the third barrier is answered, or the old session has ended without it.
     pub(super) fn finish(self, answered: bool) -> Merged {
         match (self.before_first, self.before_second) {
             (Some(first), Some(second)) if answered => self.merge(first, second),
@@ -158,7 +158,7 @@ impl Overlap {
         Merged { frames, echoes, certain }
     }
 
-    /// Without the barriers a frame is a copy if no other of either session is like it.
+    /// Merges without barriers: a frame is a copy if it occurs exactly once in each session.
     fn guess(mut self) -> Merged {
         let old = counts(self.old.make_contiguous());
         let contents: Vec<u64> = self.held.frames.iter().map(|frame| self.content.of(frame)).collect();
@@ -170,8 +170,8 @@ impl Overlap {
 }
 
 impl Echoes {
-    /// Whether the new session's next frame is one of them. They come in order; what the new session is not entitled to
-    /// is left out.
+    /// Returns true if the new session's next frame is one of them. They arrive in order; what the new session may not see
+    /// is skipped.
     pub(super) fn is_echo(&mut self, frame: &RawEvent) -> bool {
         if self.expected.is_empty() {
             return false;
@@ -197,7 +197,7 @@ fn counts(contents: &[u64]) -> HashMap<u64, usize> {
     counts
 }
 
-/// How many of the old session's frames are before the end of `copies`, which is `first` or more; and whether no other
+/// The number of the old session's frames before the end of `copies`, which is `first` or more, and true if no other
 /// number is possible. Events that only the old session delivers may lie between them.
 fn covered(old: &[u64], first: usize, copies: &[u64]) -> (usize, bool) {
     if copies.is_empty() {

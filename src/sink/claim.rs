@@ -1,4 +1,4 @@
-//! Whether the event that a broker's partition ends with is from the journal on disk, for `check`: what a start finds out with
+//! Determines, for `check`, whether the last event of a broker's partition is from the journal on disk: a start does so with
 //! the journal open.
 
 use std::{io, path::PathBuf, time::Duration};
@@ -24,11 +24,11 @@ pub struct Claim {
     pub sink: String,
     /// A journal that the sink may go on after.
     pub adopt: Option<JournalId>,
-    /// How often the sink gets a heartbeat.
+    /// The interval of the sink's heartbeats.
     pub heartbeat: Option<Duration>,
 }
 
-/// What the journal on disk says of an event that has its name.
+/// The verdict of the journal on disk on an event that carries its name.
 enum Verdict {
     Ours,
     Other,
@@ -78,7 +78,7 @@ impl Claim {
     }
 }
 
-/// Why the journal on disk tells nothing.
+/// The reason why the journal on disk gives no verdict.
 #[derive(Debug, thiserror::Error)]
 enum Unreadable {
     #[error(transparent)]

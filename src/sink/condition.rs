@@ -1,4 +1,4 @@
-//! How a driver's open link does, and what of it the sink's state and warnings say.
+//! The condition of a driver's open link, as the sink's state and warnings report it.
 
 use std::time::Duration;
 

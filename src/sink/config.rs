@@ -19,24 +19,24 @@ use crate::{
     event::{Fingerprints, JournalId},
 };
 
-/// One sink, as its driver needs it.
+/// One sink, in the form that its driver needs.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The time between two heartbeats. `None` disables them.
     pub heartbeat: Option<Duration>,
-    /// Another journal after whose events this one may go on.
+    /// The other journal, or messages, after which this one may continue.
     pub adopt: Option<JournalId>,
     /// The settings of the sink itself.
     pub kind: Kind,
 }
 
 impl Config {
-    /// A sink with these settings.
+    /// Creates a sink configuration with these settings.
     pub fn new(heartbeat: Option<Duration>, adopt: Option<JournalId>, kind: impl SinkConfig) -> Self {
         Self { heartbeat, adopt, kind: Arc::new(kind) }
     }
 
-    /// The settings in the sink's own type. `None` for another sink's.
+    /// The settings in the sink's own type; `None` for another sink's.
     pub fn of<T: SinkConfig>(&self) -> Option<&T> {
         self.kind.downcast_ref()
     }
@@ -59,16 +59,16 @@ impl Hash for Secrets<'_> {
     }
 }
 
-/// What the key `adopt` names: a journal, or single messages (`#…`) that are ignored.
+/// The value of the key `adopt`: a journal, or single messages (`#…`) that are ignored.
 #[derive(Debug)]
 pub struct Adopted<P> {
-    /// The journal to go on after.
+    /// The journal to continue after.
     pub journal: Option<JournalId>,
-    /// The places of the messages.
+    /// The positions of the messages.
     pub ignored: Vec<P>,
 }
 
-/// Reads the key `adopt`.
+/// Parses the key `adopt`.
 pub fn adopt<P: FromStr>(text: Option<&str>, section: &mut Section<'_>) -> Adopted<P> {
     let (mut journal, mut ignored) = (None, Vec::new());
     for word in text.into_iter().flat_map(|text| text.split(',')).map(str::trim) {
@@ -84,21 +84,21 @@ pub fn adopt<P: FromStr>(text: Option<&str>, section: &mut Section<'_>) -> Adopt
     Adopted { journal, ignored }
 }
 
-/// How a `CloudEvent` travels.
+/// The mode of a `CloudEvent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ContentMode {
-    /// Attributes in headers, the data alone in the body.
+    /// Attributes in headers, only the data in the body.
     Binary,
     /// One JSON object with everything.
     Structured,
 }
 
-/// `[sinks.NAME]` as it is written: the key `type` decides which other keys there are.
+/// `[sinks.NAME]` as it appears in the file: the key `type` selects the other keys.
 pub struct Table(registry::Checks);
 
 impl Table {
-    /// Checks what the schema can't, and reads the secrets. `None` goes with a problem.
+    /// Checks what the schema can't, and reads the secrets. Returns `None` if it has reported a problem.
     pub(crate) fn validate(self, section: &mut Section<'_>) -> Option<Config> {
         (self.0)(section)
     }

@@ -1,4 +1,4 @@
-//! What all drivers share.
+//! The context that all drivers share.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::{Counters, Renewals};
 use crate::{event::SinkId, health::Board, journal::Journal, request::Trigger, shutdown::Stop};
 
-/// What all drivers share.
+/// The context that all drivers share.
 #[derive(Debug, Clone)]
 pub struct Context {
     /// The bridge's name among others on the same bus.
@@ -21,21 +21,21 @@ pub struct Context {
     pub sinks: Arc<[String]>,
     /// Everybody's state.
     pub board: Board,
-    /// When the process began: tells its heartbeats from those of another that has the same journal.
+    /// The start time of the process: distinguishes its heartbeats from those of another process with the same journal.
     pub started: Timestamp,
-    /// When to stop.
+    /// Signals a stop.
     pub stop: Stop,
-    /// When to try again at once.
+    /// Triggers an immediate retry.
     pub retry: Trigger,
     /// Secrets and certificates that were read again.
     pub renewals: Renewals,
     /// Stop after this many published records.
     pub limit: Option<u64>,
-    /// How long delivered records are kept.
+    /// The time for which delivered records are kept.
     pub retain: Duration,
-    /// How many drivers have made their first attempt: until then a broker may know numbers that the journal doesn't.
+    /// The number of drivers that have made their first attempt: until then a broker may know numbers that the journal doesn't.
     pub opened: watch::Sender<usize>,
-    /// What the drivers count.
+    /// The drivers' counters.
     pub counters: Counters,
 }
 

@@ -32,19 +32,19 @@ pub trait Link: Send {
     fn send(&mut self, batch: &[Outgoing<'_>]) -> impl Future<Output = Result<(), SinkError>> + Send;
     /// The next acknowledgement. Cancel safe.
     fn acked(&mut self) -> impl Future<Output = Result<Acked, SinkError>> + Send;
-    /// How many records it wants in flight at most.
+    /// The most records that it wants in flight.
     fn window(&self) -> usize {
         usize::MAX
     }
-    /// What keeps it from delivering, though it has not ended: it mends that itself, or the driver gives it up in time.
+    /// The reason why it does not deliver although it is open: it recovers by itself, or the driver gives it up in time.
     fn trouble(&self) -> Option<SinkError> {
         None
     }
-    /// Whether nothing that is in flight can still reach the broker, so that another link may follow at once.
+    /// Returns true if nothing in flight can still reach the broker, so that another link may follow at once.
     fn is_cut_off(&self) -> bool {
         false
     }
-    /// Why the broker refuses heartbeats, with the remedy. That does not keep it from delivering.
+    /// The reason why the broker refuses heartbeats, with the remedy. It does not prevent delivery.
     fn refused_heartbeat(&self) -> Option<String> {
         None
     }
@@ -60,7 +60,7 @@ pub trait Link: Send {
         let sent = self.send(std::slice::from_ref(letter));
         async { sent.await.map(|()| None) }
     }
-    /// Where an event goes, as its operator calls it.
+    /// The destination of an event, in the operator's terms.
     fn destination(&self, names: &Names) -> String {
         String::from_utf8_lossy(&names.destination).into_owned()
     }
@@ -68,6 +68,6 @@ pub trait Link: Send {
     fn largest(&self) -> usize {
         usize::MAX
     }
-    /// Closes in good order. The driver bounds the time; dropping a link closes it at once.
+    /// Closes the link cleanly. The driver bounds the time; dropping a link closes it at once.
     fn close(self) -> impl Future<Output = ()> + Send;
 }

@@ -1,4 +1,4 @@
-//! What the drivers count, since the process began. One writer each, any number of readers.
+//! The drivers' counters since the start of the process. One writer each, any number of readers.
 
 use std::{
     collections::BTreeMap,
@@ -40,7 +40,7 @@ struct Inner {
     settled: Mutex<Vec<[u64; 3]>>,
 }
 
-/// How they stand.
+/// The current values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counted {
     /// Connections that were opened.
@@ -49,7 +49,7 @@ pub struct Counted {
     pub failed: u64,
     /// Dead letters that the broker refused as well.
     pub letters_refused: u64,
-    /// When the last heartbeat was handed to the broker.
+    /// The time at which the last heartbeat was handed to the broker.
     pub heartbeat: Option<Timestamp>,
     /// Events by source: published, left out, dead letters.
     pub settled: Vec<[u64; 3]>,
@@ -120,7 +120,7 @@ impl SinkCounters {
         self.0.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
     }
 
-    /// How they stand.
+    /// The current values.
     pub fn counted(&self) -> Counted {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let heartbeat = Some(of(&self.0.heartbeat)).filter(|at| *at > 0);
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_settled_is_counted_by_source_and_by_the_time_it_took() {
+    fn settled_records_are_counted_by_source_and_latency() {
         let counters = Counters::default();
         let sink = counters.sink(SinkId(1));
         let ago = |seconds| Timestamp::now().checked_sub(Duration::from_secs(seconds)).ok();

@@ -1,4 +1,4 @@
-//! An event that a broker refused for good: what is kept of it, and what is told (class `dlq`).
+//! Dead letters: events that a broker refused permanently, kept in a file and announced in the class `dlq`.
 
 use std::{fmt::Write as _, sync::Arc};
 

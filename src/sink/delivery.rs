@@ -1,4 +1,4 @@
-//! What passes between the driver and a link.
+//! The data that a driver and a link exchange.
 
 use std::{ops::Range, sync::Arc};
 
@@ -16,14 +16,14 @@ pub struct Outgoing<'a> {
     pub position: Option<Position>,
     /// The partition.
     pub partition: usize,
-    /// Where it goes, and what it is called. Events of one name and entity share one value, so a link may keep
+    /// The destination and the names. Events of one name and entity share one value, so a link may keep
     /// what it has made of it.
     pub names: &'a Arc<Names>,
     /// The event.
     pub event: CloudEvent<'a>,
 }
 
-/// What the broker's partitions end with, read when a link is opened: the driver resumes right after it.
+/// The last events of the broker's partitions, read when a link is opened: the driver resumes right after them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tail {
     /// The broker keeps nothing, or can't tell: go on from the cursor.
@@ -52,11 +52,11 @@ impl Partitions {
     }
 }
 
-/// What the broker has.
+/// The broker's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acked {
     /// Everything up to and including this position is settled.
     pub through: Position,
-    /// Why the record at `through` itself was refused for good, if it was.
+    /// The reason why the record at `through` itself was refused permanently, if it was.
     pub refused: Option<String>,
 }

@@ -21,10 +21,10 @@ use crate::{
     shutdown::Stop,
 };
 
-/// How long a driver waits after an error that only an operator can repair.
+/// The wait after an error that only an operator can fix.
 const SLOW: Duration = Duration::from_secs(30);
 
-/// How long a stop waits for a broker that is away, if what is pending is on disk.
+/// The time that a stop waits for a broker that is down, if all pending events are on disk.
 pub(super) const LAST_ATTEMPT: Duration = Duration::from_secs(2);
 
 /// One sink's driver.
@@ -42,7 +42,7 @@ pub struct Driver {
     is_first: bool,
     /// The open link has shown that it works.
     pub(super) is_proven: bool,
-    /// When the first heartbeat was sent by the open link.
+    /// The time of the open link's first heartbeat.
     pub(super) first_heartbeat: Option<Instant>,
     pub(super) stop: Stop,
     retry: TriggerReceiver,

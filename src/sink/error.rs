@@ -1,10 +1,10 @@
-//! Why a link ended or could not be opened.
+//! The reasons why a link ended or could not be opened.
 
 use std::fmt;
 
 use crate::health::{Cause, Trouble};
 
-/// Why a link ended or could not be opened. The variant says what the driver does.
+/// The reason why a link ended or could not be opened. The variant determines what the driver does.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
     /// It may work soon: back off and try again.
@@ -18,7 +18,7 @@ pub enum SinkError {
     Gone(Failure),
 }
 
-/// What went wrong: a sentence with the remedy, and what it is recognised by.
+/// An error: a sentence with the remedy, and the cause that identifies it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     cause: Cause,
@@ -62,14 +62,14 @@ impl SinkError {
         )
     }
 
-    /// What it is recognised by.
+    /// The cause that identifies it.
     pub fn cause(&self) -> &Cause {
         let (Self::Again(failure) | Self::Operator(failure) | Self::Gone(failure)) = self;
         &failure.cause
     }
 
-    /// Whether the broker refused single events, which the next link sends one by one: as long as it gets on, that is no outage,
-    /// and what is refused for good is counted in a warning of its own.
+    /// Returns true if the broker refused single events, which the next link sends one by one: while it progresses, that is no outage,
+    /// and permanently refused events are counted in a separate warning.
     pub(super) fn is_refusal(&self) -> bool {
         matches!(self, Self::Again(failure) if failure.cause.kind == Trouble::Refused)
     }

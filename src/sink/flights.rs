@@ -1,4 +1,4 @@
-//! What a driver has sent and nobody has answered for yet, and what becomes of it.
+//! The records in flight of a driver, and their results.
 
 use std::collections::BTreeMap;
 
@@ -91,7 +91,7 @@ impl Driver {
         Ok(())
     }
 
-    /// What was left out needs no answer once everything before it is settled.
+    /// Filtered records need no answer once everything before them is settled.
     pub(super) fn settle_left_out(&mut self) {
         let count = self.flights.iter().take_while(|flight| flight.unsent).count();
         self.advance(count);

@@ -38,7 +38,7 @@ pub trait SinkConfig: Any + fmt::Debug + Send + Sync {
         Options::default()
     }
 
-    /// Where each event goes, if the sink's operator writes a template for that.
+    /// The subject template, if the sink has one.
     fn destination(&self) -> Template {
         Template::default()
     }
@@ -71,10 +71,10 @@ pub trait SinkConfig: Any + fmt::Debug + Send + Sync {
     /// Subscribes to what the bridge publishes, for `tail`. Disturbs no other consumer.
     fn subscribe<'a>(&'a self, bridge: Bridge<'a>) -> Result<Subscribing<'a>, NoSubscription>;
 
-    /// What this sink and `second` share, if both write to the same place.
+    /// The destination that this sink and `second` share, if any.
     fn overlap(&self, second: &dyn SinkConfig, bridge: Bridge<'_>) -> Option<Overlap>;
 
-    /// Whether the sink tells by the journal's id that it is the only writer: each start must then have the same journal.
+    /// Returns true if the sink recognises by the journal's id that it is the only writer: each start must then have the same journal.
     fn needs_durable_journal(&self) -> bool {
         false
     }
@@ -104,7 +104,7 @@ impl dyn SinkConfig {
 /// The settings of any sink.
 pub type Kind = Arc<dyn SinkConfig>;
 
-/// Why `tail` can't read from a sink, and what to do instead. Completes the sentence "sinks.NAME is …".
+/// The reason why `tail` can't read from a sink, and the alternative. Completes the sentence "sinks.NAME is …".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct NoSubscription(pub &'static str);

@@ -1,4 +1,4 @@
-//! What a driver is given, and how it ends.
+//! The options of a driver, and its result.
 
 use std::time::Duration;
 
@@ -13,22 +13,22 @@ pub struct Options {
     pub window: usize,
     /// Records handed to a link at once.
     pub batch: usize,
-    /// How long to wait for a connection, and for a batch to be taken. Then the link is given up.
+    /// Time limit for a connection, and for a batch to be accepted. Then the link is given up.
     pub deadline: Duration,
-    /// How long to wait for an acknowledgement while something is in flight, before the link is given up. None: for as
-    /// long as it takes, since a link that mends itself must not have a successor beside it.
+    /// Time limit for an acknowledgement while something is in flight; then the link is given up. `None` disables
+    /// it, since a link that recovers by itself must not have a concurrent successor.
     pub answer: Option<Duration>,
     /// Delays between attempts to open a link.
     pub backoff: Range,
-    /// How often to publish a heartbeat.
+    /// The interval of heartbeats.
     pub heartbeat: Option<Duration>,
     /// End after this many published records.
     pub limit: Option<u64>,
     /// A foreign journal after which this one may go on in a broker's partition.
     pub adopt: Option<JournalId>,
-    /// Publish copies, beside the partition: no `ctiprev`.
+    /// Publish copies, outside of the partition: no `ctiprev`.
     pub copies: bool,
-    /// How far back delivered records are sent again to a broker that has forgotten all.
+    /// The limit up to which delivered records are sent again to a broker that has forgotten everything.
     pub retain: Duration,
 }
 
@@ -49,7 +49,7 @@ impl Default for Options {
     }
 }
 
-/// How a driver ended.
+/// The result of a driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Everything on the line is settled.

@@ -4,16 +4,16 @@
 //! Only what the configuration shows is found. Two names that lead to one server, or two lists of brokers of one cluster,
 //! are not recognised.
 
-/// What two sinks share.
+/// A destination that two sinks share.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Overlap {
     /// The key of the second sink that decides it.
     pub key: &'static str,
-    /// What the first sink does, without a subject.
+    /// The first sink's use of it, as a predicate without a subject.
     pub what: String,
-    /// What to do.
+    /// The remedy.
     pub remedy: &'static str,
-    /// Whether it depends on what the configuration does not show.
+    /// True if it depends on settings outside of the configuration.
     pub is_possible: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What one partition ends with, against what is known to have been delivered to it. Pure.
+//! Compares the last event of a partition with the records known to have been delivered to it. Pure.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use crate::{
     journal::{Cursor, Note},
 };
 
-/// How far back to go, and from which number on: what a partition has forgotten.
+/// The events that a partition has forgotten: how far back to resume, and from which number.
 pub(super) type Back = (Position, Option<(SourceId, Seq)>);
 
-/// What a partition ends with.
+/// The last event of a partition.
 #[derive(Debug, Default)]
 pub(super) struct PartitionEnd {
     /// The newest record of each source.

@@ -111,7 +111,7 @@ pub(super) fn unread(journal: &Journal, error: &io::Error) -> SinkError {
     )
 }
 
-/// The partition was last written by another journal than ours, which may be still to be begun.
+/// The partition was last written by another journal than ours, which may not have been created yet.
 pub(super) fn foreign(
     Stored { journal: theirs, location, .. }: &Stored,
     ours: Option<JournalId>,

@@ -12,7 +12,7 @@ use crate::config::Section;
 
 /// The table `[sinks.NAME]` of one type of sink, without the key `type`.
 pub trait SinkTable: DeserializeOwned + JsonSchema + Send + 'static {
-    /// Checks what the schema can't, and reads the secrets. `None` goes with a problem.
+    /// Checks what the schema can't, and reads the secrets. Returns `None` if it has reported a problem.
     fn validate(self, section: &mut Section<'_>) -> Option<Config>;
 }
 

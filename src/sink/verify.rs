@@ -1,4 +1,4 @@
-//! Whether a partition is whole, by what it holds alone. Pure.
+//! Verifies that a partition is complete, from its content alone. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -98,7 +98,7 @@ impl Checker {
         }
     }
 
-    /// Everything that was found. A reason may stand behind the hole that it explains.
+    /// All findings. The reason for a hole may follow the hole that it explains.
     pub fn finish(self) -> Vec<Finding> {
         let Self { holes, reasons, mut disorder, .. } = self;
         disorder.extend(holes.into_iter().map(|(source, after, to)| {
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_lane_has_no_findings_though_numbers_are_left_out() {
+    fn a_complete_partition_has_no_findings() {
         assert_eq!(found(&[held(7, 3), held(8, 7), held(20, 8), held(21, 20)]), []);
     }
 

@@ -1,4 +1,4 @@
-//! Dials a PBX: name, TCP, proxy, TLS.
+//! Dials a PBX: name resolution, TCP, proxy, TLS.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -23,18 +23,18 @@ use crate::{
     tls::{TlsFault, Trust},
 };
 
-/// Where to connect, and how.
+/// The address of a server, with proxy and TLS settings.
 #[derive(Debug, Clone)]
 pub struct Target {
     /// `ws://` or `wss://`, with the path, which ends in a slash.
     pub url: Url,
     /// The certificate authorities to trust.
     pub trust: Trust,
-    /// An HTTP proxy that takes CONNECT; its user info is sent as basic authentication.
+    /// An HTTP proxy that supports CONNECT; its user info is sent as basic authentication.
     pub proxy: Option<Address>,
 }
 
-/// Where time-outs and refusals point to.
+/// The `host:port` that timeouts and refusals name.
 pub(crate) fn place(url: &Url) -> String {
     format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
 }
@@ -43,7 +43,7 @@ pub(crate) fn place(url: &Url) -> String {
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// Connects, each step within its limit. Returns the end of the server's certificate beside the stream.
+/// Connects, each step within its limit. Returns the stream, and the expiry of the server's certificate.
 pub(super) async fn dial(
     target: &Target,
     limits: &Limits,
@@ -58,12 +58,12 @@ pub(super) async fn dial(
     }
 }
 
-/// The addresses of the server, or of the proxy on the way to it.
+/// The addresses of the server, or of the proxy in front of it.
 pub(crate) async fn resolve(target: &Target, limits: &Limits) -> Result<Vec<SocketAddr>, ConnectError> {
     let at = place(target.proxy.as_ref().map_or(&target.url, Address::url));
     let found = timeout(limits.connect, lookup_host(&at))
         .await
-        .map_err(|_| too_late(&at, "get its name resolved", limits.connect))?;
+        .map_err(|_| too_late(&at, "resolve", limits.connect))?;
     let unknown = |source| ConnectError::NoSuchHost { at: at.clone(), source };
     let addresses: Vec<SocketAddr> = found.map_err(unknown)?.collect();
     if addresses.is_empty() {
@@ -131,7 +131,7 @@ async fn tunnel(
     Err(ConnectError::Proxy { at, status })
 }
 
-/// TLS with the server, and when its certificate ends.
+/// Establishes TLS with the server. Returns the expiry of its certificate, too.
 pub(crate) async fn secure(
     target: &Target,
     tcp: TcpStream,

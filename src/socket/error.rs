@@ -1,4 +1,4 @@
-//! Why there is no session, and why it ended, in an operator's terms.
+//! The reasons why a session could not start or has ended, in an operator's terms.
 
 use std::{fmt, time::Duration};
 
@@ -7,7 +7,7 @@ use crate::{
     tls::{TlsError, TlsFault},
 };
 
-/// Why no session came about. `at` is host and port, without user info.
+/// The reason why no session could be opened. `at` is host and port, without user info.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum ConnectError {
@@ -19,7 +19,7 @@ pub enum ConnectError {
     Proxy { at: String, status: PeerText },
     #[error(transparent)]
     Trust(#[from] TlsError),
-    #[error("{at} has no trusted TLS: {fault}")]
+    #[error("TLS with {at} failed: {fault}")]
     Tls { at: String, fault: TlsFault },
     #[error("{at} refuses the websocket with status {status}: {}", refusal(*status))]
     Refused { at: String, status: u16 },
@@ -37,7 +37,7 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// What the client reports of the server at `at`.
+    /// Converts the client's error for the server at `at`.
     pub(super) fn of(at: String, error: socketio::ConnectError) -> Self {
         use socketio::ConnectError as Error;
         match error {
@@ -52,33 +52,35 @@ impl ConnectError {
     }
 }
 
-/// What a status instead of 101 most likely means. The middleware itself never refuses: so it is the rate limiter in front of
+/// The most likely meaning of a status other than 101. The middleware itself never refuses: so it is the rate limiter in front of
 /// it, or something on the network path.
 fn refusal(status: u16) -> &'static str {
     match status {
-        300..=399 => "a redirect, which is not followed; set `url` to where the PBX really is",
-        429 => "too many requests from this address; slow down whatever else queries the PBX from here",
+        300..=399 => "a redirect, which is not followed; set `url` to the PBX's real address",
+        429 => {
+            "too many requests from this address; slow down other clients that query the PBX from this address"
+        }
         500..=599 => "the reverse proxy reports that the PBX is down or starting",
         _ => "check `url`, and that nothing on the network path blocks websockets",
     }
 }
 
-/// Why a session ended.
+/// The reason why a session ended.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct CloseReason(Sentence);
 
-/// The client's reason, in a sentence of ours.
+/// The client's reason, as a sentence.
 #[derive(Debug)]
 struct Sentence(socketio::CloseReason);
 
 impl CloseReason {
-    /// Whether the peer just went quiet.
+    /// Returns true if the peer just went quiet.
     pub fn is_silence(&self) -> bool {
         self.0.0.is_silence()
     }
 
-    /// What the client reports.
+    /// The client's reason.
     pub fn kind(&self) -> &socketio::CloseReason {
         &self.0.0
     }

@@ -1,6 +1,6 @@
 //! A Socket.IO session with a PBX: dialled through proxy and TLS, with errors that say what an operator can do.
 //!
-//! The protocol is [`socketio`]'s, which knows no PBX. What is special about this one is here: its middleware acknowledges an
+//! The protocol is [`socketio`]'s, which knows no PBX. The specifics of this PBX are here: its middleware acknowledges an
 //! event named `ping`, which serves as probe and as barrier, and announces a `pingTimeout` of 10,000 seconds.
 
 pub(crate) mod dial;
@@ -17,7 +17,7 @@ pub use self::{
 };
 use crate::event::RawEvent;
 
-/// The event that the middleware acknowledges and otherwise ignores.
+/// The name of an event that the middleware acknowledges and otherwise ignores.
 const PING: &str = "ping";
 
 /// Something that happened on a connection.
@@ -29,18 +29,18 @@ pub enum Incoming {
     Disconnected,
     /// A frame that is not an event.
     Bad(BadFrame),
-    /// The barrier of this number is answered: all that the PBX sent before has been delivered.
+    /// The answer to the barrier with this number: everything that the PBX sent before has been delivered.
     Barrier(u64),
 }
 
-/// Bounds of one connection.
+/// The time limits of one connection.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// For the name to be resolved, the TCP connection, and a proxy to open a tunnel.
+    /// For each of name resolution, the TCP connection, and the proxy's tunnel.
     pub connect: Duration,
     /// For the TLS handshake.
     pub tls: Duration,
-    /// For everything after that.
+    /// For all later steps.
     pub socket: Options,
 }
 
@@ -80,7 +80,7 @@ impl Socket {
         Ok(Self { socket, certificate_ends })
     }
 
-    /// When the certificate that the server showed ends; `None` without TLS, or if it was not verified.
+    /// The expiry of the server's certificate; `None` without TLS, or if it was not verified.
     pub fn certificate_ends(&self) -> Option<Timestamp> {
         self.certificate_ends
     }
@@ -91,27 +91,27 @@ impl Socket {
         Ok(self.socket.emit(name, argument).await?)
     }
 
-    /// Asks for [`Incoming::Barrier`] with the number returned, behind all that the PBX sends before.
+    /// Requests an [`Incoming::Barrier`] with the returned number, after everything that the PBX sends before it.
     pub fn barrier(&mut self) -> u64 {
         self.socket.barrier(PING)
     }
 
-    /// The next thing that happens, or why the connection ended. Cancel safe.
+    /// Waits for the next event on the connection, or the reason of its end. Cancel safe.
     pub async fn next(&mut self) -> Result<Incoming, CloseReason> {
         Ok(self.socket.next().await?.into())
     }
 
-    /// What has already arrived, without waiting. `None`: call [`Socket::next`].
+    /// Returns what has already arrived, without waiting. If `None`, call [`Socket::next`].
     pub fn try_next(&mut self) -> Option<Result<Incoming, CloseReason>> {
         Some(self.socket.try_next()?.map(Into::into).map_err(Into::into))
     }
 
-    /// Whether a message is arriving: what was waited for may be behind it.
+    /// Returns true while a message is arriving: an awaited one may follow it.
     pub(crate) fn is_receiving(&self) -> bool {
         self.socket.is_receiving()
     }
 
-    /// Says goodbye, for a second at most.
+    /// Closes the connection properly, waiting for a second at most.
     pub async fn close(self) {
         self.socket.close().await;
     }

@@ -6,37 +6,37 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use crate::config::Section;
 
-/// The log, as it needs it.
+/// The settings of the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// What is logged, per target.
+    /// The level per target.
     pub level: Targets,
-    /// For people or for programs.
+    /// The output format.
     pub format: Format,
 }
 
-/// How a log line is printed.
+/// The output format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// Text on a terminal, journald where standard error is systemd's, JSON otherwise.
     Auto,
-    /// For people.
+    /// Human-readable text.
     Text,
     /// One JSON object per line.
     Json,
-    /// Lines with fields, in systemd's journal.
+    /// Entries with fields, in systemd's journal.
     Journald,
 }
 
-/// What cti-bridge says about itself, on stderr.
+/// The log, on stderr.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Table {
-    /// error, warn, info, debug, trace or off; also per part of the program: `info,cti_bridge::session=debug`.
+    /// error, warn, info, debug, trace or off; also per module: `info,cti_bridge::session=debug`.
     level: String,
-    /// "text" for people, "json" for programs, "journald" with fields for systemd; "auto" is text on a terminal, journald
-    /// under systemd, else json.
+    /// "text" for people, "json" for programs, "journald" with fields for systemd. "auto" selects text on a terminal, journald
+    /// under systemd, and json otherwise.
     format: Format,
 }
 
@@ -47,13 +47,13 @@ impl Default for Table {
 }
 
 impl Table {
-    /// Checks what the schema can't. `None` goes with a problem.
+    /// Checks what the schema can't. Returns `None` if it has reported a problem.
     pub(crate) fn validate(self, section: &mut Section<'_>) -> Option<Config> {
         let level = targets(&self.level);
         if level.is_none() {
             section.problem(
                 "level",
-                "is no level: write error, warn, info, debug, trace or off, or per part of the program, \
+                "is not a level: write error, warn, info, debug, trace or off, or per module, \
                  as in \"info,cti_bridge::session=debug\"",
             );
         }
@@ -61,10 +61,10 @@ impl Table {
     }
 }
 
-/// Not `Targets::from_str`: it takes a word it doesn't know for the name of a target and logs that at
+/// Parses the level. `Targets::from_str` would take an unknown word for the name of a target and log that at
 /// `trace`, so `level = "inof"` would silence everything else.
 pub(crate) fn targets(text: &str) -> Option<Targets> {
-    // `LevelFilter::from_str` would take digits and nothing at all, too.
+    // `LevelFilter::from_str` would also accept digits and the empty string.
     let level = |word: &str| {
         let word = word.trim().to_ascii_lowercase();
         let known = ["error", "warn", "info", "debug", "trace", "off"].contains(&word.as_str());
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_word_is_no_target() {
+    fn an_unknown_word_is_not_a_target() {
         for text in ["inof", "", "info,", "a=b", "=info", "info,verbose"] {
             assert_eq!(super::targets(text), None, "{text:?}");
         }

@@ -1,4 +1,4 @@
-//! The fields of a log line. Whatever they quote, a line stays one line, acts on no terminal and shows no secret: each value
+//! The fields of a log line. Whatever they quote, it stays one line, without control characters or secrets: each value
 //! passes [`text::sentence`], in every format.
 
 use std::fmt;
@@ -11,26 +11,26 @@ use crate::text;
 /// The field that holds an event's message.
 const MESSAGE: &str = "message";
 
-/// A line's fields in order, and its message.
+/// The message of a line, and its fields in order.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Fields {
     message: Option<Shown>,
     named: Vec<(&'static str, Shown)>,
 }
 
-/// A value as it was logged.
+/// A logged value.
 #[derive(Debug, Clone)]
 pub(super) enum Shown {
-    /// A string; in quotes for people.
+    /// A string; quoted in the text format.
     Text(String),
-    /// By its `Display` or `Debug`.
+    /// The `Display` or `Debug` output of a value.
     Formatted(String),
     /// A number or `bool`.
     Plain(Value),
 }
 
 impl Fields {
-    /// Adds those of another that this one does not have.
+    /// Adds the fields of another that this one lacks.
     pub(super) fn add_missing(&mut self, other: &Self) {
         for (name, value) in &other.named {
             if self.named.iter().all(|(known, _)| known != name) {
@@ -39,7 +39,7 @@ impl Fields {
         }
     }
 
-    /// The message, ready to be shown.
+    /// The sanitised message.
     pub(super) fn message(&self) -> Option<String> {
         self.message.as_ref().map(Shown::plain)
     }
@@ -59,7 +59,7 @@ impl Fields {
 }
 
 impl Shown {
-    /// As it is.
+    /// Without quotes.
     pub(super) fn plain(&self) -> String {
         match self {
             Self::Text(text) | Self::Formatted(text) => text::sentence(text),
@@ -67,7 +67,7 @@ impl Shown {
         }
     }
 
-    /// For people: a string is in quotes, so that they see where it ends.
+    /// For people: strings are quoted, so that their end is visible.
     pub(super) fn quoted(&self) -> String {
         match self {
             Self::Text(text) => text::sentence(&format!("{text:?}")),

@@ -1,4 +1,4 @@
-//! A line on standard error: text for people, JSON for programs.
+//! Formats log lines for standard error: text for people, JSON for programs.
 
 use std::fmt;
 
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_as_it_was() {
+    fn a_line_has_time_level_message_and_fields() {
         let [json, text] = logged(|| tracing::warn!(component = "sink/bus", count = 3, ok = true, "failing"));
         assert_eq!(
             object(&json),
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_carries_the_fields_of_its_spans_whatever_the_level() {
+    fn a_line_has_the_fields_of_its_spans_at_any_level() {
         let [json, text] = logged(|| {
             let _outer = span::sink("bus").entered();
             let _inner = span::source("pbx1").entered();
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn no_value_starts_a_line_acts_on_a_terminal_or_shows_a_secret() {
+    fn values_are_one_line_without_controls_or_secrets() {
         text::secrets::register(&"quilted\"northern".into());
         let lines = logged(|| {
             let _span = span::source("quilted\"northern\n\u{1b}[2J").entered();

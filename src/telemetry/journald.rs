@@ -1,4 +1,4 @@
-//! The log, where systemd keeps it: each line with its fields, which `journalctl -o json` shows and filters go by.
+//! Logs to systemd's journal: entries with fields, which `journalctl -o json` shows and which can be filtered.
 
 use std::{fmt::Write as _, io};
 
@@ -8,7 +8,7 @@ use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
 
 use super::{fields::Fields, span};
 
-/// What our fields begin with, so that they meet nobody else's.
+/// The prefix of our fields, which avoids conflicts with others.
 const PREFIX: &str = "CTI_";
 
 /// Sends each event to journald, through the queue.
@@ -32,7 +32,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Journald {
     }
 }
 
-/// A line for journald.
+/// An entry for journald.
 #[derive(Debug)]
 pub(super) struct Entry {
     priority: Priority,
@@ -46,14 +46,14 @@ impl Entry {
         self.text.len() + fields
     }
 
-    /// Sends it. Waits for journald, if its socket is full.
+    /// Sends the entry. Blocks while journald's socket is full.
     pub(super) fn send(&self) -> io::Result<()> {
         let fields = self.fields.iter().map(|(name, value)| (name, value));
         journal_send(self.priority, &self.text, fields).map_err(io::Error::other)
     }
 }
 
-/// The message with its fields behind, and the fields with their names there.
+/// The message followed by its fields, and the fields with their journald names.
 fn line(fields: &Fields) -> (String, Vec<(String, String)>) {
     let mut text = fields.message().unwrap_or_default();
     let mut entries = Vec::new();
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_tells_all_and_has_its_fields_beside() {
+    fn an_entry_has_its_fields_in_the_message_and_apart() {
         let lines = Kept(Arc::default());
         let subscriber = tracing_subscriber::registry().with(span::Spans.and_then(lines.clone()));
         tracing::subscriber::with_default(subscriber, || {

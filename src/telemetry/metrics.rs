@@ -1,15 +1,15 @@
-//! Every metric there is: what the reference lists, the dashboard and the alerts are checked against, and the endpoint tells.
+//! The table of all metrics. The reference and the endpoint are generated from it; dashboard and alerts are checked against it.
 
 use prometheus_client::metrics::MetricType;
 
-/// What a metric is.
+/// The type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Only rises, until the process ends; its name ends in `_total`.
+    /// Only increases, until the process ends; its name ends in `_total`.
     Counter,
     /// Goes up and down.
     Gauge,
-    /// Counts by size.
+    /// Counts observations in buckets.
     Histogram,
 }
 
@@ -26,28 +26,28 @@ impl From<Kind> for MetricType {
 /// One metric.
 #[derive(Debug)]
 pub struct Metric {
-    /// What its name begins with: [`PREFIX`] or [`PROCESS`].
+    /// The prefix of its name: [`PREFIX`] or [`PROCESS`].
     pub prefix: &'static str,
-    /// Without the prefix and `_total`; with the unit, which `OpenMetrics` wants at its end.
+    /// The name without prefix and `_total`, but with the unit, which `OpenMetrics` requires at the end.
     pub name: &'static str,
-    /// What it is.
+    /// The type.
     pub kind: Kind,
-    /// The labels of each of its series.
+    /// The labels of its series.
     pub labels: &'static [&'static str],
-    /// A sentence, without its full stop.
+    /// The help text, a sentence without its full stop.
     pub help: &'static str,
 }
 
-/// What our own names begin with.
+/// The prefix of our own metrics.
 pub const PREFIX: &str = "cti_bridge_";
-/// What the names of those begin with that every program has.
+/// The prefix of the standard process metrics.
 pub const PROCESS: &str = "process_";
 
 /// Units that names end in (`OpenMetrics` 1.0).
 pub const UNITS: [&str; 2] = ["seconds", "bytes"];
 
 impl Metric {
-    /// The name as it is scraped; of a histogram, without `_bucket`, `_sum` and `_count`.
+    /// The name as scraped; for a histogram, without `_bucket`, `_sum` and `_count`.
     pub fn full_name(&self) -> String {
         let total = if self.kind == Kind::Counter { "_total" } else { "" };
         format!("{}{}{total}", self.prefix, self.name)
@@ -82,7 +82,7 @@ const fn process(name: &'static str, kind: Kind, help: &'static str) -> Metric {
     Metric { prefix: PROCESS, name, kind, labels: &[], help }
 }
 
-/// All of them, in the order they are told.
+/// All metrics, in the order of the output.
 pub const TABLE: &[Metric] = &[
     gauge(
         "build_info",
@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_the_field() {
+    fn names_follow_the_prometheus_conventions() {
         for metric in TABLE {
             let name = metric.full_name();
             assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
@@ -209,7 +209,7 @@ mod tests {
             assert_eq!(
                 TABLE.iter().filter(|other| other.full_name() == name).count(),
                 1,
-                "{name} stands twice"
+                "{name} is listed twice"
             );
         }
         let latency = metric(PREFIX, "sink_latency_seconds").map(Metric::unit);

@@ -1,7 +1,7 @@
-//! Logs: to standard error, as text on a terminal and as JSON otherwise; to journald with fields, where standard error is
-//! its. And the table of metrics.
+//! The log: to standard error, as text on a terminal and as JSON otherwise; to journald with fields, if standard error is
+//! connected to it. And the table of metrics.
 //!
-//! Whoever logs never waits for who reads: lines pass through a bounded queue, and [`flush`] waits a bounded time.
+//! Logging never waits for a reader: lines pass through a bounded queue, and [`flush`] waits for a bounded time.
 
 pub mod config;
 mod fields;
@@ -33,13 +33,13 @@ use tracing_subscriber::{
 use self::queue::Queue;
 use crate::{terminal::has_colours, text};
 
-/// Where the level of the log that runs is set.
+/// The handle that changes the level of the running log.
 static LEVEL: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
-/// How long the end of the process, or a panic, waits for a reader of the log.
+/// The time that the end of the process, or a panic, waits for the log to be read.
 const FLUSH: Duration = Duration::from_secs(2);
 
-/// A line of the log, as its destination wants it.
+/// A log line in the form of its destination.
 #[derive(Debug)]
 enum Line {
     Text(Vec<u8>),
@@ -56,7 +56,7 @@ impl queue::Line for Line {
 }
 
 impl Line {
-    /// Waits for the reader.
+    /// Writes the line. Blocks while the reader does not read.
     fn write(&self) -> io::Result<()> {
         match self {
             Self::Text(text) => stderr::write(text),
@@ -65,7 +65,7 @@ impl Line {
     }
 }
 
-/// The process's one queue, for the log and what is said beside it.
+/// The process's one queue, for the log and other messages on standard error.
 fn queue() -> &'static Queue<Line> {
     static QUEUE: Queue<Line> = Queue::new();
     static STARTED: OnceLock<()> = OnceLock::new();
@@ -76,30 +76,30 @@ fn queue() -> &'static Queue<Line> {
                 "log lines were dropped because standard error or journald did not accept them"
             );
         };
-        // Without a thread nothing runs: whoever needs a runtime ends with an exit code of its own.
+        // Without a thread nothing works: starting the runtime fails too, and has an exit code for that.
         let _ = QUEUE.start(Line::write, report);
     });
     &QUEUE
 }
 
-/// Writes a line for people to standard error, behind the log's lines. Never waits.
+/// Writes a line for people to standard error, after the log's lines. Never blocks.
 pub fn print(line: &str) {
     let line = text::io::for_people(line);
     queue().push(Line::Text(format!("{line}\n").into()), true);
 }
 
-/// Waits until the log has been read, two seconds at most.
+/// Waits until the log has been read, for two seconds at most.
 pub fn flush() {
     queue().flush(FLUSH);
 }
 
-/// Log lines that nobody read, since the start.
+/// The number of log lines dropped since the start.
 pub fn dropped_lines() -> u64 {
     queue().dropped()
 }
 
-/// A panic becomes a log line, or a line on standard error before there is a log, and is read before the thread unwinds if
-/// somebody reads.
+/// Turns a panic into a log line, or a line on standard error before the log starts. It is read before the thread
+/// unwinds, unless the reader stalls.
 pub fn catch_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let at = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -113,7 +113,7 @@ pub fn catch_panics() {
     }));
 }
 
-/// Starts logging; once per process.
+/// Starts logging, once per process.
 pub fn start(config: &Config) {
     let format = match config.format {
         Format::Auto if io::stderr().is_terminal() => Format::Text,
@@ -137,14 +137,14 @@ pub fn start(config: &Config) {
     }
 }
 
-/// Another level, from now on.
+/// Changes the level.
 pub fn set_level(level: &Targets) {
     // Without a log there is no level.
     let _ = LEVEL.get().map(|handle| handle.reload(filter(level)));
 }
 
-/// The NATS client calls the end of each connection an error, as its own reconnecting is off; the sink says the
-/// same once, with the remedy. Who names the client in `level` hears it all the same.
+/// The NATS client logs the end of each connection as an error, as its own reconnecting is off; the sink reports the
+/// same once, with the remedy. Setting the client's target in `level` shows its messages nevertheless.
 fn filter(level: &Targets) -> Targets {
     let client = "async_nats";
     if level.iter().any(|(target, _)| target.starts_with(client)) {

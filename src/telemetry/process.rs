@@ -1,4 +1,4 @@
-//! What the operating system counts of this process, from `/proc`.
+//! The operating system's statistics of this process, from `/proc`.
 
 use std::fs;
 
@@ -7,14 +7,14 @@ use rustix::{
     process::{Resource, getrlimit},
 };
 
-/// Read at once. Empty where there is no `/proc`.
+/// The resource usage of the process. Empty on systems without `/proc`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Usage {
     /// User and system CPU time, in seconds.
     pub cpu: f64,
     /// Open file descriptors.
     pub open_files: u64,
-    /// Their limit; `None` for no limit.
+    /// The limit of open file descriptors; `None` for no limit.
     pub max_files: Option<u64>,
     /// Resident memory in bytes.
     pub resident: u64,
@@ -24,7 +24,7 @@ pub struct Usage {
     pub threads: u64,
 }
 
-/// What this process uses now.
+/// Reads the current usage.
 pub fn usage() -> Option<Usage> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let field = |name: &str| {
@@ -44,7 +44,7 @@ pub fn usage() -> Option<Usage> {
     })
 }
 
-/// See `proc_pid_stat(5)`: the fields 14 and 15, behind a name that may hold anything.
+/// The fields 14 and 15 of `proc_pid_stat(5)`, after a name that may hold any character.
 #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
 fn cpu() -> Option<f64> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_grows_with_what_the_process_does() {
+    fn usage_grows_with_the_work_of_the_process() {
         let before = usage().unwrap();
         assert!(before.resident > 1 << 20 && before.virtual_size >= before.resident, "{before:?}");
         assert!(before.threads >= 1 && before.open_files >= 1, "{before:?}");

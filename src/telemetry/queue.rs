@@ -1,8 +1,8 @@
-//! Log lines on their way out: a bounded queue, and a thread that empties it.
+//! The output queue of the log: bounded, and emptied by a thread.
 //!
 //! **What it promises.** Logging never waits. A reader that stalls (a full pipe, a stopped terminal, a hung journald) blocks
-//! this thread alone; lines that no longer fit are dropped and counted, and the count is reported as soon as there is room again.
-//! [`Queue::flush`] waits for the reader, but not for ever.
+//! only this thread; lines that no longer fit are dropped and counted, and the count is reported as soon as there is room again.
+//! [`Queue::flush`] waits for the reader, for a bounded time.
 
 use std::{
     collections::VecDeque,
@@ -14,14 +14,14 @@ use std::{
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-/// Bytes that wait at most, the line that is being written included.
+/// The limit of the queue in bytes, including the line that is being written.
 const CAPACITY: usize = 256 << 10;
-/// Errors and panics have this much more, so that a flood of other lines does not displace them.
+/// Additional room for errors and panics, so that a flood of other lines does not displace them.
 const RESERVE: usize = 64 << 10;
 
-/// What the queue holds.
+/// An element of the queue.
 pub(super) trait Line: Send + 'static {
-    /// Bytes it takes.
+    /// The size in bytes.
     fn size(&self) -> usize;
 }
 
@@ -44,9 +44,9 @@ pub(super) struct Queue<L> {
 struct State<L> {
     lines: VecDeque<L>,
     bytes: usize,
-    /// Refuses lines until half of it is free, so that the report of what was dropped comes before newer lines.
+    /// Set until half of the queue is free: no line is accepted, so that the report of dropped lines precedes newer ones.
     is_full: bool,
-    /// A line is being written, or a report made.
+    /// Set while a line is being written, or a report made.
     is_busy: bool,
     unreported: u64,
 }
@@ -62,7 +62,7 @@ impl<L: Line> Queue<L> {
         }
     }
 
-    /// Starts the thread. It writes with `output`; `report` is given the number of lines that were dropped, and may push one.
+    /// Starts the thread. It writes with `output`; `report` gets the number of dropped lines, and may push one.
     pub(super) fn start(
         &'static self,
         mut output: impl FnMut(&L) -> io::Result<()> + Send + 'static,
@@ -80,7 +80,7 @@ impl<L: Line> Queue<L> {
         thread::Builder::new().name("log".to_owned()).spawn(work).map(drop)
     }
 
-    /// Adds a line, or drops it. Never waits for the writer.
+    /// Adds a line, or drops it. Never blocks.
     pub(super) fn push(&self, line: L, is_urgent: bool) {
         let mut state = self.lock();
         let (size, reserve) = (line.size(), if is_urgent { RESERVE } else { 0 });
@@ -107,7 +107,7 @@ impl<L: Line> Queue<L> {
         }
     }
 
-    /// Lines that were dropped since the start.
+    /// The number of lines dropped since the start.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
@@ -134,7 +134,7 @@ impl<L: Line> Queue<L> {
         }
     }
 
-    /// A line has left the queue. Returns how many were dropped, once they can be reported.
+    /// Removes a written line. Returns the number of dropped lines, once they can be reported.
     fn settle(&self, size: usize, is_written: bool) -> Option<u64> {
         let mut state = self.lock();
         state.bytes -= size;
@@ -156,7 +156,7 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(20);
 
-    /// A queue whose reader takes a line when the test sends it a result, and what the reader has taken.
+    /// A queue whose reader takes a line when the test sends it a result, and the lines it has taken.
     fn queue() -> (&'static Queue<Vec<u8>>, mpsc::Sender<io::Result<()>>, mpsc::Receiver<String>) {
         let queue: &'static Queue<Vec<u8>> = Box::leak(Box::new(Queue::new()));
         let ((permit, permits), (taken, lines)) = (mpsc::channel(), mpsc::channel());
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stalled_reader_blocks_no_push_and_learns_what_it_missed() {
+    fn a_stalled_reader_blocks_no_push_and_sees_the_count() {
         let (queue, permit, lines) = queue();
         let fit = CAPACITY / 1024;
         for number in 0..fit + 100 {

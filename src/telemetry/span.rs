@@ -1,4 +1,4 @@
-//! Spans name the source or sink a task works for, and every line of the task carries that name.
+//! Spans that carry the name of a task's source or sink to all of its log lines.
 //!
 //! ```ignore
 //! tokio::spawn(task.instrument(telemetry::span::source(name)))
@@ -24,7 +24,7 @@ pub(crate) fn sink(name: &str) -> Span {
     tracing::error_span!("sink", sink = name)
 }
 
-/// Passes these spans whatever the log's level: a warning names its source also where INFO is off. They are of the highest
+/// Enables these spans at any log level: a warning names its source also if INFO is off. They have the highest
 /// level, so that this enables no other callsite.
 pub(super) fn filter() -> FilterFn {
     let ours: fn(&Metadata<'_>) -> bool =

@@ -1,4 +1,4 @@
-//! Standard error, behind the queue.
+//! Writes to standard error, through the queue.
 
 use std::io::{self, Write};
 
@@ -11,11 +11,11 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::{Line, queue};
 
-/// Makes each event of the log a line in the queue.
+/// Turns each log event into a line in the queue.
 #[derive(Debug)]
 pub(super) struct Lines;
 
-/// Takes one line.
+/// Collects one line.
 #[derive(Debug)]
 pub(super) struct Pen {
     is_urgent: bool,
@@ -44,7 +44,7 @@ impl Write for Pen {
     }
 }
 
-/// Writes all of it, for as long as the reader takes. Without the lock of [`io::stderr`]: nobody else shall wait with it.
+/// Writes all bytes, however long the reader takes. Without the lock of [`io::stderr`], so that no other thread blocks.
 pub(super) fn write(mut text: &[u8]) -> io::Result<()> {
     let stderr = io::stderr();
     while !text.is_empty() {
@@ -52,7 +52,7 @@ pub(super) fn write(mut text: &[u8]) -> io::Result<()> {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(count) => text = text.get(count..).unwrap_or_default(),
             Err(Errno::INTR) => {}
-            // Whoever shares the pipe or the terminal may have made it non-blocking.
+            // Another process that shares the pipe or terminal may have made it non-blocking.
             Err(Errno::AGAIN) => {
                 poll(&mut [PollFd::new(&stderr, PollFlags::OUT)], None)?;
             }

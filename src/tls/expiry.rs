@@ -1,4 +1,4 @@
-//! Until when a server's certificate is good.
+//! Certificate expiry.
 
 use std::time::Duration;
 
@@ -14,19 +14,19 @@ use rustls::{
 
 use super::{Client, Trust, pem::certificates};
 
-/// Less than this is worth a word: renewals are due by then, and somebody must have the time to see to it.
+/// A certificate that expires sooner raises a warning: renewal is due, and an operator needs time to do it.
 const SOON: Duration = Duration::from_hours(14 * 24);
-/// A chain has a handful of certificates.
+/// The limit of certificates in a chain.
 const LONGEST: usize = 8;
-/// Later than any certificate's end: the year 5138.
+/// Later than any certificate's expiry: the year 5138.
 const FAR: Duration = Duration::from_secs(100_000_000_000);
 
 impl Client {
-    /// When the way from this certificate to a trusted authority ends, the earliest of all its parts; none if nothing
-    /// is verified.
+    /// The expiry of the chain from this certificate to a trusted authority: the earliest of its certificates; `None` if
+    /// nothing is verified.
     ///
-    /// Asked of the verifier itself, with a clock put forward: what it then says has ended, with the end's time. So
-    /// this is right about exactly what the handshake will be right about, and needs no second reader of certificates.
+    /// Uses the verifier itself with its clock set ahead, and reads the expiry from its error. So
+    /// the result agrees with the handshake, and no second certificate parser is needed.
     pub(crate) fn ends(&self, chain: &[CertificateDer<'_>], name: &ServerName<'_>) -> Option<Timestamp> {
         let (own, between) = chain.split_first()?;
         chain_ends(self.verifier.as_ref()?, (own, between), name)
@@ -56,14 +56,14 @@ pub(super) fn chain_ends(
     found
 }
 
-/// When our own certificate ends; none if we have none, or its file can't be read. Reads a file.
+/// The expiry of our own certificate; `None` without one, or if its file can't be read. Reads a file.
 ///
-/// Asked of the verifier of the other side, as above.
+/// Uses the verifier of the other side, as above.
 pub(crate) fn identity_ends(trust: &Trust) -> Option<Timestamp> {
     let chain = certificates(&trust.identity.as_ref()?.0).ok()?;
     let (own, between) = chain.split_first()?;
     let mut roots = RootCertStore::empty();
-    // Of no matter: the end is looked at before the authority.
+    // Irrelevant, as the expiry is checked before the authority.
     roots.add(chain.last()?.clone()).ok()?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().ok()?;
@@ -75,25 +75,25 @@ pub(crate) fn identity_ends(trust: &Trust) -> Option<Timestamp> {
     }
 }
 
-/// Whole days from `now` to the end.
+/// The full days from `now` to the expiry.
 pub(crate) fn days_left(ends: Timestamp, now: Timestamp) -> i64 {
     ends.duration_since(now).as_hours().div_euclid(24)
 }
 
-/// What to say of a certificate that ends within two weeks.
+/// The warning for a certificate that expires within two weeks.
 pub(crate) fn ends_soon(at: &str, ends: Timestamp, now: Timestamp) -> Option<String> {
     if ends > now.checked_add(SOON).ok()? {
         return None;
     }
     let date = ends.strftime("%Y-%m-%d");
     let days = match days_left(ends, now) {
-        ..0 => return Some(format!("the certificate of {at} ended on {date}: renew it there")),
+        ..0 => return Some(format!("the certificate of {at} expired on {date}: renew it there")),
         0 => "today".to_owned(),
         1 => "in a day".to_owned(),
         days => format!("in {days} days"),
     };
     Some(format!(
-        "the certificate of {at} ends {days}, on {date}: renew it there, or no new connection will be made"
+        "the certificate of {at} expires {days}, on {date}: renew it there, or new connections will fail"
     ))
 }
 
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn the_earliest_end_on_the_way_counts() {
+    fn the_earliest_expiry_in_the_chain_counts() {
         let root = CertifiedIssuer::self_signed(authority(2080), KeyPair::generate().unwrap()).unwrap();
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ca.pem");
@@ -133,13 +133,17 @@ mod tests {
         assert_eq!(year(2050, 2060, &trust).as_deref(), Some("2050"));
         assert_eq!(year(2070, 2060, &trust).as_deref(), Some("2060"));
         let strangers = Trust::default();
-        assert_eq!(year(2050, 2060, &strangers).as_deref(), Some("2050"), "its own end is told all the same");
+        assert_eq!(
+            year(2050, 2060, &strangers).as_deref(),
+            Some("2050"),
+            "its own expiry is reported nevertheless"
+        );
         let reckless = Trust { insecure_skip_verify: true, ..Trust::default() };
         assert_eq!(year(2050, 2060, &reckless), None);
     }
 
     #[test]
-    fn our_own_certificate_tells_its_end() {
+    fn our_own_certificate_has_an_expiry() {
         let directory = tempfile::tempdir().unwrap();
         let (path, key) = (directory.path().join("own.pem"), directory.path().join("own.key"));
         let trust = Trust { identity: Some((path.clone(), key)), ..Trust::default() };
@@ -160,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn two_weeks_before_the_end_it_is_said() {
+    fn a_warning_is_raised_two_weeks_before_expiry() {
         let now = Timestamp::from_second(1_800_000_000).unwrap();
         let said = |days: i64| {
             ends_soon(
@@ -170,8 +174,8 @@ mod tests {
             )
         };
         assert_eq!(said(14), None);
-        assert!(said(13).unwrap().contains("ends in 13 days, on 2027-01-28"));
+        assert!(said(13).unwrap().contains("expires in 13 days, on 2027-01-28"));
         assert!(said(1).unwrap().contains("in a day") && said(0).unwrap().contains("today"));
-        assert!(said(-1).unwrap().contains("ended on"));
+        assert!(said(-1).unwrap().contains("expired on"));
     }
 }

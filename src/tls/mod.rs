@@ -1,4 +1,4 @@
-//! One place that decides whom we trust: rustls with ring, the system's authorities, our own CA.
+//! TLS trust for all connections: rustls with ring, the system's authorities, a configured CA.
 
 mod expiry;
 mod fault;
@@ -27,19 +27,19 @@ pub use pem::PemFault;
 use pinning::Pinning;
 pub(crate) use record::server_ends;
 
-/// Whom to trust, and who we are.
+/// The trusted authorities, and our own identity.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trust {
-    /// PEM file of certificate authorities, trusted beside those of the operating system. A server's own certificate in it
+    /// PEM file of certificate authorities, trusted in addition to those of the operating system. A server's own certificate in it
     /// is trusted for that server.
     pub ca_file: Option<PathBuf>,
     /// PEM files of our certificate chain and its private key.
     pub identity: Option<(PathBuf, PathBuf)>,
-    /// Accept any certificate. For a trial only: anyone on the path can read the password.
+    /// Accept any certificate. For tests only: anyone on the network path can read the password.
     pub insecure_skip_verify: bool,
 }
 
-/// Why no TLS configuration could be made. Each names the file and the remedy.
+/// The reason why no TLS configuration could be created. Each names the file and the remedy.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum TlsError {
@@ -55,7 +55,7 @@ pub enum TlsError {
     Setup(rustls::Error),
 }
 
-/// Why certificate and key don't make an identity. Not in the words of a library, which may quote the key.
+/// The reason why certificate and key don't make an identity. Not a library's own message, which may quote the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum IdentityFault {
@@ -77,22 +77,22 @@ impl From<rustls::Error> for IdentityFault {
     }
 }
 
-/// A client's side of TLS.
+/// The client side of TLS.
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) config: Arc<ClientConfig>,
-    /// None: any certificate is accepted.
+    /// `None` accepts any certificate.
     verifier: Option<Arc<WebPkiServerVerifier>>,
 }
 
 impl Trust {
-    /// The client configuration. Reads files, so call it once per connection attempt at most: a
+    /// The client configuration. Loads the files, so call it once per connection attempt at most; a
     /// renewed certificate is then found without a restart.
     pub fn client_config(&self) -> Result<Arc<ClientConfig>, TlsError> {
         self.client().map(|client| client.config)
     }
 
-    /// Hashes what is trusted and the content of the files, to find one that was replaced. Reads the files.
+    /// Hashes the settings and the content of the files, to detect one that was replaced. Reads the files.
     pub(crate) fn hash_files(&self, state: &mut impl std::hash::Hasher) {
         use std::hash::Hash as _;
 
@@ -103,7 +103,7 @@ impl Trust {
         self.insecure_skip_verify.hash(state);
     }
 
-    /// The same, and how to tell until when a server is trusted.
+    /// The client configuration, with the verifier that computes a server's expiry.
     pub(crate) fn client(&self) -> Result<Client, TlsError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -142,7 +142,7 @@ impl Trust {
 
     fn roots(&self, given: &[CertificateDer<'static>]) -> Result<RootCertStore, TlsError> {
         let mut roots = RootCertStore::empty();
-        // A single unreadable file among the system's is no reason to trust none of the others.
+        // A single unreadable file of the system must not prevent trusting the others.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         for certificate in given {
             let path = self.ca_file.as_deref().unwrap_or(Path::new(""));
@@ -156,7 +156,7 @@ fn of_file(path: &Path) -> impl Fn(PemFault) -> TlsError {
     move |fault| TlsError::File { path: path.to_owned(), fault }
 }
 
-/// Verifies signatures, but takes any certificate.
+/// Verifies signatures, but accepts any certificate.
 #[derive(Debug)]
 struct AcceptAny(Arc<CryptoProvider>);
 

@@ -1,4 +1,4 @@
-//! PEM files (RFC 7468), and what is wrong with them: a closed set, because a parser's own words may quote a key.
+//! Reads PEM files (RFC 7468). The errors are a closed set, because a parser's own message may quote a key.
 
 use std::{
     fs::File,
@@ -14,16 +14,16 @@ use secrecy::SecretString;
 
 use crate::text::secrets;
 
-/// A chain has a few KiB, and a bundle of all authorities 250.
+/// The largest file. A chain has a few KiB, and a bundle of all authorities 250.
 const LARGEST: u64 = 4 << 20;
 /// Byte order marks: UTF-8, UTF-16 in either order.
 const MARKS: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
 
-/// Why a PEM file can't be used. Says nothing of its content.
+/// The reason why a PEM file can't be used. It never quotes the content.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum PemFault {
-    /// The operating system's words.
+    /// The operating system's error.
     #[error("{0}")]
     Read(#[source] io::Error),
     #[error("not a regular file")]
@@ -32,7 +32,7 @@ pub enum PemFault {
     TooLarge,
     #[error("the file is empty")]
     Empty,
-    #[error("no PEM block (BEGIN … END) found: the line breaks were lost; write the file again as it was")]
+    #[error("no PEM block (BEGIN … END) found: the line breaks were lost; write the original file again")]
     LineBreaksLost,
     #[error(
         "no PEM block (BEGIN … END) found: its line breaks are written as \\n; write them as line breaks"
@@ -54,15 +54,15 @@ pub enum PemFault {
     Encrypted,
     #[error("keys in the form of OpenSSH are not supported: convert it with `ssh-keygen -p -m PKCS8`")]
     OpenSsh,
-    #[error("it holds no private key: are certificate and key confused?")]
+    #[error("it contains no private key: are certificate and key swapped?")]
     NoKey,
-    #[error("it holds no certificate: are certificate and key confused?")]
+    #[error("it contains no certificate: are certificate and key swapped?")]
     NoCertificate,
     #[error("a certificate in it is not valid X.509")]
     NotX509,
 }
 
-/// All certificates of a file, one at least.
+/// All certificates of a file, at least one.
 pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, PemFault> {
     let bytes = read(path)?;
     let found = CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>();
@@ -83,9 +83,9 @@ pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, PemFaul
     }
 }
 
-/// The whole file, within bounds.
+/// The complete file, within bounds.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, PemFault> {
-    // Asked before opening: to open a pipe nobody writes to would wait for ever.
+    // Checked before opening, as opening a pipe without a writer would block forever.
     if !std::fs::metadata(path).map_err(PemFault::Read)?.is_file() {
         return Err(PemFault::NotAFile);
     }
@@ -95,14 +95,14 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, PemFault> {
     if bytes.len() as u64 > LARGEST {
         return Err(PemFault::TooLarge);
     }
-    // The first block would not be seen, and the chain that is left be used without it.
+    // The first block would be skipped, and the rest of the chain used without it.
     if MARKS.iter().any(|mark| bytes.starts_with(mark)) {
         return Err(PemFault::ByteOrderMark);
     }
     Ok(bytes)
 }
 
-/// The parser's errors hold the line that it stumbled over: nothing of them but the kind goes on.
+/// Classifies the parser's error, which quotes the invalid line: only its kind is kept.
 fn fault(error: &pem::Error, bytes: &[u8], otherwise: PemFault) -> PemFault {
     if let Some(fault) = damage(bytes) {
         return fault;
@@ -115,14 +115,14 @@ fn fault(error: &pem::Error, bytes: &[u8], otherwise: PemFault) -> PemFault {
     }
 }
 
-/// What keeps any PEM block from being found.
+/// The reason why no PEM block was found.
 fn damage(bytes: &[u8]) -> Option<PemFault> {
     let single_line = || bytes.trim_ascii().split(|byte| matches!(byte, b'\n' | b'\r')).count() == 1;
     Some(match bytes {
         [] => PemFault::Empty,
         // A SEQUENCE whose length has more bytes than one.
         [0x30, 0x80..=0x84, ..] => PemFault::Der,
-        // As PKCS#1 and SEC1 have it.
+        // PKCS#1 and SEC1.
         _ if holds(bytes, "Proc-Type: 4,ENCRYPTED") => PemFault::Encrypted,
         _ if holds(bytes, "-----\\n") => PemFault::LineBreaksEscaped,
         _ if holds(bytes, "-----BEGIN ") && single_line() => PemFault::LineBreaksLost,
@@ -130,7 +130,7 @@ fn damage(bytes: &[u8]) -> Option<PemFault> {
     })
 }
 
-/// Why there is no block of the right kind.
+/// The reason why there is no block of the right kind.
 fn missing(bytes: &[u8], otherwise: PemFault) -> PemFault {
     match damage(bytes) {
         Some(fault) => fault,

@@ -1,6 +1,6 @@
 //! A server's own certificate, given as `ca_file`.
 //!
-//! webpki refuses a certificate that is marked as an authority when a server shows it as its own, as self-signed ones made with
+//! webpki rejects a certificate that is marked as an authority when a server presents it as its own, as self-signed ones from
 //! `openssl req -x509` are. OpenSSL, curl, Node and Python accept it when exactly that certificate is trusted; so does this.
 
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use rustls::{
 
 use super::TlsFault;
 
-/// Verifies as webpki does, and accepts a server's certificate also if it is, byte for byte, one of the given ones.
+/// Verifies like webpki, and also accepts a server's certificate that equals one of the given ones byte for byte.
 #[derive(Debug)]
 pub(super) struct Pinning {
     pub(super) verifier: Arc<WebPkiServerVerifier>,
@@ -68,8 +68,8 @@ impl ServerCertVerifier for Pinning {
     }
 }
 
-/// Whether only the path to an authority is wrong. webpki looks for it after the certificate's own validity, and before its
-/// name. A signature is wrong there when an authority only has the issuer's name.
+/// Returns true if only the path to an authority is wrong. webpki checks it after the certificate's own validity, and before its
+/// name. It reports a wrong signature if an authority merely has the issuer's name.
 fn is_about_issuer(refused: &rustls::Error) -> bool {
     matches!(refused, rustls::Error::InvalidCertificate(CertificateError::BadSignature))
         || matches!(TlsFault::of(refused), TlsFault::UnknownAuthority | TlsFault::AuthorityAsServer)

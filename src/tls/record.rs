@@ -1,4 +1,4 @@
-//! Remembers until when the certificates of the servers are good that we speak to, for the metrics.
+//! Records the certificate expiry of the servers that the bridge connects to, for the metrics.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -15,25 +15,25 @@ use rustls::{
 
 use super::{expiry::chain_ends, pinning::Pinning};
 
-/// Servers that are remembered. A configuration names fewer.
+/// The limit of recorded servers. A configuration names fewer.
 const SERVERS: usize = 64;
 
-/// By host name or address: the server's own certificate, and when its chain ends.
+/// By host name or address: the server's own certificate, and the expiry of its chain.
 type Seen = BTreeMap<String, (Vec<u8>, Timestamp)>;
 
 static SEEN: Mutex<Seen> = Mutex::new(Seen::new());
 
-/// When the certificates of the servers end, as of the last handshake with each.
+/// The expiry of the servers' certificates, as of the last handshake with each.
 pub(crate) fn server_ends() -> BTreeMap<String, Timestamp> {
     let seen = SEEN.lock();
     seen.iter().map(|(server, (_, ends))| (server.clone(), *ends)).collect()
 }
 
-/// Accepts what another verifier does.
+/// Accepts whatever another verifier accepts.
 #[derive(Debug)]
 pub(super) struct Recording {
     pub(super) accepts: Pinning,
-    /// Knows the path from a certificate to its authority.
+    /// Computes the expiry of a chain.
     pub(super) verifier: Arc<WebPkiServerVerifier>,
 }
 

@@ -8,6 +8,7 @@ mod commands;
 mod config;
 mod event;
 mod kafka;
+mod language;
 mod nats;
 mod session;
 mod sink;

@@ -1,6 +1,6 @@
-//! Who may log in and which tokens are alive: the middleware's session table.
+//! Accounts and valid tokens: the middleware's session table.
 //!
-//! A good signature isn't enough there: the exact token must stand in the user's list. The list is
+//! A valid signature isn't enough: the exact token must be in the user's list. The list is
 //! held in memory and written to disk at some changes only, which is why a restart can kill a
 //! verified token and revive the one it replaced.
 
@@ -17,16 +17,16 @@ use super::{
     token::{Claims, Key},
 };
 
-/// The sessions of the middleware, by the user name as it was given at login.
+/// The sessions of the middleware, by the user name as given at login.
 type Table = BTreeMap<String, Session>;
 
 #[derive(Debug, Clone, Default)]
 struct Session {
-    /// A token stands here twice if two logins fell into one second.
+    /// A token is listed twice if two logins fell into one second.
     tokens: Vec<String>,
-    /// By what they are for; a logout leaves them.
+    /// Persistent tokens by purpose; a logout keeps them.
     persistent: BTreeMap<String, String>,
-    /// Why the middleware can't pass anything on, if so.
+    /// The reason why the middleware can't pass anything on, if any.
     dead: Option<Dead>,
 }
 
@@ -35,19 +35,19 @@ impl Session {
         self.tokens.iter().chain(self.persistent.values()).any(|listed| listed == token)
     }
 
-    /// No token is good any more, as after a change of the second factor.
+    /// Invalidates all tokens, as after a change of the second factor.
     fn clear(&mut self) {
         self.tokens.clear();
         self.persistent.clear();
     }
 }
 
-/// What is wrong with a session that a login was granted for.
+/// The fault of a session for which a login succeeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dead {
     /// The backend refuses the token that the middleware holds.
     Refused,
-    /// It never gave one.
+    /// The backend never issued one.
     Hollow,
 }
 
@@ -76,19 +76,19 @@ pub(super) struct Grant<'a> {
     pub(super) lifetime: i64,
 }
 
-/// How far a token carries.
+/// The state of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum TokenState {
     /// The middleware has no session of that user.
     NoSession,
     /// There is a session, but the token isn't in its list.
     Unlisted,
-    /// Listed, but of no use.
+    /// Listed, but unusable.
     Dead(Dead),
     Good,
 }
 
-/// What a one-time password led to.
+/// The result of a one-time password.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verified {
     NoSecret,
@@ -156,11 +156,11 @@ impl Accounts {
         (token, claims)
     }
 
-    pub(super) fn standing(&self, username: &str, token: &str) -> Standing {
+    pub(super) fn token_state(&self, username: &str, token: &str) -> TokenState {
         match self.memory.get(username) {
-            None => Standing::NoSession,
-            Some(session) if !session.lists(token) => Standing::Unlisted,
-            Some(session) => session.dead.map_or(Standing::Good, Standing::Dead),
+            None => TokenState::NoSession,
+            Some(session) if !session.lists(token) => TokenState::Unlisted,
+            Some(session) => session.dead.map_or(TokenState::Good, TokenState::Dead),
         }
     }
 
@@ -196,7 +196,7 @@ impl Accounts {
         Verified::Token(new)
     }
 
-    /// The seed of a user, made now if there is none.
+    /// The seed of a user, created now if there is none.
     pub(super) fn seed(&mut self, username: &str) -> String {
         let rng = &mut self.rng;
         let factor = self.factors.entry(username.to_owned()).or_insert_with(|| Factor::generate(rng));
@@ -232,7 +232,7 @@ impl Accounts {
         had
     }
 
-    /// Takes a token out of the list, every copy of it; the last one takes the session with it.
+    /// Removes every copy of a token from the list; removing the last token ends the session.
     pub(super) fn log_out(&mut self, username: &str, token: &str) {
         if let Some(session) = self.memory.get_mut(username) {
             session.tokens.retain(|listed| listed != token);
@@ -251,7 +251,7 @@ impl Accounts {
         self.save();
     }
 
-    /// A token for a hundred years; the one for this purpose before it ends. Written to disk.
+    /// Creates a token for a hundred years, and revokes the previous one for this purpose. Written to disk.
     pub(super) fn persist(&mut self, claims: &Claims, audience: &str, now: i64) -> String {
         let claims = Claims {
             aud: Some(audience.to_owned()),
@@ -297,7 +297,7 @@ impl Accounts {
         self.disk.clone_from(&self.memory);
     }
 
-    /// What a restart of the middleware leaves.
+    /// Restores the state after a restart of the middleware.
     pub(super) fn reload(&mut self) {
         self.memory.clone_from(&self.disk);
     }
@@ -321,28 +321,28 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_forgets_a_verified_token_and_revives_the_one_it_replaced() {
+    fn a_restart_revives_the_token_that_a_verified_one_replaced() {
         let mut accounts = Accounts::new(vec![Account::new("ada", "x").with_totp(SEED)], 1);
         let (first, claims) = accounts.admit(grant(1_000), false);
         assert!(claims.pending());
         let Verified::Token(second) = accounts.verify(grant(1_001), &first, &code(1_001)) else {
             panic!("refused")
         };
-        assert_eq!(accounts.standing("ada", &first), Standing::Unlisted);
-        assert_eq!(accounts.standing("ada", &second), Standing::Good);
+        assert_eq!(accounts.token_state("ada", &first), TokenState::Unlisted);
+        assert_eq!(accounts.token_state("ada", &second), TokenState::Good);
         accounts.reload();
-        assert_eq!(accounts.standing("ada", &first), Standing::Good);
-        assert_eq!(accounts.standing("ada", &second), Standing::Unlisted);
+        assert_eq!(accounts.token_state("ada", &first), TokenState::Good);
+        assert_eq!(accounts.token_state("ada", &second), TokenState::Unlisted);
     }
 
     #[test]
-    fn two_logins_in_one_second_share_a_token_and_one_logout_kills_both() {
+    fn two_logins_in_one_second_share_a_token() {
         let mut accounts = Accounts::new(vec![Account::new("ada", "x")], 1);
         let (first, _) = accounts.admit(grant(1_000), false);
         let (second, _) = accounts.admit(grant(1_000), false);
         assert_eq!((&first, accounts.tokens()), (&second, 2));
         accounts.log_out("ada", &first);
-        assert_eq!(accounts.standing("ada", &second), Standing::NoSession);
+        assert_eq!(accounts.token_state("ada", &second), TokenState::NoSession);
     }
 
     #[test]
@@ -351,6 +351,6 @@ mod tests {
         assert!(accounts.right("ada@office", "x"));
         assert!(!accounts.right("Ada", "x"));
         let (token, _) = accounts.admit(Grant { username: "ada@office", now: 1_000, lifetime: 100 }, false);
-        assert_eq!(accounts.standing("ada@office", &token), Standing::Dead(Dead::Refused));
+        assert_eq!(accounts.token_state("ada@office", &token), TokenState::Dead(Dead::Refused));
     }
 }

@@ -1,13 +1,13 @@
-//! What an administrator does to a running PBX, or a user to his own account in the web interface.
+//! Actions of an administrator on a running PBX, or of a user on their own account in the web interface.
 //!
-//! Sockets that are open stay: the PBX checks nothing of a session again after its login.
+//! Open sockets stay: the PBX does not check a session again after its login.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
 use super::{Simulator, lock};
 
 impl Simulator {
-    /// Changes a user's password, from the next login on; tokens stay good.
+    /// Changes a user's password, from the next login on; tokens stay valid.
     pub fn change_password(&self, username: &str, password: &str) {
         lock(&self.pbx.accounts).change_password(username, password);
     }
@@ -24,7 +24,7 @@ impl Simulator {
         }
     }
 
-    /// Takes every token out of a user's list: REST answers 403, a login frame is dropped.
+    /// Revokes all tokens of a user: REST answers 403, a login frame is dropped.
     pub fn revoke(&self, username: &str) {
         lock(&self.pbx.accounts).revoke(username);
     }

@@ -1,4 +1,4 @@
-//! Answers against the rule: what a proxy before the PBX, or a PBX in trouble, sends for a path instead of its own.
+//! Abnormal answers: what a proxy in front of the PBX, or a failing PBX, sends for a path instead of its own.
 
 use std::time::Duration;
 
@@ -10,20 +10,20 @@ use hyper::{
 
 use super::reply::{Content, Reply};
 
-/// How a request is answered, other than it should be.
+/// An abnormal answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// With this status and no body: 500 is what the middleware makes of a crash of its own.
     Empty(u16),
-    /// With a page for people, as a proxy does: 502 while the PBX is away, 200 for maintenance.
+    /// With a web page, as a proxy does: 502 while the PBX is down, 200 for maintenance.
     Page(u16),
     /// With a redirect to this address that keeps method and body (307).
     Redirect(String),
     /// With 429, as the middleware words it.
     Limited,
-    /// As it should be, but compressed, asked for or not. A websocket is left as it is.
+    /// The normal answer, but compressed, requested or not. A websocket stays unchanged.
     Compressed,
-    /// As it should be, this much later.
+    /// The normal answer, after this delay.
     Late(Duration),
 }
 
@@ -47,7 +47,7 @@ impl Answer {
         Some((path.to_owned(), answer))
     }
 
-    /// What is sent instead; none if the PBX still gives the answer.
+    /// The answer to send instead; `None` if the PBX still answers.
     pub(super) fn instead(&self, date: &str) -> Option<Response<Content>> {
         match self {
             Self::Empty(status) => Some(Reply::empty(*status).into_response(date)),

@@ -1,4 +1,4 @@
-//! Events by the hundred thousand: frames made by copying a template and setting a few digits.
+//! Bursts of many events: frames made by copying a template and setting a few digits.
 
 use std::ops::Range;
 
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_frame_is_valid_json_of_the_wanted_size_with_its_own_number() {
+    fn frames_are_valid_json_of_the_requested_size_and_number() {
         let template = Template::new(850);
         let mut out = Vec::new();
         template.write(123_456, &mut out);

@@ -62,7 +62,7 @@ mod tests {
     const SEED: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
     #[test]
-    fn the_previous_current_and_next_step_are_accepted_again_and_again() {
+    fn three_adjacent_steps_are_accepted_repeatedly() {
         // Appendix B: at 1111111109 the 8-digit code is 07081804, so the 6-digit one is 081804.
         let mut factor = Factor::new(SEED.into(), true);
         for now in [1_111_111_109, 1_111_111_109, 1_111_111_079, 1_111_111_139] {

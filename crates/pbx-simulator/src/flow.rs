@@ -1,4 +1,4 @@
-//! The tasks that make events by themselves: the office's calls, a recording, and cuts on schedule.
+//! The tasks that generate events: the office's calls, a recording, and scheduled cuts.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,10 +8,10 @@ use super::{
     frame, hub::Out, lock, options::Flow, pbx::Pbx, profile::Audience, replay::Replay, world::Event,
 };
 
-/// How soon a change of a knob is seen.
+/// The interval at which changed knobs are noticed.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Lets the office live until everything ends.
+/// Runs the office until everything ends.
 pub(super) async fn calls(pbx: Arc<Pbx>, flow: Flow) {
     let began = Instant::now();
     let mut events = Vec::new();
@@ -60,7 +60,7 @@ fn pad(args: &mut String, size: usize) {
     }
 }
 
-/// Plays a recording, once somebody listens.
+/// Plays a recording, once a client has logged in.
 pub(super) async fn replay(pbx: Arc<Pbx>, replay: Replay) {
     let mut live = pbx.hub.watch();
     tokio::select! {
@@ -87,7 +87,7 @@ pub(super) async fn replay(pbx: Arc<Pbx>, replay: Replay) {
     }
 }
 
-/// Cuts all sockets as often as the knob says.
+/// Cuts all sockets at the interval of the knob.
 pub(super) async fn cuts(pbx: Arc<Pbx>) {
     let mut since = Instant::now();
     while pbx.wait_unless(LOOK, &pbx.stop).await {

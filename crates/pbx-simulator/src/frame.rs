@@ -15,7 +15,7 @@ const PONG: u8 = 0xA;
 const FIN: u8 = 0x80;
 const MASKED: u8 = 0x80;
 
-/// What the backend takes in one message; 900,000 bytes pass there and 1,100,000 end the connection.
+/// The largest message that the backend accepts; 900,000 bytes pass and 1,100,000 end the connection.
 const MAX_MESSAGE: usize = 1_000_000;
 
 /// One unfragmented text frame. The payload isn't checked: invalid UTF-8 is a fault worth sending.
@@ -58,7 +58,7 @@ fn put_length(out: &mut BytesMut, length: usize) {
     }
 }
 
-/// A whole message, or a control frame.
+/// A complete message, or a control frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Received {
     Text(Bytes),
@@ -68,11 +68,11 @@ pub(super) enum Received {
     Close(Bytes),
 }
 
-/// The client broke the framing, or sent more than the backend takes.
+/// The client broke the framing, or sent more than the backend accepts.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Broken;
 
-/// Puts a client's messages together from what was read.
+/// Assembles a client's messages from the bytes read.
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
     pub(super) buffer: BytesMut,
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_control_frame_may_stand_between_two_fragments() {
+    fn a_control_frame_may_come_between_two_fragments() {
         let mut decoder = Decoder::default();
         for wire in [masked(TEXT, b"4"), masked(FIN | PING, b"x"), masked(FIN | CONTINUATION, b"0")] {
             decoder.buffer.extend_from_slice(&wire);

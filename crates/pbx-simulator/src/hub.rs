@@ -1,4 +1,4 @@
-//! All open sockets, who is logged in on which, and the queues to their writers.
+//! All open sockets, their logged-in users, and the queues to their writers.
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
@@ -46,7 +46,7 @@ struct Socket {
     queue: mpsc::Sender<Out>,
     cut: CancellationToken,
     seat: Option<Seat>,
-    /// The client is gone and the server hasn't noticed: still logged in as far as it knows.
+    /// The client is gone but the server hasn't noticed, and considers it logged in.
     ghost: bool,
     /// A good login has passed the middleware, which speaks to this socket from then on.
     registered: bool,
@@ -185,12 +185,12 @@ impl Hub {
             .for_each(|socket| socket.push(out.clone()));
     }
 
-    /// Drops every connection, without a word.
+    /// Drops every connection, without a close frame.
     pub(super) fn cut(&self) {
         lock(&self.sockets).open.values().for_each(|socket| socket.cut.cancel());
     }
 
-    /// Drops every connection, while the server believes that they are still there.
+    /// Drops every connection, while the server still considers them open.
     pub(super) fn haunt(&self) {
         for socket in lock(&self.sockets).open.values_mut() {
             socket.ghost = socket.seat.is_some();
@@ -198,7 +198,7 @@ impl Hub {
         }
     }
 
-    /// Forgets what is left of connections that are gone.
+    /// Removes the remains of connections that are gone.
     pub(super) fn lay(&self) {
         let mut sockets = lock(&self.sockets);
         sockets.open.retain(|_, socket| !socket.ghost);
@@ -219,7 +219,7 @@ impl Hub {
         self.count(&sockets);
     }
 
-    /// Logs a socket in and tells it so, `times` times. Events reach it from here on.
+    /// Logs a socket in and confirms it `times` times. From then on events reach it.
     pub(super) fn seat(&self, id: SocketId, seat: Seat, times: usize) {
         let mut sockets = lock(&self.sockets);
         let Some(socket) = sockets.open.get_mut(&id) else { return };
@@ -233,7 +233,7 @@ impl Hub {
         self.count(&sockets);
     }
 
-    /// Tells every session of the same user and kind of client to make way for `new`. The old ones,
+    /// Asks every session of the same user and client type to make way for `new`. Returns the old ones,
     /// each with the token that ends its timer; the new login is due when any of them answers or
     /// its timer ends.
     pub(super) fn take_over(&self, new: SocketId, seat: &Seat) -> Vec<(SocketId, CancellationToken)> {
@@ -257,7 +257,7 @@ impl Hub {
                 socket.push(Out::Bytes(frame::text(br#"42["takeOver"]"#)));
             }
             // The server's acknowledgement handler clears the timer of the last session it looped
-            // over, whoever answered: all other timers run on and log the client in once more.
+            // over, no matter which one answered: all other timers run on and log the client in once more.
             let clears = (last == Some(old)).then(|| timer.clone());
             sockets.takeovers.push(TakeOver { old, new, seat: seat.clone(), timer: clears });
             timers.push((old, timer));

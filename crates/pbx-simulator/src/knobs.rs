@@ -1,4 +1,4 @@
-//! The faults a simulated PBX can be told to have, while it runs.
+//! The faults that can be switched on in a running simulated PBX.
 
 use std::{str::FromStr, time::Duration};
 
@@ -6,23 +6,23 @@ use jiff::Timestamp;
 
 use super::{answer::Answer, options::times};
 
-/// How a login with the right password ends.
+/// The result of a login with the right password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Login {
-    /// 200 with a token that works.
+    /// 200 with a valid token.
     #[default]
     Normal,
     /// 401, as for a wrong password. A backend that is down or still booting looks the same.
     Refused,
     /// 200 with a dead session: REST answers 401 with an empty body, the socket login none at all.
     Dead,
-    /// 500 with two JSON objects glued together.
+    /// 500 with two concatenated JSON objects.
     Glued,
     /// 500 with an empty body.
     Crash,
 }
 
-/// What happens after the websocket's 101.
+/// The behaviour after the websocket's 101.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Upgrade {
     /// The open packet follows.
@@ -30,11 +30,11 @@ pub enum Upgrade {
     Normal,
     /// End of file: the middleware answers 101 before it dials a backend that is down.
     Eof,
-    /// Nothing, for ever, as with a wrong `EIO`.
+    /// Nothing, as with a wrong `EIO`.
     Mute,
 }
 
-/// What happens to the login frame of a listed token.
+/// The answer to the login frame of a listed token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SocketLogin {
     /// `authe_ok`.
@@ -46,11 +46,11 @@ pub enum SocketLogin {
     Refused,
 }
 
-/// Faults and times. The default is the real server in good health, with its real times.
+/// Faults and times. The default is a healthy real server, with its real times.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(clippy::struct_excessive_bools, reason = "they are independent switches")]
 pub struct Knobs {
-    /// How a login with the right password ends.
+    /// The result of a login with the right password.
     pub login: Login,
     /// The backend is down: login 401, REST 502, websocket 101 and end of file.
     pub backend_down: bool,
@@ -64,25 +64,25 @@ pub struct Knobs {
     pub empty: Vec<String>,
     /// Backend paths whose answers end in their middle.
     pub cut_short: Vec<String>,
-    /// Extensions, queues, … that no answer of the backend holds any longer, by their key in it.
+    /// Extensions, queues, … that are missing from the backend's answers, by their key in them.
     pub removed: Vec<String>,
-    /// Paths without `/api` (`/login`, `/ws/`) that are answered against the rule. The first entry for a path counts.
+    /// Paths without `/api` (`/login`, `/ws/`) with an abnormal answer. The first entry for a path counts.
     pub answers: Vec<(String, Answer)>,
-    /// Answers of the backend, but for `/user/me`, are this old when they are sent.
+    /// The age of the backend's answers when they are sent, except for `/user/me`.
     pub snapshot_delay: Duration,
-    /// Every answer, the 101 too, comes this much later.
+    /// The delay of every answer, including the 101.
     pub answer_delay: Duration,
     /// Lifetime of new tokens; the real server's is 14 days.
     pub token_lifetime: Duration,
     /// Seconds the server's clock is ahead of ours; seen in `Date`, `iat`, `exp`, one-time passwords.
     pub clock_ahead: i64,
-    /// The server's clock stands still at this time, so that all its tokens are of one second.
+    /// Stops the server's clock at this time, so that all its tokens are of one second.
     pub clock_stands: Option<Timestamp>,
     /// Minutes east of UTC in `expire`, which is in the server's local time.
     pub utc_offset: i16,
-    /// What happens after the 101.
+    /// The behaviour after the 101.
     pub upgrade: Upgrade,
-    /// What happens to a good login frame.
+    /// The answer to a valid login frame.
     pub socket_login: SocketLogin,
     /// Refuse every one-time password, as when the seeds differ.
     pub refuse_otp: bool,
@@ -94,9 +94,9 @@ pub struct Knobs {
     pub authe_ok: usize,
     /// Text frames sent between the login frame and its answer, as the middleware may inject them.
     pub before_login: Vec<String>,
-    /// Whether the server sends its heartbeat.
+    /// Enables the server's heartbeat.
     pub heartbeat: bool,
-    /// Whether the event `ping` is acknowledged.
+    /// Enables the acknowledgement of the event `ping`.
     pub ping_ack: bool,
     /// As in the open packet.
     pub ping_interval: Duration,
@@ -110,7 +110,7 @@ pub struct Knobs {
     pub cut_every: Option<Duration>,
     /// Sockets end with a TCP reset instead of an end of file. Decided when a connection is accepted.
     pub reset: bool,
-    /// The office stands still: no calls, nothing changes by itself. Afterwards it catches up.
+    /// Pauses the office: no calls, nothing changes by itself. Afterwards it catches up.
     pub still: bool,
 }
 
@@ -187,7 +187,7 @@ pub const NAMES: &[&str] = &[
     "still",
 ];
 
-/// Why a knob can't be set.
+/// The reason why a knob can't be set.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum KnobError {
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_name_and_a_wrong_value_are_told_apart() {
+    fn a_wrong_name_and_a_wrong_value_have_distinct_errors() {
         let mut knobs = Knobs::default();
         assert_eq!(knobs.set("nonsense"), Err(KnobError::Unknown { name: "nonsense".into() }));
         let error = knobs.set("ping-interval=soon").unwrap_err();

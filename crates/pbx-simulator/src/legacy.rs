@@ -1,4 +1,4 @@
-//! The server without the middleware, as PBXes have it that were not upgraded: REST under `/webrest/`, the socket at
+//! The server without the middleware, as on PBXs that were not upgraded: REST under `/webrest/`, the socket at
 //! `/socket.io/`, and tokens of its own that a restart forgets.
 
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ use super::{
     rest::{self, Credentials},
 };
 
-/// The tokens that are good, by user.
+/// The valid tokens, by user.
 #[derive(Debug, Default)]
 pub(super) struct Tokens(BTreeMap<String, Vec<String>>);
 
@@ -38,7 +38,7 @@ pub(super) fn answer(pbx: &Pbx, parts: &Parts, path: &str, body: &Bytes) -> Repl
     let knobs = pbx.knobs();
     let logging_in = (&parts.method, path) == (&Method::POST, "/authentication/login");
     if knobs.backend_down {
-        // One that is still starting; before one that is gone stands a proxy.
+        // A backend that is still starting; one that is gone has a proxy in front of it.
         return if logging_in { Reply::empty(503) } else { Reply::json(502, "Bad Gateway") };
     }
     if logging_in {
@@ -62,13 +62,13 @@ pub(super) fn answer(pbx: &Pbx, parts: &Parts, path: &str, body: &Bytes) -> Repl
     }
 }
 
-/// Whether the login frame of a socket without the middleware carries a good token.
+/// Returns true if the login frame of a socket without the middleware carries a valid token.
 pub(super) fn is_known(pbx: &Pbx, login: Option<&Value>) -> bool {
     let text = |name: &str| login.and_then(|object| object.get(name)).and_then(Value::as_str);
     text("accessKeyId").zip(text("token")).is_some_and(|(name, token)| owner(pbx, name, token).is_some())
 }
 
-/// The user whose token it is, if it is good.
+/// The user of the token, if it is valid.
 fn owner(pbx: &Pbx, name: &str, token: &str) -> Option<String> {
     if pbx.is_reloading() {
         return None;
@@ -82,7 +82,7 @@ fn user(accounts: &Accounts, name: &str) -> Option<String> {
     accounts.account(&name.to_lowercase()).map(|account| account.username.clone())
 }
 
-/// The right password is answered 401 too, with a nonce beside it.
+/// Answers 401 to the right password, too, but with a nonce.
 fn log_in(pbx: &Pbx, parts: &Parts, body: &Bytes) -> Reply {
     let Some(Credentials { username, password }) = rest::credentials(parts, body) else {
         return Reply::empty(401);

@@ -78,7 +78,7 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// Binds and serves. Fails if the address is taken or the certificate is no good.
+    /// Binds and serves. Fails if the address is in use or the certificate is invalid.
     pub async fn start(options: Options) -> io::Result<Self> {
         let Options { listen, accounts, tls, seed, source, knobs } = options;
         let acceptor = tls.as_ref().map(server::acceptor).transpose()?;
@@ -112,7 +112,7 @@ impl Simulator {
         Ok(Self { pbx, address, url, numbers: Mutex::new(0) })
     }
 
-    /// Where it listens; `/api/…` is below it.
+    /// The base URL; `/api/…` is below it.
     pub fn url(&self) -> Url {
         self.url.clone()
     }
@@ -190,7 +190,7 @@ impl Simulator {
         self.pbx.hub.close_namespace();
     }
 
-    /// Stands still: accepts, reads and writes nothing, closes nothing;
+    /// Freezes the server, so that it accepts, reads, writes and closes nothing;
     /// `false` ends that.
     pub fn freeze(&self, frozen: bool) {
         self.pbx.frozen.send_replace(frozen);
@@ -219,7 +219,7 @@ impl Simulator {
         state::of(&self.pbx, username)
     }
 
-    /// How many tokens are listed, of all users.
+    /// The number of listed tokens of all users.
     pub fn tokens(&self) -> usize {
         lock(&self.pbx.accounts).tokens()
     }

@@ -1,9 +1,9 @@
-//! The login frame: what the middleware makes of it, and what the backend does then.
+//! The login frame: the decisions of the middleware and of the backend.
 
 use serde_json::Value;
 
 use super::{
-    accounts::{Dead, Standing},
+    accounts::{Dead, TokenState},
     hub::Seat,
     knobs::{Knobs, SocketLogin},
     lock,
@@ -11,10 +11,10 @@ use super::{
     token::Refusal,
 };
 
-/// What the middleware did with a text frame.
+/// The middleware's decision on a text frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Judged {
-    /// Passed on as it was.
+    /// Passed on unchanged.
     Passed,
     /// Passed on with the backend's own token in place of the client's.
     Trusted,
@@ -22,7 +22,7 @@ pub(super) enum Judged {
     Dropped,
 }
 
-/// What the backend did with a login.
+/// The backend's decision on a login.
 #[derive(Debug)]
 pub(super) enum Admission {
     Seat(Seat),
@@ -40,12 +40,12 @@ pub(super) fn judge(pbx: &Pbx, text: &str) -> Judged {
     let field = |name: &str| args.get(1).and_then(|object| object.get(name)).and_then(Value::as_str);
     let Some(username) = field("accessKeyId") else { return Judged::Passed };
     let token = field("token");
-    match lock(&pbx.accounts).standing(username, token.unwrap_or_default()) {
-        Standing::Unlisted if token.is_some() => Judged::Dropped,
+    match lock(&pbx.accounts).token_state(username, token.unwrap_or_default()) {
+        TokenState::Unlisted if token.is_some() => Judged::Dropped,
         // With no token to put in its place, the frame goes nowhere.
-        Standing::Dead(Dead::Hollow) => Judged::Dropped,
-        Standing::NoSession | Standing::Unlisted | Standing::Dead(Dead::Refused) => Judged::Passed,
-        Standing::Good => Judged::Trusted,
+        TokenState::Dead(Dead::Hollow) => Judged::Dropped,
+        TokenState::NoSession | TokenState::Unlisted | TokenState::Dead(Dead::Refused) => Judged::Passed,
+        TokenState::Good => Judged::Trusted,
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a simulated PBX is started with.
+//! The options of a simulated PBX.
 
 use std::{fs, io, net::SocketAddr, path::Path, time::Duration};
 
@@ -6,20 +6,20 @@ use secrecy::SecretString;
 
 use super::{knobs::Knobs, profile::Profile, replay::Replay};
 
-/// How to start a [`super::Simulator`].
+/// The options of a [`super::Simulator`].
 #[derive(Debug)]
 pub struct Options {
-    /// Where to listen; port 0 takes a free one.
+    /// The address to listen on; port 0 selects a free one.
     pub listen: SocketAddr,
-    /// Who may log in.
+    /// The accounts.
     pub accounts: Vec<Account>,
     /// Serve TLS instead of plain HTTP.
     pub tls: Option<Tls>,
-    /// The same seed tells the same story.
+    /// The seed of the random generator; equal seeds produce equal events.
     pub seed: u64,
-    /// Where events come from by themselves.
+    /// The source of generated events.
     pub source: Source,
-    /// The faults to begin with.
+    /// The initial faults.
     pub knobs: Knobs,
 }
 
@@ -37,7 +37,7 @@ impl Options {
     }
 }
 
-/// Where events come from, beside what a test emits.
+/// The source of events, in addition to those that a test emits.
 #[derive(Debug)]
 pub enum Source {
     /// Nowhere.
@@ -74,7 +74,7 @@ pub struct Account {
     pub totp_secret: Option<SecretString>,
     /// The user's main extension; decides on the notifications of his own calls.
     pub extension: Option<String>,
-    /// What the account may see.
+    /// The account's permissions.
     pub profile: Profile,
 }
 

@@ -1,4 +1,4 @@
-//! Engine.IO 4 and Socket.IO 5 packets as the backend's parser takes them from a client. Pure.
+//! Engine.IO 4 and Socket.IO 5 packets as the backend's parser reads them from a client. Pure.
 //!
 //! What that parser can't read ends the connection at once, so "malformed" is a result, not an error.
 
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packets_are_told_apart() {
+    fn packets_are_distinguished() {
         assert_eq!(parse("40"), Packet::Connect("/"));
         assert_eq!(parse(r#"40{"token":"x"}"#), Packet::Connect("/"));
         assert_eq!(parse("40/foo,"), Packet::Connect("/foo"));
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_backend_cannot_read_is_malformed() {
+    fn unreadable_packets_are_malformed() {
         for text in ["", "4", "45", "zzz", "42{x", "42{}", "42[]", "41[]", "40[]", "48"] {
             assert_eq!(parse(text), Packet::Malformed, "{text}");
         }

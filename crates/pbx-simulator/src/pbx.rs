@@ -1,4 +1,4 @@
-//! What all connections of one simulated PBX share.
+//! The state that all connections of one simulated PBX share.
 
 use std::{
     collections::VecDeque,
@@ -22,13 +22,13 @@ use super::{
     world::World,
 };
 
-/// Requests remembered for a test to look at; the oldest go first.
+/// The limit of recorded requests for tests; the oldest are dropped first.
 const REMEMBERED: usize = 10_000;
 
 /// One HTTP request and its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
-    /// When it was answered.
+    /// The time of the answer.
     pub at: Timestamp,
     /// `GET`, `POST`, ….
     pub method: String,
@@ -48,7 +48,7 @@ pub(super) struct Pbx {
     pub(super) world: Mutex<World>,
     pub(super) hub: Hub,
     pub(super) requests: Mutex<VecDeque<Seen>>,
-    /// While true the backend has no tokens and tells nothing.
+    /// While true the backend has no tokens and sends no events.
     pub(super) reloading: AtomicBool,
     /// While true nothing is read, written or accepted.
     pub(super) frozen: watch::Sender<bool>,
@@ -65,7 +65,7 @@ impl Pbx {
         lock(&self.knobs).clone()
     }
 
-    /// Whether the backend is in the middle of a reload.
+    /// Returns true while the backend reloads.
     pub(super) fn is_reloading(&self) -> bool {
         self.reloading.load(Ordering::Relaxed)
     }
@@ -128,7 +128,7 @@ impl Pbx {
         }
     }
 
-    /// Whether `wait` passed before `ended` or the end of everything.
+    /// Returns true if `wait` passed before `ended` or the end of everything.
     pub(super) async fn wait_unless(&self, wait: Duration, ended: &CancellationToken) -> bool {
         tokio::select! {
             () = tokio::time::sleep(wait) => true,

@@ -1,8 +1,8 @@
-//! What an account may see: the permissions that decide on rooms and REST answers.
+//! The permissions of an account, which decide on rooms and REST answers.
 
 use serde_json::{Map, Value, json};
 
-/// Whom an event is for.
+/// The recipients of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Audience {
     /// Every logged-in socket.

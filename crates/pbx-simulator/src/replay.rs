@@ -1,6 +1,6 @@
 //! Recorded traffic: one JSON object per line, `{"at": RFC 3339, "event": name, "args": […]}`.
 //!
-//! The text of name and arguments goes out byte for byte. The whole file is held in memory.
+//! The text of name and arguments is sent byte for byte. The complete file is held in memory.
 
 use std::{
     borrow::Cow,
@@ -40,7 +40,7 @@ struct Line<'a> {
     args: &'a RawValue,
 }
 
-/// Why a recording can't be played. Each names file and line.
+/// The reason why a recording can't be played. Each names file and line.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum ReplayError {
@@ -88,7 +88,7 @@ impl Replay {
         self.repeat
     }
 
-    /// When an entry is due, in real time since the replay began.
+    /// The due time of an entry, in real time since the start of the replay.
     pub(super) fn due(&self, entry: &Entry) -> Duration {
         Duration::try_from_secs_f64(entry.after.as_secs_f64() / self.speed).unwrap_or(Duration::MAX)
     }
@@ -96,7 +96,7 @@ impl Replay {
 
 fn read_line(line: &str) -> Result<(Timestamp, Bytes), String> {
     let Line { at, event, args } = serde_json::from_str(line).map_err(|error| error.to_string())?;
-    let at = at.parse().map_err(|error| format!("`at` is no time: {error}"))?;
+    let at = at.parse().map_err(|error| format!("`at` is not a time: {error}"))?;
     let name = event.get();
     if !name.starts_with('"') {
         return Err("`event` isn't a string".to_owned());
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_of_names_and_arguments_stays_as_it_is() {
+    fn the_text_of_names_and_arguments_is_unchanged() {
         let replay = read(concat!(
             r#"{"at":"2026-11-24T10:00:00Z","event":"x\u002fy","args":[ {"n":1e999,"s":"\ud800", "s":1} , 2]}"#,
             "\n\n",

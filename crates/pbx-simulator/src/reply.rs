@@ -31,7 +31,7 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 impl Reply {
-    /// A body as it stands.
+    /// A reply with this exact body.
     pub(super) fn json(status: u16, body: impl Into<String>) -> Self {
         Self { status, body: body.into(), challenge: None, announced: None }
     }
@@ -57,7 +57,7 @@ impl Reply {
         Self::json(status, format!(r#"{{"code":{status},"data":{data},"message":{}}}"#, quoted(message)))
     }
 
-    /// What the limiter before everything says. The real one sends no `Retry-After` either.
+    /// The answer of the rate limiter in front. The real one sends no `Retry-After` either.
     pub(super) fn limited() -> Self {
         Self::envelope(429, "null", "too many requests")
     }
@@ -73,7 +73,7 @@ impl Reply {
     }
 
     /// The backend doesn't know the route. The middleware writes its envelope over the backend's
-    /// page but leaves the page's length standing, so the reader gets 50 bytes and an end of file.
+    /// page but keeps the page's length, so the reader gets 50 bytes and an end of file.
     pub(super) fn no_such_route(path: &str) -> Self {
         let page = 22 + path.len();
         let reply = Self::envelope(404, "null", "API not found");
@@ -81,7 +81,7 @@ impl Reply {
         Self { announced, ..reply }
     }
 
-    /// The first half of it, under the length of the whole.
+    /// The first half of the body, with the full length announced.
     pub(super) fn cut_short(mut self) -> Self {
         let whole = self.body.len();
         self.body.truncate((0..=whole / 2).rev().find(|at| self.body.is_char_boundary(*at)).unwrap_or(0));

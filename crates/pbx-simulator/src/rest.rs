@@ -10,7 +10,7 @@ use hyper::{
 use serde::Deserialize;
 
 use super::{
-    accounts::{Grant, Standing, Verified},
+    accounts::{Grant, TokenState, Verified},
     factor_routes,
     knobs::{self, Knobs},
     lock,
@@ -26,7 +26,7 @@ const UNREACHABLE: &str = r#"{"code":502,"message":"Failed to reach V1 API"}"#;
 const PERSISTENT: &str = "/tokens/persistent/";
 const FORBIDDEN: &str = "you don't have permission to access this resource";
 
-/// Whose token a request carries.
+/// The token of a request.
 #[derive(Debug)]
 pub(super) struct Bearer {
     pub(super) token: String,
@@ -75,7 +75,7 @@ pub(super) fn answer(pbx: &Pbx, parts: &Parts, path: &str, body: &Bytes) -> Repl
     }
 }
 
-/// What the backend answers to a user whose token is good; none if it fails.
+/// The backend's answer to a user with a valid token; `None` if it fails.
 pub(super) fn from_backend(pbx: &Pbx, knobs: &Knobs, user: &str, path: &str) -> Option<Reply> {
     if has(&knobs.failing, path) {
         return None;
@@ -190,11 +190,11 @@ fn authorize(pbx: &Pbx, parts: &Parts, pending: bool) -> Result<Bearer, Reply> {
         Reply::challenge(status, message)
     })?;
     // The list is asked for the header's token, so one from the query never passes.
-    let standing = accounts.standing(&claims.id, header.unwrap_or_default());
-    if !matches!(standing, Standing::Good | Standing::Dead(_)) || (claims.pending() && !pending) {
+    let state = accounts.token_state(&claims.id, header.unwrap_or_default());
+    if !matches!(state, TokenState::Good | TokenState::Dead(_)) || (claims.pending() && !pending) {
         return Err(Reply::challenge(403, FORBIDDEN));
     }
-    Ok(Bearer { token, claims, dead: standing != Standing::Good })
+    Ok(Bearer { token, claims, dead: state != TokenState::Good })
 }
 
 /// Reads a one-time password's answer as the middleware words it.

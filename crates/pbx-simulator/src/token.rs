@@ -4,7 +4,7 @@ use data_encoding::BASE64URL_NOPAD;
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 
-/// What a token says. Field order is the middleware's: it serialises a map, so by name.
+/// The claims of a token. Field order is the middleware's: it serialises a map, so by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Claims {
     /// Whether the account has two-factor authentication.
@@ -26,13 +26,13 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    /// Whether a one-time password is still due.
+    /// Returns true if a one-time password is still due.
     pub(super) fn pending(&self) -> bool {
         self.two_factor && !self.otp_verified
     }
 }
 
-/// Why a token is refused before the session list is even looked at.
+/// The reason why a token is refused before the session list is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
     Malformed,

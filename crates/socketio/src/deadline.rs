@@ -1,7 +1,7 @@
-//! A deadline on a peer's silence that reads before it judges.
+//! A deadline for a silent peer that allows reading before it expires.
 //!
-//! A process that was stopped, or starved of the processor, wakes up past its deadlines while what the peer sent meanwhile is
-//! still unread in the kernel. So a deadline that has passed is confirmed: there is time to read first.
+//! A process that was stopped, or starved of CPU time, wakes up past its deadlines while the peer's data is
+//! still unread in the kernel. So a deadline that has passed is confirmed after time to read.
 
 use std::time::Duration;
 
@@ -9,25 +9,25 @@ use tokio::time::Instant;
 
 /// Long enough for the runtime to read what the kernel holds.
 const CONFIRM: Duration = Duration::from_millis(100);
-/// A deadline noticed so late means that the process was stopped.
+/// The delay in noticing a deadline that means that the process was stopped.
 const PAUSE: Duration = Duration::from_secs(1);
-/// After that the network may also have been stopped, as with a virtual machine: the peer sends again.
+/// The time after a stop in which the peer can retransmit, as the network may have been stopped, too (virtual machines).
 const AFTER_PAUSE: Duration = Duration::from_secs(3);
 
-/// The state of one deadline. Its time is passed to each call, and a time that has changed starts over.
+/// The state of one deadline. Its time is passed to each call; a changed time starts over.
 #[derive(Debug, Default)]
 pub struct Deadline {
-    /// A deadline that has passed, and when that is confirmed.
+    /// A deadline that has passed, and the time of its confirmation.
     passed: Option<(Instant, Instant)>,
 }
 
 impl Deadline {
-    /// When to call [`Deadline::is_over`] next.
+    /// The time to call [`Deadline::is_over`] next.
     pub fn due(&self, at: Instant) -> Instant {
         self.passed.filter(|(passed, _)| *passed == at).map_or(at, |(_, confirmed)| confirmed)
     }
 
-    /// Whether the deadline has passed and there was time to read since.
+    /// Returns true if the deadline has passed and there was time to read since.
     pub fn is_over(&mut self, at: Instant, now: Instant) -> bool {
         let due = self.due(at);
         if now < due {
@@ -67,7 +67,7 @@ mod tests {
         assert!(stopped.is_over(at, after(73_000)));
 
         let later = after(80_000);
-        assert_eq!(stopped.due(later), later, "what was read moves the deadline");
+        assert_eq!(stopped.due(later), later, "received data moves the deadline");
         assert!(!stopped.is_over(later, after(79_000)));
     }
 }

@@ -1,4 +1,4 @@
-//! Why there is no session, why it ended, and what was not an event.
+//! Errors: failed connections, the ends of sessions, and malformed frames.
 
 use std::{io, time::Duration};
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::packet::Malformed;
 
-/// Why no session was established on a connection.
+/// The reason why no session was established on a connection.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// The connection failed, or the server closed it during the upgrade.
@@ -27,7 +27,7 @@ pub enum ConnectError {
     /// A step took longer than its limit.
     #[error("the server did not {step} within {limit:?}")]
     TimedOut {
-        /// What was waited for, to follow "did not".
+        /// The awaited step, to follow "did not".
         step: &'static str,
         /// The limit.
         limit: Duration,
@@ -40,7 +40,7 @@ pub enum ConnectError {
     NamespaceRefused,
 }
 
-/// Why a connection ended.
+/// The reason why a connection ended.
 #[derive(Debug, thiserror::Error)]
 pub enum CloseReason {
     /// The connection ended, with or without a close frame.
@@ -81,7 +81,7 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// Whether the peer just went quiet.
+    /// Returns true if the peer just went quiet.
     pub fn is_silence(&self) -> bool {
         matches!(
             self,
@@ -93,7 +93,7 @@ impl CloseReason {
 /// A frame that is not an event.
 #[derive(Debug, Clone)]
 pub struct BadFrame {
-    /// What is wrong with it.
+    /// The reason.
     pub reason: BadReason,
     /// Its length in bytes.
     pub size: usize,
@@ -108,7 +108,7 @@ impl BadFrame {
     }
 }
 
-/// What is wrong with a frame: a closed set.
+/// The reason why a frame is not an event: a closed set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum BadReason {
     /// It is not a packet.
@@ -120,7 +120,7 @@ pub enum BadReason {
     /// More attachments, or larger ones, than allowed.
     #[error("attachments over the limit")]
     AttachmentsTooLarge,
-    /// Announced attachments did not come.
+    /// Announced attachments did not arrive.
     #[error("attachments missing")]
     AttachmentsMissing,
 }

@@ -5,12 +5,12 @@ use std::{borrow::Cow, ops::Range};
 use bytes::Bytes;
 use jiff::Timestamp;
 
-/// A Socket.IO event: its text frame, and where name and arguments lie in it.
+/// A Socket.IO event: its text frame, and the ranges of its name and arguments.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// When it was read.
+    /// The time of receipt.
     pub at: Timestamp,
-    /// The text frame, as received, in memory of its own.
+    /// The text frame as received, in its own allocation.
     pub bytes: Bytes,
     /// The name's JSON text, without its quotes.
     pub name: Range<u32>,

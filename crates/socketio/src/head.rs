@@ -1,4 +1,4 @@
-//! The head of an HTTP/1 answer, read and no byte more: what follows it is another protocol's.
+//! Reads the head of an HTTP/1 answer and not a byte more: the rest belongs to another protocol.
 //!
 //! Parsed, not compared: a status line may lack its reason phrase (RFC 9112, section 4), and header fields may be repeated
 //! or hold lists (RFC 9110, section 5.3).
@@ -8,7 +8,7 @@ use std::io;
 use httparse::{EMPTY_HEADER, ParserConfig, Response, Status};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-/// No head has more bytes, nor more header fields.
+/// The limit of a head, in bytes and in header fields.
 const LARGEST: usize = 16 * 1024;
 const FIELDS: usize = 128;
 
@@ -20,13 +20,13 @@ pub struct Head {
     fields: Vec<(String, Vec<u8>)>,
 }
 
-/// Why there is no head.
+/// The reason why there is no head.
 #[derive(Debug, thiserror::Error)]
 pub enum NoHead {
     /// The connection failed or ended.
     #[error(transparent)]
     Io(io::Error),
-    /// Something else was sent, or a head without an end.
+    /// The answer is not HTTP/1, or its head does not end.
     #[error("not an HTTP/1 answer")]
     NotHttp,
 }
@@ -38,7 +38,7 @@ impl Head {
         fields.map(|(_, value)| value.trim_ascii())
     }
 
-    /// Whether the list of tokens in the fields of this name has this one, in any case.
+    /// Returns true if the token list in the fields of this name contains `token`, ignoring case.
     pub fn has_token(&self, name: &str, token: &str) -> bool {
         self.values(name)
             .flat_map(|value| value.split(|&byte| byte == b','))
@@ -46,7 +46,7 @@ impl Head {
     }
 }
 
-/// Reads the head of the final answer; interim ones before it are skipped. Byte by byte, so that nothing behind it is taken.
+/// Reads the head of the final answer, and skips interim ones. Byte by byte, so that nothing after it is consumed.
 pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Head, NoHead> {
     let mut bytes = Vec::new();
     loop {
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn anything_else_is_no_head() {
+    async fn anything_else_is_rejected() {
         let long = format!("HTTP/1.1 200 OK\r\n{}\r\n\r\n", "x".repeat(20_000));
         for text in ["SSH-2.0-OpenSSH_9\r\n", "HTTP/1.1 abc\r\n\r\n", "HTTP/2 200\r\n\r\n", &long] {
             assert!(matches!(head(text.as_bytes()).await.0, Err(NoHead::NotHttp)), "{text:.40}");

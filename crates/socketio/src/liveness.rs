@@ -1,7 +1,7 @@
-//! Decides whether the peer is alive.
+//! Detects dead peers.
 //!
-//! Bytes that arrive are life, also those of a message that is not complete yet: a large one on a slow line takes minutes.
-//! What ends a connection: silence, a probe without an answer, and a message that never becomes complete.
+//! Any received byte proves that the peer is alive, also within an incomplete message: a large one takes minutes.
+//! A connection ends by silence, by an unanswered probe, or by a message that never completes.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use tokio::time::Instant;
 
 use crate::{CloseReason, Options, Probe, deadline::Deadline, stream::Activity};
 
-/// Judges one connection.
+/// The liveness of one connection.
 #[derive(Debug)]
 pub(super) struct Liveness {
-    /// Silence allowed: the server's ping interval and a margin.
+    /// The longest silence: the server's ping interval plus a margin.
     silence: Duration,
     message: Duration,
     probe: Option<Probe>,
@@ -22,16 +22,16 @@ pub(super) struct Liveness {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Probing {
-    /// No probe is out. Trusted once one was answered: a server that answers none is not judged by them.
+    /// No probe is outstanding. Trusted once one was answered: a server that answers none is not expected to.
     Idle { trusted: bool },
-    /// One is out, sent at this time.
+    /// A probe is outstanding, sent at this time.
     Out { trusted: bool, at: Instant },
 }
 
-/// What a judgement demands.
+/// The required action.
 #[derive(Debug)]
 pub(super) enum Verdict<'a> {
-    /// Nothing: wait.
+    /// Wait.
     Alive,
     /// Send a probe: the event of this name.
     Probe(&'a str),
@@ -50,12 +50,12 @@ impl Liveness {
         }
     }
 
-    /// A probe was answered.
+    /// Records the answer to a probe.
     pub(super) fn answered(&mut self) {
         self.probing = Probing::Idle { trusted: true };
     }
 
-    /// When to judge next.
+    /// The time to call [`Liveness::judge`] next.
     pub(super) fn due(&self, activity: Activity) -> Instant {
         let end = self.deadline.due(self.end(activity).0);
         match (&self.probe, self.probing) {
@@ -78,7 +78,7 @@ impl Liveness {
         }
     }
 
-    /// When the connection ends unless something arrives, and why.
+    /// The time at which the connection ends unless something arrives, and the reason.
     fn end(&self, Activity { last_read, message_since }: Activity) -> (Instant, CloseReason) {
         let mut end = (last_read + self.silence, CloseReason::Silent(self.silence));
         // A server that has not answered one may not know the probe: wait for silence instead.
@@ -123,14 +123,14 @@ mod tests {
             self.start + Duration::from_secs_f64(seconds)
         }
 
-        /// A part of a message arrives.
+        /// Receives a part of a message.
         fn part(&mut self, seconds: f64) {
             let now = self.at(seconds);
             self.activity.last_read = now;
             self.activity.message_since.get_or_insert(now);
         }
 
-        /// Runs until this time; when and why it was found dead.
+        /// Runs until this time. Returns when and why the peer was declared dead.
         fn run(&mut self, until: f64) -> Option<(f64, String)> {
             loop {
                 let due = self.liveness.due(self.activity);
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_takes_minutes_is_life() {
+    fn a_message_that_takes_minutes_keeps_a_connection_alive() {
         let mut line = Line::new();
         line.liveness.answered();
         assert_eq!(line.run(13.0), None);
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_never_ends_is_no_life() {
+    fn a_message_that_never_ends_does_not() {
         let mut line = Line::new();
         let mut ended = None;
         for second in 0..1000 {

@@ -1,4 +1,4 @@
-//! What the Engine.IO open packet says.
+//! Parses the Engine.IO open packet.
 
 use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
@@ -11,8 +11,8 @@ use crate::packet::{Packet, decode};
 /// not read.
 const PING_INTERVAL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(2);
 
-/// The `pingInterval` of an Engine.IO open packet, in milliseconds there; `None` if `frame` is not one. Any JSON number is one, and a key that comes twice counts as it
-/// came last, as JavaScript has it. `None` if there is none.
+/// The `pingInterval` of an Engine.IO open packet (in milliseconds there); `None` if `frame` is not one or has none. Any
+/// JSON number is valid, and of a duplicate key the last one counts, as in JavaScript.
 pub(super) fn ping_interval(frame: &str) -> Option<Duration> {
     let Ok(Packet::Open(range)) = decode(frame.as_bytes()) else { return None };
     let json = frame.get(range.start as usize..range.end as usize)?;

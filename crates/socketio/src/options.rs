@@ -1,46 +1,46 @@
-//! How long anything may take, how large it may be, and whether the server is probed.
+//! Time limits, size limits and probing of a connection.
 
 use std::time::Duration;
 
-/// Bounds and behaviour of one connection.
+/// The limits and behaviour of one connection.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// For the answer to the websocket upgrade.
+    /// Time limit for the answer to the websocket upgrade.
     pub upgrade: Duration,
-    /// For the Engine.IO open packet. A reverse proxy may upgrade before it has reached the server behind it.
+    /// Time limit for the Engine.IO open packet. A reverse proxy may upgrade before it has reached the server behind it.
     pub open: Duration,
-    /// For the namespace to be joined.
+    /// Time limit for joining the namespace.
     pub namespace: Duration,
-    /// For each write.
+    /// Time limit for each write.
     pub write: Duration,
-    /// Silence allowed beyond the server's ping interval.
+    /// The silence allowed beyond the server's ping interval.
     pub margin: Duration,
     /// Probes a quiet connection; `None` relies on the server's pings alone.
     pub probe: Option<Probe>,
-    /// For one message to arrive, from its first byte to its last.
+    /// Time limit for one message to arrive, from its first byte to its last.
     pub message: Duration,
-    /// Bytes of one message.
+    /// Largest message, in bytes.
     pub max_message: usize,
-    /// Binary attachments of one event.
+    /// Most binary attachments of one event.
     pub max_attachments: usize,
-    /// Their bytes together.
+    /// Largest total size of the attachments of one event, in bytes.
     pub max_attachment_bytes: usize,
-    /// For the next attachment of an event to arrive.
+    /// Time limit for the next attachment of an event to arrive.
     pub attachments: Duration,
 }
 
 /// An event that is sent with a request for acknowledgement when a connection is quiet.
 ///
 /// Engine.IO 4 leaves pings to the server: a client that sends one is disconnected. A server that acknowledges an event which
-/// it otherwise ignores shows that it is alive, sooner than its next ping would. One that has never acknowledged a probe is
-/// not judged by them.
+/// it otherwise ignores proves that it is alive, sooner than its next ping would. A server that has never acknowledged
+/// a probe is not expected to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probe {
     /// The name of the event; it has no arguments.
     pub event: String,
-    /// Silence after which a probe is sent.
+    /// The silence after which a probe is sent.
     pub after: Duration,
-    /// For the answer.
+    /// Time limit for the answer.
     pub answer: Duration,
 }
 

@@ -3,10 +3,10 @@
 //! ```text
 //! 2                                Engine.IO ping
 //! 4 2 [ "extenUpdate" , {…} ]      message, Socket.IO event
-//! 4 5 1 - /ns , 17 [ "name" , … ]  binary event: 1 attachment to come, namespace, acknowledgement asked
+//! 4 5 1 - /ns , 17 [ "name" , … ]  binary event: 1 attachment to come, namespace, acknowledgement requested
 //! ```
 //!
-//! Payload bytes are never changed nor parsed into values: an event is the frame and the places in it.
+//! Payload bytes are never changed or parsed into values: an event is the frame and ranges in it.
 //! Sources: <https://github.com/socketio/engine.io-protocol>, <https://github.com/socketio/socket.io-protocol>.
 
 use std::{fmt, ops::Range};
@@ -17,16 +17,16 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-/// A text frame, understood.
+/// A decoded text frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Packet {
-    /// `0`: the server opens; the range is its JSON.
+    /// `0`: the open packet; the range of its JSON.
     Open(Range<u32>),
     /// `1`: the server closes the transport.
     Close,
-    /// `2`: to be answered with `3`.
+    /// `2`: a ping, to be answered with `3`.
     Ping,
-    /// `3` or `6`: nothing to do.
+    /// `3` or `6`: ignored.
     Idle,
     /// `40`: the namespace is joined.
     Connected,
@@ -34,45 +34,45 @@ pub enum Packet {
     Disconnected,
     /// `42`, `45`: an event.
     Event(Event),
-    /// `43`, `46`: an acknowledgement of ours.
+    /// `43`, `46`: the acknowledgement of an event that we sent.
     Ack {
-        /// What it acknowledges.
+        /// The id of the acknowledged event.
         id: u64,
-        /// Binary attachments to come.
+        /// The number of binary attachments to come.
         attachments: usize,
     },
-    /// `44`: the namespace was refused; the range is the reason's JSON.
+    /// `44`: the namespace was refused; the range of the reason's JSON.
     Refused(Range<u32>),
 }
 
-/// An event, as places in its frame.
+/// An event, as ranges in its frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// The name's JSON text without its quotes.
     pub name: Range<u32>,
     /// From the first argument to the closing bracket; empty without arguments.
     pub args: Range<u32>,
-    /// Number of arguments.
+    /// The number of arguments.
     pub argc: u16,
-    /// The server wants an acknowledgement with this id.
+    /// The id of the acknowledgement that the server requests.
     pub ack: Option<u64>,
-    /// Binary attachments to come.
+    /// The number of binary attachments to come.
     pub attachments: usize,
 }
 
-/// Why a frame is no packet.
+/// The reason why a frame is not a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Malformed {
     /// Empty, or of a type that does not exist.
     #[error("unknown packet type")]
     Type,
-    /// Attachment count or acknowledgement id.
+    /// Invalid attachment count or acknowledgement id.
     #[error("broken packet header")]
     Header,
-    /// For a namespace that was not joined.
+    /// A namespace that was not joined.
     #[error("another namespace")]
     Namespace,
-    /// The payload is no JSON, or not of the shape its type demands.
+    /// The payload is not JSON, or not of the shape that its type requires.
     #[error("broken payload")]
     Payload,
 }
@@ -123,7 +123,7 @@ fn message(frame: &[u8], mut at: usize, kind: u8) -> Result<Packet, Malformed> {
     }
 }
 
-/// `/,` is the main namespace written out; any other is not ours.
+/// Skips `/,`, the explicit main namespace; rejects any other.
 fn namespace(frame: &[u8], at: &mut usize) -> Result<(), Malformed> {
     let Some(rest @ [b'/', ..]) = frame.get(*at..) else { return Ok(()) };
     let end = memchr::memchr(b',', rest).unwrap_or(rest.len());
@@ -138,15 +138,15 @@ fn namespace(frame: &[u8], at: &mut usize) -> Result<(), Malformed> {
 
 /// The JSON text of a frame.
 ///
-/// It is checked, and cut into places, but never turned into values: `RawValue` accepts nesting of any depth without
+/// It is validated, and split into ranges, but never parsed into values: `RawValue` accepts nesting of any depth without
 /// recursion, numbers of any size and lone surrogates, all of which are JSON (RFC 8259).
 struct Payload<'a> {
-    /// Where the text begins in the frame.
+    /// The offset of the text in the frame.
     at: usize,
     text: &'a str,
 }
 
-/// The places of an event's name and arguments in the frame.
+/// The ranges of an event's name and arguments in the frame.
 struct Parts {
     name: Range<u32>,
     args: Range<u32>,
@@ -161,12 +161,12 @@ impl<'a> Payload<'a> {
         text.map(|text| Self { at, text }).ok_or(Malformed::Payload)
     }
 
-    /// One value, and nothing behind it.
+    /// One value, and nothing after it.
     fn any(&self) -> Result<Range<u32>, Malformed> {
         self.raw().and_then(|value| self.place(value))
     }
 
-    /// One value that starts with this byte, and nothing behind it.
+    /// One value that starts with this byte, and nothing after it.
     fn value(&self, start: u8) -> Result<Range<u32>, Malformed> {
         let value = self.raw()?;
         if value.as_bytes().first() == Some(&start) { self.place(value) } else { Err(Malformed::Payload) }
@@ -189,7 +189,7 @@ impl<'a> Payload<'a> {
         Ok(Parts { name: name.start + 1..name.end - 1, args, argc })
     }
 
-    /// The place of a part of the text. A frame is bounded far below 4 GiB.
+    /// The range of a part of the text. A frame is bounded far below 4 GiB.
     fn place(&self, part: &str) -> Result<Range<u32>, Malformed> {
         let start = self.at + (part.as_ptr().addr() - self.text.as_ptr().addr());
         let place = |at| u32::try_from(at).map_err(|_| Malformed::Payload);
@@ -234,7 +234,7 @@ impl<'de> Deserialize<'de> for Elements<'de> {
     }
 }
 
-/// Decimal digits, if there are any that fit.
+/// Parses leading decimal digits, if there are any that fit.
 fn number(frame: &[u8], at: &mut usize) -> Option<u64> {
     let rest = frame.get(*at..)?;
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_packet() {
+    fn malformed_packets_are_rejected() {
         for (frame, why) in [
             ("", Malformed::Type),
             ("9", Malformed::Type),
@@ -343,7 +343,7 @@ mod tests {
         }
 
         #[test]
-        fn what_begins_well_may_end_anyhow(tail in "[\\[\\]{}\",:0-9a-f\\\\/ -]{0,24}", kind in "4[0-6]") {
+        fn a_valid_start_may_have_any_end(tail in "[\\[\\]{}\",:0-9a-f\\\\/ -]{0,24}", kind in "4[0-6]") {
             let frame = format!("{kind}{tail}");
             if let Ok(Packet::Event(event)) = decode(frame.as_bytes()) {
                 let whole = format!("[{}]", text(&frame, &event.args));

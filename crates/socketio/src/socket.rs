@@ -1,4 +1,4 @@
-//! A connection with its namespace joined.
+//! A connection that has joined its namespace.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -31,28 +31,28 @@ pub enum Incoming {
     Disconnected,
     /// A frame that is not an event.
     Bad(BadFrame),
-    /// The barrier of this number is answered: all that the server sent before has been delivered.
+    /// The answer to the barrier with this number: everything that the server sent before has been delivered.
     Barrier(u64),
 }
 
-/// The read buffer takes this at least, in bytes.
+/// The minimum size of the read buffer, in bytes.
 const LARGE: usize = 1 << 20;
 
-/// A connection with its namespace joined. Dropping it closes the TCP connection at once.
+/// A connection that has joined its namespace. Dropping it closes the TCP connection at once.
 pub struct Socket {
     websocket: Websocket,
     options: Options,
     liveness: Liveness,
     barriers: u64,
     outbox: VecDeque<Message>,
-    /// The outbox must be empty by then.
+    /// The deadline for the outbox to be empty.
     write_by: Option<Instant>,
     pending: Option<Pending>,
-    /// Bytes of the largest message so far.
+    /// The size of the largest message so far, in bytes.
     largest: usize,
 }
 
-/// A binary event whose attachments are still to come.
+/// A binary event that waits for its attachments.
 struct Pending {
     at: Timestamp,
     bytes: Bytes,
@@ -74,7 +74,7 @@ impl Socket {
     /// Establishes a session on a connection: upgrade, open packet, namespace; each within its limit.
     ///
     /// `url` is `ws://` or `wss://` with the path of the server, by default `/socket.io/`; host and path go into the
-    /// request. The connection itself, and TLS on it, are the caller's.
+    /// request. The caller establishes the connection, and TLS on it.
     pub async fn connect(
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         url: &Url,
@@ -129,8 +129,8 @@ impl Socket {
         self.flush().await
     }
 
-    /// Asks the server for a sign that is delivered behind all that it sends before: [`Incoming::Barrier`] with the number
-    /// returned. It is an event without arguments that the server must acknowledge; one that does not gives no sign. Sent by
+    /// Requests an [`Incoming::Barrier`] with the returned number, delivered after everything that the server sends before
+    /// it. It is an event without arguments; a server that does not acknowledge it never answers the barrier. Sent by
     /// the next call of [`Socket::next`].
     pub fn barrier(&mut self, event: &str) -> u64 {
         self.barriers += 1;
@@ -139,8 +139,8 @@ impl Socket {
         self.barriers
     }
 
-    /// The next thing that happens. Answers pings and requests for acknowledgement, probes a quiet line, and
-    /// ends when it stays silent. Cancel safe.
+    /// Waits for the next event on the connection. Answers pings and requests for acknowledgement, probes a quiet peer, and
+    /// fails if it stays silent. Cancel safe.
     pub async fn next(&mut self) -> Result<Incoming, CloseReason> {
         loop {
             self.flush().await?;
@@ -157,10 +157,10 @@ impl Socket {
         }
     }
 
-    /// What has already arrived, without waiting. None: call [`Socket::next`].
+    /// Returns what has already arrived, without waiting. If `None`, call [`Socket::next`].
     pub fn try_next(&mut self) -> Option<Result<Incoming, CloseReason>> {
         loop {
-            // What must be answered is answered by `next`: it can wait for the write.
+            // Packets that need an answer are left to `next`, which can wait for the write.
             if !self.outbox.is_empty() {
                 return None;
             }
@@ -173,7 +173,7 @@ impl Socket {
         }
     }
 
-    /// Says goodbye, for a second at most.
+    /// Closes the connection properly, waiting for a second at most.
     pub async fn close(mut self) {
         let _ = timeout(Duration::from_secs(1), self.websocket.close(None)).await;
     }
@@ -183,7 +183,7 @@ impl Socket {
         self.outbox.push_back(Message::text(text));
     }
 
-    /// Writes what is queued. Cancel safe: a message leaves the queue in the step that hands it over.
+    /// Writes queued messages. Cancel safe: a message leaves the queue in the step that hands it over.
     async fn flush(&mut self) -> Result<(), CloseReason> {
         let Some(by) = self.write_by else { return Ok(()) };
         let write = async {
@@ -203,12 +203,12 @@ impl Socket {
         }
     }
 
-    /// Whether a message is arriving: what was waited for may be behind it.
+    /// Returns true while a message is arriving: an awaited one may follow it.
     pub fn is_receiving(&self) -> bool {
         self.websocket.get_ref().activity.message_since.is_some()
     }
 
-    /// When something must happen if nothing arrives.
+    /// The time of the next action if nothing arrives.
     fn due(&self) -> Instant {
         let due = self.liveness.due(self.websocket.get_ref().activity);
         self.pending
@@ -235,7 +235,7 @@ impl Socket {
         Ok(None)
     }
 
-    /// When the next attachment must be here; later while a message is arriving, which may be it.
+    /// The deadline for the next attachment; extended while a message is arriving, which may be it.
     fn attachments_by(&self, pending: &Pending) -> Instant {
         let activity = self.websocket.get_ref().activity;
         match activity.message_since {
@@ -254,12 +254,12 @@ impl Socket {
             Some(Ok(Message::Close(frame))) => {
                 Err(frame.map_or(CloseReason::Eof, |frame| CloseReason::Closed(frame.code.into())))
             }
-            // The library answers pings of the websocket. They prove whatever terminates it, not the server behind.
+            // The library answers websocket pings. They prove that a proxy is alive, but not the server behind it.
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(None),
         }
     }
 
-    /// A message in memory of its own: a slice would keep the whole read buffer alive as long as the event waits. The buffer
+    /// Copies a message to its own allocation: a slice would keep the complete read buffer alive with the event. The buffer
     /// is no larger than the largest message so far, so one of half that size is not worth a copy.
     fn owned(&mut self, message: &Bytes) -> Bytes {
         self.largest = self.largest.max(message.len());
@@ -339,7 +339,7 @@ impl Socket {
     }
 }
 
-/// The first text message; none if the connection ends before it.
+/// The first text message; `None` if the connection ends before it.
 async fn first_text(websocket: &mut Websocket) -> Option<String> {
     loop {
         match websocket.next().await?.ok()? {

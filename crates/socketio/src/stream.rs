@@ -1,4 +1,4 @@
-//! The stream under the websocket, with a record of when it last brought something.
+//! The stream under the websocket, which records when bytes arrive.
 
 use std::{
     io,
@@ -15,16 +15,16 @@ use tokio::{
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// When bytes arrived.
+/// The times at which bytes arrived.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Activity {
-    /// The last ones; at first, when the connection was made.
+    /// The time of the last bytes; initially, of the connection.
     pub(super) last_read: Instant,
-    /// The first ones of a message that is still incomplete.
+    /// The time of the first bytes of a message that is still incomplete.
     pub(super) message_since: Option<Instant>,
 }
 
-/// Records when bytes arrive: a message that takes long shows that the peer lives before it is complete.
+/// Records when bytes arrive: a slow message proves that the peer is alive before it is complete.
 pub(super) struct Watched {
     stream: Box<dyn Stream>,
     pub(super) activity: Activity,
@@ -35,7 +35,7 @@ impl Watched {
         Self { stream, activity: Activity { last_read: Instant::now(), message_since: None } }
     }
 
-    /// A message is complete.
+    /// Records that a message is complete.
     pub(super) fn complete(&mut self) {
         self.activity.message_since = None;
     }

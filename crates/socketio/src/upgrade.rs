@@ -1,7 +1,7 @@
 //! The websocket's opening handshake (RFC 6455, section 4.1).
 //!
-//! Our own, as tungstenite 0.30 compares the first `Connection` field with one word, where the RFC has a list of tokens:
-//! it refuses what proxies send.
+//! Implemented here, as tungstenite 0.30 compares the first `Connection` field with one word, where the RFC has a list of
+//! tokens: it rejects what proxies send.
 
 use std::{io, time::Duration};
 
@@ -80,7 +80,7 @@ fn request(url: &Url, key: &str) -> String {
     )
 }
 
-/// The client's duties on a 101, points 2 to 6 of the section.
+/// Validates a 101, by points 2 to 6 of the section.
 fn verify(head: &Head, accept: &str) -> Result<(), &'static str> {
     if !head.has_token("Upgrade", "websocket") {
         return Err("its answer lacks `Upgrade: websocket`");

@@ -1,10 +1,10 @@
-//! Which characters are not shown as they are.
+//! Escapes characters that must not be shown as they are.
 
 use std::{borrow::Cow, fmt::Write as _};
 
-/// Whether a character can't be seen, acts on a terminal, ends a line, or changes the order of what is around it.
+/// Returns true if a character is invisible, controls a terminal, ends a line, or reorders the text around it.
 ///
-/// Control characters (C0, DEL, C1), separators of lines and paragraphs, and what Unicode calls format characters and
+/// These are control characters (C0, DEL, C1), line and paragraph separators, and Unicode's format characters and
 /// default-ignorable code points: bidirectional controls, joiners, fillers, variation selectors and tags.
 pub fn is_hidden(ch: char) -> bool {
     ch.is_control()
@@ -17,7 +17,7 @@ pub fn is_hidden(ch: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// The text with its hidden characters as JSON escapes: within a JSON string that is the same text. What `is_kept` stays.
+/// Writes hidden characters as JSON escapes, which within a JSON string mean the same. Exempts those that `is_kept` accepts.
 pub fn escaped_as_json(text: &str, is_kept: impl Fn(char) -> bool) -> Cow<'_, str> {
     let is_escaped = |ch: char| is_hidden(ch) && !is_kept(ch);
     if !text.contains(is_escaped) {
@@ -37,7 +37,7 @@ pub fn escaped_as_json(text: &str, is_kept: impl Fn(char) -> bool) -> Cow<'_, st
     shown.into()
 }
 
-/// A text's characters, each with its length and as it is shown.
+/// The characters of a text, each with its length and its displayed form.
 pub(super) struct Pieces<'a> {
     rest: &'a str,
 }

@@ -1,8 +1,8 @@
 //! The standard streams of the commands.
 //!
-//! What a command prints on standard output is the contract's, byte for byte, as long as a file or a pipe takes it. A
-//! terminal would act on some of it, so there it is escaped as JSON does it, which means the same to a reader of JSON. Standard error is for people wherever it goes: it is escaped,
-//! and shows no secret.
+//! The output of a command is documented byte for byte, as long as it goes to a file or a pipe. A
+//! terminal would interpret some of it, so there it is escaped as in JSON, which means the same to a JSON parser.
+//! Standard error is always for people: it is escaped, and its secrets are masked.
 
 use std::{
     borrow::Cow,
@@ -23,12 +23,12 @@ pub fn stderr() -> Screened<io::Stderr> {
     Screened::new(io::stderr(), Screen::EscapeAndMask)
 }
 
-/// The text as standard error shows it.
+/// Converts a text to its form on standard error.
 pub fn for_people(text: &str) -> String {
     escaped(&secrets::mask(text, Words::Ours)).into_owned()
 }
 
-/// Line breaks and tabs are ours: a peer's have been escaped before.
+/// Keeps line breaks and tabs, which are ours: a peer's have been escaped before.
 fn escaped(text: &str) -> Cow<'_, str> {
     escaped_as_json(text, |ch| matches!(ch, '\n' | '\t'))
 }
@@ -40,7 +40,7 @@ enum Screen {
     EscapeAndMask,
 }
 
-/// A writer that shows text safely: line by line, as a secret may come in pieces, and at each flush.
+/// A writer that sanitises text: line by line, as a secret may arrive in pieces, and at each flush.
 pub struct Screened<W: Write> {
     inner: W,
     screen: Screen,
@@ -48,7 +48,7 @@ pub struct Screened<W: Write> {
     held: Vec<u8>,
 }
 
-/// A longer line is shown in parts.
+/// The longest line that is held; a longer one is shown in pieces.
 const LINE: usize = 256 * 1024;
 
 impl<W: Write> Screened<W> {
@@ -56,7 +56,7 @@ impl<W: Write> Screened<W> {
         Self { inner, screen, held: Vec::new() }
     }
 
-    /// Shows the first `count` bytes of what is held.
+    /// Writes the first `count` held bytes.
     fn show(&mut self, count: usize) -> io::Result<()> {
         let lines: Vec<u8> = self.held.drain(..count).collect();
         let text = String::from_utf8_lossy(&lines);
@@ -91,7 +91,7 @@ impl<W: Write> Write for Screened<W> {
     }
 }
 
-/// The bytes before a character of which the end is still to come.
+/// The number of bytes before an incomplete character at the end.
 fn complete(bytes: &[u8]) -> usize {
     match std::str::from_utf8(bytes) {
         Err(error) if error.error_len().is_none() => error.valid_up_to(),
@@ -101,7 +101,7 @@ fn complete(bytes: &[u8]) -> usize {
 
 impl<W: Write> Drop for Screened<W> {
     fn drop(&mut self) {
-        // Nothing is no reason to wait for a reader.
+        // Without held text there is nothing to wait for a reader for.
         if !self.held.is_empty() {
             let _ = self.show(self.held.len());
         }
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_is_shown_no_control_characters() {
+    fn a_terminal_gets_no_control_characters() {
         let pieces: [&[u8]; 4] =
             [b"{\"a\":\"\xc2", b"\x9b2J\x1b[31m\"}\n\tb\r\x7f\xe2\x80", b"\xae", b"c\xff"];
         let escaped = "{\"a\":\"\\u009b2J\\u001b[31m\"}\n\tb\\u000d\\u007f\\u202ec\u{fffd}";
@@ -138,13 +138,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_gets_the_bytes_as_they_are() {
+    fn a_file_gets_the_bytes_unchanged() {
         let pieces: [&[u8]; 2] = [b"\xc2", b"\x9b\x1b[31m\r\n\xff"];
         assert_eq!(shown(Screen::Nothing, &pieces), pieces.concat());
     }
 
     #[test]
-    fn standard_error_shows_no_secret_though_it_comes_in_pieces() {
+    fn standard_error_masks_a_secret_that_comes_in_pieces() {
         secrets::register(&"vexu-palindrome".into());
         let out = shown(Screen::EscapeAndMask, &[b"said: vexu-", b"palindrome\n", b"\x1b"]);
         assert_eq!(out, b"said: [secret]\n\\u001b");

@@ -1,8 +1,8 @@
-//! Text that may be shown: in the log, in `/status`, to systemd, in notices, on a terminal.
+//! Text that is safe to show: in the log, in `/status`, to systemd, in notices, on a terminal.
 //!
-//! Whatever a peer sends (PBX, broker, token endpoint, proxy) becomes a [`PeerText`] before it is part of a sentence. The
+//! Text from a peer (PBX, broker, token endpoint, proxy) becomes a [`PeerText`] before it is part of a sentence. The
 //! sentences themselves pass `sentence` at the few places where they leave the process: `health`, the log's fields,
-//! standard error, `check`, notices. So a place that forgot the first rule can still neither act on a terminal, nor start a
+//! standard error, `check`, notices. So code that forgot the first rule can still neither control a terminal, nor start a
 //! second line, nor show a secret of this process.
 
 mod escape;
@@ -17,39 +17,39 @@ use escape::Pieces;
 pub use escape::{escaped_as_json, is_hidden};
 use secrets::Words;
 
-/// What is kept of a peer's text, in bytes of output.
+/// The limit of a peer's text, in bytes of output.
 const LIMIT: usize = 512;
-/// What is kept of a sentence of ours: it may quote several peers.
+/// The limit of a sentence of ours, which may quote several peers.
 const SENTENCE: usize = 8 * LIMIT;
-/// What is read of a peer's text, in bytes. What follows is counted.
+/// The part of a peer's text that is read, in bytes. The rest is only counted.
 const READ: usize = 64 * 1024;
-/// Room for the note that the text was cut, in bytes.
+/// Room for the note that the text was truncated, in bytes.
 const NOTE: usize = 40;
 
 /// A text that a peer sent, safe to show: one line of at most 512 bytes, without control characters, bidirectional controls
-/// or invisible characters (`\u{1b}` is written in their place), and without the secrets of this process.
+/// or invisible characters (they are escaped as in `\u{1b}`), and without the secrets of this process.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerText(String);
 
 impl PeerText {
-    /// The text of a peer.
+    /// Sanitises the text of a peer.
     pub fn new(text: &str) -> Self {
         Self::within(text, LIMIT)
     }
 
-    /// The same, where it need not be UTF-8: what is invalid is replaced (U+FFFD).
+    /// Same as [`PeerText::new`] for bytes: invalid UTF-8 is replaced (U+FFFD).
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let (read, beyond) = bytes.split_at_checked(READ).unwrap_or((bytes, &[]));
         Self(safe(&String::from_utf8_lossy(read), beyond.len(), LIMIT, Words::OfPeer))
     }
 
-    /// The text of a peer, of at most `limit` bytes.
+    /// Sanitises the text of a peer, to at most `limit` bytes.
     pub fn within(text: &str, limit: usize) -> Self {
         let (read, beyond) = text.split_at(text.floor_char_boundary(READ));
         Self(safe(read, beyond.len(), limit, Words::OfPeer))
     }
 
-    /// What may be shown.
+    /// The sanitised text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -73,7 +73,7 @@ impl<'de> Deserialize<'de> for PeerText {
     }
 }
 
-/// A sentence of ours, which may quote a peer: one line, with neither control characters nor secrets.
+/// Sanitises a sentence of ours, which may quote a peer: one line, with neither control characters nor secrets.
 pub fn sentence(text: &str) -> String {
     let (read, beyond) = text.split_at(text.floor_char_boundary(READ));
     safe(read, beyond.len(), SENTENCE, Words::Ours)
@@ -84,7 +84,7 @@ pub fn serialize<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::E
     serializer.serialize_str(&sentence(text))
 }
 
-/// Masks first, as a secret that is cut is found no more. `beyond` bytes were not read.
+/// Masks first, as a truncated secret would not be found. `beyond` bytes were not read.
 fn safe(text: &str, beyond: usize, limit: usize, words: Words) -> String {
     let text = secrets::mask(text, words);
     let length: usize = Pieces::of(&text).map(|(_, piece)| piece.len()).sum();
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_is_cut_at_a_character_and_says_so() {
+    fn a_long_text_is_truncated_at_a_character_with_a_note() {
         for text in ["è".repeat(5_000), "\u{1b}".repeat(5_000), "x".repeat(200_000)] {
             let shown = PeerText::new(&text);
             assert!((400..=LIMIT).contains(&shown.as_str().len()), "{}", shown.as_str().len());

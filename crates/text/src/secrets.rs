@@ -1,6 +1,6 @@
-//! The secrets of this process, so that no text shows them: whoever reads one registers it.
+//! The registry of this process's secrets, so that no text shows them: code that reads a secret registers it.
 //!
-//! A peer is sent most of them, and may send them back: a server that echoes what it was sent, a proxy that quotes a header.
+//! Most of them are sent to a peer, which may send them back: a server that echoes a request, a proxy that quotes a header.
 
 mod forms;
 mod views;
@@ -15,47 +15,47 @@ use self::{
     views::View,
 };
 
-/// What a secret is replaced by.
+/// The replacement for a secret.
 const MASK: &str = "[secret]";
-/// A shorter secret, in characters, is also a part of words that have nothing to do with it.
+/// The minimum length, in characters, at which a secret is masked anywhere: a shorter one also occurs in other words.
 const SHORT: usize = 4;
-/// One of small letters alone, shorter than this, could be a word of ours.
+/// The minimum length of a secret of lower-case letters only: a shorter one could be a word of our own messages.
 const WORD: usize = 12;
-/// The start of a secret that stands at the end of a text which somebody has cut: from so many bytes on.
+/// The minimum length, in bytes, at which the start of a secret is masked at the end of a truncated text.
 const PART: usize = 6;
-/// The shortest token that is worth the name, in bytes: 72 bits in base64.
+/// The minimum length of a token, in bytes: 72 bits in base64.
 const TOKEN: usize = 12;
-/// Lines of a secret that has several, as a key or a credentials file, count from so many bytes on.
+/// The minimum length, in bytes, at which a line of a multi-line secret (a key or credentials file) is masked by itself.
 const LINE: usize = 16;
 
-/// Who wrote the text.
+/// The author of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Words {
-    /// A peer: short secrets are masked where it may quote a value, as in `pass=…`.
+    /// A peer: short secrets are masked where it may quote a value, such as `pass=…`.
     OfPeer,
-    /// We did, and may have quoted a peer: short secrets, and those that could be a word of ours, are masked as JSON
-    /// strings alone. A mask in a sentence that everybody can read in the source would tell the secret.
+    /// This program, possibly quoting a peer: short secrets, and those that could be a word of ours, are masked only as JSON
+    /// strings. A mask within a sentence that is public in the source would reveal the secret.
     Ours,
 }
 
-/// Of the configuration: each reload registers all of them again, so those that were replaced go first.
+/// Secrets of the configuration. Each reload registers all of them again, so replaced ones are evicted first.
 static CONFIGURED: Secrets = Secrets::holding(512);
-/// Tokens that a peer issued. Each renewal adds one.
+/// Tokens issued by a peer. Each renewal adds one.
 static ISSUED: Secrets = Secrets::holding(256);
 
-/// Registers a secret of the configuration, or one that was typed.
+/// Registers a secret that was configured or typed.
 pub fn register(secret: &SecretString) {
     CONFIGURED.add(secret);
 }
 
-/// Registers a token that a peer issued. One that is too short to be secret is not: its issuer could choose a word of ours.
+/// Registers a token issued by a peer, unless it is too short to be secret: its issuer could choose a word of ours.
 pub fn register_issued(token: &SecretString) {
     if token.expose_secret().len() >= TOKEN {
         ISSUED.add(token);
     }
 }
 
-/// The text without the secrets.
+/// Masks the secrets in a text.
 pub(super) fn mask(text: &str, words: Words) -> Cow<'_, str> {
     let mut found = Vec::new();
     let views = View::all(text);
@@ -64,7 +64,7 @@ pub(super) fn mask(text: &str, words: Words) -> Cow<'_, str> {
     if found.is_empty() {
         return text.into();
     }
-    // A mask that is there already: a secret may be a part of that word.
+    // An existing mask: a secret may be a part of that word.
     let masks: Vec<_> = text.match_indices(MASK).map(|(at, _)| at..at + MASK.len()).collect();
     found.retain(|range| !masks.iter().any(|mask| mask.start <= range.start && range.end <= mask.end));
     found.sort_by_key(|range| range.start);
@@ -80,7 +80,7 @@ pub(super) fn mask(text: &str, words: Words) -> Cow<'_, str> {
     shown.into()
 }
 
-/// A bounded set of secrets, the one that was registered last at the end.
+/// A bounded set of secrets, the most recently registered one last.
 struct Secrets {
     most: usize,
     known: RwLock<VecDeque<Secret>>,
@@ -148,7 +148,7 @@ impl Secret {
     }
 }
 
-/// Whether it is all of a JSON string; of a peer's text, also whether it is a word behind a quotation mark, `=` or `:`.
+/// Returns true if it is a complete JSON string; in a peer's text also if it is a word after a quotation mark, `=` or `:`.
 fn stands_alone(text: &[u8], place: &Range<usize>, words: Words) -> bool {
     let before = place.start.checked_sub(1).and_then(|at| text.get(at));
     let after = text.get(place.end);
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_secret_is_masked_only_where_it_stands_alone() {
+    fn a_short_secret_is_masked_only_as_a_separate_value() {
         let secrets = Secrets::holding(8);
         secrets.add(&"a1".into());
         for (text, words, is_found) in [
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_could_be_a_word_of_ours_is_masked_in_what_a_peer_says() {
+    fn a_secret_like_a_word_of_ours_is_masked_in_peer_text() {
         let secrets = Secrets::holding(8);
         secrets.add(&"secret".into());
         for (text, words, is_found) in [
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_is_forgotten_and_one_that_is_registered_again_is_not() {
+    fn the_oldest_is_evicted_unless_registered_again() {
         let secrets = Secrets::holding(2);
         for secret in ["first-of-all", "second-of-all", "first-of-all", "third-of-all"] {
             secrets.add(&secret.into());
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_peer_has_cut_is_masked_from_six_bytes_on() {
+    fn a_truncated_secret_is_masked_from_six_bytes_on() {
         let secrets = Secrets::holding(8);
         secrets.add(&"zuqovubepi".into());
         assert_eq!(masked(&secrets, "said: zuqovubep", Words::OfPeer).first(), Some(&(6..15)));

@@ -1,4 +1,4 @@
-//! The file as it is written: the root table. Each other table stands beside what it configures.
+//! The root table of the file. Every other table is defined next to the component that it configures.
 
 use std::collections::BTreeMap;
 
@@ -16,22 +16,22 @@ use crate::{
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(super) struct File {
-    /// The name of this bridge among others on the same bus. Letters, digits, `-` and `_`; 64 at most.
+    /// The name of this bridge, unique on its message bus. Letters, digits, `-` and `_`; 64 at most.
     #[schemars(extend("pattern" = name::PATTERN))]
     instance: String,
-    /// How long a stop may take to deliver what is pending.
+    /// The time that a stop may take to deliver pending events.
     drain_timeout: Span,
-    /// The PBXs, by a name of your choice: it is part of every subject, so it stays for good.
+    /// The PBXs, by a name of your choice. It is part of every subject, so choose one that can stay.
     #[schemars(extend("propertyNames" = { "pattern": name::PATTERN }))]
     sources: BTreeMap<String, session::config::Table>,
-    /// Where events go, by a name of your choice. Each sink gets the events of every source.
+    /// The destinations of events, by a name of your choice. Each sink gets the events of every source.
     #[schemars(extend("propertyNames" = { "pattern": name::PATTERN }))]
     sinks: BTreeMap<String, sink::config::Table>,
-    /// What keeps events until every sink has them.
+    /// The journal, which keeps events until every sink has them.
     journal: journal::Table,
-    /// What cti-bridge says about itself, on stderr.
+    /// The log, on stderr.
     log: telemetry::config::Table,
-    /// Health, metrics, a page for people, and actions, over HTTP.
+    /// Health, metrics, a status page and actions, over HTTP.
     admin: admin::config::Table,
 }
 
@@ -50,7 +50,7 @@ impl Default for File {
 }
 
 impl File {
-    /// Checks every table, also after a problem. `None` goes with a problem.
+    /// Checks every table, also after a problem. Returns `None` if it has reported a problem.
     pub(super) fn validate(self, root: &mut Section<'_>) -> Option<Config> {
         if let Err(text) = name::check(&self.instance) {
             root.problem("instance", text);
@@ -73,7 +73,7 @@ impl File {
             if forgetful && sink.as_ref().is_some_and(|sink| sink.kind.needs_durable_journal()) {
                 root.table("sinks").table(name).problem(
                     "mode",
-                    "needs a journal on disk: without one each start numbers anew, and the stream is taken for another \
+                    "needs a journal on disk: without one each start numbers events from 1, and the stream seems to be another \
                      bridge's. Set [journal] dir = \"/var/lib/cti-bridge\"",
                 );
             }
@@ -94,7 +94,7 @@ impl File {
     }
 }
 
-/// No two sinks write to the same place. The second of them in the order of names is where it is reported.
+/// Reports two sinks that write to the same destination, at the second of them in the order of names.
 fn check_overlaps<S>(
     instance: &str,
     sources: &BTreeMap<String, S>,

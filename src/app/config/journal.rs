@@ -13,19 +13,19 @@ use crate::{
 /// The journal, as the bridge opens it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// On disk; `None` keeps it in memory.
+    /// The settings of a journal on disk; `None` keeps it in memory.
     pub disk: Option<journal::Options>,
-    /// Bound of what only memory holds, in bytes.
+    /// The limit for records that are held only in memory, in bytes.
     pub memory: usize,
 }
 
-/// What is dropped when there is no room.
+/// The events to drop when the journal is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum WhenFull {
-    /// What has waited longest.
+    /// The oldest pending event.
     DropOldest,
-    /// What comes.
+    /// The incoming event.
     DropNewest,
 }
 
@@ -38,30 +38,30 @@ impl From<WhenFull> for journal::WhenFull {
     }
 }
 
-/// What keeps events until every sink has them.
+/// The journal, which keeps events until every sink has them.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Table {
-    /// The directory it is kept in. Without one it is in memory alone, and what waits is gone with the process.
+    /// The directory of the journal. If unset, the journal is in memory, and pending events are lost with the process.
     #[schemars(length(min = 1))]
     dir: Option<String>,
-    /// How long after a write the disk is synced: that much may be lost by a power failure, nothing by a crash of the
-    /// process. "always": before anything else is read from the PBX.
+    /// The longest time between a write and its sync to disk. A power failure can lose that much, a crash of the process
+    /// nothing. "always" syncs before anything else is read from the PBX.
     sync: Delay,
-    /// How much it may take on the disk. Unset: the smaller of 2 GiB and a fifth of the volume.
+    /// The largest size of the journal on disk. If unset, the smaller of 2 GiB and a fifth of the volume.
     max_bytes: Option<Size>,
-    /// How long an event is kept for a sink that is away, or "off" for no such bound.
+    /// The time for which an event is kept for a sink that is down, or "off" for no limit.
     max_age: Age,
-    /// What goes when it is full: "drop-oldest" or "drop-newest". Either is counted and announced. With "drop-oldest",
-    /// states that newer events supersede go first.
+    /// The events to drop when the journal is full: "drop-oldest" or "drop-newest". Losses are counted and announced. With
+    /// "drop-oldest", states that newer events supersede are dropped first.
     when_full: WhenFull,
-    /// How much of it the waiting events of one name may take, in percent: a flood of one can't evict the others. Beyond it
-    /// "drop-oldest" drops the oldest of that name, and "drop-newest" refuses the newest.
+    /// The share of the journal, in percent, that pending events of one name may use, so that a flood of one name can't
+    /// evict the others. Beyond it, "drop-oldest" drops the oldest of that name and "drop-newest" rejects the newest.
     #[schemars(range(min = 1, max = 100))]
     name_quota: u8,
-    /// How long events are kept after delivery, for a broker that forgets what it acknowledged.
+    /// The time for which events are kept after delivery, for a broker that forgets what it has acknowledged.
     retain: Span,
-    /// How much is kept in memory when there is no directory, or while its disk refuses.
+    /// The largest size of the journal in memory, used without a directory or while the disk fails.
     memory: Size,
 }
 
@@ -80,11 +80,11 @@ impl Default for Table {
     }
 }
 
-/// Less would drop events of one burst.
+/// The smallest limit that does not drop events of one burst.
 const LEAST: usize = 1 << 20;
 
 impl Table {
-    /// Checks what the schema can't. `None` goes with a problem.
+    /// Checks what the schema can't. Returns `None` if it has reported a problem.
     pub(crate) fn validate(self, section: &mut Section<'_>) -> Option<Config> {
         let mut right = true;
         let mut least = |key: &str, size: Size| {

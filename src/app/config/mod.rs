@@ -1,4 +1,4 @@
-//! The whole configuration, composed of the tables that each subsystem owns.
+//! The complete configuration, composed of the tables that each component owns.
 
 mod file;
 pub mod journal;
@@ -14,35 +14,35 @@ use crate::{
     session, sink, telemetry,
 };
 
-/// The whole configuration.
+/// The complete configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The name of this bridge among others on the same bus.
+    /// The name of this bridge, unique on its message bus.
     pub instance: String,
-    /// How long a stop may take to deliver what is pending.
+    /// The time that a stop may take to deliver pending events.
     pub drain_timeout: Duration,
-    /// The PBXs by name; one at least.
+    /// The PBXs by name, at least one.
     pub sources: BTreeMap<String, session::config::Config>,
-    /// The sinks by name; one at least.
+    /// The sinks by name, at least one.
     pub sinks: BTreeMap<String, sink::config::Config>,
     /// The journal between them.
     pub journal: journal::Config,
-    /// Our own log.
+    /// The bridge's log.
     pub log: telemetry::config::Config,
-    /// The admin endpoint; `None` has none.
+    /// The admin endpoint; `None` disables it.
     pub admin: Option<admin::config::Config>,
 }
 
-/// A configuration that can be used.
+/// A valid configuration.
 #[derive(Debug, Clone)]
 pub struct Loaded {
-    /// What it says.
+    /// The configuration itself.
     pub config: Config,
-    /// What someone should know, one line each, in the form of a problem.
+    /// Warnings, one line each, in the form of a problem.
     pub warnings: Vec<String>,
     /// The effective settings with their origins, for `config show`.
     pub settings: Settings,
-    /// The file it was read from, if there was one.
+    /// The configuration file, if there was one.
     pub file: Option<PathBuf>,
 }
 
@@ -61,7 +61,7 @@ pub fn load(flags: &Flags) -> Result<Loaded, Problems> {
     load_with(flags, std::env::vars_os())
 }
 
-/// As [`load`], with an environment of the caller's choice.
+/// Same as [`load`], with the given environment.
 pub fn load_with(
     flags: &Flags,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
@@ -82,7 +82,7 @@ pub fn load_with(
     }
 }
 
-/// Reads and checks the table `[journal]` alone: what is wrong elsewhere does not matter, and no secret is read.
+/// Reads and checks only the table `[journal]`: problems elsewhere do not matter, and no secret is read.
 pub fn load_journal(flags: &Flags) -> Result<journal::Config, Problems> {
     let (tree, mut findings) = unchecked(flags)?;
     let table = match tree.get("journal") {
@@ -97,20 +97,20 @@ pub fn load_journal(flags: &Flags) -> Result<journal::Config, Problems> {
     }
 }
 
-/// Reads the address of the admin endpoint alone, as it is written.
+/// Reads only the address of the admin endpoint, as configured.
 pub fn load_listen(flags: &Flags) -> Option<String> {
     let (tree, _) = unchecked(flags).ok()?;
     Some(tree.get("admin")?.as_dict()?.get("listen")?.as_str()?.to_owned())
 }
 
-/// The layers, with what the schema says of them.
+/// The layers, checked against the schema.
 fn unchecked(flags: &Flags) -> Result<(Dict, Findings), Problems> {
     let mut layered = config::read(flags, std::env::vars_os())?;
     layered.check(shape());
     Ok((layered.tree, layered.findings))
 }
 
-/// The checked tree as plain data. `None` goes with a problem.
+/// The checked tree as plain data. Returns `None` if it has reported a problem.
 fn typed(tree: Dict, findings: &mut Findings) -> Option<Config> {
     match Value::from(tree).deserialize::<file::File>() {
         Ok(file) => file.validate(&mut Section::new("", findings)),

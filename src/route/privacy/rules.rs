@@ -1,39 +1,39 @@
-//! What is personal, by where it stands.
+//! The rules that decide which values are personal, by their place.
 
 use std::net::{IpAddr, SocketAddr};
 
 use super::MASK;
 
-/// What may stand somewhere.
+/// The kind of data at a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rule {
-    /// An id that ties events together.
+    /// An id that relates events to each other.
     Id,
-    /// Anything; numbers may be within it.
+    /// Free text; may contain numbers.
     Free,
     /// A telephone number.
     Number,
     /// The name of an outside party.
     Name,
-    /// Nothing of it is shown, at any depth.
+    /// Masked completely, at any depth.
     Hidden,
 }
 
-/// Where the walk is.
+/// The current place of the walk.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     rule: Rule,
-    /// `name` means an outside party here.
+    /// True if `name` means an outside party here.
     outside: bool,
 }
 
 impl Place {
-    /// At the arguments of an event.
+    /// The place of an event's arguments.
     pub(super) fn of(event: &[u8]) -> Self {
         let place = |rule, outside| Self { rule, outside };
         match event {
             b"callWebrtc" => place(Rule::Number, true),
-            // What people write to each other, and links with passwords.
+            // Messages between people, and links with passwords.
             b"message" | b"actionNethLink" => place(Rule::Hidden, true),
             b"extenUpdate" | b"queueUpdate" | b"queueMemberUpdate" | b"trunkUpdate" | b"parkingUpdate" => {
                 place(Rule::Free, false)
@@ -42,7 +42,7 @@ impl Place {
         }
     }
 
-    /// At the value of a key; none is one that can't be read.
+    /// The place of the value of `key`; `None` is a key that can't be decoded.
     pub(super) fn under(self, key: Option<&str>) -> Self {
         if self.rule == Rule::Hidden {
             return self;
@@ -53,7 +53,7 @@ impl Place {
             "pbcontact" | "callernotes" | "transcription" | "summary" | "image" | "avatar" | "ip" | "mac"
             | "note" | "notes" | "text" | "email" | "attachments" => Rule::Hidden,
             "num1" | "num2" | "to" | "cf" | "cfb" | "cfu" | "numcalled" | "channelexten" => Rule::Number,
-            // Those of the PBX's own users and things.
+            // The names of the PBX's own users and entities.
             "username" | "profilename" => Rule::Free,
             "name" if !self.outside => Rule::Free,
             key if key.ends_with("num") || key.ends_with("number") || key.ends_with("phone") => Rule::Number,
@@ -64,7 +64,7 @@ impl Place {
         Self { rule, outside }
     }
 
-    /// What stands for a text; none if it may stay. Text that can't be read can't be judged.
+    /// The replacement for a text; `None` if it stays. Text that can't be decoded is masked.
     pub(super) fn text(self, text: Option<&str>) -> Option<String> {
         let Some(text) = text else { return (self.rule != Rule::Id).then(|| MASK.to_owned()) };
         if text.is_empty() || text == MASK {
@@ -78,7 +78,7 @@ impl Place {
         }
     }
 
-    /// What stands for a number without quotes.
+    /// The replacement for an unquoted number.
     pub(super) fn number(self, text: &str) -> Option<String> {
         match self.rule {
             Rule::Number => number(text),
@@ -88,17 +88,17 @@ impl Place {
     }
 }
 
-/// What stands for a key: channels name numbers there.
+/// The replacement for a key: channel names contain numbers.
 pub(super) fn key(key: Option<&str>) -> Option<String> {
     key.map_or_else(|| Some(MASK.to_owned()), free)
 }
 
-/// An extension's number is not longer.
+/// The longest number of an extension, in digits.
 const OWN: usize = 5;
 
 fn number(text: &str) -> Option<String> {
     let digits = text.chars().filter(char::is_ascii_digit).count();
-    // The PBX's privacy was here before.
+    // Already masked by the PBX.
     let plain = text.strip_suffix(MASK).unwrap_or(text);
     if !plain.chars().all(|c| c.is_ascii_digit() || " ()-./+*#".contains(c)) {
         let word = matches!(text, "anonymous" | "unknown" | "private" | "restricted" | "s" | "h");
@@ -123,7 +123,7 @@ fn without_last_three(text: &str) -> String {
     masked.collect::<Vec<_>>().into_iter().rev().collect()
 }
 
-/// Text that may hold numbers and addresses.
+/// Masks numbers and addresses in free text.
 pub(super) fn free(text: &str) -> Option<String> {
     if text.starts_with("data:") {
         return Some(MASK.to_owned());
@@ -154,10 +154,10 @@ pub(super) fn free(text: &str) -> Option<String> {
     (out != text).then_some(out)
 }
 
-/// An IP address, with a port or without, or a MAC address.
+/// Returns true for an IP address, with or without a port, or a MAC address.
 fn is_address(word: &str) -> bool {
     let hex: String = word.chars().filter(|c| *c != ':').collect();
-    // Twelve digits alone are a number.
+    // Twelve digits without separators are a number.
     let mac = hex.len() == 12
         && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
         && (hex.len() < word.len() || hex.bytes().any(|byte| byte.is_ascii_alphabetic()));
@@ -165,7 +165,7 @@ fn is_address(word: &str) -> bool {
         || word.parse::<IpAddr>().is_ok_and(|_| word.contains('.') || word.matches(':').count() > 1)
 }
 
-/// The eight hexadecimal digits at the end of a channel's name. They count calls, so they begin with zeros for long.
+/// Returns true for the eight hexadecimal digits at the end of a channel's name. They count calls, so they start with zeros.
 fn is_channel_count(word: &str, after: &str) -> bool {
     word.len() == 8
         && word.starts_with("000")
@@ -173,13 +173,13 @@ fn is_channel_count(word: &str, after: &str) -> bool {
         && (after.is_empty() || after.starts_with(['>', ';', '<']))
 }
 
-/// Six digits or more in a row lose the last three.
+/// Masks the last three of six or more consecutive digits.
 fn runs(word: &str, out: &mut String) {
     let mut rest = word;
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
         let (run, after) = rest.split_at(digits);
-        // What was masked before stays as it is.
+        // Already masked text stays unchanged.
         if digits > OWN && !after.starts_with(MASK) {
             out.push_str(&without_last_three(run));
         } else {

@@ -1,4 +1,4 @@
-//! Masks JSON text place by place. Only what must change is copied.
+//! Masks JSON text place by place. Copies it only if something changes.
 
 use std::borrow::Cow;
 
@@ -7,12 +7,12 @@ use serde_json::value::RawValue;
 use super::rules::{self, Place};
 use crate::event::{elements, fields};
 
-/// Deeper than anything a PBX sends; a text that goes deeper is not shown at all.
+/// The deepest nesting; deeper than anything a PBX sends. Deeper text is masked completely.
 const DEEPEST: usize = 64;
 
-/// Borrowed if nothing is to be changed; `None` if this is not JSON.
+/// Masks a text; borrowed if nothing changes, `None` if it is not JSON.
 pub(super) fn masked(text: &[u8], place: Place) -> Option<Cow<'_, [u8]>> {
-    // As JSON's grammar goes: a lone surrogate is well formed, a number beyond any type too.
+    // By JSON's grammar: lone surrogates are well formed, and so are numbers beyond any type.
     serde_json::from_slice::<&RawValue>(text).ok()?;
     let mut copy = Copy { text, copied: 0, out: Vec::new() };
     copy.value(text.trim_ascii(), place, 0)?;
@@ -25,7 +25,7 @@ pub(super) fn masked(text: &[u8], place: Place) -> Option<Cow<'_, [u8]>> {
 
 struct Copy<'a> {
     text: &'a [u8],
-    /// Up to here the text is in `out`, changed or not.
+    /// The end of the text that is already in `out`, changed or not.
     copied: usize,
     out: Vec<u8>,
 }
@@ -58,23 +58,23 @@ impl<'a> Copy<'a> {
         Some(())
     }
 
-    /// Puts this text, quoted, in the place of a part.
+    /// Replaces a part by this text, quoted.
     fn replace(&mut self, part: &'a [u8], with: Option<String>) {
         let Some(with) = with else { return };
         let start = self.offset(part);
         self.out.extend_from_slice(self.text.get(self.copied..start).unwrap_or_default());
-        // Text can't fail to serialize, nor a Vec to be written to.
+        // Neither serializing text nor writing to a Vec can fail.
         let _ = serde_json::to_writer(&mut self.out, &with);
         self.copied = start + part.len();
     }
 
-    /// Where a part of the text begins in it.
+    /// The offset of a part in the text.
     fn offset(&self, part: &[u8]) -> usize {
         part.as_ptr().addr() - self.text.as_ptr().addr()
     }
 }
 
-/// The text of a string literal. `None` if it holds a lone surrogate, and so is not text.
+/// Decodes a string literal. `None` if it holds a lone surrogate, and so is not text.
 fn unescaped(quoted: &[u8]) -> Option<String> {
     serde_json::from_slice(quoted).ok()
 }

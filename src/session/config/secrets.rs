@@ -1,4 +1,4 @@
-//! The keys of a source that hold secrets, and which of them go with which way in.
+//! The keys of a source that hold secrets, and which of them each login method uses.
 
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -12,7 +12,7 @@ use crate::{
 /// A secret, and the file it may be in.
 type Pair = (Option<Secret>, Option<String>);
 
-/// As they are written.
+/// The keys as configured.
 pub(super) struct Secrets {
     pub(super) method: Method,
     pub(super) password: Pair,
@@ -21,7 +21,7 @@ pub(super) struct Secrets {
 }
 
 impl Secrets {
-    /// Reads those that are needed. `None` goes with a problem.
+    /// Reads those that are needed. Returns `None` if it has reported a problem.
     pub(super) fn validate(self, username: Option<&str>, section: &mut Section<'_>) -> Option<Credentials> {
         let Self { method, password, totp_secret, token } = self;
         match method {
@@ -54,13 +54,13 @@ impl Secrets {
     }
 }
 
-/// Whether the way in makes a token that is worth keeping.
+/// Returns true if the login method creates a token that can be cached; otherwise reports a problem.
 pub(super) fn cacheable(method: Method, section: &mut Section<'_>) -> bool {
     let text = match method {
         Method::Jwt => return true,
-        Method::Token => "is of no use with `auth = \"token\"`, which makes no tokens: remove it",
+        Method::Token => "has no effect with `auth = \"token\"`, which makes no tokens: remove it",
         Method::Legacy => {
-            "is of no use with `auth = \"legacy\"`, whose tokens end with the server: remove it"
+            "has no effect with `auth = \"legacy\"`, whose tokens end with the server: remove it"
         }
     };
     section.warn("token_cache", text);
@@ -75,7 +75,7 @@ fn needed(key: &str, (value, file): Pair, section: &mut Section<'_>) -> Option<S
     section.secret(key, value, file)
 }
 
-/// A secret that lies about for nothing. Its file is not read.
+/// Warns of a secret that the login method does not use. Its file is not read.
 fn unused(key: &str, (value, file): &Pair, method: Method, section: &mut Section<'_>) {
     let method = match method {
         Method::Jwt => "jwt",
@@ -89,7 +89,7 @@ fn unused(key: &str, (value, file): &Pair, method: Method, section: &mut Section
     }
 }
 
-/// What can be told of a token without the PBX.
+/// Checks a persistent token as far as possible without the PBX.
 fn persistent(
     token: SecretString,
     username: Option<&str>,
@@ -102,14 +102,14 @@ fn persistent(
         section.problem(key, wrong);
         return None;
     }
-    let make = "make one with `cti-bridge token create`";
+    let make = "create one with `cti-bridge token create`";
     let wrong = match Claims::decode(token.expose_secret()) {
-        None => format!("is no token of the PBX's (three parts with dots between): {make}"),
+        None => format!("is not a PBX token (three parts separated by dots): {make}"),
         Some(claims) if claims.otp_due() => {
             format!("was made without the one-time password that the account needs: {make}")
         }
         Some(Claims { id: Some(id), .. }) if username.is_some_and(|username| username != id) => {
-            "is of another user than `username`: write the user's name as it was at the token's making"
+            "belongs to another user than `username`: write the name that the token was created for"
                 .to_owned()
         }
         Some(_) => return Some(token),
@@ -118,11 +118,11 @@ fn persistent(
     None
 }
 
-/// The secret in one form, if it is one.
+/// Normalises the secret, if it is valid.
 fn base32(secret: &SecretString, key: &str, section: &mut Section<'_>) -> Option<SecretString> {
     if Totp::new(secret).is_ok() {
         let canonical = Totp::canonical(secret);
-        // Written in groups, or in small letters, it is another text.
+        // Groups and lower case are common notations of the same secret.
         secrets::register(&canonical);
         return Some(canonical);
     }

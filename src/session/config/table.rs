@@ -1,4 +1,4 @@
-//! The table as it is written, and what makes it right.
+//! The table as it appears in the file, and its validation.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::{
     net::Address,
 };
 
-/// A PBX, and the account that listens to it.
+/// A PBX, and the account that the bridge uses there.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(default)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a key of its own")]
@@ -24,52 +24,52 @@ use crate::{
 pub struct Table {
     /// The PBX: `https://host`. The API's path `/api` (`/webrest` with `auth = "legacy"`) is added unless the URL has one.
     url: Option<Address>,
-    /// The account: the user's name without domain, not an extension's number.
+    /// The account's user name, without a domain; not an extension's number.
     username: Option<String>,
-    /// The account's password. Better in a file.
+    /// The account's password. Prefer `password_file`.
     password: Option<Secret>,
-    /// A file with the password: absolute, or a name under `$CREDENTIALS_DIRECTORY`, or relative to this file.
+    /// A file with the password: an absolute path, a name in `$CREDENTIALS_DIRECTORY`, or a path relative to this file.
     password_file: Option<String>,
-    /// The secret of the account's one-time passwords (2FA), in base32. Better in a file.
+    /// The secret of the account's one-time passwords (2FA), in base32. Prefer `totp_secret_file`.
     totp_secret: Option<Secret>,
     /// A file with it.
     totp_secret_file: Option<String>,
-    /// A persistent token, for `auth = "token"`. Better in a file.
+    /// A persistent token, for `auth = "token"`. Prefer `token_file`.
     token: Option<Secret>,
     /// A file with it.
     token_file: Option<String>,
-    /// How to log in: "jwt" with a password, "token" with a persistent token and no password, "legacy" at a PBX that was
+    /// The login method: "jwt" with a password, "token" with a persistent token and no password, "legacy" for a PBX that was
     /// not upgraded.
     auth: Method,
-    /// A file in which the token of a login outlives the process, so that restarts leave no tokens behind; for
-    /// `auth = "jwt"`. A stop then does not log out.
+    /// A file that keeps the login's token across restarts, so that they leave no unused tokens on the PBX; for
+    /// `auth = "jwt"`. The bridge then does not log out when it stops.
     token_cache: Option<String>,
-    /// What the session presents itself as. The PBX allows one session of each type per user: anything
+    /// The client type that the session presents itself as. The PBX allows one session of each type per user: anything
     /// but "none" ends the session of a person who uses the same account.
     ua_type: UaType,
-    /// What the session does when another one of its type takes over.
+    /// The reaction when another session of the same type takes over.
     on_takeover: OnTakeover,
-    /// A live session that brings no event for so long, though there are queues (each tells of itself every minute), is
-    /// an alarm, and opened anew; or "off".
+    /// A live session that delivers no event for this long, although there are queues (each reports once a minute),
+    /// raises a warning and is reopened; or "off".
     dead_feed_after: Interval,
-    /// Read the PBX's state when a session begins, on SIGUSR1 and every `resync_interval`, and publish it as the events
-    /// that would have told the same.
+    /// Read the PBX's state when a session begins, on SIGUSR1 and every `resync_interval`, and publish it as the
+    /// corresponding events.
     resync: bool,
-    /// How often the state is read while a session lasts, as an event can be lost on one that seems whole; or "off".
+    /// The interval at which the state is read during a session, as events can be lost on an intact session; or "off".
     resync_interval: Interval,
-    /// Certificate authorities (PEM), beside those of the operating system.
+    /// Certificate authorities (PEM), in addition to those of the operating system.
     ca_file: Option<String>,
-    /// Accept any certificate: for a trial only.
+    /// Accept any certificate. For tests only.
     insecure_skip_verify: bool,
-    /// Allow `http://` to another machine: password and calls can be read on the way.
+    /// Allow `http://` to another machine. Password and call data can then be read on the network.
     allow_plaintext: bool,
-    /// The HTTP proxy on the way: `http://[user:password@]host:port`.
+    /// The HTTP proxy to connect through: `http://[user:password@]host:port`.
     proxy: Option<Address>,
-    /// Limit of each step towards a connection (TCP, TLS, upgrade, handshake) and of each write.
+    /// Time limit of each step of a connection attempt (TCP, TLS, upgrade, handshake) and of each write.
     connect_timeout: Span,
-    /// Limit of one request to the API. A slow login takes the PBX more than 30 s.
+    /// Time limit of one API request. A slow login can take the PBX more than 30 s.
     request_timeout: Span,
-    /// Limit of the wait for the session to be accepted. The PBX itself waits 8 s when it takes over.
+    /// Time limit for the session to be accepted. The PBX itself waits 8 s during a takeover.
     login_timeout: Span,
     /// Publish `actionNethLink` too. It can carry the admin password of a telephone.
     publish_action_nethlink: bool,
@@ -108,19 +108,19 @@ impl Default for Table {
     }
 }
 
-/// A socket.io server takes over an older session of the same type after this.
+/// The time after which a socket.io server takes over an older session of the same type.
 const TAKE_OVER: Duration = Duration::from_secs(8);
 const RESYNC: Duration = Duration::from_hours(1);
-/// Each reads some hundred KiB, which the PBX must gather.
+/// Each resync reads some hundred KiB, which the PBX must gather.
 const LEAST_RESYNC: Duration = Duration::from_mins(1);
 const DEAD_FEED: Duration = Duration::from_mins(3);
-/// One update of a queue may come late.
+/// Tolerates one late update of a queue.
 const LEAST_SILENCE: Duration = Duration::from_mins(2);
 /// A snapshot of a large PBX is a few hundred KiB.
 const LEAST_FRAME: usize = 1 << 20;
 
 impl Table {
-    /// Checks what the schema can't, and reads the secrets. `None` goes with a problem.
+    /// Checks what the schema can't, and reads the secrets. Returns `None` if it has reported a problem.
     pub(crate) fn validate(self, section: &mut Section<'_>) -> Option<Config> {
         let base = self.url.and_then(|url| base(&url, self.auth, self.allow_plaintext, section));
         let username = self.username.and_then(|name| username(&name, section));
@@ -142,7 +142,7 @@ impl Table {
                 .warn("login_timeout", "the PBX waits 8 s when it takes over a session: write 15s or more");
         }
         if self.dead_feed_after.0.is_some_and(|after| after < LEAST_SILENCE) {
-            section.warn("dead_feed_after", "queues tell of themselves every minute: write 2m or more");
+            section.warn("dead_feed_after", "every queue reports once a minute: write 2m or more");
         }
         if self.resync_interval.0.is_some_and(|every| every < LEAST_RESYNC) {
             section.warn("resync_interval", "each time costs the PBX some work: write 1m or more");
@@ -181,13 +181,13 @@ fn base(address: &Address, method: Method, allow_plaintext: bool, section: &mut 
     let mut url = address.url().clone();
     let user_info = address.user_info().map(|_| "holds user info: use `username` and `password_file`");
     let rest = (url.query().is_some() || url.fragment().is_some()).then_some(
-        "has a query or fragment: write https://host, or https://host/path if the API stands elsewhere",
+        "has a query or fragment: write https://host, or https://host/path if the API is elsewhere",
     );
     let scheme = match url.scheme() {
         "https" => None,
         "http" if allow_plaintext || address.is_loopback() => None,
         "http" => Some(
-            "would send the password in the clear: write https://, or set `allow_plaintext = true` if the way is safe",
+            "would send the password in the clear: write https://, or set `allow_plaintext = true` if the network path is safe",
         ),
         _ => Some("must begin with https://"),
     };
@@ -214,9 +214,9 @@ fn username(name: &str, section: &mut Section<'_>) -> Option<String> {
     let wrong = if name.is_empty() {
         "is empty: write the user's name"
     } else if name.contains('@') {
-        "holds an @: write the user's name without its domain (the PBX accepts the other, but the session is dead)"
+        "holds an @: write the user's name without its domain (the PBX accepts the login, but the session is dead)"
     } else if name.chars().any(char::is_control) {
-        "holds a control character: write it anew"
+        "holds a control character: write it again"
     } else {
         if name.bytes().all(|byte| byte.is_ascii_digit()) {
             section.warn(

@@ -15,7 +15,7 @@ fn frame(content: &str) -> RawEvent {
     }
 }
 
-/// Where an event goes.
+/// The sessions that receive an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Room {
     Both,
@@ -23,14 +23,14 @@ enum Room {
     NewOnly,
 }
 
-/// What a PBX does, in order: an event, or one of four steps: the acceptance, then the three barriers.
+/// An action of the PBX: an event, or one of four steps (the acceptance, then the three barriers).
 #[derive(Debug, Clone)]
 enum Happens {
     Event(Room, String),
     Step,
 }
 
-/// What is numbered, in order, and whether that is said to be certain.
+/// The numbered events in order, and true if the merge claims to be certain.
 fn run(all: &[Happens]) -> (Vec<String>, bool) {
     let (mut overlap, mut numbered, mut step, mut behind) = (Overlap::default(), vec![], 0, vec![]);
     for happens in all {
@@ -60,7 +60,7 @@ fn run(all: &[Happens]) -> (Vec<String>, bool) {
     let Merged { frames, mut echoes, certain } = overlap.finish(true);
     let text = |frame: &RawEvent| String::from_utf8_lossy(&frame.bytes).into_owned();
     numbered.extend(frames.iter().filter(|(_, copy)| !copy).map(|(frame, _)| text(frame)));
-    // Those that the new session delivers late come first.
+    // Late events of the new session come first.
     numbered.extend(behind.iter().filter(|frame| !echoes.is_echo(frame)).map(text));
     (numbered, certain)
 }
@@ -71,7 +71,7 @@ fn sent(all: &[Happens]) -> Vec<String> {
     for happens in all {
         match happens {
             Happens::Step => step += 1,
-            // Before the acceptance and behind the third barrier there is one session.
+            // Before the acceptance and after the third barrier there is only one session.
             Happens::Event(Room::NewOnly, _) if step == 0 => {}
             Happens::Event(Room::OldOnly, _) if step == 4 => {}
             Happens::Event(_, content) => sent.push(content.clone()),
@@ -108,7 +108,7 @@ fn happens(kinds: u32, rooms: bool) -> impl Strategy<Value = Vec<Happens>> {
     })
 }
 
-/// How many more of each content were numbered than sent.
+/// The surplus of numbered over sent events, by content.
 fn surplus(numbered: &[String], sent: &[String]) -> Vec<(String, i64)> {
     let count =
         |all: &[String], one: &String| i64::try_from(all.iter().filter(|other| *other == one).count());
@@ -139,7 +139,7 @@ proptest! {
     }
 
     #[test]
-    fn distinct_events_are_numbered_once_whatever_the_rights(all in happens(u32::MAX, true)) {
+    fn distinct_events_are_numbered_once_with_any_rights(all in happens(u32::MAX, true)) {
         let (numbered, certain) = run(&all);
         prop_assert!(certain);
         prop_assert!(surplus(&numbered, &sent(&all)).is_empty(), "{numbered:?}");
@@ -147,7 +147,7 @@ proptest! {
 }
 
 #[test]
-fn without_barriers_only_what_is_like_no_other_is_a_copy() {
+fn without_barriers_only_unique_frames_count_as_copies() {
     let mut overlap = Overlap::default();
     for content in ["a", "b", "b", "c"] {
         overlap.old(&frame(content));
@@ -162,7 +162,7 @@ fn without_barriers_only_what_is_like_no_other_is_a_copy() {
 }
 
 #[test]
-fn what_is_held_is_bounded_in_bytes() {
+fn held_frames_are_bounded_in_bytes() {
     let mut overlap = Overlap::default();
     let large = frame(&"x".repeat(HELD / 4));
     for _ in 0..4 {

@@ -1,26 +1,26 @@
-//! When the PBX's state is to be read again because a sink has lost some of it. Pure.
+//! Decides when to read the PBX's state again because a sink has lost some of it. Pure.
 //!
-//! Not before the sink accepts events and has stopped losing them, or the snapshot would be lost as well; and not often, as
+//! Not before the sink accepts events and has stopped losing them, or the snapshot would be lost as well; and rarely, as
 //! each resync is work for the PBX.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A loss is followed by at most one resync in this time.
-pub(super) const EVERY: Duration = Duration::from_mins(5);
-/// A sink that has lost nothing for so long has stopped losing events.
+/// The minimum time between two resyncs for losses.
+pub(super) const MIN_INTERVAL: Duration = Duration::from_mins(5);
+/// The time without a loss after which a sink has stopped losing events.
 pub(super) const QUIET: Duration = Duration::from_secs(15);
-/// How often it is checked whether a sink accepts events again.
-const LOOK: Duration = Duration::from_secs(2);
+/// The interval of checks whether a sink accepts events again.
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// What a source owes to its sinks.
+/// The resyncs that a source owes to its sinks.
 #[derive(Debug, Default)]
 pub(super) struct Owed {
     sinks: Vec<Debt>,
-    /// When a resync was last made for it.
+    /// The time of the last resync for a loss.
     last: Option<Instant>,
-    /// Not to be checked before.
+    /// The time of the next check.
     not_before: Option<Instant>,
 }
 
@@ -28,14 +28,14 @@ pub(super) struct Owed {
 struct Debt {
     /// Losses so far.
     lost: u64,
-    /// Of those, before the last resync that the sink could take.
+    /// The losses before the last resync that the sink could receive.
     settled: u64,
-    /// When the last one became known.
+    /// The time at which the last loss became known.
     at: Instant,
 }
 
 impl Owed {
-    /// Sinks have lost something so many times.
+    /// Updates the number of losses of each sink.
     pub(super) fn lost(&mut self, counts: &[u64], now: Instant) {
         self.sinks.resize(self.sinks.len().max(counts.len()), Debt { lost: 0, settled: 0, at: now });
         for (debt, count) in self.sinks.iter_mut().zip(counts) {
@@ -45,27 +45,27 @@ impl Owed {
         }
     }
 
-    /// When to ask [`Owed::is_due`]; `None` if nothing is owed.
+    /// The time to call [`Owed::is_due`]; `None` if nothing is owed.
     pub(super) fn due(&self) -> Option<Instant> {
         let owed = self.sinks.iter().filter(|debt| debt.is_open()).map(|debt| debt.at + QUIET).min()?;
-        let allowed = self.last.map_or(owed, |last| last + EVERY);
+        let allowed = self.last.map_or(owed, |last| last + MIN_INTERVAL);
         Some(owed.max(allowed).max(self.not_before.unwrap_or(owed)))
     }
 
-    /// Whether a resync is due. `accepts` tells of a sink whether it accepts events.
+    /// Returns true if a resync is due. `accepts` returns true for a sink that accepts events.
     pub(super) fn is_due(&mut self, now: Instant, accepts: impl Fn(usize) -> bool) -> bool {
-        let allowed = self.last.is_none_or(|last| now >= last + EVERY);
+        let allowed = self.last.is_none_or(|last| now >= last + MIN_INTERVAL);
         let ready = |(sink, debt): (usize, &Debt)| debt.is_open() && debt.is_quiet(now) && accepts(sink);
         let due = allowed && self.sinks.iter().enumerate().any(ready);
         if !due {
-            self.not_before = Some(now + LOOK);
+            self.not_before = Some(now + CHECK_INTERVAL);
         }
         due
     }
 
-    /// A resync of everything starts; `for_it`: because it was due.
-    pub(super) fn resync(&mut self, for_it: bool, now: Instant, accepts: impl Fn(usize) -> bool) {
-        if for_it {
+    /// Records the start of a full resync; `for_loss` is true if a loss was the reason.
+    pub(super) fn resync(&mut self, for_loss: bool, now: Instant, accepts: impl Fn(usize) -> bool) {
+        if for_loss {
             self.last = Some(now);
         }
         for (sink, debt) in self.sinks.iter_mut().enumerate() {
@@ -92,7 +92,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Asks when it wants to be asked, up to a time; when a resync was made.
+    /// Calls `is_due` whenever it is due, up to a time. Returns the times of resyncs.
     fn run(
         owed: &mut Owed,
         from: Instant,
@@ -101,7 +101,7 @@ mod tests {
     ) -> Vec<Instant> {
         let (mut now, mut resyncs) = (from, vec![]);
         while let Some(due) = owed.due().filter(|due| *due <= to) {
-            assert!(due > now || resyncs.is_empty(), "it asks without a pause");
+            assert!(due > now || resyncs.is_empty(), "a busy loop");
             now = now.max(due);
             if owed.is_due(now, |sink| accepts(sink, now)) {
                 owed.resync(true, now, |sink| accepts(sink, now));
@@ -123,16 +123,16 @@ mod tests {
             resyncs.extend(run(&mut owed, now, now + 59 * SECOND, |_, _| true));
         }
         assert_eq!(resyncs.first(), Some(&(start + QUIET)));
-        assert!(resyncs.windows(2).all(|two| two[1] - two[0] >= EVERY), "{resyncs:?}");
+        assert!(resyncs.windows(2).all(|two| two[1] - two[0] >= MIN_INTERVAL), "{resyncs:?}");
         assert!((11..=12).contains(&resyncs.len()), "{}", resyncs.len());
         assert_eq!(run(&mut owed, start + 3_600 * SECOND, start + 9_000 * SECOND, |_, _| true).len(), 1);
         assert_eq!(owed.due(), None, "what was lost is settled");
     }
 
     #[test]
-    fn a_sink_that_still_drops_or_is_away_is_waited_for() {
+    fn a_resync_waits_for_a_sink_that_drops_or_is_down() {
         let (mut owed, start) = (Owed::default(), Instant::now());
-        // It drops for two minutes, then is away for two more.
+        // It drops for two minutes, then is down for two more.
         for second in 0..120 {
             let now = start + second * SECOND;
             owed.lost(&[0, u64::from(second) + 1], now);
@@ -141,19 +141,19 @@ mod tests {
         let back = start + 240 * SECOND;
         let resyncs = run(&mut owed, start + 120 * SECOND, start + 400 * SECOND, |_, now| now >= back);
         assert_eq!(resyncs.len(), 1);
-        assert!(resyncs[0] >= back && resyncs[0] <= back + LOOK, "{:?}", resyncs[0] - back);
+        assert!(resyncs[0] >= back && resyncs[0] <= back + CHECK_INTERVAL, "{:?}", resyncs[0] - back);
     }
 
     #[test]
-    fn another_resync_settles_only_what_a_sink_could_take() {
+    fn another_resync_settles_only_what_a_sink_received() {
         let (mut owed, start) = (Owed::default(), Instant::now());
         owed.lost(&[1, 1, 1], start);
         let now = start + QUIET;
         owed.lost(&[1, 1, 2], now);
-        // A new session's own: the second sink is away, the third still drops.
+        // A new session's own resync: the second sink is down, the third still drops.
         owed.resync(false, now, |sink| sink != 1);
         let open: Vec<bool> = owed.sinks.iter().map(Debt::is_open).collect();
         assert_eq!(open, [false, true, true]);
-        assert!(owed.is_due(now, |_| true), "that was none for a loss");
+        assert!(owed.is_due(now, |_| true), "that resync was not for a loss");
     }
 }

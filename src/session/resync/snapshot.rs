@@ -1,4 +1,4 @@
-//! From an answer of the API to the events that would have told the same. Pure.
+//! Converts an answer of the API to the corresponding events. Pure.
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::event::{RawEvent, entity, field, fields};
 
-/// What can be read of the PBX's state, in the order it is read.
+/// The snapshots of the PBX's state, in the order in which they are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Snapshot {
     Extensions,
@@ -16,8 +16,8 @@ pub(super) enum Snapshot {
     Parkings,
 }
 
-/// Of `/user/endpoints/all` the presences are used. It also holds the account's own SIP password, so nothing else of it
-/// may leave this module, be it to a log.
+/// Only the presences of `/user/endpoints/all`. It also holds the account's own SIP password, so nothing else of it
+/// may leave this module, not even to a log.
 const PRESENCES: [(&str, &str); 4] = [
     ("mainPresence", "mainPresence"),
     ("presence", "presence"),
@@ -26,18 +26,18 @@ const PRESENCES: [(&str, &str); 4] = [
 ];
 const MAIN: &str = "userMainPresenceUpdate";
 const PART: &str = "userPresenceUpdate";
-/// A queue holds its members, as the events about them have them.
+/// A queue contains its members, in the form of the events about them.
 const MEMBERS: &str = "members";
 const MEMBER: &str = "queueMemberUpdate";
 
-/// Whose state an event tells: two events of the same key are about the same thing, and the newer one holds.
+/// Identifies the state that an event carries: of two events with the same key, the newer one supersedes the other.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key {
     /// The event's name.
     pub(super) event: &'static str,
-    /// Its name, with that of the queue for a member: `201`, `401/201`.
+    /// The entity's name, with that of the queue for a member: `201`, `401/201`.
     pub(super) entity: Box<[u8]>,
-    /// Of the three parts of a user's presence.
+    /// One of the three parts of a user's presence.
     part: &'static str,
 }
 
@@ -45,42 +45,42 @@ pub(super) struct Key {
 #[derive(Debug, Clone)]
 pub(super) struct Item {
     pub(super) key: Key,
-    /// As in the CloudEvents `subject`.
+    /// The entity's name, as in the CloudEvents `subject`.
     pub(super) subject: String,
     pub(super) frame: RawEvent,
 }
 
-/// What an answer holds.
+/// The contents of an answer.
 #[derive(Debug, Default)]
 pub(in crate::session) struct Sliced {
     pub(super) items: Vec<Item>,
-    /// Values in it that tell of no entity.
+    /// The number of values in it that do not describe an entity.
     pub(super) unusable: u64,
 }
 
-/// Why an answer can't be used.
+/// The reason why an answer can't be used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BadAnswer {
-    /// It is something else.
-    #[error("the answer is no JSON object")]
+    /// It is not a JSON object.
+    #[error("the answer is not a JSON object")]
     NoObject,
     /// It would take too much memory.
     #[error("the answer holds more entities than any PBX has")]
     TooMany,
 }
 
-/// The most bytes that the names of the entities of one answer may take; a large PBX has a tenth of that.
+/// The limit for the names of the entities of one answer, in bytes; a large PBX needs a tenth of it.
 const NAMES: usize = 8 << 20;
-/// What an entity takes of it beside its names.
+/// The share of an entity in addition to its name.
 const EACH: usize = 128;
-/// No entity has a longer name: one that has is unusable.
+/// The longest name of an entity; entities with longer names are ignored.
 const LONGEST: usize = 1024;
 
 impl Snapshot {
     pub(super) const ALL: [Self; 5] =
         [Self::Extensions, Self::Users, Self::Queues, Self::Trunks, Self::Parkings];
 
-    /// As notices and logs call it.
+    /// The name in notices and logs.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Extensions => "/astproxy/extensions",
@@ -91,12 +91,12 @@ impl Snapshot {
         }
     }
 
-    /// Below the API's base.
+    /// The path below the API's base.
     pub(super) fn path(self) -> &'static str {
         self.name().trim_start_matches('/')
     }
 
-    /// The events that tell the same.
+    /// The names of the corresponding events.
     pub(super) fn events(self) -> &'static [&'static str] {
         match self {
             Self::Extensions => &["extenUpdate"],
@@ -107,7 +107,7 @@ impl Snapshot {
         }
     }
 
-    /// The keys of a live event, if it tells what this snapshot does.
+    /// The keys of a live event, if it carries the state that this snapshot does.
     pub(super) fn keys(self, frame: &RawEvent) -> Vec<Key> {
         let name = frame.name();
         let Some(event) = self.events().iter().find(|event| event.as_bytes() == &*name) else {
@@ -116,9 +116,9 @@ impl Snapshot {
         keys(event, &frame.args())
     }
 
-    /// The events that an answer stands for, with each value's text as the PBX wrote it.
+    /// Splits an answer into events, with each value's text as the PBX wrote it.
     pub(super) fn slice(self, answer: &[u8], at: Timestamp) -> Result<Sliced, BadAnswer> {
-        // What passes here is whole, so the walk below finds every field.
+        // What passes here is complete, so the walk below finds every field.
         serde_json::from_slice::<&RawValue>(answer).map_err(|_| BadAnswer::NoObject)?;
         if !answer.trim_ascii_start().starts_with(b"{") {
             return Err(BadAnswer::NoObject);
@@ -189,7 +189,7 @@ fn presences(name: &[u8], user: &[u8], at: Timestamp) -> Vec<Item> {
     PRESENCES.into_iter().filter_map(one).collect()
 }
 
-/// The frame in which the PBX would have sent it. None if it is larger than a frame can be.
+/// The frame in which the PBX would have sent it; `None` if it exceeds the largest frame.
 fn frame(event: &str, args: &[u8], at: Timestamp) -> Option<RawEvent> {
     const HEAD: &str = "42[\"";
     let bytes = [HEAD.as_bytes(), event.as_bytes(), b"\",", args, b"]"].concat();
@@ -222,11 +222,11 @@ mod tests {
         let (name, second) = ("extenUpdate".to_owned(), r#"{"exten":"202"}"#.to_owned());
         assert_eq!(slice(Snapshot::Extensions, &answer), [(name.clone(), odd.to_owned()), (name, second)]);
         let twice = r#"{"401":{"queue":"401","name":"a"},"401":{"queue":"401","name":"b"}}"#;
-        assert_eq!(slice(Snapshot::Queues, twice).len(), 2, "which one holds is not ours to say");
+        assert_eq!(slice(Snapshot::Queues, twice).len(), 2, "either may be the current one");
     }
 
     #[test]
-    fn a_frame_is_one_that_the_codec_would_have_made() {
+    fn a_frame_is_the_one_the_codec_would_produce() {
         let sliced =
             Snapshot::Trunks.slice(br#"{"t":{"exten":"t","a":[1,2]}}"#, Timestamp::UNIX_EPOCH).unwrap();
         let frame = &sliced.items[0].frame;
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_refused_and_what_is_no_entity_counted() {
+    fn non_objects_are_rejected_and_non_entities_counted() {
         for text in ["", "[]", "null", "\"x\"", "{", r#"{"a":1"#, r#"{"a":1}{"b":2}"#, "\u{feff}{}"] {
             assert_eq!(
                 Snapshot::Queues.slice(text.as_bytes(), Timestamp::UNIX_EPOCH).err(),

@@ -35,9 +35,9 @@ struct Said {
 const STANDS: Duration = Duration::from_secs(3);
 
 impl Cause {
-    /// Notes what was said.
+    /// Records the reported cause.
     pub(super) fn set(&self, code: RDKafkaErrorCode, reason: &str) {
-        // Whoever reads names a group, but joins none: leave for that is not needed. To have read all is no error.
+        // A reader names a group, but joins none, so it needs no right to it. Reaching the end is not an error.
         if matches!(code, RDKafkaErrorCode::GroupAuthorizationFailed | RDKafkaErrorCode::PartitionEOF) {
             return;
         }
@@ -71,7 +71,7 @@ impl Cause {
         last.as_ref().is_some_and(|said| !is_slow(said.code))
     }
 
-    /// What was said is mended.
+    /// The reported cause is resolved.
     pub(super) fn clear(&self) {
         *self.0.lock() = None;
     }
@@ -223,7 +223,7 @@ mod tests {
     use super::{super::client::tests::config, *};
 
     #[test]
-    fn what_says_nothing_of_the_connections_is_no_cause() {
+    fn unrelated_errors_are_not_a_cause() {
         let cause = Cause::default();
         cause.set(RDKafkaErrorCode::PartitionEOF, "Fetch from broker 1 reached end of partition");
         cause.set(RDKafkaErrorCode::GroupAuthorizationFailed, "not allowed");
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broker_that_only_the_cluster_names_is_named_with_its_remedy() {
+    fn an_unreachable_advertised_broker_is_named_with_a_remedy() {
         let mut config = config();
         let said = |config: &Config, code, reason: &str| {
             let cause = Cause::default();

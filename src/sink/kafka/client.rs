@@ -225,7 +225,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_producer_of_events_ends_with_the_first_refusal_and_the_one_beside_sends_single_messages() {
+    fn the_event_producer_ends_with_its_first_refusal() {
         let config = config();
         let (events, beside) = (pipelined(&config, 20_000), single(&config));
         let get = |settings: &ClientConfig, name: &str| settings.get(name).map(str::to_owned);

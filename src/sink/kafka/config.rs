@@ -31,21 +31,21 @@ use crate::{
 pub struct Config {
     /// `host:port` of the brokers to ask first; one at least.
     pub brokers: Vec<String>,
-    /// Where each class goes.
+    /// The topic of each class.
     pub topics: Topics,
-    /// What goes to one partition, in order.
+    /// The events that go to one partition, in order.
     pub partition_by: PartitionBy,
     /// The topics are created if they are not there.
     pub create: Option<Create>,
-    /// How batches are compressed.
+    /// The compression of batches.
     pub compression: Compression,
-    /// How a `CloudEvent` travels.
+    /// The mode of a `CloudEvent`.
     pub content_mode: ContentMode,
     /// The largest message, in bytes.
     pub max_message: usize,
-    /// Whether TLS is spoken, and whom to trust.
+    /// The TLS trust settings; `None` disables TLS.
     pub tls: Option<Trust>,
-    /// What to log in with.
+    /// The credentials.
     pub sasl: Option<Sasl>,
     /// More of librdkafka's properties.
     pub properties: BTreeMap<String, String>,
@@ -179,7 +179,7 @@ pub struct Topics {
     pub replay: String,
 }
 
-/// What a topic is created with.
+/// The settings of a created topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "named after what Kafka calls them")]
 pub struct Create {
@@ -187,7 +187,7 @@ pub struct Create {
     pub replication: i32,
 }
 
-/// What stays together in a partition of the topic of events.
+/// The events that share a partition of the topic of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PartitionBy {

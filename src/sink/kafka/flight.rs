@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_settled_is_a_prefix_and_a_refusal_stands_alone() {
+    fn settled_records_are_a_prefix_and_refusals_are_single() {
         let mut flight = Flight::default();
         let numbers: Vec<usize> = (10..16).map(|position| flight.add(Position(position), 0, 7)).collect();
         flight.set(numbers[1], State::Stored);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_to_several_partitions_is_settled_when_all_have_it() {
+    fn a_copied_record_is_settled_once_all_partitions_have_it() {
         let mut flight = Flight::default();
         let numbers: Vec<usize> =
             [1, 2, 2, 2, 3, 3].map(|position| flight.add(Position(position), 0, 7)).to_vec();

@@ -91,7 +91,7 @@ impl Login {
             return Some(Sasl::Password { mechanism, username, password });
         }
         let Some((address, scope)) = self.tokens else {
-            section.problem("sasl_mechanism", "needs somebody who gives tokens: set `token_url`");
+            section.problem("sasl_mechanism", "needs a token endpoint: set `token_url`");
             return None;
         };
         let clear = match address.url().scheme() {

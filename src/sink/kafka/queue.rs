@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn an_offset_that_is_not_above_the_last_is_noticed_and_an_unknown_one_proves_nothing() {
+    fn a_falling_offset_is_noticed_and_an_unknown_one_ignored() {
         let mut partition = Queue::default();
         let stored = [7, -1, 8, -1001, 8, 9, 0].map(|offset| partition.stored(offset, false));
         assert_eq!(stored, [true, true, true, true, false, true, false]);

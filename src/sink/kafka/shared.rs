@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_went_by_itself_tells_what_is_doubtful() {
+    fn single_messages_show_which_records_are_doubtful() {
         let shared = Shared::default();
         assert!(!shared.is_doubtful(1_000_000));
         shared.learn(40_000, false);

@@ -30,23 +30,23 @@ use crate::{
 pub struct Config {
     /// The servers to try; one at least. `tls://` asks for TLS. User info is set apart in each.
     pub servers: Vec<Address>,
-    /// How messages are published.
+    /// The publishing mode.
     pub mode: Mode,
-    /// How a `CloudEvent` travels.
+    /// The mode of a `CloudEvent`.
     pub content_mode: ContentMode,
-    /// What to log in with; a server's own user info goes before it.
+    /// The credentials; a server's own user info takes precedence.
     pub credentials: Credentials,
     /// Speak TLS with every server; with one that is `tls://` in any case.
     pub require_tls: bool,
     /// TLS before the server's greeting.
     pub tls_first: bool,
-    /// What the subjects of answers to us begin with, without a dot at the end.
+    /// The prefix of reply subjects, without a trailing dot.
     pub inbox_prefix: String,
     /// Whom to trust, and who we are.
     pub trust: Trust,
-    /// Where messages go.
+    /// The subject template.
     pub subject: Template,
-    /// What holds in [`Mode::JetStream`].
+    /// The settings of [`Mode::JetStream`].
     pub stream: Stream,
 }
 
@@ -164,15 +164,15 @@ impl SinkConfig for Config {
 /// The stream, and how it is written to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stream {
-    /// Its name; none: the bridge's own.
+    /// The name; `None` uses the bridge's instance.
     pub name: Option<String>,
-    /// The JetStream domain that it is in; none: that of the server.
+    /// The JetStream domain of the stream; `None` uses that of the server.
     pub domain: Option<String>,
-    /// Whether to create it, and to give it the subjects it lacks.
+    /// Enables creating the stream, and adding missing subjects.
     pub create: bool,
-    /// How long a new stream keeps a message; none: for ever.
+    /// The maximum age of messages in a new stream; `None` sets no limit.
     pub max_age: Option<Duration>,
-    /// How much a new stream keeps.
+    /// The maximum size of a new stream.
     pub max_bytes: i64,
     /// On how many servers a new stream is kept.
     pub replicas: usize,
@@ -184,7 +184,7 @@ pub struct Stream {
     pub ignored: Vec<u64>,
 }
 
-/// How messages are published.
+/// The publishing mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
@@ -194,7 +194,7 @@ pub enum Mode {
     JetStream,
 }
 
-/// What to log in with.
+/// The credentials.
 #[derive(Debug, Clone)]
 #[allow(missing_docs, reason = "named after what NATS calls them")]
 pub enum Credentials {

@@ -150,7 +150,7 @@ mod tests {
     use crate::event::Seq;
 
     #[test]
-    fn what_is_kept_is_bounded_in_bytes() {
+    fn stored_headers_are_bounded_in_bytes() {
         let mut envelopes = Envelopes::new(ContentMode::Binary);
         let mut held = 0;
         for number in 0..20_000 {

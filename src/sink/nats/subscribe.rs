@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn subscribes_to_two_classes_of_each_source_however_the_subject_is_built() {
+    fn subscriptions_cover_both_classes_for_any_template() {
         let of = |template: &str| {
             let found = subjects(&template.parse().unwrap(), &["a".to_owned(), "b".to_owned()]);
             found.into_iter().collect::<Vec<_>>().join(" ")
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn decodes_what_the_binding_encodes() {
+    fn decoding_inverts_the_binding() {
         assert_eq!(decode("Euro%20%E2%82%AC%20%25"), "Euro € %");
         assert_eq!(decode("100%"), "100%");
         assert_eq!(decode("%zz%+4%4"), "%zz%+4%4");

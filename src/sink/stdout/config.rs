@@ -12,10 +12,10 @@ use crate::{
     },
 };
 
-/// A stdout sink, as it needs it.
+/// The settings of a stdout sink.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// For programs or for people.
+    /// The output format.
     pub format: Format,
 }
 
@@ -52,7 +52,7 @@ impl SinkConfig for Config {
     }
 }
 
-/// How a `CloudEvent` is printed.
+/// The output format of a `CloudEvent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {

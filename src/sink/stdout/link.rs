@@ -204,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_may_act_on_is_escaped_and_means_the_same() {
+    fn control_characters_are_escaped_with_the_same_meaning() {
         let shown = escaped_as_json("{\"a\":\"\u{9b}31m\u{7f}è\u{202e}\u{e0041}\"}\n", |ch| ch < '\u{7f}');
         assert_eq!(shown, "{\"a\":\"\\u009b31m\\u007fè\\u202e\\udb40\\udc41\"}\n");
     }

@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_frame_what_is_shown_and_are_all_that_acts_on_a_terminal() {
+    fn colours_are_the_only_control_sequences() {
         let hostile = r#"{"exten":"201","name":"\u001b[31mAda","status":"busy\u001b]0;x\u0007"}"#;
         let ty = "cti.event.extenUpdate.v1";
         let mut shown = painted(true, ty, None, hostile);

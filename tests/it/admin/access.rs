@@ -145,7 +145,7 @@ fn a_page_of_another_name_reads_nothing() {
 }
 
 #[test]
-fn a_host_that_is_no_name_is_a_configuration_problem() {
+fn an_invalid_host_name_is_a_configuration_problem() {
     let set = [
         "sources.a.url=http://127.0.0.1:1",
         "sources.a.username=u",

@@ -98,7 +98,7 @@ async fn the_status_is_watched_until_a_signal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_action_needs_the_token_and_does_what_it_says() {
+async fn an_action_requires_the_token() {
     let pbx = pbx().await;
     let bridge = Asked::start(pbx.url().as_str(), "type = \"stdout\"", "");
     bridge.until("ready", is_ready).await;
@@ -153,7 +153,7 @@ async fn a_busy_port_stops_no_event_and_is_bound_once_it_is_free() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_sends_nonsense_or_nothing_disturbs_nobody() {
+async fn bad_clients_do_not_disturb_others() {
     let pbx = pbx().await;
     let bridge = Asked::start(pbx.url().as_str(), "type = \"stdout\"", "resync = false");
     bridge.until("ready", is_ready).await;

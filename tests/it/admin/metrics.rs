@@ -23,7 +23,7 @@ fn labels(series: &str) -> BTreeSet<&str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_table_has_every_metric_that_is_told_and_all_of_them_are() {
+async fn the_table_and_the_endpoint_have_the_same_metrics() {
     let pbx = pbx().await;
     let bridge = Asked::start(pbx.url().as_str(), "type = \"stdout\"", "resync = false");
     bridge.until("ready", is_ready).await;
@@ -153,7 +153,7 @@ async fn a_source_that_was_added_later_is_not_mixed_up_with_others() {
 }
 
 #[test]
-fn what_is_written_about_metrics_is_about_those_of_the_table() {
+fn documents_mention_only_existing_metrics() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let reference = std::fs::read_to_string(root.join("docs/reference/metrics.md")).unwrap();
     assert!(reference.contains(&markdown()), "run `cargo run -- generate reference docs/reference`");

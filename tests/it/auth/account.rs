@@ -1,4 +1,4 @@
-//! What an account promises: one login for all who wait, a code once per step, and nothing lost when a
+//! The guarantees of an account: one login for all who wait, a code once per step, and nothing lost when a
 //! caller goes away.
 
 use std::{
@@ -88,7 +88,7 @@ async fn many_callers_share_one_failure_and_the_next_tries_again() {
 }
 
 #[tokio::test]
-async fn a_caller_that_goes_away_leaves_its_login_to_the_next() {
+async fn a_cancelled_login_is_continued_by_the_next_caller() {
     let mut pbx = Pbx::new(Arc::new(Manual::at(start())));
     pbx.gate = Semaphore::new(0);
     let scene = scene(pbx).await;
@@ -227,7 +227,7 @@ async fn codes_follow_the_clock_of_the_pbx() {
 }
 
 #[tokio::test]
-async fn a_token_that_tells_nothing_is_tried_with_a_one_time_password() {
+async fn an_opaque_token_is_tried_with_a_one_time_password() {
     let verified = AtomicUsize::new(0);
     let server = Server::start(move |request| {
         let answer = match request.path.as_str() {

@@ -24,7 +24,7 @@ use crate::support::{
 const NOW: &str = "2026-11-30T00:53:20Z";
 const PASSWORD: &str = "planted-password";
 const TOTP: &str = "PLANTEDSECRETAAAAAAAAAAAAAAAAAAA";
-/// What must never be seen: the secrets, and what a server may write freely.
+/// Text that must never be shown: secrets, and free text of a server.
 const HIDDEN: [&str; 5] = ["planted", "PLANTED", "eyJ", "2026-12-14", "2026-11-29"];
 
 /// At which request the answer under test is given; those before it go well.
@@ -165,7 +165,13 @@ fn login_rows() -> Vec<Row> {
         ),
         row(Login, json(200, ""), "Unreadable", Slowly, "not one JSON object"),
         row(Login, json(200, &"x".repeat(70_000)), "TooLarge", Operator, "65536 bytes"),
-        row(Login, promising(200, 500, r#"{"code":200,"token":"pl"#), "CutShort", Soon, "broke off"),
+        row(
+            Login,
+            promising(200, 500, r#"{"code":200,"token":"pl"#),
+            "CutShort",
+            Soon,
+            "cut its answer short",
+        ),
         row(Login, b"HTTP/1.1 200 OK\r\nContent-Len".to_vec(), "Unreachable", Soon, "can't be reached"),
         row(Login, Vec::new(), "Unreachable", Soon, "can't be reached"),
         row(Login, b"SSH-2.0-OpenSSH_9.6\r\n".to_vec(), "Unreachable", Soon, "can't be reached"),
@@ -174,7 +180,7 @@ fn login_rows() -> Vec<Row> {
             with(200, &[("Content-Encoding", "gzip")], "\u{1f}\u{8}planted"),
             "Unreadable",
             Slowly,
-            "compressed, which was not asked for",
+            "compressed, which was not requested",
         ),
         row(Login, with(200, &[("Content-Encoding", "Identity")], "{}"), "Unreadable", Slowly, "no token"),
     ]
@@ -196,7 +202,7 @@ fn later_rows() -> Vec<Row> {
         row(Otp, said(401, "token is expired"), "Withdrawn", NewLogin, "withdrawn"),
         row(Otp, said(429, "too many requests"), "Limited", Later, "429"),
         row(Otp, json(200, r#"{"code":200,"token":"planted"}"#), "Unreadable", Slowly, "no token"),
-        row(Otp, promising(200, 500, "{"), "CutShort", Soon, "broke off"),
+        row(Otp, promising(200, 500, "{"), "CutShort", Soon, "cut its answer short"),
         row(Me, json(401, ""), "DeadSession", NewLogin, "not an extension"),
         row(Me, json(403, ""), "DeadSession", NewLogin, "dead session"),
         row(Me, json(403, DENIED), "DeadSession", NewLogin, "403"),
@@ -215,9 +221,9 @@ fn later_rows() -> Vec<Row> {
         row(Me, json(500, ""), "Refused", Soon, "500"),
         row(Me, promising(404, 50, r#"{"code":404,"#), "Refused", Slowly, "404"),
         row(Me, said(429, "too many requests"), "Limited", Later, "429"),
-        row(Me, json(200, "{}"), "Unreadable", Slowly, "describes no user"),
-        row(Me, json(200, r#"{"lkhash":"planted"}"#), "Unreadable", Slowly, "describes no user"),
-        row(Me, promising(200, 5000, r#"{"username":"bridge","#), "CutShort", Soon, "broke off"),
+        row(Me, json(200, "{}"), "Unreadable", Slowly, "does not describe a user"),
+        row(Me, json(200, r#"{"lkhash":"planted"}"#), "Unreadable", Slowly, "does not describe a user"),
+        row(Me, promising(200, 5000, r#"{"username":"bridge","#), "CutShort", Soon, "cut its answer short"),
         row(
             Me,
             with(302, &[("Location", "https://sso.example/planted")], ""),

@@ -1,4 +1,4 @@
-//! What a PBX, or a proxy in front of it, may do to its answers without preventing a session.
+//! Variations of answers, by a PBX or a proxy in front of it, that must not prevent a session.
 
 use std::sync::{
     Arc,

@@ -1,4 +1,4 @@
-//! How the bridge logs in, and stays logged in.
+//! Logging in, and staying logged in.
 
 mod account;
 mod answers;

@@ -54,7 +54,7 @@ async fn a_renewal_proves_the_new_token_before_it_logs_out_the_old() {
 
 #[tokio::test]
 async fn the_same_text_is_never_logged_out_as_the_old_token() {
-    // The clock stands still: each login gives the same token.
+    // The clock is stopped: each login returns the same token.
     let scene = scene(Pbx::new(Arc::new(Manual::at(start())))).await;
     let first = scene.account.grant().await.unwrap();
     scene.account.discard(&first.token);

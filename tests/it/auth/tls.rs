@@ -1,4 +1,4 @@
-//! Whom the REST client trusts, and how it says why it does not. Real handshakes with certificates made here.
+//! TLS trust of the REST client, and its errors. Real handshakes with certificates made here.
 
 use std::{path::Path, sync::Arc};
 

@@ -129,7 +129,7 @@ async fn restarts_with_a_token_cache_make_one_login() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hangup_reads_secrets_again_and_names_what_must_wait() {
+async fn sighup_reloads_secrets_and_names_keys_for_a_restart() {
     let pbx = start().await;
     let dir = tempfile::tempdir().unwrap();
     let password = dir.path().join("password");
@@ -156,7 +156,7 @@ async fn a_hangup_reads_secrets_again_and_names_what_must_wait() {
 
 /// As where a secret is mounted, and nobody sends a signal.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_secret_that_is_mended_is_found_without_a_signal() {
+async fn a_corrected_secret_is_found_without_a_signal() {
     let pbx = start().await;
     let dir = tempfile::tempdir().unwrap();
     let password = dir.path().join("password");

@@ -222,12 +222,12 @@ async fn a_clone_is_refused_by_a_topic() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_goes_on_in_a_stream() {
+async fn a_backup_continues_in_a_stream() {
     backup(Broker::Nats(Nats::start("jetstream: { store_dir: \"$DIR/js\" }").await)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_goes_on_in_a_topic() {
+async fn a_backup_continues_in_a_topic() {
     backup(Broker::Kafka(Kafka::start().await)).await;
 }
 

@@ -107,9 +107,9 @@ async fn a_backlog_survives_the_bridge_and_is_stored_once() {
 
     let (code, text) = command(dir.path(), &["verify", "--sink", "bus", "--since", "1h"]);
     assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains("announced gaps: 2; whole, in order, everything once"), "{text}");
+    assert!(text.contains("announced gaps: 2; complete, in order, everything once"), "{text}");
     let (code, text) = command(dir.path(), &["journal", "verify"]);
-    assert_eq!((code, text.contains("whole")), (Some(0), true), "{text}");
+    assert_eq!((code, text.contains("intact")), (Some(0), true), "{text}");
     let (_, text) = command(dir.path(), &["journal", "ls"]);
     assert!(text.contains("bus") && text.contains("pbx1"), "{text}");
     let (_, text) = command(dir.path(), &["journal", "inspect", "--source", "pbx1", "--from", "1h"]);

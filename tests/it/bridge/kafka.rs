@@ -1,4 +1,4 @@
-//! The durable way to Kafka: the real binary, its journal on disk, a topic of a real broker, and readers that others wrote.
+//! Durable delivery to Kafka: the real binary, its journal on disk, a topic of a real broker, and readers that others wrote.
 #![cfg(feature = "kafka")]
 
 use std::{
@@ -143,7 +143,7 @@ async fn ten_kills_leave_every_event_stored_once_and_in_order() {
     assert_eq!(bridge.stop().await, Some(0), "{}", bridge.output());
     let (code, text) = command(dir.path(), &["verify", "--sink", "bus", "--since", "1h"]);
     assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains("announced gaps: 11; whole, in order, everything once"), "{text}");
+    assert!(text.contains("announced gaps: 11; complete, in order, everything once"), "{text}");
 }
 
 fn id(event: &Value) -> String {
@@ -208,7 +208,7 @@ async fn entities_keep_their_order_despite_kills() {
     assert!(numbers.is_sorted_by(|before, after| before < after), "something came twice");
     let (code, told) = command(dir.path(), &["verify", "--sink", "bus", "--since", "1h"]);
     assert_eq!(code, Some(0), "{told}");
-    assert!(told.contains("announced gaps: 6; whole, in order, everything once"), "{told}");
+    assert!(told.contains("announced gaps: 6; complete, in order, everything once"), "{told}");
 
     // A reader of all partitions gets each event once.
     let mut python = tokio::process::Command::new("python3");

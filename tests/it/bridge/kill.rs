@@ -19,7 +19,7 @@ use crate::support::{bridge::Bridge, nats::Nats, wait::until};
 const BRIDGES: usize = 4;
 const ROUNDS: usize = 55;
 const PASSWORD: &str = "secret";
-/// A frame is read, and a session begun, so much later than it was sent, at most.
+/// The longest delay between sending a frame and reading it, or starting a session.
 const SLACK: SignedDuration = SignedDuration::from_secs(2);
 
 /// When each number was sent.

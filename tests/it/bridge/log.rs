@@ -1,4 +1,4 @@
-//! The log of the real binary, where nobody reads it.
+//! The log of the real binary while its reader stalls.
 
 use std::{
     fs::{File, OpenOptions},

@@ -1,4 +1,4 @@
-//! The real binary as a whole.
+//! The real binary, end to end.
 
 mod account;
 mod copies;

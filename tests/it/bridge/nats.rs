@@ -146,7 +146,7 @@ async fn every_event_arrives_as_the_contract_says_and_a_stop_is_clean() {
 }
 
 #[tokio::test]
-async fn a_cut_is_announced_before_what_follows_it() {
+async fn a_cut_is_announced_before_later_events() {
     let (pbx, nats, dir) = (pbx().await, Nats::start("").await, tempfile::tempdir().unwrap());
     let mut events = subscribe(&nats.url(), "cti.v1.*.event.>").await;
     let mut notices = subscribe(&nats.url(), "cti.v1.*.bridge.>").await;
@@ -168,7 +168,7 @@ async fn a_cut_is_announced_before_what_follows_it() {
 }
 
 #[tokio::test]
-async fn what_waited_for_a_broker_arrives_in_order() {
+async fn pending_events_arrive_in_order() {
     let (pbx, mut nats, dir) = (pbx().await, Nats::start("").await, tempfile::tempdir().unwrap());
     let gate = Gate::to(nats.url().replace("nats://", "")).await;
     let mut notices = subscribe(&nats.url(), "cti.v1.>").await;
@@ -220,7 +220,7 @@ async fn an_event_that_is_too_large_is_reported_and_skipped() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_the_broker_is_said_in_a_sentence() {
+async fn broker_problems_are_reported_in_a_sentence() {
     let users = "authorization: { users: [\n{ user: mute, password: p, permissions: { publish: \"other.>\" } }\n\
                  { user: bridge, password: right } ] }";
     let (pbx, nats, dir) = (pbx().await, Nats::start(users).await, tempfile::tempdir().unwrap());

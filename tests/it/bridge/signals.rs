@@ -1,4 +1,4 @@
-//! What the real binary does when it gets a signal.
+//! The reaction of the real binary to signals.
 
 use pbx_simulator::{Account, Options, Simulator};
 
@@ -27,7 +27,7 @@ async fn a_hangup_ends_a_rest_of_minutes() {
 }
 
 #[tokio::test]
-async fn a_user_signal_reads_the_state_of_the_pbx_anew() {
+async fn sigusr1_triggers_a_resync() {
     let pbx = Simulator::start(Options::quiet(Account::new("bridge", "p"))).await.unwrap();
     let config = format!(
         "[sources.a]\nurl = \"{}\"\nusername = \"bridge\"\npassword = \"p\"\n[sinks.out]\ntype = \"stdout\"\n",

@@ -1,4 +1,4 @@
-//! How the real binary stops while something hangs or refuses: the reader of its output, or the journal's disk.
+//! Stopping the real binary while something hangs or refuses: the reader of its output, or the journal's disk.
 
 use std::{
     fs::File,
@@ -69,7 +69,7 @@ async fn an_unread_pipe_is_reported_once_and_stops_no_stop() {
 }
 
 #[tokio::test]
-async fn what_a_disk_refused_is_told_from_what_is_safe() {
+async fn events_refused_by_the_disk_are_counted_apart() {
     let (pbx, dir) = (pbx().await, tempfile::tempdir().unwrap());
     let journal = dir.path().join("journal");
     let config = config(&pbx, &format!("[journal]\ndir = {journal:?}\n"));

@@ -1,4 +1,4 @@
-//! What the real binary tells systemd, and that the unit agrees with the program. On a booted systemd it is tried by
+//! The notifications of the real binary to systemd, and the agreement of the unit with the program. On a booted systemd it is tried by
 //! `tests/systemd/run`.
 
 use std::{
@@ -71,7 +71,7 @@ async fn systemd_is_notified_and_the_watchdog_is_fed() {
     assert!(manager.fed(Duration::from_secs(2)) >= 4);
     bridge.signal("-STOP");
     manager.fed(Duration::from_millis(500));
-    assert_eq!(manager.fed(Duration::from_secs(2)), 0, "what stands still feeds nobody");
+    assert_eq!(manager.fed(Duration::from_secs(2)), 0, "a stalled process still fed the watchdog");
     bridge.signal("-CONT");
 
     std::fs::write(&config, format!("{text}[log]\nlevel = \"debug\"\n")).unwrap();

@@ -253,7 +253,7 @@ async fn a_kafka_broker_and_a_token_endpoint_are_not_repeated() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pbx_that_echoes_what_it_is_sent_is_not_repeated() {
+async fn secrets_echoed_by_a_pbx_are_not_logged() {
     for (mode, format) in [
         (Pbx::Refuses, "text"),
         (Pbx::Grants, "json"),

@@ -31,7 +31,7 @@ fn look(pbx: &Simulator, more: &str, args: &[&str]) -> Checked {
     check(dir.path(), &config(pbx.url().as_str(), more), args)
 }
 
-/// As broken by `change`, this stage fails like that, and leaves no token behind.
+/// Asserts that a PBX changed by `change` fails this stage with this code and text, and that no token is left.
 async fn breaks(change: impl FnOnce(&mut Options), stage: &str, code: i32, says: &[&str]) {
     let pbx = pbx(change).await;
     let checked = look(&pbx, "", &[]);
@@ -62,7 +62,7 @@ async fn all_is_well_and_nothing_is_left_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn text_tells_each_step_in_a_line() {
+async fn text_prints_one_line_per_step() {
     let pbx = pbx(|_| {}).await;
     let dir = tempdir().unwrap();
     let (code, out, err) = said(command(dir.path(), &config(pbx.url().as_str(), ""), &[]));
@@ -102,7 +102,7 @@ async fn offline_asks_nobody_and_a_choice_leaves_out_the_rest() {
 }
 
 #[test]
-fn a_wrong_configuration_and_a_missing_secret_are_told_apart() {
+fn bad_configuration_and_missing_secret_differ() {
     let dir = tempdir().unwrap();
     let wrong = check(dir.path(), &config("http://127.0.0.1:1", "usernam = \"x\""), &[]);
     wrong.fails("bridge", "config", 78, &["sources.pbx1.usernam", "username"]);
@@ -118,7 +118,7 @@ fn a_wrong_configuration_and_a_missing_secret_are_told_apart() {
 }
 
 #[test]
-fn the_way_to_the_pbx() {
+fn network_problems_to_the_pbx_have_a_remedy() {
     let dir = tempdir().unwrap();
     let unknown = check(dir.path(), &config("https://pbx.invalid", ""), &[]);
     unknown.fails(SOURCE, "dns", 68, &["pbx.invalid", "does not resolve", "DNS"]);
@@ -182,7 +182,7 @@ async fn odd(path: &str, answer: Answer, stage: &str, code: i32, says: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn something_else_that_answers_is_told_at_its_step() {
+async fn a_wrong_server_is_reported_at_its_step() {
     let page = "with a web page: this is not the CTI API";
     odd("/user/me", Answer::Page(200), "api", 76, page).await;
     odd("/login", Answer::Page(200), "login", 69, page).await;
@@ -215,7 +215,7 @@ async fn one_time_passwords() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn clocks_that_differ_are_told_and_harm_nothing() {
+async fn clock_differences_are_reported_and_harmless() {
     let pbx = pbx(|options| {
         with_totp(options);
         options.knobs.clock_ahead = -600;
@@ -229,17 +229,17 @@ async fn clocks_that_differ_are_told_and_harm_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_account_cannot_see_is_told_by_name() {
+async fn missing_rights_are_reported_by_name() {
     let pbx =
         pbx(|options| options.accounts[0].profile = Profile { queue_agent: false, ..Profile::default() })
             .await;
     let checked = look(&pbx, "", &[]);
-    checked.warns(SOURCE, "profile", "queues and their members are not seen: give the account's profile");
+    checked.warns(SOURCE, "profile", "queues and their members are not visible: give the account's profile");
     assert_eq!(checked.step(SOURCE, "profile")["messages"].as_array().unwrap().len(), 2);
 
     let pbx = self::pbx(|options| options.accounts[0].profile = Profile::blind()).await;
     let checked = look(&pbx, "", &[]);
-    for says in ["trunks' events are not seen", "parked calls are not seen", "switch off `privacy`"] {
+    for says in ["trunk events are not visible", "parked calls are not visible", "switch off `privacy`"] {
         checked.warns(SOURCE, "profile", says);
     }
     assert_eq!(checked.step(SOURCE, "profile")["details"]["privacy"], true);

@@ -58,7 +58,7 @@ fn a_closed_pipe_ends_the_demo_cleanly() {
 }
 
 #[test]
-fn exit_codes_tell_what_was_wrong() {
+fn exit_codes_name_the_failed_step() {
     assert_eq!(run(&["--version"]).status.code(), Some(0));
     assert_eq!(run(&["nonsense"]).status.code(), Some(64));
     assert_eq!(run(&["demo", "--rate", "0"]).status.code(), Some(64));
@@ -75,7 +75,7 @@ fn exit_codes_tell_what_was_wrong() {
 }
 
 #[test]
-fn what_may_be_a_secret_is_not_repeated() {
+fn possible_secrets_are_not_repeated() {
     for args in [
         &["run", "--set", "hunter2"][..],
         &["run", "--set=hunter2"],

@@ -1,4 +1,4 @@
-//! `journal rename`: a copy gets a name of its own, and says what it leaves behind.
+//! `journal rename`: a copy gets its own name, and reports what it leaves behind.
 
 use std::{path::Path, process::Command, sync::Arc};
 

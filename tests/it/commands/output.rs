@@ -1,4 +1,4 @@
-//! Commands whose output can't be written, or is read by nobody any more.
+//! Commands whose output can't be written, or has no reader any more.
 
 use std::{
     fs::OpenOptions,
@@ -130,7 +130,7 @@ fn limited(command: &Command, blocks: usize, into: &Path) -> Command {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_export_that_does_not_fit_is_no_success() {
+async fn a_truncated_export_is_a_failure() {
     let mut place = Place::start().await;
     assert_eq!(place.bridge.stop().await, Some(0));
     let file = place.dir.path().join("export");
@@ -144,7 +144,7 @@ async fn an_export_that_does_not_fit_is_no_success() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reader_that_has_seen_enough_is_a_clean_end() {
+async fn a_closed_pipe_is_a_clean_end() {
     let place = Place::start().await;
     for args in ["journal export", "journal inspect", "config schema", "config show"] {
         let mut command = place.command(args);

@@ -97,7 +97,7 @@ async fn tail_hides_phone_numbers_and_logs_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tail_filters_reveals_when_asked_and_ends_with_its_pipe() {
+async fn tail_filters_reveals_on_request_and_ends_with_its_pipe() {
     let pbx = start_with(pbx()).await;
     let dir = tempfile::tempdir().unwrap();
     let config = config(dir.path(), pbx.url().as_str(), "");

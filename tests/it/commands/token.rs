@@ -73,7 +73,7 @@ fn said(output: &Output) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_is_asked_for_a_token_that_can_not_be_stored() {
+async fn an_unwritable_token_file_fails_before_the_prompt() {
     let place = Place::start().await;
     fs::write(place.path("file"), "").unwrap();
     let before = place.pbx.seen().len();
@@ -102,7 +102,7 @@ async fn nobody_is_asked_for_a_token_that_can_not_be_stored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_crash_left_behind_is_no_obstacle() {
+async fn files_left_by_a_crash_do_not_matter() {
     let place = Place::start().await;
     let file = place.path("tok");
     fs::write(&file, "old").unwrap();

@@ -62,14 +62,14 @@ fn it_shows_every_key_with_the_real_defaults() {
             }
         }
         for key in shown.keys() {
-            assert!(known.contains_key(key), "[{table}] {key} is no key");
+            assert!(known.contains_key(key), "[{table}] {key} is not a key");
         }
     }
     assert!(defaults > 20, "only {defaults} defaults found: does the schema still carry them?");
 }
 
 #[test]
-fn it_can_be_used_as_it_is() {
+fn the_example_is_valid_unchanged() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("config.toml");
     fs::write(&file, EXAMPLE).unwrap();
@@ -114,7 +114,7 @@ fn the_schema_agrees() {
 }
 
 #[test]
-fn the_schema_accepts_every_way_to_write_a_quantity() {
+fn the_schema_accepts_every_notation_of_a_quantity() {
     let validator = jsonschema::validator_for(app::config::schema().as_value()).unwrap();
     for right in [
         "drain_timeout = \" 1m 30s \"",
@@ -136,7 +136,7 @@ fn the_schema_accepts_every_way_to_write_a_quantity() {
         fs::write(&file, right).unwrap();
         let flags = Flags { config: Some(file), ..Flags::default() };
         let Err(problems) = app::config::load_with(&flags, []) else { continue };
-        assert!(!problems.to_string().contains("is no "), "{problems}");
+        assert!(!problems.to_string().contains("is not a valid "), "{problems}");
     }
 }
 

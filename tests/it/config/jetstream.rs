@@ -60,7 +60,7 @@ fn what_is_wrong_is_said_with_its_remedy() {
 }
 
 #[test]
-fn what_weakens_the_guarantee_is_said() {
+fn a_weakened_guarantee_raises_a_warning() {
     let warnings = |place: Place| place.good().warnings;
     let told = warnings(jetstream("fence = false"));
     assert!(told.iter().any(|it| it.contains("fence: is off: events are stored at least once")), "{told:?}");

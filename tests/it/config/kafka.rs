@@ -42,7 +42,7 @@ fn properties_may_be_nested_or_quoted_and_flags_override_both() {
 }
 
 #[test]
-fn each_mistake_is_named_with_what_to_write() {
+fn each_mistake_has_a_remedy() {
     for (lines, expected) in [
         ("brokers = []", "brokers: is empty: write [\"host:9092\"]"),
         ("brokers = [\"kafka1\"]", "brokers: has an entry that is not a broker: write host:port"),
@@ -66,7 +66,7 @@ fn each_mistake_is_named_with_what_to_write() {
         ("sasl_mechanism = \"PLAIN\"\nusername = \"u\"", "username: has no password: set `password_file`"),
         (
             "sasl_mechanism = \"OAUTHBEARER\"\nusername = \"u\"\npassword = \"p\"",
-            "sasl_mechanism: needs somebody who gives tokens: set `token_url`",
+            "sasl_mechanism: needs a token endpoint: set `token_url`",
         ),
         (
             "sasl_mechanism = \"PLAIN\"\nusername = \"u\"\npassword = \"p\"\ntoken_url = \"https://id.example.org/t\"",

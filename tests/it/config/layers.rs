@@ -145,13 +145,13 @@ fn all_problems_at_once_each_with_its_place() {
 }
 
 #[test]
-fn what_is_not_toml_is_told_by_line_and_column() {
+fn invalid_toml_is_reported_with_line_and_column() {
     assert_eq!(
         Place::new("[log]\nlevel = \"info\"\n[sources.p]\npassword = \"hunter2\n").problems(),
-        ["FILE:4:20: is not TOML: invalid basic string"]
+        ["FILE:4:20: is not valid TOML: invalid basic string"]
     );
     let twice = Place::new("[log]\nlevel = \"info\"\nlevel = \"debug\"\n").problems();
-    assert!(twice[0].starts_with("FILE:3:1: is not TOML: duplicate key"), "{twice:?}");
+    assert!(twice[0].starts_with("FILE:3:1: is not valid TOML: duplicate key"), "{twice:?}");
 }
 
 #[test]
@@ -205,8 +205,8 @@ fn a_report_is_one_line_each_on_any_terminal() {
     assert_eq!(
         place.problems(),
         [
-            "FILE:1: a\\nb\\u{1b}[2J: is no key here: there are admin, drain_timeout, instance, journal, log, sinks, sources",
-            "environment variable CTI_BRIDGE_INSTANCE: instance: is not UTF-8 text: write it anew",
+            "FILE:1: a\\nb\\u{1b}[2J: unknown key: valid keys are admin, drain_timeout, instance, journal, log, sinks, sources",
+            "environment variable CTI_BRIDGE_INSTANCE: instance: is not UTF-8 text: write it again",
         ]
     );
 }
@@ -244,7 +244,7 @@ fn tls_files_are_read_before_the_first_connection() {
 }
 
 #[test]
-fn what_may_surprise_is_warned_of() {
+fn surprising_settings_raise_a_warning() {
     for (set, expected) in [
         ("sources.pbx1.insecure_skip_verify=true", "any certificate is accepted"),
         ("sources.pbx1.username=201", "extension"),

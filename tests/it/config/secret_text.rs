@@ -22,7 +22,7 @@ fn nats(place: &Place) -> Nats {
 }
 
 #[test]
-fn what_editors_and_shells_put_around_a_secret_is_removed() {
+fn editor_and_shell_artefacts_around_a_secret_are_removed() {
     let place = Place::new(&without_password());
     for text in ["\u{feff}secret\r\n", "secret\n\n", "secret\r", "secret\r\n\r\n", "\nsecret\n"] {
         place.file("pbx1", text);
@@ -66,7 +66,7 @@ fn a_variable_that_is_set_and_empty_is_not_set() {
 }
 
 #[test]
-fn what_a_token_was_copied_with_is_named() {
+fn text_copied_with_a_token_is_reported() {
     let token = jwt::jwt("planted", true, true, jiff::Timestamp::now());
     for (text, expected) in [
         (format!("Bearer {token}"), "begins with `Bearer`"),

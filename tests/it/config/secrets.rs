@@ -63,7 +63,7 @@ fn a_missing_unit_credential_is_named_with_its_path() {
 }
 
 #[test]
-fn a_file_that_is_no_secret_is_refused() {
+fn an_invalid_secret_file_is_rejected() {
     let place = Place::new(&without_password());
     let refused = |reason: &str| {
         let problems = place.problems();
@@ -86,7 +86,7 @@ fn a_file_that_is_no_secret_is_refused() {
 
 #[cfg(unix)]
 #[test]
-fn what_everyone_can_read_is_warned_of() {
+fn world_readable_secrets_raise_a_warning() {
     let place = Place::new(&without_password());
     let secret = place.file("pbx1", "pw");
     mode(&secret, 0o644);
@@ -104,7 +104,7 @@ fn what_everyone_can_read_is_warned_of() {
 }
 
 #[test]
-fn one_way_to_log_in_to_nats() {
+fn nats_accepts_one_login_method() {
     assert!(matches!(nats(&Place::new(GOOD)).credentials, Credentials::None));
     let place = Place::new(GOOD).set("sinks.bus.username=u").var("CTI_BRIDGE_SINKS__BUS__PASSWORD", "0p");
     let Credentials::Password { username, password } = nats(&place).credentials else {
@@ -312,9 +312,9 @@ fn a_persistent_token_is_looked_at_before_it_is_used() {
     let good = with(&token(r#"{"2fa":true,"otp_verified":true,"id":"bridge","aud":"nethlink"}"#)).good();
     assert!(good.warnings.iter().all(|warning| !warning.contains("is not used")), "{:?}", good.warnings);
     for (token, expected) in [
-        ("planted".to_owned(), "is no token of the PBX's"),
+        ("planted".to_owned(), "is not a PBX token"),
         (token(r#"{"2fa":true,"otp_verified":false,"id":"bridge"}"#), "without the one-time password"),
-        (token(r#"{"id":"eve"}"#), "is of another user than `username`"),
+        (token(r#"{"id":"eve"}"#), "belongs to another user than `username`"),
     ] {
         let problem = with(&token).problems().remove(0);
         assert!(problem.contains(expected) && problem.contains("FILE:6: sources.pbx1.token"), "{problem}");
@@ -338,7 +338,7 @@ fn secrets_that_lie_about_for_nothing_are_named() {
             &[
                 "auth: the vendor announced to switch this interface off after 1 June 2026",
                 "totp_secret: is not used with `auth = \"legacy\"`",
-                "token_cache: is of no use with `auth = \"legacy\"`",
+                "token_cache: has no effect with `auth = \"legacy\"`",
             ],
         ),
         (format!("password = \"pw\"\ntoken = \"{token}\""), &["token: is not used with `auth = \"jwt\"`"]),
@@ -352,7 +352,7 @@ fn secrets_that_lie_about_for_nothing_are_named() {
 }
 
 #[test]
-fn each_way_in_has_its_own_addresses() {
+fn each_login_method_has_its_own_urls() {
     let of = |lines: &str| {
         let loaded = Place::new(&GOOD.replace("password = \"pw\"", lines)).good();
         let source = &loaded.config.sources["pbx1"];

@@ -1,4 +1,4 @@
-//! What goes over the wire, held to a file: change `tests/golden/wire.txt` only with the contract (`BLESS=1` writes it anew).
+//! The wire format, compared with a file: change `tests/golden/wire.txt` only with the contract (`BLESS=1` rewrites it).
 
 use std::sync::Arc;
 

@@ -105,7 +105,7 @@ fn sink(port: u16, settings: &[String]) -> cti_bridge::sink::config::Config {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_way_in_works_and_each_refusal_is_named_with_its_remedy() {
+async fn login_methods_work_and_refusals_have_a_remedy() {
     let dir = tempfile::tempdir().unwrap();
     let (_kafka, ports) = start(dir.path()).await;
     let file = |key: &str, name: &str| -> String {

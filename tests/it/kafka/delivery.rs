@@ -52,7 +52,7 @@ async fn a_new_producer_resumes_at_the_end_of_each_partition() {
 
 /// What was sent and not acknowledged when the driver ended may be there or not: the ends of the partitions tell.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_partitions_have_is_not_sent_again() {
+async fn records_in_the_partitions_are_not_sent_again() {
     let broker = broker().await;
     let mut line = Line::new(config(
         &broker.address(),
@@ -77,7 +77,7 @@ async fn what_the_partitions_have_is_not_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replay_goes_beside_the_lanes_and_holds_everything() {
+async fn a_replay_is_complete_and_apart_from_live_partitions() {
     let broker = broker().await;
     let settings = ["replay_topic=replayed.again"];
     let mut line = Line::new(config(&broker.address(), "replayed", &settings));
@@ -166,7 +166,7 @@ async fn foreign_and_missing_topics_are_rejected() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_that_is_away_is_named_with_what_to_do() {
+async fn an_unreachable_cluster_has_a_remedy() {
     let port = kafka::free_port();
     let line = Line::new(config(&format!("127.0.0.1:{port}"), "away", &[]));
     let running = line.run(Options::default());

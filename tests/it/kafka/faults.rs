@@ -1,4 +1,4 @@
-//! The Kafka sink while the broker, the way to it or its leave to write fails: nothing is lost, and nothing stored twice.
+//! The Kafka sink while broker, network path or permissions fail: nothing is lost, and nothing is stored twice.
 #![cfg(feature = "kafka")]
 
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::support::{
 const LOST: u8 = 15;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_that_are_lost_on_the_way_store_nothing_twice() {
+async fn lost_answers_store_nothing_twice() {
     let behind = free_port();
     let cutter = Cutter::to(format!("127.0.0.1:{behind}"), u32::MAX, || Fault::Lose(LOST)).await;
     let way: u16 = cutter.address().rsplit(':').next().unwrap().parse().unwrap();

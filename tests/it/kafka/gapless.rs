@@ -1,4 +1,4 @@
-//! What librdkafka and a broker make of a batch that is refused while five requests are in flight: what the sink rests on.
+//! The behaviour of librdkafka and a broker for a batch that is refused with five requests in flight, which the sink relies on.
 #![cfg(feature = "kafka")]
 
 use std::{

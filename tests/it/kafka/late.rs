@@ -1,4 +1,4 @@
-//! What a Kafka producer had sent arrives when it is long gone, and its successor has sent the same.
+//! Messages of a dead Kafka producer that arrive after its successor has sent the same.
 #![cfg(feature = "kafka")]
 
 use cti_bridge::sink::{Options, Outcome};

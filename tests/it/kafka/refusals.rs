@@ -1,4 +1,4 @@
-//! What a Kafka broker refuses: a message for what it is, or anything for a reason of its own.
+//! Refusals of a Kafka broker: because of the message, or because of the broker.
 #![cfg(feature = "kafka")]
 
 use std::time::Duration;
@@ -172,7 +172,7 @@ async fn dead_letters_name_the_topic_and_rejected_ones_are_counted() {
 
 /// An account that may not read the topic's limit.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_limit_that_nobody_tells_is_found_out() {
+async fn an_undisclosed_limit_is_discovered() {
     let port = free_port();
     let broker = Broker::start_with(
         "sasl.enabled.mechanisms=SCRAM-SHA-512\n\

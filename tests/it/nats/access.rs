@@ -1,4 +1,4 @@
-//! Each way to log in to a NATS server, and TLS with certificates on both sides.
+//! All login methods of a NATS server, and TLS with certificates on both sides.
 #![cfg(feature = "nats")]
 
 use cti_bridge::{

@@ -1,4 +1,4 @@
-//! A stream that is reached by a way of its own: through a leaf node, with another inbox, or with TLS first.
+//! Streams that are reached in special ways: through a leaf node, with another inbox, or with TLS first.
 #![cfg(feature = "nats")]
 
 use std::time::Duration;

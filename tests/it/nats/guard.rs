@@ -100,12 +100,12 @@ async fn another_greeting_without_an_end_is_cut_off() {
 }
 
 #[tokio::test]
-async fn what_greets_with_anything_else_is_no_server() {
+async fn an_unknown_greeting_is_not_a_server() {
     is_cut_off(false, "HTTP/1.1 400 Bad Request\r\n", b'x', "the server that answers is not a NATS server")
         .await;
 }
 
 #[tokio::test]
-async fn an_error_without_a_word_does_not_panic() {
+async fn an_error_without_text_does_not_panic() {
     is_cut_off(true, "-ERR\r\n", b'\n', "sent a malformed -ERR line").await;
 }

@@ -1,4 +1,4 @@
-//! The stream that the bridge makes, takes or refuses, and what it says about each.
+//! Streams that the bridge creates, accepts or rejects, and its messages about each.
 #![cfg(feature = "nats")]
 
 use std::time::Duration;
@@ -84,7 +84,7 @@ async fn subjects_it_lacks_are_added_and_all_else_stays() {
 }
 
 #[tokio::test]
-async fn what_is_no_stream_for_events_is_refused_with_the_remedy() {
+async fn unsuitable_streams_are_refused_with_a_remedy() {
     let nats = Nats::start(JETSTREAM).await;
     let mut line = Line::new(10, |_| 0);
     let text = operator(&nats, &["create_stream=false"], &mut line).await;
@@ -123,7 +123,7 @@ async fn a_full_stream_that_discards_the_new_is_for_the_operator() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_is_refused_in_its_place() {
+async fn oversized_events_are_refused_in_order() {
     let nats = Nats::start(JETSTREAM).await;
     make(&nats, Config { max_message_size: 4_096, ..right() }).await;
     // First, last, two in a row, and one at the end of a batch.
@@ -230,7 +230,7 @@ async fn permissions_that_are_missing_are_named() {
 }
 
 #[tokio::test]
-async fn no_jetstream_and_a_full_disk_are_told_apart_from_silence() {
+async fn no_jetstream_and_a_full_disk_differ_from_silence() {
     let plain = Nats::start("").await;
     let mut line = Line::new(2_000, |_| 200);
     let error = line.session(&sink(&[plain.url()], &[])).await.unwrap_err();
@@ -272,7 +272,7 @@ async fn no_jetstream_and_a_full_disk_are_told_apart_from_silence() {
 }
 
 #[tokio::test]
-async fn a_stream_that_was_deleted_is_made_anew() {
+async fn a_deleted_stream_is_created_again() {
     let nats = Nats::start(JETSTREAM).await;
     let sink = sink(&[nats.url()], &[]);
     let mut line = Line::new(2_000, |_| 0);

@@ -39,7 +39,7 @@ async fn connections_that_break_in_structured_mode() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_that_can_not_be_read_to_its_end_is_not_called_whole() {
+async fn an_unreadable_stream_is_not_called_complete() {
     let nats = Nats::start(JETSTREAM).await;
     Line::new(20_000, |_| 0).deliver(&sink(&[nats.url()], &[])).await;
     let mut read = 0;

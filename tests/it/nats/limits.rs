@@ -120,7 +120,7 @@ async fn drained(line: &Line, running: JoinHandle<Outcome>) {
 }
 
 #[tokio::test]
-async fn a_stream_that_takes_larger_messages_now_gets_them() {
+async fn a_raised_stream_limit_is_used() {
     let nats = Nats::start(JETSTREAM).await;
     let context = jetstream::new(async_nats::connect(nats.url()).await.unwrap());
     let config = jetstream::stream::Config {
@@ -151,7 +151,7 @@ async fn a_stream_that_takes_larger_messages_now_gets_them() {
 }
 
 #[tokio::test]
-async fn a_server_that_takes_larger_messages_now_gets_them() {
+async fn a_raised_server_limit_is_used() {
     for mode in ["core", "jetstream"] {
         let nats = Nats::start(&format!("max_payload: 2048\n{JETSTREAM}")).await;
         let line = Line::new(&nats, &[&format!("mode={mode}")]);

@@ -197,7 +197,7 @@ async fn a_login_of_over_half_a_minute_is_awaited_and_not_repeated() {
 }
 
 #[tokio::test]
-async fn a_login_whose_caller_goes_away_is_finished_and_shared() {
+async fn a_cancelled_login_is_finished_and_shared() {
     let mut scene = plain(&[RESYNC, QUICK]).await;
     scene.live().await;
     completed(&mut scene).await;

@@ -31,7 +31,7 @@ async fn a_silent_feed_is_an_alarm_until_the_next_event() {
     scene.pbx.emit("queueUpdate", QUEUE);
     assert_eq!(scene.says().await, "queueUpdate");
     scene.until("the alarm does not end", |scene| scene.health().state == State::Active).await;
-    // And it begins anew.
+    // And it starts again.
     scene.notice("feed.silent").await;
 }
 

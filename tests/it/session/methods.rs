@@ -52,12 +52,12 @@ async fn a_token_that_is_withdrawn_is_the_operators() {
 }
 
 #[tokio::test]
-async fn a_token_that_nothing_stands_behind_is_waited_for() {
+async fn a_token_without_backend_support_is_retried() {
     let (pbx, mut source, _) = with_token().await;
     pbx.kill_sessions();
     pbx.cut();
     source.ended(EndReason::ConnectionClosed).await;
-    source.tells("does not stand behind it").await;
+    source.tells("does not recognise it").await;
     // Any login of the user revives it.
     token(&pbx).await;
     source.live().await;

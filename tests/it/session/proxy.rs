@@ -133,7 +133,7 @@ async fn a_redirect_is_named_and_never_followed_with_credentials() {
 async fn an_answer_that_is_compressed_unasked_is_named() {
     join_all([LOGIN, OTP, ME].map(async |step| {
         let mut scene = at(step, Answer::Compressed).await;
-        scene.tells("it is compressed, which was not asked for").await;
+        scene.tells("it is compressed, which was not requested").await;
         let alarm = scene.notice("auth.failed").await;
         assert_eq!(alarm["failures"], 1, "{alarm}");
         scene.well();
@@ -163,7 +163,7 @@ async fn bad_snapshots_are_named_and_the_session_stays() {
             Answer::Redirect("https://elsewhere.example/x".to_owned()),
             "a redirect to https://elsewhere.example",
         ),
-        (Answer::Compressed, "it is compressed, which was not asked for"),
+        (Answer::Compressed, "it is compressed, which was not requested"),
     ];
     let (answers, says): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
     let answers = SNAPSHOTS.map(str::to_owned).into_iter().zip(answers).collect();

@@ -1,4 +1,4 @@
-//! A reload of the PBX: the next session is opened beside the one that goes on.
+//! A reload of the PBX: the next session is opened while the current one continues.
 
 use std::time::{Duration, Instant};
 

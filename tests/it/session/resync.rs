@@ -106,7 +106,7 @@ async fn after_a_gap_exactly_the_complete_state_is_published() {
 }
 
 #[tokio::test]
-async fn an_entity_that_an_event_told_of_meanwhile_is_left_out() {
+async fn an_entity_updated_meanwhile_is_left_out() {
     let slow = |knobs: &mut pbx_simulator::Knobs| knobs.snapshot_delay = Duration::from_secs(1);
     let mut scene = scene_with(slow, None, &[ON]).await;
     scene.live().await;
@@ -144,7 +144,7 @@ async fn a_bad_snapshot_is_named_and_does_not_block_the_others() {
     let failed: Vec<_> =
         told["failed"].as_array().unwrap().iter().map(|one| one["snapshot"].clone()).collect();
     assert_eq!(failed, ["/user/endpoints/all", "/astproxy/queues"], "{told}");
-    assert!(told["failed"][0]["reason"].as_str().unwrap().contains("broke off its answer"), "{told}");
+    assert!(told["failed"][0]["reason"].as_str().unwrap().contains("cut its answer short"), "{told}");
     assert!(told["counts"]["extenUpdate"].as_u64() > Some(5), "{told}");
     assert_eq!(scene.count("/api/astproxy/queues"), 3, "a few attempts");
     assert_eq!(scene.count("/api/astproxy/trunks"), 1);
@@ -164,7 +164,7 @@ async fn a_bad_snapshot_is_named_and_does_not_block_the_others() {
 }
 
 #[tokio::test]
-async fn a_snapshot_that_fails_is_asked_for_until_it_is_read() {
+async fn a_failed_snapshot_is_retried() {
     let broken = |knobs: &mut pbx_simulator::Knobs| {
         knobs.set("answer=/astproxy/queues:empty:503").unwrap();
         knobs.set("forbidden=/astproxy/trunks").unwrap();
@@ -247,7 +247,7 @@ async fn a_token_that_died_is_renewed_once_and_the_session_stays() {
 }
 
 #[tokio::test]
-async fn a_session_that_ends_takes_its_resync_along() {
+async fn a_session_end_cancels_its_resync() {
     let slow = |knobs: &mut pbx_simulator::Knobs| knobs.snapshot_delay = Duration::from_mins(1);
     let mut scene = scene_with(slow, None, &[ON]).await;
     scene.live().await;
@@ -261,7 +261,7 @@ async fn a_session_that_ends_takes_its_resync_along() {
 }
 
 #[tokio::test]
-async fn an_account_without_rights_reads_what_it_may() {
+async fn an_account_without_rights_reads_the_rest() {
     let account = Account { profile: Profile::blind(), ..Account::new("bridge", "secret") };
     let mut scene = scene_on(Options::quiet(account), &[ON]).await;
     let gap = scene.notice("gap").await;

@@ -1,4 +1,4 @@
-//! What a live session's socket can bring and how it can end.
+//! Everything that a live session's socket can deliver, and all its ends.
 
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ async fn every_frame_is_kept_or_counted_and_none_ends_the_session() {
 }
 
 #[tokio::test]
-async fn a_sink_that_takes_nothing_does_not_slow_the_reading_down() {
+async fn a_stalled_sink_does_not_slow_reading_down() {
     const COUNT: u64 = 100_000;
     let scene = scene(None, &[]).await;
     scene.until("not live", |scene| *scene.pbx.live().borrow() == 1).await;

@@ -1,4 +1,4 @@
-//! The session and others of its kind: who makes way for whom.
+//! Takeovers between the session and others of its type.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ async fn desktop(policy: &str) -> Scene {
 }
 
 #[tokio::test]
-async fn who_stands_by_makes_way_at_once_and_comes_back_after_minutes() {
+async fn stand_by_yields_at_once_and_returns_after_minutes() {
     let mut scene = desktop("stand-by").await;
     let mut rival = rival(&scene.pbx).await;
     // Without `takeOverAck` it would wait.
@@ -56,7 +56,7 @@ async fn who_stands_by_makes_way_at_once_and_comes_back_after_minutes() {
 }
 
 #[tokio::test]
-async fn who_yields_stays_away_until_asked() {
+async fn a_yielded_session_waits_for_a_request() {
     let mut scene = desktop("yield").await;
     let mut rival = rival(&scene.pbx).await;
     assert_eq!(rival.text().await, AUTHE_OK);

@@ -259,7 +259,7 @@ async fn logins_on_the_socket_that_stay_refused_are_an_alarm_too() {
 }
 
 #[tokio::test]
-async fn too_many_requests_are_no_refusal_of_the_password() {
+async fn rate_limiting_is_not_a_wrong_password() {
     let mut scene = scene(None, &[]).await;
     scene.live().await;
     scene.pbx.turn(|knobs| knobs.too_many_requests = true);

@@ -1,4 +1,4 @@
-//! How a driver stops: in time, and without taking the runtime from the others, whatever its link, its reader or the
+//! Stopping a driver: in time, and without blocking the runtime, whatever its link, its reader or the
 //! journal's disk do.
 
 use std::{
@@ -285,7 +285,7 @@ fn a_stop_during_a_backoff_tries_once_more_and_delivers() {
 }
 
 #[test]
-fn what_is_on_disk_does_not_wait_for_a_broker_that_is_away() {
+fn a_stop_does_not_wait_to_deliver_records_on_disk() {
     for does in [Does::Refuse, Does::HangOpen, Does::Trouble] {
         isolated(move || async move {
             let (context, broker) = (on(&disk()), Broker::new(does));
@@ -303,7 +303,7 @@ fn what_is_on_disk_does_not_wait_for_a_broker_that_is_away() {
 }
 
 #[test]
-fn what_the_disk_rejects_is_retried_until_the_drain_ends() {
+fn disk_failures_are_retried_until_the_drain_ends() {
     let disk = disk();
     let context = on(&disk);
     append(&context, 10);

@@ -132,7 +132,7 @@ async fn losses_the_journal_cannot_replay_are_announced() {
 
 /// As Kafka takes what a dead producer had sent behind what its successor sent: it is older than the lane's newest.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_came_late_is_not_taken_for_where_a_lane_ends() {
+async fn a_late_record_is_not_taken_for_the_end() {
     for seed in 0..20 {
         fastrand::seed(seed);
         let dir = tempfile::tempdir().unwrap();
@@ -197,7 +197,7 @@ impl Link for Patient {
 
 /// It is asked how it does every second only, and a stop can come in between.
 #[tokio::test]
-async fn a_stop_right_after_a_broker_is_back_delivers_what_is_left() {
+async fn a_stop_after_an_outage_delivers_the_rest() {
     let dir = tempfile::tempdir().unwrap();
     let mut bench = Bench::new(By::Entity, on_disk(dir.path()));
     bench.append(100);

@@ -51,7 +51,7 @@ fn journal(dir: &std::path::Path, when_full: WhenFull) -> Journal {
 }
 
 #[tokio::test]
-async fn what_follows_a_loss_names_the_last_lost_number() {
+async fn the_event_after_a_loss_names_the_last_lost_number() {
     for by in [By::Source, By::Entity] {
         for when_full in [WhenFull::DropOldest, WhenFull::DropNewest] {
             let dir = tempfile::tempdir().unwrap();
@@ -99,7 +99,7 @@ async fn what_follows_a_loss_names_the_last_lost_number() {
 }
 
 #[tokio::test]
-async fn a_reader_notices_what_is_dropped_at_its_place() {
+async fn a_reader_notices_drops_in_order() {
     let dir = tempfile::tempdir().unwrap();
     let mut bench = Bench::new(By::Source, journal(dir.path(), WhenFull::DropOldest));
     let journal = bench.context.journal.clone();

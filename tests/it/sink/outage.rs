@@ -123,7 +123,7 @@ async fn a_sink_that_has_nothing_to_deliver_is_active_when_it_is_open() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_of_refusals_is_no_outage_while_it_gets_on() {
+async fn refusals_with_progress_are_not_an_outage() {
     let broker = Broker::default();
     broker.refuses.store(true, Ordering::Relaxed);
     let (context, running) = start(&broker);

@@ -167,7 +167,7 @@ async fn new_secrets_end_the_wait_of_a_failing_sink() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn new_secrets_wait_for_what_is_in_flight() {
+async fn new_secrets_wait_for_messages_in_flight() {
     let scene = Scene::start(Broker::default());
     scene.opened(1).await;
     scene.broker.with(|seen| seen.silent = true);

@@ -97,7 +97,7 @@ async fn a_reader_that_stalls_and_reads_on_gets_everything_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_reader_is_no_stalled_one() {
+async fn a_slow_reader_is_not_stalled() {
     let (context, (ours, theirs)) = (context(), duplex(4 << 10));
     let pipe = Pipe { end: Mutex::new(Some(ours)), opened: Arc::default() };
     append(&context, 1_000);

@@ -67,8 +67,8 @@ fn stop_for(seconds: u32) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_came_while_the_process_was_stopped_is_read_first() {
-    if !process::is_own(module_path!(), "what_came_while_the_process_was_stopped_is_read_first") {
+async fn data_received_during_a_pause_is_read_first() {
+    if !process::is_own(module_path!(), "data_received_during_a_pause_is_read_first") {
         return;
     }
     let pbx = Pbx::start();

@@ -1,4 +1,4 @@
-//! Who works in the simulated office. Names are invented; numbers are of the ranges Ofcom keeps for
+//! The staff of the simulated office. Names are invented; numbers are of the ranges Ofcom reserves for
 //! drama (01632 960xxx, 020 7946 0xxx), so they reach nobody.
 
 use fastrand::Rng;

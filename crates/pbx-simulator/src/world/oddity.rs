@@ -1,4 +1,4 @@
-//! The rare events: changes of presence and registration, reloads, and names nobody has heard of.
+//! The rare events: changes of presence and registration, reloads, and unknown names.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! What happens in the office, step by step.
+//! The steps of the office's events.
 
 use serde_json::json;
 
@@ -43,7 +43,7 @@ pub(super) enum Step {
 impl World {
     /// What the agenda holds at the beginning.
     pub(super) fn begin(&mut self) {
-        // Whoever connects right after the start sees a call at the first extension of the snapshot.
+        // A client that connects right after the start sees a call at the first extension of the snapshot.
         self.schedule(0, Step::FirstCall);
         let after = self.seconds(1..4);
         self.schedule(after, Step::Dial);

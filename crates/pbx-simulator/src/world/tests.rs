@@ -36,7 +36,7 @@ fn without_clocks(mut value: Value) -> Value {
 }
 
 #[test]
-fn a_seed_tells_one_story() {
+fn a_seed_determines_the_events() {
     let (_, first) = live(7, 3.0, HOUR / 6);
     let (_, second) = live(7, 3.0, HOUR / 6);
     let (_, other) = live(8, 3.0, HOUR / 6);
@@ -46,7 +46,7 @@ fn a_seed_tells_one_story() {
 }
 
 #[test]
-fn the_last_event_of_each_entity_equals_the_snapshot_at_any_time() {
+fn the_last_event_of_each_entity_equals_the_snapshot() {
     let keys = [
         ("extenUpdate", "exten"),
         ("trunkUpdate", "exten"),

@@ -30,7 +30,7 @@ async fn with(pbx: &Simulator, method: Method, path: &str, authorization: &str) 
 }
 
 #[tokio::test]
-async fn the_right_password_is_answered_401_with_a_nonce_and_a_wrong_one_without() {
+async fn only_the_right_password_gets_a_nonce() {
     let pbx = start().await;
     nonce(&pbx).await;
     for body in [r#"{"username":"bridge","password":"x"}"#, r#"{"username":"eve","password":"secret"}"#, "{"]
@@ -66,7 +66,7 @@ async fn a_token_of_the_server_opens_its_api_until_logout_or_restart() {
 }
 
 #[tokio::test]
-async fn the_socket_of_the_server_refuses_aloud_and_hears_nothing_of_the_middleware() {
+async fn the_legacy_socket_answers_a_refused_login() {
     let pbx = start().await;
     let token = legacy_token(&nonce(&pbx).await);
     let mut raw = Raw::dial_at(&pbx, "/socket.io/?EIO=4&transport=websocket").await;
@@ -93,7 +93,7 @@ async fn the_socket_of_the_server_refuses_aloud_and_hears_nothing_of_the_middlew
 }
 
 #[tokio::test]
-async fn a_persistent_token_lives_beside_logins_and_ends_with_the_next_one_or_a_change_of_2fa() {
+async fn a_persistent_token_lasts_until_the_next_or_a_2fa_change() {
     let pbx = start().await;
     let login = token(&pbx).await;
     let route = "/api/tokens/persistent/nethlink";

@@ -117,7 +117,7 @@ async fn a_recording_is_played_byte_for_byte_and_again() {
 }
 
 #[tokio::test]
-async fn a_burst_is_complete_and_in_order_for_every_socket_while_others_only_probe() {
+async fn a_burst_is_complete_and_in_order_on_every_socket() {
     const COUNT: u64 = 50_000;
     let pbx = start().await;
     let token = token(&pbx).await;

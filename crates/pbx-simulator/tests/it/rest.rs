@@ -116,7 +116,7 @@ async fn a_logout_ends_its_own_token_only() {
 }
 
 #[tokio::test]
-async fn an_unknown_route_is_cut_short_and_a_backend_that_is_down_is_a_502() {
+async fn an_unknown_route_is_truncated_and_a_down_backend_is_502() {
     let pbx = start().await;
     let token = token(&pbx).await;
     let url = pbx.url().join("/api/no/such/route/that/is/long/enough").unwrap();
@@ -181,7 +181,7 @@ async fn the_date_header_shows_the_servers_clock() {
 }
 
 #[tokio::test]
-async fn snapshots_fail_in_every_way_that_is_asked_for() {
+async fn snapshots_fail_in_every_requested_way() {
     let pbx = start().await;
     let token = token(&pbx).await;
     pbx.turn(|knobs| {
@@ -204,7 +204,7 @@ async fn snapshots_fail_in_every_way_that_is_asked_for() {
 }
 
 #[tokio::test]
-async fn the_state_is_what_the_profile_shows_and_compares_without_clocks() {
+async fn the_state_follows_the_profile_and_ignores_clocks() {
     let pbx = start().await;
     let token = token(&pbx).await;
     let state = pbx.state("bridge");

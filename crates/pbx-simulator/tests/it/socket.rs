@@ -57,7 +57,7 @@ async fn a_login_of_a_token_that_is_not_listed_is_dropped_in_silence() {
 }
 
 #[tokio::test]
-async fn a_login_that_the_middleware_does_not_know_is_refused_and_the_transport_stays() {
+async fn a_refused_login_keeps_the_transport_open() {
     let pbx = start().await;
     let token = token(&pbx).await;
     let good = login(&token, "");
@@ -83,7 +83,7 @@ async fn a_login_that_the_middleware_does_not_know_is_refused_and_the_transport_
 }
 
 #[tokio::test]
-async fn without_a_namespace_a_login_is_ignored_and_the_transport_ends() {
+async fn without_a_namespace_the_transport_is_closed() {
     let pbx = start_with(|options| options.knobs.join_wait = SHORT).await;
     let token = token(&pbx).await;
     let (mut raw, _) = Raw::open(&pbx).await;
@@ -116,7 +116,7 @@ async fn the_server_asks_again_only_after_an_answer_and_then_gives_up() {
 }
 
 #[tokio::test]
-async fn what_the_backend_cannot_read_ends_the_connection_and_a_close_packet_does_not() {
+async fn only_unreadable_packets_end_the_connection() {
     let pbx = start().await;
     for bad in ["2", "42{x", "45", "4", "zzz", ""] {
         let mut raw = Raw::join(&pbx).await;
@@ -170,7 +170,7 @@ async fn desktop(pbx: &Simulator, token: &str) -> Raw {
 const TAKE_OVER: &str = r#"42["takeOver"]"#;
 
 #[tokio::test]
-async fn a_second_session_of_a_kind_waits_for_the_first_to_make_way() {
+async fn a_second_session_of_a_type_waits_for_the_first() {
     let pbx = start_with(|options| options.knobs.takeover_wait = NEVER).await;
     let token = token(&pbx).await;
     let mut old = desktop(&pbx, &token).await;
@@ -192,7 +192,7 @@ async fn a_second_session_of_a_kind_waits_for_the_first_to_make_way() {
 }
 
 #[tokio::test]
-async fn a_take_over_without_an_answer_takes_its_time_and_two_old_sessions_make_two_logins() {
+async fn unanswered_takeovers_time_out_one_login_per_old_session() {
     let pbx = start_with(|options| options.knobs.takeover_wait = SHORT).await;
     let token = token(&pbx).await;
     let mut first = desktop(&pbx, &token).await;
@@ -215,7 +215,7 @@ async fn a_take_over_without_an_answer_takes_its_time_and_two_old_sessions_make_
 }
 
 #[tokio::test]
-async fn a_session_whose_line_broke_unnoticed_still_has_to_make_way() {
+async fn a_ghost_session_delays_a_takeover() {
     let pbx = start_with(|options| options.knobs.takeover_wait = NEVER).await;
     let token = token(&pbx).await;
     let mut old = desktop(&pbx, &token).await;
@@ -279,7 +279,7 @@ async fn logins_can_be_dropped_refused_doubled_and_preceded() {
 }
 
 #[tokio::test]
-async fn cut_restart_stop_and_the_end_of_the_handle_end_the_sockets_at_once() {
+async fn cut_restart_stop_and_drop_end_the_sockets_at_once() {
     let pbx = start().await;
     let token = token(&pbx).await;
     let mut raw = Raw::login(&pbx, &token).await;
@@ -308,7 +308,7 @@ async fn cut_restart_stop_and_the_end_of_the_handle_end_the_sockets_at_once() {
 }
 
 #[tokio::test]
-async fn a_frozen_server_keeps_everything_and_answers_nothing_until_it_thaws() {
+async fn a_frozen_server_answers_only_after_it_thaws() {
     let pbx = start().await;
     let token = token(&pbx).await;
     let mut raw = Raw::login(&pbx, &token).await;

@@ -24,7 +24,7 @@ async fn a_changed_password_counts_from_the_next_login_on() {
 }
 
 #[tokio::test]
-async fn two_factor_authentication_switched_on_ends_the_tokens_but_not_the_sockets() {
+async fn enabling_2fa_ends_tokens_but_not_sockets() {
     let pbx = start().await;
     let before = token(&pbx).await;
     let mut open = Raw::login(&pbx, &before).await;
@@ -41,7 +41,7 @@ async fn two_factor_authentication_switched_on_ends_the_tokens_but_not_the_socke
 }
 
 #[tokio::test]
-async fn a_restart_undoes_what_two_factor_authentication_ended_until_somebody_logs_in() {
+async fn a_restart_revives_tokens_that_enabling_2fa_ended() {
     let pbx = start().await;
     let before = token(&pbx).await;
     pbx.two_factor("bridge", Some(SEED));
@@ -54,7 +54,7 @@ async fn a_restart_undoes_what_two_factor_authentication_ended_until_somebody_lo
 }
 
 #[tokio::test]
-async fn two_factor_authentication_switched_off_ends_the_tokens_but_not_the_sockets() {
+async fn disabling_2fa_ends_tokens_but_not_sockets() {
     let pbx = start().await;
     pbx.two_factor("bridge", None);
     let before = token(&pbx).await;
@@ -90,7 +90,7 @@ async fn a_request_is_dealt_with_although_its_client_has_gone() {
 }
 
 #[tokio::test]
-async fn two_logins_within_one_second_get_one_token_and_one_logout_ends_both() {
+async fn one_logout_ends_both_logins_of_one_second() {
     let pbx = start().await;
     pbx.turn(|knobs| knobs.set("clock-stands=2026-11-24T10:00:00Z").unwrap());
     let (first, second) = (token(&pbx).await, token(&pbx).await);

@@ -50,7 +50,7 @@ async fn a_code_replaces_the_token_and_may_be_used_again() {
 }
 
 #[tokio::test]
-async fn neighbouring_steps_are_accepted_and_everything_else_is_refused() {
+async fn only_adjacent_steps_are_accepted() {
     let pbx = guarded().await;
     let bearer = token(&pbx).await;
     let invalid = r#"{"code":400,"data":null,"message":"invalid_otp"}"#;

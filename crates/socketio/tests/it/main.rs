@@ -1,4 +1,4 @@
-//! The client against real servers, and against peers that break the rules.
+//! Tests the client against real servers, and against peers that violate the protocol.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod node;
@@ -16,7 +16,7 @@ async fn connect(url: &Url, options: Options) -> Result<Socket, ConnectError> {
     Socket::connect(stream, url, options).await
 }
 
-/// A probe by the event `ping`.
+/// A probe with the event `ping`.
 fn probe(after: Duration, answer: Duration) -> Probe {
     Probe { event: "ping".to_owned(), after, answer }
 }

@@ -1,4 +1,4 @@
-//! The client against official Socket.IO servers: 3.1.2 and 4.8.
+//! Tests the client against the official Socket.IO servers 3.1.2 and 4.8.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn url(node: &Node) -> Url {
     format!("ws://127.0.0.1:{}/api/ws/", node.port).parse().unwrap()
 }
 
-/// Short enough to see them pass, far longer than a busy machine stalls.
+/// Short enough to expire during a test, far longer than a busy machine stalls.
 fn options() -> Options {
     let short = Duration::from_millis(1_500);
     Options {
@@ -84,7 +84,7 @@ async fn events_of_every_name_and_shape() {
         let frame = event(&mut socket).await;
         assert_eq!(frame.argc, 5);
         assert_eq!(&frame.args()[..], r#"1,"two",[3],{"four":null},"😀\u0000""#.as_bytes());
-        // What no JSON library would hand through.
+        // Text that no JSON library would preserve.
         let odd = r#"{"b":1,"a":1,"a":12345678901234567890,"x":1e999,"s":"\ud800"}"#;
         node.order("raw", &json!([format!("42[\"odd\",{odd}]")]));
         assert_eq!(&event(&mut socket).await.args()[..], odd.as_bytes());
@@ -133,7 +133,7 @@ async fn bad(socket: &mut Socket) -> BadReason {
 }
 
 #[tokio::test]
-async fn what_is_asked_is_answered_and_what_is_sent_is_heard() {
+async fn acknowledgements_and_sent_events_arrive() {
     for version in VERSIONS {
         let mut node = Node::start(version, None);
         let mut socket = connect(&node).await;
@@ -142,7 +142,7 @@ async fn what_is_asked_is_answered_and_what_is_sent_is_heard() {
         node.order("logins", &json!(["drop"]));
         assert_eq!(node.reports("logins"), "drop");
         socket.emit("login", Some(r#"{"accessKeyId":"a","token":"t"}"#)).await.unwrap();
-        // The answer leaves with the next call.
+        // The answer is sent by the next call.
         let quiet = tokio::time::timeout(Duration::from_millis(200), socket.next()).await;
         assert!(quiet.is_err(), "{quiet:?}");
         assert_eq!(node.reports("acknowledged"), "question");
@@ -152,7 +152,7 @@ async fn what_is_asked_is_answered_and_what_is_sent_is_heard() {
 }
 
 #[tokio::test]
-async fn a_quiet_line_stays_up_for_many_ping_intervals() {
+async fn a_quiet_connection_survives_many_ping_intervals() {
     let mut node = Node::start("3", None);
     let mut socket = connect(&node).await;
     // The server pings every 0.3 s and would close on a ping of ours.
@@ -163,7 +163,7 @@ async fn a_quiet_line_stays_up_for_many_ping_intervals() {
 }
 
 #[tokio::test]
-async fn a_barrier_is_answered_with_its_number_and_swallows_no_event() {
+async fn a_barrier_is_answered_and_no_event_is_lost() {
     for version in VERSIONS {
         let mut node = Node::start(version, None);
         let mut socket = connect(&node).await;
@@ -181,7 +181,7 @@ async fn a_barrier_is_answered_with_its_number_and_swallows_no_event() {
 }
 
 #[tokio::test]
-async fn every_end_is_noticed_and_named() {
+async fn every_end_has_its_reason() {
     for version in VERSIONS {
         let mut node = Node::start(version, None);
         let mut socket = connect(&node).await;
@@ -216,7 +216,7 @@ async fn every_end_is_noticed_and_named() {
 }
 
 #[tokio::test]
-async fn a_stopped_server_is_silent_and_that_is_noticed() {
+async fn a_stopped_server_is_detected_as_silent() {
     let node = Node::start("3", None);
     let mut socket = connect(&node).await;
     node.signal("-STOP");

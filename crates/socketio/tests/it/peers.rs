@@ -1,4 +1,4 @@
-//! The client against peers that break the rules, each in one way.
+//! Tests the client against peers that violate the protocol, each in one way.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::{connect, probe};
 
 const OPEN: &str = r#"0{"sid":"e","upgrades":[],"pingInterval":25000,"pingTimeout":10000000}"#;
 
-/// A peer whose connections each do this.
+/// A peer that handles each connection with this function.
 async fn peer<F: Future<Output = ()> + Send>(serve: impl Fn(TcpStream) -> F + Send + 'static) -> Url {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("ws://{}/api/ws/", listener.local_addr().unwrap()).parse().unwrap();
@@ -36,7 +36,7 @@ fn short() -> Options {
     Options { open: short, namespace: short, upgrade: short, ..Options::default() }
 }
 
-/// Opens, joins, and gives the websocket to the test.
+/// Opens the session, joins the namespace, and passes the websocket to the test.
 async fn joined(stream: TcpStream) -> WebSocketStream<TcpStream> {
     let mut websocket = accept_async(stream).await.unwrap();
     websocket.send(Message::text(OPEN)).await.unwrap();
@@ -93,7 +93,7 @@ async fn each_step_of_connecting_is_bounded_and_has_its_own_error() {
 }
 
 #[tokio::test]
-async fn a_probe_that_goes_unanswered_ends_the_connection_but_only_where_one_was_answered() {
+async fn an_unanswered_probe_counts_only_after_an_answered_one() {
     let options = Options {
         probe: Some(probe(Duration::from_millis(200), Duration::from_millis(200))),
         ..Options::default()
@@ -114,7 +114,7 @@ async fn a_probe_that_goes_unanswered_ends_the_connection_but_only_where_one_was
         let ended = tokio::time::timeout(Duration::from_secs(3), socket.next()).await;
         match answers {
             1 => assert!(matches!(ended, Ok(Err(CloseReason::ProbeUnanswered(_)))), "{ended:?}"),
-            _ => assert!(ended.is_err(), "a server that knows no probe was dropped for it: {ended:?}"),
+            _ => assert!(ended.is_err(), "a server without probe support was dropped: {ended:?}"),
         }
     }
 }
@@ -139,7 +139,7 @@ async fn bad_frames_are_reported_and_good_ones_after_them_arrive() {
 }
 
 #[tokio::test]
-async fn a_message_over_the_limit_ends_the_connection_by_name() {
+async fn a_message_over_the_limit_ends_the_connection() {
     let url = peer(|stream| async {
         let mut websocket = joined(stream).await;
         let _ = websocket.send(Message::text(format!(r#"42["a","{}"]"#, "x".repeat(10_000)))).await;
@@ -173,7 +173,7 @@ async fn upgraded(mut stream: TcpStream, head: &str) {
 }
 
 #[tokio::test]
-async fn an_upgrade_is_answered_in_every_form_that_the_rfc_allows() {
+async fn every_upgrade_answer_that_the_rfc_allows_is_accepted() {
     for head in [
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n",
         "HTTP/1.1 101\r\nconnection: close\r\nCONNECTION:upgrade\r\nupgrade: WebSocket\r\nsec-websocket-accept:{accept} \r\n\r\n",
@@ -185,7 +185,7 @@ async fn an_upgrade_is_answered_in_every_form_that_the_rfc_allows() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_upgrade_is_named() {
+async fn an_invalid_upgrade_answer_has_its_reason() {
     let right =
         "HTTP/1.1 101\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n";
     for (wrong, says) in [
@@ -209,7 +209,7 @@ async fn an_answer_that_is_no_upgrade_is_named() {
     }
 }
 
-/// Of the peer: longer than a probe waits to be sent, and shorter than it waits for its answer.
+/// The peer's pause: longer than the silence before a probe, and shorter than the limit for its answer.
 const SILENCE: Duration = Duration::from_millis(400);
 
 /// Sends a message's frame in 12 pieces, 100 ms apart.
@@ -224,7 +224,7 @@ async fn slowly(websocket: &mut WebSocketStream<TcpStream>, kind: u8, payload: &
 }
 
 #[tokio::test]
-async fn a_message_that_arrives_slowly_is_life_and_may_be_an_attachment() {
+async fn a_slow_message_keeps_the_connection_and_attachments() {
     let options = Options {
         margin: Duration::ZERO,
         probe: Some(probe(Duration::from_millis(300), Duration::from_millis(600))),
@@ -235,7 +235,7 @@ async fn a_message_that_arrives_slowly_is_life_and_may_be_an_attachment() {
         let mut websocket = joined(stream).await;
         while websocket.next().await.unwrap().unwrap() != Message::text(r#"420["ping"]"#) {}
         websocket.send(Message::text("430[]")).await.unwrap();
-        // From here on a probe that is not answered counts, and the next is out before the first message is complete.
+        // From here on an unanswered probe counts, and the next is outstanding before the first message is complete.
         tokio::time::sleep(SILENCE).await;
         let text = format!(r#"42["avatarUpdate","{}"]"#, "A".repeat(3000));
         slowly(&mut websocket, 1, text.as_bytes()).await;

@@ -1,5 +1,5 @@
-//! The forms in which a secret comes back: as it is, and as base64 or hexadecimal digits have it. Escapes are undone before
-//! it is looked for: see `views`.
+//! The forms in which a secret may be echoed: verbatim, in base64, or in hexadecimal digits. Escapes are decoded before
+//! the search: see `views`.
 
 use std::{collections::BTreeSet, ops::Range};
 
@@ -8,20 +8,20 @@ use memchr::memmem;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::form_urlencoded;
 
-/// Of a longer secret, in bytes, only what was read is masked: it is no password that a peer would encode.
+/// The longest secret, in bytes, of which encoded forms are masked: a peer would not encode a longer one.
 const ENCODED: usize = 8 * 1024;
-/// A shorter stretch of base64, in characters, also occurs by chance.
+/// The minimum length of a base64 form, in characters: a shorter one also occurs by chance.
 const STRETCH: usize = 4;
 
 /// One form of a secret.
 pub(super) struct Form {
     text: SecretString,
-    /// The secret may be a part of what was encoded, as in `user:password`: so all of that goes.
+    /// True if the secret may be a part of the encoded text, as in `user:password`: so all of that is masked.
     in_base64: bool,
 }
 
 impl Form {
-    /// Where it stands.
+    /// The ranges where it occurs.
     pub(super) fn places<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = Range<usize>> + 'a {
         let form = self.text.expose_secret().as_bytes();
         memmem::find_iter(text, form).map(|at| {
@@ -30,7 +30,7 @@ impl Form {
         })
     }
 
-    /// Where the text ends within it, of at least `least` bytes.
+    /// The range at the end of a text that is truncated within it, of at least `least` bytes.
     pub(super) fn cut_off(&self, text: &[u8], least: usize) -> Option<Range<usize>> {
         let form = self.text.expose_secret().as_bytes();
         let longest = text.len().min(form.len().saturating_sub(1));
@@ -39,13 +39,13 @@ impl Form {
     }
 }
 
-/// All forms, each once. A short secret has none that could as well be a part of something else.
+/// All distinct forms. For a short secret, forms that could be a part of other text are omitted.
 pub(super) fn forms(raw: &str, is_short: bool) -> Vec<Form> {
     let mut plain = BTreeSet::from([raw.to_owned()]);
     let mut base64 = BTreeSet::new();
     if !is_short && raw.len() <= ENCODED {
         plain.extend([HEXLOWER.encode(raw.as_bytes()), HEXUPPER.encode(raw.as_bytes())]);
-        // As OAuth has it in `Authorization: Basic` (RFC 6749, section 2.3.1).
+        // OAuth's form in `Authorization: Basic` (RFC 6749, section 2.3.1).
         let form: String = form_urlencoded::byte_serialize(raw.as_bytes()).collect();
         base64.extend([raw, &form].into_iter().flat_map(|text| in_base64(text.as_bytes())));
     }
@@ -53,7 +53,7 @@ pub(super) fn forms(raw: &str, is_short: bool) -> Vec<Form> {
     plain.into_iter().map(form(false)).chain(base64.into_iter().map(form(true))).collect()
 }
 
-/// What is sure to be in the base64 of anything that holds these bytes, at each of the three places in a group of three.
+/// The part that the base64 of any text with these bytes contains, for each of the three offsets in a group of three.
 fn in_base64(bytes: &[u8]) -> Vec<String> {
     let stretch = |encoded: &str, before: usize| {
         let (start, end) = ((before * 8).div_ceil(6), (before + bytes.len()) * 8 / 6);
@@ -67,7 +67,7 @@ fn in_base64(bytes: &[u8]) -> Vec<String> {
     (0..3).flat_map(at).flatten().collect()
 }
 
-/// The place with all base64 around it.
+/// Extends the range to all base64 around it.
 fn whole_base64(bytes: &[u8], place: Range<usize>) -> Range<usize> {
     let is_base64 = |byte: &&u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(byte);
     let before = bytes.get(..place.start).unwrap_or_default().iter().rev().take_while(is_base64).count();
@@ -84,7 +84,7 @@ mod tests {
 
     use super::*;
 
-    /// What is left of a text.
+    /// Removes the masked ranges from a text.
     fn left(secret: &str, text: &str) -> String {
         let forms = forms(secret, false);
         let places: Vec<_> = forms.iter().flat_map(|form| form.places(text.as_bytes())).collect();
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn base64_goes_as_a_whole_wherever_in_it_the_secret_stands() {
+    fn base64_is_masked_completely_at_any_offset() {
         for secret in ["hunter2-hunter2", "pass", "ÿþ?>"] {
             for user in ["", "a:", "ab:", "abc:", "ada@example.org:"] {
                 for after in ["", "x", "xy", ":xyz"] {

@@ -1,18 +1,18 @@
-//! A text with its escapes undone, and where in the text each byte comes from: a secret may be escaped in many ways, and has
-//! one form without escapes.
+//! A text with its escapes decoded, and the origin of each byte in the text: a secret may be escaped in many ways, but has
+//! only one form without escapes.
 
 use std::ops::Range;
 
-/// The text, or what it stands for.
+/// The text, or its decoded form.
 pub(super) struct View {
     pub(super) bytes: Vec<u8>,
-    /// Where each byte begins in the text; at the end, the text's length.
+    /// The offset of each byte in the text; at the end, the text's length.
     at: Vec<usize>,
 }
 
 impl View {
-    /// The text itself, without the escapes of JSON, without those of an escaped text once more, and without the
-    /// percent-encoding of each, also with `+` for a space. Only those that differ.
+    /// The text itself, with JSON escapes decoded, with those of doubly escaped text decoded, and each with the
+    /// percent-encoding decoded, also with `+` for a space. Only those that differ.
     pub(super) fn all(text: &str) -> Vec<Self> {
         let mut views = vec![Self { bytes: text.into(), at: (0..=text.len()).collect() }];
         for _ in 0..2 {
@@ -26,13 +26,13 @@ impl View {
         views
     }
 
-    /// The place in the text.
+    /// Maps a range to the text.
     pub(super) fn origin(&self, place: &Range<usize>) -> Range<usize> {
         let at = |index: usize| self.at.get(index).copied().unwrap_or_default();
         at(place.start)..at(place.end)
     }
 
-    /// `undo` tells how many bytes an escape at the start has, and which it stands for. None if there is none.
+    /// Decodes escapes: `undo` returns the length of an escape at the start, and its meaning. `None` if there is none.
     fn without<const N: usize>(
         &self,
         undo: impl Fn(&[u8]) -> Option<(usize, [u8; N], usize)>,
@@ -57,7 +57,7 @@ impl View {
     }
 }
 
-/// `%41`; with `plus`, also `+`.
+/// Decodes `%41`; with `plus`, also `+`.
 fn decoded(rest: &[u8], plus: bool) -> Option<(usize, [u8; 4], usize)> {
     match rest {
         [b'%', high, low, ..] => {
@@ -70,7 +70,7 @@ fn decoded(rest: &[u8], plus: bool) -> Option<(usize, [u8; 4], usize)> {
     }
 }
 
-/// The escapes of JSON strings, and of Rust's (`\u{1b}`).
+/// Decodes the escapes of JSON strings, and Rust's (`\u{1b}`).
 fn unescaped(rest: &[u8]) -> Option<(usize, [u8; 4], usize)> {
     let [b'\\', kind, after @ ..] = rest else { return None };
     let (length, ch) = match kind {
@@ -88,7 +88,7 @@ fn unescaped(rest: &[u8]) -> Option<(usize, [u8; 4], usize)> {
     Some((length, means, count))
 }
 
-/// What follows `\u`: four digits, two times four for a pair of surrogates, or digits in braces. Yields the whole length.
+/// Decodes what follows `\u`: four digits, twice four for a surrogate pair, or digits in braces. Returns the full length.
 fn unicode(after: &[u8]) -> Option<(usize, char)> {
     let number = |digits: &[u8]| u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
     if let [b'{', digits @ ..] = after {
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_in_a_view_is_found_in_the_text() {
+    fn a_range_in_a_view_maps_to_the_text() {
         let secret = "pä\"s/s\\w&o+r d'\u{1f600}";
         let json = serde_json::to_string(secret).unwrap();
         let quoted = json.trim_matches('"').trim_end_matches('\\');
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_escape_stays() {
+    fn anything_but_an_escape_stays() {
         for text in ["", "100% of %zz%4", "a\\", "\\u12", "\\u{110000}\\u{", "\\ud800\\x"] {
             assert_eq!(View::all(text).len(), 1, "{text}");
         }

@@ -22,7 +22,7 @@ use crate::{
     tls::Trust,
 };
 
-/// An event of a queue with many callers has some 20 KiB.
+/// The smallest `max_message`: an event of a queue with many callers has some 20 KiB.
 const LEAST_MESSAGE: usize = 64 << 10;
 
 /// A Kafka cluster.
@@ -33,7 +33,7 @@ pub struct Table {
     /// Some brokers of the cluster: `host:9092`.
     #[schemars(length(min = 1))]
     brokers: Vec<String>,
-    /// The topic of events, and of what the bridge says itself.
+    /// The topic of events, including the bridge's own.
     topic: String,
     /// The topic of heartbeats.
     status_topic: String,
@@ -41,18 +41,18 @@ pub struct Table {
     dlq_topic: String,
     /// The topic of replays.
     replay_topic: String,
-    /// Create the topics that are not there.
+    /// Create missing topics.
     create_topics: bool,
     /// Partitions of a created topic.
     #[schemars(range(min = 1, max = 1000))]
     partitions: i32,
-    /// "source": all events of a source go to one partition, in order. "entity": all of an extension, a queue, … of a source
-    /// do, and what the bridge says itself goes to every partition; the topic must be this bridge's alone.
+    /// "source": all events of a source go to one partition, in order. "entity": all events of one extension, queue, … of a
+    /// source do, and the bridge's own events go to every partition; only this bridge may write to the topic.
     partition_by: PartitionBy,
-    /// On how many brokers a created topic is kept.
+    /// The replication factor of a created topic.
     #[schemars(range(min = 1, max = 10))]
     replication_factor: i32,
-    /// How batches are compressed: "lz4", "zstd", "snappy" or "none".
+    /// The compression of batches: "lz4", "zstd", "snappy" or "none".
     compression: Compression,
     /// "binary": `CloudEvents` attributes in headers. "structured": one JSON object.
     content_mode: ContentMode,
@@ -60,33 +60,33 @@ pub struct Table {
     max_message: Size,
     /// The time between two heartbeats, or "off".
     heartbeat: Interval,
-    /// Go on in a topic that another journal wrote, or behind a record that is not ours: what the refusal names.
+    /// Continue in a topic that another journal wrote, or after a foreign record: the journal or record that the error names.
     adopt: Option<String>,
-    /// Speak TLS.
+    /// Use TLS.
     tls: bool,
-    /// Allow an unencrypted connection to another machine: credentials and calls can be read on the way.
+    /// Allow an unencrypted connection to another machine. Credentials and call data can then be read on the network.
     allow_plaintext: bool,
-    /// Certificate authorities (PEM), in place of those of the operating system.
+    /// Certificate authorities (PEM), instead of those of the operating system.
     ca_file: Option<String>,
-    /// Our own certificate chain (PEM), for brokers that ask for one.
+    /// The client certificate chain (PEM), for brokers that require one.
     cert_file: Option<String>,
     /// Its private key (PEM).
     key_file: Option<String>,
-    /// Accept any certificate: for a trial only.
+    /// Accept any certificate. For tests only.
     insecure_skip_verify: bool,
     /// Log in by SASL with this mechanism: "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512" or "OAUTHBEARER".
     sasl_mechanism: Option<Mechanism>,
-    /// OAUTHBEARER: where tokens are asked for, with `username` and the password as client id and secret.
+    /// OAUTHBEARER: the token endpoint, with `username` and the password as client id and secret.
     token_url: Option<Address>,
-    /// OAUTHBEARER: the scopes to ask for.
+    /// OAUTHBEARER: the scopes to request.
     scope: Option<String>,
-    /// The user to log in as.
+    /// The user name for the login.
     username: Option<String>,
-    /// The password. Better in a file.
+    /// The password. Prefer `password_file`.
     password: Option<Secret>,
     /// A file with the password.
     password_file: Option<String>,
-    /// More properties of librdkafka, but those that the guarantee rests on.
+    /// More properties of librdkafka, except those that the delivery guarantee depends on.
     properties: BTreeMap<String, String>,
 }
 
@@ -218,7 +218,7 @@ fn check_brokers(table: &Table, section: &mut Section<'_>) {
             section.problem(
                 "brokers",
                 format!(
-                    "{host} would be spoken to in the clear: set `tls = true`, or `allow_plaintext = true` if the way is safe"
+                    "{host} would be spoken to in the clear: set `tls = true`, or `allow_plaintext = true` if the network path is safe"
                 ),
             );
         }

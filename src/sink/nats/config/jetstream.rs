@@ -18,10 +18,10 @@ const KEYS: &[&str] = &[
     "adopt",
 ];
 
-/// Less would hold a few minutes of a busy PBX at most: a slip of the unit.
+/// The smallest stream: a smaller one holds only minutes of a busy PBX, so it is probably a wrong unit.
 const LEAST_BYTES: usize = 1 << 20;
 
-/// The stream's settings; what is wrong goes to `section`.
+/// The stream's settings; problems are reported to `section`.
 pub(super) fn stream(table: &Table, subject: Option<&Template>, section: &mut Section<'_>) -> Stream {
     if table.mode == Mode::Core {
         for key in KEYS.iter().filter(|key| section.is_set(key)).collect::<Vec<_>>() {
@@ -90,7 +90,7 @@ fn check(table: &Table, section: &mut Section<'_>) {
     }
 }
 
-/// Status and dead letters must stay out of the stream, and a source's events be told from another's: only whole
+/// Status and dead letters must stay out of the stream, and a source's events be distinct from another's: only complete
 /// tokens can do that, as a stream's subjects know no other wildcards.
 fn check_subject(subject: &Template, section: &mut Section<'_>) {
     // Marks that no template's text can hold.

@@ -25,64 +25,64 @@ pub struct Table {
     /// The servers of one cluster: `nats://host:4222`, or `tls://host:4222` for TLS.
     #[schemars(length(min = 1))]
     servers: Vec<Address>,
-    /// "core": core NATS, best effort. "jetstream": a stream, everything once and in order.
+    /// "core": core NATS, best effort. "jetstream": a stream, every event exactly once and in order.
     pub(super) mode: Mode,
     /// The subject of each message. `{source}`, `{class}`, `{slug}` and `{entity}` are filled in.
     pub(super) subject: String,
-    /// JetStream: the name of the stream; the bridge's `instance` if it is not set.
+    /// JetStream: the name of the stream; defaults to the bridge's `instance`.
     pub(super) stream: Option<String>,
-    /// JetStream: the domain that has the stream, if the server reaches it through a leaf node.
+    /// JetStream: the domain of the stream, if the server reaches it through a leaf node.
     pub(super) domain: Option<String>,
-    /// JetStream: create the stream if there is none, and add the subjects it lacks.
+    /// JetStream: create the stream if it does not exist, and add missing subjects.
     pub(super) create_stream: bool,
-    /// JetStream: how long a created stream keeps a message, or "off".
+    /// JetStream: the maximum age of messages in a created stream, or "off".
     pub(super) stream_max_age: Age,
-    /// JetStream: how much a created stream keeps; then the oldest goes.
+    /// JetStream: the maximum size of a created stream; beyond it, the oldest messages are discarded.
     pub(super) stream_max_bytes: Size,
-    /// JetStream: on how many servers of a cluster a created stream is kept.
+    /// JetStream: the number of replicas of a created stream.
     #[schemars(range(min = 1, max = 5))]
     pub(super) stream_replicas: i64,
-    /// JetStream: let the server refuse what would come twice or out of order. Off only if others write to the stream too.
+    /// JetStream: let the server reject duplicates and messages out of order. Disable only if others also write to the stream.
     pub(super) fence: bool,
     /// JetStream: send `Nats-Msg-Id`, for a stream without `fence`.
     pub(super) msg_id: bool,
-    /// JetStream: go on in a stream that another journal wrote, or behind a message that is not ours: what the refusal names.
+    /// JetStream: continue in a stream that another journal wrote, or after a foreign message: as the error names it.
     pub(super) adopt: Option<String>,
     /// "binary": `CloudEvents` attributes in headers. "structured": one JSON object.
     content_mode: ContentMode,
     /// The time between two heartbeats, or "off".
     heartbeat: Interval,
-    /// Log in with a credentials file, as `nsc generate creds` writes it.
+    /// Log in with a credentials file, as written by `nsc generate creds`.
     credentials_file: Option<String>,
-    /// Log in with an nkey: its seed. Better in a file.
+    /// Log in with an nkey: its seed. Prefer `nkey_file`.
     nkey: Option<Secret>,
     /// A file with the seed.
     nkey_file: Option<String>,
     /// Log in with user and password.
     username: Option<String>,
-    /// The password. Better in a file.
+    /// The password. Prefer `password_file`.
     password: Option<Secret>,
     /// A file with the password.
     password_file: Option<String>,
-    /// Log in with a token. Better in a file.
+    /// Log in with a token. Prefer `token_file`.
     token: Option<Secret>,
     /// A file with the token.
     token_file: Option<String>,
-    /// Speak TLS with every server, also one written as `nats://`.
+    /// Use TLS with every server, also with `nats://`.
     require_tls: bool,
-    /// Begin with TLS, before the server's greeting: for servers with `handshake_first`. Implies `require_tls`.
+    /// Start TLS before the server's greeting, for servers with `handshake_first`. Implies `require_tls`.
     tls_first: bool,
-    /// What the subjects of answers begin with, for an account that may not subscribe to _INBOX.>.
+    /// The prefix of reply subjects, for an account that may not subscribe to _INBOX.>.
     inbox_prefix: String,
-    /// Allow an unencrypted connection to another machine: credentials and calls can be read on the way.
+    /// Allow an unencrypted connection to another machine. Credentials and call data can then be read on the network.
     allow_plaintext: bool,
-    /// Certificate authorities (PEM), beside those of the operating system.
+    /// Certificate authorities (PEM), in addition to those of the operating system.
     ca_file: Option<String>,
-    /// Our own certificate chain (PEM), for servers that ask for one.
+    /// The client certificate chain (PEM), for servers that require one.
     cert_file: Option<String>,
     /// Its private key (PEM).
     key_file: Option<String>,
-    /// Accept any certificate: for a trial only.
+    /// Accept any certificate. For tests only.
     insecure_skip_verify: bool,
 }
 
@@ -162,7 +162,7 @@ impl SinkTable for Table {
 }
 
 impl Table {
-    /// The one way to log in that is set. `None` goes with a problem.
+    /// The configured login method. Returns `None` if it has reported a problem.
     fn credentials(&mut self, section: &mut Section<'_>) -> Option<Credentials> {
         let nkey_key = if self.nkey_file.is_some() { "nkey_file" } else { "nkey" };
         // All files are read, also after a problem: what is wrong with them is said at once.
@@ -212,17 +212,17 @@ impl Table {
     }
 }
 
-/// A secret that is set. `None` goes with a problem: it can't be read.
+/// A configured secret. Returns `None` if it can't be read, which is reported as a problem.
 struct Given(Option<SecretString>);
 
-/// The secret of a key or its file, if one of them is set.
+/// The secret from a key or its file, if one of them is set.
 fn given(section: &mut Section<'_>, key: &str, value: Option<Secret>, file: Option<String>) -> Option<Given> {
     let is_set = value.is_some() || file.is_some();
     let secret = section.secret(key, value, file);
     is_set.then_some(Given(secret))
 }
 
-/// Whether it is a subject without wildcards, made of complete tokens.
+/// Returns true for a subject without wildcards, made of complete tokens.
 fn is_subject(text: &str) -> bool {
     let is_legal = |ch: char| ch.is_ascii_graphic() && !matches!(ch, '*' | '>');
     text.split('.').all(|token| !token.is_empty() && token.chars().all(is_legal))
@@ -244,14 +244,14 @@ fn check_servers(table: &Table, section: &mut Section<'_>) {
                 "servers",
                 format!(
                     "{name} would be spoken to in the clear: write tls://, or set `require_tls = true`, \
-                     or `allow_plaintext = true` if the way is safe"
+                     or `allow_plaintext = true` if the network path is safe"
                 ),
             );
         }
     }
 }
 
-/// Checked here because the client would only say that a server refused it.
+/// Checks a seed, as the client would only report that a server refused it.
 fn check_credentials_file(text: &SecretString, section: &mut Section<'_>) {
     let holds = |part: &str| text.expose_secret().contains(part);
     if !holds("BEGIN NATS USER JWT") || !holds("BEGIN USER NKEY SEED") {

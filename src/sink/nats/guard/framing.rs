@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_sends_passes() {
+    fn valid_server_frames_pass() {
         let text: &[u8] = b"INFO {\"max_payload\":1048576}\r\nPING\r\nPONG\r\n+OK\r\n-ERR 'Stale Connection'\r\n\
             MSG a.b 1 5\r\nab\r\nc\r\nMSG a 2 reply.to 0\r\n\r\n\
             HMSG a 1 22 24\r\nNATS/1.0\r\nA: b\r\n\r\n\r\nok\r\nHMSG a 1 r 12 12\r\nNATS/1.0\r\n\r\n\r\nPING\r\n";
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_client_would_choke_on_is_refused() {
+    fn frames_that_break_the_client_are_refused() {
         assert_eq!(check(b"-ERR\r\n"), Err(Violation::Malformed("-ERR")));
         assert_eq!(check(b"HMSG a 1 24 22\r\n"), Err(Violation::Malformed("HMSG")));
         for line in ["MSG a 1\r\n", "MSG a 1 r 5 5\r\n", "MSG \r\n", "MSG a 1 x\r\n", "MSG \u{e9} 1\r\n"] {

@@ -266,7 +266,7 @@ mod tests {
         let limit = Duration::from_secs(20);
         let guard = Guard::connect(&server, &encryption, Noted::default(), limit).await.unwrap();
         let at = guard.address.socket_addrs().await.unwrap().next().unwrap();
-        // Whoever else connects is disconnected, and gets nothing.
+        // Any other client that connects is disconnected.
         let other = read_all((Ipv4Addr::LOCALHOST, 0).into(), at).await;
         assert!(other.as_ref().is_ok_and(Vec::is_empty) || other.is_err(), "{other:?}");
         let read = read_all(guard.from, at).await.unwrap();

@@ -29,12 +29,12 @@ pub(super) enum Answer {
     Unreadable,
 }
 
-/// What an error asks for.
+/// The required reaction to an error.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Disposition {
-    /// A new link, soon.
+    /// Reconnect soon.
     Again(&'static str),
-    /// Somebody must mend something: how.
+    /// An operator must fix the cause, as described.
     Operator(&'static str),
     /// The message itself can't be stored.
     Refused(&'static str),
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_told_apart() {
+    fn answers_are_classified() {
         let stored = answer(r#"{"stream":"S","seq":7,"domain":"x"}"#, None);
         assert_eq!(stored, Answer::Stored { stream: "S".to_owned(), seq: 7 });
         assert_eq!(answer("", Some(StatusCode::NO_RESPONDERS)), Answer::Nobody);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_operator_must_mend_is_said() {
+    fn errors_for_an_operator_have_a_remedy() {
         for (code, remedy) in
             [(10077, "discard"), (10047, "storage"), (10074, "stream_replicas"), (10065, "subjects")]
         {

@@ -82,7 +82,7 @@ fn unwise(config: &Config, ours: &Ours, mut find: impl FnMut(String)) {
     let name = &config.name;
     if config.discard == DiscardPolicy::New {
         find(format!(
-            "when it is full, it refuses new events, and delivery stands still: `nats stream edit {name} --discard=old`"
+            "when it is full, it refuses new events, and delivery stalls: `nats stream edit {name} --discard=old`"
         ));
     }
     if config.storage == StorageType::Memory {

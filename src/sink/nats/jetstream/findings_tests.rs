@@ -60,7 +60,7 @@ fn each_is_found_and_says_its_remedy() {
 }
 
 #[test]
-fn what_does_no_harm_is_not_mentioned() {
+fn harmless_settings_are_not_reported() {
     let sources = Some(Vec::new());
     let config = Config {
         allow_rollup: true,

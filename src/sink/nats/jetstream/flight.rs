@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_waits_for_what_is_before_it() {
+    fn a_refusal_waits_for_earlier_messages() {
         let mut flight = Flight::new(true);
         flight.refuse(Position(1), None, "r".to_owned());
         assert_eq!(flight.due(), Some(refused(1)), "nothing is before it");

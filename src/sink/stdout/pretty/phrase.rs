@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_another_shape_has_no_phrase() {
+    fn events_of_another_shape_have_no_phrase() {
         for (name, data) in
             [("extenUpdate", "[]"), ("extenUpdate", r#"{"exten":{}}"#), ("new", "{}"), ("queueUpdate", "{")]
         {

@@ -1,4 +1,4 @@
-//! What every sink promises, tested alike for each. A new sink adds a file with its [`Bench`].
+//! The guarantees of every sink, tested in the same way. A new sink adds a file with its [`Bench`].
 
 mod file;
 #[cfg(feature = "kafka")]

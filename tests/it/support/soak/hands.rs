@@ -120,7 +120,7 @@ async fn broker(mut nats: Nats, mut rng: Rng, until: Instant) -> (Nats, Vec<Happ
             nats.signal("STOP");
             sleep(away).await;
             nats.signal("CONT");
-            "broker stands still"
+            "broker stopped"
         };
         happened.push(Happened { name, began, ended: micros(), cut: false });
         sleep(Duration::from_millis(rng.u64(1_000..5_000))).await;
