@@ -12,8 +12,7 @@ use tokio::{
 };
 use tracing::Instrument as _;
 
-pub(crate) use self::account::{account, client};
-use self::{account::account_with, tasks::Tasks};
+use self::tasks::Tasks;
 use crate::{
     admin::{self, View},
     app::config::Config,
@@ -165,7 +164,7 @@ impl Running {
         let context = &self.context;
         let health = context.board.component(format!("source/{name}"));
         context.journal.notice(id, &Notice::Started { version: env!("CARGO_PKG_VERSION") });
-        let account = match account_with(config, config.token_cache.clone()) {
+        let account = match session::account_with(config, config.token_cache.clone()) {
             Ok(account) => account,
             Err(error) => {
                 // Found only when the files are read: reporting it beats restarting in a loop.

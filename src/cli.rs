@@ -1,7 +1,5 @@
 //! The command line.
 
-use std::future::Future;
-
 use clap::{
     Parser, Subcommand,
     error::{ContextKind, ContextValue},
@@ -117,22 +115,6 @@ impl Cli {
             Command::Generate(args) => commands::generate::run(&args, out, err),
             Command::Journal(args) => commands::journal::run(&args, out, err),
         })
-    }
-}
-
-/// Runs a command's future on a runtime of its own. None, and a line on standard error, if there can be none.
-pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> Option<T> {
-    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => {
-            let value = runtime.block_on(future);
-            // A blocking read of a terminal can't be cancelled; it shall not keep the process.
-            runtime.shutdown_background();
-            Some(value)
-        }
-        Err(error) => {
-            tracing::error!(%error, "no runtime: the system gives no more threads or files");
-            None
-        }
     }
 }
 

@@ -2,8 +2,6 @@
 //!
 //! `check` exits with the code of the first stage that failed; codes above 78 have no equivalent in `sysexits.h`.
 
-use crate::{api::ApiError, auth::AuthError};
-
 /// The exit code of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -64,36 +62,5 @@ impl Exit {
     #[must_use]
     pub fn worse(self, other: Self) -> Self {
         if self == Self::Clean { other } else { self }
-    }
-}
-
-/// Maps a failed login of a one-shot command.
-impl From<&AuthError> for Exit {
-    fn from(error: &AuthError) -> Self {
-        match error {
-            AuthError::Credentials { .. }
-            | AuthError::OtpMissing { .. }
-            | AuthError::OtpNoSecret { .. }
-            | AuthError::OtpRefused { .. }
-            | AuthError::CodeRefused { .. }
-            | AuthError::DeadSession { .. }
-            | AuthError::TokenRefused { .. }
-            | AuthError::TokenAsleep { .. }
-            | AuthError::Withdrawn { .. } => Self::Refused,
-            AuthError::TotpSecret(_) => Self::Config,
-            AuthError::NotReceived { .. } | AuthError::NoApi { .. } => Self::Unavailable,
-            AuthError::Api(error) => error.into(),
-        }
-    }
-}
-
-/// Maps a failed request of a one-shot command.
-impl From<&ApiError> for Exit {
-    fn from(error: &ApiError) -> Self {
-        match error {
-            ApiError::Refused { status: 400..=403, .. } => Self::Refused,
-            ApiError::Trust(_) | ApiError::Setup { .. } => Self::Config,
-            _ => Self::Unavailable,
-        }
     }
 }

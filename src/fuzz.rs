@@ -8,8 +8,9 @@ use serde_json::value::RawValue;
 
 use crate::{
     app::config::load_with,
-    config::{Address, Flags},
+    config::Flags,
     event::RawEvent,
+    net::Address,
     socketio::{self, Packet},
 };
 

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     event::{Seq, SourceId},
-    journal::Glance,
+    journal::Stats,
 };
 
 /// A notice of the bridge.
@@ -36,19 +36,19 @@ pub struct EventStatus {
 }
 
 /// The notices, newest first; `names` are the names of the sources.
-pub(super) fn notices(glance: &Glance, names: &[String]) -> Vec<NoticeStatus> {
-    let notices = glance.notices.iter().rev().map(|notice| NoticeStatus {
+pub(super) fn notices(stats: &Stats, names: &[String]) -> Vec<NoticeStatus> {
+    let notices = stats.notices.iter().rev().map(|notice| NoticeStatus {
         at: notice.at,
         source: name(names, notice.source),
-        what: notice.told.what.to_string(),
-        data: serde_json::from_slice(&notice.told.data).ok(),
+        what: notice.content.name.to_string(),
+        data: serde_json::from_slice(&notice.content.data).ok(),
     });
     notices.collect()
 }
 
 /// The events, newest first.
-pub(super) fn events(glance: &Glance, names: &[String]) -> Vec<EventStatus> {
-    let events = glance.events.iter().rev().map(|event| EventStatus {
+pub(super) fn events(stats: &Stats, names: &[String]) -> Vec<EventStatus> {
+    let events = stats.events.iter().rev().map(|event| EventStatus {
         at: event.at,
         source: name(names, event.source),
         sequence: event.sequence,

@@ -17,7 +17,7 @@ use crate::{
     auth::{self, Account},
     event::{EndReason, GapReason, Seq, SinkId, SourceId},
     health::{Board, Health, State},
-    journal::{Counted, DiskUse, Gaps, Glance, Journal, Ledger},
+    journal::{Counted, DiskUse, Gaps, Journal, Ledger, Stats},
     sink,
 };
 
@@ -230,12 +230,12 @@ impl View {
 
     /// Whether the process makes progress.
     pub fn lives(&self) -> Result<(), Stalled> {
-        self.journal.stands_still().map_or(Ok(()), |time| Err(Stalled { seconds: time.as_secs() }))
+        self.journal.stalled_for().map_or(Ok(()), |time| Err(Stalled { seconds: time.as_secs() }))
     }
 
     /// The status of the bridge.
     pub fn status(&self) -> Status {
-        let (glance, mut parts) = (self.journal.glance(), self.parts());
+        let (stats, mut parts) = (self.journal.stats(), self.parts());
         let ready = is_ready(&parts);
         let now = Timestamp::now();
         let names = self.journal.sources();
@@ -246,11 +246,11 @@ impl View {
             started: self.started,
             now,
             ready,
-            journal: self.journal_status(&glance, parts.remove("journal")),
-            sources: self.sources(&glance, &mut parts),
-            sinks: self.sinks(&glance, &mut parts, now),
-            notices: recent::notices(&glance, &names),
-            events: recent::events(&glance, &names),
+            journal: self.journal_status(&stats, parts.remove("journal")),
+            sources: self.sources(&stats, &mut parts),
+            sinks: self.sinks(&stats, &mut parts, now),
+            notices: recent::notices(&stats, &names),
+            events: recent::events(&stats, &names),
             gaps: Vec::new(),
             history: Hour::default(),
         };
@@ -258,10 +258,10 @@ impl View {
         status
     }
 
-    fn journal_status(&self, glance: &Glance, health: Option<Health>) -> JournalStatus {
+    fn journal_status(&self, stats: &Stats, health: Option<Health>) -> JournalStatus {
         let memory = self.config.journal.memory as u64;
-        let in_memory = DiskUse { bytes: glance.memory as u64, max_bytes: memory, segments: 0 };
-        let DiskUse { bytes, max_bytes, segments } = glance.disk.unwrap_or(in_memory);
+        let in_memory = DiskUse { bytes: stats.memory as u64, max_bytes: memory, segments: 0 };
+        let DiskUse { bytes, max_bytes, segments } = stats.disk.unwrap_or(in_memory);
         JournalStatus {
             id: self.journal.id().to_string(),
             durable: self.journal.is_durable(),
@@ -274,15 +274,15 @@ impl View {
             bytes,
             max_bytes,
             segments,
-            memory_bytes: glance.memory,
+            memory_bytes: stats.memory,
             full_at: None,
         }
     }
 
-    fn sources(&self, glance: &Glance, parts: &mut BTreeMap<String, Health>) -> Vec<SourceStatus> {
+    fn sources(&self, stats: &Stats, parts: &mut BTreeMap<String, Health>) -> Vec<SourceStatus> {
         let accounts = self.accounts.lock().clone();
         let source = |(name, config): (&String, &crate::session::config::Config)| {
-            let seen = glance.sources.get(self.journal.source(name)?.index())?.clone();
+            let seen = stats.sources.get(self.journal.source(name)?.index())?.clone();
             Some(SourceStatus {
                 name: name.clone(),
                 url: config.base.to_string(),
@@ -303,15 +303,10 @@ impl View {
         self.config.sources.iter().filter_map(source).collect()
     }
 
-    fn sinks(
-        &self,
-        glance: &Glance,
-        parts: &mut BTreeMap<String, Health>,
-        now: Timestamp,
-    ) -> Vec<SinkStatus> {
+    fn sinks(&self, stats: &Stats, parts: &mut BTreeMap<String, Health>, now: Timestamp) -> Vec<SinkStatus> {
         let sources = self.journal.sources();
         let sink = |(sink, (name, config)): (SinkId, (&String, &sink::config::Config))| {
-            let (seen, counted) = (glance.sinks.get(sink.index())?, self.counters.sink(sink).counted());
+            let (seen, counted) = (stats.sinks.get(sink.index())?, self.counters.sink(sink).counted());
             let ledger = sources.iter().zip(0_u16..).map(|(source, id)| {
                 let (ledger, pending) = self.journal.ledger(sink, SourceId(id));
                 let settled = counted.settled.get(usize::from(id)).copied().unwrap_or_default();

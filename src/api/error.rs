@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use crate::{
+    exit::Exit,
     text::PeerText,
     tls::{TlsError, TlsFault},
 };
@@ -146,6 +147,17 @@ impl fmt::Display for Said {
             Self::Other => "another reason",
             Self::Foreign => "not in the API's form",
         })
+    }
+}
+
+/// Maps a failed request of a one-shot command.
+impl From<&ApiError> for Exit {
+    fn from(error: &ApiError) -> Self {
+        match error {
+            ApiError::Refused { status: 400..=403, .. } => Self::Refused,
+            ApiError::Trust(_) | ApiError::Setup { .. } => Self::Config,
+            _ => Self::Unavailable,
+        }
     }
 }
 

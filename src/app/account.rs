@@ -1,16 +1,12 @@
 //! The account of each source, and the reload of its credentials.
 
-use std::path::PathBuf;
-
 use jiff::Timestamp;
 
 use super::{CREDENTIAL_POLL, Running};
 use crate::{
-    api,
-    auth::{self, Account},
+    auth::Account,
     health::{Health, State},
     reload::Changes,
-    session,
 };
 
 impl Running {
@@ -57,39 +53,4 @@ impl Running {
         }
         Some(changes)
     }
-}
-
-/// The API of one source. Reads files, connects to nothing.
-pub(crate) fn client(config: &session::config::Config) -> Result<api::Client, api::ApiError> {
-    api::Client::new(api::Config {
-        base: config.base.clone(),
-        trust: config.trust.clone(),
-        proxy: config.proxy.as_ref().map(|proxy| proxy.with_user_info().clone()),
-        connect_timeout: config.connect_timeout,
-        request_timeout: config.request_timeout,
-        // An answer may be larger than any frame.
-        max_answer: config.max_frame.max(4 << 20),
-    })
-}
-
-/// Why a source has no account; each says the remedy.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum AccountError {
-    #[error(transparent)]
-    Api(#[from] api::ApiError),
-    #[error(transparent)]
-    Auth(#[from] auth::AuthError),
-}
-
-/// The account of one source. Reads files, connects to nothing.
-pub(crate) fn account(config: &session::config::Config) -> Result<Account, AccountError> {
-    account_with(config, None)
-}
-
-pub(super) fn account_with(
-    config: &session::config::Config,
-    token_cache: Option<PathBuf>,
-) -> Result<Account, AccountError> {
-    let (username, credentials) = (config.username.clone(), config.credentials.clone());
-    Ok(Account::new(auth::Config { username, credentials, token_cache }, client(config)?)?)
 }

@@ -6,6 +6,7 @@ use crate::{
     api::{ApiError, Said},
     auth::TotpError,
     event::AuthFailure,
+    exit::Exit,
 };
 
 /// What to do about a failed login.
@@ -213,5 +214,25 @@ fn of_request(error: &ApiError) -> Consequence {
         | ApiError::TooLarge { .. }
         | ApiError::Trust(_)
         | ApiError::Setup { .. } => Consequence::Operator,
+    }
+}
+
+/// Maps a failed login of a one-shot command.
+impl From<&AuthError> for Exit {
+    fn from(error: &AuthError) -> Self {
+        match error {
+            AuthError::Credentials { .. }
+            | AuthError::OtpMissing { .. }
+            | AuthError::OtpNoSecret { .. }
+            | AuthError::OtpRefused { .. }
+            | AuthError::CodeRefused { .. }
+            | AuthError::DeadSession { .. }
+            | AuthError::TokenRefused { .. }
+            | AuthError::TokenAsleep { .. }
+            | AuthError::Withdrawn { .. } => Self::Refused,
+            AuthError::TotpSecret(_) => Self::Config,
+            AuthError::NotReceived { .. } | AuthError::NoApi { .. } => Self::Unavailable,
+            AuthError::Api(error) => error.into(),
+        }
     }
 }

@@ -5,16 +5,16 @@ use bytesize::ByteSize;
 use super::step::{Fault, Found};
 use crate::{
     app::config::journal::Config,
-    journal::look::{Look, Standing, look, shortage},
+    journal::inspect::{Inspection, LockState, inspect, shortage},
 };
 
-pub(super) async fn place(config: &Config) -> Result<(Option<Look>, Found), Fault> {
+pub(super) async fn place(config: &Config) -> Result<(Option<Inspection>, Found), Fault> {
     let Some(disk) = config.disk.clone() else {
         return Ok((None, Found::well("in memory: undelivered events are lost with the process")));
     };
     let dir = disk.dir.clone();
     // A hung mount cannot be cancelled, only abandoned.
-    let looking = tokio::task::spawn_blocking(move || look(&disk));
+    let inspecting = tokio::task::spawn_blocking(move || inspect(&disk));
     let late = || Fault {
         exit: None,
         messages: vec![format!(
@@ -22,26 +22,26 @@ pub(super) async fn place(config: &Config) -> Result<(Option<Look>, Found), Faul
             dir.display()
         )],
     };
-    let look =
-        tokio::time::timeout(super::PATIENCE, looking).await.map_err(|_| late())??.map_err(Fault::from)?;
-    let standing = match look.standing {
-        Standing::New => "will be created",
-        Standing::Free => "can be used",
-        Standing::InUse => "is in use by a running bridge",
+    let inspection =
+        tokio::time::timeout(super::PATIENCE, inspecting).await.map_err(|_| late())??.map_err(Fault::from)?;
+    let lock = match inspection.lock {
+        LockState::New => "will be created",
+        LockState::Free => "can be used",
+        LockState::InUse => "is in use by a running bridge",
     };
-    let (free, bound, used) = (look.room.free, look.bound, look.used);
+    let (free, bound, used) = (inspection.room.free, inspection.bound, inspection.used);
     let message = format!(
-        "{} {standing}: {} of {} used, {} free on its volume",
+        "{} {lock}: {} of {} used, {} free on its volume",
         dir.display(),
         ByteSize(used),
         ByteSize(bound),
         ByteSize(free)
     );
     let found = Found::well(message)
-        .warn(shortage(&dir, look.room, used, bound))
-        .detail("inUse", look.standing == Standing::InUse)
+        .warn(shortage(&dir, inspection.room, used, bound))
+        .detail("inUse", inspection.lock == LockState::InUse)
         .detail("usedBytes", used)
         .detail("maxBytes", bound)
         .detail("freeBytes", free);
-    Ok((Some(look), found))
+    Ok((Some(inspection), found))
 }

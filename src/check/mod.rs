@@ -30,12 +30,11 @@ use parking_lot::{Mutex, MutexGuard};
 pub use self::report::{Format, Report};
 use self::step::{Component, Fault, Found, Stage};
 use crate::{
-    app,
     app::config::{Config, Loaded},
     auth::Account,
     commands::farewell,
     config::Problems,
-    journal::look::Standing,
+    journal::inspect::LockState,
     session as sessions,
 };
 
@@ -128,7 +127,7 @@ impl CheckSessions {
 
 /// Checks everything after the configuration. May be dropped at any time; call [`CheckSessions::log_out`] then.
 pub async fn walk<W: Write>(report: &mut Report<W>, config: &Config, scope: &Scope, opened: &CheckSessions) {
-    let look =
+    let inspection =
         report.step(&Component::Bridge, Stage::Journal, journal::place(&config.journal)).await.flatten();
     if scope.offline {
         return;
@@ -140,9 +139,9 @@ pub async fn walk<W: Write>(report: &mut Report<W>, config: &Config, scope: &Sco
     }
     for (name, settings) in config.sinks.iter().filter(|(name, _)| all || scope.sinks.contains(name)) {
         let component = Component::Sink(name.clone());
-        let journal = look.as_ref().and_then(|look| {
+        let journal = inspection.as_ref().and_then(|inspection| {
             let dir = config.journal.disk.as_ref()?.dir.clone();
-            Some((look.journal?, dir, look.standing == Standing::InUse))
+            Some((inspection.journal?, dir, inspection.lock == LockState::InUse))
         });
         if sink::walk(report, &component, (name, config), journal).await.is_none() {
             for stage in sink::stages(settings) {
@@ -218,7 +217,7 @@ async fn grant<W: Write>(
     skip: &impl Fn(&mut Report<W>, &[Stage], Stage),
 ) -> Option<crate::auth::Grant> {
     let probed = async {
-        match app::client(config) {
+        match sessions::client(config) {
             Ok(client) => account::probe(&client).await,
             Err(error) => Err(error.into()),
         }
@@ -227,7 +226,7 @@ async fn grant<W: Write>(
         skip(report, &[Stage::Login, Stage::Otp, Stage::Profile], Stage::Api);
         return None;
     };
-    let account = match app::account(config) {
+    let account = match sessions::account(config) {
         Ok(account) => account,
         Err(error) => {
             report.step_now::<()>(component, Stage::Login, || Err(error.into()));

@@ -11,10 +11,9 @@ use crate::{
     app,
     app::config::Config,
     check::{self, CheckSessions, Format, Report, Scope, step::Stage},
-    cli,
     config::{Flags, nearest},
     exit::Exit,
-    telemetry,
+    runtime, telemetry,
     terminal::Style,
 };
 
@@ -87,7 +86,7 @@ pub fn run(args: &Args, out: &mut (impl Write + Send), err: &mut impl Write) -> 
         sinks: args.sink.clone(),
         wait: args.wait,
     };
-    match cli::block_on(walk(&mut report, &config, &scope)) {
+    match runtime::block_on(walk(&mut report, &config, &scope)) {
         Some(Ok(())) => Ok(report.finish().exit()),
         Some(Err(ended)) => {
             writeln!(err, "{ended}")?;

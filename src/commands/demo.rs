@@ -5,10 +5,10 @@ use std::str::FromStr as _;
 use data_encoding::BASE32_NOPAD;
 
 use crate::{
-    app, cli,
+    app,
     config::{Assignment, Flags},
     exit::Exit,
-    telemetry,
+    runtime, telemetry,
 };
 use pbx_simulator::{Account, Flow, Options, Simulator, Source};
 
@@ -43,7 +43,7 @@ fn rate(text: &str) -> Result<f64, String> {
 
 /// Runs until Ctrl-C, or the last event.
 pub fn run(args: &Args) -> Exit {
-    cli::block_on(demo(args)).unwrap_or(Exit::Internal)
+    runtime::block_on(demo(args)).unwrap_or(Exit::Internal)
 }
 
 async fn demo(args: &Args) -> Exit {

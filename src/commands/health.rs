@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use url::Url;
 
 use super::admin_client::{self, Answer};
-use crate::{cli, config::Flags, exit::Exit};
+use crate::{config::Flags, exit::Exit, runtime};
 
 /// Check that the running bridge makes progress: exit code 0, or 69 and the reason
 #[derive(Debug, Clone, clap::Args)]
@@ -27,7 +27,7 @@ pub struct Args {
 pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let path = if args.ready { "readyz" } else { "livez" };
     let answer = match admin_client::endpoint(args.at.as_ref(), &args.flags) {
-        Ok(endpoint) => cli::block_on(admin_client::get(&endpoint, path)),
+        Ok(endpoint) => runtime::block_on(admin_client::get(&endpoint, path)),
         Err(error) => Some(Err(error)),
     };
     match answer {

@@ -15,12 +15,12 @@ use super::progress::Progress;
 use crate::{
     app,
     app::config::Config,
-    cli,
     config::Flags,
     event::{Body, Mark, Record, structured, word},
     exit::Exit,
     journal::{self, Absence, Archive, Entry, Journal, Kind, Missing, Renamed, Undelivered},
     route::{Plan, Verdict, template::Template},
+    runtime,
     sink::{self, Outcome},
     telemetry,
 };
@@ -156,8 +156,8 @@ fn list(archive: &Archive, out: &mut impl Write) -> io::Result<Exit> {
             writeln!(out, "{sink:<16} has no readable cursor")?;
             continue;
         };
-        for (source, lane) in archive.sources.iter().zip(&cursor.lanes) {
-            let ledger = &lane.ledger;
+        for (source, settled) in archive.sources.iter().zip(&cursor.sources) {
+            let ledger = &settled.ledger;
             let lost: u64 = ledger.lost.values().sum();
             writeln!(
                 out,
@@ -290,7 +290,7 @@ fn inspect(archive: &Archive, record: &Record, out: &mut impl Write) -> io::Resu
         Body::Event(frame) => {
             (String::from_utf8_lossy(&frame.name()).escape_debug().to_string(), frame.bytes.len())
         }
-        Body::Notice(told) => (format!("({})", told.what), told.data.len()),
+        Body::Notice(notice) => (format!("({})", notice.name), notice.data.len()),
     };
     let source = archive.sources.get(record.source.index()).map(String::as_str).unwrap_or_default();
     writeln!(
@@ -346,7 +346,7 @@ fn replay(
         }
         count += slice.len();
         let line = Journal::replay(archive.journal, &archive.sources, sink, slice);
-        match cli::block_on(sink::replay(line, sink, settings)) {
+        match runtime::block_on(sink::replay(line, sink, settings)) {
             Some(Outcome::Drained) => {}
             Some(outcome) => {
                 writeln!(err, "not all records were published: {outcome:?}")?;

@@ -10,7 +10,6 @@ use tracing::Instrument as _;
 
 use super::farewell::{self, LOGOUT};
 use crate::{
-    app,
     auth::Account,
     event::{JournalId, Record, SinkId, SourceId},
     exit::Exit,
@@ -75,7 +74,7 @@ impl LiveSession {
         // Only what the PBX sends by itself.
         let config =
             Source { ua_type: UaType::None, publish_action_nethlink: false, resync: false, ..source.clone() };
-        let account = app::account(&config).map_err(|error| Ended::new(Exit::Config, error))?;
+        let account = session::account(&config).map_err(|error| Ended::new(Exit::Config, error))?;
         // The session retries forever; this attempt does not, and the session uses its token.
         if let Err(error) = account.grant().await {
             farewell::log_out(&account, name, bridge).await;

@@ -17,12 +17,11 @@ use super::{
 };
 use crate::{
     app::config::Config,
-    cli,
     config::Flags,
     event::{Body, Origin, RawEvent, Record},
     exit::Exit,
     route::privacy::Profile,
-    telemetry,
+    runtime, telemetry,
 };
 
 /// Record the events of a PBX for `simulate --replay`
@@ -68,7 +67,7 @@ pub fn run(args: &Args, err: &mut impl Write) -> io::Result<Exit> {
     if args.flags.wants_log() {
         telemetry::start(&config.log);
     }
-    match cli::block_on(args.record(&config)) {
+    match runtime::block_on(args.record(&config)) {
         None => Ok(Exit::Internal),
         Some(Ok(Some(tape))) => {
             writeln!(err, "{}: {}", args.file.display(), tape.summary())?;
@@ -170,7 +169,7 @@ impl Tape {
                 }
                 Body::Event(_) => self.binary += 1,
                 // The first tells that nothing was seen before.
-                Body::Notice(told) => self.gaps += u64::from(told.what == "gap"),
+                Body::Notice(notice) => self.gaps += u64::from(notice.name == "gap"),
             }
         }
         self.file.flush()?;

@@ -1,6 +1,6 @@
 //! `cti-bridge run`: the service.
 
-use crate::{app, cli, config::Flags, exit::Exit, reload::Reload, telemetry};
+use crate::{app, config::Flags, exit::Exit, reload::Reload, runtime, telemetry};
 
 /// Run the bridge.
 #[derive(Debug, Clone, clap::Args)]
@@ -29,5 +29,5 @@ pub fn run(args: &Args) -> Exit {
     }
     let reload = Some(Reload::new(args.flags.clone(), &loaded));
     let options = app::Options { reload, ..app::Options::default() };
-    cli::block_on(app::run(&loaded.config, options)).unwrap_or(Exit::Internal)
+    runtime::block_on(app::run(&loaded.config, options)).unwrap_or(Exit::Internal)
 }

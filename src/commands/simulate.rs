@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::LazyLock};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::{cli, config::Suggestions, exit::Exit, shutdown::Signals, telemetry};
+use crate::{config::flags::Suggestions, exit::Exit, runtime, shutdown::Signals, telemetry};
 use pbx_simulator::{Account, Flow, Knobs, NAMES, Options, Replay, Simulator, Source, Tls};
 
 /// Run a simulated PBX: the real protocol, invented calls, faults on demand
@@ -107,7 +107,7 @@ impl Args {
 /// Runs until a signal.
 pub fn run(args: &Args) -> Exit {
     match args.options() {
-        Ok(options) => cli::block_on(serve(options)).unwrap_or(Exit::Internal),
+        Ok(options) => runtime::block_on(serve(options)).unwrap_or(Exit::Internal),
         Err(problem) => {
             telemetry::print(&problem);
             Exit::Usage

@@ -12,9 +12,9 @@ use url::Url;
 use super::admin_client::{self, Answer};
 use crate::{
     admin::served::{ServedHealth, ServedSink, ServedStatus},
-    cli,
     config::Flags,
     exit::Exit,
+    runtime,
     terminal::{Style, Tint},
     text,
 };
@@ -50,9 +50,9 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
         }
     };
     match args.watch {
-        None => cli::block_on(show(args, &place, out, err)).unwrap_or(Ok(Exit::Internal)),
+        None => runtime::block_on(show(args, &place, out, err)).unwrap_or(Ok(Exit::Internal)),
         Some(interval) => {
-            cli::block_on(watch(args, &place, interval, (out, err))).unwrap_or(Ok(Exit::Internal))
+            runtime::block_on(watch(args, &place, interval, (out, err))).unwrap_or(Ok(Exit::Internal))
         }
     }
 }

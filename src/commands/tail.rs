@@ -11,11 +11,11 @@ use super::{
 };
 use crate::{
     app::config::Config,
-    cli,
     config::Flags,
     event::{CloudEvent, Mark, Seq},
     exit::Exit,
     route::{Plan, Verdict, privacy::Profile, template::Template},
+    runtime,
     shutdown::Signals,
     sink::{
         Bridge, SinkError,
@@ -65,7 +65,7 @@ pub fn run(args: &Args, err: &mut impl Write) -> io::Result<Exit> {
     if args.flags.wants_log() {
         telemetry::start(&config.log);
     }
-    let ended = match cli::block_on(args.tail(&config)) {
+    let ended = match runtime::block_on(args.tail(&config)) {
         None => return Ok(Exit::Internal),
         Some(Ok(())) => return Ok(Exit::Clean),
         Some(Err(ended)) => ended,

@@ -17,9 +17,9 @@ use super::{
 use crate::{
     api::{ApiError, Audience, Authorization},
     auth::AuthError,
-    cli,
     config::Flags,
     exit::Exit,
+    runtime,
     secret_file::SecretFile,
 };
 
@@ -84,7 +84,7 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
             Action::End => end(&session, args.audience, out, err).await,
         }
     };
-    ended(cli::block_on(work), session.name, err)
+    ended(runtime::block_on(work), session.name, err)
 }
 
 async fn create(

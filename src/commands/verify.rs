@@ -6,9 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::progress::Progress;
 use crate::{
-    cli,
     config::Flags,
     exit::Exit,
+    runtime,
     sink::{
         self,
         verify::{Checker, Finding},
@@ -52,7 +52,7 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
         progress.step();
         checker.take(held);
     });
-    let read = cli::block_on(read);
+    let read = runtime::block_on(read);
     drop(progress);
     match read {
         Some(Ok(())) => {}

@@ -7,9 +7,7 @@
 use figment::value::{Dict, Num, Value};
 
 use super::{
-    Shape,
-    address::{ADDRESS, Address},
-    name,
+    Shape, name,
     origin::{Origin, join},
     quantity::{AGE, Age, DELAY, Delay, INTERVAL, Interval, SIZE, SPAN, Size, Span},
     remedy,
@@ -17,6 +15,8 @@ use super::{
     section::Findings,
     setting::Settings,
 };
+use crate::net::{ADDRESS, Address};
+
 /// Checks a string of some format.
 type Reader = fn(&str) -> Result<(), String>;
 

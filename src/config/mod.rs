@@ -14,10 +14,9 @@ use std::{
 
 use figment::value::Dict;
 
-mod address;
 mod check;
 mod environment;
-mod flags;
+pub(crate) mod flags;
 mod layers;
 pub(crate) mod name;
 mod origin;
@@ -29,8 +28,6 @@ mod secret;
 mod section;
 mod setting;
 
-pub use address::{Address, UserInfo};
-pub(crate) use flags::Suggestions;
 pub use flags::{Assignment, Flags};
 pub(crate) use name::nearest;
 pub use origin::Origin;

@@ -4,12 +4,8 @@ use std::fmt;
 
 use figment::value::Value;
 
-use super::{
-    address::{ADDRESS, Address},
-    origin::Origin,
-    problem::printable,
-    schema::Node,
-};
+use super::{origin::Origin, problem::printable, schema::Node};
+use crate::net::{ADDRESS, Address};
 
 /// One key with its effective value.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -74,9 +74,9 @@ impl Plan {
                 let binary = !frame.attachments.is_empty();
                 Published { names, data: data(frame), args: frame.argc, binary }
             }
-            Body::Notice(told) => Published {
-                names: self.naming.bridge(source, self.class.unwrap_or("bridge"), &told.what),
-                data: told.data.clone(),
+            Body::Notice(notice) => Published {
+                names: self.naming.bridge(source, self.class.unwrap_or("bridge"), &notice.name),
+                data: notice.data.clone(),
                 args: 1,
                 binary: false,
             },

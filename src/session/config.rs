@@ -12,8 +12,8 @@ use url::Url;
 
 use crate::{
     auth::Credentials,
-    config::Address,
     event::OnTakeover,
+    net::Address,
     socket::{Limits, Target},
     tls::Trust,
 };

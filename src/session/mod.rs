@@ -6,6 +6,7 @@
 //! One task reads frames and appends them to the journal, without a channel between the two, and appends all frames of a
 //! wake-up together. So a slow consumer never makes the PBX buffer events for the bridge.
 
+mod account;
 mod attempt;
 pub mod config;
 mod context;
@@ -22,6 +23,7 @@ mod supervisor;
 pub mod takeover;
 mod visibility;
 
+pub(crate) use account::{account, account_with, client};
 pub use retry_policy::{PASSWORD_TRIES, PROVEN_TRIES, RetryPolicy, SOCKET_TRIES};
 pub use state::{Action, Attempt, Input, Phase, State, step};
 pub use supervisor::{Source, run};

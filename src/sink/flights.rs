@@ -66,7 +66,7 @@ impl Driver {
         let whose = (journal.id(), &*self.name, &*destination);
         if is_new {
             let name = format!("{}-{}-{}.json", published.names.source_name(), record.seq.0, self.name);
-            journal.bury(&name, || letter(whose, record, &published, reason, None));
+            journal.write_dead_letter(&name, || letter(whose, record, &published, reason, None));
         }
         (copy.data, copy.args, copy.binary) =
             (letter(whose, record, &published, reason, Some(link.largest())), 1, false);

@@ -19,7 +19,7 @@ impl Driver {
         match tail {
             Tail::Unknown => {
                 let cursor = self.reader.rewind();
-                let mut published: Vec<Seq> = cursor.lanes.iter().map(|lane| lane.published).collect();
+                let mut published: Vec<Seq> = cursor.sources.iter().map(|source| source.published).collect();
                 published.resize(self.reader.journal().sources().len(), Seq(0));
                 self.have.clear();
                 self.partitions = vec![published];
@@ -37,10 +37,10 @@ impl Driver {
         newest: Option<(SourceId, Seq)>,
     ) -> Result<(), SinkError> {
         let journal = self.reader.journal().clone();
-        let sources = journal.lanes_at(next).await.map_err(|error| unread(&journal, &error))?;
+        let sources = journal.source_cursors_at(next).await.map_err(|error| unread(&journal, &error))?;
         let Some(mut sources) = sources else { return Ok(()) };
         let cursor = self.reader.rewind();
-        for (source, old) in sources.iter_mut().zip(&cursor.lanes) {
+        for (source, old) in sources.iter_mut().zip(&cursor.sources) {
             source.ledger = old.ledger.clone();
             // What was lost behind this place is found again on the way.
             source.gone = if old.gone <= source.last { old.gone } else { Seq(0) };
@@ -48,7 +48,7 @@ impl Driver {
             source.count = source.count.min(old.count);
             source.ledger.take_back(old.count - source.count);
         }
-        self.reader.forget(Cursor { next, lanes: sources, ..cursor });
+        self.reader.forget(Cursor { next, sources, ..cursor });
         let (sink, from) = (self.name.to_string(), newest.map_or(Seq(0), |(_, seq)| seq.next()));
         tracing::warn!(from = from.0, "the broker lost events that it had acknowledged: sending them again");
         let source = newest.map_or(SourceId(0), |(source, _)| source);
@@ -63,9 +63,9 @@ impl Driver {
         if kept.next != first {
             return;
         }
-        let Some(partition) = kept.lanes.get(source.index()) else { return };
-        let count = partition.last.0.saturating_sub(stored.0);
-        self.reader.forgotten(source, count, (stored.next(), partition.last), LossReason::Forgotten);
+        let Some(settled) = kept.sources.get(source.index()) else { return };
+        let count = settled.last.0.saturating_sub(stored.0);
+        self.reader.forgotten(source, count, (stored.next(), settled.last), LossReason::Forgotten);
     }
 }
 

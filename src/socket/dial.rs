@@ -17,8 +17,8 @@ use url::Url;
 
 use super::{ConnectError, Limits};
 use crate::{
-    config::Address,
     net,
+    net::Address,
     text::PeerText,
     tls::{TlsFault, Trust},
 };

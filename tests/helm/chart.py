@@ -10,7 +10,7 @@ directory = sys.argv[1]
 with open(directory + "/Chart.yaml") as file:
     chart = yaml.safe_load(file)
 with open("Cargo.toml", "rb") as file:
-    package = tomllib.load(file)["package"]
+    package = tomllib.load(file)["workspace"]["package"]
 assert chart["appVersion"] == package["version"]
 annotations = chart["annotations"]
 assert annotations["artifacthub.io/license"] == package["license"]

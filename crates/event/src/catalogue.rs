@@ -1,20 +1,20 @@
-//! The events this version knows: whose state each one tells.
+//! Catalogue of the events this version knows, and the entity each one describes.
 //!
-//! An event that is not listed is published all the same, without an entity. Read from the public
-//! code of the PBX's CTI server and of its clients.
+//! Events that are not listed are published too, without an entity. Derived from the public code of the PBX's
+//! CTI server and its clients.
 
 use std::borrow::Cow;
 
 use super::{is_legal, json, slug};
 
-/// What an event is about.
+/// Entity that an event describes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entity<'a> {
-    /// Its kind.
+    /// Kind of the entity.
     pub kind: Kind,
-    /// Its name on the PBX, such as `201`.
+    /// Name of the entity on the PBX, such as `201`.
     pub id: Cow<'a, [u8]>,
-    /// A part of it, such as the member of a queue, or one of the three presences of a user.
+    /// Part of the entity, such as a member of a queue, or one of the three presences of a user.
     pub part: Option<Cow<'a, [u8]>>,
 }
 
@@ -31,15 +31,16 @@ pub enum Kind {
     Conference,
 }
 
-/// Where the entity's name stands among an event's arguments.
+/// Location of the entity's name in an event's arguments.
 enum Key {
     /// `args[0][field]`.
     Field(&'static str),
     /// `args[0][outer][field]`.
     Nested(&'static str, &'static str),
-    /// `args[0][one of these][field]`, and which one it is. With several of them the event is about no part alone.
+    /// `args[0][one of these][field]`, and which one matched. If several match, the event describes no single
+    /// part.
     OneOf(&'static [&'static str], &'static str),
-    /// `args[0][field]` and a part of it, `args[0][other]`.
+    /// `args[0][field]`, and a part of it in `args[0][other]`.
     Pair(&'static str, &'static str),
     /// The name of the first field of `args[0]`.
     NameOfFirst,
@@ -74,7 +75,7 @@ const KNOWN: &[(&str, Kind, Key)] = &[
     ("updateDefaultDevice", Kind::Extension, Key::Argument),
 ];
 
-/// The events that carry the whole state of their entity: what a gap may have swallowed.
+/// Events that carry the complete state of their entity, and that a gap may therefore hide.
 pub const STATE_EVENTS: &[&str] = &[
     "extenUpdate",
     "userMainPresenceUpdate",
@@ -86,8 +87,8 @@ pub const STATE_EVENTS: &[&str] = &[
     "newVoiceMessageCounter",
 ];
 
-/// The entity whose complete state an event with these arguments carries: a newer event of the same name and entity
-/// supersedes it. `None` for any other event.
+/// Returns the entity whose complete state an event carries: a newer event of the same name and entity
+/// supersedes it. `None` for other events.
 pub fn state_entity<'a>(name: &[u8], args: &'a [u8]) -> Option<Entity<'a>> {
     if !STATE_EVENTS.iter().any(|known| known.as_bytes() == name) {
         return None;
@@ -98,20 +99,20 @@ pub fn state_entity<'a>(name: &[u8], args: &'a [u8]) -> Option<Entity<'a>> {
     entity(name, args).filter(|entity| entity.part.is_some() == has_parts)
 }
 
-/// Whether this version knows an event of this name.
+/// Returns whether the catalogue has an event of this name.
 pub fn is_known(name: &[u8]) -> bool {
     KNOWN.iter().any(|(known, ..)| known.as_bytes() == name)
 }
 
-/// The entity of an event with these arguments (the text between the name and the closing bracket).
-/// None for an unknown event, and for a known one that does not carry its key.
+/// Returns the entity of an event. `args` is the text between the name and the closing bracket. `None` for an
+/// unknown event and for one without its key.
 pub fn entity<'a>(name: &[u8], args: &'a [u8]) -> Option<Entity<'a>> {
     let (_, kind, key) = KNOWN.iter().find(|(known, ..)| known.as_bytes() == name)?;
-    let whole = |id| Entity { kind: *kind, id, part: None };
+    let complete = |id| Entity { kind: *kind, id, part: None };
     match key {
-        Key::Field(field) => json::field(args, field).and_then(json::scalar).map(whole),
+        Key::Field(field) => json::field(args, field).and_then(json::scalar).map(complete),
         Key::Nested(outer, field) => {
-            json::field(json::field(args, outer)?, field).and_then(json::scalar).map(whole)
+            json::field(json::field(args, outer)?, field).and_then(json::scalar).map(complete)
         }
         Key::OneOf(parts, field) => {
             let mut found = parts.iter().filter_map(|part| Some((part, json::field(args, part)?)));
@@ -125,13 +126,14 @@ pub fn entity<'a>(name: &[u8], args: &'a [u8]) -> Option<Entity<'a>> {
             let part = json::field(args, other).and_then(json::scalar)?;
             Some(Entity { kind: *kind, id, part: Some(part) })
         }
-        Key::NameOfFirst => json::first_field(args).map(|(key, _)| whole(Cow::Borrowed(key))),
-        Key::Argument => json::scalar(args.trim_ascii()).map(whole),
+        Key::NameOfFirst => json::first_field(args).map(|(key, _)| complete(Cow::Borrowed(key))),
+        Key::Argument => json::scalar(args.trim_ascii()).map(complete),
     }
 }
 
 impl Entity<'_> {
-    /// As CloudEvents `subject`: `extension/201`, `queue/401/member/201`, `user/ada/presence_onbusy`.
+    /// Formats the CloudEvents `subject`: `extension/201`, `queue/401/member/201`,
+    /// `user/ada/presence_onbusy`.
     pub fn subject(&self) -> String {
         let kind = match self.kind {
             Kind::Extension => "extension",
@@ -150,7 +152,7 @@ impl Entity<'_> {
         }
     }
 
-    /// As one name, before escaping: `201`, `401/201`.
+    /// Returns a single unescaped name: `201`, `401/201`.
     pub fn key(&self) -> Cow<'_, [u8]> {
         match &self.part {
             None => Cow::Borrowed(&self.id),
@@ -159,7 +161,7 @@ impl Entity<'_> {
     }
 }
 
-/// As it is when CloudEvents allows it in an attribute, else escaped.
+/// Returns the text unchanged if CloudEvents allows it in an attribute, otherwise escaped.
 fn legal(raw: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(raw) {
         Ok(text) if is_legal(text) => Cow::Borrowed(text),

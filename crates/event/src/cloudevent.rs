@@ -1,4 +1,4 @@
-//! The envelope: CloudEvents 1.0, binary and structured (<https://github.com/cloudevents/spec>).
+//! CloudEvents 1.0 envelope, binary and structured (<https://github.com/cloudevents/spec>).
 
 use std::fmt::Write as _;
 
@@ -28,7 +28,7 @@ pub enum Attribute {
 }
 
 impl Attribute {
-    /// The attribute's name.
+    /// Returns the attribute's name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::SpecVersion => "specversion",
@@ -48,60 +48,60 @@ impl Attribute {
         }
     }
 
-    /// CloudEvents types it Boolean or Integer, so JSON shows it without quotes.
+    /// Returns whether CloudEvents types it as Boolean or Integer, so that JSON has no quotes around it.
     fn is_bare(self) -> bool {
         matches!(self, Self::CtiArgs | Self::CtiBinary)
     }
 }
 
-/// How the event is identified.
+/// Identification of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
-    /// A record of the line.
+    /// A record of the journal.
     Numbered {
         /// Its number.
         seq: Seq,
-        /// Number of this source's previous event for the same lane, 0 for the first.
+        /// Number of the source's previous event in the same partition; 0 for the first.
         prev: Seq,
     },
-    /// A record of the line again, beside it: in a replay, in a dead letter.
+    /// A copy of a record: in a replay or a dead letter.
     Copy {
         /// Its number.
         seq: Seq,
     },
-    /// A status message: outside the line.
+    /// A status message, which is not in the journal.
     Status {
-        /// When the process began, in microseconds since 1970: no other with the same journal has the same.
+        /// Start of the process in microseconds since 1970, which is unique within a journal.
         start: i64,
-        /// Counts them.
+        /// Counter of the status messages.
         count: u64,
     },
 }
 
-/// An event in its envelope, ready for any binding.
+/// An event with its envelope attributes, ready for any binding.
 #[derive(Debug, Clone)]
 pub struct CloudEvent<'a> {
-    /// The journal that numbered it.
+    /// Journal that numbered the event.
     pub journal: JournalId,
-    /// Its number.
+    /// Identification of the event.
     pub mark: Mark,
-    /// On a dead letter, the sink that could not publish the event.
+    /// Sink that could not publish the event; set on dead letters only.
     pub sink: Option<&'a str>,
-    /// Its source's newest notice of loss.
+    /// Number of the source's newest notice of loss.
     pub gap: Seq,
     /// `/cti/<source>`.
     pub source: &'a str,
     /// `cti.event.<slug>.v1`.
     pub ty: &'a str,
-    /// The entity.
+    /// Entity of the event.
     pub subject: Option<&'a str>,
-    /// The Socket.IO name, when it is not the slug.
+    /// Socket.IO name, if it differs from the slug.
     pub event: Option<&'a str>,
-    /// When the frame was read.
+    /// Receive time of the frame.
     pub time: Timestamp,
     /// Number of Socket.IO arguments.
     pub args: u16,
-    /// Where it comes from.
+    /// Origin of the event.
     pub origin: Origin,
     /// Whether `data` holds binary attachments.
     pub binary: bool,
@@ -110,8 +110,8 @@ pub struct CloudEvent<'a> {
 }
 
 impl CloudEvent<'_> {
-    /// Calls `each` with every attribute that is sent. `scratch` is overwritten; hand in the same one for each
-    /// event, so that nothing is allocated.
+    /// Calls `each` with every attribute to send. `scratch` is overwritten; pass the same one for each event
+    /// to avoid allocations.
     pub fn attributes(&self, scratch: &mut String, mut each: impl FnMut(Attribute, &str)) {
         each(Attribute::SpecVersion, "1.0");
         self.changing(scratch, &mut each);
@@ -138,7 +138,8 @@ impl CloudEvent<'_> {
         }
     }
 
-    /// Those of the attributes that two events of the same names, shape and origin may differ in.
+    /// Calls `each` with the attributes that may differ between two events of the same names, shape and
+    /// origin.
     pub fn changing(&self, scratch: &mut String, mut each: impl FnMut(Attribute, &str)) {
         scratch.clear();
         let _ = match self.mark {
@@ -163,7 +164,8 @@ impl CloudEvent<'_> {
     }
 }
 
-/// 20 digits, so that text compares as numbers do (the `sequence` extension asks for that).
+/// Formats a number with 20 digits, so that text compares as numbers do (required by the `sequence`
+/// extension).
 fn padded(seq: Seq, scratch: &mut String) -> &str {
     scratch.clear();
     let mut digits = [b'0'; 20];
@@ -176,13 +178,13 @@ fn padded(seq: Seq, scratch: &mut String) -> &str {
     scratch
 }
 
-/// Appends the event in structured mode: one JSON object, `data` as it is.
+/// Appends the event in structured mode: one JSON object with `data` unchanged.
 pub fn structured(event: &CloudEvent<'_>, scratch: &mut String, out: &mut Vec<u8>) {
     out.push(b'{');
     structured_fields(event, scratch, out);
 }
 
-/// The same with a `partitionkey`.
+/// Appends the event in structured mode with a `partitionkey`.
 pub fn structured_with_key(event: &CloudEvent<'_>, key: &str, scratch: &mut String, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"partitionkey\":");
     // A string can't fail to serialize, nor a Vec to be written to.
@@ -191,7 +193,7 @@ pub fn structured_with_key(event: &CloudEvent<'_>, key: &str, scratch: &mut Stri
     structured_fields(event, scratch, out);
 }
 
-/// All of the object but its opening brace.
+/// Appends the object without its opening brace.
 fn structured_fields(event: &CloudEvent<'_>, scratch: &mut String, out: &mut Vec<u8>) {
     event.attributes(scratch, |attribute, value| {
         out.push(b'"');
@@ -210,7 +212,7 @@ fn structured_fields(event: &CloudEvent<'_>, scratch: &mut String, out: &mut Vec
     out.push(b'}');
 }
 
-/// Whether CloudEvents allows these characters in a string attribute, and it is short enough for one.
+/// Returns whether CloudEvents allows the text in a string attribute and it is short enough.
 pub fn is_legal(text: &str) -> bool {
     text.chars().count() <= 256
         && text.chars().all(|c| {

@@ -1,13 +1,13 @@
-//! Fixed-size keys for what peers send: a table of them does not grow with the size of a name.
+//! Fixed-size keys for data from peers, so that a table does not grow with the length of names.
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
 
-/// A keyed hash of 128 bits. No sender can make two values collide, as the keys are random.
+/// A keyed 128-bit hash. The keys are random, so no sender can make two values collide.
 #[derive(Debug, Clone, Default)]
 pub struct Fingerprints([RandomState; 2]);
 
 impl Fingerprints {
-    /// The fingerprint of a value, the same for as long as this value or a clone of it lives.
+    /// Returns the fingerprint of a value, which is stable for `self` and its clones.
     pub fn of(&self, value: &impl Hash) -> u128 {
         let [first, second] = &self.0;
         u128::from(first.hash_one(value)) << 64 | u128::from(second.hash_one(value))

@@ -1,10 +1,11 @@
-//! Who numbered an event, and how.
+//! Identifiers of sources, sinks, journals and events.
 
 use std::fmt;
 
-/// A source's number of a record: dense within one life of the bridge, rising over all of them, never given twice.
+/// Number of a record within its source: dense within one process, rising across restarts, never assigned
+/// twice.
 ///
-/// A new journal starts at the Unix time in microseconds, so numbers rise across lost journals too and
+/// A new journal starts at the Unix time in microseconds, so that numbers rise even if a journal is lost, and
 /// still fit the 53 bits of a JSON double.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize,
@@ -13,14 +14,14 @@ use std::fmt;
 pub struct Seq(pub u64);
 
 impl Seq {
-    /// The number that follows.
+    /// Returns the next number.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 }
 
-/// A record's place on the journal's one line, dense over all sources. Cursors hold positions.
+/// Position of a record in the journal, dense over all sources. Cursors hold positions.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize,
 )]
@@ -28,7 +29,7 @@ impl Seq {
 pub struct Position(pub u64);
 
 impl Position {
-    /// The place that follows.
+    /// Returns the next position.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0.saturating_add(1))
@@ -41,7 +42,7 @@ impl Position {
 pub struct SourceId(pub u16);
 
 impl SourceId {
-    /// For indexing.
+    /// Returns the index for lookups.
     pub fn index(self) -> usize {
         usize::from(self.0)
     }
@@ -52,14 +53,14 @@ impl SourceId {
 pub struct SinkId(pub u16);
 
 impl SinkId {
-    /// For indexing.
+    /// Returns the index for lookups.
     pub fn index(self) -> usize {
         usize::from(self.0)
     }
 }
 
-/// Names a journal: 10 characters of base32 (`a-z2-7`), drawn when it is first created. With a
-/// sequence it makes an event's id, so two journals never give the same id.
+/// Name of a journal: 10 characters of base32 (`a-z2-7`), drawn when it is created. With a sequence number it
+/// forms an event's id, so two journals never assign the same id.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct JournalId([u8; 10]);
 
@@ -71,7 +72,7 @@ impl JournalId {
         Self(std::array::from_fn(|_| Self::ALPHABET[fastrand::usize(..Self::ALPHABET.len())]))
     }
 
-    /// The ten characters.
+    /// Returns the ten characters.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }

@@ -1,21 +1,22 @@
-//! Walks JSON text without turning it into values.
+//! Walks JSON text without parsing values.
 //!
-//! The text has passed the packet codec, so it is well formed; on anything else the walk ends
-//! early, and never panics.
+//! The text has passed the packet codec, so it is well-formed. On malformed text the walk ends early and
+//! never panics.
 
 use std::borrow::Cow;
 
-/// The raw text of `object[key]`: the first of that name, white space trimmed. The object's keys are compared as written.
+/// Returns the raw text of `object[key]`, trimmed; the first one if there are several. Keys are compared
+/// without unescaping.
 pub fn field<'a>(object: &'a [u8], key: &str) -> Option<&'a [u8]> {
     fields(object).find(|(name, _)| *name == key.as_bytes()).map(|(_, value)| value)
 }
 
-/// The raw text of the key and value of the first field.
+/// Returns the raw key and value of the first field.
 pub(crate) fn first_field(object: &[u8]) -> Option<(&[u8], &[u8])> {
     fields(object).next()
 }
 
-/// A string or a number as an entity's name: no other value can name one.
+/// Returns a string or a number as an entity's name; `None` for other values.
 pub(crate) fn scalar(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     match value.first()? {
         b'"' if value.contains(&b'\\') => {
@@ -27,7 +28,7 @@ pub(crate) fn scalar(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     }
 }
 
-/// Keys as written, without their quotes, and the raw text of their values.
+/// Iterates over raw keys, without their quotes, and raw values.
 pub fn fields(object: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let mut rest = object.trim_ascii().strip_prefix(b"{").unwrap_or_default();
     std::iter::from_fn(move || {
@@ -41,7 +42,7 @@ pub fn fields(object: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
-/// The raw text of the elements of an array.
+/// Iterates over the raw elements of an array.
 pub fn elements(array: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = array.trim_ascii().strip_prefix(b"[").unwrap_or_default();
     std::iter::from_fn(move || {
@@ -54,7 +55,7 @@ pub fn elements(array: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Length of the string literal at the start.
+/// Returns the length of the string literal at the start.
 fn string_end(text: &[u8]) -> Option<usize> {
     if text.first() != Some(&b'"') {
         return None;
@@ -69,7 +70,7 @@ fn string_end(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// Length of the value at the start; at its own level it ends before `,` or `}`.
+/// Returns the length of the value at the start, which ends before `,` or `}` at its own level.
 fn value_end(text: &[u8]) -> Option<usize> {
     let (mut at, mut depth) = (0, 0usize);
     loop {

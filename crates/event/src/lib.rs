@@ -1,6 +1,6 @@
-//! What is on the line: records and notices, the names they get on a bus, and their CloudEvents envelope.
+//! Data model of the journal: records and notices, their names on a bus, and their CloudEvents envelope.
 //!
-//! Everything here is data and pure functions; nothing reads a socket or a clock.
+//! Pure data and functions; nothing here reads a socket or a clock.
 
 mod catalogue;
 mod cloudevent;
@@ -27,6 +27,6 @@ pub use notice::word;
 pub use notice::{AuthFailure, EndReason, GapReason, LossReason, Notice, ResyncReason, UnreadSnapshot};
 pub use raw::RawEvent;
 pub use received::{Received, parse_structured};
-pub use record::{Body, Origin, Record, Told};
+pub use record::{Body, EncodedNotice, Origin, Record};
 pub use record::{event_type, notice_type};
 pub use takeover::OnTakeover;

@@ -1,4 +1,4 @@
-//! Times in the data of events: RFC 3339 in UTC with six digits of fraction, as the attribute `time` has them.
+//! Times in event data: RFC 3339 in UTC with six fractional digits, as in the attribute `time`.
 
 use jiff::Timestamp;
 use serde::Serializer;
@@ -8,12 +8,12 @@ pub fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, 
     serializer.collect_str(&format_args!("{at:.6}"))
 }
 
-/// Times that may be unknown.
+/// Optional times.
 pub mod option {
     use jiff::Timestamp;
     use serde::Serializer;
 
-    /// Serializes a time; null when it is unknown.
+    /// Serializes a time; null for `None`.
     #[allow(clippy::ref_option, reason = "serde hands in a reference to the field")]
     pub fn serialize<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
         match at {

@@ -1,20 +1,20 @@
 //! Names that are safe on a bus.
 //!
-//! Event names and entities come from the PBX and may hold anything: dots, stars, spaces, control
-//! bytes, nothing at all. One escape makes them a single subject token, without collisions.
+//! Event names and entities come from the PBX and may contain anything: dots, stars, spaces, control bytes,
+//! or nothing at all. Escaping turns each into a single subject token without collisions.
 
 use std::{borrow::Cow, fmt::Write as _};
 
 use sha2::{Digest, Sha256};
 
-/// The token of an event without an entity.
+/// Token of an event without an entity.
 pub const NONE: &str = "_";
 
 const LONGEST: usize = 64;
 const KEPT: usize = 40;
 
-/// The escape: bytes `[A-Za-z0-9_-]` stay, any other byte becomes `=XX` (upper-case hex), nothing
-/// becomes `=`. Reversible and free of collisions.
+/// Escapes a name: bytes `[A-Za-z0-9_-]` stay, any other byte becomes `=XX` (upper-case hex), an empty name
+/// becomes `=`. Reversible and collision-free.
 pub fn escape(raw: &[u8]) -> Cow<'_, str> {
     if raw.is_empty() {
         return Cow::Borrowed("=");
@@ -36,15 +36,15 @@ pub fn escape(raw: &[u8]) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The slug of an event name: escaped; when that is longer than 64 bytes, its first 40 (never cut
-/// inside `=XX`), `==`, and 16 hex digits of the name's SHA-256. The latter is not reversible.
+/// Returns the slug of an event name: escaped; if that exceeds 64 bytes, its first 40 (never cut inside
+/// `=XX`), `==`, and 16 hex digits of the name's SHA-256. The long form is not reversible.
 pub fn slug(name: &[u8]) -> Cow<'_, str> {
     let escaped = escape(name);
     if escaped.len() <= LONGEST {
         return escaped;
     }
     let kept = escaped.get(..KEPT).unwrap_or_default();
-    // A `=` among the last two bytes begins an escape that the cut would split.
+    // An escape in the last two bytes would be cut in half.
     let kept = match kept.get(KEPT - 2..).and_then(|end| end.find('=')) {
         Some(at) => kept.get(..KEPT - 2 + at).unwrap_or_default(),
         None => kept,
@@ -56,7 +56,7 @@ pub fn slug(name: &[u8]) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The token of an entity: [`NONE`] without one, and `=5F` for an entity named `_`.
+/// Returns the token of an entity: [`NONE`] without one, and `=5F` for an entity named `_`.
 pub fn entity_token(entity: Option<&[u8]>) -> Cow<'_, str> {
     match entity {
         None => Cow::Borrowed(NONE),
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_name_is_cut_before_an_escape_and_told_apart_by_its_digest() {
+    fn a_long_name_is_cut_before_an_escape_and_keeps_a_digest() {
         let cut_inside = [b"x".repeat(39), b"/".repeat(20)].concat();
         let slug = slug(&cut_inside);
         assert!(slug.starts_with(&format!("{}==", "x".repeat(39))), "{slug}");
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entity_named_like_none_is_told_apart_from_none() {
+    fn an_entity_named_like_the_placeholder_is_escaped() {
         assert_eq!(entity_token(None), "_");
         assert_eq!(entity_token(Some(b"_")), "=5F");
         assert_eq!(entity_token(Some(b"401/201")), "401=2F201");

@@ -1,4 +1,4 @@
-//! Events of the bridge itself: numbered, on the same line as the PBX's.
+//! Notices: events of the bridge itself, numbered in the same log as the PBX's events.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Seq, micros};
 use crate::OnTakeover;
 
-/// What the bridge has to say. Field names become the JSON of the event's `data`.
+/// A notice. Field names become the JSON of the event's `data`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged, rename_all_fields = "camelCase")]
 pub enum Notice {
@@ -19,161 +19,159 @@ pub enum Notice {
     },
     /// A session is live.
     Connected {
-        /// Counts the sessions of this source since the start.
+        /// Number of the session, counted per source since the start.
         session: u64,
         /// The service account.
         #[serde(serialize_with = "text::serialize")]
         user: String,
-        /// Name of its profile on the PBX.
+        /// Name of the account's profile on the PBX.
         profile: Option<String>,
-        /// What the profile lets the account see.
+        /// What the profile allows the account to see.
         sees: Vec<String>,
-        /// Whether the PBX masks numbers and names for it; null when unknown.
+        /// Whether the PBX masks numbers and names for the account; null if unknown.
         privacy: Option<bool>,
     },
     /// A session has ended.
     Disconnected {
-        /// Which one.
+        /// Number of the session.
         session: u64,
-        /// Why.
+        /// Reason.
         reason: EndReason,
-        /// The same for people.
+        /// Human-readable reason.
         #[serde(serialize_with = "text::serialize")]
         detail: String,
     },
-    /// Events may have been missed. Stands before the first event of the session that follows.
+    /// Events may have been missed. Precedes the first event of the following session.
     Gap {
-        /// Why.
+        /// Reason.
         reason: GapReason,
-        /// The last moment that was surely seen; null when unknown.
+        /// Last confirmed moment; null if unknown.
         #[serde(serialize_with = "micros::option::serialize")]
         from: Option<Timestamp>,
-        /// From here on all is seen.
+        /// Time from which events are received again.
         #[serde(serialize_with = "micros::serialize")]
         to: Timestamp,
-        /// The last number before the gap; null when unknown.
+        /// The last number before the gap; null if unknown.
         last_sequence: Option<Seq>,
-        /// Numbers that were never given to an event, first and last; null when none were skipped.
+        /// Numbers that were never assigned to an event, first and last; null if none were skipped.
         skipped: Option<(Seq, Seq)>,
-        /// Whether something was lost for certain.
+        /// Whether events are known to be lost.
         certain: bool,
-        /// Names of the events that may have been missed: of those that the account may see.
+        /// Names of the events that may have been missed, limited to those visible to the account.
         may_have_missed: Vec<&'static str>,
     },
-    /// The PBX refused or could not answer a login.
+    /// The PBX refused a login or could not answer it.
     AuthFailed {
-        /// What happened.
+        /// Reason.
         reason: AuthFailure,
-        /// The same for people, with the remedy.
+        /// Human-readable reason with the remedy.
         #[serde(serialize_with = "text::serialize")]
         detail: String,
-        /// Whether an operator must act; the bridge goes on trying all the same.
+        /// Whether an operator must act; the bridge keeps retrying regardless.
         operator: bool,
-        /// Refusals in a row.
+        /// Number of consecutive refusals.
         failures: u32,
-        /// Whether attempts come minutes apart from now on, as more might lock the account.
+        /// Whether attempts are now minutes apart, because more of them might lock the account.
         slow: bool,
         /// Seconds until the next attempt.
         retry_in: u64,
     },
-    /// Another session of the same account and kind asked for this one's place.
+    /// Another session of the same account and kind requested this one's place.
     Takenover {
-        /// Which session.
+        /// Number of the session.
         session: u64,
-        /// What is done about it; null when nothing is, as the session is of no kind.
+        /// Policy that applies; null if none does, because the session has no kind.
         policy: Option<OnTakeover>,
-        /// When the bridge comes back; null when it stays, or waits to be asked.
+        /// Time of the reconnect; null if the bridge keeps the session, or waits for an operator.
         #[serde(serialize_with = "micros::option::serialize")]
         until: Option<Timestamp>,
-        /// Whether it has come to a fight: the place changed hands several times of late.
+        /// Whether the sessions compete: the place has changed hands several times recently.
         contested: bool,
     },
-    /// A session is up, and has brought nothing for longer than a PBX with queues is ever quiet. The bridge opens a
-    /// new one; the next event means that the feed is back.
+    /// A live session was silent for longer than a PBX with queues ever is. The bridge opens a new one.
     FeedSilent {
-        /// Which session.
+        /// Number of the session.
         session: u64,
-        /// When the session began.
+        /// Start of the session.
         #[serde(serialize_with = "micros::serialize")]
         since: Timestamp,
-        /// The last event of the PBX; null when the session brought none.
+        /// Time of the PBX's last event; null if the session brought none.
         #[serde(serialize_with = "micros::option::serialize")]
         last_event: Option<Timestamp>,
     },
-    /// The PBX's state is read. What it was is appended as the events that would have told the same, with the origin
-    /// `snapshot`, unless an event has told something newer.
+    /// A resync of the PBX's state has started; the state is appended with the origin `snapshot`.
     ResyncStarted {
-        /// Of which session.
+        /// Number of the session.
         session: u64,
-        /// Why.
+        /// Reason.
         reason: ResyncReason,
-        /// What is read.
+        /// Snapshots to read.
         snapshots: Vec<&'static str>,
     },
-    /// The PBX's state has been read.
+    /// A resync of the PBX's state is complete.
     ResyncCompleted {
-        /// Of which session.
+        /// Number of the session.
         session: u64,
-        /// Events appended, by name.
+        /// Number of appended events by name.
         counts: BTreeMap<&'static str, u64>,
-        /// Entities that an event had told something newer of, so that they were left out.
+        /// Entities that were left out because of a newer event.
         superseded: u64,
-        /// Values that told of no entity.
+        /// Values that describe no entity.
         unusable: u64,
-        /// Snapshots that the account may not read.
+        /// Snapshots that the account is not allowed to read.
         refused: Vec<&'static str>,
         /// Snapshots that could not be read.
         failed: Vec<UnreadSnapshot>,
-        /// Snapshots that held nothing: that proves nothing, as a PBX that starts answers so too.
+        /// Empty snapshots. They prove nothing, because a PBX that is starting returns them too.
         empty: Vec<&'static str>,
     },
-    /// An entity no longer exists: two snapshots, at least 10 s apart, lack it, though an earlier one held it. Its newest
-    /// event is no longer its state.
+    /// An entity no longer exists: two snapshots at least 10 s apart lack it, though an earlier one contained
+    /// it. Its newest event is no longer its state.
     Vanished {
-        /// The event that had its state.
+        /// Name of the event that carried its state.
         event: &'static str,
-        /// As in the CloudEvents `subject` of those events: `extension/299`.
+        /// The CloudEvents `subject` of those events: `extension/299`.
         #[serde(serialize_with = "text::serialize")]
         subject: String,
     },
     /// Records were dropped before a sink could deliver them.
     Lost {
-        /// The sink that misses them.
+        /// Sink that lost the records.
         sink: String,
-        /// How many.
+        /// Number of records.
         count: u64,
-        /// Why.
+        /// Reason.
         reason: LossReason,
-        /// The first number; null when the owner of the records is unknown. Every source then gets the notice.
+        /// The first number; null if the owner of the records is unknown. Every source then gets the notice.
         from: Option<Seq>,
-        /// The last number; null as `from` is.
+        /// The last number; null if `from` is.
         to: Option<Seq>,
     },
-    /// A broker refused an event for good.
+    /// A broker permanently refused an event.
     Deadlettered {
-        /// The sink that refused it.
+        /// Sink whose broker refused it.
         sink: String,
-        /// The event's number.
+        /// Number of the event.
         sequence: Seq,
-        /// Why.
+        /// Reason.
         #[serde(serialize_with = "text::serialize")]
         reason: String,
     },
-    /// The broker had forgotten what it had acknowledged; it is sent again.
+    /// The broker lost events that it had acknowledged; they are sent again.
     Rewound {
-        /// The sink.
+        /// Name of the sink.
         sink: String,
         /// The first number that is sent again.
         from: Seq,
     },
-    /// The bridge stops.
+    /// The bridge is stopping.
     Stopping {
-        /// Why.
+        /// Reason.
         reason: &'static str,
     },
 }
 
-/// Why a session ended.
+/// Reason why a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "the names say it")]
@@ -192,73 +190,73 @@ pub enum EndReason {
     Internal,
 }
 
-/// Why a login brought no session.
+/// Reason why a login failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AuthFailure {
-    /// The PBX refused user name and password. It answers so while it starts, too.
+    /// The PBX refused the user name and password. It also does so while it is starting.
     CredentialsRefused,
-    /// User name and password did not reach the PBX.
+    /// The user name and password did not reach the PBX.
     CredentialsMissing,
-    /// A one-time password is due, and none is configured.
+    /// A one-time password is required, but none is configured.
     OtpRequired,
-    /// The PBX has no secret for one-time passwords of this user.
+    /// The user is not enrolled for one-time passwords on the PBX.
     OtpNotEnrolled,
     /// The PBX refused the one-time passwords.
     OtpRefused,
-    /// The configured secret makes no one-time passwords.
+    /// The configured secret is invalid.
     OtpSecretInvalid,
     /// The PBX no longer accepts the persistent token.
     TokenRefused,
     /// The CTI server behind the API does not recognise the persistent token.
     TokenUnrecognised,
-    /// The token was withdrawn during the login.
+    /// The token was revoked during the login.
     TokenWithdrawn,
-    /// The PBX accepted the login, and refuses the token that it returned.
+    /// The PBX accepted the login but refuses the token it returned.
     SessionDead,
     /// The PBX refused the token on the websocket.
     #[default]
     SessionRefused,
     /// The PBX did not answer the login on the websocket.
     SessionUnanswered,
-    /// The API can't be reached, or did not answer in time.
+    /// The API is unreachable or did not answer in time.
     Unreachable,
     /// The PBX's certificate is not trusted.
     Untrusted,
     /// Too many requests.
     RateLimited,
-    /// The API answered with an error of its own.
+    /// The API answered with an internal error.
     ServerError,
-    /// There is no CTI API at the configured address.
+    /// No CTI API at the configured address.
     NoApi,
-    /// The configuration can't be used: certificates, `proxy` or `url`.
+    /// The configuration is unusable: certificates, `proxy` or `url`.
     Configuration,
 }
 
-/// Why events may have been missed.
+/// Reason why events may have been missed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GapReason {
-    /// The bridge has started; nothing was seen before.
+    /// The bridge started and had seen nothing before.
     Started,
-    /// The session was away.
+    /// The session was disconnected.
     Disconnected,
-    /// The PBX applied a new configuration, so the session was opened anew.
+    /// The PBX applied a new configuration, so the session was reopened.
     ServerReloaded,
-    /// Another session had taken its place.
+    /// Another session took its place.
     TakenOver,
-    /// The session brought nothing any more, so it was opened anew.
+    /// The session fell silent, so it was reopened.
     FeedSilent,
     /// An operator asked for a new session.
     Requested,
-    /// The bridge was stopped, and has started again.
+    /// The bridge was stopped and restarted.
     Restarted,
-    /// The bridge or its machine went down without a stop.
+    /// The bridge or its machine crashed.
     Crashed,
 }
 
 impl EndReason {
-    /// All of them.
+    /// All reasons.
     pub const ALL: [Self; 11] = [
         Self::ConnectionClosed,
         Self::ConnectionFailed,
@@ -275,7 +273,7 @@ impl EndReason {
 }
 
 impl GapReason {
-    /// All of them.
+    /// All reasons.
     pub const ALL: [Self; 8] = [
         Self::Started,
         Self::Disconnected,
@@ -289,7 +287,7 @@ impl GapReason {
 }
 
 impl LossReason {
-    /// All of them.
+    /// All reasons.
     pub const ALL: [Self; 7] = [
         Self::JournalFull,
         Self::Quota,
@@ -302,7 +300,7 @@ impl LossReason {
 }
 
 impl From<EndReason> for GapReason {
-    /// Of the gap that follows such an end.
+    /// Returns the reason of the gap that follows a session's end.
     fn from(end: EndReason) -> Self {
         match end {
             EndReason::ServerReloaded => Self::ServerReloaded,
@@ -320,55 +318,55 @@ impl From<EndReason> for GapReason {
     }
 }
 
-/// Why the PBX's state is read.
+/// Reason of a resync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResyncReason {
-    /// A session has begun.
+    /// A session started.
     Connected,
-    /// It is time: what an event told may have been lost on a session that seemed whole.
+    /// The periodic resync: a session that seemed gap-free may have lost events.
     Scheduled,
-    /// An operator asked for it.
+    /// An operator requested it.
     Requested,
-    /// What could not be read before has been.
+    /// Snapshots that failed before were retried.
     Retried,
-    /// A sink has lost events, or some were damaged, that told of the PBX's state.
+    /// A sink lost events that carry state, or some were damaged.
     Lost,
 }
 
 /// A snapshot that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UnreadSnapshot {
-    /// Its path below the API.
+    /// Path below the API.
     pub snapshot: &'static str,
-    /// Why, with the remedy.
+    /// Reason with the remedy.
     #[serde(serialize_with = "text::serialize")]
     pub reason: String,
 }
 
-/// Why records were dropped.
+/// Reason why records were lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LossReason {
     /// The journal was full.
     JournalFull,
-    /// Events of this name had used up their share of the journal.
+    /// Events of this name exceeded their share of the journal.
     Quota,
-    /// It waited longer than the journal keeps anything.
+    /// The record exceeded the journal's maximum age.
     Expired,
-    /// The disk failed or was full, and so was the memory that stood in for it.
+    /// The disk failed or was full, and so was the memory that replaced it.
     Disk,
-    /// Its bytes on the disk were damaged.
+    /// The record was damaged on disk.
     Damaged,
-    /// The broker lost it after it had acknowledged it, and the journal no longer had it.
+    /// The broker lost the record after acknowledging it, and the journal no longer had it.
     Forgotten,
-    /// A newer event of the same entity tells the same, and the journal needed the room.
+    /// A newer event of the same entity carries the state, and the journal needed the space.
     Superseded,
 }
 
 impl Notice {
-    /// Its name: type `cti.bridge.<what>.v1`.
-    pub fn what(&self) -> &'static str {
+    /// Returns the name, as in the type `cti.bridge.<name>.v1`.
+    pub fn name(&self) -> &'static str {
         match self {
             Self::Started { .. } => "started",
             Self::Connected { .. } => "connected",
@@ -387,13 +385,13 @@ impl Notice {
         }
     }
 
-    /// Whether it tells of a loss, so that `ctigap` moves to it.
+    /// Returns whether the notice announces a loss, so that `ctigap` refers to it.
     pub fn is_loss(&self) -> bool {
         matches!(self, Self::Gap { .. } | Self::Lost { .. } | Self::Deadlettered { .. })
     }
 }
 
-/// The name of an enum's variant, as events have it.
+/// Returns the name of an enum's variant as used in events.
 pub fn word(variant: &impl Serialize) -> String {
     match serde_json::to_value(variant) {
         Ok(serde_json::Value::String(word)) => word,

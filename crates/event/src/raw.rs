@@ -1,20 +1,20 @@
-//! An event as the PBX sent it.
+//! An event as received from the PBX.
 
 use std::{borrow::Cow, ops::Range};
 
 use bytes::Bytes;
 use jiff::Timestamp;
 
-/// A Socket.IO event: its text frame, and where name and arguments lie in it.
+/// A Socket.IO event: its text frame, and the ranges of its name and arguments.
 #[derive(Debug, Clone)]
 pub struct RawEvent {
-    /// When it was read.
+    /// Receive time.
     pub at: Timestamp,
-    /// The text frame, as received, in memory of its own.
+    /// Text frame as received, in its own allocation.
     pub bytes: Bytes,
-    /// The name's JSON text, without its quotes.
+    /// JSON text of the name, without quotes.
     pub name: Range<u32>,
-    /// From the first argument to the closing bracket.
+    /// Range from the first argument to the closing bracket.
     pub args: Range<u32>,
     /// Number of arguments.
     pub argc: u16,
@@ -23,7 +23,7 @@ pub struct RawEvent {
 }
 
 impl RawEvent {
-    /// The name: unescaped; a lone surrogate becomes the three bytes of its generalized UTF-8.
+    /// Returns the unescaped name. A lone surrogate becomes the three bytes of its generalized UTF-8.
     pub fn name(&self) -> Cow<'_, [u8]> {
         let text = self.bytes.get(place(&self.name)).unwrap_or_default();
         match memchr::memchr(b'\\', text) {
@@ -32,12 +32,12 @@ impl RawEvent {
         }
     }
 
-    /// Its bytes, with the attachments.
+    /// Returns the size in bytes, attachments included.
     pub fn size(&self) -> usize {
         self.bytes.len() + self.attachments.iter().map(Bytes::len).sum::<usize>()
     }
 
-    /// The arguments' JSON text, comma separated; a slice of the frame.
+    /// Returns the JSON text of the arguments, comma-separated; a slice of the frame.
     pub fn args(&self) -> Bytes {
         let range = place(&self.args);
         if self.bytes.get(range.clone()).is_some() { self.bytes.slice(range) } else { Bytes::new() }
@@ -76,21 +76,22 @@ fn unescape(text: &[u8], first: usize) -> Vec<u8> {
     out
 }
 
-/// Appends what `\uXXXX` at the start stands for, a surrogate pair as one; the text after it.
+/// Decodes the `\uXXXX` at the start, or a surrogate pair, appends it to `out`, and returns the remaining
+/// text.
 fn code_point<'a>(escape: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
     let Some(high) = hex(escape) else { return escape.get(2..).unwrap_or_default() };
     let after = escape.get(6..).unwrap_or_default();
     if (0xD800..0xDC00).contains(&high)
         && after.starts_with(b"\\u")
         && let Some(low @ 0xDC00..0xE000) = hex(after)
-        && let Some(whole) = char::from_u32(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
+        && let Some(character) = char::from_u32(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
     {
-        out.extend_from_slice(whole.encode_utf8(&mut [0; 4]).as_bytes());
+        out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
         return after.get(6..).unwrap_or_default();
     }
     match char::from_u32(high) {
         Some(character) => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
-        // A lone surrogate: the bytes UTF-8's rule would give it.
+        // A lone surrogate, encoded by the rule of UTF-8.
         None => out.extend(
             [0xE0 | high >> 12, 0x80 | high >> 6 & 0x3F, 0x80 | high & 0x3F].map(|byte| (byte & 0xFF) as u8),
         ),

@@ -1,4 +1,4 @@
-//! An event of a bridge as a consumer receives it: the envelope read back.
+//! A bridge's event as a consumer receives it: the envelope read back.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::{CloudEvent, JournalId, Mark, Origin, Seq};
 
-/// A numbered event, out of its envelope.
+/// A numbered event, parsed from its envelope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
     /// `/cti/<source>`.
@@ -28,8 +28,8 @@ pub struct Received {
 }
 
 impl Received {
-    /// From its data and its attributes, by their names. None if it is no numbered event of the classes `event` and
-    /// `bridge`: a status message, a dead letter, a replay, or a stranger's.
+    /// Parses an event from its data and its attributes by name. `None` unless it is a numbered event of the
+    /// class `event` or `bridge`: for a status message, a dead letter, a replay, or a foreign event.
     pub fn new(data: Bytes, attribute: impl Fn(&str) -> Option<String>) -> Option<Self> {
         let (journal, seq) =
             attribute("id")?.split_once('-').map(|(journal, seq)| (journal.parse(), seq.parse()))?;
@@ -43,7 +43,7 @@ impl Received {
             source: attribute("source")?,
             journal: journal.ok()?,
             seq: Seq(seq.ok()?),
-            // Only what is on the line has one.
+            // Only events of the journal have one.
             prev: number("ctiprev")?,
             gap: number("ctigap")?,
             ty: attribute("type")?,
@@ -57,12 +57,12 @@ impl Received {
         })
     }
 
-    /// Whose it is, and its number: the order it was made in.
+    /// Returns the source and the number, which define the order.
     pub fn place(&self) -> (&str, Seq) {
         (&self.source, self.seq)
     }
 
-    /// In its envelope again.
+    /// Returns the event in its envelope.
     pub fn event(&self) -> CloudEvent<'_> {
         CloudEvent {
             journal: self.journal,
@@ -82,13 +82,13 @@ impl Received {
     }
 }
 
-/// Reads an event in structured mode; its data stays as it is.
+/// Parses an event in structured mode; its data stays unchanged.
 pub fn parse_structured(text: &[u8]) -> Option<Received> {
     let fields: BTreeMap<String, &RawValue> = serde_json::from_slice(text).ok()?;
     let data = Bytes::copy_from_slice(fields.get("data")?.get().as_bytes());
     Received::new(data, |name| {
         let raw = fields.get(name)?.get();
-        // Numbers and booleans stand there without quotes.
+        // Numbers and booleans have no quotes.
         Some(serde_json::from_str(raw).unwrap_or_else(|_| raw.to_owned()))
     })
 }
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_back_is_written_the_same() {
+    fn a_parsed_event_serializes_unchanged() {
         let before = text(&event(Mark::Numbered { seq: Seq(9), prev: Seq(7) }));
         let received = parse_structured(&before).unwrap();
         assert_eq!(String::from_utf8(text(&received.event())).unwrap(), String::from_utf8(before).unwrap());
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_left_out() {
+    fn anything_but_a_numbered_event_is_rejected() {
         assert_eq!(parse_structured(&text(&event(Mark::Status { start: 1, count: 3 }))), None);
         assert_eq!(parse_structured(&text(&event(Mark::Copy { seq: Seq(3) }))), None);
         for strange in ["", "{}", "[]", r#"{"id":"x","data":1}"#] {

@@ -1,4 +1,4 @@
-//! One record of the line.
+//! A record of the journal.
 
 use std::borrow::Cow;
 
@@ -7,42 +7,42 @@ use jiff::Timestamp;
 
 use crate::{LossReason, Notice, Position, RawEvent, Seq, SourceId, slug};
 
-/// Something that happened, numbered. Envelope and destination are derived when it is delivered, so a
-/// changed route applies to what waits.
+/// A numbered event. Envelope and destination are derived at delivery, so a changed route applies to pending
+/// records.
 #[derive(Debug, Clone)]
 pub struct Record {
-    /// Its place on the line.
+    /// Position in the journal.
     pub position: Position,
-    /// Whose event it is.
+    /// Source of the event.
     pub source: SourceId,
-    /// Its source's number.
+    /// Number within the source.
     pub seq: Seq,
-    /// When the frame was read, or the notice made.
+    /// Receive time of the frame, or creation time of the notice.
     pub at: Timestamp,
-    /// The session it belongs to, counted since the start of the process; 0 for none.
+    /// Number of the session, counted since the start of the process; 0 for none.
     pub session: u32,
-    /// Where it comes from.
+    /// Origin of the event.
     pub origin: Origin,
-    /// Its source's newest notice of loss, itself included.
+    /// Number of the source's newest notice of loss, this record included.
     pub gap: Seq,
-    /// What happened.
+    /// Content.
     pub body: Body,
 }
 
-/// Where a record comes from.
+/// Origin of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Origin {
     /// The PBX sent it as an event.
     #[default]
     Live,
-    /// The bridge made it from an answer of the PBX's REST interface.
+    /// Derived by the bridge from a response of the PBX's REST interface.
     Snapshot,
-    /// `journal replay` publishes it again. Records of the journal never have it.
+    /// Published again by `journal replay`. Never stored in the journal.
     Replay,
 }
 
 impl Origin {
-    /// The value of `ctiorigin`; none when live.
+    /// Returns the value of `ctiorigin`; `None` for live events.
     pub fn attribute(self) -> Option<&'static str> {
         match self {
             Self::Live => None,
@@ -52,51 +52,52 @@ impl Origin {
     }
 }
 
-/// What happened.
+/// Content of a record.
 #[derive(Debug, Clone)]
 pub enum Body {
     /// A Socket.IO event, as received.
     Event(RawEvent),
     /// An event of the bridge itself.
-    Notice(Told),
+    Notice(EncodedNotice),
 }
 
-/// The `CloudEvents` type of an event of the PBX.
+/// Returns the `CloudEvents` type of an event of the PBX.
 pub fn event_type(slug: &str) -> String {
     format!("cti.event.{slug}.v1")
 }
 
-/// The `CloudEvents` type of an event of the bridge itself.
-pub fn notice_type(what: &str) -> String {
-    format!("cti.bridge.{what}.v1")
+/// Returns the `CloudEvents` type of an event of the bridge itself.
+pub fn notice_type(name: &str) -> String {
+    format!("cti.bridge.{name}.v1")
 }
 
-/// A notice as it is published. It is fixed when it is appended, so a later version tells an old one unchanged.
+/// A notice as published. It is encoded when it is appended, so that later versions publish old notices
+/// unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
-    /// Its name: type `cti.bridge.<what>.v1`.
-    pub what: Cow<'static, str>,
-    /// JSON text.
+pub struct EncodedNotice {
+    /// Name of the notice, as in the type `cti.bridge.<name>.v1`.
+    pub name: Cow<'static, str>,
+    /// Data as JSON text.
     pub data: Bytes,
 }
 
-impl From<&Notice> for Told {
+impl From<&Notice> for EncodedNotice {
     fn from(notice: &Notice) -> Self {
-        // A notice holds numbers and text only: that can't fail.
+        // A notice holds numbers and text only, which can't fail to serialize.
         let data = serde_json::to_vec(notice).unwrap_or_default().into();
-        Self { what: notice.what().into(), data }
+        Self { name: notice.name().into(), data }
     }
 }
 
-impl Told {
-    /// The sink and the reason of a `lost`.
+impl EncodedNotice {
+    /// Returns the sink and the reason of a `lost` notice.
     pub fn loss(&self) -> Option<(String, LossReason)> {
         #[derive(serde::Deserialize)]
         struct Lost {
             sink: String,
             reason: LossReason,
         }
-        if self.what != "lost" {
+        if self.name != "lost" {
             return None;
         }
         let lost: Lost = serde_json::from_slice(&self.data).ok()?;
@@ -105,19 +106,20 @@ impl Told {
 }
 
 impl Record {
-    /// Its `CloudEvents` type, `cti.event.<slug>.v1` or `cti.bridge.<what>.v1`: the same at every sink.
+    /// Returns the `CloudEvents` type, `cti.event.<slug>.v1` or `cti.bridge.<name>.v1`: the same at every
+    /// sink.
     pub fn ty(&self) -> String {
         match &self.body {
             Body::Event(frame) => event_type(&slug(&frame.name())),
-            Body::Notice(told) => notice_type(&told.what),
+            Body::Notice(notice) => notice_type(&notice.name),
         }
     }
 
-    /// Bytes it holds in memory, for the journal's bound.
+    /// Returns the memory use in bytes, for the journal's bound.
     pub fn size(&self) -> usize {
         let payload = match &self.body {
             Body::Event(frame) => frame.size(),
-            Body::Notice(told) => told.data.len(),
+            Body::Notice(notice) => notice.data.len(),
         };
         size_of::<Self>() + payload
     }

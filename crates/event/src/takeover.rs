@@ -1,4 +1,4 @@
-//! What a session does when another one of the same account takes its place.
+//! Behaviour when another session of the same account takes a session's place.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! A journal as it lies on disk, for looking at: nothing is changed, and the bridge may be writing to it meanwhile.
+//! Reads a journal's files without changing them, even while a bridge writes to them.
 
 use std::{
     collections::VecDeque,
@@ -13,66 +13,68 @@ use std::{
 use event::{JournalId, Position, Record, Seq, SourceId};
 use jiff::Timestamp;
 
-use super::{
-    Cursor,
+use crate::{
+    cursor::Cursor,
     disk::{
         identity::Identity,
-        open::{OpenError, cursor_path, read_only},
         repair,
-        scan::{Next, summarize},
-        sealed, segment,
+        scan::summarize,
+        sealed,
+        segment::{self, Next},
         stretch::{Place, Stretch},
     },
     entry::Entry,
     fs::{Disk, Fs},
+    recovery::{OpenError, cursor_path, read_only},
 };
 
-/// A journal's files.
+/// The files of a journal.
 #[derive(Debug)]
 pub struct Archive {
-    /// Its name.
+    /// The journal's name.
     pub journal: JournalId,
-    /// Every source's name, by its id.
+    /// Names of all sources, indexed by id.
     pub sources: Arc<[String]>,
-    /// Oldest first.
+    /// Segments, oldest first.
     pub segments: Vec<Segment>,
-    /// Each sink's cursor; none if it can't be read.
+    /// Each sink's cursor; `None` if it is unreadable.
     pub cursors: Vec<(String, Option<Cursor>)>,
-    /// Entries that walks have found to be gone.
+    /// Number of entries that reading has found damaged or missing.
     gone: AtomicU64,
 }
 
-/// One segment's file.
+/// The file of one segment.
 #[derive(Debug)]
 pub struct Segment {
-    /// The file.
+    /// Path of the file.
     pub path: PathBuf,
-    /// Its size in bytes.
+    /// File size in bytes.
     pub bytes: u64,
-    /// When it was begun.
+    /// Creation time.
     pub created: Timestamp,
     /// Position of its first record.
     pub first: Position,
     found: segment::Opened,
-    /// What the segments after it begin with; `None` for the newest.
+    /// Start of the next segment; `None` for the newest.
     next: Option<Next>,
 }
 
-/// What looking through a segment came to.
+/// Result of verifying a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
-    /// Intact records.
+    /// Number of intact records.
     pub records: u64,
-    /// Damaged bytes in the middle.
+    /// Number of damaged bytes before the end.
     pub damaged: usize,
-    /// Bytes at the end that are no whole record; in the newest segment of a running bridge, one that is being written.
+    /// Bytes of an incomplete entry at the end. In the newest segment of a running bridge, the entry may
+    /// still be being written.
     pub torn: usize,
-    /// Entries that are gone.
+    /// Number of missing entries.
     pub lost: u64,
 }
 
 impl Archive {
-    /// Opens the journal in a directory.
+    /// Opens the journal in `dir` for reading.
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
         let io = |source: io::Error| OpenError::Io { path: dir.to_owned(), source };
         let fs: Arc<dyn Fs> = Arc::new(Disk);
@@ -109,21 +111,22 @@ impl Archive {
         Ok(Self { journal, sources: sources.into(), segments, cursors, gone: AtomicU64::new(0) })
     }
 
-    /// Every entry that is intact, in order.
+    /// Iterates over all intact entries in order.
     pub fn entries(&self) -> impl Iterator<Item = io::Result<Entry>> {
         self.segments.iter().flat_map(|segment| segment.entries(&self.gone))
     }
 
-    /// How many entries were damaged where [`Archive::entries`] and [`Archive::records`] have passed.
+    /// Returns the number of damaged entries that [`Archive::entries`] and [`Archive::records`] have passed
+    /// so far.
     pub fn damaged(&self) -> u64 {
         self.gone.load(Ordering::Relaxed)
     }
 
-    /// The entry that has a source's number; `None` if it is in none that is kept and intact.
+    /// Finds the entry that holds a source's number; `None` if no retained, intact entry does.
     pub fn find(&self, source: SourceId, seq: Seq) -> io::Result<Option<Entry>> {
         let begins = |segment: &&Segment| {
-            let standing = segment.found.header.sources.get(source.index());
-            standing.is_none_or(|(_, standing)| standing.next <= seq)
+            let progress = segment.found.header.sources.get(source.index());
+            progress.is_none_or(|(_, progress)| progress.next <= seq)
         };
         let Some(segment) = self.segments.iter().rev().find(begins) else { return Ok(None) };
         for entry in segment.entries(&AtomicU64::new(0)) {
@@ -135,7 +138,7 @@ impl Archive {
         Ok(None)
     }
 
-    /// Every record that is intact, in order.
+    /// Iterates over all intact records in order.
     pub fn records(&self) -> impl Iterator<Item = io::Result<Record>> {
         self.entries().filter_map(|entry| match entry {
             Ok(Entry::Record(record)) => Some(Ok(record)),
@@ -146,7 +149,7 @@ impl Archive {
 }
 
 impl Segment {
-    /// Counts what is damaged in `gone`.
+    /// Iterates over all intact entries and counts damaged ones in `gone`.
     fn entries<'a>(&'a self, gone: &'a AtomicU64) -> Walk<'a> {
         let start = Place { offset: self.found.start as u64, position: self.first };
         let stretch = Stretch {
@@ -161,7 +164,7 @@ impl Segment {
         Walk { segment: self, place: start, stretch: Some(stretch), ahead: VecDeque::new(), gone }
     }
 
-    /// Looks through it.
+    /// Reads the segment and counts what is intact, damaged and missing.
     pub fn verify(&self) -> io::Result<Verified> {
         let content = repair::content(&*self.found.file)?;
         let found = &self.found;
@@ -180,7 +183,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// The intact entries of the segment from here on, read as a repair reads them.
+    /// Returns the segment's intact entries from `from` on, read as a repair reads them.
     fn past_damage(&self, from: Position) -> io::Result<Vec<Entry>> {
         let found = &self.segment.found;
         let content = repair::content(&*found.file)?;

@@ -1,10 +1,10 @@
-//! A clock for spans of time: it never jumps.
+//! A monotonic clock.
 
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Time since the machine's start, with the time that it was suspended, which [`std::time::Instant`] leaves out.
+/// Returns the time since boot, including suspend, which [`std::time::Instant`] leaves out.
 pub fn uptime() -> Duration {
     let time = clock_gettime(ClockId::Boottime);
     // Neither is negative.

@@ -1,40 +1,40 @@
-//! How far a sink has come, and what became of everything before that.
+//! A sink's cursor: its position in the log and the outcome of everything before it.
 
 use std::collections::BTreeMap;
 
 use event::{Body, LossReason, Position, Record, Seq, SourceId};
 use serde::{Deserialize, Serialize};
 
-use super::{
+use crate::{
     entry::{Absence, Entry, Kind, Missing},
-    line::Standing,
     note::Note,
+    progress::SourceProgress,
 };
 
-/// What became of one source's records at one sink. Counted by position, not by acknowledgement: a
+/// Counts the outcomes of one source's records at one sink. Counted by position, not by acknowledgement: a
 /// record that is sent twice counts once.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Ledger {
-    /// Everything that arrived: what is settled, and what is pending.
+    /// All records: settled and pending.
     pub received: u64,
     /// Acknowledged by the broker.
     pub published: u64,
-    /// Left out by rule.
+    /// Excluded by a filter.
     pub filtered: u64,
-    /// Refused by the broker for good and set aside.
+    /// Permanently refused by the broker and written to a dead letter.
     pub dead_lettered: u64,
-    /// Dropped before delivery, by reason.
+    /// Lost before delivery, by reason.
     pub lost: BTreeMap<LossReason, u64>,
 }
 
 impl Ledger {
-    /// Everything accounted for; with what is pending it equals [`Ledger::received`].
+    /// Returns the number of settled records. Adding the pending ones gives [`Ledger::received`].
     pub fn settled(&self) -> u64 {
         self.published + self.filtered + self.dead_lettered + self.lost.values().sum::<u64>()
     }
 
-    /// So many of what was settled is not settled any longer.
+    /// Reverts `count` records from settled to pending.
     pub fn take_back(&mut self, mut count: u64) {
         let lost = self.lost.values_mut();
         for counter in
@@ -53,83 +53,85 @@ impl Ledger {
     }
 }
 
-/// A record that a sink is done with.
+/// Outcome of a record at a sink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
-    /// The broker has it.
+    /// Acknowledged by the broker.
     Published,
-    /// It was left out.
+    /// Excluded by a filter.
     Filtered,
-    /// The broker refused it for good.
+    /// Permanently refused by the broker.
     DeadLettered,
 }
 
-/// One source, as a sink has settled it.
+/// A sink's progress in one source.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Lane {
-    /// The number it settled last as published: what `ctiprev` continues from.
+pub struct SourceCursor {
+    /// The last published number, from which `ctiprev` continues.
     pub published: Seq,
-    /// The number it settled last.
+    /// The last settled number.
     pub last: Seq,
-    /// The number it settled last as dead-lettered or lost: `ctiprev` continues from it too, so that the hole shows.
+    /// The last dead-lettered or lost number. `ctiprev` continues from it too, so that consumers see the gap.
     pub gone: Seq,
-    /// How many of the source's records lie before the cursor, since the journal was created.
+    /// Number of the source's records before the cursor, since the journal was created.
     pub count: u64,
-    /// What became of them.
+    /// Outcomes of those records.
     pub ledger: Ledger,
 }
 
-/// A sink's place on the line.
+/// A sink's position in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
-    /// The first record it has not settled.
+    /// Position of the first unsettled record.
     pub next: Position,
-    /// By [`SourceId`].
-    pub lanes: Vec<Lane>,
-    /// By [`SourceId`]: the newest record that it settled as published.
+    /// Progress by [`SourceId`].
+    #[serde(rename = "lanes")]
+    pub sources: Vec<SourceCursor>,
+    /// The last published record by [`SourceId`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
-    /// Where the broker has several lanes: the newest record of each source in each of them.
+    /// The newest record by partition, then by source, if the broker has several partitions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ends: Vec<Vec<Note>>,
-    /// Refused events before this position are in the ledger.
+    /// Position before which refused events are counted in the ledger.
     #[serde(default)]
     pub charged: Position,
-    /// What is in the ledger as lost and not announced yet.
+    /// Losses that are in the ledger but not announced yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unannounced: Vec<Loss>,
-    /// Of these a notice is about to be appended. Written before that, so that the next process can tell whether it was.
+    /// Losses whose notice is about to be appended. Written first, so that the next process can tell whether
+    /// the notice was appended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub announcing: Vec<Loss>,
 }
 
-/// Records that a sink never gets, for one reason.
+/// Records that a sink lost for one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loss {
-    /// Whose; `None` if nobody can know.
+    /// Owner of the records; `None` if unknown.
     pub source: Option<SourceId>,
-    /// Why.
+    /// Reason of the loss.
     pub reason: LossReason,
-    /// How many.
+    /// Number of records.
     pub count: u64,
-    /// The first number; 0 if nobody can know.
+    /// The first number; 0 if unknown.
     pub from: Seq,
-    /// The last number.
+    /// The last number; 0 if unknown.
     pub to: Seq,
 }
 
 impl Cursor {
-    /// A new sink's: everything before is none of its concern.
-    pub(super) fn new(next: Position, standing: &[Standing]) -> Self {
-        let lane = |standing: &Standing| Lane {
-            count: standing.count,
-            last: Seq(standing.next.0.saturating_sub(1)),
-            ..Lane::default()
+    /// Creates the cursor of a new sink, with everything before `next` settled.
+    pub(super) fn new(next: Position, progress: &[SourceProgress]) -> Self {
+        let settled_all = |progress: &SourceProgress| SourceCursor {
+            count: progress.count,
+            last: Seq(progress.next.0.saturating_sub(1)),
+            ..SourceCursor::default()
         };
         Self {
             next,
-            lanes: standing.iter().map(lane).collect(),
+            sources: progress.iter().map(settled_all).collect(),
             notes: Vec::new(),
             ends: Vec::new(),
             charged: next,
@@ -138,36 +140,36 @@ impl Cursor {
         }
     }
 
-    pub(super) fn lane(&mut self, source: SourceId) -> &mut Lane {
+    pub(super) fn source_mut(&mut self, source: SourceId) -> &mut SourceCursor {
         let index = source.index();
-        if self.lanes.len() <= index {
-            self.lanes.resize(index + 1, Lane::default());
+        if self.sources.len() <= index {
+            self.sources.resize(index + 1, SourceCursor::default());
         }
-        // Just made long enough.
+        // In bounds: the vector was just extended.
         #[allow(clippy::indexing_slicing, reason = "within the length set above")]
-        &mut self.lanes[index]
+        &mut self.sources[index]
     }
 
-    /// Moves past one record.
+    /// Settles one record.
     pub(super) fn settle(&mut self, source: SourceId, seq: Seq, how: Settled) {
         self.next = self.next.next();
-        let lane = self.lane(source);
-        lane.count += 1;
-        lane.last = seq;
+        let cursor = self.source_mut(source);
+        cursor.count += 1;
+        cursor.last = seq;
         match how {
             Settled::Published => {
-                lane.ledger.published += 1;
-                lane.published = seq;
+                cursor.ledger.published += 1;
+                cursor.published = seq;
             }
-            Settled::Filtered => lane.ledger.filtered += 1,
+            Settled::Filtered => cursor.ledger.filtered += 1,
             Settled::DeadLettered => {
-                lane.ledger.dead_lettered += 1;
-                lane.gone = seq;
+                cursor.ledger.dead_lettered += 1;
+                cursor.gone = seq;
             }
         }
     }
 
-    /// Notes what was published of a source last.
+    /// Notes the last published event of a source.
     pub(super) fn publish(&mut self, source: SourceId, note: Note) {
         let index = source.index();
         if self.notes.len() <= index {
@@ -176,42 +178,44 @@ impl Cursor {
         keep_newer(self.notes.get_mut(index), note);
     }
 
-    /// One of the broker's lanes has this record.
-    pub(super) fn reach(&mut self, lane: usize, source: SourceId, note: Note) {
-        keep_newer(self.ends.get_mut(lane).and_then(|lane| lane.get_mut(source.index())), note);
+    /// Notes that one of the broker's partitions has this record.
+    pub(super) fn reach(&mut self, partition: usize, source: SourceId, note: Note) {
+        keep_newer(self.ends.get_mut(partition).and_then(|ends| ends.get_mut(source.index())), note);
     }
 
-    /// The broker ends with an event of a process that the log knows nothing of: the source goes on behind it.
+    /// Continues a source after an event at the broker that the log does not know, because another process
+    /// published it.
     pub(super) fn believe(&mut self, source: SourceId, note: Note) {
-        self.lane(source).published = note.seq;
+        self.source_mut(source).published = note.seq;
         self.publish(source, note);
     }
 
-    /// Counts records it never gets, and notes them for announcement.
+    /// Counts lost records and queues their announcement.
     pub(super) fn miss(&mut self, missing: &Missing, reason: LossReason) {
         self.pass(missing);
-        let lane = self.lane(missing.source);
-        lane.count += missing.count;
-        lane.ledger.lose(reason, missing.count);
+        let cursor = self.source_mut(missing.source);
+        cursor.count += missing.count;
+        cursor.ledger.lose(reason, missing.count);
         self.note(missing, reason);
     }
 
-    /// Counts an event that the journal refused, and notes it for announcement. It has no record, so it waits for nobody.
+    /// Counts an event that the journal refused and queues its announcement. A refused event has no record,
+    /// so it is never pending.
     pub(super) fn refuse(&mut self, missing: &Missing, reason: LossReason) {
-        self.lane(missing.source).ledger.lose(reason, missing.count);
+        self.source_mut(missing.source).ledger.lose(reason, missing.count);
         self.note(missing, reason);
     }
 
-    /// Moves past numbers.
+    /// Moves past numbers without records.
     pub(super) fn pass(&mut self, missing: &Missing) {
-        let lane = self.lane(missing.source);
-        lane.last = lane.last.max(missing.to);
+        let cursor = self.source_mut(missing.source);
+        cursor.last = cursor.last.max(missing.to);
         if missing.count > 0 {
-            lane.gone = lane.gone.max(missing.to);
+            cursor.gone = cursor.gone.max(missing.to);
         }
     }
 
-    /// Notes a loss for announcement.
+    /// Queues the announcement of a loss.
     pub(super) fn note(&mut self, missing: &Missing, reason: LossReason) {
         let Missing { source, count, from, to } = *missing;
         if count > 0 {
@@ -219,7 +223,7 @@ impl Cursor {
         }
     }
 
-    /// The same, if need be without a source.
+    /// Queues the announcement of a loss whose source may be unknown.
     pub(super) fn note_loss(&mut self, loss: Loss) {
         let is_same = |known: &&mut Loss| (known.source, known.reason) == (loss.source, loss.reason);
         match self.unannounced.iter_mut().find(is_same) {
@@ -232,9 +236,9 @@ impl Cursor {
         }
     }
 
-    /// Takes in what the log holds beyond [`Cursor::charged`], as it is read through at a start.
+    /// Applies a log entry beyond [`Cursor::charged`] during recovery.
     pub(super) fn recover(&mut self, sink: &str, entry: &Entry) {
-        // Version 1 had no refused events in its log.
+        // Version 1 did not log refused events.
         let charged = if self.charged == Position(0) { self.next } else { self.charged };
         if entry.position() < charged {
             return;
@@ -245,8 +249,8 @@ impl Cursor {
                     self.refuse(missing, *reason);
                 }
             }
-            Entry::Record(Record { source, body: Body::Notice(told), .. }) => {
-                if let Some((_, reason)) = told.loss().filter(|(of, _)| of == sink) {
+            Entry::Record(Record { source, body: Body::Notice(notice), .. }) => {
+                if let Some((_, reason)) = notice.loss().filter(|(of, _)| of == sink) {
                     self.announcing
                         .retain(|it| it.reason != reason || it.source.is_some_and(|of| of != *source));
                 }
@@ -257,14 +261,14 @@ impl Cursor {
 }
 
 impl Cursor {
-    /// The losses that are announced next.
+    /// Takes up the queued losses for the next announcement.
     pub(super) fn start_announcing(&mut self) {
         if self.announcing.is_empty() {
             self.announcing = std::mem::take(&mut self.unannounced);
         }
     }
 
-    /// No notice of these was found in the log, so they are to be announced.
+    /// Queues losses again whose notice recovery did not find in the log.
     pub(super) fn resume_announcing(&mut self) {
         for loss in std::mem::take(&mut self.announcing) {
             self.note_loss(loss);

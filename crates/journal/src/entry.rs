@@ -1,4 +1,4 @@
-//! What takes a place in the log: a record, or a range of numbers without records, with the reason.
+//! Log entries: a record, or an absence that explains missing records.
 
 use event::{LossReason, Position, Record, Seq, SourceId};
 
@@ -7,45 +7,45 @@ use event::{LossReason, Position, Record, Seq, SourceId};
 pub enum Entry {
     /// An event or a notice.
     Record(Record),
-    /// Numbers that have no record.
+    /// A range of numbers without records.
     Absence(Absence),
 }
 
-/// Numbers that have no record.
+/// A range of numbers without records.
 ///
-/// Every number that a source is given takes a place in the log, so that numbers are dense: a damaged spot, a crash
-/// or a full journal can't make one disappear without a trace.
+/// Every number given to a source occupies a position in the log. Numbers are therefore dense: neither damage
+/// nor a crash nor a full journal can make one disappear without a trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Absence {
     /// Its first position.
     pub from: Position,
-    /// The position of what follows.
+    /// Position after the last.
     pub to: Position,
-    /// Why there are no records.
+    /// Reason for the absence.
     pub kind: Kind,
-    /// Whose numbers, at most one range for each source. Empty if nobody can know.
+    /// Affected numbers, at most one range per source. Empty if the owners are unknown.
     pub ranges: Vec<Missing>,
 }
 
-/// Why numbers have no record.
+/// Reason why numbers have no record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// They were never given to anything: each process starts above everything that an earlier one may have given. Takes
+    /// Never assigned: each process starts above all numbers that an earlier one may have assigned. Occupies
     /// one position.
     Skipped,
-    /// Events that the journal did not accept. They are charged to every sink at once. Takes one position.
+    /// Events that the journal refused. They are charged to every sink at once. Occupies one position.
     Refused(LossReason),
-    /// Records that were here. They are charged to a sink when it passes the place. Takes as many positions as there were
-    /// records.
+    /// Records that were lost. They are charged to a sink when its cursor passes them. Occupies one position
+    /// per record.
     Lost(LossReason),
 }
 
 /// A range of one source's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Missing {
-    /// Whose.
+    /// Owner of the numbers.
     pub source: SourceId,
-    /// How many events and notices; 0 for numbers that were skipped.
+    /// Number of events and notices; 0 for skipped numbers.
     pub count: u64,
     /// The first number.
     pub from: Seq,
@@ -54,7 +54,7 @@ pub struct Missing {
 }
 
 impl Entry {
-    /// Its first position.
+    /// Returns the first position.
     pub fn position(&self) -> Position {
         match self {
             Self::Record(record) => record.position,
@@ -62,7 +62,7 @@ impl Entry {
         }
     }
 
-    /// The position of what follows.
+    /// Returns the position after the last.
     pub fn end(&self) -> Position {
         match self {
             Self::Record(record) => record.position.next(),
@@ -70,7 +70,7 @@ impl Entry {
         }
     }
 
-    /// Bytes it holds in memory, for the journal's bound.
+    /// Returns the memory use in bytes, for the journal's bound.
     pub fn size(&self) -> usize {
         match self {
             Self::Record(record) => record.size(),
@@ -78,7 +78,7 @@ impl Entry {
         }
     }
 
-    /// The newest number of a source in it.
+    /// Returns a source's newest number in this entry.
     pub(super) fn newest(&self, source: SourceId) -> Option<Seq> {
         match self {
             Self::Record(record) => (record.source == source).then_some(record.seq),
@@ -88,7 +88,7 @@ impl Entry {
         }
     }
 
-    /// Whether a source's number is in it.
+    /// Returns whether this entry holds a source's number.
     pub(super) fn holds(&self, source: SourceId, seq: Seq) -> bool {
         match self {
             Self::Record(record) => record.source == source && record.seq == seq,
@@ -99,7 +99,7 @@ impl Entry {
         }
     }
 
-    /// The record, if it is one.
+    /// Returns the record, if this entry is one.
     pub fn record(&self) -> Option<&Record> {
         match self {
             Self::Record(record) => Some(record),
@@ -109,12 +109,12 @@ impl Entry {
 }
 
 impl Absence {
-    /// How many records and events it stands for.
+    /// Returns the number of lost records or refused events.
     pub fn count(&self) -> u64 {
         self.ranges.iter().map(|missing| missing.count).sum()
     }
 
-    /// The loss that it stands for; `None` for numbers that were skipped.
+    /// Returns the reason of a loss or refusal; `None` for skipped numbers.
     pub fn loss(&self) -> Option<LossReason> {
         match self.kind {
             Kind::Skipped => None,
@@ -122,10 +122,10 @@ impl Absence {
         }
     }
 
-    /// Takes in what follows it, for the same reason; whether it could.
+    /// Merges the following absence into this one, if both have the same reason. Returns whether it did.
     pub(super) fn extend(&mut self, next: &Self) -> bool {
         let is_loss = matches!(self.kind, Kind::Lost(_)) && self.kind == next.kind;
-        // Where nobody knows whose they were, that is not known of the sum.
+        // An absence with unknown owners cannot be merged into one with known owners.
         if !is_loss || self.to != next.from || self.ranges.is_empty() || next.ranges.is_empty() {
             return false;
         }
@@ -137,7 +137,7 @@ impl Absence {
         is_added
     }
 
-    /// Adds another range that follows; whether it could: there is one range for each source, without a hole.
+    /// Adds the following range. Returns `false` if that would leave a hole in a source's range.
     pub(super) fn add(&mut self, missing: Missing) -> bool {
         match self.ranges.iter_mut().find(|known| known.source == missing.source) {
             Some(known) if known.to.next() == missing.from => {
@@ -155,7 +155,7 @@ impl Absence {
 }
 
 impl Missing {
-    /// What is left of it behind a number.
+    /// Returns the part of the range after `last`.
     pub(super) fn after(self, last: Seq) -> Option<Self> {
         if last < self.from {
             return Some(self);

@@ -1,7 +1,7 @@
-//! The file system, as the journal uses it: a seam, so that tests can take the disk away.
+//! The file system interface that the journal uses; tests replace it to inject faults.
 //!
-//! [`Disk`] is the real one. What a test's must be able to do: write short, refuse to write or to sync, and
-//! forget everything that was not synced, as a power failure does.
+//! [`Disk`] is the real one. A test implementation must support short writes, failing writes and syncs, and
+//! discarding unsynced data, as a power failure does.
 
 use std::{
     fmt,
@@ -13,55 +13,55 @@ use std::{
     time::Duration,
 };
 
-/// An open file. Appending has one user at a time; reading may happen beside it.
+/// An open file. Only one caller appends at a time; reads may run concurrently.
 pub trait File: fmt::Debug + Send + Sync {
-    /// Writes at the end; how much of it, as `write(2)` has it.
+    /// Appends bytes and returns how many were written, as `write(2)` does.
     fn append(&self, bytes: &[u8]) -> io::Result<usize>;
-    /// Reads at an offset; how much, as `pread(2)` has it.
+    /// Reads at an offset and returns how many bytes were read, as `pread(2)` does.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
-    /// Cuts it to this length.
+    /// Truncates the file to `length` bytes.
     fn truncate(&self, length: u64) -> io::Result<()>;
-    /// Its length.
+    /// Returns the length in bytes.
     fn length(&self) -> io::Result<u64>;
-    /// Returns when its content is on stable storage.
+    /// Flushes the content to stable storage.
     fn sync(&self) -> io::Result<()>;
 }
 
-/// Holds a lock for as long as it lives.
+/// Holds a lock until it is dropped.
 pub trait Lock: fmt::Debug + Send + Sync {}
 
-/// Room on a volume, in bytes.
+/// Capacity of a volume, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
-    /// Its size.
+    /// Total size.
     pub total: u64,
-    /// What is left of it.
+    /// Free space.
     pub free: u64,
 }
 
 /// A file system.
 pub trait Fs: fmt::Debug + Send + Sync {
-    /// Creates a directory and those above it, for nobody but us.
+    /// Creates a directory and its parents, accessible to the owner only.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
-    /// Creates a file for nobody but us, empty.
+    /// Creates an empty file, accessible to the owner only.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>>;
-    /// Opens a file that exists; for reading alone, or also for appending.
+    /// Opens an existing file for reading, and for appending if `append` is set.
     fn open(&self, path: &Path, append: bool) -> io::Result<Arc<dyn File>>;
-    /// Names in a directory.
+    /// Lists the names in a directory.
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;
-    /// Renames a file over another.
+    /// Renames a file, replacing the target.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
-    /// Returns when a directory's names are on stable storage.
+    /// Flushes a directory's entries to stable storage.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
-    /// Takes a lock on a file, creating it; none if another process has it.
+    /// Locks a file, creating it if necessary; `None` if another process holds the lock.
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>>;
-    /// Room on the volume of a path.
+    /// Returns the capacity of the volume that holds `path`.
     fn room(&self, path: &Path) -> io::Result<Room>;
 }
 
-/// The whole content of a file.
+/// Reads the complete content of a file.
 pub(super) fn read(fs: &dyn Fs, path: &Path) -> io::Result<Vec<u8>> {
     let file = fs.open(path, false)?;
     let length = usize::try_from(file.length()?).unwrap_or(usize::MAX);
@@ -71,7 +71,7 @@ pub(super) fn read(fs: &dyn Fs, path: &Path) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
-/// Fills the buffer from an offset, as far as the file goes.
+/// Fills the buffer from an offset; returns fewer bytes only at the end of the file.
 pub(super) fn read_fully(file: &dyn File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut filled = 0;
     while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -85,7 +85,7 @@ pub(super) fn read_fully(file: &dyn File, buffer: &mut [u8], offset: u64) -> io:
     Ok(filled)
 }
 
-/// Appends everything.
+/// Appends all bytes.
 pub(super) fn append_all(file: &dyn File, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match file.append(bytes) {
@@ -98,8 +98,8 @@ pub(super) fn append_all(file: &dyn File, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// A file that is opened for each use, so that a journal of many files keeps few of them open. What is at its path by
-/// then may be another file, or none.
+/// A file that is opened for each use, so that a journal with many segments keeps few files open. The path
+/// may refer to another file by then, or to none.
 #[derive(Debug)]
 pub(super) struct OnDemand {
     pub(super) fs: Arc<dyn Fs>,
@@ -128,7 +128,7 @@ impl File for OnDemand {
     }
 }
 
-/// The operating system's.
+/// The operating system's file system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Disk;
 
@@ -167,7 +167,7 @@ impl Lock for DiskLock {}
 impl Fs for Disk {
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-        // One that was there before may be open to others.
+        // An existing file may have wider permissions.
         let mut permissions = fs::metadata(path)?.permissions();
         if permissions.mode() & 0o077 != 0 {
             permissions.set_mode(0o700);
@@ -208,7 +208,7 @@ impl Fs for Disk {
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-        // `check` has it for a moment, to see whether a bridge has.
+        // `check` holds the lock briefly while it tests whether a bridge is running.
         let mut again = 5;
         loop {
             match file.try_lock() {

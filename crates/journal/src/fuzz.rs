@@ -1,21 +1,21 @@
-//! What must hold whatever a disk says. It fails by a panic.
+//! Invariants that hold for any disk content. Violations panic.
 
 use bytes::Bytes;
-use event::{Body, JournalId, Origin, Position, RawEvent, Record, Seq, SourceId, Told};
+use event::{Body, EncodedNotice, JournalId, Origin, Position, RawEvent, Record, Seq, SourceId};
 use jiff::Timestamp;
 
 use crate::{
     disk::{
         codec::{self, Format, Found},
-        scan::{Next, summarize},
-        segment::Header,
+        scan::summarize,
+        segment::{Header, Next},
     },
     entry::Entry,
-    line::Standing,
+    progress::SourceProgress,
 };
 
-/// A segment of the journal in either format, as a program of two-byte steps writes and damages it: what is read is in
-/// order, lies where it says, and is read again as it was.
+/// Writes and damages a segment in either format, as directed by two-byte steps, and checks that what is read
+/// back is in order, is located where it says, and round-trips.
 pub fn segment(input: &[u8]) {
     let Some(([version, key], steps)) = input.split_first_chunk() else { return };
     let format = if version % 2 == 0 {
@@ -29,14 +29,17 @@ pub fn segment(input: &[u8]) {
         created: Timestamp::UNIX_EPOCH,
         first: Position(1),
         format,
-        sources: vec![("a".to_owned(), Standing::default()), ("b".to_owned(), Standing::default())],
+        sources: vec![
+            ("a".to_owned(), SourceProgress::default()),
+            ("b".to_owned(), SourceProgress::default()),
+        ],
     };
     let mut content = header.encode();
     let start = content.len();
     let mut position = 1_u64;
     for step in steps.chunks_exact(2) {
         let [what, value] = [step[0], step[1]];
-        // Where something is damaged.
+        // Offset of the damage.
         let at = start + usize::from(value) * (content.len() - start) / 256;
         match what % 8 {
             0..=2 => {
@@ -52,7 +55,7 @@ pub fn segment(input: &[u8]) {
         }
     }
     let content = Bytes::from(content);
-    let next = Next { first: Position(position), standing: header.standing() };
+    let next = Next { first: Position(position), progress: header.progress() };
     for next in [None, Some(&next)] {
         let summary = summarize(&content, &header, start, next);
         let (mut end, mut at) = (header.first, start);
@@ -63,7 +66,7 @@ pub fn segment(input: &[u8]) {
         }
         assert_eq!(end, summary.end);
         assert!(summary.torn <= content.len() - start);
-        // What a repair writes.
+        // Format that a repair writes.
         let format = Format::from_key([7; 8]);
         let mut repaired = Vec::new();
         for (entry, _) in &summary.entries {
@@ -83,7 +86,10 @@ pub fn segment(input: &[u8]) {
 
 fn record(position: u64, value: u8) -> Record {
     let body = if value.is_multiple_of(3) {
-        Body::Notice(Told { what: "gap".into(), data: Bytes::from(vec![value; usize::from(value) / 8]) })
+        Body::Notice(EncodedNotice {
+            name: "gap".into(),
+            data: Bytes::from(vec![value; usize::from(value) / 8]),
+        })
     } else {
         let bytes = Bytes::from(format!("42[\"e\",\"{}\"]", "x".repeat(usize::from(value) / 4)));
         let end = u32::try_from(bytes.len()).unwrap_or_default() - 1;

@@ -1,4 +1,4 @@
-//! The writing end: between sessions an [`Ingest`], during one a [`Live`].
+//! The write side: an [`Ingest`] between sessions, a [`Live`] during one.
 
 use std::fmt::Display;
 
@@ -6,49 +6,52 @@ use event::RawEvent;
 use event::{EndReason, GapReason, Notice, Origin, Seq, SourceId};
 use jiff::Timestamp;
 
-use super::Journal;
+use crate::journal::Journal;
 
-/// What a new session tells of itself.
+/// Details of a new session.
 #[derive(Debug, Clone)]
 pub struct Opened {
     /// The service account.
     pub user: String,
     /// Its profile on the PBX.
     pub profile: Option<String>,
-    /// What it may see.
+    /// What the account can see.
     pub sees: Vec<String>,
-    /// Whether numbers and names are masked for it.
+    /// Whether the PBX masks numbers and names for the account; `None` if unknown.
     pub privacy: Option<bool>,
-    /// The events that a gap before it may have swallowed.
+    /// Events that the preceding gap may have hidden.
     pub may_have_missed: Vec<&'static str>,
 }
 
-/// One source without a live session. It takes notices only.
+/// A source without a session. Accepts notices only.
 #[derive(Debug)]
 pub struct Ingest {
     journal: Journal,
     source: SourceId,
 }
 
-impl Ingest {
-    pub(super) fn new(journal: Journal, source: SourceId) -> Self {
-        Self { journal, source }
+impl Journal {
+    /// Returns the writer of a source. A source has one session at a time, so call this once per source.
+    pub fn ingest(&self, source: SourceId) -> Ingest {
+        Ingest { journal: self.clone(), source }
     }
+}
 
+impl Ingest {
     /// Starts a session: appends `gap` and `connected`. Consumes the ingest, so no event can precede its gap.
     pub fn begin(self, opened: Opened) -> Live {
         let Self { journal, source } = self;
         let now = Timestamp::now();
         let Opened { user, profile, sees, privacy, may_have_missed } = opened;
         let session = {
-            let mut line = journal.line();
-            let (last, _) = line.newest(source);
-            let session = line.open_session(source);
-            let (reason, from, skipped, certain) = line.before_session(source, now);
-            // Numbers that were left out right before this are none that anybody has seen.
+            let mut log = journal.log();
+            let (last, _) = log.newest(source);
+            let session = log.open_session(source);
+            let (reason, from, skipped, certain) = log.before_session(source, now);
+            // Numbers skipped immediately before were never published.
             let last = skipped.filter(|(_, to)| *to == last).map_or(last, |(from, _)| Seq(from.0 - 1));
-            line.gap(source, reason, from, now);
-            line.notice(
+            log.gap(source, reason, from, now);
+            log.notice(
                 source,
                 session,
                 &Notice::Gap {
@@ -62,8 +65,8 @@ impl Ingest {
                 },
             );
             let connected = Notice::Connected { session: session.into(), user, profile, sees, privacy };
-            line.notice(source, session, &connected);
-            line.seen(source, now);
+            log.notice(source, session, &connected);
+            log.seen(source, now);
             session
         };
         journal.commit();
@@ -76,7 +79,7 @@ impl Ingest {
     }
 }
 
-/// One source with a live session.
+/// A source with a live session.
 ///
 /// Dropping it (a panic in the session's task) ends the session as [`EndReason::Internal`].
 #[derive(Debug)]
@@ -89,74 +92,74 @@ pub struct Live {
 }
 
 impl Live {
-    /// Counts the sessions of this source.
+    /// Returns the number of this session, counted per source.
     pub fn session(&self) -> u64 {
         self.session.into()
     }
 
-    /// Its source's name.
+    /// Returns the name of the source.
     pub fn source_name(&self) -> String {
         self.journal.source_name(self.source)
     }
 
-    /// Takes an event. It reaches the line, and gets its number, at the next [`Live::commit`].
+    /// Buffers an event. It is appended and numbered at the next [`Live::commit`].
     pub fn event(&mut self, frame: RawEvent) {
         self.batch.push(frame);
     }
 
-    /// Counts an event that must not reach the line.
+    /// Counts an event that a filter keeps out of the log.
     pub fn withhold(&self) {
         self.journal.withhold(self.source);
     }
 
-    /// Counts a frame that is not an event: see [`Journal::bad_frame`].
+    /// Counts a malformed frame; see [`Journal::bad_frame`].
     pub fn bad_frame(&self, reason: impl Display, bytes: usize) {
         self.journal.bad_frame(self.source, reason, bytes);
     }
 
-    /// Appends what was taken, in order, and wakes the readers. Never waits for a broker.
+    /// Appends the buffered events in order and wakes the readers. Never waits for a broker.
     pub fn commit(&mut self) {
         let Some(newest) = self.batch.last().map(|frame| frame.at) else { return };
         {
-            let mut line = self.journal.line();
-            line.seen(self.source, newest);
+            let mut log = self.journal.log();
+            log.seen(self.source, newest);
             for frame in self.batch.drain(..) {
-                line.event(self.source, self.session, Origin::Live, frame);
+                log.event(self.source, self.session, Origin::Live, frame);
             }
         }
         self.journal.commit();
     }
 
-    /// Appends events that were made from an answer of the PBX's REST interface, after those taken so far.
+    /// Appends events derived from a REST response, after the buffered ones.
     pub fn snapshot(&mut self, frames: impl IntoIterator<Item = RawEvent>) {
         self.commit();
         {
-            let mut line = self.journal.line();
+            let mut log = self.journal.log();
             for frame in frames {
-                line.event(self.source, self.session, Origin::Snapshot, frame);
+                log.event(self.source, self.session, Origin::Snapshot, frame);
             }
         }
         self.journal.commit();
     }
 
-    /// Waits until what was committed is on stable storage, if the journal's `sync` is "always"; and, in a journal that is
-    /// all but full, a moment for compacting. Cancel safe.
+    /// Waits until committed records are on stable storage, if `sync` is "always". If the journal is almost
+    /// full, waits briefly for compaction. Cancel safe.
     pub async fn synced(&self) {
         self.journal.synced().await;
     }
 
-    /// The session was surely whole at this moment, though it brought no event.
+    /// Records that the session was gap-free at this moment, although no event arrived.
     pub fn seen(&self, at: Timestamp) {
-        self.journal.line().seen(self.source, at);
+        self.journal.log().seen(self.source, at);
     }
 
-    /// Appends a notice after the events taken so far.
+    /// Appends a notice after the buffered events.
     pub fn notice(&mut self, notice: &Notice) {
         self.commit();
         self.journal.notice(self.source, notice);
     }
 
-    /// Ends the session: commits, and appends `disconnected`.
+    /// Ends the session: commits and appends `disconnected`.
     pub fn end(mut self, reason: EndReason, detail: String) -> Ingest {
         self.finish(reason, detail);
         Ingest { journal: self.journal.clone(), source: self.source }
@@ -166,14 +169,14 @@ impl Live {
         self.ended = true;
         let session = self.session.into();
         self.notice(&Notice::Disconnected { session, reason, detail });
-        self.journal.line().close_session(self.source, reason);
+        self.journal.log().close_session(self.source, reason);
     }
 }
 
 impl Drop for Live {
     fn drop(&mut self) {
         if !self.ended {
-            self.finish(EndReason::Internal, "the session's task ended unasked".to_owned());
+            self.finish(EndReason::Internal, "the session's task exited unexpectedly".to_owned());
         }
     }
 }

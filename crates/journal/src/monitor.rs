@@ -1,20 +1,23 @@
-//! How a journal reports its state.
+//! Reports the journal's health.
 
 use std::fmt;
 
-/// Hears of a journal's state, as it changes. Calls are made while the journal is locked: they must not block, nor call it back.
+/// Receives changes of a journal's health. Called while the journal is locked: implementations must neither
+/// block nor call the journal.
 pub trait Monitor: Send + Sync + fmt::Debug {
-    /// The disk accepts writes: what was written and synced since the last trouble has proven it.
+    /// The disk accepts writes: a write and a sync have succeeded since the last failure.
     fn active(&self);
 
-    /// The disk refuses: the reason, with its consequence and the remedy. Repeated as long as it lasts.
+    /// The disk rejects writes. `reason` includes the consequence and the remedy. Repeated while the failure
+    /// lasts.
     fn failing(&self, reason: &str);
 
-    /// The volume can't hold all that the journal may grow to: a sentence with the remedy, or `None` when it can.
+    /// The volume is too small for the journal's maximum size: a warning with the remedy, or `None` once it
+    /// is large enough.
     fn shortage(&self, warning: Option<String>);
 }
 
-/// For a journal that nobody watches.
+/// Monitor that ignores all reports.
 #[derive(Debug, Clone, Copy)]
 pub struct Unmonitored;
 

@@ -1,22 +1,22 @@
-//! What a cursor notes of an event that its broker has: by this the event is recognised when its record is gone.
+//! Identifies an event at a broker after its record is gone from the journal.
 
 use event::{Record, Seq};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// An event that was published.
+/// A published event.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Written")]
 pub struct Note {
-    /// Its number; 0 for none.
+    /// Number of the event; 0 for none.
     pub seq: Seq,
-    /// When it was received, in microseconds since 1970; `None` in a cursor of format 1, which noted the number alone.
+    /// Receive time in microseconds since 1970; `None` in a cursor of format 1, which stored the number only.
     pub time: Option<i64>,
     /// Its `CloudEvents` type.
     pub ty: String,
 }
 
-/// A note as a cursor of either format holds it.
+/// Serialized form of a note, in either cursor format.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Written {
@@ -40,12 +40,13 @@ impl From<Written> for Note {
 }
 
 impl Note {
-    /// An event as its broker keeps it.
+    /// Creates a note of an event as its broker stores it.
     pub fn new(seq: Seq, time: Timestamp, ty: String) -> Self {
         Self { seq, time: Some(time.as_microsecond()), ty }
     }
 
-    /// Whether it is the event of this time and type. Data is not compared: privacy, mode and version change it.
+    /// Returns whether an event with this time and type matches. Data is not compared: privacy, mode and
+    /// version change it.
     pub fn is(&self, time: Timestamp, ty: &str) -> bool {
         self.time.is_none_or(|noted| noted == time.as_microsecond() && self.ty == ty)
     }

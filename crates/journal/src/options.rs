@@ -1,42 +1,42 @@
-//! What a journal is opened with.
+//! Options of a journal.
 
 use std::{path::PathBuf, time::Duration};
 
-/// A journal on disk.
+/// Options of a journal on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// Its directory: one process each.
+    /// Directory of the journal; used by one process at a time.
     pub dir: PathBuf,
-    /// How long a power failure may reach back.
+    /// When writes are synced: bounds what a power failure can lose.
     pub sync: Sync,
-    /// Bound in bytes; `None` is the smaller of 2 GiB and a fifth of the volume.
+    /// Maximum size in bytes; `None` is the smaller of 2 GiB and a fifth of the volume.
     pub max_bytes: Option<u64>,
-    /// Nothing older is kept for a sink that is down; `None` sets no such bound.
+    /// Maximum age of undelivered records; `None` sets no limit.
     pub max_age: Option<Duration>,
-    /// What goes when there is no room.
+    /// What to drop when the journal is full.
     pub when_full: WhenFull,
-    /// How much of the bound the undelivered events of one name may take, in percent.
+    /// Share of the maximum size for undelivered events of one name, in percent.
     pub name_quota: u8,
-    /// How long delivered events are kept, for a broker that forgets.
+    /// How long delivered records are retained, in case the broker loses them.
     pub retain: Duration,
-    /// Bound of what only memory holds, in bytes, while the disk refuses.
+    /// Maximum size in bytes of records that are in memory only while the disk fails.
     pub memory: usize,
 }
 
-/// When the disk is asked to make writes durable.
+/// When writes are synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sync {
-    /// At once, and the session reads on only afterwards.
+    /// At every commit, before the session continues.
     Always,
-    /// This long after a write, at most.
+    /// At most this long after a write.
     Every(Duration),
 }
 
-/// What goes when there is no room.
+/// What to drop when the journal is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhenFull {
-    /// What has waited longest.
+    /// The oldest records.
     DropOldest,
-    /// What comes.
+    /// Incoming events.
     DropNewest,
 }

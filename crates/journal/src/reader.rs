@@ -1,40 +1,48 @@
-//! The reading end: one sink's view of the line.
+//! The read side: a sink's view of the log.
 
 use std::{collections::VecDeque, time::Duration};
 
-use event::{LossReason, Position, Record, Seq, SourceId};
+use event::{LossReason, Position, Record, Seq, SinkId, SourceId};
 use tokio::sync::watch;
 
-use super::{
-    Cursor, Journal, Note, Settled,
-    cursor::Loss,
+use crate::{
+    cursor::{Cursor, Loss, Settled},
     disk::stretch::{Place, Stretch},
     entry::{Absence, Entry, Missing},
-    line,
+    journal::Journal,
+    log,
+    note::Note,
 };
 
-/// Reads the line from a sink's cursor on, and moves the cursor.
+/// Reads the log from a sink's cursor on, and advances the cursor.
 #[derive(Debug)]
 pub struct Reader {
     journal: Journal,
     sink: usize,
     end: watch::Receiver<Position>,
     next: Position,
-    /// Read from the disk already.
+    /// Entries read ahead from disk.
     ahead: VecDeque<Entry>,
-    /// Where `next` is on the disk: the file, and the place in it.
+    /// Location of `next` on disk: the file and the place in it.
     place: Option<(File, Place)>,
-    /// Passed, and not settled, as records before them are not.
+    /// Absences that are passed but not settled, because earlier records are pending.
     passed: VecDeque<Absence>,
-    /// By source: the newest number before `next` that was lost, refused or dead-lettered.
+    /// Newest lost, refused or dead-lettered number before `next`, by source.
     gone: Vec<Seq>,
 }
 
-/// A file that is read: a segment's generation, and how often its file was replaced.
+/// A segment's file: its generation and revision.
 type File = (u64, u32);
 
+impl Journal {
+    /// Returns the reader of a sink.
+    pub fn reader(&self, sink: SinkId) -> Reader {
+        Reader::new(self.clone(), sink.index(), self.subscribe())
+    }
+}
+
 impl Reader {
-    pub(super) fn new(journal: Journal, sink: usize, end: watch::Receiver<Position>) -> Self {
+    fn new(journal: Journal, sink: usize, end: watch::Receiver<Position>) -> Self {
         let mut reader = Self {
             journal,
             sink,
@@ -49,53 +57,53 @@ impl Reader {
         reader
     }
 
-    /// The line it reads.
+    /// Returns the journal.
     pub fn journal(&self) -> &Journal {
         &self.journal
     }
 
-    /// Goes back to the cursor: what was read and not settled is read again.
+    /// Returns to the cursor, so that unsettled records are read again.
     pub fn rewind(&mut self) -> Cursor {
-        let cursor = self.journal.line().cursor(self.sink).cloned();
+        let cursor = self.journal.log().cursor(self.sink).cloned();
         let cursor = cursor.unwrap_or_else(|| Cursor::new(self.next, &[]));
         self.seek(&cursor);
         cursor
     }
 
-    /// Reads on from a cursor.
+    /// Continues at a cursor.
     fn seek(&mut self, cursor: &Cursor) {
         self.next = cursor.next;
         self.ahead.clear();
         self.place = None;
         self.passed.clear();
-        self.gone = cursor.lanes.iter().map(|lane| lane.gone).collect();
+        self.gone = cursor.sources.iter().map(|cursor| cursor.gone).collect();
         self.gone.resize(self.journal.sources().len(), Seq(0));
     }
 
-    /// By source: the newest number before the records that are read next which was lost, refused or dead-lettered. What
-    /// follows it tells so in `ctiprev`.
+    /// Returns the newest lost, refused or dead-lettered number before the next records, by source. The next
+    /// record's `ctiprev` refers to it.
     pub fn gone(&self) -> &[Seq] {
         &self.gone
     }
 
-    /// Appends at most `most` further records to `into`, from memory, or from the disk. Nothing if there is nothing,
-    /// or if the disk can't be read at the moment. Numbers without records are passed, and settled in their turn; no
-    /// batch goes on behind some, so that [`Reader::gone`] holds for all of it. Cancel safe.
+    /// Appends up to `most` records to `into`, from memory or disk. Appends nothing at the end of the log, or
+    /// if the disk is unreadable at the moment. Absences are passed, and settled in order; a batch never
+    /// spans one, so that [`Reader::gone`] applies to all of it. Cancel safe.
     pub async fn read(&mut self, most: usize, into: &mut Vec<Record>) {
         self.read_within(most, usize::MAX, into).await;
     }
 
-    /// The same, and no more than so many bytes of them, unless the first one is larger.
+    /// Reads like [`Reader::read`], but at most `bytes` bytes unless the first record is larger.
     pub async fn read_within(&mut self, most: usize, bytes: usize, into: &mut Vec<Record>) {
         let before = into.len();
         while into.len() == before && !self.at_end() {
             if self.ahead.is_empty() {
                 let (mut next, mut absence) = (self.next, None);
                 let place = {
-                    let line = self.journal.line();
-                    let place = line.locate(&mut next);
-                    if matches!(place, line::Place::Memory) {
-                        absence = line.copy(next, (most, bytes), into);
+                    let log = self.journal.log();
+                    let place = log.locate(&mut next);
+                    if matches!(place, log::Place::Memory) {
+                        absence = log.copy(next, (most, bytes), into);
                     }
                     place
                 };
@@ -103,9 +111,9 @@ impl Reader {
                     self.note_dropped(next);
                 }
                 match place {
-                    line::Place::Memory => self.place = None,
-                    line::Place::Disk(stretch) => self.fetch(stretch).await,
-                    line::Place::Nowhere => return,
+                    log::Place::Memory => self.place = None,
+                    log::Place::Disk(stretch) => self.fetch(stretch).await,
+                    log::Place::Nowhere => return,
                 }
                 if let Some(absence) = absence {
                     self.pass(absence);
@@ -118,7 +126,7 @@ impl Reader {
         }
     }
 
-    /// Moves what was read ahead to `into`, up to an absence; absences, if they come first, are passed.
+    /// Moves entries read ahead to `into`, up to an absence. Passes leading absences.
     fn take_ahead(&mut self, (most, bytes): (usize, usize), before: usize, into: &mut Vec<Record>) {
         let mut taken: usize = into.iter().skip(before).map(Record::size).sum();
         while into.len() - before < most {
@@ -143,18 +151,18 @@ impl Reader {
         }
     }
 
-    /// What was to be read next is not kept any longer, and the cursor was charged with it.
+    /// Skips records that were dropped before they were read; the cursor is already charged with them.
     fn note_dropped(&mut self, next: Position) {
         self.next = next;
-        let line = self.journal.line();
-        let lanes = line.cursor(self.sink).map_or(&[][..], |cursor| &cursor.lanes);
-        for (gone, lane) in self.gone.iter_mut().zip(lanes) {
-            *gone = lane.gone.max(*gone);
+        let log = self.journal.log();
+        let cursors = log.cursor(self.sink).map_or(&[][..], |cursor| &cursor.sources);
+        for (gone, cursor) in self.gone.iter_mut().zip(cursors) {
+            *gone = cursor.gone.max(*gone);
         }
     }
 
     fn pass(&mut self, mut absence: Absence) {
-        // The records before were read, and are in flight: some of them went when their segment was compacted.
+        // Earlier records are in flight; compaction removed some of them after they were read.
         absence.from = absence.from.max(self.next);
         self.next = self.next.max(absence.to);
         if absence.loss().is_some() {
@@ -190,13 +198,13 @@ impl Reader {
                 let journal = self.journal.clone();
                 match tokio::task::spawn_blocking(move || journal.repair(file)).await {
                     Ok(Ok(true)) => return,
-                    Ok(Ok(false)) => "it is intact, and could not be read".to_owned(),
+                    Ok(Ok(false)) => "the segment could not be read, but it is intact".to_owned(),
                     Ok(Err(error)) => error.to_string(),
                     Err(error) => error.to_string(),
                 }
             }
-            // The file was removed, or replaced, before it was opened.
-            Ok(Err(_)) if !self.journal.line().has_file(file) => return,
+            // The file was removed or replaced before it was opened.
+            Ok(Err(_)) if !self.journal.log().has_file(file) => return,
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
         };
@@ -208,96 +216,96 @@ impl Reader {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 
-    /// Whether everything that was appended has been read.
+    /// Returns whether everything appended has been read.
     pub fn at_end(&self) -> bool {
         self.next >= *self.end.borrow()
     }
 
-    /// Whether everything that was appended has been settled.
+    /// Returns whether everything appended has been settled.
     pub fn is_drained(&self) -> bool {
-        self.journal.line().is_drained(self.sink)
+        self.journal.log().is_drained(self.sink)
     }
 
-    /// How many records are not settled.
+    /// Returns the number of pending records.
     pub fn pending(&self) -> u64 {
-        self.journal.line().pending(self.sink)
+        self.journal.log().pending(self.sink)
     }
 
-    /// Waits until there is something to read. Cancel safe.
+    /// Waits for a record to read. Cancel safe.
     pub async fn ready(&mut self) {
         let next = self.next;
         // The sender lives as long as the journal, which this reader holds.
         let _ = self.end.wait_for(|end| *end > next).await;
     }
 
-    /// Settles records, in order: moves the cursor and counts them in the ledger.
+    /// Settles records in order: advances the cursor and updates the ledger.
     pub fn settle(&mut self, settled: impl Iterator<Item = (Position, SourceId, Seq, Settled)>) {
-        let mut line = self.journal.line();
+        let mut log = self.journal.log();
         let mut settled = settled.peekable();
-        // Record by record, for as long as absences are between them.
+        // Settle one at a time while absences lie in between.
         while let Some(absence) = self.passed.front() {
             while let Some(record) = settled.next_if(|(position, ..)| *position < absence.from) {
-                line.settle(self.sink, std::iter::once(record));
+                log.settle(self.sink, std::iter::once(record));
             }
-            let is_due = line.cursor(self.sink).is_none_or(|cursor| cursor.next >= absence.from);
+            let is_due = log.cursor(self.sink).is_none_or(|cursor| cursor.next >= absence.from);
             if !is_due && settled.peek().is_none() {
                 return;
             }
-            line.pass(self.sink, absence);
+            log.pass(self.sink, absence);
             self.passed.pop_front();
         }
-        line.settle(self.sink, settled);
+        log.settle(self.sink, settled);
     }
 
-    /// Notes what was published last, by source.
+    /// Notes the last published event of each source.
     pub fn published(&mut self, published: impl Iterator<Item = (SourceId, Note)>) {
-        if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
+        if let Some(sink) = self.journal.log().sinks.get_mut(self.sink) {
             published.for_each(|(source, note)| sink.cursor.publish(source, note));
         }
     }
 
-    /// Notes that the broker ends with an event that the log does not know.
+    /// Notes that the broker's newest event is unknown to the log.
     pub fn believe(&mut self, source: SourceId, note: Note) {
-        if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
+        if let Some(sink) = self.journal.log().sinks.get_mut(self.sink) {
             sink.cursor.believe(source, note);
         }
     }
 
-    /// Notes what several lanes have, by lane.
+    /// Notes the newest records of several partitions, by partition.
     pub fn reached(&mut self, reached: impl Iterator<Item = (usize, SourceId, Note)>) {
-        if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
-            reached.for_each(|(lane, source, note)| sink.cursor.reach(lane, source, note));
+        if let Some(sink) = self.journal.log().sinks.get_mut(self.sink) {
+            reached.for_each(|(partition, source, note)| sink.cursor.reach(partition, source, note));
         }
     }
 
-    /// Replaces what is known of several lanes: by lane, by source.
+    /// Replaces the known ends of several partitions, by partition and source.
     pub fn set_ends(&mut self, ends: Vec<Vec<Note>>) {
-        if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
+        if let Some(sink) = self.journal.log().sinks.get_mut(self.sink) {
             sink.cursor.ends = ends;
         }
     }
 
-    /// Replaces the cursor: the broker has forgotten what was settled.
+    /// Replaces the cursor after the broker has lost settled records.
     pub fn forget(&mut self, cursor: Cursor) {
         self.seek(&cursor);
-        if let Some(sink) = self.journal.line().sinks.get_mut(self.sink) {
+        if let Some(sink) = self.journal.log().sinks.get_mut(self.sink) {
             sink.cursor = cursor;
         }
     }
 
-    /// Counts what was published, is forgotten, and can't be sent again, and has it announced.
+    /// Counts and announces published records that the broker has lost and that can't be sent again.
     pub fn forgotten(&mut self, source: SourceId, count: u64, (from, to): (Seq, Seq), reason: LossReason) {
-        let mut line = self.journal.line();
-        if let Some(sink) = line.sinks.get_mut(self.sink)
+        let mut log = self.journal.log();
+        if let Some(sink) = log.sinks.get_mut(self.sink)
             && count > 0
         {
-            let ledger = &mut sink.cursor.lane(source).ledger;
+            let ledger = &mut sink.cursor.source_mut(source).ledger;
             ledger.take_back(count);
             ledger.lose(reason, count);
             sink.cursor.note_loss(Loss { source: Some(source), reason, count, from, to });
-            line.state_losses.lost(self.sink, &Missing { source, count, from, to }, reason);
+            log.state_losses.lost(self.sink, &Missing { source, count, from, to }, reason);
         }
-        drop(line);
+        drop(log);
         self.journal.announce_losses();
     }
 }

@@ -1,4 +1,4 @@
-//! Giving a journal a name of its own: what a copy of another bridge's journal needs.
+//! Renames a journal, as a copy of another bridge's journal requires.
 
 use std::{
     collections::BTreeMap,
@@ -8,33 +8,34 @@ use std::{
 
 use event::{JournalId, Position, Seq};
 
-use super::{
-    Archive, OpenError,
+use crate::{
+    archive::Archive,
     disk::identity::Identity,
     fs::{Disk, Fs as _},
+    recovery::OpenError,
 };
 
-/// What was done, and what it leaves behind.
+/// Result of a rename.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Renamed {
-    /// The name it had.
+    /// The previous name.
     pub old: JournalId,
-    /// The name it has now.
+    /// The new name.
     pub new: JournalId,
-    /// Where its records and cursors are now; `journal export --dir` reads them there.
+    /// Directory that now holds the records and cursors; `journal export --dir` reads them there.
     pub aside: PathBuf,
-    /// What the sinks had not been sent.
+    /// Records that were not delivered.
     pub undelivered: Vec<Undelivered>,
 }
 
-/// Records of one source that one sink had not been sent.
+/// Undelivered records of one source at one sink.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Undelivered {
-    /// The sink.
+    /// Name of the sink.
     pub sink: String,
-    /// The source.
+    /// Name of the source.
     pub source: String,
-    /// How many.
+    /// Number of records.
     pub count: u64,
     /// The first number.
     pub from: Seq,
@@ -42,21 +43,21 @@ pub struct Undelivered {
     pub to: Seq,
 }
 
-/// What is set aside.
+/// Directories that are set aside.
 const PARTS: [&str; 2] = ["segments", "cursors"];
 
-/// Draws a new name for the journal in a directory, and sets its records and cursors aside. Sources keep their numbers, which
-/// go on. Refused while a bridge uses it. Blocks.
+/// Gives the journal in a directory a new random name and sets its records and cursors aside. Sources
+/// continue their numbers. Fails while a bridge uses the journal. Blocks.
 pub fn rename(dir: &Path) -> Result<Renamed, OpenError> {
     let at = |path: &Path| {
         let path = path.to_owned();
         move |source: io::Error| OpenError::Io { path, source }
     };
-    // First: the lock would create a file where there is no journal.
+    // Checked first, because locking would create a file where there is no journal.
     let known = |dir| {
         let path = Identity::path(dir);
         Identity::read(&Disk, dir).map_err(|error| {
-            let error = io::Error::other(format!("{error}; a start of the bridge repairs it"));
+            let error = io::Error::other(format!("{error}; starting the bridge repairs it"));
             at(&path)(error)
         })
     };
@@ -65,14 +66,14 @@ pub fn rename(dir: &Path) -> Result<Renamed, OpenError> {
     let _lock = lock.ok_or_else(|| OpenError::Locked { dir: dir.to_owned() })?;
     let mut identity = known(dir)?;
     for part in PARTS {
-        // One that was interrupted has moved it.
+        // An interrupted rename has already moved it.
         Disk.create_dir(&dir.join(part)).map_err(at(dir))?;
     }
     let undelivered = undelivered(&Archive::open(dir)?).map_err(at(dir))?;
     let (old, new) = (identity.journal, JournalId::draw());
     let aside = unused(&dir.join("renamed"), old.as_str());
     Disk.create_dir(&aside).map_err(at(&aside))?;
-    // The old state, complete, and last of all the new name: whatever interrupts this, it can be repeated.
+    // The complete old state first, the new name last: an interrupted rename can be repeated.
     identity.write(&Disk, &aside).map_err(at(&aside))?;
     for part in PARTS {
         let from = dir.join(part);
@@ -84,14 +85,14 @@ pub fn rename(dir: &Path) -> Result<Renamed, OpenError> {
     Ok(Renamed { old, new, aside, undelivered })
 }
 
-/// A directory that is not there yet.
+/// Returns a directory name that is not in use.
 fn unused(within: &Path, name: &str) -> PathBuf {
     let numbered = (2..).map(|number| within.join(format!("{name}-{number}")));
     let mut all = std::iter::once(within.join(name)).chain(numbered);
     all.find(|path| !path.exists()).unwrap_or_else(|| within.join(name))
 }
 
-/// What is behind each sink's cursor; everything, where that can't be read.
+/// Returns the records after each sink's cursor, or all records if the cursor is unreadable.
 fn undelivered(archive: &Archive) -> io::Result<Vec<Undelivered>> {
     let mut found: BTreeMap<(&str, usize), (u64, Seq, Seq)> = BTreeMap::new();
     for record in archive.records() {

@@ -1,29 +1,31 @@
-//! Where on the line a number stands: what a broker's tail is compared by.
+//! Searches the log for a source's number, to compare it with the tail of a broker.
 
 use std::io;
 
 use event::{Position, Record, Seq, SourceId};
 use jiff::Timestamp;
 
-use super::{
-    Journal, Lane,
+use crate::{
+    cursor::SourceCursor,
     disk::stretch::Stretch,
     entry::{Absence, Entry, Kind},
-    line::Standing,
+    journal::Journal,
+    progress::SourceProgress,
 };
 
-/// Where a source's number stands.
+/// Result of a search for a source's number.
 #[derive(Debug, Clone)]
 pub enum Search {
-    /// This is its record.
+    /// The record with this number.
     Found(Box<Record>),
-    /// Its record was lost; what follows it begins here.
+    /// The record was lost; the following one starts at this position.
     Lost(Position),
-    /// It was skipped, or refused, so that no process whose records are here has published it; what follows begins here.
+    /// The number was skipped or refused, so no process with this journal has published it. The following
+    /// record starts at this position.
     Skipped(Position),
-    /// It is older than anything that is kept; what is kept begins here.
+    /// The number is older than all retained records, which start at this position.
     Older(Position),
-    /// Numbers have not come so far.
+    /// The number has not been assigned yet.
     Beyond,
 }
 
@@ -36,7 +38,7 @@ impl Search {
         }
     }
 
-    /// Where the log goes on behind the number, if its place is kept.
+    /// Returns the position after the number, if it is retained.
     pub fn next(&self) -> Option<Position> {
         match self {
             Self::Found(record) => Some(record.position.next()),
@@ -46,19 +48,19 @@ impl Search {
     }
 }
 
-/// Why there is no answer.
+/// Reason why a search failed.
 enum Failure {
     Io(io::Error),
-    /// A segment is damaged: its generation, and how often its file was replaced.
+    /// A segment is damaged, given by its generation and revision.
     Damaged((u64, u32)),
 }
 
-/// Repairs before a search is given up.
+/// Maximum number of repairs during a search.
 const TRIES: usize = 4;
 
-/// What is looked through, oldest first.
+/// Segments and tail to search, oldest first.
 struct Map {
-    /// Each with the number that the source was to give next when it began.
+    /// Segments, each with the source's next number at its start.
     segments: Vec<(Stretch, Seq)>,
     next: Seq,
     end: Position,
@@ -66,12 +68,13 @@ struct Map {
 }
 
 impl Journal {
-    /// Looks for a source's number. Fails if the disk can't be read: that is no answer.
+    /// Searches for a source's number. An I/O error is returned as such: it does not mean that the number is
+    /// absent.
     ///
-    /// A number that is neither found nor known to be absent was damaged, and nobody knows where: what follows begins behind
-    /// the last record below it, as twice is better than never.
+    /// A number that is neither found nor known to be absent was damaged at an unknown place. The result is
+    /// then the position after the last record below it, because duplicates are better than losses.
     pub async fn search(&self, source: SourceId, seq: Seq) -> io::Result<Search> {
-        if let Some(entry) = self.line().in_memory(source, seq) {
+        if let Some(entry) = self.log().in_memory(source, seq) {
             return Ok(Search::of(entry));
         }
         self.read_through(move |journal| {
@@ -96,7 +99,7 @@ impl Journal {
         .await
     }
 
-    /// The first record that was made at or after a moment, among those kept.
+    /// Returns the first retained record at or after a time.
     pub async fn since(&self, moment: Timestamp) -> io::Result<Position> {
         self.read_through(move |journal| {
             let map = journal.map(SourceId(0));
@@ -111,38 +114,38 @@ impl Journal {
         .await
     }
 
-    /// Each source's lane when everything before `position` is settled: how many records that are, and the last number.
-    /// `None` if the disk holds nothing so old.
-    pub async fn lanes_at(&self, position: Position) -> io::Result<Option<Vec<Lane>>> {
+    /// Returns each source's cursor as if everything before `position` were settled: the number of records
+    /// and the last number. `None` if the disk holds nothing that old.
+    pub async fn source_cursors_at(&self, position: Position) -> io::Result<Option<Vec<SourceCursor>>> {
         self.read_through(move |journal| {
             let found = {
-                let line = journal.line();
-                let segments = line.store.as_ref().map(|store| &store.segments);
+                let log = journal.log();
+                let segments = log.store.as_ref().map(|store| &store.segments);
                 let segment = segments.and_then(|all| all.iter().rev().find(|it| it.first <= position));
-                segment.map(|segment| (segment.stretch(), segment.standing.clone()))
+                segment.map(|segment| (segment.stretch(), segment.progress.clone()))
             };
-            let Some((stretch, mut standing)) = found else { return Ok(None) };
-            let last = |standing: &Standing| Seq(standing.next.0.saturating_sub(1));
-            let of = |standing: &Standing| if standing.count == 0 { Seq(0) } else { last(standing) };
-            let mut published: Vec<Seq> = standing.iter().map(of).collect();
+            let Some((stretch, mut progress)) = found else { return Ok(None) };
+            let last = |progress: &SourceProgress| Seq(progress.next.0.saturating_sub(1));
+            let of = |progress: &SourceProgress| if progress.count == 0 { Seq(0) } else { last(progress) };
+            let mut published: Vec<Seq> = progress.iter().map(of).collect();
             walk(&stretch, |entry| {
                 if entry.position() < position {
-                    pass(entry, &mut standing, &mut published);
+                    pass(entry, &mut progress, &mut published);
                 }
                 entry.position() >= position
             })?;
-            let lane = |(standing, published): (&Standing, Seq)| Lane {
-                count: standing.count,
-                last: last(standing),
+            let cursor = |(progress, published): (&SourceProgress, Seq)| SourceCursor {
+                count: progress.count,
+                last: last(progress),
                 published,
-                ..Lane::default()
+                ..SourceCursor::default()
             };
-            Ok(Some(standing.iter().zip(published).map(lane).collect()))
+            Ok(Some(progress.iter().zip(published).map(cursor).collect()))
         })
         .await
     }
 
-    /// Does this with the segments as they are now; again when one had to be repaired.
+    /// Runs a search over the current segments, and again after each repair.
     async fn read_through<T: Send + 'static>(
         &self,
         work: impl Fn(&Self) -> Result<T, Failure> + Send + 'static,
@@ -156,48 +159,48 @@ impl Journal {
                     Err(Failure::Damaged(file)) => journal.repair(file)?,
                 };
             }
-            Err(io::Error::other("a segment can't be read, and is not damaged"))
+            Err(io::Error::other("a segment could not be read, but it is intact"))
         };
         tokio::task::spawn_blocking(all).await.map_err(io::Error::other)?
     }
 
     fn map(&self, source: SourceId) -> Map {
-        let line = self.line();
-        let next = line.standing.get(source.index()).map_or(Seq(0), |standing| standing.next);
+        let log = self.log();
+        let next = log.progress.get(source.index()).map_or(Seq(0), |progress| progress.next);
         let mut segments = Vec::new();
-        let mut first = line.oldest_in_memory();
-        if let Some(store) = &line.store {
+        let mut first = log.oldest_in_memory();
+        if let Some(store) = &log.store {
             for segment in &store.segments {
-                let standing = segment.standing.get(source.index()).map_or(Seq(0), |standing| standing.next);
-                segments.push((segment.stretch(), standing));
+                let progress = segment.progress.get(source.index()).map_or(Seq(0), |progress| progress.next);
+                segments.push((segment.stretch(), progress));
             }
             first = store.segments.front().map_or(first, |oldest| oldest.first);
         }
-        Map { segments, next, end: line.end(), first }
+        Map { segments, next, end: log.end(), first }
     }
 }
 
-/// Where the sources are behind an entry.
-fn pass(entry: &Entry, standing: &mut [Standing], published: &mut [Seq]) {
+/// Advances the sources past an entry.
+fn pass(entry: &Entry, progress: &mut [SourceProgress], published: &mut [Seq]) {
     match entry {
         Entry::Record(record) => {
             let index = record.source.index();
-            if let (Some(standing), Some(published)) = (standing.get_mut(index), published.get_mut(index)) {
-                standing.note(record);
+            if let (Some(progress), Some(published)) = (progress.get_mut(index), published.get_mut(index)) {
+                progress.note(record);
                 *published = record.seq;
             }
         }
         Entry::Absence(absence) => {
             for missing in &absence.ranges {
-                if let Some(standing) = standing.get_mut(missing.source.index()) {
-                    standing.pass(missing, absence.kind);
+                if let Some(progress) = progress.get_mut(missing.source.index()) {
+                    progress.pass(missing, absence.kind);
                 }
             }
         }
     }
 }
 
-/// The first entry of a segment that this holds of.
+/// Returns the first entry of a segment that satisfies the predicate.
 fn walk(stretch: &Stretch, mut holds: impl FnMut(&Entry) -> bool) -> Result<Option<Entry>, Failure> {
     let mut place = stretch.start;
     loop {

@@ -1,28 +1,28 @@
-//! Which sink has lost something that told of a source's state: the sessions read that state again.
+//! Tracks which sinks have lost events that carry a source's state, so that sessions read the state again.
 //!
-//! **What it does not count.** Notices, and events that were made from a snapshot: a resync that was lost would ask for the
-//! next one, without end. So it remembers the numbers of this process that were given to those. Numbers of an earlier
-//! process count as state.
+//! **Not counted:** notices and events from snapshots, because losing a resync would trigger another one,
+//! endlessly. The numbers that this process gave to those are remembered; numbers of earlier processes count
+//! as state.
 
 use std::collections::VecDeque;
 
 use event::{Body, LossReason, Origin, Record, STATE_EVENTS, Seq, SourceId};
 use tokio::sync::watch;
 
-use super::entry::Missing;
+use crate::entry::Missing;
 
-/// Ranges that are remembered for each source. The oldest are forgotten, and count as state from then on.
+/// Number of ranges that are remembered per source. The oldest are forgotten and count as state from then on.
 const RANGES: usize = 1024;
 
-/// Of all sources.
+/// Losses of all sources.
 #[derive(Debug, Default)]
 pub(super) struct StateLosses(Vec<Source>);
 
 #[derive(Debug)]
 struct Source {
-    /// Numbers that tell of no state, in order.
+    /// Numbers that carry no state, in order.
     other: VecDeque<(Seq, Seq)>,
-    /// How often each sink has lost something.
+    /// Number of losses by sink.
     lost: watch::Sender<Vec<u64>>,
 }
 
@@ -32,20 +32,20 @@ impl StateLosses {
         Self(std::iter::repeat_with(source).take(sources).collect())
     }
 
-    /// Counts of losses by sink, which rise with each; a sink without losses may be missing.
+    /// Watches the number of losses by sink. Sinks without losses may be missing at the end.
     pub(super) fn subscribe(&self, source: SourceId) -> watch::Receiver<Vec<u64>> {
         let source = self.0.get(source.index());
         source.map_or_else(|| watch::Sender::default().subscribe(), |source| source.lost.subscribe())
     }
 
-    /// A record was appended.
+    /// Notes an appended record.
     pub(super) fn appended(&mut self, record: &Record) {
         if record.origin != Origin::Live || !matches!(record.body, Body::Event(_)) {
             self.left_out(record.source, record.seq, record.seq);
         }
     }
 
-    /// These numbers were given to nothing.
+    /// Notes numbers that were assigned to no record.
     pub(super) fn left_out(&mut self, source: SourceId, from: Seq, to: Seq) {
         let Some(source) = self.0.get_mut(source.index()) else { return };
         match source.other.back_mut() {
@@ -59,7 +59,7 @@ impl StateLosses {
         }
     }
 
-    /// An event was refused, so that no sink gets it.
+    /// Notes a refused event, which no sink gets.
     pub(super) fn refused(
         &mut self,
         (source, seq): (SourceId, Seq),
@@ -67,7 +67,7 @@ impl StateLosses {
         body: &Body,
         sinks: usize,
     ) {
-        // Counted now, and never again.
+        // Counted here, so it must not count again as a lost number.
         self.left_out(source, seq, seq);
         let Body::Event(frame) = body else { return };
         if origin == Origin::Live && STATE_EVENTS.iter().any(|name| name.as_bytes() == &*frame.name()) {
@@ -77,7 +77,8 @@ impl StateLosses {
         }
     }
 
-    /// A sink has lost all of these numbers. What was superseded is still told by a newer event.
+    /// Notes that a sink has lost these numbers. Superseded events don't count: a newer event carries the
+    /// state.
     pub(super) fn lost(&mut self, sink: usize, missing: &Missing, reason: LossReason) {
         let Missing { source, count, from, to } = *missing;
         let holds_state = self.0.get(source.index()).is_some_and(|source| source.holds_state(from, to));
@@ -86,7 +87,7 @@ impl StateLosses {
         }
     }
 
-    /// A sink has lost records, and nobody can know whose.
+    /// Notes that a sink has lost records whose owners are unknown.
     pub(super) fn lost_by_anyone(&mut self, sink: usize) {
         for source in (0..).map(SourceId).take(self.0.len()) {
             self.count(source, sink);
@@ -120,7 +121,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use event::{Notice, Position, RawEvent, Told};
+    use event::{EncodedNotice, Notice, Position, RawEvent};
 
     const ONE: SourceId = SourceId(1);
 
@@ -155,13 +156,13 @@ mod tests {
         Missing { source: ONE, count: 1, from: Seq(from), to: Seq(to) }
     }
 
-    /// Numbers 5 to 14: snapshots, but for a live event at 10 and a notice at 12.
+    /// Builds numbers 5 to 14: snapshots, except for a live event at 10 and a notice at 12.
     fn losses() -> (StateLosses, watch::Receiver<Vec<u64>>) {
         let mut losses = StateLosses::new(2);
         for seq in 5..15 {
             let (origin, body) = match seq {
                 10 => (Origin::Live, event("extenUpdate")),
-                12 => (Origin::Live, Body::Notice(Told::from(&Notice::Stopping { reason: "test" }))),
+                12 => (Origin::Live, Body::Notice(EncodedNotice::from(&Notice::Stopping { reason: "test" }))),
                 _ => (Origin::Snapshot, event("extenUpdate")),
             };
             losses.appended(&record(seq, origin, body));
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_loss_of_snapshots_and_notices_is_no_loss_of_state() {
+    fn losing_snapshots_and_notices_is_not_a_loss_of_state() {
         let (mut losses, lost) = losses();
         for (from, to) in [(5, 9), (7, 8), (11, 14), (12, 12), (9, 8)] {
             losses.lost(0, &missing(from, to), LossReason::Disk);
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded_and_what_is_forgotten_counts() {
+    fn remembered_ranges_are_bounded_and_forgotten_ones_count() {
         let mut losses = StateLosses::new(2);
         for seq in 0..3 * RANGES as u64 {
             losses.left_out(ONE, Seq(2 * seq), Seq(2 * seq));

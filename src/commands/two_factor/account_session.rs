@@ -11,7 +11,6 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::Failure;
 use crate::{
     api::ApiError,
-    app,
     app::config::Config,
     auth::{Account, AuthError, Claims, Credentials, Grant},
     commands::farewell,
@@ -56,7 +55,7 @@ impl<'a> AccountSession<'a> {
             return writeln!(err, "sources.{name}: {}", without(name)).map(|()| Err(Exit::Usage));
         };
         telemetry::start(&config.log);
-        match app::account(source) {
+        match crate::session::account(source) {
             Ok(account) => {
                 let bridge = farewell::bridge(config.admin.as_ref());
                 Ok(Ok(Self { name, source, password, account, bridge, ask }))

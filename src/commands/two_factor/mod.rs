@@ -17,7 +17,7 @@ use std::{
 pub(super) use self::account_session::AccountSession;
 use self::recipe::Recipe;
 use crate::{
-    auth::AuthError, cli, config::Flags, exit::Exit, secret_file::FileError,
+    auth::AuthError, config::Flags, exit::Exit, runtime, secret_file::FileError,
     session::config::Config as Source,
 };
 
@@ -94,7 +94,7 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
         session.log_out().await;
         done
     };
-    ended(cli::block_on(work), session.name, err)
+    ended(runtime::block_on(work), session.name, err)
 }
 
 /// The exit code of a command; `outcome` is `None` if there was no runtime.

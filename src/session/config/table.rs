@@ -10,8 +10,11 @@ use super::{
     Config, Method, UaType,
     secrets::{Secrets, cacheable},
 };
-use crate::config::{Address, Interval, Secret, Section, Size, Span};
 use crate::event::OnTakeover;
+use crate::{
+    config::{Interval, Secret, Section, Size, Span},
+    net::Address,
+};
 
 /// A PBX, and the account that the bridge uses there.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -18,6 +18,7 @@ fn a_session_goes_live_in_five_steps() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn each_end_has_its_reaction() {
     use Action::{
         Authenticate, AwaitSettled, ClearSilence, Close, Connect, Deny, Discard, End, Fail, NoteTakeover,

@@ -7,10 +7,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::oauth::Issuer;
-use crate::{
-    config::{Address, Section},
-    tls::Trust,
-};
+use crate::{config::Section, net::Address, tls::Trust};
 
 /// SASL (RFC 4422).
 #[derive(Debug, Clone)]

@@ -16,7 +16,7 @@ pub use table::Table;
 
 use super::{JetStream, Nats, overlap};
 use crate::{
-    config::Address,
+    net::Address,
     route::template::Template,
     sink::{
         Bridge, Connecting, Driver, NoSubscription, Overlap, Probe, ProbeStep, SinkConfig, SinkError,

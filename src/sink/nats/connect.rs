@@ -24,8 +24,8 @@ use super::{
     guard::{Encryption, Guard, GuardError},
 };
 use crate::{
-    config::{Address, UserInfo},
     health::Trouble,
+    net::{Address, UserInfo},
     sink::SinkError,
     text::PeerText,
 };

@@ -5,7 +5,7 @@ use std::{path::Path, process::Command, sync::Arc};
 use event::{SinkId, SourceId};
 use journal::{Archive, Journal, Options, Unmonitored, fs, rename};
 
-use journal_kit::{begin, close, config, events, names, read, settle, told};
+use journal_kit::{begin, close, config, events, names, notice_of, read, settle};
 
 fn open(dir: &Path) -> Journal {
     let config = Options { dir: dir.to_owned(), ..config() };
@@ -66,7 +66,7 @@ fn a_renamed_journal_begins_empty_and_its_numbers_go_on() {
     let mut live = begin(&journal, "a");
     events(&mut live, "e", 1, 10);
     let fresh = read(&mut journal.reader(SinkId(1)));
-    assert_eq!(told(&fresh[0]).0, "gap", "nothing of the old one is left to be sent");
+    assert_eq!(notice_of(&fresh[0]).0, "gap", "nothing of the old one is left to be sent");
     assert!(fresh.iter().all(|record| record.seq > newest));
     drop(live);
     close(journal);

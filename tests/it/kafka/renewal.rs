@@ -52,8 +52,8 @@ async fn new_secrets_of_a_busy_sink_lose_and_repeat_nothing() {
     let running = line.run(options());
     line.activates().await;
     for _ in 0..8 {
-        line.append(5_000, 0);
         let before = published(&line);
+        line.append(5_000, 0);
         announce(&line);
         until("nothing is delivered", || published(&line) > before + 200).await;
     }

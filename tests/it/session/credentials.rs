@@ -40,7 +40,7 @@ async fn resynced(scene: &mut Scene) -> Value {
 async fn completed(scene: &mut Scene) -> Value {
     loop {
         if let cti_bridge::event::Body::Notice(notice) = scene.next().await.body {
-            match &*notice.what {
+            match &*notice.name {
                 "resync.started" => {}
                 "resync.completed" => return serde_json::from_slice(&notice.data).unwrap(),
                 other => panic!("{other} instead of a resync"),

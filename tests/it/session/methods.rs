@@ -101,7 +101,7 @@ async fn the_state_of_a_pbx_without_the_middleware_is_read_too() {
 async fn completed(scene: &mut Scene) -> serde_json::Value {
     loop {
         if let cti_bridge::event::Body::Notice(notice) = scene.next().await.body {
-            assert_eq!(notice.what, "resync.completed");
+            assert_eq!(notice.name, "resync.completed");
             return serde_json::from_slice(&notice.data).unwrap();
         }
     }

@@ -36,7 +36,7 @@ async fn a_login_that_is_refused_dropped_or_cut_off_is_made_again() {
     for (how, says) in [
         ("refuse", "refuses the session's token"),
         ("drop", "does not answer the session's login"),
-        ("leave", "ended the Socket.IO session before the login was answered"),
+        ("leave", "ended the Socket.IO session before answering the login"),
     ] {
         let mut node = server();
         logins(&mut node, how);

@@ -146,7 +146,7 @@ async fn an_answer_that_is_compressed_unasked_is_named() {
 async fn completed(scene: &mut Scene) -> Value {
     loop {
         if let Body::Notice(notice) = scene.next().await.body
-            && notice.what == "resync.completed"
+            && notice.name == "resync.completed"
         {
             return serde_json::from_slice(&notice.data).unwrap();
         }

@@ -11,7 +11,7 @@ use crate::support::scene::{Scene, scene, scene_with};
 /// What a record holds: a notice's name and data, or an event's name and first argument.
 fn content(record: &Record) -> (String, Value) {
     match &record.body {
-        Body::Notice(notice) => (notice.what.to_string(), serde_json::from_slice(&notice.data).unwrap()),
+        Body::Notice(notice) => (notice.name.to_string(), serde_json::from_slice(&notice.data).unwrap()),
         Body::Event(frame) => {
             let name = String::from_utf8(frame.name().into_owned()).unwrap();
             (name, serde_json::from_slice(&frame.args()).unwrap_or_default())
@@ -27,7 +27,7 @@ async fn emit_until(scene: &Scene, sessions: u64) -> u64 {
         scene.pbx.emit("tick", &number.to_string());
         number += 1;
         tokio::time::sleep(Duration::from_millis(1)).await;
-        more -= u64::from(scene.journal.glance().sources[0].sessions >= sessions);
+        more -= u64::from(scene.journal.stats().sources[0].sessions >= sessions);
         assert!(number < 20_000, "no new session: {:?}", scene.board.snapshot());
     }
     number
@@ -96,7 +96,7 @@ async fn identical_events_are_numbered_once_or_twice_never_skipped() {
     scene.live().await;
     scene.pbx.emit("serverReloaded", "");
     let mut emitted = 0;
-    while scene.journal.glance().sources[0].sessions < 2 {
+    while scene.journal.stats().sources[0].sessions < 2 {
         scene.pbx.emit("tick", "0");
         emitted += 1;
         assert!(emitted < 20_000, "no new session: {:?}", scene.board.snapshot());
@@ -166,7 +166,7 @@ async fn a_storm_of_reloads_under_load_loses_and_doubles_nothing() {
     let mut number = 0;
     for sessions in 2..8 {
         scene.pbx.emit("serverReloaded", "");
-        while scene.journal.glance().sources[0].sessions < sessions {
+        while scene.journal.stats().sources[0].sessions < sessions {
             assert!(number < 400_000, "no new session: {:?}", scene.board.snapshot());
             for _ in 0..20 {
                 scene.pbx.emit("tick", &number.to_string());

@@ -50,7 +50,7 @@ impl Fold {
             let record = scene.next().await;
             self.take(&record);
             match &record.body {
-                Body::Notice(notice) if notice.what == what => {
+                Body::Notice(notice) if notice.name == what => {
                     return serde_json::from_slice(&notice.data).unwrap();
                 }
                 _ => {}
@@ -82,7 +82,7 @@ async fn after_a_gap_exactly_the_complete_state_is_published() {
                 assert!(!String::from_utf8_lossy(&frame.bytes).contains("secret"), "{frame:?}");
             }
             Body::Notice(notice) => {
-                assert_eq!(notice.what, "resync.completed");
+                assert_eq!(notice.name, "resync.completed");
                 break serde_json::from_slice::<Value>(&notice.data).unwrap();
             }
         }

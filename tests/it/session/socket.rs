@@ -9,7 +9,7 @@ use crate::support::scene::{scene, scene_with};
 #[tokio::test]
 async fn a_namespace_closed_during_login_closes_the_transport() {
     let mut scene = scene_with(|knobs| knobs.before_login = vec!["41".to_owned()], None, &[]).await;
-    scene.tells("ended the Socket.IO session before the login was answered").await;
+    scene.tells("ended the Socket.IO session before answering the login").await;
     scene.pbx.turn(|knobs| knobs.before_login.clear());
     scene.live().await;
     assert_eq!(scene.count("/api/login"), 1, "the token was never refused");

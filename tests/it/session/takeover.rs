@@ -87,7 +87,7 @@ async fn who_reclaims_does_not_fight() {
         scene.ended(EndReason::TakenOver).await;
         drop(rival);
         if fight {
-            scene.tells("two programs fight for one place").await;
+            scene.tells("two programs compete for it").await;
             return;
         }
         scene.retry.fire();

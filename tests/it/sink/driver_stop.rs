@@ -222,7 +222,7 @@ fn a_stop_ends_though_the_counters_never_agree() {
         // One record that nobody has: as after damage whose owner was taken for another source.
         let mut reader = context.journal.reader(SinkId(0));
         let mut cursor = reader.rewind();
-        cursor.lanes[0].count -= 1;
+        cursor.sources[0].count -= 1;
         reader.forget(cursor);
         context.stop.drain();
         let outcome = timeout(Duration::from_secs(5), running).await.expect("does not stop").unwrap();

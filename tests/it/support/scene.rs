@@ -178,7 +178,7 @@ impl Source {
     pub(crate) async fn says(&mut self) -> String {
         match self.next().await.body {
             Body::Event(frame) => String::from_utf8(frame.name().into_owned()).unwrap(),
-            Body::Notice(notice) => notice.what.into_owned(),
+            Body::Notice(notice) => notice.name.into_owned(),
         }
     }
 
@@ -197,7 +197,7 @@ impl Source {
     pub(crate) async fn notice(&mut self, what: &str) -> serde_json::Value {
         let Body::Notice(notice) = self.next().await.body else { panic!("an event instead of {what}") };
         let data = serde_json::from_slice(&notice.data).unwrap();
-        assert_eq!(notice.what, what, "{data}");
+        assert_eq!(notice.name, what, "{data}");
         data
     }
 

@@ -1,15 +1,15 @@
-//! A journal's state, as it was last reported.
+//! The journal's last reported health.
 
 use std::sync::{Arc, Mutex};
 
 use journal::Monitor;
 
-/// The reason why a journal is failing. Clones are the same state.
+/// Why the journal is failing. Clones share the state.
 #[derive(Debug, Clone, Default)]
 pub struct Failure(Arc<Mutex<Option<String>>>);
 
 impl Failure {
-    /// The reason; `None` while the journal is active.
+    /// Returns the reason; `None` while the journal is active.
     pub fn reason(&self) -> Option<String> {
         self.0.lock().unwrap().clone()
     }

@@ -1,4 +1,4 @@
-//! A journal on a disk that a test has in hand: sources a and b, sinks x and y.
+//! A journal on a simulated disk: sources a and b, sinks x and y.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -33,7 +33,7 @@ use self::faulty_fs::FaultyFs;
 pub static RUNTIME: LazyLock<tokio::runtime::Runtime> =
     LazyLock::new(|| tokio::runtime::Runtime::new().unwrap());
 pub const DIR: &str = "/journal";
-/// No bound, no retention that ends, and syncs only where a test asks for them.
+/// Returns options without bounds or expiring retention, which sync on request only.
 pub fn config() -> Options {
     Options {
         dir: DIR.into(),
@@ -60,7 +60,7 @@ pub fn open_as(
     Journal::open(config, disk.process(), &names(sources), &names(sinks), Arc::new(Unmonitored))
 }
 
-/// Sources a and b, sinks x and y.
+/// Opens a journal with sources a and b, sinks x and y.
 pub fn open(disk: &FaultyFs, config: &Options) -> (Journal, Vec<String>) {
     let (journal, recovery) = open_as(disk, config, &["a", "b"], &["x", "y"]).unwrap();
     adds_up(&journal);
@@ -83,7 +83,7 @@ pub fn frame(name: &str, size: usize, attachments: usize) -> RawEvent {
     RawEvent { at: Timestamp::now(), bytes: text.into(), name: 4..name_end, args, argc: 1, attachments }
 }
 
-/// A live session; its `gap` and `connected` come first.
+/// Starts a session; its `gap` and `connected` come first.
 pub fn begin(journal: &Journal, source: &str) -> Live {
     let opened =
         Opened { user: "bridge".into(), profile: None, sees: vec![], privacy: None, may_have_missed: vec![] };
@@ -97,13 +97,13 @@ pub fn events(live: &mut Live, name: &str, count: usize, size: usize) {
     }
 }
 
-/// Everything from where the reader stands.
+/// Reads everything from the reader's position on.
 pub fn read(reader: &mut Reader) -> Vec<Record> {
     let deadline = Instant::now() + Duration::from_secs(30);
     let mut records = Vec::new();
     while !reader.at_end() {
         RUNTIME.block_on(reader.read(256, &mut records));
-        assert!(Instant::now() < deadline, "the reader stands still after {}", records.len());
+        assert!(Instant::now() < deadline, "the reader is stalled after {}", records.len());
     }
     for pair in records.windows(2) {
         assert!(pair[0].position < pair[1].position, "{pair:?}");
@@ -117,7 +117,7 @@ pub fn settle(reader: &mut Reader, records: &[Record]) {
     );
 }
 
-/// The ledger's identity, for two sources and two sinks.
+/// Checks the ledger identity for two sources and two sinks.
 pub fn adds_up(journal: &Journal) {
     for (sink, source) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
         let (ledger, pending) = journal.ledger(SinkId(sink), SourceId(source));
@@ -125,11 +125,11 @@ pub fn adds_up(journal: &Journal) {
     }
 }
 
-/// What must come out as it went in.
+/// Returns what must come out as it went in.
 pub fn content(record: &Record) -> (Position, SourceId, Seq, Timestamp, Vec<u8>) {
     let bytes = match &record.body {
         Body::Event(frame) => format!("{:?}", (&frame.bytes, &frame.name, &frame.args, &frame.attachments)),
-        Body::Notice(told) => format!("{told:?}"),
+        Body::Notice(notice) => format!("{notice:?}"),
     };
     (record.position, record.source, record.seq, record.at, bytes.into_bytes())
 }
@@ -138,17 +138,17 @@ pub fn contents(records: &[Record]) -> Vec<(Position, SourceId, Seq, Timestamp, 
     records.iter().map(content).collect()
 }
 
-pub fn told(record: &Record) -> (&str, serde_json::Value) {
+pub fn notice_of(record: &Record) -> (&str, serde_json::Value) {
     match &record.body {
-        Body::Notice(told) => (&told.what, serde_json::from_slice(&told.data).unwrap()),
+        Body::Notice(notice) => (&notice.name, serde_json::from_slice(&notice.data).unwrap()),
         Body::Event(frame) => (std::str::from_utf8(&frame.bytes[4..5]).unwrap(), serde_json::Value::Null),
     }
 }
 
-/// The `lost` notices for a sink: counts by reason.
+/// Counts the `lost` notices for a sink by reason.
 pub fn announced(records: &[Record], sink: &str) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
-    for (what, data) in records.iter().map(told) {
+    for (what, data) in records.iter().map(notice_of) {
         if what == "lost" && data["sink"] == sink {
             assert!(data["from"].as_u64() <= data["to"].as_u64(), "{data}");
             *counts.entry(data["reason"].as_str().unwrap().to_owned()).or_default() +=

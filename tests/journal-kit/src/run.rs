@@ -43,7 +43,7 @@ impl Run {
         Self { lives: Vec::new(), readers, journal, failure, notes: recovery.notes }
     }
 
-    /// Events of both sources, by their numbers.
+    /// Appends events of both sources with these numbers.
     pub fn events(&mut self, numbers: std::ops::Range<u64>, size: usize) {
         if self.lives.is_empty() {
             let opened = Opened {
@@ -68,7 +68,7 @@ impl Run {
         let mut records = Vec::new();
         while records.len() < most && !reader.at_end() {
             RUNTIME.block_on(reader.read(most - records.len(), &mut records));
-            assert!(Instant::now() < deadline, "the reader stands still after {}", records.len());
+            assert!(Instant::now() < deadline, "the reader is stalled after {}", records.len());
         }
         records
     }

@@ -1,4 +1,4 @@
-//! State events of extensions, numbered, and what a consumer ends up with.
+//! Numbered state events of extensions, and the resulting state at a consumer.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use journal::Live;
 pub struct States {
     next: u64,
     messages: u64,
-    /// The number of the newest update of each extension.
+    /// Number of the newest update of each extension.
     pub newest: BTreeMap<String, u64>,
 }
 
 impl States {
-    /// Appends updates of an extension, of about so many bytes each.
+    /// Appends updates of an extension, each of about `size` bytes.
     pub fn append(&mut self, live: &mut Live, exten: &str, count: usize, size: usize) {
         for _ in 0..count {
             live.event(state(exten, self.next, size));
@@ -26,7 +26,7 @@ impl States {
         }
     }
 
-    /// Appends events without a state.
+    /// Appends events without state.
     pub fn messages(&mut self, live: &mut Live, count: usize, size: usize) {
         for _ in 0..count {
             live.event(frame(
@@ -39,12 +39,12 @@ impl States {
     }
 }
 
-/// An update of an extension.
+/// Builds an update of an extension.
 pub fn state(exten: &str, number: u64, size: usize) -> RawEvent {
     frame("extenUpdate", &format!(r#"{{"exten":"{exten}","n":{number},"pad":"{}"}}"#, "x".repeat(size)))
 }
 
-/// An event without a state.
+/// Builds an event without state.
 pub fn message(number: u64, size: usize) -> RawEvent {
     frame("message", &format!(r#"{{"n":{number},"pad":"{}"}}"#, "x".repeat(size)))
 }
@@ -72,13 +72,13 @@ fn value(record: &Record, name: &str) -> Option<serde_json::Value> {
     serde_json::from_slice(&frame.args()).ok()
 }
 
-/// The number of the newest update of each extension, for a consumer that keeps the last.
+/// Returns the number of the newest update of each extension.
 pub fn newest(records: &[Record]) -> BTreeMap<String, u64> {
     let updates = records.iter().filter_map(|record| value(record, "extenUpdate"));
     updates.map(|data| (data["exten"].as_str().unwrap().to_owned(), data["n"].as_u64().unwrap())).collect()
 }
 
-/// The numbers of the events of a name; 0 for those without.
+/// Returns the numbers of the events of a name; 0 for those without one.
 pub fn of_name(records: &[Record], name: &str) -> Vec<u64> {
     let data = records.iter().filter_map(|record| value(record, name));
     data.map(|data| data["n"].as_u64().unwrap_or_default()).collect()

@@ -1,4 +1,4 @@
-//! Wakes the thread that compacts.
+//! Wakes the compaction thread.
 
 use std::{
     sync::{
@@ -8,7 +8,7 @@ use std::{
     thread::Thread,
 };
 
-/// A bell that is rung once, however often, until it is answered.
+/// A wake-up signal that stays set until the compaction thread has handled it.
 #[derive(Debug, Default)]
 pub(crate) struct Bell {
     rung: AtomicBool,
@@ -17,7 +17,7 @@ pub(crate) struct Bell {
 }
 
 impl Bell {
-    /// Wakes the thread. Costs next to nothing while it is awake.
+    /// Sets the signal and wakes the thread. Cheap if it is already set.
     pub(crate) fn ring(&self) {
         if !self.rung.swap(true, Ordering::AcqRel)
             && let Some(thread) = self.thread.get()
@@ -26,17 +26,17 @@ impl Bell {
         }
     }
 
-    /// Whether it was rung, and what it was rung for is not done.
+    /// Returns whether the signal is set and not handled yet.
     pub(crate) fn is_rung(&self) -> bool {
         self.rung.load(Ordering::Acquire) || self.answered.load(Ordering::Acquire)
     }
 
-    /// What it was rung for is done.
+    /// Marks the signal as handled.
     pub(crate) fn done(&self) {
         self.answered.store(false, Ordering::Release);
     }
 
-    /// Waits until it is rung. For the one thread that answers.
+    /// Waits for the signal. Called by the compaction thread only.
     pub(crate) fn wait(&self) {
         let thread = self.thread.get_or_init(std::thread::current);
         debug_assert_eq!(thread.id(), std::thread::current().id(), "one thread answers");

@@ -1,4 +1,4 @@
-//! An entry as bytes. Pure; little-endian throughout.
+//! Encodes and decodes log entries. Pure functions; little-endian throughout.
 //!
 //! ```text
 //! entry    length u32 │ crc32c of key.0, length u32 │ crc32c of key.1, length, body u32 │ body     length counts the body
@@ -9,43 +9,44 @@
 //! absence  positions u64 │ why u8 │ reason u8 │ ranges u16 │ for each: source u16, count u64, first u64, last u64
 //! ```
 //!
-//! The key is random, drawn for each segment and kept in its header. Whoever sends events does not know it, so no payload
-//! can hold bytes that pass for an entry, wherever a search for the next intact entry begins. The length has a checksum of
-//! its own: where that is right, a damaged body is skipped as one.
+//! The key is random, drawn for each segment and stored in its header. Senders of events don't know it, so no
+//! payload can contain bytes that pass for an entry, wherever a search for the next intact entry starts. The
+//! length has its own checksum: if it is valid, a damaged body is skipped as one.
 //!
-//! Version 1 had no key, no checksum of the length, and holes instead of absences: `count u64 │ sources u16 │ for each:
-//! source u16, lost u64, first u64, last u64`, all of them damage. It is read, and not written.
+//! Version 1 had no key, no checksum of the length, and instead of absences it had holes, all of them for
+//! damage: `count u64 │ sources u16 │ for each: source u16, lost u64, first u64, last u64`. It is read but
+//! not written.
 
 use std::io;
 
 use bytes::Bytes;
-use event::{Body, LossReason, Origin, Position, RawEvent, Record, Seq, SourceId, Told};
+use event::{Body, EncodedNotice, LossReason, Origin, Position, RawEvent, Record, Seq, SourceId};
 use jiff::Timestamp;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use crate::entry::{Absence, Entry, Kind, Missing};
 
-/// Of a body's fixed fields.
+/// Size of a body's fixed fields.
 const FIXED: usize = 8 * 4 + 4 + 2 + 2;
-/// No body is longer: a frame and its attachments are bounded well below.
+/// Maximum size of a body: frames and attachments are bounded well below it.
 const LONGEST: usize = 1 << 30;
 
 const EVENT: u8 = 1;
 const NOTICE: u8 = 2;
-/// An absence; a hole in version 1.
+/// Kind of an absence; a hole in version 1.
 const ABSENCE: u8 = 3;
 
-/// How the entries of one segment are written.
+/// Encoding of a segment's entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
-    /// Version 1. For reading only.
+    /// Version 1. Read only.
     Unkeyed,
-    /// Version 2, with the segment's key.
+    /// Version 2 with the segment's key.
     Keyed([u32; 2]),
 }
 
 impl Format {
-    /// The current version, with a new key.
+    /// Creates the current version with a new key.
     pub(crate) fn draw() -> io::Result<Self> {
         let mut key = [0; 8];
         SystemRandom::new().fill(&mut key).map_err(|_| io::Error::other("no random numbers available"))?;
@@ -58,7 +59,7 @@ impl Format {
         Self::Keyed([key as u32, (key >> 32) as u32])
     }
 
-    /// `None` for a version without one.
+    /// Returns the key; `None` for version 1.
     pub(crate) fn key(self) -> Option<[u8; 8]> {
         match self {
             Self::Unkeyed => None,
@@ -66,7 +67,7 @@ impl Format {
         }
     }
 
-    /// Bytes before an entry's body.
+    /// Returns the number of bytes before an entry's body.
     pub(crate) fn prefix(self) -> usize {
         match self {
             Self::Unkeyed => 8,
@@ -74,7 +75,7 @@ impl Format {
         }
     }
 
-    /// The checksum of a length; `None` in a version without one.
+    /// Returns the checksum of a length; `None` for version 1.
     fn length_sum(self, length: [u8; 4]) -> Option<u32> {
         match self {
             Self::Unkeyed => None,
@@ -91,7 +92,7 @@ impl Format {
     }
 }
 
-/// Appends an entry's bytes; how many.
+/// Appends an encoded entry and returns its length.
 pub(crate) fn encode(format: Format, entry: &Entry, out: &mut Vec<u8>) -> usize {
     match entry {
         Entry::Record(record) => encode_record(format, record, out),
@@ -99,7 +100,7 @@ pub(crate) fn encode(format: Format, entry: &Entry, out: &mut Vec<u8>) -> usize 
     }
 }
 
-/// Appends a record's bytes; how many.
+/// Appends an encoded record and returns its length.
 pub(crate) fn encode_record(format: Format, record: &Record, out: &mut Vec<u8>) -> usize {
     let start = out.len();
     let mut size = encode_head(format, record, out);
@@ -113,12 +114,13 @@ pub(crate) fn encode_record(format: Format, record: &Record, out: &mut Vec<u8>) 
     size
 }
 
-/// What follows a record's head: the pieces of a frame.
+/// Returns the pieces of a frame, which follow a record's head.
 pub(crate) fn pieces(frame: &RawEvent) -> impl Iterator<Item = &Bytes> + Clone {
     std::iter::once(&frame.bytes).chain(&frame.attachments)
 }
 
-/// Appends a record's bytes up to the [`pieces`] of its frame, which the checksum covers; how many.
+/// Appends an encoded record up to the [`pieces`] of its frame, which the checksum covers, and returns the
+/// length.
 pub(crate) fn encode_head(format: Format, record: &Record, out: &mut Vec<u8>) -> usize {
     let start = begin(format, out);
     out.extend_from_slice(&record.position.0.to_le_bytes());
@@ -137,12 +139,12 @@ pub(crate) fn encode_head(format: Format, record: &Record, out: &mut Vec<u8>) ->
             encode_places(frame, out);
             return finish(format, start, out, pieces(frame));
         }
-        Body::Notice(told) => {
+        Body::Notice(notice) => {
             out.extend_from_slice(&[NOTICE, origin]);
-            let what = told.what.as_bytes().get(..255).unwrap_or(told.what.as_bytes());
-            out.push(u8::try_from(what.len()).unwrap_or(u8::MAX));
-            out.extend_from_slice(what);
-            out.extend_from_slice(&told.data);
+            let name = notice.name.as_bytes().get(..255).unwrap_or(notice.name.as_bytes());
+            out.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
+            out.extend_from_slice(name);
+            out.extend_from_slice(&notice.data);
         }
     }
     finish(format, start, out, std::iter::empty())
@@ -183,7 +185,7 @@ fn encode_absence(format: Format, absence: &Absence, out: &mut Vec<u8>) -> usize
     finish(format, start, out, std::iter::empty())
 }
 
-/// The number that stands for a reason on the disk. Numbers are never given again.
+/// Codes of loss reasons on disk. Codes are never reused.
 const REASONS: [(LossReason, u8); 7] = [
     (LossReason::JournalFull, 1),
     (LossReason::Quota, 2),
@@ -204,7 +206,8 @@ fn begin(format: Format, out: &mut Vec<u8>) -> usize {
     start
 }
 
-/// Fills in the prefix of what `out` has from `start` on, and of the `pieces` that follow; how many bytes are in `out`.
+/// Fills in the prefix of an entry that consists of `out` from `start` on and the `pieces`. Returns the
+/// entry's length in `out`.
 fn finish<'a>(
     format: Format,
     start: usize,
@@ -232,18 +235,18 @@ fn nanoseconds(at: Timestamp) -> i64 {
     i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX)
 }
 
-/// What is at the start of some bytes.
+/// Result of decoding.
 #[derive(Debug)]
 pub(crate) enum Found {
-    /// An entry of this many bytes.
+    /// An entry and its length.
     Entry(Entry, usize),
-    /// The start of one that needs this many bytes, as far as its length can be believed.
+    /// The beginning of an entry of this length, as far as the length can be trusted.
     Cut(usize),
-    /// No intact entry; one of this many bytes was here, as far as its length can be believed.
+    /// No intact entry. The damaged entry had this length, if the length can be trusted.
     Damaged(Option<usize>),
 }
 
-/// The length of the entry that starts here, prefix included. `None` if its length can't be right.
+/// Returns the length of the entry that starts here, prefix included. `None` if the length is invalid.
 pub(crate) fn length(format: Format, bytes: &[u8]) -> Option<usize> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     if let Some(sum) = format.length_sum(*length)
@@ -255,7 +258,7 @@ pub(crate) fn length(format: Format, bytes: &[u8]) -> Option<usize> {
     (FIXED..=LONGEST).contains(&length).then_some(format.prefix() + length)
 }
 
-/// Reads one entry. Slices of `bytes` become the record's, so its memory lives as long as they do.
+/// Decodes one entry. The record shares the memory of `bytes` and keeps it alive.
 pub(crate) fn decode(format: Format, bytes: &Bytes) -> Found {
     let prefix = format.prefix();
     if bytes.len() < prefix {
@@ -324,9 +327,9 @@ fn entry(format: Format, from: &mut Cursor) -> Option<Entry> {
         EVENT => Body::Event(frame(at, from)?),
         NOTICE => {
             let [length] = from.array()?;
-            let what = from.take(length.into())?;
-            let what = std::str::from_utf8(&what).ok()?.to_owned().into();
-            Body::Notice(Told { what, data: from.rest()? })
+            let name = from.take(length.into())?;
+            let name = std::str::from_utf8(&name).ok()?.to_owned().into();
+            Body::Notice(EncodedNotice { name, data: from.rest()? })
         }
         ABSENCE => return absence(format, position, from).map(Entry::Absence),
         _ => return None,

@@ -1,9 +1,9 @@
-//! Rewrites sealed segments, with absences in place of events that are not worth their room. Holds no lock.
+//! Rewrites sealed segments with absences in place of removed events. Holds no lock.
 //!
-//! The copy is written beside, synced, renamed over the old file, and the directory synced. It keeps the generation, the
-//! header and the key, so a crash between any two steps leaves one of the two files, and either is right. Where several
-//! segments become one, it takes the lowest generation: as long as the files of the others are there, they are right
-//! about what they hold, and they hold the same.
+//! The copy is written to a temporary file, synced and renamed over the old file; then the directory is
+//! synced. The copy keeps the generation, the header and the key, so a crash between two steps leaves one of
+//! the two files, and either is valid. Merged segments take the lowest generation: while the files of the
+//! others exist, they take precedence for their positions, and their content is the same.
 
 use std::{
     collections::HashMap,
@@ -27,41 +27,41 @@ use crate::{
     fs::{self, File, Fs},
 };
 
-/// Bytes that are written at a time.
+/// Bytes written at a time.
 const CHUNK: usize = 256 << 10;
 
-/// A sealed segment that some sink has not passed, and that is on stable storage.
+/// A sealed segment on stable storage that some sink has not passed.
 #[derive(Debug, Clone)]
 pub(crate) struct Sealed {
     pub(crate) stretch: Stretch,
-    pub(crate) begun: Timestamp,
+    pub(crate) created: Timestamp,
     pub(crate) newest: Option<Timestamp>,
-    /// Bytes of names that are over their quota.
+    /// Bytes of names over their quota.
     pub(crate) over: HashMap<u32, u64>,
 }
 
 impl Sealed {
-    /// Its generation, and how often its file was replaced.
+    /// Returns the generation and the revision.
     pub(crate) fn file(&self) -> (u64, u32) {
         (self.stretch.generation, self.stretch.revision)
     }
 }
 
-/// What is left out of a copy.
+/// Events to leave out of a copy.
 #[derive(Debug)]
 pub(crate) struct Omit<'a> {
     pub(crate) index: &'a Index,
     pub(crate) names: &'a NameIds,
-    /// Every sink has what is before.
+    /// Position that every sink has reached.
     pub(crate) passed: Position,
-    /// The names of which superseded events are left out; `None` for all.
+    /// Names whose superseded events are removed; `None` for all.
     pub(crate) only: Option<&'a [u32]>,
-    /// Of a name, the oldest events of so many bytes.
+    /// Bytes to remove by name, oldest events first.
     pub(crate) oldest: HashMap<u32, u64>,
 }
 
 impl Omit<'_> {
-    /// Whether superseded events of a name are left out.
+    /// Returns whether superseded events of a name are removed.
     pub(crate) fn is_meant(&self, name: u32) -> bool {
         self.only.is_none_or(|only| only.contains(&name))
     }
@@ -79,20 +79,20 @@ impl Omit<'_> {
     }
 }
 
-/// A file that takes the place of one or several segments.
+/// A file that replaces one or several segments.
 #[derive(Debug)]
 pub(crate) struct Copy {
-    /// Where it was written.
+    /// Path of the file.
     pub(crate) path: PathBuf,
     pub(crate) format: Format,
-    /// Where its entries begin.
+    /// Offset of the first entry.
     pub(crate) start: u64,
     pub(crate) length: u64,
     /// Bytes by event name.
-    pub(crate) tally: HashMap<u32, u64>,
+    pub(crate) bytes_by_name: HashMap<u32, u64>,
 }
 
-/// Calls `each` with the entries of a segment from a position on. Whether it is intact up to its end.
+/// Calls `each` with the entries of a segment from a position on. Returns whether the segment is intact.
 pub(crate) fn walk(
     stretch: &Stretch,
     from: Position,
@@ -110,8 +110,8 @@ pub(crate) fn walk(
     Ok(true)
 }
 
-/// Writes a copy of adjacent segments to `path`, and syncs it. `None` if one of them is damaged: that is for
-/// [`Suspect::repair`](super::repair::Suspect::repair).
+/// Writes and syncs a copy of adjacent segments. `None` if one of them is damaged;
+/// [`Suspect::repair`](super::repair::Suspect::repair) handles that.
 pub(crate) fn rewrite(fs: &dyn Fs, path: &Path, run: &[Sealed], omit: &mut Omit) -> io::Result<Option<Copy>> {
     let Some(first) = run.first() else { return Ok(None) };
     let Ok((header, _)) = Header::read(&*first.stretch.file) else { return Ok(None) };
@@ -123,8 +123,8 @@ pub(crate) fn rewrite(fs: &dyn Fs, path: &Path, run: &[Sealed], omit: &mut Omit)
     let file = fs.create(path)?;
     let copied = copy(&*file, &Header { format, ..header }, run, omit);
     match copied {
-        Ok(Some((start, length, tally))) => {
-            Ok(Some(Copy { path: path.to_owned(), format, start, length, tally }))
+        Ok(Some((start, length, bytes_by_name))) => {
+            Ok(Some(Copy { path: path.to_owned(), format, start, length, bytes_by_name }))
         }
         other => {
             let _ = fs.remove(path);
@@ -138,8 +138,14 @@ type Copied = (u64, u64, HashMap<u32, u64>);
 fn copy(file: &dyn File, header: &Header, run: &[Sealed], omit: &mut Omit) -> io::Result<Option<Copied>> {
     let buffer = header.encode();
     let start = buffer.len() as u64;
-    let mut writer =
-        Writer { file, format: header.format, buffer, length: 0, tally: HashMap::new(), absence: None };
+    let mut writer = Writer {
+        file,
+        format: header.format,
+        buffer,
+        length: 0,
+        bytes_by_name: HashMap::new(),
+        absence: None,
+    };
     for segment in run {
         let is_intact = walk(&segment.stretch, segment.stretch.start.position, |entry| {
             let name = entry.record().map_or(NO_NAME, |record| omit.names.known(&record.body));
@@ -153,12 +159,12 @@ fn copy(file: &dyn File, header: &Header, run: &[Sealed], omit: &mut Omit) -> io
         if !is_intact {
             return Ok(None);
         }
-        // None reaches into a file that may be there still.
+        // An absence must not span files, because the other file may still exist.
         writer.end_absence();
     }
     writer.write()?;
     file.sync()?;
-    Ok(Some((start, writer.length, writer.tally)))
+    Ok(Some((start, writer.length, writer.bytes_by_name)))
 }
 
 fn absence(record: &Record, reason: LossReason) -> Absence {
@@ -171,10 +177,10 @@ struct Writer<'a> {
     file: &'a dyn File,
     format: Format,
     buffer: Vec<u8>,
-    /// Bytes that are written.
+    /// Number of bytes written.
     length: u64,
-    tally: HashMap<u32, u64>,
-    /// What follows the buffer, and may grow.
+    bytes_by_name: HashMap<u32, u64>,
+    /// Absence after the buffer, which may still grow.
     absence: Option<Absence>,
 }
 
@@ -182,7 +188,7 @@ impl Writer<'_> {
     fn keep(&mut self, name: u32, entry: &Entry) -> io::Result<()> {
         self.end_absence();
         let size = codec::encode(self.format, entry, &mut self.buffer);
-        *self.tally.entry(name).or_default() += size as u64;
+        *self.bytes_by_name.entry(name).or_default() += size as u64;
         if self.buffer.len() >= CHUNK { self.write() } else { Ok(()) }
     }
 
@@ -198,7 +204,7 @@ impl Writer<'_> {
     fn end_absence(&mut self) {
         if let Some(absence) = self.absence.take() {
             let size = codec::encode(self.format, &Entry::Absence(absence), &mut self.buffer);
-            *self.tally.entry(NO_NAME).or_default() += size as u64;
+            *self.bytes_by_name.entry(NO_NAME).or_default() += size as u64;
         }
     }
 

@@ -1,4 +1,4 @@
-//! A journal that is filling up: what compacting sees of it, and what it changes.
+//! Fill level of the journal, and the changes that compaction makes to its segments.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -9,13 +9,13 @@ use event::Position;
 
 use super::{
     compact::{Copy, Sealed},
-    held::Segment,
     names::{NO_NAME, NameIds},
     retention::SPANS,
+    segment_state::Segment,
     store::{Store, on_demand},
 };
 
-/// A share of a bound.
+/// A fraction of a bound.
 #[derive(Debug, Clone, Copy)]
 struct Share(u64, u64);
 
@@ -25,41 +25,41 @@ impl Share {
     }
 }
 
-/// What comes waits a moment for compacting when they take more than this.
-const BRIMMING: Share = Share(7, 8);
-/// Compacting begins when undelivered events take more of the journal than this.
+/// Fill level above which incoming events wait briefly for compaction.
+const NEARLY_FULL: Share = Share(7, 8);
+/// Fill level of undelivered events at which compaction starts.
 const FULL: Share = Share(3, 4);
-/// It goes on until they take less than this,
+/// Fill level of undelivered events at which compaction stops,
 const ROOMY: Share = Share(5, 8);
-/// and until a name that is over its quota takes less of that than this.
+/// if names over their quota are also below this fraction of it.
 const WITHIN: Share = Share(7, 8);
 
-/// What compacting sees.
+/// Snapshot of the journal for the compactor.
 #[derive(Debug)]
 pub(crate) struct View {
-    /// Every sink has what is before.
+    /// Position that every sink has reached.
     pub(crate) passed: Position,
-    /// Whether undelivered events take too much.
+    /// Whether undelivered events take too much space.
     pub(crate) is_crowded: bool,
-    /// Names that are over their quota, and by how many bytes.
+    /// Names over their quota, with the excess in bytes.
     pub(crate) over: HashMap<u32, u64>,
-    /// The segments that can be rewritten, oldest first, without a hole.
+    /// Segments that can be rewritten, contiguous, oldest first.
     pub(crate) segments: Vec<Sealed>,
     pub(crate) names: NameIds,
-    /// Bytes that the journal may still take.
+    /// Bytes that the journal may still grow.
     pub(crate) room: u64,
     pub(crate) segment_bytes: u64,
-    /// No segment may span more time than this.
+    /// Maximum time span of a segment; `None` sets no limit.
     pub(crate) longest: Option<Duration>,
 }
 
 impl View {
-    /// Whether something has to go.
+    /// Returns whether events have to be removed.
     pub(crate) fn is_needed(&self) -> bool {
         self.is_crowded || !self.over.is_empty()
     }
 
-    /// The generation of the segment that holds a position, if it can be rewritten.
+    /// Returns the generation of the segment that holds a position, if the segment can be rewritten.
     pub(crate) fn segment_of(&self, position: Position) -> Option<u64> {
         let at = self.segments.partition_point(|segment| segment.stretch.end <= position);
         let found = self.segments.get(at).map(|segment| &segment.stretch);
@@ -79,30 +79,30 @@ impl Store {
         held.filter(move |(_, held)| **held > bound).map(move |(name, held)| (*name, held - bound))
     }
 
-    /// Whether there is so little that compacting is far off.
+    /// Returns whether the fill level is far below the compaction threshold.
     pub(crate) fn is_light(&self) -> bool {
         self.undelivered() < self.limits.max_bytes / 4 && !self.is_crowded()
     }
 
-    /// Whether there is hardly any room left.
-    pub(crate) fn is_brimming(&self) -> bool {
-        self.undelivered() > BRIMMING.of(self.limits.max_bytes)
+    /// Returns whether the journal is almost full.
+    pub(crate) fn is_nearly_full(&self) -> bool {
+        self.undelivered() > NEARLY_FULL.of(self.limits.max_bytes)
     }
 
-    /// Whether compacting may be worth it.
+    /// Returns whether compaction may be worthwhile.
     pub(crate) fn is_crowded(&self) -> bool {
         self.limits.compacts
             && (self.undelivered() > FULL.of(self.limits.max_bytes)
                 || self.over(self.limits.per_name).next().is_some())
     }
 
-    /// What there is to compact, while the disk works. `is_crowded` and `over` are as they were found before: it is not over
-    /// as soon as a bound is just kept.
-    pub(crate) fn view(&self, passed: Position, was_crowded: bool, were_over: &HashSet<u32>) -> View {
+    /// Returns the segments to compact and the bounds that apply. `was_crowded` and `were_over_quota` are the
+    /// previous results: they provide hysteresis, so that compaction goes on below the threshold.
+    pub(crate) fn view(&self, passed: Position, was_crowded: bool, were_over_quota: &HashSet<u32>) -> View {
         let limits = &self.limits;
         let bound = if was_crowded { ROOMY } else { FULL }.of(limits.max_bytes);
         let mut over: HashMap<u32, u64> = self.over(limits.per_name).collect();
-        let is_over = |name: &u32| were_over.contains(name) || over.contains_key(name);
+        let is_over = |name: &u32| were_over_quota.contains(name) || over.contains_key(name);
         over = self.over(WITHIN.of(limits.per_name)).filter(|(name, _)| is_over(name)).collect();
         let sealed = self.segments.len().saturating_sub(usize::from(!self.sealed));
         let segments = self.segments.iter().take(sealed);
@@ -127,7 +127,8 @@ impl Store {
         found.take(run.len()).eq(run.iter().copied()).then_some(at)
     }
 
-    /// Whether these files are still what they were, and some sink needs them. If so nobody removes them from here on.
+    /// Pins these files if they are unchanged and some sink needs them. Only [`Store::swap`] and
+    /// [`Store::unpin`] release them for removal.
     pub(crate) fn pin(&mut self, run: &[(u64, u32)]) -> bool {
         let is_needed = self
             .place(run)
@@ -139,9 +140,9 @@ impl Store {
         is_needed
     }
 
-    /// A copy has taken the place of these files. Yields the generations whose files are no longer needed.
+    /// Replaces these files by a copy. Returns the generations whose files can be removed.
     pub(crate) fn swap(&mut self, run: &[(u64, u32)], copy: Copy) -> Vec<u64> {
-        // Where the first was dropped meanwhile, the others are still what they were.
+        // If the first was dropped meanwhile, the others are unchanged.
         let Some(at) = self.place(run) else { return self.unpin(run) };
         self.pinned.clear();
         let old: Vec<Segment> = self.segments.drain(at..at + run.len()).collect();
@@ -151,17 +152,17 @@ impl Store {
         self.total += copy.length;
         let Some(new) = old.into_iter().reduce(Segment::join) else { return Vec::new() };
         let is_needed = new.passed.is_none();
-        let tally = if is_needed { copy.tally } else { HashMap::new() };
-        for (name, size) in &tally {
+        let bytes_by_name = if is_needed { copy.bytes_by_name } else { HashMap::new() };
+        for (name, size) in &bytes_by_name {
             *self.held.entry(*name).or_default() += size;
         }
         let (format, start, length, revision) = (copy.format, copy.start, copy.length, new.revision + 1);
         let file = on_demand(&self.fs, &self.dir, new.generation);
-        self.segments.insert(at, Segment { revision, file, format, start, length, tally, ..new });
+        self.segments.insert(at, Segment { revision, file, format, start, length, bytes_by_name, ..new });
         run.iter().skip(1).map(|(generation, _)| *generation).collect()
     }
 
-    /// These files are no longer pinned. Yields the generations of those that were dropped meanwhile.
+    /// Unpins these files. Returns the generations that were dropped meanwhile.
     pub(crate) fn unpin(&mut self, run: &[(u64, u32)]) -> Vec<u64> {
         self.pinned.clear();
         let is_gone = |of: &u64| self.segments.iter().all(|segment| segment.generation != *of);
@@ -171,16 +172,16 @@ impl Store {
 
 impl Segment {
     fn sealed(&self, over: &HashMap<u32, u64>) -> Sealed {
-        let of = |name: &u32| Some((*name, *self.tally.get(name)?));
+        let of = |name: &u32| Some((*name, *self.bytes_by_name.get(name)?));
         Sealed {
             stretch: self.stretch(),
-            begun: self.begun,
+            created: self.created,
             newest: self.newest,
             over: over.keys().filter_map(of).collect(),
         }
     }
 
-    /// The segment of both, which follow each other.
+    /// Merges two adjacent segments.
     fn join(self, next: Self) -> Self {
         let known = [self.known, next.known].concat();
         Self { end: next.end, newest: self.newest.max(next.newest), passed: next.passed, known, ..self }

@@ -1,4 +1,4 @@
-//! Who this journal is: its name, its sources and sinks, the numbers it may give, and how it was left.
+//! Identity of the journal: its name, sources and sinks, reserved numbers, and the clean-shutdown marker.
 
 use std::{io, path::Path};
 
@@ -10,38 +10,44 @@ use super::sealed::{self, Unreadable};
 
 use crate::fs::Fs;
 
-/// Numbers that are reserved at a time: each reservation is one write of a small file. They matter only where the clock was
-/// set back, as every process begins above the clock; and they are fewer than the microseconds between two starts, so that a
-/// copy of the journal, or an older state of it, does not begin with the same number.
+/// Number of sequence numbers reserved at a time; each reservation writes a small file. Reservations matter
+/// only if the clock was set back, because every process starts above the clock. They are fewer than the
+/// microseconds between two starts, so that a copy or an older state of the journal does not start with the
+/// same number.
 pub(crate) const RESERVE: u64 = 1 << 16;
 
 const NAME: &str = "identity";
 
-/// The file `identity`.
+/// Content of the file `identity`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Identity {
-    /// Half of every event's id.
+    /// Name of the journal: half of every event's id.
     #[serde(with = "as_text")]
     pub(crate) journal: JournalId,
-    /// Whether it was closed cleanly since it was opened last.
+    /// Whether the journal was closed cleanly.
     pub(crate) clean: bool,
-    /// Every source there was; the place is its id, for good.
+    /// All sources ever configured; the index is the permanent id.
     pub(crate) sources: Vec<Source>,
-    /// Every sink there was.
+    /// All sinks ever configured.
     pub(crate) sinks: Vec<String>,
 }
 
-/// A source, as the identity keeps it.
+/// A source in the identity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Source {
     pub(crate) name: String,
-    /// No number from here on was given.
+    /// Numbers from here on were never assigned.
     pub(crate) reserved: Seq,
-    /// When its last session was surely still whole.
+    /// Last moment at which a session was confirmed gap-free.
     pub(crate) seen: Option<Timestamp>,
 }
 
 impl Identity {
+    /// Returns a source by index.
+    pub(crate) fn source_mut(&mut self, index: usize) -> Option<&mut Source> {
+        self.sources.get_mut(index)
+    }
+
     pub(crate) fn read(fs: &dyn Fs, dir: &Path) -> Result<Self, Unreadable> {
         sealed::read(fs, &dir.join(NAME), NAME)
     }
@@ -54,7 +60,7 @@ impl Identity {
         dir.join(NAME)
     }
 
-    /// Adds those that are new; nobody is ever removed.
+    /// Adds new sources and sinks. None is ever removed.
     pub(crate) fn admit(&mut self, sources: &[String], sinks: &[String]) {
         for name in sources {
             if !self.sources.iter().any(|source| source.name == *name) {
@@ -81,6 +87,6 @@ mod as_text {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<JournalId, D::Error> {
         let text = String::deserialize(from)?;
-        text.parse().map_err(|()| D::Error::custom("is no journal's name"))
+        text.parse().map_err(|()| D::Error::custom("not a valid journal name"))
     }
 }

@@ -1,20 +1,20 @@
-//! Event names as numbers, for quotas.
+//! Numeric ids of event names, for quotas.
 
 use std::{collections::HashMap, sync::Arc};
 
 use event::{Body, Fingerprints};
 
-/// Gives event names numbers. A clone does not follow.
+/// Assigns ids to event names. A clone does not see later assignments.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct NameIds {
-    /// By the name's fingerprint: a name may be as long as a frame.
+    /// Ids by the name's fingerprint: a name may be as long as a frame.
     ids: Arc<HashMap<u128, u32>>,
     fingerprints: Fingerprints,
 }
 
-/// Names beyond this count as one: event data must not grow our memory.
+/// Maximum number of ids. Further names share one, so that event data can't grow our memory.
 const NAMES: usize = 1024;
-/// Stands for all names beyond [`NAMES`], and for notices, which have no quota.
+/// Id of all names beyond [`NAMES`], and of notices, which have no quota.
 pub(crate) const NO_NAME: u32 = 0;
 
 impl NameIds {
@@ -32,7 +32,7 @@ impl NameIds {
         id
     }
 
-    /// The number of a name, if it has one.
+    /// Returns the id of a name, if it has one.
     pub(crate) fn known(&self, body: &Body) -> u32 {
         let Body::Event(frame) = body else { return NO_NAME };
         self.ids.get(&self.fingerprints.of(&frame.name())).copied().unwrap_or(NO_NAME)
@@ -57,14 +57,14 @@ mod tests {
     }
 
     #[test]
-    fn names_are_bounded_in_bytes_and_those_beyond_share_a_number() {
+    fn names_are_bounded_in_bytes_and_the_rest_share_an_id() {
         let mut ids = NameIds::default();
         let long = "x".repeat(20_000);
         for number in 0..2 * NAMES {
             let id = ids.of(&event(&format!("{number}{long}")));
             assert_eq!(id == NO_NAME, number >= NAMES);
         }
-        // Neither a name nor a part of one is kept.
+        // The names themselves are not stored.
         assert_eq!(ids.ids.len(), NAMES);
         assert_eq!(size_of_val(ids.ids.iter().next().unwrap().0), 16);
         assert_eq!(ids.known(&event(&format!("7{long}"))), 8);

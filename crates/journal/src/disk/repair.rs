@@ -1,4 +1,4 @@
-//! Repair: a damaged file moves to `quarantine/`, and what is intact stays.
+//! Repairs damaged segments: the damaged file moves to `quarantine/`, intact entries stay.
 
 use std::{
     io,
@@ -10,12 +10,12 @@ use bytes::Bytes;
 
 use super::{
     codec::{self, Format},
-    scan::{Next, Summary, summarize},
-    segment::Header,
+    scan::{Summary, summarize},
+    segment::{Header, Next},
 };
 use crate::fs::{self, File, Fs};
 
-/// The complete content of a segment.
+/// Reads the complete content of a segment.
 pub(crate) fn content(file: &dyn File) -> io::Result<Bytes> {
     let length = usize::try_from(file.length()?).unwrap_or(usize::MAX);
     let mut content = vec![0; length];
@@ -24,11 +24,11 @@ pub(crate) fn content(file: &dyn File) -> io::Result<Bytes> {
     Ok(content.into())
 }
 
-/// A segment that has been read through.
+/// A segment that has been read and repaired.
 #[derive(Debug)]
 pub(crate) struct Repaired {
     pub(crate) format: Format,
-    /// Where its entries begin.
+    /// Offset of the first entry.
     pub(crate) start: usize,
     pub(crate) length: u64,
     pub(crate) summary: Summary,
@@ -43,15 +43,16 @@ pub(crate) struct Suspect<'a> {
     pub(crate) path: &'a Path,
     pub(crate) file: Arc<dyn File>,
     pub(crate) header: &'a Header,
-    /// Where its entries begin.
+    /// Offset of the first entry.
     pub(crate) start: usize,
-    /// `None` for the newest segment.
+    /// Start of the next segment; `None` for the newest.
     pub(crate) next: Option<&'a Next>,
 }
 
 impl Suspect<'_> {
-    /// Reads it through, cuts a torn tail, and replaces the file if entries are damaged or missing: by what is intact, with
-    /// absences for what is not. The damaged one is moved to `quarantine/`. `notes` gets a sentence for each.
+    /// Reads the segment and truncates an incomplete last entry. If entries are damaged or missing, replaces
+    /// the file by one with the intact entries and absences for the others, and moves the damaged file to
+    /// `quarantine/`. Adds a sentence to `notes` for each repair.
     pub(crate) fn repair(self, notes: &mut Vec<String>) -> io::Result<Repaired> {
         let Self { fs, dir, path, file, header, start, next } = self;
         let content = content(&*file)?;
@@ -73,7 +74,7 @@ impl Suspect<'_> {
         let new = fs.create(&beside)?;
         fs::append_all(&*new, &bytes)?;
         new.sync()?;
-        // The damaged one keeps its second name.
+        // The damaged file stays in quarantine, by its second link.
         fs.rename(path, &aside)?;
         fs.rename(&beside, path)?;
         fs.sync_dir(path.parent().unwrap_or(dir))?;
@@ -87,7 +88,8 @@ impl Suspect<'_> {
     }
 }
 
-/// A segment with these entries, in the current version: its bytes, how its entries are written, and where they begin.
+/// Encodes a segment with these entries in the current version. Returns its bytes, the format, and the offset
+/// of the first entry.
 fn rewrite(header: &Header, content: &Bytes, summary: &Summary) -> io::Result<(Vec<u8>, Format, usize)> {
     let format = if header.format == Format::Unkeyed { Format::draw()? } else { header.format };
     let mut bytes = Header { format, ..header.clone() }.encode();
@@ -101,7 +103,7 @@ fn rewrite(header: &Header, content: &Bytes, summary: &Summary) -> io::Result<(V
     Ok((bytes, format, start))
 }
 
-/// A name in `quarantine/` that is free.
+/// Returns an unused name in `quarantine/`.
 fn set_aside(fs: &dyn Fs, dir: &Path, path: &Path) -> io::Result<PathBuf> {
     let quarantine = dir.join("quarantine");
     fs.create_dir(&quarantine)?;
@@ -112,7 +114,7 @@ fn set_aside(fs: &dyn Fs, dir: &Path, path: &Path) -> io::Result<PathBuf> {
     Ok(quarantine.join(free))
 }
 
-/// Moves a file that can't be used at all to `quarantine/`.
+/// Moves an unusable file to `quarantine/`.
 pub(crate) fn quarantine(fs: &dyn Fs, dir: &Path, path: &Path) -> io::Result<PathBuf> {
     let aside = set_aside(fs, dir, path)?;
     fs.rename(path, &aside)?;

@@ -1,44 +1,44 @@
-//! Which segments are kept: what every sink has passed goes after a while, and what is too old goes for good.
+//! Retention: removes segments that every sink has passed after a while, and expired ones.
 
 use std::{collections::HashMap, time::Instant};
 
 use event::Position;
 use jiff::Timestamp;
 
-use super::{held::Segment, segment::file_name, store::Store};
+use super::{segment::file_name, segment_state::Segment, store::Store};
 
-/// A segment spans this part of the age that nothing may exceed, as what is too old goes by segments.
+/// A segment spans at most this fraction of the maximum age, because expiry removes complete segments.
 pub(super) const SPANS: u32 = 8;
 
 impl Store {
     pub(super) fn release(&mut self, segment: &Segment) {
         self.total = self.total.saturating_sub(segment.length);
-        self.let_go(&segment.tally);
+        self.let_go(&segment.bytes_by_name);
     }
 
-    /// So many bytes of names are no longer held.
-    fn let_go(&mut self, tally: &HashMap<u32, u64>) {
-        for (name, size) in tally {
+    /// Releases these bytes from the totals by name.
+    fn let_go(&mut self, bytes_by_name: &HashMap<u32, u64>) {
+        for (name, size) in bytes_by_name {
             if let Some(held) = self.held.get_mut(name) {
                 *held = held.saturating_sub(*size);
             }
         }
     }
 
-    /// Notes which segments every sink has passed, and removes those that were kept long enough, or that stand in
-    /// the way of new ones.
+    /// Notes which segments every sink has passed. Removes those that were retained long enough or whose
+    /// space is needed.
     pub(crate) fn tidy(&mut self, passed: Position, now: Instant) {
         let mut newly = Vec::new();
         for segment in &mut self.segments {
             if segment.end <= passed && segment.passed.is_none() {
                 segment.passed = Some(now);
-                newly.push(std::mem::take(&mut segment.tally));
+                newly.push(std::mem::take(&mut segment.bytes_by_name));
             } else if segment.end > passed {
                 segment.passed = None;
             }
         }
-        for tally in newly {
-            self.let_go(&tally);
+        for bytes_by_name in newly {
+            self.let_go(&bytes_by_name);
         }
         while self.segments.len() > 1
             && self.segments.front().and_then(|oldest| oldest.passed).is_some_and(|since| {
@@ -50,22 +50,22 @@ impl Store {
         }
     }
 
-    /// Whether the newest segment has been written to for so long that it would keep what is too old.
+    /// Returns whether the newest segment must be sealed, because it spans too much time to expire.
     pub(crate) fn is_stale(&self, now: Timestamp) -> bool {
         let (Some(age), Some(active)) = (self.limits.max_age, self.segments.back()) else { return false };
         active.end > active.first
-            && now > active.begun
-            && now.duration_since(active.begun).unsigned_abs() > age / SPANS
+            && now > active.created
+            && now.duration_since(active.created).unsigned_abs() > age / SPANS
     }
 
-    /// Whether the oldest segment is older than anything may be.
+    /// Returns whether the oldest segment has expired.
     pub(crate) fn has_expired(&self, now: Timestamp) -> bool {
         let (Some(age), Some(oldest)) = (self.limits.max_age, self.segments.front()) else { return false };
         let newest = oldest.newest;
         newest.is_some_and(|at| now.duration_since(at).unsigned_abs() > age && at < now)
     }
 
-    /// Removes the oldest segment. A file that can't be removed now is when the journal is opened next.
+    /// Removes the oldest segment. A file that can't be removed now is removed at the next open.
     pub(crate) fn remove_oldest(&mut self) {
         if let Some(oldest) = self.segments.pop_front() {
             self.release(&oldest);

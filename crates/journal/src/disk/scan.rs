@@ -1,4 +1,4 @@
-//! Reading a segment through: what is intact, what is damaged, and whose numbers the damage took.
+//! Scans a segment: finds intact entries, damage, and the owners of damaged records.
 
 use std::ops::Range;
 
@@ -8,20 +8,20 @@ use jiff::Timestamp;
 
 use super::{
     codec::{self, Format, Found},
-    segment::Header,
+    segment::{Header, Next},
 };
 
 use crate::{
     entry::{Absence, Entry, Kind, Missing},
-    line::Standing,
+    progress::SourceProgress,
 };
 
 /// A piece of a segment's content.
 #[derive(Debug)]
 pub(crate) enum Piece {
-    /// An entry, and where its bytes are.
+    /// An entry and the range of its bytes.
     Entry(Entry, Range<usize>),
-    /// Bytes that are no entry; none, if entries are missing and nothing is in their place.
+    /// Bytes that are not an entry; an empty range if entries are missing without a trace.
     Damaged(Range<usize>),
 }
 
@@ -34,7 +34,8 @@ impl Piece {
     }
 }
 
-/// Cuts a segment's content into pieces, from an offset on. `expected` is the position of the first entry.
+/// Splits a segment's content into pieces, starting at an offset. `expected` is the position of the first
+/// entry.
 pub(crate) fn pieces(format: Format, content: &Bytes, mut at: usize, mut expected: Position) -> Vec<Piece> {
     let mut pieces = Vec::new();
     while at < content.len() {
@@ -58,7 +59,7 @@ pub(crate) fn pieces(format: Format, content: &Bytes, mut at: usize, mut expecte
     pieces
 }
 
-/// Damage does not hide more positions than this.
+/// Maximum number of positions that damage can hide.
 const FURTHEST: u64 = 1 << 32;
 
 fn is_believable(entry: &Entry, expected: Position) -> bool {
@@ -66,23 +67,23 @@ fn is_believable(entry: &Entry, expected: Position) -> bool {
     position >= expected && position.0 - expected.0 < FURTHEST
 }
 
-/// Where the next intact entry begins, behind damage at `at`; the end of the content if there is none.
+/// Finds the next intact entry after damage at `at`; the end of the content if there is none.
 fn resume(format: Format, content: &Bytes, at: usize, found: &Found, expected: Position) -> usize {
     let end = content.len();
     let is_intact = |at: usize| matches!(codec::decode(format, &content.slice(at..)), Found::Entry(entry, _) if is_believable(&entry, expected));
-    // Without a key, what the payload of an entry holds could pass for entries, so its length is believed. With one it is not:
-    // where bytes were lost, that length may lead past intact entries.
+    // Without a key, an entry's payload could pass for entries, so the length is trusted. With a key it is
+    // not: after lost bytes, the length may lead past intact entries.
     match found {
         Found::Entry(_, size) | Found::Damaged(Some(size))
             if format == Format::Unkeyed && (at + size == end || is_intact(at + size)) =>
         {
             return at + size;
         }
-        // A torn write.
+        // An incomplete write.
         Found::Cut(_) if format == Format::Unkeyed => return end,
         _ => {}
     }
-    // Bytes were lost, added, or are those of the length. Only what was written with the segment's key passes.
+    // Bytes were lost or added, or the length is damaged. Only entries written with the segment's key match.
     let mut from = at + 1;
     while from < end {
         let has_length = content.get(from..).is_some_and(|rest| codec::length(format, rest).is_some());
@@ -94,35 +95,26 @@ fn resume(format: Format, content: &Bytes, at: usize, found: &Found, expected: P
     end
 }
 
-/// What follows a segment.
-#[derive(Debug, Clone)]
-pub(crate) struct Next {
-    /// Position of its first entry: what it holds is not read from the segment before.
-    pub(crate) first: Position,
-    /// Each source's numbers and records before that.
-    pub(crate) standing: Vec<Standing>,
-}
-
-/// What a segment's content comes to.
+/// Summary of a segment's content.
 #[derive(Debug)]
 pub(crate) struct Summary {
     /// Position after the last entry.
     pub(crate) end: Position,
-    /// Each source's numbers and records after it.
-    pub(crate) standing: Vec<Standing>,
+    /// Progress of each source after the last entry.
+    pub(crate) progress: Vec<SourceProgress>,
     /// Receive time of the newest record.
     pub(crate) newest: Option<Timestamp>,
-    /// Bytes at the end that are no entry, where nothing tells that there was one.
+    /// Bytes at the end that are not an entry, if nothing indicates that there was one.
     pub(crate) torn: usize,
-    /// Damaged bytes, at least one for each damaged place.
+    /// Number of damaged bytes; at least one per damaged place.
     pub(crate) damaged: usize,
-    /// Positions that the damage took.
+    /// Number of lost positions.
     pub(crate) lost: u64,
-    /// All entries, an absence in place of each damage, and where their bytes are.
+    /// All entries with the range of their bytes; an absence replaces each damaged place.
     pub(crate) entries: Vec<(Entry, Range<usize>)>,
 }
 
-/// Reads a segment's content, header included. `next` is `None` for the newest segment.
+/// Scans a segment's content, header included. `next` is `None` for the newest segment.
 pub(crate) fn summarize(content: &Bytes, header: &Header, start: usize, next: Option<&Next>) -> Summary {
     let limit = next.map_or(Position(u64::MAX), |next| next.first);
     let mut pieces = pieces(header.format, content, start, header.first);
@@ -133,7 +125,7 @@ pub(crate) fn summarize(content: &Bytes, header: &Header, start: usize, next: Op
     };
     let end = pieces.iter().rev().find_map(Piece::entry).map_or(header.first, Entry::end);
     if end < limit && next.is_some() {
-        // Its last entries are missing.
+        // The last entries are missing.
         let at = content.len() - torn;
         pieces.push(Piece::Damaged(at..content.len()));
         torn = 0;
@@ -141,7 +133,7 @@ pub(crate) fn summarize(content: &Bytes, header: &Header, start: usize, next: Op
     let mut ownership = Ownership::new(header, next, &pieces);
     let mut summary = Summary {
         end: header.first,
-        standing: header.standing(),
+        progress: header.progress(),
         newest: None,
         torn,
         damaged: 0,
@@ -163,7 +155,7 @@ pub(crate) fn summarize(content: &Bytes, header: &Header, start: usize, next: Op
                     continue;
                 }
                 summary.lost += to.0 - from.0;
-                let ranges = ownership.of(from..to, &summary.standing);
+                let ranges = ownership.of(from..to, &summary.progress);
                 let kind = Kind::Lost(LossReason::Damaged);
                 (Entry::Absence(Absence { from, to, kind, ranges }), range.end..range.end)
             }
@@ -171,53 +163,53 @@ pub(crate) fn summarize(content: &Bytes, header: &Header, start: usize, next: Op
         if let Entry::Record(record) = &entry {
             summary.newest = summary.newest.max(Some(record.at));
         }
-        apply(&mut summary.standing, &entry);
+        apply(&mut summary.progress, &entry);
         summary.end = entry.end();
         summary.entries.push((entry, range));
     }
     summary
 }
 
-/// Moves the sources past an entry.
-pub(crate) fn apply(standing: &mut Vec<Standing>, entry: &Entry) {
+/// Advances the sources past an entry.
+pub(crate) fn apply(progress: &mut Vec<SourceProgress>, entry: &Entry) {
     match entry {
-        Entry::Record(record) => of(standing, record.source).note(record),
+        Entry::Record(record) => of(progress, record.source).note(record),
         Entry::Absence(absence) => {
             absence
                 .ranges
                 .iter()
-                .for_each(|missing| of(standing, missing.source).pass(missing, absence.kind));
+                .for_each(|missing| of(progress, missing.source).pass(missing, absence.kind));
         }
     }
 }
 
-fn of(standing: &mut Vec<Standing>, source: SourceId) -> &mut Standing {
+fn of(progress: &mut Vec<SourceProgress>, source: SourceId) -> &mut SourceProgress {
     let index = source.index();
-    if standing.len() <= index {
-        standing.resize(index + 1, Standing::default());
+    if progress.len() <= index {
+        progress.resize(index + 1, SourceProgress::default());
     }
-    // Just made long enough.
+    // In bounds: the vector was just extended.
     #[allow(clippy::indexing_slicing, reason = "within the length set above")]
-    &mut standing[index]
+    &mut progress[index]
 }
 
-/// Whose records a damaged place held. Numbers are dense, so those before and behind it tell; and where another segment
-/// follows, its header knows how many records of each source this one had.
+/// Determines the owners of damaged records. Numbers are dense, so the numbers before and after the damage
+/// identify them; the header of the next segment holds the number of records of each source.
 struct Ownership {
-    /// By source: the first number of each entry that has not been passed, the nearest last.
+    /// First number of each entry ahead, by source, nearest last.
     ahead: Vec<Vec<Seq>>,
-    /// By source: records that are missing in the segment and not accounted for. `None` for the newest segment.
+    /// Missing records not accounted for, by source. `None` for the newest segment.
     missing: Option<Vec<u64>>,
-    /// By source: the next number behind the segment.
+    /// Next number after the segment, by source.
     next: Vec<Option<Seq>>,
-    /// Damaged places ahead.
+    /// Number of damaged places ahead.
     places: usize,
 }
 
 impl Ownership {
     fn new(header: &Header, next: Option<&Next>, pieces: &[Piece]) -> Self {
         let sources = header.sources.len();
-        let mut counted = header.standing();
+        let mut counted = header.progress();
         let mut ahead = vec![Vec::new(); sources];
         let mut note = |source: SourceId, seq: Seq| {
             if let Some(numbers) = ahead.get_mut(source.index()) {
@@ -237,9 +229,9 @@ impl Ownership {
         for numbers in &mut ahead {
             numbers.reverse();
         }
-        let of = |index: usize| next.and_then(|next| next.standing.get(index));
+        let of = |index: usize| next.and_then(|next| next.progress.get(index));
         let missing = next.map(|_| {
-            let counted = counted.iter().map(|standing| standing.count).enumerate();
+            let counted = counted.iter().map(|progress| progress.count).enumerate();
             counted
                 .map(|(index, counted)| of(index).map_or(0, |after| after.count.saturating_sub(counted)))
                 .collect()
@@ -247,7 +239,7 @@ impl Ownership {
         Self {
             ahead,
             missing,
-            next: (0..sources).map(|index| of(index).map(|standing| standing.next)).collect(),
+            next: (0..sources).map(|index| of(index).map(|progress| progress.next)).collect(),
             places: pieces.iter().filter(|piece| matches!(piece, Piece::Damaged(_))).count(),
         }
     }
@@ -264,8 +256,8 @@ impl Ownership {
         }
     }
 
-    /// The numbers of each source at a damaged place; empty if nobody can know.
-    fn of(&mut self, place: Range<Position>, before: &[Standing]) -> Vec<Missing> {
+    /// Returns each source's numbers at a damaged place; empty if the owners are unknown.
+    fn of(&mut self, place: Range<Position>, before: &[SourceProgress]) -> Vec<Missing> {
         self.places = self.places.saturating_sub(1);
         let sources = (0_u16..).map(SourceId).zip(before).take(self.ahead.len());
         let gaps: Vec<(SourceId, Seq, Option<Seq>)> = sources
@@ -287,7 +279,7 @@ fn range(source: SourceId, count: u64, from: Seq, next: Seq) -> Option<Missing> 
     (next > from).then(|| Missing { source, count, from, to: Seq(next.0 - 1) })
 }
 
-/// Where it is known how many records of each source are missing in the segment.
+/// Determines the owners if the number of missing records of each source is known.
 fn by_count(gaps: &[(SourceId, Seq, Option<Seq>)], missing: &mut [u64], is_last: bool) -> Vec<Missing> {
     let mut ranges = Vec::new();
     for (source, from, next) in gaps {
@@ -300,14 +292,14 @@ fn by_count(gaps: &[(SourceId, Seq, Option<Seq>)], missing: &mut [u64], is_last:
     ranges
 }
 
-/// Where only the numbers around it tell, and how many positions are missing.
+/// Determines the owners from the surrounding numbers and the number of missing positions.
 fn by_numbers(gaps: &[(SourceId, Seq, Option<Seq>)], positions: u64) -> Vec<Missing> {
     let known = || gaps.iter().filter_map(|(source, from, next)| Some((*source, *from, (*next)?)));
     let sum: u64 = known().map(|(_, from, next)| next.0.saturating_sub(from.0)).sum();
     let silent: Vec<_> = gaps.iter().filter(|(.., next)| next.is_none()).collect();
     let with_gaps = known().filter(|(_, from, next)| next > from).count();
     if sum > positions {
-        // Numbers that had no record are among them: whose the records were can be told only where there is one source.
+        // Some of these numbers had no record, so the owner is certain only if there is one source.
         if with_gaps > 1 || !silent.is_empty() {
             return Vec::new();
         }

@@ -1,8 +1,9 @@
-//! Small files that are replaced as a whole: the identity, and a cursor per sink.
+//! Small checksummed files that are replaced atomically: the identity, and a cursor per sink.
 //!
-//! One line `cti-bridge <kind> <version> <crc32c of the rest, hex>`, then JSON, so that an operator can read
-//! them. Written beside, synced, renamed, the directory synced: what is found is the old one or the new one. What stands
-//! behind the JSON, as a file system may leave it there after a power failure, is nobody's.
+//! One line `cti-bridge <kind> <version> <crc32c of the rest, hex>`, then JSON, so that operators can read
+//! them. Each is written to a temporary file, synced and renamed, and the directory is synced: a reader finds
+//! either the old or the new content. Bytes after the JSON, which a file system may leave there after a power
+//! failure, are ignored.
 
 use std::{io, path::Path};
 
@@ -13,27 +14,27 @@ use serde::{
 
 use crate::fs::{self, Fs};
 
-/// The version of the journal's files. This one and the one before are read.
+/// Version of the journal's files. This version and the previous one can be read.
 pub(crate) const VERSION: u16 = 2;
 
-/// What is wrong with a file.
+/// Reason why a file is unreadable.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unreadable {
-    /// It isn't there.
+    /// The file does not exist.
     #[error("is missing")]
     Missing,
-    /// Its content is not what was written.
+    /// The checksum does not match.
     #[error("is damaged")]
     Damaged,
-    /// A later version wrote it.
+    /// A later version wrote the file.
     #[error("was written by a later version of cti-bridge (format {0}, this one reads {VERSION})")]
     Newer(u16),
-    /// The system refuses.
+    /// The operating system reported an error.
     #[error("can't be read: {0}")]
     Io(io::Error),
 }
 
-/// Replaces the file.
+/// Replaces the file atomically.
 pub(crate) fn write<T: Serialize>(fs: &dyn Fs, path: &Path, kind: &str, value: &T) -> io::Result<()> {
     let json = serde_json::to_string_pretty(value)?;
     let text = format!("cti-bridge {kind} {VERSION} {:08x}\n{json}\n", crc32c::crc32c(json.as_bytes()));
@@ -49,7 +50,7 @@ pub(crate) fn write<T: Serialize>(fs: &dyn Fs, path: &Path, kind: &str, value: &
     fs.sync_dir(path.parent().unwrap_or(Path::new(".")))
 }
 
-/// Reads the file.
+/// Reads and verifies the file.
 pub(crate) fn read<T: DeserializeOwned>(fs: &dyn Fs, path: &Path, kind: &str) -> Result<T, Unreadable> {
     let content = fs::read(fs, path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Unreadable::Missing,
@@ -68,7 +69,7 @@ pub(crate) fn read<T: DeserializeOwned>(fs: &dyn Fs, path: &Path, kind: &str) ->
     }
     let version: u16 = words.next().and_then(|word| word.parse().ok()).ok_or(Unreadable::Damaged)?;
     let crc = words.next().and_then(|word| u32::from_str_radix(word, 16).ok());
-    // Every version is sealed alike, so that damage is not taken for a version.
+    // The checksum is the same in every version, so damage is not mistaken for a later version.
     if crc != Some(crc32c::crc32c(json)) {
         return Err(Unreadable::Damaged);
     }

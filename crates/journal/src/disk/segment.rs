@@ -1,4 +1,4 @@
-//! A segment: a file of records, with what was known when it was begun.
+//! A segment file: a header with the state at its creation, then entries.
 //!
 //! ```text
 //! magic "CTIJRNL\0" │ version u16 │ sources u16 │ length of the header u32 │ journal [10] │ generation u64
@@ -13,34 +13,35 @@ use std::{io, path::Path, sync::Arc};
 use event::{JournalId, Position, Seq};
 use jiff::Timestamp;
 
-use super::{codec::Format, scan::Next, sealed::VERSION};
+use super::{codec::Format, sealed::VERSION};
 
 use crate::{
     fs::{self, File, Fs, OnDemand},
-    line::Standing,
+    progress::SourceProgress,
 };
 
 const MAGIC: &[u8; 8] = b"CTIJRNL\0";
 /// The version without a key.
 const UNKEYED: u16 = 1;
-/// No header is longer: 65,536 sources with names of 64 bytes.
+/// Maximum size of a header: 65,536 sources with names of 64 bytes.
 const LONGEST: usize = 8 << 20;
 
-/// What a segment begins with.
+/// Header of a segment.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Header {
     pub(crate) journal: JournalId,
-    /// Rises with each segment that is begun. Where two hold the same position, the higher one is right.
+    /// Rises with each new segment. If two segments hold the same position, the higher generation takes
+    /// precedence.
     pub(crate) generation: u64,
     pub(crate) created: Timestamp,
     pub(crate) first: Position,
-    /// How its entries are written.
+    /// Encoding of the entries.
     pub(crate) format: Format,
-    /// Every source there was, by its id, and where it stood.
-    pub(crate) sources: Vec<(String, Standing)>,
+    /// All sources by id, with their progress before the first entry.
+    pub(crate) sources: Vec<(String, SourceProgress)>,
 }
 
-/// Why a segment's header can't be used.
+/// Reason why a header is unusable.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BadHeader {
     #[error("its header is damaged")]
@@ -63,14 +64,14 @@ impl Header {
         out.extend_from_slice(&nanoseconds(Some(self.created)).to_le_bytes());
         out.extend_from_slice(&self.first.0.to_le_bytes());
         out.extend(self.format.key().into_iter().flatten());
-        for (name, standing) in &self.sources {
+        for (name, progress) in &self.sources {
             let name = name.as_bytes();
             out.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
             out.extend(name.iter().take(255));
-            for number in [standing.next.0, standing.gap.0, standing.count] {
+            for number in [progress.next.0, progress.gap.0, progress.count] {
                 out.extend_from_slice(&number.to_le_bytes());
             }
-            out.extend_from_slice(&nanoseconds(standing.seen).to_le_bytes());
+            out.extend_from_slice(&nanoseconds(progress.seen).to_le_bytes());
         }
         let length = u32::try_from(out.len() + 4).unwrap_or(u32::MAX).to_le_bytes();
         if let Some(place) = out.get_mut(12..16) {
@@ -81,12 +82,13 @@ impl Header {
         out
     }
 
-    /// The header, and its length.
+    /// Decodes a header and returns its length.
     pub(crate) fn decode(bytes: &[u8]) -> Result<(Self, usize), BadHeader> {
         if bytes.get(..8) != Some(MAGIC) {
             return Err(BadHeader::Damaged);
         }
-        // Every version keeps its length here and its sum at the end, so that damage is not taken for a version.
+        // All versions have the length at this offset and the checksum at the end, so damage is not mistaken
+        // for a later version.
         let length =
             bytes.get(12..16).and_then(|four| four.try_into().ok()).map_or(0, u32::from_le_bytes) as usize;
         let (content, sum) = bytes
@@ -117,8 +119,8 @@ impl Header {
         Self::decode(&bytes)
     }
 
-    pub(crate) fn standing(&self) -> Vec<Standing> {
-        self.sources.iter().map(|(_, standing)| standing.clone()).collect()
+    pub(crate) fn progress(&self) -> Vec<SourceProgress> {
+        self.sources.iter().map(|(_, progress)| progress.clone()).collect()
     }
 }
 
@@ -134,7 +136,7 @@ fn fields(version: u16, bytes: &[u8], mut rest: &[u8]) -> Option<Header> {
     let created = timestamp(take(&mut rest)?).ok()??;
     let first = take(&mut rest).map(u64::from_le_bytes).map(Position)?;
     let format = if version == UNKEYED { Format::Unkeyed } else { Format::from_key(take(&mut rest)?) };
-    let mut standings = Vec::new();
+    let mut progresses = Vec::new();
     for _ in 0..sources {
         let [length] = take(&mut rest)?;
         let (name, after) = rest.split_at_checked(length.into())?;
@@ -142,9 +144,10 @@ fn fields(version: u16, bytes: &[u8], mut rest: &[u8]) -> Option<Header> {
         let mut number = || take(&mut rest).map(u64::from_le_bytes);
         let (next, gap, count) = (Seq(number()?), Seq(number()?), number()?);
         let seen = timestamp(take(&mut rest)?).ok()?;
-        standings.push((std::str::from_utf8(name).ok()?.to_owned(), Standing { next, gap, count, seen }));
+        progresses
+            .push((std::str::from_utf8(name).ok()?.to_owned(), SourceProgress { next, gap, count, seen }));
     }
-    Some(Header { journal, generation, created, first, format, sources: standings })
+    Some(Header { journal, generation, created, first, format, sources: progresses })
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
@@ -153,7 +156,7 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     Some(*taken)
 }
 
-/// 0 stands for never.
+/// Encodes a time; 0 stands for none.
 fn nanoseconds(at: Option<Timestamp>) -> i64 {
     at.map_or(0, |at| i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX))
 }
@@ -165,22 +168,22 @@ fn timestamp(bytes: [u8; 8]) -> Result<Option<Timestamp>, jiff::Error> {
     }
 }
 
-/// Name of a segment's file; in the order of their generations.
+/// Returns the name of a segment's file. Names sort by generation.
 pub(crate) fn file_name(generation: u64) -> String {
     format!("{generation:012}.log")
 }
 
-/// A segment's file, which is opened when it is needed, and its header.
+/// A segment's header, and its file, which is opened on demand.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) name: String,
     pub(crate) file: Arc<dyn File>,
     pub(crate) header: Header,
-    /// Where its records begin.
+    /// Offset of the first entry.
     pub(crate) start: usize,
 }
 
-/// Reads the header of a segment, by its name. None for another file.
+/// Opens a segment and reads its header. `None` if the name is not a segment's.
 pub(crate) fn open(fs: &Arc<dyn Fs>, dir: &Path, name: &str) -> Option<Result<Opened, BadHeader>> {
     name.strip_suffix(".log")?.parse::<u64>().ok()?;
     let file = OnDemand { fs: Arc::clone(fs), path: dir.join(name) };
@@ -188,9 +191,18 @@ pub(crate) fn open(fs: &Arc<dyn Fs>, dir: &Path, name: &str) -> Option<Result<Op
     Some(header.map(|(header, start)| Opened { name: name.to_owned(), file: Arc::new(file), header, start }))
 }
 
-/// What follows a segment, among all of a journal in the order of their generations: a later one is right about what it
-/// holds.
+/// Start of the segment that follows.
+#[derive(Debug, Clone)]
+pub(crate) struct Next {
+    /// Position of its first entry. Entries of the previous segment from here on are ignored.
+    pub(crate) first: Position,
+    /// Progress of each source before that entry.
+    pub(crate) progress: Vec<SourceProgress>,
+}
+
+/// Returns the start of the next segment, which takes precedence for its positions. `found` is sorted by
+/// generation.
 pub(crate) fn next(found: &[Opened], index: usize) -> Option<Next> {
     let later = found.get(index + 1..)?.iter().min_by_key(|later| later.header.first)?;
-    Some(Next { first: later.header.first, standing: later.header.standing() })
+    Some(Next { first: later.header.first, progress: later.header.progress() })
 }

@@ -1,4 +1,4 @@
-//! The segments: writing the newest, keeping the others for as long as they are needed.
+//! The segment store: appends to the newest segment and keeps the others while they are needed.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -15,40 +15,40 @@ use jiff::Timestamp;
 use super::{
     bell::Bell,
     codec::{self, Format},
-    held::Segment,
     names::{NO_NAME, NameIds},
     repair::Repaired,
     segment::{Header, file_name},
+    segment_state::Segment,
     stretch::Stretch,
 };
 
 use crate::{
     entry::Entry,
     fs::{self, File, Fs, OnDemand},
-    line::Standing,
+    progress::SourceProgress,
 };
 
-/// What bounds the segments.
+/// Bounds of the store.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) max_bytes: u64,
     pub(crate) segment_bytes: u64,
     pub(crate) max_age: Option<Duration>,
     pub(crate) retain: Duration,
-    /// Bytes of undelivered records one event name may hold.
+    /// Maximum bytes of undelivered records per event name.
     pub(crate) per_name: u64,
-    /// What is superseded, and the oldest of a name that is over its quota, makes room for what comes.
+    /// Whether superseded events, and the oldest of names over their quota, are removed to make room.
     pub(crate) compacts: bool,
 }
 
-/// So many segments are few, however little they hold.
+/// Number of segments below which reusing the newest one is not worthwhile.
 const FEW: usize = 16;
-/// A frame of so many bytes is written from where it is.
+/// Size in bytes from which a frame is written without being copied.
 const LARGE: usize = 256 << 10;
-/// So many bytes that wait are written, whoever else is to come.
+/// Number of buffered bytes that triggers a write.
 const BATCH: u64 = 1 << 20;
 
-/// Appends a buffer, and what goes between: the place in it, and the bytes.
+/// Appends a buffer with large pieces in between, each given by its offset in the buffer and its bytes.
 fn append(file: &dyn File, buffer: &[u8], large: &[(usize, Bytes)]) -> io::Result<()> {
     let mut from = 0;
     for (at, bytes) in large {
@@ -59,59 +59,59 @@ fn append(file: &dyn File, buffer: &[u8], large: &[(usize, Bytes)]) -> io::Resul
     fs::append_all(file, buffer.get(from..).unwrap_or_default())
 }
 
-/// A segment's file, opened when it is needed.
+/// Returns a segment's file, which is opened on demand.
 pub(super) fn on_demand(fs: &Arc<dyn Fs>, dir: &Path, generation: u64) -> Arc<dyn File> {
     Arc::new(OnDemand { fs: Arc::clone(fs), path: dir.join(file_name(generation)) })
 }
 
-/// The segments of one journal.
+/// The segments of a journal.
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) fs: Arc<dyn Fs>,
-    /// The directory of the segments.
+    /// Directory of the segments.
     pub(crate) dir: PathBuf,
     pub(crate) journal: JournalId,
     pub(crate) sources: Arc<[String]>,
     pub(crate) limits: Limits,
-    /// Oldest first; the last one is written to, unless it is sealed.
+    /// Segments, oldest first. The last one is appended to, unless it is sealed.
     pub(crate) segments: VecDeque<Segment>,
     pub(crate) sealed: bool,
     pub(crate) next_generation: u64,
     pub(crate) names: NameIds,
     /// Undelivered bytes by event name.
     pub(crate) held: HashMap<u32, u64>,
-    /// Rings when compacting may be worth it.
+    /// Signals that compaction may be worthwhile.
     pub(crate) bell: Arc<Bell>,
-    /// Generations whose files are being replaced: whoever does that also removes them.
+    /// Generations whose files are being replaced. The compactor also removes them.
     pub(crate) pinned: Vec<u64>,
-    /// How the entries of the next segment will be written.
+    /// Encoding of the next segment.
     next_format: Format,
-    /// The next write begins a segment.
+    /// Whether the next write creates a segment.
     rolls: bool,
-    /// Entries that wait for the next write.
+    /// Entries for the next write.
     buffer: Vec<u8>,
-    /// What goes between them: the place in the buffer, and the pieces of a frame that is too large to be copied.
+    /// Frame pieces too large to copy, with their offset in the buffer.
     large: Vec<(usize, Bytes)>,
-    /// Bytes of all that waits.
+    /// Total bytes for the next write.
     waiting: u64,
     buffered: Vec<(u32, u64)>,
     buffered_newest: Option<Timestamp>,
-    /// Bytes of all segments.
+    /// Total bytes of all segments.
     pub(super) total: u64,
-    /// Everything before is written.
+    /// Position before which everything is written.
     pub(crate) written: Position,
-    /// Everything before is on stable storage.
+    /// Position before which everything is on stable storage.
     pub(crate) synced: Position,
-    /// Sealed segments that are not synced yet, and where each ends.
+    /// Sealed segments that are not synced, with their ends.
     pub(crate) unsynced: VecDeque<(Arc<dyn File>, Position)>,
-    /// Why nothing is written at present.
+    /// Why the disk currently rejects writes.
     pub(crate) trouble: Option<String>,
-    /// Whether no sync has succeeded since the last trouble.
+    /// Whether no sync has succeeded since the last failure.
     pub(crate) unproven: bool,
 }
 
 impl Store {
-    /// Bytes of all segments.
+    /// Returns the total bytes of all segments.
     pub(crate) fn total(&self) -> u64 {
         self.total
     }
@@ -123,7 +123,7 @@ impl Store {
         sources: Arc<[String]>,
         limits: Limits,
     ) -> io::Result<Self> {
-        // Copies that a crash left unfinished.
+        // Copies left unfinished by a crash.
         for path in fs.list(&dir)?.iter().map(|name| dir.join(name)) {
             if path.extension().is_some_and(|extension| extension == "new") {
                 let _ = fs.remove(&path);
@@ -158,12 +158,12 @@ impl Store {
         })
     }
 
-    /// Bytes on the disk, and those that wait.
+    /// Returns the total bytes, written and buffered.
     pub(crate) fn bytes(&self) -> u64 {
         self.total + self.waiting
     }
 
-    /// The segment with the first record at or after a position.
+    /// Returns the segment with the first record at or after a position.
     pub(crate) fn stretch(&self, from: Position) -> Option<Stretch> {
         self.segment(from).map(Segment::stretch)
     }
@@ -172,13 +172,13 @@ impl Store {
         self.segments.iter().find(|segment| segment.end > from)
     }
 
-    /// Whether this event's name has used up its share.
+    /// Returns whether this event's name is over its quota.
     pub(crate) fn over_quota(&mut self, body: &Body) -> bool {
         let name = self.names.of(body);
         name != NO_NAME && self.held.get(&name).is_some_and(|bytes| *bytes > self.limits.per_name)
     }
 
-    /// Takes an entry for the next [`Store::write`].
+    /// Buffers an entry for the next [`Store::write`].
     pub(crate) fn put(&mut self, entry: &Entry) {
         if self.buffer.is_empty() {
             let is_full = |active: &Segment| active.length >= self.limits.segment_bytes;
@@ -207,33 +207,34 @@ impl Store {
         codec::encode(format, entry, &mut self.buffer)
     }
 
-    /// Whether so much waits that it has to be written.
+    /// Returns whether the buffer is large enough to be written.
     pub(crate) fn is_due(&self) -> bool {
         self.waiting >= BATCH
     }
 
-    /// Whether as much waits as a segment should hold.
+    /// Returns whether the buffer is large enough for a segment.
     pub(crate) fn is_segment(&self) -> bool {
         self.waiting >= self.limits.segment_bytes
     }
 
-    /// Whether entries wait for the next [`Store::write`].
+    /// Returns whether entries are buffered.
     pub(crate) fn is_buffering(&self) -> bool {
         !self.buffer.is_empty()
     }
 
-    /// Writes what was put, up to the position `end`. `standing` is where the sources stood before the first of it.
-    pub(crate) fn write(&mut self, end: Position, standing: &[Standing]) -> io::Result<()> {
+    /// Writes the buffered entries, up to the position `end`. `progress` is the state before the first of
+    /// them.
+    pub(crate) fn write(&mut self, end: Position, progress: &[SourceProgress]) -> io::Result<()> {
         if self.buffer.is_empty() {
             return Ok(());
         }
         if self.rolls {
-            self.begin(self.written, standing)?;
+            self.begin(self.written, progress)?;
             self.rolls = false;
         }
         let Some(active) = self.segments.back_mut() else { return Err(io::ErrorKind::NotFound.into()) };
         if let Err(error) = append(&*active.file, &self.buffer, &self.large) {
-            // What was written of it must not precede what is written next.
+            // A partial write must not precede the next entries.
             self.sealed = active.file.truncate(active.length).is_err();
             return Err(error);
         }
@@ -242,14 +243,14 @@ impl Store {
         active.end = end;
         active.newest = active.newest.max(self.buffered_newest);
         for (name, size) in self.buffered.drain(..) {
-            *active.tally.entry(name).or_default() += size;
+            *active.bytes_by_name.entry(name).or_default() += size;
         }
         self.empty();
         self.written = end;
         Ok(())
     }
 
-    /// Forgets what was put and not written.
+    /// Discards the buffered entries.
     pub(crate) fn discard(&mut self) {
         for (name, size) in self.buffered.drain(..) {
             if let Some(held) = self.held.get_mut(&name) {
@@ -267,32 +268,32 @@ impl Store {
         self.buffered_newest = None;
     }
 
-    /// Seals the newest segment and creates another, at `first`. What was put before has to be written first, or is what
-    /// the new segment begins with.
-    pub(crate) fn begin(&mut self, first: Position, standing: &[Standing]) -> io::Result<()> {
+    /// Seals the newest segment and creates another one at `first`. Buffered entries must have been written,
+    /// or they start the new segment.
+    pub(crate) fn begin(&mut self, first: Position, progress: &[SourceProgress]) -> io::Result<()> {
         let generation = self.next_generation;
         let names = self.sources.iter().cloned();
-        let standings = standing.iter().cloned().chain(std::iter::repeat(Standing::default()));
+        let progresses = progress.iter().cloned().chain(std::iter::repeat(SourceProgress::default()));
         let header = Header {
             journal: self.journal,
             generation,
             created: Timestamp::now(),
             first,
             format: self.next_format,
-            sources: names.zip(standings).collect(),
+            sources: names.zip(progresses).collect(),
         };
         let next_format = Format::draw()?;
         let bytes = header.encode();
         let path = self.dir.join(file_name(generation));
         let file = self.fs.create(&path)?;
-        // A name is used once, even by a file that could not be written.
+        // A name is used once, even if writing its file failed.
         self.next_generation += 1;
         if let Err(error) = fs::append_all(&*file, &bytes).and_then(|()| self.fs.sync_dir(&self.dir)) {
             let _ = self.fs.remove(&path);
             return Err(error);
         }
         self.next_format = next_format;
-        // What compacting works on are sealed segments, and here is another one.
+        // Compaction works on sealed segments, and there is a new one.
         if self.is_crowded() {
             self.bell.ring();
         }
@@ -312,22 +313,22 @@ impl Store {
             length: bytes.len() as u64,
             first,
             end: first,
-            begun: header.created,
+            created: header.created,
             known: Vec::new(),
-            standing: standing.to_vec(),
+            progress: progress.to_vec(),
             newest: None,
             passed: None,
-            tally: HashMap::new(),
+            bytes_by_name: HashMap::new(),
         });
         self.sealed = false;
         self.written = first;
         Ok(())
     }
 
-    /// Goes on in the newest segment, if there are many for what they hold, as after starts that came to nothing. It has to
-    /// be as a new one would be. Whether it does.
+    /// Continues the newest segment, if there are many small segments, as after a series of failed starts.
+    /// Its header must equal that of a new one. Returns whether it does.
     ///
-    /// A new segment is the better choice otherwise: its header tells whose numbers were left out, whatever is damaged.
+    /// Otherwise a new segment is better: its header identifies skipped numbers even if entries are damaged.
     pub(crate) fn go_on(&mut self) -> io::Result<bool> {
         let (room, sources) = (self.limits.segment_bytes, self.sources.len());
         let needed = usize::try_from(self.total / room.max(1)).unwrap_or(usize::MAX);
@@ -335,7 +336,7 @@ impl Store {
             return Ok(false);
         }
         let is_fit = |newest: &Segment| {
-            newest.length < room && newest.standing.len() == sources && newest.format != Format::Unkeyed
+            newest.length < room && newest.progress.len() == sources && newest.format != Format::Unkeyed
         };
         let Some(newest) = self.segments.back_mut().filter(|newest| is_fit(newest)) else { return Ok(false) };
         newest.file = self.fs.open(&self.dir.join(file_name(newest.generation)), true)?;
@@ -347,13 +348,13 @@ impl Store {
     /// Adds the newest segment.
     pub(crate) fn add(&mut self, segment: Segment) {
         self.total += segment.length;
-        for (name, size) in &segment.tally {
+        for (name, size) in &segment.bytes_by_name {
             *self.held.entry(*name).or_default() += size;
         }
         self.segments.push_back(segment);
     }
 
-    /// A segment's file has been replaced.
+    /// Updates a segment after its file was replaced.
     pub(crate) fn replace(&mut self, generation: u64, new: &Repaired) {
         let Some(segment) = self.segments.iter_mut().find(|segment| segment.generation == generation) else {
             return;
@@ -365,7 +366,7 @@ impl Store {
         (segment.start, segment.length) = (new.start as u64, new.length);
     }
 
-    /// Takes the newest segment away, if nothing stands in it.
+    /// Removes the newest segment if it is empty.
     pub(crate) fn remove_empty(&mut self) {
         if let Some(empty) = self.segments.pop_back_if(|newest| newest.end == newest.first) {
             self.total = self.total.saturating_sub(empty.length);
@@ -374,8 +375,8 @@ impl Store {
         }
     }
 
-    /// After a failed sync nothing beyond `synced` counts as written: what stands there is cut off, in memory at once,
-    /// on the disk as far as it lets us. (The system may have dropped the pages and call them clean.)
+    /// Discards everything beyond `synced` after a failed sync: in memory at once, on disk as far as it
+    /// permits. The system may have dropped the pages and marked them clean.
     pub(crate) fn distrust(&mut self) {
         self.discard();
         self.unsynced.clear();
@@ -396,7 +397,7 @@ impl Store {
         self.written = self.synced;
     }
 
-    /// What can be synced now: the files in order, and up to where that covers the line.
+    /// Returns the files to sync, in order, and the end of what they cover.
     pub(crate) fn to_sync(&self) -> (Vec<Arc<dyn File>>, Position) {
         let mut files: Vec<_> = self.unsynced.iter().map(|(file, _)| Arc::clone(file)).collect();
         let active = self.segments.back().filter(|active| active.end > self.synced);
@@ -404,7 +405,7 @@ impl Store {
         (files, self.written)
     }
 
-    /// Everything before `end` is on stable storage.
+    /// Notes that everything before `end` is on stable storage.
     pub(crate) fn note_synced(&mut self, end: Position) {
         self.synced = self.synced.max(end.min(self.written));
         let synced = self.synced;

@@ -1,4 +1,4 @@
-//! A part of the log as a reader goes through it: a segment, chunk by chunk.
+//! The part of the log in one segment, as a reader reads it: chunk by chunk.
 
 use std::{collections::VecDeque, io, sync::Arc};
 
@@ -12,18 +12,18 @@ use crate::{
     fs::{self, File},
 };
 
-/// Bytes read from the disk at a time.
+/// Bytes read from disk at a time.
 const CHUNK: usize = 256 * 1024;
 
-/// A part of the log that a segment holds.
+/// The part of the log in one segment.
 #[derive(Debug, Clone)]
 pub(crate) struct Stretch {
     pub(crate) generation: u64,
-    /// How often its file was replaced: places in one are none in another.
+    /// Number of times that its file was replaced. Offsets are valid for one revision only.
     pub(crate) revision: u32,
     pub(crate) file: Arc<dyn File>,
     pub(crate) format: Format,
-    /// Where its entries begin, and the position of the first.
+    /// Place of the first entry.
     pub(crate) start: Place,
     pub(crate) length: u64,
     pub(crate) end: Position,
@@ -33,22 +33,22 @@ pub(crate) struct Stretch {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) offset: u64,
-    /// Of the entry at the offset.
+    /// Position of the entry at the offset.
     pub(crate) position: Position,
 }
 
-/// What a chunk of a segment held.
+/// Content of a chunk.
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
     pub(crate) entries: VecDeque<Entry>,
-    /// Where the next chunk begins.
+    /// Place of the next chunk.
     pub(crate) next: Place,
-    /// An entry is missing or damaged there.
+    /// Whether an entry at `next` is missing or damaged.
     pub(crate) damaged: bool,
 }
 
 impl Stretch {
-    /// Reads a chunk's worth from a place; entries before `from` are left out. Blocks.
+    /// Reads a chunk from a place, without entries before `from`. Blocks.
     pub(crate) fn read(&self, place: Place, from: Position) -> io::Result<Chunk> {
         let mut chunk = Chunk { next: place, ..Chunk::default() };
         let mut size = CHUNK;
@@ -85,7 +85,7 @@ impl Stretch {
                 }
             }
         }
-        // The segment's last entries are not there.
+        // The last entries of the segment are missing.
         chunk.damaged |= chunk.next.offset >= self.length && chunk.next.position < self.end;
         Ok(chunk)
     }

@@ -1,4 +1,4 @@
-//! Finds events that a newer one supersedes, in the segments that are on stable storage.
+//! Index of superseded events in the segments on stable storage.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -7,14 +7,14 @@ use std::{
 
 use event::{Body, Position, Record, state_entity};
 
-/// The most memory that the index takes, in bytes.
+/// Maximum memory of the index in bytes.
 const BOUND: usize = 4 << 20;
-/// What one entity takes of it, right after the table has doubled.
+/// Memory per entity right after the table has doubled.
 const EACH: usize = 2 * (size_of::<(Key, Newest)>() + 1) * 8 / 7;
-/// Bytes of the absence that takes the place of an event.
+/// Size in bytes of the absence that replaces an event.
 const ABSENCE: u64 = 90;
 
-/// A hash of source, event name and entity. Its seeds are random, so that no sender can make two entities collide.
+/// A hash of source, event name and entity. The seeds are random, so no sender can make two entities collide.
 type Key = [u64; 2];
 
 /// The newest event of an entity.
@@ -24,24 +24,24 @@ struct Newest {
     size: u64,
 }
 
-/// The newest event of each entity, as far as they fit. An entity that does not fit is not superseded.
+/// The newest event of each entity, within the memory bound. Entities beyond it are never superseded.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     seeds: [RandomState; 2],
     newest: HashMap<Key, Newest>,
-    /// By generation and name: at least so many bytes would be freed.
+    /// Lower bound of the bytes that could be freed, by generation and name.
     garbage: BTreeMap<(u64, u32), u64>,
-    /// Everything before was noted.
+    /// Position before which everything is indexed.
     pub(crate) scanned: Position,
 }
 
 impl Index {
-    /// Forgets everything, and its memory.
+    /// Clears the index and releases its memory.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// Whose state an event carries.
+    /// Returns the key of the entity whose state an event carries.
     fn key(&self, record: &Record) -> Option<Key> {
         let Body::Event(frame) = &record.body else { return None };
         if frame.argc != 1 {
@@ -53,18 +53,19 @@ impl Index {
         Some([0, 1].map(|seed: usize| self.seeds.get(seed).map_or(0, |seed| seed.hash_one(&of))))
     }
 
-    /// Whether a newer event of the same entity was noted.
+    /// Returns whether a newer event of the same entity is indexed.
     pub(crate) fn supersedes(&self, record: &Record) -> bool {
         let newest = self.key(record).and_then(|key| self.newest.get(&key));
         newest.is_some_and(|newest| newest.position > record.position)
     }
 
-    /// Notes an event; they come in order. `segment` is where another position is, unless it is no longer needed.
+    /// Indexes an event; called in order. `segment` returns the segment that holds a position, if it is still
+    /// needed.
     pub(crate) fn note(&mut self, record: &Record, name: u32, segment: impl Fn(Position) -> Option<u64>) {
         let Some(key) = self.key(record) else { return };
         let new = Newest { position: record.position, size: stored(record) };
         if let Some(known) = self.newest.get_mut(&key) {
-            // It was noted before a read failed.
+            // Indexed before a failed read.
             if known.position >= new.position {
                 return;
             }
@@ -77,23 +78,24 @@ impl Index {
         }
     }
 
-    /// Whether there is no room for another entity.
+    /// Returns whether there is no room for another entity.
     pub(crate) fn is_full(&self) -> bool {
         (self.newest.len() + 1) * EACH > BOUND
     }
 
-    /// Forgets entities whose newest event was delivered, or dropped.
+    /// Removes entities whose newest event was delivered or dropped.
     pub(crate) fn prune(&mut self, first: Position) {
         self.newest.retain(|_, newest| newest.position >= first);
     }
 
-    /// At least so many bytes of a segment would be freed, if the events of these names that are superseded went.
+    /// Returns a lower bound of the bytes that removing the superseded events of these names would free in a
+    /// segment.
     pub(crate) fn garbage(&self, generation: u64, is_meant: impl Fn(u32) -> bool) -> u64 {
         let of = self.garbage.range((generation, 0)..=(generation, u32::MAX));
         of.filter(|((_, name), _)| is_meant(*name)).map(|(_, bytes)| bytes).sum()
     }
 
-    /// Segments became one, which has the first generation.
+    /// Updates the index after segments were merged into the first.
     pub(crate) fn joined(&mut self, generations: &[u64]) {
         let Some((first, others)) = generations.split_first() else { return };
         let moved = self.garbage.extract_if(.., |(of, _), _| others.contains(of)).collect::<Vec<_>>();
@@ -102,17 +104,17 @@ impl Index {
         }
     }
 
-    /// A segment was rewritten without the superseded events of these names.
+    /// Updates the index after the superseded events of these names were removed from a segment.
     pub(crate) fn cleaned(&mut self, generation: u64, is_meant: impl Fn(u32) -> bool) {
         self.garbage.retain(|(of, name), _| *of != generation || !is_meant(*name));
     }
 }
 
-/// About how many bytes an event takes on the disk.
+/// Estimates the size of an event on disk.
 pub(crate) fn stored(record: &Record) -> u64 {
     let body = match &record.body {
         Body::Event(frame) => 24 + 4 * frame.attachments.len() + frame.size(),
-        Body::Notice(told) => 1 + told.what.len() + told.data.len(),
+        Body::Notice(notice) => 1 + notice.name.len() + notice.data.len(),
     };
     (52 + body) as u64
 }

@@ -1,5 +1,5 @@
-//! Numbers without records: refused, skipped and damaged ones take a place in the log, so that no loss is silent and none
-//! is charged to the wrong source.
+//! Numbers without records: refused, skipped and damaged ones occupy positions in the log, so that no loss is
+//! silent and none is charged to the wrong source.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -11,10 +11,10 @@ use serde_json::Value;
 
 use journal_kit::{
     DIR, adds_up, announced, begin, close, config, contents, disk, events, faulty_fs::FaultyFs, frame, id,
-    open, open_as, read, segments, settle, told,
+    notice_of, open, open_as, read, segments, settle,
 };
 
-/// Room for about fifty events of 20 KB of one name; what does not fit is refused.
+/// Options with room for about fifty events of 20 KB of one name; further ones are refused.
 fn small() -> Options {
     Options { max_bytes: Some(1 << 20), when_full: WhenFull::DropNewest, name_quota: 90, ..config() }
 }
@@ -23,9 +23,9 @@ fn lost(journal: &Journal, sink: SinkId, source: &str, reason: LossReason) -> u6
     journal.ledger(sink, id(journal, source)).0.lost.get(&reason).copied().unwrap_or_default()
 }
 
-/// The data of each `lost` for a sink.
+/// Returns the data of each `lost` notice for a sink.
 fn notices(records: &[Record], sink: &str) -> Vec<Value> {
-    let lost = records.iter().map(told).filter(|(what, data)| *what == "lost" && data["sink"] == sink);
+    let lost = records.iter().map(notice_of).filter(|(what, data)| *what == "lost" && data["sink"] == sink);
     lost.map(|(_, data)| data).collect()
 }
 
@@ -38,7 +38,7 @@ fn a_kill_hides_no_event_that_was_refused() {
     events(&mut b, "e", 7, 20_000);
     let refused = lost(&journal, SinkId(0), "a", LossReason::Quota);
     assert!(refused > 30 && lost(&journal, SinkId(1), "b", LossReason::Quota) == 7, "{refused}");
-    // The process ends before anything is announced; whether or not it noted its cursors after the last of them.
+    // The process ends before it announces anything, with or without having written its cursors.
     journal.sync();
     events(&mut a, "e", 5, 20_000);
     let newest = journal.newest(id(&journal, "a")).0;
@@ -55,7 +55,7 @@ fn a_kill_hides_no_event_that_was_refused() {
         assert_eq!((of_a["count"].as_u64(), of_a["to"].as_u64()), (Some(refused + 5), Some(newest.0)));
         assert_eq!(announced(&records, sink), BTreeMap::from([("quota".into(), refused + 5 + 7)]));
     }
-    // What was announced is not announced again.
+    // An announced loss is not announced again.
     journal.sync();
     disk.crash();
     let (journal, _) = open(&disk, &small());
@@ -65,22 +65,22 @@ fn a_kill_hides_no_event_that_was_refused() {
 }
 
 #[test]
-fn a_loss_whose_notice_is_newer_than_the_cursor_is_not_announced_again() {
+fn a_loss_announced_after_the_cursor_is_not_announced_again() {
     let disk = disk();
     let (journal, _) = open(&disk, &small());
     events(&mut begin(&journal, "a"), "e", 60, 20_000);
     journal.sync();
     journal.announce_losses();
-    let told = announced(&read(&mut journal.reader(SinkId(0))), "x");
-    assert!(!told.is_empty());
+    let reported = announced(&read(&mut journal.reader(SinkId(0))), "x");
+    assert!(!reported.is_empty());
     disk.crash();
     let (journal, _) = open(&disk, &small());
     journal.announce_losses();
-    assert_eq!(announced(&read(&mut journal.reader(SinkId(0))), "x"), told);
+    assert_eq!(announced(&read(&mut journal.reader(SinkId(0))), "x"), reported);
 }
 
 #[test]
-fn what_follows_refused_events_shows_the_hole() {
+fn the_event_after_refused_ones_shows_the_hole() {
     let disk = disk();
     let (journal, _) = open(&disk, &small());
     let mut live = begin(&journal, "a");
@@ -100,14 +100,14 @@ fn what_follows_refused_events_shows_the_hole() {
 }
 
 #[test]
-fn damage_behind_a_number_jump_is_charged_to_its_owner_and_passed() {
+fn damage_after_a_number_jump_is_charged_to_its_owner() {
     for restart in [true, false] {
         let disk = disk();
         let (journal, _) = open(&disk, &config());
         events(&mut begin(&journal, "a"), "e", 5, 100);
         events(&mut begin(&journal, "b"), "e", 5, 100);
         close(journal);
-        // Each process leaves numbers out.
+        // Each process skips numbers.
         let (journal, _) = open(&disk, &config());
         let (mut a, mut b) = (begin(&journal, "a"), begin(&journal, "b"));
         events(&mut b, "damaged", 1, 3_000);
@@ -138,13 +138,13 @@ fn damage_behind_a_number_jump_is_charged_to_its_owner_and_passed() {
 }
 
 #[test]
-fn damage_of_unknown_owner_is_announced_to_all_and_charged_to_none() {
+fn damage_of_unknown_owner_is_announced_to_all_sources() {
     let (disk, sources) = (disk(), ["a", "b", "c"]);
     let (journal, _) = open_as(&disk, &config(), &sources, &["x", "y"]).unwrap();
     let mut lives = sources.map(|source| begin(&journal, source));
     events(&mut lives[0], "damaged", 1, 100);
     events(&mut lives[1], "damaged", 1, 100);
-    // The only one that says anything behind the damage, so nobody knows how many of them were whose.
+    // The only entry after the damage, so the owners of the damaged records are unknown.
     events(&mut lives[2], "e", 1, 100);
     disk.crash();
     disk.edit(&segments(&disk)[0], |content| {
@@ -168,16 +168,20 @@ fn damage_of_unknown_owner_is_announced_to_all_and_charged_to_none() {
     let mut x = journal.reader(SinkId(0));
     journal.announce_losses();
     let (records, null) = (read(&mut x), Value::Null);
-    let told: Vec<_> = records.iter().map(|it| (it.source.0, told(it).0)).collect();
-    assert_eq!(told.iter().filter(|(_, what)| *what == "lost").count(), 2 * sources.len(), "{told:?}");
+    let reported: Vec<_> = records.iter().map(|it| (it.source.0, notice_of(it).0)).collect();
+    assert_eq!(
+        reported.iter().filter(|(_, what)| *what == "lost").count(),
+        2 * sources.len(),
+        "{reported:?}"
+    );
     for lost in notices(&records, "x") {
         assert_eq!((lost["count"].as_u64(), &lost["from"], &lost["to"]), (Some(2), &null, &null));
     }
 }
 
-/// An event whose attachment is what another journal has in a segment: entries, each complete.
+/// An event whose attachment contains complete entries from another journal's segment.
 #[test]
-fn bytes_in_an_attachment_pass_for_no_entry_after_a_torn_write() {
+fn an_attachment_can_not_pass_for_an_entry_after_a_torn_write() {
     let forge = journal_kit::disk();
     let (journal, _) = open(&forge, &config());
     let mut live = begin(&journal, "b");
@@ -216,8 +220,8 @@ fn bytes_in_an_attachment_pass_for_no_entry_after_a_torn_write() {
     }
 }
 
-/// A disk with the journal that version 1 left: two sources, eight records; `y` had settled six of them. Its segment holds
-/// `content`, or what it had.
+/// Returns a disk with a journal of version 1: two sources, eight records, six of them settled by `y`.
+/// `content` replaces its segment.
 fn version_1(content: Option<&[u8]>) -> FaultyFs {
     let (disk, golden) = (disk(), Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journal-1"));
     let fs = disk.process();
@@ -236,13 +240,13 @@ fn version_1(content: Option<&[u8]>) -> FaultyFs {
 const SEGMENT: &str = "segments/000000000001.log";
 
 #[test]
-fn a_journal_of_version_1_is_read_and_goes_on() {
+fn a_journal_of_version_1_is_read_and_continued() {
     let disk = version_1(None);
     let (journal, notes) = open(&disk, &config());
     assert_eq!(notes, Vec::<String>::new());
     let mut x = journal.reader(SinkId(0));
     let records = read(&mut x);
-    let names: Vec<String> = records.iter().map(|it| told(it).0.to_owned()).collect();
+    let names: Vec<String> = records.iter().map(|it| notice_of(it).0.to_owned()).collect();
     assert_eq!(names, ["started", "started", "gap", "connected", "gap", "connected", "q", "q"]);
     assert_eq!(read(&mut journal.reader(SinkId(1))).len(), 2, "y had settled six");
     settle(&mut x, &records);

@@ -1,4 +1,4 @@
-//! The journal on a disk that was damaged: what is whole comes out, the rest is set aside and counted.
+//! The journal on a damaged disk: intact entries are delivered, the rest is set aside and counted.
 
 use std::{collections::BTreeMap, ops::Range, path::Path};
 
@@ -8,11 +8,11 @@ use proptest::{prelude::*, sample::Index};
 
 use journal_kit::{
     DIR, RUNTIME, begin, close, config, content, contents, disk, events, faulty_fs::FaultyFs, frame, id,
-    open, open_as, read, segments, settle, told,
+    notice_of, open, open_as, read, segments, settle,
 };
 
 #[test]
-fn what_a_later_version_wrote_is_refused_and_left_alone() {
+fn files_of_a_later_version_are_rejected_and_left_unchanged() {
     for later in ["segments", "identity", "cursors"] {
         let disk = disk();
         let (journal, _) = open(&disk, &config());
@@ -22,7 +22,7 @@ fn what_a_later_version_wrote_is_refused_and_left_alone() {
             disk.files().into_keys().find(|path| path.starts_with(Path::new(DIR).join(later))).unwrap();
         disk.edit(&path, |content| {
             if later == "segments" {
-                // Its checksum is right: it is no damage.
+                // Its checksum matches, so it is not damaged.
                 let end = layout(content).0;
                 content[8] = 9;
                 let sum = crc32c::crc32c(&content[..end - 4]).to_le_bytes();
@@ -44,7 +44,7 @@ fn what_a_later_version_wrote_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_damaged_identity_or_cursor_is_reported_and_no_number_is_given_again() {
+fn a_damaged_identity_or_cursor_reuses_no_number() {
     for damaged in ["identity", "cursors/x", "cursors/y"] {
         for kill in [true, false] {
             let disk = disk();
@@ -78,7 +78,7 @@ fn a_damaged_identity_or_cursor_is_reported_and_no_number_is_given_again() {
 }
 
 #[test]
-fn what_a_power_failure_leaves_behind_a_small_file_damages_nothing() {
+fn bytes_after_a_small_file_left_by_a_power_failure_are_ignored() {
     let disk = disk();
     let (journal, _) = open(&disk, &config());
     let mut x = journal.reader(SinkId(0));
@@ -106,10 +106,10 @@ enum Damage {
     Remove(usize),
 }
 
-/// Bytes before a record's body.
+/// Bytes before an entry's body.
 const PREFIX: usize = 12;
 
-/// Where the header ends, and where each record lies.
+/// Returns the end of the header and the range of each entry.
 fn layout(content: &[u8]) -> (usize, Vec<Range<usize>>) {
     let word = |at: usize| u32::from_le_bytes(content[at..at + 4].try_into().unwrap()) as usize;
     let start = word(12);
@@ -123,11 +123,11 @@ fn layout(content: &[u8]) -> (usize, Vec<Range<usize>>) {
     (start, records)
 }
 
-/// What was done to one segment, and what must be left of it.
+/// Damage to one segment, and what must be left of it.
 struct Damaged {
     content: Vec<u8>,
-    /// Positions of the records before and behind the damage; none if it hit the header.
-    whole: Vec<u64>,
+    /// Positions of the records before and after the damage; empty if it hit the header.
+    intact: Vec<u64>,
     is_middle: bool,
     hits_last: bool,
 }
@@ -159,14 +159,14 @@ impl Damaged {
         let position = |at: &Range<usize>| {
             u64::from_le_bytes(before[at.start + PREFIX..at.start + PREFIX + 8].try_into().unwrap())
         };
-        // The kind of an absence: numbers that a process left out when it began.
+        // An absence: numbers that a process skipped at its start.
         let is_record = |it: &&Range<usize>| before[it.start + PREFIX + 38] != 3;
-        let is_whole = |it: &&Range<usize>| at >= start && (it.end <= at || it.start >= until);
+        let is_intact = |it: &&Range<usize>| at >= start && (it.end <= at || it.start >= until);
         let is_behind = records.iter().any(|it| it.start >= until);
         Self {
-            whole: records.iter().filter(is_whole).filter(is_record).map(position).collect(),
+            intact: records.iter().filter(is_intact).filter(is_record).map(position).collect(),
             is_middle: is_behind || at < start,
-            hits_last: at < start || records.last().is_none_or(|last| !is_whole(&last)),
+            hits_last: at < start || records.last().is_none_or(|last| !is_intact(&last)),
             content,
         }
     }
@@ -182,10 +182,10 @@ fn damage() -> impl Strategy<Value = (Index, Index, Damage)> {
     (any::<Index>(), any::<Index>(), kind)
 }
 
-/// Of b or of a; size; attachments; or else a notice; settled by x.
+/// Source b or a; size; attachments, or else a notice; settled by x.
 type Write = (bool, usize, usize, bool, bool);
 
-/// Fills a journal in several processes, the last of which is gone; everything that is in it.
+/// Fills a journal in several processes without closing the last. Returns its content.
 fn fill(disk: &FaultyFs, processes: &[(Vec<Write>, bool)]) -> Vec<Record> {
     let mut all = Vec::new();
     for (writes, close) in processes {
@@ -244,9 +244,9 @@ fn is_contained(
         disk.edit(&paths[segment], |content| content.clone_from(&damaged.content));
         hit.insert(segment, damaged);
     }
-    let mut whole: Vec<u64> = hit.values().flat_map(|damaged| damaged.whole.clone()).collect();
+    let mut intact: Vec<u64> = hit.values().flat_map(|damaged| damaged.intact.clone()).collect();
     for path in (0..paths.len()).filter(|it| !hit.contains_key(it)).map(|it| &paths[it]) {
-        whole.extend(Damaged::new(&disk.files()[path], &Damage::Insert(vec![]), usize::MAX).whole);
+        intact.extend(Damaged::new(&disk.files()[path], &Damage::Insert(vec![]), usize::MAX).intact);
     }
 
     let (journal, notes) = open(&disk, &config());
@@ -262,8 +262,8 @@ fn is_contained(
         }
     }
     let read_positions: Vec<u64> = records.iter().map(|record| record.position.0).collect();
-    let missing = whole.iter().find(|position| !read_positions.contains(position));
-    prop_assert_eq!(missing, None, "it was whole; {:?}", notes);
+    let missing = intact.iter().find(|position| !read_positions.contains(position));
+    prop_assert_eq!(missing, None, "it was intact; {:?}", notes);
     let aside: Vec<Vec<u8>> = disk
         .files()
         .into_iter()
@@ -299,12 +299,12 @@ fn is_contained(
         lost += ledger.lost.values().sum::<u64>();
     }
     prop_assert_eq!(published, after.len() as u64);
-    // No header follows the newest segment: where the numbers around damage in it do not tell whose records it took, the loss is
-    // announced to every source and charged to none.
+    // No header follows the newest segment. If the numbers around the damage don't identify the owners, the
+    // loss is announced to every source and charged to none.
     let is_newest_hit = hit.contains_key(&(paths.len() - 1));
     journal.announce_losses();
     let notices = read(&mut reader);
-    let announced = |source| notices.iter().any(|it| it.source == source && told(it).0 == "lost");
+    let announced = |source| notices.iter().any(|it| it.source == source && notice_of(it).0 == "lost");
     if is_end_known && is_newest_hit && lost < known.len() as u64 {
         prop_assert!([SourceId(0), SourceId(1)].into_iter().all(announced), "{:?}", notes);
     } else if is_end_known {
@@ -313,7 +313,7 @@ fn is_contained(
     Ok(())
 }
 
-/// The length that the damaged entry states then leads exactly behind the intact one.
+/// The damaged entry's length then points exactly after the intact one.
 #[test]
 fn lost_bytes_as_long_as_the_next_entry_do_not_hide_it() {
     let disk = disk();
@@ -328,7 +328,7 @@ fn lost_bytes_as_long_as_the_next_entry_do_not_hide_it() {
     close(journal);
     let path = &segments(&disk)[0];
     let (_, entries) = layout(&disk.files()[path]);
-    // Behind the gap and the session's first notice.
+    // After the gap and the session's first notice.
     let (damaged, next) = (entries[2].clone(), entries[3].len());
     disk.edit(path, |content| drop(content.drain(damaged.end - next - 20..damaged.end - 20)));
     let (journal, _) = open(&disk, &config());
@@ -342,7 +342,7 @@ fn lost_bytes_as_long_as_the_next_entry_do_not_hide_it() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever happens to the bytes: it opens, gives out nothing but what went in, all of it but what was hit, and
+    /// Any damage: the journal opens, delivers only what was appended, everything except what was hit, and
     /// counts the rest.
     #[test]
     fn damage_is_contained_counted_and_set_aside(

@@ -1,4 +1,4 @@
-//! The journal on a disk: what a stop, a crash and its bounds leave of it.
+//! The journal on disk: shutdown, crash and bounds.
 
 use std::{
     sync::Arc,
@@ -12,11 +12,11 @@ use journal::{Journal, OpenError, Options, Unmonitored, WhenFull, fs};
 use journal_kit::{
     RUNTIME, adds_up, announced, begin, close, config, contents, disk, events,
     faulty_fs::{Faults, Writes},
-    frame, id, names, open, open_as, read, segments, settle, told,
+    frame, id, names, notice_of, open, open_as, read, segments, settle,
 };
 
 #[test]
-fn a_stop_and_a_crash_lose_nothing_and_the_numbers_go_on() {
+fn a_stop_and_a_crash_lose_nothing_and_numbers_continue() {
     let disk = disk();
     let mut last: Option<(Seq, String)> = None;
     let mut undelivered = Vec::new();
@@ -29,14 +29,14 @@ fn a_stop_and_a_crash_lose_nothing_and_the_numbers_go_on() {
         let mut live = begin(&journal, "a");
         events(&mut live, "e", 20, 100);
         let new = read(&mut reader);
-        let (what, gap) = told(&new[0]);
+        let (what, gap) = notice_of(&new[0]);
         assert_eq!(what, "gap");
         let reason = if round == 0 { "started" } else { ["restarted", "crashed"][(round + 1) % 2] };
         assert_eq!((&gap["reason"], &gap["certain"]), (&reason.into(), &false.into()), "{gap}");
         match &last {
             None => assert_eq!(gap["skipped"], serde_json::Value::Null),
             Some((seq, journal_id)) => {
-                // Every process begins above the clock, whatever it finds; nothing is lost by that.
+                // Every process starts above the clock; nothing is lost by that.
                 let skipped = serde_json::json!([seq.next(), new[0].seq.0 - 1]);
                 assert_eq!((&gap["skipped"], &journal.id().to_string()), (&skipped, journal_id), "{gap}");
                 assert_eq!(gap["lastSequence"], seq.0);
@@ -51,7 +51,7 @@ fn a_stop_and_a_crash_lose_nothing_and_the_numbers_go_on() {
             undelivered.extend(read(&mut reader));
             journal.close();
         } else {
-            // What a killed process had settled and not yet noted is delivered again.
+            // Records that a killed process settled without writing the cursor are delivered again.
             journal.sync();
             disk.crash();
         }
@@ -63,15 +63,15 @@ fn a_stop_and_a_crash_lose_nothing_and_the_numbers_go_on() {
     assert_eq!(ledger.received, 6 * 22 + 3, "gap, connected, 20 events; three said goodbye");
 }
 
-/// After a start memory holds none of what is pending.
+/// After a start no pending record is in memory.
 #[test]
-fn how_old_the_oldest_is_can_be_told_from_the_disk_alone() {
+fn the_age_of_the_oldest_record_is_known_from_disk_alone() {
     let disk = disk();
     let (journal, _) = open(&disk, &config());
     let mut live = begin(&journal, "a");
     let began = Timestamp::now();
     for step in 1..=100_u64 {
-        // Ever slower.
+        // Increasing intervals.
         live.event(RawEvent { at: began + Duration::from_secs(step.pow(2)), ..frame("e", 10, 0) });
         live.commit();
     }
@@ -79,7 +79,7 @@ fn how_old_the_oldest_is_can_be_told_from_the_disk_alone() {
     journal.sync();
     disk.crash();
     let mut settled = 0;
-    let oldest = |journal: &Journal| journal.glance().sinks[0].oldest.expect("something is pending");
+    let oldest = |journal: &Journal| journal.stats().sinks[0].oldest.expect("something is pending");
     for next in [50, 98] {
         let (journal, _) = open(&disk, &config());
         settle(&mut journal.reader(SinkId(0)), &records[settled..next]);
@@ -89,7 +89,7 @@ fn how_old_the_oldest_is_can_be_told_from_the_disk_alone() {
         assert!(off < 0.001, "{off} s off");
         settled = next;
     }
-    // From there on it is estimated, up to the last.
+    // Later times are estimated.
     let (journal, _) = open(&disk, &config());
     for (next, seconds_off) in [(99, 5.0), (101, 0.001)] {
         settle(&mut journal.reader(SinkId(0)), &records[settled..next]);
@@ -100,7 +100,7 @@ fn how_old_the_oldest_is_can_be_told_from_the_disk_alone() {
 }
 
 #[test]
-fn a_slow_sink_holds_back_no_other_and_each_goes_on_from_its_own_place() {
+fn a_slow_sink_delays_no_other_and_each_resumes_at_its_cursor() {
     let disk = disk();
     for round in 1..=3 {
         let (journal, _) = open(&disk, &config());
@@ -132,7 +132,7 @@ fn sources_and_sinks_may_come_and_go() {
     let first = contents(&read(&mut journal.reader(SinkId(0))));
     assert_eq!(first.len(), 8);
     close(journal);
-    // b goes, a comes; x comes before y.
+    // b leaves, a stays; x comes before y.
     let (journal, _) = open_as(&disk, &config(), &["a"], &["x", "y"]).unwrap();
     fill(&journal, "a");
     let (x, y) = (read(&mut journal.reader(SinkId(0))), read(&mut journal.reader(SinkId(1))));
@@ -172,7 +172,7 @@ fn a_backlog_larger_than_memory_is_read_from_the_disk_in_order() {
 }
 
 #[test]
-fn a_full_journal_drops_as_it_is_told_and_says_so() {
+fn a_full_journal_drops_as_configured_and_announces_it() {
     for when_full in [WhenFull::DropOldest, WhenFull::DropNewest] {
         let disk = disk();
         let (bound, memory) = (4 << 20, 1 << 20);
@@ -232,9 +232,9 @@ fn a_flood_of_one_name_does_not_evict_another() {
 }
 
 #[test]
-fn what_waited_too_long_expires_and_what_was_delivered_is_kept_for_a_while() {
+fn old_records_expire_and_delivered_ones_are_retained() {
     let disk = disk();
-    // In segments of 16 KiB.
+    // Segments of 16 KiB.
     let config = || Options { max_bytes: Some(256 << 10), ..config() };
     let fill = |config: &Options| {
         let (journal, _) = open(&disk, config);
@@ -263,7 +263,7 @@ fn what_waited_too_long_expires_and_what_was_delivered_is_kept_for_a_while() {
 }
 
 #[test]
-fn one_process_has_it_and_nobody_else_may_look() {
+fn only_one_process_can_open_it_and_only_its_user_can_read_it() {
     use std::os::unix::fs::PermissionsExt as _;
     let dir = tempfile::tempdir().unwrap();
     let config = Options { dir: dir.path().join("deep/journal"), ..config() };
@@ -292,9 +292,9 @@ fn one_process_has_it_and_nobody_else_may_look() {
     assert_eq!((contents(&read(&mut journal.reader(SinkId(0)))), recovery.notes), (records, vec![]));
 }
 
-/// As one segment it would go as a whole as soon as the journal is full again.
+/// A single segment would be dropped as soon as the journal is full again.
 #[test]
-fn what_memory_held_returns_in_segments_of_the_usual_size() {
+fn records_in_memory_return_in_segments_of_the_usual_size() {
     let disk = disk();
     let small = Options { max_bytes: Some(1 << 20), ..config() };
     let (journal, _) = open(&disk, &small);

@@ -1,4 +1,4 @@
-//! The journal on a disk that fails, and under power failures.
+//! The journal on a failing disk, and after power failures.
 
 use std::{
     path::Path,
@@ -26,7 +26,7 @@ const FAULTS: [Faults; 6] = {
 };
 
 #[test]
-fn a_disk_that_refuses_stops_no_delivery_and_gets_everything_afterwards() {
+fn a_failing_disk_stops_no_delivery_and_catches_up_later() {
     for faults in FAULTS {
         let disk = disk(7);
         let mut run = Run::open(&disk, 1 << 20);
@@ -57,7 +57,7 @@ fn a_disk_that_refuses_stops_no_delivery_and_gets_everything_afterwards() {
 }
 
 #[test]
-fn what_neither_disk_nor_memory_holds_is_counted_and_announced() {
+fn records_that_fit_neither_disk_nor_memory_are_announced() {
     for faults in &FAULTS[..5] {
         let disk = disk(8);
         let mut run = Run::open(&disk, 200_000);
@@ -72,7 +72,7 @@ fn what_neither_disk_nor_memory_holds_is_counted_and_announced() {
         let lost = run.lost(SinkId(0), LossReason::Disk);
         assert_eq!(lost + held.len() as u64, 950, "{faults:?}");
         run.journal.announce_losses();
-        // The other one has not read what the disk holds.
+        // The other sink has not read what is on disk.
         let behind = numbers(&run.read(1, usize::MAX));
         assert_eq!(behind[..50], (0..50).collect::<Vec<_>>(), "{faults:?}");
         run.readers[1].rewind();
@@ -91,12 +91,12 @@ fn what_neither_disk_nor_memory_holds_is_counted_and_announced() {
         first.extend(records);
         let mut announced = [0, 0];
         for record in &first {
-            if let Body::Notice(told) = &record.body
-                && told.what == "lost"
+            if let Body::Notice(notice) = &record.body
+                && notice.name == "lost"
             {
-                let told: serde_json::Value = serde_json::from_slice(&told.data).unwrap();
-                assert_eq!(told["reason"], "disk");
-                announced[usize::from(told["sink"] == "y")] += told["count"].as_u64().unwrap();
+                let lost: serde_json::Value = serde_json::from_slice(&notice.data).unwrap();
+                assert_eq!(lost["reason"], "disk");
+                announced[usize::from(lost["sink"] == "y")] += lost["count"].as_u64().unwrap();
             }
         }
         assert_eq!(announced, lost, "{faults:?}");
@@ -110,7 +110,7 @@ fn what_neither_disk_nor_memory_holds_is_counted_and_announced() {
 }
 
 #[test]
-fn a_disk_that_can_not_be_read_for_a_while_loses_nothing() {
+fn a_temporarily_unreadable_disk_loses_nothing() {
     let disk = disk(9);
     let mut run = Run::open(&disk, 1 << 20);
     run.events(0..100, 100);
@@ -134,9 +134,9 @@ fn a_disk_that_can_not_be_read_for_a_while_loses_nothing() {
     assert_eq!(run.lost(SinkId(0), LossReason::Damaged), 0);
 }
 
-/// Cursors are written every second, whatever of the line is synced.
+/// Cursors are written every second, whether or not the log is synced.
 #[test]
-fn what_a_sink_had_settled_and_the_power_failure_took_hides_nothing_that_waits() {
+fn settled_records_lost_to_a_power_failure_hide_no_pending_ones() {
     let disk = disk(11);
     let mut run = Run::open(&disk, 1 << 20);
     run.events(0..50, 100);
@@ -164,7 +164,7 @@ fn what_a_sink_had_settled_and_the_power_failure_took_hides_nothing_that_waits()
 }
 
 #[test]
-fn numbers_that_may_have_left_are_skipped_after_a_power_failure_and_the_gap_says_which() {
+fn the_gap_lists_numbers_skipped_after_a_power_failure() {
     for survives in [Survives::Nothing, Survives::Prefix, Survives::Anything] {
         let disk = disk(10);
         let mut run = Run::open(&disk, 1 << 20);
@@ -181,10 +181,10 @@ fn numbers_that_may_have_left_are_skipped_after_a_power_failure_and_the_gap_says
         run.events(100..101, 100);
         for record in run.read(0, usize::MAX) {
             assert!(record.seq > newest[record.source.index()], "{survives:?}: {record:?}");
-            if let Body::Notice(told) = &record.body
-                && told.what == "gap"
+            if let Body::Notice(notice) = &record.body
+                && notice.name == "gap"
             {
-                let gap: serde_json::Value = serde_json::from_slice(&told.data).unwrap();
+                let gap: serde_json::Value = serde_json::from_slice(&notice.data).unwrap();
                 let to = gap["skipped"][1].as_u64().expect("nothing was skipped");
                 assert_eq!((&gap["reason"], Seq(to + 1)), (&"crashed".into(), record.seq), "{gap}");
                 assert!(gap["skipped"][0].as_u64() <= Some(to) && to >= newest[record.source.index()].0);
@@ -194,9 +194,9 @@ fn numbers_that_may_have_left_are_skipped_after_a_power_failure_and_the_gap_says
 }
 
 #[test]
-fn numbers_that_only_memory_held_are_not_given_again_after_a_kill() {
+fn numbers_held_in_memory_only_are_not_reused_after_a_kill() {
     let mut again = Vec::new();
-    // Nothing can be noted on a read-only disk; there a reboot, or the broker's tail, tells.
+    // Nothing can be written to a read-only disk; a reboot or the broker's tail reveals the loss.
     let noted = FAULTS[..5].iter().filter(|faults| faults.writes != Writes::ReadOnly);
     for (faults, before) in noted.flat_map(|faults| [(faults, 0), (faults, 10)]) {
         let disk = disk(11);

@@ -1,4 +1,4 @@
-//! How many files a journal has open, and how many it makes.
+//! Number of files that a journal creates and keeps open.
 
 use std::{
     path::Path,
@@ -11,7 +11,7 @@ use journal::{Archive, Journal, Options, Recovery, Unmonitored, fs};
 
 use journal_kit::{begin, config, events, names, read, settle};
 
-/// A journal on the system's own disk, in segments of 64 KiB.
+/// Opens a journal on the real file system, with segments of 64 KiB.
 fn open(dir: &Path) -> (Journal, Recovery) {
     let config = Options { dir: dir.to_owned(), max_bytes: Some(16 * SEGMENT), ..config() };
     Journal::open(&config, Arc::new(fs::Disk), &names(&["a"]), &names(&["x"]), Arc::new(Unmonitored)).unwrap()
@@ -19,14 +19,14 @@ fn open(dir: &Path) -> (Journal, Recovery) {
 
 const SEGMENT: u64 = 64 << 10;
 
-/// Files below a directory that this process has open.
+/// Counts the files below a directory that this process has open.
 fn open_files(dir: &Path) -> usize {
     let links =
         std::fs::read_dir("/proc/self/fd").unwrap().filter_map(|fd| fd.unwrap().path().read_link().ok());
     links.filter(|path| path.starts_with(dir)).count()
 }
 
-/// Waits until so many are open at most; while a cursor is written or a directory synced there are more for a moment.
+/// Waits until at most `most` files are open; writing a cursor or syncing a directory briefly opens more.
 fn assert_open(dir: &Path, most: usize) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while open_files(dir) > most {
@@ -48,7 +48,7 @@ fn segments_are_open_while_they_are_read_or_written() {
     events(&mut live, "extenUpdate", 800, 1024);
     journal.sync();
     assert!(segments(dir) > 10, "{}", segments(dir));
-    // The lock, and what is written to.
+    // The lock and the newest segment.
     assert_open(dir, 2);
     drop(live);
     journal.close();
@@ -77,12 +77,12 @@ fn a_crash_loop_does_not_multiply_segments() {
         let mut reader = journal.reader(SinkId(0));
         let mut live = begin(&journal, "a");
         events(&mut live, "extenUpdate", 3, 100);
-        // What an earlier process wrote, and this one.
+        // Records of an earlier process and of this one.
         let records = read(&mut reader);
         assert!(records.len() >= 5 && records.windows(2).all(|pair| pair[0].seq < pair[1].seq));
         newest = settled(&mut reader, &records, newest);
         journal.sync();
-        // Killed: it is not closed.
+        // Killed, not closed.
     }
     assert!(segments(dir.path()) <= 18, "{}", segments(dir.path()));
 }
@@ -94,7 +94,7 @@ fn settled(reader: &mut journal::Reader, records: &[Record], newest: u64) -> u64
 }
 
 #[test]
-fn a_crash_loop_leaves_a_segment_that_is_damaged_or_of_fewer_sources() {
+fn a_damaged_or_outdated_segment_is_not_continued() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("segments");
     let crash = |sources: &[&str]| {
@@ -112,7 +112,7 @@ fn a_crash_loop_leaves_a_segment_that_is_damaged_or_of_fewer_sources() {
     };
     let rounds: Vec<usize> = (0..20).map(|_| crash(&["a"]).0).collect();
     assert_eq!(rounds[15..], [16; 5]);
-    // A torn entry at the end.
+    // An incomplete entry at the end.
     let newest = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
     let length = std::fs::metadata(&newest).unwrap().len();
     std::fs::File::options().write(true).open(&newest).unwrap().set_len(length - 7).unwrap();

@@ -1,11 +1,11 @@
-//! A process that is killed before it has announced a loss does not make the loss silent.
+//! A loss is not silent if the process is killed before it announces it.
 
 use std::process::Command;
 
 use crate::process::again;
 use journal_kit::losses;
 
-/// `benches/kills --losses` does more of them.
+/// `benches/kills --losses` runs more of them.
 const ROUNDS: u32 = 12;
 
 fn writer() -> Command {

@@ -1,4 +1,4 @@
-//! The journal, on real and on simulated disks.
+//! Tests of the journal on real and simulated disks.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod absences;

@@ -1,4 +1,4 @@
-//! The journal on a disk that fails, is killed and loses its power in any order: checked against a model.
+//! Model test: the journal under disk failures, kills and power failures in any order.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -12,16 +12,16 @@ use journal_kit::{
     run::{Run, disk, numbers},
 };
 
-/// What the journal must hold to.
+/// Expected state of the journal.
 struct Model {
     disk: FaultyFs,
     run: Option<Run>,
     next: u64,
-    /// Every number that was read, and what it was given to.
+    /// Content of every number that was read.
     given: HashMap<(String, SourceId, Seq), (Timestamp, String)>,
-    /// By journal: one that lost its name as well begins anew, and so do its numbers.
+    /// By journal: if the name is lost too, a new journal starts with new numbers.
     newest: HashMap<(String, SourceId), Seq>,
-    /// Events that must be there; after a kill; after a power failure.
+    /// Events that must survive a kill, and those that must survive a power failure.
     alive: BTreeSet<u64>,
     written: BTreeSet<u64>,
     durable: BTreeSet<u64>,
@@ -29,7 +29,8 @@ struct Model {
     held: [Vec<Record>; 2],
     faults: Faults,
     failed_syncs: u64,
-    /// The disk may have holes: what is in one waits, uncounted, until its place is passed.
+    /// Whether the disk may have holes: their records are pending, uncounted, until a cursor passes the
+    /// place.
     torn: bool,
 }
 
@@ -135,8 +136,8 @@ impl Model {
         }
     }
 
-    /// The pages of a sync that failed may be gone at once; or at the next boot, though they are read and synced without
-    /// complaint until then.
+    /// The pages of a failed sync may disappear at once, or at the next boot although they can be read until
+    /// then.
     fn note_failed_syncs(&mut self) {
         if self.disk.failed_syncs() > self.failed_syncs {
             self.failed_syncs = self.disk.failed_syncs();
@@ -146,7 +147,7 @@ impl Model {
     }
 
     fn restart(&mut self) {
-        // Readers and sessions of the process that is gone go with it.
+        // Readers and sessions end with their process.
         self.run = None;
         self.set(Faults::default());
         self.held = [Vec::new(), Vec::new()];
@@ -193,7 +194,8 @@ impl Model {
             }
             Step::Sync => self.sync(),
             Step::Announce => self.run().journal.announce_losses(),
-            // The keeper passes once a second: it notes that numbers are unsure as soon as the disk lets it.
+            // Maintenance runs once a second and records as soon as the disk permits that numbers are
+            // uncertain.
             Step::Fault(faults)
                 if self.faults.writes == Writes::ReadOnly && faults.writes != Writes::ReadOnly =>
             {
@@ -210,7 +212,7 @@ impl Model {
                 self.durable = self.alive.clone();
                 self.restart();
             }
-            // A disk that went read-only is mended by a reboot.
+            // A reboot makes a read-only disk writable again.
             Step::Kill if self.faults.writes == Writes::ReadOnly => self.step(Step::Power(Survives::Nothing)),
             Step::Kill => {
                 self.disk.crash();
@@ -240,10 +242,10 @@ impl Model {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// No number that was read is given again; what was synced survives a power failure, what was written a kill;
-    /// what only memory held is on the disk as soon as that works again.
+    /// No number is reused. Synced records survive a power failure, written ones a kill; records in memory
+    /// only are written as soon as the disk works again.
     #[test]
-    fn whatever_fails_nothing_is_given_twice_and_what_was_safe_is_there(
+    fn random_faults_reuse_no_number_and_lose_no_synced_record(
         seed in any::<u64>(),
         steps in proptest::collection::vec(step(), 1..60),
     ) {

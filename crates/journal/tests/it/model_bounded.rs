@@ -1,4 +1,4 @@
-//! A journal that is too small for what comes, on a disk that fails, is killed and loses its power: checked against a model.
+//! Model test: a journal that is too small for its load, under disk failures, kills and power failures.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -17,10 +17,10 @@ use journal_kit::{
 };
 
 const BOUND: u64 = 256 << 10;
-/// Of each source.
+/// Number of extensions per source.
 const EXTENSIONS: u64 = 4;
 
-/// What an event is about: a source, and one of its extensions, or none.
+/// Subject of an event: a source and, for state events, one of its extensions.
 type About = (usize, Option<u64>);
 
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +62,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A process.
+/// A running process.
 struct Run {
     lives: [Live; 2],
     readers: [Reader; 2],
@@ -75,13 +75,13 @@ struct Model {
     run: Option<Run>,
     next: u64,
     about: BTreeMap<u64, About>,
-    /// Events that must be there, or superseded; after a power failure.
+    /// Events that must survive a power failure, unless superseded.
     alive: BTreeSet<u64>,
     durable: BTreeSet<u64>,
     settled: [BTreeSet<u64>; 2],
     held: [Vec<Record>; 2],
     given: HashMap<(SourceId, Seq), (Position, Vec<u8>)>,
-    /// Nothing failed so far.
+    /// Whether nothing has failed so far.
     is_exact: bool,
     had_faults: bool,
 }
@@ -170,7 +170,7 @@ impl Model {
         self.settled[sink].extend(numbers(&records));
     }
 
-    /// What is missing at a sink was superseded by what it has, or was among the oldest of what had to go.
+    /// A sink misses only superseded events and the oldest that had to be dropped.
     fn check(&self, sink: usize, records: &[Record]) {
         let mut has = self.settled[sink].clone();
         has.extend(numbers(records));
@@ -181,9 +181,9 @@ impl Model {
         let oldest = numbers(records).first().copied().unwrap_or(u64::MAX);
         for number in missing {
             let about = self.about[&number];
-            // A power failure may leave more than what is sure to be there.
+            // A power failure may leave more than what is guaranteed.
             let is_superseded = has.range(number..).any(|it| self.about[it] == about);
-            // Of events without a state the oldest go, wherever that is worth it.
+            // Of events without state the oldest are dropped, wherever that is worthwhile.
             let newest = of_name(records, "message").last().copied();
             let is_over_quota = about.1.is_none() && newest > Some(number);
             assert!(
@@ -210,7 +210,7 @@ impl Model {
         let before = self.disk.failed_syncs();
         self.run().journal.sync();
         if self.disk.faults() == Faults::default() && self.disk.failed_syncs() == before {
-            // Twice: what only memory held is written by the first.
+            // Twice: the first call writes what was in memory only.
             self.run().journal.sync();
             self.durable = self.alive.clone();
         }
@@ -234,7 +234,7 @@ impl Model {
                 self.disk.set(faults);
             }
             Step::Kill => {
-                // What only memory holds goes with it; the other model has that.
+                // Records in memory only are lost with the process; the other model covers that.
                 self.disk.set(Faults::default());
                 self.sync();
                 self.is_exact = false;
@@ -276,7 +276,7 @@ impl Model {
             assert!(self.run().readers[sink].is_drained());
             assert_eq!(self.run().readers[sink].pending(), 0);
             let missing = self.alive.difference(&self.settled[sink]).count() as u64;
-            // What the bound took before a crash is found missing after it.
+            // Records dropped before a crash are found missing after it.
             let reasons =
                 [LossReason::Quota, LossReason::Superseded, LossReason::JournalFull, LossReason::Damaged];
             let lost = self.lost(id, &reasons);
@@ -310,9 +310,9 @@ fn numbers(records: &[Record]) -> Vec<u64> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever fails, the newest state is there, nothing is lost silently, and the bound holds.
+    /// Under any fault, the newest state survives, nothing is lost silently, and the bound holds.
     #[test]
-    fn a_full_journal_keeps_the_newest_states_and_counts_what_goes(
+    fn a_full_journal_keeps_the_newest_states_and_counts_losses(
         seed in any::<u64>(),
         drops_oldest in prop::bool::weighted(0.8),
         name_quota in prop_oneof![Just(30u8), Just(100)],

@@ -1,4 +1,4 @@
-//! The line: order, numbers, and a ledger that adds up whatever is dropped.
+//! The log: order, numbers, and a ledger that always balances.
 
 use bytes::Bytes;
 use event::{Body, EndReason, LossReason, Notice, Position, RawEvent, Record, Seq, SinkId, SourceId};
@@ -32,10 +32,10 @@ fn journal(capacity: usize) -> Journal {
     Journal::memory(capacity, &["a".into(), "b".into()], &["x".into(), "y".into()])
 }
 
-/// What memory holds is there at once.
+/// Reads what is in memory, without waiting.
 fn read(reader: &mut Reader, most: usize) -> Vec<Record> {
     let mut records = Vec::new();
-    reader.read(most, &mut records).now_or_never().expect("a memory journal makes nobody wait");
+    reader.read(most, &mut records).now_or_never().expect("a memory journal never waits");
     records
 }
 
@@ -43,16 +43,16 @@ fn settle(reader: &mut Reader, records: &[Record], how: Settled) {
     reader.settle(records.iter().map(|record| (record.position, record.source, record.seq, how)));
 }
 
-/// The data of a notice of this name.
+/// Returns the data of a notice with this name.
 fn notice(record: &Record, what: &str) -> Value {
     match &record.body {
-        Body::Notice(told) if told.what == what => serde_json::from_slice(&told.data).unwrap(),
+        Body::Notice(notice) if notice.name == what => serde_json::from_slice(&notice.data).unwrap(),
         _ => panic!("not {what}: {record:?}"),
     }
 }
 
 #[test]
-fn a_session_begins_with_its_gap_and_numbers_are_dense_per_source() {
+fn a_session_starts_with_its_gap_and_numbers_are_dense() {
     let journal = journal(1 << 20);
     let mut reader = journal.reader(SinkId(0));
     let mut live = journal.ingest(A).begin(opened());
@@ -84,7 +84,7 @@ fn a_session_begins_with_its_gap_and_numbers_are_dense_per_source() {
 }
 
 #[test]
-fn a_session_that_is_dropped_ends_all_the_same() {
+fn a_dropped_session_still_ends() {
     let journal = journal(1 << 20);
     let mut reader = journal.reader(SinkId(0));
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -99,7 +99,7 @@ fn a_session_that_is_dropped_ends_all_the_same() {
 }
 
 #[test]
-fn what_is_dropped_is_counted_and_announced_for_the_sink_that_misses_it_alone() {
+fn dropped_records_are_charged_only_to_the_sink_that_lost_them() {
     let journal = journal(20_000);
     let (mut x, mut y) = (journal.reader(SinkId(0)), journal.reader(SinkId(1)));
     let mut live = journal.ingest(A).begin(opened());
@@ -122,7 +122,7 @@ fn what_is_dropped_is_counted_and_announced_for_the_sink_that_misses_it_alone() 
     let number = |key: &str| data[key].as_u64().unwrap();
     assert_eq!(number("to") - number("from") + 1, lost, "one source: the range is what was lost");
     assert_eq!(records[0].seq.0, number("to") + 1, "what is left follows what was lost");
-    assert_eq!(journal.newest(A).1, records.last().unwrap().seq, "ctigap tells of it");
+    assert_eq!(journal.newest(A).1, records.last().unwrap().seq, "ctigap refers to it");
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn an_event_that_must_not_be_written_is_counted_as_filtered() {
 }
 
 #[tokio::test]
-async fn a_reader_wakes_when_there_is_something() {
+async fn a_reader_wakes_up_on_an_append() {
     let journal = journal(1 << 20);
     let mut reader = journal.reader(SinkId(0));
     let waiting = tokio::spawn(async move {
@@ -166,8 +166,8 @@ fn deed() -> impl Strategy<Value = Deed> {
 }
 
 proptest! {
-    /// received = published + pending + lost, for every source and sink, after every deed; and a sink
-    /// reads each source's numbers without a hole but for what is counted as lost.
+    /// After every step, received = published + pending + lost for every source and sink, and each sink reads
+    /// a source's numbers without a gap except for those counted as lost.
     #[test]
     fn the_ledger_always_adds_up(deeds in proptest::collection::vec(deed(), 1..200)) {
         let journal = journal(16_000);

@@ -1,8 +1,8 @@
-//! Tests in a process of their own.
+//! Runs tests in a separate process.
 
 use std::process::Command;
 
-/// A command that runs a single test of this program, by its `module_path!()` and its name.
+/// Returns a command that runs a single test of this binary, given its `module_path!()` and name.
 pub(crate) fn again(module: &str, test: &str) -> Command {
     let (_, module) = module.split_once("::").unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());

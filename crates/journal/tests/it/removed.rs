@@ -1,4 +1,4 @@
-//! A journal whose directory is removed under it.
+//! A journal whose directory is removed while it is open.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,7 +7,7 @@ use journal::{Journal, Options, Settled, Sync, WhenFull, fs};
 use journal_kit::Failure;
 
 #[tokio::test]
-async fn a_directory_that_was_removed_is_said_with_its_remedy() {
+async fn a_removed_directory_is_reported_with_its_remedy() {
     let dir = tempfile::tempdir().unwrap();
     let disk = Options {
         dir: dir.path().join("journal"),
@@ -34,8 +34,8 @@ async fn a_directory_that_was_removed_is_said_with_its_remedy() {
         if let Some(reason) = failure.reason() {
             break reason;
         }
-        assert!(std::time::Instant::now() < deadline, "it says nothing");
+        assert!(std::time::Instant::now() < deadline, "no failure was reported");
     };
-    assert!(reason.contains("a directory of the journal was removed: put it back"), "{reason}");
+    assert!(reason.contains("a directory of the journal was removed: restore it"), "{reason}");
     assert!(!reason.contains("free space"), "{reason}");
 }

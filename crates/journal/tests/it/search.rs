@@ -1,4 +1,4 @@
-//! Where a number is in the journal: found, lost, skipped, too old, or not given; and a read error is none of these.
+//! Search for a number: found, lost, skipped, too old, or not assigned; a read error is none of these.
 
 use std::time::Duration;
 
@@ -18,7 +18,8 @@ fn search(journal: &Journal, number: u64) -> Search {
     RUNTIME.block_on(journal.search(A, Seq(number))).unwrap()
 }
 
-/// Two processes with events of both sources, a third that only reads. The number of the last event of the first one.
+/// Returns a disk with events of both sources from two processes, for a third one that only reads, and the
+/// last number of the first process.
 fn two_processes() -> (FaultyFs, u64) {
     let disk = disk();
     let (journal, _) = open(&disk, &config());
@@ -34,7 +35,7 @@ fn two_processes() -> (FaultyFs, u64) {
 }
 
 #[test]
-fn a_number_is_found_skipped_or_not_given_yet() {
+fn a_number_is_found_skipped_or_not_assigned_yet() {
     let (disk, last) = two_processes();
     let (journal, _) = open(&disk, &config());
     let records = read(&mut journal.reader(SinkId(0)));
@@ -42,14 +43,14 @@ fn a_number_is_found_skipped_or_not_given_yet() {
         let Search::Found(found) = search(&journal, record.seq.0) else { panic!("{record:?}") };
         assert_eq!((found.position, found.at), (record.position, record.at));
     }
-    // Before the first record of the next process, of whichever source.
+    // Before the first record of the next process, whatever its source.
     let behind = records.iter().find(|record| record.source != A).unwrap().position;
     for skipped in [last + 1, last + 1_000] {
         let found = search(&journal, skipped);
         assert!(matches!(found, Search::Skipped(next) if next == behind), "{skipped}: {found:?}, {behind:?}");
     }
     let (newest, _) = journal.newest(A);
-    // What this process has skipped when it began.
+    // Skipped at the start of this process.
     assert!(matches!(search(&journal, newest.0), Search::Skipped(_)));
     for beyond in [newest.0 + 1, u64::MAX] {
         assert!(matches!(search(&journal, beyond), Search::Beyond), "{beyond}");
@@ -87,7 +88,7 @@ fn a_lost_number_resumes_before_the_first_record_above_it() {
 }
 
 #[test]
-fn a_number_that_is_no_longer_kept_is_older() {
+fn a_number_that_is_no_longer_retained_is_older() {
     let disk = disk();
     let config = Options { retain: Duration::ZERO, ..config() };
     let (journal, _) = open(&disk, &config);
@@ -106,16 +107,16 @@ fn a_number_that_is_no_longer_kept_is_older() {
 }
 
 #[test]
-fn a_read_error_is_no_answer() {
+fn a_read_error_is_not_an_answer() {
     let (disk, last) = two_processes();
     let (journal, _) = open(&disk, &config());
     let position = read(&mut journal.reader(SinkId(0)))[3].position;
     disk.set(Faults { reads_fail: true, ..Faults::default() });
     assert!(RUNTIME.block_on(journal.search(A, Seq(last))).is_err());
     assert!(RUNTIME.block_on(journal.since(Timestamp::UNIX_EPOCH)).is_err());
-    assert!(RUNTIME.block_on(journal.lanes_at(position)).is_err());
+    assert!(RUNTIME.block_on(journal.source_cursors_at(position)).is_err());
     disk.set(Faults::default());
     assert!(matches!(search(&journal, last), Search::Found(_)));
-    let lanes = RUNTIME.block_on(journal.lanes_at(position)).unwrap().unwrap();
-    assert_eq!((lanes[0].count, lanes[1].count), (3, 0));
+    let cursors = RUNTIME.block_on(journal.source_cursors_at(position)).unwrap().unwrap();
+    assert_eq!((cursors[0].count, cursors[1].count), (3, 0));
 }

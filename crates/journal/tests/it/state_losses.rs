@@ -1,4 +1,4 @@
-//! What the journal tells of lost state, for the sessions that read it again.
+//! Reports of lost state, on which sessions read the state again.
 
 use event::{LossReason, SinkId};
 use journal::{Options, WhenFull};
@@ -12,7 +12,7 @@ fn small(when_full: WhenFull) -> Options {
 }
 
 #[test]
-fn what_a_full_journal_drops_is_a_loss_of_state() {
+fn dropping_live_events_is_a_loss_of_state() {
     for when_full in [WhenFull::DropOldest, WhenFull::DropNewest] {
         let disk = disk();
         let (journal, _) = open(&disk, &small(when_full));
@@ -28,7 +28,7 @@ fn what_a_full_journal_drops_is_a_loss_of_state() {
 }
 
 #[test]
-fn what_a_full_journal_drops_of_a_snapshot_is_none() {
+fn dropping_snapshot_events_is_not_a_loss_of_state() {
     for when_full in [WhenFull::DropOldest, WhenFull::DropNewest] {
         let disk = disk();
         let (journal, _) = open(&disk, &small(when_full));
@@ -45,7 +45,7 @@ fn what_a_full_journal_drops_of_a_snapshot_is_none() {
 }
 
 #[test]
-fn a_loss_that_was_not_announced_before_a_restart_is_one_after_it() {
+fn an_unannounced_loss_is_announced_after_a_restart() {
     let disk = disk();
     let config = small(WhenFull::DropNewest);
     let (journal, _) = open(&disk, &config);

@@ -14,7 +14,7 @@ use journal_kit::{
 
 const MIB: u64 = 1 << 20;
 
-/// A small journal, of which memory holds little.
+/// A small journal with little memory.
 fn small(max_bytes: u64, name_quota: u8) -> Options {
     Options { max_bytes: Some(max_bytes), name_quota, memory: 64 << 10, ..config() }
 }
@@ -33,7 +33,7 @@ fn bytes(disk: &FaultyFs) -> u64 {
     files.map(|(_, content)| content.len() as u64).sum()
 }
 
-/// Reads and settles all there is for a sink, the `lost` notices included.
+/// Reads and settles everything for a sink, including the `lost` notices.
 fn deliver(journal: &Journal, sink: SinkId) -> Vec<Record> {
     let mut reader = journal.reader(sink);
     let mut all = read(&mut reader);
@@ -72,7 +72,7 @@ fn the_newest_state_of_an_extension_survives_400_updates() {
 }
 
 #[test]
-fn a_session_does_not_outrun_the_thread_that_compacts() {
+fn a_session_does_not_outrun_compaction() {
     let disk = disk();
     let (journal, _) =
         open(&disk, &Options { sync: Sync::Every(Duration::from_millis(1)), ..small(4 * MIB, 100) });
@@ -121,7 +121,7 @@ fn only_states_are_superseded_and_each_by_its_own_entity() {
 }
 
 #[test]
-fn of_a_flood_the_newest_survive_and_nothing_else_goes() {
+fn in_a_flood_the_newest_survive_and_no_other_name_is_dropped() {
     let disk = disk();
     let config = small(4 * MIB, 25);
     let (journal, _) = open(&disk, &config);
@@ -181,7 +181,7 @@ fn a_sink_that_keeps_up_loses_nothing() {
     );
 }
 
-/// A journal that was left with 100 updates of 10 extensions, and 50 other events.
+/// Leaves a journal with 100 updates of 10 extensions and 50 other events.
 fn left_behind(disk: &FaultyFs, max_bytes: u64, size: usize) -> States {
     let (journal, _) = open(disk, &small(max_bytes, 100));
     let (mut live, mut states) = (begin(&journal, "a"), States::default());
@@ -196,14 +196,14 @@ fn left_behind(disk: &FaultyFs, max_bytes: u64, size: usize) -> States {
     states
 }
 
-/// Little room for what was left behind.
+/// Options with little room for the journal left behind.
 fn tight() -> Options {
     small(600_000, 100)
 }
 
 #[test]
-fn what_was_read_before_its_segment_was_rewritten_is_charged_once() {
-    // In the large one a segment is more than what is read from the disk at a time.
+fn records_read_before_a_segment_is_rewritten_are_charged_once() {
+    // In the large journal a segment exceeds one disk read.
     let large = (1..=20).map(|in_flight| (8, in_flight, 1, false));
     let cases =
         [(1, 70, 70, false), (1, 70, 10, false), (1, 70, 35, true), (1, 70, 0, true), (1, 3, 2, true)];
@@ -252,7 +252,7 @@ fn what_was_read_before_its_segment_was_rewritten_is_charged_once() {
 }
 
 #[test]
-fn a_kill_between_any_two_steps_leaves_a_journal_that_is_right() {
+fn a_kill_between_any_two_steps_leaves_a_valid_journal() {
     let mut after = 1;
     for power in [None, Some(Survives::Nothing), Some(Survives::Prefix)] {
         let mut steps = 0;
@@ -291,11 +291,11 @@ fn a_kill_between_any_two_steps_leaves_a_journal_that_is_right() {
 }
 
 #[test]
-fn without_room_for_a_copy_the_oldest_go_and_the_bound_holds() {
+fn without_room_for_a_copy_the_oldest_are_dropped() {
     let disk = disk();
     let (journal, _) = open(&disk, &Options { memory: 64 << 20, ..small(2 * MIB, 100) });
     let (mut live, mut states) = (begin(&journal, "a"), States::default());
-    // Each with a state of its own: nothing is superseded.
+    // Each with its own state, so that none is superseded.
     for exten in 0..600 {
         states.append(&mut live, &exten.to_string(), 1, 5_000);
         if exten % 10 == 0 {
@@ -303,7 +303,7 @@ fn without_room_for_a_copy_the_oldest_go_and_the_bound_holds() {
         }
         assert!(bytes(&disk) <= 2 * MIB + 2 * 5_200, "{}", bytes(&disk));
     }
-    // A volume that takes what is appended, and no copy beside.
+    // The volume has space for appends but not for a copy.
     for exten in (590..600).cycle().take(400) {
         disk.set(Faults { writes: Writes::Space(6_000), ..Faults::default() });
         states.append(&mut live, &exten.to_string(), 1, 5_000);
@@ -324,7 +324,7 @@ fn without_room_for_a_copy_the_oldest_go_and_the_bound_holds() {
     adds_up(&journal);
 }
 
-/// `gap` and `connected`, which went with the oldest.
+/// Counts the `gap` and `connected` notices that were dropped with the oldest events.
 fn lost_notices(lost: &BTreeMap<LossReason, u64>) -> u64 {
     if lost.contains_key(&LossReason::JournalFull) { 2 } else { 0 }
 }

@@ -1,4 +1,4 @@
-//! What the journal hands to its disk: bounded batches, and large frames from where they are.
+//! Writes to disk: bounded batches, and large frames without a copy.
 
 use std::{
     io,
@@ -13,10 +13,10 @@ use journal::{
 
 use journal_kit::{begin, config, frame, names};
 
-/// Address and length of everything that was appended.
+/// Address and length of each append.
 type Appends = Arc<Mutex<Vec<(usize, usize)>>>;
 
-/// A real disk whose writes are noted.
+/// A real disk that records its writes.
 #[derive(Debug, Default)]
 struct Noting(Appends);
 
@@ -115,7 +115,7 @@ fn a_long_batch_is_written_in_pieces_of_a_mebibyte() {
 }
 
 #[test]
-fn a_large_frame_is_written_from_where_it_is() {
+fn a_large_frame_is_written_without_a_copy() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, appends) = open(dir.path());
     let mut live = begin(&journal, "a");

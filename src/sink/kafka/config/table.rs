@@ -13,7 +13,8 @@ use super::{
     Compression, Config, Create, PartitionBy, Topics,
 };
 use crate::{
-    config::{Address, Interval, Secret, Section, Size},
+    config::{Interval, Secret, Section, Size},
+    net::Address,
     sink::{
         SinkTable,
         config::{Adopted, Config as SinkConfig, ContentMode, adopt},

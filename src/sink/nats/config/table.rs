@@ -7,7 +7,8 @@ use url::Position;
 
 use super::{Config, Credentials, Mode, Stream, jetstream};
 use crate::{
-    config::{Address, Age, Interval, Secret, Section, Size},
+    config::{Age, Interval, Secret, Section, Size},
+    net::Address,
     route::template::Template,
     sink::{
         SinkTable,

@@ -31,8 +31,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use self::framing::{Framing, Violation};
 use crate::{
-    config::Address,
     net,
+    net::Address,
     text::PeerText,
     tls::{TlsError, TlsFault, Trust},
 };

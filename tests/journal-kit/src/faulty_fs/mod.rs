@@ -1,5 +1,5 @@
-//! A disk that can be taken away: files in memory, a page cache before what survives, and a journal on it.
-//! Content survives a power failure once its file was synced, a name once its directory was.
+//! A simulated disk with faults: files in memory, and a page cache in front of what survives. Content
+//! survives a power failure once its file was synced, a name once its directory was.
 
 mod process;
 
@@ -15,11 +15,11 @@ use fastrand::Rng;
 use journal::fs::Fs;
 use process::Process;
 
-/// What of the unsynced is there after a power failure.
+/// What of the unsynced data survives a power failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Survives {
     Nothing,
-    /// The beginning of what was appended to each file, and of what was done to names.
+    /// A prefix of what was appended to each file and of the name operations.
     Prefix,
     /// Pages out of order, zeroes, garbage at the end.
     Anything,
@@ -29,13 +29,13 @@ pub enum Survives {
 pub enum Writes {
     #[default]
     Work,
-    /// Take a random part.
+    /// Write a random part.
     Short,
-    /// Fit until so many more bytes; then `ENOSPC`.
+    /// Succeed for so many more bytes, then fail with `ENOSPC`.
     Space(u64),
-    /// `EROFS`, also for names.
+    /// Fail with `EROFS`, also for names.
     ReadOnly,
-    /// `EIO`.
+    /// Fail with `EIO`.
     Fail,
 }
 
@@ -43,12 +43,12 @@ pub enum Writes {
 pub enum Syncs {
     #[default]
     Work,
-    /// The next one fails, and what it should have written is gone: as on Linux, a later one does not bring it back.
+    /// The next sync fails and its data is lost: as on Linux, a later sync does not restore it.
     FailOnce,
     Fail,
 }
 
-/// What doesn't work.
+/// Injected faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Faults {
     pub writes: Writes,
@@ -57,27 +57,27 @@ pub struct Faults {
     pub reads_fail: bool,
 }
 
-/// The disk. Clones are the same.
+/// The disk. Clones share it.
 #[derive(Debug, Clone)]
 pub struct FaultyFs(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
     random: Rng,
-    /// Counts processes: what an earlier one holds is dead.
+    /// Number of the process; file handles of earlier ones are dead.
     life: u64,
     inodes: Vec<Inode>,
     names: BTreeMap<PathBuf, Node>,
     durable: BTreeMap<PathBuf, Node>,
-    /// What was done to names since their directories were synced.
+    /// Name operations since their directories were synced.
     deeds: Vec<Deed>,
     locks: Vec<PathBuf>,
     faults: Faults,
-    /// No read returns.
+    /// Reads block forever.
     reads_hang: bool,
     failed_syncs: u64,
     failed_reads: u64,
-    /// After so many more calls the process is killed.
+    /// Number of calls until the process is killed.
     calls_left: Option<u64>,
 }
 
@@ -85,14 +85,14 @@ struct State {
 struct Inode {
     content: Vec<u8>,
     synced: Vec<u8>,
-    /// Dropped by a sync that failed; still read from the cache, perhaps.
+    /// Ranges dropped by a failed sync that may still be read from the cache.
     doomed: Vec<Range<usize>>,
 }
 
-/// A file's place among the inodes; none for a directory.
+/// Index of a file's inode; `None` for a directory.
 type Node = Option<usize>;
 
-/// A name that is made, removed, or both.
+/// A name that is created, removed, or both.
 #[derive(Debug, Clone)]
 struct Deed {
     from: Option<PathBuf>,
@@ -120,7 +120,7 @@ fn errno(code: i32) -> io::Error {
 }
 
 impl FaultyFs {
-    /// An empty disk, with this directory on it for good.
+    /// Creates an empty disk with this permanent directory.
     pub fn new(seed: u64, dir: &Path) -> Self {
         let names: BTreeMap<_, _> = dir.ancestors().map(|dir| (dir.to_owned(), None)).collect();
         Self(Arc::new(Mutex::new(State {
@@ -143,7 +143,7 @@ impl FaultyFs {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The disk as the running process sees it.
+    /// Returns the disk as the running process sees it.
     pub fn process(&self) -> Arc<dyn Fs> {
         Arc::new(Process { disk: self.clone(), life: self.state().life })
     }
@@ -152,42 +152,42 @@ impl FaultyFs {
         self.state().faults = faults;
     }
 
-    /// What does not work at the moment.
+    /// Returns the current faults.
     pub fn faults(&self) -> Faults {
         self.state().faults
     }
 
-    /// From now on no read returns, or again each does.
+    /// Blocks all reads, or unblocks them.
     pub fn hang_reads(&self, hang: bool) {
         self.state().reads_hang = hang;
     }
 
-    /// How many syncs have failed so far.
+    /// Returns the number of failed syncs so far.
     pub fn failed_syncs(&self) -> u64 {
         self.state().failed_syncs
     }
 
-    /// How many reads have failed so far.
+    /// Returns the number of failed reads so far.
     pub fn failed_reads(&self) -> u64 {
         self.state().failed_reads
     }
 
-    /// Kill -9.
+    /// Kills the process (SIGKILL).
     pub fn crash(&self) {
         self.state().kill();
     }
 
-    /// Kill -9 after so many more calls; `None` for never.
+    /// Kills the process after so many more calls; `None` disables it.
     pub fn crash_after(&self, calls: Option<u64>) {
         self.state().calls_left = calls;
     }
 
-    /// Whether that has happened.
+    /// Returns whether that has happened.
     pub fn has_crashed(&self) -> bool {
         self.state().calls_left == Some(0)
     }
 
-    /// The power fails, and comes back.
+    /// Simulates a power failure and a restart.
     pub fn power_failure(&self, survives: Survives) {
         let mut state = self.state();
         let state = &mut *state;
@@ -205,14 +205,14 @@ impl FaultyFs {
         }
     }
 
-    /// Every file and its content.
+    /// Returns every file and its content.
     pub fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let state = self.state();
         let files = state.names.iter().filter_map(|(path, node)| Some((path.clone(), (*node)?)));
         files.map(|(path, inode)| (path, state.inodes[inode].content.clone())).collect()
     }
 
-    /// Changes what a file holds, behind everybody's back.
+    /// Modifies a file's content directly.
     pub fn edit(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.state();
         let inode = state.file(path).unwrap();
@@ -224,7 +224,7 @@ impl FaultyFs {
 
 impl Inode {
     fn survivor(&self, survives: Survives, random: &mut Rng) -> Vec<u8> {
-        // One that was cut, and not synced since, is as it was.
+        // A file that was truncated and not synced since has its old content.
         let tail = self.content.strip_prefix(&self.synced[..]).unwrap_or_default();
         let mut content = self.synced.clone();
         let start = content.len();
@@ -249,7 +249,7 @@ impl Inode {
         }
     }
 
-    /// What was not written is marked as if it were.
+    /// Marks data that was not written as written.
     fn fail(&mut self, evicted: bool) {
         let range = self.synced.len().min(self.content.len())..self.content.len();
         if evicted {

@@ -1,4 +1,4 @@
-//! A process that has the disk: its files, until it is dead.
+//! The disk as seen by one process, until it is dead.
 
 use std::{
     io,
@@ -40,7 +40,7 @@ impl Drop for Held {
 }
 
 impl Process {
-    /// An error once the process is dead.
+    /// Returns the state, or an error once the process is dead.
     fn state(&self) -> io::Result<MutexGuard<'_, State>> {
         let mut state = self.disk.state();
         match &mut state.calls_left {
@@ -102,7 +102,7 @@ impl Fs for Process {
         let mut state = self.state()?;
         let state = &mut *state;
         state.find(path)?;
-        // A rename between two directories is one deed: it takes along what came before it in both.
+        // A rename between two directories is one operation, which carries along all earlier ones in both.
         let (mut dirs, mut now) = (vec![path.to_owned()], Vec::new());
         for at in (0..state.deeds.len()).rev() {
             if state.deeds[at].dirs().any(|dir| dirs.iter().any(|it| it == dir)) {

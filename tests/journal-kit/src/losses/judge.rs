@@ -1,14 +1,14 @@
-//! What the next process finds, and says.
+//! Compares what the next process finds and announces with what was appended.
 
 use event::{Body, Record, SinkId};
 
 use super::{
-    super::{begin, read, settle, told},
+    super::{begin, notice_of, read, settle},
     Round, SINKS, SOURCES, Written,
     writer::{id, open},
 };
 
-/// What is right and what is not.
+/// Collected violations.
 #[derive(Debug, Default)]
 pub(super) struct Verdict {
     pub lost: u64,
@@ -23,7 +23,7 @@ impl Verdict {
     }
 }
 
-/// Numbers, both included.
+/// First and last number.
 type Span = (u64, u64);
 
 pub(super) fn judge(round: &Round, written: &[Written; 2]) -> Verdict {
@@ -31,7 +31,7 @@ pub(super) fn judge(round: &Round, written: &[Written; 2]) -> Verdict {
     journal.announce_losses();
     let sessions = SOURCES.map(|source| begin(&journal, source));
     let mut verdict = Verdict::default();
-    // What compacting took out is charged to a sink when it passes the place, and announced then.
+    // Records removed by compaction are charged and announced when a sink passes their position.
     let mut readers = [0, 1].map(|sink| journal.reader(SinkId(sink)));
     let mut records = [Vec::new(), Vec::new()];
     while readers.iter().any(|reader| !reader.at_end()) {
@@ -45,7 +45,7 @@ pub(super) fn judge(round: &Round, written: &[Written; 2]) -> Verdict {
     for (source, name) in SOURCES.iter().enumerate() {
         let of = |sink: usize| records[sink].iter().filter(move |record| record.source == id(source));
         let account = Account {
-            // The second sink has settled nothing: it sees every notice that is still there.
+            // The second sink has settled nothing, so it reads every retained notice.
             records: of(1).collect(),
             written: written[source],
             newest: journal.newest(id(source)).0.0,
@@ -54,11 +54,13 @@ pub(super) fn judge(round: &Round, written: &[Written; 2]) -> Verdict {
             let (ledger, pending) = journal.ledger(number, id(source));
             let found = of(sink).count() as u64;
             let (lost, announced) = (ledger.lost.values().sum::<u64>(), account.announced(sink_name));
-            let told: u64 = announced.iter().map(|(count, _)| count).sum();
+            let reported: u64 = announced.iter().map(|(count, _)| count).sum();
             let place = format!("{name} at {sink_name}");
             verdict.check(pending == 0, || format!("{place}: {pending} pending of {found} that were read"));
             verdict.check(ledger.received == ledger.settled() + pending, || format!("{place}: {ledger:?}"));
-            verdict.check(lost == told, || format!("{place}: {lost} lost by its ledger, {told} announced"));
+            verdict.check(lost == reported, || {
+                format!("{place}: {lost} lost by its ledger, {reported} announced")
+            });
             let given = account.given();
             verdict.check(ledger.received == given, || {
                 format!("{place}: {} received by its ledger, {given} numbers given", ledger.received)
@@ -71,7 +73,7 @@ pub(super) fn judge(round: &Round, written: &[Written; 2]) -> Verdict {
     verdict
 }
 
-/// One source, from its first number on.
+/// Records of one source, from its first number on.
 struct Account<'a> {
     records: Vec<&'a Record>,
     written: Written,
@@ -79,9 +81,9 @@ struct Account<'a> {
 }
 
 impl Account<'_> {
-    /// The notices of loss for a sink: how many, and which numbers.
+    /// Returns the notices of loss for a sink: the count and the numbers of each.
     fn announced(&self, sink: &str) -> Vec<(u64, Span)> {
-        let lost = self.records.iter().map(|record| told(record));
+        let lost = self.records.iter().map(|record| notice_of(record));
         let lost = lost.filter(|(what, data)| *what == "lost" && data["sink"] == sink);
         lost.map(|(_, data)| {
             let number = |key: &str| data[key].as_u64().unwrap();
@@ -90,9 +92,9 @@ impl Account<'_> {
         .collect()
     }
 
-    /// Numbers that gaps name as never given.
+    /// Returns the numbers that gaps list as skipped.
     fn skipped(&self) -> Vec<Span> {
-        let gaps = self.records.iter().map(|record| told(record)).filter(|(what, _)| *what == "gap");
+        let gaps = self.records.iter().map(|record| notice_of(record)).filter(|(what, _)| *what == "gap");
         gaps.filter_map(|(_, data)| Some((data["skipped"][0].as_u64()?, data["skipped"][1].as_u64()?)))
             .collect()
     }
@@ -102,7 +104,7 @@ impl Account<'_> {
         (self.newest + 1).saturating_sub(self.written.first).saturating_sub(skipped)
     }
 
-    /// Every number has its record, or a notice says why not; and notices count no more than that.
+    /// Checks that every number has a record or a notice, and that notices count no more than is missing.
     fn numbers(&self, name: &str, verdict: &mut Verdict) {
         let (mut missing, mut next) = (Vec::new(), self.written.first);
         for record in &self.records {
@@ -129,7 +131,7 @@ impl Account<'_> {
         verdict.lost += lost;
     }
 
-    /// Every event that was committed is there, or is among those that were announced as lost.
+    /// Checks that every committed event is present or announced as lost.
     fn events(&self, name: &str, verdict: &mut Verdict) {
         let found: Vec<u64> = self.records.iter().filter_map(|record| number(record)).collect();
         verdict.check(found.is_sorted_by(|a, b| a < b), || format!("{name}: events are out of order"));
@@ -146,7 +148,7 @@ fn length((from, to): &Span) -> u64 {
     to - from + 1
 }
 
-/// What of these lies outside all of those.
+/// Returns the parts of `spans` outside all `known` ones.
 fn outside(spans: &[Span], mut known: Vec<Span>) -> Vec<Span> {
     known.sort_unstable();
     let mut left = Vec::new();

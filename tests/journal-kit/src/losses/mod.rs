@@ -1,5 +1,6 @@
-//! Kills within seconds of a loss: a process of its own appends until its journal loses events, is killed with -9
-//! before anything is announced, and what the next one then says is held against what was handed in.
+//! Kills within seconds of a loss: a separate process appends until its journal loses events and is killed
+//! with SIGKILL before it announces them; the next process's announcements are compared with what was
+//! appended.
 
 mod judge;
 mod writer;
@@ -21,23 +22,23 @@ pub use self::writer::write;
 
 pub const SOURCES: [&str; 2] = ["a", "b"];
 pub const SINKS: [&str; 2] = ["x", "y"];
-/// Names the round to the process that writes.
+/// Passes the round to the writer process.
 const ROUND: &str = "JOURNAL_LOSSES_ROUND";
-/// A writer that has lost nothing for so long never does.
+/// A writer without a loss for this long never has one.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// The kill comes so long after the first loss, at most; losses are announced every 10 s.
+/// Maximum delay between the first loss and the kill; losses are announced every 10 s.
 const WINDOW: u64 = 150;
 
-/// What makes the journal lose events.
+/// Reason why the journal loses events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// It is full, and the newest go.
+    /// Full; drops the newest.
     Newest,
-    /// One name has used up its share.
+    /// One name exceeds its quota.
     Quota,
-    /// It is full, and the oldest go.
+    /// Full; drops the oldest.
     Oldest,
-    /// A sink is away for longer than events are kept.
+    /// A sink is away longer than events are retained.
     Age,
 }
 
@@ -46,7 +47,7 @@ impl Cause {
         [Self::Newest, Self::Quota, Self::Oldest, Self::Age][usize::try_from(seed % 4).unwrap()]
     }
 
-    /// Whether what was written may go again, notices included.
+    /// Returns whether written records may be dropped, notices included.
     fn takes_the_oldest(self) -> bool {
         matches!(self, Self::Oldest | Self::Age)
     }
@@ -64,12 +65,12 @@ impl Cause {
     }
 }
 
-/// One round, as both processes know it.
+/// Parameters of a round, shared by both processes.
 #[derive(Debug, Clone)]
 struct Round {
     seed: u64,
     dir: PathBuf,
-    /// How many events of each source were handed in before.
+    /// Number of events appended before, by source.
     sent: [u64; 2],
 }
 
@@ -83,7 +84,7 @@ impl Round {
         command.env(ROUND, format!("{} {a} {b} {}", self.seed, self.dir.display()));
     }
 
-    fn told() -> Self {
+    fn from_environment() -> Self {
         let text = std::env::var(ROUND).expect("started by hand: the test starts it");
         let mut words = text.splitn(4, ' ');
         let mut number = || words.next().unwrap().parse().unwrap();
@@ -92,27 +93,27 @@ impl Round {
     }
 }
 
-/// What the writers said of one source.
+/// Report of the writers about one source.
 #[derive(Debug, Clone, Copy, Default)]
 struct Written {
-    /// The number of its first record.
+    /// Number of its first record.
     first: u64,
-    /// Events whose commit had returned; those that may have been written in addition, per kill.
+    /// Events whose commit returned. A kill may leave further ones written.
     committed: u64,
-    /// Numbers of events begin here in the next life.
+    /// First event number of the next writer.
     offered: u64,
-    /// Offered in an earlier life, and perhaps never written.
+    /// Events of an earlier writer that may not have been written.
     unsure: u64,
 }
 
-/// What came of some rounds.
+/// Result of several rounds.
 #[derive(Debug, Default)]
 pub struct Outcome {
     pub rounds: u32,
     pub kills: u32,
-    /// Events and notices that were lost, as announced to the sink that stays away.
+    /// Number of lost records announced to the sink that stays away.
     pub lost: u64,
-    /// What does not hold, a sentence each.
+    /// Violations, one sentence each.
     pub broken: Vec<String>,
 }
 
@@ -127,7 +128,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// So many rounds, whose seeds follow this one. `writer` starts a process that calls [`write`].
+/// Runs `rounds` rounds with consecutive seeds. `writer` starts a process that calls [`write`].
 pub fn run(seed: u64, rounds: u32, writer: impl Fn() -> Command) -> Outcome {
     let mut outcome = Outcome::default();
     for seed in (seed..).take(usize::try_from(rounds).unwrap()) {
@@ -135,7 +136,7 @@ pub fn run(seed: u64, rounds: u32, writer: impl Fn() -> Command) -> Outcome {
         let mut round = Round { seed, dir: dir.path().join("journal"), sent: [0; 2] };
         let mut rng = Rng::with_seed(seed);
         let mut written = [Written::default(); 2];
-        // A notice of loss that goes in turn, with the oldest, is seen by nobody: one life has none.
+        // A notice of loss may be dropped with the oldest records, so these rounds have a single writer.
         let lives = if round.cause().takes_the_oldest() { 1 } else { rng.u32(1..=3) };
         for life in 0..lives {
             let mut command = writer();
@@ -153,7 +154,7 @@ pub fn run(seed: u64, rounds: u32, writer: impl Fn() -> Command) -> Outcome {
     outcome
 }
 
-/// One life of a writer: killed a moment after its first loss.
+/// Runs a writer that is killed shortly after its first loss.
 fn live_and_die(mut command: Command, rng: &mut Rng, is_first: bool, written: &mut [Written; 2]) {
     let mut writer = Writer(command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap());
     let said = lines(&mut writer.0);
@@ -166,7 +167,7 @@ fn live_and_die(mut command: Command, rng: &mut Rng, is_first: bool, written: &m
     while !hear(deadline.saturating_duration_since(Instant::now())).expect("the writer ended by itself") {}
     sleep(Duration::from_micros(rng.u64(..WINDOW * 1_000)));
     drop(writer);
-    // What it had said before it died.
+    // Output from before the kill.
     while hear(PATIENCE).is_some() {}
     for source in written {
         source.unsure += source.offered - source.committed - source.unsure;
@@ -191,7 +192,7 @@ fn lines(child: &mut Child) -> Receiver<String> {
     receiver
 }
 
-/// Notes what a writer said; whether it said that something was lost.
+/// Processes a line from a writer. Returns whether it reported a loss.
 fn take(line: &str, is_first: bool, written: &mut [Written; 2]) -> bool {
     let words: Vec<&str> = line.split(' ').collect();
     let ["@", what, source, number] = words[..] else { return false };

@@ -1,4 +1,4 @@
-//! The process that is killed.
+//! The writer process, which gets killed.
 
 use std::{
     io::Write as _,
@@ -17,44 +17,44 @@ use super::{
     Cause, Round, SINKS, SOURCES,
 };
 
-/// It ends by itself if nobody kills it.
+/// Exits by itself if it is not killed.
 const LONGEST: Duration = Duration::from_mins(1);
 
-/// Opens the journal of the round that the environment names, and appends until it is killed.
+/// Opens the journal of the round in the environment, and appends until it is killed.
 pub fn write() {
-    let round = Round::told();
+    let round = Round::from_environment();
     let cause = round.cause();
     let journal = open(&round);
     let mut rng = Rng::with_seed(round.seed ^ round.sent[0]);
     for source in [0, 1] {
-        say("first", source, journal.newest(id(source)).0.0 + 1);
+        report("first", source, journal.newest(id(source)).0.0 + 1);
     }
     let mut sessions = SOURCES.map(|source| begin(&journal, source));
     let mut reader = journal.reader(SinkId(0));
     let mut sent = round.sent;
-    let (ends, mut told) = (Instant::now() + LONGEST, false);
+    let (ends, mut has_reported) = (Instant::now() + LONGEST, false);
     while Instant::now() < ends {
         let source = rng.usize(..2);
         let batch = rng.u64(1..8);
-        say("offered", source, sent[source] + batch);
+        report("offered", source, sent[source] + batch);
         append(&mut sessions[source], sent[source], batch, &mut rng);
         sent[source] += batch;
-        say("committed", source, sent[source]);
+        report("committed", source, sent[source]);
         if cause != Cause::Newest && rng.u8(..4) == 0 {
             settle_some(&journal, &mut reader, &mut rng);
         }
         match rng.u8(..) {
-            // The keeper's pass comes once a second, and at any moment: cursors are written, and what is too old goes.
+            // Maintenance runs once a second, at any moment: it writes cursors and drops expired records.
             ..12 => journal.sync(),
-            // Where nothing that is written goes again, what was announced must not be announced twice.
+            // If written records are never dropped, no loss may be announced twice.
             12..14 if !cause.takes_the_oldest() => journal.announce_losses(),
             _ => {}
         }
-        if !told && has_lost(&journal) {
-            say("lost", source, 0);
-            told = true;
+        if !has_reported && has_lost(&journal) {
+            report("lost", source, 0);
+            has_reported = true;
         }
-        if told || rng.u8(..8) == 0 {
+        if has_reported || rng.u8(..8) == 0 {
             sleep(Duration::from_micros(rng.u64(..2_000)));
         }
     }
@@ -76,7 +76,7 @@ pub(super) fn id(source: usize) -> SourceId {
     SourceId(u16::try_from(source).unwrap())
 }
 
-/// Events that carry their number; most of them are of one name, and some follow an earlier one of their extension.
+/// Appends numbered events, most of them of one name; some supersede an earlier one of their extension.
 fn append(session: &mut Live, first: u64, count: u64, rng: &mut Rng) {
     for number in first..first + count {
         let name = if rng.u8(..8) == 0 { "queueUpdate" } else { "extenUpdate" };
@@ -93,11 +93,11 @@ fn frame(name: &str, data: &str) -> RawEvent {
     RawEvent { at: Timestamp::now(), bytes: text.into(), name, args, argc: 1, attachments: Box::default() }
 }
 
-/// The first sink keeps up, more or less; the second one never comes.
+/// The first sink mostly keeps up; the second one never reads.
 fn settle_some(journal: &Journal, reader: &mut Reader, rng: &mut Rng) {
     let records = read(reader);
     settle(reader, &records[..rng.usize(..=records.len())]);
-    // What was read and not settled is read again.
+    // Unsettled records are read again.
     *reader = journal.reader(SinkId(0));
 }
 
@@ -105,10 +105,10 @@ fn has_lost(journal: &Journal) -> bool {
     [0, 1].into_iter().any(|source| !journal.ledger(SinkId(1), id(source)).0.lost.is_empty())
 }
 
-/// One line, whole and at once: it survives the kill.
-fn say(what: &str, source: usize, number: u64) {
+/// Writes one complete line at once, so that it survives the kill.
+fn report(what: &str, source: usize, number: u64) {
     let line = format!("@ {what} {source} {number}\n");
-    // Nobody listens any longer: nobody will kill us either.
+    // The parent is gone, so nothing will kill this process either.
     if std::io::stdout().lock().write_all(line.as_bytes()).is_err() {
         std::process::exit(0);
     }

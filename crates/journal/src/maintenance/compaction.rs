@@ -1,12 +1,13 @@
-//! Compacting: makes room in a journal that fills up while a sink is away, so that the newest state survives.
+//! Compaction: frees space in a journal that fills up while a sink is away, so that the newest state
+//! survives.
 //!
-//! First go events whose state a newer one of the same entity carries (`superseded`), from the oldest segments on; then, of
-//! a name that is over its quota, the oldest events (`quota`). What is left of small segments is joined. Segments are read and
-//! written without the journal's lock, by a thread of its own, so that neither appending nor syncing waits for it. A
-//! reader that has the old file goes on in it.
+//! First it removes events that a newer one of the same entity supersedes (`superseded`), starting with the
+//! oldest segments; then the oldest events of names over their quota (`quota`). Small segments that remain
+//! are merged. A dedicated thread reads and writes segments without the journal's lock, so neither appends
+//! nor syncs wait for it. Readers continue in the old file.
 //!
-//! A session waits a moment when its events outrun that. Appending that outruns it all the same drops the oldest segment, and
-//! so does a journal without room for a copy: `journal_full`.
+//! A session whose events outrun compaction waits briefly. If appends still outrun it, or if there is no
+//! space for a copy, the oldest segment is dropped with reason `journal_full`.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -16,7 +17,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
+use super::{OnDisk, Shared};
+use crate::{
     disk::{
         compact::{Copy, Omit, Sealed, rewrite, walk},
         crowd::View,
@@ -25,22 +27,21 @@ use super::{
         superseded::Index,
     },
     fs::Fs,
-    keeper::{OnDisk, Shared},
 };
 
-/// So many adjacent segments become one, if they are not more than one should hold.
+/// Minimum number of adjacent segments to merge, if the result does not exceed the segment size.
 const JOINED: usize = 4;
 
-/// What comes waits no longer than this for room.
+/// Longest time that a session waits for space.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What compacting remembers.
+/// State of the compactor.
 #[derive(Debug, Default)]
 pub(super) struct Compactor {
     index: Index,
     was_crowded: bool,
-    were_over: HashSet<u32>,
-    /// Files that are damaged, or from which nothing is to be gained.
+    were_over_quota: HashSet<u32>,
+    /// Files that are damaged or not worth rewriting.
     left_alone: HashSet<(u64, u32)>,
     is_failing: bool,
 }
@@ -48,26 +49,26 @@ pub(super) struct Compactor {
 /// Segments to rewrite.
 #[derive(Debug)]
 struct Job {
-    /// Among those in view.
+    /// Indexes of the segments in the view.
     run: Range<usize>,
-    kind: What,
-    /// Room that the copy needs, at most.
+    kind: JobKind,
+    /// Maximum size of the copy in bytes.
     needs: u64,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum What {
-    /// Superseded events go.
+enum JobKind {
+    /// Removes superseded events.
     Superseded,
-    /// The oldest events of names that are over their quota go as well.
+    /// Also removes the oldest events of names over their quota.
     Oldest,
-    /// Several become one.
+    /// Merges several segments into one.
     Join,
 }
 
 impl Shared {
-    /// The thread.
-    pub(super) fn compact_whenever_rung(&self) {
+    /// Runs the compaction thread.
+    pub(super) fn run_compaction(&self) {
         let Some(disk) = &self.disk else { return };
         while !self.is_stopped() {
             disk.bell.wait();
@@ -77,20 +78,20 @@ impl Shared {
         }
     }
 
-    /// Waits while compacting makes room in a journal that is all but full, so that what comes doesn't outrun it; for a
-    /// moment, as a slow disk must not keep a session from its PBX. Cancel safe.
-    pub(super) async fn roomy(&self) {
+    /// Waits while compaction frees space in an almost full journal, so that appends don't outrun it. The
+    /// wait is bounded, because a slow disk must not stall a session. Cancel safe.
+    pub(crate) async fn wait_for_space(&self) {
         let Some(bell) = self.disk.as_ref().map(|disk| &disk.bell).filter(|bell| bell.is_rung()) else {
             return;
         };
-        let is_brimming = || self.line().store.as_ref().is_some_and(Store::is_brimming);
+        let is_nearly_full = || self.log().store.as_ref().is_some_and(Store::is_nearly_full);
         let mut compacted = self.compacted.subscribe();
-        let roomy = compacted.wait_for(|()| !bell.is_rung() || !is_brimming());
+        let roomy = compacted.wait_for(|()| !bell.is_rung() || !is_nearly_full());
         let _ = tokio::time::timeout(PATIENCE, roomy).await;
     }
 
-    /// Compacts for as long as something is to be gained. Blocks.
-    pub(super) fn compact(&self) {
+    /// Compacts while there is something to gain. Blocks.
+    pub(crate) fn compact(&self) {
         let Some(disk) = &self.disk else { return };
         while !self.is_stopped() {
             let mut compactor = disk.compactor.lock();
@@ -115,39 +116,39 @@ impl Shared {
         }
     }
 
-    /// What there is to compact; `None` if there is no need, or the disk refuses.
+    /// Returns the segments to compact; `None` if there is no need or the disk is failing.
     fn view(&self, compactor: &Compactor) -> Option<View> {
         let is_worth = |was_crowded: bool| {
-            let mut line = self.line();
-            let passed = line.passed();
-            let store = line.store.as_mut().filter(|store| store.trouble.is_none())?;
+            let mut log = self.log();
+            let passed = log.passed();
+            let store = log.store.as_mut().filter(|store| store.trouble.is_none())?;
             store.tidy(passed, Instant::now());
             let is_worth = store.limits.compacts && (was_crowded || store.is_crowded());
             is_worth.then_some(!store.unsynced.is_empty())
         };
-        let was_crowded = compactor.was_crowded || !compactor.were_over.is_empty();
-        // What supersedes others must not be lost with the power.
+        let was_crowded = compactor.was_crowded || !compactor.were_over_quota.is_empty();
+        // A superseding event must be on stable storage before the superseded one is removed.
         if is_worth(was_crowded)? {
             self.sync();
         }
-        let line = self.line();
-        let store = line.store.as_ref().filter(|store| store.trouble.is_none())?;
-        Some(store.view(line.passed(), compactor.was_crowded, &compactor.were_over))
+        let log = self.log();
+        let store = log.store.as_ref().filter(|store| store.trouble.is_none())?;
+        Some(store.view(log.passed(), compactor.was_crowded, &compactor.were_over_quota))
     }
 }
 
 impl Compactor {
-    /// Forgets what takes memory.
+    /// Releases the compactor's memory.
     pub(super) fn forget(&mut self) {
         self.index.clear();
         self.left_alone.clear();
     }
 
-    /// Reads or rewrites one segment, or joins some. Whether there may be more to do.
+    /// Reads or rewrites one segment, or merges some. Returns whether there may be more to do.
     fn step(&mut self, shared: &Shared, disk: &OnDisk) -> io::Result<bool> {
         let Some(view) = shared.view(self) else { return Ok(false) };
         self.was_crowded = view.is_crowded;
-        self.were_over = view.over.keys().copied().collect();
+        self.were_over_quota = view.over.keys().copied().collect();
         if view.is_needed() {
             let scanned = self.index.scanned;
             if let Some(segment) = view.segments.iter().find(|segment| segment.stretch.end > scanned) {
@@ -155,16 +156,16 @@ impl Compactor {
             }
         }
         let Some(job) = self.choose(&view) else {
-            (self.was_crowded, self.were_over) = (false, HashSet::new());
+            (self.was_crowded, self.were_over_quota) = (false, HashSet::new());
             return Ok(false);
         };
         if job.needs <= view.room {
             return self.carry_out(&job, &view, shared, disk).map(|()| true);
         }
-        Ok(job.kind != What::Join && shared.line().make_room())
+        Ok(job.kind != JobKind::Join && shared.log().make_room())
     }
 
-    /// Notes the events of a segment.
+    /// Indexes the events of a segment.
     fn scan(&mut self, segment: &Sealed, view: &View) -> io::Result<()> {
         let end = segment.stretch.end;
         let first = view.segments.first().map_or(end, |segment| segment.stretch.start.position);
@@ -172,7 +173,7 @@ impl Compactor {
             self.index.prune(first.max(view.passed));
         }
         let from = self.index.scanned.max(view.passed);
-        // What lies behind damage supersedes nothing.
+        // Events after a damaged entry supersede nothing.
         walk(&segment.stretch, from, |entry| {
             if let Some(record) = entry.record().filter(|record| record.position >= from) {
                 self.index.note(record, view.names.known(&record.body), |at| view.segment_of(at));
@@ -188,7 +189,7 @@ impl Compactor {
             let all = view.segments.iter().enumerate();
             all.filter(|(_, segment)| !self.left_alone.contains(&segment.file()))
         };
-        let one = |at: usize, kind: What, needs: u64| Job { run: at..at + 1, kind, needs };
+        let one = |at: usize, kind: JobKind, needs: u64| Job { run: at..at + 1, kind, needs };
         if view.is_needed() {
             let shares = || {
                 usable().map(|(at, segment)| {
@@ -196,24 +197,24 @@ impl Compactor {
                     (at, garbage, segment.stretch.length)
                 })
             };
-            // The oldest, where it is worth writing the rest; else where it is worth most.
+            // Prefer the oldest segment that is worth rewriting; otherwise the most profitable one.
             let oldest = shares().find(|(_, garbage, length)| garbage * 4 >= *length);
             let best = || shares().max_by_key(|(_, garbage, length)| garbage * 1024 / length.max(&1));
             if let Some((at, garbage, length)) =
                 oldest.or_else(best).filter(|(_, garbage, length)| garbage * 16 >= *length)
             {
-                return Some(one(at, What::Superseded, length.saturating_sub(garbage)));
+                return Some(one(at, JobKind::Superseded, length.saturating_sub(garbage)));
             }
             let over = usable()
                 .find(|(_, segment)| segment.over.values().any(|bytes| bytes * 64 >= segment.stretch.length));
             if let Some((at, segment)) = over {
-                return Some(one(at, What::Oldest, segment.stretch.length));
+                return Some(one(at, JobKind::Oldest, segment.stretch.length));
             }
         }
         self.join(view)
     }
 
-    /// Adjacent segments that together are not more than one should be.
+    /// Finds adjacent segments that fit into one.
     fn join(&self, view: &View) -> Option<Job> {
         for from in 0..view.segments.len() {
             let rest = view.segments.get(from..)?;
@@ -221,13 +222,13 @@ impl Compactor {
             let mut needs = 0;
             let run = rest.iter().take_while(|segment| {
                 needs += segment.stretch.length;
-                let span = segment.newest.map(|newest| newest.duration_since(first.begun).unsigned_abs());
+                let span = segment.newest.map(|newest| newest.duration_since(first.created).unsigned_abs());
                 let is_short = view.longest.is_none_or(|longest| span.is_none_or(|span| span <= longest));
                 needs <= view.segment_bytes && is_short && !self.left_alone.contains(&segment.file())
             });
             let count = run.count();
             if count >= JOINED {
-                return Some(Job { run: from..from + count, kind: What::Join, needs: view.segment_bytes });
+                return Some(Job { run: from..from + count, kind: JobKind::Join, needs: view.segment_bytes });
             }
         }
         None
@@ -236,10 +237,10 @@ impl Compactor {
     fn carry_out(&mut self, job: &Job, view: &View, shared: &Shared, disk: &OnDisk) -> io::Result<()> {
         let run = view.segments.get(job.run.clone()).unwrap_or_default();
         let Some(first) = run.first() else { return Ok(()) };
-        let is_join = job.kind == What::Join;
+        let is_join = job.kind == JobKind::Join;
         let over: Vec<u32> = view.over.keys().copied().collect();
         let only = if is_join { Some(&[][..]) } else { (!view.is_crowded).then_some(&*over) };
-        let oldest = if job.kind == What::Oldest { view.over.clone() } else { HashMap::new() };
+        let oldest = if job.kind == JobKind::Oldest { view.over.clone() } else { HashMap::new() };
         let mut omit = Omit { index: &self.index, names: &view.names, passed: view.passed, only, oldest };
         let dir = disk.dir.join("segments");
         let path = dir.join(file_name(first.stretch.generation)).with_extension("new");
@@ -265,12 +266,13 @@ impl Compactor {
     }
 }
 
-/// Whether superseded events of a name go: where the journal is not crowded, only those of names over their quota.
+/// Returns whether to remove superseded events of a name: of all names in a crowded journal, otherwise only
+/// of names over their quota.
 fn is_meant(view: &View, name: u32) -> bool {
     view.is_crowded || view.over.contains_key(&name)
 }
 
-/// Replaces files by their copy.
+/// Replaces files with their copy.
 fn put_in_place(
     shared: &Shared,
     fs: &dyn Fs,
@@ -280,7 +282,7 @@ fn put_in_place(
 ) -> io::Result<()> {
     let Some((generation, _)) = files.first() else { return Ok(()) };
     let path = copy.path.clone();
-    let is_needed = shared.line().store.as_mut().is_some_and(|store| store.pin(files));
+    let is_needed = shared.log().store.as_mut().is_some_and(|store| store.pin(files));
     if !is_needed {
         return fs.remove(&path);
     }
@@ -289,16 +291,16 @@ fn put_in_place(
         Ok(()) => fs.sync_dir(dir),
         Err(_) => fs.remove(&path),
     };
-    let mut line = shared.line();
-    let gone = match &mut line.store {
+    let mut log = shared.log();
+    let gone = match &mut log.store {
         Some(store) if renamed.is_ok() => store.swap(files, copy),
         Some(store) => store.unpin(files),
         None => Vec::new(),
     };
-    drop(line);
+    drop(log);
     renamed?;
     synced?;
-    // One that can't be removed now is when the journal is opened next.
+    // A file that can't be removed now is removed at the next open.
     for generation in gone {
         let _ = fs.remove(&dir.join(file_name(generation)));
     }

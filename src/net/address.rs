@@ -28,7 +28,7 @@ pub struct UserInfo {
 }
 
 /// The JSON Schema format of [`Address`].
-pub(super) const ADDRESS: &str = "uri";
+pub(crate) const ADDRESS: &str = "uri";
 
 impl Address {
     /// The URL without its user info.

@@ -1,4 +1,4 @@
-//! Reading the segments through: their ends, and each source's numbers.
+//! Loads the segments: their ends and each source's numbers.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -13,32 +13,32 @@ use super::{OpenError, at};
 use crate::{
     cursor::Cursor,
     disk::{
-        held::Segment,
         names::NO_NAME,
         repair::Suspect,
-        scan::Next,
-        segment::{self, Opened as Found},
+        segment::{self, Next, Opened as Found},
+        segment_state::Segment,
         store::Store,
     },
     entry::Entry,
-    line::Standing,
+    progress::SourceProgress,
 };
 
-/// What the segments hold.
+/// Content of the segments.
 pub(super) struct Loading {
     pub(super) store: Store,
-    /// As of the end.
-    pub(super) standing: Vec<Standing>,
+    /// Progress of each source at the end.
+    pub(super) progress: Vec<SourceProgress>,
     pub(super) end: Position,
-    /// Whether anything was repaired: what damaged that may have cut off the newest records, even between two of them.
+    /// Whether anything was repaired: the damage may also have removed the newest records, even at a segment
+    /// boundary.
     pub(super) torn: bool,
-    /// Whether the newest segment was read through, and needed no repair.
+    /// Whether the newest segment was read and needed no repair.
     pub(super) is_newest_intact: bool,
 }
 
 impl Loading {
-    /// Reads what is not delivered, and the newest segment; the others are believed until they are read. The cursors take
-    /// in what the log has beyond them.
+    /// Reads the undelivered segments and the newest one. The others are trusted until a reader needs them.
+    /// Applies entries that the cursors do not cover yet.
     pub(super) fn of(
         store: Store,
         dir: &Path,
@@ -47,7 +47,7 @@ impl Loading {
         notes: &mut Vec<String>,
     ) -> Result<Self, OpenError> {
         let mut loading =
-            Self { store, standing: Vec::new(), end: Position(1), torn: false, is_newest_intact: false };
+            Self { store, progress: Vec::new(), end: Position(1), torn: false, is_newest_intact: false };
         let reached: HashSet<Position> = cursors
             .values()
             .map(|cursor| cursor.as_ref().map_or(Position(0), |cursor| cursor.next))
@@ -62,7 +62,7 @@ impl Loading {
             }
             let delivered = |next: &&Next| needed.is_some_and(|needed| next.first <= needed);
             let segment = if let Some(next) = next.as_ref().filter(delivered) {
-                (loading.standing, loading.end) = (next.standing.clone(), next.first);
+                (loading.progress, loading.end) = (next.progress.clone(), next.first);
                 let length = at(&loading.store.dir, found.file.length())?;
                 believe(&found, next.first, length)
             } else {
@@ -73,7 +73,7 @@ impl Loading {
         Ok(loading)
     }
 
-    /// Reads a segment through, and repairs it if need be.
+    /// Reads a segment, and repairs it if necessary.
     fn read(
         &mut self,
         dir: &Path,
@@ -97,13 +97,13 @@ impl Loading {
         segment.newest = summary.newest.or(segment.newest);
         for (entry, bytes) in &summary.entries {
             let name = entry.record().map_or(NO_NAME, |record| self.store.names.of(&record.body));
-            *segment.tally.entry(name).or_default() += bytes.len() as u64;
+            *segment.bytes_by_name.entry(name).or_default() += bytes.len() as u64;
             if let Some(record) = entry.record().filter(|record| reached.contains(&record.position)) {
                 segment.known.push((record.position, record.at));
             }
             recover(cursors, entry);
         }
-        self.standing = summary.standing;
+        self.progress = summary.progress;
         self.end = segment.end;
         Ok(segment)
     }
@@ -117,7 +117,7 @@ fn recover(cursors: &mut HashMap<String, Option<Cursor>>, entry: &Entry) {
     }
 }
 
-/// A segment as its header tells, that ends at `limit`.
+/// Returns a segment as described by its header, ending at `limit`.
 fn believe(found: &Found, limit: Position, length: u64) -> Segment {
     let header = &found.header;
     Segment {
@@ -128,12 +128,12 @@ fn believe(found: &Found, limit: Position, length: u64) -> Segment {
         length,
         first: header.first,
         end: limit,
-        begun: header.created,
-        standing: header.standing(),
+        created: header.created,
+        progress: header.progress(),
         newest: Some(header.created),
         known: Vec::new(),
         passed: None,
-        tally: HashMap::new(),
+        bytes_by_name: HashMap::new(),
         file: Arc::clone(&found.file),
     }
 }

@@ -4,6 +4,8 @@
 //! and the first that succeeds wins. Not an existing crate, as those bring a DNS resolver along, and an attempt is more
 //! than a TCP connection where a broker speaks first.
 
+mod address;
+
 use std::{io, net::SocketAddr, pin::pin, time::Duration};
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
@@ -12,6 +14,9 @@ use tokio::{
     net::TcpStream,
     time::{sleep, timeout},
 };
+
+pub(crate) use address::ADDRESS;
+pub use address::{Address, UserInfo};
 
 /// The delay before the next attempt starts in parallel (RFC 8305, section 5).
 const STAGGER: Duration = Duration::from_millis(250);

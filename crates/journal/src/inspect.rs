@@ -1,4 +1,4 @@
-//! A look at a journal's place from outside, before a bridge uses it or while one does: nothing there is changed.
+//! Inspects a journal directory from outside, whether or not a bridge is using it. Changes nothing.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -10,46 +10,46 @@ use std::{
 use bytesize::ByteSize;
 use event::JournalId;
 
-use super::{
-    Options,
-    disk::{
-        identity::Identity,
-        open::{OpenError, default_bound, read_only},
-    },
+pub use crate::space::shortage;
+use crate::{
+    disk::identity::Identity,
     fs::{Disk as FileSystem, Fs, Room},
+    options::Options,
+    recovery::{OpenError, read_only},
+    space::default_bound,
 };
 
-/// Below this not even the first segments find room.
+/// Minimum free space in bytes; below it not even the first segments fit.
 const LEAST: u64 = 32 << 20;
 
-/// What is there.
+/// State of a journal directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Look {
-    /// Who has it.
-    pub standing: Standing,
-    /// Of the volume.
+pub struct Inspection {
+    /// Whether the journal exists and is in use.
+    pub lock: LockState,
+    /// Capacity of the volume.
     pub room: Room,
-    /// How much the journal may take.
+    /// Maximum size of the journal in bytes.
     pub bound: u64,
-    /// How much it takes.
+    /// Current size of the journal in bytes.
     pub used: u64,
-    /// Its name, if it has one already.
+    /// Name of the journal; `None` if it does not exist yet.
     pub journal: Option<JournalId>,
 }
 
-/// Who has the journal.
+/// Whether a journal exists and is in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// Nobody yet: it will be begun.
+pub enum LockState {
+    /// No journal yet; it will be created.
     New,
-    /// Nobody at present.
+    /// Not in use.
     Free,
-    /// A running bridge.
+    /// In use by a running bridge.
     InUse,
 }
 
-/// Looks, and tries to write beside what is there: a file of its own, which it removes at once. Blocks.
-pub fn look(options: &Options) -> Result<Look, OpenError> {
+/// Inspects the directory, and checks that it is writable by creating and removing a temporary file. Blocks.
+pub fn inspect(options: &Options) -> Result<Inspection, OpenError> {
     let dir = &options.dir;
     let at = |path: &Path| {
         let path = path.to_owned();
@@ -60,51 +60,40 @@ pub fn look(options: &Options) -> Result<Look, OpenError> {
     let room = FileSystem.room(&place).map_err(at(&place))?;
     let bound = options.max_bytes.unwrap_or_else(|| default_bound(room));
     if place != *dir || !dir.join("segments").exists() {
-        return enough(Look { standing: Standing::New, room, bound, used: 0, journal: None }, dir);
+        return enough(Inspection { lock: LockState::New, room, bound, used: 0, journal: None }, dir);
     }
-    let standing = if is_locked(&dir.join("lock")).map_err(at(dir))? {
-        Standing::InUse
+    let lock = if is_locked(&dir.join("lock")).map_err(at(dir))? {
+        LockState::InUse
     } else {
-        // Of a later version, perhaps.
+        // Detects files of a later version.
         let fs: Arc<dyn Fs> = Arc::new(FileSystem);
         read_only(&fs, dir)?;
-        Standing::Free
+        LockState::Free
     };
     let mut used = 0;
     for entry in fs::read_dir(dir.join("segments")).map_err(at(dir))? {
-        // A running bridge may have removed it by now.
+        // A running bridge may have removed it meanwhile.
         used += entry.and_then(|entry| entry.metadata()).map_or(0, |found| found.len());
     }
     let journal = Identity::read(&FileSystem, dir).ok().map(|identity| identity.journal);
-    enough(Look { standing, room, bound, used, journal }, dir)
+    enough(Inspection { lock, room, bound, used, journal }, dir)
 }
 
-/// What to say of a volume that can't take all that the journal may grow to. The figures in it don't change with each
-/// event: it is compared, to be told once.
-pub fn shortage(dir: &Path, room: Room, used: u64, bound: u64) -> Option<String> {
-    let growth = bound.saturating_sub(used);
-    (room.free < growth).then(|| {
-        format!(
-            "the volume of {} has less room left than the journal may still take (it is allowed {}): free some, or set \
-             [journal] max_bytes lower, so that the oldest events go and not the newest",
-            dir.display(),
-            ByteSize(bound)
-        )
-    })
-}
-
-fn enough(look: Look, dir: &Path) -> Result<Look, OpenError> {
-    let least = LEAST.min(look.bound.saturating_sub(look.used));
-    if look.room.free < least {
-        let text =
-            format!("its volume has {} left, and {} is the least", ByteSize(look.room.free), ByteSize(least));
+fn enough(inspection: Inspection, dir: &Path) -> Result<Inspection, OpenError> {
+    let least = LEAST.min(inspection.bound.saturating_sub(inspection.used));
+    if inspection.room.free < least {
+        let text = format!(
+            "its volume has {} free, but at least {} is required",
+            ByteSize(inspection.room.free),
+            ByteSize(least)
+        );
         let source = io::Error::new(io::ErrorKind::StorageFull, text);
         return Err(OpenError::Io { path: dir.to_owned(), source });
     }
-    Ok(look)
+    Ok(inspection)
 }
 
-/// The directory, or the one above it in which it will be made.
+/// Returns the directory, or its nearest existing ancestor.
 fn existing(dir: &Path) -> io::Result<PathBuf> {
     let mut place = dir.to_owned();
     loop {
@@ -134,7 +123,7 @@ fn writable(dir: &Path) -> io::Result<()> {
     written
 }
 
-/// Whether a process has the lock. It is tried for a moment, and shared.
+/// Returns whether a process holds the lock. Tries a shared lock and releases it at once.
 fn is_locked(path: &Path) -> io::Result<bool> {
     let file = match File::open(path) {
         Ok(file) => file,
@@ -154,17 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shortage_is_what_growth_finds_no_room_for() {
-        let dir = Path::new("/j");
-        let room = Room { total: 100, free: 10 };
-        assert_eq!(shortage(dir, room, 90, 100), None);
-        let told = shortage(dir, room, 89, 100).unwrap();
-        assert!(told.contains("/j") && told.contains("max_bytes"), "{told}");
-        assert_eq!(shortage(dir, Room { free: 9, ..room }, 0, 100), shortage(dir, room, 0, 100), "told once");
-    }
-
-    #[test]
-    fn a_file_in_its_place_and_a_place_that_takes_none_are_told() {
+    fn a_file_or_an_unwritable_directory_is_reported() {
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("file");
         fs::write(&file, "x").unwrap();

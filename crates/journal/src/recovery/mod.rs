@@ -1,4 +1,4 @@
-//! Opening a journal: what is there, what of it can be used, and which number comes next.
+//! Recovery: opens a journal, repairs what is damaged, and determines the next numbers.
 
 mod floors;
 mod load;
@@ -20,46 +20,47 @@ use self::{
 use event::{LossReason, Seq, SourceId};
 use jiff::Timestamp;
 
-use super::{
-    identity::Identity,
-    sealed,
-    store::{Limits, Store},
-};
-
 use crate::{
-    Monitor,
     cursor::Cursor,
+    disk::{
+        identity::Identity,
+        sealed,
+        store::{Limits, Store},
+    },
     entry::Missing,
-    fs::{Fs, Lock, Room},
-    line::{Before, Line, Sink, Standing},
+    fs::{Fs, Lock},
+    log::{Log, Sink},
+    monitor::Monitor,
     options::{Options, WhenFull},
+    progress::{PreviousRun, SourceProgress},
+    space::default_bound,
 };
 
-/// Why a journal can't be opened. Its data is never the reason.
+/// Reason why a journal can't be opened. Damaged data is never one.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another process has it.
+    /// Another process uses the journal.
     #[error(
         "another cti-bridge uses the journal in {}: stop it, or set [journal] dir to another directory", dir.display()
     )]
     Locked {
-        /// Its directory.
+        /// Directory of the journal.
         dir: PathBuf,
     },
-    /// A later version wrote it.
+    /// The journal was written by a later version.
     #[error("{}: {reason}: run that version again, or set [journal] dir to a new directory", path.display())]
     Newer {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Which version.
+        /// Description of the version.
         reason: String,
     },
-    /// The system refuses.
+    /// The operating system reported an error.
     #[error("the journal in {}: {source}: {}", path.display(), remedy(source))]
     Io {
-        /// The file or directory.
+        /// Path of the file or directory.
         path: PathBuf,
-        /// Why.
+        /// The error.
         source: io::Error,
     },
 }
@@ -72,17 +73,17 @@ fn remedy(error: &io::Error) -> &'static str {
     }
 }
 
-/// What was found at opening, a sentence each.
+/// Findings of the recovery.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recovery {
-    /// What was repaired, or is missing.
+    /// What was repaired or is missing, one sentence each.
     pub notes: Vec<String>,
 }
 
-/// An opened journal's parts.
+/// Parts of an opened journal.
 #[derive(Debug)]
 pub(crate) struct Opened {
-    pub(crate) line: Line,
+    pub(crate) log: Log,
     pub(crate) identity: Identity,
     pub(crate) lock: Box<dyn Lock>,
     pub(crate) recovery: Recovery,
@@ -92,7 +93,7 @@ fn at<T>(path: &Path, result: io::Result<T>) -> Result<T, OpenError> {
     result.map_err(|source| OpenError::Io { path: path.to_owned(), source })
 }
 
-/// Name of a sink's cursor file.
+/// Returns the path of a sink's cursor file.
 pub(crate) fn cursor_path(dir: &Path, sink: &str) -> PathBuf {
     dir.join("cursors").join(sink)
 }
@@ -109,7 +110,7 @@ pub(crate) fn open(
     let mut notes = Vec::new();
     let found = survey(fs, dir, Some(&mut notes))?;
     let (mut identity, left) = identify(&**fs, dir, &found, &mut notes)?;
-    // What can't be used may have held the newest numbers.
+    // A file that was set aside may have held the newest numbers.
     let set_aside = !notes.is_empty();
     let known_sinks = identity.sinks.clone();
     identity.admit(sources, sinks);
@@ -122,56 +123,56 @@ pub(crate) fn open(
         Store::new(Arc::clone(fs), dir.join("segments"), identity.journal, Arc::clone(&names), limits);
     let store = at(dir, store)?;
     let mut loaded = Loading::of(store, dir, found, &mut cursors, &mut notes)?;
-    loaded.standing.resize(names.len(), Standing::default());
-    let Loading { mut store, mut standing, mut end, torn, is_newest_intact } = loaded;
-    let (before, loaded_end) = (standing.clone(), end);
+    loaded.progress.resize(names.len(), SourceProgress::default());
+    let Loading { mut store, mut progress, mut end, torn, is_newest_intact } = loaded;
+    let (before, loaded_end) = (progress.clone(), end);
 
     let clean = identity.clean;
     let floors = Floors { cursors: &cursors, now: Timestamp::now() };
-    let raised = floors.raise(&mut identity, &mut standing, &mut end, &mut notes);
+    let raised = floors.raise(&mut identity, &mut progress, &mut end, &mut notes);
     at(dir, identity.write(&**fs, dir))?;
     prove(&store, clean)?;
     store.remove_empty();
     let path = store.dir.clone();
     let mut left_out = Vec::new();
-    let numbers = standing.iter_mut().zip(before).zip(&raised);
-    for (source, ((standing, before), raised)) in (0..).map(SourceId).zip(numbers) {
+    let numbers = progress.iter_mut().zip(before).zip(&raised);
+    for (source, ((progress, before), raised)) in (0..).map(SourceId).zip(numbers) {
         if raised.skipped.is_some() || raised.is_beyond {
-            let (from, to) = (before.next.max(Seq(1)), Seq(standing.next.0.saturating_sub(1)));
+            let (from, to) = (before.next.max(Seq(1)), Seq(progress.next.0.saturating_sub(1)));
             left_out.push(Missing { source, count: 0, from, to });
-            standing.next = before.next;
+            progress.next = before.next;
         }
     }
     if !(is_newest_intact && at(&path, store.go_on())?) {
-        at(&path, store.begin(loaded_end, &standing))?;
+        at(&path, store.begin(loaded_end, &progress))?;
     }
     store.synced = loaded_end;
 
-    let mut line =
-        Line::new(loaded_end, standing, options.memory, options.when_full).with_store(store, monitor);
-    for (source, raised) in line.sources.iter_mut().zip(raised) {
+    let mut log =
+        Log::new(loaded_end, progress, options.memory, options.when_full).with_store(store, monitor);
+    for (source, raised) in log.sources.iter_mut().zip(raised) {
         source.skipped = raised.skipped;
         source.has_lost = raised.is_beyond || torn || set_aside;
-        source.before = match left {
-            Left::New => Before::New,
-            Left::Known if clean => Before::Stopped,
-            Left::Known => Before::Crashed,
+        source.previous_run = match left {
+            Left::New => PreviousRun::New,
+            Left::Known if clean => PreviousRun::Stopped,
+            Left::Known => PreviousRun::Crashed,
         };
     }
-    line.leave_out(end);
-    line.skip(left_out);
-    attach(&mut line, &**fs, dir, sinks, (written, cursors))?;
-    line.flush();
-    Ok(Opened { line, identity, lock, recovery: Recovery { notes } })
+    log.leave_out(end);
+    log.skip(left_out);
+    attach(&mut log, &**fs, dir, sinks, (written, cursors))?;
+    log.flush();
+    Ok(Opened { log, identity, lock, recovery: Recovery { notes } })
 }
 
-/// The directories, for this process alone.
+/// Creates and locks the directories.
 fn claim(fs: &dyn Fs, dir: &Path) -> Result<Box<dyn Lock>, OpenError> {
     for sub in ["", "segments", "cursors"] {
         let path = dir.join(sub);
         at(&path, fs.create_dir(&path))?;
     }
-    // A directory is a name in the one above it, and as easily forgotten. The one above may not be ours to open.
+    // A directory's own entry must be synced in its parent, which this process may not be allowed to open.
     at(dir, fs.sync_dir(dir))?;
     if let Some(above) = dir.parent().filter(|above| !above.as_os_str().is_empty()) {
         let _ = fs.sync_dir(above);
@@ -179,53 +180,53 @@ fn claim(fs: &dyn Fs, dir: &Path) -> Result<Box<dyn Lock>, OpenError> {
     at(dir, fs.lock(&dir.join("lock")))?.ok_or_else(|| OpenError::Locked { dir: dir.to_owned() })
 }
 
-/// From here on what is on the disk is synced.
+/// Syncs the segments, so that all existing entries are on stable storage.
 fn prove(store: &Store, clean: bool) -> Result<(), OpenError> {
     if clean {
         return Ok(());
     }
-    // What a killed process had not synced is nobody's business but ours.
+    // A killed process may have left unsynced data.
     for segment in &store.segments {
         at(&store.dir, segment.file.sync())?;
     }
     at(&store.dir, store.fs.sync_dir(&store.dir))
 }
 
-/// Gives each sink its cursor: the one it had, or a new one at the end; at the beginning if it is lost, as twice is
-/// better than never. One that counts records which a power failure took from the segments counts them no longer, or as
-/// many that follow would never seem to wait.
+/// Gives each sink its cursor: the existing one; at the end, for a new sink; or at the beginning, if its
+/// cursor is lost, because duplicates are better than losses. Corrects cursors that count records which a
+/// power failure removed from the segments: otherwise later records would not count as pending.
 fn attach(
-    line: &mut Line,
+    log: &mut Log,
     fs: &dyn Fs,
     dir: &Path,
     sinks: &[String],
     (mut written, mut cursors): (HashMap<String, Option<Cursor>>, HashMap<String, Option<Cursor>>),
 ) -> Result<(), OpenError> {
-    let segments = line.store.as_ref().map(|store| &store.segments);
-    let oldest = segments.and_then(VecDeque::front).map(|oldest| (oldest.first, oldest.standing.clone()));
+    let segments = log.store.as_ref().map(|store| &store.segments);
+    let oldest = segments.and_then(VecDeque::front).map(|oldest| (oldest.first, oldest.progress.clone()));
     for name in sinks {
         let known = cursors.remove(name);
         let mut cursor = match (&known, &oldest) {
             (Some(Some(cursor)), _) => cursor.clone(),
-            (Some(None), Some((first, standing))) => Cursor::new(*first, standing),
-            _ => Cursor::new(line.end(), &line.standing),
+            (Some(None), Some((first, progress))) => Cursor::new(*first, progress),
+            _ => Cursor::new(log.end(), &log.progress),
         };
-        for (lane, standing) in cursor.lanes.iter_mut().zip(&line.standing) {
-            lane.count = lane.count.min(standing.count);
+        for (source, progress) in cursor.sources.iter_mut().zip(&log.progress) {
+            source.count = source.count.min(progress.count);
         }
         cursor.resume_announcing();
-        // Now: what is appended later would hide what is to be repaired.
+        // Written now: later entries would hide what needs repair.
         if written.remove(name).flatten().as_ref() != Some(&cursor) {
-            cursor.charged = line.end();
+            cursor.charged = log.end();
             let path = cursor_path(dir, name);
             at(&path, sealed::write(fs, &path, "cursor", &cursor))?;
         }
-        line.sinks.push(Sink::new(name, cursor));
+        log.sinks.push(Sink::new(name, cursor));
     }
-    if let Some((first, standing)) = oldest {
-        line.skip_to(first, &standing, LossReason::Damaged);
+    if let Some((first, progress)) = oldest {
+        log.skip_to(first, &progress, LossReason::Damaged);
     }
-    line.recall_losses();
+    log.recall_losses();
     Ok(())
 }
 
@@ -242,9 +243,4 @@ fn limits(options: &Options, fs: &dyn Fs) -> io::Result<Limits> {
         per_name: max_bytes / 100 * u64::from(options.name_quota),
         compacts: options.when_full == WhenFull::DropOldest,
     })
-}
-
-/// `max_bytes` where it is not set.
-pub(crate) fn default_bound(room: Room) -> u64 {
-    (2 << 30).min(room.total / 5)
 }

@@ -1,4 +1,4 @@
-//! What lies in the directory: segments, identity, cursors. What can't be read is set aside.
+//! Finds the segments, identity and cursors in the directory. Sets unreadable files aside.
 
 use std::{collections::HashMap, path::Path, sync::Arc};
 
@@ -17,14 +17,15 @@ use crate::{
     fs::Fs,
 };
 
-/// Whether there was a journal.
+/// Whether the directory held a journal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Left {
     New,
     Known,
 }
 
-/// All segments, the oldest generation first. With `notes`, what is none is moved to `quarantine/`; without, left out.
+/// Opens all segments, oldest generation first. Invalid ones are moved to `quarantine/` if `notes` is given,
+/// and skipped otherwise.
 pub(super) fn survey(
     fs: &Arc<dyn Fs>,
     dir: &Path,
@@ -78,7 +79,7 @@ pub(super) fn identify(
         Err(Unreadable::Missing) if !found.is_empty() => notes.push(format!("{} is missing", path.display())),
         Err(Unreadable::Missing) => {}
     }
-    // The segments know the name and the sources. How it was left, and what was reserved, they don't.
+    // Segments hold the name and the sources, but neither the clean-shutdown marker nor the reservations.
     let newest = found.last().map(|found| &found.header);
     let sources = newest.into_iter().flat_map(|header| &header.sources);
     let identity = Identity {
@@ -92,7 +93,7 @@ pub(super) fn identify(
     Ok((identity, if newest.is_some() { Left::Known } else { Left::New }))
 }
 
-/// The cursors of the sinks that were there before; none for one that can't be read.
+/// Reads the cursors of sinks that existed before; `None` for an unreadable one.
 pub(super) fn read_cursors(
     fs: &dyn Fs,
     dir: &Path,
@@ -112,10 +113,7 @@ pub(super) fn read_cursors(
                 if !matches!(error, Unreadable::Missing) {
                     let _ = quarantine(fs, dir, &path);
                 }
-                notes.push(format!(
-                    "{} {error}: the sink gets everything that is still there again",
-                    path.display()
-                ));
+                notes.push(format!("{} {error}: the sink gets all retained events again", path.display()));
                 None
             }
         };
@@ -124,7 +122,7 @@ pub(super) fn read_cursors(
     Ok(cursors)
 }
 
-/// The segments of a journal that another process may be writing to, oldest first; nothing is changed.
+/// Opens the segments, oldest first, of a journal that another process may be writing to. Changes nothing.
 pub(crate) fn read_only(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Vec<Found>, OpenError> {
     survey(fs, dir, None)
 }

@@ -1,18 +1,18 @@
-//! Sessions of a source: when one was last known to be gap-free, and what the gap before the next one says.
+//! Session tracking: when a source was last confirmed gap-free, and the content of the next gap notice.
 
 use std::time::Duration;
 
 use event::{EndReason, GapReason, Seq, SourceId};
 use jiff::Timestamp;
 
-use super::{Before, Line};
+use super::Log;
 
-use crate::clock;
+use crate::{clock, progress::PreviousRun};
 
-/// Two clocks that differ by less agree.
+/// Maximum difference between two clocks that still agree.
 const AGREE: Duration = Duration::from_secs(1);
 
-impl Line {
+impl Log {
     /// Counts a session.
     pub(crate) fn open_session(&mut self, source: SourceId) -> u32 {
         self.sources.get_mut(source.index()).map_or(0, |source| {
@@ -21,21 +21,21 @@ impl Line {
         })
     }
 
-    /// Why events may be missing before a session that begins at `now`, since when, which numbers were skipped, and whether
-    /// something was lost for certain.
+    /// Returns why events may be missing before a session that starts at `now`, since when, which numbers
+    /// were skipped, and whether records are known to be lost.
     pub(crate) fn before_session(
         &mut self,
         source: SourceId,
         now: Timestamp,
     ) -> (GapReason, Option<Timestamp>, Option<(Seq, Seq)>, bool) {
-        let seen = self.standing.get(source.index()).and_then(|standing| standing.seen);
+        let seen = self.progress.get(source.index()).and_then(|progress| progress.seen);
         let Some(source) = self.sources.get_mut(source.index()) else {
             return (GapReason::Started, None, None, false);
         };
-        let reason = match (source.sessions, seen, source.before) {
-            (..=1, None, _) | (..=1, _, Before::New) => GapReason::Started,
-            (..=1, _, Before::Stopped) => GapReason::Restarted,
-            (..=1, _, Before::Crashed) => GapReason::Crashed,
+        let reason = match (source.sessions, seen, source.previous_run) {
+            (..=1, None, _) | (..=1, _, PreviousRun::New) => GapReason::Started,
+            (..=1, _, PreviousRun::Stopped) => GapReason::Restarted,
+            (..=1, _, PreviousRun::Crashed) => GapReason::Crashed,
             _ => source.ended.map_or(GapReason::Disconnected, GapReason::from),
         };
         let elapsed = source.seen_at.map(|at| clock::uptime().saturating_sub(at));
@@ -43,20 +43,20 @@ impl Line {
         (reason, from, source.skipped.take(), std::mem::take(&mut source.has_lost))
     }
 
-    /// A session has ended: what the next gap says.
+    /// Records the end of a session for the next gap notice.
     pub(crate) fn close_session(&mut self, source: SourceId, reason: EndReason) {
         if let Some(source) = self.sources.get_mut(source.index()) {
             source.ended = Some(reason);
-            *source.tally.ends.entry(reason).or_default() += 1;
+            *source.counters.ends.entry(reason).or_default() += 1;
         }
     }
 
-    /// The session is gap-free up to `at`, which is now or a moment ago.
+    /// Records that the session is gap-free up to `at`, which is now or a moment ago.
     pub(crate) fn seen(&mut self, source: SourceId, at: Timestamp) {
-        if let Some(standing) = self.standing.get_mut(source.index()) {
-            // What lies ahead was written before the time of day was set back.
+        if let Some(progress) = self.progress.get_mut(source.index()) {
+            // A time in the future was recorded before the clock was set back.
             let now = Timestamp::now();
-            standing.seen = standing.seen.filter(|seen| *seen <= now).max(Some(at));
+            progress.seen = progress.seen.filter(|seen| *seen <= now).max(Some(at));
         }
         if let Some(source) = self.sources.get_mut(source.index()) {
             source.seen_at = Some(clock::uptime());
@@ -64,8 +64,8 @@ impl Line {
     }
 }
 
-/// When it was that is known as `seen` and, by the clock that never jumps, was `elapsed` before `now`: by the time of day
-/// as it is now, and never after `now`.
+/// Returns the time of `seen` by the current time of day, given that it was `elapsed` ago by the monotonic
+/// clock. Never later than `now`.
 fn since(seen: Timestamp, elapsed: Option<Duration>, now: Timestamp) -> Timestamp {
     let steady = elapsed.and_then(|elapsed| now.checked_sub(elapsed).ok());
     match steady {
@@ -88,12 +88,12 @@ mod tests {
         let second = Some(Duration::from_secs(1));
         for (seen, elapsed, now, expected) in [
             (at(0), second, at(1), at(0)),
-            // Set back by an hour, set forward by one.
+            // Clock set back by an hour, then forward by one.
             (at(0), second, at(-3_599), at(-3_600)),
             (at(0), second, at(3_601), at(3_600)),
             // Suspended for an hour.
             (at(0), Some(Duration::from_hours(1)), at(3_600), at(0)),
-            // Of an earlier process.
+            // From an earlier process.
             (at(0), None, at(3_600), at(0)),
             (at(0), None, at(-3_600), at(-3_600)),
         ] {
@@ -104,12 +104,12 @@ mod tests {
     #[test]
     fn a_time_ahead_of_the_clock_is_replaced() {
         let ahead = Timestamp::now() + Duration::from_hours(1);
-        let mut line = Line::of(vec![], 1, "sink");
-        line.standing[0].seen = Some(ahead);
+        let mut log = Log::of(vec![], 1, "sink");
+        log.progress[0].seen = Some(ahead);
         let now = Timestamp::now();
-        line.seen(SourceId(0), now);
-        assert_eq!(line.standing[0].seen, Some(now));
-        line.seen(SourceId(0), now - Duration::from_millis(1));
-        assert_eq!(line.standing[0].seen, Some(now));
+        log.seen(SourceId(0), now);
+        assert_eq!(log.progress[0].seen, Some(now));
+        log.seen(SourceId(0), now - Duration::from_millis(1));
+        assert_eq!(log.progress[0].seen, Some(now));
     }
 }

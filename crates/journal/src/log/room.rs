@@ -1,19 +1,19 @@
-//! The line's bounds: what goes when there is too much, and what need not be kept.
+//! Bounds of the log: what is dropped when a bound is exceeded, and what need not be retained.
 
 use std::time::Instant;
 
 use event::{Body, LossReason, Position};
 use jiff::Timestamp;
 
-use super::Line;
+use super::Log;
 
-use crate::{WhenFull, entry::Entry};
+use crate::{entry::Entry, options::WhenFull};
 
-/// What is served from memory when the disk holds it too.
+/// Bytes kept in memory for readers although they are on disk.
 const TAIL: usize = 8 << 20;
 
-impl Line {
-    /// Why an event can't be taken, if so. Makes room by dropping the oldest, if that is the rule.
+impl Log {
+    /// Returns why an event must be refused, if so. Drops the oldest records first, if `when_full` allows it.
     pub(super) fn refuses(&mut self, body: &Body) -> Option<LossReason> {
         let passed = self.passed();
         let (memory, used) = (self.memory, self.tail_bytes);
@@ -47,7 +47,7 @@ impl Line {
         None
     }
 
-    /// Drops what is older than anything may be; whether there was something.
+    /// Drops segments older than `max_age`. Returns whether any was dropped.
     pub(crate) fn expire(&mut self, now: Timestamp) {
         self.flush();
         if let Some(store) = self
@@ -55,7 +55,7 @@ impl Line {
             .as_mut()
             .filter(|store| store.trouble.is_none() && !store.is_buffering() && store.is_stale(now))
         {
-            // A disk that refuses is noticed by the next write.
+            // The next write reports a failing disk.
             let _ = store.begin(self.end, &self.written);
         }
         while self.store.as_ref().is_some_and(|store| store.segments.len() > 1 && store.has_expired(now)) {
@@ -63,7 +63,7 @@ impl Line {
         }
     }
 
-    /// Makes room for the copy of a segment: what is delivered goes first. Whether there was something.
+    /// Frees space for the copy of a segment, delivered segments first. Returns whether any was freed.
     pub(crate) fn make_room(&mut self) -> bool {
         let Some(store) = self.store.as_mut().filter(|store| store.segments.len() > 1) else { return false };
         if store.segments.front().is_some_and(|oldest| oldest.passed.is_some()) {
@@ -74,22 +74,22 @@ impl Line {
         true
     }
 
-    /// Drops the oldest segment, and counts it for those who have not read it.
+    /// Drops the oldest segment and charges it to the sinks that have not read it.
     pub(crate) fn drop_oldest(&mut self, reason: LossReason) {
         let Some(store) = &mut self.store else { return };
         store.remove_oldest();
-        let Some((first, standing)) =
-            store.segments.front().map(|oldest| (oldest.first, oldest.standing.clone()))
+        let Some((first, progress)) =
+            store.segments.front().map(|oldest| (oldest.first, oldest.progress.clone()))
         else {
             return;
         };
-        self.skip_to(first, &standing, reason);
+        self.skip_to(first, &progress, reason);
         while self.tail.front().is_some_and(|entry| entry.position() < first) {
             self.pop();
         }
     }
 
-    /// Lets go of what the disk holds, or what every sink has passed; then, while there is too much, of the oldest.
+    /// Trims entries that are on disk or that every sink has passed; then, while over the bound, the oldest.
     pub(super) fn trim(&mut self) {
         if self.tail_bytes <= self.memory.min(TAIL) {
             return;
@@ -104,7 +104,7 @@ impl Line {
         while self.tail_bytes > limit && self.tail.front().is_some_and(|oldest| oldest.position() < kept) {
             self.pop();
         }
-        // Written and not synced yet is good enough when memory runs out.
+        // When memory runs out, entries that are written but not synced may go as well.
         let written = self.store.as_ref().map_or(Position(0), |store| store.written);
         while self.tail_bytes > self.memory {
             let Some(oldest) = self.pop() else { return };

@@ -1,65 +1,66 @@
-//! What has come in since the start, by name, and what came last: for those who look at the bridge.
+//! Event counts by name since the start, and the most recent events and notices.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
 };
 
-use event::{EndReason, Fingerprints, GapReason, Origin, Seq, SourceId, Told, is_known, slug};
+use event::{EncodedNotice, EndReason, Fingerprints, GapReason, Origin, Seq, SourceId, is_known, slug};
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// Names that the catalogue doesn't have are counted as one beyond so many of a source, for what the PBX sends must not
-/// grow our memory, nor anybody's store of metrics.
+/// Maximum number of uncatalogued names that are counted separately for each source. The rest share one
+/// counter, so that data from the PBX grows neither our memory nor a metrics store.
 const STRANGERS: usize = 32;
-/// What all those are counted as. No slug of an event is it, as `=` is followed by hexadecimal digits.
+/// Slug of the shared counter. No event has this slug: in an escaped name, `=` is followed by hexadecimal
+/// digits.
 pub const OTHER: &str = "=other";
-/// Events and notices that are remembered.
+/// Number of recent events and notices that are kept.
 const RECENT: usize = 24;
 
-/// The events of one source, by name.
+/// Counters of one source.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tally {
-    /// By the name's fingerprint: a name may be as long as a frame.
+pub(super) struct SourceCounters {
+    /// Index by the name's fingerprint: a name may be as long as a frame.
     of: HashMap<u128, usize>,
     fingerprints: Fingerprints,
     counted: Vec<Counted>,
     strangers: usize,
-    /// Of frames and attachments.
+    /// Total bytes of frames and attachments.
     pub(super) bytes: u64,
     pub(super) ends: BTreeMap<EndReason, u64>,
     pub(super) gaps: BTreeMap<GapReason, Gaps>,
 }
 
-/// The gaps of one reason.
+/// Gaps of one reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Gaps {
-    /// How many.
+    /// Number of gaps.
     pub count: u64,
-    /// From the last moment that was surely seen to their ends, all together.
+    /// Total duration in seconds, each from the last confirmed moment to its end.
     pub seconds: f64,
 }
 
-/// The events of one name.
+/// Event counts of one name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counted {
-    /// Its slug, or [`OTHER`].
+    /// Slug of the event, or [`OTHER`].
     pub slug: Arc<str>,
-    /// As the PBX sent them.
+    /// Events that the PBX sent.
     pub live: u64,
-    /// Made from an answer of its REST interface.
+    /// Events derived from a REST snapshot.
     pub snapshot: u64,
 }
 
-impl Tally {
-    /// Counts a gap. A clock that was put back makes no negative time.
+impl SourceCounters {
+    /// Counts a gap. Its duration is never negative, even if the clock was set back.
     pub(super) fn gap(&mut self, reason: GapReason, from: Option<Timestamp>, to: Timestamp) {
         let gaps = self.gaps.entry(reason).or_default();
         gaps.count += 1;
         gaps.seconds += from.map_or(0.0, |from| to.duration_since(from).as_secs_f64().max(0.0));
     }
 
-    /// Counts an event; its slug.
+    /// Counts an event and returns its slug.
     pub(super) fn count(&mut self, name: &[u8], bytes: usize, origin: Origin) -> Arc<str> {
         self.bytes += bytes as u64;
         let key = self.fingerprints.of(&name);
@@ -95,38 +96,38 @@ impl Tally {
     }
 }
 
-/// Something that came in lately. It has no argument of an event, so nobody's number or name.
+/// A recent event. It carries no event arguments, so it reveals no phone number and no person's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recent {
-    /// When it was received, or made.
+    /// Receive time.
     pub at: Timestamp,
-    /// Whose it is.
+    /// Source of the event.
     pub source: SourceId,
-    /// Its number; none was given if the journal refused it.
+    /// Number of the event. A refused event has a number but no record.
     pub sequence: Seq,
-    /// The event's slug.
+    /// Slug of the event.
     pub event: Arc<str>,
 }
 
-/// A notice of the bridge itself.
+/// A recent notice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announced {
-    /// When it was made.
+    /// Creation time.
     pub at: Timestamp,
-    /// Whose it is.
+    /// Source of the notice.
     pub source: SourceId,
-    /// Its name and data.
-    pub told: Told,
+    /// Name and data of the notice.
+    pub content: EncodedNotice,
 }
 
-/// The last of both, oldest first.
+/// The most recent events and notices, oldest first.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Lately {
+pub(super) struct RecentActivity {
     pub(super) events: VecDeque<Recent>,
     pub(super) notices: VecDeque<Announced>,
 }
 
-impl Lately {
+impl RecentActivity {
     pub(super) fn event(&mut self, event: Recent) {
         push(&mut self.events, event);
     }
@@ -149,42 +150,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ten_thousand_made_up_names_are_few_and_hide_no_known_one() {
-        let mut tally = Tally::default();
+    fn ten_thousand_made_up_names_share_few_counters() {
+        let mut counters = SourceCounters::default();
         for number in 0..10_000 {
-            tally.count(format!("made.up.{number}").as_bytes(), 10, Origin::Live);
+            counters.count(format!("made.up.{number}").as_bytes(), 10, Origin::Live);
         }
-        assert_eq!(&*tally.count(b"extenUpdate", 10, Origin::Snapshot), "extenUpdate");
-        let counted = tally.counted();
+        assert_eq!(&*counters.count(b"extenUpdate", 10, Origin::Snapshot), "extenUpdate");
+        let counted = counters.counted();
         assert_eq!(counted.len(), STRANGERS + 2);
         let of = |slug: &str| counted.iter().find(|counted| &*counted.slug == slug).unwrap();
         assert_eq!((of(OTHER).live, of("extenUpdate").snapshot), (10_000 - STRANGERS as u64, 1));
         assert_eq!(of("made=2Eup=2E0").live, 1);
         assert_eq!(counted.iter().map(|counted| counted.live + counted.snapshot).sum::<u64>(), 10_001);
-        assert_eq!((tally.bytes, tally.of.len()), (100_010, STRANGERS + 1));
+        assert_eq!((counters.bytes, counters.of.len()), (100_010, STRANGERS + 1));
     }
 
     #[test]
     fn long_names_take_no_more_memory_than_short_ones() {
-        let mut tally = Tally::default();
+        let mut counters = SourceCounters::default();
         for number in 0..1_000 {
-            tally.count(format!("{number}{}", "é".repeat(50_000)).as_bytes(), 10, Origin::Live);
+            counters.count(format!("{number}{}", "é".repeat(50_000)).as_bytes(), 10, Origin::Live);
         }
-        let held: usize = tally.counted.iter().map(|counted| counted.slug.len()).sum();
+        let held: usize = counters.counted.iter().map(|counted| counted.slug.len()).sum();
         assert!(held <= (STRANGERS + 1) * 64, "{held} bytes of slugs");
-        assert_eq!(tally.of.len(), STRANGERS);
+        assert_eq!(counters.of.len(), STRANGERS);
     }
 
     #[test]
     fn gaps_are_counted_with_their_time_by_reason() {
-        let mut tally = Tally::default();
+        let mut counters = SourceCounters::default();
         let at = |second| Timestamp::from_second(second).unwrap();
-        tally.gap(GapReason::Started, None, at(100));
-        tally.gap(GapReason::Disconnected, Some(at(100)), at(130));
-        tally.gap(GapReason::Disconnected, Some(at(140)), at(142));
-        tally.gap(GapReason::Disconnected, Some(at(200)), at(150));
-        assert_eq!(tally.gaps[&GapReason::Started], Gaps { count: 1, seconds: 0.0 });
-        assert_eq!(tally.gaps[&GapReason::Disconnected], Gaps { count: 3, seconds: 32.0 });
+        counters.gap(GapReason::Started, None, at(100));
+        counters.gap(GapReason::Disconnected, Some(at(100)), at(130));
+        counters.gap(GapReason::Disconnected, Some(at(140)), at(142));
+        counters.gap(GapReason::Disconnected, Some(at(200)), at(150));
+        assert_eq!(counters.gaps[&GapReason::Started], Gaps { count: 1, seconds: 0.0 });
+        assert_eq!(counters.gaps[&GapReason::Disconnected], Gaps { count: 3, seconds: 32.0 });
     }
 
     #[test]

@@ -1,46 +1,46 @@
-//! One segment, as the store knows it.
+//! State of a segment in the store.
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use event::Position;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{fs::File, line::Standing};
+use crate::{fs::File, progress::SourceProgress};
 
 use super::{
     codec::Format,
     stretch::{Place, Stretch},
 };
 
-/// A segment that a store has.
+/// A segment of the store.
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) generation: u64,
-    /// How often its file was replaced.
+    /// Number of times that its file was replaced.
     pub(crate) revision: u32,
     pub(crate) file: Arc<dyn File>,
     pub(crate) format: Format,
-    /// Where its records begin.
+    /// Offset of the first entry.
     pub(crate) start: u64,
-    /// Bytes that count.
+    /// Number of valid bytes.
     pub(crate) length: u64,
     pub(crate) first: Position,
-    /// Position after its last record.
+    /// Position after the last entry.
     pub(crate) end: Position,
-    pub(crate) begun: Timestamp,
-    /// Where each source stood before its first record.
-    pub(crate) standing: Vec<Standing>,
+    pub(crate) created: Timestamp,
+    /// Progress of each source before the first entry.
+    pub(crate) progress: Vec<SourceProgress>,
     pub(crate) newest: Option<Timestamp>,
-    /// Records that sinks had come to when the journal was opened, in order, and when they were received.
+    /// Cursor positions at opening, in order, with the receive times of their records.
     pub(crate) known: Vec<(Position, Timestamp)>,
-    /// Since when every sink has settled all of it.
+    /// Since when every sink has passed the segment.
     pub(crate) passed: Option<Instant>,
-    /// Bytes by event name, while it is not passed.
-    pub(crate) tally: HashMap<u32, u64>,
+    /// Bytes by event name, until every sink has passed the segment.
+    pub(crate) bytes_by_name: HashMap<u32, u64>,
 }
 
 impl Segment {
-    /// What a reader needs of it.
+    /// Returns what a reader needs.
     pub(crate) fn stretch(&self) -> Stretch {
         Stretch {
             generation: self.generation,
@@ -53,11 +53,11 @@ impl Segment {
         }
     }
 
-    /// About when the record at a position was received: as if all had come at an even pace since the last one known.
+    /// Estimates when the record at a position was received, by linear interpolation.
     pub(crate) fn received(&self, position: Position) -> Timestamp {
-        let newest = self.newest.unwrap_or(self.begun);
+        let newest = self.newest.unwrap_or(self.created);
         let known = self.known.iter().rev().find(|(known, _)| *known <= position);
-        let (from, at) = known.copied().unwrap_or((self.first, self.begun));
+        let (from, at) = known.copied().unwrap_or((self.first, self.created));
         let last = self.end.0.saturating_sub(1);
         let (all, behind) = (last.saturating_sub(from.0), last.saturating_sub(position.0));
         #[allow(clippy::cast_precision_loss, reason = "a share")]

@@ -1,5 +1,5 @@
-//! What happens to the files beside appending: syncing, cursors, reservations, retention. A thread of its own, so that
-//! a slow disk holds back nothing but itself.
+//! Maintenance of the files: syncing, cursors, reservations, retention. Runs on its own thread, so that a
+//! slow disk blocks nothing else.
 
 use std::{
     io,
@@ -17,63 +17,65 @@ use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
-use super::{
-    compaction::Compactor,
+mod compaction;
+
+use self::compaction::Compactor;
+use crate::{
     cursor::Cursor,
     disk::{
         bell::Bell,
         identity::{Identity, RESERVE},
-        open::cursor_path,
         repair::Suspect,
         sealed,
         segment::{Header, file_name},
     },
     fs::{Fs, Lock},
-    line::Line,
+    log::Log,
+    recovery::cursor_path,
 };
 
-/// How often cursors are written, and all else is looked after.
+/// Interval of maintenance passes.
 const PACE: Duration = Duration::from_secs(1);
-/// A disk that takes longer than this for one round does not come back by itself.
-const STANDS_STILL: Duration = Duration::from_secs(30);
-/// How far `seen` may lag on the disk while nothing but pings arrives.
+/// Time after which a pass counts as stalled: a disk that is merely slow is faster.
+const STALLED: Duration = Duration::from_secs(30);
+/// Seconds that `seen` may lag on disk while only pings arrive.
 const SEEN: i64 = 5;
 
-/// What all handles share.
+/// State shared by all handles.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) id: JournalId,
     pub(super) sources: Arc<[String]>,
-    line: Mutex<Line>,
+    log: Mutex<Log>,
     pub(super) end: watch::Sender<Position>,
     pub(super) synced: watch::Sender<Position>,
-    /// Sends when compacting has come further.
+    /// Sends when compaction makes progress.
     pub(super) compacted: watch::Sender<()>,
     pub(super) always: bool,
     pub(super) disk: Option<OnDisk>,
-    /// Held while syncing: on Linux a sync that failed is reported once, and one beside it would believe in the next.
+    /// Held while syncing: Linux reports a failed sync only once, so a concurrent one would wrongly succeed.
     syncing: Mutex<()>,
     dirty: AtomicBool,
     stopped: AtomicBool,
     thread: OnceLock<Thread>,
-    /// When the thread came round last.
+    /// Start of the thread's last round.
     round: Mutex<Instant>,
 }
 
-/// What a journal in a directory has beside its line.
+/// On-disk part of a journal, apart from its segments.
 #[derive(Debug)]
 pub(super) struct OnDisk {
     pub(super) fs: Arc<dyn Fs>,
     pub(super) dir: PathBuf,
     state: Mutex<Files>,
     /// Held while a segment's file is replaced.
-    pub(super) compactor: Mutex<Compactor>,
-    /// Wakes the thread that compacts.
+    compactor: Mutex<Compactor>,
+    /// Wakes the compaction thread.
     pub(super) bell: Arc<Bell>,
     _lock: Box<dyn Lock>,
 }
 
-/// The small files, as they were written last.
+/// Content of the small files as last written.
 #[derive(Debug)]
 struct Files {
     identity: Identity,
@@ -81,14 +83,14 @@ struct Files {
 }
 
 impl Shared {
-    pub(super) fn new(id: JournalId, sources: Arc<[String]>, line: Line, always: bool) -> Self {
+    pub(super) fn new(id: JournalId, sources: Arc<[String]>, log: Log, always: bool) -> Self {
         Self {
             id,
             sources,
-            end: watch::Sender::new(line.end()),
-            synced: watch::Sender::new(line.end()),
+            end: watch::Sender::new(log.end()),
+            synced: watch::Sender::new(log.end()),
             compacted: watch::Sender::default(),
-            line: Mutex::new(line),
+            log: Mutex::new(log),
             always,
             disk: None,
             syncing: Mutex::new(()),
@@ -100,30 +102,30 @@ impl Shared {
     }
 
     pub(super) fn on(self, fs: Arc<dyn Fs>, dir: PathBuf, identity: Identity, lock: Box<dyn Lock>) -> Self {
-        let cursors = self.line().sinks.iter().map(|_| None).collect();
+        let cursors = self.log().sinks.iter().map(|_| None).collect();
         let state = Mutex::new(Files { identity, cursors });
-        let bell = self.line().store.as_ref().map(|store| Arc::clone(&store.bell)).unwrap_or_default();
+        let bell = self.log().store.as_ref().map(|store| Arc::clone(&store.bell)).unwrap_or_default();
         let compactor = Mutex::default();
         Self { disk: Some(OnDisk { fs, dir, state, compactor, bell, _lock: lock }), ..self }
     }
 
-    pub(super) fn line(&self) -> MutexGuard<'_, Line> {
-        // The line is consistent between any two of its own statements that can unwind.
-        self.line.lock()
+    pub(super) fn log(&self) -> MutexGuard<'_, Log> {
+        // The log is consistent wherever its code may unwind, so poisoning is not needed.
+        self.log.lock()
     }
 
-    pub(super) fn stands_still(&self) -> Option<Duration> {
-        // Without a thread there is nothing to wait for.
+    pub(super) fn stalled_for(&self) -> Option<Duration> {
+        // Without a thread nothing can stall.
         self.thread.get()?;
         let since = self.round.lock().elapsed();
-        (since > STANDS_STILL).then_some(since)
+        (since > STALLED).then_some(since)
     }
 
     pub(super) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
     }
 
-    /// There is something to sync.
+    /// Tells the thread that there is something to sync.
     pub(super) fn wake(&self) {
         if !self.dirty.swap(true, Ordering::AcqRel)
             && let Some(thread) = self.thread.get()
@@ -132,39 +134,39 @@ impl Shared {
         }
     }
 
-    /// Syncs what is written.
+    /// Syncs written entries.
     pub(super) fn sync(&self) {
         let _alone = self.syncing.lock();
-        self.line().retry();
-        let Some((files, end)) = self.line().store.as_ref().map(super::disk::store::Store::to_sync) else {
+        self.log().retry();
+        let Some((files, end)) = self.log().store.as_ref().map(crate::disk::store::Store::to_sync) else {
             return;
         };
         let result = files.iter().try_for_each(|file| file.sync());
-        let mut line = self.line();
+        let mut log = self.log();
         match result {
             Ok(()) => {
-                if let Some(store) = &mut line.store {
+                if let Some(store) = &mut log.store {
                     store.note_synced(end);
                     store.unproven &= store.trouble.is_some() || files.is_empty();
                 }
             }
-            Err(error) => line.distrust(&error),
+            Err(error) => log.distrust(&error),
         }
-        let synced = line.store.as_ref().map_or(end, |store| store.synced);
-        drop(line);
+        let synced = log.store.as_ref().map_or(end, |store| store.synced);
+        drop(log);
         self.synced.send_replace(synced);
     }
 
-    /// Everything but syncing.
+    /// Runs a maintenance pass, except for syncing.
     pub(super) fn keep(&self) {
         let Some(disk) = &self.disk else { return };
         {
-            let mut line = self.line();
-            line.retry();
-            line.flush();
-            line.expire(Timestamp::now());
-            let passed = line.passed();
-            if let Some(store) = &mut line.store {
+            let mut log = self.log();
+            log.retry();
+            log.flush();
+            log.expire(Timestamp::now());
+            let passed = log.passed();
+            if let Some(store) = &mut log.store {
                 store.tidy(passed, Instant::now());
                 if store.is_light()
                     && let Some(mut compactor) = disk.compactor.try_lock()
@@ -176,24 +178,24 @@ impl Shared {
         let reserved = self.reserve(disk, &mut disk.state.lock());
         match reserved.and(self.write_cursors()) {
             Ok(()) => {
-                self.line().untroubled();
+                self.log().untroubled();
                 if let Ok(room) = disk.fs.room(&disk.dir) {
-                    self.line().note_room(&disk.dir, room);
+                    self.log().note_room(&disk.dir, room);
                 }
             }
-            Err(error) => self.line().trouble_aside(&error),
+            Err(error) => self.log().trouble_aside(&error),
         }
     }
 
     /// Writes the cursors that have changed.
     pub(super) fn write_cursors(&self) -> io::Result<()> {
         let Some(disk) = &self.disk else { return Ok(()) };
-        // Held first, so that no older cursor is written over a newer one.
+        // Locked first, so that no older cursor overwrites a newer one.
         let mut state = disk.state.lock();
         let (end, cursors): (Position, Vec<(String, Cursor)>) = {
-            let mut line = self.line();
-            line.flush();
-            (line.end(), line.sinks.iter().map(|sink| (sink.name.clone(), sink.cursor.clone())).collect())
+            let mut log = self.log();
+            log.flush();
+            (log.end(), log.sinks.iter().map(|sink| (sink.name.clone(), sink.cursor.clone())).collect())
         };
         let mut result = Ok(());
         for (index, (name, cursor)) in cursors.into_iter().enumerate() {
@@ -201,7 +203,7 @@ impl Shared {
             let charged = known.as_ref().map_or(cursor.charged, |known| known.charged);
             let cursor = Cursor { charged, ..cursor };
             if known.as_ref() != Some(&cursor) {
-                // Whatever was refused before the end is in its ledger.
+                // Everything refused before `end` is in this cursor's ledger.
                 let cursor = Cursor { charged: end, ..cursor };
                 let written = sealed::write(&*disk.fs, &cursor_path(&disk.dir, &name), "cursor", &cursor);
                 match written {
@@ -213,20 +215,20 @@ impl Shared {
         result
     }
 
-    /// Keeps reserved numbers ahead of those that are given, and `seen` on the disk.
+    /// Keeps reservations ahead of the assigned numbers, and `seen` up to date on disk.
     fn reserve(&self, disk: &OnDisk, state: &mut Files) -> io::Result<()> {
-        let standing = self.line().standing.clone();
+        let progress = self.log().progress.clone();
         let mut identity = state.identity.clone();
-        for (index, standing) in standing.iter().enumerate() {
+        for (index, progress) in progress.iter().enumerate() {
             let Some(source) = identity.source_mut(index) else { continue };
-            if standing.next.0 + RESERVE / 2 > source.reserved.0 {
-                source.reserved = Seq(standing.next.0 + RESERVE);
+            if progress.next.0 + RESERVE / 2 > source.reserved.0 {
+                source.reserved = Seq(progress.next.0 + RESERVE);
             }
             let lag = |seen: Timestamp| {
                 source.seen.is_none_or(|known| (seen.as_second() - known.as_second()).abs() >= SEEN)
             };
-            if standing.seen.is_some_and(lag) {
-                source.seen = standing.seen;
+            if progress.seen.is_some_and(lag) {
+                source.seen = progress.seen;
             }
         }
         if identity != state.identity {
@@ -236,39 +238,39 @@ impl Shared {
         Ok(())
     }
 
-    pub(super) fn bury(&self, name: &str, content: impl FnOnce() -> bytes::Bytes) {
+    pub(super) fn write_dead_letter(&self, name: &str, content: impl FnOnce() -> bytes::Bytes) {
         let Some(disk) = &self.disk else { return };
-        if let Err(error) = bury(&*disk.fs, &disk.dir.join("dead"), name, &content()) {
-            tracing::warn!(%error, name, "an event that was refused for good could not be kept on disk");
+        if let Err(error) = write_dead_letter(&*disk.fs, &disk.dir.join("dead"), name, &content()) {
+            tracing::warn!(%error, name, "could not write a dead letter to disk");
         }
     }
 
     pub(super) fn close(&self) {
         let Some(disk) = &self.disk else { return };
         let mut state = disk.state.lock();
-        let line = self.line();
-        let clean = !line.is_in_trouble();
-        for (source, standing) in state.identity.sources.iter_mut().zip(&line.standing) {
-            source.seen = standing.seen;
+        let log = self.log();
+        let clean = !log.is_in_trouble();
+        for (source, progress) in state.identity.sources.iter_mut().zip(&log.progress) {
+            source.seen = progress.seen;
         }
-        drop(line);
+        drop(log);
         state.identity.clean = clean;
         if let Err(error) = state.identity.write(&*disk.fs, &disk.dir) {
-            tracing::warn!(%error, "the journal could not be closed in good order: the next start takes it for a crash");
+            tracing::warn!(%error, "could not write the clean-shutdown marker; the next start will run crash recovery");
         }
     }
 
-    /// Reads a segment through that a reader could not go on in, and repairs it. Whether its file was replaced, or cut, since
-    /// the reader had it.
+    /// Repairs a segment that a reader found damaged. Returns whether its file was replaced or truncated
+    /// since the reader opened it.
     pub(super) fn repair(&self, (generation, revision): (u64, u32)) -> io::Result<bool> {
         let Some(disk) = &self.disk else { return Ok(false) };
         let _alone = disk.compactor.lock();
         let (file, next) = {
-            let mut line = self.line();
-            // What waits was encoded for the newest segment, which gets nothing more if it is this one.
-            line.flush();
-            let next = line.next_of(generation);
-            let Some(store) = &mut line.store else { return Ok(false) };
+            let mut log = self.log();
+            // Buffered entries belong to the newest segment, which is sealed below if it is the damaged one.
+            log.flush();
+            let next = log.next_of(generation);
+            let Some(store) = &mut log.store else { return Ok(false) };
             if store.segments.back().is_some_and(|active| active.generation == generation) {
                 store.sealed = true;
             }
@@ -287,7 +289,7 @@ impl Shared {
         let repaired =
             Suspect { fs, dir, path: &path, file, header: &header, start, next }.repair(&mut notes)?;
         let is_changed = !notes.is_empty();
-        if is_changed && let Some(store) = &mut self.line().store {
+        if is_changed && let Some(store) = &mut self.log().store {
             store.replace(generation, &repaired);
         }
         for note in notes {
@@ -297,40 +299,40 @@ impl Shared {
     }
 }
 
-fn bury(fs: &dyn Fs, dir: &std::path::Path, name: &str, content: &[u8]) -> io::Result<()> {
+fn write_dead_letter(fs: &dyn Fs, dir: &std::path::Path, name: &str, content: &[u8]) -> io::Result<()> {
     fs.create_dir(dir)?;
-    let mut buried = Vec::new();
+    let mut letters = Vec::new();
     for name in fs.list(dir)? {
         let size = fs.open(&dir.join(&name), false)?.length()?;
-        buried.push((name, size));
+        letters.push((name, size));
     }
     let path = dir.join(name);
-    if buried.iter().any(|(known, _)| known == name) {
+    if letters.iter().any(|(known, _)| known == name) {
         return Ok(());
     }
-    // Names begin with the source and rise with its numbers: the first is an old one.
-    let mut total = buried.iter().map(|(_, size)| size).sum::<u64>() + content.len() as u64;
-    for (name, size) in buried {
+    // File names start with the source and sort by number, so the oldest come first.
+    let mut total = letters.iter().map(|(_, size)| size).sum::<u64>() + content.len() as u64;
+    for (name, size) in letters {
         if total <= DEAD {
             break;
         }
         fs.remove(&dir.join(name))?;
         total -= size;
     }
-    super::fs::append_all(&*fs.create(&path)?, content)
+    crate::fs::append_all(&*fs.create(&path)?, content)
 }
 
-/// Bound of `dead/`, in bytes.
+/// Maximum size of `dead/` in bytes.
 const DEAD: u64 = 64 << 20;
 
-/// The threads.
+/// Handle of the maintenance and compaction threads.
 #[derive(Debug)]
-pub(super) struct Keeper {
+pub(super) struct Maintenance {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
 }
 
-impl Keeper {
+impl Maintenance {
     pub(super) fn start(shared: &Arc<Shared>, interval: Duration) -> Self {
         let of_thread = Arc::clone(shared);
         let syncing =
@@ -338,12 +340,10 @@ impl Keeper {
         if let Ok(thread) = &syncing {
             let _ = shared.thread.set(thread.thread().clone());
         }
-        let compacts = shared.line().store.as_ref().is_some_and(|store| store.limits.compacts);
+        let compacts = shared.log().store.as_ref().is_some_and(|store| store.limits.compacts);
         let compacting = compacts.then(|| {
             let shared = Arc::clone(shared);
-            thread::Builder::new()
-                .name("journal-compact".to_owned())
-                .spawn(move || shared.compact_whenever_rung())
+            thread::Builder::new().name("journal-compact".to_owned()).spawn(move || shared.run_compaction())
         });
         let mut threads = Vec::new();
         for spawned in std::iter::once(syncing).chain(compacting) {
@@ -351,7 +351,7 @@ impl Keeper {
                 Ok(thread) => threads.push(thread),
                 Err(error) => tracing::error!(
                     %error,
-                    "cannot start a thread of the journal: nothing is synced before the stop, or the oldest events go first"
+                    "cannot start a journal thread: records are not synced before shutdown, or a full journal is not compacted"
                 ),
             }
         }
@@ -361,7 +361,7 @@ impl Keeper {
 
 fn run(shared: &Shared, interval: Duration) {
     let mut kept = Instant::now();
-    // Since when something waits to be synced.
+    // Since when there is something to sync.
     let mut waits: Option<Instant> = None;
     while !shared.is_stopped() {
         *shared.round.lock() = Instant::now();
@@ -382,7 +382,7 @@ fn run(shared: &Shared, interval: Duration) {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for Maintenance {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::Release);
         if let Some(disk) = &self.shared.disk {

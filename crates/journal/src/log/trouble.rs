@@ -1,25 +1,26 @@
-//! Writing to the disk, and what is done when it refuses: the line goes on in memory, and returns.
+//! Disk writes and their failures: the log continues in memory and returns to the disk when it recovers.
 
 use std::{io, path::Path};
 
 use event::Seq;
 
-use super::{Line, Standing};
+use super::Log;
 
 use crate::{
     disk::{scan::apply, store::Store},
     entry::{Entry, Kind},
     fs::Room,
-    look::shortage,
+    progress::SourceProgress,
+    space::shortage,
 };
 
-impl Line {
-    /// Writes what was appended. A disk that refuses does not stop the line.
+impl Log {
+    /// Writes appended entries. The log continues if the disk fails.
     pub(crate) fn flush(&mut self) {
         self.seal_refusal();
         let Some(store) = self.store.as_mut().filter(|store| store.trouble.is_none()) else { return };
         match store.write(self.end, &self.written) {
-            Ok(()) => self.written.clone_from(&self.standing),
+            Ok(()) => self.written.clone_from(&self.progress),
             Err(error) => {
                 store.discard();
                 let trouble = format!("can't write to {}: {error}", store.dir.display());
@@ -42,11 +43,11 @@ impl Line {
         }
     }
 
-    /// A sync failed: what was not synced is written anew, elsewhere.
+    /// Handles a failed sync: writes the unsynced entries again, to another file.
     pub(crate) fn distrust(&mut self, error: &io::Error) {
         let first = self.tail_first();
         let Some(store) = &mut self.store else { return };
-        // What memory no longer holds can't be written again.
+        // Entries that are no longer in memory can't be written again.
         store.synced = store.synced.max(first.min(store.written));
         store.distrust();
         let reason = format!("can't sync {}: {error}", store.dir.display());
@@ -54,38 +55,38 @@ impl Line {
         self.retry();
     }
 
-    /// Back to the disk, if it lets us: a new segment with everything that only memory holds.
+    /// Retries a failed disk: creates a segment with all entries that are in memory only.
     pub(crate) fn retry(&mut self) {
         self.seal_refusal();
         let first = self.tail_first();
         let Some(store) = self.store.as_mut().filter(|store| store.trouble.is_some()) else { return };
         let first = first.max(store.written);
-        // Back from the end to where the disk ends.
-        let (mut standing, skip) = (self.standing.clone(), self.index(first));
+        // Roll back from the end of the log to the end of the disk.
+        let (mut progress, skip) = (self.progress.clone(), self.index(first));
         let lost = self.dropped.clone().filter(|dropped| dropped.to == first).map(Entry::Absence);
         let again: Vec<&Entry> = lost.iter().chain(self.tail.range(skip..)).collect();
         for entry in again.iter().rev() {
-            take_back(&mut standing, entry, &self.written);
+            take_back(&mut progress, entry, &self.written);
         }
         let first = again.first().map_or(first, |entry| entry.position());
         let Some(store) = &mut self.store else { return };
-        let written = store.begin(first, &standing).and_then(|()| write_again(store, &again, &mut standing));
+        let written = store.begin(first, &progress).and_then(|()| write_again(store, &again, &mut progress));
         match written {
             Ok(()) => {
                 store.trouble = None;
                 self.dropped = None;
-                self.written.clone_from(&self.standing);
+                self.written.clone_from(&self.progress);
             }
             Err(error) => {
                 store.discard();
                 store.remove_empty();
-                // As far as it came.
+                // Keep what was written before the error.
                 store.written = store.written.max(first);
                 if store.written > first {
                     self.dropped = None;
-                    self.written = standing;
+                    self.written = progress;
                 }
-                tracing::debug!(%error, "the journal's disk still refuses");
+                tracing::debug!(%error, "the journal's disk is still failing");
             }
         }
     }
@@ -94,7 +95,7 @@ impl Line {
         self.store.as_ref().is_some_and(|store| store.trouble.is_some())
     }
 
-    /// Why the disk refuses, and how many of a sink's undelivered records only memory holds.
+    /// Returns why the disk rejects writes, and how many of a sink's pending records are in memory only.
     pub(crate) fn at_risk(&self, sink: usize) -> Option<(String, u64)> {
         let store = self.store.as_ref()?;
         let reason = store.trouble.clone()?;
@@ -103,7 +104,7 @@ impl Line {
         Some((reason, count as u64))
     }
 
-    /// A small file can't be written. The line itself may still be.
+    /// Reports that a small file can't be written. The segments may still be writable.
     pub(crate) fn trouble_aside(&self, error: &io::Error) {
         if let (Some(monitor), Some(store)) = (&self.monitor, &self.store)
             && store.trouble.is_none()
@@ -117,7 +118,8 @@ impl Line {
         }
     }
 
-    /// All small files are as they should be; and all segments, if a sync has succeeded since they were not.
+    /// Reports a healthy disk, once all small files are written and a sync has succeeded since the last
+    /// failure.
     pub(crate) fn untroubled(&self) {
         let proven = self.store.as_ref().is_some_and(|store| store.trouble.is_none() && !store.unproven);
         if let (Some(monitor), true) = (&self.monitor, proven) {
@@ -125,7 +127,7 @@ impl Line {
         }
     }
 
-    /// Warns, while the volume can't take all that the journal may grow to.
+    /// Warns while the volume is too small for the journal's maximum size.
     pub(crate) fn note_room(&self, dir: &Path, room: Room) {
         if let (Some(monitor), Some(store)) = (&self.monitor, &self.store) {
             monitor.shortage(shortage(dir, room, store.total(), store.limits.max_bytes));
@@ -133,51 +135,51 @@ impl Line {
     }
 }
 
-/// What to do about an error of the disk.
+/// Returns the remedy for a disk error.
 fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::NotFound => {
-            "a directory of the journal was removed: put it back with what was in it, or, if that is gone, stop the bridge, which \
-             delivers what is in memory first, and start it with a new journal"
+            "a directory of the journal was removed: restore it with its content; if that is lost, stop the bridge, which \
+             first delivers what is in memory, and start it with a new journal"
         }
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "let this user write there, and see whether the volume was mounted read-only after an error"
+            "grant this user write access, and check whether the volume was remounted read-only after an error"
         }
         _ => "free space or repair the disk",
     }
 }
 
-/// Writes entries in segments of the usual size, so that the oldest of them can go without the others. `standing` is where the
-/// sources are before the first, and then before the first that was not written.
-fn write_again(store: &mut Store, entries: &[&Entry], standing: &mut Vec<Standing>) -> io::Result<()> {
-    let mut after = standing.clone();
+/// Writes entries in segments of the usual size, so that the oldest can be removed separately. `progress` is
+/// the state before the first entry; on return, before the first unwritten one.
+fn write_again(store: &mut Store, entries: &[&Entry], progress: &mut Vec<SourceProgress>) -> io::Result<()> {
+    let mut after = progress.clone();
     for (index, entry) in entries.iter().enumerate() {
         store.put(entry);
         apply(&mut after, entry);
         if store.is_segment() || index + 1 == entries.len() {
-            store.write(entry.end(), standing)?;
-            standing.clone_from(&after);
+            store.write(entry.end(), progress)?;
+            progress.clone_from(&after);
         }
     }
     Ok(())
 }
 
-/// Where the sources were before an entry. `written` is where they were on the disk.
-fn take_back(standing: &mut [Standing], entry: &Entry, written: &[Standing]) {
+/// Reverts `progress` to before an entry. `written` is the state at the end of the disk.
+fn take_back(progress: &mut [SourceProgress], entry: &Entry, written: &[SourceProgress]) {
     match entry {
         Entry::Record(record) => {
-            let Some(standing) = standing.get_mut(record.source.index()) else { return };
-            standing.next = record.seq;
-            standing.count -= 1;
+            let Some(progress) = progress.get_mut(record.source.index()) else { return };
+            progress.next = record.seq;
+            progress.count -= 1;
             let before = written.get(record.source.index()).map_or(Seq(0), |written| written.gap);
-            standing.gap = if record.gap == record.seq { before } else { record.gap };
+            progress.gap = if record.gap == record.seq { before } else { record.gap };
         }
         Entry::Absence(absence) => {
             for missing in &absence.ranges {
-                let Some(standing) = standing.get_mut(missing.source.index()) else { continue };
-                standing.next = missing.from;
+                let Some(progress) = progress.get_mut(missing.source.index()) else { continue };
+                progress.next = missing.from;
                 if let Kind::Lost(_) = absence.kind {
-                    standing.count = standing.count.saturating_sub(missing.count);
+                    progress.count = progress.count.saturating_sub(missing.count);
                 }
             }
         }

@@ -1,15 +1,17 @@
-//! The line's sinks: how far each has come, and what each has lost.
+//! Sinks of the log: the progress and the losses of each.
 
 use event::{LossReason, Notice, Position, Seq, SourceId};
 
-use super::{Line, Standing};
+use super::Log;
 
 use crate::{
     cursor::{Cursor, Ledger, Loss, Settled},
     entry::{Absence, Entry, Kind, Missing},
+    progress::SourceProgress,
 };
 
-/// Notices of loss may use this much more than the bound, so that they don't push out what they announce.
+/// Extra bytes that notices of loss may use beyond the bound, so that they don't displace the records they
+/// announce.
 const ROOM_FOR_NOTICES: usize = 64 * 1024;
 
 #[derive(Debug)]
@@ -24,13 +26,13 @@ impl Sink {
     }
 }
 
-impl Line {
+impl Log {
     pub(crate) fn cursor(&self, sink: usize) -> Option<&Cursor> {
         self.sinks.get(sink).map(|sink| &sink.cursor)
     }
 
-    /// Moves a sink's cursor past these records. Those that were dropped meanwhile are already counted as
-    /// lost and stay so: the broker has them, but the ledger counts each record once.
+    /// Moves a sink's cursor past these records. Records that were dropped meanwhile stay counted as lost:
+    /// the broker has them, but the ledger counts each record once.
     pub(crate) fn settle(
         &mut self,
         sink: usize,
@@ -38,7 +40,7 @@ impl Line {
     ) {
         let Some(state) = self.sinks.get_mut(sink) else { return };
         for (position, source, seq, how) in settled {
-            // The reader has passed what is between them.
+            // The reader has passed any absences in between.
             state.cursor.next = state.cursor.next.max(position.min(self.end));
             if position == state.cursor.next {
                 state.cursor.settle(source, seq, how);
@@ -47,7 +49,7 @@ impl Line {
         self.let_go();
     }
 
-    /// Moves a sink's cursor past numbers without records, and charges it with those that were lost.
+    /// Moves a sink's cursor past an absence, and charges the sink with lost records.
     pub(crate) fn pass(&mut self, sink: usize, absence: &Absence) {
         let Some(state) = self.sinks.get_mut(sink) else { return };
         if absence.to <= state.cursor.next {
@@ -63,8 +65,8 @@ impl Line {
             }
             Kind::Lost(reason) => {
                 for missing in ranges {
-                    // What it read before the records went is settled.
-                    if let Some(rest) = missing.after(state.cursor.lane(missing.source).last) {
+                    // Records read before they were lost are settled.
+                    if let Some(rest) = missing.after(state.cursor.source_mut(missing.source).last) {
                         state.cursor.miss(&rest, *reason);
                         self.state_losses.lost(sink, &rest, *reason);
                     }
@@ -80,7 +82,7 @@ impl Line {
         self.let_go();
     }
 
-    /// In memory alone, what every sink has settled is not kept.
+    /// Drops what every sink has settled, in memory-only mode.
     fn let_go(&mut self) {
         if self.store.is_none() {
             let passed = self.passed();
@@ -90,20 +92,21 @@ impl Line {
         }
     }
 
-    /// What every sink has settled.
+    /// Returns the position that every sink has reached.
     pub(crate) fn passed(&self) -> Position {
         self.sinks.iter().map(|sink| sink.cursor.next).min().unwrap_or(self.end)
     }
 
-    /// Nothing before `first` is there any longer: moves the cursors that stand before it, and counts.
-    pub(crate) fn skip_to(&mut self, first: Position, standing: &[Standing], reason: LossReason) {
+    /// Moves cursors that are before `first` to it and charges the sinks, because the records before it are
+    /// gone.
+    pub(crate) fn skip_to(&mut self, first: Position, progress: &[SourceProgress], reason: LossReason) {
         let behind = self.sinks.iter_mut().enumerate().filter(|(_, sink)| sink.cursor.next < first);
         for (index, sink) in behind {
-            for (source, standing) in (0..).map(SourceId).zip(standing) {
-                let lane = sink.cursor.lane(source);
-                let count = standing.count.saturating_sub(lane.count);
-                let to = Seq(standing.next.0.saturating_sub(1));
-                let missing = Missing { source, count, from: lane.last.next().min(to), to };
+            for (source, progress) in (0..).map(SourceId).zip(progress) {
+                let cursor = sink.cursor.source_mut(source);
+                let count = progress.count.saturating_sub(cursor.count);
+                let to = Seq(progress.next.0.saturating_sub(1));
+                let missing = Missing { source, count, from: cursor.last.next().min(to), to };
                 if count > 0 {
                     sink.cursor.miss(&missing, reason);
                     self.state_losses.lost(index, &missing, reason);
@@ -113,21 +116,21 @@ impl Line {
         }
     }
 
-    /// There is no room for an entry that only memory held.
+    /// Drops an entry that is in memory only, because there is no room for it.
     pub(super) fn lose(&mut self, entry: Entry, reason: LossReason) {
         let (from, to) = (entry.position(), entry.end());
         let ranges = match entry {
             Entry::Record(record) => {
                 vec![Missing { source: record.source, count: 1, from: record.seq, to: record.seq }]
             }
-            // What was refused is charged already.
+            // Refused events are already charged.
             Entry::Absence(absence) => {
                 absence.ranges.into_iter().map(|missing| Missing { count: 0, ..missing }).collect()
             }
         };
         let lost = Absence { from, to, kind: Kind::Lost(reason), ranges };
         for sink in 0..self.sinks.len() {
-            // One that is further behind comes to it when it has read what the disk holds.
+            // A sink further behind is charged when it reaches this position.
             if self.cursor(sink).is_some_and(|cursor| cursor.next >= from) {
                 self.pass(sink, &lost);
             }
@@ -135,14 +138,14 @@ impl Line {
         if self.store.is_some() {
             let dropped = self.dropped.get_or_insert_with(|| Absence { ranges: Vec::new(), ..lost.clone() });
             dropped.to = to;
-            // Numbers are dense, so each follows the one before.
+            // Ranges join, because numbers are dense.
             for missing in lost.ranges {
                 dropped.add(missing);
             }
         }
     }
 
-    /// What was lost before this process, and is not announced yet.
+    /// Restores unannounced losses of earlier processes.
     pub(crate) fn recall_losses(&mut self) {
         for (index, sink) in self.sinks.iter().enumerate() {
             for &Loss { source, reason, count, from, to } in &sink.cursor.unannounced {
@@ -157,35 +160,35 @@ impl Line {
     }
 
     pub(crate) fn ledger(&self, sink: usize, source: SourceId) -> (Ledger, u64) {
-        let (Some(sink), Some(standing)) = (self.sinks.get(sink), self.standing.get(source.index())) else {
+        let (Some(sink), Some(progress)) = (self.sinks.get(sink), self.progress.get(source.index())) else {
             return (Ledger::default(), 0);
         };
-        let lane = sink.cursor.lanes.get(source.index()).cloned().unwrap_or_default();
-        let pending = standing.count.saturating_sub(lane.count);
-        let mut ledger = lane.ledger;
+        let cursor = sink.cursor.sources.get(source.index()).cloned().unwrap_or_default();
+        let pending = progress.count.saturating_sub(cursor.count);
+        let mut ledger = cursor.ledger;
         ledger.received = ledger.settled() + pending;
         (ledger, pending)
     }
 
-    /// Whether a sink has settled everything.
+    /// Returns whether a sink has settled everything.
     pub(crate) fn is_drained(&self, sink: usize) -> bool {
         self.sinks.get(sink).is_none_or(|sink| sink.cursor.next >= self.end)
     }
 
-    /// A sink's records that are not settled.
+    /// Returns the number of a sink's pending records.
     pub(crate) fn pending(&self, sink: usize) -> u64 {
         let Some(sink) = self.sinks.get(sink) else { return 0 };
-        let counts = sink.cursor.lanes.iter().map(|lane| lane.count).chain(std::iter::repeat(0));
-        self.standing.iter().zip(counts).map(|(standing, count)| standing.count.saturating_sub(count)).sum()
+        let counts = sink.cursor.sources.iter().map(|cursor| cursor.count).chain(std::iter::repeat(0));
+        self.progress.iter().zip(counts).map(|(progress, count)| progress.count.saturating_sub(count)).sum()
     }
 
-    /// Takes up what was lost since the last call; whether there is something to announce.
+    /// Collects the losses since the last call. Returns whether there is anything to announce.
     pub(crate) fn start_announcing(&mut self) -> bool {
         self.sinks.iter_mut().for_each(|sink| sink.cursor.start_announcing());
         self.sinks.iter().any(|sink| !sink.cursor.announcing.is_empty())
     }
 
-    /// Appends one `lost` per sink, source and reason of what was taken up.
+    /// Appends a `lost` notice per sink, source and reason of the collected losses.
     pub(crate) fn announce_losses(&mut self) {
         let mut lost = Vec::new();
         for sink in &mut self.sinks {
@@ -199,8 +202,8 @@ impl Line {
             let range = source.is_some().then_some((*from, *to));
             let (from, to) = (range.map(|range| range.0), range.map(|range| range.1));
             let notice = Notice::Lost { sink: sink.clone(), count, reason, from, to };
-            // Where nobody knows whose records they were, each source may miss something.
-            let everyone = (0..).map(SourceId).take(self.standing.len());
+            // If the owners are unknown, every source may have lost records.
+            let everyone = (0..).map(SourceId).take(self.progress.len());
             let concerned: Vec<_> = everyone.filter(|of| source.is_none_or(|source| source == *of)).collect();
             for source in concerned {
                 self.notice(source, 0, &notice);

@@ -1,31 +1,31 @@
-//! The numbers and records of a source so far.
+//! Numbers and record counts of a source.
 
 use event::{Origin, Record, Seq};
 use jiff::Timestamp;
 
 use crate::entry::{Kind, Missing};
 
-/// A source's numbers and records so far.
+/// Numbers and record count of a source, as of a position in the log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Standing {
-    /// The number its next record gets.
+pub(crate) struct SourceProgress {
+    /// Number of its next record.
     pub(crate) next: Seq,
-    /// Its newest notice of loss.
+    /// Number of its newest notice of loss.
     pub(crate) gap: Seq,
-    /// Its records so far, since the journal was created; refused events and skipped numbers are none.
+    /// Number of records since the journal was created, without refused events and skipped numbers.
     pub(crate) count: u64,
-    /// When its last session was surely still whole.
+    /// Last moment at which a session was confirmed gap-free.
     pub(crate) seen: Option<Timestamp>,
 }
 
-impl Standing {
+impl SourceProgress {
     pub(crate) fn note(&mut self, record: &Record) {
         self.next = record.seq.next();
         self.gap = record.gap;
         self.count += 1;
-        // A snapshot proves nothing about the session.
+        // A snapshot says nothing about the session.
         if record.session > 0 && record.origin == Origin::Live {
-            // Not the latest: the time of day may have been set back.
+            // Not the maximum: the clock may have been set back.
             self.seen = Some(record.at);
         }
     }
@@ -39,9 +39,9 @@ impl Standing {
     }
 }
 
-/// How a source was left.
+/// How the previous process left a source.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Before {
+pub(crate) enum PreviousRun {
     #[default]
     New,
     Stopped,

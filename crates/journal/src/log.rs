@@ -1,72 +1,74 @@
-//! The line's state: numbers, the newest records in memory, cursors, and what each sink has lost.
+//! State of the log: numbers, the newest records in memory, cursors, and losses per sink.
 
 mod room;
 mod session;
 mod sinks;
-mod standing;
 mod trouble;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use event::{Body, EndReason, LossReason, Notice, Origin, Position, RawEvent, Record, Seq, SourceId, Told};
+use event::{
+    Body, EncodedNotice, EndReason, LossReason, Notice, Origin, Position, RawEvent, Record, Seq, SourceId,
+};
 use jiff::Timestamp;
 
 pub(super) use self::sinks::Sink;
-pub(super) use self::standing::Before;
-pub(crate) use self::standing::Standing;
-use super::{
-    Monitor, WhenFull,
+use crate::{
+    counters::{Announced, Recent, RecentActivity, SourceCounters},
     cursor::Cursor,
-    disk::{scan::Next, store::Store, stretch::Stretch},
+    disk::{segment::Next, store::Store, stretch::Stretch},
     entry::{Absence, Entry, Kind, Missing},
+    monitor::Monitor,
+    options::WhenFull,
+    progress::{PreviousRun, SourceProgress},
     state_losses::StateLosses,
-    tally::{Announced, Lately, Recent, Tally},
 };
 
 #[derive(Debug)]
-pub(super) struct Line {
-    /// The newest entries; without a store all there are.
+pub(super) struct Log {
+    /// The newest entries; in memory-only mode, all entries.
     tail: VecDeque<Entry>,
     tail_bytes: usize,
-    /// Events that were refused since the newest entry of the tail. It has its position, and follows at the next write.
+    /// Events refused since the newest entry of the tail. Its position is assigned; it is appended at the
+    /// next write.
     refusal: Option<Absence>,
-    /// What only memory held, and memory had no room for: what the disk lacks between its end and the tail.
+    /// Entries that were in memory only and were dropped: the hole between the end of the disk and the tail.
     dropped: Option<Absence>,
-    /// Bound of what only memory holds.
+    /// Bound in bytes of entries that are in memory only.
     memory: usize,
     when_full: WhenFull,
-    /// The position the next record gets.
+    /// Position of the next record.
     end: Position,
-    pub(super) standing: Vec<Standing>,
-    /// As `standing` was at the last write.
-    written: Vec<Standing>,
+    pub(super) progress: Vec<SourceProgress>,
+    /// Value of `progress` at the last write.
+    written: Vec<SourceProgress>,
     pub(super) sources: Vec<Source>,
     pub(super) sinks: Vec<Sink>,
     pub(super) store: Option<Store>,
     monitor: Option<Arc<dyn Monitor>>,
-    pub(super) lately: Lately,
+    pub(super) recent: RecentActivity,
     pub(super) state_losses: StateLosses,
 }
 
 #[derive(Debug, Default, Clone)]
 pub(super) struct Source {
     pub(super) bad_frames: u64,
-    /// Sessions so far.
+    /// Number of sessions so far.
     pub(super) sessions: u32,
-    pub(super) tally: Tally,
-    /// How it was left before this process.
-    pub(super) before: Before,
-    /// When `seen` of its standing was set, by the clock that never jumps; `None` before this process has seen it.
+    pub(super) counters: SourceCounters,
+    /// How the previous process ended.
+    pub(super) previous_run: PreviousRun,
+    /// Monotonic time at which `seen` was set; `None` until this process sets it.
     pub(super) seen_at: Option<Duration>,
-    /// How its last session in this process ended.
+    /// Why the last session of this process ended.
     pub(super) ended: Option<EndReason>,
-    /// Numbers that were skipped, and not announced yet.
+    /// Skipped numbers that are not announced yet.
     pub(super) skipped: Option<(Seq, Seq)>,
-    /// Opening has found that records were lost, and that is not announced yet.
+    /// Recovery found lost records that are not announced yet.
     pub(super) has_lost: bool,
 }
 
-/// Where records from a position on are found.
+/// Location of the records from a position on.
 #[derive(Debug)]
 pub(super) enum Place {
     Memory,
@@ -74,8 +76,13 @@ pub(super) enum Place {
     Nowhere,
 }
 
-impl Line {
-    pub(super) fn new(end: Position, standing: Vec<Standing>, memory: usize, when_full: WhenFull) -> Self {
+impl Log {
+    pub(super) fn new(
+        end: Position,
+        progress: Vec<SourceProgress>,
+        memory: usize,
+        when_full: WhenFull,
+    ) -> Self {
         Self {
             tail: VecDeque::new(),
             tail_bytes: 0,
@@ -84,71 +91,71 @@ impl Line {
             memory,
             when_full,
             end,
-            written: standing.clone(),
-            sources: vec![Source::default(); standing.len()],
-            state_losses: StateLosses::new(standing.len()),
-            standing,
+            written: progress.clone(),
+            sources: vec![Source::default(); progress.len()],
+            state_losses: StateLosses::new(progress.len()),
+            progress,
             sinks: Vec::new(),
             store: None,
             monitor: None,
-            lately: Lately::default(),
+            recent: RecentActivity::default(),
         }
     }
 
-    /// A line in memory of these records, at positions of its own.
+    /// Creates an in-memory log of these records, with new positions.
     pub(super) fn of(records: Vec<Record>, sources: usize, sink: &str) -> Self {
-        let standing = vec![Standing::default(); sources];
-        let mut line = Self::new(Position(1), standing.clone(), usize::MAX / 2, WhenFull::DropOldest);
-        line.sinks.push(Sink::new(sink, Cursor::new(Position(1), &standing)));
+        let progress = vec![SourceProgress::default(); sources];
+        let mut log = Self::new(Position(1), progress.clone(), usize::MAX / 2, WhenFull::DropOldest);
+        log.sinks.push(Sink::new(sink, Cursor::new(Position(1), &progress)));
         for record in records {
-            let record = Record { position: line.end, ..record };
-            if let Some(standing) = line.standing.get_mut(record.source.index()) {
-                standing.note(&record);
+            let record = Record { position: log.end, ..record };
+            if let Some(progress) = log.progress.get_mut(record.source.index()) {
+                progress.note(&record);
             }
-            line.push(Entry::Record(record));
+            log.push(Entry::Record(record));
         }
-        line
+        log
     }
 
     pub(super) fn with_store(self, store: Store, monitor: Arc<dyn Monitor>) -> Self {
         Self { store: Some(store), monitor: Some(monitor), ..self }
     }
 
-    /// The position the next record gets.
+    /// Returns the position of the next record.
     pub(super) fn end(&self) -> Position {
         self.end
     }
 
     pub(super) fn event(&mut self, source: SourceId, session: u32, origin: Origin, frame: RawEvent) -> Seq {
         let (at, bytes) = (frame.at, frame.size());
-        let tally = self.sources.get_mut(source.index()).map(|source| &mut source.tally);
-        let event = tally.map(|tally| tally.count(&frame.name(), bytes, origin));
+        let counters = self.sources.get_mut(source.index()).map(|source| &mut source.counters);
+        let event = counters.map(|counters| counters.count(&frame.name(), bytes, origin));
         let sequence = self.append(source, at, session, origin, Body::Event(frame));
         if let Some(event) = event {
-            self.lately.event(Recent { at, source, sequence, event });
+            self.recent.event(Recent { at, source, sequence, event });
         }
         sequence
     }
 
     pub(super) fn notice(&mut self, source: SourceId, session: u32, notice: &Notice) -> Seq {
         if notice.is_loss()
-            && let Some(standing) = self.standing.get_mut(source.index())
+            && let Some(progress) = self.progress.get_mut(source.index())
         {
-            standing.gap = standing.next;
+            progress.gap = progress.next;
         }
-        let (at, told) = (Timestamp::now(), Told::from(notice));
-        self.lately.notice(Announced { at, source, told: told.clone() });
-        self.append(source, at, session, Origin::Live, Body::Notice(told))
+        let (at, content) = (Timestamp::now(), EncodedNotice::from(notice));
+        self.recent.notice(Announced { at, source, content: content.clone() });
+        self.append(source, at, session, Origin::Live, Body::Notice(content))
     }
 
-    /// Counts an event that must not reach the line.
+    /// Counts an event that a filter keeps out of the log.
     pub(super) fn withhold(&mut self, source: SourceId) {
         for sink in &mut self.sinks {
-            sink.cursor.lane(source).ledger.filtered += 1;
+            sink.cursor.source_mut(source).ledger.filtered += 1;
         }
     }
 
-    /// Counts a frame that is no event; how many there were.
+    /// Counts a malformed frame and returns the total.
     pub(super) fn bad_frame(&mut self, source: SourceId) -> u64 {
         self.sources.get_mut(source.index()).map_or(0, |source| {
             source.bad_frames += 1;
@@ -161,9 +168,9 @@ impl Line {
     }
 
     pub(super) fn newest(&self, source: SourceId) -> (Seq, Seq) {
-        self.standing
+        self.progress
             .get(source.index())
-            .map_or((Seq(0), Seq(0)), |standing| (Seq(standing.next.0.saturating_sub(1)), standing.gap))
+            .map_or((Seq(0), Seq(0)), |progress| (Seq(progress.next.0.saturating_sub(1)), progress.gap))
     }
 
     fn append(&mut self, source: SourceId, at: Timestamp, session: u32, origin: Origin, body: Body) -> Seq {
@@ -172,15 +179,15 @@ impl Line {
             self.seal_refusal();
         }
         let position = self.end;
-        let Some(standing) = self.standing.get_mut(source.index()) else { return Seq(0) };
-        let seq = standing.next;
+        let Some(progress) = self.progress.get_mut(source.index()) else { return Seq(0) };
+        let seq = progress.next;
         if let Some(reason) = refused {
             self.state_losses.refused((source, seq), origin, &body, self.sinks.len());
             self.refuse(Missing { source, count: 1, from: seq, to: seq }, reason);
             return seq;
         }
-        let record = Record { position, source, seq, at, session, origin, gap: standing.gap, body };
-        standing.note(&record);
+        let record = Record { position, source, seq, at, session, origin, gap: progress.gap, body };
+        progress.note(&record);
         self.state_losses.appended(&record);
         self.push(Entry::Record(record));
         if self.store.as_ref().is_some_and(Store::is_due) {
@@ -190,7 +197,7 @@ impl Line {
         seq
     }
 
-    /// Appends an entry, which is at the end.
+    /// Appends an entry at the end.
     fn push(&mut self, entry: Entry) {
         self.end = self.end.max(entry.end());
         self.tail_bytes += entry.size();
@@ -200,11 +207,11 @@ impl Line {
         self.tail.push_back(entry);
     }
 
-    /// Counts an event that is not accepted. Those in a row share one entry.
+    /// Counts a refused event. Consecutive ones share an entry.
     fn refuse(&mut self, missing: Missing, reason: LossReason) {
         let kind = Kind::Refused(reason);
-        if let Some(standing) = self.standing.get_mut(missing.source.index()) {
-            standing.pass(&missing, kind);
+        if let Some(progress) = self.progress.get_mut(missing.source.index()) {
+            progress.pass(&missing, kind);
         }
         for sink in &mut self.sinks {
             sink.cursor.refuse(&missing, reason);
@@ -218,14 +225,14 @@ impl Line {
         self.refusal = Some(Absence { from, to, kind, ranges: vec![missing] });
     }
 
-    /// Appends the refused events.
+    /// Appends the entry of the refused events.
     pub(super) fn seal_refusal(&mut self) {
         if let Some(refusal) = self.refusal.take() {
             self.push(Entry::Absence(refusal));
         }
     }
 
-    /// Records up to this position were here, and nobody knows whose.
+    /// Marks the records up to a position as lost, with unknown owners.
     pub(super) fn leave_out(&mut self, to: Position) {
         if to > self.end {
             let kind = Kind::Lost(LossReason::Damaged);
@@ -233,15 +240,15 @@ impl Line {
         }
     }
 
-    /// Leaves numbers out.
+    /// Skips numbers.
     pub(super) fn skip(&mut self, ranges: Vec<Missing>) {
         if ranges.is_empty() {
             return;
         }
         self.seal_refusal();
         for missing in &ranges {
-            if let Some(standing) = self.standing.get_mut(missing.source.index()) {
-                standing.pass(missing, Kind::Skipped);
+            if let Some(progress) = self.progress.get_mut(missing.source.index()) {
+                progress.pass(missing, Kind::Skipped);
             }
             self.state_losses.left_out(missing.source, missing.from, missing.to);
         }
@@ -253,7 +260,8 @@ impl Line {
         }));
     }
 
-    /// When the record at a position was received, or the first after it. Of one that only the disk holds it is an estimate.
+    /// Returns when the first record at or after a position was received. An estimate if the record is on
+    /// disk only.
     pub(super) fn received(&self, position: Position) -> Option<Timestamp> {
         let first_in_memory =
             || self.tail.iter().skip(self.index(position)).find_map(Entry::record).map(|record| record.at);
@@ -276,12 +284,12 @@ impl Line {
         self.tail.front().map_or(self.end, Entry::position)
     }
 
-    /// The place in the tail of the first entry that ends behind a position.
+    /// Returns the index in the tail of the first entry that ends after a position.
     fn index(&self, position: Position) -> usize {
         self.tail.partition_point(|entry| entry.end() <= position)
     }
 
-    /// Where a reader finds what follows; `from` moves up to what is still there.
+    /// Locates the records from a position on. Moves `from` up to the first retained position.
     pub(super) fn locate(&self, from: &mut Position) -> Place {
         if *from >= self.end {
             return Place::Nowhere;
@@ -301,19 +309,19 @@ impl Line {
         if *from < self.end { Place::Memory } else { Place::Nowhere }
     }
 
-    /// Whether a segment still has this file: its generation, and how often it was replaced.
+    /// Returns whether a segment still has this file, given as generation and revision.
     pub(super) fn has_file(&self, file: (u64, u32)) -> bool {
         let segments = self.store.as_ref().map(|store| &store.segments);
         segments.is_some_and(|all| all.iter().any(|segment| (segment.generation, segment.revision) == file))
     }
 
-    /// What neither disk nor memory holds at a position.
+    /// Returns the hole at a position that is neither on disk nor in memory.
     fn dropped_at(&self, position: Position) -> Option<&Absence> {
         self.dropped.as_ref().filter(|dropped| dropped.from <= position && position < dropped.to)
     }
 
-    /// Copies at most `most` records from `from` on, which memory holds, up to an absence, and no more than so many bytes unless
-    /// the first one is larger. Yields the absence, if there is nothing before it.
+    /// Copies at most `most` records from memory, starting at `from` and ending before an absence, and at
+    /// most `bytes` bytes unless the first record is larger. Returns the absence if it comes first.
     pub(super) fn copy(
         &self,
         from: Position,
@@ -338,18 +346,18 @@ impl Line {
         None
     }
 
-    /// What memory holds of a source's number.
+    /// Returns the in-memory entry that holds a source's number.
     pub(super) fn in_memory(&self, source: SourceId, seq: Seq) -> Option<Entry> {
         self.tail.iter().rev().find(|entry| entry.holds(source, seq)).cloned()
     }
 
-    /// What follows a segment, however new it is.
+    /// Returns the start of the segment that follows, or of the next one to be created.
     pub(super) fn next_of(&self, generation: u64) -> Option<Next> {
         let segments = &self.store.as_ref()?.segments;
         let index = segments.iter().position(|segment| segment.generation == generation)?;
         Some(match segments.get(index + 1) {
-            Some(next) => Next { first: next.first, standing: next.standing.clone() },
-            None => Next { first: segments.get(index)?.end, standing: self.written.clone() },
+            Some(next) => Next { first: next.first, progress: next.progress.clone() },
+            None => Next { first: segments.get(index)?.end, progress: self.written.clone() },
         })
     }
 }
