@@ -132,7 +132,10 @@ async fn tail_filters_reveals_on_request_and_ends_with_its_pipe() {
         env!("CARGO_BIN_EXE_cti-bridge"),
         config.display()
     );
-    let piped = std::thread::spawn(move || Command::new("bash").args(["-c", &script]).output().unwrap());
+    // A bridge of another test may listen on the default port, and the command would leave its token to it.
+    let mut piped = Command::new("bash");
+    piped.args(["-c", &script]).env("CTI_BRIDGE_ADMIN__LISTEN", "off");
+    let piped = std::thread::spawn(move || piped.output().unwrap());
     connected(&pbx, 1).await;
     while !piped.is_finished() {
         pbx.emit("extenUpdate", r#"{"exten":"201"}"#);
