@@ -1,7 +1,7 @@
 //! Reads a configuration: layers, secrets, quantities, and errors that name file, line and key.
 //!
 //! Layers, each over the one before: defaults, the TOML file, environment variables `CTI_BRIDGE_…` (`__` between table and
-//! key), flags. What the file may hold is a [`Shape`]: every subsystem owns its table and its `Config`, and
+//! key), flags. What the file may hold is a `Shape`: every subsystem owns its table and its `Config`, and
 //! [`app::config`](crate::app::config) composes them. Nothing here knows a section.
 //!
 //! Promises: all problems at once, each with file and line, variable or flag, and a remedy; unknown keys are refused; no secret

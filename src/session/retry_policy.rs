@@ -52,7 +52,7 @@ pub(super) const RELOAD_TRIES: u32 = 20;
 pub enum RetryPolicy {
     /// A moment: the next attempt will likely succeed.
     AtOnce,
-    /// The backoff, capped at [`SOON`]: the session was live, so account and PBX work, and events sent meanwhile are missed.
+    /// The backoff, capped at `SOON`: the session was live, so account and PBX work, and events sent meanwhile are missed.
     Soon,
     /// The backoff.
     Backoff,

@@ -128,7 +128,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Runs `rounds` rounds with consecutive seeds. `writer` starts a process that calls [`write`].
+/// Runs `rounds` rounds with consecutive seeds. `writer` starts a process that calls [`write()`].
 pub fn run(seed: u64, rounds: u32, writer: impl Fn() -> Command) -> Outcome {
     let mut outcome = Outcome::default();
     for seed in (seed..).take(usize::try_from(rounds).unwrap()) {
