@@ -1,4 +1,5 @@
 //! The connection to a PBX.
 
 mod dial;
+mod node;
 mod pause;
