@@ -1,4 +1,4 @@
-//! Tells the program which commit it was built from.
+//! Passes the commit that it is built from to the program.
 #![allow(clippy::print_stdout, reason = "how a build script talks to cargo")]
 
 use std::process::Command;

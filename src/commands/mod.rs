@@ -36,7 +36,7 @@ use crate::{
     shutdown::Signals,
 };
 
-/// Loads the configuration; `None` if it is invalid, after `err` has been told why.
+/// Loads the configuration. `None` if it is invalid; the problems are written to `err`.
 fn configuration(flags: &Flags, err: &mut impl Write) -> io::Result<Option<Config>> {
     match load(flags) {
         Ok(loaded) => Ok(Some(loaded.config)),

@@ -33,7 +33,7 @@ impl Driver {
         }
     }
 
-    /// Tells how a link that is open does.
+    /// Reports whether an open link is failing, and updates its health.
     pub(super) fn is_in_trouble<L: Link>(&mut self, link: &L, answered: Instant) -> bool {
         self.refusals.tick(&self.health);
         let is_silent = !self.flights.is_empty() && answered.elapsed() >= SILENT;

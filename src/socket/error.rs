@@ -79,11 +79,6 @@ impl CloseReason {
     pub fn is_silence(&self) -> bool {
         self.0.0.is_silence()
     }
-
-    /// The client's reason.
-    pub fn kind(&self) -> &socketio::CloseReason {
-        &self.0.0
-    }
 }
 
 impl From<socketio::CloseReason> for CloseReason {

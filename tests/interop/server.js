@@ -1,5 +1,5 @@
 // A real Socket.IO server for the tests: node server.js 3|4 [tls.crt tls.key]
-// Tells one JSON line per thing that happens; takes one JSON line per order.
+// Writes a JSON line for each thing that happens, and reads a JSON line for each order.
 'use strict'
 const [version, crt, key] = process.argv.slice(2)
 const fs = require('fs')

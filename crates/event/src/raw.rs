@@ -14,7 +14,7 @@ pub struct RawEvent {
     pub bytes: Bytes,
     /// JSON text of the name, without quotes.
     pub name: Range<u32>,
-    /// Range from the first argument to the closing bracket.
+    /// Range from the first argument to the end of the last; empty without arguments.
     pub args: Range<u32>,
     /// Number of arguments.
     pub argc: u16,

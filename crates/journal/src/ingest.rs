@@ -97,11 +97,6 @@ impl Live {
         self.session.into()
     }
 
-    /// Returns the name of the source.
-    pub fn source_name(&self) -> String {
-        self.journal.source_name(self.source)
-    }
-
     /// Buffers an event. It is appended and numbered at the next [`Live::commit`].
     pub fn event(&mut self, frame: RawEvent) {
         self.batch.push(frame);

@@ -114,8 +114,8 @@ impl Remedy {
     }
 }
 
-/// The error code decides. Where librdkafka has one code for many faults (TLS, a refused login), it tells them apart by text
-/// alone, and so does this.
+/// The error code decides. Where librdkafka has one code for many faults (TLS, a refused login), only the text
+/// distinguishes them.
 fn remedy((code, token): (RDKafkaErrorCode, Option<TokenFault>), reason: &str, config: &Config) -> Remedy {
     use RDKafkaErrorCode as C;
     match code {

@@ -211,13 +211,14 @@ fn no_connection(server: &Address, error: GuardError) -> SinkError {
         GuardError::Io(error) if error.kind() == ErrorKind::UnexpectedEof => SinkError::again(
             Trouble::Unreachable,
             format!(
-                "{server} closed the connection without a greeting: is it up? if it begins with TLS (`handshake_first`), set \
+                "{server} closed the connection without a greeting: check that it is a NATS server; if it begins with TLS (`handshake_first`), set \
                  `tls_first = true`"
             ),
         ),
-        error @ (GuardError::Io(_) | GuardError::NoInfo) => {
-            SinkError::again(Trouble::Unreachable, format!("can't connect to {server} ({error}): is it up?"))
-        }
+        error @ (GuardError::Io(_) | GuardError::NoInfo) => SinkError::again(
+            Trouble::Unreachable,
+            format!("can't connect to {server} ({error}): check that it is running and reachable"),
+        ),
     }
 }
 
@@ -235,7 +236,7 @@ fn refusal(server: &Address, error: &async_nats::ConnectError) -> SinkError {
         ),
         _ => SinkError::again(
             Trouble::Unreachable,
-            format!("can't connect to {server} ({}): is it up?", cause(error)),
+            format!("can't connect to {server} ({}): check that it is running and reachable", cause(error)),
         ),
     }
 }

@@ -99,7 +99,7 @@ async fn a_server_that_is_away_or_refuses_the_account() {
         SINK,
         "connect",
         84,
-        &["can't connect to nats://127.0.0.1:1", "is it up?"],
+        &["can't connect to nats://127.0.0.1:1", "check that it is running and reachable"],
     );
     let nats = Nats::start(&format!("authorization: {{ user: bridge, password: right }}\n{JETSTREAM}")).await;
     let wrong = look(&nats.url(), "username = \"bridge\"\npassword = \"planted-nats\"");

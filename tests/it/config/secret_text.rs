@@ -1,25 +1,13 @@
 //! Secrets as editors, shells and people write them: what is removed, and what is refused with a sentence.
 #![cfg(feature = "nats")]
 
-use cti_bridge::sink::nats::config::{Config as Nats, Credentials};
+use cti_bridge::sink::nats::config::Credentials;
 use secrecy::ExposeSecret;
 
 use crate::support::{
-    config::{GOOD, Place},
+    config::{GOOD, Place, nats, password, without_password},
     jwt,
 };
-
-fn without_password() -> String {
-    GOOD.replace("password = \"pw\"", "password_file = \"pbx1\"")
-}
-
-fn password(place: &Place) -> String {
-    place.good().config.sources["pbx1"].credentials.password().unwrap().expose_secret().to_owned()
-}
-
-fn nats(place: &Place) -> Nats {
-    place.good().config.sinks["bus"].of::<Nats>().unwrap().clone()
-}
 
 #[test]
 fn editor_and_shell_artefacts_around_a_secret_are_removed() {

@@ -3,29 +3,14 @@
 
 use std::fs;
 
-use cti_bridge::{
-    app,
-    sink::nats::config::{Config as Nats, Credentials},
-};
+use cti_bridge::{app, sink::nats::config::Credentials};
 use secrecy::ExposeSecret;
 
-use crate::support::config::{GOOD, Place, mode};
+use crate::support::config::{GOOD, Place, mode, nats, password, without_password};
 
 const SEED: &str = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
 const CREDS: &str = "-----BEGIN NATS USER JWT-----\nplanted-0\n------END NATS USER JWT------\n\
                      -----BEGIN USER NKEY SEED-----\nSUplanted-1\n------END USER NKEY SEED------\n";
-
-fn without_password() -> String {
-    GOOD.replace("password = \"pw\"", "password_file = \"pbx1\"")
-}
-
-fn password(place: &Place) -> String {
-    place.good().config.sources["pbx1"].credentials.password().unwrap().expose_secret().to_owned()
-}
-
-fn nats(place: &Place) -> Nats {
-    place.good().config.sinks["bus"].of::<Nats>().unwrap().clone()
-}
 
 #[test]
 fn secret_files_are_found_by_path_credential_or_directory() {

@@ -60,14 +60,7 @@ const ACL: &str = "org.apache.kafka.tools.AclCommand";
 #[tokio::test(flavor = "multi_thread")]
 async fn missing_permissions_are_named_and_nothing_is_lost() {
     let port = free_port();
-    let broker = Broker::start_with(
-        "sasl.enabled.mechanisms=SCRAM-SHA-512\n\
-         listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;\n\
-         authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\nsuper.users=User:ANONYMOUS",
-        &[(&format!("SASL_PLAINTEXT://127.0.0.1:{port}"), "SASL_PLAINTEXT")],
-        &["SCRAM-SHA-512=[name=bridge,password=bridge-secret]"],
-    )
-    .await;
+    let broker = Broker::start_with_acls(port).await;
     let acl = async |verb: &str, operations: &[&str]| {
         let operations: Vec<_> = operations.iter().flat_map(|operation| ["--operation", operation]).collect();
         let on =

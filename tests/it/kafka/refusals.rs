@@ -174,14 +174,7 @@ async fn dead_letters_name_the_topic_and_rejected_ones_are_counted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_undisclosed_limit_is_discovered() {
     let port = free_port();
-    let broker = Broker::start_with(
-        "sasl.enabled.mechanisms=SCRAM-SHA-512\n\
-         listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;\n\
-         authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\nsuper.users=User:ANONYMOUS",
-        &[(&format!("SASL_PLAINTEXT://127.0.0.1:{port}"), "SASL_PLAINTEXT")],
-        &["SCRAM-SHA-512=[name=bridge,password=bridge-secret]"],
-    )
-    .await;
+    let broker = Broker::start_with_acls(port).await;
     let on = [
         "--add",
         "--allow-principal",

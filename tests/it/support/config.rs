@@ -6,8 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cti_bridge::config::{Flags, Problems};
-use cti_bridge::{app, app::config::Loaded};
+#[cfg(feature = "nats")]
+use cti_bridge::sink::nats::config::Config as Nats;
+use cti_bridge::{
+    app,
+    app::config::Loaded,
+    config::{Flags, Problems},
+};
+use secrecy::ExposeSecret as _;
 
 /// A directory with a configuration, and what else is read.
 pub(crate) struct Place {
@@ -69,6 +75,22 @@ impl Place {
         let directory = self.directory.path().display().to_string();
         problems.lines().map(|line| line.replace(&file, "FILE").replace(&directory, "DIR")).collect()
     }
+}
+
+/// [`GOOD`] with the PBX's password in the file `pbx1`.
+pub(crate) fn without_password() -> String {
+    GOOD.replace("password = \"pw\"", "password_file = \"pbx1\"")
+}
+
+/// The password of `pbx1`.
+pub(crate) fn password(place: &Place) -> String {
+    place.good().config.sources["pbx1"].credentials.password().unwrap().expose_secret().to_owned()
+}
+
+/// The settings of the NATS sink `bus`.
+#[cfg(feature = "nats")]
+pub(crate) fn nats(place: &Place) -> Nats {
+    place.good().config.sinks["bus"].of::<Nats>().unwrap().clone()
 }
 
 #[cfg(unix)]

@@ -58,6 +58,19 @@ impl Kafka {
         Self::begin(more, listeners, scram, &urls).await
     }
 
+    /// With a second listener at this port, for the user `bridge` with the password `bridge-secret` (SCRAM-SHA-512), who may do
+    /// nothing until an ACL allows it.
+    pub(crate) async fn start_with_acls(port: u16) -> Self {
+        Self::start_with(
+            "sasl.enabled.mechanisms=SCRAM-SHA-512\n\
+             listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;\n\
+             authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\nsuper.users=User:ANONYMOUS",
+            &[(&format!("SASL_PLAINTEXT://127.0.0.1:{port}"), "SASL_PLAINTEXT")],
+            &["SCRAM-SHA-512=[name=bridge,password=bridge-secret]"],
+        )
+        .await
+    }
+
     async fn begin(more: &str, listeners: &[(&str, &str)], scram: &[&str], advertised: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (port, controller) = (free_port(), free_port());

@@ -125,7 +125,7 @@ impl Shared {
         self.stopped.load(Ordering::Acquire)
     }
 
-    /// Tells the thread that there is something to sync.
+    /// Notifies the thread that there is something to sync.
     pub(super) fn wake(&self) {
         if !self.dirty.swap(true, Ordering::AcqRel)
             && let Some(thread) = self.thread.get()
