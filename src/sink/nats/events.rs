@@ -118,8 +118,15 @@ impl Events {
         refusal.map(|refusal| refusal.to_string())
     }
 
-    /// Why the connection is of no use any longer.
+    /// Why the connection is of no use any longer. The cause names the server, as that of a failed attempt to connect does: one
+    /// outage is one cause.
     pub(super) fn error(&self) -> SinkError {
+        let error = self.fault();
+        let sentence = error.to_string();
+        error.at(&self.server, sentence)
+    }
+
+    fn fault(&self) -> SinkError {
         let Self { server, allow, .. } = self;
         if let Some(violation) = self.violation.get() {
             return violated(server, violation);
@@ -133,7 +140,10 @@ impl Events {
                 )
             }
             Some(said) => SinkError::again(Trouble::Unreachable, format!("{server} says: {said}")),
-            None => SinkError::again(Trouble::Unreachable, format!("{server} closed the connection")),
+            None => SinkError::again(
+                Trouble::Unreachable,
+                format!("{server} closed the connection: check that it is running and reachable"),
+            ),
         }
     }
 }

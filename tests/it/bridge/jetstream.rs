@@ -96,6 +96,9 @@ async fn a_backlog_survives_the_bridge_and_is_stored_once() {
     journal("\"n\":499");
     assert_eq!(bridge.stop().await, Some(75), "stopped with undelivered events");
     assert!(bridge.output().contains("they are in the journal"), "{}", bridge.output());
+    let output = bridge.output();
+    let failing = |line: &&str| line.contains("sink/bus") && line.contains("failing");
+    assert_eq!(output.lines().filter(failing).count(), 1, "one outage is one line: {output}");
     nats.up().await;
     let mut bridge = Bridge::start(dir.path(), &text);
     logged_in(&pbx).await;
