@@ -1,0 +1,98 @@
+"""A durable consumer of the bridge's Kafka topic: handles each event once, in order, and folds the PBX's state.
+
+Settings, from the environment: KAFKA_BROKERS; CTI_TOPIC; CTI_CONSUMER, the name of the consumer group
+and of its files in CTI_DIR: NAME.json has the state, NAME.log a line per handled event. Run one process per name.
+"""
+
+import json
+import os
+import signal
+import threading
+from logging import warning
+from pathlib import Path
+
+from cloudevents.core.bindings import kafka
+from confluent_kafka import Consumer
+
+BROKERS = os.environ.get("KAFKA_BROKERS", "127.0.0.1:9092")
+TOPIC = os.environ.get("CTI_TOPIC", "cti.events.v1")
+NAME = os.environ.get("CTI_CONSUMER", "example-python")
+STATE_FILE = Path(os.environ.get("CTI_DIR", ".")) / f"{NAME}.json"
+# Each has the complete state of its subject: the newest one wins.
+STATE_EVENTS = """extenUpdate queueUpdate queueMemberUpdate trunkUpdate parkingUpdate userMainPresenceUpdate
+    userPresenceUpdate newVoiceMessageCounter""".split()
+
+
+class Store:
+    """The folded state and the position, saved in one step: a crash keeps both or neither."""
+
+    def __init__(self):
+        saved = json.loads(STATE_FILE.read_text()) if STATE_FILE.exists() else {"recorded": 0, "lanes": {}}
+        self.lanes = saved["lanes"]  # what is known of each PBX, by partition
+        self.record = open(STATE_FILE.with_suffix(".log"), "ab")
+        self.record.truncate(saved["recorded"])  # an event that was recorded but not saved comes again
+
+    def accept(self, event, partition):
+        """Handles an event, unless that was done before; notices what is missing before it."""
+        sequence, previous, gap = map(event.get_extension, ("sequence", "ctiprev", "ctigap"))
+        name, new = f"{event.get_source()} {partition}", {"seen": "", "gap": "", "is_stale": True, "entities": {}}
+        lane = self.lanes.setdefault(name, new)
+        if sequence <= lane["seen"]:  # they have 20 digits, so they compare as text
+            return
+        if lane["seen"] and previous > lane["seen"]:
+            warning("%s: events after %s are missing in the topic", name, lane["seen"])
+            lane["is_stale"] = True
+        if gap != lane["gap"]:  # a new gap, loss or dead letter: its notice has the details
+            lane["is_stale"] = True
+        lane["seen"], lane["gap"] = sequence, gap
+        self.handle(event, lane)
+        self.save()
+
+    def handle(self, event, lane):
+        """Your work goes here. This example records the event and folds it into the state."""
+        source, sequence, data = event.get_source(), event.get_extension("sequence"), event.get_data()
+        self.record.write(f"{source} {sequence} {event.get_type()}\n".encode())
+        _, kind, name = event.get_type().removesuffix(".v1").split(".", 2)
+        if kind == "event":
+            if name in STATE_EVENTS:
+                lane["entities"][f"{name} {event.get_subject()}"] = data
+        elif name == "vanished":
+            lane["entities"].pop(f"{data['event']} {data['subject']}", None)
+        elif name == "gap" and data["mayHaveMissed"]:
+            warning("%s: events may be missing since %s: %s", source, data["from"] or "ever", data["reason"])
+        elif name == "lost":
+            warning("%s: %s events were lost: %s", source, data["count"], data["reason"])
+        elif name == "resync.completed" and not data["failed"]:
+            lane["is_stale"] = False
+
+    def save(self):
+        self.record.flush()
+        os.fsync(self.record.fileno())
+        with open(STATE_FILE.with_suffix(".new"), "w") as file:
+            json.dump({"recorded": self.record.tell(), "lanes": self.lanes}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(file.name, STATE_FILE)
+
+
+def main():
+    stop, store = threading.Event(), Store()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    # As a static member (group.instance.id) it continues at once after a restart.
+    settings = {"bootstrap.servers": BROKERS, "group.id": NAME, "group.instance.id": NAME}
+    # What is not stored is not committed: that waits until the event was handled.
+    consumer = Consumer(settings | {"auto.offset.reset": "earliest", "enable.auto.offset.store": False})
+    consumer.subscribe([TOPIC])
+    while not stop.is_set():
+        for message in consumer.consume(1, timeout=1):
+            if message.error():
+                warning("%s", message.error())
+                continue
+            message_parts = dict(message.headers()), message.key(), message.value()
+            store.accept(kafka.from_kafka_event(kafka.KafkaMessage(*message_parts)), message.partition())
+            consumer.store_offsets(message)
+    consumer.close()
+
+
+main()
