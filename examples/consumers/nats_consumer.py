@@ -91,7 +91,8 @@ async def main():
             continue
         store.accept(http.from_http_event(http.HTTPMessage(message.headers, message.data)))
         await message.ack()
-    await connection.drain()
+    await connection.flush()  # sends the last acknowledgement; drain() may wait for 30 s after a fetch
+    await connection.close()
 
 
 asyncio.run(main())

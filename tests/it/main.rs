@@ -6,6 +6,7 @@ mod auth;
 mod bridge;
 mod commands;
 mod config;
+mod consumers;
 mod event;
 mod kafka;
 mod language;

@@ -6,6 +6,7 @@ pub(crate) mod check;
 pub(crate) mod clock;
 pub(crate) mod cluster;
 pub(crate) mod config;
+pub(crate) mod consumer;
 pub(crate) mod cutter;
 pub(crate) mod file_sink;
 pub(crate) mod gate;
