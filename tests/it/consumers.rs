@@ -1,7 +1,7 @@
 //! The examples for consumers, killed again and again: nothing is handled twice, out of order or skipped.
 #![cfg(all(feature = "nats", feature = "kafka"))]
 
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use async_nats::jetstream;
 use futures_util::StreamExt as _;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     bridge::Bridge,
-    consumer::Consumer,
+    consumer::{Consumer, fold},
     kafka::{self, Kafka},
     nats::Nats,
 };
@@ -88,6 +88,24 @@ async fn stored(nats: &Nats) -> Vec<Value> {
     messages.take(count).map(event).collect().await
 }
 
+/// The columns of a wallboard behind each queue's name, by queue.
+fn rows(board: &str) -> BTreeMap<String, Vec<String>> {
+    let row = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        words[0].parse::<u32>().is_ok().then(|| {
+            (words[0].to_owned(), words[words.len() - 7..].iter().map(|word| (*word).to_owned()).collect())
+        })
+    };
+    board.lines().filter(|line| !line.is_empty()).filter_map(row).collect()
+}
+
+/// Waiting callers, completed and abandoned calls of a queue, as the wallboard writes them.
+fn numbers(queue: &Value) -> [String; 3] {
+    let word = |name: &str| queue[name].as_str().unwrap().to_owned();
+    let waiting = queue["waitingCallers"].as_object().unwrap().len();
+    [waiting.to_string(), word("completedCallsCount"), word("abandonedCallsCount")]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nats_consumers_survive_kills() {
     let (pbx, nats, dir) = (pbx().await, Nats::start(JETSTREAM).await, tempfile::tempdir().unwrap());
@@ -128,6 +146,135 @@ async fn nats_consumers_survive_kills() {
     assert_eq!(typescript.verdict(&events), Ok(()), "{}", typescript.output());
     assert!(hasty.verdict(&events).unwrap_err().starts_with("skipped"));
     assert!(forgetful.verdict(&events).unwrap_err().starts_with("handled twice"));
+
+    let board = rows(&consumer("wallboard.py", &[]).prints(&["--once"]));
+    let shown: Vec<_> = board.values().map(|row| [row[0].clone(), row[5].clone(), row[6].clone()]).collect();
+    let state = fold(&events);
+    let queues = state.iter().filter(|(entity, _)| entity.starts_with("queueUpdate "));
+    assert_eq!(shown, queues.map(|(_, queue)| numbers(queue)).collect::<Vec<_>>());
+    assert!(!shown.is_empty());
+}
+
+/// Publishes events as the bridge would; (sequence, `ctiprev`, `ctigap`), type, subject, data. Returns them as read back.
+async fn publish(nats: &Nats, events: &[((u64, u64, u64), &str, &str, Value)]) -> Vec<Value> {
+    let context = jetstream::new(async_nats::connect(nats.url()).await.unwrap());
+    let config = jetstream::stream::Config {
+        name: "cti-bridge".to_owned(),
+        subjects: vec!["cti.v1.>".to_owned()],
+        ..Default::default()
+    };
+    context.get_or_create_stream(config).await.unwrap();
+    for ((sequence, previous, gap), name, subject, data) in events {
+        let (class, slug) = name.split_once('.').unwrap();
+        let numbers = [("sequence", sequence), ("ctiprev", previous), ("ctigap", gap)];
+        let mut headers = async_nats::HeaderMap::new();
+        numbers
+            .iter()
+            .for_each(|(name, number)| headers.insert(format!("ce-{name}"), format!("{number:020}")));
+        let texts = [
+            ("id", format!("abcdefgh23-{sequence}")),
+            ("type", format!("cti.{name}.v1")),
+            ("source", "/cti/pbx1".to_owned()),
+            ("specversion", "1.0".to_owned()),
+            ("time", "2026-11-24T10:00:00.123456Z".to_owned()),
+            ("datacontenttype", "application/json".to_owned()),
+            ("subject", (*subject).to_owned()),
+        ];
+        let sent = texts.into_iter().filter(|(_, text)| !text.is_empty());
+        sent.for_each(|(name, text)| headers.insert(format!("ce-{name}"), text));
+        let (slug, entity) = (slug.replace('.', "=2E"), subject.split('/').next_back().unwrap());
+        let entity = if entity.is_empty() { "_" } else { entity };
+        let to = format!("cti.v1.pbx1.{class}.{slug}.{entity}");
+        let sent = context.publish_with_headers(to, headers, data.to_string().into()).await.unwrap();
+        sent.await.unwrap();
+    }
+    stored(nats).await
+}
+
+fn queue(name: &str, waiting_since: &[i64]) -> Value {
+    let member = |paused| json!({ "loggedIn": true, "paused": paused });
+    let callers = waiting_since.iter().enumerate();
+    let callers = callers.map(|(number, since)| (number.to_string(), json!({ "waitingTime": since })));
+    json!({
+        "name": name,
+        "members": { "201": member(false), "202": member(false), "203": member(false) },
+        "waitingCallers": callers.collect::<serde_json::Map<_, _>>(),
+        "completedCallsCount": "18",
+        "abandonedCallsCount": "2",
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nats_consumers_notice_what_is_lost() {
+    let nats = Nats::start(JETSTREAM).await;
+    let now = jiff::Timestamp::now().as_millisecond();
+    let gap = json!({ "reason": "crashed", "from": null, "mayHaveMissed": ["extenUpdate"] });
+    let paused = json!({ "loggedIn": true, "paused": true });
+    let out = json!({ "loggedIn": false, "paused": false });
+    let mut events = publish(
+        &nats,
+        &[
+            ((1, 0, 1), "bridge.gap", "", gap),
+            ((2, 1, 1), "bridge.resync.completed", "", json!({ "failed": [] })),
+            ((3, 2, 1), "event.queueUpdate", "queue/401", queue("Support", &[now - 125_000, now - 5_000])),
+            ((4, 3, 1), "event.queueUpdate", "queue/402", queue("Sales", &[])),
+            ((5, 4, 1), "event.queueMemberUpdate", "queue/401/member/202", paused),
+            ((6, 5, 1), "event.queueMemberUpdate", "queue/401/member/203", out),
+            ((7, 6, 1), "event.extenUpdate", "extension/201", json!({ "status": "busy" })),
+            ((8, 7, 1), "bridge.vanished", "", json!({ "event": "queueUpdate", "subject": "queue/402" })),
+            ((9, 8, 1), "bridge.vanished", "", json!({ "event": "queueUpdate", "subject": "queue/403" })),
+        ],
+    )
+    .await;
+    let consumer = |program| Consumer::new(program, "NATS_URL", &nats.url());
+    let consumers = [consumer("nats_consumer.py"), consumer("nats-consumer.ts")];
+    for consumer in &consumers {
+        consumer.finish(events.last().unwrap()).await;
+        assert_eq!(consumer.verdict(&events), Ok(()));
+        assert!(
+            consumer.output().contains("events may be missing since ever: crashed"),
+            "{}",
+            consumer.output()
+        );
+    }
+    let wallboard = consumer("wallboard.py");
+    let board = wallboard.prints(&["--once"]);
+    assert!(!board.contains("events were missed"), "{board}");
+    let rows = rows(&board);
+    assert_eq!(rows.keys().collect::<Vec<_>>(), ["401"]);
+    assert!(rows["401"][1].starts_with("2:"), "{board}");
+    assert_eq!([&rows["401"][..1], &rows["401"][2..]].concat(), ["2", "2", "1", "1", "18", "2"], "{board}");
+
+    let lost = json!({ "count": 3, "reason": "quota" });
+    events = publish(&nats, &[((10, 9, 10), "bridge.lost", "", lost)]).await;
+    for consumer in &consumers {
+        consumer.finish(events.last().unwrap()).await;
+        assert!(consumer.is_stale());
+        assert!(consumer.output().contains("3 events were lost: quota"), "{}", consumer.output());
+    }
+    assert!(wallboard.prints(&["--once"]).contains("events were missed"));
+    let more = [
+        ((30, 10, 10), "bridge.resync.completed", "", json!({ "failed": [] })),
+        ((50, 40, 10), "event.extenUpdate", "extension/202", json!({ "status": "online" })),
+    ];
+    events = publish(&nats, &more).await;
+    for consumer in &consumers {
+        consumer.finish(events.last().unwrap()).await;
+        assert_eq!(consumer.verdict(&events), Err("the state is stale".to_owned()));
+        assert!(consumer.output().contains("are missing in the stream"), "{}", consumer.output());
+    }
+    let resync = ((51, 50, 10), "bridge.resync.completed", "", json!({ "failed": [] }));
+    events = publish(&nats, &[resync]).await;
+    for consumer in &consumers {
+        consumer.finish(events.last().unwrap()).await;
+        assert_eq!(consumer.verdict(&events), Ok(()));
+    }
+}
+
+#[test]
+fn the_typescript_examples_pass_the_type_check() {
+    let consumer = Consumer::new("nats-consumer.ts", "NATS_URL", "");
+    consumer.type_checks(&["kafka-consumer.ts"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,7 +24,9 @@ pub(crate) struct Consumer {
 /// What `tests/consumers/install` fetched.
 fn installed() -> PathBuf {
     let path = std::env::var_os("CONSUMERS_DIR").map(PathBuf::from);
-    path.expect("CONSUMERS_DIR has no packages: run tests/run, or set it to what tests/consumers/install prints")
+    path.expect(
+        "CONSUMERS_DIR has no packages: run tests/run, or set it to what tests/consumers/install prints",
+    )
 }
 
 fn examples() -> PathBuf {
@@ -54,7 +56,8 @@ impl Consumer {
         fs::write(&copy, text).unwrap();
         fs::copy(examples().join("package.json"), dir.path().join("package.json")).unwrap();
         fs::copy(examples().join("tsconfig.json"), dir.path().join("tsconfig.json")).unwrap();
-        std::os::unix::fs::symlink(installed().join("node_modules"), dir.path().join("node_modules")).unwrap();
+        std::os::unix::fs::symlink(installed().join("node_modules"), dir.path().join("node_modules"))
+            .unwrap();
         let name = format!("example-{:x}", fastrand::u64(..));
         Self {
             program: copy,
@@ -78,8 +81,10 @@ impl Consumer {
 
     /// Starts it. It is killed with the value. A changed copy may want to be slow: `DELAY` is a time in seconds.
     fn start(&self, delay: &str) -> Running {
-        let log = fs::OpenOptions::new().create(true).append(true).open(self.dir.path().join("output")).unwrap();
-        let child = self.command().env("DELAY", delay).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        let log =
+            fs::OpenOptions::new().create(true).append(true).open(self.dir.path().join("output")).unwrap();
+        let child =
+            self.command().env("DELAY", delay).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         Running(child)
     }
 
@@ -99,6 +104,32 @@ impl Consumer {
         let text = fs::read(self.dir.path().join(format!("{}.json", self.name))).unwrap_or_default();
         let saved: Value = serde_json::from_slice(&text).unwrap_or_default();
         serde_json::from_value(saved["lanes"].clone()).unwrap_or_default()
+    }
+
+    /// The compiler of TypeScript accepts it, and these beside it.
+    pub(crate) fn type_checks(&self, others: &[&str]) {
+        for other in others {
+            fs::copy(examples().join(other), self.dir.path().join(other)).unwrap();
+        }
+        let compiler = installed().join("node_modules/.bin/tsc");
+        let output = Command::new(compiler).current_dir(self.dir.path()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+
+    /// Whether it says that it may have missed something since the last resync.
+    pub(crate) fn is_stale(&self) -> bool {
+        let is_stale =
+            |lane: &Value| lane.get("is_stale").or_else(|| lane.get("isStale")).and_then(Value::as_bool);
+        self.lanes().values().any(|lane| is_stale(lane).unwrap())
+    }
+
+    /// What it prints when it runs to its end.
+    pub(crate) fn prints(&self, args: &[&str]) -> String {
+        let output = self.command().args(args).output().unwrap();
+        let (stdout, stderr) =
+            (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{stdout}{stderr}");
+        stdout
     }
 
     /// `kill -9` several times, each after some more events were handled.
@@ -160,11 +191,10 @@ impl Consumer {
         if lane["entities"] != json!(fold(events)) {
             return Err(format!("folded {}, not {}", lane["entities"], json!(fold(events))));
         }
-        let is_stale = lane.get("is_stale").or_else(|| lane.get("isStale"));
-        if is_stale != Some(&json!(false)) {
-            return Err(format!("the state is stale: {is_stale:?}"));
+        match self.is_stale() {
+            false => Ok(()),
+            true => Err("the state is stale".to_owned()),
         }
-        Ok(())
     }
 }
 
@@ -185,7 +215,7 @@ fn line(event: &Value) -> String {
 }
 
 /// The state that events amount to, by event name and subject.
-fn fold(events: &[Value]) -> BTreeMap<String, &Value> {
+pub(crate) fn fold(events: &[Value]) -> BTreeMap<String, &Value> {
     let mut state = BTreeMap::new();
     for event in events {
         let data = &event["data"];
