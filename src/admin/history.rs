@@ -204,7 +204,7 @@ mod tests {
             letters_refused: 0,
             heartbeat: None,
             ledger: BTreeMap::new(),
-            counted: crate::sink::Counted::default(),
+            counted: crate::sink::SinkCounts::default(),
         };
         Status {
             instance: String::new(),

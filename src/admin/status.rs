@@ -181,7 +181,7 @@ pub struct SinkStatus {
     pub ledger: BTreeMap<String, LedgerStatus>,
     /// The counters of its driver since the start.
     #[serde(skip)]
-    pub counted: sink::Counted,
+    pub counted: sink::SinkCounts,
 }
 
 /// The outcome of a source's records at a sink.
@@ -306,7 +306,7 @@ impl View {
     fn sinks(&self, stats: &Stats, parts: &mut BTreeMap<String, Health>, now: Timestamp) -> Vec<SinkStatus> {
         let sources = self.journal.sources();
         let sink = |(sink, (name, config)): (SinkId, (&String, &sink::config::Config))| {
-            let (seen, counted) = (stats.sinks.get(sink.index())?, self.counters.sink(sink).counted());
+            let (seen, counted) = (stats.sinks.get(sink.index())?, self.counters.sink(sink).read());
             let ledger = sources.iter().zip(0_u16..).map(|(source, id)| {
                 let (ledger, pending) = self.journal.ledger(sink, SourceId(id));
                 let settled = counted.settled.get(usize::from(id)).copied().unwrap_or_default();

@@ -111,7 +111,7 @@ impl Args {
             ],
         };
         let bridge = Bridge { instance: &config.instance, sources: &sources };
-        let failed = |error: SinkError| Ended::new(Exit::Unavailable, format!("sinks.{name}: {error}"));
+        let failed = |error: SinkError| Ended::new(Exit::Unavailable, format!("sinks.{name}: {error:#}"));
         let opening =
             sink.kind.subscribe(bridge).map_err(|reason| usage(format!("sinks.{name} is {reason}")))?;
         let mut subscription = opening.await.map_err(failed)?;
@@ -199,7 +199,7 @@ impl Screen<'_> {
         self.lines.print(std::iter::once(&event)).await.map_err(|error| match error {
             // A closed pipe is a clean end, as for any filter.
             SinkError::Gone(_) => Ended::new(Exit::Clean, ""),
-            error => Ended::new(Exit::OUTPUT, error.to_string()),
+            error => Ended::new(Exit::OUTPUT, format!("{error:#}")),
         })?;
         Ok(true)
     }

@@ -74,8 +74,10 @@ async fn missing_permissions_are_named_and_nothing_is_lost() {
 
     acl("add", &["Write", "Create", "Describe", "DescribeConfigs"]).await;
     let running = line.run(Options::default());
-    line.tells("does not let us read kept, whose end tells where to go on: allow the account READ on it")
-        .await;
+    line.tells(
+        "does not let us read kept, whose end determines where to resume: allow the account READ on it",
+    )
+    .await;
     running.abort();
     acl("add", &["Read"]).await;
 
