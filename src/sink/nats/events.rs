@@ -7,8 +7,10 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::DropGuard;
 
-use super::connect::REACHABLE;
-use super::guard::{Violation, ViolationCell};
+use super::{
+    guard::{Violation, ViolationCell},
+    unreachable::REACHABLE,
+};
 use crate::{health::Trouble, sink::SinkError, text::PeerText};
 
 /// The events of one connection.

@@ -16,6 +16,7 @@ mod overlap;
 mod probe;
 mod subscribe;
 mod unfit;
+mod unreachable;
 
 use self::{config::Config, connect::Servers};
 pub use self::{

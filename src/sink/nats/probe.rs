@@ -14,9 +14,10 @@ use tokio::time::timeout;
 use super::{
     JetStream,
     config::{Config, Mode},
-    connect::{Connected, Servers, silent},
+    connect::{Connected, Servers},
     headers::Envelopes,
     jetstream::permitted,
+    unreachable::silent,
 };
 use crate::{
     event::JournalId,

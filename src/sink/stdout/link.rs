@@ -181,7 +181,7 @@ impl<W: tokio::io::AsyncWrite + Unpin + Send> Link for Lines<W> {
         (self.is_waiting() && self.moved.elapsed() >= STALLED).then(|| {
             SinkError::again(
                 Trouble::Silent,
-                format!("the reader of standard output has read nothing for {STALLED:?}; events are kept until it does"),
+                format!("nobody reads standard output: nothing was read for {STALLED:?}; events are kept until it is read"),
             )
         })
     }

@@ -86,8 +86,8 @@ async fn opened(port: u16, settings: &[String]) -> Result<(), String> {
     let outcome = Sink::new(&config, Arc::new(["a".to_owned()])).open().await.map(|_| ());
     assert!(began.elapsed() < Duration::from_secs(10), "it took {:?}", began.elapsed());
     outcome.map_err(|error| match error {
-        SinkError::Operator(text) => format!("operator: {text}"),
-        other => other.to_string(),
+        SinkError::Operator(text) => format!("operator: {text:#}"),
+        other => format!("{other:#}"),
     })
 }
 

@@ -152,7 +152,8 @@ async fn foreign_and_missing_topics_are_rejected() {
     let error = refused(&absent).await;
     assert!(matches!(error, SinkError::Operator(_)), "{error:?}");
     assert!(
-        error.to_string().contains("create absent, absent.status, absent.dlq, or set `create_topics = true`"),
+        format!("{error:#}")
+            .contains("create absent, absent.status, absent.dlq, or set `create_topics = true`"),
         "{error}"
     );
 

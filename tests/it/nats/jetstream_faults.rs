@@ -48,7 +48,7 @@ async fn an_unreadable_stream_is_not_called_complete() {
     let cutter = Cutter::to(address(&nats), u32::MAX, || Fault::CutDown(200_000)).await;
     let mut read = 0;
     let error = sink(&[cutter.url()], &[]).read_back(|_| read += 1).await.expect_err("it was read");
-    assert!(error.to_string().contains("can't read on"), "{error}");
+    assert!(format!("{error:#}").contains("can't read on"), "{error}");
     assert!(read < 20_000, "nothing was cut");
 }
 

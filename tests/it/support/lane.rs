@@ -106,7 +106,7 @@ impl Line {
         while let Err(error) = self.session(sink).await {
             assert!(matches!(error, SinkError::Again(_)), "{error}");
             assert!(std::time::Instant::now() < deadline, "no end of it: {:?}", self.ends);
-            self.ends.push(error.to_string());
+            self.ends.push(format!("{error:#}"));
             sleep(Duration::from_millis(fastrand::u64(5..30))).await;
         }
     }

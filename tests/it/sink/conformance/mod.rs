@@ -212,7 +212,7 @@ async fn its_settings_do_all_that_the_bridge_asks_of_them<B: Bench>(bench: &mut 
     let mut read = 0;
     match sink::read_back(&config, bridge, |_| read += 1).await {
         Ok(()) => assert_eq!(read, 100),
-        Err(error) => assert!(error.to_string().contains("keeps nothing"), "{error}"),
+        Err(error) => assert!(format!("{error:#}").contains("stores no events"), "{error}"),
     }
 }
 

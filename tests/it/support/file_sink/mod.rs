@@ -34,12 +34,14 @@ impl Sink for File {
 
     async fn open(&self) -> Result<(Lines, Tail), SinkError> {
         let file = OpenOptions::new().create(true).append(true).open(&self.path);
-        let file = file.map_err(|error| unusable(&self.path, &error))?;
+        let file = file.map_err(|error| unusable(&self.path, error))?;
         let newest = read_back::newest(&self.path)?;
         Ok((Lines::new(self.path.clone(), file), Tail::Partitions(vec![newest])))
     }
 }
 
-fn unusable(path: &std::path::Path, error: &std::io::Error) -> SinkError {
-    SinkError::operator(Trouble::Local, format!("cannot use {}: {error}; check `path`", path.display()))
+fn unusable(path: &std::path::Path, error: std::io::Error) -> SinkError {
+    SinkError::operator(Trouble::Local, format!("can't use {}", path.display()))
+        .because(error)
+        .remedy("check `path`")
 }

@@ -7,7 +7,7 @@ use cti_bridge::sink::{SinkError, Stored, stored_event, verify::Held};
 use super::unusable;
 
 fn lines(path: &Path) -> Result<String, SinkError> {
-    std::fs::read_to_string(path).map_err(|error| unusable(path, &error))
+    std::fs::read_to_string(path).map_err(|error| unusable(path, error))
 }
 
 /// The newest event, if there is one.

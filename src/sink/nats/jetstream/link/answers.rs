@@ -12,11 +12,12 @@ use crate::{
     sink::{
         SinkError,
         nats::{
-            connect::{Connected, REACHABLE},
+            connect::Connected,
             jetstream::{
                 answer::{Answer, Disposition},
                 flight::Wrong,
             },
+            unreachable::REACHABLE,
         },
     },
 };
