@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::{event::Position, sink::Acked};
 
-/// Every which message asks for an answer. With the fence, one answer proves all messages before it, and costs a sixth of a message.
+/// One message in this many asks for an answer. With the fence, one answer proves all messages before it, and costs a sixth of a message.
 const ASK_EVERY: usize = 16;
 
 /// The idle time after which another writer may have added a message.

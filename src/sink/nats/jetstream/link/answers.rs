@@ -61,7 +61,7 @@ impl Publisher {
             Answer::NoResponders => Err(SinkError::again(
                 Trouble::Setup,
                 format!(
-                    "{server} has no stream for the events of {name}: check that the stream exists and its cluster has a leader"
+                    "no stream at {server} accepts events for {name}: check that the stream exists and its cluster has a leader"
                 ),
             )),
             Answer::Unreadable => Err(SinkError::again(
