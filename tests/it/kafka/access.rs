@@ -211,7 +211,7 @@ async fn tokens(port: u16) {
     for (settings, expected) in [
         (
             with(issuer.port, "planted", "kafka"),
-            "operator: *answers 401 invalid_client; check `token_url`, `username`, `password` and `scope`",
+            "operator: *answered 401 invalid_client; check `token_url`, `username`, `password` and `scope`",
         ),
         (with(away, "bridge+secret", "kafka"), "can't be reached: *; check `token_url` and the network"),
         (

@@ -85,16 +85,16 @@ async fn missing_permissions_are_named_and_nothing_is_lost() {
     line.delivered().await;
     acl("remove", &["Write"]).await;
     line.append(500, 0);
-    line.tells("does not let us write to kept: allow the account WRITE").await;
+    line.tells("does not let us write to kept: TopicAuthorizationFailed (Broker: Topic authorization failed); allow the account WRITE").await;
     // Also by a new producer, which gets no id and gives up for good.
     let mut other = Line::new(config(&format!("127.0.0.1:{port}"), "kept", &login));
     other.append(10, 0);
     let adopt = Some(line.context.journal.id());
     let beside = other.run(Options { answer: None, adopt, ..Options::default() });
-    other.tells("does not let us write to kept: allow the account WRITE").await;
+    other.tells("does not let us write to kept: TopicAuthorizationFailed (Broker: Topic authorization failed); allow the account WRITE").await;
     let deadline = Instant::now() + LASTING;
     while Instant::now() < deadline {
-        other.tells("does not let us write to kept: allow the account WRITE").await;
+        other.tells("does not let us write to kept: TopicAuthorizationFailed (Broker: Topic authorization failed); allow the account WRITE").await;
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     beside.abort();

@@ -102,7 +102,7 @@ async fn a_broker_that_refuses_timestamps_makes_events_wait() {
     line.delivered().await;
     broker.set("clock", "message.timestamp.before.max.ms", "0").await;
     line.append(200, 0);
-    line.tells("check the clock of this machine").await;
+    line.tells("check the clocks of this machine").await;
     line.tells("`message.timestamp.before.max.ms` and `message.timestamp.after.max.ms`").await;
     broker.set("clock", "message.timestamp.before.max.ms", &i64::MAX.to_string()).await;
     line.append(50, 0);
