@@ -11,9 +11,8 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    farewell,
     live_session::{Ended, LiveSession},
-    output,
+    logout, output,
 };
 use crate::{
     app::config::Config,
@@ -88,7 +87,7 @@ impl Args {
         let (name, source) = super::one_source(config, self.source.as_deref())
             .map_err(|problem| Ended::new(Exit::Usage, problem))?;
         let mut watch = tokio::select! {
-            opened = LiveSession::open(name, source, farewell::bridge(config.admin.as_ref())) => opened.map_err(|ended| ended.of(name))?,
+            opened = LiveSession::open(name, source, logout::bridge(config.admin.as_ref())) => opened.map_err(|ended| ended.of(name))?,
             _ = signals.next() => return Ok(None),
         };
         let profile = if self.reveal { Profile::Open } else { Profile::Outside };

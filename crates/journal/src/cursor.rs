@@ -11,7 +11,7 @@ use crate::{
     progress::SourceProgress,
 };
 
-/// Counts the outcomes of one source's records at one sink. Counted by position, not by acknowledgement: a
+/// Counts the outcomes of one source's records at one sink. EventCount by position, not by acknowledgement: a
 /// record that is sent twice counts once.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -191,7 +191,7 @@ impl Cursor {
     }
 
     /// Counts lost records and queues their announcement.
-    pub(super) fn miss(&mut self, missing: &Missing, reason: LossReason) {
+    pub(super) fn lose(&mut self, missing: &Missing, reason: LossReason) {
         self.pass(missing);
         let cursor = self.source_mut(missing.source);
         cursor.count += missing.count;

@@ -93,7 +93,7 @@ mod state_losses;
 mod stats;
 
 pub use archive::{Archive, Segment, Verified};
-pub use counters::{Announced, Counted, Gaps, OTHER, Recent};
+pub use counters::{Announced, EventCount, Gaps, OTHER, Recent};
 pub use cursor::{Cursor, Ledger, Loss, Settled, SourceCursor};
 pub use entry::{Absence, Entry, Kind, Missing};
 pub use ingest::{Ingest, Live, Opened};
