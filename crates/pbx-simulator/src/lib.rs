@@ -63,7 +63,7 @@ pub use self::{
     options::{Account, Flow, Options, Source, Tls},
     pbx::Seen,
     profile::Profile,
-    replay::{Replay, ReplayError},
+    replay::{BadLine, Replay, ReplayError},
     state::settled,
 };
 
