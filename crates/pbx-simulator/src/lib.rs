@@ -182,7 +182,7 @@ impl Simulator {
     /// The line breaks: clients see their connections end, the server believes in them until it is
     /// restarted, so a new login of the same kind has to wait for these ghosts to make way.
     pub fn cut_unnoticed(&self) {
-        self.pbx.hub.haunt();
+        self.pbx.hub.cut_unnoticed();
     }
 
     /// Closes the namespace of all logged-in sockets (`41`) and leaves their transports open.
@@ -201,7 +201,7 @@ impl Simulator {
     /// since are unknown, and those they replaced are back.
     pub fn restart(&self) {
         lock(&self.pbx.accounts).reload();
-        self.pbx.hub.lay();
+        self.pbx.hub.remove_ghosts();
         std::mem::take(&mut *lock(&self.pbx.connections)).cancel();
     }
 
