@@ -6,6 +6,20 @@
 //! `/socket.io/`). It promises to answer as they do; it keeps nothing on disk and masks no numbers.
 //!
 //! It serves the command `demo`, the command `simulate`, and the tests.
+//!
+//! # Example
+//! ```
+//! use pbx_simulator::{Account, Options, Simulator};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! let pbx = Simulator::start(Options::quiet(Account::new("bridge", "secret"))).await?;
+//! println!("{}api/login", pbx.url());
+//! pbx.turn(|knobs| knobs.backend_down = true);
+//! assert_eq!(*pbx.live().borrow(), 0, "nobody is logged in");
+//! # Ok(())
+//! # }
+//! ```
 
 mod accounts;
 mod administrator;
