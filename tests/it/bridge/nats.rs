@@ -7,7 +7,7 @@ use async_nats::{Message, Subscriber};
 use futures_util::StreamExt as _;
 use pbx_simulator::{Account, Options, Simulator};
 
-use crate::support::{bridge::Bridge, gate::Gate, nats::Nats};
+use crate::support::{bridge::Bridge, nats::Nats, switched_proxy::SwitchedProxy};
 
 const PASSWORD: &str = "planted-password-7261";
 const TOTP: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
@@ -170,7 +170,7 @@ async fn a_cut_is_announced_before_later_events() {
 #[tokio::test]
 async fn pending_events_arrive_in_order() {
     let (pbx, mut nats, dir) = (pbx().await, Nats::start("").await, tempfile::tempdir().unwrap());
-    let gate = Gate::to(nats.url().replace("nats://", "")).await;
+    let gate = SwitchedProxy::to(nats.url().replace("nats://", "")).await;
     let mut notices = subscribe(&nats.url(), "cti.v1.>").await;
     let mut bridge = Bridge::start(dir.path(), &config(&pbx, &gate.url(), "heartbeat = \"off\""));
     let connected = next_of(&mut notices, "cti.bridge.connected.v1").await;

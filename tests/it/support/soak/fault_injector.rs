@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use super::{
     super::{
-        cutter::{self, Cutter},
+        faulty_proxy::{self, FaultyProxy},
         nats::Nats,
     },
     RECOVERY,
@@ -44,18 +44,18 @@ pub(crate) struct Outcome {
 }
 
 /// A network path to the broker on which every connection breaks sooner or later, each with a random fault.
-pub(crate) async fn network_path(nats: &str) -> Cutter {
-    Cutter::to(nats.replace("nats://", ""), u32::MAX, || match fastrand::u8(..4) {
-        0 => cutter::Fault::CutUp(fastrand::u64(..500_000)),
-        1 => cutter::Fault::CutDown(fastrand::u64(..20_000)),
-        2 => cutter::Fault::Hold(fastrand::u64(2_000..20_000)),
-        _ => cutter::Fault::Late(fastrand::u64(2_000..500_000)),
+pub(crate) async fn network_path(nats: &str) -> FaultyProxy {
+    FaultyProxy::to(nats.replace("nats://", ""), u32::MAX, || match fastrand::u8(..4) {
+        0 => faulty_proxy::Fault::CutUp(fastrand::u64(..500_000)),
+        1 => faulty_proxy::Fault::CutDown(fastrand::u64(..20_000)),
+        2 => faulty_proxy::Fault::Hold(fastrand::u64(2_000..20_000)),
+        _ => faulty_proxy::Fault::Late(fastrand::u64(2_000..500_000)),
     })
     .await
 }
 
 impl FaultInjector {
-    pub(crate) async fn run(mut self, nats: Nats, path: &Cutter) -> Outcome {
+    pub(crate) async fn run(mut self, nats: Nats, path: &FaultyProxy) -> Outcome {
         let (until, kill_until) = (self.until, self.kill_until);
         let breaking = tokio::spawn(break_broker(nats, self.rng.fork(), until));
         let killing = tokio::spawn(kill_bridge(Arc::clone(&self.bridge), self.rng.fork(), kill_until));
