@@ -75,7 +75,7 @@ impl Naming {
         name: &[u8],
         entity: Option<&Entity<'_>>,
     ) -> Arc<Names> {
-        let whose = entity.map(|entity| (entity.kind as u8, &*entity.id, entity.part.as_deref()));
+        let whose = entity.map(|entity| (entity.kind, &*entity.id, entity.part.as_deref()));
         let key = self.fingerprints.of(&(source, class, name, whose));
         self.remembered(key, |naming| naming.build(source, class, name, entity))
     }

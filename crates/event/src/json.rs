@@ -55,6 +55,19 @@ pub fn elements(array: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// Iterates over the raw values of a list without brackets, such as the arguments of an event.
+pub fn arguments(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = list;
+    std::iter::from_fn(move || {
+        let at = rest.trim_ascii_start();
+        let at = at.strip_prefix(b",").unwrap_or(at).trim_ascii_start();
+        let (value, after) = at.split_at_checked(value_end(at).unwrap_or(at.len()))?;
+        rest = after;
+        let value = value.trim_ascii_end();
+        (!value.is_empty()).then_some(value)
+    })
+}
+
 /// Returns the length of the string literal at the start.
 fn string_end(text: &[u8]) -> Option<usize> {
     if text.first() != Some(&b'"') {
@@ -114,6 +127,9 @@ mod tests {
         assert_eq!(found, [&b"1"[..], br#"[2,"]"]"#, br#"{"a":[3]}"#, br#""x""#]);
         assert_eq!(elements(b"[ ]").count(), 0);
         assert_eq!(elements(b"{}").count(), 0);
+        let found: Vec<_> = arguments(br#" "a,b" , {"a":[3]},4 "#).collect();
+        assert_eq!(found, [&b"\"a,b\""[..], br#"{"a":[3]}"#, b"4"]);
+        assert_eq!(arguments(b" ").count(), 0);
     }
 
     #[test]
@@ -131,6 +147,7 @@ mod tests {
         fn never_panics(text in proptest::collection::vec(prop_oneof![Just(b'{'), Just(b'}'), Just(b'"'), Just(b'\\'), Just(b','), Just(b':'), Just(b'a')], 0..24)) {
             let _ = field(&text, "a");
             let _ = elements(&text).map(|element| elements(element).count()).sum::<usize>();
+            let _ = arguments(&text).count();
             let _ = first_field(&text).and_then(|(key, value)| scalar(value).or(scalar(key)));
         }
     }

@@ -15,13 +15,16 @@ mod received;
 mod record;
 mod takeover;
 
-pub use catalogue::{Entity, Kind, STATE_EVENTS, entity, is_known, state_entity};
+pub use catalogue::{
+    Audience, Class, Drift, DriftKind, Entity, Node, Personal, Schema, Template, Type, drifts, entity,
+    event_schema, is_known, is_state_event, schemas, state_entity, state_events,
+};
 pub use cloudevent::is_legal;
 pub use cloudevent::structured_with_key;
 pub use cloudevent::{Attribute, CloudEvent, Mark, structured};
 pub use fingerprint::Fingerprints;
 pub use identity::{JournalId, Position, Seq, SinkId, SourceId};
-pub use json::{elements, field, fields};
+pub use json::{arguments, elements, field, fields};
 pub use name::{NONE, entity_token, escape, slug};
 pub use notice::word;
 pub use notice::{AuthFailure, EndReason, GapReason, LossReason, Notice, ResyncReason, UnreadSnapshot};

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use event::{Body, LossReason, Origin, Record, STATE_EVENTS, Seq, SourceId};
+use event::{Body, LossReason, Origin, Record, Seq, SourceId, is_state_event};
 use tokio::sync::watch;
 
 use crate::entry::Missing;
@@ -70,7 +70,7 @@ impl StateLosses {
         // EventCount here, so it must not count again as a lost number.
         self.left_out(source, seq, seq);
         let Body::Event(frame) = body else { return };
-        if origin == Origin::Live && STATE_EVENTS.iter().any(|name| name.as_bytes() == &*frame.name()) {
+        if origin == Origin::Live && is_state_event(&frame.name()) {
             for sink in 0..sinks {
                 self.count(source, sink);
             }

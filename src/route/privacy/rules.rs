@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::MASK;
+use crate::event::{Node, Personal, event_schema};
 
 /// The kind of data at a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,27 +20,47 @@ enum Rule {
     Hidden,
 }
 
+impl Rule {
+    /// The rule for a value that the catalogue describes.
+    fn declared(node: &Node) -> Self {
+        match node.personal {
+            Some(Personal::Number) => Self::Number,
+            Some(Personal::Name) if !node.is_own => Self::Name,
+            Some(Personal::Address | Personal::Media | Personal::Speech | Personal::Text) => Self::Hidden,
+            Some(Personal::None) => Self::Id,
+            Some(Personal::Name) | None => Self::Free,
+        }
+    }
+
+    /// The rule for a value that the catalogue does not describe, by its key. Any name may be an outside party's.
+    fn guessed(key: &str) -> Self {
+        match key.to_ascii_lowercase().as_str() {
+            "uniqueid" | "linkedid" => Self::Id,
+            "pbcontact" | "callernotes" | "transcription" | "summary" | "image" | "avatar" | "ip" | "mac"
+            | "note" | "notes" | "text" | "email" | "attachments" => Self::Hidden,
+            "num1" | "num2" | "to" | "cf" | "cfb" | "cfu" | "numcalled" | "channelexten" => Self::Number,
+            // The names of the PBX's own users.
+            "username" | "profilename" => Self::Free,
+            key if key.ends_with("num") || key.ends_with("number") || key.ends_with("phone") => Self::Number,
+            key if key.ends_with("name") => Self::Name,
+            _ => Self::Free,
+        }
+    }
+}
+
 /// The current place of the walk.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     rule: Rule,
-    /// True if `name` means an outside party here.
-    outside: bool,
+    /// The catalogue's schema of the value; `None` where it has none.
+    node: Option<&'static Node>,
 }
 
 impl Place {
     /// The place of an event's arguments.
     pub(super) fn of(event: &[u8]) -> Self {
-        let place = |rule, outside| Self { rule, outside };
-        match event {
-            b"callWebrtc" => place(Rule::Number, true),
-            // Messages between people, and links with passwords.
-            b"message" | b"actionNethLink" => place(Rule::Hidden, true),
-            b"extenUpdate" | b"queueUpdate" | b"queueMemberUpdate" | b"trunkUpdate" | b"parkingUpdate" => {
-                place(Rule::Free, false)
-            }
-            _ => place(Rule::Free, true),
-        }
+        let node = event_schema(event).map(|schema| &schema.data);
+        Self { rule: node.map_or(Rule::Free, Rule::declared), node }
     }
 
     /// The place of the value of `key`; `None` is a key that can't be decoded.
@@ -47,21 +68,17 @@ impl Place {
         if self.rule == Rule::Hidden {
             return self;
         }
-        let Some(key) = key.map(str::to_ascii_lowercase) else { return Self { rule: Rule::Hidden, ..self } };
-        let rule = match key.as_str() {
-            "uniqueid" | "linkedid" => Rule::Id,
-            "pbcontact" | "callernotes" | "transcription" | "summary" | "image" | "avatar" | "ip" | "mac"
-            | "note" | "notes" | "text" | "email" | "attachments" => Rule::Hidden,
-            "num1" | "num2" | "to" | "cf" | "cfb" | "cfu" | "numcalled" | "channelexten" => Rule::Number,
-            // The names of the PBX's own users and entities.
-            "username" | "profilename" => Rule::Free,
-            "name" if !self.outside => Rule::Free,
-            key if key.ends_with("num") || key.ends_with("number") || key.ends_with("phone") => Rule::Number,
-            key if key.ends_with("name") => Rule::Name,
-            _ => Rule::Free,
-        };
-        let outside = self.outside || matches!(key.as_str(), "waitingcallers" | "parkedcaller" | "users");
-        Self { rule, outside }
+        let Some(key) = key else { return Self { rule: Rule::Hidden, node: None } };
+        let node = self.node.and_then(|node| node.field(key.as_bytes()));
+        Self { rule: node.map_or_else(|| Rule::guessed(key), Rule::declared), node }
+    }
+
+    /// The place of an element of an array.
+    pub(super) fn element(self) -> Self {
+        match self.node.and_then(|node| node.items.as_deref()) {
+            Some(node) if self.rule != Rule::Hidden => Self { rule: Rule::declared(node), node: Some(node) },
+            _ => self,
+        }
     }
 
     /// The replacement for a text; `None` if it stays. Text that can't be decoded is masked.

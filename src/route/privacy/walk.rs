@@ -47,7 +47,7 @@ impl<'a> Copy<'a> {
             }
             b'[' => {
                 for element in elements(value) {
-                    self.value(element, place, depth + 1)?;
+                    self.value(element, place.element(), depth + 1)?;
                 }
             }
             b'"' => self.replace(value, place.text(unescaped(value).as_deref())),
