@@ -11,7 +11,7 @@ use crate::{
     progress::SourceProgress,
 };
 
-/// Counts the outcomes of one source's records at one sink. EventCount by position, not by acknowledgement: a
+/// Counts the outcomes of one source's records at one sink. Counted by position, not by acknowledgement: a
 /// record that is sent twice counts once.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

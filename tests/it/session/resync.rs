@@ -151,7 +151,7 @@ async fn a_bad_snapshot_is_named_and_does_not_block_the_others() {
     let warning = scene.health().warnings["resync"].clone();
     assert!(warning.contains("and 1 more") && warning.contains("SIGUSR1"), "{warning}");
 
-    // AdminBridge for again once all is well, it has everything, and the warning ends.
+    // Asked for again once all is well, it has everything, and the warning ends.
     scene.pbx.turn(|knobs| *knobs = pbx_simulator::Knobs::default());
     scene.resync.fire();
     let mut fold = Fold::default();

@@ -48,7 +48,7 @@ async fn stand_by_yields_at_once_and_returns_after_minutes() {
     let back = scene.health().retry_at.unwrap();
     assert!(back.duration_since(until).abs().as_secs() <= 1, "the state and the event tell one time");
     rival.is_silent().await;
-    // AdminBridge to, it takes its place back; the other one, which does not answer, is waited for.
+    // Asked to, it takes its place back; the other one, which does not answer, is waited for.
     scene.pbx.turn(|knobs| knobs.takeover_wait = Duration::from_millis(300));
     scene.retry.fire();
     assert_eq!(rival.text().await, TAKE_OVER);
