@@ -179,6 +179,6 @@ pub(crate) const LONG_FAULTS: &[Fault] = &[
     cut("frozen for long", 45_000..60_000, |pbx| pbx.freeze(true)),
     cut("backend down for long", 30_000..50_000, |pbx| turn(pbx, |knobs| knobs.backend_down = true)),
     cut("101, then end of stream, for long", 30_000..50_000, |pbx| {
-        turn(pbx, |knobs| knobs.upgrade = Upgrade::Eof)
+        turn(pbx, |knobs| knobs.upgrade = Upgrade::Eof);
     }),
 ];
