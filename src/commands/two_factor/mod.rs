@@ -107,7 +107,7 @@ pub(super) fn ended(
     match outcome {
         None => Ok(Exit::Internal),
         Some(Ok(())) => Ok(Exit::Clean),
-        Some(Err(failure)) => failure.told(source, err),
+        Some(Err(failure)) => failure.report(source, err),
     }
 }
 
@@ -135,7 +135,7 @@ impl From<crate::api::ApiError> for Failure {
 }
 
 impl Failure {
-    fn told(self, source: &str, err: &mut impl Write) -> io::Result<Exit> {
+    fn report(self, source: &str, err: &mut impl Write) -> io::Result<Exit> {
         let exit = match &self {
             Self::Auth(error) => error.into(),
             Self::File(FileError::Exists(_)) => Exit::Usage,
