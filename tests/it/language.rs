@@ -2,10 +2,9 @@
 
 use std::{fs, path::Path};
 
-const PLACES: [&str; 10] = [
+const PLACES: [&str; 9] = [
     "src",
     "crates",
-    "benches",
     "tests/it/support",
     "docs",
     "config",
