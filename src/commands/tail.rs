@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    farewell,
     live_session::{Ended, LiveSession},
+    logout,
 };
 use crate::{
     app::config::Config,
@@ -131,7 +131,7 @@ impl Args {
         let (name, source) = super::one_source(config, self.source.as_deref())
             .map_err(|problem| Ended::new(Exit::Usage, problem))?;
         let mut watch = tokio::select! {
-            opened = LiveSession::open(name, source, farewell::bridge(config.admin.as_ref())) => opened.map_err(|ended| ended.of(name))?,
+            opened = LiveSession::open(name, source, logout::bridge(config.admin.as_ref())) => opened.map_err(|ended| ended.of(name))?,
             _ = signals.next() => return Ok(()),
         };
         let mut plan = Plan::new(watch.journal(), Arc::new([name.to_owned()]), Template::default());

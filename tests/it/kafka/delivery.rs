@@ -107,7 +107,7 @@ async fn a_broker_that_is_killed_costs_nothing() {
         line.delivered().await;
         broker.kill();
         line.append(500, 0);
-        // Said while the producer still tries.
+        // RefusalReason while the producer still tries.
         line.tells("Connection refused; check `brokers`, the network and whether the cluster is up").await;
         broker.up().await;
         line.append(500, 0);

@@ -1,5 +1,5 @@
-//! A sink of the tests' own, made as the documentation of `cti_bridge::sink` says: this directory, and one line that
-//! registers its type. It appends events to a file, and reads there where to go on.
+//! A sink for tests, made as the documentation of `cti_bridge::sink` describes: this directory, and one line that registers
+//! its type. It appends events to a file, and resumes from the file's content.
 
 pub(crate) mod config;
 mod link;
@@ -18,7 +18,7 @@ use self::link::Lines;
 /// `type = "file"`.
 pub(crate) const TYPE: SinkType = SinkType::new::<config::Table>("file");
 
-/// A file of events, one a line.
+/// A file of events, one per line.
 pub(crate) struct File {
     path: PathBuf,
 }

@@ -14,7 +14,7 @@ fn lines(path: &Path) -> Result<String, SinkError> {
 pub(super) fn newest(path: &Path) -> Result<Vec<Stored>, SinkError> {
     let text = lines(path)?;
     let stored = |(number, line): (usize, &str)| {
-        // Only an event of the journal's order says where to go on.
+        // Only an event with a journal position tells where to resume.
         stored_event::held(|_| None, line.as_bytes()).map(|held| Stored {
             location: path.display().to_string(),
             place: format!("#{number}"),
