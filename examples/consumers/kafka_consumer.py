@@ -27,49 +27,49 @@ class Store:
     """The folded state and the position, saved in one step: a crash keeps both or neither."""
 
     def __init__(self):
-        saved = json.loads(STATE_FILE.read_text()) if STATE_FILE.exists() else {"recorded": 0, "lanes": {}}
-        self.lanes = saved["lanes"]  # what is known of each PBX, by partition
+        saved = json.loads(STATE_FILE.read_text()) if STATE_FILE.exists() else {"recorded": 0, "views": {}}
+        self.views = saved["views"]  # what is known of each PBX, by partition
         self.record = open(STATE_FILE.with_suffix(".log"), "ab")
         self.record.truncate(saved["recorded"])  # an event that was recorded but not saved comes again
 
     def accept(self, event, partition):
-        """Handles an event, unless that was done before; notices what is missing before it."""
+        """Handles an event unless it was handled before; notices if events before it are missing."""
         sequence, previous, gap = map(event.get_extension, ("sequence", "ctiprev", "ctigap"))
-        name, new = f"{event.get_source()} {partition}", {"seen": "", "gap": "", "is_stale": True, "entities": {}}
-        lane = self.lanes.setdefault(name, new)
-        if sequence <= lane["seen"]:  # they have 20 digits, so they compare as text
+        name = f"{event.get_source()} {partition}"
+        view = self.views.setdefault(name, {"seen": "", "gap": "", "is_stale": True, "entities": {}})
+        if sequence <= view["seen"]:  # they have 20 digits, so they compare as text
             return
-        if lane["seen"] and previous > lane["seen"]:
-            warning("%s: events after %s are missing in the topic", name, lane["seen"])
-            lane["is_stale"] = True
-        if gap != lane["gap"]:  # a new gap, loss or dead letter: its notice has the details
-            lane["is_stale"] = True
-        lane["seen"], lane["gap"] = sequence, gap
-        self.handle(event, lane)
+        if view["seen"] and previous > view["seen"]:
+            warning("%s: events after %s are missing in the topic", name, view["seen"])
+            view["is_stale"] = True
+        if gap != view["gap"]:  # a new gap, loss or dead letter: its notice has the details
+            view["is_stale"] = True
+        view["seen"], view["gap"] = sequence, gap
+        self.handle(event, view)
         self.save()
 
-    def handle(self, event, lane):
+    def handle(self, event, view):
         """Your work goes here. This example records the event and folds it into the state."""
         source, sequence, data = event.get_source(), event.get_extension("sequence"), event.get_data()
         self.record.write(f"{source} {sequence} {event.get_type()}\n".encode())
         _, kind, name = event.get_type().removesuffix(".v1").split(".", 2)
         if kind == "event":
             if name in STATE_EVENTS:
-                lane["entities"][f"{name} {event.get_subject()}"] = data
+                view["entities"][f"{name} {event.get_subject()}"] = data
         elif name == "vanished":
-            lane["entities"].pop(f"{data['event']} {data['subject']}", None)
+            view["entities"].pop(f"{data['event']} {data['subject']}", None)
         elif name == "gap" and data["mayHaveMissed"]:
-            warning("%s: events may be missing since %s: %s", source, data["from"] or "ever", data["reason"])
+            warning("%s: events may be missing since %s: %s", source, data["from"] or "the beginning", data["reason"])
         elif name == "lost":
             warning("%s: %s events were lost: %s", source, data["count"], data["reason"])
         elif name == "resync.completed" and not data["failed"]:
-            lane["is_stale"] = False
+            view["is_stale"] = False
 
     def save(self):
         self.record.flush()
         os.fsync(self.record.fileno())
         with open(STATE_FILE.with_suffix(".new"), "w") as file:
-            json.dump({"recorded": self.record.tell(), "lanes": self.lanes}, file)
+            json.dump({"recorded": self.record.tell(), "views": self.views}, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(file.name, STATE_FILE)

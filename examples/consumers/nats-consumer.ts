@@ -18,47 +18,47 @@ const STATE_FILE = path.join(process.env.CTI_DIR ?? ".", `${NAME}.json`);
 const STATE_EVENTS = new Set(["extenUpdate", "queueUpdate", "queueMemberUpdate", "trunkUpdate", "parkingUpdate",
   "userMainPresenceUpdate", "userPresenceUpdate", "newVoiceMessageCounter"]);
 
-type Lane = { seen: string; gap: string; isStale: boolean; entities: Record<string, unknown> };
-type Saved = { recorded: number; lanes: Record<string, Lane> }; // what is known of each PBX
+type View = { seen: string; gap: string; isStale: boolean; entities: Record<string, unknown> };
+type Saved = { recorded: number; views: Record<string, View> }; // what is known of each PBX
 
 // The folded state and the position are saved in one step: a crash keeps both or neither.
-const saved: Saved = { recorded: 0, lanes: {} };
+const saved: Saved = { recorded: 0, views: {} };
 if (fs.existsSync(STATE_FILE)) Object.assign(saved, JSON.parse(fs.readFileSync(STATE_FILE, "utf8")));
 const record = fs.openSync(STATE_FILE.replace(/json$/, "log"), "a");
 fs.ftruncateSync(record, saved.recorded); // an event that was recorded but not saved comes again
 
-/** Handles an event, unless that was done before; notices what is missing before it. */
+/** Handles an event unless it was handled before; notices if events before it are missing. */
 function accept(event: CloudEvent<any>) {
   const [sequence, previous, gap] = [event.sequence, event.ctiprev, event.ctigap].map(String);
   const name = event.source;
-  const lane = (saved.lanes[name] ??= { seen: "", gap: "", isStale: true, entities: {} });
-  if (sequence <= lane.seen) return; // they have 20 digits, so they compare as text
-  if (lane.seen && previous > lane.seen) {
-    console.warn(`${name}: events after ${lane.seen} are missing in the stream`);
-    lane.isStale = true;
+  const view = (saved.views[name] ??= { seen: "", gap: "", isStale: true, entities: {} });
+  if (sequence <= view.seen) return; // they have 20 digits, so they compare as text
+  if (view.seen && previous > view.seen) {
+    console.warn(`${name}: events after ${view.seen} are missing in the stream`);
+    view.isStale = true;
   }
-  if (gap !== lane.gap) lane.isStale = true; // a new gap, loss or dead letter: its notice has the details
-  lane.seen = sequence;
-  lane.gap = gap;
-  handle(event, lane);
+  if (gap !== view.gap) view.isStale = true; // a new gap, loss or dead letter: its notice has the details
+  view.seen = sequence;
+  view.gap = gap;
+  handle(event, view);
   save();
 }
 
 /** Your work goes here. This example records the event and folds it into the state. */
-function handle(event: CloudEvent<any>, lane: Lane) {
+function handle(event: CloudEvent<any>, view: View) {
   const { source, type, data } = event;
   saved.recorded += fs.writeSync(record, `${source} ${event.sequence} ${type}\n`);
   const [, kind, name] = type.match(/^cti\.(\w+)\.(.*)\.v1$/) ?? [];
   if (kind === "event") {
-    if (STATE_EVENTS.has(name)) lane.entities[`${name} ${event.subject}`] = data;
+    if (STATE_EVENTS.has(name)) view.entities[`${name} ${event.subject}`] = data;
   } else if (name === "vanished") {
-    delete lane.entities[`${data.event} ${data.subject}`];
+    delete view.entities[`${data.event} ${data.subject}`];
   } else if (name === "gap" && data.mayHaveMissed.length) {
-    console.warn(`${source}: events may be missing since ${data.from ?? "ever"}: ${data.reason}`);
+    console.warn(`${source}: events may be missing since ${data.from ?? "the beginning"}: ${data.reason}`);
   } else if (name === "lost") {
     console.warn(`${source}: ${data.count} events were lost: ${data.reason}`);
   } else if (name === "resync.completed" && !data.failed.length) {
-    lane.isStale = false;
+    view.isStale = false;
   }
 }
 

@@ -130,7 +130,7 @@ async fn nats_consumers_survive_kills() {
     let forgetful = consumer(
         "nats-consumer.ts",
         &[
-            ("  if (sequence <= lane.seen) return;", "  "),
+            ("  if (sequence <= view.seen) return;", "  "),
             (
                 "  message.ack();",
                 "  await new Promise((done) => setTimeout(done, Number(process.env.DELAY) * 1000));\n  message.ack();",
@@ -232,7 +232,7 @@ async fn nats_consumers_notice_what_is_lost() {
         consumer.finish(events.last().unwrap()).await;
         assert_eq!(consumer.verdict(&events), Ok(()));
         assert!(
-            consumer.output().contains("events may be missing since ever: crashed"),
+            consumer.output().contains("events may be missing since the beginning: crashed"),
             "{}",
             consumer.output()
         );
@@ -287,7 +287,7 @@ async fn kafka_consumers_survive_kills() {
     let typescript = consumer("kafka-consumer.ts", &[]);
     // Keeps no position.
     let forgetful =
-        consumer("kafka_consumer.py", &[("        if sequence <= lane[\"seen\"]:", "        if False:")]);
+        consumer("kafka_consumer.py", &[("        if sequence <= view[\"seen\"]:", "        if False:")]);
     torment(pbx, bridge, &[(&python, KILLS), (&typescript, KILLS), (&forgetful, 2)]).await;
     let records = tokio::task::block_in_place(|| kafka.records(TOPIC, 0, 0));
     let events: Vec<Value> = records.iter().map(kafka::event).collect();

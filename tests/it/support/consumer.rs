@@ -100,10 +100,10 @@ impl Consumer {
     }
 
     /// The views that it has folded: per PBX, or per PBX and partition.
-    fn lanes(&self) -> BTreeMap<String, Value> {
+    fn views(&self) -> BTreeMap<String, Value> {
         let text = fs::read(self.dir.path().join(format!("{}.json", self.name))).unwrap_or_default();
         let saved: Value = serde_json::from_slice(&text).unwrap_or_default();
-        serde_json::from_value(saved["lanes"].clone()).unwrap_or_default()
+        serde_json::from_value(saved["views"].clone()).unwrap_or_default()
     }
 
     /// The compiler of TypeScript accepts it, and these beside it.
@@ -119,8 +119,8 @@ impl Consumer {
     /// Whether it says that it may have missed something since the last resync.
     pub(crate) fn is_stale(&self) -> bool {
         let is_stale =
-            |lane: &Value| lane.get("is_stale").or_else(|| lane.get("isStale")).and_then(Value::as_bool);
-        self.lanes().values().any(|lane| is_stale(lane).unwrap())
+            |view: &Value| view.get("is_stale").or_else(|| view.get("isStale")).and_then(Value::as_bool);
+        self.views().values().any(|view| is_stale(view).unwrap())
     }
 
     /// What it prints when it runs to its end.
@@ -186,10 +186,10 @@ impl Consumer {
         if record != expected {
             return Err("handled out of order".to_owned());
         }
-        let lanes: Vec<Value> = self.lanes().into_values().collect();
-        let [lane] = &lanes[..] else { return Err(format!("{} lanes", lanes.len())) };
-        if lane["entities"] != json!(fold(events)) {
-            return Err(format!("folded {}, not {}", lane["entities"], json!(fold(events))));
+        let views: Vec<Value> = self.views().into_values().collect();
+        let [view] = &views[..] else { return Err(format!("{} views", views.len())) };
+        if view["entities"] != json!(fold(events)) {
+            return Err(format!("folded {}, not {}", view["entities"], json!(fold(events))));
         }
         match self.is_stale() {
             false => Ok(()),

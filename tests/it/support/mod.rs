@@ -7,7 +7,6 @@ pub(crate) mod clock;
 pub(crate) mod cluster;
 pub(crate) mod config;
 pub(crate) mod consumer;
-pub(crate) mod cutter;
 pub(crate) mod delaying_proxy;
 pub(crate) mod faulty_proxy;
 pub(crate) mod file_sink;
