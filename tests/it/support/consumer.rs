@@ -117,7 +117,7 @@ impl Consumer {
     }
 
     /// Whether it says that it may have missed something since the last resync.
-    pub(crate) fn is_stale(&self) -> bool {
+    fn is_stale(&self) -> bool {
         let is_stale =
             |view: &Value| view.get("is_stale").or_else(|| view.get("isStale")).and_then(Value::as_bool);
         self.views().values().any(|view| is_stale(view).unwrap())
