@@ -155,8 +155,11 @@ async fn nats_consumers_survive_kills() {
     assert!(!shown.is_empty());
 }
 
-/// Publishes events as the bridge would; (sequence, `ctiprev`, `ctigap`), type, subject, data. Returns them as read back.
-async fn publish(nats: &Nats, events: &[((u64, u64, u64), &str, &str, Value)]) -> Vec<Value> {
+/// (sequence, `ctiprev`, `ctigap`), type, subject, data.
+type Event<'a> = ((u64, u64, u64), &'a str, &'a str, Value);
+
+/// Publishes events as the bridge would. Returns all that are stored.
+async fn publish(nats: &Nats, events: &[Event<'_>]) -> Vec<Value> {
     let context = jetstream::new(async_nats::connect(nats.url()).await.unwrap());
     let config = jetstream::stream::Config {
         name: "cti-bridge".to_owned(),
@@ -168,9 +171,9 @@ async fn publish(nats: &Nats, events: &[((u64, u64, u64), &str, &str, Value)]) -
         let (class, slug) = name.split_once('.').unwrap();
         let numbers = [("sequence", sequence), ("ctiprev", previous), ("ctigap", gap)];
         let mut headers = async_nats::HeaderMap::new();
-        numbers
-            .iter()
-            .for_each(|(name, number)| headers.insert(format!("ce-{name}"), format!("{number:020}")));
+        for (name, number) in numbers {
+            headers.insert(format!("ce-{name}"), format!("{number:020}"));
+        }
         let texts = [
             ("id", format!("abcdefgh23-{sequence}")),
             ("type", format!("cti.{name}.v1")),
@@ -180,8 +183,9 @@ async fn publish(nats: &Nats, events: &[((u64, u64, u64), &str, &str, Value)]) -
             ("datacontenttype", "application/json".to_owned()),
             ("subject", (*subject).to_owned()),
         ];
-        let sent = texts.into_iter().filter(|(_, text)| !text.is_empty());
-        sent.for_each(|(name, text)| headers.insert(format!("ce-{name}"), text));
+        for (name, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
+            headers.insert(format!("ce-{name}"), text);
+        }
         let (slug, entity) = (slug.replace('.', "=2E"), subject.split('/').next_back().unwrap());
         let entity = if entity.is_empty() { "_" } else { entity };
         let to = format!("cti.v1.pbx1.{class}.{slug}.{entity}");

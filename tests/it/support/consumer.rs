@@ -191,10 +191,7 @@ impl Consumer {
         if view["entities"] != json!(fold(events)) {
             return Err(format!("folded {}, not {}", view["entities"], json!(fold(events))));
         }
-        match self.is_stale() {
-            false => Ok(()),
-            true => Err("the state is stale".to_owned()),
-        }
+        if self.is_stale() { Err("the state is stale".to_owned()) } else { Ok(()) }
     }
 }
 
