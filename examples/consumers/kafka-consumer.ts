@@ -24,7 +24,7 @@ type Saved = { recorded: number; views: Record<string, View> }; // what is known
 const saved: Saved = { recorded: 0, views: {} };
 if (fs.existsSync(STATE_FILE)) Object.assign(saved, JSON.parse(fs.readFileSync(STATE_FILE, "utf8")));
 const record = fs.openSync(STATE_FILE.replace(/json$/, "log"), "a");
-fs.ftruncateSync(record, saved.recorded); // an event that was recorded but not saved comes again
+fs.ftruncateSync(record, saved.recorded); // what was recorded but not saved comes again
 
 /** Handles an event unless it was handled before; notices if events before it are missing. */
 function accept(event: CloudEvent<any>, partition: number) {
@@ -40,7 +40,6 @@ function accept(event: CloudEvent<any>, partition: number) {
   view.seen = sequence;
   view.gap = gap;
   handle(event, view);
-  save();
 }
 
 /** Your work goes here. This example records the event and folds it into the state. */
@@ -73,12 +72,15 @@ const consumer = new confluent.KafkaJS.Kafka({}).consumer({ ...settings, "auto.o
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => consumer.disconnect());
 await consumer.connect();
 await consumer.subscribe({ topic: TOPIC });
-// One at a time and in order; an offset is committed only after its event was handled.
+// In order; the offsets are committed only after what was handled is saved.
 await consumer.run({
-  eachMessage: async ({ message, partition }) => {
-    const headers = Object.entries(message.headers ?? {}).map(([name, value]) => [name, String(value)]);
-    const [key, value] = [String(message.key), String(message.value)];
-    const parts = { headers: Object.fromEntries(headers), key, value, body: value };
-    accept(Kafka.toEvent(parts) as CloudEvent<any>, partition);
+  eachBatch: async ({ batch }) => {
+    for (const message of batch.messages) {
+      const headers = Object.entries(message.headers ?? {}).map(([name, value]) => [name, String(value)]);
+      const [key, value] = [String(message.key), String(message.value)];
+      const parts = { headers: Object.fromEntries(headers), key, value, body: value };
+      accept(Kafka.toEvent(parts) as CloudEvent<any>, batch.partition);
+    }
+    save();
   },
 });

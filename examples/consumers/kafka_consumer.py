@@ -12,7 +12,7 @@ from logging import warning
 from pathlib import Path
 
 from cloudevents.core.bindings import kafka
-from confluent_kafka import Consumer
+from confluent_kafka import Consumer, KafkaException
 
 BROKERS = os.environ.get("KAFKA_BROKERS", "127.0.0.1:9092")
 TOPIC = os.environ.get("CTI_TOPIC", "cti.events.v1")
@@ -30,7 +30,7 @@ class Store:
         saved = json.loads(STATE_FILE.read_text()) if STATE_FILE.exists() else {"recorded": 0, "views": {}}
         self.views = saved["views"]  # what is known of each PBX, by partition
         self.record = open(STATE_FILE.with_suffix(".log"), "ab")
-        self.record.truncate(saved["recorded"])  # an event that was recorded but not saved comes again
+        self.record.truncate(self.record.seek(saved["recorded"]))  # what was recorded but not saved comes again
 
     def accept(self, event, partition):
         """Handles an event unless it was handled before; notices if events before it are missing."""
@@ -46,7 +46,6 @@ class Store:
             view["is_stale"] = True
         view["seen"], view["gap"] = sequence, gap
         self.handle(event, view)
-        self.save()
 
     def handle(self, event, view):
         """Your work goes here. This example records the event and folds it into the state."""
@@ -81,16 +80,19 @@ def main():
         signal.signal(number, lambda *_: stop.set())
     # As a static member (group.instance.id) it continues at once after a restart.
     settings = {"bootstrap.servers": BROKERS, "group.id": NAME, "group.instance.id": NAME}
-    # What is not stored is not committed: that waits until the event was handled.
+    # What is not stored is not committed: that waits until what was handled is saved.
     consumer = Consumer(settings | {"auto.offset.reset": "earliest", "enable.auto.offset.store": False})
     consumer.subscribe([TOPIC])
     while not stop.is_set():
-        for message in consumer.consume(1, timeout=1):
+        messages = consumer.consume(100, timeout=0.2)
+        for message in messages:
             if message.error():
-                warning("%s", message.error())
-                continue
+                raise KafkaException(message.error())
             message_parts = dict(message.headers()), message.key(), message.value()
             store.accept(kafka.from_kafka_event(kafka.KafkaMessage(*message_parts)), message.partition())
+        if messages:
+            store.save()
+        for message in messages:
             consumer.store_offsets(message)
     consumer.close()
 

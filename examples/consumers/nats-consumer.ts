@@ -25,7 +25,7 @@ type Saved = { recorded: number; views: Record<string, View> }; // what is known
 const saved: Saved = { recorded: 0, views: {} };
 if (fs.existsSync(STATE_FILE)) Object.assign(saved, JSON.parse(fs.readFileSync(STATE_FILE, "utf8")));
 const record = fs.openSync(STATE_FILE.replace(/json$/, "log"), "a");
-fs.ftruncateSync(record, saved.recorded); // an event that was recorded but not saved comes again
+fs.ftruncateSync(record, saved.recorded); // what was recorded but not saved comes again
 
 /** Handles an event unless it was handled before; notices if events before it are missing. */
 function accept(event: CloudEvent<any>) {

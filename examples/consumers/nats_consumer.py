@@ -30,7 +30,7 @@ class Store:
         saved = json.loads(STATE_FILE.read_text()) if STATE_FILE.exists() else {"recorded": 0, "views": {}}
         self.views = saved["views"]  # what is known of each PBX
         self.record = open(STATE_FILE.with_suffix(".log"), "ab")
-        self.record.truncate(saved["recorded"])  # an event that was recorded but not saved comes again
+        self.record.truncate(self.record.seek(saved["recorded"]))  # what was recorded but not saved comes again
 
     def accept(self, event):
         """Handles an event unless it was handled before; notices if events before it are missing."""

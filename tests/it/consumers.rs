@@ -21,7 +21,7 @@ const KILLS: usize = 5;
 
 /// A busy office.
 async fn pbx() -> Simulator {
-    let source = Source::Calls(Flow { rate: 60.0, payload_bytes: None });
+    let source = Source::Calls(Flow { rate: 30.0, payload_bytes: None });
     Simulator::start(Options { source, ..Options::quiet(Account::new("bridge", "p")) }).await.unwrap()
 }
 
