@@ -12,7 +12,7 @@ from logging import warning
 from pathlib import Path
 
 from cloudevents.core.bindings import kafka
-from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import Consumer
 
 BROKERS = os.environ.get("KAFKA_BROKERS", "127.0.0.1:9092")
 TOPIC = os.environ.get("CTI_TOPIC", "cti.events.v1")
@@ -39,11 +39,10 @@ class Store:
         view = self.views.setdefault(name, {"seen": "", "gap": "", "is_stale": True, "entities": {}})
         if sequence <= view["seen"]:  # they have 20 digits, so they compare as text
             return
-        if view["seen"] and previous > view["seen"]:
+        is_hole = "" < view["seen"] < previous
+        if is_hole:
             warning("%s: events after %s are missing in the topic", name, view["seen"])
-            view["is_stale"] = True
-        if gap != view["gap"]:  # a new gap, loss or dead letter: its notice has the details
-            view["is_stale"] = True
+        view["is_stale"] |= is_hole or gap != view["gap"]  # a new gap, loss or dead letter; its notice has details
         view["seen"], view["gap"] = sequence, gap
         self.handle(event, view)
 
@@ -80,14 +79,15 @@ def main():
         signal.signal(number, lambda *_: stop.set())
     # As a static member (group.instance.id) it continues at once after a restart.
     settings = {"bootstrap.servers": BROKERS, "group.id": NAME, "group.instance.id": NAME}
-    # What is not stored is not committed: that waits until what was handled is saved.
+    # Only what is stored is committed, in the background: that waits until the state is saved.
     consumer = Consumer(settings | {"auto.offset.reset": "earliest", "enable.auto.offset.store": False})
     consumer.subscribe([TOPIC])
     while not stop.is_set():
         messages = consumer.consume(100, timeout=0.2)
+        for error in filter(None, [message.error() for message in messages]):
+            warning("%s", error)
+        messages = [message for message in messages if not message.error()]
         for message in messages:
-            if message.error():
-                raise KafkaException(message.error())
             message_parts = dict(message.headers()), message.key(), message.value()
             store.accept(kafka.from_kafka_event(kafka.KafkaMessage(*message_parts)), message.partition())
         if messages:

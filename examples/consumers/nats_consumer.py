@@ -39,11 +39,10 @@ class Store:
         view = self.views.setdefault(name, {"seen": "", "gap": "", "is_stale": True, "entities": {}})
         if sequence <= view["seen"]:  # they have 20 digits, so they compare as text
             return
-        if view["seen"] and previous > view["seen"]:
+        is_hole = "" < view["seen"] < previous
+        if is_hole:
             warning("%s: events after %s are missing in the stream", name, view["seen"])
-            view["is_stale"] = True
-        if gap != view["gap"]:  # a new gap, loss or dead letter: its notice has the details
-            view["is_stale"] = True
+        view["is_stale"] |= is_hole or gap != view["gap"]  # a new gap, loss or dead letter; its notice has details
         view["seen"], view["gap"] = sequence, gap
         self.handle(event, view)
         self.save()

@@ -1,6 +1,6 @@
 """A wallboard of the queues in a terminal, redrawn every second. With --once it shows the current state and ends.
 
-Settings, from the environment: NATS_URL, CTI_STREAM. It stores nothing: the stream has the newest event of each subject.
+Settings, from the environment: NATS_URL, CTI_STREAM. It stores nothing: the stream has all it needs.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class Board:
         return self.states.get((source, name, subject), ("", None))
 
     def agents(self, source, queue):
-        """Those logged in, by extension: as the queue's newest event lists them, or as a newer one of their own says."""
+        """Those logged in, by extension: as the queue lists them, or as a newer event of their own says."""
         sequence, data = self.state(source, "queueUpdate", f"queue/{queue}")
         for member, agent in data["members"].items():
             own = self.state(source, "queueMemberUpdate", f"queue/{queue}/member/{member}")
