@@ -8,6 +8,7 @@ mod fingerprint;
 mod identity;
 mod json;
 pub mod micros;
+pub mod model;
 mod name;
 mod notice;
 mod raw;
