@@ -7,11 +7,11 @@ pub mod check;
 pub mod config;
 #[cfg(feature = "simulator")]
 pub mod demo;
-pub(crate) mod farewell;
 pub mod generate;
 pub mod health;
 pub mod journal;
 mod live_session;
+pub(crate) mod logout;
 mod manual;
 pub(crate) mod output;
 mod progress;
