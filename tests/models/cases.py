@@ -11,6 +11,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "models"))
 import prepare  # noqa: E402
+# A literal must not have fields that its type lacks, unless it only extends the type.
+TYPESCRIPT = """import type { EventData } from "cti-events";
+const accept = <T>() => <V extends T>(value: V): V => value;"""
 
 
 def data_of(args):
@@ -23,7 +26,7 @@ def future(node, value):
     if isinstance(value, dict):
         properties, other = node.get("properties", {}), node.get("additionalProperties", {})
         later = {key: future(properties.get(key, other), field) for key, field in value.items()}
-        return later if "additionalProperties" in node else later | {"laterField": {"deep": [1]}}
+        return later if "additionalProperties" in node or not later else later | {"laterField": {"deep": [1]}}
     if isinstance(value, list):
         return [future(node.get("items", {}), element) for element in value]
     return "laterValue" if "x-cti-known" in node and value is not None else value
@@ -61,16 +64,15 @@ def main():
         for kind, stem, schema, data in cases()
     ]
     (out / "cases.json").write_text(json.dumps(found))
-    lines, seen = ['import type { EventData } from "cti-events";'], set()
+    lines, seen = [TYPESCRIPT], set()
     for number, case in enumerate(found):
         key = json.dumps([case["kind"], case["stem"], shape(case["data"])])
         if key in seen:
             continue
         seen.add(key)
         data, type_name = json.dumps(case["data"]), f'EventData["{case["type"]}"]'
-        if case["kind"] == "future" and isinstance(case["data"], dict):
-            # A literal may have no fields that its type lacks; what a variable holds may.
-            lines += [f"const later{number} = {data};", f"export const case{number}: {type_name} = later{number};"]
+        if case["kind"] == "future":
+            lines.append(f"accept<{type_name}>()({data});")
         else:
             lines.append(f"export const case{number}: {type_name} = {data};")
     (out / "cases.ts").write_text("\n".join(lines) + "\n")

@@ -12,6 +12,9 @@ for language, suffix in (("typescript", "ts"), ("python", "py"), ("go", "go")):
     if len(blocks) != 1:
         raise SystemExit(f"{page} has {len(blocks)} examples in {language} instead of one")
     (out / f"docs.{suffix}").write_text(blocks[0])
+example = Path(__file__).resolve().parents[2] / "crates/event/examples/models.rs"
+if f"```rust\n{example.read_text()}```\n" not in page.read_text():
+    raise SystemExit(f"{page} shows another example than {example}")
 cases = json.loads((out / "cases.json").read_text())
 events = [case for case in cases if case["kind"] != "fixture"] + [{"type": "cti.event.later.v1", "data": {}}]
 (out / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
