@@ -4,6 +4,8 @@
 //! and which of its values are personal. Events that are not listed are published too, without an entity.
 
 mod drift;
+#[cfg(test)]
+mod rules;
 mod schema;
 mod subject;
 
