@@ -123,8 +123,10 @@ fn is_known(node: &Node, value: &Value) -> bool {
 #[test]
 fn every_notice_validates_against_its_schema() {
     let notices: Vec<_> = of_sessions().into_iter().chain(of_state_and_sinks()).collect();
-    let mut unseen: BTreeSet<_> =
-        schemas().iter().filter(|schema| schema.class == Class::Bridge).map(|schema| &*schema.name).collect();
+    // `drift` is published as plain data.
+    let of_notices =
+        schemas().iter().filter(|schema| schema.class == Class::Bridge && schema.name != "drift");
+    let mut unseen: BTreeSet<_> = of_notices.map(|schema| &*schema.name).collect();
     for notice in &notices {
         let schema =
             schemas().iter().find(|schema| schema.class == Class::Bridge && schema.name == notice.name());
