@@ -123,7 +123,7 @@ fn is_known(node: &Node, value: &Value) -> bool {
 #[test]
 fn every_notice_validates_against_its_schema() {
     let notices: Vec<_> = of_sessions().into_iter().chain(of_state_and_sinks()).collect();
-    // `drift` is published as plain data.
+    // `drift` has tests of its own.
     let of_notices =
         schemas().iter().filter(|schema| schema.class == Class::Bridge && schema.name != "drift");
     let mut unseen: BTreeSet<_> = of_notices.map(|schema| &*schema.name).collect();
