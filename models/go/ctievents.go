@@ -1,7 +1,6 @@
 // Package ctievents has a type for the data of each event that cti-bridge publishes.
 //
-// The types follow the catalogue, which is younger than some PBX: fields that they lack are ignored, and every text may have a value
-// that is not listed.
+// A PBX or a bridge may be newer than the types: fields that they lack are ignored, and a text may have a value that is not listed.
 package ctievents
 
 import "encoding/json"
