@@ -13,7 +13,8 @@ for language, suffix in (("typescript", "ts"), ("python", "py"), ("go", "go")):
         raise SystemExit(f"{page} has {len(blocks)} examples in {language} instead of one")
     (out / f"docs.{suffix}").write_text(blocks[0])
 example = Path(__file__).resolve().parents[2] / "crates/event/examples/models.rs"
-if f"```rust\n{example.read_text()}```\n" not in page.read_text():
+_, code = example.read_text().split("\n\nuse ", 1)
+if f"```rust\nuse {code}```\n" not in page.read_text():
     raise SystemExit(f"{page} shows another example than {example}")
 cases = json.loads((out / "cases.json").read_text())
 events = [case for case in cases if case["kind"] != "fixture"] + [{"type": "cti.event.later.v1", "data": {}}]

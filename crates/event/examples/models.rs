@@ -1,5 +1,7 @@
 //! Prints the state of extensions: `cargo run --package cti-event --example models <events.jsonl`.
 
+#![allow(clippy::print_stdout, reason = "an example")]
+
 use event::model::Data;
 use serde::Deserialize;
 use serde_json::value::RawValue;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// A command to the NethLink desktop client: open a link that controls the user's desk telephone.
+/// A command to the `NethLink` desktop client: open a link that controls the user's desk telephone.
 pub type ActionNethLink = Vec<String>;
 
 /// A command to the user's browser telephone: answer the ringing call.

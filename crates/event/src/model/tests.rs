@@ -1,6 +1,6 @@
 //! The types accept what the schemas describe, and have the same fields.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -44,11 +44,15 @@ fn compare(node: &Node, value: &Value, path: &str, seen: &mut BTreeSet<String>) 
         }
         Value::Object(fields) => {
             let Some(field) = &node.additional else { return };
-            fields.values().for_each(|value| compare(field, value, &format!("{path}/*"), seen));
+            for value in fields.values() {
+                compare(field, value, &format!("{path}/*"), seen);
+            }
         }
         Value::Array(elements) => {
             let Some(item) = &node.items else { return };
-            elements.iter().for_each(|value| compare(item, value, &format!("{path}/*"), seen));
+            for value in elements {
+                compare(item, value, &format!("{path}/*"), seen);
+            }
         }
         _ => {}
     }
