@@ -2,7 +2,7 @@
 
 use super::{Input, context::Context, live::LiveSession};
 use crate::{
-    event::{EndReason, RawEvent},
+    event::{EndReason, Origin, RawEvent},
     socket::{CloseReason, Incoming},
 };
 
@@ -58,7 +58,7 @@ impl LiveSession {
         match control {
             Some(Control::ServerReloaded) => {
                 if !copy {
-                    self.journal.event(frame);
+                    self.publish(frame, context);
                 }
                 let input = Input::ServerReloaded { beside: context.source.is_untyped() };
                 Taken::React(input, "the PBX has applied a new configuration".to_owned())
@@ -84,7 +84,9 @@ impl LiveSession {
             self.journal.withhold();
         } else {
             context.resync.heard(&frame);
+            let drift = context.drift.inspect(&frame, Origin::Live);
             self.journal.event(frame);
+            drift.iter().for_each(|notice| self.journal.notice(notice));
         }
     }
 }

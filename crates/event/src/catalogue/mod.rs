@@ -60,9 +60,9 @@ impl Catalogue {
         Ok(Self { schemas, by_name, states })
     }
 
-    fn event(&self, name: &[u8]) -> Option<&Schema> {
+    fn event_index(&self, name: &[u8]) -> Option<usize> {
         let found = self.by_name.binary_search_by(|(known, _)| known.as_bytes().cmp(name)).ok()?;
-        self.schemas.get(self.by_name.get(found)?.1)
+        self.by_name.get(found).map(|(_, index)| *index)
     }
 }
 
@@ -73,7 +73,12 @@ pub fn schemas() -> &'static [Schema] {
 
 /// Returns the schema of a PBX event; `None` if the catalogue has none.
 pub fn event_schema(name: &[u8]) -> Option<&'static Schema> {
-    CATALOGUE.event(name)
+    schemas().get(event_index(name)?)
+}
+
+/// Returns the index in [`schemas`] of a PBX event's schema; `None` if the catalogue has none.
+pub fn event_index(name: &[u8]) -> Option<usize> {
+    CATALOGUE.event_index(name)
 }
 
 /// Returns the names of the events that carry the complete state of their entity, and that a gap may therefore hide.
