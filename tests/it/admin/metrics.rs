@@ -156,7 +156,7 @@ async fn a_source_that_was_added_later_is_not_mixed_up_with_others() {
 fn documents_mention_only_existing_metrics() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let reference = std::fs::read_to_string(root.join("docs/reference/metrics.md")).unwrap();
-    assert!(reference.contains(&markdown()), "run `cargo run -- generate reference docs/reference`");
+    assert!(reference.contains(&markdown()), "run `cargo run -- generate reference docs`");
     let mut names = BTreeSet::new();
     for metric in TABLE {
         let name = metric.full_name();
