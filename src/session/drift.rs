@@ -134,3 +134,139 @@ impl Sampler {
         self.strangers.entry(key).or_default()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::*;
+    use crate::{event::RawEvent, socketio::{Packet, decode}};
+
+    const MIDNIGHT: i64 = 20_782 * 86_400;
+
+    /// An event that is received some seconds after a midnight.
+    fn frame(seconds: i64, text: &str) -> RawEvent {
+        let Ok(Packet::Event(event)) = decode(text.as_bytes()) else { panic!("no event: {text}") };
+        RawEvent {
+            at: Timestamp::from_second(MIDNIGHT + seconds).unwrap(),
+            bytes: bytes::Bytes::copy_from_slice(text.as_bytes()),
+            name: event.name,
+            args: event.args,
+            argc: event.argc,
+            attachments: Box::default(),
+        }
+    }
+
+    fn detector() -> Detector {
+        Detector::new(true, Findings::default())
+    }
+
+    /// Events whose number of arguments is wrong.
+    const WRONG: &str = r#"42["extenUpdate"]"#;
+
+    #[test]
+    fn the_first_ten_and_one_in_a_thousand_are_compared() {
+        let mut detector = detector();
+        let findings = detector.findings.clone();
+        let mut send = |detector: &mut Detector, origin, count: u64| {
+            let before = findings.list().first().map_or(0, |finding| finding.count);
+            (0..count).for_each(|_| drop(detector.inspect(&frame(0, WRONG), origin)));
+            findings.list()[0].count - before
+        };
+        assert_eq!(send(&mut detector, Origin::Live, 9), 9);
+        assert_eq!(send(&mut detector, Origin::Live, 990), 1);
+        assert_eq!(send(&mut detector, Origin::Live, 1), 1);
+        assert_eq!(send(&mut detector, Origin::Live, 10_000), 10);
+        assert_eq!(send(&mut detector, Origin::Snapshot, 100), 10, "another sample");
+        detector.begin();
+        assert_eq!(send(&mut detector, Origin::Live, 100), 10, "another session");
+    }
+
+    #[test]
+    fn uncatalogued_names_share_a_counter_beyond_the_first() {
+        let mut detector = detector();
+        for number in 0..1_000_000 {
+            let frame = frame(0, &format!("42[\"made.up.{}\"]", number % 100_000));
+            detector.inspect(&frame, Origin::Live);
+        }
+        assert_eq!(detector.live.strangers.len(), STRANGERS);
+        let listed = detector.findings.list();
+        assert_eq!(listed.iter().map(|finding| finding.count).sum::<u64>(), 64 * 10 + 10);
+        let counts = detector.findings.counts();
+        assert_eq!(counts.keys().copied().collect::<Vec<_>>(), [("unknown", DriftKind::UnknownEvent)]);
+        assert!(counts[&("unknown", DriftKind::UnknownEvent)] > 1_000);
+    }
+
+    fn count(notices: &[Notice]) -> Option<u64> {
+        match notices {
+            [] => None,
+            [Notice::Drift { count, .. }] => Some(*count),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn each_day_announces_again_with_the_events_since() {
+        let mut detector = detector();
+        let mut at = |seconds| count(&detector.inspect(&frame(seconds, WRONG), Origin::Live));
+        assert_eq!(at(0), Some(1));
+        assert_eq!((at(1), at(86_399)), (None, None));
+        assert_eq!(at(86_400), Some(3));
+        assert_eq!(at(86_399), None, "the clock was set back");
+        assert_eq!((at(86_401), at(3 * 86_400)), (None, Some(3)));
+        let finding = detector.findings.list().pop().unwrap();
+        assert_eq!((finding.count, &*finding.event, &*finding.path), (7, "extenUpdate", ""));
+        assert_eq!(finding.last_seen.duration_since(finding.first_seen), SignedDuration::from_hours(72));
+    }
+
+    #[test]
+    fn a_source_announces_a_hundred_a_day() {
+        let mut detector = detector();
+        let mut send = |seconds, names: std::ops::Range<u32>| -> usize {
+            let mut notices = 0;
+            for name in names {
+                // Only the first of an uncatalogued name is certain to be compared.
+                detector.begin();
+                let event = frame(seconds, &format!("42[\"e{name}\"]"));
+                notices += detector.inspect(&event, Origin::Live).len();
+            }
+            notices
+        };
+        assert_eq!(send(0, 0..150), 100);
+        assert_eq!(send(10, 0..300), 0);
+        assert_eq!(send(86_400, 0..30), 30, "announced again");
+        assert_eq!(send(86_401, 1000..1200), 70, "in place of what is not seen any more");
+        assert_eq!(send(86_402, 0..2000), 0);
+        let listed = detector.findings.list();
+        assert_eq!(listed.len(), 100);
+        assert_eq!(listed.iter().filter(|finding| finding.event.len() == 5).count(), 70);
+    }
+
+    #[test]
+    fn masked_names_that_are_alike_count_once() {
+        let mut detector = detector();
+        let keys: Vec<_> = (0..9).map(|n| format!(r#""0721{n}":1,"10.0.0.{n}":1,"072100011{n}":1"#)).collect();
+        let text = format!(r#"42["serverReloaded",{{{}}}]"#, keys.join(","));
+        assert_eq!(detector.inspect(&frame(0, &text), Origin::Live).len(), 1, "no arguments were expected");
+        let text = format!(r#"42["extenHangup",{{"channelExten":"201",{}}}]"#, keys.join(","));
+        let mut paths: Vec<_> = detector
+            .inspect(&frame(0, &text), Origin::Live)
+            .into_iter()
+            .filter_map(|notice| match notice {
+                Notice::Drift { path, kind: DriftKind::UnknownField, count: 1, .. } => Some(path),
+                _ => None,
+            })
+            .collect();
+        paths.retain(|path| !path.starts_with("/0721") || path.len() > 6);
+        assert_eq!(paths, ["/072100xxx".to_owned(), "/xxx".to_owned()]);
+    }
+
+    #[test]
+    fn an_event_that_is_too_large_is_not_compared() {
+        let mut detector = detector();
+        let large = format!(r#"42["extenUpdate","{}"]"#, "x".repeat(LARGEST));
+        assert_eq!(detector.inspect(&frame(0, &large), Origin::Live), []);
+        assert_eq!(detector.inspect(&frame(0, r#"42["extenUpdate","x"]"#), Origin::Live).len(), 1);
+    }
+}
