@@ -84,7 +84,9 @@ fn append(frames: &[RawEvent], is_on: bool) -> f64 {
     for (number, frame) in frames.iter().cycle().take(EVENTS).enumerate() {
         let notices = detector.inspect(frame, Origin::Live);
         live.event(frame.clone());
-        notices.iter().for_each(|notice| live.notice(notice));
+        for notice in &notices {
+            live.notice(notice);
+        }
         if number % BATCH == 0 {
             live.commit();
         }

@@ -121,7 +121,8 @@ mod tests {
 
     fn describe(name: Option<&str>, json: bool) -> (Exit, String, String) {
         let (mut out, mut err) = (vec![], vec![]);
-        let exit = run(&Args { name: name.map(str::to_owned), json, ..Args::default() }, &mut out, &mut err).unwrap();
+        let exit = run(&Args { name: name.map(str::to_owned), json, ..Args::default() }, &mut out, &mut err)
+            .unwrap();
         (exit, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
     }
 

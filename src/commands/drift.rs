@@ -52,7 +52,7 @@ fn as_json(status: &ServedStatus) -> String {
             "firstSeen": finding.first_seen, "lastSeen": finding.last_seen,
         })
     };
-    format!("{:#}", serde_json::Value::from_iter(findings(status).map(finding)))
+    format!("{:#}", findings(status).map(finding).collect::<serde_json::Value>())
 }
 
 fn table(status: &ServedStatus, style: Style) -> String {

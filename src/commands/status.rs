@@ -145,7 +145,8 @@ fn summary(status: &ServedStatus, style: Style) -> String {
         );
         component(&mut lines, style, now, &format!("source {}", source.name), &source.health, &facts);
         if !source.drift.is_empty() {
-            let hint = "events differ from the catalogue: `cti-bridge catalogue --drift` lists the differences";
+            let hint =
+                "events differ from the catalogue: `cti-bridge catalogue --drift` lists the differences";
             lines.push(format!("    {}", style.paint(Tint::Attention, &style.wrap(hint, 4))));
         }
     }

@@ -3,8 +3,8 @@
 use tokio::time::{Duration, Instant};
 
 use super::{
-    Input, attempt::LoggingIn, drift::Detector, feed::Feed, frames::end_reason, login::LoginError, resync::Resync,
-    supervisor::Source, takeover,
+    Input, attempt::LoggingIn, drift::Detector, feed::Feed, frames::end_reason, login::LoginError,
+    resync::Resync, supervisor::Source, takeover,
 };
 use crate::{
     auth::{Consequence, Grant},

@@ -9,8 +9,8 @@ mod names;
 
 use std::collections::{BTreeSet, HashMap};
 
-pub use findings::{Finding, Findings};
 use findings::Place;
+pub use findings::{Finding, Findings};
 
 use crate::event::{
     Drift, DriftKind, Fingerprints, Notice, Origin, RawEvent, drifts, event_index, schemas, word,
@@ -143,7 +143,10 @@ mod tests {
     use jiff::{SignedDuration, Timestamp};
 
     use super::*;
-    use crate::{event::RawEvent, socketio::{Packet, decode}};
+    use crate::{
+        event::RawEvent,
+        socketio::{Packet, decode},
+    };
 
     const MIDNIGHT: i64 = 20_782 * 86_400;
 

@@ -86,7 +86,9 @@ impl LiveSession {
             context.resync.heard(&frame);
             let drift = context.drift.inspect(&frame, Origin::Live);
             self.journal.event(frame);
-            drift.iter().for_each(|notice| self.journal.notice(notice));
+            for notice in &drift {
+                self.journal.notice(notice);
+            }
         }
     }
 }

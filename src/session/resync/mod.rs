@@ -275,7 +275,9 @@ impl Resync {
         let found: Vec<Notice> =
             frames.iter().flat_map(|frame| drift.inspect(frame, Origin::Snapshot)).collect();
         live.snapshot(frames);
-        found.iter().for_each(|notice| live.notice(notice));
+        for notice in &found {
+            live.notice(notice);
+        }
     }
 
     fn unread(&mut self, unread: &Unread) {

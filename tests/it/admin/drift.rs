@@ -12,7 +12,8 @@ async fn drift_is_on_the_bus_in_the_log_and_on_request() {
     let (code, said) = bridge.command(&["catalogue", "--drift"]);
     assert_eq!((code, &*said), (Some(0), "the sampled events match the catalogue\n"));
 
-    let hangup = r#"{"channelExten":"201","callerNum":"0721555444","calledNum":"201","cause":"normal_clearing""#;
+    let hangup =
+        r#"{"channelExten":"201","callerNum":"0721555444","calledNum":"201","cause":"normal_clearing""#;
     for number in 1..=12 {
         pbx.emit("extenHangup", &format!("{hangup},\"0721555444\":\"secret{number}\"}}"));
     }
@@ -54,7 +55,10 @@ async fn drift_is_on_the_bus_in_the_log_and_on_request() {
     let (_, said) = bridge.command(&["status"]);
     assert!(said.contains("`cti-bridge catalogue --drift`"), "{said}");
     let (code, said) = bridge.command(&["catalogue", "--drift"]);
-    assert!(code == Some(0) && said.contains("extenHangup /0721555xxx") && said.contains("unknown field"), "{said}");
+    assert!(
+        code == Some(0) && said.contains("extenHangup /0721555xxx") && said.contains("unknown field"),
+        "{said}"
+    );
     let listed: Value = serde_json::from_str(&bridge.command(&["catalogue", "--drift", "--json"]).1).unwrap();
     assert_eq!((&listed[1]["source"], &listed[1]["event"]), (&json!("pbx1"), &json!("light.on")));
     assert!(!format!("{metrics}{said}{status}{}", logged.concat()).contains("secret1"), "no value is shown");

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cti_bridge::{
     event::{
-        AuthFailure, Body, DriftKind, EndReason, GapReason, LossReason, Mark, Notice, OnTakeover, Origin, Position,
-        RawEvent, Record, Seq, SourceId, state_events, structured,
+        AuthFailure, Body, DriftKind, EndReason, GapReason, LossReason, Mark, Notice, OnTakeover, Origin,
+        Position, RawEvent, Record, Seq, SourceId, state_events, structured,
     },
     route::{Plan, Verdict, template::Template},
     socketio::{Packet, decode},

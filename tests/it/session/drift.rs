@@ -62,7 +62,8 @@ async fn each_kind_of_change_is_announced_once() {
     scene.pbx.emit("actionNethLink", "1,2,3");
     send(&mut scene, "answerWebrtc", "\"201\"", &[]).await;
 
-    let mut found: Vec<_> = scene.findings.list().into_iter().map(|it| (it.path, it.kind, it.count)).collect();
+    let mut found: Vec<_> =
+        scene.findings.list().into_iter().map(|it| (it.path, it.kind, it.count)).collect();
     found.sort();
     let expected = [
         ("", DriftKind::UnknownEvent),

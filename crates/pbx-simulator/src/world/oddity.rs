@@ -67,7 +67,8 @@ impl World {
     /// The queue manager raises, or clears, an alarm of the first queue.
     pub(super) fn alarm(&mut self, status: &str) {
         let date = Timestamp::from_millisecond(self.wall()).unwrap_or_default();
-        let alarm = json!({"date": format!("{date:.3}"), "status": status, "alarm": "queueload", "queue": "401"});
+        let alarm =
+            json!({"date": format!("{date:.3}"), "status": status, "alarm": "queueload", "queue": "401"});
         self.push(Audience::QueueManagers, "qmAlarm", text(&alarm));
     }
 
