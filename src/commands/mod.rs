@@ -8,11 +8,11 @@ pub mod config;
 #[cfg(feature = "simulator")]
 pub mod demo;
 mod drift;
-pub(crate) mod farewell;
 pub mod generate;
 pub mod health;
 pub mod journal;
 mod live_session;
+pub(crate) mod logout;
 mod manual;
 pub(crate) mod output;
 mod progress;

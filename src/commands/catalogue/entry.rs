@@ -47,15 +47,12 @@ impl Entry {
         let token = entity.as_ref().map(Entity::key);
         let token = token.as_deref().map_or(Cow::Borrowed(NONE), |key| entity_token(Some(key)));
         let class = schema.class.as_str();
-        let (slug, token, key) = match schema.class {
-            // A dead letter is named after the event.
-            Class::Dlq => {
-                (Cow::Borrowed("<event>"), Cow::Borrowed("<entity>"), "<subject or event>".to_owned())
-            }
-            _ => {
-                let key = subject.clone().unwrap_or_else(|| schema.name.clone());
-                (slug(schema.name.as_bytes()), token, key)
-            }
+        // A dead letter is named after the event.
+        let (slug, token, key) = if schema.class == Class::Dlq {
+            (Cow::Borrowed("<event>"), Cow::Borrowed("<entity>"), "<subject or event>".to_owned())
+        } else {
+            let key = subject.clone().unwrap_or_else(|| schema.name.clone());
+            (slug(schema.name.as_bytes()), token, key)
         };
         Self {
             schema,
@@ -141,17 +138,17 @@ fn below(node: &'static Node, path: &str, fields: &mut Vec<Field>) {
     let join = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
     for (name, child) in node.properties.iter() {
         let is_required = node.required.contains(name);
-        add(child, join(name), is_required, None, fields);
+        add(child, &join(name), is_required, None, fields);
     }
     if let Some(child) = &node.additional {
-        add(child, join("*"), true, node.key.as_deref(), fields);
+        add(child, &join("*"), true, node.key.as_deref(), fields);
     }
     if let Some(child) = &node.items {
-        add(child, join("*"), true, None, fields);
+        add(child, &join("*"), true, None, fields);
     }
 }
 
-fn add(node: &'static Node, path: String, is_required: bool, key: Option<&str>, fields: &mut Vec<Field>) {
+fn add(node: &'static Node, path: &str, is_required: bool, key: Option<&str>, fields: &mut Vec<Field>) {
     let types: Vec<_> = node.types.iter().map(|kind| kind.as_str()).collect();
     let optional = if is_required { "" } else { ", optional" };
     let mut meaning = node.description.clone();
@@ -175,9 +172,9 @@ fn add(node: &'static Node, path: String, is_required: bool, key: Option<&str>, 
         types: format!("{}{optional}", types.join(" or ")),
         meaning,
         personal,
-        path: path.clone(),
+        path: path.to_owned(),
     });
-    below(node, &path, fields);
+    below(node, path, fields);
 }
 
 fn lower_first(text: &str) -> String {

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::support::asked::{Asked, is_ready, pbx};
+use crate::support::admin_bridge::{AdminBridge, is_ready, pbx};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn drift_is_on_the_bus_in_the_log_and_on_request() {
     let pbx = pbx().await;
-    let bridge = Asked::start(pbx.url().as_str(), "type = \"stdout\"", "resync = false");
+    let bridge = AdminBridge::start(pbx.url().as_str(), "type = \"stdout\"", "resync = false");
     bridge.until("ready", is_ready).await;
     let (code, said) = bridge.command(&["catalogue", "--drift"]);
     assert_eq!((code, &*said), (Some(0), "the sampled events match the catalogue\n"));

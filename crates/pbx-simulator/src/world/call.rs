@@ -1,11 +1,11 @@
-//! One call: who talks to whom, and how it looks from an extension and from a trunk.
+//! A call, and the conversations that an extension and a trunk show of it.
 
 use serde::Serialize;
 
 /// One end of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Party {
-    /// By its place among the extensions.
+    /// An extension, by its index.
     Extension(usize),
     Outside {
         trunk: usize,
@@ -19,22 +19,22 @@ pub(super) enum Party {
 pub(super) struct Call {
     pub(super) id: u32,
     pub(super) from: Party,
-    /// Absent while the caller waits in a queue or a parking.
+    /// `None` while the caller waits in a queue or is parked.
     pub(super) to: Option<Party>,
     pub(super) started: i64,
     pub(super) answered: bool,
     pub(super) held: bool,
     pub(super) queue: Option<usize>,
-    /// The slot, and who parked it there.
+    /// The parking slot, and the extension that parked the call.
     pub(super) parked: Option<(usize, usize)>,
 }
 
-/// Number and name of one end.
+/// Number and name of a party.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Identity {
     pub(super) number: String,
     pub(super) name: String,
-    /// What its channels are named after.
+    /// The device after which its channels are named.
     pub(super) device: String,
 }
 
@@ -43,7 +43,7 @@ impl Call {
         self.queue == Some(queue) && !self.answered
     }
 
-    /// Whether the extension takes part, and as the caller.
+    /// Returns whether the extension is the caller; `None` if it is not in the call.
     pub(super) fn side_of(&self, extension: usize) -> Option<bool> {
         let here = Party::Extension(extension);
         if self.from == here { Some(true) } else { (self.to.as_ref() == Some(&here)).then_some(false) }
@@ -63,13 +63,13 @@ impl Call {
         })
     }
 
-    /// As Asterisk names it: seconds, and a running number.
+    /// Returns the linked id in Asterisk's form: Unix seconds and a serial number.
     pub(super) fn linked_id(&self) -> String {
         format!("{}.{}", self.started / 1000, self.id * 2)
     }
 }
 
-/// The state both ends see.
+/// A call with the identities of both parties.
 #[derive(Debug)]
 pub(super) struct Sides<'a> {
     pub(super) call: &'a Call,
@@ -172,7 +172,7 @@ impl Sides<'_> {
         format!("{source}>{dest}")
     }
 
-    /// As the caller's extension (`outgoing`) or the other's shows it.
+    /// Returns the conversation of the caller's extension (`outgoing`) or of the called one.
     pub(super) fn conversation(&self, outgoing: bool, queue_id: &'static str) -> Conversation {
         let (own, other) = if outgoing { (&self.from, &self.to) } else { (&self.to, &self.from) };
         let (ch_source, ch_dest) = self.channels();
@@ -197,7 +197,7 @@ impl Sides<'_> {
         }
     }
 
-    /// As the trunk shows it.
+    /// Returns the conversation of the trunk.
     pub(super) fn trunk_conversation(&self, trunk: &'static str) -> TrunkConversation {
         let incoming = matches!(self.call.from, Party::Outside { .. });
         let (inside, outside) = if incoming { (&self.to, &self.from) } else { (&self.from, &self.to) };
@@ -218,7 +218,7 @@ impl Sides<'_> {
         }
     }
 
-    /// The caller's channel, which is his key among a queue's callers.
+    /// Returns the caller's channel, which identifies a caller in a queue.
     pub(super) fn caller_channel(&self) -> String {
         self.names().0
     }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{World, call::Party, cast::PARKINGS, story::Step, view::text};
+use super::{World, call::Party, office::PARKINGS, steps::Step, view::text};
 
 impl World {
     pub(super) fn answer(&mut self, id: u32) {
@@ -26,14 +26,14 @@ impl World {
             self.notify(index, "extenConvConnected", text(&connected));
         }
         if let (Some(queue), Some(Party::Extension(agent))) = (queue, &call.to) {
-            self.count_taken(queue, *agent);
+            self.count_answered(queue, *agent);
             self.publish_queue(queue);
         }
-        self.go_on(id);
+        self.continue_call(id);
     }
 
-    /// What a call in progress does next.
-    pub(super) fn go_on(&mut self, id: u32) {
+    /// Schedules the next step of an answered call.
+    pub(super) fn continue_call(&mut self, id: u32) {
         let after = self.seconds(15..90);
         let step = match self.rng.u8(0..10) {
             0..2 => Step::Hold(id),
@@ -52,11 +52,11 @@ impl World {
             let after = self.seconds(5..30);
             self.schedule(after, Step::Resume(id));
         } else {
-            self.go_on(id);
+            self.continue_call(id);
         }
     }
 
-    /// Only a caller from outside is parked, by the extension that answered.
+    /// Parks a call, at the extension that answered. Only external callers are parked.
     pub(super) fn park(&mut self, id: u32) {
         let taken: Vec<usize> = self.calls.values().filter_map(|call| Some(call.parked?.0)).collect();
         let slot = (0..PARKINGS.len()).find(|slot| !taken.contains(slot));
@@ -70,31 +70,31 @@ impl World {
             self.publish_extension(parker);
             self.publish_call(id);
             let after = self.seconds(8..40);
-            self.schedule(after, Step::Fetch(id));
+            self.schedule(after, Step::RetrieveParked(id));
         } else {
-            self.go_on(id);
+            self.continue_call(id);
         }
     }
 
-    pub(super) fn fetch(&mut self, id: u32) {
-        let Some(to) = self.anybody(None) else { return self.hang_up(id, "normal_clearing") };
+    pub(super) fn retrieve_parked(&mut self, id: u32) {
+        let Some(to) = self.any_free(None) else { return self.hang_up(id, "normal_clearing") };
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some((slot, _)) = call.parked.take() else { return };
         call.to = Some(Party::Extension(to));
         self.publish_parking(slot);
         self.publish_call(id);
-        self.go_on(id);
+        self.continue_call(id);
     }
 
     pub(super) fn transfer(&mut self, id: u32) {
-        let to = self.anybody(None);
+        let to = self.any_free(None);
         let Some(call) = self.calls.get_mut(&id) else { return };
         let (Some(to), Some(Party::Extension(before))) = (to, call.to.clone()) else {
             return self.hang_up(id, "normal_clearing");
         };
         call.to = Some(Party::Extension(to));
         call.answered = false;
-        // A call that a queue has handed out doesn't go back to it.
+        // A call that an agent has answered does not return to its queue.
         call.queue = None;
         self.publish_extension(before);
         self.publish_call(id);

@@ -10,7 +10,7 @@ const CONNECTIONS: usize = 64;
 
 /// The slots of all connections. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Places(Arc<Mutex<State>>);
+pub(super) struct Slots(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -26,14 +26,14 @@ struct Connection {
 
 /// The slot of a connection; released on drop.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Slot {
     number: u64,
-    places: Places,
+    slots: Slots,
 }
 
-impl Places {
+impl Slots {
     /// Accepts a connection. If all slots are in use, closes the oldest connection without headers, or else the oldest.
-    pub(super) fn enter(&self) -> Place {
+    pub(super) fn enter(&self) -> Slot {
         let mut state = self.lock();
         if state.open.len() >= CONNECTIONS {
             let waiting = state.open.iter().find(|(_, connection)| !connection.has_headers);
@@ -46,7 +46,7 @@ impl Places {
         let number = state.next;
         state.next += 1;
         state.open.insert(number, Connection::default());
-        Place { number, places: self.clone() }
+        Slot { number, slots: self.clone() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -54,31 +54,31 @@ impl Places {
     }
 }
 
-impl Place {
+impl Slot {
     /// Runs the connection until its slot is needed.
     pub(super) fn run<F>(self, connection: impl FnOnce(Arc<Self>) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let (number, places) = (self.number, self.places.clone());
+        let (number, slots) = (self.number, self.slots.clone());
         let task = tokio::spawn(connection(Arc::new(self))).abort_handle();
         // The connection may have ended already.
-        if let Some(connection) = places.lock().open.get_mut(&number) {
+        if let Some(connection) = slots.lock().open.get_mut(&number) {
             connection.task = Some(task);
         }
     }
 
     /// Records that the headers of the request are complete.
     pub(super) fn has_headers(&self) {
-        if let Some(connection) = self.places.lock().open.get_mut(&self.number) {
+        if let Some(connection) = self.slots.lock().open.get_mut(&self.number) {
             connection.has_headers = true;
         }
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
-        self.places.lock().open.remove(&self.number);
+        self.slots.lock().open.remove(&self.number);
     }
 }
 
@@ -88,30 +88,30 @@ mod tests {
 
     use super::*;
 
-    fn open(places: &Places) -> Vec<u64> {
-        places.lock().open.keys().copied().collect()
+    fn open(slots: &Slots) -> Vec<u64> {
+        slots.lock().open.keys().copied().collect()
     }
 
     #[tokio::test]
     async fn connections_without_headers_are_closed_first() {
-        let places = Places::default();
+        let slots = Slots::default();
         for number in 0..CONNECTIONS as u64 {
-            let place = places.enter();
+            let slot = slots.enter();
             if number != 1 {
-                place.has_headers();
+                slot.has_headers();
             }
-            place.run(|place| async move {
-                let _place = place;
+            slot.run(|slot| async move {
+                let _place = slot;
                 pending::<()>().await;
             });
         }
-        assert_eq!(open(&places).len(), CONNECTIONS);
-        let late = places.enter();
+        assert_eq!(open(&slots).len(), CONNECTIONS);
+        let late = slots.enter();
         late.has_headers();
-        assert!(!open(&places).contains(&1) && open(&places).contains(&0));
-        drop(places.enter());
-        assert_eq!(open(&places).first(), Some(&2), "all others have sent headers: the oldest is closed");
+        assert!(!open(&slots).contains(&1) && open(&slots).contains(&0));
+        drop(slots.enter());
+        assert_eq!(open(&slots).first(), Some(&2), "all others have sent headers: the oldest is closed");
         drop(late);
-        assert_eq!(open(&places).len(), CONNECTIONS - 2, "a slot is released");
+        assert_eq!(open(&slots).len(), CONNECTIONS - 2, "a slot is released");
     }
 }

@@ -1,5 +1,5 @@
-//! A way to a server on which what a client has sent arrives much later, when the client is long gone: bytes that a
-//! network kept.
+//! A proxy in front of a server that delivers a client's bytes long after the client has gone, like a network that buffers
+//! them.
 
 use std::{
     net::SocketAddr,
@@ -33,15 +33,15 @@ struct Counts {
     answered: AtomicUsize,
 }
 
-/// A forwarder on loopback.
-pub(crate) struct Late {
+/// A proxy on loopback.
+pub(crate) struct DelayingProxy {
     address: SocketAddr,
     stage: watch::Sender<Stage>,
     counts: Arc<Counts>,
 }
 
-impl Late {
-    /// A way to `server`.
+impl DelayingProxy {
+    /// Starts a proxy to `server`.
     pub(crate) async fn to(server: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -52,7 +52,7 @@ impl Late {
                 let Ok(server) = TcpStream::connect(&server).await else { continue };
                 let ((from_client, to_client), (from_server, to_server)) =
                     (client.into_split(), server.into_split());
-                // A later connection is no concern of what happened before it.
+                // A connection that starts later is not affected.
                 let state = if *state.borrow() == Stage::Passes {
                     state.clone()
                 } else {
@@ -74,24 +74,24 @@ impl Late {
         self.address.port()
     }
 
-    /// From now on the connections that there are keep what the client sends.
+    /// Buffers what clients send on the current connections from now on.
     pub(crate) fn keep(&self) {
         self.stage.send_replace(Stage::Keeps);
     }
 
-    /// How many bytes they have kept.
+    /// The number of buffered bytes.
     pub(crate) fn kept(&self) -> usize {
         self.counts.kept.load(Ordering::Relaxed)
     }
 
-    /// Hands on what was kept, and waits for the server's answer to it.
+    /// Forwards the buffered bytes, and waits for the server's answer to them.
     pub(crate) async fn hand_on(&self) {
         self.stage.send_replace(Stage::HandsOn);
         let deadline = Instant::now() + Duration::from_secs(20);
         let mut answered = 0;
         // An answer may come in pieces, or several in a row.
         while answered == 0 || self.counts.answered.load(Ordering::Relaxed) > answered {
-            assert!(Instant::now() < deadline, "the server says nothing to what comes late");
+            assert!(Instant::now() < deadline, "the server does not answer the late bytes");
             answered = self.counts.answered.load(Ordering::Relaxed);
             sleep(Duration::from_millis(500)).await;
         }
@@ -117,7 +117,7 @@ async fn up(
     }
     if !kept.is_empty() && stage.wait_for(|stage| *stage == Stage::HandsOn).await.is_ok() {
         let _ = to.write_all(&kept).await;
-        // The server hears of the end when this goes, and it reads all that is there before.
+        // The server sees the end of the stream once this is dropped, after it has read everything.
         let _ = stage.wait_for(|stage| *stage == Stage::Passes).await;
     }
 }

@@ -1,47 +1,47 @@
-//! The steps of the office's events.
+//! The steps of the simulation, and how calls start.
 
 use serde_json::json;
 
 use super::{
     World,
     call::{Call, Party},
-    cast,
+    office,
     view::text,
 };
 pub(super) const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
 
-/// One thing that is due. A step for a call that has ended meanwhile does nothing.
+/// A scheduled step. A step for a call that has ended does nothing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Step {
-    /// Somebody calls the first extension, who answers.
+    /// An external call to the first extension, which is answered.
     FirstCall,
-    /// Somebody dials.
+    /// A new call.
     Dial,
     Answer(u32),
-    /// Nobody answers.
+    /// A call that nobody answers.
     NoAnswer(u32),
     HangUp(u32),
     Hold(u32),
     Resume(u32),
     Park(u32),
-    /// Somebody fetches a parked caller.
-    Fetch(u32),
+    /// An extension takes over a parked call.
+    RetrieveParked(u32),
     Transfer(u32),
-    /// A queue looks for a free agent.
-    Hunt(u32),
-    /// A caller leaves the queue.
+    /// A queue rings a free agent.
+    RingAgent(u32),
+    /// A caller hangs up while waiting in a queue.
     GiveUp(u32),
     QueueMinute(usize),
     Pause,
     Presence,
     Registration,
     Trunk,
-    Surprise,
+    Unexpected,
 }
 
 impl World {
-    /// What the agenda holds at the beginning.
+    /// Schedules the first steps.
     pub(super) fn begin(&mut self) {
         // A client that connects right after the start sees a call at the first extension of the snapshot.
         self.schedule(0, Step::FirstCall);
@@ -55,16 +55,16 @@ impl World {
             (35, Step::Presence),
             (50, Step::Registration),
             (110, Step::Trunk),
-            (75, Step::Surprise),
+            (75, Step::Unexpected),
         ] {
             self.schedule(after * SECOND, step);
         }
     }
 
-    pub(super) fn take(&mut self, step: &Step) {
+    pub(super) fn run(&mut self, step: &Step) {
         match step {
             Step::FirstCall => {
-                let from = self.stranger();
+                let from = self.external_caller();
                 let id = self.start_ringing(from, Party::Extension(0));
                 let after = self.seconds(3..20);
                 self.schedule(after, Step::Answer(id));
@@ -76,9 +76,9 @@ impl World {
             Step::Hold(id) => self.hold(*id, true),
             Step::Resume(id) => self.hold(*id, false),
             Step::Park(id) => self.park(*id),
-            Step::Fetch(id) => self.fetch(*id),
+            Step::RetrieveParked(id) => self.retrieve_parked(*id),
             Step::Transfer(id) => self.transfer(*id),
-            Step::Hunt(id) => self.hunt(*id),
+            Step::RingAgent(id) => self.ring_agent(*id),
             Step::GiveUp(id) => self.give_up(*id),
             Step::QueueMinute(queue) => {
                 self.publish_queue(*queue);
@@ -88,12 +88,12 @@ impl World {
             Step::Presence => self.repeat(step, 3 * MINUTE, Self::toggle_presence),
             Step::Registration => self.repeat(step, 4 * MINUTE, Self::toggle_registration),
             Step::Trunk => self.repeat(step, 10 * MINUTE, Self::toggle_trunk),
-            Step::Surprise => self.repeat(step, 5 * MINUTE, Self::surprise),
+            Step::Unexpected => self.repeat(step, 5 * MINUTE, Self::send_unexpected),
         }
     }
 
-    fn repeat(&mut self, step: &Step, every: u64, what: fn(&mut Self)) {
-        what(self);
+    fn repeat(&mut self, step: &Step, every: u64, action: fn(&mut Self)) {
+        action(self);
         let after = self.rng.u64(every / 2..every * 3 / 2);
         self.schedule(after, step.clone());
     }
@@ -102,7 +102,7 @@ impl World {
         self.rng.u64(range.start * SECOND..range.end * SECOND)
     }
 
-    /// An extension that could take a call now.
+    /// Returns a random extension that can take a call; `None` if there is none.
     pub(super) fn free(&mut self, among: &[usize]) -> Option<usize> {
         let free: Vec<usize> = among
             .iter()
@@ -112,13 +112,13 @@ impl World {
         self.rng.choice(free)
     }
 
-    pub(super) fn anybody(&mut self, but: Option<usize>) -> Option<usize> {
+    pub(super) fn any_free(&mut self, but: Option<usize>) -> Option<usize> {
         let all: Vec<usize> = (0..self.extensions.len()).filter(|index| Some(*index) != but).collect();
         self.free(&all)
     }
 
-    fn stranger(&mut self) -> Party {
-        let (number, name) = cast::stranger(&mut self.rng);
+    fn external_caller(&mut self) -> Party {
+        let (number, name) = office::external_caller(&mut self.rng);
         Party::Outside { trunk: 0, number, name }
     }
 
@@ -128,29 +128,29 @@ impl World {
         match self.rng.u8(0..10) {
             0..4 => {
                 let queue = self.rng.usize(0..self.queues.len());
-                let from = self.stranger();
-                let id = self.open(from, None, Some(queue));
+                let from = self.external_caller();
+                let id = self.start_call(from, None, Some(queue));
                 self.publish_queue(queue);
                 self.publish_trunk(0);
-                let (hunt, patience) = (self.seconds(1..4), self.seconds(90..180));
-                self.schedule(hunt, Step::Hunt(id));
+                let (ring_agent, patience) = (self.seconds(1..4), self.seconds(90..180));
+                self.schedule(ring_agent, Step::RingAgent(id));
                 self.schedule(patience, Step::GiveUp(id));
             }
             4..7 => {
-                if let Some(to) = self.anybody(None) {
-                    let from = self.stranger();
+                if let Some(to) = self.any_free(None) {
+                    let from = self.external_caller();
                     self.ring(from, Party::Extension(to));
                 }
             }
             7..9 => {
-                if let Some(from) = self.anybody(None) {
-                    let to = self.stranger();
+                if let Some(from) = self.any_free(None) {
+                    let to = self.external_caller();
                     self.ring(Party::Extension(from), to);
                 }
             }
             _ => {
-                if let Some(from) = self.anybody(None)
-                    && let Some(to) = self.anybody(Some(from))
+                if let Some(from) = self.any_free(None)
+                    && let Some(to) = self.any_free(Some(from))
                 {
                     self.ring(Party::Extension(from), Party::Extension(to));
                 }
@@ -158,7 +158,7 @@ impl World {
         }
     }
 
-    fn open(&mut self, from: Party, to: Option<Party>, queue: Option<usize>) -> u32 {
+    fn start_call(&mut self, from: Party, to: Option<Party>, queue: Option<usize>) -> u32 {
         let id = self.next_call;
         self.next_call += 1;
         let started = self.wall();
@@ -168,7 +168,7 @@ impl World {
     }
 
     fn start_ringing(&mut self, from: Party, to: Party) -> u32 {
-        let id = self.open(from, Some(to), None);
+        let id = self.start_call(from, Some(to), None);
         self.publish_call(id);
         self.announce_ringing(id);
         id

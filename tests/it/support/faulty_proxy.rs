@@ -1,4 +1,4 @@
-//! A way to a server on which connections break, each in another way.
+//! A proxy in front of a server that breaks connections.
 
 use std::{
     net::SocketAddr,
@@ -15,26 +15,25 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// How a connection breaks.
+/// A fault of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Fault {
-    /// After so many bytes to the server, likely within a frame.
+    /// Cuts the connection after this many bytes to the server, most likely within a frame.
     CutUp(u64),
-    /// After so many bytes from the server.
+    /// Cuts the connection after this many bytes from the server.
     CutDown(u64),
-    /// From so many bytes on the server's answers are held back for a while; then it is cut.
+    /// Delays the server's answers after this many bytes, then cuts the connection.
     Hold(u64),
-    /// From so many bytes on the server's answers are lost, and the connection stays.
+    /// Drops the server's answers after this many bytes; the connection stays open.
     Mute(u64),
-    /// Of every hundred answers so many are lost, each with its connection: of a server whose answers begin with their
-    /// length, as Kafka's do.
+    /// Drops this percentage of answers, each with its connection. Requires answers that start with their length, as Kafka's.
     Lose(u8),
-    /// After so many bytes the client is cut off; what it had sent arrives later, beside its next connection.
+    /// Cuts off the client after this many bytes; the rest of what it sent arrives later, while it has its next connection.
     Late(u64),
 }
 
 impl Fault {
-    /// Any but [`Fault::Mute`], which takes as long as the deadline.
+    /// A random fault, except for [`Fault::Mute`], which lasts until a deadline expires.
     pub(crate) fn random() -> Self {
         match fastrand::u8(..4) {
             0 => Self::CutUp(fastrand::u64(..150_000)),
@@ -45,14 +44,14 @@ impl Fault {
     }
 }
 
-/// A forwarder on loopback.
-pub(crate) struct Cutter {
+/// A proxy on loopback.
+pub(crate) struct FaultyProxy {
     address: SocketAddr,
     faults: Arc<AtomicU32>,
 }
 
-impl Cutter {
-    /// A way to `server`: the first `faults` connections break as `fault` says, the later ones hold.
+impl FaultyProxy {
+    /// Starts a proxy to `server`. The first `faults` connections get the fault that `fault` returns; later ones have none.
     pub(crate) async fn to(server: String, faults: u32, fault: fn() -> Fault) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -68,7 +67,7 @@ impl Cutter {
         Self { address, faults: made }
     }
 
-    /// How many connections it has broken.
+    /// The number of connections that it has broken.
     pub(crate) fn faults(&self) -> u32 {
         self.faults.load(Ordering::Relaxed)
     }
@@ -122,7 +121,7 @@ async fn carry(mut client: TcpStream, mut server: TcpStream, fault: Option<Fault
                     to_client.write_u32(length).await?;
                     first(length.into(), &mut from_server, &mut to_client).await;
                 }
-                // It has done what was asked of it.
+                // The server has processed the request.
                 from_server.read_u32().await
             } => lost.is_ok(),
         },
@@ -136,7 +135,7 @@ async fn carry(mut client: TcpStream, mut server: TcpStream, fault: Option<Fault
             drop((from_client, to_client));
             sleep(Duration::from_millis(fastrand::u64(..300))).await;
             let _ = to_server.write_all(&late).await;
-            // The server reads it as long as the connection is there.
+            // The server reads it while the connection is open.
             let _ = timeout(Duration::from_millis(50), copy(&mut from_server, &mut sink())).await;
             all
         }
@@ -146,7 +145,7 @@ async fn carry(mut client: TcpStream, mut server: TcpStream, fault: Option<Fault
     }
 }
 
-/// Copies so many bytes; whether there were as many.
+/// Copies this many bytes. Returns whether there were enough.
 async fn first(bytes: u64, from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + Unpin)) -> bool {
     copy(&mut from.take(bytes), to).await.ok() == Some(bytes)
 }

@@ -17,22 +17,22 @@ use super::{
 
 /// A fraction of a bound.
 #[derive(Debug, Clone, Copy)]
-struct Share(u64, u64);
+struct Fraction(u64, u64);
 
-impl Share {
+impl Fraction {
     fn of(self, bound: u64) -> u64 {
         bound / self.1 * self.0
     }
 }
 
 /// Fill level above which incoming events wait briefly for compaction.
-const NEARLY_FULL: Share = Share(7, 8);
+const THROTTLE_ABOVE: Fraction = Fraction(7, 8);
 /// Fill level of undelivered events at which compaction starts.
-const FULL: Share = Share(3, 4);
-/// Fill level of undelivered events at which compaction stops,
-const ROOMY: Share = Share(5, 8);
-/// if names over their quota are also below this fraction of it.
-const WITHIN: Share = Share(7, 8);
+const COMPACT_ABOVE: Fraction = Fraction(3, 4);
+/// Fill level of undelivered events at which compaction stops.
+const COMPACT_UNTIL: Fraction = Fraction(5, 8);
+/// Fraction of its quota at which compaction of a name stops.
+const QUOTA_UNTIL: Fraction = Fraction(7, 8);
 
 /// Snapshot of the journal for the compactor.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub(crate) struct View {
     /// Position that every sink has reached.
     pub(crate) passed: Position,
     /// Whether undelivered events take too much space.
-    pub(crate) is_crowded: bool,
+    pub(crate) is_over_threshold: bool,
     /// Names over their quota, with the excess in bytes.
     pub(crate) over: HashMap<u32, u64>,
     /// Segments that can be rewritten, contiguous, oldest first.
@@ -56,15 +56,15 @@ pub(crate) struct View {
 impl View {
     /// Returns whether events have to be removed.
     pub(crate) fn is_needed(&self) -> bool {
-        self.is_crowded || !self.over.is_empty()
+        self.is_over_threshold || !self.over.is_empty()
     }
 
     /// Returns the generation of the segment that holds a position, if the segment can be rewritten.
     pub(crate) fn segment_of(&self, position: Position) -> Option<u64> {
-        let at = self.segments.partition_point(|segment| segment.stretch.end <= position);
-        let found = self.segments.get(at).map(|segment| &segment.stretch);
+        let at = self.segments.partition_point(|segment| segment.range.end <= position);
+        let found = self.segments.get(at).map(|segment| &segment.range);
         let found = found.filter(|_| position >= self.passed);
-        found.filter(|stretch| stretch.start.position <= position).map(|stretch| stretch.generation)
+        found.filter(|range| range.start.position <= position).map(|range| range.generation)
     }
 }
 
@@ -80,37 +80,42 @@ impl Store {
     }
 
     /// Returns whether the fill level is far below the compaction threshold.
-    pub(crate) fn is_light(&self) -> bool {
-        self.undelivered() < self.limits.max_bytes / 4 && !self.is_crowded()
+    pub(crate) fn is_mostly_empty(&self) -> bool {
+        self.undelivered() < self.limits.max_bytes / 4 && !self.is_over_threshold()
     }
 
     /// Returns whether the journal is almost full.
     pub(crate) fn is_nearly_full(&self) -> bool {
-        self.undelivered() > NEARLY_FULL.of(self.limits.max_bytes)
+        self.undelivered() > THROTTLE_ABOVE.of(self.limits.max_bytes)
     }
 
     /// Returns whether compaction may be worthwhile.
-    pub(crate) fn is_crowded(&self) -> bool {
+    pub(crate) fn is_over_threshold(&self) -> bool {
         self.limits.compacts
-            && (self.undelivered() > FULL.of(self.limits.max_bytes)
+            && (self.undelivered() > COMPACT_ABOVE.of(self.limits.max_bytes)
                 || self.over(self.limits.per_name).next().is_some())
     }
 
-    /// Returns the segments to compact and the bounds that apply. `was_crowded` and `were_over_quota` are the
+    /// Returns the segments to compact and the bounds that apply. `was_over_threshold` and `were_over_quota` are the
     /// previous results: they provide hysteresis, so that compaction goes on below the threshold.
-    pub(crate) fn view(&self, passed: Position, was_crowded: bool, were_over_quota: &HashSet<u32>) -> View {
+    pub(crate) fn view(
+        &self,
+        passed: Position,
+        was_over_threshold: bool,
+        were_over_quota: &HashSet<u32>,
+    ) -> View {
         let limits = &self.limits;
-        let bound = if was_crowded { ROOMY } else { FULL }.of(limits.max_bytes);
+        let bound = if was_over_threshold { COMPACT_UNTIL } else { COMPACT_ABOVE }.of(limits.max_bytes);
         let mut over: HashMap<u32, u64> = self.over(limits.per_name).collect();
         let is_over = |name: &u32| were_over_quota.contains(name) || over.contains_key(name);
-        over = self.over(WITHIN.of(limits.per_name)).filter(|(name, _)| is_over(name)).collect();
+        over = self.over(QUOTA_UNTIL.of(limits.per_name)).filter(|(name, _)| is_over(name)).collect();
         let sealed = self.segments.len().saturating_sub(usize::from(!self.sealed));
         let segments = self.segments.iter().take(sealed);
         let segments = segments
             .filter(|segment| segment.passed.is_none() && segment.end > passed && segment.end <= self.synced);
         View {
             passed,
-            is_crowded: self.undelivered() > bound,
+            is_over_threshold: self.undelivered() > bound,
             segments: segments.map(|segment| segment.sealed(&over)).collect(),
             over,
             names: self.names.clone(),
@@ -174,7 +179,7 @@ impl Segment {
     fn sealed(&self, over: &HashMap<u32, u64>) -> Sealed {
         let of = |name: &u32| Some((*name, *self.bytes_by_name.get(name)?));
         Sealed {
-            stretch: self.stretch(),
+            range: self.range(),
             created: self.created,
             newest: self.newest,
             over: over.keys().filter_map(of).collect(),

@@ -18,18 +18,18 @@ impl Log {
     /// Writes appended entries. The log continues if the disk fails.
     pub(crate) fn flush(&mut self) {
         self.seal_refusal();
-        let Some(store) = self.store.as_mut().filter(|store| store.trouble.is_none()) else { return };
+        let Some(store) = self.store.as_mut().filter(|store| store.failure.is_none()) else { return };
         match store.write(self.end, &self.written) {
             Ok(()) => self.written.clone_from(&self.progress),
             Err(error) => {
                 store.discard();
-                let trouble = format!("can't write to {}: {error}", store.dir.display());
-                self.trouble(trouble, &error);
+                let failure = format!("can't write to {}: {error}", store.dir.display());
+                self.report_failure(failure, &error);
             }
         }
     }
 
-    fn trouble(&mut self, reason: String, error: &io::Error) {
+    fn report_failure(&mut self, reason: String, error: &io::Error) {
         if let Some(monitor) = &self.monitor {
             let text = format!(
                 "{reason}: events are kept in memory meanwhile, and are lost if the process ends; {}",
@@ -38,20 +38,20 @@ impl Log {
             monitor.failing(&text);
         }
         if let Some(store) = &mut self.store {
-            store.trouble = Some(reason);
-            store.unproven = true;
+            store.failure = Some(reason);
+            store.unconfirmed = true;
         }
     }
 
     /// Handles a failed sync: writes the unsynced entries again, to another file.
-    pub(crate) fn distrust(&mut self, error: &io::Error) {
+    pub(crate) fn sync_failed(&mut self, error: &io::Error) {
         let first = self.tail_first();
         let Some(store) = &mut self.store else { return };
         // Entries that are no longer in memory can't be written again.
         store.synced = store.synced.max(first.min(store.written));
-        store.distrust();
+        store.discard_unsynced();
         let reason = format!("can't sync {}: {error}", store.dir.display());
-        self.trouble(reason, error);
+        self.report_failure(reason, error);
         self.retry();
     }
 
@@ -59,21 +59,21 @@ impl Log {
     pub(crate) fn retry(&mut self) {
         self.seal_refusal();
         let first = self.tail_first();
-        let Some(store) = self.store.as_mut().filter(|store| store.trouble.is_some()) else { return };
+        let Some(store) = self.store.as_mut().filter(|store| store.failure.is_some()) else { return };
         let first = first.max(store.written);
         // Roll back from the end of the log to the end of the disk.
         let (mut progress, skip) = (self.progress.clone(), self.index(first));
         let lost = self.dropped.clone().filter(|dropped| dropped.to == first).map(Entry::Absence);
         let again: Vec<&Entry> = lost.iter().chain(self.tail.range(skip..)).collect();
         for entry in again.iter().rev() {
-            take_back(&mut progress, entry, &self.written);
+            revert(&mut progress, entry, &self.written);
         }
         let first = again.first().map_or(first, |entry| entry.position());
         let Some(store) = &mut self.store else { return };
         let written = store.begin(first, &progress).and_then(|()| write_again(store, &again, &mut progress));
         match written {
             Ok(()) => {
-                store.trouble = None;
+                store.failure = None;
                 self.dropped = None;
                 self.written.clone_from(&self.progress);
             }
@@ -91,23 +91,23 @@ impl Log {
         }
     }
 
-    pub(crate) fn is_in_trouble(&self) -> bool {
-        self.store.as_ref().is_some_and(|store| store.trouble.is_some())
+    pub(crate) fn is_disk_failing(&self) -> bool {
+        self.store.as_ref().is_some_and(|store| store.failure.is_some())
     }
 
     /// Returns why the disk rejects writes, and how many of a sink's pending records are in memory only.
     pub(crate) fn at_risk(&self, sink: usize) -> Option<(String, u64)> {
         let store = self.store.as_ref()?;
-        let reason = store.trouble.clone()?;
+        let reason = store.failure.clone()?;
         let first = self.cursor(sink)?.next.max(store.written);
         let count = self.tail.range(self.index(first)..).filter_map(Entry::record).count();
         Some((reason, count as u64))
     }
 
     /// Reports that a small file can't be written. The segments may still be writable.
-    pub(crate) fn trouble_aside(&self, error: &io::Error) {
+    pub(crate) fn report_cursor_failure(&self, error: &io::Error) {
         if let (Some(monitor), Some(store)) = (&self.monitor, &self.store)
-            && store.trouble.is_none()
+            && store.failure.is_none()
         {
             let text = format!(
                 "can't write the cursors beside {}: {error}: after a crash events are sent twice; {}",
@@ -120,8 +120,8 @@ impl Log {
 
     /// Reports a healthy disk, once all small files are written and a sync has succeeded since the last
     /// failure.
-    pub(crate) fn untroubled(&self) {
-        let proven = self.store.as_ref().is_some_and(|store| store.trouble.is_none() && !store.unproven);
+    pub(crate) fn report_recovered(&self) {
+        let proven = self.store.as_ref().is_some_and(|store| store.failure.is_none() && !store.unconfirmed);
         if let (Some(monitor), true) = (&self.monitor, proven) {
             monitor.active();
         }
@@ -165,7 +165,7 @@ fn write_again(store: &mut Store, entries: &[&Entry], progress: &mut Vec<SourceP
 }
 
 /// Reverts `progress` to before an entry. `written` is the state at the end of the disk.
-fn take_back(progress: &mut [SourceProgress], entry: &Entry, written: &[SourceProgress]) {
+fn revert(progress: &mut [SourceProgress], entry: &Entry, written: &[SourceProgress]) {
     match entry {
         Entry::Record(record) => {
             let Some(progress) = progress.get_mut(record.source.index()) else { return };

@@ -17,7 +17,7 @@ const CHUNK: usize = 256 * 1024;
 
 /// The part of the log in one segment.
 #[derive(Debug, Clone)]
-pub(crate) struct Stretch {
+pub(crate) struct SegmentRange {
     pub(crate) generation: u64,
     /// Number of times that its file was replaced. Offsets are valid for one revision only.
     pub(crate) revision: u32,
@@ -47,7 +47,7 @@ pub(crate) struct Chunk {
     pub(crate) damaged: bool,
 }
 
-impl Stretch {
+impl SegmentRange {
     /// Reads a chunk from a place, without entries before `from`. Blocks.
     pub(crate) fn read(&self, place: Place, from: Position) -> io::Result<Chunk> {
         let mut chunk = Chunk { next: place, ..Chunk::default() };

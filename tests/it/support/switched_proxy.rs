@@ -1,4 +1,4 @@
-//! A way to a server that can be closed: a cable to pull.
+//! A proxy in front of a server that can be closed, like an unplugged cable.
 
 use std::net::SocketAddr;
 
@@ -7,14 +7,14 @@ use tokio::{
     sync::watch,
 };
 
-/// A forwarder on loopback.
-pub(crate) struct Gate {
+/// A proxy on loopback.
+pub(crate) struct SwitchedProxy {
     open: watch::Sender<bool>,
     address: SocketAddr,
 }
 
-impl Gate {
-    /// An open gate to `server`.
+impl SwitchedProxy {
+    /// Starts an open proxy to `server`.
     pub(crate) async fn to(server: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -38,7 +38,7 @@ impl Gate {
         Self { open, address }
     }
 
-    /// Opens it, or closes it and cuts what goes through.
+    /// Opens it, or closes it and cuts all connections.
     pub(crate) fn set(&self, open: bool) {
         self.open.send_replace(open);
     }

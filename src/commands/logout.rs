@@ -20,9 +20,9 @@ use crate::{
 };
 
 /// Limit of the logout; after it the token is left to expire.
-pub(crate) const LOGOUT: Duration = Duration::from_secs(5);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 /// Two tokens whose expiries are closer may be the same: each was computed when its answer arrived.
-const CLOSE: SignedDuration = SignedDuration::from_mins(2);
+const MIN_DIFFERENCE: SignedDuration = SignedDuration::from_mins(2);
 
 /// The admin endpoint of the bridge that has this configuration; `None` if it has none.
 pub(crate) fn bridge(admin: Option<&admin::config::Config>) -> Option<SocketAddr> {
@@ -31,16 +31,16 @@ pub(crate) fn bridge(admin: Option<&admin::config::Config>) -> Option<SocketAddr
 
 /// Logs out the token of `account`, which belongs to the source of this name. Takes a few seconds at most.
 pub(crate) async fn log_out(account: &Account, source: &str, bridge: Option<SocketAddr>) {
-    let ours = account.figures().expires;
-    match timeout(LOGOUT, is_alone(ours, source, bridge)).await {
-        Ok(true) => account.logout(LOGOUT).await,
+    let ours = account.stats().expires;
+    match timeout(TIMEOUT, is_unshared(ours, source, bridge)).await {
+        Ok(true) => account.logout(TIMEOUT).await,
         Ok(false) | Err(_) => {
             tracing::debug!(source, "token not logged out, as a running bridge may use the same one");
         }
     }
 }
 
-async fn is_alone(ours: Option<Timestamp>, source: &str, bridge: Option<SocketAddr>) -> bool {
+async fn is_unshared(ours: Option<Timestamp>, source: &str, bridge: Option<SocketAddr>) -> bool {
     // There is none to ask.
     let Some(bridge) = bridge else { return true };
     // Nothing listens there: no bridge is running.
@@ -51,19 +51,19 @@ async fn is_alone(ours: Option<Timestamp>, source: &str, bridge: Option<SocketAd
     let Ok(answer) = admin_client::get(&place, "status").await else { return false };
     let Ok(status) = serde_json::from_str::<ServedStatus>(&answer.body) else { return false };
     match status.sources.iter().find(|known| known.name == source) {
-        Some(known) => is_apart(ours, known.account.as_ref(), Timestamp::now()),
+        Some(known) => is_another_token(ours, known.account.as_ref(), Timestamp::now()),
         // The bridge has another configuration.
         None => true,
     }
 }
 
 /// Whether the bridge certainly has another token. Without a token, or when a renewal is due, it may be logging in.
-fn is_apart(ours: Option<Timestamp>, account: Option<&ServedAccount>, now: Timestamp) -> bool {
+fn is_another_token(ours: Option<Timestamp>, account: Option<&ServedAccount>, now: Timestamp) -> bool {
     let theirs = account.and_then(|account| account.token_expires);
     let (Some(ours), Some(theirs)) = (ours, theirs) else { return false };
     let renewal = account.and_then(|account| account.token_renews);
-    let renews = renewal.is_some_and(|at| at.duration_since(now) < CLOSE);
-    !renews && ours.duration_since(theirs).abs() >= CLOSE
+    let renews = renewal.is_some_and(|at| at.duration_since(now) < MIN_DIFFERENCE);
+    !renews && ours.duration_since(theirs).abs() >= MIN_DIFFERENCE
 }
 
 #[cfg(test)]
@@ -88,8 +88,8 @@ mod tests {
             (account("", ""), false),
             (None, false),
         ] {
-            assert_eq!(is_apart(ours, account.as_ref(), now), expected, "{account:?}");
+            assert_eq!(is_another_token(ours, account.as_ref(), now), expected, "{account:?}");
         }
-        assert!(!is_apart(None, account("2026-12-10T12:00:00Z", "").as_ref(), now));
+        assert!(!is_another_token(None, account("2026-12-10T12:00:00Z", "").as_ref(), now));
     }
 }

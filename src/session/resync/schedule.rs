@@ -14,10 +14,10 @@ pub(super) const QUIET: Duration = Duration::from_secs(15);
 /// The interval of checks whether a sink accepts events again.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// The resyncs that a source owes to its sinks.
+/// Schedules the resyncs that a source needs for its sinks' losses.
 #[derive(Debug, Default)]
-pub(super) struct Owed {
-    sinks: Vec<Debt>,
+pub(super) struct ResyncSchedule {
+    sinks: Vec<SinkLosses>,
     /// The time of the last resync for a loss.
     last: Option<Instant>,
     /// The time of the next check.
@@ -25,7 +25,7 @@ pub(super) struct Owed {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Debt {
+struct SinkLosses {
     /// Losses so far.
     lost: u64,
     /// The losses before the last resync that the sink could receive.
@@ -34,28 +34,30 @@ struct Debt {
     at: Instant,
 }
 
-impl Owed {
+impl ResyncSchedule {
     /// Updates the number of losses of each sink.
     pub(super) fn lost(&mut self, counts: &[u64], now: Instant) {
-        self.sinks.resize(self.sinks.len().max(counts.len()), Debt { lost: 0, settled: 0, at: now });
-        for (debt, count) in self.sinks.iter_mut().zip(counts) {
-            if debt.lost < *count {
-                (debt.lost, debt.at) = (*count, now);
+        self.sinks.resize(self.sinks.len().max(counts.len()), SinkLosses { lost: 0, settled: 0, at: now });
+        for (losses, count) in self.sinks.iter_mut().zip(counts) {
+            if losses.lost < *count {
+                (losses.lost, losses.at) = (*count, now);
             }
         }
     }
 
-    /// The time to call [`Owed::is_due`]; `None` if nothing is owed.
+    /// The time to call [`ResyncSchedule::is_due`]; `None` if no resync is needed.
     pub(super) fn due(&self) -> Option<Instant> {
-        let owed = self.sinks.iter().filter(|debt| debt.is_open()).map(|debt| debt.at + QUIET).min()?;
-        let allowed = self.last.map_or(owed, |last| last + MIN_INTERVAL);
-        Some(owed.max(allowed).max(self.not_before.unwrap_or(owed)))
+        let quiet =
+            self.sinks.iter().filter(|losses| losses.is_open()).map(|losses| losses.at + QUIET).min()?;
+        let allowed = self.last.map_or(quiet, |last| last + MIN_INTERVAL);
+        Some(quiet.max(allowed).max(self.not_before.unwrap_or(quiet)))
     }
 
     /// Returns true if a resync is due. `accepts` returns true for a sink that accepts events.
     pub(super) fn is_due(&mut self, now: Instant, accepts: impl Fn(usize) -> bool) -> bool {
         let allowed = self.last.is_none_or(|last| now >= last + MIN_INTERVAL);
-        let ready = |(sink, debt): (usize, &Debt)| debt.is_open() && debt.is_quiet(now) && accepts(sink);
+        let ready =
+            |(sink, losses): (usize, &SinkLosses)| losses.is_open() && losses.is_quiet(now) && accepts(sink);
         let due = allowed && self.sinks.iter().enumerate().any(ready);
         if !due {
             self.not_before = Some(now + CHECK_INTERVAL);
@@ -68,15 +70,15 @@ impl Owed {
         if for_loss {
             self.last = Some(now);
         }
-        for (sink, debt) in self.sinks.iter_mut().enumerate() {
-            if debt.is_quiet(now) && accepts(sink) {
-                debt.settled = debt.lost;
+        for (sink, losses) in self.sinks.iter_mut().enumerate() {
+            if losses.is_quiet(now) && accepts(sink) {
+                losses.settled = losses.lost;
             }
         }
     }
 }
 
-impl Debt {
+impl SinkLosses {
     fn is_open(&self) -> bool {
         self.lost > self.settled
     }
@@ -94,17 +96,17 @@ mod tests {
 
     /// Calls `is_due` whenever it is due, up to a time. Returns the times of resyncs.
     fn run(
-        owed: &mut Owed,
+        schedule: &mut ResyncSchedule,
         from: Instant,
         to: Instant,
         accepts: impl Fn(usize, Instant) -> bool,
     ) -> Vec<Instant> {
         let (mut now, mut resyncs) = (from, vec![]);
-        while let Some(due) = owed.due().filter(|due| *due <= to) {
+        while let Some(due) = schedule.due().filter(|due| *due <= to) {
             assert!(due > now || resyncs.is_empty(), "a busy loop");
             now = now.max(due);
-            if owed.is_due(now, |sink| accepts(sink, now)) {
-                owed.resync(true, now, |sink| accepts(sink, now));
+            if schedule.is_due(now, |sink| accepts(sink, now)) {
+                schedule.resync(true, now, |sink| accepts(sink, now));
                 resyncs.push(now);
             }
         }
@@ -113,47 +115,47 @@ mod tests {
 
     #[test]
     fn losses_are_followed_by_one_resync_in_five_minutes() {
-        let (mut owed, start) = (Owed::default(), Instant::now());
-        assert_eq!(owed.due(), None);
+        let (mut schedule, start) = (ResyncSchedule::default(), Instant::now());
+        assert_eq!(schedule.due(), None);
         let mut resyncs = vec![];
         // A sink that loses something each minute, for an hour.
         for minute in 0..60 {
             let now = start + 60 * minute * SECOND;
-            owed.lost(&[u64::from(minute) + 1], now);
-            resyncs.extend(run(&mut owed, now, now + 59 * SECOND, |_, _| true));
+            schedule.lost(&[u64::from(minute) + 1], now);
+            resyncs.extend(run(&mut schedule, now, now + 59 * SECOND, |_, _| true));
         }
         assert_eq!(resyncs.first(), Some(&(start + QUIET)));
         assert!(resyncs.windows(2).all(|two| two[1] - two[0] >= MIN_INTERVAL), "{resyncs:?}");
         assert!((11..=12).contains(&resyncs.len()), "{}", resyncs.len());
-        assert_eq!(run(&mut owed, start + 3_600 * SECOND, start + 9_000 * SECOND, |_, _| true).len(), 1);
-        assert_eq!(owed.due(), None, "what was lost is settled");
+        assert_eq!(run(&mut schedule, start + 3_600 * SECOND, start + 9_000 * SECOND, |_, _| true).len(), 1);
+        assert_eq!(schedule.due(), None, "what was lost is settled");
     }
 
     #[test]
     fn a_resync_waits_for_a_sink_that_drops_or_is_down() {
-        let (mut owed, start) = (Owed::default(), Instant::now());
+        let (mut schedule, start) = (ResyncSchedule::default(), Instant::now());
         // It drops for two minutes, then is down for two more.
         for second in 0..120 {
             let now = start + second * SECOND;
-            owed.lost(&[0, u64::from(second) + 1], now);
-            assert!(run(&mut owed, now, now + SECOND / 2, |_, _| true).is_empty());
+            schedule.lost(&[0, u64::from(second) + 1], now);
+            assert!(run(&mut schedule, now, now + SECOND / 2, |_, _| true).is_empty());
         }
         let back = start + 240 * SECOND;
-        let resyncs = run(&mut owed, start + 120 * SECOND, start + 400 * SECOND, |_, now| now >= back);
+        let resyncs = run(&mut schedule, start + 120 * SECOND, start + 400 * SECOND, |_, now| now >= back);
         assert_eq!(resyncs.len(), 1);
         assert!(resyncs[0] >= back && resyncs[0] <= back + CHECK_INTERVAL, "{:?}", resyncs[0] - back);
     }
 
     #[test]
     fn another_resync_settles_only_what_a_sink_received() {
-        let (mut owed, start) = (Owed::default(), Instant::now());
-        owed.lost(&[1, 1, 1], start);
+        let (mut schedule, start) = (ResyncSchedule::default(), Instant::now());
+        schedule.lost(&[1, 1, 1], start);
         let now = start + QUIET;
-        owed.lost(&[1, 1, 2], now);
+        schedule.lost(&[1, 1, 2], now);
         // A new session's own resync: the second sink is down, the third still drops.
-        owed.resync(false, now, |sink| sink != 1);
-        let open: Vec<bool> = owed.sinks.iter().map(Debt::is_open).collect();
+        schedule.resync(false, now, |sink| sink != 1);
+        let open: Vec<bool> = schedule.sinks.iter().map(SinkLosses::is_open).collect();
         assert_eq!(open, [false, true, true]);
-        assert!(owed.is_due(now, |_| true), "that resync was not for a loss");
+        assert!(schedule.is_due(now, |_| true), "that resync was not for a loss");
     }
 }

@@ -1,4 +1,4 @@
-//! A bridge with an admin endpoint, asked over HTTP.
+//! A running bridge with an admin endpoint, and an HTTP client for it.
 
 use std::time::{Duration, Instant};
 
@@ -10,20 +10,20 @@ use super::bridge::{Bridge, program};
 pub(crate) const TOKEN: &str = "a-token-of-some-length";
 pub(crate) const SECRETS: [&str; 3] = ["pbx-password-1", "JBSWY3DPEHPK3PXP", TOKEN];
 
-/// A port nobody listens on. Another may take it before it is used; then the bridge waits for it.
+/// Returns a free port. If another process takes it first, the bridge waits for it.
 pub(crate) fn port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// The bridge, asked over HTTP.
-pub(crate) struct Asked {
+/// A running bridge with an admin endpoint.
+pub(crate) struct AdminBridge {
     pub(crate) bridge: Bridge,
     pub(crate) http: reqwest::Client,
     pub(crate) at: String,
     pub(crate) dir: tempfile::TempDir,
 }
 
-impl Asked {
+impl AdminBridge {
     pub(crate) fn start(pbx: &str, sink: &str, more: &str) -> Self {
         Self::at(port(), pbx, sink, more)
     }
@@ -70,12 +70,12 @@ impl Asked {
         serde_json::from_str(&self.get("/status").await.1).unwrap()
     }
 
-    /// Asks for the status until it is so.
-    pub(crate) async fn until(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    /// Polls the status until a condition holds.
+    pub(crate) async fn until(&self, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + Duration::from_secs(40);
         loop {
             let status = self.status().await;
-            if is_so(&status) {
+            if condition(&status) {
                 return status;
             }
             assert!(Instant::now() < deadline, "never {what}: {status:#}");
@@ -83,7 +83,7 @@ impl Asked {
         }
     }
 
-    /// Another command of the program, with this configuration.
+    /// Runs another command with this configuration. Returns its exit code and its output.
     pub(crate) fn command(&self, args: &[&str]) -> (Option<i32>, String) {
         let config = self.dir.path().join("config.toml");
         let mut command = program();

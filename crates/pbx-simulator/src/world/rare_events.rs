@@ -3,14 +3,14 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{World, cast, view::text};
+use super::{World, office, view::text};
 use crate::profile::Audience;
 
-/// The size of a picture, in base64; real ones are about as large.
+/// The size of a profile picture in base64, about that of real ones.
 const PICTURE: usize = 100_000;
 
 impl World {
-    /// One agent goes to lunch, or comes back.
+    /// Pauses or resumes a random agent.
     pub(super) fn toggle_pause(&mut self) {
         let queue = self.rng.usize(0..self.queues.len());
         let place = self.rng.usize(0..self.queues[queue].members.len());
@@ -22,7 +22,7 @@ impl World {
         self.publish_queue(queue);
     }
 
-    /// A user who is free turns on, or off, "do not disturb" or forwarding.
+    /// Switches "do not disturb" or forwarding of a random user on or off.
     pub(super) fn toggle_presence(&mut self) {
         let index = self.rng.usize(0..10);
         if self.status(index) == "offline" {
@@ -34,7 +34,7 @@ impl World {
             extension.dnd = false;
             extension.forward.clear();
         } else if forwarding {
-            extension.forward = cast::stranger(&mut self.rng).0;
+            extension.forward = office::external_caller(&mut self.rng).0;
         } else {
             extension.dnd = true;
         }
@@ -48,7 +48,7 @@ impl World {
         self.publish_extension(index);
     }
 
-    /// A telephone without a call loses its registration, or gets it back.
+    /// Unregisters or registers a random telephone, unless it is in a call.
     pub(super) fn toggle_registration(&mut self) {
         let index = self.rng.usize(0..self.extensions.len());
         if self.calls.values().all(|call| call.side_of(index).is_none()) {
@@ -58,7 +58,7 @@ impl World {
     }
 
     pub(super) fn toggle_trunk(&mut self) {
-        // The backup line: the other one carries the calls.
+        // The backup trunk: the other one carries the calls.
         let index = self.trunks.len() - 1;
         self.trunks[index].registered = !self.trunks[index].registered;
         self.publish_trunk(index);
@@ -72,8 +72,8 @@ impl World {
         self.push(Audience::QueueManagers, "qmAlarm", text(&alarm));
     }
 
-    /// Something a consumer may not expect: newer names, no argument, several, a bare string.
-    pub(super) fn surprise(&mut self) {
+    /// Sends an event that a consumer may not expect: a newer name, no argument, several arguments, a bare string.
+    pub(super) fn send_unexpected(&mut self) {
         let date = self.wall();
         match self.rng.u8(0..8) {
             0 => {

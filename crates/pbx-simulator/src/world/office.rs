@@ -1,26 +1,26 @@
-//! The staff of the simulated office. Names are invented; numbers are of the ranges Ofcom reserves for
-//! drama (01632 960xxx, 020 7946 0xxx), so they reach nobody.
+//! The extensions, queues and trunks of the simulated office. Names are invented. Numbers are in the ranges that Ofcom
+//! reserves for drama (01632 960xxx, 020 7946 0xxx), so they reach nobody.
 
 use fastrand::Rng;
 
-/// A telephone, and with it its owner.
+/// A telephone and its owner.
 #[derive(Debug, Clone)]
 pub(super) struct Extension {
     pub(super) number: String,
     pub(super) name: &'static str,
-    /// Absent for a telephone that belongs to nobody.
+    /// The owner's user name; `None` for a shared telephone.
     pub(super) username: Option<&'static str>,
     pub(super) agent: &'static str,
     pub(super) registered: bool,
     pub(super) dnd: bool,
     /// Unconditional forwarding; empty if off.
     pub(super) forward: String,
-    /// New and old messages, if there is a mailbox.
+    /// The numbers of new and old messages; `None` without a mailbox.
     pub(super) mailbox: Option<(u32, u32)>,
 }
 
 impl Extension {
-    /// The user's chosen presence, and the number he is forwarded to.
+    /// Returns the user's presence, and the number that calls are forwarded to; empty without forwarding.
     pub(super) fn presence(&self) -> (&'static str, &str) {
         match (self.dnd, self.forward.as_str()) {
             (true, _) => ("dnd", ""),
@@ -40,7 +40,7 @@ pub(super) struct Queue {
     pub(super) abandoned: u32,
 }
 
-/// One agent of one queue. Times are Unix seconds, 0 for never.
+/// An agent of a queue. Times are in Unix seconds; 0 means never.
 #[derive(Debug, Clone)]
 pub(super) struct Member {
     pub(super) extension: usize,
@@ -52,7 +52,7 @@ pub(super) struct Member {
     pub(super) resumed_at: i64,
 }
 
-/// A line to the outside.
+/// A trunk to the public telephone network.
 #[derive(Debug, Clone)]
 pub(super) struct Trunk {
     pub(super) id: &'static str,
@@ -136,8 +136,8 @@ pub(super) fn trunks() -> Vec<Trunk> {
     ]
 }
 
-/// Somebody outside: number and name, which the office may not know.
-pub(super) fn stranger(rng: &mut Rng) -> (String, String) {
+/// Returns number and name of a random external caller; the name may be empty.
+pub(super) fn external_caller(rng: &mut Rng) -> (String, String) {
     let name = CALLERS[rng.usize(0..CALLERS.len())].to_owned();
     let number = if rng.bool() {
         format!("01632960{:03}", rng.u16(0..1000))
