@@ -136,7 +136,7 @@ impl Sampler {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 mod tests {
     use std::collections::BTreeMap;
 
