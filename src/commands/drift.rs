@@ -33,7 +33,7 @@ pub(super) fn print(
     let served = runtime::block_on(status::fetch(&place, err)).unwrap_or(Ok(None))?;
     let Some((_, served)) = served else { return Ok(Exit::Unavailable) };
     if json {
-        writeln!(out, "{}", text::escaped_as_json(&as_json(&served), |_| false))?;
+        writeln!(out, "{}", text::escaped_as_json(&as_json(&served), |ch| ch == '\n'))?;
     } else {
         write!(out, "{}", table(&served, Style::of_stdout()))?;
     }

@@ -27,7 +27,7 @@ async fn drift_is_on_the_bus_in_the_log_and_on_request() {
     );
     assert!(drift[0]["firstSeen"].is_string() && drift[0]["lastSeen"].is_string(), "{drift}");
 
-    bridge.bridge.says("\"event\":\"light.on\"").await;
+    bridge.bridge.says("\"data\":{\"event\":\"light.on\"").await;
     let output = bridge.bridge.output();
     let notices: Vec<Value> = output
         .lines()
