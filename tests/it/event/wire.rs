@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cti_bridge::{
     event::{
-        AuthFailure, Body, EndReason, GapReason, LossReason, Mark, Notice, OnTakeover, Origin, Position,
-        RawEvent, Record, Seq, SourceId, structured,
+        AuthFailure, Body, DriftKind, EndReason, GapReason, LossReason, Mark, Notice, OnTakeover, Origin,
+        Position, RawEvent, Record, Seq, SourceId, structured,
     },
     route::{Plan, Verdict, template::Template},
     socketio::{Packet, decode},
@@ -115,6 +115,12 @@ fn bodies() -> Vec<Body> {
         Notice::Stopping { reason: "SIGTERM" },
         Notice::FeedSilent { session: 2, since: at(), last_event: None },
         Notice::Vanished { event: "extenUpdate", subject: "extension/299".to_owned() },
+        Notice::Drift {
+            event: "extenUpdate".to_owned(),
+            path: "/conversations/*/chSource/transport".to_owned(),
+            kind: DriftKind::UnknownField,
+            count: 1,
+        },
     ];
     bodies.extend(notices.into_iter().map(|notice| Body::Notice((&notice).into())));
     bodies

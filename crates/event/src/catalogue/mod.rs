@@ -57,8 +57,9 @@ impl Catalogue {
         Ok(Self { schemas, by_name: of_pbx.map(|schema| (&*schema.name, schema)).collect() })
     }
 
-    fn event(&self, name: &[u8]) -> Option<&'static Schema> {
-        self.by_name.iter().find(|(known, _)| known.as_bytes() == name).map(|(_, schema)| *schema)
+    /// Returns the index in both lists: the events of the PBX are the first class.
+    fn event_index(&self, name: &[u8]) -> Option<usize> {
+        self.by_name.iter().position(|(known, _)| known.as_bytes() == name)
     }
 }
 
@@ -69,7 +70,12 @@ pub fn schemas() -> &'static [Schema] {
 
 /// Returns the schema of a PBX event; `None` if the catalogue has none.
 pub fn event_schema(name: &[u8]) -> Option<&'static Schema> {
-    CATALOGUE.event(name)
+    schemas().get(event_index(name)?)
+}
+
+/// Returns the index in [`schemas`] of a PBX event's schema; `None` if the catalogue has none.
+pub fn event_index(name: &[u8]) -> Option<usize> {
+    CATALOGUE.event_index(name)
 }
 
 /// Returns the schema of an event of the bridge with this name, as in its CloudEvents type; `None` if there is none.
