@@ -4,11 +4,19 @@
 //! takes those that are due. The office may live faster than we do, but the times it writes into its
 //! events are ours, so a call of three minutes then shows the second that it took.
 
+mod beginning;
 mod call;
 mod cast;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod conformance;
+mod conversation;
 mod oddity;
 mod progress;
 mod queueing;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod recordings;
 mod snapshot;
 mod story;
 #[cfg(test)]
@@ -66,6 +74,7 @@ pub(super) struct World {
     trunks: Vec<Trunk>,
     calls: BTreeMap<u32, Call>,
     next_call: u32,
+    next_leg: u32,
     /// Due time in the office's milliseconds, and a running number that keeps ties in order.
     agenda: BinaryHeap<Reverse<(u64, u64, Step)>>,
     scheduled: u64,
@@ -88,6 +97,7 @@ impl World {
             trunks: cast::trunks(),
             calls: BTreeMap::new(),
             next_call: 1,
+            next_leg: 1,
             agenda: BinaryHeap::new(),
             scheduled: 0,
             rng: Rng::with_seed(seed),
