@@ -156,16 +156,12 @@ impl Hub {
         self.send(id, Out::Bytes(frame::text(text.as_bytes())));
     }
 
-    /// To every logged-in socket that hears `audience`.
-    pub(super) fn publish(&self, audience: &Audience, out: &Out) {
+    /// To every logged-in socket that hears `audience`. Returns their number.
+    pub(super) fn publish(&self, audience: &Audience, out: &Out) -> usize {
         let sockets = lock(&self.sockets);
-        for socket in sockets.open.values() {
-            if let Some(seat) = &socket.seat
-                && seat.profile.hears(audience, &seat.username)
-            {
-                socket.push(out.clone());
-            }
-        }
+        let hears = |seat: &Seat| seat.profile.hears(audience, &seat.username);
+        let hearing = sockets.open.values().filter(|socket| socket.seat.as_ref().is_some_and(hears));
+        hearing.map(|socket| socket.push(out.clone())).count()
     }
 
     /// A good login has passed the middleware.

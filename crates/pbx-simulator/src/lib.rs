@@ -31,6 +31,7 @@ mod snapshot;
 mod socket;
 mod state;
 mod token;
+mod trigger;
 mod world;
 mod writer;
 

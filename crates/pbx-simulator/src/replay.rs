@@ -97,6 +97,11 @@ impl Replay {
 fn read_line(line: &str) -> Result<(Timestamp, Bytes), String> {
     let Line { at, event, args } = serde_json::from_str(line).map_err(|error| error.to_string())?;
     let at = at.parse().map_err(|error| format!("`at` is not a time: {error}"))?;
+    Ok((at, frame(event, args)?))
+}
+
+/// Frames an event; `args` is an array. The error says what isn't right with them.
+pub(super) fn frame(event: &RawValue, args: &RawValue) -> Result<Bytes, String> {
     let name = event.get();
     if !name.starts_with('"') {
         return Err("`event` isn't a string".to_owned());
@@ -104,7 +109,7 @@ fn read_line(line: &str) -> Result<(Timestamp, Bytes), String> {
     let args = args.get().strip_prefix('[').and_then(|args| args.strip_suffix(']'));
     let args = args.ok_or("`args` isn't an array")?;
     let comma = if args.trim().is_empty() { "" } else { "," };
-    Ok((at, frame::text(format!("42[{name}{comma}{args}]").as_bytes())))
+    Ok(frame::text(format!("42[{name}{comma}{args}]").as_bytes()))
 }
 
 #[cfg(test)]

@@ -176,6 +176,9 @@ fn reload_storm() -> String {
     scene.lines
 }
 
+/// When something begins, in seconds, and what.
+type Beginning = (f64, fn(&mut World));
+
 /// An hour of a quiet morning.
 fn office_hour() -> String {
     let mut scene = Scene::new(11);
@@ -183,7 +186,7 @@ fn office_hour() -> String {
         office.schedule(5 * SECOND, Step::QueueMinute(0));
         office.schedule(12 * SECOND, Step::QueueMinute(1));
     });
-    let beginnings: [(f64, fn(&mut World)); 23] = [
+    let beginnings: [Beginning; 23] = [
         (41.0, World::toggle_presence),
         (75.2, World::dial_in),
         (190.4, World::dial_queue),
