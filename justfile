@@ -34,7 +34,7 @@ docs:
 
 # Generate the reference pages of the book
 reference:
-    cargo run --quiet -- generate reference docs/reference
+    cargo run --quiet -- generate reference docs
 
 # .deb and .rpm
 package:

@@ -54,6 +54,10 @@ pub enum Command {
     Journal(commands::journal::Args),
     Verify(commands::verify::Args),
     Tail(commands::tail::Args),
+    Catalogue(commands::catalogue::Args),
+    Schema(commands::catalogue::SchemaArgs),
+    #[command(name = "asyncapi")]
+    AsyncApi(commands::catalogue::AsyncApiArgs),
     Record(commands::record::Args),
     #[command(name = "2fa")]
     TwoFactor(commands::two_factor::Args),
@@ -109,6 +113,9 @@ impl Cli {
             Command::Health(args) => commands::health::run(&args, out, err),
             Command::Verify(args) => commands::verify::run(&args, out, err),
             Command::Tail(args) => commands::tail::run(&args, err),
+            Command::Catalogue(args) => commands::catalogue::run(&args, out.styled(), err),
+            Command::Schema(args) => commands::catalogue::schema(&args, out, err),
+            Command::AsyncApi(args) => commands::catalogue::asyncapi(&args, out),
             Command::Record(args) => commands::record::run(&args, err),
             Command::TwoFactor(args) => commands::two_factor::run(&args, out.styled(), err),
             Command::Token(args) => commands::token::run(&args, out, err),

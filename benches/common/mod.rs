@@ -1,6 +1,6 @@
 //! The processes that benchmarks start, and access to a stream.
 
-#![allow(dead_code, reason = "each benchmark takes its part")]
+#![allow(dead_code, reason = "each benchmark uses a part of it")]
 
 use std::{path::Path, process::Command};
 
@@ -13,14 +13,14 @@ pub(crate) const STREAM: &str = "cti-bridge";
 /// The topic.
 pub(crate) const TOPIC: &str = "cti.events.v1";
 
-/// Where the bridge publishes, and the directory of its journal.
+/// The destination of the bridge, and the directory of its journal.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Way<'a> {
-    /// On core NATS, of this URL.
+pub(crate) enum Destination<'a> {
+    /// Core NATS, by URL.
     Core(&'a str),
-    /// To a stream.
+    /// A stream, by URL of the server.
     Stream(&'a str, &'a Path),
-    /// To a topic, of this broker: `host:port`.
+    /// A topic, by broker: `host:port`.
     Kafka(&'a str, &'a Path),
 }
 
@@ -30,14 +30,14 @@ pub(crate) fn program() -> Command {
 }
 
 /// The bridge.
-pub(crate) fn bridge(pbx: &Simulator, way: Way<'_>) -> Command {
-    let (sink, journal) = match way {
-        Way::Core(nats) => (vec!["type=nats".to_owned(), format!("servers=[\"{nats}\"]")], None),
-        Way::Stream(nats, journal) => {
+pub(crate) fn bridge(pbx: &Simulator, destination: Destination<'_>) -> Command {
+    let (sink, journal) = match destination {
+        Destination::Core(nats) => (vec!["type=nats".to_owned(), format!("servers=[\"{nats}\"]")], None),
+        Destination::Stream(nats, journal) => {
             let sink = ["type=nats".to_owned(), format!("servers=[\"{nats}\"]"), "mode=jetstream".to_owned()];
             (sink.to_vec(), Some(journal))
         }
-        Way::Kafka(broker, journal) => {
+        Destination::Kafka(broker, journal) => {
             (vec!["type=kafka".to_owned(), format!("brokers=[\"{broker}\"]")], Some(journal))
         }
     };
@@ -48,7 +48,7 @@ pub(crate) fn bridge(pbx: &Simulator, way: Way<'_>) -> Command {
         "sources.pbx1.username=bridge".to_owned(),
         "sources.pbx1.resync=false".to_owned(),
         "sources.pbx1.password=p".to_owned(),
-        // A burst comes faster than any PBX sends, and must fit as a whole.
+        // The burst is faster than any PBX, and must fit completely.
         "journal.memory=256MiB".to_owned(),
     ]
     .into_iter()
@@ -60,7 +60,7 @@ pub(crate) fn bridge(pbx: &Simulator, way: Way<'_>) -> Command {
     command
 }
 
-/// The Node script of this name.
+/// The command that runs a Node script.
 pub(crate) async fn node(script: &str, pbx: &Simulator, broker: &str) -> Command {
     let mut command = Command::new("node");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/node").join(script);
@@ -81,7 +81,7 @@ pub(crate) async fn token(pbx: &Simulator) -> String {
     answer["token"].as_str().unwrap().to_owned()
 }
 
-/// An `extenUpdate` of about 0.85 KB. The number and the time are where the readers look for them.
+/// An `extenUpdate` of about 0.85 KB, with the number and the time in the fields that the readers expect.
 pub(crate) fn frame(number: usize, micros: u64) -> String {
     let codecs = "\"alaw\",\"ulaw\",\"g722\"";
     let leg = r#""id":"PJSIP/201-0000000a>PJSIP/trk-0000000b","owner":"201","direction":"out","connected":true,"duration":12,"startTime":1795538000000,"uniqueId":"1795538000.20","linkedId":"1795538000.20","queueId":"","throughQueue":false,"throughTrunk":true,"inConference":false,"recording":"false","counterpartNum":"+15550100111","counterpartName":"Rossi","chSource":null,"chDest":null"#;
@@ -91,7 +91,7 @@ pub(crate) fn frame(number: usize, micros: u64) -> String {
     )
 }
 
-/// Microseconds of the clock.
+/// Unix time in microseconds.
 pub(crate) fn micros() -> u64 {
     u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap()
 }
@@ -107,12 +107,12 @@ pub(crate) async fn create_stream(nats: &str) {
     context.create_stream(config).await.unwrap();
 }
 
-/// How many messages the stream holds; nothing while the server or the stream is away.
+/// The number of messages in the stream; `None` while the server or the stream is unavailable.
 pub(crate) async fn stored(context: &jetstream::Context) -> Option<u64> {
     Some(context.get_stream(STREAM).await.ok()?.cached_info().state.messages)
 }
 
-/// The file system that a directory is on: its device, its kind and where it is mounted.
+/// The file system of a directory: its device, type and mount point.
 pub(crate) fn file_system(directory: &Path) -> String {
     let directory = directory.canonicalize().unwrap();
     let mounts = std::fs::read_to_string("/proc/mounts").unwrap();

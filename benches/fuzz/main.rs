@@ -1,4 +1,4 @@
-//! The targets of `tests/fuzz` as a plain loop on stable: seeds that are cut, spliced and changed at random, over and over.
+//! Runs the targets of `tests/fuzz` in a loop on stable Rust, with randomly cut, spliced and mutated seeds.
 //! See benches/README.md.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a program for people")]
 
@@ -11,7 +11,7 @@ use cti_bridge::fuzz;
 
 type Run = Box<dyn Fn(&[u8])>;
 
-/// A target, and the seeds of its inputs.
+/// A target and its seeds.
 struct Target {
     name: &'static str,
     run: Run,
@@ -80,7 +80,7 @@ fn targets() -> Vec<Target> {
     ]
 }
 
-/// Bytes that mean something to one of them.
+/// Tokens that are meaningful to some target.
 const TOKENS: &[&str] = &[
     "\r\n",
     "\"",
@@ -118,7 +118,7 @@ const TOKENS: &[&str] = &[
 ];
 
 fn mutate(random: &mut fastrand::Rng, seeds: &[&str], input: &mut Vec<u8>) {
-    // Half of the time what was made before is changed further.
+    // Half of the inputs are mutations of earlier ones.
     if input.len() > 600 || random.bool() {
         input.clear();
         input.extend_from_slice(seeds[random.usize(..seeds.len())].as_bytes());

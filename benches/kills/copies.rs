@@ -1,4 +1,4 @@
-//! A clone of the machine, started beside it: it must be refused, in one sentence, and write nothing.
+//! A clone of the machine, started while the original runs: it must be refused with one message, and write nothing.
 
 use std::{
     fmt,
@@ -11,27 +11,27 @@ use tokio::time::{interval, sleep};
 
 use super::{common, machine::Machine};
 
-/// The events of a clone's own PBX have numbers from here on: none of them may be stored.
+/// The first number of events from a clone's own PBX. None of them may be stored.
 pub(crate) const CLONES: usize = 1_000_000_000;
 /// A clone is refused within this time.
 const REFUSAL: Duration = Duration::from_secs(20);
-/// And it tries again meanwhile, so often, once a second.
+/// The number of retries meanwhile, one per second.
 const RETRIES: u32 = 3;
-/// Between two events of its PBX.
+/// The interval between two events of its PBX.
 const PACE: Duration = Duration::from_millis(5);
 
-/// When the copy was made.
+/// The state of the machine when it was copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum While {
     Running,
     Stopped,
 }
 
-/// What a clone did.
+/// The behaviour of a clone.
 #[derive(Debug)]
 pub(crate) struct Cloned {
     pub(crate) copied: While,
-    /// The sentences that refuse it.
+    /// The messages that refuse it.
     pub(crate) sentences: Vec<String>,
     /// The end of its log.
     pub(crate) log: String,
@@ -57,13 +57,13 @@ pub(crate) struct Clone {
 }
 
 impl Clone {
-    /// Copies the machine as it is now.
+    /// Copies the machine.
     pub(crate) async fn of(original: &Machine, copied: While) -> Self {
         let pbx = Arc::new(Simulator::start(Options::quiet(Account::new("bridge", "p"))).await.unwrap());
         Self { copied, machine: original.clone_to(pbx.url()), pbx }
     }
 
-    /// Starts it, has its PBX send, and watches it.
+    /// Starts it, makes its PBX send events, and observes it.
     pub(crate) async fn run(mut self, first: usize) -> Cloned {
         self.machine.up();
         let pbx = Arc::clone(&self.pbx);
@@ -90,7 +90,7 @@ impl Clone {
     }
 }
 
-/// The warnings that call another bridge the owner of what is stored.
+/// The warnings that name another bridge as the owner of the stored events.
 pub(crate) fn refusals(log: &str) -> Vec<String> {
     let is_one = |line: &&str| {
         let warns = line.contains("WARN") || line.contains("ERROR");

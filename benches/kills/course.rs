@@ -22,39 +22,39 @@ use super::{
     verdict::Verdict,
 };
 
-/// A bridge has a session, and delivers what comes, within this time after a start.
+/// A bridge must have a session and deliver events within this time after its start.
 const RECOVERY: Duration = Duration::from_secs(45);
-/// A snapshot is so many kills old at most, when it is put back.
+/// The maximum age of a restored snapshot, in kills.
 const OLDEST: usize = 3;
 
-/// A journal as it was.
+/// A snapshot of the journal.
 struct Snapshot {
     dir: TempDir,
     at: u64,
     copied: While,
 }
 
-/// A kill after which an older journal was put in the place of the newest.
+/// A kill after which the journal was replaced by an older snapshot.
 #[derive(Debug)]
 pub(crate) struct Restored {
-    /// How many kills ago it was copied; none is the same process.
+    /// The age of the snapshot in kills; 0 is the same process.
     pub(crate) age: usize,
     pub(crate) copied: While,
-    /// Why it does not deliver, if so.
+    /// The reason why it does not deliver, if any.
     pub(crate) refused: Option<String>,
 }
 
-/// What a round has beside its kill.
+/// The actions of a round besides its kill.
 #[derive(Debug, Clone, Copy, Default)]
 struct Round {
     clone: Option<While>,
-    /// How many kills old the snapshot is that is put back at its end.
+    /// The age in kills of the snapshot that is restored at its end.
     restore: Option<usize>,
-    /// A snapshot is made.
+    /// Whether a snapshot is taken.
     snapshot: Option<While>,
 }
 
-/// Which rounds have what.
+/// Plans the actions of all rounds.
 fn plan(settings: Settings, rng: &mut Rng) -> Vec<Round> {
     let mut rounds = vec![Round::default(); usize::try_from(settings.kills).unwrap()];
     let order = |rng: &mut Rng| {
@@ -70,7 +70,7 @@ fn plan(settings: Settings, rng: &mut Rng) -> Vec<Round> {
     for at in restores.into_iter().take(usize::try_from(settings.restores).unwrap()) {
         let age = rng.usize(..=OLDEST.min(at));
         rounds[at].restore = Some(age);
-        // The newest journal is no older one.
+        // A snapshot of the current process is not older.
         let copied = if age == 0 { While::Running } else { moment(rng) };
         rounds[at - age].snapshot.get_or_insert(copied);
     }
@@ -83,15 +83,15 @@ struct Course {
     machine: Machine,
     rng: Rng,
     away: Vec<Away>,
-    /// Since when the PBX has no session, or since when what happened is not in the journal.
+    /// The time since which the PBX has no session, or since which events are missing from the journal.
     since: Option<u64>,
-    /// By the round in which it was made.
+    /// By the round in which it was taken.
     snapshots: Vec<Option<Snapshot>>,
     clones: Vec<Cloned>,
     restores: Vec<Restored>,
 }
 
-/// Does it all, and reads back what is stored.
+/// Runs all rounds, and reads the stored events back.
 pub(crate) async fn run(settings: Settings) -> Verdict {
     let mut rng = Rng::with_seed(settings.seed);
     let rounds = plan(settings, &mut rng);
@@ -126,13 +126,13 @@ pub(crate) async fn run(settings: Settings) -> Verdict {
 }
 
 impl Course {
-    /// A session, or the beginning of one; a kill; and a start.
+    /// Waits for a session or the start of one, kills the bridge and restarts it.
     async fn round(&mut self, number: usize, round: Round) {
         let dies_on_its_way = self.rng.u8(..8) == 0 && round.clone.is_none() && round.snapshot.is_none();
         if !dies_on_its_way {
             self.live().await;
             if round.clone.is_some() || self.rng.bool() {
-                // From then on it is sure of what is stored.
+                // From then on it knows what is stored.
                 let _ = self.delivers().await;
             }
         }
@@ -169,7 +169,7 @@ impl Course {
         }
     }
 
-    /// Waits until more is stored than there is now; whether it came to that.
+    /// Waits until more is stored. Returns whether that happened in time.
     async fn delivers(&self) -> bool {
         let (began, before) = (Instant::now(), self.bus.count().await);
         while began.elapsed() < RECOVERY {
@@ -192,7 +192,7 @@ impl Course {
         Snapshot { at: common::micros(), dir: self.machine.snapshot(), copied }
     }
 
-    /// A clone beside the machine, which goes on: it is never killed with the clone there.
+    /// Runs a clone while the machine runs on; the machine is never killed meanwhile.
     async fn clone(&mut self, copied: While) {
         let clone = if copied == While::Stopped {
             self.kill().await;
@@ -204,14 +204,14 @@ impl Course {
         } else {
             Clone::of(&self.machine, copied).await
         };
-        // So many events, at most, has the PBX of a clone sent.
+        // The maximum number of events that the PBX of a clone has sent.
         let first = self.clones.len() * 1_000_000;
         self.clones.push(clone.run(first).await);
     }
 
     async fn restore(&mut self, number: usize, age: usize) {
         let Some(snapshot) = &self.snapshots[number - age] else { panic!("no snapshot was made") };
-        // What came since is not in it.
+        // It lacks all later events.
         self.since = self.since.map(|since| since.min(snapshot.at));
         let copied = snapshot.copied;
         let dir: PathBuf = snapshot.dir.path().to_owned();

@@ -1,4 +1,4 @@
-//! A machine with a bridge on it: its configuration, its journal, its process.
+//! A machine that runs a bridge: its configuration, journal and process.
 
 use std::{
     fs, io,
@@ -13,10 +13,10 @@ use url::Url;
 
 use super::common;
 
-/// A stop may take so long.
+/// The time limit of a stop.
 const STOP: Duration = Duration::from_secs(30);
 
-/// Killed with the value.
+/// A machine; its bridge is killed on drop.
 pub(crate) struct Machine {
     dir: TempDir,
     pbx: Url,
@@ -24,10 +24,10 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// A new one; `sink` is what its configuration says of the sink.
+    /// Creates a machine; `sink` is the sink's table in the configuration.
     pub(crate) fn new(pbx: Url, sink: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        // The PBX, which a clone has one of its own, is named at the start.
+        // The PBX is given at the start, as a clone has its own.
         let text = format!(
             "[sources.pbx1]\nurl = \"http://127.0.0.1:1\"\nusername = \"bridge\"\npassword = \"p\"\nresync = false\n\
              [sinks.bus]\n{sink}\n[journal]\ndir = \"journal\"\nretain = \"30s\"\n"
@@ -36,7 +36,7 @@ impl Machine {
         Self { dir, pbx, child: None }
     }
 
-    /// A copy of this one, as it is at the moment.
+    /// Copies the machine in its current state.
     pub(crate) fn clone_to(&self, pbx: Url) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::copy(self.dir.path().join("config.toml"), dir.path().join("config.toml")).unwrap();
@@ -48,14 +48,14 @@ impl Machine {
         self.dir.path().join("journal")
     }
 
-    /// A copy of its journal, as it is at the moment.
+    /// Copies the journal in its current state.
     pub(crate) fn snapshot(&self) -> TempDir {
         let snapshot = tempfile::tempdir().unwrap();
         copy(&self.journal(), snapshot.path());
         snapshot
     }
 
-    /// Puts an older journal in the place of its own.
+    /// Replaces the journal by an older one.
     pub(crate) fn restore(&self, snapshot: &Path) {
         fs::remove_dir_all(self.journal()).unwrap();
         copy(snapshot, &self.journal());
@@ -85,12 +85,12 @@ impl Machine {
 
     pub(crate) fn signal(&self, name: &str) {
         if let Some(child) = &self.child {
-            // It may have ended by itself.
+            // It may have exited by itself.
             let _ = Command::new("kill").args([name, &child.id().to_string()]).status();
         }
     }
 
-    /// SIGTERM; its exit code.
+    /// Sends SIGTERM. Returns the exit code.
     pub(crate) async fn stop(&mut self) -> Option<i32> {
         self.signal("-TERM");
         let deadline = Instant::now() + STOP;
@@ -103,7 +103,7 @@ impl Machine {
         None
     }
 
-    /// All that it has logged.
+    /// Its complete log.
     pub(crate) fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.dir.path().join("log")).unwrap_or_default()).into_owned()
     }
@@ -115,7 +115,7 @@ impl Drop for Machine {
     }
 }
 
-/// Copies a directory that may be written to meanwhile, as `cp -r` does: file by file, each as it is when its turn comes.
+/// Copies a directory file by file like `cp -r`; it may be written to meanwhile.
 fn copy(from: &Path, to: &Path) {
     let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
     fs::create_dir_all(to).unwrap();

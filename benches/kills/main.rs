@@ -1,4 +1,4 @@
-//! The bridge killed again and again, with copies of its machine started beside it, and older copies put in its place.
+//! Kills the bridge again and again, starts clones of its machine while it runs, and replaces its journal by older snapshots.
 //!
 //! `cargo bench --bench kills -- [--sink jetstream|kafka] [--kills 100] [--rate 2000] [--clones 10] [--restores 10] [--seed N]`,
 //! or for kills right after a loss `-- --losses 200 [--seed N]`; see benches/README.md.
@@ -17,15 +17,15 @@ mod bus;
 mod common;
 mod copies;
 mod course;
-#[path = "../../tests/it/support/cutter.rs"]
-#[allow(dead_code, reason = "a program takes what it needs of the tests")]
-mod cutter;
+#[path = "../../tests/it/support/faulty_proxy.rs"]
+#[allow(dead_code, reason = "the program uses a part of it")]
+mod faulty_proxy;
 #[path = "../../tests/it/support/kafka.rs"]
-#[allow(dead_code, reason = "a program takes what it needs of the tests")]
+#[allow(dead_code, reason = "the program uses a part of it")]
 mod kafka;
 mod machine;
 #[path = "../../tests/it/support/nats.rs"]
-#[allow(dead_code, reason = "a program takes what it needs of the tests")]
+#[allow(dead_code, reason = "the program uses a part of it")]
 mod nats;
 #[path = "../outage/report.rs"]
 mod report;
@@ -41,17 +41,17 @@ mod verdict;
 
 use std::process::{Command, ExitCode};
 
-/// How much is sent, and how fast.
+/// The number and rate of events.
 #[derive(Debug, Clone, Copy)]
 struct Load {
     events: usize,
     rate: u32,
 }
 
-/// What is done to the bridge.
+/// The actions on the bridge.
 #[derive(Debug, Clone, Copy)]
 struct Settings {
-    /// Decides what happens when, but not to the millisecond.
+    /// Determines the schedule, though not to the millisecond.
     seed: u64,
     kafka: bool,
     rate: u32,

@@ -1,4 +1,4 @@
-//! The conditions at the end.
+//! Checks the conditions after the last round.
 
 use std::process::ExitCode;
 
@@ -13,9 +13,9 @@ use super::{
 pub(crate) struct Verdict {
     settings: Settings,
     report: Report,
-    /// Events of clones that are stored.
+    /// The number of stored events from clones.
     foreign: usize,
-    /// Sequences that are missing, as the messages themselves tell, and not announced.
+    /// The number of sequences that are missing according to the messages, and not announced.
     holes: usize,
     clones: Vec<Cloned>,
     restores: Vec<Restored>,
@@ -37,12 +37,12 @@ impl Verdict {
         Self { settings, report, foreign, holes, clones, restores, exit: None, log: String::new() }
     }
 
-    /// How the bridge ended, and all that it logged.
+    /// Adds the exit code and the log of the bridge.
     pub(crate) fn with_end(self, exit: Option<i32>, log: String) -> Self {
         Self { exit, log, ..self }
     }
 
-    /// Everything that does not hold, a sentence each.
+    /// The violated conditions, a sentence each.
     fn broken(&self) -> Vec<String> {
         let mut broken: Vec<String> = Vec::new();
         broken.extend(self.report.broken(Promise::Announced).into_iter().map(str::to_owned));
@@ -106,13 +106,13 @@ impl Verdict {
     }
 }
 
-/// Prints what is broken, and whether anything is.
+/// Prints the violations. Returns a failure if there are any.
 pub(crate) fn conclude(broken: &[String]) -> ExitCode {
     for broken in broken {
         println!("BROKEN: {broken}");
     }
     if broken.is_empty() {
-        println!("all of it holds");
+        println!("all conditions hold");
         return ExitCode::SUCCESS;
     }
     ExitCode::FAILURE
@@ -122,7 +122,7 @@ fn describe(restored: &Restored) -> String {
     format!("{} kills old, copied while {:?}", restored.age, restored.copied)
 }
 
-/// Takes out the events of clones; how many there were.
+/// Removes the events of clones. Returns their number.
 fn take_foreign(stored: &mut Stored) -> usize {
     let is_ours = |number: &usize| *number < CLONES;
     for gap in &mut stored.gaps {

@@ -1,4 +1,4 @@
-//! Measures the bridge's memory when a peer sends more than any peer should: each row is a fresh bridge.
+//! Measures the bridge's memory while a peer sends excessive data. Each row has a new bridge.
 //! See benches/README.md.
 #![allow(
     clippy::unwrap_used,
@@ -11,7 +11,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../../tests/it/support/nats.rs"]
-#[allow(dead_code, reason = "a program takes what it needs of the tests")]
+#[allow(dead_code, reason = "the program uses a part of it")]
 mod nats;
 
 use std::{
@@ -50,7 +50,7 @@ async fn main() {
     }
 }
 
-/// The peak, and what is left afterwards, in MB.
+/// The peak and the final memory, in MB.
 async fn run(row: &str) -> [f64; 2] {
     let pbx = Simulator::start(Options::quiet(Account::new("bridge", "p"))).await.unwrap();
     let mut server = None;
@@ -120,7 +120,7 @@ fn send(row: &str, pbx: &Simulator) {
     }
 }
 
-/// A server that greets the client if it is asked to, and then sends `text`, and goes on without an end.
+/// A server that greets the client if requested, then sends `text` repeatedly without end.
 async fn hostile(greets: bool, text: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("nats://{}", listener.local_addr().unwrap());
@@ -136,7 +136,7 @@ async fn hostile(greets: bool, text: &'static str) -> String {
                 }
                 write.write_all(text.as_bytes()).await?;
                 let filler = vec![b'x'; 1 << 20];
-                // 2 GB are enough to tell.
+                // 2 GB are enough to show a leak.
                 for _ in 0..2_000 {
                     write.write_all(&filler).await?;
                 }
@@ -161,14 +161,14 @@ impl Bridge {
         line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() * 1024.0 / 1e6
     }
 
-    /// Processor time so far, in ticks.
+    /// The CPU time so far, in ticks.
     fn ticks(&self) -> u64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap();
         let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
         fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     }
 
-    /// Waits until it has next to nothing to do for three seconds; for 40 seconds at most.
+    /// Waits until it has been nearly idle for three seconds; for 40 seconds at most.
     async fn settle(&mut self) {
         let start = Instant::now();
         let (mut last, mut since) = (self.ticks(), Instant::now());

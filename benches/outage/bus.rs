@@ -1,6 +1,6 @@
-//! The broker that fails, and what it holds.
+//! The broker that fails, and its stored events.
 
-#![allow(dead_code, reason = "each benchmark takes its part")]
+#![allow(dead_code, reason = "each benchmark uses a part of it")]
 
 use std::{path::Path, process::Command, time::Duration};
 
@@ -8,8 +8,8 @@ use async_nats::jetstream;
 use pbx_simulator::Simulator;
 
 use super::{
-    common::{self, Way},
-    cutter::{Cutter, Fault},
+    common::{self, Destination},
+    faulty_proxy::{Fault, FaultyProxy},
     kafka::{Kafka, free_port},
     nats::Nats,
     stored::Stored,
@@ -28,17 +28,17 @@ impl Bus {
         if kafka { Self::Kafka(Kafka::start().await) } else { Self::Nats(Nats::start(JETSTREAM).await) }
     }
 
-    /// With a way to it on which the first `cuts` connections break.
-    pub(crate) async fn behind_cuts(kafka: bool, cuts: u32, fault: fn() -> Fault) -> (Self, Cutter) {
+    /// Starts a broker behind a proxy that breaks the first `cuts` connections.
+    pub(crate) async fn behind_cuts(kafka: bool, cuts: u32, fault: fn() -> Fault) -> (Self, FaultyProxy) {
         if !kafka {
             let nats = Nats::start(JETSTREAM).await;
-            let cutter = Cutter::to(nats.url().replace("nats://", ""), cuts, fault).await;
-            return (Self::Nats(nats), cutter);
+            let proxy = FaultyProxy::to(nats.url().replace("nats://", ""), cuts, fault).await;
+            return (Self::Nats(nats), proxy);
         }
         let behind = free_port();
-        let cutter = Cutter::to(format!("127.0.0.1:{behind}"), cuts, fault).await;
-        let way = cutter.address().rsplit(':').next().unwrap().parse().unwrap();
-        (Self::Kafka(Kafka::start_behind(way, behind).await), cutter)
+        let proxy = FaultyProxy::to(format!("127.0.0.1:{behind}"), cuts, fault).await;
+        let way = proxy.address().rsplit(':').next().unwrap().parse().unwrap();
+        (Self::Kafka(Kafka::start_behind(way, behind).await), proxy)
     }
 
     /// `kill -9`.
@@ -56,19 +56,19 @@ impl Bus {
         }
     }
 
-    /// The bridge, with a journal in this directory; `cutter` stands on its way.
-    pub(crate) fn bridge(&self, pbx: &Simulator, cutter: Option<&Cutter>, journal: &Path) -> Command {
+    /// The command of the bridge, with a journal in this directory, and `proxy` in front of the broker.
+    pub(crate) fn bridge(&self, pbx: &Simulator, proxy: Option<&FaultyProxy>, journal: &Path) -> Command {
         match self {
             Self::Nats(nats) => {
-                let url = cutter.map_or_else(|| nats.url(), Cutter::url);
-                // More than a backlog, which would otherwise push its own beginning out.
-                let mut command = common::bridge(pbx, Way::Stream(&url, journal));
+                let url = proxy.map_or_else(|| nats.url(), FaultyProxy::url);
+                // More than the backlog, or its oldest events would be dropped.
+                let mut command = common::bridge(pbx, Destination::Stream(&url, journal));
                 command.args(["--set", "sinks.bus.stream_max_bytes=8GiB"]);
                 command
             }
             Self::Kafka(kafka) => {
-                let address = cutter.map_or_else(|| kafka.address(), Cutter::address);
-                common::bridge(pbx, Way::Kafka(&address, journal))
+                let address = proxy.map_or_else(|| kafka.address(), FaultyProxy::address);
+                common::bridge(pbx, Destination::Kafka(&address, journal))
             }
         }
     }
@@ -86,7 +86,7 @@ impl Bus {
         }
     }
 
-    /// What anybody would write.
+    /// The straightforward implementation.
     pub(crate) async fn node(&self, pbx: &Simulator) -> Command {
         match self {
             Self::Nats(nats) => {
@@ -105,7 +105,7 @@ impl Bus {
         Some(jetstream::new(async_nats::connect(nats.url()).await.ok()?))
     }
 
-    /// How many messages it holds; nothing while it is away.
+    /// The number of stored messages; `None` while the broker is unavailable.
     pub(crate) async fn count(&self) -> Option<u64> {
         match self {
             Self::Nats(_) => common::stored(&self.stream().await?).await,
@@ -121,7 +121,7 @@ impl Bus {
         }
     }
 
-    /// All of it, in order.
+    /// All stored events, in order.
     pub(crate) async fn read(&self) -> Stored {
         match self {
             Self::Nats(_) => stream::read(&self.stream().await.unwrap()).await,
@@ -129,7 +129,7 @@ impl Bus {
         }
     }
 
-    /// Waits until the last event is delivered, or nothing is any more; when something last was.
+    /// Waits until the last event is delivered, or the delivery stops. Returns the time of the last delivery.
     pub(crate) async fn settled(&self, last: usize) -> std::time::Instant {
         let (mut count, mut since) = (None, std::time::Instant::now());
         loop {
@@ -145,7 +145,7 @@ impl Bus {
     }
 }
 
-/// A writer that stores nothing for so long has given up: longer than any pause between attempts.
+/// A writer that stores nothing for this long has given up: longer than any pause between attempts.
 const GIVEN_UP: Duration = Duration::from_secs(15);
-/// The last event is there; nothing may follow it for so long.
+/// The time after the last event in which nothing may follow.
 const QUIET: Duration = Duration::from_secs(2);

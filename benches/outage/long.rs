@@ -1,4 +1,4 @@
-//! A long outage of a broker: what the bridge holds meanwhile, and how fast it delivers afterwards.
+//! A long outage of a broker: the bridge's memory meanwhile, and its delivery rate afterwards.
 
 use std::{
     fs,
@@ -13,9 +13,9 @@ use tokio::time::{self, sleep};
 
 use super::{bus::Bus, common, row::Writer};
 
-/// Resident memory may not be more, in KiB.
+/// The limit of resident memory, in KiB.
 const MOST: u64 = 64 * 1024;
-/// A backlog drains at least so fast, in events per second.
+/// The minimum rate at which a backlog drains, in events per second.
 const LEAST: f64 = 40_000.0;
 /// The backlog is received at this rate.
 const FILL: u64 = 20_000;
@@ -39,7 +39,7 @@ impl Scene {
         Self { bus, pbx, writer, journal }
     }
 
-    /// Sends events from `first` on, at an even pace, for so long.
+    /// Sends events from number `first` on, at a constant rate, for this long.
     async fn send(&self, first: usize, rate: u64, count: usize) {
         let began = Instant::now();
         let mut tick = time::interval(Duration::from_millis(5));
@@ -59,7 +59,7 @@ impl Scene {
     }
 }
 
-/// A broker that is away for `minutes` while `rate` events come per second.
+/// Measures an outage of `minutes` during which `rate` events arrive per second.
 pub(crate) async fn memory(kafka: bool, rate: u32, minutes: u32) -> ExitCode {
     let mut scene = Scene::start(kafka).await;
     let each = usize::try_from(rate).unwrap() * 5;
@@ -99,7 +99,7 @@ pub(crate) async fn memory(kafka: bool, rate: u32, minutes: u32) -> ExitCode {
     verdict(most <= MOST && stored >= total, "memory stays under 64 MiB and all is stored")
 }
 
-/// A backlog of so many events, from the broker's return on.
+/// Measures the delivery of a backlog after the broker's return.
 pub(crate) async fn backlog(kafka: bool, events: u64) -> ExitCode {
     let mut scene = Scene::start(kafka).await;
     scene.bus.kill();
@@ -120,7 +120,7 @@ pub(crate) async fn backlog(kafka: bool, events: u64) -> ExitCode {
     while seen < events && began.elapsed() < Duration::from_mins(5) {
         sleep(Duration::from_millis(20)).await;
         seen = scene.count().await;
-        // The session's own notices were stored before the broker went away.
+        // The session's own notices were stored before the outage.
         if first.is_none() && seen > 100 {
             first = Some((Instant::now(), seen));
         }

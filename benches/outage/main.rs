@@ -1,7 +1,7 @@
 //! Measures what is stored, and how often, when the broker, the network path, the bridge or the PBX fails.
 //!
-//! `cargo bench --bench outage -- [--kafka] [--row N] [--events 10000] [--rate 1000]`, or for a broker that is away for
-//! long `-- --memory [--minutes 10] [--rate 2000]` and `-- --backlog [--events 1000000]`; see benches/README.md.
+//! `cargo bench --bench outage -- [--kafka] [--row N] [--events 10000] [--rate 1000]`, or for a long
+//! outage of the broker `-- --memory [--minutes 10] [--rate 2000]` and `-- --backlog [--events 1000000]`; see benches/README.md.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,15 +14,15 @@
 mod bus;
 #[path = "../common/mod.rs"]
 mod common;
-#[path = "../../tests/it/support/cutter.rs"]
-#[allow(dead_code, reason = "a program takes what it needs of the tests")]
-mod cutter;
+#[path = "../../tests/it/support/faulty_proxy.rs"]
+#[allow(dead_code, reason = "the program uses a part of it")]
+mod faulty_proxy;
 #[path = "../../tests/it/support/kafka.rs"]
-#[allow(dead_code, reason = "a program takes what it needs of the tests")]
+#[allow(dead_code, reason = "the program uses a part of it")]
 mod kafka;
 mod long;
 #[path = "../../tests/it/support/nats.rs"]
-#[allow(dead_code, reason = "a program takes what it needs of the tests")]
+#[allow(dead_code, reason = "the program uses a part of it")]
 mod nats;
 mod report;
 mod row;
@@ -36,7 +36,7 @@ use std::process::ExitCode;
 use report::Report;
 use row::Row;
 
-/// How much is sent, and how fast.
+/// The number and rate of events.
 #[derive(Debug, Clone, Copy)]
 struct Load {
     events: usize,

@@ -9,15 +9,15 @@ use super::stored::{Gap, Stored};
 pub(crate) enum Promise {
     /// Everything is stored.
     All,
-    /// What is missing is announced.
+    /// Everything missing is announced.
     Announced,
-    /// Nothing is promised.
+    /// No guarantee.
     Nothing,
 }
 
-/// What was on its way when a line broke was sent before the last event that arrived was read.
+/// The maximum transit time: events in transit when a connection broke were sent up to this long before the gap.
 const TRANSIT: u64 = 50_000;
-/// How much longer than what caused it a gap may be.
+/// The maximum excess of a gap over the time without a session.
 const EXCESS: f64 = 2.0;
 
 /// A time without a session, as the PBX saw it, in microseconds.
@@ -33,9 +33,9 @@ pub(crate) struct Report {
     gaps: usize,
     missing: usize,
     outside: usize,
-    /// Of the longest time without a session, in seconds.
+    /// The longest time without a session, in seconds.
     longest: f64,
-    /// By how much the worst gap is longer than the time without a session that it tells of, in seconds.
+    /// The largest excess of a gap over the time without a session that it covers, in seconds.
     excess: Option<f64>,
     late: Duration,
 }
@@ -53,7 +53,7 @@ impl Report {
             numbers_back += usize::from(highest.is_some_and(|highest| *number < highest));
             highest = highest.max(Some(*number));
         }
-        // The first one only says that nothing was seen before the start.
+        // The first gap is that before the start.
         let gaps = stored.gaps.get(1..).unwrap_or_default();
         let covered = |number: usize| {
             let in_gap = gaps.iter().any(|gap| covers(gap, number, sent[number], &stored.numbers));
@@ -94,14 +94,14 @@ impl Report {
         )
     }
 
-    /// The promises that do not hold.
+    /// The violated guarantees.
     pub(crate) fn broken(&self, promise: Promise) -> Vec<&'static str> {
         let (all, gaps) = (promise == Promise::All, promise == Promise::Announced);
         [
             (all && self.missing > 0, "events are missing"),
             (gaps && self.outside > 0, "events are missing, and no notice covers them"),
             (gaps && self.excess.is_some_and(|excess| excess > EXCESS), "a gap is too long"),
-            (self.again != (0, 0), "something is stored twice"),
+            (self.again != (0, 0), "events are stored twice"),
             (self.back != (0, 0), "the order is broken"),
             (self.faults == 0, "nothing failed"),
         ]
@@ -111,7 +111,7 @@ impl Report {
     }
 }
 
-/// Whether a gap tells of this number: by its place among the stored ones, and by the time it was sent.
+/// Whether a gap covers this event, by its place among the stored ones and by its time.
 fn covers(gap: &Gap, number: usize, sent: u64, stored: &[usize]) -> bool {
     let after = gap.place.checked_sub(1).is_none_or(|before| stored[before] < number);
     let before = stored.get(gap.place).is_none_or(|next| number < *next);

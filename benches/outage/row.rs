@@ -15,18 +15,18 @@ use super::{
     Load,
     bus::Bus,
     common,
-    cutter::Fault,
+    faulty_proxy::Fault,
     report::{Away, Promise, Report},
     sender::Sender,
 };
 
 /// The time for which the broker is down.
 const DOWN: Duration = Duration::from_secs(5);
-/// So many connections to the broker are cut,
+/// The number of connections to the broker that are cut.
 const CUTS: u32 = 100;
-/// the bridge is killed so often,
+/// The number of times that the bridge is killed.
 const KILLS: u32 = 20;
-/// and the PBX drops the session so often.
+/// The number of times that the PBX drops the session.
 const DROPS: u32 = 10;
 /// The time that a session lasts before it is cut.
 const SESSION: std::ops::Range<u64> = 200..600;
@@ -34,14 +34,15 @@ const SESSION: std::ops::Range<u64> = 200..600;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Row {
     Broker,
-    Way,
+    Network,
     Bridge,
     Pbx,
     NodeBroker,
 }
 
 impl Row {
-    pub(crate) const ALL: [Self; 5] = [Self::Broker, Self::Way, Self::Bridge, Self::Pbx, Self::NodeBroker];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Broker, Self::Network, Self::Bridge, Self::Pbx, Self::NodeBroker];
 
     pub(crate) fn number(self) -> u32 {
         self as u32 + 1
@@ -50,7 +51,7 @@ impl Row {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Broker => "broker killed, 5 s down",
-            Self::Way => "way to the broker cut, acknowledgements lost",
+            Self::Network => "connections to the broker cut, acknowledgements lost",
             Self::Bridge => "bridge killed",
             Self::Pbx => "session with the PBX cut",
             Self::NodeBroker => "Node, ten lines: broker killed, 5 s down",
@@ -59,16 +60,16 @@ impl Row {
 
     pub(crate) fn promise(self) -> Promise {
         match self {
-            Self::Broker | Self::Way => Promise::All,
+            Self::Broker | Self::Network => Promise::All,
             Self::Bridge | Self::Pbx => Promise::Announced,
             Self::NodeBroker => Promise::Nothing,
         }
     }
 
     pub(crate) async fn run(self, kafka: bool, load: Load) -> Report {
-        let (mut bus, cutter) = if self == Self::Way {
-            let (bus, cutter) = Bus::behind_cuts(kafka, CUTS, fault).await;
-            (bus, Some(cutter))
+        let (mut bus, proxy) = if self == Self::Network {
+            let (bus, proxy) = Bus::behind_cuts(kafka, CUTS, fault).await;
+            (bus, Some(proxy))
         } else {
             (Bus::start(kafka).await, None)
         };
@@ -77,7 +78,7 @@ impl Row {
         let command = if self == Self::NodeBroker {
             bus.node(&pbx).await
         } else {
-            bus.bridge(&pbx, cutter.as_ref(), &dir.path().join("journal"))
+            bus.bridge(&pbx, proxy.as_ref(), &dir.path().join("journal"))
         };
         let mut writer = Writer::start(command, dir);
         pbx.live().wait_for(|live| *live == 1).await.unwrap();
@@ -92,13 +93,13 @@ impl Row {
                 bus.up().await;
                 1
             }
-            Self::Way => {
-                let cutter = cutter.as_ref().unwrap();
+            Self::Network => {
+                let proxy = proxy.as_ref().unwrap();
                 let deadline = Instant::now() + Duration::from_mins(5);
-                while cutter.faults() < CUTS && Instant::now() < deadline {
+                while proxy.faults() < CUTS && Instant::now() < deadline {
                     sleep(Duration::from_millis(50)).await;
                 }
-                cutter.faults()
+                proxy.faults()
             }
             Self::Bridge => {
                 for _ in 0..KILLS {
@@ -128,7 +129,7 @@ impl Row {
     }
 }
 
-/// Half of them are cut on the way to the server, half on the way back, where the acknowledgements are.
+/// A random cut: half of them towards the server, half from it, where acknowledgements are lost.
 fn fault() -> Fault {
     if fastrand::bool() {
         Fault::CutUp(fastrand::u64(2_000..150_000))
@@ -157,7 +158,7 @@ async fn outage(pbx: &Simulator, killed: Option<&mut Writer>) -> Away {
     (from, common::micros())
 }
 
-/// The process that writes to the stream; killed with the value.
+/// The process that writes to the stream; killed on drop.
 pub(crate) struct Writer {
     command: Command,
     child: Child,
@@ -183,7 +184,7 @@ impl Writer {
         self.child = spawn(&mut self.command, self.dir.path());
     }
 
-    /// The end of what it said.
+    /// The end of its output.
     fn show(&self) {
         let log = std::fs::read_to_string(log(self.dir.path())).unwrap();
         let lines: Vec<&str> = log.lines().collect();

@@ -1,4 +1,4 @@
-//! The PBX's side: numbered events at an even pace, and when each was sent.
+//! Sends numbered events at a constant rate and records the time of each.
 
 use std::{
     sync::{
@@ -13,7 +13,7 @@ use tokio::{task::JoinHandle, time};
 
 use super::{Load, common};
 
-/// Sends until it has sent enough and is told that no more is needed.
+/// Sends at least the requested number, until it is stopped.
 pub(crate) struct Sender {
     task: JoinHandle<()>,
     enough: Arc<AtomicBool>,
@@ -39,7 +39,7 @@ impl Sender {
         Self { task, enough, sent }
     }
 
-    /// Waits for the last one; when each was sent, in microseconds.
+    /// Stops after the last one. Returns the time of each, in Unix microseconds.
     pub(crate) async fn end(self) -> Vec<u64> {
         self.enough.store(true, Ordering::Relaxed);
         self.task.await.unwrap();

@@ -1,6 +1,6 @@
 //! Reads a stream or a topic back with a plain client.
 
-#![allow(dead_code, reason = "each benchmark takes its part")]
+#![allow(dead_code, reason = "each benchmark uses a part of it")]
 
 use std::collections::HashSet;
 
@@ -9,9 +9,9 @@ use jiff::Timestamp;
 /// A notice that events may be missing.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Gap {
-    /// How many events are stored before it.
+    /// The number of events stored before it.
     pub(crate) place: usize,
-    /// Microseconds; nothing if the bridge did not know.
+    /// In Unix microseconds; `None` if unknown to the bridge.
     pub(crate) from: Option<u64>,
     pub(crate) to: u64,
 }
@@ -19,22 +19,22 @@ pub(crate) struct Gap {
 /// The content of the stream.
 #[derive(Debug, Default)]
 pub(crate) struct Stored {
-    /// The numbers of the events, as they are stored, and the sequence of each.
+    /// The number and the sequence of each event, in stored order.
     pub(crate) numbers: Vec<usize>,
     pub(crate) sequences: Vec<u64>,
     pub(crate) gaps: Vec<Gap>,
-    /// First and last sequence of what is announced as lost.
+    /// First and last sequence of each announced loss.
     pub(crate) losses: Vec<(u64, u64)>,
-    /// The sequence that was stored last, and the larger one that the next message names as the one before it.
+    /// The last stored sequence before a hole, and the larger one that the next message names as its predecessor.
     pub(crate) holes: Vec<(u64, u64)>,
-    /// Ids that were there before.
+    /// Repeated ids.
     pub(crate) ids_again: usize,
     /// Sequences that are not above the one before.
     pub(crate) sequences_back: usize,
 }
 
 impl Stored {
-    /// Whether an event that is missing may be among those announced as lost: by the sequences of its neighbours.
+    /// Whether a missing event may be covered by an announced loss, according to the sequences of its neighbours.
     pub(crate) fn is_lost(&self, number: usize) -> bool {
         if self.losses.is_empty() {
             return false;
@@ -45,7 +45,7 @@ impl Stored {
         self.losses.iter().any(|(from, to)| *from < after && before < *to)
     }
 
-    /// Holes in the sequences that nothing announces.
+    /// The holes in the sequences that no notice announces.
     pub(crate) fn silent_holes(&self) -> usize {
         let is_told =
             |hole: &&(u64, u64)| self.losses.iter().any(|(from, to)| *from <= hole.1 && hole.0 < *to);
@@ -53,7 +53,7 @@ impl Stored {
     }
 }
 
-/// Takes messages in, in the order in which they are stored.
+/// Processes messages in stored order.
 #[derive(Debug, Default)]
 pub(crate) struct Reading {
     stored: Stored,
@@ -62,7 +62,7 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// The next one; `header` finds the header of an attribute.
+    /// Processes the next message; `header` returns the header of an attribute.
     pub(crate) fn take(&mut self, header: impl Fn(&str) -> Option<String>, payload: &[u8]) {
         let stored = &mut self.stored;
         if let Some(id) = header("id") {
@@ -108,7 +108,7 @@ fn loss(payload: &[u8]) -> (u64, u64) {
     (data["from"].as_u64().unwrap(), data["to"].as_u64().unwrap())
 }
 
-/// The number behind `"n":`.
+/// The number in the field `n`.
 pub(crate) fn number(payload: &[u8]) -> Option<usize> {
     let from = memchr::memmem::find(payload, b"\"n\":")? + 4;
     let digits = payload[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();

@@ -1,4 +1,4 @@
-//! A stream, read back.
+//! Reads a stream back.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub(crate) async fn newest(context: &jetstream::Context) -> Option<usize> {
     None
 }
 
-/// All that is stored, in order.
+/// All stored events, in order.
 pub(crate) async fn read(context: &jetstream::Context) -> Stored {
     let stream = context.get_stream(STREAM).await.unwrap();
     let count = stream.cached_info().state.messages;

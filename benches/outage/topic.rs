@@ -1,4 +1,4 @@
-//! A topic of one partition, read back.
+//! Reads a topic of one partition back.
 
 use rdkafka::message::{Headers as _, Message as _, OwnedMessage};
 
@@ -8,10 +8,10 @@ use super::{
     stored::{Reading, Stored, number},
 };
 
-/// The bridge's own messages may stand behind the newest event: so many at most.
+/// The maximum number of notices after the newest event.
 const NOTICES: i64 = 20;
 
-/// How many messages it holds; nothing while the broker or the topic is away.
+/// The number of messages; `None` while the broker or the topic is unavailable.
 pub(crate) fn count(kafka: &Kafka) -> Option<u64> {
     tokio::task::block_in_place(|| kafka.end(TOPIC, 0)).and_then(|end| end.try_into().ok())
 }
@@ -25,7 +25,7 @@ pub(crate) fn newest(kafka: &Kafka) -> Option<usize> {
     })
 }
 
-/// All that is stored, in order.
+/// All stored events, in order.
 pub(crate) fn read(kafka: &Kafka) -> Stored {
     let mut reading = Reading::default();
     for record in tokio::task::block_in_place(|| kafka.records(TOPIC, 0, 0)) {

@@ -16,10 +16,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// How a PBX is away. Connections that are open when it begins are cut.
+/// A fault of the PBX. Open connections are cut when it begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// Nobody listens.
+    /// Nothing listens.
     Refused,
     /// A proxy answers every request 502.
     BadGateway,
@@ -27,9 +27,9 @@ pub(crate) enum Fault {
     NoBackend,
     /// Connections are accepted and closed.
     Closed,
-    /// Connections are accepted and not answered, until the PBX goes on where it was stopped.
+    /// Connections are accepted but not answered until the PBX resumes.
     NoAnswer,
-    /// Packets that open a connection are dropped.
+    /// SYN packets are dropped.
     Swallowed,
 }
 
@@ -49,7 +49,7 @@ impl Fault {
     }
 }
 
-/// A port that leads to a PBX unless it has a fault.
+/// A port that forwards to a PBX unless it has a fault.
 pub(crate) struct Front {
     address: SocketAddr,
     fault: watch::Sender<Option<Fault>>,
@@ -73,7 +73,7 @@ impl Front {
     }
 }
 
-/// Below the range that clients get their own ports from, so that none takes this one while nobody listens.
+/// Returns a port below the ephemeral range, so that no client takes it while nothing listens.
 async fn low_port() -> TcpListener {
     loop {
         let port = fastrand::u16(20_000..30_000);
@@ -128,7 +128,7 @@ async fn accept(listener: Option<&TcpListener>) -> io::Result<TcpStream> {
     }
 }
 
-/// Fills the queue of a listener that accepts nobody, until one is not let in.
+/// Fills the backlog of a listener that accepts nothing, until a connection is dropped.
 async fn fill(address: SocketAddr) -> Vec<JoinHandle<io::Result<TcpStream>>> {
     let mut fillers = Vec::new();
     loop {
@@ -164,7 +164,7 @@ async fn connection(
         }
         Some(Fault::NoAnswer) => {
             let _ = faults.wait_for(Option::is_none).await;
-            // Not all at once.
+            // Staggered.
             sleep(Duration::from_millis(fastrand::u64(..20))).await;
         }
     }

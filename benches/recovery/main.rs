@@ -34,7 +34,7 @@ const TARGET: Duration = Duration::from_secs(5);
 const SHORTEST: f64 = 1.0;
 const LONGEST: f64 = 300.0;
 
-/// An outage to come.
+/// A planned outage.
 #[derive(Debug, Clone, Copy)]
 struct Outage {
     fault: Fault,
@@ -64,8 +64,8 @@ async fn main() -> ExitCode {
     if late == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Lengths are spread evenly over their logarithm, and each fault has its share of all lengths. The longest come first, so
-/// that no lane ends long after the others.
+/// Plans outages whose lengths are spread evenly on a logarithmic scale, for each fault alike. The longest come first, so that
+/// all PBXs end at about the same time.
 fn plan(outages: usize, scale: f64, seed: u64) -> VecDeque<Outage> {
     let mut rng = Rng::with_seed(seed);
     let mut plan: Vec<Outage> = (0..outages)
@@ -79,13 +79,13 @@ fn plan(outages: usize, scale: f64, seed: u64) -> VecDeque<Outage> {
     plan.into()
 }
 
-/// One PBX and its source, for as long as there are outages.
+/// Runs outages on one PBX and its source until none are left.
 async fn run(lane: usize, plan: Arc<Mutex<VecDeque<Outage>>>) -> Vec<Measured> {
     let mut rng = Rng::with_seed(lane as u64);
     let place = Place::start().await;
     let mut measured = Vec::new();
     loop {
-        // A session that has lasted, though not so long that earlier failures are forgotten each time.
+        // Long enough for a stable session, but not for the reset of earlier failures each time.
         tokio::time::sleep(Duration::from_secs_f64(6.0 + 30.0 * rng.f64().powi(3))).await;
         let next = plan.lock().unwrap().pop_front();
         let Some(outage) = next else { return measured };

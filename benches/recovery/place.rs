@@ -1,4 +1,4 @@
-//! A simulated PBX behind a front that fails, and a source of the bridge that is connected to it.
+//! A simulated PBX behind a failing front, and a source of the bridge that connects to it.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::front::{Fault, Front};
 
-/// No source is away for longer.
+/// The longest time that a source may be down.
 const FOR_EVER: Duration = Duration::from_mins(10);
 
 pub(crate) struct Place {
@@ -38,7 +38,7 @@ impl Place {
         place
     }
 
-    /// How long after the end of an outage there is a session again.
+    /// Runs an outage. Returns the time from its end to the next session.
     pub(crate) async fn suffer(&self, fault: Fault, lasts: Duration) -> Duration {
         self.front.turn(Some(fault));
         if fault == Fault::NoBackend {
@@ -62,7 +62,7 @@ impl Place {
     }
 }
 
-/// As the bridge runs a source, into a journal that nobody reads.
+/// Runs a source as the bridge does, with a journal that is not read.
 fn start(url: &str) {
     let set = [
         format!("sources.a.url={url}"),

@@ -9,11 +9,11 @@ use super::front::Fault;
 pub(crate) struct Measured {
     pub(crate) fault: Fault,
     pub(crate) lasted: Duration,
-    /// From its end to the next session.
+    /// The time from its end to the next session.
     pub(crate) away: Duration,
 }
 
-/// Upper ends of the lengths that make a row, in seconds.
+/// The rows, by upper bound of the outage's length in seconds.
 const LENGTHS: [(f64, &str); 4] =
     [(4.0, "under 4 s"), (25.0, "4 to 25 s"), (60.0, "25 s to 1 min"), (f64::INFINITY, "over 1 min")];
 

@@ -1,16 +1,16 @@
-//! Everything around the bridge fails at random, for a long time.
+//! Runs the bridge for a long time while everything around it fails at random.
 //!
 //! `cargo bench --bench soak -- [--minutes 30] [--seed N]`; see benches/README.md.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a program for measuring")]
 
-#[path = "../../tests/it/support/cutter.rs"]
-#[allow(dead_code, reason = "a program takes what it needs of the tests")]
-mod cutter;
+#[path = "../../tests/it/support/faulty_proxy.rs"]
+#[allow(dead_code, reason = "the program uses a part of it")]
+mod faulty_proxy;
 #[path = "../../tests/it/support/nats.rs"]
-#[allow(dead_code, reason = "a program takes what it needs of the tests")]
+#[allow(dead_code, reason = "the program uses a part of it")]
 mod nats;
 #[path = "../../tests/it/support/soak/mod.rs"]
-#[allow(dead_code, reason = "a program takes what it needs of the tests")]
+#[allow(dead_code, reason = "the program uses a part of it")]
 mod soak;
 
 use std::{process::ExitCode, time::Duration};
@@ -32,7 +32,7 @@ async fn main() -> ExitCode {
         println!("BROKEN: {broken}");
     }
     if broken.is_empty() {
-        println!("all of it holds");
+        println!("all invariants hold");
         return ExitCode::SUCCESS;
     }
     let log = std::env::temp_dir().join(format!("cti-bridge-soak-{seed}.log"));

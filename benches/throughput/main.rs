@@ -16,7 +16,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../../tests/it/support/kafka.rs"]
-#[allow(dead_code, reason = "a program takes what it needs of the tests")]
+#[allow(dead_code, reason = "the program uses a part of it")]
 mod kafka;
 mod passthrough;
 mod process;
@@ -32,7 +32,7 @@ use process::{Bus, Contender, Server};
 use stream::Stream;
 use subscriber::Subscriber;
 
-/// Events are told apart by a number that runs round in this many.
+/// Events have consecutive numbers modulo this.
 const ROUND: usize = 1_000;
 
 #[derive(Debug, Clone, Copy)]
@@ -105,7 +105,7 @@ async fn measure(contender: Contender, bus: Bus, events: usize) -> Figures {
     let mut subscriber = Subscriber::connect(&server);
     let process = contender.start(&pbx, &server.url(), dir.path()).await;
     pbx.live().wait_for(|live| *live == 1).await.unwrap();
-    // Past the contender's own beginnings, and into a warm state.
+    // Lets the contender start up and warm up.
     let frames: Vec<String> = (0..ROUND).map(|number| frame(number, 0)).collect();
     pbx.burst(&frames, 5 * ROUND);
     subscriber = tokio::task::spawn_blocking(move || subscriber.count(5 * ROUND, ROUND)).await.unwrap();
@@ -115,7 +115,7 @@ async fn measure(contender: Contender, bus: Bus, events: usize) -> Figures {
     let began = Instant::now();
     pbx.burst(&frames, events);
     let mut subscriber = tokio::task::spawn_blocking(move || subscriber.count(events, ROUND)).await.unwrap();
-    // What a subscriber has seen is not stored yet.
+    // An event that a subscriber has seen may not be stored yet.
     if let Some(stream) = &stream {
         stream.holds(events).await;
     }

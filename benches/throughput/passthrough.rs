@@ -1,4 +1,4 @@
-//! The bare pass-through: what no bridge between these two libraries can be cheaper than.
+//! The bare pass-through: the lower bound for any bridge between these two libraries.
 
 use std::sync::Arc;
 
@@ -32,22 +32,22 @@ const NAMES: [HeaderName; 10] = [
     HeaderName::from_static("ce-subject"),
 ];
 
-/// So many messages may wait for their acknowledgement.
+/// The maximum number of unacknowledged messages.
 const WINDOW: usize = 1_000;
 
-/// How a message is published.
-enum Way {
-    /// On core NATS.
+/// The method of publishing.
+enum Publisher {
+    /// To core NATS.
     Core { client: Client, headers: bool },
-    /// With the stream's context, as the library's examples show it: futures that are awaited in order.
+    /// To a stream with the JetStream context, as in the library's examples: futures are awaited in order.
     Context { context: Context, acks: Sender<PublishAckFuture> },
-    /// With a reply subject of our own.
+    /// To a stream with a reply subject of its own.
     Inbox { client: Client, reply: Subject, window: Arc<Semaphore> },
-    /// To a topic of Kafka.
+    /// To a Kafka topic.
     Kafka(Topic),
 }
 
-impl Way {
+impl Publisher {
     async fn new(kind: &str, broker: &str) -> Self {
         if kind == "kafka" {
             return Self::Kafka(Topic::new(broker));
@@ -103,9 +103,9 @@ impl Way {
     }
 }
 
-/// Publishes every frame as it is.
+/// Publishes every frame unchanged.
 pub(crate) async fn run(websocket: &str, token: &str, broker: &str, kind: &str) {
-    let way = Way::new(kind, broker).await;
+    let publisher = Publisher::new(kind, broker).await;
     let (mut socket, _) = tokio_tungstenite::connect_async(websocket).await.unwrap();
     socket.send(Message::text("40")).await.unwrap();
     socket
@@ -121,7 +121,7 @@ pub(crate) async fn run(websocket: &str, token: &str, broker: &str, kind: &str) 
             continue;
         }
         sequence += 1;
-        way.publish(subject.clone(), Bytes::copy_from_slice(text.as_bytes()), sequence).await;
+        publisher.publish(subject.clone(), Bytes::copy_from_slice(text.as_bytes()), sequence).await;
     }
 }
 
@@ -130,7 +130,7 @@ fn headers(sequence: u64) -> HeaderMap {
     NAMES.into_iter().zip(values).map(|(name, value)| (name, value.parse::<HeaderValue>().unwrap())).collect()
 }
 
-/// Of the ten headers, in the order of their names.
+/// The values of the ten headers, in the order of their names.
 pub(crate) fn values(sequence: u64) -> [String; 10] {
     [
         "1.0".to_owned(),

@@ -1,4 +1,4 @@
-//! The processes that are measured, and the broker.
+//! The measured processes, and the broker.
 
 use std::{
     net::SocketAddr,
@@ -10,11 +10,11 @@ use std::{
 use pbx_simulator::Simulator;
 
 use super::{
-    common::{self, Way},
+    common::{self, Destination},
     kafka::Kafka,
 };
 
-/// The programs that are compared.
+/// The compared programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Contender {
     Bare,
@@ -31,7 +31,7 @@ pub(crate) enum Contender {
     KafkaEntities,
 }
 
-/// What they publish on.
+/// The kind of broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bus {
     Core,
@@ -40,7 +40,7 @@ pub(crate) enum Bus {
 }
 
 impl Contender {
-    /// Those that publish on this.
+    /// The programs that publish to this broker.
     pub(crate) fn all(bus: Bus) -> &'static [Self] {
         match bus {
             Bus::Core => &[Self::Bare, Self::BareHeaders, Self::Node, Self::Bridge],
@@ -75,12 +75,12 @@ impl Contender {
         }
     }
 
-    /// Whether what it publishes is in order is its own affair.
+    /// Whether the program may reorder events.
     pub(crate) fn may_reorder(self) -> bool {
         self == Self::KafkaNode
     }
 
-    /// Starts it; files are its own in `dir`.
+    /// Starts the program with its files in `dir`.
     pub(crate) async fn start(self, pbx: &Simulator, broker: &str, dir: &Path) -> Process {
         if matches!(self, Self::StreamContext | Self::StreamInbox | Self::StreamNode) {
             common::create_stream(broker).await;
@@ -93,11 +93,13 @@ impl Contender {
             Self::StreamInbox => passthrough("inbox", pbx, broker).await,
             Self::Node => common::node("bridge.js", pbx, broker).await,
             Self::StreamNode => common::node("bridge-jetstream.js", pbx, broker).await,
-            Self::Bridge => common::bridge(pbx, Way::Core(broker)),
-            Self::StreamBridge => common::bridge(pbx, Way::Stream(broker, &journal)),
+            Self::Bridge => common::bridge(pbx, Destination::Core(broker)),
+            Self::StreamBridge => common::bridge(pbx, Destination::Stream(broker, &journal)),
             Self::KafkaBare => passthrough("kafka", pbx, broker).await,
             Self::KafkaNode => common::node("bridge-kafka.js", pbx, broker).await,
-            Self::KafkaBridge | Self::KafkaEntities => common::bridge(pbx, Way::Kafka(broker, &journal)),
+            Self::KafkaBridge | Self::KafkaEntities => {
+                common::bridge(pbx, Destination::Kafka(broker, &journal))
+            }
         };
         if self == Self::KafkaEntities {
             command.args(["--set", "sinks.bus.partition_by=entity"]);
@@ -116,11 +118,11 @@ async fn passthrough(kind: &str, pbx: &Simulator, broker: &str) -> Command {
     command
 }
 
-/// A process; killed with the value.
+/// A process; killed on drop.
 pub(crate) struct Process(Child);
 
 impl Process {
-    /// CPU time of all its threads so far.
+    /// The CPU time of all its threads so far.
     pub(crate) fn cpu(&self) -> Duration {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.0.id())).unwrap();
         let nanos = tasks.filter_map(|task| {
@@ -145,7 +147,7 @@ pub(crate) enum Server {
 }
 
 impl Server {
-    /// On a free port; a stream is kept in `store`, and a topic of one partition is there.
+    /// Starts a broker on a free port, with a stream stored in `store` or a topic of one partition.
     pub(crate) async fn start(bus: Bus, store: &Path) -> Self {
         if bus == Bus::Kafka {
             let kafka = Kafka::start().await;
@@ -168,7 +170,7 @@ impl Server {
         Self::Nats { _process: process, address }
     }
 
-    /// As clients write it: a URL, but for Kafka's `host:port`.
+    /// The address for clients: a URL, or `host:port` of Kafka.
     pub(crate) fn url(&self) -> String {
         match self {
             Self::Nats { address, .. } => format!("nats://{address}"),

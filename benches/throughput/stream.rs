@@ -9,7 +9,7 @@ use super::common;
 
 pub(crate) struct Stream {
     context: Context,
-    /// What it held before.
+    /// The number of messages before the run.
     before: u64,
 }
 
@@ -28,7 +28,7 @@ impl Stream {
         }
     }
 
-    /// Waits until so many more messages are stored.
+    /// Waits until this many more messages are stored.
     pub(crate) async fn holds(&self, events: usize) {
         let all = self.before + u64::try_from(events).unwrap();
         while common::stored(&self.context).await.unwrap() < all {

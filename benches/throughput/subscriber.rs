@@ -1,4 +1,4 @@
-//! A subscriber that costs as little as possible: it shares the machine with what is measured.
+//! A subscriber that costs as little as possible, as it shares the machine with the measured process.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -36,7 +36,7 @@ impl Feed {
         Self::Nats { stream, line }
     }
 
-    /// The body of the next message; of NATS, headers included.
+    /// The body of the next message; with NATS, headers included.
     fn message(&mut self, body: &mut Vec<u8>) {
         let (stream, line) = match self {
             Self::Kafka(consumer) => return topic::next(consumer, body),
@@ -73,7 +73,7 @@ impl Subscriber {
         Self { feed, body: Vec::new(), next: None, disorder: 0 }
     }
 
-    /// The numbers behind `"n":` and `"t":` of the next event.
+    /// The fields `n` and `t` of the next event.
     fn event(&mut self) -> (usize, u64) {
         loop {
             self.feed.message(&mut self.body);
@@ -100,7 +100,7 @@ impl Subscriber {
         self
     }
 
-    /// How many came where another was due: nothing is missing, and all are in order, if none did.
+    /// The number of events that arrived in place of another; 0 if none are missing and all are in order.
     pub(crate) fn disorder(&self) -> usize {
         self.disorder
     }

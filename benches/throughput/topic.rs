@@ -25,7 +25,7 @@ const NAMES: [&str; 10] = [
     "ce_subject",
 ];
 
-/// Looks at every delivery report, as anybody must who wants to lose nothing.
+/// Checks every delivery report, as every producer must that wants to lose nothing.
 struct Reports;
 
 impl ClientContext for Reports {}
@@ -38,7 +38,7 @@ impl ProducerContext for Reports {
     }
 }
 
-/// A topic that is written to with the bridge's settings.
+/// A topic, written with the bridge's settings.
 pub(crate) struct Topic(ThreadedProducer<Reports>);
 
 impl Topic {
@@ -50,7 +50,7 @@ impl Topic {
         Self(settings.create_with_context(Reports).unwrap())
     }
 
-    /// Waits where the client's queue is full.
+    /// Waits while the client's queue is full.
     pub(crate) fn publish(&self, payload: &[u8], sequence: u64) {
         let values = values(sequence);
         let headers = OwnedHeaders::new_with_capacity(NAMES.len());
@@ -68,7 +68,7 @@ impl Topic {
     }
 }
 
-/// Reads the topic.
+/// Creates a consumer of the topic.
 pub(crate) fn consumer(broker: &str) -> BaseConsumer {
     let mut settings = ClientConfig::new();
     settings.set("bootstrap.servers", broker).set("group.id", "bench").set("enable.auto.commit", "false");

@@ -20,7 +20,7 @@ use super::status::{SinkStatus, SourceStatus, Status, View};
 use crate::{
     event::{EndReason, GapReason, LossReason, word},
     health::{Health, State},
-    sink::{BUCKETS, Counted},
+    sink::{BUCKETS, SinkCounts},
     telemetry::{
         self,
         metrics::{Kind, PREFIX, PROCESS, TABLE, metric},
@@ -37,7 +37,7 @@ enum Value {
     Count(u64),
     Total(f64),
     Gauge(f64),
-    Latency(Box<Counted>),
+    Latency(Box<SinkCounts>),
 }
 
 /// The values of all metrics with one prefix at one moment, by their names in the table.

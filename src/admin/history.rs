@@ -33,7 +33,7 @@ const FOREVER: f64 = 366.0 * 86_400.0;
 
 /// The history. Clones share it.
 #[derive(Debug, Clone)]
-pub(super) struct History(Arc<Mutex<Kept>>);
+pub(super) struct History(Arc<Mutex<HistoryState>>);
 
 /// One value per minute; the last one is of the current minute.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -48,7 +48,7 @@ pub struct Hour {
 }
 
 #[derive(Debug)]
-struct Kept {
+struct HistoryState {
     start: Instant,
     /// The minutes since the start.
     minute: u64,
@@ -63,7 +63,7 @@ struct Kept {
 impl History {
     /// Creates an empty history that starts now.
     pub(super) fn new() -> Self {
-        Self(Arc::new(Mutex::new(Kept {
+        Self(Arc::new(Mutex::new(HistoryState {
             start: Instant::now(),
             minute: 0,
             hour: Hour::default(),
@@ -92,7 +92,7 @@ pub(super) async fn sample(view: View) {
     }
 }
 
-impl Kept {
+impl HistoryState {
     fn add(&mut self, now: Instant, status: &Status) {
         let age = now.saturating_duration_since(self.start);
         let minute = age.as_secs() / MINUTE.as_secs();
@@ -204,7 +204,7 @@ mod tests {
             letters_refused: 0,
             heartbeat: None,
             ledger: BTreeMap::new(),
-            counted: crate::sink::Counted::default(),
+            counted: crate::sink::SinkCounts::default(),
         };
         Status {
             instance: String::new(),

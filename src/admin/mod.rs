@@ -22,10 +22,10 @@ pub mod config;
 mod history;
 mod hosts;
 mod page;
-mod places;
 mod recent;
 pub(crate) mod served;
 mod server;
+mod slots;
 mod status;
 
 pub use server::run;

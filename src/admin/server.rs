@@ -27,7 +27,7 @@ use super::{
     collect::{Form, metrics},
     config::Config,
     hosts, page,
-    places::{Place, Places},
+    slots::{Slot, Slots},
     status::{View, is_ready},
 };
 use crate::{health::Component, request::Request};
@@ -81,7 +81,7 @@ pub async fn run(config: Config, view: View, requests: mpsc::Sender<Request>, he
 }
 
 async fn serve(server: &Arc<Server>, listener: &TcpListener) -> std::io::Error {
-    let places = Places::default();
+    let slots = Slots::default();
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -93,13 +93,13 @@ async fn serve(server: &Arc<Server>, listener: &TcpListener) -> std::io::Error {
             }
         };
         let server = Arc::clone(server);
-        places.enter().run(|place| connection(server, stream, place));
+        slots.enter().run(|slot| connection(server, stream, slot));
     }
 }
 
-async fn connection(server: Arc<Server>, stream: TcpStream, place: Arc<Place>) {
+async fn connection(server: Arc<Server>, stream: TcpStream, slot: Arc<Slot>) {
     let service = service_fn(move |request| {
-        place.has_headers();
+        slot.has_headers();
         let server = Arc::clone(&server);
         async move { Ok::<_, Infallible>(answer(&server, request).await) }
     });

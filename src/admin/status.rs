@@ -17,7 +17,7 @@ use crate::{
     auth::{self, Account},
     event::{EndReason, GapReason, Seq, SinkId, SourceId},
     health::{Board, Health, State},
-    journal::{Counted, DiskUse, Gaps, Journal, Ledger, Stats},
+    journal::{DiskUse, EventCount, Gaps, Journal, Ledger, Stats},
     sink,
 };
 
@@ -132,7 +132,7 @@ pub struct SourceStatus {
     pub account: Option<AccountStatus>,
     /// Events by name.
     #[serde(skip)]
-    pub by_name: Vec<Counted>,
+    pub by_name: Vec<EventCount>,
 }
 
 /// An account's token and logins.
@@ -181,7 +181,7 @@ pub struct SinkStatus {
     pub ledger: BTreeMap<String, LedgerStatus>,
     /// The counters of its driver since the start.
     #[serde(skip)]
-    pub counted: sink::Counted,
+    pub counted: sink::SinkCounts,
 }
 
 /// The outcome of a source's records at a sink.
@@ -296,7 +296,7 @@ impl View {
                 events: seen.events.iter().map(|counted| counted.live + counted.snapshot).sum(),
                 bytes: seen.bytes,
                 bad_frames: seen.bad_frames,
-                account: accounts.get(name).map(|account| account.figures().into()),
+                account: accounts.get(name).map(|account| account.stats().into()),
                 by_name: seen.events,
             })
         };
@@ -306,7 +306,7 @@ impl View {
     fn sinks(&self, stats: &Stats, parts: &mut BTreeMap<String, Health>, now: Timestamp) -> Vec<SinkStatus> {
         let sources = self.journal.sources();
         let sink = |(sink, (name, config)): (SinkId, (&String, &sink::config::Config))| {
-            let (seen, counted) = (stats.sinks.get(sink.index())?, self.counters.sink(sink).counted());
+            let (seen, counted) = (stats.sinks.get(sink.index())?, self.counters.sink(sink).read());
             let ledger = sources.iter().zip(0_u16..).map(|(source, id)| {
                 let (ledger, pending) = self.journal.ledger(sink, SourceId(id));
                 let settled = counted.settled.get(usize::from(id)).copied().unwrap_or_default();
@@ -336,15 +336,15 @@ pub(super) fn is_ready(parts: &BTreeMap<String, Health>) -> bool {
     parts.values().all(|health| health.state == State::Active)
 }
 
-impl From<auth::Figures> for AccountStatus {
-    fn from(figures: auth::Figures) -> Self {
+impl From<auth::AccountStats> for AccountStatus {
+    fn from(stats: auth::AccountStats) -> Self {
         Self {
-            token_expires: figures.expires,
-            token_renews: figures.renews,
-            logins_succeeded: figures.succeeded,
-            logins_refused: figures.refused,
-            logins_unanswered: figures.unanswered,
-            clock_ahead: figures.ahead.as_secs_f64(),
+            token_expires: stats.expires,
+            token_renews: stats.renews,
+            logins_succeeded: stats.succeeded,
+            logins_refused: stats.refused,
+            logins_unanswered: stats.unanswered,
+            clock_ahead: stats.ahead.as_secs_f64(),
         }
     }
 }

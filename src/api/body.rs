@@ -14,7 +14,7 @@ use url::Url;
 
 use super::{
     client::unreadable,
-    error::{ApiError, Said},
+    error::{ApiError, RefusalReason},
     json, stamp, transport,
 };
 use crate::{bounds, text::PeerText};
@@ -76,7 +76,7 @@ async fn refusal(url: &Url, mut response: Response) -> ApiError {
     if !status.is_server_error() && is_page(response.headers(), &body) {
         return ApiError::NotTheApi { url: url.to_string(), status: status.as_u16() };
     }
-    ApiError::Refused { url: url.to_string(), status: status.as_u16(), said: said(&body) }
+    ApiError::Refused { url: url.to_string(), status: status.as_u16(), reason: refusal_reason(&body) }
 }
 
 /// The `scheme://host[:port]` that a redirect points to. Nothing more, as paths and queries may be secret.
@@ -115,35 +115,35 @@ fn is_page(headers: &HeaderMap, body: &[u8]) -> bool {
     html || body.trim_ascii_start().starts_with(b"<")
 }
 
-fn said(body: &[u8]) -> Said {
+fn refusal_reason(body: &[u8]) -> RefusalReason {
     let body = json::without_bom(body).trim_ascii();
     if body.is_empty() {
-        return Said::Nothing;
+        return RefusalReason::Nothing;
     }
     // The first object counts: for one failure the middleware answers with two concatenated objects.
     let Some(envelope) = json::first_object(body, &["message"]) else {
-        return if body.starts_with(b"{") { Said::Nothing } else { Said::Foreign };
+        return if body.starts_with(b"{") { RefusalReason::Nothing } else { RefusalReason::Foreign };
     };
     let message = match &envelope["message"] {
         Value::String(message) => Some(message.as_str()),
         Value::Null => None,
-        _ => return Said::Nothing,
+        _ => return RefusalReason::Nothing,
     };
     match message {
-        Some("incorrect Username or Password") => Said::IncorrectCredentials,
-        Some("missing Username or Password") => Said::MissingCredentials,
-        Some("you don't have permission to access this resource") => Said::NoPermission,
-        Some("query token is empty" | "token is expired" | "missing exp field") => Said::BadToken,
+        Some("incorrect Username or Password") => RefusalReason::IncorrectCredentials,
+        Some("missing Username or Password") => RefusalReason::MissingCredentials,
+        Some("you don't have permission to access this resource") => RefusalReason::NoPermission,
+        Some("query token is empty" | "token is expired" | "missing exp field") => RefusalReason::BadToken,
         Some(text) if text.starts_with("token is malformed") || text.starts_with("token signature") => {
-            Said::BadToken
+            RefusalReason::BadToken
         }
-        Some("invalid_otp") => Said::InvalidOtp,
-        Some("user secret not found") => Said::NoOtpSecret,
-        Some("invalid password") => Said::InvalidPassword,
-        Some("error in revocate 2FA for user") => Said::NoTwoFactor,
-        Some("request fields malformed") => Said::Malformed,
-        Some("Failed to reach V1 API" | "failed to parse server v1 response") => Said::Backend,
-        Some(_) | None => Said::Other,
+        Some("invalid_otp") => RefusalReason::InvalidOtp,
+        Some("user secret not found") => RefusalReason::NoOtpSecret,
+        Some("invalid password") => RefusalReason::InvalidPassword,
+        Some("error in revocate 2FA for user") => RefusalReason::NoTwoFactor,
+        Some("request fields malformed") => RefusalReason::Malformed,
+        Some("Failed to reach V1 API" | "failed to parse server v1 response") => RefusalReason::Backend,
+        Some(_) | None => RefusalReason::Other,
     }
 }
 
@@ -155,32 +155,32 @@ mod tests {
     #[test]
     fn a_body_is_classified_by_its_first_object() {
         for (body, expected) in [
-            (&b""[..], Said::Nothing),
-            (b"  \r\n", Said::Nothing),
-            (br#"{"code":404,"data":null,"message":"API no"#, Said::Nothing),
-            (b"404 page not found\n", Said::Foreign),
-            (b"[1,2]", Said::Foreign),
-            (b"\xef\xbb\xbf{\"message\":\"invalid_otp\"}", Said::InvalidOtp),
-            (br#"{"message":"x","message":"invalid_otp","data":"\ud83d"}"#, Said::InvalidOtp),
-            (b"\xff\xfe", Said::Foreign),
-            (br#"{"message":"failed to parse server v1 response"}{"code":401}"#, Said::Backend),
+            (&b""[..], RefusalReason::Nothing),
+            (b"  \r\n", RefusalReason::Nothing),
+            (br#"{"code":404,"data":null,"message":"API no"#, RefusalReason::Nothing),
+            (b"404 page not found\n", RefusalReason::Foreign),
+            (b"[1,2]", RefusalReason::Foreign),
+            (b"\xef\xbb\xbf{\"message\":\"invalid_otp\"}", RefusalReason::InvalidOtp),
+            (br#"{"message":"x","message":"invalid_otp","data":"\ud83d"}"#, RefusalReason::InvalidOtp),
+            (b"\xff\xfe", RefusalReason::Foreign),
+            (br#"{"message":"failed to parse server v1 response"}{"code":401}"#, RefusalReason::Backend),
             (
                 br#"{"code":403,"data":null,"message":"you don't have permission to access this resource"}"#,
-                Said::NoPermission,
+                RefusalReason::NoPermission,
             ),
             (
                 br#"{"code":403,"message":"you don\u0027t have permission to access this resource"}"#,
-                Said::NoPermission,
+                RefusalReason::NoPermission,
             ),
             (
                 br#"{"message":"token is malformed: token contains an invalid number of segments"}"#,
-                Said::BadToken,
+                RefusalReason::BadToken,
             ),
-            (br#"{"message":7}"#, Said::Nothing),
-            (br#"{"message":null}"#, Said::Other),
-            (br#"{"code":200}"#, Said::Other),
+            (br#"{"message":7}"#, RefusalReason::Nothing),
+            (br#"{"message":null}"#, RefusalReason::Other),
+            (br#"{"code":200}"#, RefusalReason::Other),
         ] {
-            assert_eq!(said(body), expected, "{}", String::from_utf8_lossy(body));
+            assert_eq!(refusal_reason(body), expected, "{}", String::from_utf8_lossy(body));
         }
     }
 

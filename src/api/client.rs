@@ -14,7 +14,7 @@ use super::{
     authorization::Authorization,
     body,
     config::{Config, bare},
-    error::{ApiError, Said},
+    error::{ApiError, RefusalReason},
     json as lenient,
     me::Me,
     stamp, transport,
@@ -111,7 +111,11 @@ impl Client {
             self.request(Method::GET, "user/me", self.shared.config.max_answer, |request| request).await?;
         match answer {
             // The middleware gives a reason; a PBX that was not upgraded gives none.
-            Err(ApiError::Refused { status: 401, said: Said::BadToken | Said::Nothing, .. }) => Ok(date),
+            Err(ApiError::Refused {
+                status: 401,
+                reason: RefusalReason::BadToken | RefusalReason::Nothing,
+                ..
+            }) => Ok(date),
             Err(error) => Err(error),
             Ok(_) => Err(unreadable(&url, "the request carried no token")),
         }

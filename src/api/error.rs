@@ -37,8 +37,8 @@ pub enum ApiError {
     )]
     Limited { url: String, retry_after: Option<Duration> },
     /// A status other than 200.
-    #[error("{url} answered {status} ({said}){}", remedy(*status))]
-    Refused { url: String, status: u16, said: Said },
+    #[error("{url} answered {status} ({reason}){}", remedy(*status))]
+    Refused { url: String, status: u16, reason: RefusalReason },
     /// A 200 with an unexpected body.
     #[error(
         "{url} answered 200, but {reason}: a proxy may change answers, or this is not the CTI API; check `url`"
@@ -89,7 +89,8 @@ impl ApiError {
     pub fn is_dead_token(&self) -> bool {
         matches!(
             self,
-            Self::Refused { status: 401, .. } | Self::Refused { status: 403, said: Said::NoPermission, .. }
+            Self::Refused { status: 401, .. }
+                | Self::Refused { status: 403, reason: RefusalReason::NoPermission, .. }
         )
     }
 
@@ -101,7 +102,7 @@ impl ApiError {
 
 /// The reason in the body of a refusal: a closed set, because an answer may echo the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Said {
+pub enum RefusalReason {
     /// No body, or an unreadable fragment of one.
     Nothing,
     /// `incorrect Username or Password`: also when the backend is down or still starting.
@@ -130,7 +131,7 @@ pub enum Said {
     Foreign,
 }
 
-impl fmt::Display for Said {
+impl fmt::Display for RefusalReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Nothing => "no reason given",
@@ -167,8 +168,9 @@ mod tests {
 
     #[test]
     fn an_internal_error_of_the_pbx_comes_with_a_remedy() {
-        let said =
-            |status| ApiError::Refused { url: "u".to_owned(), status, said: Said::Nothing }.to_string();
+        let said = |status| {
+            ApiError::Refused { url: "u".to_owned(), status, reason: RefusalReason::Nothing }.to_string()
+        };
         assert!(said(500).contains("see the logs"), "{}", said(500));
         assert!([502, 503, 504].iter().all(|status| said(*status).contains("that its services run")));
         assert_eq!(said(403), "u answered 403 (no reason given)");

@@ -24,7 +24,7 @@ mod two_factor;
 pub use authorization::Authorization;
 pub use client::{Client, Login};
 pub use config::Config;
-pub use error::{ApiError, Said};
+pub use error::{ApiError, RefusalReason};
 pub use findings::Finding;
 pub use me::{Me, Profile, Right, Rights};
 pub use persistent::Audience;

@@ -17,7 +17,7 @@ impl Running {
         let board = self.context.board.snapshot();
         let failing = |kind: &str| board.iter().filter(is_failing).any(|(name, _)| name.starts_with(kind));
         let soon = Timestamp::now() + CREDENTIAL_POLL * 2;
-        let due = |account: &Account| account.figures().renews.is_some_and(|at| at < soon);
+        let due = |account: &Account| account.stats().renews.is_some_and(|at| at < soon);
         if !failing("source/") && !failing("sink/") && !self.accounts.values().any(due) {
             return;
         }

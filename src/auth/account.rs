@@ -78,7 +78,7 @@ pub(super) struct Shared {
     /// Held during a whole login or logout. The middleware's session table has no lock of its own and has been
     /// seen to crash under parallel logins.
     pub(super) login_state: tokio::sync::Mutex<LoginState>,
-    held: Mutex<Option<Held>>,
+    held: Mutex<Option<HeldToken>>,
     /// Tokens out of use that the PBX may still list.
     retired: Mutex<Vec<Token>>,
     /// Finished logins, successful or not.
@@ -87,12 +87,12 @@ pub(super) struct Shared {
     pub(super) changed: Notify,
     /// The step of the current or last login.
     pub(super) stage: watch::Sender<Stage>,
-    counted: Mutex<Counted>,
+    counters: Mutex<LoginCounters>,
 }
 
 /// The logins since the process started, and the offset of the PBX's clock.
 #[derive(Debug, Clone, Copy, Default)]
-struct Counted {
+struct LoginCounters {
     succeeded: u64,
     refused: u64,
     unanswered: u64,
@@ -101,7 +101,7 @@ struct Counted {
 
 /// The state of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Figures {
+pub struct AccountStats {
     /// Expiry of the token; `None` without a token, or if unknown.
     pub expires: Option<Timestamp>,
     /// Time of the renewal; `None` if there is none.
@@ -139,7 +139,7 @@ pub(super) struct LoginState {
 }
 
 #[derive(Clone)]
-pub(super) struct Held {
+pub(super) struct HeldToken {
     pub(super) grant: Grant,
     /// `None` disables the renewal.
     pub(super) renew_at: Option<Moment>,
@@ -180,7 +180,7 @@ impl Account {
                 rounds: AtomicU64::new(0),
                 changed: Notify::new(),
                 stage: watch::Sender::default(),
-                counted: Mutex::default(),
+                counters: Mutex::default(),
             }),
         })
     }
@@ -215,8 +215,8 @@ impl Account {
     }
 
     /// The state of the account.
-    pub fn figures(&self) -> Figures {
-        let counted = *self.shared.counted.lock();
+    pub fn stats(&self) -> AccountStats {
+        let counters = *self.shared.counters.lock();
         let held = self.shared.held();
         let token = held.as_ref().map(|held| &held.grant.token);
         let now = Moment::now(&*self.shared.clock);
@@ -224,8 +224,8 @@ impl Account {
         let wall = |at: Moment| now.wall.checked_add(at.uptime - now.uptime).ok();
         let expires = token.and_then(|token| wall(token.received().after(token.lifetime()?)?));
         let renews = held.as_ref().and_then(|held| wall(held.renew_at?));
-        let Counted { succeeded, refused, unanswered, ahead } = counted;
-        Figures { expires, renews, succeeded, refused, unanswered, ahead }
+        let LoginCounters { succeeded, refused, unanswered, ahead } = counters;
+        AccountStats { expires, renews, succeeded, refused, unanswered, ahead }
     }
 
     /// Reports that the PBX no longer accepts this token: the next [`Account::grant`] logs in again. Without effect if the
@@ -236,7 +236,7 @@ impl Account {
             let mut held = shared.held();
             if held.as_ref().is_some_and(|held| held.grant.token.is_same(token)) { held.take() } else { None }
         };
-        if let Some(Held { grant, .. }) = discarded {
+        if let Some(HeldToken { grant, .. }) = discarded {
             // It may still be listed; logging out a dead token does no harm.
             shared.retire(grant.token);
         }
@@ -278,7 +278,7 @@ impl Account {
 }
 
 impl Shared {
-    pub(super) fn held(&self) -> MutexGuard<'_, Option<Held>> {
+    pub(super) fn held(&self) -> MutexGuard<'_, Option<HeldToken>> {
         self.held.lock()
     }
 
@@ -318,12 +318,12 @@ impl Shared {
     }
 
     fn count(&self, outcome: &Result<Grant, AuthError>, ahead: SignedDuration) {
-        let mut counted = self.counted.lock();
-        counted.ahead = ahead;
+        let mut counters = self.counters.lock();
+        counters.ahead = ahead;
         match outcome {
-            Ok(_) => counted.succeeded += 1,
-            Err(error) if error.is_refusal() => counted.refused += 1,
-            Err(_) => counted.unanswered += 1,
+            Ok(_) => counters.succeeded += 1,
+            Err(error) if error.is_refusal() => counters.refused += 1,
+            Err(_) => counters.unanswered += 1,
         }
     }
 
@@ -331,32 +331,31 @@ impl Shared {
         let renew_at = (grant.token.is_renewed())
             .then(|| renew_after(grant.token.lifetime(), fastrand::f64()))
             .and_then(|after| grant.token.received().after(after));
-        let fresh = grant.token.clone();
-        let before = self.held().replace(Held { grant, renew_at });
-        if fresh.is_short_lived()
-            && !before.as_ref().is_some_and(|before| before.grant.token.is_short_lived())
+        let new = grant.token.clone();
+        let before = self.held().replace(HeldToken { grant, renew_at });
+        if new.is_short_lived() && !before.as_ref().is_some_and(|before| before.grant.token.is_short_lived())
         {
             warn!(
                 user = self.username,
-                lifetime = ?fresh.lifetime(),
+                lifetime = ?new.lifetime(),
                 renewed_every = ?bounds::TOKEN_LIFETIME.start(),
                 "the PBX issues tokens that expire at once: check the clock and the settings of its CTI middleware"
             );
         }
         match before {
-            Some(before) if !before.grant.token.is_same(&fresh) => self.retire(before.grant.token),
+            Some(before) if !before.grant.token.is_same(&new) => self.retire(before.grant.token),
             _ => self.changed.notify_one(),
         }
     }
 
     pub(super) fn retire(&self, token: Token) {
         /// A PBX that is down accepts no logouts, and the oldest tokens expire first anyway.
-        const MOST: usize = 16;
+        const LIMIT: usize = 16;
         if !token.is_ours() {
             return;
         }
         let mut retired = self.retired.lock();
-        if retired.len() == MOST {
+        if retired.len() == LIMIT {
             retired.remove(0);
         }
         retired.push(token);

@@ -74,7 +74,7 @@ impl Moment {
 }
 
 /// tokio's timer stops while the machine is suspended, so a long wait checks the clock at intervals.
-const LOOK: Duration = Duration::from_hours(1);
+const CHECK_INTERVAL: Duration = Duration::from_hours(1);
 
 /// Returns at `at` or, after a suspension, up to an hour late. `None` never comes. Cancel safe.
 pub(super) async fn until(clock: &dyn Clock, at: Option<Moment>) {
@@ -84,6 +84,6 @@ pub(super) async fn until(clock: &dyn Clock, at: Option<Moment>) {
         if left.is_zero() {
             return;
         }
-        clock.sleep(left.min(LOOK)).await;
+        clock.sleep(left.min(CHECK_INTERVAL)).await;
     }
 }

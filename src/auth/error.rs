@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    api::{ApiError, Said},
+    api::{ApiError, RefusalReason},
     auth::TotpError,
     event::AuthFailure,
     exit::Exit,
@@ -161,7 +161,7 @@ impl AuthError {
     pub(super) fn at_login(error: ApiError, user: &str) -> Self {
         let user = user.to_owned();
         match error {
-            ApiError::Refused { url, status: 401, said: Said::MissingCredentials } => {
+            ApiError::Refused { url, status: 401, reason: RefusalReason::MissingCredentials } => {
                 Self::NotReceived { url, user }
             }
             ApiError::Refused { url, status: 401, .. } => Self::Credentials { url, user },
@@ -174,7 +174,9 @@ impl AuthError {
     pub(super) fn at_otp(error: ApiError, user: &str) -> Self {
         let user = user.to_owned();
         match error {
-            ApiError::Refused { url, said: Said::NoOtpSecret, .. } => Self::OtpNoSecret { url, user },
+            ApiError::Refused { url, reason: RefusalReason::NoOtpSecret, .. } => {
+                Self::OtpNoSecret { url, user }
+            }
             ApiError::Refused { url, status: status @ (401 | 403), .. } => {
                 Self::Withdrawn { url, user, status }
             }

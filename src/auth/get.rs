@@ -1,7 +1,7 @@
 //! What is read from the API with the account's token.
 
 use super::{Account, AuthError, Token};
-use crate::api::{ApiError, Said};
+use crate::api::{ApiError, RefusalReason};
 
 /// Why nothing was read.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -36,6 +36,6 @@ impl Account {
     /// Whether the PBX's middleware has certainly lost this token. Cancel safe.
     pub async fn is_forgotten(&self, token: &Token) -> bool {
         let answer = self.shared.client.me(token.authorization()).await;
-        matches!(answer, Err(ApiError::Refused { status: 403, said: Said::NoPermission, .. }))
+        matches!(answer, Err(ApiError::Refused { status: 403, reason: RefusalReason::NoPermission, .. }))
     }
 }

@@ -15,7 +15,7 @@ use super::{
     totp,
 };
 use crate::{
-    api::{self, ApiError, Me, Said},
+    api::{self, ApiError, Me, RefusalReason},
     bounds,
 };
 
@@ -78,7 +78,9 @@ impl Shared {
         let user = self.username.clone();
         match error {
             // The backend's own answer: the token is listed, and its session is gone.
-            ApiError::Refused { url, status, said: Said::Nothing } if !token.is_ours() && status < 500 => {
+            ApiError::Refused { url, status, reason: RefusalReason::Nothing }
+                if !token.is_ours() && status < 500 =>
+            {
                 AuthError::TokenAsleep { url, user, status }
             }
             ApiError::Refused { url, status, .. } if !token.is_ours() && status < 500 => {
@@ -166,7 +168,7 @@ impl Shared {
             let login = self.client.verify_otp(user, token.secret(), &code).await;
             return match login {
                 Ok(login) => Ok(self.received(state, login)),
-                Err(ApiError::Refused { said: Said::InvalidOtp, .. }) => {
+                Err(ApiError::Refused { reason: RefusalReason::InvalidOtp, .. }) => {
                     Err(AuthError::CodeRefused { url: url(), user: user.clone() })
                 }
                 Err(error) => Err(AuthError::at_otp(error, user)),
@@ -189,7 +191,7 @@ impl Shared {
                     self.follow(state, own);
                     return Ok(self.received(state, login));
                 }
-                Err(ApiError::Refused { said: Said::InvalidOtp, .. }) => {}
+                Err(ApiError::Refused { reason: RefusalReason::InvalidOtp, .. }) => {}
                 Err(error) => return Err(AuthError::at_otp(error, user)),
             }
         }
@@ -271,5 +273,5 @@ fn is_dead(error: &ApiError) -> bool {
 }
 
 fn is_no_permission(error: &ApiError) -> bool {
-    matches!(error, ApiError::Refused { status: 403, said: Said::NoPermission, .. })
+    matches!(error, ApiError::Refused { status: 403, reason: RefusalReason::NoPermission, .. })
 }

@@ -27,7 +27,7 @@ mod renew;
 mod token;
 mod totp;
 
-pub use account::{Account, Config, Figures, Grant, Stage};
+pub use account::{Account, AccountStats, Config, Grant, Stage};
 pub use clock::{Clock, System};
 pub use credentials::Credentials;
 pub use error::{AuthError, Consequence};

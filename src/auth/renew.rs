@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::{
-    account::{Account, Held, Shared},
+    account::{Account, HeldToken, Shared},
     clock,
     error::{AuthError, Consequence},
     token::Token,
@@ -52,7 +52,7 @@ impl Shared {
         loop {
             self.sweep().await;
             let held = self.held().clone();
-            let Some(Held { grant, renew_at }) = held else {
+            let Some(HeldToken { grant, renew_at }) = held else {
                 self.changed.notified().await;
                 continue;
             };

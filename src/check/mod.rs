@@ -32,7 +32,7 @@ use self::step::{Component, Fault, Found, Stage};
 use crate::{
     app::config::{Config, Loaded},
     auth::Account,
-    commands::farewell,
+    commands::logout,
     config::Problems,
     journal::inspect::LockState,
     session as sessions,
@@ -120,7 +120,7 @@ impl CheckSessions {
     pub async fn log_out(&self) {
         let accounts = std::mem::take(&mut *self.lock());
         for (source, account) in accounts {
-            farewell::log_out(&account, &source, self.bridge).await;
+            logout::log_out(&account, &source, self.bridge).await;
         }
     }
 }

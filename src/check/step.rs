@@ -186,7 +186,7 @@ impl Fault {
 
 impl<E: std::error::Error> From<E> for Fault {
     fn from(error: E) -> Self {
-        Self::from_messages(vec![error.to_string()])
+        Self::from_messages(vec![format!("{error:#}")])
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Ended, farewell};
+use super::{Ended, logout};
 use crate::{
     app,
     app::config::Config,
@@ -98,7 +98,7 @@ pub fn run(args: &Args, out: &mut (impl Write + Send), err: &mut impl Write) -> 
 
 /// Runs all checks, and logs out also when interrupted.
 async fn walk<W: Write>(report: &mut Report<W>, config: &Config, scope: &Scope) -> Result<(), Ended> {
-    let opened = CheckSessions::new(farewell::bridge(config.admin.as_ref()));
+    let opened = CheckSessions::new(logout::bridge(config.admin.as_ref()));
     let mut signals = super::signals()?;
     let interrupted = tokio::select! {
         () = check::walk(report, config, scope, &opened) => false,

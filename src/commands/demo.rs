@@ -6,7 +6,7 @@ use data_encoding::BASE32_NOPAD;
 
 use crate::{
     app,
-    config::{Assignment, Flags},
+    config::{Assignment, Flags, InvalidValue},
     exit::Exit,
     runtime, telemetry,
 };
@@ -36,9 +36,9 @@ pub struct Args {
     seed: u64,
 }
 
-fn rate(text: &str) -> Result<f64, String> {
+fn rate(text: &str) -> Result<f64, InvalidValue> {
     let rate = text.parse().ok().filter(|rate| (0.001..=10_000.0).contains(rate));
-    rate.ok_or_else(|| "write a number from 0.001 to 10000".to_owned())
+    rate.ok_or(InvalidValue::new("write a number from 0.001 to 10000"))
 }
 
 /// Runs until Ctrl-C, or the last event.

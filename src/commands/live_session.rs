@@ -8,7 +8,7 @@ use std::{net::SocketAddr, time::Duration};
 use tokio::{task::JoinHandle, time::timeout};
 use tracing::Instrument as _;
 
-use super::farewell::{self, LOGOUT};
+use super::logout;
 use crate::{
     auth::Account,
     event::{JournalId, Record, SinkId, SourceId},
@@ -77,7 +77,7 @@ impl LiveSession {
         let account = session::account(&config).map_err(|error| Ended::new(Exit::Config, error))?;
         // The session retries forever; this attempt does not, and the session uses its token.
         if let Err(error) = account.grant().await {
-            farewell::log_out(&account, name, bridge).await;
+            logout::log_out(&account, name, bridge).await;
             return Err(Ended::new((&error).into(), &error));
         }
         let journal = Journal::memory(MEMORY, &[name.to_owned()], &[String::new()]);
@@ -144,8 +144,8 @@ impl LiveSession {
     pub(super) async fn close(mut self) {
         self.stop.end_sessions();
         if !self.session.is_finished() {
-            let _ = timeout(LOGOUT, &mut self.session).await;
+            let _ = timeout(logout::TIMEOUT, &mut self.session).await;
         }
-        farewell::log_out(&self.account, &self.name, self.bridge).await;
+        logout::log_out(&self.account, &self.name, self.bridge).await;
     }
 }

@@ -2,15 +2,16 @@
 
 mod admin_client;
 mod annotated;
+pub mod catalogue;
 pub mod check;
 pub mod config;
 #[cfg(feature = "simulator")]
 pub mod demo;
-pub(crate) mod farewell;
 pub mod generate;
 pub mod health;
 pub mod journal;
 mod live_session;
+pub(crate) mod logout;
 mod manual;
 pub(crate) mod output;
 mod progress;

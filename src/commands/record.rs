@@ -11,9 +11,8 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    farewell,
     live_session::{Ended, LiveSession},
-    output,
+    logout, output,
 };
 use crate::{
     app::config::Config,
@@ -69,8 +68,8 @@ pub fn run(args: &Args, err: &mut impl Write) -> io::Result<Exit> {
     }
     match runtime::block_on(args.record(&config)) {
         None => Ok(Exit::Internal),
-        Some(Ok(Some(tape))) => {
-            writeln!(err, "{}: {}", args.file.display(), tape.summary())?;
+        Some(Ok(Some(recorder))) => {
+            writeln!(err, "{}: {}", args.file.display(), recorder.summary())?;
             Ok(Exit::Clean)
         }
         Some(Ok(None)) => Ok(Exit::Clean),
@@ -83,17 +82,17 @@ pub fn run(args: &Args, err: &mut impl Write) -> io::Result<Exit> {
 
 impl Args {
     /// `None` if it was ended before it started.
-    async fn record(&self, config: &Config) -> Result<Option<Tape>, Ended> {
+    async fn record(&self, config: &Config) -> Result<Option<Recorder>, Ended> {
         let mut signals = super::signals()?;
         let (name, source) = super::one_source(config, self.source.as_deref())
             .map_err(|problem| Ended::new(Exit::Usage, problem))?;
         let mut watch = tokio::select! {
-            opened = LiveSession::open(name, source, farewell::bridge(config.admin.as_ref())) => opened.map_err(|ended| ended.of(name))?,
+            opened = LiveSession::open(name, source, logout::bridge(config.admin.as_ref())) => opened.map_err(|ended| ended.of(name))?,
             _ = signals.next() => return Ok(None),
         };
         let profile = if self.reveal { Profile::Open } else { Profile::Outside };
-        let mut tape = match Tape::new(&self.file, self.force, profile) {
-            Ok(tape) => tape,
+        let mut recorder = match Recorder::new(&self.file, self.force, profile) {
+            Ok(recorder) => recorder,
             Err(error) => {
                 watch.close().await;
                 return Err(self.unwritable(&error));
@@ -106,7 +105,7 @@ impl Args {
                 () = at(until) => break Ok(()),
                 _ = signals.next() => break Ok(()),
             };
-            match records.map(|records| tape.take(&records, self.events)) {
+            match records.map(|records| recorder.take(&records, self.events)) {
                 Ok(Ok(false)) => {}
                 Ok(Ok(true)) => break Ok(()),
                 Ok(Err(error)) => break Err(self.unwritable(&error)),
@@ -115,8 +114,8 @@ impl Args {
         };
         watch.close().await;
         ended?;
-        output::sync(tape.file.get_ref()).map_err(|error| self.unwritable(&error))?;
-        Ok(Some(tape))
+        output::sync(recorder.file.get_ref()).map_err(|error| self.unwritable(&error))?;
+        Ok(Some(recorder))
     }
 
     fn unwritable(&self, error: &io::Error) -> Ended {
@@ -132,7 +131,7 @@ async fn at(moment: Option<Instant>) {
 }
 
 /// The recording.
-struct Tape {
+struct Recorder {
     file: BufWriter<File>,
     profile: Profile,
     events: u64,
@@ -141,7 +140,7 @@ struct Tape {
     gaps: u64,
 }
 
-impl Tape {
+impl Recorder {
     fn new(path: &Path, force: bool, profile: Profile) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.write(true).mode(0o600);

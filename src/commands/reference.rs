@@ -4,11 +4,15 @@ use std::{collections::BTreeSet, fmt::Write as _, path::Path};
 
 use clap::{Arg, Command};
 
-use super::annotated::{self, Item};
+use super::{
+    annotated::{self, Item},
+    catalogue,
+};
 use crate::telemetry::metrics;
 
 /// The first line of each page.
-const GENERATED: &str = "<!-- Generated: edit the source instead, then run `cargo run -- generate reference docs/reference`. -->\n";
+const GENERATED: &str =
+    "<!-- Generated: edit the source instead, then run `cargo run -- generate reference docs`. -->\n";
 
 const CONFIGURATION: &str = r"
 # Configuration
@@ -47,12 +51,16 @@ pub(super) fn write(command: &Command, dir: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn pages(command: &Command) -> [(&'static str, String); 3] {
-    [
-        ("configuration.md", configuration()),
-        ("command-line.md", command_line(command)),
-        ("metrics.md", format!("{GENERATED}{METRICS}{}", metrics::markdown())),
-    ]
+/// Returns the generated files: path below `docs`, and content.
+fn pages(command: &Command) -> Vec<(String, String)> {
+    let mut pages = vec![
+        ("reference/configuration.md".to_owned(), configuration()),
+        ("reference/command-line.md".to_owned(), command_line(command)),
+        ("reference/metrics.md".to_owned(), format!("{GENERATED}{METRICS}{}", metrics::markdown())),
+        ("reference/asyncapi.json".to_owned(), format!("{:#}\n", catalogue::asyncapi_document())),
+    ];
+    pages.extend(catalogue::pages().into_iter().map(|(name, text)| (name, format!("{GENERATED}{text}"))));
+    pages
 }
 
 fn configuration() -> String {
@@ -189,19 +197,27 @@ mod tests {
 
     #[test]
     fn the_reference_in_docs_is_up_to_date() {
-        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference");
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+        let summary = std::fs::read_to_string(dir.join("SUMMARY.md")).unwrap();
         for (name, text) in pages(&Cli::command()) {
-            let stored = std::fs::read_to_string(dir.join(name)).unwrap_or_default();
+            let stored = std::fs::read_to_string(dir.join(&name)).unwrap_or_default();
+            assert!(stored == text, "docs/{name} is out of date: run `cargo run -- generate reference docs`");
+            let is_page = Path::new(&name).extension() == Some("md".as_ref());
+            assert!(!is_page || summary.contains(&format!("]({name})")), "docs/SUMMARY.md lacks {name}");
+        }
+        for page in std::fs::read_dir(dir.join("consume/events")).unwrap() {
+            let name = format!("consume/events/{}", page.unwrap().file_name().to_string_lossy());
             assert!(
-                stored == text,
-                "docs/reference/{name} is out of date: run `cargo run -- generate reference docs/reference`"
+                pages(&Cli::command()).iter().any(|(page, _)| *page == name),
+                "docs/{name} has no schema"
             );
         }
     }
 
     #[test]
     fn the_reference_names_every_key_and_command() {
-        let [(_, configuration), (_, commands), _] = pages(&Cli::command());
+        let pages = pages(&Cli::command());
+        let [(_, configuration), (_, commands), ..] = &pages[..] else { unreachable!("two pages and more") };
         for key in annotated::keys() {
             assert!(configuration.contains(&code(key)), "{key}");
         }

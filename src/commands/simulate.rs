@@ -12,8 +12,16 @@ use std::{
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::{config::flags::Suggestions, exit::Exit, runtime, shutdown::Signals, telemetry};
-use pbx_simulator::{Account, Flow, Knobs, NAMES, Options, Replay, Simulator, Source, Tls};
+use crate::{
+    config::{InvalidValue, flags::Suggestions},
+    exit::Exit,
+    runtime,
+    shutdown::Signals,
+    telemetry,
+};
+use pbx_simulator::{
+    Account, Flow, KnobError, Knobs, NAMES, Options, Replay, ReplayError, Simulator, Source, Tls,
+};
 
 /// Run a simulated PBX: the real protocol, invented calls, faults on demand
 #[derive(Debug, Clone, clap::Args)]
@@ -90,30 +98,40 @@ static FAULTS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     NAMES.iter().copied().filter_map(name).collect()
 });
 
-fn rate(text: &str) -> Result<f64, String> {
+fn rate(text: &str) -> Result<f64, InvalidValue> {
     let rate = text.parse().ok().filter(|rate| (0.0..=10_000.0).contains(rate));
-    rate.ok_or_else(|| "write a number from 0 to 10000".to_owned())
+    rate.ok_or(InvalidValue::new("write a number from 0 to 10000"))
 }
 
-fn speed(text: &str) -> Result<f64, String> {
+fn speed(text: &str) -> Result<f64, InvalidValue> {
     let speed = text.parse().ok().filter(|speed| (0.001..=1_000_000.0).contains(speed));
-    speed.ok_or_else(|| "write a number from 0.001 to 1000000".to_owned())
+    speed.ok_or(InvalidValue::new("write a number from 0.001 to 1000000"))
+}
+
+/// The reason why the simulator cannot start with these arguments.
+#[derive(Debug, thiserror::Error)]
+enum InvalidArgs {
+    #[error("{0} is not loopback: add --listen-anywhere to allow it")]
+    NotLoopback(SocketAddr),
+    #[error(transparent)]
+    Fault(#[from] KnobError),
+    #[error(transparent)]
+    Recording(#[from] ReplayError),
+    #[error(transparent)]
+    Certificate(#[from] io::Error),
 }
 
 impl PbxArgs {
-    fn options(&self) -> Result<Options, String> {
+    fn options(&self) -> Result<Options, InvalidArgs> {
         if !self.listen.ip().is_loopback() && !self.listen_anywhere {
-            return Err(format!("{} is not loopback: add --listen-anywhere to allow it", self.listen));
+            return Err(InvalidArgs::NotLoopback(self.listen));
         }
         let mut knobs = Knobs::default();
         for fault in &self.faults {
-            knobs.set(fault).map_err(|error| error.to_string())?;
+            knobs.set(fault)?;
         }
         let source = match &self.replay {
-            Some(path) => {
-                let replay = Replay::read(path, self.speed, self.repeat);
-                Source::Replay(replay.map_err(|error| error.to_string())?)
-            }
+            Some(path) => Source::Replay(Replay::read(path, self.speed, self.repeat)?),
             None if self.rate > 0.0 => {
                 Source::Calls(Flow { rate: self.rate, payload_bytes: self.payload_bytes })
             }
@@ -124,8 +142,7 @@ impl PbxArgs {
             ..Account::new(&self.username, self.password.expose_secret())
         };
         let tls = self.certificate.as_ref().zip(self.key.as_ref());
-        let tls = tls.map(|(certificate, key)| Tls::read(certificate, key)).transpose();
-        let tls = tls.map_err(|error| error.to_string())?;
+        let tls = tls.map(|(certificate, key)| Tls::read(certificate, key)).transpose()?;
         Ok(Options { listen: self.listen, tls, seed: self.seed, source, knobs, ..Options::quiet(account) })
     }
 }
@@ -137,8 +154,8 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
     }
     Ok(match args.pbx.options() {
         Ok(options) => runtime::block_on(serve(options)).unwrap_or(Exit::Internal),
-        Err(problem) => {
-            telemetry::print(&problem);
+        Err(error) => {
+            telemetry::print(&error.to_string());
             Exit::Usage
         }
     })

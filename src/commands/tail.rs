@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    farewell,
     live_session::{Ended, LiveSession},
+    logout,
 };
 use crate::{
     app::config::Config,
@@ -111,7 +111,7 @@ impl Args {
             ],
         };
         let bridge = Bridge { instance: &config.instance, sources: &sources };
-        let failed = |error: SinkError| Ended::new(Exit::Unavailable, format!("sinks.{name}: {error}"));
+        let failed = |error: SinkError| Ended::new(Exit::Unavailable, format!("sinks.{name}: {error:#}"));
         let opening =
             sink.kind.subscribe(bridge).map_err(|reason| usage(format!("sinks.{name} is {reason}")))?;
         let mut subscription = opening.await.map_err(failed)?;
@@ -131,7 +131,7 @@ impl Args {
         let (name, source) = super::one_source(config, self.source.as_deref())
             .map_err(|problem| Ended::new(Exit::Usage, problem))?;
         let mut watch = tokio::select! {
-            opened = LiveSession::open(name, source, farewell::bridge(config.admin.as_ref())) => opened.map_err(|ended| ended.of(name))?,
+            opened = LiveSession::open(name, source, logout::bridge(config.admin.as_ref())) => opened.map_err(|ended| ended.of(name))?,
             _ = signals.next() => return Ok(()),
         };
         let mut plan = Plan::new(watch.journal(), Arc::new([name.to_owned()]), Template::default());
@@ -199,7 +199,7 @@ impl Screen<'_> {
         self.lines.print(std::iter::once(&event)).await.map_err(|error| match error {
             // A closed pipe is a clean end, as for any filter.
             SinkError::Gone(_) => Ended::new(Exit::Clean, ""),
-            error => Ended::new(Exit::OUTPUT, error.to_string()),
+            error => Ended::new(Exit::OUTPUT, format!("{error:#}")),
         })?;
         Ok(true)
     }

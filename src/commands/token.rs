@@ -10,17 +10,14 @@ use std::{
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{
-    output,
-    two_factor::{AccountSession, Failure, ended},
-};
+use super::two_factor::{AccountSession, Failure, ended};
 use crate::{
     api::{ApiError, Audience, Authorization},
     auth::AuthError,
     config::Flags,
     exit::Exit,
     runtime,
-    secret_file::SecretFile,
+    secret_file::{FileError, SecretFile},
 };
 
 /// Manage the persistent token for `auth = "token"`, which needs no password on disk
@@ -149,25 +146,35 @@ async fn create(
     Ok(())
 }
 
-/// Stores a token in the file, or prints it. Returns its path, or else the reason as a sentence.
+/// The reason why a token was neither stored nor printed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    #[error("can't write to standard output: {0}")]
+    Output(#[source] io::Error),
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// Stores a token in the file, or prints it. Returns its path.
 fn store(
     token: &SecretString,
     file: Option<SecretFile>,
     source: &str,
     out: &mut impl Write,
-) -> Result<PathBuf, String> {
+) -> Result<PathBuf, StoreError> {
     let Some(mut file) = file else {
         let printed =
             writeln!(out, "Put it into a file that only the bridge can read:\n{}", token.expose_secret());
         let printed = printed.and_then(|()| out.flush());
-        let printed = printed.map_err(|error| output::unwritable("standard output", &error));
-        return printed.map(|()| format!("/etc/cti-bridge/{source}.token").into());
+        return printed
+            .map(|()| format!("/etc/cti-bridge/{source}.token").into())
+            .map_err(StoreError::Output);
     };
     let stored = file.fill(token).and_then(|()| file.keep());
     if stored.is_err() {
         file.discard();
     }
-    stored.map_err(|error| error.to_string())
+    Ok(stored?)
 }
 
 /// The fate of a token that could not be stored.

@@ -57,7 +57,7 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
     match read {
         Some(Ok(())) => {}
         Some(Err(error)) => {
-            writeln!(err, "{error}")?;
+            writeln!(err, "{error:#}")?;
             return Ok(Exit::Undelivered);
         }
         None => return Ok(Exit::Internal),

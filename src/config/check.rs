@@ -4,6 +4,8 @@
 //! that may be secret is repeated, and invalid entries are removed, so that the rest can still be checked.
 //! Defaults are filled in as well, which makes the tree the effective configuration.
 
+use std::{fmt::Display, str::FromStr};
+
 use figment::value::{Dict, Num, Value};
 
 use super::{
@@ -17,17 +19,21 @@ use super::{
 };
 use crate::net::{ADDRESS, Address};
 
-/// Checks a string of some format.
-type Reader = fn(&str) -> Result<(), String>;
+/// Returns what is wrong with a string of some format; `None` if it is valid.
+type Check = fn(&str) -> Option<String>;
 
-const FORMATS: &[(&str, Reader)] = &[
-    (SPAN, |text| text.parse::<Span>().map(drop)),
-    (INTERVAL, |text| text.parse::<Interval>().map(drop)),
-    (DELAY, |text| text.parse::<Delay>().map(drop)),
-    (AGE, |text| text.parse::<Age>().map(drop)),
-    (SIZE, |text| text.parse::<Size>().map(drop)),
-    (ADDRESS, |text| text.parse::<Address>().map(drop)),
+const FORMATS: &[(&str, Check)] = &[
+    (SPAN, flaw::<Span>),
+    (INTERVAL, flaw::<Interval>),
+    (DELAY, flaw::<Delay>),
+    (AGE, flaw::<Age>),
+    (SIZE, flaw::<Size>),
+    (ADDRESS, flaw::<Address>),
 ];
+
+fn flaw<T: FromStr<Err: Display>>(text: &str) -> Option<String> {
+    text.parse::<T>().err().map(|error| error.to_string())
+}
 
 /// Checks the complete tree and fills in defaults. Returns the effective settings.
 pub(super) fn check(tree: &mut Dict, findings: &mut Findings, shape: Shape) -> Settings {
@@ -156,8 +162,8 @@ impl Walk<'_> {
         let mut seen: Vec<(String, String)> = Vec::new();
         for (name, mut value) in std::mem::take(table) {
             let path = join(path, &name);
-            if let Err(text) = name::check(&name) {
-                self.findings.problem(&path, text);
+            if let Err(error) = name::check(&name) {
+                self.findings.problem(&path, error.to_string());
                 continue;
             }
             let folded = name::folded(&name);
@@ -211,9 +217,9 @@ impl Walk<'_> {
             let key = path.rsplit('.').next().unwrap_or(path);
             self.findings.problem(path, remedy::word(key, text, &words, self.shape.absent));
         }
-        let reader = node.format().and_then(|format| FORMATS.iter().find(|(known, _)| *known == format));
-        if let Some(Err(text)) = reader.map(|(_, read)| read(text)) {
-            self.findings.problem(path, text);
+        let check = node.format().and_then(|format| FORMATS.iter().find(|(known, _)| *known == format));
+        if let Some(problem) = check.and_then(|(_, check)| check(text)) {
+            self.findings.problem(path, problem);
         }
     }
 

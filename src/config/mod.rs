@@ -17,6 +17,7 @@ use figment::value::Dict;
 mod check;
 mod environment;
 pub(crate) mod flags;
+mod invalid;
 mod layers;
 pub(crate) mod name;
 mod origin;
@@ -29,6 +30,7 @@ mod section;
 mod setting;
 
 pub use flags::{Assignment, Flags};
+pub use invalid::InvalidValue;
 pub(crate) use name::nearest;
 pub use origin::Origin;
 pub use problem::{Problem, Problems};

@@ -1,16 +1,18 @@
 //! Names that the operator chooses: instance, sources, sinks.
 
+use super::InvalidValue;
+
 /// The pattern that [`check`] accepts, for the schema.
 pub(crate) const PATTERN: &str = "^[A-Za-z0-9_-]{1,64}$";
 
 /// Checks a name. It goes unchanged into subjects, stream names and `CloudEvents` sources, so only what is legal in
 /// all of them, and short enough for each, is accepted.
-pub(crate) fn check(name: &str) -> Result<(), String> {
+pub(crate) fn check(name: &str) -> Result<(), InvalidValue> {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     if (1..=64).contains(&name.len()) && name.bytes().all(legal) {
         Ok(())
     } else {
-        Err("is not a valid name: use 1 to 64 of A-Z a-z 0-9 - _".to_owned())
+        Err(InvalidValue::new("is not a valid name: use 1 to 64 of A-Z a-z 0-9 - _"))
     }
 }
 

@@ -6,6 +6,8 @@ use bytesize::ByteSize;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::InvalidValue;
+
 /// A timeout: `"10s"`, `"1m 30s"`. More than zero, and a day at most: longer ones are typing errors, and
 /// adding an absurd one to a point in time would overflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -16,6 +18,11 @@ pub struct Span(pub Duration);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Interval(pub Option<Duration>);
+
+/// A delay: at most a [`Span`], or `"always"` for no delay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Delay(pub Option<Duration>);
 
 /// A retention time: `"7d"`, or `"off"` for no limit. Ten years at most, so that it fits every broker's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -31,11 +38,6 @@ pub struct Size(pub usize);
 pub(super) const SPAN: &str = "human-duration";
 /// The JSON Schema format of [`Interval`].
 pub(super) const INTERVAL: &str = "human-duration-or-off";
-/// A delay: at most a [`Span`], or `"always"` for no delay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Delay(pub Option<Duration>);
-
 /// The JSON Schema format of [`Delay`].
 pub(super) const DELAY: &str = "human-duration-or-always";
 /// The JSON Schema format of [`Age`].
@@ -68,64 +70,70 @@ impl Age {
 }
 
 impl FromStr for Span {
-    type Err = String;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let duration = humantime::parse_duration(text.trim()).map_err(|_| {
-            "is not a valid duration: write a number and its unit, as in \"10s\", \"500ms\" or \"1m 30s\""
-                .to_owned()
-        })?;
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let duration = humantime::parse_duration(text.trim()).map_err(|_| InvalidValue::new("is not a valid duration: write a number and its unit, as in \"10s\", \"500ms\" or \"1m 30s\""))?;
         match duration {
-            Duration::ZERO => Err("must be more than zero: write a duration such as \"10s\"".to_owned()),
-            long if long > DAY => Err("is more than a day: write a duration such as \"10s\"".to_owned()),
+            Duration::ZERO => {
+                Err(InvalidValue::new("must be more than zero: write a duration such as \"10s\""))
+            }
+            long if long > DAY => {
+                Err(InvalidValue::new("is more than a day: write a duration such as \"10s\""))
+            }
             right => Ok(Self(right)),
         }
     }
 }
 
 impl FromStr for Interval {
-    type Err = String;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         match text.trim() {
             "off" | "0" | "0s" => Ok(Self(None)),
             other => other
                 .parse()
                 .map(|Span(duration)| Self(Some(duration)))
-                .map_err(|error| error + ", or \"off\""),
+                .map_err(|error: InvalidValue| error.or("off")),
         }
     }
 }
 
 impl FromStr for Age {
-    type Err = String;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         if text.trim() == "off" {
             return Ok(Self(None));
         }
         let duration = humantime::parse_duration(text.trim()).map_err(|_| {
-            "is not a valid duration: write a number and its unit, as in \"7d\" or \"12h\", or \"off\""
-                .to_owned()
+            InvalidValue::new(
+                "is not a valid duration: write a number and its unit, as in \"7d\" or \"12h\", or \"off\"",
+            )
         })?;
         match duration {
-            Duration::ZERO => Err("must be more than zero: write \"off\" to keep all".to_owned()),
-            long if long > DECADE => Err("is more than ten years: write \"off\" to keep all".to_owned()),
+            Duration::ZERO => Err(InvalidValue::new("must be more than zero: write \"off\" to keep all")),
+            long if long > DECADE => {
+                Err(InvalidValue::new("is more than ten years: write \"off\" to keep all"))
+            }
             right => Ok(Self(Some(right))),
         }
     }
 }
 
 impl FromStr for Size {
-    type Err = String;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let size: ByteSize = text.trim().parse().map_err(|_| {
-            "is not a valid size: write a number and its unit, as in \"64MiB\" or \"500KB\"".to_owned()
+            InvalidValue::new(
+                "is not a valid size: write a number and its unit, as in \"64MiB\" or \"500KB\"",
+            )
         })?;
         usize::try_from(size.as_u64())
             .map(Self)
-            .map_err(|_| "is more than this machine can address".to_owned())
+            .map_err(|_| InvalidValue::new("is more than this machine can address"))
     }
 }
 
@@ -145,15 +153,15 @@ impl fmt::Display for Interval {
 }
 
 impl FromStr for Delay {
-    type Err = String;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         match text.trim() {
             "always" => Ok(Self(None)),
             other => other
                 .parse()
                 .map(|Span(duration)| Self(Some(duration)))
-                .map_err(|error| error + ", or \"always\""),
+                .map_err(|error: InvalidValue| error.or("always")),
         }
     }
 }
@@ -201,9 +209,9 @@ const SIZE_PATTERN: &str = r"^\s*[0-9][0-9.]*\s*([kKmMgGtTpPeE]([iI]?[bB])?|[bB]
 macro_rules! written_as_string {
     ($type:ident, $format:expr, $pattern:expr, $example:literal) => {
         impl TryFrom<String> for $type {
-            type Error = String;
+            type Error = InvalidValue;
 
-            fn try_from(text: String) -> Result<Self, String> {
+            fn try_from(text: String) -> Result<Self, InvalidValue> {
                 text.parse()
             }
         }
@@ -258,7 +266,7 @@ mod tests {
             assert_eq!(text.parse(), Ok(Interval(None)));
         }
         assert_eq!("10s".parse(), Ok(Interval(Some(Duration::from_secs(10)))));
-        assert!("on".parse::<Interval>().unwrap_err().contains("off"));
+        assert!("on".parse::<Interval>().unwrap_err().to_string().contains("off"));
     }
 
     #[test]

@@ -92,17 +92,26 @@ impl Places {
     }
 
     /// Reads a secret and strips it with [`bare`]. Returns it with its path.
-    pub(super) fn read(&self, name: &str) -> Result<(SecretString, PathBuf), String> {
+    pub(super) fn read(&self, name: &str) -> Result<(SecretString, PathBuf), SecretFileError> {
         let path = self.resolve(name);
-        read(&path).map(|secret| (secret, path.clone())).map_err(|reason| {
-            let hint = self.hint(name, &reason);
-            format!("can't read {}: {reason}{hint}", path.display())
-        })
+        match read(&path) {
+            Ok(secret) => Ok((secret, path)),
+            Err(source) => Err(SecretFileError { hint: self.hint(name, &source), path, source }),
+        }
     }
 }
 
 fn is_bare(name: &str) -> bool {
     !name.contains('/') && name != ".." && name != "."
+}
+
+/// A secret that can't be read, with the remedy.
+#[derive(Debug, thiserror::Error)]
+#[error("can't read {}: {source}{hint}", path.display())]
+pub(super) struct SecretFileError {
+    path: PathBuf,
+    source: Unreadable,
+    hint: String,
 }
 
 /// The reason why a file can't be used as a secret. It never quotes the content.

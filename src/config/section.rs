@@ -113,8 +113,8 @@ impl<'a> Section<'a> {
                 self.warn_if_open(key, &path);
                 Some(secret)
             }
-            Err(text) => {
-                self.file_problem(key, text);
+            Err(error) => {
+                self.file_problem(key, error.to_string());
                 None
             }
         }

@@ -27,6 +27,27 @@ pub struct UserInfo {
     pub password: Option<SecretString>,
 }
 
+/// The reason why a text is not an address, with the remedy. No message quotes the text: it may hold a password, above all
+/// when it can't be parsed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidAddress {
+    /// Not a URL.
+    #[error("is not a valid URL ({0}): write scheme://host, as in https://pbx.example.org")]
+    NotAUrl(#[from] url::ParseError),
+    /// A URL without a host.
+    #[error("names no host: write scheme://host, as in https://pbx.example.org")]
+    NoHost,
+    /// The user info has a character that ends the host.
+    #[error("has an @ after its path: in user info write / as %2F, ? as %3F, # as %23")]
+    MisplacedUserInfo,
+    /// The user info is not UTF-8 when decoded.
+    #[error("has user info that is not UTF-8 when decoded: write it again")]
+    NotUtf8,
+    /// A URL of a scheme without user info.
+    #[error("can't carry user info: write scheme://host")]
+    NoUserInfo,
+}
+
 /// The JSON Schema format of [`Address`].
 pub(crate) const ADDRESS: &str = "uri";
 
@@ -64,24 +85,19 @@ impl Address {
 }
 
 impl FromStr for Address {
-    type Err = String;
+    type Err = InvalidAddress;
 
-    // No message quotes the text: it may hold a password, above all when it can't be parsed.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let full = Url::parse(text).map_err(|error| {
-            format!("is not a valid URL ({error}): write scheme://host, as in https://pbx.example.org")
-        })?;
+    fn from_str(text: &str) -> Result<Self, InvalidAddress> {
+        let full = Url::parse(text)?;
         let mut url = full.clone();
         if url.host_str().is_none_or(str::is_empty) {
-            return Err("names no host: write scheme://host, as in https://pbx.example.org".to_owned());
+            return Err(InvalidAddress::NoHost);
         }
         if url[Position::AfterHost..].contains('@') {
             // Otherwise `nats://to/ken@host` would be a host `to`, and the rest of the secret a path that is printed.
-            return Err("has an @ after its path: in user info write / as %2F, ? as %3F, # as %23".to_owned());
+            return Err(InvalidAddress::MisplacedUserInfo);
         }
-        let decode = |text: &str| {
-            percent_decode(text).ok_or("has user info that is not UTF-8 when decoded: write it again")
-        };
+        let decode = |text: &str| percent_decode(text).ok_or(InvalidAddress::NotUtf8);
         let user_info = if url.username().is_empty() && url.password().is_none() {
             None
         } else {
@@ -93,7 +109,7 @@ impl FromStr for Address {
         };
         // Both can only fail for a URL without a host.
         if url.set_username("").is_err() || url.set_password(None).is_err() {
-            return Err("can't carry user info: write scheme://host".to_owned());
+            return Err(InvalidAddress::NoUserInfo);
         }
         Ok(Self { url, user_info, full })
     }
@@ -116,9 +132,9 @@ fn percent_decode(text: &str) -> Option<String> {
 }
 
 impl TryFrom<String> for Address {
-    type Error = String;
+    type Error = InvalidAddress;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, InvalidAddress> {
         text.parse()
     }
 }
@@ -215,7 +231,7 @@ mod tests {
             "unix:/hunter2",
             "",
         ] {
-            assert!(!url.parse::<Address>().unwrap_err().contains("hunter2"), "{url}");
+            assert!(!url.parse::<Address>().unwrap_err().to_string().contains("hunter2"), "{url}");
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// The outcome of a frame.
-pub(super) enum Taken {
+pub(super) enum FrameOutcome {
     /// Handled.
     Done,
     /// The barrier with this number was answered.
@@ -28,7 +28,11 @@ pub(crate) enum Control {
 
 impl LiveSession {
     /// Handles what the socket received.
-    pub(super) fn take(&mut self, incoming: Result<Incoming, CloseReason>, context: &mut Context) -> Taken {
+    pub(super) fn take(
+        &mut self,
+        incoming: Result<Incoming, CloseReason>,
+        context: &mut Context,
+    ) -> FrameOutcome {
         match incoming {
             Ok(Incoming::Event(frame)) => {
                 let copy = self.echoes.is_echo(&frame);
@@ -36,19 +40,19 @@ impl LiveSession {
             }
             Ok(Incoming::Bad(bad)) => {
                 self.journal.bad_frame(bad.reason, bad.size);
-                Taken::Done
+                FrameOutcome::Done
             }
-            Ok(Incoming::Barrier(number)) => Taken::Barrier(number),
-            Ok(Incoming::Disconnected) => Taken::React(
+            Ok(Incoming::Barrier(number)) => FrameOutcome::Barrier(number),
+            Ok(Incoming::Disconnected) => FrameOutcome::React(
                 Input::Ended(EndReason::NamespaceClosed),
                 "the PBX ended the Socket.IO session".to_owned(),
             ),
-            Err(closed) => Taken::React(Input::Ended(end_reason(&closed)), closed.to_string()),
+            Err(closed) => FrameOutcome::React(Input::Ended(end_reason(&closed)), closed.to_string()),
         }
     }
 
     /// Handles an event. A copy is not published again, but the session reacts to it all the same.
-    pub(super) fn event(&mut self, frame: RawEvent, copy: bool, context: &mut Context) -> Taken {
+    pub(super) fn event(&mut self, frame: RawEvent, copy: bool, context: &mut Context) -> FrameOutcome {
         let control = control(&frame);
         if let Some(handover) = &mut self.handover
             && matches!(control, None | Some(Control::ServerReloaded))
@@ -61,20 +65,20 @@ impl LiveSession {
                     self.journal.event(frame);
                 }
                 let input = Input::ServerReloaded { beside: context.source.is_untyped() };
-                Taken::React(input, "the PBX has applied a new configuration".to_owned())
+                FrameOutcome::React(input, "the PBX has applied a new configuration".to_owned())
             }
             Some(Control::Refused) => {
-                Taken::React(Input::Refused, "the PBX refused the session's token".to_owned())
+                FrameOutcome::React(Input::Refused, "the PBX refused the session's token".to_owned())
             }
-            Some(Control::TakenOver) => Taken::MakeWay,
+            Some(Control::TakenOver) => FrameOutcome::MakeWay,
             // Again, as several stale sessions of this bridge were taken over.
-            Some(Control::Accepted) => Taken::Done,
+            Some(Control::Accepted) => FrameOutcome::Done,
             None => {
                 context.feed.heard(&frame);
                 if !copy {
                     self.publish(frame, context);
                 }
-                Taken::Done
+                FrameOutcome::Done
             }
         }
     }

@@ -9,7 +9,7 @@ use super::{
     Attempt, Away, Input,
     attempt::{Connection, LoggingIn},
     context::Context,
-    frames::Taken,
+    frames::FrameOutcome,
     handover::{Failure, Handover, Tried, Turn},
     overlap::{Echoes, Merged},
     supervisor::Source,
@@ -81,11 +81,11 @@ impl LiveSession {
         }
         for (frame, copy) in frames {
             match session.event(frame, copy, context) {
-                Taken::React(input, detail) => {
+                FrameOutcome::React(input, detail) => {
                     (session.upcoming, context.failure.detail) = (Some(input), detail);
                 }
-                Taken::MakeWay => session.upcoming = Some(context.taken_over()),
-                Taken::Done | Taken::Barrier(_) => {}
+                FrameOutcome::MakeWay => session.upcoming = Some(context.taken_over()),
+                FrameOutcome::Done | FrameOutcome::Barrier(_) => {}
             }
         }
         session.journal.commit();
@@ -163,7 +163,7 @@ impl LiveSession {
                 bytes += frame.size();
             }
             let taken = self.take(incoming, context);
-            if !matches!(taken, Taken::Done) {
+            if !matches!(taken, FrameOutcome::Done) {
                 self.journal.commit();
                 match self.react(taken, context) {
                     Some(input) => return Some(input),
@@ -185,11 +185,11 @@ impl LiveSession {
     }
 
     /// The reaction to a frame that is not a plain event.
-    fn react(&mut self, taken: Taken, context: &mut Context) -> Option<Input> {
+    fn react(&mut self, taken: FrameOutcome, context: &mut Context) -> Option<Input> {
         let merging = self.handover.as_ref().is_some_and(Handover::is_merging);
         match taken {
-            Taken::Done => None,
-            Taken::Barrier(number) => {
+            FrameOutcome::Done => None,
+            FrameOutcome::Barrier(number) => {
                 if let Some(handover) = &mut self.handover {
                     return handover.answered(number).then(|| self.tried(Ok(()), context));
                 }
@@ -197,16 +197,16 @@ impl LiveSession {
                 None
             }
             // The new session was accepted after this reload, or reports it as well.
-            Taken::React(Input::ServerReloaded { .. }, _) if merging => None,
-            Taken::React(_, detail) if merging => {
+            FrameOutcome::React(Input::ServerReloaded { .. }, _) if merging => None,
+            FrameOutcome::React(_, detail) if merging => {
                 context.failure.detail = detail;
                 Some(Input::Successor(Attempt::Ready))
             }
-            Taken::React(input, detail) => {
+            FrameOutcome::React(input, detail) => {
                 context.failure.detail = detail;
                 Some(input)
             }
-            Taken::MakeWay => Some(context.taken_over()),
+            FrameOutcome::MakeWay => Some(context.taken_over()),
         }
     }
 

@@ -11,7 +11,7 @@ pub(super) const BACKOFF: Range = Range { from: Duration::from_millis(500), to: 
 /// longer delay only prolongs the outage.
 const OUTAGE: Range = Range { from: BACKOFF.from, to: Duration::from_secs(3) };
 /// The minimum delay after an attempt that took longer than its delay would have been.
-const BREATH: Duration = Duration::from_millis(250);
+const MIN_DELAY: Duration = Duration::from_millis(250);
 /// Delays after sessions that ended right after they were accepted: each starts with a resync.
 const SHORT_LIVED: Range = Range { from: Duration::from_secs(1), to: Duration::from_secs(30) };
 /// The longest delay after a live session.
@@ -38,10 +38,10 @@ pub const PROVEN_TRIES: u32 = 8;
 pub const SOCKET_TRIES: u32 = 5;
 /// Consecutive attempts without a stable session after which a refusal on the socket is no longer followed by an immediate
 /// attempt: a PBX that accepts a session and soon loses its token would otherwise receive a login each second.
-pub(super) const HASTY_TRIES: u32 = 5;
+pub(super) const IMMEDIATE_TRIES: u32 = 5;
 /// Consecutive sessions that may end right after they are accepted because the PBX was reloaded: an administrator may apply
 /// several changes one after the other.
-pub(super) const HASTY_RELOADS: u32 = 10;
+pub(super) const IMMEDIATE_RELOADS: u32 = 10;
 
 /// Attempts after a reload of the PBX during which a refusal on the socket does not discard the token: a PBX that reloads
 /// briefly recognises no token. They take half a minute to a minute.
@@ -90,7 +90,7 @@ impl Delays {
             RetryPolicy::AtOnce => BACKOFF.from.mul_f64(fastrand::f64()),
             RetryPolicy::Soon => self.backoff.delay().min(SOON),
             RetryPolicy::Backoff => self.backoff.delay(),
-            RetryPolicy::Outage => self.outage.delay().saturating_sub(attempt).max(BREATH),
+            RetryPolicy::Outage => self.outage.delay().saturating_sub(attempt).max(MIN_DELAY),
             RetryPolicy::ShortLived(times) => SHORT_LIVED.nth(times),
             RetryPolicy::Reload(times) => RELOAD.nth(times),
             RetryPolicy::Careful(times) => CAREFUL.nth(times),

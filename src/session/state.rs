@@ -2,7 +2,8 @@
 
 use super::{
     retry_policy::{
-        HASTY_RELOADS, HASTY_TRIES, PASSWORD_TRIES, PROVEN_TRIES, RELOAD_TRIES, RetryPolicy, SOCKET_TRIES,
+        IMMEDIATE_RELOADS, IMMEDIATE_TRIES, PASSWORD_TRIES, PROVEN_TRIES, RELOAD_TRIES, RetryPolicy,
+        SOCKET_TRIES,
     },
     takeover::{self, Away},
 };
@@ -233,7 +234,7 @@ fn live(state: State, input: Input) -> (State, Vec<Action>) {
         }
         Input::ServerReloaded { beside: false } => {
             let state = State { reload: Some(0), ..state };
-            wait(state, soon(state, HASTY_RELOADS), vec![A::End(EndReason::ServerReloaded), A::Close])
+            wait(state, soon(state, IMMEDIATE_RELOADS), vec![A::End(EndReason::ServerReloaded), A::Close])
         }
         Input::Ended(reason) => wait(state, soon(state, 0), vec![A::End(reason), A::Close]),
         Input::Lasted => (State { short_lived: 0, ..state }, vec![A::AwaitSettled]),
@@ -334,7 +335,7 @@ fn refusal(state: State) -> (State, RetryPolicy, bool) {
     let refusals = state.refusals.saturating_add(1);
     let slow = refusals >= SOCKET_TRIES;
     let policy = match refusals {
-        1 if state.failures < HASTY_TRIES => RetryPolicy::AtOnce,
+        1 if state.failures < IMMEDIATE_TRIES => RetryPolicy::AtOnce,
         few if !slow => RetryPolicy::Careful(few.saturating_sub(2)),
         many => RetryPolicy::Slow(many - SOCKET_TRIES),
     };

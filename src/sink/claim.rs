@@ -1,7 +1,7 @@
-//! Determines, for `check`, whether the last event of a broker's partition is from the journal on disk: a start does so with
+//! Verifies, for `check`, that the last event of a broker's partition is from the journal on disk. A start verifies it with
 //! the journal open.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{error::Error, io, path::PathBuf, time::Duration};
 
 use jiff::Timestamp;
 
@@ -18,27 +18,27 @@ use crate::{
 /// The journal that the bridge would write from.
 #[derive(Debug, Clone, Default)]
 pub struct Claim {
-    /// Its name, its directory, and whether a running bridge has it. `None` for one that is still to be created.
+    /// Its id, its directory, and whether a running bridge uses it. `None` for one that is yet to be created.
     pub journal: Option<(JournalId, PathBuf, bool)>,
     /// The sink.
     pub sink: String,
-    /// A journal that the sink may go on after.
+    /// A journal after whose events the sink may continue.
     pub adopt: Option<JournalId>,
-    /// The interval of the sink's heartbeats.
+    /// The interval of the sink's heartbeats. `None` without heartbeats.
     pub heartbeat: Option<Duration>,
 }
 
-/// The verdict of the journal on disk on an event that carries its name.
+/// The origin of an event that carries the id of the journal on disk.
 enum Verdict {
     Ours,
     Other,
-    /// A process gave the number that this directory knows nothing of.
+    /// A process numbered it that this directory has no trace of.
     Unknown,
 }
 
 impl Claim {
-    /// Fails as a start would, if the partition's end is another journal's or a copy's. Else a warning, if there is one. `watch`
-    /// looks for another process with the same journal.
+    /// Fails, as a start would, if another journal or a copy of ours wrote the partition's last event. Returns a warning, if there is
+    /// one. `watch` looks for another process with the same journal.
     pub async fn check(
         &self,
         stored: &Stored,
@@ -53,21 +53,26 @@ impl Claim {
         }
         let (path, sink, end) = (dir.clone(), self.sink.clone(), stored.clone());
         let verdict = tokio::task::spawn_blocking(move || verdict(&path, &sink, &end));
-        let unreadable = |error: &dyn std::error::Error| {
-            let text = format!("can't read the journal {}: {error}; check its disk", dir.display());
-            SinkError::operator(Trouble::Local, text)
+        let unreadable = |error: Box<dyn Error + Send + Sync>| {
+            SinkError::operator(Trouble::Local, format!("can't read the journal {}", dir.display()))
+                .because(error)
+                .remedy("check its disk")
         };
-        match verdict.await.map_err(|error| unreadable(&error))?.map_err(|error| unreadable(&error))? {
+        match verdict
+            .await
+            .map_err(|error| unreadable(error.into()))?
+            .map_err(|error| unreadable(error.into()))?
+        {
             Verdict::Ours => Ok(None),
             Verdict::Other => Err(copy(stored, NOT_OURS)),
-            // The bridge that has it finds out by itself.
+            // The running bridge verifies it itself.
             Verdict::Unknown if *is_in_use => Ok(None),
             Verdict::Unknown => {
                 let ours = Process { journal: *journal, start: 0 };
                 match watch(ours, patience(self.heartbeat)).await? {
                     Some(why) => Err(copy(stored, &why)),
                     None => Ok(Some(format!(
-                        "{} is ahead of the journal {}, which was restored from a backup or copied: if a bridge runs with the \
+                        "{} is ahead of the journal {}, which was restored from a backup or copied: if another bridge runs with the \
                          original, stop it or run `cti-bridge journal rename` here",
                         stored.location,
                         dir.display()
@@ -78,7 +83,7 @@ impl Claim {
     }
 }
 
-/// The reason why the journal on disk gives no verdict.
+/// The reason why the journal on disk can't be read.
 #[derive(Debug, thiserror::Error)]
 enum Unreadable {
     #[error(transparent)]
@@ -87,7 +92,7 @@ enum Unreadable {
     Read(#[from] io::Error),
 }
 
-/// Blocks.
+/// Determines the origin of an event. Blocks.
 fn verdict(dir: &std::path::Path, sink: &str, stored: &Stored) -> Result<Verdict, Unreadable> {
     let archive = Archive::open(dir)?;
     let Some(source) = (0..)
@@ -107,7 +112,7 @@ fn verdict(dir: &std::path::Path, sink: &str, stored: &Stored) -> Result<Verdict
     Ok(match archive.find(source, stored.seq)? {
         Some(Entry::Record(record)) if !Note::from(&record).is(stored.time, &stored.ty) => Verdict::Other,
         Some(Entry::Record(_)) => Verdict::Ours,
-        // A start numbers above the clock: no process of ours has come so far.
+        // Each start numbers from the clock on, so no process of ours can have reached this number.
         _ if stored.seq > now() => Verdict::Other,
         _ if cursor.is_some_and(|cursor| is_older(cursor.notes.get(source.index()), stored.seq)) => {
             Verdict::Ours
@@ -120,7 +125,7 @@ fn now() -> Seq {
     Seq(u64::try_from(Timestamp::now().as_microsecond()).unwrap_or_default())
 }
 
-/// What the broker has forgotten, or lost at its end, is older than what the cursor notes: a start sends it again.
+/// Returns true if the cursor has a newer event, so that the broker has lost events: a start sends them again.
 fn is_older(note: Option<&Note>, seq: Seq) -> bool {
     note.is_some_and(|note| seq < note.seq)
 }

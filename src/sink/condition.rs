@@ -7,13 +7,14 @@ use tokio::time::Instant;
 use super::{Driver, Link, SinkError};
 use crate::health::Trouble;
 
-/// A broker that acknowledges nothing for so long is in trouble, whatever its link knows.
+/// The time without an acknowledgement after which a broker counts as failing, whatever its link reports.
 const SILENT: Duration = Duration::from_secs(10);
 
-/// A broker that refuses a heartbeat does so within this time.
+/// The time within which a broker refuses a heartbeat, if it does.
 const ANSWERED: Duration = Duration::from_secs(5);
 
 impl Driver {
+    /// Makes the error for a missing acknowledgement.
     pub(super) fn unanswered<L: Link>(&self, link: &L, answered: Instant) -> SinkError {
         SinkError::again(
             Trouble::Silent,
@@ -21,13 +22,13 @@ impl Driver {
                 "no acknowledgement within {:?} for {} records in flight{}",
                 answered.elapsed(),
                 self.flights.len(),
-                link.trouble().map(|trouble| format!(": {trouble}")).unwrap_or_default()
+                link.trouble().map(|trouble| format!(": {trouble:#}")).unwrap_or_default()
             ),
         )
     }
 
-    /// The broker has answered, or there is nothing that it could answer.
-    pub(super) fn proves(&mut self) {
+    /// Reports the sink as active: the broker has answered, or there is nothing to answer.
+    pub(super) fn prove(&mut self) {
         if !std::mem::replace(&mut self.is_proven, true) {
             self.health.active();
         }
@@ -43,15 +44,15 @@ impl Driver {
         };
         let trouble = link.trouble().or_else(|| is_silent.then(silence));
         match &trouble {
-            Some(trouble) => drop(self.health.failing_for(trouble.cause().clone(), &trouble.to_string())),
+            Some(trouble) => drop(self.health.failing_for(trouble.cause().clone(), &format!("{trouble:#}"))),
             None if self.is_proven => self.health.active(),
             None => {}
         }
         trouble.is_some()
     }
 
-    /// Warns while the broker refuses heartbeats. One that was sent a while ago and not refused is accepted.
-    pub(super) fn note_heartbeats<L: Link>(&mut self, link: &L) {
+    /// Warns while the broker refuses heartbeats. A heartbeat that is not refused within [`ANSWERED`] is accepted.
+    pub(super) fn check_heartbeats<L: Link>(&mut self, link: &L) {
         match link.refused_heartbeat() {
             Some(refusal) => self.health.warning("heartbeat", Some(refusal)),
             None if self.first_heartbeat.is_some_and(|at| at.elapsed() >= ANSWERED) => {

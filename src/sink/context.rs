@@ -1,4 +1,4 @@
-//! The context that all drivers share.
+//! The state that all drivers share.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,18 +8,18 @@ use tokio::sync::watch;
 use super::{Counters, Renewals};
 use crate::{event::SinkId, health::Board, journal::Journal, request::Trigger, shutdown::Stop};
 
-/// The context that all drivers share.
+/// The state that all drivers share.
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// The bridge's name among others on the same bus.
+    /// The bridge's name, which distinguishes it from other bridges on the same bus.
     pub instance: Arc<str>,
-    /// The line.
+    /// The journal.
     pub journal: Journal,
     /// Names of the sources, by [`SourceId`](crate::event::SourceId).
     pub sources: Arc<[String]>,
     /// Names of the sinks, in the journal's order.
     pub sinks: Arc<[String]>,
-    /// Everybody's state.
+    /// The health of all components.
     pub board: Board,
     /// The start time of the process: distinguishes its heartbeats from those of another process with the same journal.
     pub started: Timestamp,
@@ -27,30 +27,30 @@ pub struct Context {
     pub stop: Stop,
     /// Triggers an immediate retry.
     pub retry: Trigger,
-    /// Secrets and certificates that were read again.
+    /// Announces reloaded secrets and certificates.
     pub renewals: Renewals,
-    /// Stop after this many published records.
+    /// Ends each driver after this many published records. `None` sets no limit.
     pub limit: Option<u64>,
     /// The time for which delivered records are kept.
     pub retain: Duration,
-    /// The number of drivers that have made their first attempt: until then a broker may know numbers that the journal doesn't.
+    /// The number of drivers that have made their first attempt: before it, a broker may have numbers that the journal does not know.
     pub opened: watch::Sender<usize>,
     /// The drivers' counters.
     pub counters: Counters,
 }
 
 impl Context {
-    /// The name of a sink. Empty for an unknown one.
+    /// Returns the name of a sink. Empty for an unknown one.
     pub fn sink_name(&self, sink: SinkId) -> &str {
         self.sinks.get(sink.index()).map_or("", String::as_str)
     }
 
-    /// The sink of this name.
+    /// Returns the sink of this name. `None` for an unknown one.
     pub fn sink(&self, name: &str) -> Option<SinkId> {
         (0..).map(SinkId).zip(&*self.sinks).find_map(|(sink, known)| (known == name).then_some(sink))
     }
 
-    /// For these sinks of a line, with nothing kept that was delivered.
+    /// Returns the state for these sinks of a journal, which keeps no delivered records.
     pub fn new(instance: &str, journal: Journal, sinks: Arc<[String]>) -> Self {
         Self {
             instance: instance.into(),

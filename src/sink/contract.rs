@@ -7,15 +7,15 @@ use crate::route::Names;
 
 /// A place to publish to.
 pub trait Sink: Send + Sync + 'static {
-    /// One connection to it.
+    /// A connection to the sink.
     type Link: Link;
-    /// Connects, and reads what is there already. The driver bounds the time.
+    /// Connects, and reads the newest stored events. The driver limits the time.
     fn open(&self) -> impl Future<Output = Result<(Self::Link, Tail), SinkError>> + Send;
-    /// Takes over the secrets and certificates of a configuration that was read again; all else stays as it was. A link
-    /// that is open keeps what it was opened with.
+    /// Applies the secrets and certificates of a reloaded configuration, and nothing else. An open link keeps those it was
+    /// opened with.
     fn renew(&mut self, _: &config::Config) {}
-    /// Watches so long whether another process with our journal writes: what shows it, if one does. Asked for when the
-    /// journal does not know what a partition ends with. Cancel safe.
+    /// Watches for at most `patience` for another process that writes with our journal. Returns the evidence, if there is any. Called
+    /// if the journal does not know the last event of a partition. Cancel safe.
     fn rival(
         &self,
         _link: &mut Self::Link,
@@ -26,33 +26,34 @@ pub trait Sink: Send + Sync + 'static {
     }
 }
 
-/// One connection; see the contract above.
+/// A connection; see the contract in [`crate::sink`].
 pub trait Link: Send {
-    /// Hands a batch over. Not cancel safe: the driver gives the link up if it does not return in time.
+    /// Sends a batch. Not cancel safe: the driver drops the link if it does not return in time.
     fn send(&mut self, batch: &[Outgoing<'_>]) -> impl Future<Output = Result<(), SinkError>> + Send;
-    /// The next acknowledgement. Cancel safe.
+    /// Waits for the next acknowledgement. Cancel safe.
     fn acked(&mut self) -> impl Future<Output = Result<Acked, SinkError>> + Send;
-    /// The most records that it wants in flight.
+    /// The most records in flight.
     fn window(&self) -> usize {
         usize::MAX
     }
-    /// The reason why it does not deliver although it is open: it recovers by itself, or the driver gives it up in time.
+    /// The reason why the open link does not deliver. It recovers by itself, or the driver drops it in time. `None` while it
+    /// delivers.
     fn trouble(&self) -> Option<SinkError> {
         None
     }
-    /// Returns true if nothing in flight can still reach the broker, so that another link may follow at once.
+    /// Returns true if nothing in flight can still reach the broker, so that another link may be opened at once.
     fn is_cut_off(&self) -> bool {
         false
     }
-    /// The reason why the broker refuses heartbeats, with the remedy. It does not prevent delivery.
+    /// The reason why the broker refuses heartbeats, with the remedy. It does not prevent delivery. `None` while it accepts them.
     fn refused_heartbeat(&self) -> Option<String> {
         None
     }
-    /// Which of its partitions an event of this name goes to, of as many as its [`Tail`] had. The same each time.
+    /// Returns the partitions for an event of this name, of those in the link's [`Tail`]. Always the same for one name.
     fn partitions(&self, _: &Names) -> Partitions {
         Partitions::One(0)
     }
-    /// Publishes a dead letter, and waits for proof that the broker has it: `None`, or why the broker refuses it.
+    /// Publishes a dead letter, and waits until the broker has stored it. Returns the reason if the broker refuses it.
     fn letter(
         &mut self,
         letter: &Outgoing<'_>,
@@ -64,10 +65,10 @@ pub trait Link: Send {
     fn destination(&self, names: &Names) -> String {
         String::from_utf8_lossy(&names.destination).into_owned()
     }
-    /// The largest message the broker takes, in bytes, headers included.
+    /// The largest message that the broker accepts, headers included, in bytes.
     fn largest(&self) -> usize {
         usize::MAX
     }
-    /// Closes the link cleanly. The driver bounds the time; dropping a link closes it at once.
+    /// Closes the link cleanly. The driver limits the time; dropping a link closes it at once.
     fn close(self) -> impl Future<Output = ()> + Send;
 }

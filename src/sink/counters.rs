@@ -1,4 +1,4 @@
-//! The drivers' counters since the start of the process. One writer each, any number of readers.
+//! The drivers' counters since the start of the process. Each has one writer and any number of readers.
 
 use std::{
     collections::BTreeMap,
@@ -21,11 +21,11 @@ use crate::{
 pub const BUCKETS: [f64; 15] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 10.0, 60.0, 600.0, 3600.0];
 
-/// The counters of all sinks. Clones are the same.
+/// The counters of all sinks. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Counters(Arc<Mutex<BTreeMap<SinkId, SinkCounters>>>);
 
-/// One sink's. Clones are the same.
+/// The counters of one sink. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct SinkCounters(Arc<Inner>);
 
@@ -40,28 +40,28 @@ struct Inner {
     settled: Mutex<Vec<[u64; 3]>>,
 }
 
-/// The current values.
+/// The values of a sink's counters.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Counted {
-    /// Connections that were opened.
+pub struct SinkCounts {
+    /// Opened connections.
     pub opened: u64,
-    /// Attempts and connections that failed.
+    /// Failed attempts and connections.
     pub failed: u64,
     /// Dead letters that the broker refused as well.
     pub letters_refused: u64,
-    /// The time at which the last heartbeat was handed to the broker.
+    /// The time at which the last heartbeat was sent. `None` before the first.
     pub heartbeat: Option<Timestamp>,
-    /// Events by source: published, left out, dead letters.
+    /// By source: published, filtered and dead-lettered events.
     pub settled: Vec<[u64; 3]>,
-    /// Events by how long they took from the socket to the broker's acknowledgement: up to each of [`BUCKETS`], and
-    /// longer. Not cumulative.
+    /// Events by their latency from the socket to the broker's acknowledgement: up to each of [`BUCKETS`], and longer. Not
+    /// cumulative.
     pub latency: [u64; BUCKETS.len() + 1],
-    /// All of that time together.
+    /// The sum of all latencies.
     pub time: Duration,
 }
 
 impl Counters {
-    /// Those of one sink.
+    /// Returns the counters of one sink.
     pub fn sink(&self, sink: SinkId) -> SinkCounters {
         self.0.lock().entry(sink).or_default().clone()
     }
@@ -85,7 +85,7 @@ impl SinkCounters {
         self.0.heartbeat.store(now, Ordering::Relaxed);
     }
 
-    /// Records that are done with: whose, how, and for an event that the broker has, when it was received.
+    /// Counts settled records: source, outcome, and for a published event the time at which it was received.
     pub(super) fn settled(&self, settled: impl Iterator<Item = (SourceId, Settled, Option<Timestamp>)>) {
         let mut counts = self.0.settled.lock();
         let mut now = None;
@@ -103,14 +103,14 @@ impl SinkCounters {
                 *count += 1;
             }
             if let Some(received) = received {
-                // A clock that was put back makes no negative time.
+                // A clock that was set back must not result in a negative latency.
                 let now = *now.get_or_insert_with(Timestamp::now);
-                self.took(Duration::try_from(now.duration_since(received)).unwrap_or_default());
+                self.add_latency(Duration::try_from(now.duration_since(received)).unwrap_or_default());
             }
         }
     }
 
-    fn took(&self, time: Duration) {
+    fn add_latency(&self, time: Duration) {
         let seconds = time.as_secs_f64();
         let bucket = BUCKETS.iter().position(|bound| seconds <= *bound).unwrap_or(BUCKETS.len());
         if let Some(bucket) = self.0.latency.get(bucket) {
@@ -120,11 +120,11 @@ impl SinkCounters {
         self.0.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
     }
 
-    /// The current values.
-    pub fn counted(&self) -> Counted {
+    /// Returns the current values.
+    pub fn read(&self) -> SinkCounts {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let heartbeat = Some(of(&self.0.heartbeat)).filter(|at| *at > 0);
-        Counted {
+        SinkCounts {
             opened: of(&self.0.opened),
             failed: of(&self.0.failed),
             letters_refused: of(&self.0.letters_refused),
@@ -153,12 +153,12 @@ mod tests {
             (SourceId(0), Settled::DeadLettered, None),
         ];
         sink.settled(settled.into_iter());
-        let counted = counters.sink(SinkId(1)).counted();
+        let counted = counters.sink(SinkId(1)).read();
         assert_eq!(counted.settled, [[2, 1, 1], [0; 3], [1, 0, 0]]);
         let bucket = |bound: f64| BUCKETS.iter().position(|known| known.total_cmp(&bound).is_eq());
         let filled: Vec<usize> = (0..counted.latency.len()).filter(|at| counted.latency[*at] > 0).collect();
         assert_eq!(filled, [0, bucket(10.0).unwrap_or_default(), BUCKETS.len()]);
         assert_eq!(counted.time.as_secs(), 9007);
-        assert_eq!(counters.sink(SinkId(0)).counted(), Counted::default());
+        assert_eq!(counters.sink(SinkId(0)).read(), SinkCounts::default());
     }
 }

@@ -1,4 +1,4 @@
-//! Dead letters: events that a broker refused permanently, kept in a file and announced in the class `dlq`.
+//! Dead letters: events that a broker refused permanently, written to a file and published in the class `dlq`.
 
 use std::{fmt::Write as _, sync::Arc};
 
@@ -12,7 +12,7 @@ use crate::{
     route::{Names, Published},
 };
 
-/// Room for the letter's own fields and headers.
+/// The size of a letter's own fields and headers, at most, in bytes.
 const OVERHEAD: usize = 4096;
 
 /// The data of a dead letter.
@@ -34,7 +34,8 @@ struct Letter<'a> {
     payload: Option<&'a RawValue>,
 }
 
-/// The letter on a record that `sink` could not publish to `destination`. With `most`, the payload is left out if it is longer.
+/// Returns the dead letter of a record that `sink` could not publish to `destination`. The payload is omitted if the letter would be
+/// longer than `most` bytes. `None` sets no limit.
 pub(super) fn letter(
     (journal, sink, destination): (JournalId, &str, &str),
     record: &Record,
@@ -63,6 +64,6 @@ pub(super) fn letter(
         }),
         payload: text.and_then(|text| serde_json::from_str(text).ok()),
     };
-    // Text and numbers: that can't fail.
+    // Serializing text and numbers can't fail.
     serde_json::to_vec(&letter).unwrap_or_default().into()
 }

@@ -8,16 +8,16 @@ use crate::{
     route::Names,
 };
 
-/// An event on its way out.
+/// An event to publish.
 #[derive(Debug)]
 pub struct Outgoing<'a> {
-    /// Its place on the line; none for a status message, which is not acknowledged, and for a dead letter. An event that goes to several partitions
-    /// comes once for each, one right after the other, and is settled when all have it.
+    /// Its position in the journal. `None` for a status message, which is not acknowledged, and for a dead letter. An event for several
+    /// partitions appears once for each, consecutively, and is settled once all have it.
     pub position: Option<Position>,
     /// The partition.
     pub partition: usize,
-    /// The destination and the names. Events of one name and entity share one value, so a link may keep
-    /// what it has made of it.
+    /// The destination and the names. Events of one name and entity share one value, so a link may cache
+    /// what it derives from it.
     pub names: &'a Arc<Names>,
     /// The event.
     pub event: CloudEvent<'a>,
@@ -26,11 +26,11 @@ pub struct Outgoing<'a> {
 /// The last events of the broker's partitions, read when a link is opened: the driver resumes right after them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tail {
-    /// The broker keeps nothing, or can't tell: go on from the cursor.
+    /// The broker stores nothing, or can't be read: resume from the cursor.
     Unknown,
-    /// For each partition: the newest event of each source near its end, as the journal that wrote there last numbered them,
-    /// and its last event if that is another one. Empty for an empty partition. A stream is one partition. The last event
-    /// need not be the newest where a broker accepts what a dead link had sent.
+    /// By partition: the newest event of each source near its end, by the numbers of the journal that wrote there last,
+    /// and the last event if that is another one. Empty for an empty partition. A stream is one partition. The last event
+    /// need not be the newest if the broker accepts late messages of a previous link.
     Partitions(Vec<Vec<Stored>>),
 }
 
@@ -39,11 +39,12 @@ pub enum Tail {
 pub enum Partitions {
     /// This one.
     One(usize),
-    /// All there are.
+    /// All partitions.
     Every,
 }
 
 impl Partitions {
+    /// Returns the indexes, of `count` partitions.
     pub(super) fn among(self, count: usize) -> Range<usize> {
         match self {
             Self::One(partition) => partition..partition + 1,
@@ -52,11 +53,11 @@ impl Partitions {
     }
 }
 
-/// The broker's answer.
+/// An acknowledgement of the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acked {
     /// Everything up to and including this position is settled.
     pub through: Position,
-    /// The reason why the record at `through` itself was refused permanently, if it was.
+    /// The reason why the record at `through` was refused permanently. `None` if it was stored.
     pub refused: Option<String>,
 }

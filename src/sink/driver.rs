@@ -1,4 +1,4 @@
-//! The one driver of all sinks: opens links one after another, and backs off between them.
+//! The driver of every sink: opens one link after another, with backoff between them.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -21,13 +21,13 @@ use crate::{
     shutdown::Stop,
 };
 
-/// The wait after an error that only an operator can fix.
+/// The shortest delay after an error that an operator must fix.
 const SLOW: Duration = Duration::from_secs(30);
 
-/// The time that a stop waits for a broker that is down, if all pending events are on disk.
+/// The time for which a stop waits for a broker that is down, if all pending events are on disk.
 pub(super) const LAST_ATTEMPT: Duration = Duration::from_secs(2);
 
-/// One sink's driver.
+/// The driver of one sink.
 #[derive(Debug)]
 pub struct Driver {
     pub(super) reader: Reader,
@@ -40,28 +40,28 @@ pub struct Driver {
     opened: watch::Sender<usize>,
     pub(super) counters: SinkCounters,
     is_first: bool,
-    /// The open link has shown that it works.
+    /// The open link has been proven to work.
     pub(super) is_proven: bool,
-    /// The time of the open link's first heartbeat.
+    /// The time of the open link's first heartbeat. `None` before it.
     pub(super) first_heartbeat: Option<Instant>,
     pub(super) stop: Stop,
     retry: TriggerReceiver,
     pub(super) renewal: Renewal,
     pub(super) published: u64,
-    /// Records that were settled, whatever became of them.
+    /// Settled records, with any outcome.
     pub(super) settled: u64,
     pub(super) flights: VecDeque<Flight>,
     /// Bytes of the records in flight.
     pub(super) in_flight: usize,
-    /// By partition, by source: the number that went there last.
+    /// By partition and source: the number of the last event sent there.
     pub(super) partitions: Vec<Vec<Seq>>,
-    /// By partition: records before this are there already. Empty when there is one partition for all.
-    pub(super) have: Vec<Position>,
+    /// By partition: the position up to which it is complete. Empty for a broker without partitions.
+    pub(super) complete: Vec<Position>,
     pub(super) trust: Trust,
 }
 
 impl Driver {
-    /// A driver for this sink.
+    /// Returns a driver for this sink.
     pub fn new(context: &Context, sink: SinkId, plan: Plan, options: Options) -> Self {
         let name: Arc<str> = context.sink_name(sink).into();
         Self {
@@ -85,7 +85,7 @@ impl Driver {
             flights: VecDeque::new(),
             in_flight: 0,
             partitions: Vec::new(),
-            have: Vec::new(),
+            complete: Vec::new(),
             trust: Trust::default(),
         }
     }
@@ -95,7 +95,7 @@ impl Driver {
         let stop = self.stop.clone();
         let mut backoff = Backoff::new(self.options.backoff);
         loop {
-            // A call that comes during an attempt ends the wait after it: what it failed for may be repaired.
+            // A trigger during the attempt ends the delay after it, as the cause may be fixed by then.
             self.retry.clear();
             if let Some(config) = self.renewal.take() {
                 sink.renew(&config);
@@ -105,7 +105,7 @@ impl Driver {
             let error = match self.attempt(&sink).await {
                 Ok(Some(outcome)) => return outcome,
                 Ok(None) => continue,
-                Err(SinkError::Gone(reason)) => return Outcome::Gone(reason.to_string()),
+                Err(SinkError::Gone(reason)) => return Outcome::Gone(format!("{reason:#}")),
                 Err(error) => error,
             };
             if self.published > before {
@@ -113,16 +113,16 @@ impl Driver {
             }
             self.report_first_attempt();
             if error.is_refusal() && self.settled > settled {
-                tracing::debug!(%error, "events refused");
+                tracing::debug!(error = format!("{error:#}"), "events refused");
             } else {
-                self.health.failing_for(error.cause().clone(), &error.to_string());
+                self.health.failing_for(error.cause().clone(), &format!("{error:#}"));
             }
             self.counters.failed();
             if is_last && self.reader.journal().is_durable() {
                 return self.undelivered();
             }
             let delay = match error {
-                // A drain is too short for the slow pace.
+                // A drain does not last long enough for the long delay.
                 SinkError::Operator(_) if !is_last => SLOW.max(backoff.delay()),
                 _ => backoff.delay(),
             };
@@ -132,16 +132,16 @@ impl Driver {
                 () = self.retry.triggered() => backoff.reset(),
                 () = renewal.announced() => {}
                 () = stop.hard() => return self.undelivered(),
-                // The broker may be back: one attempt with what is on disk, more with what only memory holds.
+                // The broker may have recovered: one more attempt if pending records are on disk, several if only in memory.
                 () = stop.draining(), if !is_last => backoff.reset(),
             }
         }
     }
 
-    /// One link: opens it, and delivers until it breaks or the end; `None` if another is to follow it, with new secrets.
+    /// Opens a link, and delivers until it fails or the driver ends. `None` if new secrets require another link.
     async fn attempt<S: Sink>(&mut self, sink: &S) -> Result<Option<Outcome>, SinkError> {
         let (stop, journal) = (self.stop.clone(), self.reader.journal().clone());
-        // Whatever hangs in there, a broker or the journal's disk, is left behind.
+        // A hard stop abandons a hanging broker or journal disk.
         let opened = tokio::select! {
             opened = self.open(sink) => Some(opened?),
             () = stop.hard() => None,
@@ -156,20 +156,20 @@ impl Driver {
             () = stop.hard() => Some(self.undelivered()),
         };
         if outcome.is_some() || self.flights.is_empty() {
-            // What it was for is settled; a link that does not close in time is dropped.
+            // Everything is settled: a link that does not close in time is dropped.
             let _ = timeout(Duration::from_secs(1), link.close()).await;
         }
         Ok(outcome)
     }
 
-    /// Opens a link, and resumes where its broker's partition ends.
+    /// Opens a link, and resumes after the newest events that the broker holds.
     async fn open<S: Sink>(&mut self, sink: &S) -> Result<S::Link, SinkError> {
         let deadline = self.options.deadline;
         let opened = timeout(deadline, sink.open()).await;
         let (mut link, tail) = opened.map_err(|_| {
             SinkError::again(
                 Trouble::Unreachable,
-                format!("no connection within {deadline:?}: is the broker up?"),
+                format!("no connection within {deadline:?}: check that the broker is up"),
             )
         })??;
         self.flights.clear();
@@ -179,13 +179,14 @@ impl Driver {
         Ok(link)
     }
 
-    /// The first attempt is over, whatever came of it: sessions may begin.
+    /// Reports that the first attempt is over, with any outcome: sessions may start.
     fn report_first_attempt(&mut self) {
         if std::mem::take(&mut self.is_first) {
             self.opened.send_modify(|opened| *opened += 1);
         }
     }
 
+    /// Returns the outcome of a driver that stops now.
     pub(super) fn undelivered(&self) -> Outcome {
         match self.reader.pending() {
             0 => Outcome::Drained,
@@ -194,7 +195,7 @@ impl Driver {
     }
 }
 
-/// Returns when a stop need not wait for a broker that is away, as what is pending is on disk.
+/// Returns when a stop need not wait for a broker that is down, as the pending records are on disk.
 async fn need_not_wait(stop: &Stop, journal: &Journal) {
     stop.draining().await;
     loop {

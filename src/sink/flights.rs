@@ -12,25 +12,25 @@ use crate::{
     route::Verdict,
 };
 
-/// A record that was sent, or left out, and is not settled yet.
+/// A record that was sent or filtered, and is not settled yet.
 #[derive(Debug)]
 pub(super) struct Flight {
     pub(super) record: Record,
     pub(super) settled: Settled,
     pub(super) partitions: Partitions,
-    /// It was not sent, so nobody answers for it.
+    /// It was not sent, so it needs no acknowledgement.
     pub(super) unsent: bool,
 }
 
 impl Driver {
-    /// Moves the cursor past everything the broker has answered for.
+    /// Moves the cursor past everything that the broker has acknowledged.
     pub(super) async fn settle<L: Link>(&mut self, acked: Acked, link: &mut L) -> Result<(), SinkError> {
         let through = |flight: &Flight| flight.record.position <= acked.through;
         let count = self.flights.iter().take_while(|flight| through(flight)).count();
         if let (Some(reason), Some(refused)) = (&acked.refused, self.flights.iter().take(count).next_back()) {
             let record = refused.record.clone();
             self.advance(count.saturating_sub(1));
-            self.set_aside(&record, reason, link).await?;
+            self.dead_letter(&record, reason, link).await?;
             if let Some(refused) = self.flights.front_mut() {
                 refused.settled = Settled::DeadLettered;
             }
@@ -38,13 +38,13 @@ impl Driver {
         } else {
             self.advance(count);
         }
-        self.settle_left_out();
+        self.settle_filtered();
         Ok(())
     }
 
-    /// Sets aside an event that the broker refuses for good: it is announced once, kept on disk, and a dead letter is
-    /// published. A dead letter that is refused as well is counted, and not sent again.
-    async fn set_aside<L: Link>(
+    /// Dead-letters an event that the broker refuses permanently: reports it once, writes it to disk, and publishes a dead letter.
+    /// A refused dead letter is counted, and not sent again.
+    async fn dead_letter<L: Link>(
         &mut self,
         record: &Record,
         reason: &str,
@@ -78,10 +78,7 @@ impl Driver {
         let outgoing = Outgoing { position: None, partition: 0, names: &copy.names, event };
         let answer = timeout(self.options.deadline, link.letter(&outgoing)).await;
         let late = |_| {
-            SinkError::again(
-                Trouble::Silent,
-                "the broker does not answer a dead letter: it is slow or stuck".to_owned(),
-            )
+            SinkError::again(Trouble::Silent, "the broker does not answer a dead letter: it is slow or stuck")
         };
         if let Some(refused) = answer.map_err(late)?? {
             tracing::debug!(sequence = record.seq.0, refused, "dead letter refused");
@@ -91,12 +88,13 @@ impl Driver {
         Ok(())
     }
 
-    /// Filtered records need no answer once everything before them is settled.
-    pub(super) fn settle_left_out(&mut self) {
+    /// Settles filtered records, which need no answer once everything before them is settled.
+    pub(super) fn settle_filtered(&mut self) {
         let count = self.flights.iter().take_while(|flight| flight.unsent).count();
         self.advance(count);
     }
 
+    /// Settles the first `count` records.
     fn advance(&mut self, count: usize) {
         let done = self.flights.iter().take(count).map(|Flight { record, settled, unsent, .. }| {
             let is_timed = *settled == Settled::Published && !unsent && matches!(record.body, Body::Event(_));
@@ -104,7 +102,7 @@ impl Driver {
         });
         self.counters.settled(done);
         self.in_flight -= self.flights.iter().take(count).map(|flight| flight.record.size()).sum::<usize>();
-        self.note(count);
+        self.record_newest(count);
         self.settled += count as u64;
         let settled = self.flights.drain(..count).map(|Flight { record, settled, .. }| {
             if settled == Settled::Published {
@@ -115,14 +113,14 @@ impl Driver {
         self.reader.settle(settled);
     }
 
-    /// Notes the newest of each source, and of each partition and source, among the first so many: what is published now.
-    fn note(&mut self, count: usize) {
+    /// Records the newest published event of each source, and of each partition and source, among the first `count`.
+    fn record_newest(&mut self, count: usize) {
         let (mut sources, mut partitions) = (BTreeMap::new(), BTreeMap::new());
         let stored = self.flights.iter().take(count).filter(|it| it.settled == Settled::Published);
         for flight in stored {
             let (record, source) = (&flight.record, flight.record.source);
             sources.insert(source, record);
-            if !self.have.is_empty() {
+            if !self.complete.is_empty() {
                 partitions.extend(
                     flight
                         .partitions

@@ -1,4 +1,4 @@
-//! The heartbeat: class `status`, without a number, not in the journal.
+//! Heartbeats: status messages without a number, which are not in the journal.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -14,7 +14,7 @@ use crate::{
     route::{Names, Plan},
 };
 
-/// Makes one sink's heartbeats.
+/// Builds the heartbeats of one sink.
 #[derive(Debug)]
 pub(super) struct Heartbeat {
     context: Context,
@@ -34,7 +34,7 @@ struct Data<'a> {
     components: &'a BTreeMap<String, Health>,
 }
 
-/// One heartbeat, of one source.
+/// A heartbeat of one source.
 #[derive(Debug)]
 pub struct Beat {
     names: Arc<Names>,
@@ -49,12 +49,12 @@ impl Heartbeat {
         Self { context: context.clone(), sink, count: 0 }
     }
 
-    /// Whose they are.
+    /// The shared state of the drivers.
     pub(super) fn context(&self) -> &Context {
         &self.context
     }
 
-    /// One for each source.
+    /// Returns a heartbeat for each source.
     pub(super) fn beats(&mut self, plan: &mut Plan) -> Vec<Beat> {
         self.count += 1;
         let journal: &Journal = &self.context.journal;
@@ -78,7 +78,7 @@ impl Heartbeat {
     }
 }
 
-/// One status message of each source, to see whether a sink takes it.
+/// Returns a status message for each source, to test whether a sink accepts it.
 pub fn checks(plan: &mut Plan, sources: usize) -> Vec<Beat> {
     let data = Bytes::from_static(concat!("{\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}").as_bytes());
     let beat = |source| {
@@ -91,7 +91,7 @@ pub fn checks(plan: &mut Plan, sources: usize) -> Vec<Beat> {
 }
 
 impl Beat {
-    /// The heartbeat as it goes out.
+    /// Returns the message of the heartbeat.
     pub fn outgoing(&self, plan: &Plan) -> Outgoing<'_> {
         Outgoing {
             position: None,

@@ -1,4 +1,4 @@
-//! A configured sink: everything the rest of the bridge needs of it.
+//! A configured sink, as the rest of the bridge sees it.
 
 use std::{any::Any, fmt, hash::Hasher, sync::Arc};
 
@@ -21,16 +21,16 @@ pub type Subscribing<'a> = BoxFuture<'a, Result<Box<dyn Subscription>, SinkError
 /// The bridge that publishes to a sink, or has published there.
 #[derive(Debug, Clone, Copy)]
 pub struct Bridge<'a> {
-    /// Its name among others on the same bus.
+    /// Its name, which distinguishes it from other bridges on the same bus.
     pub instance: &'a str,
     /// The names of its sources, by [`SourceId`](crate::event::SourceId).
     pub sources: &'a [String],
 }
 
-/// The settings of one sink, and what can be done with them. Each sink implements it once, for its own `Config`;
-/// nothing outside the sink's directory asks which sink it is.
+/// The settings of one sink, and its operations. Each sink implements it once, for its own `Config`;
+/// nothing outside the sink's directory depends on its type.
 pub trait SinkConfig: Any + fmt::Debug + Send + Sync {
-    /// The word in `type = "…"`.
+    /// The value of `type`.
     fn type_name(&self) -> &'static str;
 
     /// The driver's limits.
@@ -46,7 +46,7 @@ pub trait SinkConfig: Any + fmt::Debug + Send + Sync {
     /// Delivers until the driver ends. Connects to nothing before the task is polled.
     fn run(&self, driver: Driver, bridge: Bridge<'_>) -> Task;
 
-    /// As [`run`](Self::run), for events of the class `replay`, which no consumer takes for new ones.
+    /// As [`run`](Self::run), for events of the class `replay`, which no consumer mistakes for new ones.
     fn replay(&self, driver: Driver, bridge: Bridge<'_>) -> Task {
         self.run(driver, bridge)
     }
@@ -54,12 +54,12 @@ pub trait SinkConfig: Any + fmt::Debug + Send + Sync {
     /// Connects for `check`, without publishing an event.
     fn probe<'a>(&'a self, bridge: Bridge<'a>) -> Connecting<'a>;
 
-    /// The steps of `check` once the sink is connected, in their order.
+    /// The steps of `check` once the sink is connected, in order.
     fn probe_steps(&self) -> &'static [ProbeStep] {
         &[]
     }
 
-    /// Calls `each` with every event that the sink holds, each partition in its order.
+    /// Calls `each` with every event that the sink stores, each partition in its order.
     fn read_back<'a>(
         &'a self,
         _bridge: Bridge<'a>,
@@ -68,23 +68,23 @@ pub trait SinkConfig: Any + fmt::Debug + Send + Sync {
         Box::pin(async { Err(SinkError::keeps_nothing()) })
     }
 
-    /// Subscribes to what the bridge publishes, for `tail`. Disturbs no other consumer.
+    /// Subscribes to the events of the bridge, for `tail`. Does not affect other consumers.
     fn subscribe<'a>(&'a self, bridge: Bridge<'a>) -> Result<Subscribing<'a>, NoSubscription>;
 
-    /// The destination that this sink and `second` share, if any.
+    /// Finds a destination that this sink and `second` must not share. `None` without a conflict.
     fn overlap(&self, second: &dyn SinkConfig, bridge: Bridge<'_>) -> Option<Overlap>;
 
-    /// Returns true if the sink recognises by the journal's id that it is the only writer: each start must then have the same journal.
+    /// Returns true if the sink verifies by the journal's id that it is the only writer: each start then needs the same journal.
     fn needs_durable_journal(&self) -> bool {
         false
     }
 
-    /// Whom it trusts, and the certificate it shows. `None` without TLS.
+    /// The trusted CAs and the client certificate. `None` without TLS.
     fn trust(&self) -> Option<&Trust> {
         None
     }
 
-    /// The keys of its table that a reload puts into effect.
+    /// The keys of its table that a reload applies.
     fn reloadable(&self) -> &'static [&'static str] {
         &[]
     }
@@ -94,7 +94,7 @@ pub trait SinkConfig: Any + fmt::Debug + Send + Sync {
 }
 
 impl dyn SinkConfig {
-    /// The settings of this one sink, in its own type. `None` for another sink's.
+    /// Returns the settings as the sink's own type. `None` for another type.
     pub fn downcast_ref<T: SinkConfig>(&self) -> Option<&T> {
         let any: &dyn Any = self;
         any.downcast_ref()

@@ -1,26 +1,26 @@
-//! Sinks: where events go.
+//! Sinks: the destinations of events.
 //!
 //! # What a sink must do
-//! A [`Sink`] knows how to open a [`Link`]: one connection to a broker. A link
+//! A [`Sink`] opens [`Link`]s, each of which is one connection to a broker. A link
 //! * sends batches in order, and never reorders the events of a partition;
 //! * reports what the broker has acknowledged as a prefix: [`Acked::through`] covers every event sent up to there, so a sink
-//!   whose broker acknowledges out of order must hold back;
-//! * reports an event that the broker refuses for good as [`Acked::refused`], in its place in the order. An event counts as
-//!   refused only if it was refused alone, for what it is, by limits that were read a moment ago. A refusal for one of the
-//!   broker's own reasons ends the link;
-//! * publishes a dead letter, and returns when the broker has it or refuses it;
+//!   whose broker acknowledges out of order must hold acknowledgements back;
+//! * reports an event that the broker refuses permanently as [`Acked::refused`], in its place in the order. An event counts as
+//!   refused only if it was refused alone, through its own fault, by current limits. A refusal for any other reason ends the
+//!   link;
+//! * publishes a dead letter, and returns once the broker has stored or refused it;
 //! * ends with its first error. A link never reconnects, retries or waits;
-//! * names in each error what happened, where, and the remedy, and shows no secret.
+//! * states in each error what failed, where, and the remedy, and reveals no secret.
 //!
 //! # What the driver does
-//! One [`Driver`] serves every sink alike. It reconnects and backs off, bounds what is in flight and how long an answer may
-//! take, keeps the cursor and the ledger, sends heartbeats, writes dead letters, and refuses to write beside another
-//! journal. After a link has ended it opens a new one, reads the [`Tail`], and sends again from the first event that was not
+//! One [`Driver`] serves every kind of sink. It reconnects with backoff, limits the events in flight and the time for an answer,
+//! maintains the cursor and the ledger, sends heartbeats, writes dead letters, and refuses to write where another journal
+//! writes. After a link has ended it opens a new one, reads the [`Tail`], and resends from the first event that was not
 //! acknowledged.
 //!
 //! # What the rest of the bridge sees
-//! [`SinkConfig`] is all that commands, `check`, the admin endpoint and a reload know of a sink. None of them asks which sink
-//! it is. [`TYPES`] is the one list of sinks.
+//! [`SinkConfig`] is all that commands, `check`, the admin endpoint and a reload know about a sink. None of them depends on its
+//! type. [`TYPES`] is the only list of sinks.
 //!
 //! # Add a sink
 //! 1. Make a directory `src/sink/<name>/` with the files that every sink has:
@@ -28,14 +28,14 @@
 //!    | file | contents |
 //!    |---|---|
 //!    | `mod.rs` | what the sink guarantees, its `TYPE`, and `impl Sink` |
-//!    | `config.rs` | the table `[sinks.NAME]` ([`SinkTable`]), and `impl SinkConfig` for what becomes of it |
+//!    | `config.rs` | the table `[sinks.NAME]` ([`SinkTable`]), and `impl SinkConfig` for the settings made from it |
 //!    | `link.rs` | `impl Link` |
 //!    | `probe.rs` | `impl Probe`, for `check` |
-//!    | `overlap.rs` | how two sinks of this type get into each other's way |
-//!    | `tail.rs`, `read_back.rs` | the newest events, and all events, if the sink keeps them |
-//!    | `subscribe.rs` | `impl Subscription`, for `tail`, if the sink can be listened to |
+//!    | `overlap.rs` | finds two sinks of this type that conflict |
+//!    | `tail.rs`, `read_back.rs` | read the newest events, and all events, if the sink stores them |
+//!    | `subscribe.rs` | `impl Subscription`, for `tail`, if the sink supports subscriptions |
 //! 2. Declare the module here, and add its `TYPE` to [`TYPES`]. A sink outside this crate calls [`register`] instead.
-//! 3. Add a `Bench` to the conformance tests: they hold every sink to this contract.
+//! 3. Add a `Bench` to the conformance tests, which check this contract for every sink.
 
 mod claim;
 mod condition;
@@ -65,19 +65,20 @@ mod renewal;
 mod resume;
 mod resume_partitions;
 mod run;
+mod send;
 mod serve;
 pub mod stdout;
 pub mod stored_event;
 mod subscribe;
 pub mod verify;
 
-/// Stands for a sink that this build lacks.
+/// A sink that this build lacks.
 #[cfg(not(feature = "kafka"))]
 mod kafka {
     pub(super) const TYPE: super::SinkType = super::SinkType::absent("kafka");
 }
 
-/// Stands for a sink that this build lacks.
+/// A sink that this build lacks.
 #[cfg(not(feature = "nats"))]
 mod nats {
     pub(super) const TYPE: super::SinkType = super::SinkType::absent("nats");
@@ -87,7 +88,7 @@ pub use self::{
     claim::Claim,
     context::Context,
     contract::{Link, Sink},
-    counters::{BUCKETS, Counted, Counters, SinkCounters},
+    counters::{BUCKETS, Counters, SinkCounters, SinkCounts},
     delivery::{Acked, Outgoing, Partitions, Tail},
     driver::Driver,
     error::{Failure, SinkError},

@@ -5,30 +5,30 @@ use std::time::Duration;
 use super::resume::RETAIN;
 use crate::{event::JournalId, retry::Range};
 
-/// Limits of a driver.
+/// The limits of a driver.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// Records in flight at most: sent and not settled. Large enough that a busy broker's answers, milliseconds late,
-    /// don't hold the line up at 200,000 records a second.
+    /// The most records in flight: sent and not settled. Large enough for 200,000 records a second while a busy broker answers
+    /// milliseconds late.
     pub window: usize,
-    /// Records handed to a link at once.
+    /// The most records sent to a link at once.
     pub batch: usize,
-    /// Time limit for a connection, and for a batch to be accepted. Then the link is given up.
+    /// The time limit for a connection, and for a batch to be accepted. Then the driver drops the link.
     pub deadline: Duration,
-    /// Time limit for an acknowledgement while something is in flight; then the link is given up. `None` disables
-    /// it, since a link that recovers by itself must not have a concurrent successor.
+    /// The time limit for an acknowledgement while records are in flight. Then the driver drops the link. `None` disables it, for a
+    /// link that recovers by itself and must not have a concurrent successor.
     pub answer: Option<Duration>,
     /// Delays between attempts to open a link.
     pub backoff: Range,
-    /// The interval of heartbeats.
+    /// The interval of heartbeats. `None` disables them.
     pub heartbeat: Option<Duration>,
-    /// End after this many published records.
+    /// Ends after this many published records. `None` sets no limit.
     pub limit: Option<u64>,
-    /// A foreign journal after which this one may go on in a broker's partition.
+    /// A foreign journal after whose events this one may continue in a broker's partition.
     pub adopt: Option<JournalId>,
-    /// Publish copies, outside of the partition: no `ctiprev`.
+    /// Publishes copies, outside of the order: without `ctiprev`.
     pub copies: bool,
-    /// The limit up to which delivered records are sent again to a broker that has forgotten everything.
+    /// The age up to which delivered records are sent again to a broker that has lost everything.
     pub retain: Duration,
 }
 
@@ -52,9 +52,9 @@ impl Default for Options {
 /// The result of a driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Everything on the line is settled.
+    /// Every record is settled.
     Drained,
-    /// Stopped with this many records not settled.
+    /// Stopped with this many unsettled records.
     Undelivered(u64),
     /// The limit is reached.
     LimitReached,

@@ -1,7 +1,7 @@
-//! Two sinks of one configuration that write to the same place: each event would be there twice, or the two would refuse
+//! Two sinks of one configuration with the same destination: each event would be stored twice, or the two would refuse
 //! each other's writes.
 //!
-//! Only what the configuration shows is found. Two names that lead to one server, or two lists of brokers of one cluster,
+//! Only overlaps within the configuration are found. Two names of one server, or two lists of brokers of one cluster,
 //! are not recognised.
 
 /// A destination that two sinks share.
@@ -17,7 +17,7 @@ pub struct Overlap {
     pub is_possible: bool,
 }
 
-/// A host's name in the form in which it can be compared: all names of this machine's loopback are one.
+/// Returns a host name in a comparable form. All loopback names are equal.
 pub fn host(name: &str) -> String {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
     let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(&name);

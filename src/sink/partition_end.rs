@@ -8,36 +8,38 @@ use crate::{
     journal::{Cursor, Note},
 };
 
-/// The events that a partition has forgotten: how far back to resume, and from which number.
-pub(super) type Back = (Position, Option<(SourceId, Seq)>);
+/// The position to rewind to for events that a partition has lost, and the newest event before them.
+pub(super) type Rewind = (Position, Option<(SourceId, Seq)>);
 
-/// The last event of a partition.
+/// The newest events of a partition.
 #[derive(Debug, Default)]
 pub(super) struct PartitionEnd {
     /// The newest record of each source.
     newest: BTreeMap<SourceId, (Note, Proof)>,
-    /// Another journal's, after which we go on.
+    /// The last event is of another journal, after which we may continue.
     pub(super) is_adopted: bool,
 }
 
 impl PartitionEnd {
-    pub(super) fn take(&mut self, source: SourceId, note: Note, proof: Proof) {
+    /// Adds a record.
+    pub(super) fn add(&mut self, source: SourceId, note: Note, proof: Proof) {
         if self.newest.get(&source).is_none_or(|(newest, _)| newest.seq < note.seq) {
             self.newest.insert(source, (note, proof));
         }
     }
 
+    /// Returns the newest record of a source. `None` without one.
     pub(super) fn of(&self, source: SourceId) -> Option<&Note> {
         self.newest.get(&source).map(|(note, _)| note)
     }
 
-    /// Those after which the partition had more.
+    /// Returns the newest records after which the partition had more.
     pub(super) fn shorter_than(&self, known: &[Note]) -> impl Iterator<Item = (SourceId, Seq)> {
         let all = self.newest.iter().map(|(source, (note, _))| (*source, note.seq));
         all.filter(move |(source, seq)| had_more(known, *source, *seq))
     }
 
-    /// The one of the newest records that is last in the journal, and where that is.
+    /// Returns the end of the partition in the journal. `None` for an empty partition.
     pub(super) fn last(&self, known: &[Note]) -> Option<End> {
         let ends = self.newest.iter().map(|(source, (note, proof))| match *proof {
             Proof::Older(first) if had_more(known, *source, note.seq) => {
@@ -55,21 +57,21 @@ fn had_more(known: &[Note], source: SourceId, seq: Seq) -> bool {
     known.get(source.index()).is_some_and(|known| known.seq > seq)
 }
 
-/// Where a partition's newest record is, the later the greater.
+/// The place of a partition's newest record in the journal, ordered by position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum End {
-    /// Delivered before the journal's oldest, and nothing since.
+    /// Before the oldest kept record, with nothing delivered since.
     LongAgo,
-    /// Before the journal's oldest, which is here, though newer ones were delivered.
+    /// Before the oldest kept record, which has this position, though newer ones were delivered.
     Forgotten(Position, (SourceId, Seq)),
     /// Right before this position.
     At(Position, (SourceId, Seq)),
-    /// Another journal's.
+    /// In another journal.
     Adopted,
 }
 
-/// Up to where a partition has everything, and from where on it has forgotten what it had.
-pub(super) fn end(end: End, delivered: Option<Position>, cursor: &Cursor) -> (Position, Option<Back>) {
+/// Returns the position up to which a partition is complete, and the rewind if it has lost events.
+pub(super) fn end(end: End, delivered: Option<Position>, cursor: &Cursor) -> (Position, Option<Rewind>) {
     match end {
         End::At(next, newest) if delivered.is_some_and(|delivered| next < delivered) => {
             (next, Some((next, Some(newest))))

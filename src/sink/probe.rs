@@ -1,12 +1,12 @@
-//! Trying out a sink without its events, for `check`.
+//! Probes a sink without its events, for `check`.
 
 use futures_util::future::BoxFuture;
 
 use super::{Claim, SinkError};
 
-/// A sink that was reached. Each step may be taken once.
+/// A connected sink. Each step may run once.
 pub trait Probe: Send {
-    /// Inspects the stream or the topics, and who wrote their newest events. Changes nothing.
+    /// Inspects the stream or the topics, and which journal wrote their newest events. Changes nothing.
     fn inspect<'a>(&'a self, _claim: &'a Claim) -> BoxFuture<'a, Result<ProbeReport, SinkError>> {
         Box::pin(async { Ok(ProbeReport::default()) })
     }
@@ -26,17 +26,17 @@ pub enum ProbeStep {
     Publish,
 }
 
-/// What a step of a probe found.
+/// The result of a step.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProbeReport {
-    /// The state of things.
+    /// The state of the sink.
     pub message: String,
     /// Non-fatal findings that need attention, with the remedy.
     pub warnings: Vec<String>,
 }
 
 impl ProbeReport {
-    /// A report without warnings.
+    /// Returns a report without warnings.
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), warnings: Vec::new() }
     }

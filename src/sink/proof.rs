@@ -1,4 +1,4 @@
-//! Whether the event that a broker's partition ends with is ours. Another process may have a copy of our journal, and its name.
+//! Proves that the last event of a broker's partition is ours. Another process may have a copy of our journal, with its id.
 
 use std::{io, time::Duration};
 
@@ -12,36 +12,36 @@ use crate::{
     text::PeerText,
 };
 
-/// How often a bridge shows itself unless it is configured.
-const BEAT: Duration = Duration::from_secs(10);
-/// One that shows itself less often is not waited for.
+/// The default interval of heartbeats.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+/// The longest interval that is waited for.
 const SLOWEST: Duration = Duration::from_secs(30);
-/// For a heartbeat to arrive.
+/// The time for a heartbeat to arrive.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// How long to watch for another bridge with a copy of our journal, by how often a sink gets a heartbeat.
+/// Returns the time to watch for another bridge with a copy of our journal, from the interval of the sink's heartbeats.
 pub(super) fn patience(heartbeat: Option<Duration>) -> Duration {
-    heartbeat.unwrap_or(BEAT).min(SLOWEST) + MARGIN
+    heartbeat.unwrap_or(HEARTBEAT).min(SLOWEST) + MARGIN
 }
 
-/// What the log says of an event with a number of ours.
+/// The origin of an event with a number of ours, according to the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Proof {
-    /// It is ours, and the log goes on here.
+    /// Ours; the journal continues at this position.
     Ours(Position),
-    /// It is older than what is kept, which begins here, and no other journal's.
+    /// Ours, but older than the oldest kept record, which has this position.
     Older(Position),
-    /// No process that the log knows has given its number: one did whose records the disk has lost, or one that has a copy.
-    /// Either has published what is before this position.
+    /// Numbered by a process that the journal does not know: its records were lost from disk, or it uses a copy of the journal.
+    /// Either way everything before this position was published.
     Unknown(Position),
-    /// Somebody else gave the number.
+    /// Numbered by another process.
     Copy,
 }
 
-/// A record as a broker keeps it.
+/// A record as a broker stores it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
-    /// Name of its source.
+    /// The name of its source.
     pub source: String,
     /// The journal that numbered it.
     pub journal: JournalId,
@@ -51,30 +51,30 @@ pub struct Stored {
     pub time: Timestamp,
     /// Its `CloudEvents` type.
     pub ty: String,
-    /// What keeps it, for an operator: `stream phones at nats://…`.
+    /// The stream or partition for an operator: `stream phones at nats://…`.
     pub location: String,
-    /// Its place there, as `adopt` names it: `#17`.
+    /// Its place in there, in the form that `adopt` accepts: `#17`.
     pub place: String,
 }
 
-/// A process that writes from a journal; its heartbeats are named so.
+/// A process that writes from a journal, as the ids of its heartbeats identify it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Process {
     /// Its journal.
     pub journal: JournalId,
-    /// When it began, in microseconds since 1970.
+    /// The time of its start, in microseconds since 1970.
     pub start: i64,
 }
 
 impl Process {
-    /// Whether a heartbeat of this id is another process's with the same journal.
+    /// Returns true if a heartbeat with this id is from another process with the same journal.
     pub fn is_rival(&self, id: &str) -> bool {
         let rest = id.strip_prefix(self.journal.as_str()).and_then(|rest| rest.strip_prefix("-status-"));
         rest.and_then(|rest| rest.split_once('-')).is_some_and(|(start, _)| start.parse() != Ok(self.start))
     }
 }
 
-/// Compares an event with its record, or with what the cursor noted of it.
+/// Compares an event with its record in the journal, or with the cursor's note of it.
 pub(super) async fn prove(
     journal: &Journal,
     note: Option<&Note>,
@@ -84,12 +84,12 @@ pub(super) async fn prove(
     if note.is_some_and(|note| !note.is(stored.time, &stored.ty)) {
         return Ok(Proof::Copy);
     }
-    let found = journal.search(source, stored.seq).await.map_err(|error| unread(journal, &error))?;
+    let found = journal.search(source, stored.seq).await.map_err(|error| unread(journal, error))?;
     Ok(match found {
         Search::Found(record) if !Note::from(&*record).is(stored.time, &stored.ty) => Proof::Copy,
         Search::Found(record) => Proof::Ours(record.position.next()),
         Search::Lost(next) => Proof::Ours(next),
-        // It was believed before.
+        // It was accepted before.
         Search::Skipped(next) if note.is_some() => Proof::Ours(next),
         Search::Skipped(next) => Proof::Unknown(next),
         Search::Older(first) => Proof::Older(first),
@@ -97,21 +97,17 @@ pub(super) async fn prove(
     })
 }
 
-/// Why an event is not ours that the journal knows nothing of, or something else.
+/// The evidence for an event that the journal does not have.
 pub(super) const NOT_OURS: &str = "the journal has another event of this number, or none";
 
-/// The journal can't be read where the end of a partition has to be found in it.
-pub(super) fn unread(journal: &Journal, error: &io::Error) -> SinkError {
-    SinkError::again(
-        Trouble::Local,
-        format!(
-            "can't read the journal {}: {error}; nothing is sent until it shows where the broker's end lies: check its disk",
-            journal.id()
-        ),
-    )
+/// The error of a journal that can't be searched for the last event of a partition.
+pub(super) fn unread(journal: &Journal, error: io::Error) -> SinkError {
+    SinkError::again(Trouble::Local, format!("can't read the journal {}", journal.id()))
+        .because(error)
+        .remedy("check its disk; nothing is sent until the broker's last event is found in it")
 }
 
-/// The partition was last written by another journal than ours, which may not have been created yet.
+/// The error of a partition that another journal wrote last. `ours` is `None` if ours is yet to be created.
 pub(super) fn foreign(
     Stored { journal: theirs, location, .. }: &Stored,
     ours: Option<JournalId>,
@@ -121,13 +117,13 @@ pub(super) fn foreign(
         Trouble::Foreign,
         format!(
             "{location} was last written by the journal {theirs}, and this one is {ours}: two bridges share a name, or this \
-         one's journal was lost. Give each bridge its own `instance` (or `stream`; on Kafka, `topic`); if the other one is gone \
-         for good, set `adopt = \"{theirs}\"`"
+         one's journal was lost. Give each bridge its own `instance` (or `stream`; on Kafka, `topic`); if the other one no longer \
+         exists, set `adopt = \"{theirs}\"`"
         ),
     )
 }
 
-/// The partition was last written by our journal, for a source that it does not know.
+/// The error of a partition that our journal wrote last, for a source that it does not know.
 pub(super) fn unknown(Stored { location, source, .. }: &Stored) -> SinkError {
     let source = PeerText::new(source).to_string();
     SinkError::operator(
@@ -139,60 +135,61 @@ pub(super) fn unknown(Stored { location, source, .. }: &Stored) -> SinkError {
     )
 }
 
-/// The partition was last written by a copy of our journal.
+/// The error of a partition that a copy of our journal wrote last.
 pub(super) fn copy(Stored { journal, seq, location, place, .. }: &Stored, why: &str) -> SinkError {
     SinkError::operator(
         Trouble::Foreign,
         format!(
-            "{location} ends with {journal}-{} ({place}), which has the name of this journal and was not written by it ({why}): two \
+            "{location} ends with {journal}-{} ({place}), which has this journal's id but was not written by it ({why}): two \
          bridges run with copies of one journal. Stop one of them, or run `cti-bridge journal rename` here and give this bridge an \
-         `instance` (or `stream`; on Kafka, `topic`) of its own; if the other one is gone for good, set `adopt = \"{journal}\"`; if \
-         this one event is a stray, `adopt = \"{place}\"`",
+         `instance` (or `stream`; on Kafka, `topic`) of its own; if the other one no longer exists, set `adopt = \"{journal}\"`; if \
+         only this event is foreign, set `adopt = \"{place}\"`",
             seq.0
         ),
     )
 }
 
-/// What a driver has found out about its partitions.
+/// A driver's knowledge about its partitions.
 #[derive(Debug, Default)]
 pub(super) struct Trust {
-    /// A link of this process has found the end to be ours.
+    /// A link of this process has proven the last events to be ours.
     is_proven: bool,
-    /// What was said of a copy: it is said the same way while the copy goes on writing.
+    /// The last error about a copy: it stays the same while the copy continues to write.
     refusal: Option<String>,
 }
 
 impl Driver {
-    /// Refuses to write beside a copy of the journal.
+    /// Makes the error for a copy of the journal that writes too.
     pub(super) fn refuse(&mut self, stored: &Stored, why: &str) -> SinkError {
-        let refusal = self.trust.refusal.get_or_insert_with(|| copy(stored, why).to_string());
+        let refusal = self.trust.refusal.get_or_insert_with(|| format!("{:#}", copy(stored, why)));
         SinkError::operator(Trouble::Foreign, refusal.clone())
     }
 
-    /// Whether the operator answers for what the journal can't prove. Once: what comes later shows who else writes.
-    pub(super) fn is_adopted(&self) -> bool {
+    /// Returns true if `adopt` names our own journal, so that events are accepted without proof. Only once: later ones show another
+    /// writer.
+    pub(super) fn is_own_adopted(&self) -> bool {
         !self.trust.is_proven && self.options.adopt == Some(self.reader.journal().id())
     }
 
-    /// The ends are ours.
+    /// Records that the last events are ours.
     pub(super) fn trust(&mut self) {
         self.trust = Trust { is_proven: true, refusal: None };
     }
 
-    /// An end whose number no process gave that the log knows. It is believed if this process has sent nothing behind it
-    /// yet, or goes back to it, and nobody writes there now.
+    /// Accepts a last event that the journal does not know, if this process has sent nothing after it, or rewinds to it, and no other
+    /// process writes there now.
     pub(super) async fn rule_out_copy<S: Sink>(
         &mut self,
         sink: &S,
         link: &mut S::Link,
         stored: &Stored,
-        goes_on: bool,
+        is_ahead: bool,
     ) -> Result<(), SinkError> {
-        if self.is_adopted() {
+        if self.is_own_adopted() {
             return Ok(());
         }
-        if self.trust.is_proven && goes_on {
-            return Err(self.refuse(stored, "it came while this bridge wrote"));
+        if self.trust.is_proven && is_ahead {
+            return Err(self.refuse(stored, "it was stored while this bridge was writing"));
         }
         let patience = patience(self.options.heartbeat);
         if self.trust.refusal.is_none() {

@@ -1,4 +1,4 @@
-//! Events that the broker refuses for good: one warning for a run of them, and each announced once.
+//! Events that the broker refuses permanently: one warning for a run of them, and one `deadlettered` notice each.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -9,25 +9,25 @@ use crate::{
     health::Component,
 };
 
-/// How often a run that goes on is reported, and how long after its last refusal it is over.
+/// The interval at which a continuing run is reported, and the time after its last refusal at which it is over.
 const PERIOD: Duration = Duration::from_secs(30);
-/// Events whose `deadlettered` is remembered: those of a link that breaks, and of a rewind.
+/// The most remembered events, so that a failed link or a rewind does not report them again.
 const ANNOUNCED: usize = 8192;
 
-/// One sink's.
+/// The refusals of one sink.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
     run: Option<Run>,
     announced: BTreeSet<Position>,
 }
 
-/// Refusals with no long pause between them.
+/// Refusals without a long pause between them.
 #[derive(Debug)]
 struct Run {
     count: u64,
-    /// How many of them the last report told of.
+    /// The count in the last report.
     reported: u64,
-    /// How many dead letters the broker refused as well.
+    /// Refused dead letters.
     letters: u64,
     first: Seq,
     last: Seq,
@@ -37,7 +37,7 @@ struct Run {
 }
 
 impl Refusals {
-    /// Counts an event that was refused. Returns whether that is to be announced, which it is once.
+    /// Counts a refused event. Returns true if it is new and must be reported.
     pub(super) fn add(&mut self, position: Position, seq: Seq, reason: &str, health: &Component) -> bool {
         if !self.announced.insert(position) {
             return false;
@@ -67,14 +67,14 @@ impl Refusals {
         true
     }
 
-    /// The broker refused the dead letter too.
+    /// Counts a refused dead letter.
     pub(super) fn lost_letter(&mut self) {
         if let Some(run) = &mut self.run {
             run.letters += 1;
         }
     }
 
-    /// Reports a run that goes on or is over. Called every second or so.
+    /// Reports a run that continues, or ends it. Called about every second.
     pub(super) fn tick(&mut self, health: &Component) {
         let now = Instant::now();
         let Some(run) = &mut self.run else { return };
@@ -93,15 +93,15 @@ impl Run {
     fn sentence(&self) -> String {
         let Self { count, letters, first, last, reason, .. } = self;
         let events = if *count == 1 {
-            format!("1 event was refused for good (sequence {})", first.0)
+            format!("1 event was refused permanently (sequence {})", first.0)
         } else {
-            format!("{count} events were refused for good (sequences {} to {})", first.0, last.0)
+            format!("{count} events were refused permanently (sequences {} to {})", first.0, last.0)
         };
         let letters = match letters {
             0 => String::new(),
             letters => format!("; {letters} of their dead letters were refused too"),
         };
-        format!("{events} and set aside as dead letters{letters}: {reason}")
+        format!("{events} and dead-lettered{letters}: {reason}")
     }
 }
 
@@ -111,7 +111,7 @@ mod tests {
     use crate::health::Board;
 
     #[tokio::test(start_paused = true)]
-    async fn a_run_of_refusals_is_reported_once_in_a_while_with_its_count() {
+    async fn a_run_of_refusals_is_reported_periodically_with_its_count() {
         let board = Board::default();
         let health = board.component("sink/bus".to_owned());
         let warning = || board.snapshot()["sink/bus"].warnings.get("refused").cloned();
@@ -138,9 +138,9 @@ mod tests {
             tokio::time::advance(Duration::from_secs(1)).await;
         }
         let of = |count: &str, of: &str| {
-            Some(format!("{count} refused for good ({of}) and set aside as dead letters: too large"))
+            Some(format!("{count} refused permanently ({of}) and dead-lettered: too large"))
         };
-        let all = "70 events were refused for good (sequences 10 to 79) and set aside as dead letters; 1 of their dead \
+        let all = "70 events were refused permanently (sequences 10 to 79) and dead-lettered; 1 of their dead \
                    letters were refused too: too large";
         let expected = [
             None,

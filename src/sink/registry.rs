@@ -16,7 +16,7 @@ pub trait SinkTable: DeserializeOwned + JsonSchema + Send + 'static {
     fn validate(self, section: &mut Section<'_>) -> Option<Config>;
 }
 
-/// A type of sink: the word in `type = "…"`, and the table that belongs to it.
+/// A type of sink: the value of `type`, and its table.
 #[derive(Debug, Clone, Copy)]
 pub struct SinkType {
     name: &'static str,
@@ -30,22 +30,22 @@ struct TableType {
     read: fn(Dict) -> Result<Checks, Box<figment::Error>>,
 }
 
-/// The rest of the work on a table: [`SinkTable::validate`].
+/// The remaining checks of a table: [`SinkTable::validate`].
 pub(super) type Checks = Box<dyn FnOnce(&mut Section<'_>) -> Option<Config> + Send>;
 
 impl SinkType {
-    /// A type of sink with the table `T`.
+    /// Returns a type of sink with the table `T`.
     pub const fn new<T: SinkTable>(name: &'static str) -> Self {
         Self { name, table: Some(TableType { schema: T::json_schema, read: read::<T> }) }
     }
 
-    /// A type of sink that this build lacks, as it was made without the feature of the same name.
-    #[allow(dead_code, reason = "a build with all features lacks none")]
+    /// Returns a type of sink that this build lacks, as the feature of the same name is off.
+    #[allow(dead_code, reason = "unused in a build with all features")]
     pub(super) const fn absent(name: &'static str) -> Self {
         Self { name, table: None }
     }
 
-    /// The table's schema, with the key `type`.
+    /// Returns the table's schema, with the key `type`. `None` for a type that this build lacks.
     fn schema(&self, generator: &mut SchemaGenerator) -> Option<Schema> {
         let mut schema = (self.table?.schema)(generator);
         let table = schema.ensure_object();
@@ -70,7 +70,7 @@ fn read<T: SinkTable>(table: Dict) -> Result<Checks, Box<figment::Error>> {
 /// Types that were registered before the first configuration was read.
 static REGISTERED: Mutex<Vec<SinkType>> = Mutex::new(Vec::new());
 
-/// All there are, once a configuration has been read.
+/// All types, once a configuration has been read.
 static KNOWN: OnceLock<Vec<SinkType>> = OnceLock::new();
 
 /// A type was registered after the first configuration had been read.
@@ -78,7 +78,7 @@ static KNOWN: OnceLock<Vec<SinkType>> = OnceLock::new();
 #[error("a type of sink must be registered before the first configuration is read")]
 pub struct TooLate;
 
-/// Adds a type of sink to those of this build. Call it first of all: the schema of the configuration is made once.
+/// Adds a type of sink. Must be called before a configuration is read, as the schema is built once.
 pub fn register(sink: SinkType) -> Result<(), TooLate> {
     let mut registered = REGISTERED.lock();
     if KNOWN.get().is_some() {
@@ -95,7 +95,7 @@ fn known() -> &'static [SinkType] {
     })
 }
 
-/// The schemas of all tables.
+/// Returns the schemas of all tables.
 pub(super) fn schemas(generator: &mut SchemaGenerator) -> Vec<Schema> {
     known().iter().filter_map(|sink| sink.schema(generator)).collect()
 }
@@ -106,7 +106,7 @@ pub(super) fn table(name: &str, table: Dict) -> Option<Result<Checks, Box<figmen
     Some((sink.table?.read)(table))
 }
 
-/// The error for a type that this build lacks, though another has it. `None` for any other word.
+/// Returns the error for a type that this build lacks. `None` for any other name.
 pub(crate) fn absent(name: &str) -> Option<String> {
     let sink = known().iter().find(|sink| sink.name == name && sink.table.is_none())?;
     let feature = sink.name;

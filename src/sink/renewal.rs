@@ -1,4 +1,4 @@
-//! Secrets and certificates of sinks that run: read again by the life cycle, handed to the drivers here.
+//! Passes reloaded secrets and certificates to the drivers of running sinks.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -7,17 +7,17 @@ use tokio::sync::watch;
 
 use super::config::Config;
 
-/// Where each sink's configuration is announced when its secrets or certificates have changed. Clones are the same.
+/// Announces the configuration of each sink whose secrets or certificates have changed. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Renewals(Arc<Mutex<BTreeMap<String, watch::Sender<Option<Config>>>>>);
 
 impl Renewals {
-    /// Announces a sink's configuration. Its driver takes secrets and certificates from it, and nothing else.
+    /// Announces a sink's configuration. Its driver applies secrets and certificates from it, and nothing else.
     pub fn announce(&self, sink: &str, config: Config) {
         self.with(sink, |sender| drop(sender.send_replace(Some(config))));
     }
 
-    /// Listens for one sink, from now on.
+    /// Subscribes to the announcements for one sink from now on.
     pub(super) fn listen(&self, sink: &str) -> Renewal {
         Renewal(self.with(sink, watch::Sender::subscribe))
     }
@@ -28,25 +28,25 @@ impl Renewals {
     }
 }
 
-/// One driver's end. A clone has seen what the original has.
+/// A driver's subscription. A clone has seen the same announcements.
 #[derive(Debug, Clone)]
 pub(super) struct Renewal(watch::Receiver<Option<Config>>);
 
 impl Renewal {
-    /// Resolves when there is a configuration that was not taken yet. Cancel safe.
+    /// Waits for a configuration that was not taken yet. Cancel safe.
     pub(super) async fn announced(&mut self) {
         if self.0.changed().await.is_err() {
-            // Nobody is left who could announce one.
+            // The sender is gone.
             std::future::pending::<()>().await;
         }
     }
 
-    /// Whether there is a configuration that was not taken yet.
+    /// Returns true if there is a configuration that was not taken yet.
     pub(super) fn is_announced(&self) -> bool {
         self.0.has_changed().unwrap_or(false)
     }
 
-    /// The newest configuration, once.
+    /// Takes the newest configuration. `None` if it was taken before.
     pub(super) fn take(&mut self) -> Option<Config> {
         self.is_announced().then(|| self.0.borrow_and_update().clone()).flatten()
     }
@@ -60,7 +60,7 @@ mod tests {
     use crate::sink::stdout;
 
     #[tokio::test]
-    async fn a_sink_hears_of_its_own_configuration_once() {
+    async fn a_sink_gets_its_own_configuration_once() {
         let renewals = Renewals::default();
         let (mut one, mut other) = (renewals.listen("one"), renewals.listen("other"));
         let format = stdout::config::Format::Json;

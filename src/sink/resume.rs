@@ -1,4 +1,4 @@
-//! Where to go on: what the broker's partition ends with, against the cursor.
+//! Resumes after the newest events that the broker holds, compared with the cursor.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl Driver {
-    /// Moves the cursor to where the broker's partition ends, and the reader with it.
+    /// Moves the cursor and the reader to the end of what the broker holds.
     pub(super) async fn resume<S: Sink>(
         &mut self,
         sink: &S,
@@ -21,7 +21,7 @@ impl Driver {
                 let cursor = self.reader.rewind();
                 let mut published: Vec<Seq> = cursor.sources.iter().map(|source| source.published).collect();
                 published.resize(self.reader.journal().sources().len(), Seq(0));
-                self.have.clear();
+                self.complete.clear();
                 self.partitions = vec![published];
             }
             Tail::Partitions(ends) => self.resume_partitions(sink, link, ends).await?,
@@ -30,34 +30,34 @@ impl Driver {
         Ok(())
     }
 
-    /// The broker has forgotten what it had acknowledged: goes back, and says so.
-    pub(super) async fn go_back(
+    /// Moves the cursor back for a broker that has lost acknowledged events, and reports it.
+    pub(super) async fn rewind_to(
         &mut self,
         next: Position,
         newest: Option<(SourceId, Seq)>,
     ) -> Result<(), SinkError> {
         let journal = self.reader.journal().clone();
-        let sources = journal.source_cursors_at(next).await.map_err(|error| unread(&journal, &error))?;
+        let sources = journal.source_cursors_at(next).await.map_err(|error| unread(&journal, error))?;
         let Some(mut sources) = sources else { return Ok(()) };
         let cursor = self.reader.rewind();
         for (source, old) in sources.iter_mut().zip(&cursor.sources) {
             source.ledger = old.ledger.clone();
-            // What was lost behind this place is found again on the way.
+            // Losses after this position are detected again on the way.
             source.gone = if old.gone <= source.last { old.gone } else { Seq(0) };
-            // Before this sink's own time the journal may have had records that are none of its concern.
+            // Records from before the sink was added are not its concern.
             source.count = source.count.min(old.count);
             source.ledger.take_back(old.count - source.count);
         }
         self.reader.forget(Cursor { next, sources, ..cursor });
         let (sink, from) = (self.name.to_string(), newest.map_or(Seq(0), |(_, seq)| seq.next()));
-        tracing::warn!(from = from.0, "the broker lost events that it had acknowledged: sending them again");
+        tracing::warn!(from = from.0, "the broker lost acknowledged events: sending them again");
         let source = newest.map_or(SourceId(0), |(source, _)| source);
         journal.notice(source, &Notice::Rewound { sink, from });
         Ok(())
     }
 
-    /// What the broker has forgotten and the journal no longer has. Where a source is spread over several partitions, and not all
-    /// have forgotten, these are as many as it may be.
+    /// Counts the events that the broker has lost and the journal no longer has. Where a source is spread over several partitions,
+    /// and not all have lost events, this is an upper bound.
     pub(super) fn count_forgotten(&mut self, source: SourceId, stored: Seq, first: Position) {
         let kept = self.reader.rewind();
         if kept.next != first {
@@ -69,5 +69,5 @@ impl Driver {
     }
 }
 
-/// How long delivered records are kept unless it is configured.
+/// The default time for which delivered records are kept.
 pub(super) const RETAIN: Duration = Duration::from_mins(15);

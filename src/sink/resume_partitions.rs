@@ -1,7 +1,7 @@
-//! Where to go on: right behind what each of the broker's partitions ends with.
+//! Resumes right after the end of each of the broker's partitions.
 //!
-//! Sending begins where the partition that is furthest behind ends. What the others have already is settled on the way,
-//! without being sent.
+//! Sending starts at the end of the partition that is furthest behind. Records that the other partitions already have are
+//! settled without being sent.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::{
     Driver, Sink, SinkError, Stored,
-    partition_end::{Back, End, PartitionEnd, end},
+    partition_end::{End, PartitionEnd, Rewind, end},
     proof::{NOT_OURS, Proof, foreign, prove, unknown, unread},
 };
 use crate::{
@@ -17,28 +17,28 @@ use crate::{
     journal::{Cursor, Journal, Note},
 };
 
-/// What the partitions have forgotten.
+/// The events that partitions have lost.
 #[derive(Debug, Default)]
 struct Forgotten {
-    /// The furthest to go back.
-    back: Option<Back>,
-    /// By source: the oldest number after which a partition had more, of those that forgot what the journal no longer has.
+    /// The furthest rewind.
+    rewind: Option<Rewind>,
+    /// By source: the oldest number after which a partition had more, for partitions that lost events that the journal no longer has.
     gone: BTreeMap<SourceId, Seq>,
 }
 
 impl Forgotten {
-    fn from(&mut self, back: Option<Back>) {
-        self.back = [self.back, back].into_iter().flatten().min_by_key(|(position, _)| *position);
+    fn add_rewind(&mut self, rewind: Option<Rewind>) {
+        self.rewind = [self.rewind, rewind].into_iter().flatten().min_by_key(|(position, _)| *position);
     }
 
-    fn after(&mut self, source: SourceId, seq: Seq) {
+    fn add_gone(&mut self, source: SourceId, seq: Seq) {
         let least = self.gone.entry(source).or_insert(seq);
         *least = seq.min(*least);
     }
 }
 
 impl Driver {
-    /// Moves the reader to where the partition that is furthest behind ends, and notes what the others have.
+    /// Moves the reader to the end of the partition that is furthest behind, and records what the others have.
     pub(super) async fn resume_partitions<S: Sink>(
         &mut self,
         sink: &S,
@@ -50,28 +50,28 @@ impl Driver {
         let mut known = delivered_before(&cursor, ends.len(), journal.sources().len());
         let ends = self.prove_partitions(sink, link, ends, (&known, &cursor)).await?;
         let mut forgotten = Forgotten::default();
-        self.have = Vec::with_capacity(ends.len());
+        self.complete = Vec::with_capacity(ends.len());
         for (end, known) in ends.iter().zip(&mut known) {
-            let has = self.locate(end, known, &cursor, &mut forgotten).await?;
-            agree(&journal, known, end, has).await?;
-            self.have.push(has);
+            let complete = self.locate(end, known, &cursor, &mut forgotten).await?;
+            correct(&journal, known, end, complete).await?;
+            self.complete.push(complete);
         }
-        if let Some((position, newest)) = forgotten.back
+        if let Some((position, newest)) = forgotten.rewind
             && position < cursor.next
         {
-            self.go_back(position, newest).await?;
+            self.rewind_to(position, newest).await?;
             for (source, seq) in forgotten.gone {
                 self.count_forgotten(source, seq, position);
             }
         }
-        // Last: a process that ends before this finds out again what was forgotten.
+        // Last: a process that exits before this detects the lost events again.
         self.partitions =
             known.iter().map(|partition| partition.iter().map(|note| note.seq).collect()).collect();
         self.reader.set_ends(known);
         Ok(())
     }
 
-    /// The position up to which a partition has everything. Adds what it has forgotten.
+    /// Returns the position up to which a partition is complete. Adds the events that it has lost to `forgotten`.
     async fn locate(
         &self,
         partition: &PartitionEnd,
@@ -83,24 +83,23 @@ impl Driver {
         let delivered = delivered(journal, known, partition).await?;
         let last = partition.last(known);
         if let Some(End::Forgotten(..)) = last {
-            partition.shorter_than(known).for_each(|(source, seq)| forgotten.after(source, seq));
+            partition.shorter_than(known).for_each(|(source, seq)| forgotten.add_gone(source, seq));
         }
-        let (has, back) = match last {
+        let (complete, rewind) = match last {
             Some(last) => end(last, delivered, cursor),
-            // An empty partition that was filled gets again what was delivered lately. Older events have had their time, and a
-            // broker that forgot them by age is as it should be.
+            // A partition that has become empty gets recently delivered events again. A broker may have expired older ones.
             None if delivered.is_some() => {
                 let moment = Timestamp::now().checked_sub(self.options.retain).unwrap_or_default();
-                let from = journal.since(moment).await.map_err(|error| unread(journal, &error))?;
+                let from = journal.since(moment).await.map_err(|error| unread(journal, error))?;
                 (from, Some((from, None)))
             }
             None => (Position(0), None),
         };
-        forgotten.from(back);
-        Ok(has)
+        forgotten.add_rewind(rewind);
+        Ok(complete)
     }
 
-    /// Finds what all partitions end with in the journal. Refuses what another one has written, or a copy of ours.
+    /// Finds the newest events of all partitions in the journal. Fails if another journal, or a copy of ours, has written them.
     async fn prove_partitions<S: Sink>(
         &mut self,
         sink: &S,
@@ -124,14 +123,14 @@ impl Driver {
                 let source = journal.source(&stored.source).ok_or_else(|| unknown(&stored))?;
                 let proof = prove(&journal, known.get(source.index()), (source, &stored)).await?;
                 match proof {
-                    Proof::Copy if self.is_adopted() => partition.is_adopted = true,
+                    Proof::Copy if self.is_own_adopted() => partition.is_adopted = true,
                     Proof::Copy => return Err(self.refuse(&stored, NOT_OURS)),
                     Proof::Unknown(next) if doubt.as_ref().is_none_or(|(furthest, ..)| next > *furthest) => {
                         doubt = Some((next, source, stored.clone()));
                     }
                     _ => {}
                 }
-                partition.take(source, Note::new(stored.seq, stored.time, stored.ty), proof);
+                partition.add(source, Note::new(stored.seq, stored.time, stored.ty), proof);
             }
             partitions.push(partition);
         }
@@ -143,8 +142,8 @@ impl Driver {
     }
 }
 
-/// By partition and source: the newest record that was delivered there, by the cursor. A sink that has one partition may have
-/// been another sink before, which noted only the newest record of each source.
+/// Returns, by partition and source, the newest delivered record according to the cursor. A sink with one partition may have been
+/// of another type before, whose cursor holds only the newest record of each source.
 fn delivered_before(cursor: &Cursor, partitions: usize, sources: usize) -> Vec<Vec<Note>> {
     let mut known = match (cursor.ends.is_empty(), partitions) {
         (true, 1) => vec![cursor.notes.clone()],
@@ -157,7 +156,8 @@ fn delivered_before(cursor: &Cursor, partitions: usize, sources: usize) -> Vec<V
     known
 }
 
-/// Where the newest record ends that was delivered to a partition and is not at its end, as far as it is kept.
+/// Returns the position after the newest record that was delivered to a partition but is not at its end. `None` if there is none, or
+/// it is no longer kept.
 async fn delivered(
     journal: &Journal,
     known: &[Note],
@@ -172,25 +172,25 @@ async fn delivered(
     Ok(delivered)
 }
 
-/// Where the journal goes on behind a number, if its place is kept.
+/// Returns the position after a number. `None` if it is no longer kept.
 async fn next(journal: &Journal, source: SourceId, seq: Seq) -> Result<Option<Position>, SinkError> {
-    let found = journal.search(source, seq).await.map_err(|error| unread(journal, &error))?;
+    let found = journal.search(source, seq).await.map_err(|error| unread(journal, error))?;
     Ok(found.next())
 }
 
-/// Makes what is known of a partition what is there: its newest records, and those that lie deeper than its end was read.
-async fn agree(
+/// Corrects the known records of a partition to those it holds: its newest ones, and those below the part that was read.
+async fn correct(
     journal: &Journal,
     known: &mut [Note],
     partition: &PartitionEnd,
-    has: Position,
+    complete: Position,
 ) -> Result<(), SinkError> {
     for (source, known) in (0..).map(SourceId).zip(known) {
         if let Some(newest) = partition.of(source) {
             known.clone_from(newest);
         } else if known.seq > Seq(0)
             && let Some(next) = next(journal, source, known.seq).await?
-            && next > has
+            && next > complete
         {
             *known = Note::default();
         }

@@ -1,4 +1,4 @@
-//! From a configured sink to its running driver.
+//! Runs the driver of a configured sink.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{
     telemetry,
 };
 
-/// Makes the driver of a sink, and gives its task's body.
+/// Creates the driver of a sink. Returns the body of its task.
 pub fn spawn(context: &Context, sink: SinkId, config: &Config) -> Task {
     let options = Options {
         heartbeat: config.heartbeat,
@@ -26,7 +26,7 @@ pub fn spawn(context: &Context, sink: SinkId, config: &Config) -> Task {
     config.kind.run(Driver::new(context, sink, plan, options), bridge)
 }
 
-/// Publishes every record of the journal in the class `replay`, and ends.
+/// Publishes every record of the journal in the class `replay`.
 pub async fn replay(journal: Journal, name: &str, config: &Config) -> Outcome {
     let context = Context::new("replay", journal, [name.to_owned()].into());
     context.stop.drain();
@@ -37,7 +37,7 @@ pub async fn replay(journal: Journal, name: &str, config: &Config) -> Outcome {
     config.kind.replay(driver, bridge).instrument(telemetry::span::sink(name)).await
 }
 
-/// Calls `each` with every event that a sink holds.
+/// Calls `each` with every event that a sink stores.
 pub async fn read_back(
     config: &Config,
     bridge: Bridge<'_>,

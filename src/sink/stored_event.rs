@@ -1,14 +1,14 @@
-//! An event as a broker keeps it, in either content mode: read back by its attributes.
+//! Parses stored events by their attributes, in either content mode.
 
 use serde_json::Value;
 
 use super::{Stored, verify::Held};
 use crate::event::Seq;
 
-/// Looks an attribute up by its name: in `header`, or in the one JSON object of structured mode.
+/// The attributes of an event, from headers or from the JSON object of structured mode.
 struct Attributes<H> {
     header: H,
-    /// None in binary mode.
+    /// `None` in binary mode.
     structured: Option<Value>,
 }
 
@@ -40,17 +40,17 @@ impl<H: Fn(&str) -> Option<String>> Attributes<H> {
     }
 }
 
-/// Whose record it is; none if no cti-bridge wrote it. `header` finds the header of an attribute.
+/// Parses a numbered event. `None` if no cti-bridge wrote it. `header` finds the header of an attribute.
 pub fn stored(header: impl Fn(&str) -> Option<String>, payload: &[u8]) -> Option<Stored> {
     Attributes::of(header, payload).stored()
 }
 
-/// The id of an event, also of one that has no number.
+/// Returns the id of an event, with or without a number.
 pub fn id(header: impl Fn(&str) -> Option<String>, payload: &[u8]) -> Option<String> {
     Attributes::of(header, payload).get("id")
 }
 
-/// All that `verify` wants to know of it.
+/// Parses a numbered event for `verify`. `None` if no cti-bridge wrote it.
 pub fn held(header: impl Fn(&str) -> Option<String>, payload: &[u8]) -> Option<Held> {
     let attributes = Attributes::of(header, payload);
     let stored = attributes.stored()?;

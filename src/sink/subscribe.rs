@@ -1,12 +1,12 @@
-//! Reading what a bridge publishes, as it comes.
+//! Live subscriptions to the events of a bridge.
 
 use futures_util::future::BoxFuture;
 
 use super::SinkError;
 use crate::event::Received;
 
-/// A subscription that stores nothing and disturbs no other consumer.
+/// A subscription that stores nothing and does not affect other consumers.
 pub trait Subscription: Send {
-    /// The events that have come, one at least, in the order of each source. Cancel safe.
+    /// Waits for events. Returns at least one, in order for each source. Cancel safe.
     fn next(&mut self) -> BoxFuture<'_, Result<Vec<Received>, SinkError>>;
 }

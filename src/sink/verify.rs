@@ -8,51 +8,51 @@ use serde_json::Value;
 use super::Stored;
 use crate::{event::Seq, text::PeerText};
 
-/// An event as a partition holds it.
+/// An event as a partition stores it.
 #[derive(Debug, Clone)]
 pub struct Held {
-    /// In which of its partitions.
+    /// The index of the partition.
     pub partition: usize,
-    /// Whose it is, and its number.
+    /// Its source, journal and number.
     pub stored: Stored,
-    /// `ctiprev`: the source's event before it in this partition.
+    /// `ctiprev`: the number of the source's event before it in this partition.
     pub prev: Seq,
-    /// The data of an event of the bridge itself.
+    /// The data of a bridge event. `None` for any other event.
     pub notice: Option<Value>,
 }
 
-/// What is wrong with a partition, or said of it.
+/// A fault of a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
-    /// Events are missing between these two numbers of a source, and why if a notice says so.
+    /// A source's events from the first to the second number are missing, with the reason if a notice gives one.
     Hole(String, Seq, Seq, Option<String>),
-    /// A number came again, or after a higher one.
+    /// A number is repeated, or follows a higher one.
     Disorder(String, Seq),
 }
 
-/// Reads a partition, event by event.
+/// Checks partitions event by event.
 #[derive(Debug, Default)]
 pub struct Checker {
     since: Option<Timestamp>,
     last: BTreeMap<(usize, String), Seq>,
-    /// Notices, which may stand in every partition.
+    /// Bridge events, which may be in every partition.
     seen: BTreeSet<(String, Seq)>,
     holes: Vec<(String, Seq, Seq)>,
     reasons: Vec<(String, Seq, Seq, String)>,
     disorder: Vec<Finding>,
-    /// Events looked at.
+    /// Checked events.
     pub events: u64,
-    /// Gaps that are announced in it: what the PBX sent meanwhile was never received.
+    /// Announced gaps: what the PBX sent meanwhile was never received.
     pub gaps: u64,
 }
 
 impl Checker {
-    /// A checker that reports on what was received since a moment.
+    /// Returns a checker for events received since a time. `None` checks all events.
     pub fn new(since: Option<Timestamp>) -> Self {
         Self { since, ..Self::default() }
     }
 
-    /// The next event of the partition.
+    /// Checks the next event of its partition.
     pub fn take(&mut self, held: &Held) {
         let source = &held.stored.source;
         let seq = held.stored.seq;
@@ -84,7 +84,7 @@ impl Checker {
     fn note(&mut self, source: &str, ty: &str, notice: &Value) {
         let number = |key: &str| notice.get(key).and_then(Value::as_u64).map(Seq);
         let reason = PeerText::new(notice.get("reason").and_then(Value::as_str).unwrap_or_default());
-        let said = match ty {
+        let explained = match ty {
             "cti.bridge.lost.v1" => {
                 number("from").zip(number("to")).map(|range| (range, format!("lost: {reason}")))
             }
@@ -93,19 +93,19 @@ impl Checker {
             }
             _ => None,
         };
-        if let Some(((from, to), text)) = said {
+        if let Some(((from, to), text)) = explained {
             self.reasons.push((source.to_owned(), from, to, text));
         }
     }
 
-    /// All findings. The reason for a hole may follow the hole that it explains.
+    /// Returns all findings. The reason for a hole may follow the hole, so it is known only at the end.
     pub fn finish(self) -> Vec<Finding> {
         let Self { holes, reasons, mut disorder, .. } = self;
         disorder.extend(holes.into_iter().map(|(source, after, to)| {
-            let says = |(of, from, until, _): &&(String, Seq, Seq, String)| {
+            let explains = |(of, from, until, _): &&(String, Seq, Seq, String)| {
                 *of == source && *until > after && *from <= to
             };
-            let reason = reasons.iter().find(says).map(|(.., text)| text.clone());
+            let reason = reasons.iter().find(explains).map(|(.., text)| text.clone());
             Finding::Hole(source, after.next(), to, reason)
         }));
         disorder
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hole_is_named_with_the_reason_that_a_later_notice_gives() {
+    fn a_hole_has_the_reason_that_a_later_notice_gives() {
         let notice = serde_json::json!({ "sink": "bus", "count": 2, "reason": "quota", "from": 9, "to": 10 });
         let mut lost = Held { notice: Some(notice), ..held(12, 11) };
         "cti.bridge.lost.v1".clone_into(&mut lost.stored.ty);
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_comes_again_is_found() {
+    fn a_repeated_number_is_found() {
         assert_eq!(found(&[held(8, 7), held(9, 8), held(8, 7)]), [Finding::Disorder("a".to_owned(), Seq(8))]);
     }
 }

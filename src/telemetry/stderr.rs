@@ -17,23 +17,23 @@ pub(super) struct Lines;
 
 /// Collects one line.
 #[derive(Debug)]
-pub(super) struct Pen {
+pub(super) struct LineWriter {
     is_urgent: bool,
 }
 
 impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Pen;
+    type Writer = LineWriter;
 
-    fn make_writer(&'a self) -> Pen {
-        Pen { is_urgent: false }
+    fn make_writer(&'a self) -> LineWriter {
+        LineWriter { is_urgent: false }
     }
 
-    fn make_writer_for(&'a self, event: &Metadata<'_>) -> Pen {
-        Pen { is_urgent: *event.level() == Level::ERROR }
+    fn make_writer_for(&'a self, event: &Metadata<'_>) -> LineWriter {
+        LineWriter { is_urgent: *event.level() == Level::ERROR }
     }
 }
 
-impl Write for Pen {
+impl Write for LineWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         queue().push(Line::Text(line.to_vec()), self.is_urgent);
         Ok(line.len())

@@ -21,7 +21,7 @@ use crate::{
         scan::summarize,
         sealed,
         segment::{self, Next},
-        stretch::{Place, Stretch},
+        segment_range::{Place, SegmentRange},
     },
     entry::Entry,
     fs::{Disk, Fs},
@@ -152,7 +152,7 @@ impl Segment {
     /// Iterates over all intact entries and counts damaged ones in `gone`.
     fn entries<'a>(&'a self, gone: &'a AtomicU64) -> Walk<'a> {
         let start = Place { offset: self.found.start as u64, position: self.first };
-        let stretch = Stretch {
+        let range = SegmentRange {
             generation: 0,
             revision: 0,
             file: Arc::clone(&self.found.file),
@@ -161,7 +161,7 @@ impl Segment {
             length: self.bytes,
             end: self.next.as_ref().map_or(Position(u64::MAX), |next| next.first),
         };
-        Walk { segment: self, place: start, stretch: Some(stretch), ahead: VecDeque::new(), gone }
+        Walk { segment: self, place: start, range: Some(range), ahead: VecDeque::new(), gone }
     }
 
     /// Reads the segment and counts what is intact, damaged and missing.
@@ -177,7 +177,7 @@ impl Segment {
 struct Walk<'a> {
     segment: &'a Segment,
     gone: &'a AtomicU64,
-    stretch: Option<Stretch>,
+    range: Option<SegmentRange>,
     place: Place,
     ahead: VecDeque<Entry>,
 }
@@ -199,13 +199,13 @@ impl Iterator for Walk<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         while self.ahead.is_empty() {
-            let stretch = self.stretch.as_ref()?;
-            match stretch.read(self.place, self.place.position) {
+            let range = self.range.as_ref()?;
+            match range.read(self.place, self.place.position) {
                 Ok(chunk) => {
                     let is_stuck = chunk.next.offset == self.place.offset;
                     self.place = chunk.next;
                     if is_stuck || chunk.damaged {
-                        self.stretch = None;
+                        self.range = None;
                     }
                     self.ahead = chunk.entries;
                     if chunk.damaged {
@@ -216,7 +216,7 @@ impl Iterator for Walk<'_> {
                     }
                 }
                 Err(error) => {
-                    self.stretch = None;
+                    self.range = None;
                     return Some(Err(error));
                 }
             }

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 /// Maximum number of uncatalogued names that are counted separately for each source. The rest share one
 /// counter, so that data from the PBX grows neither our memory nor a metrics store.
-const STRANGERS: usize = 32;
+const MAX_UNKNOWN: usize = 32;
 /// Slug of the shared counter. No event has this slug: in an escaped name, `=` is followed by hexadecimal
 /// digits.
 pub const OTHER: &str = "=other";
@@ -24,8 +24,8 @@ pub(super) struct SourceCounters {
     /// Index by the name's fingerprint: a name may be as long as a frame.
     of: HashMap<u128, usize>,
     fingerprints: Fingerprints,
-    counted: Vec<Counted>,
-    strangers: usize,
+    counts: Vec<EventCount>,
+    unknown: usize,
     /// Total bytes of frames and attachments.
     pub(super) bytes: u64,
     pub(super) ends: BTreeMap<EndReason, u64>,
@@ -43,7 +43,7 @@ pub struct Gaps {
 
 /// Event counts of one name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Counted {
+pub struct EventCount {
     /// Slug of the event, or [`OTHER`].
     pub slug: Arc<str>,
     /// Events that the PBX sent.
@@ -65,7 +65,7 @@ impl SourceCounters {
         self.bytes += bytes as u64;
         let key = self.fingerprints.of(&name);
         let index = self.of.get(&key).copied().unwrap_or_else(|| self.admit(key, name));
-        let Some(counted) = self.counted.get_mut(index) else { return Arc::from(OTHER) };
+        let Some(counted) = self.counts.get_mut(index) else { return Arc::from(OTHER) };
         match origin {
             Origin::Live => counted.live += 1,
             Origin::Snapshot => counted.snapshot += 1,
@@ -75,24 +75,24 @@ impl SourceCounters {
     }
 
     fn admit(&mut self, key: u128, name: &[u8]) -> usize {
-        let stranger = !is_known(name);
-        if stranger && self.strangers >= STRANGERS {
-            let other = self.counted.iter().position(|counted| &*counted.slug == OTHER);
+        let is_unknown = !is_known(name);
+        if is_unknown && self.unknown >= MAX_UNKNOWN {
+            let other = self.counts.iter().position(|counted| &*counted.slug == OTHER);
             return other.unwrap_or_else(|| self.add(OTHER));
         }
-        self.strangers += usize::from(stranger);
+        self.unknown += usize::from(is_unknown);
         let index = self.add(&slug(name));
         self.of.insert(key, index);
         index
     }
 
     fn add(&mut self, slug: &str) -> usize {
-        self.counted.push(Counted { slug: slug.into(), live: 0, snapshot: 0 });
-        self.counted.len() - 1
+        self.counts.push(EventCount { slug: slug.into(), live: 0, snapshot: 0 });
+        self.counts.len() - 1
     }
 
-    pub(super) fn counted(&self) -> Vec<Counted> {
-        self.counted.clone()
+    pub(super) fn event_counts(&self) -> Vec<EventCount> {
+        self.counts.clone()
     }
 }
 
@@ -156,13 +156,13 @@ mod tests {
             counters.count(format!("made.up.{number}").as_bytes(), 10, Origin::Live);
         }
         assert_eq!(&*counters.count(b"extenUpdate", 10, Origin::Snapshot), "extenUpdate");
-        let counted = counters.counted();
-        assert_eq!(counted.len(), STRANGERS + 2);
+        let counted = counters.event_counts();
+        assert_eq!(counted.len(), MAX_UNKNOWN + 2);
         let of = |slug: &str| counted.iter().find(|counted| &*counted.slug == slug).unwrap();
-        assert_eq!((of(OTHER).live, of("extenUpdate").snapshot), (10_000 - STRANGERS as u64, 1));
+        assert_eq!((of(OTHER).live, of("extenUpdate").snapshot), (10_000 - MAX_UNKNOWN as u64, 1));
         assert_eq!(of("made=2Eup=2E0").live, 1);
         assert_eq!(counted.iter().map(|counted| counted.live + counted.snapshot).sum::<u64>(), 10_001);
-        assert_eq!((counters.bytes, counters.of.len()), (100_010, STRANGERS + 1));
+        assert_eq!((counters.bytes, counters.of.len()), (100_010, MAX_UNKNOWN + 1));
     }
 
     #[test]
@@ -171,9 +171,9 @@ mod tests {
         for number in 0..1_000 {
             counters.count(format!("{number}{}", "é".repeat(50_000)).as_bytes(), 10, Origin::Live);
         }
-        let held: usize = counters.counted.iter().map(|counted| counted.slug.len()).sum();
-        assert!(held <= (STRANGERS + 1) * 64, "{held} bytes of slugs");
-        assert_eq!(counters.of.len(), STRANGERS);
+        let held: usize = counters.counts.iter().map(|counted| counted.slug.len()).sum();
+        assert!(held <= (MAX_UNKNOWN + 1) * 64, "{held} bytes of slugs");
+        assert_eq!(counters.of.len(), MAX_UNKNOWN);
     }
 
     #[test]

@@ -191,7 +191,7 @@ impl Cursor {
     }
 
     /// Counts lost records and queues their announcement.
-    pub(super) fn miss(&mut self, missing: &Missing, reason: LossReason) {
+    pub(super) fn lose(&mut self, missing: &Missing, reason: LossReason) {
         self.pass(missing);
         let cursor = self.source_mut(missing.source);
         cursor.count += missing.count;

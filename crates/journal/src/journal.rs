@@ -81,7 +81,7 @@ impl Journal {
     /// Returns whether pending records survive the process: the journal is on disk, and the disk accepts
     /// writes.
     pub fn is_durable(&self) -> bool {
-        self.0.shared.disk.is_some() && !self.log().is_in_trouble()
+        self.0.shared.disk.is_some() && !self.log().is_disk_failing()
     }
 
     /// Returns why the disk rejects writes and how many of a sink's pending records are in memory only.
@@ -199,7 +199,7 @@ impl Journal {
             let mut synced = self.0.shared.synced.subscribe();
             let end = self.log().end();
             // Does not wait for a failing disk.
-            let _ = synced.wait_for(|synced| *synced >= end || self.log().is_in_trouble()).await;
+            let _ = synced.wait_for(|synced| *synced >= end || self.log().is_disk_failing()).await;
         }
     }
 

@@ -26,6 +26,41 @@
 //! **Does not** interpret records, except for the event name (quotas) and the entity (compaction), and knows no
 //! destinations.
 //!
+//! # Example
+//! ```
+//! use journal::{Journal, Opened, Settled};
+//! use event::{RawEvent, SinkId, SourceId};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let journal = Journal::memory(1 << 20, &["pbx1".to_owned()], &["bus".to_owned()]);
+//! let opened = Opened {
+//!     user: "bridge".into(),
+//!     profile: None,
+//!     sees: vec![],
+//!     privacy: None,
+//!     may_have_missed: vec![],
+//! };
+//! let mut live = journal.ingest(SourceId(0)).begin(opened);
+//! live.event(RawEvent {
+//!     at: jiff::Timestamp::now(),
+//!     bytes: r#"42["queueUpdate",{"queue":"401"}]"#.into(),
+//!     name: 4..15,
+//!     args: 17..32,
+//!     argc: 1,
+//!     attachments: Box::default(),
+//! });
+//! live.commit();
+//!
+//! let mut reader = journal.reader(SinkId(0));
+//! let mut records = Vec::new();
+//! reader.read(100, &mut records).await;
+//! assert_eq!(records.len(), 3, "gap, connected, queueUpdate");
+//! reader.settle(records.iter().map(|it| (it.position, it.source, it.seq, Settled::Published)));
+//! assert_eq!(reader.pending(), 0);
+//! # }
+//! ```
+//!
 //! # On disk
 //! ```text
 //! lock              held by the process that writes
@@ -93,7 +128,7 @@ mod state_losses;
 mod stats;
 
 pub use archive::{Archive, Segment, Verified};
-pub use counters::{Announced, Counted, Gaps, OTHER, Recent};
+pub use counters::{Announced, EventCount, Gaps, OTHER, Recent};
 pub use cursor::{Cursor, Ledger, Loss, Settled, SourceCursor};
 pub use entry::{Absence, Entry, Kind, Missing};
 pub use ingest::{Ingest, Live, Opened};

@@ -1,9 +1,9 @@
 //! State of the log: numbers, the newest records in memory, cursors, and losses per sink.
 
+mod disk_failure;
 mod room;
 mod session;
 mod sinks;
-mod trouble;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ pub(super) use self::sinks::Sink;
 use crate::{
     counters::{Announced, Recent, RecentActivity, SourceCounters},
     cursor::Cursor,
-    disk::{segment::Next, store::Store, stretch::Stretch},
+    disk::{segment::Next, segment_range::SegmentRange, store::Store},
     entry::{Absence, Entry, Kind, Missing},
     monitor::Monitor,
     options::WhenFull,
@@ -72,7 +72,7 @@ pub(super) struct Source {
 #[derive(Debug)]
 pub(super) enum Place {
     Memory,
-    Disk(Stretch),
+    Disk(SegmentRange),
     Nowhere,
 }
 
@@ -201,7 +201,7 @@ impl Log {
     fn push(&mut self, entry: Entry) {
         self.end = self.end.max(entry.end());
         self.tail_bytes += entry.size();
-        if let Some(store) = self.store.as_mut().filter(|store| store.trouble.is_none()) {
+        if let Some(store) = self.store.as_mut().filter(|store| store.failure.is_none()) {
             store.put(&entry);
         }
         self.tail.push_back(entry);
@@ -233,7 +233,7 @@ impl Log {
     }
 
     /// Marks the records up to a position as lost, with unknown owners.
-    pub(super) fn leave_out(&mut self, to: Position) {
+    pub(super) fn mark_lost(&mut self, to: Position) {
         if to > self.end {
             let kind = Kind::Lost(LossReason::Damaged);
             self.push(Entry::Absence(Absence { from: self.end, to, kind, ranges: Vec::new() }));
@@ -297,10 +297,10 @@ impl Log {
         if *from >= self.tail_first() {
             return Place::Memory;
         }
-        let stretch = self.store.as_ref().and_then(|store| store.stretch(*from));
-        if let Some(stretch) = stretch {
-            *from = (*from).max(stretch.start.position);
-            return Place::Disk(stretch);
+        let range = self.store.as_ref().and_then(|store| store.range(*from));
+        if let Some(range) = range {
+            *from = (*from).max(range.start.position);
+            return Place::Disk(range);
         }
         if self.dropped_at(*from).is_some() {
             return Place::Memory;

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::{
     cursor::{Cursor, Loss, Settled},
-    disk::stretch::{Place, Stretch},
+    disk::segment_range::{Place, SegmentRange},
     entry::{Absence, Entry, Missing},
     journal::Journal,
     log,
@@ -112,7 +112,7 @@ impl Reader {
                 }
                 match place {
                     log::Place::Memory => self.place = None,
-                    log::Place::Disk(stretch) => self.fetch(stretch).await,
+                    log::Place::Disk(range) => self.fetch(range).await,
                     log::Place::Nowhere => return,
                 }
                 if let Some(absence) = absence {
@@ -176,14 +176,14 @@ impl Reader {
         self.settle(std::iter::empty());
     }
 
-    async fn fetch(&mut self, stretch: Stretch) {
-        let file = (stretch.generation, stretch.revision);
+    async fn fetch(&mut self, range: SegmentRange) {
+        let file = (range.generation, range.revision);
         let place = match self.place {
             Some((known, place)) if known == file => place,
-            _ => stretch.start,
+            _ => range.start,
         };
         let next = self.next;
-        let read = tokio::task::spawn_blocking(move || stretch.read(place, next)).await;
+        let read = tokio::task::spawn_blocking(move || range.read(place, next)).await;
         let failure = match read {
             Ok(Ok(chunk)) if !chunk.entries.is_empty() || !chunk.damaged => {
                 self.place = Some((file, chunk.next));

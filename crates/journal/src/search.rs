@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::{
     cursor::SourceCursor,
-    disk::stretch::Stretch,
+    disk::segment_range::SegmentRange,
     entry::{Absence, Entry, Kind},
     journal::Journal,
     progress::SourceProgress,
@@ -61,7 +61,7 @@ const TRIES: usize = 4;
 /// Segments and tail to search, oldest first.
 struct Map {
     /// Segments, each with the source's next number at its start.
-    segments: Vec<(Stretch, Seq)>,
+    segments: Vec<(SegmentRange, Seq)>,
     next: Seq,
     end: Position,
     first: Position,
@@ -82,11 +82,11 @@ impl Journal {
             if seq >= map.next {
                 return Ok(Search::Beyond);
             }
-            let Some((stretch, _)) = map.segments.into_iter().rfind(|(_, next)| *next <= seq) else {
+            let Some((range, _)) = map.segments.into_iter().rfind(|(_, next)| *next <= seq) else {
                 return Ok(Search::Older(map.first));
             };
-            let mut below = stretch.start.position;
-            let found = walk(&stretch, |entry| {
+            let mut below = range.start.position;
+            let found = walk(&range, |entry| {
                 let newest = entry.newest(source);
                 if newest.is_some_and(|newest| newest < seq) {
                     below = entry.end();
@@ -103,8 +103,8 @@ impl Journal {
     pub async fn since(&self, moment: Timestamp) -> io::Result<Position> {
         self.read_through(move |journal| {
             let map = journal.map(SourceId(0));
-            for (stretch, _) in map.segments {
-                let found = walk(&stretch, |entry| entry.record().is_some_and(|record| record.at >= moment))?;
+            for (range, _) in map.segments {
+                let found = walk(&range, |entry| entry.record().is_some_and(|record| record.at >= moment))?;
                 if let Some(entry) = found {
                     return Ok(entry.position());
                 }
@@ -122,13 +122,13 @@ impl Journal {
                 let log = journal.log();
                 let segments = log.store.as_ref().map(|store| &store.segments);
                 let segment = segments.and_then(|all| all.iter().rev().find(|it| it.first <= position));
-                segment.map(|segment| (segment.stretch(), segment.progress.clone()))
+                segment.map(|segment| (segment.range(), segment.progress.clone()))
             };
-            let Some((stretch, mut progress)) = found else { return Ok(None) };
+            let Some((range, mut progress)) = found else { return Ok(None) };
             let last = |progress: &SourceProgress| Seq(progress.next.0.saturating_sub(1));
             let of = |progress: &SourceProgress| if progress.count == 0 { Seq(0) } else { last(progress) };
             let mut published: Vec<Seq> = progress.iter().map(of).collect();
-            walk(&stretch, |entry| {
+            walk(&range, |entry| {
                 if entry.position() < position {
                     pass(entry, &mut progress, &mut published);
                 }
@@ -172,7 +172,7 @@ impl Journal {
         if let Some(store) = &log.store {
             for segment in &store.segments {
                 let progress = segment.progress.get(source.index()).map_or(Seq(0), |progress| progress.next);
-                segments.push((segment.stretch(), progress));
+                segments.push((segment.range(), progress));
             }
             first = store.segments.front().map_or(first, |oldest| oldest.first);
         }
@@ -201,19 +201,19 @@ fn pass(entry: &Entry, progress: &mut [SourceProgress], published: &mut [Seq]) {
 }
 
 /// Returns the first entry of a segment that satisfies the predicate.
-fn walk(stretch: &Stretch, mut holds: impl FnMut(&Entry) -> bool) -> Result<Option<Entry>, Failure> {
-    let mut place = stretch.start;
+fn walk(range: &SegmentRange, mut holds: impl FnMut(&Entry) -> bool) -> Result<Option<Entry>, Failure> {
+    let mut place = range.start;
     loop {
-        let chunk = stretch.read(place, stretch.start.position).map_err(Failure::Io)?;
+        let chunk = range.read(place, range.start.position).map_err(Failure::Io)?;
         for entry in chunk.entries {
             if holds(&entry) {
                 return Ok(Some(entry));
             }
         }
         if chunk.damaged {
-            return Err(Failure::Damaged((stretch.generation, stretch.revision)));
+            return Err(Failure::Damaged((range.generation, range.revision)));
         }
-        if chunk.next.offset == place.offset || chunk.next.position >= stretch.end {
+        if chunk.next.offset == place.offset || chunk.next.position >= range.end {
             return Ok(None);
         }
         place = chunk.next;

@@ -67,7 +67,7 @@ impl StateLosses {
         body: &Body,
         sinks: usize,
     ) {
-        // Counted here, so it must not count again as a lost number.
+        // EventCount here, so it must not count again as a lost number.
         self.left_out(source, seq, seq);
         let Body::Event(frame) = body else { return };
         if origin == Origin::Live && is_state_event(&frame.name()) {

@@ -6,7 +6,7 @@ use event::{EndReason, GapReason, Seq, SourceId};
 use jiff::Timestamp;
 
 use crate::{
-    counters::{Announced, Counted, Gaps, Recent},
+    counters::{Announced, EventCount, Gaps, Recent},
     log::Log,
 };
 
@@ -41,7 +41,7 @@ pub struct SourceStats {
     /// The newest number; 0 for none.
     pub newest: Seq,
     /// Event counts by name.
-    pub events: Vec<Counted>,
+    pub events: Vec<EventCount>,
     /// Total bytes of events.
     pub bytes: u64,
     /// Number of malformed frames.
@@ -90,7 +90,7 @@ impl Log {
                 gaps: source.counters.gaps.clone(),
                 seen: progress.seen,
                 newest: self.newest(SourceId(id)).0,
-                events: source.counters.counted(),
+                events: source.counters.event_counts(),
                 bytes: source.counters.bytes,
                 bad_frames: source.bad_frames,
             });

@@ -27,7 +27,7 @@ struct Session {
     /// Persistent tokens by purpose; a logout keeps them.
     persistent: BTreeMap<String, String>,
     /// The reason why the middleware can't pass anything on, if any.
-    dead: Option<Dead>,
+    dead: Option<SessionFault>,
 }
 
 impl Session {
@@ -44,11 +44,11 @@ impl Session {
 
 /// The fault of a session for which a login succeeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dead {
+pub(super) enum SessionFault {
     /// The backend refuses the token that the middleware holds.
     Refused,
     /// The backend never issued one.
-    Hollow,
+    NoBackendToken,
 }
 
 /// Accounts, sessions and second factors.
@@ -84,7 +84,7 @@ pub(super) enum TokenState {
     /// There is a session, but the token isn't in its list.
     Unlisted,
     /// Listed, but unusable.
-    Dead(Dead),
+    SessionFault(SessionFault),
     Good,
 }
 
@@ -137,7 +137,8 @@ impl Accounts {
     /// but a dead one. Every login is written to disk.
     pub(super) fn admit(&mut self, grant: Grant<'_>, hollow: bool) -> (String, Claims) {
         let alias = self.account(grant.username).is_none_or(|found| found.username != grant.username);
-        let dead = if hollow { Some(Dead::Hollow) } else { alias.then_some(Dead::Refused) };
+        let dead =
+            if hollow { Some(SessionFault::NoBackendToken) } else { alias.then_some(SessionFault::Refused) };
         let claims = Claims {
             two_factor: self.enabled(grant.username),
             aud: None,
@@ -160,7 +161,7 @@ impl Accounts {
         match self.memory.get(username) {
             None => TokenState::NoSession,
             Some(session) if !session.lists(token) => TokenState::Unlisted,
-            Some(session) => session.dead.map_or(TokenState::Good, TokenState::Dead),
+            Some(session) => session.dead.map_or(TokenState::Good, TokenState::SessionFault),
         }
     }
 
@@ -286,7 +287,7 @@ impl Accounts {
     /// Loses the backend's tokens, as a restarted backend may. The lists stay.
     pub(super) fn kill(&mut self) {
         self.legacy.forget();
-        self.memory.values_mut().for_each(|session| session.dead = Some(Dead::Refused));
+        self.memory.values_mut().for_each(|session| session.dead = Some(SessionFault::Refused));
     }
 
     pub(super) fn tokens(&self) -> usize {
@@ -351,6 +352,9 @@ mod tests {
         assert!(accounts.right("ada@office", "x"));
         assert!(!accounts.right("Ada", "x"));
         let (token, _) = accounts.admit(Grant { username: "ada@office", now: 1_000, lifetime: 100 }, false);
-        assert_eq!(accounts.token_state("ada@office", &token), TokenState::Dead(Dead::Refused));
+        assert_eq!(
+            accounts.token_state("ada@office", &token),
+            TokenState::SessionFault(SessionFault::Refused)
+        );
     }
 }

@@ -9,7 +9,7 @@ use super::{
 };
 
 /// The interval at which changed knobs are noticed.
-const LOOK: Duration = Duration::from_millis(100);
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Runs the office until everything ends.
 pub(super) async fn calls(pbx: Arc<Pbx>, flow: Flow) {
@@ -22,7 +22,7 @@ pub(super) async fn calls(pbx: Arc<Pbx>, flow: Flow) {
             () = pbx.stop.cancelled() => return,
         }
         if lock(&pbx.knobs).still {
-            if !pbx.wait_unless(LOOK, &pbx.stop).await {
+            if !pbx.wait_unless(CHECK_INTERVAL, &pbx.stop).await {
                 return;
             }
             continue;
@@ -90,7 +90,7 @@ pub(super) async fn replay(pbx: Arc<Pbx>, replay: Replay) {
 /// Cuts all sockets at the interval of the knob.
 pub(super) async fn cuts(pbx: Arc<Pbx>) {
     let mut since = Instant::now();
-    while pbx.wait_unless(LOOK, &pbx.stop).await {
+    while pbx.wait_unless(CHECK_INTERVAL, &pbx.stop).await {
         match lock(&pbx.knobs).cut_every {
             Some(every) if since.elapsed() >= every => {
                 pbx.hub.cut();

@@ -20,22 +20,22 @@ const QUEUE: usize = 1 << 20;
 /// The id of a socket, in order of connecting.
 pub(super) type SocketId = u64;
 
-/// Something for a socket's writer.
+/// Output for a socket's writer.
 #[derive(Debug, Clone)]
 pub(super) enum Out {
-    /// Whole frames, or whatever a test wants on the wire.
+    /// Complete frames, or any bytes that a test sends.
     Bytes(Bytes),
     /// Numbered events, made by the writer as it goes.
     Numbered(Arc<Template>, Range<u64>),
-    /// So many of these frames in all, over and over.
+    /// These frames in turn, up to a total number.
     Repeated(Arc<[Bytes]>, usize),
-    /// Close the transport after all that went before, without a close frame.
+    /// Closes the transport without a close frame, after all earlier output.
     End,
 }
 
-/// Who is logged in on a socket.
+/// The user who is logged in on a socket.
 #[derive(Debug, Clone)]
-pub(super) struct Seat {
+pub(super) struct LoggedInUser {
     pub(super) username: String,
     pub(super) ua_type: Option<String>,
     pub(super) profile: Profile,
@@ -45,10 +45,10 @@ pub(super) struct Seat {
 struct Socket {
     queue: mpsc::Sender<Out>,
     cut: CancellationToken,
-    seat: Option<Seat>,
+    user: Option<LoggedInUser>,
     /// The client is gone but the server hasn't noticed, and considers it logged in.
     ghost: bool,
-    /// A good login has passed the middleware, which speaks to this socket from then on.
+    /// Whether a valid login has passed the middleware, which sends events to this socket from then on.
     registered: bool,
 }
 
@@ -65,8 +65,8 @@ impl Socket {
 struct TakeOver {
     old: SocketId,
     new: SocketId,
-    seat: Seat,
-    /// Ends the timer; absent where the server's own bug leaves it running.
+    user: LoggedInUser,
+    /// Cancels the timer; `None` where a bug of the real server leaves it running.
     timer: Option<CancellationToken>,
 }
 
@@ -74,19 +74,19 @@ struct TakeOver {
 struct Sockets {
     open: BTreeMap<SocketId, Socket>,
     /// In order of login.
-    seated: Vec<SocketId>,
+    logged_in: Vec<SocketId>,
     takeovers: Vec<TakeOver>,
     next: SocketId,
 }
 
-/// See the module.
+/// All open sockets.
 #[derive(Debug)]
 pub(super) struct Hub {
     sockets: Mutex<Sockets>,
-    seated: watch::Sender<usize>,
+    logged_in: watch::Sender<usize>,
 }
 
-/// What a socket's task gets when it registers.
+/// The registration of a socket's task.
 #[derive(Debug)]
 pub(super) struct Registration {
     pub(super) id: SocketId,
@@ -96,12 +96,12 @@ pub(super) struct Registration {
 
 impl Hub {
     pub(super) fn new() -> Self {
-        Self { sockets: Mutex::default(), seated: watch::Sender::new(0) }
+        Self { sockets: Mutex::default(), logged_in: watch::Sender::new(0) }
     }
 
-    /// The number of logged-in sockets, to wait on.
+    /// Watches the number of logged-in sockets.
     pub(super) fn watch(&self) -> watch::Receiver<usize> {
-        self.seated.subscribe()
+        self.logged_in.subscribe()
     }
 
     pub(super) fn register(&self) -> Registration {
@@ -112,7 +112,7 @@ impl Hub {
         sockets.next += 1;
         sockets.open.insert(
             id,
-            Socket { queue: sender, cut: cut.clone(), seat: None, ghost: false, registered: false },
+            Socket { queue: sender, cut: cut.clone(), user: None, ghost: false, registered: false },
         );
         Registration { id, queue, cut }
     }
@@ -123,27 +123,27 @@ impl Hub {
             return self.count(&sockets);
         }
         sockets.open.remove(&id);
-        self.unseat(&mut sockets, id);
+        self.log_out(&mut sockets, id);
     }
 
-    /// The namespace of a socket was left: it is no longer logged in, but still open.
+    /// Logs a socket out whose namespace was left; it stays open.
     pub(super) fn leave(&self, id: SocketId) {
         let mut sockets = lock(&self.sockets);
         if let Some(socket) = sockets.open.get_mut(&id) {
-            socket.seat = None;
+            socket.user = None;
         }
-        self.unseat(&mut sockets, id);
+        self.log_out(&mut sockets, id);
     }
 
-    fn unseat(&self, sockets: &mut Sockets, id: SocketId) {
-        sockets.seated.retain(|seated| *seated != id);
+    fn log_out(&self, sockets: &mut Sockets, id: SocketId) {
+        sockets.logged_in.retain(|logged_in| *logged_in != id);
         sockets.takeovers.retain(|takeover| takeover.new != id);
         self.count(sockets);
     }
 
     fn count(&self, sockets: &Sockets) {
         let alive = |id: &&SocketId| sockets.open.get(id).is_some_and(|socket| !socket.ghost);
-        self.seated.send_replace(sockets.seated.iter().filter(alive).count());
+        self.logged_in.send_replace(sockets.logged_in.iter().filter(alive).count());
     }
 
     pub(super) fn send(&self, id: SocketId, out: Out) {
@@ -156,22 +156,22 @@ impl Hub {
         self.send(id, Out::Bytes(frame::text(text.as_bytes())));
     }
 
-    /// To every logged-in socket that hears `audience`. Returns their number.
+    /// Sends to every logged-in socket in the audience. Returns their number.
     pub(super) fn publish(&self, audience: &Audience, out: &Out) -> usize {
         let sockets = lock(&self.sockets);
-        let hears = |seat: &Seat| seat.profile.hears(audience, &seat.username);
-        let hearing = sockets.open.values().filter(|socket| socket.seat.as_ref().is_some_and(hears));
+        let hears = |user: &LoggedInUser| user.profile.hears(audience, &user.username);
+        let hearing = sockets.open.values().filter(|socket| socket.user.as_ref().is_some_and(hears));
         hearing.map(|socket| socket.push(out.clone())).count()
     }
 
-    /// A good login has passed the middleware.
-    pub(super) fn vouch(&self, id: SocketId) {
+    /// Records that a valid login has passed the middleware.
+    pub(super) fn mark_registered(&self, id: SocketId) {
         if let Some(socket) = lock(&self.sockets).open.get_mut(&id) {
             socket.registered = true;
         }
     }
 
-    /// To every socket that the middleware has seen a good login on, whatever the backend made of it.
+    /// Sends to every socket with a login that the middleware accepted, whatever the backend decided.
     pub(super) fn inject(&self, text: &str) {
         let out = Out::Bytes(frame::text(text.as_bytes()));
         lock(&self.sockets)
@@ -187,44 +187,44 @@ impl Hub {
     }
 
     /// Drops every connection, while the server still considers them open.
-    pub(super) fn haunt(&self) {
+    pub(super) fn cut_unnoticed(&self) {
         for socket in lock(&self.sockets).open.values_mut() {
-            socket.ghost = socket.seat.is_some();
+            socket.ghost = socket.user.is_some();
             socket.cut.cancel();
         }
     }
 
     /// Removes the remains of connections that are gone.
-    pub(super) fn lay(&self) {
+    pub(super) fn remove_ghosts(&self) {
         let mut sockets = lock(&self.sockets);
         sockets.open.retain(|_, socket| !socket.ghost);
-        let Sockets { open, seated, .. } = &mut *sockets;
-        seated.retain(|id| open.contains_key(id));
+        let Sockets { open, logged_in, .. } = &mut *sockets;
+        logged_in.retain(|id| open.contains_key(id));
         self.count(&sockets);
     }
 
     /// Closes the namespace of every logged-in socket; the transports stay open.
     pub(super) fn close_namespace(&self) {
         let mut sockets = lock(&self.sockets);
-        for id in std::mem::take(&mut sockets.seated) {
+        for id in std::mem::take(&mut sockets.logged_in) {
             if let Some(socket) = sockets.open.get_mut(&id) {
-                socket.seat = None;
+                socket.user = None;
                 socket.push(Out::Bytes(frame::text(b"41")));
             }
         }
         self.count(&sockets);
     }
 
-    /// Logs a socket in and confirms it `times` times. From then on events reach it.
-    pub(super) fn seat(&self, id: SocketId, seat: Seat, times: usize) {
+    /// Logs a socket in and confirms the login `times` times. From then on it receives events.
+    pub(super) fn log_in(&self, id: SocketId, user: LoggedInUser, times: usize) {
         let mut sockets = lock(&self.sockets);
         let Some(socket) = sockets.open.get_mut(&id) else { return };
         for _ in 0..times {
             socket.push(Out::Bytes(frame::text(br#"42["authe_ok",{"message":"authorized successfully"}]"#)));
         }
-        socket.seat = Some(seat);
-        if !sockets.seated.contains(&id) {
-            sockets.seated.push(id);
+        socket.user = Some(user);
+        if !sockets.logged_in.contains(&id) {
+            sockets.logged_in.push(id);
         }
         self.count(&sockets);
     }
@@ -232,20 +232,20 @@ impl Hub {
     /// Asks every session of the same user and client type to make way for `new`. Returns the old ones,
     /// each with the token that ends its timer; the new login is due when any of them answers or
     /// its timer ends.
-    pub(super) fn take_over(&self, new: SocketId, seat: &Seat) -> Vec<(SocketId, CancellationToken)> {
+    pub(super) fn take_over(&self, new: SocketId, user: &LoggedInUser) -> Vec<(SocketId, CancellationToken)> {
         let mut sockets = lock(&self.sockets);
-        if seat.ua_type.is_none() {
+        if user.ua_type.is_none() {
             return Vec::new();
         }
         let rival = |id: &SocketId| {
             sockets
                 .open
                 .get(id)
-                .and_then(|socket| socket.seat.as_ref())
-                .is_some_and(|other| other.username == seat.username && other.ua_type == seat.ua_type)
+                .and_then(|socket| socket.user.as_ref())
+                .is_some_and(|other| other.username == user.username && other.ua_type == user.ua_type)
         };
-        let old: Vec<SocketId> = sockets.seated.iter().copied().filter(rival).collect();
-        let last = sockets.seated.last().copied();
+        let old: Vec<SocketId> = sockets.logged_in.iter().copied().filter(rival).collect();
+        let last = sockets.logged_in.last().copied();
         let mut timers = Vec::new();
         for old in old {
             let timer = CancellationToken::new();
@@ -255,14 +255,14 @@ impl Hub {
             // The server's acknowledgement handler clears the timer of the last session it looped
             // over, no matter which one answered: all other timers run on and log the client in once more.
             let clears = (last == Some(old)).then(|| timer.clone());
-            sockets.takeovers.push(TakeOver { old, new, seat: seat.clone(), timer: clears });
+            sockets.takeovers.push(TakeOver { old, new, user: user.clone(), timer: clears });
             timers.push((old, timer));
         }
         timers
     }
 
-    /// `old` has answered: the logins that waited for it are due now.
-    pub(super) fn acknowledged(&self, old: SocketId) -> Vec<(SocketId, Seat)> {
+    /// Returns the logins that waited for `old`, which has acknowledged.
+    pub(super) fn acknowledged(&self, old: SocketId) -> Vec<(SocketId, LoggedInUser)> {
         let mut sockets = lock(&self.sockets);
         let mut due = Vec::new();
         sockets.takeovers.retain(|takeover| {
@@ -272,13 +272,13 @@ impl Hub {
             if let Some(timer) = &takeover.timer {
                 timer.cancel();
             }
-            due.push((takeover.new, takeover.seat.clone()));
+            due.push((takeover.new, takeover.user.clone()));
             false
         });
         due
     }
 
-    /// The timer of one take-over has ended.
+    /// Removes a take-over whose timer has expired.
     pub(super) fn expired(&self, old: SocketId, new: SocketId) {
         lock(&self.sockets).takeovers.retain(|takeover| (takeover.old, takeover.new) != (old, new));
     }

@@ -6,6 +6,20 @@
 //! `/socket.io/`). It promises to answer as they do; it keeps nothing on disk and masks no numbers.
 //!
 //! It serves the command `demo`, the command `simulate`, and the tests.
+//!
+//! # Example
+//! ```
+//! use pbx_simulator::{Account, Options, Simulator};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! let pbx = Simulator::start(Options::quiet(Account::new("bridge", "secret"))).await?;
+//! println!("{}api/login", pbx.url());
+//! pbx.turn(|knobs| knobs.backend_down = true);
+//! assert_eq!(*pbx.live().borrow(), 0, "nobody is logged in");
+//! # Ok(())
+//! # }
+//! ```
 
 mod accounts;
 mod administrator;
@@ -64,7 +78,7 @@ pub use self::{
     options::{Account, Flow, Options, Source, Tls},
     pbx::Seen,
     profile::Profile,
-    replay::{Replay, ReplayError},
+    replay::{BadLine, Replay, ReplayError},
     state::settled,
 };
 
@@ -183,7 +197,7 @@ impl Simulator {
     /// The line breaks: clients see their connections end, the server believes in them until it is
     /// restarted, so a new login of the same kind has to wait for these ghosts to make way.
     pub fn cut_unnoticed(&self) {
-        self.pbx.hub.haunt();
+        self.pbx.hub.cut_unnoticed();
     }
 
     /// Closes the namespace of all logged-in sockets (`41`) and leaves their transports open.
@@ -202,7 +216,7 @@ impl Simulator {
     /// since are unknown, and those they replaced are back.
     pub fn restart(&self) {
         lock(&self.pbx.accounts).reload();
-        self.pbx.hub.lay();
+        self.pbx.hub.remove_ghosts();
         std::mem::take(&mut *lock(&self.pbx.connections)).cancel();
     }
 

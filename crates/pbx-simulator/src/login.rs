@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::{
-    accounts::{Dead, TokenState},
-    hub::Seat,
+    accounts::{SessionFault, TokenState},
+    hub::LoggedInUser,
     knobs::{Knobs, SocketLogin},
     lock,
     pbx::Pbx,
@@ -13,10 +13,10 @@ use super::{
 
 /// The middleware's decision on a text frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Judged {
-    /// Passed on unchanged.
+pub(super) enum Forwarding {
+    /// Forwarded unchanged.
     Passed,
-    /// Passed on with the backend's own token in place of the client's.
+    /// Forwarded with the backend's own token in place of the client's.
     Trusted,
     /// Dropped, without an answer: the token isn't in the list.
     Dropped,
@@ -25,38 +25,40 @@ pub(super) enum Judged {
 /// The backend's decision on a login.
 #[derive(Debug)]
 pub(super) enum Admission {
-    Seat(Seat),
+    Accepted(LoggedInUser),
     Refused,
     Silent,
 }
 
-/// The middleware knows a login only by its exact first bytes: with an acknowledgement id or a space
-/// after the bracket the client's token reaches the backend as it is, which refuses it.
-pub(super) fn judge(pbx: &Pbx, text: &str) -> Judged {
+/// Decides how the middleware forwards a frame. It recognises a login only by its exact first bytes: with an acknowledgement
+/// id, or a space after the bracket, the client's token reaches the backend unchanged, which refuses it.
+pub(super) fn forwarding(pbx: &Pbx, text: &str) -> Forwarding {
     if !text.starts_with(r#"42["login""#) {
-        return Judged::Passed;
+        return Forwarding::Passed;
     }
-    let Ok(args) = serde_json::from_str::<Vec<Value>>(&text[2..]) else { return Judged::Passed };
+    let Ok(args) = serde_json::from_str::<Vec<Value>>(&text[2..]) else { return Forwarding::Passed };
     let field = |name: &str| args.get(1).and_then(|object| object.get(name)).and_then(Value::as_str);
-    let Some(username) = field("accessKeyId") else { return Judged::Passed };
+    let Some(username) = field("accessKeyId") else { return Forwarding::Passed };
     let token = field("token");
     match lock(&pbx.accounts).token_state(username, token.unwrap_or_default()) {
-        TokenState::Unlisted if token.is_some() => Judged::Dropped,
-        // With no token to put in its place, the frame goes nowhere.
-        TokenState::Dead(Dead::Hollow) => Judged::Dropped,
-        TokenState::NoSession | TokenState::Unlisted | TokenState::Dead(Dead::Refused) => Judged::Passed,
-        TokenState::Good => Judged::Trusted,
+        TokenState::Unlisted if token.is_some() => Forwarding::Dropped,
+        // Without a backend token the frame is dropped.
+        TokenState::SessionFault(SessionFault::NoBackendToken) => Forwarding::Dropped,
+        TokenState::NoSession | TokenState::Unlisted | TokenState::SessionFault(SessionFault::Refused) => {
+            Forwarding::Passed
+        }
+        TokenState::Good => Forwarding::Trusted,
     }
 }
 
-/// The backend's decision. `trusted`: the middleware has vouched for the token.
+/// Decides on a login in the backend. `trusted` is true if the middleware has validated the token.
 pub(super) fn admit(pbx: &Pbx, login: Option<&Value>, trusted: bool) -> Admission {
     let field = |name: &str| login.and_then(|object| object.get(name));
     let text = |name: &str| field(name).and_then(Value::as_str);
     let (Some(username), Some(token)) = (text("accessKeyId"), text("token")) else {
         return Admission::Refused;
     };
-    // Anything but a string is as good as none.
+    // A value that is not a string counts as missing.
     let ua_type = text("uaType");
     if !trusted || ua_type.is_some_and(|ua| !matches!(ua, "mobile" | "desktop")) {
         return Admission::Refused;
@@ -76,7 +78,7 @@ pub(super) fn admit(pbx: &Pbx, login: Option<&Value>, trusted: bool) -> Admissio
     let profile = lock(&pbx.accounts).account(username).map(|account| account.profile.clone());
     match profile {
         None => Admission::Refused,
-        Some(profile) => Admission::Seat(Seat {
+        Some(profile) => Admission::Accepted(LoggedInUser {
             username: username.to_owned(),
             ua_type: ua_type.map(ToOwned::to_owned),
             profile,

@@ -16,7 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     accounts::Accounts,
-    hub::{Hub, Seat, SocketId},
+    hub::{Hub, LoggedInUser, SocketId},
     knobs::Knobs,
     lock,
     world::World,
@@ -110,19 +110,19 @@ impl Pbx {
     }
 
     /// Logs a socket in, at once or after those it takes over from.
-    pub(super) fn enter(self: &Arc<Self>, id: SocketId, seat: Seat) {
+    pub(super) fn enter(self: &Arc<Self>, id: SocketId, user: LoggedInUser) {
         let Knobs { authe_ok, takeover_wait, .. } = self.knobs();
-        let rivals = self.hub.take_over(id, &seat);
+        let rivals = self.hub.take_over(id, &user);
         if rivals.is_empty() {
-            self.hub.seat(id, seat, authe_ok);
+            self.hub.log_in(id, user, authe_ok);
             return;
         }
         for (old, timer) in rivals {
-            let (pbx, seat) = (Arc::clone(self), seat.clone());
+            let (pbx, user) = (Arc::clone(self), user.clone());
             self.tasks.spawn(async move {
                 if pbx.wait_unless(takeover_wait, &timer).await {
                     pbx.hub.expired(old, id);
-                    pbx.hub.seat(id, seat, authe_ok);
+                    pbx.hub.log_in(id, user, authe_ok);
                 }
             });
         }

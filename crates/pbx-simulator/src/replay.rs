@@ -50,9 +50,23 @@ pub enum ReplayError {
         "{}:{line}: {reason}; each line must be {{\"at\": RFC 3339 time, \"event\": name, \"args\": […]}}",
         path.display()
     )]
-    Line { path: PathBuf, line: usize, reason: String },
+    Line { path: PathBuf, line: usize, reason: BadLine },
     #[error("the recording {} holds no events", path.display())]
     Empty { path: PathBuf },
+}
+
+/// The reason why a line of a recording is invalid.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum BadLine {
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    #[error("`at` is not a time: {0}")]
+    At(#[from] jiff::Error),
+    #[error("`event` isn't a string")]
+    Event,
+    #[error("`args` isn't an array")]
+    Args,
 }
 
 impl Replay {
@@ -94,20 +108,20 @@ impl Replay {
     }
 }
 
-fn read_line(line: &str) -> Result<(Timestamp, Bytes), String> {
-    let Line { at, event, args } = serde_json::from_str(line).map_err(|error| error.to_string())?;
-    let at = at.parse().map_err(|error| format!("`at` is not a time: {error}"))?;
+fn read_line(line: &str) -> Result<(Timestamp, Bytes), BadLine> {
+    let Line { at, event, args } = serde_json::from_str(line)?;
+    let at = at.parse()?;
     Ok((at, frame(event, args)?))
 }
 
-/// Frames an event; `args` is an array. The error says what isn't right with them.
-pub(super) fn frame(event: &RawValue, args: &RawValue) -> Result<Bytes, String> {
+/// Returns the frame of an event; `args` is the array of its arguments.
+pub(super) fn frame(event: &RawValue, args: &RawValue) -> Result<Bytes, BadLine> {
     let name = event.get();
     if !name.starts_with('"') {
-        return Err("`event` isn't a string".to_owned());
+        return Err(BadLine::Event);
     }
     let args = args.get().strip_prefix('[').and_then(|args| args.strip_suffix(']'));
-    let args = args.ok_or("`args` isn't an array")?;
+    let args = args.ok_or(BadLine::Args)?;
     let comma = if args.trim().is_empty() { "" } else { "," };
     Ok(frame::text(format!("42[{name}{comma}{args}]").as_bytes()))
 }

@@ -191,7 +191,7 @@ fn authorize(pbx: &Pbx, parts: &Parts, pending: bool) -> Result<Bearer, Reply> {
     })?;
     // The list is asked for the header's token, so one from the query never passes.
     let state = accounts.token_state(&claims.id, header.unwrap_or_default());
-    if !matches!(state, TokenState::Good | TokenState::Dead(_)) || (claims.pending() && !pending) {
+    if !matches!(state, TokenState::Good | TokenState::SessionFault(_)) || (claims.pending() && !pending) {
         return Err(Reply::challenge(403, FORBIDDEN));
     }
     Ok(Bearer { token, claims, dead: state != TokenState::Good })

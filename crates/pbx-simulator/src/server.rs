@@ -38,7 +38,7 @@ const BODY_LIMIT: usize = 1 << 20;
 /// RFC 9110, section 5.6.7.
 const DATE: &str = "%a, %d %b %Y %H:%M:%S GMT";
 
-/// Makes a TLS acceptor from PEM text.
+/// Creates a TLS acceptor from PEM text.
 pub(super) fn acceptor(tls: &Tls) -> io::Result<TlsAcceptor> {
     let bad = |what: &str, error: &dyn std::fmt::Display| {
         io::Error::new(io::ErrorKind::InvalidInput, format!("the simulator's {what} can't be used: {error}"))
@@ -121,7 +121,7 @@ async fn http(
             }
         }
     });
-    // How a connection ends is the client's affair.
+    // The client may end a connection in any way.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(io), service).with_upgrades().await;
 }
 
@@ -181,7 +181,7 @@ fn reply(pbx: &Pbx, parts: &Parts, body: &Bytes) -> Reply {
     }
 }
 
-/// 101, before anybody knows whether the backend is there. Polling gets a 400. `legacy`: at the server itself.
+/// Answers an upgrade with 101 before the backend is known to be up, and polling with 400. `legacy` is true at the backend.
 fn websocket(pbx: &Arc<Pbx>, request: &mut HttpRequest<Incoming>, legacy: bool) -> Response<Content> {
     let mut response = Response::new(Content::none());
     let key = request

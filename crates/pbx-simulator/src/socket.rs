@@ -42,7 +42,7 @@ pub(super) async fn run(pbx: Arc<Pbx>, io: Io, query: String, legacy: bool) {
         () = cut.cancelled() => {}
         () = pbx.stop.cancelled() => {}
         () = session.read(reader) => {}
-        // A failed write and an end are the same to the one who waits here.
+        // A failed write counts as an end.
         _ = writer::run(&pbx, writer, queue) => {}
     }
 }
@@ -60,9 +60,9 @@ impl Drop for Registered {
 }
 
 /// The connection is over.
-struct Over;
+struct ConnectionEnd;
 
-impl From<Broken> for Over {
+impl From<Broken> for ConnectionEnd {
     fn from(_: Broken) -> Self {
         Self
     }
@@ -72,18 +72,18 @@ impl From<Broken> for Over {
 struct Session {
     pbx: Arc<Pbx>,
     id: SocketId,
-    /// A backend that never speaks: only the middleware's own pongs and closes are answered.
+    /// Whether the backend is silent: the middleware alone answers pings and closes.
     mute: bool,
-    /// The client speaks with the backend itself.
+    /// The client talks to the backend directly.
     legacy: bool,
     joined: bool,
     /// Attachments still to come for a binary event.
     attachments: usize,
     ping_interval: Duration,
     ping_timeout: Duration,
-    /// When the next `2` is due; `None` until the last one was answered.
+    /// The due time of the next ping (`2`); `None` until the last one was answered.
     ping_at: Option<Instant>,
-    /// When the client counts as gone.
+    /// The time at which the client counts as gone.
     dead_at: Instant,
     /// When a transport without a namespace is closed; `None` once one was joined, also after it
     /// was left again.
@@ -117,7 +117,7 @@ impl Session {
         }
     }
 
-    /// Until the client ends it. If the server does, it waits for the writer to finish.
+    /// Reads until the client ends the connection. If the server ends it, waits for the writer to finish.
     async fn read(&mut self, mut io: ReadHalf<Io>) {
         let mut decoder = Decoder::default();
         loop {
@@ -140,10 +140,10 @@ impl Session {
         }
     }
 
-    fn due(&mut self) -> Result<(), Over> {
+    fn due(&mut self) -> Result<(), ConnectionEnd> {
         let now = Instant::now();
         if now >= self.dead_at || self.join_by.is_some_and(|by| now >= by) {
-            return Err(Over);
+            return Err(ConnectionEnd);
         }
         if self.ping_at.is_some_and(|at| now >= at) {
             if lock(&self.pbx.knobs).heartbeat {
@@ -157,17 +157,17 @@ impl Session {
         Ok(())
     }
 
-    fn received(&mut self, decoder: &mut Decoder) -> Result<(), Over> {
+    fn received(&mut self, decoder: &mut Decoder) -> Result<(), ConnectionEnd> {
         while let Some(message) = decoder.next()? {
             match message {
                 Received::Ping(payload) => self.pbx.hub.send(self.id, Out::Bytes(frame::pong(&payload))),
                 Received::Close(payload) => {
                     self.pbx.hub.send(self.id, Out::Bytes(frame::close(&payload)));
-                    return Err(Over);
+                    return Err(ConnectionEnd);
                 }
                 Received::Text(text) if !self.mute => self.text(&text)?,
                 Received::Binary(_) if !self.mute => {
-                    self.attachments = self.attachments.checked_sub(1).ok_or(Over)?;
+                    self.attachments = self.attachments.checked_sub(1).ok_or(ConnectionEnd)?;
                 }
                 Received::Pong | Received::Text(_) | Received::Binary(_) => {}
             }
@@ -175,17 +175,17 @@ impl Session {
         Ok(())
     }
 
-    fn text(&mut self, text: &Bytes) -> Result<(), Over> {
-        let text = std::str::from_utf8(text).map_err(|_| Over)?;
+    fn text(&mut self, text: &Bytes) -> Result<(), ConnectionEnd> {
+        let text = std::str::from_utf8(text).map_err(|_| ConnectionEnd)?;
         self.dead_at = Instant::now() + self.ping_interval + self.ping_timeout;
-        let login = if self.legacy { login::Judged::Passed } else { login::judge(&self.pbx, text) };
+        let login = if self.legacy { login::Forwarding::Passed } else { login::forwarding(&self.pbx, text) };
         match login {
-            login::Judged::Dropped => return Ok(()),
-            login::Judged::Trusted => self.pbx.hub.vouch(self.id),
-            login::Judged::Passed => {}
+            login::Forwarding::Dropped => return Ok(()),
+            login::Forwarding::Trusted => self.pbx.hub.mark_registered(self.id),
+            login::Forwarding::Passed => {}
         }
         match packet::parse(text) {
-            Packet::Ping | Packet::Malformed => return Err(Over),
+            Packet::Ping | Packet::Malformed => return Err(ConnectionEnd),
             Packet::Pong => self.ping_at = Some(Instant::now() + self.ping_interval),
             Packet::Connect("/") => {
                 self.joined = true;
@@ -200,7 +200,7 @@ impl Session {
                 self.pbx.hub.leave(self.id);
             }
             Packet::Event { namespace: "/", ack, args } if self.joined => {
-                self.event(ack, &args, login == login::Judged::Trusted);
+                self.event(ack, &args, login == login::Forwarding::Trusted);
             }
             Packet::Binary(count) => self.attachments = count,
             Packet::Idle | Packet::Disconnect(_) | Packet::Event { .. } | Packet::Ignored => {}
@@ -218,11 +218,11 @@ impl Session {
                     self.pbx.hub.leave(self.id);
                 }
                 login::Admission::Silent => {}
-                login::Admission::Seat(seat) => {
+                login::Admission::Accepted(user) => {
                     for text in self.pbx.knobs().before_login {
                         self.send(&text);
                     }
-                    self.pbx.enter(self.id, seat);
+                    self.pbx.enter(self.id, user);
                 }
             },
             Some("ping") if !ack.is_empty() && lock(&self.pbx.knobs).ping_ack => {
@@ -230,15 +230,15 @@ impl Session {
             }
             Some("takeOverAck") => {
                 let times = lock(&self.pbx.knobs).authe_ok;
-                for (new, seat) in self.pbx.hub.acknowledged(self.id) {
-                    self.pbx.hub.seat(new, seat, times);
+                for (new, user) in self.pbx.hub.acknowledged(self.id) {
+                    self.pbx.hub.log_in(new, user, times);
                 }
             }
             _ => {}
         }
     }
 
-    /// Whether the token of a login is good: the middleware has vouched for it, or it is the backend's own.
+    /// Whether the token of a login is valid: accepted by the middleware, or the backend's own.
     fn trusts(&self, login: Option<&serde_json::Value>, vouched: bool) -> bool {
         if self.legacy { legacy::is_known(&self.pbx, login) } else { vouched }
     }

@@ -1,4 +1,4 @@
-//! The state that events and snapshots tell of, to compare a consumer's own with.
+//! The state that events and snapshots describe, for comparison with a consumer's.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +8,14 @@ use super::{pbx::Pbx, snapshot};
 use event::entity_token;
 
 /// Snapshots of entities that look the same in their event.
-const WHOLE: [(&str, &str); 4] = [
+const ENTITIES: [(&str, &str); 4] = [
     ("/astproxy/extensions", "extenUpdate"),
     ("/astproxy/queues", "queueUpdate"),
     ("/astproxy/trunks", "trunkUpdate"),
     ("/astproxy/parkings", "parkingUpdate"),
 ];
-/// A presence in `/user/endpoints/all`, and where its event has it.
-const PARTS: [(&str, &str); 3] = [
+/// The presences in `/user/endpoints/all`, each with its field in the event.
+const PRESENCES: [(&str, &str); 3] = [
     ("presence", "presence"),
     ("presenceOnBusy", "presence_onbusy"),
     ("presenceOnUnavailable", "presence_onunavailable"),
@@ -23,14 +23,14 @@ const PARTS: [(&str, &str); 3] = [
 
 pub(super) fn of(pbx: &Pbx, username: &str) -> BTreeMap<(String, String), String> {
     let fetch = |path: &str| -> serde_json::Map<String, Value> {
-        // What is refused is an empty body.
+        // A refusal has an empty body.
         serde_json::from_str(&snapshot::answer(pbx, username, path).body).unwrap_or_default()
     };
     let mut state = BTreeMap::new();
     let mut put = |name: &str, entity: String, value: &Value| {
         state.insert((name.to_owned(), entity), settled(&value.to_string()));
     };
-    for (path, name) in WHOLE {
+    for (path, name) in ENTITIES {
         for (entity, value) in fetch(path) {
             put(name, entity_token(Some(entity.as_bytes())).into_owned(), &value);
         }
@@ -46,7 +46,7 @@ pub(super) fn of(pbx: &Pbx, username: &str) -> BTreeMap<(String, String), String
         };
         let main = json!({"mainPresence": presence(&user["mainPresence"])});
         put("userMainPresenceUpdate", entity.into_owned(), &main);
-        for (field, part) in PARTS {
+        for (field, part) in PRESENCES {
             let entity = entity_token(Some(format!("{username}/{part}").as_bytes())).into_owned();
             put("userPresenceUpdate", entity, &json!({part: presence(&user[field])}));
         }
@@ -54,8 +54,8 @@ pub(super) fn of(pbx: &Pbx, username: &str) -> BTreeMap<(String, String), String
     state
 }
 
-/// The text of an event's data in a form that can be compared: keys in order, and without what the passing of time
-/// alone changes (`duration`, `waiting`), or the simulator adds to make events larger (`padding`).
+/// Normalizes an event's data for comparison: sorts keys, and removes the fields that change with time alone (`duration`,
+/// `waiting`) or only make events larger (`padding`).
 pub fn settled(data: &str) -> String {
     fn settle(value: &mut Value) {
         match value {

@@ -14,7 +14,14 @@ use hyper::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{hub::Out, lock, pbx::Pbx, profile::Audience, replay, reply::Reply};
+use super::{
+    hub::Out,
+    lock,
+    pbx::Pbx,
+    profile::Audience,
+    replay::{self, BadLine},
+    reply::Reply,
+};
 
 pub(super) const PATH: &str = "/trigger";
 
@@ -42,15 +49,13 @@ pub(super) fn answer(pbx: &Pbx, parts: &Parts, body: &[u8]) -> Reply {
         return Reply::envelope(401, "null", "use the name and password of the simulator's user")
             .challenged(r#"Basic realm="simulator""#);
     }
-    let frame = serde_json::from_slice(body)
-        .map_err(|error| error.to_string())
-        .and_then(|Event { event, args }| Ok((audience(event), replay::frame(event, args)?)));
-    match frame {
+    let event = serde_json::from_slice(body).map_err(BadLine::from);
+    match event.and_then(|Event { event, args }| Ok((audience(event), replay::frame(event, args)?))) {
         Ok((audience, frame)) => {
             let sessions = pbx.hub.publish(&audience, &Out::Bytes(frame));
             Reply::json(200, format!(r#"{{"sessions":{sessions}}}"#))
         }
-        Err(reason) => Reply::envelope(400, "null", &reason),
+        Err(reason) => Reply::envelope(400, "null", &reason.to_string()),
     }
 }
 

@@ -4,6 +4,16 @@
 //! sentences themselves pass `sentence` at the few places where they leave the process: `health`, the log's fields,
 //! standard error, `check`, notices. So code that forgot the first rule can still neither control a terminal, nor start a
 //! second line, nor show a secret of this process.
+//!
+//! # Example
+//! ```
+//! use text::{PeerText, secrets};
+//!
+//! secrets::register(&"correct-horse-battery".to_owned().into());
+//! let text = PeerText::new("no such user\n\u{1b}[2Jpassword correct-horse-battery");
+//! assert!(!text.as_str().contains("correct-horse"));
+//! assert!(!text.as_str().chars().any(char::is_control));
+//! ```
 
 mod escape;
 pub mod io;

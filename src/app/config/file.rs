@@ -52,8 +52,8 @@ impl Default for File {
 impl File {
     /// Checks every table, also after a problem. Returns `None` if it has reported a problem.
     pub(super) fn validate(self, root: &mut Section<'_>) -> Option<Config> {
-        if let Err(text) = name::check(&self.instance) {
-            root.problem("instance", text);
+        if let Err(error) = name::check(&self.instance) {
+            root.problem("instance", error.to_string());
         }
         let mut sources = BTreeMap::new();
         for (name, table) in self.sources {

@@ -19,7 +19,7 @@ use url::Url;
 use super::fields::{self, FieldError};
 use crate::{
     api,
-    config::{flags::Suggestions, nearest},
+    config::{InvalidValue, flags::Suggestions, nearest},
     exit::Exit,
     runtime,
     text::PeerText,
@@ -65,8 +65,9 @@ static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     events.map(|schema| schema.name.as_str()).collect()
 });
 
-fn setting(text: &str) -> Result<(String, String), &'static str> {
-    let (field, value) = text.split_once('=').ok_or("write FIELD=VALUE, as in callerNum=0721000111")?;
+fn setting(text: &str) -> Result<(String, String), InvalidValue> {
+    let (field, value) =
+        text.split_once('=').ok_or(InvalidValue::new("write FIELD=VALUE, as in callerNum=0721000111"))?;
     Ok((field.to_owned(), value.to_owned()))
 }
 

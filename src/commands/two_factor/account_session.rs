@@ -13,7 +13,7 @@ use crate::{
     api::ApiError,
     app::config::Config,
     auth::{Account, AuthError, Claims, Credentials, Grant},
-    commands::farewell,
+    commands::logout,
     exit::Exit,
     session::config::Config as Source,
     telemetry,
@@ -57,7 +57,7 @@ impl<'a> AccountSession<'a> {
         telemetry::start(&config.log);
         match crate::session::account(source) {
             Ok(account) => {
-                let bridge = farewell::bridge(config.admin.as_ref());
+                let bridge = logout::bridge(config.admin.as_ref());
                 Ok(Ok(Self { name, source, password, account, bridge, ask }))
             }
             Err(problem) => writeln!(err, "sources.{name}: {problem}").map(|()| Err(Exit::Config)),
@@ -127,7 +127,7 @@ impl AccountSession<'_> {
 
     /// Logs out, unless a running bridge may have the same token.
     pub(in super::super) async fn log_out(&self) {
-        farewell::log_out(&self.account, self.name, self.bridge).await;
+        logout::log_out(&self.account, self.name, self.bridge).await;
     }
 
     fn typed_code(&self, err: &mut impl Write) -> io::Result<SecretString> {

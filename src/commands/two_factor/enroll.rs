@@ -125,7 +125,7 @@ impl AccountSession<'_> {
 fn show(enrolment: &Enrolment, out: &mut impl Write) -> io::Result<()> {
     let url = enrolment.url.expose_secret();
     let terminal = io::stdout().is_terminal();
-    let code = qr::Paper::of_terminal().filter(|_| terminal).and_then(|paper| qr::draw(url, paper));
+    let code = qr::Terminal::of_stdout().filter(|_| terminal).and_then(|screen| qr::draw(url, screen));
     match code {
         Some(code) => writeln!(out, "{code}")?,
         None => writeln!(out, "Address for an authenticator app: {}", printable(url))?,

@@ -16,6 +16,7 @@ use std::{
 
 pub(super) use self::account_session::AccountSession;
 use self::recipe::Recipe;
+use super::token::StoreError;
 use crate::{
     auth::AuthError, config::Flags, exit::Exit, runtime, secret_file::FileError,
     session::config::Config as Source,
@@ -106,7 +107,7 @@ pub(super) fn ended(
     match outcome {
         None => Ok(Exit::Internal),
         Some(Ok(())) => Ok(Exit::Clean),
-        Some(Err(failure)) => failure.told(source, err),
+        Some(Err(failure)) => failure.report(source, err),
     }
 }
 
@@ -119,9 +120,9 @@ pub(super) enum Failure {
     File(#[from] FileError),
     #[error("{0} does not support persistent tokens: upgrade the PBX, or keep `auth = \"jwt\"`")]
     NoTokens(String),
-    /// What the PBX made is stored nowhere: why, and what became of it.
+    /// The PBX created a token that could not be stored: the cause, and the fate of the token.
     #[error("{cause}. {fate}")]
-    NotStored { cause: String, fate: String },
+    NotStored { cause: StoreError, fate: String },
     /// Standard output or input.
     #[error(transparent)]
     Output(#[from] io::Error),
@@ -134,7 +135,7 @@ impl From<crate::api::ApiError> for Failure {
 }
 
 impl Failure {
-    fn told(self, source: &str, err: &mut impl Write) -> io::Result<Exit> {
+    fn report(self, source: &str, err: &mut impl Write) -> io::Result<Exit> {
         let exit = match &self {
             Self::Auth(error) => error.into(),
             Self::File(FileError::Exists(_)) => Exit::Usage,

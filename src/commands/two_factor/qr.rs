@@ -6,18 +6,18 @@ use fast_qr::{ECL, QRBuilder};
 
 use crate::terminal::has_colours;
 
-/// What is drawn on.
+/// The terminal that shows the code.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Paper {
+pub(super) struct Terminal {
     /// Characters in a line.
     columns: usize,
-    /// Black on white by escape sequences, whatever the terminal's own colours are.
+    /// Whether to print black on white with escape sequences, regardless of the terminal's colours.
     colour: bool,
 }
 
-impl Paper {
-    /// None if the terminal does not tell its width.
-    pub(super) fn of_terminal() -> Option<Self> {
+impl Terminal {
+    /// Returns the terminal of standard output; `None` if its width is unknown.
+    pub(super) fn of_stdout() -> Option<Self> {
         let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
         let colour = has_colours(true);
         Some(Self { columns: usize::from(size.ws_col), colour })
@@ -27,24 +27,24 @@ impl Paper {
 /// Light modules around the code; readers need four.
 const QUIET: usize = 4;
 
-/// None if it does not fit on a line, or the text in a code.
-pub(super) fn draw(text: &str, paper: Paper) -> Option<String> {
+/// Returns the code as text; `None` if it does not fit on a line, or the text does not fit into a code.
+pub(super) fn draw(text: &str, terminal: Terminal) -> Option<String> {
     let code = QRBuilder::new(text).ecl(ECL::L).build().ok()?;
     let side = code.size + 2 * QUIET;
-    if side > paper.columns {
+    if side > terminal.columns {
         return None;
     }
     let dark = |x: usize, y: usize| {
         let inside = (QUIET..code.size + QUIET).contains(&x) && (QUIET..code.size + QUIET).contains(&y);
         inside && code[y - QUIET][x - QUIET].value()
     };
-    let (begin, end) = if paper.colour { ("\u{1b}[38;5;16;48;5;231m", "\u{1b}[0m") } else { ("", "") };
+    let (begin, end) = if terminal.colour { ("\u{1b}[38;5;16;48;5;231m", "\u{1b}[0m") } else { ("", "") };
     let mut drawn = String::new();
     for y in (0..side).step_by(2) {
         drawn.push_str(begin);
         for x in 0..side {
             // Without colours characters are taken to be light on a dark ground, so light modules are drawn.
-            let ink = |y| y < side && dark(x, y) == paper.colour;
+            let ink = |y| y < side && dark(x, y) == terminal.colour;
             drawn.push(match (ink(y), ink(y + 1)) {
                 (true, true) => '█',
                 (true, false) => '▀',
@@ -67,19 +67,19 @@ mod tests {
 
     #[test]
     fn it_fits_an_ordinary_terminal_but_not_a_narrow_one() {
-        let drawn = draw(URL, Paper { columns: 80, colour: false }).unwrap();
+        let drawn = draw(URL, Terminal { columns: 80, colour: false }).unwrap();
         let widths: Vec<usize> = drawn.lines().map(|line| line.chars().count()).collect();
         assert!(widths.iter().all(|width| *width == widths[0] && *width <= 60), "{widths:?}");
         assert_eq!(widths.len(), widths[0].div_ceil(2));
-        assert!(draw(URL, Paper { columns: widths[0], colour: true }).is_some());
-        assert!(draw(URL, Paper { columns: widths[0] - 1, colour: true }).is_none());
+        assert!(draw(URL, Terminal { columns: widths[0], colour: true }).is_some());
+        assert!(draw(URL, Terminal { columns: widths[0] - 1, colour: true }).is_none());
     }
 
     /// Each module again, from the characters: both ways of drawing show the same code, a frame of light around it.
     #[test]
     fn colours_change_nothing_but_the_ink() {
         let modules = |colour: bool| {
-            let drawn = draw(URL, Paper { columns: 80, colour }).unwrap();
+            let drawn = draw(URL, Terminal { columns: 80, colour }).unwrap();
             let bare = drawn.replace("\u{1b}[38;5;16;48;5;231m", "").replace("\u{1b}[0m", "");
             let halves = |line: &str, upper: bool| {
                 line.chars()

@@ -2,12 +2,12 @@
 
 use tokio::{sync::watch, time::Instant};
 
-use super::owed::Owed;
+use super::schedule::ResyncSchedule;
 use crate::{event::ResyncReason, health::Board, session::supervisor::Source};
 
 /// The losses of a source.
 pub(super) struct Losses {
-    owed: Owed,
+    schedule: ResyncSchedule,
     counts: watch::Receiver<Vec<u64>>,
     board: Board,
     /// As the board names them.
@@ -20,13 +20,13 @@ impl Losses {
         // Losses before this start count too.
         counts.mark_changed();
         let sinks = source.sinks.iter().map(|name| format!("sink/{name}")).collect();
-        Self { owed: Owed::default(), counts, board: source.board.clone(), sinks }
+        Self { schedule: ResyncSchedule::default(), counts, board: source.board.clone(), sinks }
     }
 
     /// Waits until a resync is due because of them. Cancel safe.
     pub(super) async fn due(&mut self) {
         loop {
-            let due = self.owed.due();
+            let due = self.schedule.due();
             tokio::select! {
                 changed = self.counts.changed() => {
                     if changed.is_err() {
@@ -36,8 +36,8 @@ impl Losses {
                     self.read();
                 }
                 () = super::until(due) => {
-                    let Self { owed, board, sinks, .. } = self;
-                    if owed.is_due(Instant::now(), |sink| accepts(board, sinks, sink)) {
+                    let Self { schedule, board, sinks, .. } = self;
+                    if schedule.is_due(Instant::now(), |sink| accepts(board, sinks, sink)) {
                         return;
                     }
                 }
@@ -48,13 +48,13 @@ impl Losses {
     /// Notes that a full resync starts.
     pub(super) fn resync(&mut self, reason: ResyncReason) {
         self.read();
-        let Self { owed, board, sinks, .. } = self;
-        owed.resync(reason == ResyncReason::Lost, Instant::now(), |sink| accepts(board, sinks, sink));
+        let Self { schedule, board, sinks, .. } = self;
+        schedule.resync(reason == ResyncReason::Lost, Instant::now(), |sink| accepts(board, sinks, sink));
     }
 
     fn read(&mut self) {
         let counts = self.counts.borrow_and_update();
-        self.owed.lost(&counts, Instant::now());
+        self.schedule.lost(&counts, Instant::now());
     }
 }
 

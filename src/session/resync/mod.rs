@@ -12,8 +12,8 @@ mod backlog;
 mod entity_tracker;
 mod fetch;
 mod losses;
-mod owed;
 mod report;
+mod schedule;
 mod snapshot;
 mod superseded_keys;
 

@@ -173,7 +173,7 @@ fn sessions_that_end_once_accepted_slow_down_until_one_lasts() {
     let ends = [
         (Input::Ended(EndReason::ConnectionClosed), 0),
         (Input::Ended(EndReason::NamespaceClosed), 0),
-        (Input::ServerReloaded { beside: false }, HASTY_RELOADS),
+        (Input::ServerReloaded { beside: false }, IMMEDIATE_RELOADS),
     ];
     for (end, allowed) in ends {
         let mut state = State::default();

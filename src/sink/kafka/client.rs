@@ -1,4 +1,4 @@
-//! The client's settings, and what librdkafka calls back.
+//! Client settings, and the callbacks of librdkafka.
 
 use std::{fmt, sync::Arc};
 
@@ -13,12 +13,13 @@ use secrecy::ExposeSecret as _;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
-    cause::{Cause, logged},
+    cause::Cause,
     config::{Config, Mechanism, Sasl},
     oauth::Tokens,
+    reason::logged,
 };
 
-/// The settings of one client: what all share, its `own`, and over them what the operator wants.
+/// Returns the settings of one client: the shared ones, its `own`, and over them the operator's `properties`.
 pub(super) fn settings<const N: usize>(config: &Config, own: [(&str, String); N]) -> ClientConfig {
     let mut settings = shared(config);
     for (name, value) in own {
@@ -37,14 +38,14 @@ fn shared(config: &Config) -> ClientConfig {
         .set("client.id", "cti-bridge")
         .set("socket.keepalive.enable", "true")
         .set("socket.nagle.disable", "true")
-        // A connection that answers no request for so long is given up; its requests go out again.
+        // A connection that answers no request within this time is closed; its requests are sent again.
         .set("socket.timeout.ms", "20000")
-        // librdkafka tries a name's addresses one by one: one that swallows packets must not take the 30 s of its default.
+        // librdkafka tries a name's addresses one by one: an address whose packets are dropped must not take the default of 30 s.
         .set("socket.connection.setup.timeout.ms", "10000")
-        // The driver has a back-off of its own, and a broker that is back is wanted back.
+        // The driver has its own backoff, and a recovered broker is to be used at once.
         .set("reconnect.backoff.ms", "50")
         .set("reconnect.backoff.max.ms", "1000")
-        // A topic that is created meanwhile is seen soon.
+        // So that a new topic is found soon.
         .set("topic.metadata.refresh.interval.ms", "60000")
         .set(
             "security.protocol",
@@ -58,7 +59,7 @@ fn shared(config: &Config) -> ClientConfig {
     if let Some(trust) = &config.tls {
         match &trust.ca_file {
             Some(path) => settings.set("ssl.ca.location", path.display().to_string()),
-            // Where the system keeps its authorities is not known to an OpenSSL that is built in.
+            // A bundled OpenSSL does not know where the system stores its CA certificates.
             None => settings.set("ssl.ca.location", "probe"),
         };
         if let Some((certificate, key)) = &trust.identity {
@@ -85,55 +86,55 @@ fn shared(config: &Config) -> ClientConfig {
     settings
 }
 
-/// The most that librdkafka puts into a batch by itself, in bytes.
+/// librdkafka's default batch size, in bytes.
 pub(super) const BATCH: usize = 1_000_000;
 
-/// A producer by itself: one message in each batch, so that a refusal is this message's, and others go on.
+/// Returns the settings of the single-message producer: with one message per batch, a refusal concerns that message alone.
 pub(super) fn single(config: &Config) -> ClientConfig {
     let mut settings = producing(config);
     settings.set("batch.num.messages", "1");
     settings
 }
 
-/// The producer of all events, with batches of this many bytes. A batch that is refused ends it for good: otherwise it
-/// would number what comes behind again, and store it there.
+/// Returns the settings of the producer of all events, with batches of this many bytes. A refused batch ends it for good:
+/// otherwise it would renumber the messages after the batch, and store them.
 pub(super) fn pipelined(config: &Config, batch: usize) -> ClientConfig {
     let mut settings = producing(config);
     settings.set("batch.size", batch.to_string()).set("enable.gapless.guarantee", "true");
     settings
 }
 
-/// What the guarantee rests on.
+/// Returns the settings that the delivery guarantee needs.
 fn producing(config: &Config) -> ClientConfig {
     let own = [
         ("enable.idempotence", "true".to_owned()),
         ("acks", "all".to_owned()),
         ("max.in.flight.requests.per.connection", "5".to_owned()),
-        // A message that timed out while later ones pass would reorder: the driver gives the whole link up instead.
+        // A message that times out while later ones pass would be reordered: the driver closes the link instead.
         ("message.timeout.ms", "0".to_owned()),
         ("message.max.bytes", config.max_message.to_string()),
         ("compression.type", config.compression.word().to_owned()),
         ("linger.ms", "1".to_owned()),
-        // The driver's window and the link's own keep it small.
+        // The windows of the driver and the link keep the queue small.
         ("queue.buffering.max.messages", "100000".to_owned()),
         ("queue.buffering.max.kbytes", "1048576".to_owned()),
     ];
     settings(config, own)
 }
 
-/// A delivery report: the number that was handed in, and the offset, negative where the broker did not tell it.
+/// A delivery report: the number of the message, and its offset. A negative offset is unknown.
 pub(super) type Report = (usize, Result<i64, RDKafkaErrorCode>);
 
-/// What librdkafka calls back. Nothing here waits.
+/// The callbacks of librdkafka. None of them blocks, except for a token.
 #[derive(Clone)]
 pub(super) struct Context {
     cause: Cause,
-    /// None for a client that does not produce.
+    /// `None` for a client that does not produce.
     reports: Option<UnboundedSender<Report>>,
     tokens: Option<Tokens>,
-    /// Learns the cause from the log: of a client that hands nobody its errors.
+    /// Reads the cause from the log, for a client without an error callback.
     reads_log: bool,
-    /// librdkafka logs from threads of its own.
+    /// The span of the sink: librdkafka logs from its own threads.
     span: tracing::Span,
 }
 
@@ -146,7 +147,7 @@ impl Context {
         Self { cause: cause.clone(), reports, tokens, reads_log: false, span: tracing::Span::current() }
     }
 
-    /// The context of an administrator's client: it hands nobody its errors, but writes them to its log.
+    /// Returns the context of an admin client, which has no error callback and only logs its errors.
     pub(super) fn of_admin(cause: &Cause, config: &Config) -> Self {
         Self { reads_log: true, ..Self::new(cause, None, config) }
     }
@@ -156,14 +157,14 @@ impl ClientContext for Context {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
 
     fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
-        let tokens = self.tokens.as_ref().ok_or("no token is due")?;
+        let tokens = self.tokens.as_ref().ok_or("this sink uses no tokens")?;
         let token = tokens.token();
         self.cause.token(token.as_ref().map(drop));
         Ok(token?)
     }
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        // What is wrong reaches the operator as a cause, once.
+        // At debug level, as the operator sees the cause once, in the component's health.
         self.span.in_scope(|| tracing::debug!(severity = ?level, facility, message, "librdkafka"));
         if self.reads_log && facility == "FAIL" {
             self.cause.set(logged(message), message);
@@ -191,7 +192,7 @@ impl ProducerContext for Context {
             Err((error, _)) => Err(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown)),
         };
         if let Some(reports) = &self.reports {
-            // A link that is gone wants none.
+            // The link may be closed.
             let _ = reports.send((number, outcome));
         }
     }

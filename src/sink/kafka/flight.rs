@@ -1,4 +1,4 @@
-//! What was handed over and is not settled, in order. Partitions answer each in its own time.
+//! The messages in flight of one link, in the driver's order. Partitions answer independently of each other.
 
 use std::collections::VecDeque;
 
@@ -8,11 +8,11 @@ use crate::{event::Position, sink::Acked};
 #[derive(Debug, Default)]
 pub(super) struct Flight {
     slots: VecDeque<Slot>,
-    /// The number of the first slot; 0 is nobody's.
+    /// The number of the first slot. Numbers start at 1.
     first: usize,
-    /// Messages that wait for an answer.
+    /// Unanswered messages.
     waiting: usize,
-    /// The bytes in them.
+    /// The bytes of unanswered messages.
     bytes: usize,
 }
 
@@ -24,20 +24,20 @@ struct Slot {
     state: State,
 }
 
-/// What became of a message.
+/// The state of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum State {
-    /// The broker has not answered.
+    /// Not answered yet.
     Waiting,
     Stored,
-    /// For good, and why.
+    /// Refused permanently, for this reason.
     Refused(String),
-    /// Not stored for a reason that is not the message's: the next link sends it again.
+    /// Not stored through no fault of the message: the next link sends it again.
     Dropped,
 }
 
 impl Flight {
-    /// Adds a message that waits, and yields its number.
+    /// Adds an unanswered message. Returns its number.
     pub(super) fn add(&mut self, position: Position, partition: usize, bytes: usize) -> usize {
         self.first = self.first.max(1);
         self.waiting += 1;
@@ -51,12 +51,12 @@ impl Flight {
         self.slots.get_mut(index).filter(|slot| slot.state == State::Waiting)
     }
 
-    /// The partition of a message that waits, and its bytes.
+    /// Returns the partition and the size of an unanswered message. `None` for any other number.
     pub(super) fn waiting(&mut self, number: usize) -> Option<(usize, usize)> {
         self.slot(number).map(|slot| (slot.partition, slot.bytes))
     }
 
-    /// Takes in what became of a message that waits.
+    /// Sets the state of an unanswered message.
     pub(super) fn set(&mut self, number: usize, state: State) {
         if let Some(slot) = self.slot(number) {
             slot.state = state;
@@ -66,17 +66,17 @@ impl Flight {
         }
     }
 
-    /// Whether no message waits for an answer.
+    /// Returns true if every message is answered.
     pub(super) fn is_answered(&self) -> bool {
         self.waiting == 0
     }
 
-    /// How many bytes wait for an answer.
+    /// Returns the bytes of unanswered messages.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// What is settled without a hole before it, up to the first that was refused.
+    /// Takes the settled messages at the front, up to the first refused one. `None` if the first message is not settled.
     pub(super) fn settled(&mut self) -> Option<Acked> {
         let mut through = None;
         while let Some(slot) = self.slots.front() {
@@ -92,7 +92,7 @@ impl Flight {
             if refused.is_some() {
                 return Some(Acked { through: position, refused });
             }
-            // The same event in another partition follows it at once.
+            // Copies of an event for other partitions follow it directly.
             if self.slots.front().is_none_or(|next| next.position != position) {
                 through = Some(position);
             }
@@ -127,7 +127,7 @@ mod tests {
         assert_eq!(through(&mut flight), Some((13, false)));
         flight.set(numbers[0], State::Stored);
         flight.set(0, State::Stored);
-        assert_eq!(through(&mut flight), None, "late and nobody's reports change nothing");
+        assert_eq!(through(&mut flight), None, "late reports and unknown numbers change nothing");
         let more = flight.add(Position(20), 0, 7);
         flight.set(numbers[4], State::Stored);
         flight.set(numbers[5], State::Stored);

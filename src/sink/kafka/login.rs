@@ -1,4 +1,4 @@
-//! How the sink shows who it is: the keys, and what they come to.
+//! Authentication: the keys of the table, and the SASL settings they result in.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::oauth::Issuer;
 use crate::{config::Section, net::Address, tls::Trust};
 
-/// SASL (RFC 4422).
+/// The SASL credentials (RFC 4422).
 #[derive(Debug, Clone)]
 #[allow(missing_docs, reason = "named after what they are")]
 pub enum Sasl {
@@ -18,7 +18,7 @@ pub enum Sasl {
 }
 
 impl Sasl {
-    /// Its mechanism.
+    /// Returns the mechanism.
     pub(super) fn mechanism(&self) -> Mechanism {
         match self {
             Self::Password { mechanism, .. } => *mechanism,
@@ -27,7 +27,7 @@ impl Sasl {
     }
 }
 
-/// How we show who we are.
+/// A SASL mechanism.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[allow(missing_docs, reason = "the names of the mechanisms")]
 pub enum Mechanism {
@@ -42,7 +42,7 @@ pub enum Mechanism {
 }
 
 impl Mechanism {
-    /// As librdkafka writes it.
+    /// Returns the name, as librdkafka spells it.
     pub fn word(self) -> &'static str {
         match self {
             Self::Plain => "PLAIN",
@@ -53,7 +53,7 @@ impl Mechanism {
     }
 }
 
-/// The keys of the login, as they are written.
+/// The keys for authentication, unchecked.
 pub(super) struct Login {
     pub(super) mechanism: Option<Mechanism>,
     pub(super) username: Option<String>,
@@ -63,22 +63,25 @@ pub(super) struct Login {
 }
 
 impl Login {
-    /// `None` if there is none, or with a problem.
+    /// Checks the keys. `None` without authentication, and after reporting a problem.
     pub(super) fn sasl(self, trust: &Trust, section: &mut Section<'_>) -> Option<Sasl> {
         if self.tokens.is_some() && self.mechanism != Some(Mechanism::OAuthBearer) {
             section.problem(
                 "token_url",
-                "is for OAUTHBEARER: set `sasl_mechanism = \"OAUTHBEARER\"`, or remove it",
+                "is only for OAUTHBEARER: set `sasl_mechanism = \"OAUTHBEARER\"`, or remove it",
             );
         }
         let (mechanism, username) = match (self.mechanism, self.username) {
             (Some(mechanism), Some(username)) => (mechanism, username),
             (Some(_), None) => {
-                section.problem("sasl_mechanism", "needs a user: set `username` and `password_file`");
+                section.problem("sasl_mechanism", "needs a user name: set `username` and `password_file`");
                 return None;
             }
             (None, Some(_)) => {
-                section.problem("username", "needs a mechanism: set `sasl_mechanism`, as \"SCRAM-SHA-512\"");
+                section.problem(
+                    "username",
+                    "needs a mechanism: set `sasl_mechanism`, for example to \"SCRAM-SHA-512\"",
+                );
                 return None;
             }
             (None, None) => return None,
@@ -103,10 +106,10 @@ impl Login {
             }
         };
         if clear && !self.allow_plaintext && !address.is_loopback() {
-            section.problem("token_url", "would be asked in the clear, with the secret: write https://");
+            section.problem("token_url", "would receive the secret unencrypted: write https://");
         }
         if address.user_info().is_some() {
-            section.problem("token_url", "holds a login: set `username` and `password_file` instead");
+            section.problem("token_url", "contains credentials: set `username` and `password_file` instead");
         }
         let (url, trust) = (address.url().clone(), trust.clone());
         let issuer = Issuer { url, client_id: username, client_secret: password, scope, trust };

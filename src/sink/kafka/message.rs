@@ -12,7 +12,7 @@ use crate::{
     sink::{Partitions, config::ContentMode},
 };
 
-/// A record, but for its topic and partition.
+/// A record without its topic and partition.
 #[derive(Debug)]
 pub(super) struct Message {
     pub(super) key: String,
@@ -21,16 +21,16 @@ pub(super) struct Message {
 }
 
 impl Message {
-    /// Its size in a batch of its own, uncompressed: not less than what the broker finds.
+    /// Returns an upper bound of its uncompressed size in a batch of its own, in bytes.
     pub(super) fn size(&self) -> usize {
-        // The batch's head has 61 bytes; the record's own fields and lengths are numbers of a few bytes each.
+        // The batch header has 61 bytes; the record's own fields and lengths are varints.
         const HEADS: usize = 61 + 24;
         let header = |header: Header<'_, &[u8]>| header.key.len() + header.value.map_or(0, <[u8]>::len) + 6;
         HEADS + self.key.len() + self.payload.len() + self.headers.iter().map(header).sum::<usize>()
     }
 }
 
-/// Makes records of events.
+/// Converts events to records.
 #[derive(Debug)]
 pub(super) struct Envelopes {
     mode: ContentMode,
@@ -72,7 +72,7 @@ impl Envelopes {
 
 pub(super) const CONTENT_TYPE: &str = "content-type";
 
-/// The content type takes the place of `datacontenttype`.
+/// The header of an attribute. `content-type` replaces `datacontenttype`.
 const fn name(attribute: Attribute) -> &'static str {
     match attribute {
         Attribute::SpecVersion => "ce_specversion",
@@ -92,7 +92,7 @@ const fn name(attribute: Attribute) -> &'static str {
     }
 }
 
-/// `<source>/<subject, else event name>`.
+/// The key: `<source>/<subject, else event name>`.
 fn key(names: &Names) -> String {
     let source = names.source_name();
     let what = names.subject.as_deref().or(names.event.as_deref()).unwrap_or_else(|| {
@@ -102,7 +102,7 @@ fn key(names: &Names) -> String {
     format!("{source}/{what}")
 }
 
-/// Where a class goes.
+/// Returns the topic of an event's class.
 pub(super) fn topic<'a>(topics: &'a Topics, names: &Names) -> &'a str {
     match names.class.as_str() {
         "status" => &topics.status,
@@ -112,8 +112,8 @@ pub(super) fn topic<'a>(topics: &'a Topics, names: &Names) -> &'a str {
     }
 }
 
-/// The partitions of an event: those that the Java client would choose for a key that is the source's name, or the
-/// record's own. All of them for what the bridge says itself, where a source is spread over several.
+/// Returns the partitions of an event: the one that the Java client would choose for the source's name, or for the record's own
+/// key. Where a source is spread over several partitions, bridge events go to all of them.
 pub(super) fn partitions_of(names: &Names, by: PartitionBy, partitions: i32) -> Partitions {
     let partition = match by {
         PartitionBy::Source => partition(names.source_name(), partitions),
@@ -123,7 +123,7 @@ pub(super) fn partitions_of(names: &Names, by: PartitionBy, partitions: i32) -> 
     Partitions::One(usize::try_from(partition).unwrap_or_default())
 }
 
-/// Every partition that events of these sources may go to.
+/// Returns every partition that events of these sources may go to.
 pub(super) fn used(sources: &[String], by: PartitionBy, partitions: i32) -> BTreeSet<i32> {
     match by {
         PartitionBy::Source => sources.iter().map(|source| partition(source, partitions)).collect(),
@@ -131,7 +131,7 @@ pub(super) fn used(sources: &[String], by: PartitionBy, partitions: i32) -> BTre
     }
 }
 
-/// The partition of a key, as the Java client chooses it.
+/// Returns the partition of a key, as the Java client chooses it.
 fn partition(key: &str, partitions: i32) -> i32 {
     let hash = murmur2(key.as_bytes()) & 0x7fff_ffff;
     let partitions = u32::try_from(partitions.max(1)).unwrap_or(1);

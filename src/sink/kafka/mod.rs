@@ -1,19 +1,18 @@
 //! The Kafka sink: all events of a source in one partition, in order.
 //!
-//! **How.** An idempotent producer (`acks=all`) writes each message once and in order, for as long as it lives: it tries
-//! again by itself, with the same numbers, whatever becomes of its connections. So it is given up only when the cluster
-//! refuses something: nothing behind a batch that is refused is stored. A new one reads what our partitions end with, and the driver goes on right after that; what the old one had
-//! sent may still be appended behind it, which is why the newest record near an end counts, and not the last.
+//! **How.** An idempotent producer (`acks=all`) stores each message once and in order for as long as it lives: it retries
+//! with the same sequence numbers, across reconnects. So it is replaced only after the cluster has refused a message: nothing
+//! after a refused batch is stored. Its successor reads the ends of our partitions, and the driver resumes right after them.
+//! Messages of the old producer may still be appended behind that, so the newest record near an end counts, not the last.
 //!
-//! **What it owns.** The producer, the choice of topic and partition, the topics if it creates them. The driver does the
-//! rest, also the comparing of the tail with the line.
+//! **What it owns.** The producers, the choice of topic and partition, and the topics if it creates them. The driver does the
+//! rest, including the comparison of the tail with the journal.
 //!
-//! **What is refused.** A batch may be refused for one of its messages, for its size, or for a reason that has nothing to do
-//! with it. So after a refusal one message goes after another, by a producer of its own, and what is refused then is set
-//! aside as a dead letter if it is the message's own fault. Such a message also goes by itself if it is known to be larger
-//! than the topic takes.
+//! **Refusals.** A batch may be refused for one of its messages, for its size, or for a reason unrelated to it. So after a
+//! refusal a second producer sends messages one by one, and a message that is refused alone, through its own fault, becomes a
+//! dead letter. A message that is larger than the topic is known to accept is also sent alone.
 //!
-//! **What it does not do.** It deletes nothing, and changes no topic that exists.
+//! **What it does not do.** It deletes nothing, and changes no existing topic.
 
 mod cause;
 mod client;
@@ -29,6 +28,7 @@ mod producers;
 mod properties;
 mod queue;
 mod read_back;
+mod reason;
 mod refusal;
 mod rival;
 mod shared;
@@ -48,7 +48,6 @@ pub use self::{link::Publisher, probe::Probe};
 use crate::{
     health::Trouble,
     sink::{self, Process, Sink, SinkError, SinkType, Tail, verify::Held},
-    text::PeerText,
 };
 
 /// `type = "kafka"`.
@@ -59,28 +58,28 @@ pub(in crate::sink) const TYPE: SinkType = SinkType::new::<config::Table>("kafka
 pub struct Kafka {
     config: Arc<Config>,
     sources: Arc<[String]>,
-    /// It writes beside the partitions.
-    replays: bool,
+    /// Publishes to the replay topic.
+    is_replay: bool,
     shared: Arc<Shared>,
 }
 
 impl Kafka {
-    /// A sink for the events of these sources.
+    /// Returns a sink for the events of these sources.
     pub fn new(config: &Config, sources: Arc<[String]>) -> Self {
-        Self { config: Arc::new(config.clone()), sources, replays: false, shared: Arc::default() }
+        Self { config: Arc::new(config.clone()), sources, is_replay: false, shared: Arc::default() }
     }
 
-    /// The same for a replay: what the partitions have is no concern of it.
+    /// Returns the same sink for a replay, which ignores what the partitions hold.
     #[must_use]
     pub fn for_replay(self) -> Self {
-        Self { replays: true, ..self }
+        Self { is_replay: true, ..self }
     }
 
     /// Calls `each` with every event of our partitions, each partition in its order.
     pub async fn read_back(&self, mut each: impl FnMut(&Held) + Send) -> Result<(), SinkError> {
         let kafka = Self::new(&self.config, Arc::clone(&self.sources));
         let (sender, mut held) = mpsc::channel(1024);
-        // Should nobody listen any more, the rest is read for nothing.
+        // If the receiver is gone, the rest is read and dropped.
         let reading = blocking(move || kafka.read_all(|held| drop(sender.blocking_send(held.clone()))));
         let listening = async {
             while let Some(held) = held.recv().await {
@@ -94,18 +93,14 @@ impl Kafka {
 
 fn produce(config: &Config, batch: usize, context: Context) -> Result<Producer, SinkError> {
     let producer = client::pipelined(config, batch).create_with_context(context);
-    producer.map(Arc::new).map_err(|error| unusable(&error))
+    producer.map(Arc::new).map_err(unusable)
 }
 
-/// The client refuses its settings.
-fn unusable(error: &KafkaError) -> SinkError {
-    SinkError::operator(
-        Trouble::Local,
-        format!(
-            "the Kafka client can't be made: {}; check the sink's settings",
-            PeerText::new(&error.to_string())
-        ),
-    )
+/// The error of a client that rejects its settings.
+fn unusable(error: KafkaError) -> SinkError {
+    SinkError::operator(Trouble::Local, "can't create the Kafka client")
+        .because(error)
+        .remedy("check the sink's settings")
 }
 
 impl Sink for Kafka {
@@ -115,23 +110,23 @@ impl Sink for Kafka {
         let cause = Cause::default();
         let (reporter, reports) = mpsc::unbounded_channel();
         let context = Context::new(&cause, Some(reporter), &self.config);
-        let (config, sources, told) = (Arc::clone(&self.config), Arc::clone(&self.sources), cause.clone());
-        let (shared, replays, own) = (Arc::clone(&self.shared), self.replays, context.clone());
+        let (config, sources, causes) = (Arc::clone(&self.config), Arc::clone(&self.sources), cause.clone());
+        let (shared, is_replay, own) = (Arc::clone(&self.shared), self.is_replay, context.clone());
         let (producer, partitions, ends, tail) = blocking(move || {
             let batch = shared.batch();
-            // It alone tells why there is no answer; the administrator's client keeps that to itself.
+            // Only a producer reports why there is no answer; an admin client has no error callback.
             let mut producer = produce(&config, batch, own.clone())?;
-            let admin = topics::admin(&told, &config)?;
-            let partitions = topics::prepare(producer.client(), &admin, &told, (&config, replays))?;
-            shared.set_limit(topics::largest(&admin, &told, &config)?);
+            let admin = topics::admin(&causes, &config)?;
+            let partitions = topics::prepare(producer.client(), &admin, &causes, (&config, is_replay))?;
+            shared.set_limit(topics::largest(&admin, &causes, &config)?);
             if shared.batch() != batch {
                 producer = produce(&config, shared.batch(), own)?;
             }
             let mut ends = shared.cuts();
-            let tail = if replays {
+            let tail = if is_replay {
                 Tail::Unknown
             } else {
-                tail::read(&told, &config, &sources, partitions, &mut ends)?
+                tail::read(&causes, &config, &sources, partitions, &mut ends)?
             };
             Ok((producer, partitions, ends, tail))
         })
@@ -154,7 +149,7 @@ impl Sink for Kafka {
     ) -> Result<Option<String>, SinkError> {
         let (config, sources) = (Arc::clone(&self.config), Arc::clone(&self.sources));
         let (partitions, cause) = (link.partition_count(), Cause::default());
-        let watch = blocking(move || rival::Watch::begin(&cause, &config, &sources, partitions)).await?;
-        watch.until(ours, patience).await
+        let watch = blocking(move || rival::Watch::start(&cause, &config, &sources, partitions)).await?;
+        watch.run(ours, patience).await
     }
 }

@@ -15,42 +15,42 @@ use crate::{
     tls::{TlsError, Trust},
 };
 
-/// Who asks for tokens, and where.
+/// A token endpoint, and the credentials for it.
 #[derive(Debug, Clone)]
 pub struct Issuer {
     /// The token endpoint.
     pub url: Url,
-    /// RFC 6749, section 2.2.
+    /// The client identifier (RFC 6749, section 2.2).
     pub client_id: String,
-    /// RFC 6749, section 2.3.1.
+    /// The client password (RFC 6749, section 2.3.1).
     pub client_secret: SecretString,
-    /// Scopes, with spaces between.
+    /// Scopes, separated by spaces. `None` requests the default.
     pub scope: Option<String>,
-    /// Whom to trust, as for the brokers.
+    /// The trusted CAs, as for the brokers.
     pub trust: Trust,
 }
 
-/// What a request may take. The broker waits for a token no longer than that.
+/// The time limit of a request. A broker waits no longer for a token.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// An answer has some 2 KiB.
+/// The largest answer, in bytes. Usual ones have 2 KiB.
 const LARGEST: usize = 64 << 10;
-/// For an issuer that does not tell.
+/// The lifetime of a token without `expires_in`, in seconds.
 const LIFETIME: u32 = 300;
 
-/// Why there is no token. librdkafka hands the text on as the cause.
+/// The reason why there is no token. librdkafka passes the text on as the reason of its error.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoToken {
     #[error("{0} can't be reached: {1}")]
     Unreachable(Url, PeerText),
-    #[error("{0} answers {1}{2}")]
+    #[error("{0} answered {1}{2}")]
     Refused(Url, u16, Reason),
-    #[error("the answer of {0} has no token in it")]
+    #[error("the answer of {0} contains no token")]
     Unreadable(Url),
     #[error(transparent)]
     Trust(#[from] TlsError),
 }
 
-/// RFC 6749, section 5.2. The words of the standard alone: an answer may repeat what was sent.
+/// An error code of RFC 6749, section 5.2. Any other text is not shown, as an answer may repeat the request.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Reason(Option<&'static str>);
 
@@ -81,7 +81,7 @@ struct Refusal {
     error: String,
 }
 
-/// Asks on the runtime it was made in; librdkafka calls from threads of its own.
+/// Requests tokens on the runtime in which it was created, as librdkafka calls from its own threads.
 #[derive(Clone)]
 pub(super) struct Tokens {
     issuer: Arc<Issuer>,
@@ -93,9 +93,9 @@ impl Tokens {
         Self { issuer, runtime: Handle::current() }
     }
 
-    /// Waits for a new token.
+    /// Requests a token. Blocks.
     pub(super) fn token(&self) -> Result<OAuthToken, NoToken> {
-        let answer = self.runtime.block_on(self.issuer.ask())?;
+        let answer = self.runtime.block_on(self.issuer.request())?;
         let lifetime = i64::from(answer.expires_in.unwrap_or(LIFETIME)) * 1_000;
         Ok(OAuthToken {
             token: answer.access_token.expose_secret().to_owned(),
@@ -106,7 +106,7 @@ impl Tokens {
 }
 
 impl Issuer {
-    async fn ask(&self) -> Result<Answer, NoToken> {
+    async fn request(&self) -> Result<Answer, NoToken> {
         let unreachable =
             |error: reqwest::Error| NoToken::Unreachable(self.url.clone(), crate::api::innermost(&error));
         let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
@@ -140,8 +140,9 @@ impl Issuer {
             body.extend_from_slice(&chunk);
         }
         if !response.status().is_success() {
-            let said = serde_json::from_slice::<Refusal>(&body).ok();
-            let word = said.and_then(|said| REASONS.iter().copied().find(|word| *word == said.error));
+            let refusal = serde_json::from_slice::<Refusal>(&body).ok();
+            let word =
+                refusal.and_then(|refusal| REASONS.iter().copied().find(|word| *word == refusal.error));
             return Err(NoToken::Refused(self.url.clone(), response.status().as_u16(), Reason(word)));
         }
         let answer: Answer =

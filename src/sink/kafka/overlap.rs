@@ -1,9 +1,9 @@
-//! Two Kafka sinks on one cluster. Topics of status, dead letters and replays may be shared; that of events may not.
+//! Two Kafka sinks on one cluster: they may share all topics except for the events topic.
 
 use super::config::Config;
 use crate::sink::overlap::{Overlap, host};
 
-/// What they share, if anything.
+/// Finds the topic that both write to, if they must not share it.
 pub(super) fn find(first: &Config, second: &Config) -> Option<Overlap> {
     let known: Vec<String> = first.brokers.iter().map(|broker| normal(broker)).collect();
     if !second.brokers.iter().any(|broker| known.contains(&normal(broker))) {
@@ -26,14 +26,14 @@ pub(super) fn find(first: &Config, second: &Config) -> Option<Overlap> {
     if let Some((key, topic)) = others.into_iter().find(|(_, topic)| **topic == ours.events) {
         return overlap(
             key,
-            format!("has {topic} as its topic of events, which no other messages may get into"),
+            format!("has {topic} as its events topic, which must hold nothing else"),
             "choose another topic",
         );
     }
     [&ours.status, &ours.dead_letters, &ours.replay].contains(&&theirs.events).then(|| Overlap {
         key: "topic",
         what: format!(
-            "writes status, dead letters or replays to {}, and a topic of events may hold nothing else",
+            "writes status, dead letters or replays to {}, and an events topic must hold nothing else",
             theirs.events
         ),
         remedy: "choose another topic",
@@ -41,7 +41,7 @@ pub(super) fn find(first: &Config, second: &Config) -> Option<Overlap> {
     })
 }
 
-/// A broker's address as it can be compared.
+/// Returns a broker's address in a comparable form.
 fn normal(broker: &str) -> String {
     let (name, port) = broker.rsplit_once(':').unwrap_or((broker, ""));
     format!("{}:{port}", host(name))

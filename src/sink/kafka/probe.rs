@@ -1,4 +1,4 @@
-//! Trying out a sink without its events: reach it, look at its topics, publish a status message.
+//! Probes a Kafka sink without its events: connects, inspects its topics, publishes a status message.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -24,10 +24,10 @@ use crate::{
     sink::{self, Claim, Link as _, Outgoing, ProbeReport, SinkError, Tail, heartbeat::checks},
 };
 
-/// For the delivery report of a status message.
+/// The time limit for the delivery report of a status message.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// A cluster that can be reached.
+/// A connection to a cluster.
 pub struct Probe {
     config: Arc<Config>,
     sources: Arc<[String]>,
@@ -37,17 +37,17 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Reaches the cluster, and logs in.
+    /// Connects to the cluster, and authenticates.
     pub async fn connect(config: &Config, sources: &[String]) -> Result<(Self, ProbeReport), SinkError> {
         let cause = Cause::default();
         let (reporter, reports) = mpsc::unbounded_channel();
         let context = Context::new(&cause, Some(reporter), config);
-        let (config, told) = (Arc::new(config.clone()), cause.clone());
-        let (asked, own) = (Arc::clone(&config), context.clone());
+        let (config, causes) = (Arc::new(config.clone()), cause.clone());
+        let (settings, own) = (Arc::clone(&config), context.clone());
         let (producer, brokers) = blocking(move || {
-            let producer = super::produce(&asked, BATCH, own)?;
-            let metadata = producer.client().fetch_metadata(Some(&asked.topics.events), topics::ASK);
-            let metadata = metadata.map_err(|_| told.error("no cluster answers", &asked))?;
+            let producer = super::produce(&settings, BATCH, own)?;
+            let metadata = producer.client().fetch_metadata(Some(&settings.topics.events), topics::REQUEST);
+            let metadata = metadata.map_err(|error| causes.failed("no cluster answers", error, &settings))?;
             let brokers: Vec<String> = metadata
                 .brokers()
                 .iter()
@@ -61,21 +61,21 @@ impl Probe {
         let opened =
             Opened { producer: publishing, context, reports, partitions: 1, ends, cause: cause.clone() };
         let shared = Shared::default();
-        // What is refused is the message then.
+        // So that a refusal concerns a single message.
         shared.narrow(false);
         let link = Publisher::new(opened, Arc::clone(&config), Arc::new(shared));
         let probe = Self { config, sources: sources.into(), cause, producer, link };
         Ok((probe, ProbeReport::new(message)))
     }
 
-    /// Inspects the topics, and who wrote the newest events of our partitions.
+    /// Inspects the topics, and which journal wrote the newest events of our partitions.
     async fn inspect(&self, claim: &Claim) -> Result<ProbeReport, SinkError> {
         let (config, cause) = (Arc::clone(&self.config), self.cause.clone());
         let (sources, producer) = (Arc::clone(&self.sources), Arc::clone(&self.producer));
         let topic = config.topics.events.clone();
         let found = blocking(move || {
             let admin = topics::admin(&cause, &config)?;
-            topics::all_there(producer.client(), &cause, &config)?;
+            topics::require(producer.client(), &cause, &config)?;
             let Some(partitions) =
                 topics::partitions(producer.client(), &cause, &config, &config.topics.events)?
             else {
@@ -90,31 +90,31 @@ impl Probe {
             )))
         });
         let Some((partitions, tail, mut warnings)) = found.await? else {
-            let message = format!("{topic} is not there yet: the first start will create it");
+            let message = format!("{topic} does not exist yet: the first start will create it");
             return Ok(ProbeReport::new(message));
         };
         let ends = if let Tail::Partitions(ends) = tail { ends } else { Vec::new() };
         let mut empty = true;
         for newest in ends {
-            // All of one journal.
+            // All are of one journal.
             let Some(stored) = newest.first() else { continue };
             empty = false;
             let watch = async |ours, patience| {
                 let (cause, config) = (self.cause.clone(), Arc::clone(&self.config));
                 let sources = Arc::clone(&self.sources);
-                let watch = blocking(move || Watch::begin(&cause, &config, &sources, partitions)).await?;
-                watch.until(ours, patience).await
+                let watch = blocking(move || Watch::start(&cause, &config, &sources, partitions)).await?;
+                watch.run(ours, patience).await
             };
             if let Some(warning) = claim.check(stored, watch).await? {
                 warnings.push(warning);
                 break;
             }
         }
-        let state = if empty { "nothing of ours is in it yet" } else { "its end is ours" };
+        let state = if empty { "it has no events of ours yet" } else { "its newest events are ours" };
         Ok(ProbeReport { message: format!("{topic} has {partitions} partitions; {state}"), warnings })
     }
 
-    async fn is_there(&self, topic: &str) -> Result<bool, SinkError> {
+    async fn exists(&self, topic: &str) -> Result<bool, SinkError> {
         let (config, cause) = (Arc::clone(&self.config), self.cause.clone());
         let (producer, topic) = (Arc::clone(&self.producer), topic.to_owned());
         blocking(move || Ok(topics::partitions(producer.client(), &cause, &config, &topic)?.is_some())).await
@@ -123,14 +123,14 @@ impl Probe {
     /// Publishes a status message of each source, and waits for the broker's answer.
     async fn publish(&mut self) -> Result<ProbeReport, SinkError> {
         let topic = self.config.topics.status.clone();
-        if self.config.create.is_some() && !self.is_there(&topic).await? {
-            let message = format!("{topic} is not there yet: the first start will create it");
+        if self.config.create.is_some() && !self.exists(&topic).await? {
+            let message = format!("{topic} does not exist yet: the first start will create it");
             return Ok(ProbeReport::new(message));
         }
         let mut plan = Plan::new(JournalId::draw(), Arc::clone(&self.sources), Template::default());
         let beats = checks(&mut plan, self.sources.len());
         for (place, beat) in (0..).zip(&beats) {
-            // Its place is nobody's: it is only to be answered.
+            // The position only makes the link wait for an answer.
             let outgoing = Outgoing { position: Some(Position(place)), ..beat.outgoing(&plan) };
             self.link.send(&[outgoing]).await?;
             let late = |_| self.cause.error(&format!("{topic} accepts nothing"), &self.config);
@@ -142,16 +142,13 @@ impl Probe {
                 ));
             }
         }
-        let message = format!(
-            "{topic} accepts messages ({} sent; nothing goes to {})",
-            beats.len(),
-            self.config.topics.events
-        );
+        let message =
+            format!("{topic} accepts messages ({} sent, none to {})", beats.len(), self.config.topics.events);
         Ok(ProbeReport::new(message))
     }
 }
 
-/// librdkafka's own calls wait.
+/// Runs a blocking call of librdkafka on a thread of its own.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, SinkError> + Send + 'static,
 ) -> Result<T, SinkError> {
@@ -159,7 +156,8 @@ pub(super) async fn blocking<T: Send + 'static>(
     match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
         Ok(outcome) => outcome,
         Err(error) => {
-            Err(SinkError::again(Trouble::Local, format!("the Kafka client's task ended: {error}")))
+            Err(SinkError::again(Trouble::Local, "the Kafka client's task exited unexpectedly")
+                .because(error))
         }
     }
 }

@@ -15,48 +15,48 @@ use super::{
 };
 use crate::sink::SinkError;
 
-/// One producer.
+/// A producer.
 pub(super) type Producer = Arc<ThreadedProducer<Context>>;
 
-/// Which of them.
+/// Selects a producer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Which {
-    /// That of all events, which ends with the first batch that is refused.
+    /// The producer of all events, which ends with the first refused batch.
     Events,
-    /// That of heartbeats, dead letters, and what goes by itself: what is refused there ends nothing.
-    Beside,
+    /// The single-message producer, for heartbeats, dead letters, and events that may be refused: a refusal ends nothing.
+    Single,
 }
 
-/// Both of them; the second is made when it is first needed.
+/// Both producers; the second is created on first use.
 pub(super) struct Producers {
     events: Option<Producer>,
-    beside: Option<Producer>,
+    single: Option<Producer>,
     context: Context,
 }
 
 impl Producers {
     pub(super) fn new(events: Producer, context: Context) -> Self {
-        Self { events: Some(events), beside: None, context }
+        Self { events: Some(events), single: None, context }
     }
 
     fn all(&self) -> impl Iterator<Item = &Producer> {
-        [&self.events, &self.beside].into_iter().flatten()
+        [&self.events, &self.single].into_iter().flatten()
     }
 
     fn get(&mut self, which: Which, config: &Config) -> Result<Producer, SinkError> {
         let producer = match which {
             Which::Events => &mut self.events,
-            Which::Beside => &mut self.beside,
+            Which::Single => &mut self.single,
         };
         if let Some(producer) = producer {
             return Ok(Arc::clone(producer));
         }
-        let made = client::single(config).create_with_context(self.context.clone());
-        let made = Arc::new(made.map_err(|error| super::unusable(&error))?);
-        Ok(Arc::clone(producer.insert(made)))
+        let created = client::single(config).create_with_context(self.context.clone());
+        let created = Arc::new(created.map_err(super::unusable)?);
+        Ok(Arc::clone(producer.insert(created)))
     }
 
-    /// Hands a message over, without waiting; or gives it back, and why.
+    /// Hands a message to a producer without waiting. Returns the message and the reason if the producer did not accept it.
     pub(super) fn send(
         &mut self,
         which: Which,
@@ -81,24 +81,24 @@ impl Producers {
         Some((unsent, Message { key, headers, payload }))
     }
 
-    /// What a client has given up for, whose every answer is fatal since.
+    /// Returns the error for which a client has given up. `None` if both work.
     pub(super) fn fatal(&self) -> Option<RDKafkaErrorCode> {
         self.all().find_map(|producer| producer.client().fatal_error()).map(|(code, _)| code)
     }
 
-    /// Whether they hold messages that are not answered.
+    /// Returns true if a producer holds unanswered messages.
     pub(super) fn are_busy(&self) -> bool {
         self.all().any(|producer| producer.in_flight_count() > 0)
     }
 
-    /// Takes back what has not been sent.
+    /// Drops the messages that have not been sent.
     pub(super) fn purge_unsent(&self) {
         self.all().for_each(|producer| producer.purge(PurgeConfig::default().queue()));
     }
 
-    /// Waits a moment until all is answered.
+    /// Flushes the producers, for at most a second.
     pub(super) async fn close(&mut self) {
-        let producers = [self.events.take(), self.beside.take()];
+        let producers = [self.events.take(), self.single.take()];
         let flushed = tokio::task::spawn_blocking(move || {
             for producer in producers.into_iter().flatten() {
                 let _ = producer.flush(Duration::from_millis(450));
@@ -111,21 +111,23 @@ impl Producers {
 impl Drop for Producers {
     fn drop(&mut self) {
         self.all().for_each(|producer| producer.purge(PurgeConfig::default().queue().inflight()));
-        let producers = [self.events.take(), self.beside.take()];
+        let producers = [self.events.take(), self.single.take()];
         if producers.iter().any(Option::is_some) {
-            // Their threads are joined, which may take a while.
+            // Joins the threads of the clients, which may take a while.
             std::thread::spawn(move || drop(producers));
         }
     }
 }
 
-/// Why a message could not be handed over.
+/// The reason why a producer did not accept a message.
 #[derive(Debug)]
 pub(super) enum Unsent {
-    /// What waits is as much as may wait.
+    /// Its queue is full.
     NoRoom,
-    /// It is larger than `max_message`.
+    /// The message is larger than `max_message`.
     TooLarge,
+    /// The producer could not be created.
     NoProducer(SinkError),
+    /// Any other reason.
     Failed(KafkaError),
 }

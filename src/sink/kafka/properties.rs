@@ -1,4 +1,4 @@
-//! Properties of librdkafka that the operator sets, and those that are not the operator's to set.
+//! The properties of librdkafka that an operator may set, and those that are reserved.
 //!
 //! Source: librdkafka's CONFIGURATION.md.
 
@@ -8,8 +8,8 @@ use rdkafka::{ClientConfig, error::KafkaError};
 
 use crate::config::{Section, nearest};
 
-/// Names as librdkafka knows them; a name that ends with a dot stands for all that begin so.
-const REFUSED: &[(&[&str], &str)] = &[
+/// The reserved properties, with the remedy. A name that ends with a dot is a prefix.
+const RESERVED: &[(&[&str], &str)] = &[
     (
         &[
             "acks",
@@ -26,7 +26,7 @@ const REFUSED: &[(&[&str], &str)] = &[
             "transaction.timeout.ms",
             "transactional.id",
         ],
-        "is what order and delivery rest on: remove it",
+        "is fixed by the delivery guarantee: remove it",
     ),
     (
         &["msg_order_cmp", "partitioner", "partitioner_cb", "sticky.partitioning.linger.ms"],
@@ -34,22 +34,22 @@ const REFUSED: &[(&[&str], &str)] = &[
     ),
     (
         &["batch.num.messages", "batch.size"],
-        "decides which events are refused for their size, so the sink sets it by what the topic takes: remove it",
+        "decides which events are refused as too large, so the sink derives it from the topic: remove it",
     ),
-    (&["bootstrap.servers", "metadata.broker.list"], "has a key of its own: set `brokers`"),
-    (&["compression.codec", "compression.type"], "has a key of its own: set `compression`"),
-    (&["message.max.bytes"], "has a key of its own: set `max_message`"),
+    (&["bootstrap.servers", "metadata.broker.list"], "has its own key: set `brokers`"),
+    (&["compression.codec", "compression.type"], "has its own key: set `compression`"),
+    (&["message.max.bytes"], "has its own key: set `max_message`"),
     (&["security.protocol"], "follows from `tls` and `sasl_mechanism`: set those"),
     (
         &["enable.ssl.certificate.verification", "ssl.endpoint.identification.algorithm"],
-        "has a key of its own: set `insecure_skip_verify`",
+        "has its own key: set `insecure_skip_verify`",
     ),
-    (&["ssl.ca.location", "ssl.ca.pem"], "has a key of its own: set `ca_file`"),
-    (&["ssl.certificate.location", "ssl.certificate.pem"], "has a key of its own: set `cert_file`"),
-    (&["ssl.key.location", "ssl.key.pem"], "has a key of its own: set `key_file`"),
+    (&["ssl.ca.location", "ssl.ca.pem"], "has its own key: set `ca_file`"),
+    (&["ssl.certificate.location", "ssl.certificate.pem"], "has its own key: set `cert_file`"),
+    (&["ssl.key.location", "ssl.key.pem"], "has its own key: set `key_file`"),
     (
         &["enable.sasl.oauthbearer.unsecure.jwt", "sasl."],
-        "has keys of its own: set `sasl_mechanism`, `username` and `password_file`",
+        "has its own keys: set `sasl_mechanism`, `username` and `password_file`",
     ),
     (
         &[
@@ -61,13 +61,13 @@ const REFUSED: &[(&[&str], &str)] = &[
             "group.",
             "isolation.level",
         ],
-        "is for a consumer of a group, and the sink is none: remove it",
+        "is for consumer groups, and the sink joins none: remove it",
     ),
-    (&["builtin.features", "plugin.library.paths"], "changes what runs in this process: remove it"),
+    (&["builtin.features", "plugin.library.paths"], "loads code into this process: remove it"),
 ];
 
-/// What is worth a change; for a name that was misspelt.
-const USUAL: &[&str] = &[
+/// The properties that are worth tuning, as suggestions for a misspelt name.
+const SUGGESTED: &[&str] = &[
     "allow.auto.create.topics",
     "broker.address.family",
     "broker.address.ttl",
@@ -100,7 +100,7 @@ const USUAL: &[&str] = &[
     "topic.metadata.refresh.interval.ms",
 ];
 
-/// Names the properties that can't be used, each with what to do.
+/// Reports each unusable property with its remedy.
 pub(super) fn check(properties: &BTreeMap<String, String>, section: &mut Section<'_>) {
     for (name, value) in properties {
         if let Some(text) = problem(name, value) {
@@ -111,25 +111,25 @@ pub(super) fn check(properties: &BTreeMap<String, String>, section: &mut Section
 
 fn problem(name: &str, value: &str) -> Option<String> {
     let is = |pattern: &&str| *pattern == name || pattern.ends_with('.') && name.starts_with(pattern);
-    if let Some((_, text)) = REFUSED.iter().find(|(names, _)| names.iter().any(is)) {
+    if let Some((_, text)) = RESERVED.iter().find(|(names, _)| names.iter().any(is)) {
         return Some((*text).to_owned());
     }
     if name.contains("password") || name.contains("secret") {
-        return Some("is a secret, which this table would show: remove it".to_owned());
+        return Some("is a secret, which this table would reveal: remove it".to_owned());
     }
-    // The library knows its names, and what each may be.
+    // librdkafka validates names and values itself.
     let KafkaError::ClientConfig(_, reason, ..) =
         ClientConfig::new().set(name, value).create_native_config().err()?
     else {
-        return Some("is not taken by librdkafka: remove it".to_owned());
+        return Some("is rejected by librdkafka: remove it".to_owned());
     };
     if !reason.starts_with("No such configuration property") {
         return Some(format!(
-            "is not taken: {}; see librdkafka's CONFIGURATION.md",
+            "is rejected: {}; see librdkafka's CONFIGURATION.md",
             reason.trim_end_matches('.')
         ));
     }
-    Some(match nearest(name, USUAL.iter().copied()) {
+    Some(match nearest(name, SUGGESTED.iter().copied()) {
         Some(right) => format!("is not a property of librdkafka: did you mean \"{right}\"?"),
         None => "is not a property of librdkafka: see its CONFIGURATION.md".to_owned(),
     })
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_that_is_refused_or_suggested_is_librdkafkas() {
+    fn reserved_and_suggested_names_are_known_to_librdkafka() {
         let known = |name: &str| {
             let reason = match ClientConfig::new().set(name, "no such value").create_native_config() {
                 Err(KafkaError::ClientConfig(_, reason, ..)) => reason,
@@ -148,8 +148,8 @@ mod tests {
             };
             !reason.starts_with("No such configuration property")
         };
-        let refused = REFUSED.iter().flat_map(|(names, _)| names.iter());
-        for name in refused.filter(|name| !name.ends_with('.')).chain(USUAL) {
+        let reserved = RESERVED.iter().flat_map(|(names, _)| names.iter());
+        for name in reserved.filter(|name| !name.ends_with('.')).chain(SUGGESTED) {
             assert!(known(name), "{name}");
         }
     }

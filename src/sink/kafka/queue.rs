@@ -1,8 +1,8 @@
-//! One partition: what is on its way there, and what has to wait for its turn.
+//! The queue of one partition: messages in flight, and messages that wait for their turn.
 //!
-//! A broker refuses what comes behind a hole in a producer's numbers, but only once it knows the producer: the first
-//! batch that it stores may have any number. So the first message of a producer goes alone, and so does one that the
-//! topic may not accept; everything else is pipelined.
+//! A broker refuses a batch after a hole in a producer's sequence numbers, but only once it knows the producer: the first
+//! batch that it stores may have any number. So the first message of a producer is sent alone, and so is one that the
+//! topic may refuse; everything else is pipelined.
 
 use std::{
     collections::VecDeque,
@@ -13,75 +13,75 @@ use std::{
 use super::message::Message;
 use crate::route::Names;
 
-/// A broker forgets a producer that has written nothing to a partition for `producer.id.expiration.ms`, a day unless it
-/// is configured.
+/// The idle time after which the first message is sent alone again. A broker forgets a producer that has written nothing to a
+/// partition for `producer.id.expiration.ms`, by default a day.
 const FORGOTTEN: Duration = Duration::from_mins(10);
 
-/// A message that has not been handed to a producer yet.
+/// A message that no producer has yet.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct Queued {
     pub(super) number: usize,
     pub(super) names: Arc<Names>,
     pub(super) message: Message,
-    /// It may be refused, so it goes by itself, and not by the producer of all others.
-    pub(super) by_itself: bool,
+    /// It may be refused, so the single-message producer sends it.
+    pub(super) is_single: bool,
 }
 
 /// The messages of one partition.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    held: VecDeque<Held>,
+    waiting: VecDeque<Queued>,
     in_flight: usize,
-    /// The one message in flight must be answered before another goes.
+    /// The one message in flight must be answered before another is sent.
     is_alone: bool,
-    /// It went by itself.
-    by_itself: bool,
+    /// The single-message producer has sent it.
+    is_single: bool,
     /// The offset of the newest delivery.
     offset: Option<i64>,
-    /// When the producer of all others stored something here last.
+    /// The time at which the events producer last stored a message here.
     stored: Option<Instant>,
 }
 
 impl Queue {
-    /// A partition whose newest offset is known.
+    /// Returns the queue of a partition with this newest offset. `None` for an empty partition.
     pub(super) fn after(offset: Option<i64>) -> Self {
         Self { offset, ..Self::default() }
     }
 
-    /// Adds a message behind those that wait.
-    pub(super) fn hold(&mut self, held: Held) {
-        self.held.push_back(held);
+    /// Appends a message.
+    pub(super) fn push(&mut self, queued: Queued) {
+        self.waiting.push_back(queued);
     }
 
-    /// The next message, if it may go now.
-    pub(super) fn next(&mut self) -> Option<Held> {
-        let by_itself = self.held.front()?.by_itself;
-        let is_alone = by_itself || self.stored.is_none_or(|at| at.elapsed() >= FORGOTTEN);
+    /// Takes the next message. `None` if none may be sent now.
+    pub(super) fn next(&mut self) -> Option<Queued> {
+        let is_single = self.waiting.front()?.is_single;
+        let is_alone = is_single || self.stored.is_none_or(|at| at.elapsed() >= FORGOTTEN);
         if self.is_alone || (is_alone && self.in_flight > 0) {
             return None;
         }
-        (self.is_alone, self.by_itself) = (is_alone, by_itself);
+        (self.is_alone, self.is_single) = (is_alone, is_single);
         self.in_flight += 1;
-        self.held.pop_front()
+        self.waiting.pop_front()
     }
 
-    /// Puts back what the producer had no room for.
-    pub(super) fn put_back(&mut self, held: Held) {
+    /// Returns a message that the producer did not accept.
+    pub(super) fn put_back(&mut self, queued: Queued) {
         self.answered();
-        self.held.push_front(held);
+        self.waiting.push_front(queued);
     }
 
-    /// A message in flight was answered. Returns whether it went by itself.
+    /// Records that a message in flight was answered. Returns true if the single-message producer had sent it.
     pub(super) fn answered(&mut self) -> bool {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.is_alone = false;
-        std::mem::take(&mut self.by_itself)
+        std::mem::take(&mut self.is_single)
     }
 
-    /// A message was stored at this offset. Returns whether it is where it can be, which is above the newest before.
-    /// A negative offset is unknown, and proves nothing.
-    pub(super) fn stored(&mut self, offset: i64, by_itself: bool) -> bool {
-        if !by_itself {
+    /// Records that a message was stored at this offset. Returns false if a newer offset was known before. A negative offset is
+    /// unknown and proves nothing.
+    pub(super) fn stored(&mut self, offset: i64, is_single: bool) -> bool {
+        if !is_single {
             self.stored = Some(Instant::now());
         }
         if offset < 0 {
@@ -90,9 +90,9 @@ impl Queue {
         self.offset.replace(offset).is_none_or(|before| before < offset)
     }
 
-    /// The numbers of those that have not gone, which now never will.
+    /// Discards the waiting messages. Returns their numbers.
     pub(super) fn give_up(&mut self) -> impl Iterator<Item = usize> + use<> {
-        std::mem::take(&mut self.held).into_iter().map(|held| held.number)
+        std::mem::take(&mut self.waiting).into_iter().map(|queued| queued.number)
     }
 }
 
@@ -103,7 +103,7 @@ mod tests {
 
     use super::*;
 
-    fn held(number: usize, by_itself: bool) -> Held {
+    fn queued(number: usize, is_single: bool) -> Queued {
         let names = Names {
             source: "/cti/a".to_owned(),
             ty: String::new(),
@@ -113,28 +113,28 @@ mod tests {
             destination: Bytes::new(),
         };
         let message = Message { key: String::new(), headers: OwnedHeaders::new(), payload: Bytes::new() };
-        Held { number, names: Arc::new(names), message, by_itself }
+        Queued { number, names: Arc::new(names), message, is_single }
     }
 
-    fn go(partition: &mut Queue) -> Vec<usize> {
-        std::iter::from_fn(|| partition.next().map(|held| held.number)).collect()
+    fn sent(partition: &mut Queue) -> Vec<usize> {
+        std::iter::from_fn(|| partition.next().map(|queued| queued.number)).collect()
     }
 
     #[test]
-    fn the_first_and_the_doubtful_go_alone() {
+    fn the_first_message_and_one_that_may_be_refused_go_alone() {
         let mut partition = Queue::default();
-        for (number, by_itself) in [(1, false), (2, false), (3, false), (4, true), (5, false)] {
-            partition.hold(held(number, by_itself));
+        for (number, is_single) in [(1, false), (2, false), (3, false), (4, true), (5, false)] {
+            partition.push(queued(number, is_single));
         }
-        assert_eq!(go(&mut partition), [1]);
+        assert_eq!(sent(&mut partition), [1]);
         assert!(!partition.answered() && partition.stored(0, false));
-        assert_eq!(go(&mut partition), [2, 3]);
+        assert_eq!(sent(&mut partition), [2, 3]);
         assert!(!partition.answered() && partition.stored(1, false));
-        assert!(go(&mut partition).is_empty());
+        assert!(sent(&mut partition).is_empty());
         assert!(!partition.answered() && partition.stored(2, false));
-        assert_eq!(go(&mut partition), [4]);
+        assert_eq!(sent(&mut partition), [4]);
         assert!(partition.answered() && partition.stored(3, true));
-        assert_eq!(go(&mut partition), [5]);
+        assert_eq!(sent(&mut partition), [5]);
     }
 
     #[test]

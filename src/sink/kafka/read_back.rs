@@ -1,4 +1,4 @@
-//! Reading the topic back: our partitions, from their first record to the last there is now.
+//! Reads the events topic back: our partitions, from the first record to the last one at the start.
 
 use std::time::{Duration, Instant};
 
@@ -20,11 +20,11 @@ use super::{
 };
 use crate::sink::{SinkError, stored_event, verify::Held};
 
-/// A broker that sends nothing for so long, though there is more, is gone.
+/// The time after which a broker that sends nothing, though there are more records, counts as lost.
 const SILENCE: Duration = Duration::from_secs(30);
 
 impl Kafka {
-    /// Calls `each` with every event of our partitions, each partition in its order. Waits meanwhile.
+    /// Calls `each` with every event of our partitions, each partition in its order. Blocks.
     pub(super) fn read_all(&self, mut each: impl FnMut(&Held)) -> Result<(), SinkError> {
         let (config, cause) = (&*self.config, Cause::default());
         let topic = &config.topics.events;
@@ -33,10 +33,12 @@ impl Kafka {
         let found = topics::partitions(producer.client(), &cause, config, topic)?;
         let partitions = found.ok_or_else(|| topics::missing(&[topic], config))?.count;
         let ours = used(&self.sources, config.partition_by, partitions);
-        let failed = |what: &str| cause.error(&format!("can't read {what} of {topic}"), config);
+        let failed =
+            |what: &str, error| cause.failed(&format!("can't read {what} of {topic}"), error, config);
         let consumer = consumer(&cause, config)?;
         for partition in ours {
-            let (low, high) = bounds(&consumer, topic, partition).map_err(|_| failed("the bounds"))?;
+            let (low, high) =
+                bounds(&consumer, topic, partition).map_err(|error| failed("the bounds", error))?;
             if high <= low {
                 continue;
             }
@@ -44,8 +46,8 @@ impl Kafka {
             place
                 .add_partition_offset(topic, partition, Offset::Offset(low))
                 .and_then(|()| consumer.assign(&place))
-                .map_err(|_| failed("the records"))?;
-            let mut heard = Instant::now();
+                .map_err(|error| failed("the records", error))?;
+            let mut received = Instant::now();
             loop {
                 let message = match consumer.poll(Duration::from_millis(200)) {
                     Some(Ok(message)) => message,
@@ -55,12 +57,13 @@ impl Kafka {
                     {
                         return Err(unread(topic, config));
                     }
-                    Some(Err(_)) | None if heard.elapsed() > SILENCE => {
-                        return Err(failed("on: nothing came for 30 s, and there is more"));
+                    Some(Err(_)) | None if received.elapsed() > SILENCE => {
+                        let what = format!("{topic} has more records, but none arrived for {SILENCE:?}");
+                        return Err(cause.error(&what, config));
                     }
                     Some(Err(_)) | None => continue,
                 };
-                heard = Instant::now();
+                received = Instant::now();
                 let held =
                     stored_event::held(|name| header(&message, name), message.payload().unwrap_or_default());
                 if let Some(held) = held {

@@ -1,4 +1,4 @@
-//! Whether another process with a copy of our journal writes to our partitions.
+//! Detects another process with a copy of our journal that writes to our partitions.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -19,14 +19,14 @@ use super::{
 };
 use crate::sink::{Process, SinkError, stored_event};
 
-/// How often the partitions are asked whether they grow.
-const ASK: Duration = Duration::from_secs(1);
-/// For a heartbeat that is there already.
+/// The interval at which the ends of the partitions are compared.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// The time limit for reading a heartbeat that has already arrived.
 const POLL: Duration = Duration::from_millis(50);
-/// Heartbeats go to the first partition.
+/// The partition of heartbeats.
 const FIRST: i32 = 0;
 
-/// The ends of our partitions, and a consumer at the end of the topic of heartbeats.
+/// The ends of our partitions, and a consumer at the end of the status topic.
 pub(super) struct Watch {
     consumer: Option<Arc<BaseConsumer<Context>>>,
     cause: Cause,
@@ -35,8 +35,8 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Notes where everything ends now. Waits meanwhile.
-    pub(super) fn begin(
+    /// Reads the current ends. Blocks.
+    pub(super) fn start(
         cause: &Cause,
         config: &Arc<Config>,
         sources: &[String],
@@ -44,14 +44,15 @@ impl Watch {
     ) -> Result<Self, SinkError> {
         let topics = &config.topics;
         let consumer = consumer(cause, config)?;
-        let failed = |topic: &str| cause.error(&format!("can't read the end of {topic}"), config);
+        let failed =
+            |topic: &str, error| cause.failed(&format!("can't read the end of {topic}"), error, config);
         let mut ends = BTreeMap::new();
         for partition in used(sources, config.partition_by, partitions) {
-            let (_, end) =
-                bounds(&consumer, &topics.events, partition).map_err(|_| failed(&topics.events))?;
+            let (_, end) = bounds(&consumer, &topics.events, partition)
+                .map_err(|error| failed(&topics.events, error))?;
             ends.insert(partition, end);
         }
-        // An account need not be allowed to read heartbeats.
+        // The account need not have the right to read heartbeats.
         if let Ok((_, end)) = bounds(&consumer, &topics.status, FIRST) {
             let mut place = TopicPartitionList::new();
             let at = place.add_partition_offset(&topics.status, FIRST, Offset::Offset(end));
@@ -61,34 +62,34 @@ impl Watch {
         Ok(Self { consumer, cause: cause.clone(), config: Arc::clone(config), ends: Arc::new(ends) })
     }
 
-    /// Watches so long. Cancel safe.
-    pub(super) async fn until(self, ours: Process, patience: Duration) -> Result<Option<String>, SinkError> {
+    /// Watches for at most `patience`. Returns the evidence of another writer, if there is any. Cancel safe.
+    pub(super) async fn run(self, ours: Process, patience: Duration) -> Result<Option<String>, SinkError> {
         let deadline = Instant::now() + patience;
         loop {
             let (consumer, ends) = (self.consumer.clone(), Arc::clone(&self.ends));
             let (cause, config) = (self.cause.clone(), Arc::clone(&self.config));
             let found = blocking(move || {
-                consumer.map_or(Ok(None), |consumer| look(&consumer, &ends, ours, (&cause, &config)))
+                consumer.map_or(Ok(None), |consumer| inspect(&consumer, &ends, ours, (&cause, &config)))
             })
             .await?;
             if found.is_some() || Instant::now() >= deadline {
                 return Ok(found);
             }
-            sleep(ASK).await;
+            sleep(INTERVAL).await;
         }
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        // Its threads are joined, which may take a while.
+        // Joins the threads of the client, which may take a while.
         let consumer = self.consumer.take();
         std::thread::spawn(move || drop(consumer));
     }
 }
 
-/// What shows another writer by now.
-fn look(
+/// Returns the evidence of another writer so far. `None` without any.
+fn inspect(
     consumer: &BaseConsumer<Context>,
     ends: &BTreeMap<i32, i64>,
     ours: Process,
@@ -96,13 +97,14 @@ fn look(
 ) -> Result<Option<String>, SinkError> {
     let topics = &config.topics;
     for (partition, end) in ends {
-        let (_, now) = bounds(consumer, &topics.events, *partition)
-            .map_err(|_| cause.error(&format!("can't read the end of {}", topics.events), config))?;
+        let (_, now) = bounds(consumer, &topics.events, *partition).map_err(|error| {
+            cause.failed(&format!("can't read the end of {}", topics.events), error, config)
+        })?;
         if now != *end {
             return Ok(Some(format!("partition {partition} grows while this bridge only watches")));
         }
     }
-    // The end of the partition is an event as well, so some polls bring nothing.
+    // Some polls return the end of the partition instead of a message.
     let polled = std::iter::from_fn(|| consumer.poll(POLL));
     for message in polled.take(MOST).filter_map(Result::ok) {
         let id = stored_event::id(|name| header(&message, name), message.payload().unwrap_or_default());
@@ -113,5 +115,5 @@ fn look(
     Ok(None)
 }
 
-/// Messages looked at in one go.
+/// The most messages inspected at once.
 const MOST: usize = 10_000;

@@ -1,4 +1,4 @@
-//! What a link leaves to the next one.
+//! State that a link leaves to its successor.
 
 use std::{
     collections::BTreeMap,
@@ -9,19 +9,19 @@ use parking_lot::Mutex;
 
 use super::client::BATCH;
 
-/// From this many messages in flight on, the driver's own window bounds them.
+/// From this many messages in flight on, the driver's own window is the limit.
 const WIDE: usize = 8192;
 
-/// How much may be in flight, how large a batch may be, and how large a message.
+/// Limits on messages in flight, batch size and message size, and the partitions that were cut.
 #[derive(Debug)]
 pub(super) struct Shared {
     window: AtomicUsize,
     batch: AtomicUsize,
-    /// A larger message may be refused.
+    /// The largest message known to be accepted, in bytes.
     limit: AtomicUsize,
-    /// The limit is the topic's own, as it was read.
+    /// True if the limit was read from the topic's settings.
     is_known: AtomicBool,
-    /// By partition: what is stored from this offset on does not follow what was stored before.
+    /// By partition: the offset from which on records do not follow what was stored before.
     cuts: Mutex<BTreeMap<i32, i64>>,
     has_cuts: AtomicBool,
 }
@@ -40,12 +40,12 @@ impl Default for Shared {
 }
 
 impl Shared {
-    /// Messages in flight at most.
+    /// The most messages in flight.
     pub(super) fn window(&self) -> usize {
         self.window.load(Ordering::Relaxed)
     }
 
-    /// Whether one message goes after another, so that a refusal tells whose it is.
+    /// Returns true if messages are sent one by one, so that a refusal identifies its message.
     pub(super) fn is_single(&self) -> bool {
         self.window() == 1
     }
@@ -55,17 +55,17 @@ impl Shared {
         self.batch.load(Ordering::Relaxed)
     }
 
-    /// Whether the topic may refuse a message of this size.
-    pub(super) fn is_doubtful(&self, bytes: usize) -> bool {
+    /// Returns true if the topic may refuse a message of this size.
+    pub(super) fn may_be_refused(&self, bytes: usize) -> bool {
         bytes > self.limit.load(Ordering::Relaxed)
     }
 
-    /// Whether the topic's limit was read.
+    /// Returns true if the topic's limit was read.
     pub(super) fn is_known(&self) -> bool {
         self.is_known.load(Ordering::Relaxed)
     }
 
-    /// The topic's limit; `None` if it can't be read.
+    /// Sets the topic's limit. `None` if it can't be read.
     pub(super) fn set_limit(&self, limit: Option<usize>) {
         self.is_known.store(limit.is_some(), Ordering::Relaxed);
         if let Some(limit) = limit {
@@ -74,7 +74,7 @@ impl Shared {
         }
     }
 
-    /// A batch was refused: one message after another from now on.
+    /// Reacts to a refused batch: from now on messages are sent one by one.
     pub(super) fn narrow(&self, for_size: bool) {
         self.window.store(1, Ordering::Relaxed);
         if for_size && !self.is_known() {
@@ -82,14 +82,14 @@ impl Shared {
         }
     }
 
-    /// Everything in flight is stored: more in flight.
+    /// Reacts to everything in flight being stored: allows more in flight.
     pub(super) fn widen(&self) {
         let window = self.window();
         let wider = if window >= WIDE { usize::MAX } else { window * 2 };
         self.window.store(wider, Ordering::Relaxed);
     }
 
-    /// A message of this size went by itself, and was stored or refused for its size.
+    /// Records that a message of this size, sent alone, was stored or refused as too large.
     pub(super) fn learn(&self, bytes: usize, is_stored: bool) {
         if is_stored {
             self.limit.fetch_max(bytes, Ordering::Relaxed);
@@ -98,14 +98,14 @@ impl Shared {
         }
     }
 
-    /// A partition was created again, or has lost its end: what it had ended before this offset.
+    /// Records that a partition was recreated or has lost its end: what it had before ends below this offset.
     pub(super) fn cut(&self, partition: i32, offset: i64) {
         let mut cuts = self.cuts.lock();
         cuts.insert(partition, offset);
         self.has_cuts.store(true, Ordering::Relaxed);
     }
 
-    /// The driver has compared a partition's end, and goes on from there.
+    /// Records that the driver has compared a partition's end and resumes from there.
     pub(super) fn resumed(&self, partition: i32) {
         if self.has_cuts.load(Ordering::Relaxed) {
             let mut cuts = self.cuts.lock();
@@ -114,7 +114,7 @@ impl Shared {
         }
     }
 
-    /// Where each partition ends that was cut.
+    /// Returns the offset at which each cut partition ends.
     pub(super) fn cuts(&self) -> BTreeMap<i32, i64> {
         self.cuts.lock().clone()
     }
@@ -140,12 +140,12 @@ mod tests {
     }
 
     #[test]
-    fn single_messages_show_which_records_are_doubtful() {
+    fn single_messages_show_which_sizes_may_be_refused() {
         let shared = Shared::default();
-        assert!(!shared.is_doubtful(1_000_000));
+        assert!(!shared.may_be_refused(1_000_000));
         shared.learn(40_000, false);
-        assert!(shared.is_doubtful(40_000) && !shared.is_doubtful(39_999));
+        assert!(shared.may_be_refused(40_000) && !shared.may_be_refused(39_999));
         shared.learn(50_000, true);
-        assert!(!shared.is_doubtful(50_000));
+        assert!(!shared.may_be_refused(50_000));
     }
 }

@@ -1,4 +1,4 @@
-//! What our partitions end with: where to go on.
+//! Reads the ends of our partitions, after which the driver resumes.
 
 use std::{
     collections::{BTreeMap, HashMap, hash_map::Entry},
@@ -18,7 +18,7 @@ use super::{
     client::{Context, settings},
     config::{Config, Sasl},
     message::used,
-    topics::{ASK, LOOK},
+    topics::{POLL, REQUEST},
 };
 use crate::{
     event::JournalId,
@@ -26,12 +26,12 @@ use crate::{
     sink::{SinkError, Stored, Tail, stored_event},
 };
 
-/// How many records to read. What a dead producer had sent may stand at the end, though its successor sent the same: as
-/// many as were in flight at most.
+/// The number of records read at the end of a partition. Messages of a previous producer may follow those of its successor:
+/// at most as many as were in flight.
 const DEPTH: i64 = 8192;
 
-/// The newest records of each partition; none of those that our sources don't write to. `ends` holds the offset where a
-/// partition ends that is known to have been cut, and then where each ends.
+/// Reads the newest records of each partition; none for a partition that our sources don't write to. `ends` holds the end offsets
+/// of partitions that are known to be cut, and receives the end offset of each.
 pub(super) fn read(
     cause: &Cause,
     config: &Config,
@@ -40,19 +40,19 @@ pub(super) fn read(
     ends: &mut BTreeMap<i32, i64>,
 ) -> Result<Tail, SinkError> {
     let topic = &config.topics.events;
-    let failed = |what: &str| cause.error(&format!("can't read {what} of {topic}"), config);
+    let what = format!("can't read the end of {topic}");
     let consumer = consumer(cause, config)?;
     let mut readings = BTreeMap::new();
     for partition in used(sources, config.partition_by, partitions) {
         let bounds = bounds(&consumer, topic, partition);
-        let (low, high) = bounds.map_err(|error| failed(&format!("the end ({error})")))?;
+        let (low, high) = bounds.map_err(|error| cause.failed(&what, error, config))?;
         let high = *ends.entry(partition).and_modify(|end| *end = high.min(*end)).or_insert(high);
-        // Also an empty one, which has to be readable when it has something.
+        // Empty partitions too: they must be readable once they hold records.
         let ignored = config.ignored.iter().filter(|place| place.partition == partition);
         let ignored = ignored.map(|place| place.offset).collect();
         readings.insert(partition, Reading::new(low.max(high - DEPTH)..high, ignored));
     }
-    newest(&consumer, topic, &mut readings, config).ok_or_else(|| failed("the end"))??;
+    newest(&consumer, topic, &mut readings, config).ok_or_else(|| cause.error(&what, config))??;
     let mut newest = |partition| match readings.remove(&partition) {
         Some(reading) => reading.newest(config, partition),
         None => Ok(Vec::new()),
@@ -60,19 +60,19 @@ pub(super) fn read(
     (0..partitions).map(&mut newest).collect::<Result<_, SinkError>>().map(Tail::Partitions)
 }
 
-/// The end of a partition, as far as it is read.
+/// The end of a partition, while it is read.
 struct Reading {
     offsets: Range<i64>,
-    /// Those that count as if they were not there.
+    /// Offsets that are skipped.
     ignored: Vec<i64>,
-    /// The newest record of each source, by the journal that gave it, and the last one.
+    /// By journal and source: the newest record, and the last one.
     found: HashMap<(JournalId, String), Found>,
-    /// The last record's offset, and its journal.
+    /// The last record's offset, and its journal. The journal is `None` for a record that no cti-bridge wrote.
     last: Option<(i64, Option<JournalId>)>,
     is_done: bool,
 }
 
-/// Two records of one source, and where they are.
+/// Two records of one source, with their offsets.
 struct Found {
     newest: (i64, Stored),
     last: (i64, Stored),
@@ -83,7 +83,7 @@ impl Reading {
         Self { offsets, ignored, found: HashMap::new(), last: None, is_done: false }
     }
 
-    fn take(&mut self, offset: i64, stored: Option<Stored>) {
+    fn add(&mut self, offset: i64, stored: Option<Stored>) {
         self.is_done |= offset + 1 >= self.offsets.end;
         if !self.offsets.contains(&offset) {
             return;
@@ -106,8 +106,8 @@ impl Reading {
         }
     }
 
-    /// What the journal wrote that wrote the last record: of each source the newest record, and the last if that is
-    /// another one, as it need not be of the same process.
+    /// Returns the records of the journal that wrote the last record: of each source the newest, and the last if it is another
+    /// one, as another process may have written it.
     fn newest(self, config: &Config, partition: i32) -> Result<Vec<Stored>, SinkError> {
         let Some((offset, journal)) = self.last else { return Ok(Vec::new()) };
         let (topic, brokers) = (&config.topics.events, config.brokers.join(", "));
@@ -115,9 +115,8 @@ impl Reading {
             return Err(SinkError::operator(
                 Trouble::Foreign,
                 format!(
-                    "{topic} at {brokers} ends with a record (partition {partition}, offset {offset}) that no cti-bridge wrote: let \
-                 nobody else write there, and set `adopt = \"#{partition}/{offset}\"` to go on behind it, or name a topic of its \
-                 own as `topic`"
+                    "{topic} at {brokers} ends with a record (partition {partition}, offset {offset}) that no cti-bridge wrote: stop \
+                 other writers, and set `adopt = \"#{partition}/{offset}\"` to resume after it, or set `topic` to a topic of its own"
                 ),
             ));
         };
@@ -136,47 +135,46 @@ impl Reading {
     }
 }
 
-/// The first offset, and the one after the last. A partition that was made this moment is not known everywhere yet.
+/// Returns the first offset, and the one after the last. Retries, as not every broker knows a new partition yet.
 pub(super) fn bounds(
     consumer: &BaseConsumer<Context>,
     topic: &str,
     partition: i32,
 ) -> Result<(i64, i64), KafkaError> {
-    let deadline = Instant::now() + ASK;
+    let deadline = Instant::now() + REQUEST;
     loop {
-        match consumer.fetch_watermarks(topic, partition, ASK) {
-            Err(_) if Instant::now() < deadline => std::thread::sleep(LOOK),
+        match consumer.fetch_watermarks(topic, partition, REQUEST) {
+            Err(_) if Instant::now() < deadline => std::thread::sleep(POLL),
             outcome => return outcome,
         }
     }
 }
 
-/// A consumer of no group.
+/// Creates a consumer that joins no group.
 pub(super) fn consumer(cause: &Cause, config: &Config) -> Result<BaseConsumer<Context>, SinkError> {
     let own = [
-        // No group is joined and nothing committed; the client wants a name all the same.
+        // The client needs a name, though no group is joined and nothing committed.
         ("group.id", "cti-bridge-tail"),
         ("enable.auto.commit", "false"),
         ("auto.offset.reset", "error"),
         ("fetch.wait.max.ms", "50"),
-        // A record that is no event of anybody may be the last.
+        // The end must be seen even if the last offset is a control record.
         ("enable.partition.eof", "true"),
         ("queued.max.messages.kbytes", "8192"),
-        // A queue that was full is empty again in a moment, not in a second.
+        // A full queue is drained within milliseconds: the default of 1 s is too long.
         ("fetch.queue.backoff.ms", "10"),
     ];
     let reading = settings(config, own.map(|(name, value)| (name, value.to_owned())));
     let context = Context::new(cause, None, config);
-    let consumer: BaseConsumer<_> =
-        reading.create_with_context(context).map_err(|error| super::unusable(&error))?;
+    let consumer: BaseConsumer<_> = reading.create_with_context(context).map_err(super::unusable)?;
     if let Some(Sasl::Token(_)) = config.sasl {
-        // Who is not polled gets no token; nothing else can come yet.
-        let _ = consumer.poll(LOOK);
+        // A consumer gets a token only when it is polled. No message can arrive yet.
+        let _ = consumer.poll(POLL);
     }
     Ok(consumer)
 }
 
-/// Reads all of them, side by side; none if one could not be read.
+/// Reads all partitions concurrently. `None` if one could not be read in time.
 fn newest(
     consumer: &BaseConsumer<Context>,
     topic: &str,
@@ -189,9 +187,9 @@ fn newest(
         places.add_partition_offset(topic, *partition, start).ok()?;
     }
     consumer.assign(&places).ok()?;
-    let mut heard = Instant::now();
+    let mut received = Instant::now();
     while !readings.values().all(|reading| reading.is_done) {
-        if heard.elapsed() > ASK {
+        if received.elapsed() > REQUEST {
             return None;
         }
         let message = match consumer.poll(Duration::from_millis(100)) {
@@ -209,28 +207,28 @@ fn newest(
             }
             Some(Err(_)) | None => continue,
         };
-        heard = Instant::now();
+        received = Instant::now();
         if let Some(reading) = readings.get_mut(&message.partition()) {
             let stored =
                 stored_event::stored(|name| header(&message, name), message.payload().unwrap_or_default());
-            reading.take(message.offset(), stored);
+            reading.add(message.offset(), stored);
         }
     }
     Some(Ok(()))
 }
 
-/// The end of our partitions is read before anything is written.
+/// The error of an account that may not read the events topic: the ends are read before anything is written.
 pub(super) fn unread(topic: &str, config: &Config) -> SinkError {
     SinkError::operator(
         Trouble::Permission,
         format!(
-            "{} does not let us read {topic}, whose end tells where to go on: allow the account READ on it",
+            "{} does not let us read {topic}, whose end determines where to resume: allow the account READ on it",
             config.brokers.join(", ")
         ),
     )
 }
 
-/// The header of an attribute.
+/// Returns the header of an attribute. `None` if it is missing or not UTF-8.
 pub(super) fn header(message: &BorrowedMessage<'_>, attribute: &str) -> Option<String> {
     let found = message.headers()?.iter().find(|header| header.key.strip_prefix("ce_") == Some(attribute))?;
     String::from_utf8(found.value?.to_vec()).ok()

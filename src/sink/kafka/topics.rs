@@ -1,4 +1,4 @@
-//! The topics: there, or created.
+//! The sink's topics: finds them, creates them, checks their settings.
 
 use std::time::{Duration, Instant};
 
@@ -17,23 +17,24 @@ use super::{
 };
 use crate::{health::Trouble, sink::SinkError};
 
-/// For one question; the driver gives up at ten seconds.
-pub(super) const ASK: Duration = Duration::from_secs(3);
-/// For a topic that was created to be known everywhere.
+/// The time limit of one request. The driver's limit for opening a link is 10 s.
+pub(super) const REQUEST: Duration = Duration::from_secs(3);
+/// The time limit for a new topic to be known to every broker.
 const SETTLE: Duration = Duration::from_secs(4);
-pub(super) const LOOK: Duration = Duration::from_millis(50);
+/// The pause between polls.
+pub(super) const POLL: Duration = Duration::from_millis(50);
 
-/// How many partitions the topic of events has, or that of replays. Creates what is missing if it may.
+/// Creates missing topics if it may. Returns the number of partitions of the events topic, or of the replay topic.
 pub(super) fn prepare(
     client: &Client<Context>,
     admin: &Admin,
     cause: &Cause,
-    (config, replays): (&Config, bool),
+    (config, is_replay): (&Config, bool),
 ) -> Result<i32, SinkError> {
     let topics = &config.topics;
     let live = [&topics.events, &topics.status, &topics.dead_letters];
-    let beside = [&topics.replay];
-    let all = if replays { &beside[..] } else { &live[..] };
+    let replay = [&topics.replay];
+    let all = if is_replay { &replay[..] } else { &live[..] };
     let first = all[0];
     let mut missing = Vec::new();
     for topic in all {
@@ -45,12 +46,12 @@ pub(super) fn prepare(
         let (Some(create), Admin(Some(admin))) = (config.create, admin) else {
             return Err(self::missing(&missing, config));
         };
-        make(admin, cause, &missing, create, config)?;
+        create_topics(admin, cause, &missing, create, config)?;
     }
     let deadline = Instant::now() + SETTLE;
     loop {
         match partitions(client, cause, config, first)? {
-            Some(Partitions { count, led: true }) => return Ok(count),
+            Some(Partitions { count, have_leaders: true }) => return Ok(count),
             _ if Instant::now() < deadline => {}
             Some(_) => {
                 return Err(cause.error(&format!("{first} has partitions without a leader"), config));
@@ -58,15 +59,15 @@ pub(super) fn prepare(
             None => {
                 return Err(SinkError::again(
                     Trouble::Setup,
-                    format!("the new topic {first} is not there yet"),
+                    format!("the new topic {first} does not exist yet: waiting for the brokers"),
                 ));
             }
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(POLL);
     }
 }
 
-/// There are no such topics, and none may be made.
+/// The error of missing topics that the sink may not create.
 pub(super) fn missing(topics: &[&str], config: &Config) -> SinkError {
     let (brokers, topics) = (config.brokers.join(", "), topics.join(", "));
     SinkError::operator(
@@ -80,7 +81,7 @@ pub(super) fn missing(topics: &[&str], config: &Config) -> SinkError {
     )
 }
 
-/// What is unwise about the topic of events.
+/// Returns warnings about the settings of the events topic.
 pub(super) fn findings(
     admin: &Admin,
     cause: &Cause,
@@ -91,13 +92,13 @@ pub(super) fn findings(
     let mut findings = Vec::new();
     if config.partition_by == PartitionBy::Entity && partitions == 1 {
         findings.push(format!(
-            "`partition_by = \"entity\"` spreads nothing, as {topic} has one partition: add partitions; entities may move to them at the next start"
+            "`partition_by = \"entity\"` has no effect, as {topic} has one partition: add partitions, to which entities may move at the next start"
         ));
     }
     if admin.0.is_none() {
         let text = format!(
-            "with OAUTHBEARER the settings of {topic} can't be read: see that its `max.message.bytes` is no less than \
-             `max_message` ({}) nor than 1 MiB, and its `cleanup.policy` is delete",
+            "with OAUTHBEARER the settings of {topic} can't be read: make sure that its `max.message.bytes` is at least \
+             `max_message` ({}) and 1 MiB, and its `cleanup.policy` is delete",
             config.max_message
         );
         findings.push(text);
@@ -105,7 +106,7 @@ pub(super) fn findings(
     }
     match largest(admin, cause, config)? {
         None => findings.push(format!(
-            "the account may not read the settings of {topic}, so nobody knows how large a batch it takes: allow it DESCRIBE_CONFIGS"
+            "the account may not read the settings of {topic}, so the largest accepted batch is unknown: allow it DESCRIBE_CONFIGS"
         )),
         Some(largest) if largest < config.max_message => findings.push(format!(
             "{topic} accepts messages of {largest} bytes, and `max_message` is {}: larger events become dead letters; raise \
@@ -122,62 +123,64 @@ pub(super) fn findings(
     Ok(findings)
 }
 
-/// The largest batch that the topic of events takes, in bytes; none if we may not know.
+/// Returns the largest batch that the events topic accepts, in bytes. `None` if the account may not read it.
 pub(super) fn largest(admin: &Admin, cause: &Cause, config: &Config) -> Result<Option<usize>, SinkError> {
     Ok(setting(admin, cause, config, "max.message.bytes")?.and_then(|text| text.parse().ok()))
 }
 
-/// A setting of the topic of events. An account that may not read it is told nothing.
+/// Returns a setting of the events topic. `None` if the account may not read it.
 fn setting(admin: &Admin, cause: &Cause, config: &Config, name: &str) -> Result<Option<String>, SinkError> {
     let topic = &config.topics.events;
     let Admin(Some(admin)) = admin else { return Ok(None) };
-    let options = AdminOptions::new().request_timeout(Some(ASK));
+    let options = AdminOptions::new().request_timeout(Some(REQUEST));
     let asked = [ResourceSpecifier::Topic(topic)];
     let described = Handle::current().block_on(admin.describe_configs(&asked, &options));
     let described = described.map_err(|error| {
-        let what = format!("the settings of {topic} can't be read");
-        let unknown = || SinkError::again(Trouble::Silent, format!("{what}: {error}"));
-        cause.known(&what, config).unwrap_or_else(unknown)
+        let what = format!("can't read the settings of {topic}");
+        cause
+            .known(&what, config)
+            .unwrap_or_else(|| SinkError::again(Trouble::Silent, what.clone()).because(error))
     })?;
     let resource = described.into_iter().next().and_then(Result::ok);
     Ok(resource.and_then(|resource| resource.get(name)?.value.clone()))
 }
 
-/// The client of all questions. With OAUTHBEARER there is none: rdkafka's serves no queue that a token could come by.
+/// The admin client. `None` with OAUTHBEARER: rdkafka's admin client does not serve the queue through which tokens arrive.
 pub(super) struct Admin(Option<AdminClient<Context>>);
 
-/// One that connects when it is asked.
+/// Creates an admin client, which connects on its first request.
 pub(super) fn admin(cause: &Cause, config: &Config) -> Result<Admin, SinkError> {
     if let Some(Sasl::Token(_)) = config.sasl {
         return Ok(Admin(None));
     }
     let context = Context::of_admin(cause, config);
     let client = settings(config, []).create_with_context(context);
-    client.map(|client| Admin(Some(client))).map_err(|error| super::unusable(&error))
+    client.map(|client| Admin(Some(client))).map_err(super::unusable)
 }
 
-/// Of a topic that is there.
+/// The partitions of an existing topic.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Partitions {
     pub(super) count: i32,
-    /// Whether each has a leader, so that it can be read and written.
-    pub(super) led: bool,
+    /// Each has a leader, so that it can be read and written.
+    pub(super) have_leaders: bool,
 }
 
-/// None if there is no such topic.
+/// Returns the partitions of a topic. `None` if it does not exist.
 pub(super) fn partitions(
     client: &Client<Context>,
     cause: &Cause,
     config: &Config,
     topic: &str,
 ) -> Result<Option<Partitions>, SinkError> {
-    let metadata =
-        client.fetch_metadata(Some(topic), ASK).map_err(|_| cause.error("cannot read the topics", config))?;
+    let metadata = client
+        .fetch_metadata(Some(topic), REQUEST)
+        .map_err(|error| cause.failed("can't read the topics", error, config))?;
     let found = metadata.topics().iter().find(|found| found.name() == topic);
     match found.map(|found| (found.error(), found.partitions())) {
         Some((None, all @ [_, ..])) => {
-            let led = all.iter().all(|partition| partition.leader() >= 0);
-            Ok(Some(Partitions { count: i32::try_from(all.len()).unwrap_or(i32::MAX), led }))
+            let have_leaders = all.iter().all(|partition| partition.leader() >= 0);
+            Ok(Some(Partitions { count: i32::try_from(all.len()).unwrap_or(i32::MAX), have_leaders }))
         }
         Some((Some(error), _))
             if RDKafkaErrorCode::from(error) == RDKafkaErrorCode::TopicAuthorizationFailed =>
@@ -185,7 +188,7 @@ pub(super) fn partitions(
             Err(SinkError::operator(
                 Trouble::Permission,
                 format!(
-                    "{} does not let us see the topic {topic}: allow the account WRITE and DESCRIBE on the topics of the sink, and READ on that of events",
+                    "{} does not let us see the topic {topic}: allow the account WRITE and DESCRIBE on the sink's topics, and READ on the events topic",
                     config.brokers.join(", ")
                 ),
             ))
@@ -194,8 +197,8 @@ pub(super) fn partitions(
     }
 }
 
-/// Fails if a topic is missing that a start needs and may not create.
-pub(super) fn all_there(client: &Client<Context>, cause: &Cause, config: &Config) -> Result<(), SinkError> {
+/// Fails if a topic is missing that the sink may not create.
+pub(super) fn require(client: &Client<Context>, cause: &Cause, config: &Config) -> Result<(), SinkError> {
     if config.create.is_some() {
         return Ok(());
     }
@@ -209,7 +212,7 @@ pub(super) fn all_there(client: &Client<Context>, cause: &Cause, config: &Config
     if absent.is_empty() { Ok(()) } else { Err(missing(&absent, config)) }
 }
 
-fn make(
+fn create_topics(
     admin: &AdminClient<Context>,
     cause: &Cause,
     topics: &[&str],
@@ -217,31 +220,30 @@ fn make(
     config: &Config,
 ) -> Result<(), SinkError> {
     let what = format!("can't create the topics {}", topics.join(", "));
-    let failed = |reason: String| {
-        let brokers = config.brokers.join(", ");
-        let text = format!("{what} at {brokers}: {reason}; create them, or allow the account CREATE");
-        SinkError::operator(Trouble::Setup, text)
+    let failed = || {
+        SinkError::operator(Trouble::Setup, format!("{what} at {}", config.brokers.join(", ")))
+            .remedy("create them, or allow the account CREATE")
     };
-    // Without an answer it is not about the topics.
-    let unanswered = |reason: String| cause.known(&what, config).unwrap_or_else(|| failed(reason));
     let new: Vec<NewTopic<'_>> = topics
         .iter()
         .map(|topic| {
-            // Order between sources is asked for nowhere else.
+            // The other topics need no order across sources.
             let partitions = if *topic == config.topics.events { create.partitions } else { 1 };
             NewTopic::new(topic, partitions, TopicReplication::Fixed(create.replication))
         })
         .collect();
-    let options = AdminOptions::new().operation_timeout(Some(ASK)).request_timeout(Some(ASK));
+    let options = AdminOptions::new().operation_timeout(Some(REQUEST)).request_timeout(Some(REQUEST));
     let results = Handle::current()
         .block_on(admin.create_topics(&new, &options))
-        .map_err(|error| unanswered(error.to_string()))?;
+        .map_err(|error| cause.known(&what, config).unwrap_or_else(|| failed().because(error)))?;
     for result in results {
         match result {
             Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-            // A broker's own answer; the client's codes are negative.
-            Err((_, code)) if code as i32 > 0 => return Err(failed(code.to_string())),
-            Err((_, code)) => return Err(unanswered(code.to_string())),
+            // The broker's own answer: the client's codes are negative, and without an answer the connection is the cause.
+            Err((_, code)) if code as i32 > 0 => return Err(failed().because(code)),
+            Err((_, code)) => {
+                return Err(cause.known(&what, config).unwrap_or_else(|| failed().because(code)));
+            }
         }
     }
     Ok(())

@@ -1,12 +1,11 @@
-//! Connecting, alike in every mode.
+//! Connections, for both modes.
 //!
-//! Each connection is a fresh client whose own reconnecting is off: it would resend what it buffered, behind the
-//! driver's back, and out of order. The next attempt goes to the next server, so that one that is down or has lost
-//! its disk does not hold up the others.
+//! Each connection is a new client with reconnecting disabled: a client that reconnects resends its buffer without the
+//! driver's knowledge, and out of order. Each attempt goes to the next server, so that a server that is down or has lost
+//! its disk does not block the others.
 
 use std::{
     collections::BTreeMap,
-    io::ErrorKind,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -14,48 +13,48 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{Client, ConnectErrorKind, ConnectOptions};
+use async_nats::{Client, ConnectOptions};
 use parking_lot::Mutex;
 use secrecy::ExposeSecret as _;
 
 use super::{
     config::{Config, Credentials},
     events::{Events, violated},
-    guard::{Encryption, Guard, GuardError},
+    guard::{Encryption, Guard},
+    unreachable::{no_connection, refusal},
 };
 use crate::{
     health::Trouble,
     net::{Address, UserInfo},
     sink::SinkError,
-    text::PeerText,
 };
 
-/// Time for one server to answer; the driver's deadline bounds the whole.
+/// The time limit for one server. The driver limits the attempt as a whole.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How soon a connection that died without a word is noticed when nothing is in flight: twice this.
+/// The ping interval. A connection that is lost silently while idle is detected within twice this time.
 const PING: Duration = Duration::from_secs(5);
 
-/// A limit that was read within this time decides at once; an older one is read again before an event is refused.
+/// The age up to which a size limit is valid. An older one is read again before an event is refused.
 pub(super) const FRESH: Duration = Duration::from_secs(2);
 
-/// The servers of one cluster, and how to log in there.
+/// The servers of one cluster, with the credentials.
 #[derive(Debug)]
 pub(super) struct Servers {
     config: Config,
-    /// Counts the attempts, so that each tries the next server.
+    /// The number of attempts so far; each tries the next server.
     attempts: AtomicUsize,
-    /// By server, why it was of no use when it was tried last.
+    /// By server: the error of its last attempt.
     failures: Mutex<BTreeMap<String, String>>,
 }
 
-/// One connection that has just been made.
+/// A new connection.
 #[derive(Debug)]
 pub(super) struct Connected {
     pub(super) client: Client,
     pub(super) events: Arc<Events>,
-    /// What errors call the server.
+    /// The server's address, for errors.
     pub(super) server: String,
-    /// What the subjects of the JetStream API begin with.
+    /// The subject prefix of the JetStream API.
     pub(super) api: String,
 }
 
@@ -64,7 +63,7 @@ impl Servers {
         Self { config: config.clone(), attempts: AtomicUsize::new(0), failures: Mutex::default() }
     }
 
-    /// The same servers, with another configuration's secrets and certificates.
+    /// Returns the same servers with the secrets and certificates of another configuration.
     pub(super) fn renewed(&self, other: &Config) -> Self {
         let mut config = self.config.clone();
         config.renew(other);
@@ -72,8 +71,7 @@ impl Servers {
         Self { config, attempts, failures: Mutex::default() }
     }
 
-    /// Connects to the next server. `allow` ends the sentence on a permission that is missing. An error names all servers
-    /// that are of no use.
+    /// Connects to the next server. `allow` completes the sentence "allow the account …". The error covers all servers that failed.
     pub(super) async fn connect(&self, allow: String) -> Result<Connected, SinkError> {
         let server = self
             .next_server()
@@ -81,22 +79,28 @@ impl Servers {
         self.connect_to(server, allow).await.map_err(|error| self.failed(&server.to_string(), error))
     }
 
-    /// Notes that a server is of no use now; the error then names the others, too, that were of none when they were tried last.
+    /// Records that a server failed. Returns the error with those of the other servers that failed when they were last tried.
     pub(super) fn failed(&self, server: &str, error: SinkError) -> SinkError {
+        let own = format!("{error:#}");
         let mut failures = self.failures.lock();
-        failures.insert(server.to_owned(), error.to_string());
-        let mut sentences: Vec<&str> = failures.values().map(String::as_str).collect();
-        sentences.dedup();
-        let sentence = sentences.join("; ");
-        error.at(server, sentence)
+        let mut others: Vec<&str> = failures
+            .iter()
+            .filter(|(other, text)| *other != server && **text != own)
+            .map(|(_, text)| text.as_str())
+            .collect();
+        others.dedup();
+        let others = others.join("; ");
+        failures.insert(server.to_owned(), own);
+        let error = error.at(server);
+        if others.is_empty() { error } else { error.remedy(others) }
     }
 
-    /// A server is of use: all is forgotten.
+    /// Forgets all failures, as a server works.
     pub(super) fn succeeded(&self) {
         self.failures.lock().clear();
     }
 
-    /// Connects to this one.
+    /// Connects to this server. `allow` completes the sentence "allow the account …".
     pub(super) async fn connect_to(&self, server: &Address, allow: String) -> Result<Connected, SinkError> {
         let events = Arc::new(Events::new(server.to_string(), allow));
         let options = self.options(server, &events)?;
@@ -104,37 +108,34 @@ impl Servers {
         let encryption =
             Encryption { is_required, is_first: self.config.tls_first, trust: &self.config.trust };
         let guard = Guard::connect(server, &encryption, Arc::clone(&events.violation), CONNECT).await;
-        let Guard { address, from, kept } = guard.map_err(|error| no_connection(server, error))?;
-        let _ = events.guard.set(kept);
+        let Guard { address, from, stop } = guard.map_err(|error| no_connection(server, error))?;
+        let _ = events.guard.set(stop);
         let connected = options.local_address(from).connect(address).await;
         let client = connected.map_err(|error| match events.violation.get() {
             Some(violation) => violated(&server.to_string(), violation),
-            None => refusal(server, &error),
+            None => refusal(server, error),
         })?;
-        // A lost connection stays lost: there is nothing at the only address left.
-        if client.set_server_pool("nats://127.0.0.1:1").await.is_err() {
-            return Err(SinkError::again(
-                Trouble::Unreachable,
-                format!("{server} closed the connection at once"),
-            ));
-        }
+        // Disables reconnecting: nothing listens on the only address left.
+        client.set_server_pool("nats://127.0.0.1:1").await.map_err(|error| {
+            SinkError::again(Trouble::Unreachable, format!("{server} closed the connection immediately"))
+                .because(error)
+        })?;
         let api = api(self.config.stream.domain.as_deref());
         Ok(Connected { client, events, server: server.to_string(), api })
     }
 
-    /// The largest message that a server takes now. It tells that to a new connection only, though it may have been
-    /// configured again meanwhile.
+    /// Reads the largest message that a server accepts now, in bytes. A server announces a changed limit only to new connections.
     pub(super) async fn max_payload(&self, connected: &Connected) -> Result<usize, SinkError> {
         let Connected { client, server, .. } = connected;
         let Some(address) = self.config.servers.iter().find(|known| known.to_string() == *server) else {
             return Ok(client.max_payload());
         };
-        let asked = self.connect_to(address, "to connect".to_owned()).await?;
-        let limit = asked.client.max_payload();
+        let fresh = self.connect_to(address, "to connect".to_owned()).await?;
+        let limit = fresh.client.max_payload();
         if limit > client.max_payload() {
             return Err(SinkError::again(
                 Trouble::Setup,
-                format!("{server} takes larger messages now (max_payload is {limit}): connecting again"),
+                format!("{server} now accepts larger messages (max_payload is {limit}): reconnecting"),
             ));
         }
         Ok(limit)
@@ -153,11 +154,11 @@ impl Servers {
             // Subjects are built from escaped tokens and checked templates.
             .skip_subject_validation(true)
             .event_callback(move |event| {
-                events.note(&event);
+                events.record(&event);
                 std::future::ready(())
             });
         Ok(match &self.config.credentials {
-            // What stands in the URL. The client would take it from an address that it parsed itself, and show it in errors.
+            // The credentials of the URL. Passed separately, as the client would show those of an address in its errors.
             Credentials::None => match server.user_info() {
                 None => options,
                 Some(UserInfo { username, password: Some(password) }) => options.user_and_password(
@@ -171,7 +172,7 @@ impl Servers {
             Credentials::File(text) => options.credentials(text.expose_secret()).map_err(|_| {
                 SinkError::operator(
                     Trouble::Credentials,
-                    "`credentials_file` is not a NATS credentials file: make one with `nsc generate creds`"
+                    "`credentials_file` is not a NATS credentials file: create one with `nsc generate creds`"
                         .to_owned(),
                 )
             })?,
@@ -189,61 +190,7 @@ impl Servers {
     }
 }
 
-/// What the subjects of the JetStream API begin with, in this domain.
+/// Returns the subject prefix of the JetStream API in this domain.
 pub(super) fn api(domain: Option<&str>) -> String {
     domain.map_or_else(|| "$JS.API".to_owned(), |domain| format!("$JS.{domain}.API"))
-}
-
-/// Why a server can't be reached, with the remedy.
-fn no_connection(server: &Address, error: GuardError) -> SinkError {
-    match error {
-        GuardError::Trust(error) => SinkError::operator(Trouble::Tls, error.to_string()),
-        GuardError::Tls(fault) => SinkError::operator(Trouble::Tls, format!("no TLS with {server}: {fault}")),
-        GuardError::Name => SinkError::again(
-            Trouble::Unreachable,
-            format!("the name in {server} does not resolve: check `servers` and the DNS"),
-        ),
-        GuardError::TimedOut => SinkError::again(
-            Trouble::Unreachable,
-            format!("{server} does not answer: check that it is running and reachable"),
-        ),
-        GuardError::Violation(violation) => violated(&server.to_string(), &violation),
-        GuardError::Io(error) if error.kind() == ErrorKind::UnexpectedEof => SinkError::again(
-            Trouble::Unreachable,
-            format!(
-                "{server} closed the connection without a greeting: check that it is a NATS server; if it begins with TLS (`handshake_first`), set \
-                 `tls_first = true`"
-            ),
-        ),
-        error @ (GuardError::Io(_) | GuardError::NoInfo) => SinkError::again(
-            Trouble::Unreachable,
-            format!("can't connect to {server} ({error}): check that it is running and reachable"),
-        ),
-    }
-}
-
-fn refusal(server: &Address, error: &async_nats::ConnectError) -> SinkError {
-    match error.kind() {
-        ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => SinkError::operator(
-            Trouble::Credentials,
-            format!(
-                "{server} refuses the credentials: check `username` and `password_file`, `token_file`, `nkey_file` or `credentials_file`"
-            ),
-        ),
-        ConnectErrorKind::TimedOut => SinkError::again(
-            Trouble::Unreachable,
-            format!("{server} does not answer: check that it is running and reachable"),
-        ),
-        _ => SinkError::again(
-            Trouble::Unreachable,
-            format!("can't connect to {server} ({}): check that it is running and reachable", cause(error)),
-        ),
-    }
-}
-
-/// The innermost cause: the outer ones only say that connecting failed.
-fn cause(error: &async_nats::ConnectError) -> PeerText {
-    let error: &(dyn std::error::Error + 'static) = error;
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.last().map(|cause| PeerText::new(&cause.to_string())).unwrap_or_default()
 }

@@ -1,31 +1,34 @@
-//! What the client reports beside the answers.
+//! Events of the connection: errors of the server, and the end of the connection.
 
-use std::{collections::BTreeSet, sync::OnceLock};
+use std::{collections::BTreeSet, error::Error, sync::OnceLock};
 
 use async_nats::{Event, ServerError};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::DropGuard;
 
-use super::guard::{Noted, Violation};
+use super::{
+    guard::{Violation, ViolationCell},
+    unreachable::REACHABLE,
+};
 use crate::{health::Trouble, sink::SinkError, text::PeerText};
 
-/// What the client reports beside the answers.
+/// The events of one connection.
 #[derive(Debug)]
 pub(super) struct Events {
     server: String,
-    /// What a permissions violation asks for.
+    /// The required permissions, which complete the sentence "allow the account …".
     allow: String,
     down: Notify,
-    /// The last error the server spoke of.
-    said: Mutex<Option<PeerText>>,
-    /// What the server sent that no server sends; the guard has then closed the connection.
-    pub(super) violation: Noted,
-    /// Keeps the guard.
+    /// The last error that the server reported.
+    error: Mutex<Option<PeerText>>,
+    /// The protocol violation for which the guard has closed the connection.
+    pub(super) violation: ViolationCell,
+    /// Stops the guard when dropped.
     pub(super) guard: OnceLock<DropGuard>,
-    /// The subject of a dead letter, and why the server does not let us publish there.
+    /// The subject of the dead letter in flight, and the refusal of the server, if any.
     letter: Mutex<(String, Option<PeerText>)>,
-    /// The subjects of heartbeats, and why the server does not let us publish to one of them.
+    /// The subjects of heartbeats, and the refusal of the server for one of them, if any.
     heartbeats: Mutex<(BTreeSet<String>, Option<PeerText>)>,
 }
 
@@ -35,42 +38,43 @@ impl Events {
             server,
             allow,
             down: Notify::new(),
-            said: Mutex::default(),
+            error: Mutex::default(),
             letter: Mutex::default(),
             heartbeats: Mutex::default(),
-            violation: Noted::default(),
+            violation: ViolationCell::default(),
             guard: OnceLock::new(),
         }
     }
 
-    /// Waits for the end of the connection, or for an error of the server: either ends the link. Cancel safe.
+    /// Waits for the end of the connection, or for an error of the server. Either ends the link. Cancel safe.
     pub(super) async fn down(&self) {
         self.down.notified().await;
     }
 
-    pub(super) fn note(&self, event: &Event) {
+    /// Records an event of the client.
+    pub(super) fn record(&self, event: &Event) {
         if let Event::ServerError(error) = event {
-            let said = match error {
+            let text = match error {
                 ServerError::AuthorizationViolation => "authorization violation",
                 ServerError::SlowConsumer(_) => return,
                 ServerError::Other(text) => text,
             };
-            if self.is_of_letter(said) || self.is_of_heartbeat(said) {
+            if self.refuses_letter(text) || self.refuses_heartbeat(text) {
                 return;
             }
-            *self.said.lock() = Some(PeerText::new(said));
+            *self.error.lock() = Some(PeerText::new(text));
         }
         if matches!(event, Event::ServerError(_) | Event::Disconnected | Event::Closed) {
             self.down.notify_one();
         }
     }
 
-    /// A dead letter goes to this subject. That the server refuses it does not end the connection.
+    /// Announces a dead letter for this subject: its refusal does not end the link.
     pub(super) fn expect_letter(&self, subject: &str) {
         *self.letter.lock() = (subject.to_owned(), None);
     }
 
-    /// A heartbeat goes to this subject. That the server refuses it does not end the connection.
+    /// Announces a heartbeat for this subject: its refusal does not end the link.
     pub(super) fn expect_heartbeat(&self, subject: &str) {
         let mut heartbeats = self.heartbeats.lock();
         if !heartbeats.0.contains(subject) {
@@ -78,17 +82,17 @@ impl Events {
         }
     }
 
-    fn is_of_heartbeat(&self, said: &str) -> bool {
+    fn refuses_heartbeat(&self, text: &str) -> bool {
         let mut heartbeats = self.heartbeats.lock();
         let (subjects, refusal) = &mut *heartbeats;
-        let is_refused = subjects.iter().any(|subject| refuses(said, subject));
+        let is_refused = subjects.iter().any(|subject| refuses(text, subject));
         if is_refused {
-            *refusal = Some(PeerText::new(said));
+            *refusal = Some(PeerText::new(text));
         }
         is_refused
     }
 
-    /// Why the server refuses heartbeats, with the remedy.
+    /// The reason why the server refuses heartbeats, with the remedy. `None` while it accepts them.
     pub(super) fn heartbeat_refusal(&self) -> Option<String> {
         let heartbeats = self.heartbeats.lock();
         let (subjects, refusal) = &*heartbeats;
@@ -102,28 +106,33 @@ impl Events {
         })
     }
 
-    fn is_of_letter(&self, said: &str) -> bool {
+    fn refuses_letter(&self, text: &str) -> bool {
         let mut letter = self.letter.lock();
         let (subject, refusal) = &mut *letter;
-        let is_refused = !subject.is_empty() && refuses(said, subject);
+        let is_refused = !subject.is_empty() && refuses(text, subject);
         if is_refused {
-            *refusal = Some(PeerText::new(said));
+            *refusal = Some(PeerText::new(text));
         }
         is_refused
     }
 
-    /// Why the server refused the dead letter.
+    /// Takes the reason why the server refused the dead letter. `None` if it did not.
     pub(super) fn letter_refusal(&self) -> Option<String> {
         let refusal = self.letter.lock().1.take();
         refusal.map(|refusal| refusal.to_string())
     }
 
-    /// Why the connection is of no use any longer. The cause names the server, as that of a failed attempt to connect does: one
+    /// Makes the error for the end of the connection. Its cause names the server, as that of a failed attempt to connect does: one
     /// outage is one cause.
     pub(super) fn error(&self) -> SinkError {
-        let error = self.fault();
-        let sentence = error.to_string();
-        error.at(&self.server, sentence)
+        self.fault().at(&self.server)
+    }
+
+    /// As [`error`](Self::error), for a call of the client that failed with `source`. Where the server reported the cause itself,
+    /// the client's error adds nothing.
+    pub(super) fn failed(&self, source: impl Into<Box<dyn Error + Send + Sync>>) -> SinkError {
+        let is_explained = self.violation.get().is_some() || self.error.lock().is_some();
+        if is_explained { self.error() } else { self.error().because(source) }
     }
 
     fn fault(&self) -> SinkError {
@@ -131,33 +140,31 @@ impl Events {
         if let Some(violation) = self.violation.get() {
             return violated(server, violation);
         }
-        let said = self.said.lock().clone();
-        match said {
-            Some(said) if said.as_str().to_ascii_lowercase().contains("permissions violation") => {
+        let error = self.error.lock().clone();
+        match error {
+            Some(error) if error.as_str().to_ascii_lowercase().contains("permissions violation") => {
                 SinkError::operator(
                     Trouble::Permission,
-                    format!("{server} says: {said}: allow the account {allow}"),
+                    format!("{server} reports: {error}: allow the account {allow}"),
                 )
             }
-            Some(said) => SinkError::again(Trouble::Unreachable, format!("{server} says: {said}")),
-            None => SinkError::again(
-                Trouble::Unreachable,
-                format!("{server} closed the connection: check that it is running and reachable"),
-            ),
+            Some(error) => SinkError::again(Trouble::Unreachable, format!("{server} reports: {error}")),
+            None => SinkError::again(Trouble::Unreachable, format!("{server} closed the connection"))
+                .remedy(REACHABLE),
         }
     }
 }
 
-/// Whether the server says that it does not let us publish to this subject.
-fn refuses(said: &str, subject: &str) -> bool {
-    said.to_ascii_lowercase().contains("permissions violation for publish")
-        && said.contains(&format!("\"{subject}\""))
+/// Returns true if an error of the server refuses messages for this subject.
+fn refuses(text: &str, subject: &str) -> bool {
+    text.to_ascii_lowercase().contains("permissions violation for publish")
+        && text.contains(&format!("\"{subject}\""))
 }
 
-/// The error of a connection that the guard has closed.
+/// Makes the error for a connection that the guard has closed.
 pub(super) fn violated(server: &str, violation: &Violation) -> SinkError {
     SinkError::again(
         Trouble::Unreachable,
-        format!("{server} sent {violation}, and was disconnected: is it a NATS server?"),
+        format!("{server} sent {violation}, and was disconnected: check that it is a NATS server"),
     )
 }

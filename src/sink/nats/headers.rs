@@ -1,4 +1,4 @@
-//! CloudEvents on NATS: an attribute is the header `ce-<attribute>`, percent-encoded.
+//! CloudEvents on NATS: each attribute is a header `ce-<attribute>`, percent-encoded.
 
 use std::{borrow::Cow, collections::HashMap, fmt::Write as _, sync::Arc};
 
@@ -13,33 +13,33 @@ use crate::{
 
 const CONTENT_TYPE: HeaderName = HeaderName::from_static("content-type");
 
-/// Makes messages of events.
+/// Converts events to messages.
 ///
-/// A header map is a hash table of allocated strings, and copying one costs half of building it. So the map of
-/// each kind of event is kept, and a copy of it gets the few values that change.
+/// A header map is a hash table of allocated strings, and cloning one costs half of building it. So the map of
+/// each kind of event is cached, and the few values that change are set in a clone.
 #[derive(Debug)]
 pub(super) struct Envelopes {
     mode: ContentMode,
-    kept: HashMap<Shape, (Arc<Names>, HeaderMap)>,
-    /// Bytes of what is kept, about.
+    cache: HashMap<Shape, (Arc<Names>, HeaderMap)>,
+    /// The approximate size of the cache, in bytes.
     bytes: usize,
     scratch: String,
 }
 
-/// What the unchanging headers come from. The address names the names: it is theirs alone while they are kept.
+/// The key of a cached map. The address identifies the names, as it can't be reused while they are cached.
 type Shape = (usize, u16, Origin, bool, std::mem::Discriminant<Mark>);
 
-/// The most bytes of headers that are kept.
-const KEPT: usize = 8 << 20;
-/// What a header takes beside its text.
-const EACH: usize = 96;
+/// The size limit of the cache, in bytes.
+const CACHE: usize = 8 << 20;
+/// The overhead of a header, in bytes.
+const OVERHEAD: usize = 96;
 
 impl Envelopes {
     pub(super) fn new(mode: ContentMode) -> Self {
-        Self { mode, kept: HashMap::new(), bytes: 0, scratch: String::new() }
+        Self { mode, cache: HashMap::new(), bytes: 0, scratch: String::new() }
     }
 
-    /// Headers and payload of an event. None if an attribute can't be a header, which the encoding excludes.
+    /// Returns the headers and the payload of an event. `None` if an attribute can't be a header, which the encoding rules out.
     pub(super) fn message(
         &mut self,
         names: &Arc<Names>,
@@ -66,8 +66,8 @@ impl Envelopes {
             Ok(value) => headers.insert(name(attribute), value),
             Err(_) => legal = false,
         };
-        if let Some((_, kept)) = self.kept.get(&shape) {
-            headers.clone_from(kept);
+        if let Some((_, cached)) = self.cache.get(&shape) {
+            headers.clone_from(cached);
             event.changing(&mut self.scratch, |attribute, value| {
                 put(&mut headers, attribute, value);
             });
@@ -75,22 +75,22 @@ impl Envelopes {
             event.attributes(&mut self.scratch, |attribute, value| {
                 put(&mut headers, attribute, &encode(value));
             });
-            self.keep(shape, names, &headers);
+            self.cache(shape, names, &headers);
         }
         legal.then_some(headers)
     }
 
-    fn keep(&mut self, shape: Shape, names: &Arc<Names>, headers: &HeaderMap) {
+    fn cache(&mut self, shape: Shape, names: &Arc<Names>, headers: &HeaderMap) {
         if names.is_large() {
             return;
         }
-        let bytes = names.size() + size(headers, &Bytes::new()) + headers.len() * EACH;
-        if self.bytes + bytes > KEPT {
-            self.kept.clear();
+        let bytes = names.size() + size(headers, &Bytes::new()) + headers.len() * OVERHEAD;
+        if self.bytes + bytes > CACHE {
+            self.cache.clear();
             self.bytes = 0;
         }
         self.bytes += bytes;
-        self.kept.insert(shape, (Arc::clone(names), headers.clone()));
+        self.cache.insert(shape, (Arc::clone(names), headers.clone()));
     }
 }
 
@@ -132,7 +132,7 @@ fn encode(value: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// A message's size as a server counts it against its limits: headers as they are on the wire, and payload.
+/// Returns a message's size as a server counts it: headers on the wire, and payload. In bytes.
 pub(super) fn size(headers: &HeaderMap, payload: &Bytes) -> usize {
     let lines: usize = headers
         .iter()
@@ -184,17 +184,17 @@ mod tests {
                 continue;
             }
             held = envelopes
-                .kept
+                .cache
                 .values()
                 .map(|(names, headers)| names.size() + size(headers, &Bytes::new()))
                 .sum();
-            assert!(held <= KEPT, "{held}");
+            assert!(held <= CACHE, "{held}");
         }
         assert!(held > 0);
     }
 
     #[test]
-    fn encodes_as_the_binding_says() {
+    fn values_are_percent_encoded() {
         assert_eq!(encode("extension/201"), "extension/201");
         assert_eq!(encode("Euro € 😀 \"%\""), "Euro%20%E2%82%AC%20%F0%9F%98%80%20%22%25%22");
         assert_eq!(encode("a\r\nb"), "a%0D%0Ab");

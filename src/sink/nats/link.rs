@@ -1,4 +1,4 @@
-//! One connection to a NATS server.
+//! The link of core mode.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -19,19 +19,19 @@ use crate::{
     sink::{Acked, Link, Outgoing, SinkError, config::ContentMode},
 };
 
-/// One connection.
+/// A link to a NATS server in core mode.
 #[derive(Debug)]
 pub struct Connection {
     connected: Connected,
     servers: Arc<Servers>,
     envelopes: Envelopes,
-    /// The largest message the server takes, headers and payload together, and when it said so.
+    /// The largest message that the server accepts, headers and payload together, in bytes, and when it was read.
     limit: (usize, Instant),
     marker: Subject,
     markers: Subscriber,
-    /// Refused before they were sent, in order.
+    /// Events refused before they were sent, in order.
     refused: VecDeque<(Position, String)>,
-    /// What a marker has proven beyond a refusal that goes first.
+    /// The position that a marker has proven, while refusals before it are reported.
     proven: Option<Position>,
 }
 
@@ -43,7 +43,7 @@ impl Connection {
     ) -> Result<Self, SinkError> {
         let Connected { client, events, .. } = &connected;
         let marker = Subject::from(client.new_inbox());
-        let markers = client.subscribe(marker.clone()).await.map_err(|_| events.error())?;
+        let markers = client.subscribe(marker.clone()).await.map_err(|error| events.failed(error))?;
         let limit = (client.max_payload(), Instant::now());
         Ok(Self {
             connected,
@@ -61,18 +61,18 @@ impl Connection {
         let Connected { client, events, .. } = &self.connected;
         tokio::select! {
             biased;
-            sent = client.publish_message(message) => sent.map_err(|_| events.error()),
+            sent = client.publish_message(message) => sent.map_err(|error| events.failed(error)),
             () = events.down() => Err(events.error()),
         }
     }
 
-    /// A message to ourselves: when it is back, the server has processed all before it.
+    /// Sends a marker to ourselves: once it is back, the server has processed everything before it.
     async fn mark(&self, payload: Bytes) -> Result<(), SinkError> {
         self.publish(OutboundMessage { subject: self.marker.clone(), reply: None, payload, headers: None })
             .await
     }
 
-    /// The position that the next marker proves; none if it follows a dead letter.
+    /// Waits for the next marker. Returns the position it proves; `None` for a marker after a dead letter.
     async fn marked(&mut self) -> Result<Option<Position>, SinkError> {
         let events = &self.connected.events;
         tokio::select! {
@@ -87,7 +87,7 @@ impl Connection {
 
     fn fits(&self, headers: &HeaderMap, payload: &Bytes) -> Result<(), Unfit> {
         let (limit, _) = self.limit;
-        // Computed only for what may be too large.
+        // The size is computed only if it may exceed the limit.
         if payload.len() + 4096 < limit {
             return Ok(());
         }
@@ -99,7 +99,7 @@ impl Connection {
         Err(Unfit::TooLarge { size, place, limit, setting: "max_payload there" })
     }
 
-    /// Why an event does not fit, by a limit that is fresh.
+    /// Returns the reason why an event does not fit, by a current limit. `None` if it fits.
     async fn misfit(&mut self, headers: &HeaderMap, payload: &Bytes) -> Result<Option<Unfit>, SinkError> {
         if self.fits(headers, payload).is_ok() {
             return Ok(None);
@@ -155,7 +155,7 @@ impl Link for Connection {
             OutboundMessage { subject: subject.clone(), reply: None, payload, headers: Some(headers) };
         self.connected.events.expect_letter(&subject);
         self.publish(message).await?;
-        // An error that the server spoke of before the first marker is known when the second is back.
+        // An error that the server reported before the first marker is known once the second is back.
         for _ in 0..2 {
             self.mark(Bytes::new()).await?;
             while let Some(position) = self.marked().await? {
@@ -178,9 +178,9 @@ impl Link for Connection {
     }
 }
 
-/// Where an event goes.
+/// Returns the subject of an event.
 fn subject(names: &Names) -> Result<Subject, SinkError> {
-    Subject::from_utf8(names.destination.clone()).map_err(|_| {
-        SinkError::operator(Trouble::Setup, "a subject is not UTF-8: check `subject`".to_owned())
+    Subject::from_utf8(names.destination.clone()).map_err(|error| {
+        SinkError::operator(Trouble::Setup, "a subject is not UTF-8").because(error).remedy("check `subject`")
     })
 }

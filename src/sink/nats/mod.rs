@@ -1,10 +1,9 @@
 //! The NATS sink, in two modes: [`Nats`] publishes to core NATS, [`JetStream`] to a stream.
 //!
-//! Core mode is best effort, as core NATS acknowledges nothing. What stands in for an acknowledgement: after
-//! each batch the link publishes a short marker to an inbox of its own. A server handles the messages of one
-//! connection in order, so a marker that comes back proves that it has taken everything before. (The client's
-//! `flush` proves nothing: it returns when the bytes have left for the socket.) What the server then does for its
-//! subscribers is not acknowledged by anyone; that is what "best effort" means.
+//! Core mode is best effort, as core NATS acknowledges nothing. In place of an acknowledgement, the link publishes a short
+//! marker to an inbox of its own after each batch. A server handles the messages of one connection in order, so a
+//! returned marker proves that it has received everything before it. (The client's `flush` proves nothing: it returns once the
+//! bytes are written to the socket.) Delivery from the server to its subscribers is not acknowledged: hence best effort.
 
 pub mod config;
 mod connect;
@@ -17,6 +16,7 @@ mod overlap;
 mod probe;
 mod subscribe;
 mod unfit;
+mod unreachable;
 
 use self::{config::Config, connect::Servers};
 pub use self::{
@@ -42,7 +42,7 @@ pub struct Nats {
 }
 
 impl Nats {
-    /// A sink for these servers.
+    /// Returns a sink for the configured servers.
     pub fn new(config: &Config) -> Self {
         Self {
             servers: Arc::new(Servers::new(config)),
@@ -52,7 +52,7 @@ impl Nats {
     }
 }
 
-/// The end of the sentence on a permission that is missing.
+/// The required permissions, as the end of the sentence "allow the account …".
 fn allow(config: &Config) -> String {
     let inbox = &config.inbox_prefix;
     format!("to publish the subjects of `subject` and {inbox}.>, and to subscribe to {inbox}.>")

@@ -14,11 +14,12 @@ use crate::{
     },
 };
 
-/// The classes that carry events, and all there are.
+/// The classes with events, and all classes.
 const EVENTS: [&str; 2] = ["event", "bridge"];
 const ALL: [&str; 5] = ["event", "bridge", "status", "dlq", "replay"];
 
-/// What they share, if anything. Users that differ may belong to accounts that do not see each other's subjects.
+/// Finds the stream or subjects that both use. With different users the overlap is only possible, as they may belong to accounts
+/// that do not share subjects.
 pub(super) fn find(
     Bridge { instance, sources }: Bridge<'_>,
     first: &Config,
@@ -37,46 +38,46 @@ pub(super) fn find(
         return overlap(
             "stream",
             format!(
-                "writes to the same stream, {}, so the two would keep refusing each other",
+                "writes to the same stream, {}, so the two would refuse each other's events",
                 stream(first)
             ),
             "keep one sink with all servers in `servers`, or set another `stream` and `subject`",
         );
     }
     let stored = |nats: &Config| if has_stream(nats) { filters(nats, sources) } else { Vec::new() };
-    if let Some(subject) = meeting(&subjects(first, sources, &EVENTS), subjects(second, sources, &EVENTS)) {
+    if let Some(subject) = shared(&subjects(first, sources, &EVENTS), subjects(second, sources, &EVENTS)) {
         return overlap(
             "subject",
-            format!("publishes to the same subjects, {subject}, so every event would come twice"),
+            format!("publishes to the same subjects, {subject}, so every event would arrive twice"),
             "keep one sink with all servers in `servers`, or set another `subject`",
         );
     }
-    if let Some(subject) = meeting(&stored(first), subjects(second, sources, &ALL)) {
+    if let Some(subject) = shared(&stored(first), subjects(second, sources, &ALL)) {
         return overlap(
             "subject",
             format!(
-                "has a stream that would also store what is published here, {subject}, and refuse its own events then"
+                "has a stream that would also store messages published here, {subject}, and then refuse its own events"
             ),
             "set another `subject`",
         );
     }
-    let subject = meeting(&stored(second), subjects(first, sources, &ALL))?;
+    let subject = shared(&stored(second), subjects(first, sources, &ALL))?;
     overlap(
         "subject",
         format!(
-            "publishes to subjects that this stream would also store, {subject}, and the stream would refuse its own events then"
+            "publishes to subjects that this stream would also store, {subject}, and the stream would then refuse its own events"
         ),
         "set another `subject`",
     )
 }
 
-/// Host and port of each server.
+/// Returns the host and port of each server.
 fn servers(nats: &Config) -> Vec<(String, u16)> {
     let of = |url: &url::Url| (host(url.host_str().unwrap_or_default()), url.port().unwrap_or(4222));
     nats.servers.iter().map(|server| of(server.url())).collect()
 }
 
-/// Whether both log in alike.
+/// Returns true if both use the same credentials.
 fn same_user(first: &Config, second: &Config) -> bool {
     let user = |nats: &Config| {
         let text = |secret: &secrecy::SecretString| secret.expose_secret().to_owned();
@@ -93,34 +94,34 @@ fn same_user(first: &Config, second: &Config) -> bool {
     user(first) == user(second)
 }
 
-/// All subjects of these classes, with `*` for what an event decides.
+/// Returns the subjects of these classes, with `*` for the parts that depend on the event.
 fn subjects(nats: &Config, sources: &[String], classes: &[&str]) -> Vec<String> {
     let render =
         |source: &String, class: &&str| nats.subject.render(Values { source, class, slug: "*", entity: "*" });
     sources.iter().flat_map(|source| classes.iter().map(move |class| render(source, class))).collect()
 }
 
-/// What the stream stores: its subjects are wider, as a wildcard there is a whole token.
+/// Returns the subjects of the stream. They are wider, as a wildcard there matches a complete token.
 fn filters(nats: &Config, sources: &[String]) -> Vec<String> {
     sources.iter().flat_map(|source| EVENTS.map(|class| filter(&nats.subject, source, class))).collect()
 }
 
-/// The first of `others` that a subject of `ours` can be, too.
-fn meeting(ours: &[String], others: Vec<String>) -> Option<String> {
-    others.into_iter().find(|other| ours.iter().any(|our| meet(our.as_bytes(), other.as_bytes())))
+/// Returns the first of `others` that intersects one of `ours`.
+fn shared(ours: &[String], others: Vec<String>) -> Option<String> {
+    others.into_iter().find(|other| ours.iter().any(|our| intersect(our.as_bytes(), other.as_bytes())))
 }
 
-/// Whether some subject matches both. `*` is one character or more within a token, `>` the rest.
-fn meet(a: &[u8], b: &[u8]) -> bool {
+/// Returns true if some subject matches both. `*` matches one or more characters within a token, `>` the rest.
+fn intersect(a: &[u8], b: &[u8]) -> bool {
     let (Some((first, a_rest)), Some((second, b_rest))) = (a.split_first(), b.split_first()) else {
         return a.is_empty() && b.is_empty();
     };
     match (first, second) {
         (b'>', _) | (_, b'>') => true,
-        (b'*', b'*') => meet(a_rest, b_rest) || meet(a, b_rest) || meet(a_rest, b),
-        (b'*', other) => *other != b'.' && (meet(a_rest, b_rest) || meet(a, b_rest)),
-        (other, b'*') => *other != b'.' && (meet(a_rest, b_rest) || meet(a_rest, b)),
-        _ => first == second && meet(a_rest, b_rest),
+        (b'*', b'*') => intersect(a_rest, b_rest) || intersect(a, b_rest) || intersect(a_rest, b),
+        (b'*', other) => *other != b'.' && (intersect(a_rest, b_rest) || intersect(a, b_rest)),
+        (other, b'*') => *other != b'.' && (intersect(a_rest, b_rest) || intersect(a_rest, b)),
+        _ => first == second && intersect(a_rest, b_rest),
     }
 }
 
@@ -129,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn subjects_meet_where_one_can_be_both() {
+    fn patterns_intersect_if_one_subject_matches_both() {
         for (a, b, expected) in [
             ("cti.v1.a.event.*.*", "cti.v1.a.event.*.*", true),
             ("cti.v1.a.event.*.*", "cti.v1.b.event.*.*", false),
@@ -142,8 +143,8 @@ mod tests {
             ("*.b", "a.*", true),
             ("a*c*", "*b*d", true),
         ] {
-            assert_eq!(meet(a.as_bytes(), b.as_bytes()), expected, "{a} {b}");
-            assert_eq!(meet(b.as_bytes(), a.as_bytes()), expected, "{b} {a}");
+            assert_eq!(intersect(a.as_bytes(), b.as_bytes()), expected, "{a} {b}");
+            assert_eq!(intersect(b.as_bytes(), a.as_bytes()), expected, "{b} {a}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Trying out a sink without its events: reach it, look at its stream, publish a status message.
+//! Probes a NATS sink without its events: connects, inspects its stream, publishes a status message.
 
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use super::{
     connect::{Connected, Servers},
     headers::Envelopes,
     jetstream::permitted,
+    unreachable::silent,
 };
 use crate::{
     event::JournalId,
@@ -28,38 +29,32 @@ use crate::{
     },
 };
 
-/// For a server to answer.
+/// The time limit for an answer of the server.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// A refusal is on its way to us before the answer to what was sent later, but another task hands it out.
+/// The time for a refusal to be delivered: it arrives before the answer to a later message, but another task reports it.
 const GRACE: Duration = Duration::from_millis(100);
 
-/// A sink that can be reached.
+/// A connection to a sink.
 #[derive(Debug)]
 pub struct Probe {
     connected: Connected,
     config: Config,
     stream: Option<JetStream>,
     sources: Vec<String>,
-    /// The end of the sentence on a permission that is missing.
+    /// The required permissions, which complete the sentence "allow the account …".
     allow: String,
 }
 
 impl Probe {
-    /// Connects to every server; one that answers is enough. Yields what is wrong with the others.
+    /// Connects to every server; one that answers is enough. The report warns about the others.
     pub async fn connect(config: &Config, bridge: Bridge<'_>) -> Result<(Self, ProbeReport), SinkError> {
         let stream = (config.mode == Mode::JetStream).then(|| JetStream::new(config, bridge));
         let allow = stream.as_ref().map_or_else(|| super::allow(config), |stream| stream.allow().to_owned());
         let servers = Servers::new(config);
         let each = config.servers.iter().map(async |server| {
-            let late = || {
-                SinkError::again(
-                    Trouble::Silent,
-                    format!("{server} does not answer: check that it is running and reachable"),
-                )
-            };
             timeout(2 * PATIENCE, servers.connect_to(server, allow.clone()))
                 .await
-                .unwrap_or_else(|_| Err(late()))
+                .unwrap_or_else(|_| Err(silent(server)))
         });
         let (mut reached, mut refused) = (Vec::new(), Vec::new());
         for result in join_all(each).await {
@@ -71,8 +66,7 @@ impl Probe {
         let answering: Vec<String> = reached.iter().map(|connected| connected.server.clone()).collect();
         let Some(connected) = reached.into_iter().next() else {
             let is_final = refused.iter().any(|error| matches!(error, SinkError::Operator(_)));
-            let sentences: Vec<String> = refused.iter().map(ToString::to_string).collect();
-            let text = sentences.join("; ");
+            let text = lines(&refused).join("; ");
             return Err(if is_final {
                 SinkError::operator(Trouble::Silent, text)
             } else {
@@ -81,13 +75,13 @@ impl Probe {
         };
         let report = ProbeReport {
             message: format!("{} answers, and accepts the credentials", answering.join(", ")),
-            warnings: refused.iter().map(ToString::to_string).collect(),
+            warnings: lines(&refused),
         };
         let (config, sources) = (config.clone(), bridge.sources.to_vec());
         Ok((Self { connected, config, stream, sources, allow }, report))
     }
 
-    /// Inspects the stream: whether it exists, which settings weaken the guarantee, and who wrote its newest event.
+    /// Inspects the stream: that it exists, which settings weaken the guarantee, and which journal wrote its newest event.
     async fn inspect(&self, claim: &Claim) -> Result<ProbeReport, SinkError> {
         match &self.stream {
             Some(stream) => stream.inspect(&self.connected, claim).await,
@@ -95,12 +89,12 @@ impl Probe {
         }
     }
 
-    /// Publishes a message of class `status` for each source, and waits until the server has taken them. Then asks it
-    /// for its own list of permissions, as events themselves can't be tried out: consumers would take them for real.
+    /// Publishes a status message for each source, and waits until the server has processed them. Then reads the server's own
+    /// list of permissions, as test events can't be published: consumers would mistake them for real ones.
     async fn publish(&self) -> Result<ProbeReport, SinkError> {
         let Connected { client, events, .. } = &self.connected;
         let inbox = Subject::from(client.new_inbox());
-        let mut answers = client.subscribe(inbox.clone()).await.map_err(|_| events.error())?;
+        let mut answers = client.subscribe(inbox.clone()).await.map_err(|error| events.failed(error))?;
         let mut subjects = Vec::new();
         for message in self.messages() {
             subjects.push(message.subject.to_string());
@@ -114,19 +108,23 @@ impl Probe {
             answer = timeout(PATIENCE, answers.next()) => match answer {
                 Ok(Some(_)) => {}
                 Ok(None) => return Err(events.error()),
-                Err(_) => return Err(SinkError::again(Trouble::Silent, format!("{} accepts messages but does not answer: is it overloaded?", self.connected.server))),
+                Err(_) => {
+                    let server = &self.connected.server;
+                    let what = format!("{server} accepts messages but does not answer: check its load");
+                    return Err(SinkError::again(Trouble::Silent, what));
+                }
             },
         }
         if timeout(GRACE, events.down()).await.is_ok() {
             return Err(events.error());
         }
-        let sent = format!("{} takes {}", self.connected.server, subjects.join(", "));
+        let sent = format!("{} accepts {}", self.connected.server, subjects.join(", "));
         let message = match self.forbidden().await {
             None => {
-                format!("{sent}; whether it accepts events too shows with the first event")
+                format!("{sent}; the first event will show whether it accepts events too")
             }
             Some(forbidden) if forbidden.is_empty() => {
-                format!("{sent}, and events too, by its list of permissions")
+                format!("{sent}, and events according to its list of permissions")
             }
             Some(forbidden) => {
                 return Err(SinkError::operator(
@@ -148,11 +146,12 @@ impl Probe {
         let events = &self.connected.events;
         match timeout(PATIENCE, self.connected.client.publish_message(message)).await {
             Ok(Ok(())) => Ok(()),
-            _ => Err(events.error()),
+            Ok(Err(error)) => Err(events.failed(error)),
+            Err(_) => Err(events.error()),
         }
     }
 
-    /// One for each source.
+    /// Returns a status message for each source.
     fn messages(&self) -> Vec<OutboundMessage> {
         let mut plan = Plan::new(JournalId::draw(), self.sources.clone().into(), self.config.subject.clone());
         let beats = checks(&mut plan, self.sources.len());
@@ -166,7 +165,7 @@ impl Probe {
         beats.into_iter().filter_map(message).collect()
     }
 
-    /// Which of our subjects the account may not publish, by the server's own list; None if it shows none.
+    /// Returns our subjects to which the account may not publish, by the server's own list. `None` if the server provides no list.
     async fn forbidden(&self) -> Option<Vec<String>> {
         #[derive(Deserialize)]
         struct Info {
@@ -190,18 +189,23 @@ impl Probe {
             deny: Vec<String>,
         }
         let Connected { client, events, .. } = &self.connected;
-        let asking = client.request("$SYS.REQ.USER.INFO", Bytes::new());
+        let request = client.request("$SYS.REQ.USER.INFO", Bytes::new());
         let answer = tokio::select! {
             biased;
-            // It is no part of what a bridge must be allowed.
+            // The bridge does not need this permission.
             () = events.down() => return None,
-            answer = timeout(Duration::from_secs(1), asking) => answer.ok()?.ok()?,
+            answer = timeout(Duration::from_secs(1), request) => answer.ok()?.ok()?,
         };
         let Info { data } = serde_json::from_slice(&answer.payload).ok()?;
         let List { allow, deny } = data.permissions.and_then(|list| list.publish).unwrap_or_default();
         let ours = self.stream.as_ref().map_or(&[][..], JetStream::subjects);
         Some(ours.iter().filter(|subject| !permitted(&allow, &deny, subject)).cloned().collect())
     }
+}
+
+/// Returns each error as one line.
+fn lines(errors: &[SinkError]) -> Vec<String> {
+    errors.iter().map(|error| format!("{error:#}")).collect()
 }
 
 impl sink::Probe for Probe {

@@ -1,4 +1,4 @@
-//! Listening to what a bridge publishes: a plain subscription, which stores nothing and disturbs nobody.
+//! Subscribes to the events of a bridge: a plain subscription, which stores nothing and does not affect other consumers.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -12,7 +12,7 @@ use crate::{
     sink::{self, SinkError},
 };
 
-/// Messages taken at a time.
+/// The most messages returned at once.
 const MOST: usize = 256;
 
 /// A subscription to the events of some sources.
@@ -21,7 +21,7 @@ pub struct Subscription {
     messages: SelectAll<Subscriber>,
     events: Arc<Events>,
     sources: Vec<String>,
-    /// The connection ends with it.
+    /// Closes the connection when dropped.
     _client: Client,
 }
 
@@ -34,7 +34,7 @@ impl Subscription {
         let mut messages = SelectAll::new();
         for subject in subjects {
             let subscribed = connected.client.subscribe(subject).await;
-            messages.push(subscribed.map_err(|_| connected.events.error())?);
+            messages.push(subscribed.map_err(|error| connected.events.failed(error))?);
         }
         Ok(Self {
             messages,
@@ -57,7 +57,7 @@ impl Subscription {
                 let more = received.len() < MOST;
                 next = if more { self.messages.next().now_or_never().flatten() } else { None };
             }
-            // Two subscriptions of one connection: what came in one burst may have changed places.
+            // Restores the order across subscriptions within a burst.
             received.sort_by(|one, other| one.place().cmp(&other.place()));
             if !received.is_empty() {
                 return Ok(received);
@@ -72,7 +72,7 @@ impl sink::Subscription for Subscription {
     }
 }
 
-/// Where the events of these sources go. A token that holds a placeholder and more is matched as a whole.
+/// Returns the subjects of the events of these sources. A token with a placeholder becomes a wildcard.
 fn subjects(template: &Template, sources: &[String]) -> BTreeSet<String> {
     let classes = ["event", "bridge"];
     let pairs = sources.iter().flat_map(|source| classes.map(|class| (source, class)));
@@ -84,7 +84,7 @@ fn subjects(template: &Template, sources: &[String]) -> BTreeSet<String> {
     pairs.map(subject).collect()
 }
 
-/// A numbered event of ours, in either content mode; none if it is anything else.
+/// Parses a numbered event of a bridge, in either content mode. `None` for any other message.
 fn read(message: &Message) -> Option<Received> {
     match message.headers.as_ref().filter(|headers| headers.get("ce-id").is_some()) {
         Some(headers) => Received::new(message.payload.clone(), |name| attribute(headers, name)),
@@ -96,7 +96,7 @@ fn attribute(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(format!("ce-{name}").as_str()).map(|value| decode(value.as_str()))
 }
 
-/// The reverse of the binding's percent-encoding.
+/// Reverses the percent-encoding of the binding.
 fn decode(value: &str) -> String {
     let mut out = Vec::with_capacity(value.len());
     let mut rest = value.as_bytes();

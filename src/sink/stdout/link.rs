@@ -1,4 +1,4 @@
-//! Lines on a writer.
+//! The link: writes lines to a writer.
 
 use std::{
     collections::VecDeque,
@@ -19,11 +19,11 @@ use crate::{
     text::escaped_as_json,
 };
 
-/// Records queued at most.
+/// The most queued records.
 const WINDOW: usize = 256;
-/// Bytes written at once. What a slow reader takes of them is progress.
+/// The most bytes written at once. Each chunk that a slow reader accepts counts as progress.
 const CHUNK: usize = 16 << 10;
-/// A reader that takes nothing for so long has stalled.
+/// The time after which a reader that reads nothing has stalled.
 const STALLED: Duration = Duration::from_secs(5);
 
 /// Events as lines on a writer.
@@ -31,25 +31,25 @@ const STALLED: Duration = Duration::from_secs(5);
 pub struct Lines<W> {
     writer: W,
     format: Format,
-    /// The queue.
+    /// The queued lines.
     text: Vec<u8>,
-    /// How much of it the writer has been given, and how much has been written.
+    /// The bytes of `text` passed to the writer, and those flushed.
     given: usize,
     written: usize,
-    /// Where the lines of records end in it.
+    /// The end offsets in `text` of the lines of records.
     ends: VecDeque<(usize, Position)>,
-    /// When something was written last, or the queue was empty.
+    /// The time of the last write, or at which the queue was last empty.
     moved: Instant,
     scratch: String,
-    /// Control characters must not reach it.
-    terminal: bool,
+    /// The writer is a terminal, which must not receive control characters.
+    is_terminal: bool,
     printer: Printer,
 }
 
 impl Lines<Console> {
     /// Writes to standard output.
     pub fn to_stdout(format: Format) -> Self {
-        Self { terminal: io::stdout().is_terminal(), ..Self::new(tokio::io::stdout(), format) }
+        Self { is_terminal: io::stdout().is_terminal(), ..Self::new(tokio::io::stdout(), format) }
     }
 }
 
@@ -65,12 +65,12 @@ impl<W: tokio::io::AsyncWrite + Unpin + Send> Lines<W> {
             ends: VecDeque::new(),
             moved: Instant::now(),
             scratch: String::new(),
-            terminal: false,
+            is_terminal: false,
             printer: Printer::for_stdout(),
         }
     }
 
-    /// Writes an event a line. The error says that it could not be written, or that the reader is gone.
+    /// Writes one line per event. Fails if it could not be written, or the reader is gone.
     pub async fn print<'a>(
         &mut self,
         events: impl Iterator<Item = &'a CloudEvent<'a>>,
@@ -105,14 +105,14 @@ impl<W: tokio::io::AsyncWrite + Unpin + Send> Lines<W> {
             io::ErrorKind::BrokenPipe => {
                 SinkError::Gone("the reader of standard output has closed it".into())
             }
-            _ => SinkError::again(Trouble::Local, format!("can't write to standard output: {error}")),
+            _ => SinkError::again(Trouble::Local, "can't write to standard output").because(error),
         })?;
         self.written = self.given;
         self.moved = Instant::now();
         Ok(())
     }
 
-    /// Lets go of what has been written.
+    /// Discards what has been written.
     fn trim(&mut self) {
         if !self.is_waiting() {
             self.moved = Instant::now();
@@ -131,14 +131,14 @@ impl<W: tokio::io::AsyncWrite + Unpin + Send> Lines<W> {
             Format::Json => structured(event, &mut self.scratch, &mut self.text),
             Format::Pretty => self.printer.line(event, &mut self.text),
         }
-        // JSON allows line breaks between its tokens, and nowhere else: a space is the same.
+        // JSON allows line breaks only between tokens, where a space has the same meaning.
         for byte in self.text.iter_mut().skip(start).filter(|byte| matches!(byte, b'\n' | b'\r')) {
             *byte = b' ';
         }
         self.text.push(b'\n');
-        if self.terminal {
+        if self.is_terminal {
             let line = self.text.split_off(start);
-            // JSON has escaped the others; those of a line for people are our colours.
+            // JSON has escaped the others; in text format they are our colours.
             let line = escaped_as_json(&String::from_utf8_lossy(&line), |ch| ch < '\u{7f}').into_owned();
             self.text.append(&mut line.into_bytes());
         }
@@ -150,7 +150,7 @@ impl<W: tokio::io::AsyncWrite + Unpin + Send> Link for Lines<W> {
         self.trim();
         let is_status = batch.iter().all(|outgoing| outgoing.position.is_none());
         if is_status && self.is_waiting() && self.moved.elapsed() >= Duration::from_secs(1) {
-            // Heartbeats that nobody reads are of no use to who reads on.
+            // An outdated heartbeat is of no use to a reader that resumes.
             return Ok(());
         }
         for outgoing in batch {
@@ -181,7 +181,7 @@ impl<W: tokio::io::AsyncWrite + Unpin + Send> Link for Lines<W> {
         (self.is_waiting() && self.moved.elapsed() >= STALLED).then(|| {
             SinkError::again(
                 Trouble::Silent,
-                format!("nobody reads standard output: it has accepted nothing for {STALLED:?}; events wait until it is read"),
+                format!("nobody reads standard output: nothing was read for {STALLED:?}; events are kept until it is read"),
             )
         })
     }
@@ -191,7 +191,7 @@ impl<W: tokio::io::AsyncWrite + Unpin + Send> Link for Lines<W> {
     }
 }
 
-/// Complete lines of a text, at most [`CHUNK`] unless the first one is longer: a link that is dropped tears none.
+/// Returns complete lines of a text, at most [`CHUNK`] bytes unless the first line is longer: a dropped link cuts no line.
 fn chunk(text: &[u8]) -> &[u8] {
     let is_end = |byte: &u8| *byte == b'\n';
     let within = text.get(..CHUNK).unwrap_or(text).iter().rposition(is_end);

@@ -1,7 +1,7 @@
-//! The stdout sink: one event a line, for pipes and for people.
+//! The stdout sink: one line per event, for pipes and for terminals.
 //!
-//! A reader that stalls is not a broken link: [`Link::send`](super::Link::send) only queues lines, and
-//! [`Link::acked`](super::Link::acked) writes them, for as long as that takes. So nothing is written twice, and nothing else
+//! A stalled reader does not break the link: [`Link::send`](super::Link::send) only queues lines, and
+//! [`Link::acked`](super::Link::acked) writes them, however long that takes. So nothing is written twice, and no other sink
 //! waits.
 
 pub mod config;
@@ -23,7 +23,7 @@ pub struct Stdout {
 }
 
 impl Stdout {
-    /// A sink that writes JSON lines or text.
+    /// Returns a sink that writes JSON lines or text.
     pub fn new(config: &Config) -> Self {
         Self { format: config.format }
     }

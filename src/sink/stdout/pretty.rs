@@ -1,4 +1,4 @@
-//! An event as one line for people. Nothing from the PBX reaches the terminal unescaped.
+//! Formats an event as one line of text. Nothing from the PBX reaches the terminal unescaped.
 
 mod phrase;
 
@@ -13,22 +13,22 @@ use crate::{
     text::is_hidden,
 };
 
-/// What is shown of an event where no terminal says how wide a line may be.
+/// The width of an event's text without a terminal, in characters.
 const SHOWN: usize = 160;
-/// Something is shown of each event, however narrow the terminal.
+/// The smallest width of an event's text, however narrow the terminal.
 const LEAST: usize = 24;
-/// The columns of source and name; what is longer moves the rest.
+/// The widths of the columns source and name; a longer value shifts the rest.
 const SOURCE: usize = 8;
 const NAME: usize = 22;
 
-/// How lines look.
+/// Formats lines.
 #[derive(Debug, Clone)]
 pub(super) struct Printer {
     style: Style,
     zone: TimeZone,
 }
 
-/// What an event is to the reader.
+/// The importance of an event.
 #[derive(Clone, Copy)]
 enum Weight {
     Event,
@@ -37,13 +37,13 @@ enum Weight {
 }
 
 impl Printer {
-    /// For standard output.
+    /// Returns a printer for standard output.
     pub(super) fn for_stdout() -> Self {
         Self { style: Style::of_stdout(), zone: TimeZone::system() }
     }
 
-    /// Appends the event, without a line break: local time, mark, source, name, whom it is about, and what happened.
-    /// Marked are what the bridge says (`*`), what may be missing (`!`), and states that were asked for (`=`).
+    /// Appends the event, without a line break: local time, mark, source, name, entity, and what happened.
+    /// The marks are `*` for bridge events, `!` for possible losses, and `=` for states that were requested.
     pub(super) fn line(&self, event: &CloudEvent<'_>, out: &mut Vec<u8>) {
         let what = event.ty.strip_prefix("cti.").and_then(|ty| ty.strip_suffix(".v1")).unwrap_or(event.ty);
         let (what, weight) = match (what.strip_prefix("event."), what.strip_prefix("bridge.")) {
@@ -59,11 +59,11 @@ impl Printer {
         });
         let source = printable(event.source.rsplit('/').next().unwrap_or_default(), SHOWN);
         let what = printable(what, SHOWN);
-        // Time, mark, source, name, and what stands between them.
+        // Time, mark, source and name, with the spaces between them.
         let before = 12 + 3 + source.chars().count().max(SOURCE) + 1 + what.chars().count().max(NAME) + 1;
         let room = self.style.columns.map_or(SHOWN, |columns| columns.saturating_sub(before).max(LEAST));
         let whom = printable(&format!("{whom:<14}"), room);
-        // What is missing is shown in full, in as many lines as it takes.
+        // Losses are shown in full, in as many lines as needed.
         let text = match weight {
             Weight::Loss => self.style.wrap(&printable(&text, usize::MAX), before + whom.chars().count() + 1),
             Weight::Event | Weight::Bridge => printable(&text, room.saturating_sub(whom.chars().count() + 1)),
@@ -89,13 +89,13 @@ impl Printer {
     }
 }
 
-/// The time of day there.
+/// Returns the local time of day.
 fn clock(time: Timestamp, zone: &TimeZone) -> String {
     strtime::format("%H:%M:%S%.3f", &time.to_zoned_datetime(zone.clone()))
         .unwrap_or_else(|_| time.to_string())
 }
 
-/// At most so many characters, with every control character escaped.
+/// Returns at most `most` characters, with every control character escaped.
 fn printable(text: &str, most: usize) -> String {
     let mut shown = String::with_capacity(text.len().min(most.saturating_mul(4)));
     let mut count = 0;

@@ -1,8 +1,8 @@
-//! There is nothing to reach, and a status message would be in the way of events.
+//! The probe, which does nothing: there is no connection, and a status message would mix with events.
 
 use crate::sink;
 
-/// Standard output, which is always there.
+/// Standard output, which always exists.
 pub(super) struct Probe;
 
 impl sink::Probe for Probe {}

@@ -16,7 +16,7 @@ use serde_json::Value;
 pub struct Node {
     child: Child,
     reports: Receiver<Value>,
-    /// Where it listens, on 127.0.0.1.
+    /// The port it listens on, at 127.0.0.1.
     pub port: u16,
 }
 
@@ -27,7 +27,7 @@ fn modules() -> PathBuf {
 }
 
 impl Node {
-    /// `3` is the PBX's own version, `4` the newest.
+    /// Starts a server of this version: `3` is the PBX's own, `4` the newest.
     pub fn start(version: &str, tls: Option<(&Path, &Path)>) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("server.js");
         let mut command = Command::new("node");
@@ -49,7 +49,7 @@ impl Node {
         node
     }
 
-    /// Gives an order.
+    /// Sends an order.
     pub fn order(&mut self, order: &str, args: &Value) {
         let line = serde_json::json!({ order: args });
         writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();

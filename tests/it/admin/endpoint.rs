@@ -6,14 +6,14 @@ use pbx_simulator::{Account, Options, Simulator};
 use serde_json::Value;
 
 use crate::support::{
-    asked::{Asked, TOKEN, is_ready, pbx, port},
+    admin_bridge::{AdminBridge, TOKEN, is_ready, pbx, port},
     bridge::{Bridge, program},
     nats,
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn alive_is_not_ready_and_readiness_says_why() {
-    let bridge = Asked::start("http://127.0.0.1:1", "type = \"stdout\"", "resync = false");
+    let bridge = AdminBridge::start("http://127.0.0.1:1", "type = \"stdout\"", "resync = false");
     assert_eq!(bridge.get("/livez").await, (200, "alive\n".to_owned()));
     assert_eq!(bridge.get("/startupz").await.0, 200);
     bridge.until("failing", |status| status["sources"][0]["state"] == "failing").await;
@@ -52,7 +52,7 @@ async fn alive_is_not_ready_and_readiness_says_why() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_status_has_the_last_hour_and_the_gaps() {
     let pbx = pbx().await;
-    let bridge = Asked::start(pbx.url().as_str(), "type = \"stdout\"", "resync = false");
+    let bridge = AdminBridge::start(pbx.url().as_str(), "type = \"stdout\"", "resync = false");
     bridge.until("ready", is_ready).await;
     for _ in 0..7 {
         pbx.emit("extenUpdate", r#"{"exten":"201"}"#);
@@ -78,7 +78,7 @@ async fn the_status_has_the_last_hour_and_the_gaps() {
 #[tokio::test]
 async fn the_status_is_watched_until_a_signal() {
     let pbx = pbx().await;
-    let bridge = Asked::start(pbx.url().as_str(), "type = \"stdout\"", "resync = false");
+    let bridge = AdminBridge::start(pbx.url().as_str(), "type = \"stdout\"", "resync = false");
     bridge.until("ready", is_ready).await;
     let (code, said) = bridge.command(&["status", "--color", "always"]);
     assert!(code == Some(0) && said.contains("\u{1b}[32mall components work\u{1b}[0m"), "{said:?}");
@@ -100,7 +100,7 @@ async fn the_status_is_watched_until_a_signal() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_action_requires_the_token() {
     let pbx = pbx().await;
-    let bridge = Asked::start(pbx.url().as_str(), "type = \"stdout\"", "");
+    let bridge = AdminBridge::start(pbx.url().as_str(), "type = \"stdout\"", "");
     bridge.until("ready", is_ready).await;
     for (token, code) in
         [(None, 401), (Some("another-token-of-length"), 401), (Some(""), 401), (Some(TOKEN), 202)]
@@ -132,7 +132,7 @@ async fn an_action_requires_the_token() {
         command.args(["--set", set]);
     }
     let _off = Bridge::spawn(command);
-    let other = Asked { at: format!("http://127.0.0.1:{off}"), ..bridge };
+    let other = AdminBridge { at: format!("http://127.0.0.1:{off}"), ..bridge };
     other.get("/livez").await;
     let (code, said) = other.post("/actions/resync", Some(TOKEN), "").await;
     assert!(code == 403 && said.contains("[admin]"), "{said}");
@@ -143,7 +143,7 @@ async fn a_busy_port_stops_no_event_and_is_bound_once_it_is_free() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let pbx = pbx().await;
-    let bridge = Asked::at(port, pbx.url().as_str(), "type = \"stdout\"", "resync = false");
+    let bridge = AdminBridge::at(port, pbx.url().as_str(), "type = \"stdout\"", "resync = false");
     bridge.bridge.says("set [admin] listen to another address and port").await;
     bridge.bridge.says("cti.bridge.connected.v1").await;
     pbx.emit("through", "1");
@@ -155,7 +155,7 @@ async fn a_busy_port_stops_no_event_and_is_bound_once_it_is_free() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_clients_do_not_disturb_others() {
     let pbx = pbx().await;
-    let bridge = Asked::start(pbx.url().as_str(), "type = \"stdout\"", "resync = false");
+    let bridge = AdminBridge::start(pbx.url().as_str(), "type = \"stdout\"", "resync = false");
     bridge.until("ready", is_ready).await;
     let address = bridge.at.strip_prefix("http://").unwrap();
     let mut idle = Vec::new();
@@ -184,7 +184,7 @@ async fn after_a_fault_the_figures_agree_with_the_brokers() {
     let pbx = pbx().await;
     let mut nats = nats::Nats::start("jetstream: { store_dir: \"$DIR/js\" }").await;
     let sink = format!("type = \"nats\"\nmode = \"jetstream\"\nservers = [\"{}\"]", nats.url());
-    let bridge = Asked::start(pbx.url().as_str(), &sink, "resync = false");
+    let bridge = AdminBridge::start(pbx.url().as_str(), &sink, "resync = false");
     bridge.until("ready", is_ready).await;
     nats.kill();
     for number in 0..1_000 {

@@ -6,7 +6,7 @@ use cti_bridge::telemetry::metrics::{Kind, TABLE, markdown};
 use serde_json::Value;
 
 use crate::support::{
-    asked::{Asked, SECRETS, TOKEN, is_ready, pbx},
+    admin_bridge::{AdminBridge, SECRETS, TOKEN, is_ready, pbx},
     bridge::{Bridge, program},
 };
 
@@ -25,7 +25,7 @@ fn labels(series: &str) -> BTreeSet<&str> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_table_and_the_endpoint_have_the_same_metrics() {
     let pbx = pbx().await;
-    let bridge = Asked::start(pbx.url().as_str(), "type = \"stdout\"", "resync = false");
+    let bridge = AdminBridge::start(pbx.url().as_str(), "type = \"stdout\"", "resync = false");
     bridge.until("ready", is_ready).await;
     for number in 0..10_000 {
         pbx.emit(&format!("made.up.{number}"), "1");
@@ -97,7 +97,7 @@ async fn the_table_and_the_endpoint_have_the_same_metrics() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scraper_without_open_metrics_gets_the_text_format() {
     let pbx = pbx().await;
-    let bridge = Asked::start(pbx.url().as_str(), "type = \"stdout\"", "resync = false");
+    let bridge = AdminBridge::start(pbx.url().as_str(), "type = \"stdout\"", "resync = false");
     bridge.until("ready", is_ready).await;
     let request = bridge.http.get(format!("{}/metrics", bridge.at)).header("accept", "text/plain");
     let answer = request.send().await.unwrap();
@@ -126,7 +126,7 @@ async fn a_scraper_without_open_metrics_gets_the_text_format() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_that_was_added_later_is_not_mixed_up_with_others() {
     let pbx = pbx().await;
-    let mut bridge = Asked::start(pbx.url().as_str(), "type = \"stdout\"", "resync = false");
+    let mut bridge = AdminBridge::start(pbx.url().as_str(), "type = \"stdout\"", "resync = false");
     bridge.until("ready", is_ready).await;
     bridge.bridge.stop().await;
     // In the journal it is the second, by name the first.
@@ -156,7 +156,7 @@ async fn a_source_that_was_added_later_is_not_mixed_up_with_others() {
 fn documents_mention_only_existing_metrics() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let reference = std::fs::read_to_string(root.join("docs/reference/metrics.md")).unwrap();
-    assert!(reference.contains(&markdown()), "run `cargo run -- generate reference docs/reference`");
+    assert!(reference.contains(&markdown()), "run `cargo run -- generate reference docs`");
     let mut names = BTreeSet::new();
     for metric in TABLE {
         let name = metric.full_name();

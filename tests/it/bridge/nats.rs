@@ -7,7 +7,7 @@ use async_nats::{Message, Subscriber};
 use futures_util::StreamExt as _;
 use pbx_simulator::{Account, Options, Simulator};
 
-use crate::support::{bridge::Bridge, gate::Gate, nats::Nats};
+use crate::support::{bridge::Bridge, nats::Nats, switched_proxy::SwitchedProxy};
 
 const PASSWORD: &str = "planted-password-7261";
 const TOTP: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
@@ -83,9 +83,13 @@ async fn every_event_arrives_as_the_contract_says_and_a_stop_is_clean() {
         (r#"42["two", 1 , "b" ]"#, "cti.v1.pbx1.event.two._", r#"[1 , "b"]"#, &[("ce-ctiargs", "2")]),
         (
             r#"42["satellite/summary",{"uniqueid":"1.1"}]"#,
-            "cti.v1.pbx1.event.satellite=2Fsummary._",
+            "cti.v1.pbx1.event.satellite=2Fsummary.1=2E1",
             r#"{"uniqueid":"1.1"}"#,
-            &[("ce-ctievent", "satellite/summary"), ("ce-type", "cti.event.satellite=2Fsummary.v1")],
+            &[
+                ("ce-ctievent", "satellite/summary"),
+                ("ce-type", "cti.event.satellite=2Fsummary.v1"),
+                ("ce-subject", "channel/1.1"),
+            ],
         ),
         (r#"42["error",null]"#, "cti.v1.pbx1.event.error._", "null", &[]),
         (
@@ -170,7 +174,7 @@ async fn a_cut_is_announced_before_later_events() {
 #[tokio::test]
 async fn pending_events_arrive_in_order() {
     let (pbx, mut nats, dir) = (pbx().await, Nats::start("").await, tempfile::tempdir().unwrap());
-    let gate = Gate::to(nats.url().replace("nats://", "")).await;
+    let gate = SwitchedProxy::to(nats.url().replace("nats://", "")).await;
     let mut notices = subscribe(&nats.url(), "cti.v1.>").await;
     let mut bridge = Bridge::start(dir.path(), &config(&pbx, &gate.url(), "heartbeat = \"off\""));
     let connected = next_of(&mut notices, "cti.bridge.connected.v1").await;

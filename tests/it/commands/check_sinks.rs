@@ -63,7 +63,7 @@ async fn a_new_place_is_well_and_stays_empty() {
     let nats = Nats::start(JETSTREAM).await;
     let checked = look(&nats.url(), "");
     assert_eq!(checked.verdicts(SINK), "connect ok, stream ok, publish ok", "{:#?}", checked.steps);
-    checked.tells(SINK, "stream", "there is no stream cti-bridge yet: the bridge will create it");
+    checked.tells(SINK, "stream", "stream cti-bridge does not exist yet: the bridge will create it");
     let context = jetstream::new(async_nats::connect(nats.url()).await.unwrap());
     assert!(context.get_stream("cti-bridge").await.is_err(), "a check creates nothing");
 }
@@ -78,7 +78,7 @@ async fn a_running_bridge_is_left_alone() {
     for _ in 0..3 {
         let checked = check(running.dir.path(), &running.text, &[]);
         assert_eq!(checked.code, 0, "{:#?}", checked.steps);
-        checked.tells(SINK, "stream", "stream cti-bridge is there, as it should be");
+        checked.tells(SINK, "stream", "stream cti-bridge exists and is suitable");
         assert_eq!(checked.step("bridge", "journal")["details"]["inUse"], true);
     }
     connected(&pbx, 1).await;

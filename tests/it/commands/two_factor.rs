@@ -14,14 +14,14 @@ use pbx_client::{connected, get, start, start_with, token};
 
 const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
-struct Said {
+struct RefusalReason {
     code: Option<i32>,
     out: String,
     err: String,
 }
 
 /// Runs `2fa …` for the one source of a configuration, with `more` in its table.
-fn two_factor(pbx: &Simulator, dir: &Path, more: &str, args: &[&str], input: &str) -> Said {
+fn two_factor(pbx: &Simulator, dir: &Path, more: &str, args: &[&str], input: &str) -> RefusalReason {
     let config = format!(
         "[log]\nlevel = \"trace\"\n[sources.pbx1]\nurl = \"{}\"\nusername = \"bridge\"\npassword = \"secret\"\n{more}\n[sinks.out]\ntype = \"stdout\"\n",
         pbx.url()
@@ -40,7 +40,7 @@ fn two_factor(pbx: &Simulator, dir: &Path, more: &str, args: &[&str], input: &st
         .unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
-    let said = Said {
+    let said = RefusalReason {
         code: status.code(),
         out: String::from_utf8(stdout).unwrap(),
         err: String::from_utf8(stderr).unwrap(),

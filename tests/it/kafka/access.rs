@@ -86,8 +86,8 @@ async fn opened(port: u16, settings: &[String]) -> Result<(), String> {
     let outcome = Sink::new(&config, Arc::new(["a".to_owned()])).open().await.map(|_| ());
     assert!(began.elapsed() < Duration::from_secs(10), "it took {:?}", began.elapsed());
     outcome.map_err(|error| match error {
-        SinkError::Operator(text) => format!("operator: {text}"),
-        other => other.to_string(),
+        SinkError::Operator(text) => format!("operator: {text:#}"),
+        other => format!("{other:#}"),
     })
 }
 
@@ -141,7 +141,7 @@ async fn login_methods_work_and_refusals_have_a_remedy() {
             "operator: *set `ca_file` if its certificate is from a CA of your own",
         ),
         (ports.mutual, ca(), "operator: *set `cert_file` and `key_file`"),
-        (ports.tls, vec![], "a port that speaks TLS looks the same: then set `tls = true`"),
+        (ports.tls, vec![], "if the port speaks TLS, set `tls = true`"),
     ] {
         let said = opened(port, &settings).await.unwrap_err();
         for part in expected.split('*') {
@@ -159,7 +159,7 @@ async fn login_methods_work_and_refusals_have_a_remedy() {
     let (mut probe, looked) = all.kind.probe(bridge).await.unwrap();
     assert!(looked.message.contains("answers"), "{looked:?}");
     let looked = probe.inspect(&Claim::default()).await.unwrap();
-    assert!(looked.message.contains("has 1 partitions; nothing of ours is in it yet"), "{looked:?}");
+    assert!(looked.message.contains("has 1 partitions; it has no events of ours yet"), "{looked:?}");
     assert!(probe.publish().await.unwrap().message.contains("accepts messages (1 sent"));
     let stranger = sink(ports.scram, &login("stranger", "stranger-secret"));
     let refused = match stranger.kind.probe(bridge).await {
@@ -211,7 +211,7 @@ async fn tokens(port: u16) {
     for (settings, expected) in [
         (
             with(issuer.port, "planted", "kafka"),
-            "operator: *answers 401 invalid_client; check `token_url`, `username`, `password` and `scope`",
+            "operator: *answered 401 invalid_client; check `token_url`, `username`, `password` and `scope`",
         ),
         (with(away, "bridge+secret", "kafka"), "can't be reached: *; check `token_url` and the network"),
         (

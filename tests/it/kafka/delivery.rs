@@ -107,7 +107,7 @@ async fn a_broker_that_is_killed_costs_nothing() {
         line.delivered().await;
         broker.kill();
         line.append(500, 0);
-        // Said while the producer still tries.
+        // RefusalReason while the producer still tries.
         line.tells("Connection refused; check `brokers`, the network and whether the cluster is up").await;
         broker.up().await;
         line.append(500, 0);
@@ -152,7 +152,8 @@ async fn foreign_and_missing_topics_are_rejected() {
     let error = refused(&absent).await;
     assert!(matches!(error, SinkError::Operator(_)), "{error:?}");
     assert!(
-        error.to_string().contains("create absent, absent.status, absent.dlq, or set `create_topics = true`"),
+        format!("{error:#}")
+            .contains("create absent, absent.status, absent.dlq, or set `create_topics = true`"),
         "{error}"
     );
 

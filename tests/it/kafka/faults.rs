@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use cti_bridge::sink::{Options, Outcome};
 
 use crate::support::{
-    cutter::{Cutter, Fault},
+    faulty_proxy::{Fault, FaultyProxy},
     kafka::{Kafka as Broker, free_port},
     topic::{Line, config, stored, whole},
 };
@@ -17,10 +17,10 @@ const LOST: u8 = 15;
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_answers_store_nothing_twice() {
     let behind = free_port();
-    let cutter = Cutter::to(format!("127.0.0.1:{behind}"), u32::MAX, || Fault::Lose(LOST)).await;
-    let way: u16 = cutter.address().rsplit(':').next().unwrap().parse().unwrap();
+    let proxy = FaultyProxy::to(format!("127.0.0.1:{behind}"), u32::MAX, || Fault::Lose(LOST)).await;
+    let way: u16 = proxy.address().rsplit(':').next().unwrap().parse().unwrap();
     let broker = Broker::start_behind(way, behind).await;
-    let mut line = Line::new(config(&cutter.address(), "lost", &["partitions=2"]));
+    let mut line = Line::new(config(&proxy.address(), "lost", &["partitions=2"]));
     // Few at a time, so that there are many answers.
     let running = line.run(Options { window: 32, batch: 8, answer: None, ..Options::default() });
     line.append(2_000, 0);
@@ -28,7 +28,7 @@ async fn lost_answers_store_nothing_twice() {
     line.context.stop.drain();
     assert_eq!(running.await.unwrap(), Outcome::Drained);
     assert_eq!(whole(&stored(&broker, "lost", 2), 2_000), 0);
-    assert!(cutter.faults() > 10, "{} were lost", cutter.faults());
+    assert!(proxy.faults() > 10, "{} were lost", proxy.faults());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,8 +74,10 @@ async fn missing_permissions_are_named_and_nothing_is_lost() {
 
     acl("add", &["Write", "Create", "Describe", "DescribeConfigs"]).await;
     let running = line.run(Options::default());
-    line.tells("does not let us read kept, whose end tells where to go on: allow the account READ on it")
-        .await;
+    line.tells(
+        "does not let us read kept, whose end determines where to resume: allow the account READ on it",
+    )
+    .await;
     running.abort();
     acl("add", &["Read"]).await;
 
@@ -83,16 +85,16 @@ async fn missing_permissions_are_named_and_nothing_is_lost() {
     line.delivered().await;
     acl("remove", &["Write"]).await;
     line.append(500, 0);
-    line.tells("does not let us write to kept: allow the account WRITE").await;
+    line.tells("does not let us write to kept: TopicAuthorizationFailed (Broker: Topic authorization failed); allow the account WRITE").await;
     // Also by a new producer, which gets no id and gives up for good.
     let mut other = Line::new(config(&format!("127.0.0.1:{port}"), "kept", &login));
     other.append(10, 0);
     let adopt = Some(line.context.journal.id());
     let beside = other.run(Options { answer: None, adopt, ..Options::default() });
-    other.tells("does not let us write to kept: allow the account WRITE").await;
+    other.tells("does not let us write to kept: TopicAuthorizationFailed (Broker: Topic authorization failed); allow the account WRITE").await;
     let deadline = Instant::now() + LASTING;
     while Instant::now() < deadline {
-        other.tells("does not let us write to kept: allow the account WRITE").await;
+        other.tells("does not let us write to kept: TopicAuthorizationFailed (Broker: Topic authorization failed); allow the account WRITE").await;
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     beside.abort();

@@ -5,17 +5,17 @@ use cti_bridge::sink::{Options, Outcome};
 use tokio::task::JoinHandle;
 
 use crate::support::{
+    delaying_proxy::DelayingProxy,
     kafka::{Kafka as Broker, free_port},
-    late::Late,
     topic::{Line, config, stored, whole},
     wait::until,
 };
 
 /// A topic, the way to it, and a line with 300 events that are delivered and 300 of which some are kept on the way.
-async fn some_are_kept(settings: &[&str]) -> (Broker, Late, Line, JoinHandle<Outcome>) {
+async fn some_are_kept(settings: &[&str]) -> (Broker, DelayingProxy, Line, JoinHandle<Outcome>) {
     for _ in 0..5 {
         let behind = free_port();
-        let late = Late::to(format!("127.0.0.1:{behind}")).await;
+        let late = DelayingProxy::to(format!("127.0.0.1:{behind}")).await;
         let broker = Broker::start_behind(late.port(), behind).await;
         let mut line = Line::new(config(&late.address(), "late", settings));
         line.append(300, 0);

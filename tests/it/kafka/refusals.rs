@@ -102,7 +102,7 @@ async fn a_broker_that_refuses_timestamps_makes_events_wait() {
     line.delivered().await;
     broker.set("clock", "message.timestamp.before.max.ms", "0").await;
     line.append(200, 0);
-    line.tells("check the clock of this machine").await;
+    line.tells("check the clocks of this machine").await;
     line.tells("`message.timestamp.before.max.ms` and `message.timestamp.after.max.ms`").await;
     broker.set("clock", "message.timestamp.before.max.ms", &i64::MAX.to_string()).await;
     line.append(50, 0);
@@ -153,7 +153,7 @@ async fn dead_letters_name_the_topic_and_rejected_ones_are_counted() {
         let events = stored(broker, topic, 1);
         assert_eq!(numbers(&events[0]), (0..50).chain(90..140).collect::<Vec<_>>());
         assert_eq!(counts(&line), (40, 0));
-        let counted = line.context.counters.sink(SinkId(0)).counted();
+        let counted = line.context.counters.sink(SinkId(0)).read();
         assert!(counted.opened <= 2, "{} links", counted.opened);
         let letters = stored(broker, &format!("{topic}.dlq"), 1).remove(0);
         if topic == "deaf" {
@@ -210,5 +210,5 @@ async fn a_queue_that_is_full_holds_no_partition_up() {
     line.append(3_000, 0);
     line.drain().await;
     assert_eq!(whole(&stored(broker, "tight", 4), 3_000), 0);
-    assert_eq!(line.context.counters.sink(SinkId(0)).counted().opened, 1, "it was given up");
+    assert_eq!(line.context.counters.sink(SinkId(0)).read().opened, 1, "it was given up");
 }

@@ -36,8 +36,8 @@ async fn opens(server: &str, settings: &[&str]) {
 async fn refuses(server: &str, settings: &[&str], expected: &str) {
     let error = sink(server, settings).open().await.err().unwrap_or_else(|| panic!("{settings:?} was taken"));
     assert!(matches!(error, SinkError::Operator(_)), "{error:?}");
-    assert!(error.to_string().contains(expected), "{error}");
-    assert!(!error.to_string().contains("planted"), "{error}");
+    assert!(format!("{error:#}").contains(expected), "{error:#}");
+    assert!(!format!("{error:#}").contains("planted"), "{error:#}");
 }
 
 #[tokio::test]

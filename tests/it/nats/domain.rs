@@ -20,7 +20,7 @@ async fn a_stream_in_another_domain_is_reached_through_a_leaf_node() {
     let remote =
         format!("server_name: leaf\nleafnodes: {{ remotes: [ {{ url: \"nats://127.0.0.1:{port}\" }} ] }}");
     let leaf = Nats::start(&remote).await;
-    let wrong = sink(&[leaf.url()], &["domain=nowhere"]).open().await.err().unwrap().to_string();
+    let wrong = format!("{:#}", sink(&[leaf.url()], &["domain=nowhere"]).open().await.err().unwrap());
     assert!(wrong.contains("$JS.nowhere.API") && wrong.contains("check `domain`"), "{wrong}");
     let through = sink(&[leaf.url()], &["domain=hub"]);
     // The leaf node connects when it is ready to.
@@ -44,7 +44,7 @@ async fn an_account_may_have_an_inbox_of_its_own() {
                  no_auth_user: reader";
     let nats = Nats::start(&format!("{JETSTREAM}\n{users}")).await;
     let login = ["username=b", "password=p"];
-    let refused = sink(&[nats.url()], &login).open().await.err().unwrap().to_string();
+    let refused = format!("{:#}", sink(&[nats.url()], &login).open().await.err().unwrap());
     assert!(refused.contains("_INBOX"), "{refused}");
     let own = sink(&[nats.url()], &[login[0], login[1], "inbox_prefix=_IN.b"]);
     let mut line = Line::new(100, |_| 0);
@@ -69,6 +69,6 @@ async fn tls_may_come_before_the_greeting() {
     let first = sink(std::slice::from_ref(&url), &["tls_first=true", "insecure_skip_verify=true"]);
     first.open().await.unwrap_or_else(|error| panic!("{error}")).0.close().await;
     let after = sink(&[url], &["require_tls=true", "insecure_skip_verify=true"]);
-    let error = after.open().await.err().unwrap().to_string();
+    let error = format!("{:#}", after.open().await.err().unwrap());
     assert!(error.contains("tls_first"), "{error}");
 }

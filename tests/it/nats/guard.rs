@@ -73,7 +73,7 @@ async fn is_cut_off(greets: bool, text: &'static str, filler: u8, expected: &str
     let (url, sent) = hostile(greets, text, filler).await;
     let error = timeout(Duration::from_mins(1), outcome(&url)).await.expect("still reading");
     assert!(matches!(error, SinkError::Again(_)), "{error:?}");
-    assert!(error.to_string().contains(expected), "{error}");
+    assert!(format!("{error:#}").contains(expected), "{error:#}");
     let sent = sent.await.unwrap();
     assert!(sent <= UNDER_WAY, "{sent} bytes were read of {text:?}");
 }

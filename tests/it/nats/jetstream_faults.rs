@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use crate::support::{
     cluster::Cluster,
-    cutter::{Cutter, Fault},
+    faulty_proxy::{Fault, FaultyProxy},
     lane,
     lane::{JETSTREAM, Line, STREAM, context, sink},
     nats::Nats,
@@ -20,21 +20,21 @@ fn address(nats: &Nats) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_break_at_any_byte() {
     let nats = Nats::start(JETSTREAM).await;
-    let cutter = Cutter::to(address(&nats), 80, Fault::random).await;
+    let proxy = FaultyProxy::to(address(&nats), 80, Fault::random).await;
     let mut line = Line::new(40_000, |_| 0);
     line.pause = Duration::from_micros(500);
-    line.deliver(&sink(&[cutter.url()], &[])).await;
-    assert!(cutter.faults() >= 40, "{} faults only", cutter.faults());
+    line.deliver(&sink(&[proxy.url()], &[])).await;
+    assert!(proxy.faults() >= 40, "{} faults only", proxy.faults());
     line.is_stored(&nats.url()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_break_in_structured_mode() {
     let nats = Nats::start(JETSTREAM).await;
-    let cutter = Cutter::to(address(&nats), 20, Fault::random).await;
+    let proxy = FaultyProxy::to(address(&nats), 20, Fault::random).await;
     let mut line = Line::new(6_000, |_| 0);
     line.pause = Duration::from_micros(500);
-    line.deliver(&sink(&[cutter.url()], &["content_mode=structured"])).await;
+    line.deliver(&sink(&[proxy.url()], &["content_mode=structured"])).await;
     line.is_stored(&nats.url()).await;
 }
 
@@ -45,19 +45,19 @@ async fn an_unreadable_stream_is_not_called_complete() {
     let mut read = 0;
     sink(&[nats.url()], &[]).read_back(|_| read += 1).await.unwrap();
     assert_eq!(read, 20_000);
-    let cutter = Cutter::to(address(&nats), u32::MAX, || Fault::CutDown(200_000)).await;
+    let proxy = FaultyProxy::to(address(&nats), u32::MAX, || Fault::CutDown(200_000)).await;
     let mut read = 0;
-    let error = sink(&[cutter.url()], &[]).read_back(|_| read += 1).await.expect_err("it was read");
-    assert!(error.to_string().contains("can't read on"), "{error}");
+    let error = sink(&[proxy.url()], &[]).read_back(|_| read += 1).await.expect_err("it was read");
+    assert!(format!("{error:#}").contains("can't read on"), "{error}");
     assert!(read < 20_000, "nothing was cut");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_that_never_come() {
     let nats = Nats::start(JETSTREAM).await;
-    let cutter = Cutter::to(address(&nats), 1, || Fault::Mute(6_000)).await;
+    let proxy = FaultyProxy::to(address(&nats), 1, || Fault::Mute(6_000)).await;
     let mut line = Line::new(10_000, |_| 0);
-    line.deliver(&sink(&[cutter.url()], &[])).await;
+    line.deliver(&sink(&[proxy.url()], &[])).await;
     assert!(line.ends[0].contains("does not answer"), "{:?}", line.ends);
     line.is_stored(&nats.url()).await;
 }

@@ -110,7 +110,7 @@ impl Line {
     }
 
     fn links(&self) -> u64 {
-        self.context.counters.sink(SinkId(0)).counted().opened
+        self.context.counters.sink(SinkId(0)).read().opened
     }
 }
 

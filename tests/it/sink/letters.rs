@@ -137,7 +137,7 @@ async fn a_dead_letter_is_resent_until_answered_and_announced_once() {
     let announced = |event: &&String| event.contains("deadlettered");
     assert_eq!(broker.events.values().filter(announced).count(), 2, "{:?}", broker.events);
     assert_eq!(journal.ledger(SinkId(0), SourceId(0)).0.dead_lettered, 2);
-    assert_eq!(context.counters.sink(SinkId(0)).counted().letters_refused, 1);
+    assert_eq!(context.counters.sink(SinkId(0)).read().letters_refused, 1);
     let warnings = &context.board.snapshot()["sink/bus"].warnings;
-    assert!(warnings["refused"].contains("refused for good"), "{warnings:?}");
+    assert!(warnings["refused"].contains("refused permanently"), "{warnings:?}");
 }

@@ -1,4 +1,4 @@
-//! The real binary, with its output collected.
+//! The real binary, and its collected output.
 
 use std::{
     io::{BufRead as _, BufReader, Read},
@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A running `cti-bridge`; killed with the value.
+/// A running `cti-bridge`; killed on drop.
 pub(crate) struct Bridge {
     child: Child,
     output: Arc<Mutex<String>>,
@@ -16,18 +16,18 @@ pub(crate) struct Bridge {
 
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cti-bridge"));
-    // The environment configures: nothing of the caller's may.
+    // The caller's environment must not configure it.
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CTI_BRIDGE_"))
     {
         command.env_remove(name);
     }
-    // Many run at once, and there is one port by default.
+    // Tests run in parallel, and the default port is the same for all.
     command.env("CTI_BRIDGE_ADMIN__LISTEN", "off");
     command
 }
 
 impl Bridge {
-    /// Starts it with this configuration file.
+    /// Starts `run` with this configuration.
     pub(crate) fn start(dir: &Path, config: &str) -> Self {
         let path = dir.join("config.toml");
         std::fs::write(&path, config).unwrap();
@@ -36,7 +36,7 @@ impl Bridge {
         Self::spawn(command)
     }
 
-    /// Starts any of its commands.
+    /// Starts any command.
     pub(crate) fn spawn(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let output = Arc::new(Mutex::new(String::new()));
@@ -50,16 +50,16 @@ impl Bridge {
         self.output.lock().unwrap().clone()
     }
 
-    /// Waits until it has written this.
+    /// Waits until its output contains this text.
     pub(crate) async fn says(&self, text: &str) {
         let deadline = Instant::now() + Duration::from_secs(30);
         while !self.output().contains(text) {
-            assert!(Instant::now() < deadline, "never said {text:?}; it said:\n{}", self.output());
+            assert!(Instant::now() < deadline, "never printed {text:?}; the output is:\n{}", self.output());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
-    /// SIGTERM; its exit code.
+    /// Sends SIGTERM. Returns the exit code.
     pub(crate) async fn stop(&mut self) -> Option<i32> {
         self.signal("-TERM");
         self.exit().await
@@ -71,14 +71,14 @@ impl Bridge {
         assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
     }
 
-    /// Waits for its end; its exit code.
+    /// Waits until it exits. Returns the exit code.
     pub(crate) async fn exit(&mut self) -> Option<i32> {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.code();
             }
-            assert!(Instant::now() < deadline, "does not end; it said:\n{}", self.output());
+            assert!(Instant::now() < deadline, "does not exit; the output is:\n{}", self.output());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -1,4 +1,4 @@
-//! `cti-bridge check`: the real binary, and what it reports.
+//! `cti-bridge check`: the real binary, and its report.
 
 use std::{collections::BTreeSet, path::Path, process::Command};
 
@@ -6,14 +6,14 @@ use serde_json::Value;
 
 use super::bridge::program;
 
-/// What no output may hold: the password, one-time password secrets, tokens, and the broker's password.
+/// Secrets that no output may contain: the password, one-time password secrets, tokens, and the broker's password.
 const SECRETS: [&str; 5] =
     ["planted-password", "GEZDGNBVGY3TQOJQ", "MFRGGZDFMZTWQ2LK", "eyJ", "planted-nats"];
 pub(crate) const PASSWORD: &str = "planted-password";
 pub(crate) const TOTP: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 pub(crate) const OTHER_TOTP: &str = "MFRGGZDFMZTWQ2LKMFRGGZDFMZTWQ2LK";
 
-/// A source `pbx1` at this address and a sink that is always well.
+/// A configuration with a source `pbx1` at this address and a sink that always works.
 pub(crate) fn config(url: &str, more: &str) -> String {
     format!(
         "[sources.pbx1]\nurl = \"{url}\"\nusername = \"bridge\"\npassword = \"{PASSWORD}\"\nlogin_timeout = \"1s\"\n{more}\n\
@@ -21,7 +21,7 @@ pub(crate) fn config(url: &str, more: &str) -> String {
     )
 }
 
-/// `check` with a configuration of its own in `dir`.
+/// The command `check` with this configuration, in `dir`.
 pub(crate) fn command(dir: &Path, config: &str, args: &[&str]) -> Command {
     let file = dir.join("check.toml");
     std::fs::write(&file, config).unwrap();
@@ -31,7 +31,7 @@ pub(crate) fn command(dir: &Path, config: &str, args: &[&str]) -> Command {
     command
 }
 
-/// Runs it to its end; its code and both outputs.
+/// Runs a command. Returns its exit code, standard output and standard error.
 pub(crate) fn said(mut command: Command) -> (i32, String, String) {
     let output = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -41,28 +41,28 @@ pub(crate) fn said(mut command: Command) -> (i32, String, String) {
     (output.status.code().unwrap_or(-1), out, err)
 }
 
-/// No secret is in it.
+/// Asserts that a text contains no secret.
 pub(crate) fn secret(output: &str) {
     for secret in SECRETS {
         assert!(!output.contains(secret), "{secret} in {output}");
     }
 }
 
-/// A report for programs.
+/// A report in JSON.
 pub(crate) struct Checked {
     pub(crate) code: i32,
     pub(crate) steps: Vec<Value>,
     pub(crate) summary: Value,
 }
 
-/// Runs `check --json`, with the log at its most talkative.
+/// Runs `check --json` at log level trace.
 pub(crate) fn check(dir: &Path, config: &str, args: &[&str]) -> Checked {
     let (code, out, err) = said(command(dir, config, &[&["--json", "--log-level", "trace"], args].concat()));
     Checked::read(code, &out).unwrap_or_else(|what| panic!("{what}: {out}\n{err}"))
 }
 
 impl Checked {
-    /// Parses it, and compares its keys with those that are promised.
+    /// Parses a report, and checks its keys against the documented ones.
     pub(crate) fn read(code: i32, out: &str) -> Result<Self, String> {
         let mut steps = Vec::new();
         for line in out.lines() {
@@ -90,48 +90,49 @@ impl Checked {
         Ok(Self { code, steps, summary })
     }
 
-    /// The one step of this part and stage.
+    /// The only step of this component and stage.
     #[track_caller]
-    pub(crate) fn step(&self, part: &str, stage: &str) -> &Value {
-        let mut found = self.steps.iter().filter(|step| step["component"] == part && step["stage"] == stage);
+    pub(crate) fn step(&self, component: &str, stage: &str) -> &Value {
+        let mut found =
+            self.steps.iter().filter(|step| step["component"] == component && step["stage"] == stage);
         match (found.next(), found.next()) {
             (Some(step), None) => step,
-            other => panic!("{part} {stage}: {other:?} in {:#?}", self.steps),
+            other => panic!("{component} {stage}: {other:?} in {:#?}", self.steps),
         }
     }
 
-    /// `dns ok, tcp failed, …` of a part.
-    pub(crate) fn verdicts(&self, part: &str) -> String {
-        let steps = self.steps.iter().filter(|step| step["component"] == part);
+    /// The verdicts of a component, as in `dns ok, tcp failed`.
+    pub(crate) fn verdicts(&self, component: &str) -> String {
+        let steps = self.steps.iter().filter(|step| step["component"] == component);
         let text = |step: &Value| {
             format!("{} {}", step["stage"].as_str().unwrap(), step["verdict"].as_str().unwrap())
         };
         steps.map(text).collect::<Vec<_>>().join(", ")
     }
 
-    /// Nothing failed, and this step has a warning that says this.
+    /// Asserts that nothing failed, and that this step has a warning with this text.
     #[track_caller]
-    pub(crate) fn warns(&self, part: &str, stage: &str, says: &str) {
-        let step = self.step(part, stage);
+    pub(crate) fn warns(&self, component: &str, stage: &str, says: &str) {
+        let step = self.step(component, stage);
         assert_eq!((self.code, &step["verdict"]), (0, &"warning".into()), "{:#?}", self.steps);
         assert!(step["messages"].to_string().contains(says), "no {says:?} in {step}");
     }
 
-    /// All is well, and this step says this.
+    /// Asserts that all steps passed, and that this step has this message.
     #[track_caller]
-    pub(crate) fn tells(&self, part: &str, stage: &str, says: &str) {
-        let step = self.step(part, stage);
+    pub(crate) fn tells(&self, component: &str, stage: &str, says: &str) {
+        let step = self.step(component, stage);
         assert_eq!((self.code, &step["verdict"]), (0, &"ok".into()), "{:#?}", self.steps);
         assert!(step["messages"].to_string().contains(says), "no {says:?} in {step}");
     }
 
-    /// This step is the first that failed, with this code, and says this; no step that follows from it failed too.
+    /// Asserts that only this step failed, with this exit code and these messages.
     #[track_caller]
-    pub(crate) fn fails(&self, part: &str, stage: &str, code: i32, says: &[&str]) {
-        let step = self.step(part, stage);
+    pub(crate) fn fails(&self, component: &str, stage: &str, code: i32, says: &[&str]) {
+        let step = self.step(component, stage);
         assert_eq!((&step["verdict"], &step["exit"]), (&"failed".into(), &code.into()), "{:#?}", self.steps);
         assert_eq!((self.code, &self.summary["failed"]), (code, &1.into()), "{:#?}", self.steps);
-        assert_eq!(self.summary["first"], serde_json::json!({ "component": part, "stage": stage }));
+        assert_eq!(self.summary["first"], serde_json::json!({ "component": component, "stage": stage }));
         let messages = step["messages"].as_array().unwrap();
         let messages = messages.iter().map(|text| text.as_str().unwrap()).collect::<Vec<_>>().join("\n");
         for word in says {

@@ -1,4 +1,4 @@
-//! Three servers in a cluster, with JetStream.
+//! A cluster of three NATS servers with JetStream.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Starts one, and waits until it can keep a stream thrice.
+    /// Starts a cluster, and waits until it accepts a stream with three replicas.
     pub(crate) async fn start() -> Self {
         let held: Vec<_> = (0..3).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let ports: Vec<u16> = held.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
@@ -44,7 +44,7 @@ impl Cluster {
         self.nodes.iter().map(Nats::url).collect()
     }
 
-    /// Which node leads the stream; waits until one does.
+    /// The node that leads the stream. Waits until there is one.
     pub(crate) async fn leader(&self, context: &jetstream::Context) -> usize {
         let deadline = Instant::now() + Duration::from_mins(1);
         loop {

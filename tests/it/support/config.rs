@@ -1,4 +1,4 @@
-//! A configuration on disk, with the environment and the flags it is read with.
+//! A configuration file, with the environment and flags of the process that reads it.
 
 use std::{
     ffi::OsString,
@@ -15,14 +15,14 @@ use cti_bridge::{
 };
 use secrecy::ExposeSecret as _;
 
-/// A directory with a configuration, and what else is read.
+/// A directory with a configuration file, an environment and flags.
 pub(crate) struct Place {
     pub(crate) directory: tempfile::TempDir,
     pub(crate) flags: Flags,
     pub(crate) environment: Vec<(OsString, OsString)>,
 }
 
-/// The least there can be.
+/// A minimal configuration.
 pub(crate) const GOOD: &str = r#"
 [sources.pbx1]
 url = "https://pbx.example.org"
@@ -67,10 +67,10 @@ impl Place {
         self.load().unwrap_or_else(|problems| panic!("{problems}"))
     }
 
-    /// The problems, one line each, with `FILE` for the file's name.
+    /// The problems, one per line, with `FILE` and `DIR` in place of the paths.
     #[track_caller]
     pub(crate) fn problems(&self) -> Vec<String> {
-        let problems = self.load().expect_err("this configuration is wrong").to_string();
+        let problems = self.load().expect_err("the configuration was accepted").to_string();
         let file = self.flags.config.as_ref().map_or("-".into(), |path| path.display().to_string());
         let directory = self.directory.path().display().to_string();
         problems.lines().map(|line| line.replace(&file, "FILE").replace(&directory, "DIR")).collect()

@@ -1,4 +1,4 @@
-//! Peers that send back whatever they are sent, in every form, with characters that act on terminals and end lines.
+//! Hostile peers: they echo everything they receive, in every encoding, with line breaks and terminal control characters.
 
 use std::{io, net::SocketAddr};
 
@@ -14,7 +14,7 @@ use super::{
     jwt,
 };
 
-/// What no output may hold: line breaks that begin an assignment, and what acts on a terminal or hides.
+/// Text that no output may contain unescaped: line breaks that start an assignment, terminal controls, invisible characters.
 pub(crate) const BAIT: &str =
     "\nMAINPID=1\nWATCHDOG=trigger\n\u{1b}[2J\u{9b}31m\u{7f}\u{202e}\u{2066}\u{200b}\u{2028}";
 
@@ -28,7 +28,7 @@ fn percent(text: &str, is_kept: fn(u8) -> bool) -> String {
     })
 }
 
-/// A text in every form, and the bait.
+/// A text in every encoding, joined by the bait.
 pub(crate) fn echo(text: &str) -> String {
     let quoted = serde_json::to_string(text).unwrap();
     let url = percent(text, |_| false);
@@ -45,7 +45,7 @@ pub(crate) fn echo(text: &str) -> String {
     .join(BAIT)
 }
 
-/// The forms of `secret` that stand in `text`.
+/// The encodings of `secret` that `text` contains.
 pub(crate) fn found(secret: &str, text: &str) -> Vec<&'static str> {
     let json = serde_json::to_string(secret).unwrap();
     let ascii: String = json
@@ -92,18 +92,18 @@ fn in_base64(secret: &[u8], text: &str) -> bool {
     })
 }
 
-/// How a PBX is hostile.
+/// The behaviour of a hostile PBX.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pbx {
-    /// It refuses every request.
+    /// Refuses every request.
     Refuses,
-    /// The login is fine, and so is the user, but for its names. Nothing else is.
+    /// Accepts the login and returns a user with hostile names. Refuses everything else.
     Grants,
-    /// Every login wants a one-time password, which is refused.
+    /// Requests a one-time password at every login, and refuses it.
     WantsOtp,
-    /// Every answer is a redirect.
+    /// Redirects every request.
     Redirects,
-    /// Every answer is an unreadable 200.
+    /// Answers every request with 200 and an unreadable body.
     Babbles,
 }
 
@@ -148,17 +148,17 @@ impl Pbx {
     }
 }
 
-/// When a NATS server sends its error.
+/// The moment at which a NATS server sends its error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Nats {
-    /// In answer to the CONNECT.
+    /// In response to CONNECT.
     AtOnce,
-    /// When something is published or subscribed to.
+    /// At the first publish or subscribe.
     Later,
 }
 
 impl Nats {
-    /// Starts one that repeats the CONNECT it was sent in `-ERR`.
+    /// Starts a server that echoes the CONNECT in `-ERR`.
     pub(crate) async fn start(self) -> SocketAddr {
         serve(move |stream| self.talk(stream)).await
     }
@@ -181,7 +181,7 @@ impl Nats {
                 let fields: Value = serde_json::from_str(sent).unwrap();
                 let values = ["pass", "auth_token", "jwt", "sig", "nkey"]
                     .map(|key| fields[key].as_str().unwrap_or_default());
-                // The short ones first, as the whole is cut.
+                // The short ones first, as the text is truncated.
                 said = format!("{}{BAIT}{sent}", values.map(echo).join(BAIT));
             }
             let wanted = match self {
@@ -201,7 +201,7 @@ impl Nats {
     }
 }
 
-/// Starts a Kafka broker that repeats the password of SASL PLAIN in its refusal.
+/// Starts a Kafka broker that echoes the password of SASL PLAIN in its refusal.
 pub(crate) async fn kafka() -> SocketAddr {
     serve(broker).await
 }
@@ -214,7 +214,7 @@ async fn broker(mut stream: TcpStream) -> io::Result<()> {
         let (key, version) = (short(&request, 0), short(&request, 2));
         let mut reply = request[4..8].to_vec();
         match key {
-            // ApiVersions: in the flexible form from version 3 on.
+            // ApiVersions: flexible from version 3 on.
             18 => {
                 reply.extend(0i16.to_be_bytes());
                 let keys: [(i16, i16); 5] = [(0, 7), (3, 4), (17, 1), (18, 3), (36, 0)];
@@ -271,7 +271,7 @@ where
     address
 }
 
-/// Starts a token endpoint that repeats the client's secret.
+/// Starts a token endpoint that echoes the client's secret.
 pub(crate) async fn issuer() -> Server {
     Server::start(|request| async move {
         let sent = request.header("authorization").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! A scripted HTTP server over raw TCP: it sends exactly the bytes it is told to, right or wrong.
+//! A scripted HTTP server over raw TCP that sends the given bytes, valid or not.
 
 use std::{
     io,
@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-/// A request as it came in.
+/// A received request.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) method: String,
@@ -50,7 +50,7 @@ impl Server {
         Self::listen(None, answer).await
     }
 
-    /// The same over TLS.
+    /// Same as [`Server::start`], over TLS.
     pub(crate) async fn listen<F>(
         tls: Option<TlsAcceptor>,
         answer: impl Fn(Request) -> F + Send + Sync + 'static,
@@ -67,7 +67,7 @@ impl Server {
             while let Ok((stream, _)) = listener.accept().await {
                 let (log, answer, tls) = (Arc::clone(&log), Arc::clone(&answer), tls.clone());
                 tokio::spawn(async move {
-                    // A client that goes away in the middle is the client's affair.
+                    // The client may disconnect at any time.
                     let _ = match tls {
                         Some(tls) => match tls.accept(stream).await {
                             Ok(stream) => serve(stream, &log, &*answer).await,
@@ -85,7 +85,7 @@ impl Server {
         self.seen.lock().unwrap().clone()
     }
 
-    /// The paths asked for so far, in order.
+    /// The requested paths so far, in order.
     pub(crate) fn paths(&self) -> Vec<String> {
         self.seen().into_iter().map(|request| request.path).collect()
     }
@@ -135,12 +135,12 @@ async fn read(stream: &mut (impl AsyncBufReadExt + Unpin)) -> io::Result<Request
     Ok(Request { method, path, headers, body })
 }
 
-/// A whole, correct answer.
+/// A complete, valid answer.
 pub(crate) fn json(status: u16, body: &str) -> Vec<u8> {
     with(status, &[("Content-Type", "application/json; charset=utf-8")], body)
 }
 
-/// A whole, correct answer with these headers.
+/// A complete, valid answer with these headers.
 pub(crate) fn with(status: u16, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
     let length = body.len();
     let fields: String = headers.iter().flat_map(|(name, value)| [*name, ": ", *value, "\r\n"]).collect();
@@ -150,7 +150,7 @@ pub(crate) fn with(status: u16, headers: &[(&str, &str)], body: &str) -> Vec<u8>
     .into_bytes()
 }
 
-/// An answer that promises `length` bytes of body and then sends these.
+/// An answer with a `Content-Length` of `length` and this body.
 pub(crate) fn promising(status: u16, length: usize, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status} Whatever\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}")
         .into_bytes()

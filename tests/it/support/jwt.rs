@@ -1,4 +1,4 @@
-//! Tokens of the PBX's make, with a signature that nobody checks.
+//! Tokens in the PBX's format, with an unchecked signature.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 pub(crate) const FORTNIGHT: Duration = Duration::from_hours(14 * 24);
 
-/// `mark` makes it recognisable; two with the same mark and time are the same text.
+/// A token that contains `mark`. The same mark and time give the same token.
 pub(crate) fn jwt(mark: &str, two_fa: bool, verified: bool, issued: Timestamp) -> String {
     jwt_for(FORTNIGHT, mark, two_fa, verified, issued)
 }

@@ -1,4 +1,4 @@
-//! A real Kafka broker of the test's own: one node, which is its own controller.
+//! A real Kafka broker for one test: a single node that is its own controller.
 
 use std::{
     fs::{self, File},
@@ -18,18 +18,18 @@ use rdkafka::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A broker on loopback; it ends with the value, and with this process where the value is never dropped.
+/// A broker on loopback. It stops when the value is dropped, or when this process ends.
 pub(crate) struct Kafka {
-    /// A shell that waits for the end of its input.
+    /// A shell that stops the broker at the end of its input.
     child: Option<Child>,
     port: u16,
     dir: TempDir,
 }
 
-/// A busy machine takes this long, after a kill above all: the old incarnation has to time out.
+/// The start timeout on a busy machine. After a kill, the session of the earlier process has to expire first.
 const START: Duration = Duration::from_secs(90);
 
-/// What `tests/kafka/install` fetched.
+/// The distribution that `tests/kafka/install` fetched.
 pub(crate) fn dist() -> PathBuf {
     let path = std::env::var_os("KAFKA_DIST").map(PathBuf::from);
     path.expect("KAFKA_DIST names no Kafka: run tests/run, which fetches one")
@@ -40,26 +40,26 @@ pub(crate) fn free_port() -> u16 {
 }
 
 impl Kafka {
-    /// A plain broker.
+    /// Starts a broker without authentication.
     pub(crate) async fn start() -> Self {
         Self::start_with("", &[], &[]).await
     }
 
-    /// A plain one with a second listener at the port `behind`, whose clients are told to come by the port `way`: where
-    /// something stands between that may break.
+    /// Starts a broker with a second listener on port `behind` that is advertised as port `way`, the port of a proxy that
+    /// breaks connections.
     pub(crate) async fn start_behind(way: u16, behind: u16) -> Self {
         let listener = format!("WAY://127.0.0.1:{behind}");
         Self::begin("", &[(&listener, "PLAINTEXT")], &[], &format!(",WAY://127.0.0.1:{way}")).await
     }
 
-    /// With more properties, more listeners (`NAME://host:port`, each with its protocol), and users.
+    /// Starts a broker with additional properties, listeners (`NAME://host:port`, each with its protocol) and users.
     pub(crate) async fn start_with(more: &str, listeners: &[(&str, &str)], scram: &[&str]) -> Self {
         let urls: String = listeners.iter().flat_map(|(url, _)| [",", url]).collect();
         Self::begin(more, listeners, scram, &urls).await
     }
 
-    /// With a second listener at this port, for the user `bridge` with the password `bridge-secret` (SCRAM-SHA-512), who may do
-    /// nothing until an ACL allows it.
+    /// Starts a broker with a second listener on this port, for the user `bridge` with the password `bridge-secret`
+    /// (SCRAM-SHA-512), who has no permissions until an ACL grants them.
     pub(crate) async fn start_with_acls(port: u16) -> Self {
         Self::start_with(
             "sasl.enabled.mechanisms=SCRAM-SHA-512\n\
@@ -132,7 +132,7 @@ impl Kafka {
         assert!(status.success(), "{}", fs::read_to_string(self.dir.path().join("format.log")).unwrap());
     }
 
-    /// Starts it again, on the same port.
+    /// Restarts it on the same port.
     pub(crate) async fn up(&mut self) {
         let deadline = Instant::now() + START;
         self.spawn();
@@ -144,7 +144,7 @@ impl Kafka {
             let last = said.lines().rev().take(20).collect::<Vec<_>>();
             assert!(Instant::now() < deadline, "Kafka does not start: {last:?}");
             tokio::time::sleep(Duration::from_millis(100)).await;
-            // Somebody's connection may go out from the port at this moment.
+            // An outgoing connection may be using the port.
             if said.contains("Address already in use") {
                 self.kill();
                 self.spawn();
@@ -180,17 +180,17 @@ impl Kafka {
         assert!(Command::new("kill").args([name, pid.trim()]).status().unwrap().success());
     }
 
-    /// It keeps its connections, and does nothing.
+    /// Suspends it; its connections stay open.
     pub(crate) fn stop(&self) {
         self.signal("-STOP");
     }
 
-    /// It goes on.
+    /// Resumes it.
     pub(crate) fn cont(&self) {
         self.signal("-CONT");
     }
 
-    /// What one of Kafka's own commands says, which is a class of this name.
+    /// Runs one of Kafka's own tools, given by its class. Returns the output.
     pub(crate) async fn tool(&self, class: &str, args: &[&str]) -> String {
         let mut command = tokio::process::Command::from(self.java());
         command.arg(class).args(["--bootstrap-server", &self.address()]).args(args);
@@ -211,7 +211,7 @@ impl Kafka {
         settings
     }
 
-    /// Makes a topic with these settings.
+    /// Creates a topic with these settings.
     pub(crate) async fn topic(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
         let admin: AdminClient<DefaultClientContext> = self.settings().create().unwrap();
         let topic = settings
@@ -223,7 +223,7 @@ impl Kafka {
         made.into_iter().next().unwrap().unwrap();
     }
 
-    /// Changes a setting of a topic, and all others to what they are by default.
+    /// Changes a setting of a topic, and resets all others to their defaults.
     pub(crate) async fn set(&self, topic: &str, setting: &str, value: &str) {
         let admin: AdminClient<DefaultClientContext> = self.settings().create().unwrap();
         let config = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(setting, value);
@@ -238,18 +238,18 @@ impl Kafka {
         deleted.into_iter().next().unwrap().unwrap();
     }
 
-    /// The offset behind a partition's last; nothing while it can't be told.
+    /// The end offset of a partition; `None` while it is unknown.
     pub(crate) fn end(&self, topic: &str, partition: i32) -> Option<i64> {
         let consumer: BaseConsumer = self.settings().create().unwrap();
         Some(consumer.fetch_watermarks(topic, partition, Duration::from_secs(2)).ok()?.1)
     }
 
-    /// Everything a topic's partition holds from an offset on; nothing, if there is no such topic.
+    /// The records of a partition from an offset on; empty without such a topic.
     pub(crate) fn records(&self, topic: &str, partition: i32, from: i64) -> Vec<OwnedMessage> {
         use RDKafkaErrorCode::{UnknownPartition, UnknownTopic, UnknownTopicOrPartition};
         let asked = Instant::now();
         loop {
-            // A broker that stood still does not know its own partitions for a moment, nor does a client that asked it then.
+            // After a suspension, the broker and its clients briefly do not know the partitions.
             let (unknown, error) = match self.try_records(topic, partition, from) {
                 Ok(records) => return records,
                 Err(KafkaError::MetadataFetch(code)) => (
@@ -295,7 +295,7 @@ impl Kafka {
     }
 }
 
-/// A record in the form of structured mode.
+/// A record as a structured event.
 pub(crate) fn event(record: &OwnedMessage) -> Value {
     let mut event: serde_json::Map<String, Value> = serde_json::Map::new();
     for header in record.headers().unwrap().iter() {

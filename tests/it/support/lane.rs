@@ -1,4 +1,4 @@
-//! A line of events delivered to a stream by a loop of the tests' own, and what the stream then holds.
+//! A journal whose records the tests deliver to a stream by a loop of their own, and the resulting stream.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -14,12 +14,12 @@ use cti_bridge::{
 use futures_util::FutureExt as _;
 use tokio::time::{sleep, timeout};
 
-/// What a server needs to have JetStream; what it stores outlives a kill.
+/// Configuration that enables JetStream, with storage that survives a kill.
 pub(crate) const JETSTREAM: &str = "jetstream: { store_dir: \"$DIR/js\" }";
 pub(crate) const STREAM: &str = "phones";
 const SOURCES: [&str; 2] = ["a", "b"];
 
-/// A sink with these settings of its table.
+/// A sink with these settings.
 pub(crate) fn sink(servers: &[String], settings: &[&str]) -> JetStream {
     let mut set: Vec<String> = [
         "sources.a.url=http://127.0.0.1:1",
@@ -46,16 +46,16 @@ pub(crate) struct Line {
     ids: Vec<String>,
     places: HashMap<(String, Seq), usize>,
     plan: Plan,
-    /// What was refused for good, and why.
+    /// The records that were permanently refused, with the reason.
     pub(crate) refused: Vec<(usize, String)>,
-    /// Between two batches; makes a delivery last while something breaks.
+    /// The pause between two batches, so that a delivery lasts while something breaks.
     pub(crate) pause: Duration,
-    /// Why links ended.
+    /// The reasons for which links ended.
     pub(crate) ends: Vec<String>,
 }
 
 impl Line {
-    /// `count` records; those that `size` gives more than nothing carry so much text.
+    /// Creates `count` records; each carries text of the size that `size` returns.
     pub(crate) fn new(count: usize, size: impl Fn(usize) -> usize) -> Self {
         let sources: Arc<[String]> = Arc::new(SOURCES.map(str::to_owned));
         let journal = Journal::memory(1 << 30, &sources, &["s".to_owned()]);
@@ -75,7 +75,7 @@ impl Line {
             );
         }
         let mut records = Vec::new();
-        // What memory holds is there at once.
+        // A read from memory completes at once.
         journal.reader(SinkId(0)).read(count, &mut records).now_or_never().expect("memory makes nobody wait");
         assert_eq!(records.len(), count);
         let name = |record: &Record| SOURCES[record.source.index()];
@@ -86,7 +86,7 @@ impl Line {
         Self { records, ids, places, plan, refused: Vec::new(), pause: Duration::ZERO, ends: Vec::new() }
     }
 
-    /// The same records, to be delivered by somebody else.
+    /// A copy with the same records, for another deliverer.
     pub(crate) fn twin(&self) -> Self {
         let sources: Arc<[String]> = Arc::new(SOURCES.map(str::to_owned));
         Self {
@@ -100,13 +100,13 @@ impl Line {
         }
     }
 
-    /// Delivers all of it, through as many links as it takes. They may break; nothing may be for an operator.
+    /// Delivers everything, over as many links as necessary. Links may break, but no error may require an operator.
     pub(crate) async fn deliver(&mut self, sink: &JetStream) {
         let deadline = std::time::Instant::now() + Duration::from_mins(2);
         while let Err(error) = self.session(sink).await {
             assert!(matches!(error, SinkError::Again(_)), "{error}");
             assert!(std::time::Instant::now() < deadline, "no end of it: {:?}", self.ends);
-            self.ends.push(error.to_string());
+            self.ends.push(format!("{error:#}"));
             sleep(Duration::from_millis(fastrand::u64(5..30))).await;
         }
     }
@@ -171,14 +171,14 @@ impl Line {
             .map_err(|_| SinkError::Again("late: send".into()))?
     }
 
-    /// What the stream must hold: all but what was refused.
+    /// The expected content of the stream: everything that was not refused.
     pub(crate) fn expected(&self) -> Vec<String> {
         let refused: Vec<usize> = self.refused.iter().map(|(at, _)| *at).collect();
         let kept = self.ids.iter().enumerate().filter(|(at, _)| !refused.contains(at));
         kept.map(|(_, id)| id.clone()).collect()
     }
 
-    /// Nothing lost, nothing twice, nothing out of order.
+    /// Asserts that the stream holds every record exactly once, in order.
     pub(crate) async fn is_stored(&self, url: &str) {
         let (stored, expected) = (stored(url).await, self.expected());
         if let Some(at) =

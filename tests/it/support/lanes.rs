@@ -1,4 +1,4 @@
-//! A line delivered to a broker with several lanes, whose links break.
+//! A journal delivered to a simulated broker with several partitions and links that break.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -21,7 +21,7 @@ use cti_bridge::{
 };
 use jiff::Timestamp;
 
-/// Two of them share a lane.
+/// The sources; two of them share a partition.
 pub(crate) const SOURCES: [&str; 4] = ["a", "b", "c", "d"];
 pub(crate) const LANES: usize = 3;
 
@@ -29,7 +29,7 @@ pub(crate) const LANES: usize = 3;
 pub(crate) enum By {
     Source,
     Entity,
-    /// One lane for all, as a stream.
+    /// One partition for all, as a stream.
     Nothing,
 }
 
@@ -48,7 +48,7 @@ impl By {
     }
 }
 
-/// Of each source, as the journal that wrote last numbered them.
+/// The numbers of each source, as assigned by the last journal.
 pub(crate) fn newest(lane: &[Kept]) -> Vec<Stored> {
     let mut newest: BTreeMap<&str, Stored> = BTreeMap::new();
     let journal = lane.last().map(|kept| kept.journal);
@@ -74,7 +74,7 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// As a broker gives it back, which keeps microseconds.
+    /// The stored time in microseconds, as a broker returns it.
     pub(crate) fn stored(&self) -> Stored {
         Stored {
             source: self.source.clone(),
@@ -88,16 +88,16 @@ impl Kept {
     }
 }
 
-/// What the broker's lanes hold.
+/// The content of the broker's partitions.
 pub(crate) type Store = Arc<Mutex<[Vec<Kept>; LANES]>>;
 
-/// A broker whose links break after so many records; none: they hold.
+/// A broker whose links break after a number of records; `None` means never.
 #[derive(Clone)]
 pub(crate) struct Broker {
     pub(crate) by: By,
     pub(crate) lanes: Store,
     pub(crate) breaks: Arc<dyn Fn() -> Option<usize> + Send + Sync>,
-    /// What shows that somebody else writes.
+    /// Evidence of another writer, if any.
     pub(crate) rival: Arc<Mutex<Option<String>>>,
 }
 
@@ -135,7 +135,7 @@ impl Link for Connection {
         self.by.partitions(names)
     }
 
-    /// A link that breaks leaves each lane with a beginning of its share, and acknowledges nothing of it.
+    /// Sends a batch. A link that breaks leaves a prefix of each partition's share and acknowledges none of it.
     async fn send(&mut self, batch: &[Outgoing<'_>]) -> Result<(), SinkError> {
         let breaks = self.left.is_some_and(|left| left < batch.len());
         let mut shares: BTreeMap<usize, Vec<Kept>> = BTreeMap::new();
@@ -165,7 +165,7 @@ impl Link for Connection {
     }
 
     async fn acked(&mut self) -> Result<Acked, SinkError> {
-        // Answers come late, or never.
+        // Acknowledgements come late or never.
         match self.acked.pop_front() {
             Some(through) => Ok(Acked { through, refused: None }),
             None => std::future::pending().await,
@@ -211,7 +211,7 @@ impl Bench {
         Self { by, context, lanes: Store::default(), rival: Arc::default(), sessions }
     }
 
-    /// The same broker, and the journal of the next process.
+    /// Keeps the broker, and opens the journal of the next process.
     pub(crate) fn reopened(self, open: impl FnOnce() -> Journal) -> Self {
         let Self { by, context, lanes, rival, sessions } = self;
         drop(sessions);
@@ -235,7 +235,7 @@ impl Bench {
                 };
                 self.context.journal.notice(SourceId(u16::try_from(source).unwrap()), &told);
             } else {
-                // Some have much to say, and some little.
+                // Some entities have many events, others few.
                 let extension = fastrand::u8(..5) * fastrand::u8(..2);
                 self.sessions[source].event(frame(extension));
                 self.sessions[source].commit();
@@ -243,7 +243,7 @@ impl Bench {
         }
     }
 
-    /// How many records there were.
+    /// The number of received records.
     pub(crate) fn received(&self) -> u64 {
         (0..4).map(|source| self.context.journal.ledger(SinkId(0), SourceId(source)).0.received).sum()
     }
@@ -272,24 +272,24 @@ impl Bench {
         }
     }
 
-    /// Delivers all there is, over links that break or not.
+    /// Delivers everything, over links that may break.
     pub(crate) async fn drain(&mut self, breaks: impl Fn() -> Option<usize> + Send + Sync + 'static) {
         let sink = self.broker(breaks);
         let deadline = std::time::Instant::now() + Duration::from_mins(1);
         loop {
-            assert!(std::time::Instant::now() < deadline, "it never ends");
+            assert!(std::time::Instant::now() < deadline, "the delivery never ends");
             self.context.stop = Stop::default();
             self.context.stop.drain();
             match self.driver().run(sink.clone()).await {
                 Outcome::Drained => return,
-                // What waits on a disk is left there when a link breaks during a stop.
+                // When a link breaks during a stop, the rest stays on disk.
                 Outcome::Undelivered(_) => {}
                 other => panic!("{other:?}"),
             }
         }
     }
 
-    /// Each source once in each lane that it goes to, in order, without a hole by its `ctiprev`, and nothing missing.
+    /// Asserts that every record is stored exactly once in each of its partitions, in order and without a gap in `ctiprev`.
     pub(crate) fn is_whole(&self) {
         let mut stored: BTreeMap<(String, Seq), Vec<&Kept>> = BTreeMap::new();
         let lanes = self.lanes.lock().unwrap();
@@ -349,7 +349,7 @@ pub(crate) fn opened(dir: &std::path::Path, retain: Duration, disk: Arc<dyn fs::
     opened.unwrap().0
 }
 
-/// Takes the newest records of a lane away, as a broker does that lost what it had not synced.
+/// Removes the newest records of a partition, like a broker that lost unsynced data.
 pub(crate) fn forget(bench: &Bench, lane: usize, count: usize) -> Vec<Kept> {
     let mut lanes = bench.lanes.lock().unwrap();
     let at = lanes[lane].len().saturating_sub(count);

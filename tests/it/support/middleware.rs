@@ -1,4 +1,4 @@
-//! A PBX with a list of tokens, like the middleware's, and an account on it.
+//! A PBX with a token list like the middleware's, and an account on it.
 
 use std::{
     collections::HashMap,
@@ -34,24 +34,24 @@ pub(crate) fn start() -> Timestamp {
     Timestamp::from_second(1_796_000_020).unwrap()
 }
 
-/// A PBX that keeps a list of tokens, as the middleware does.
+/// A PBX that keeps a token list, as the middleware does.
 pub(crate) struct Pbx {
     pub(crate) clock: Arc<Manual>,
     /// token → whether its one-time password is verified.
     pub(crate) tokens: Mutex<HashMap<String, bool>>,
     pub(crate) two_fa: bool,
-    /// Codes to refuse before one is accepted.
+    /// The number of codes to refuse before one is accepted.
     pub(crate) refusals: AtomicUsize,
-    /// Answers to `/user/me` that go wrong before one goes well, with this status.
+    /// The number of failing answers to `/user/me`, and their status.
     pub(crate) broken: AtomicUsize,
     pub(crate) broken_status: u16,
-    /// A permit lets a login through.
+    /// Each permit admits one login.
     pub(crate) gate: Semaphore,
-    /// How far this clock is ahead.
+    /// The offset of its clock.
     pub(crate) ahead: Duration,
-    /// How far the `Date` of its answers is ahead, as one that a proxy writes.
+    /// The offset of the `Date` in its answers, as if a proxy wrote it.
     pub(crate) date_ahead: Duration,
-    /// Of new tokens.
+    /// The lifetime of new tokens.
     pub(crate) lifetime: Duration,
 }
 
@@ -109,7 +109,7 @@ impl Pbx {
                 self.tokens.lock().unwrap().remove(bearer);
                 json(200, r#"{"code":200}"#)
             }
-            (method, path) => panic!("nobody should ask {method} {path}"),
+            (method, path) => panic!("unexpected request: {method} {path}"),
         }
     }
 }
@@ -121,7 +121,7 @@ pub(crate) fn with_password(totp_secret: Option<&str>) -> Config {
     Config { username: "bridge".into(), credentials, token_cache: None }
 }
 
-/// Counts down to zero; true while there was something left.
+/// Counts down to zero. Returns whether anything was left.
 pub(crate) fn take(left: &AtomicUsize) -> bool {
     left.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
 }
@@ -167,7 +167,7 @@ pub(crate) fn text(grant: &Grant) -> String {
     grant.token.secret().expose_secret().to_owned()
 }
 
-/// Waits for a condition on the server's side, for which there is nothing to await.
+/// Polls a condition on the server's side.
 pub(crate) async fn eventually(what: &str, condition: impl Fn() -> bool) {
     let met = async {
         while !condition() {

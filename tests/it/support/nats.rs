@@ -1,4 +1,4 @@
-//! A real nats-server of the test's own.
+//! A real nats-server for one test.
 
 use std::{
     path::PathBuf,
@@ -9,13 +9,13 @@ use std::{
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt as _;
 
-/// A server on loopback; it ends with the value.
+/// A server on loopback; stopped on drop.
 pub(crate) struct Nats {
     child: Option<Child>,
     port: u16,
     config: PathBuf,
     dir: TempDir,
-    /// The largest file it can write, in the shell's blocks: as a full disk is to it.
+    /// The maximum size of its files, in blocks of the shell, to simulate a full disk.
     largest: Option<u32>,
 }
 
@@ -25,12 +25,12 @@ fn program() -> PathBuf {
 }
 
 impl Nats {
-    /// Starts one, with further lines of configuration, where `$DIR` is a directory of its own that outlives [`Nats::kill`].
+    /// Starts a server with additional configuration, in which `$DIR` is its own directory, which survives [`Nats::kill`].
     pub(crate) async fn start(extra: &str) -> Self {
         Self::start_with(extra, None).await
     }
 
-    /// Starts one whose files can't grow beyond so many blocks: the disk is full for it.
+    /// Starts a server whose files cannot grow beyond this many blocks, to simulate a full disk.
     pub(crate) async fn start_with(extra: &str, largest: Option<u32>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let config = dir.path().join("nats.conf");
@@ -43,24 +43,24 @@ impl Nats {
             if nats.listens().await {
                 return nats;
             }
-            // Another took the port meanwhile.
+            // Another process took the port.
             assert!(attempt < 5, "nats-server does not start");
             nats.kill();
         }
         nats
     }
 
-    /// Starts it again, on the same port.
+    /// Restarts it on the same port.
     pub(crate) async fn up(&mut self) {
         assert!(self.listens().await, "nats-server does not start");
     }
 
-    /// Starts it; whether it, and nobody else, answers on its port.
+    /// Starts the process. Returns whether it answers on its port, and not another process.
     async fn listens(&mut self) -> bool {
         let mut command = match self.largest {
             None => Command::new(program()),
             Some(blocks) => {
-                // Ignored, the signal of a write beyond the limit becomes the error a full disk gives.
+                // With the signal ignored, a write beyond the limit fails like one on a full disk.
                 let mut shell = Command::new("sh");
                 let limit = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
                 shell.args(["-c", &limit]).arg(program());
@@ -77,7 +77,7 @@ impl Nats {
             if let Ok(mut stream) = tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await {
                 let mut greeting = [0; 4];
                 let greeted = stream.read_exact(&mut greeting);
-                // A server that wants TLS first says nothing.
+                // A server with `handshake_first` sends nothing before TLS.
                 match tokio::time::timeout(Duration::from_secs(1), greeted).await {
                     Ok(Ok(_)) => return &greeting == b"INFO",
                     Ok(Err(_)) => {}
@@ -97,7 +97,7 @@ impl Nats {
         }
     }
 
-    /// Frees the disk of [`Nats::start_with`]; it needs a restart to notice.
+    /// Lifts the limit of [`Nats::start_with`], from the next restart on.
     pub(crate) fn free(&mut self) {
         self.largest = None;
     }
@@ -108,7 +108,7 @@ impl Nats {
         assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
     }
 
-    /// The directory of its own.
+    /// Its own directory.
     pub(crate) fn dir(&self) -> &std::path::Path {
         self.dir.path()
     }

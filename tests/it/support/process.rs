@@ -1,4 +1,4 @@
-//! Tests in a process of their own, as they change what all tests of a process share.
+//! Runs tests that change global state in separate processes.
 
 use std::process::Command;
 
@@ -13,7 +13,7 @@ pub(crate) fn again(module: &str, test: &str) -> Command {
     command
 }
 
-/// Whether this process runs this test alone. If not, runs it in such a process, and panics as it does.
+/// Returns whether this process runs this test alone. If not, runs it in a separate process and panics if it fails.
 pub(crate) fn is_own(module: &str, test: &str) -> bool {
     if std::env::var_os(OWN).is_some() {
         return true;

@@ -1,4 +1,4 @@
-//! A session against the simulator, and what it puts on the line.
+//! A session against the simulator, and the records that it appends.
 
 use std::{
     ops::{Deref, DerefMut},
@@ -25,26 +25,26 @@ pub(crate) struct Scene {
     source: Source,
 }
 
-/// A source of the bridge, without the rest of one.
+/// A source of the bridge without the other components.
 pub(crate) struct Source {
     pub(crate) board: Board,
     pub(crate) stop: Stop,
     pub(crate) retry: Trigger,
     pub(crate) resync: Trigger,
     pub(crate) journal: Journal,
-    /// The state of the one sink, which is the test.
+    /// The state of the only sink, which the test plays.
     pub(crate) sink: Component,
     reader: Reader,
     records: Vec<Record>,
     pub(crate) task: tokio::task::JoinHandle<()>,
 }
 
-/// With further settings of the source.
+/// Starts a simulator and a source with these settings.
 pub(crate) async fn scene(totp: Option<&str>, settings: &[&str]) -> Scene {
     scene_with(|_| {}, totp, settings).await
 }
 
-/// With faults that the PBX has from the start.
+/// Same as [`scene`], with faults that the PBX has from the start.
 pub(crate) async fn scene_with(
     turn: impl FnOnce(&mut Knobs),
     totp: Option<&str>,
@@ -72,7 +72,7 @@ impl DerefMut for Scene {
     }
 }
 
-/// Against a PBX of one's own; the account is `bridge`, its password `secret`.
+/// Same as [`scene`], with other options of the PBX; the account is `bridge` with the password `secret`.
 pub(crate) async fn scene_on(options: Options, settings: &[&str]) -> Scene {
     let pbx = Simulator::start(options).await.unwrap();
     let source = Source::start(pbx.url().as_str(), None, settings);
@@ -84,17 +84,17 @@ impl Scene {
         self.pbx.seen().iter().filter(|seen| seen.path == path).count()
     }
 
-    /// The PBX answers this path against the rule, and no other.
+    /// Makes the PBX answer this path, and no other, with `answer`.
     pub(crate) fn answers(&self, path: &str, answer: Answer) {
         self.pbx.turn(|knobs| knobs.answers = vec![(path.to_owned(), answer)]);
     }
 
-    /// The PBX is well again.
+    /// Ends all faults of the PBX.
     pub(crate) fn well(&self) {
         self.pbx.turn(|knobs| *knobs = Knobs::default());
     }
 
-    /// Requests for this that were answered 429.
+    /// The number of requests for this path that were answered 429.
     pub(crate) fn limited(&self, path: &str) -> usize {
         self.pbx.seen().iter().filter(|seen| seen.path == path && seen.status == 429).count()
     }
@@ -113,13 +113,13 @@ async fn until(what: &str, condition: impl Fn() -> bool, board: &Board) {
 }
 
 impl Source {
-    /// The user `bridge` of the PBX at this address.
+    /// Starts a source for the user `bridge` of the PBX at this address.
     pub(crate) fn start(at: &str, totp: Option<&str>, settings: &[&str]) -> Self {
         let mut set = vec![
             format!("sources.a.url={at}"),
             "sources.a.username=bridge".into(),
             "sources.a.password=secret".into(),
-            // What it adds to the line is a matter of its own tests, which switch it on.
+            // Its own tests switch it on; others would see its records.
             "sources.a.resync=false".into(),
         ];
         set.push("sinks.out.type=stdout".into());
@@ -174,7 +174,7 @@ impl Source {
         self.records.remove(0)
     }
 
-    /// What the next record says: a notice's name, or an event's.
+    /// The name of the next record's notice or event.
     pub(crate) async fn says(&mut self) -> String {
         match self.next().await.body {
             Body::Event(frame) => String::from_utf8(frame.name().into_owned()).unwrap(),
@@ -186,14 +186,14 @@ impl Source {
         self.live_after("").await;
     }
 
-    /// A session begins, and its gap tells of this reason.
+    /// Waits for a session whose gap has this reason.
     pub(crate) async fn live_after(&mut self, reason: &str) {
         let gap = self.notice("gap").await;
         assert!(reason.is_empty() || gap["reason"] == reason, "{gap}");
         self.notice("connected").await;
     }
 
-    /// What the next record says, which is this notice.
+    /// The data of the next record, which must be this notice.
     pub(crate) async fn notice(&mut self, what: &str) -> serde_json::Value {
         let Body::Notice(notice) = self.next().await.body else { panic!("an event instead of {what}") };
         let data = serde_json::from_slice(&notice.data).unwrap();
@@ -201,12 +201,12 @@ impl Source {
         data
     }
 
-    /// Waits until its state says this.
+    /// Waits until the state of a component contains this text.
     pub(crate) async fn tells(&self, text: &str) {
         until(text, || format!("{:?}", self.board.snapshot()).contains(text), &self.board).await;
     }
 
-    /// Its state.
+    /// The state of the source.
     pub(crate) fn health(&self) -> Health {
         self.board.snapshot().remove("source/a").unwrap()
     }

@@ -1,4 +1,4 @@
-//! A line of events delivered to a topic by the real driver, and what the topic then holds.
+//! A journal that the real driver delivers to a topic, and the resulting topic.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -28,7 +28,7 @@ use super::{
     wait::until,
 };
 
-/// Sources whose partitions of four differ.
+/// Sources that map to different ones of four partitions.
 pub(crate) const SOURCES: [&str; 3] = ["a", "b", "c"];
 
 pub(crate) fn config(brokers: &str, topic: &str, settings: &[&str]) -> Config {
@@ -48,7 +48,7 @@ pub(crate) fn config(brokers: &str, topic: &str, settings: &[&str]) -> Config {
     config.sinks["s"].of::<Config>().unwrap().clone()
 }
 
-/// A line of three sources, and the sink it goes to.
+/// A journal of three sources, and its sink.
 pub(crate) struct Line {
     pub(crate) context: Context,
     pub(crate) config: Config,
@@ -63,7 +63,7 @@ impl Line {
         Self::of(config, journal, sinks)
     }
 
-    /// One that keeps what was delivered, in a directory.
+    /// Creates one on disk that retains delivered records.
     pub(crate) fn on_disk(config: Config, dir: &std::path::Path) -> Self {
         let disk = journal::Options {
             dir: dir.to_owned(),
@@ -94,7 +94,7 @@ impl Line {
     pub(crate) fn append(&mut self, count: u64, padding: usize) {
         for number in self.sent..self.sent + count {
             let source = SourceId(u16::try_from(number % 3).unwrap());
-            // One text of a notice is bounded; many are not.
+            // The size of a single text is bounded, the number of texts is not.
             let sees = vec!["x".repeat(1_000); padding / 1_000];
             let user = "bridge".to_owned();
             let notice = Notice::Connected { session: number, user, profile: None, sees, privacy: None };
@@ -111,7 +111,7 @@ impl Line {
         tokio::spawn(Driver::new(&self.context, SinkId(0), plan, options).run(self.sink()))
     }
 
-    /// Delivers all that is there.
+    /// Delivers everything.
     pub(crate) async fn drain(&mut self) {
         let running = self.run(Options::default());
         self.context.stop.drain();
@@ -123,7 +123,7 @@ impl Line {
         (0..3).all(|source| self.context.journal.ledger(SinkId(0), SourceId(source)).1 == 0)
     }
 
-    /// Waits until everything is delivered, or dead-lettered.
+    /// Waits until everything is delivered or dead-lettered.
     pub(crate) async fn delivered(&self) {
         until("not everything is delivered", || self.is_delivered()).await;
     }
@@ -132,7 +132,7 @@ impl Line {
         self.context.board.snapshot().get("sink/sink").is_some_and(|health| health.state == State::Active)
     }
 
-    /// Waits until it is active.
+    /// Waits until the sink is active.
     pub(crate) async fn activates(&self) {
         until("the sink is not active", || self.is_active()).await;
     }
@@ -146,7 +146,7 @@ impl Line {
             {
                 return state.unwrap();
             }
-            assert!(Instant::now() < deadline, "never said {text:?}, but {state:?}");
+            assert!(Instant::now() < deadline, "never reported {text:?}, but {state:?}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -156,13 +156,13 @@ pub(crate) fn number(event: &Value) -> u64 {
     event["data"]["session"].as_u64().unwrap()
 }
 
-/// The events of all partitions, each partition in its order.
+/// The events of all partitions, each in stored order.
 pub(crate) fn stored(broker: &Broker, topic: &str, partitions: i32) -> Vec<Vec<Value>> {
     let read = |partition| broker.records(topic, partition, 0).iter().map(event).collect();
     tokio::task::block_in_place(|| (0..partitions).map(read).collect())
 }
 
-/// Nothing is missing, and what comes first comes in order; how many came again.
+/// Asserts that all events are stored, the first copy of each in order. Returns the number of duplicates.
 pub(crate) fn whole(partitions: &[Vec<Value>], count: u64) -> usize {
     let (mut seen, mut again) = (HashSet::new(), 0);
     for partition in partitions {

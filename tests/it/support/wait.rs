@@ -1,8 +1,8 @@
-//! Waiting for what is expected.
+//! Waits for conditions.
 
 use std::time::{Duration, Instant};
 
-/// Far beyond what anything takes on a busy machine.
+/// A timeout far beyond what any test needs on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits until a condition holds, and panics with `otherwise` if it never does.

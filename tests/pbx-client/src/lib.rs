@@ -1,4 +1,4 @@
-//! A bare client of the simulated PBX: REST by reqwest, the websocket frame by frame.
+//! A low-level client of the simulated PBX: REST through reqwest, the websocket frame by frame.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio_tungstenite::{
     tungstenite::{Message, protocol::WebSocketConfig},
 };
 
-/// No step of a test takes longer than this, even on a busy machine.
+/// The timeout of a test's step, also on a busy machine.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
 pub async fn start() -> Simulator {
@@ -25,13 +25,13 @@ pub async fn start_with(change: impl FnOnce(&mut Options)) -> Simulator {
     Simulator::start(options).await.unwrap()
 }
 
-/// Waits until as many sockets are logged in.
+/// Waits until this many sockets are logged in.
 pub async fn connected(pbx: &Simulator, count: usize) {
     let mut live = pbx.live();
     timeout(DEADLINE, live.wait_for(|live| *live == count)).await.unwrap().unwrap();
 }
 
-/// Status, body, and the `WWW-Authenticate` header.
+/// Sends a request. Returns status, body, and the `WWW-Authenticate` header.
 pub async fn call(
     pbx: &Simulator,
     method: Method,
@@ -68,14 +68,14 @@ pub async fn post(pbx: &Simulator, path: &str, token: Option<&str>, body: &str) 
     (status, body)
 }
 
-/// The token of a login of `bridge`.
+/// Logs `bridge` in. Returns the token.
 pub async fn token(pbx: &Simulator) -> String {
     let (status, body) = post(pbx, "/api/login", None, r#"{"username":"bridge","password":"secret"}"#).await;
     assert_eq!(status, 200, "{body}");
     field(&body, &["token"])
 }
 
-/// A persistent token of `bridge`, made with a login of its own.
+/// Logs `bridge` in and creates a persistent token.
 pub async fn persistent(pbx: &Simulator) -> String {
     let token = token(pbx).await;
     let (status, body) = post(pbx, "/api/tokens/persistent/nethlink", Some(&token), "").await;
@@ -83,7 +83,7 @@ pub async fn persistent(pbx: &Simulator) -> String {
     field(&body, &["token"])
 }
 
-/// A string deep in a JSON text.
+/// A string at a path in a JSON text.
 pub fn field(body: &str, path: &[&str]) -> String {
     let value: serde_json::Value = serde_json::from_str(body).unwrap();
     path.iter().fold(&value, |value, key| &value[key]).as_str().unwrap().to_owned()
@@ -94,12 +94,12 @@ pub fn field(body: &str, path: &[&str]) -> String {
 pub struct Raw(pub WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Raw {
-    /// Up to the 101.
+    /// Connects up to the 101 answer.
     pub async fn dial(pbx: &Simulator, query: &str) -> Self {
         Self::dial_at(pbx, &format!("/api/ws/?{query}")).await
     }
 
-    /// The same, anywhere.
+    /// Same as [`Raw::dial`], at any path.
     pub async fn dial_at(pbx: &Simulator, at: &str) -> Self {
         let address = pbx.address();
         let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
@@ -108,14 +108,14 @@ impl Raw {
         Self(timeout(DEADLINE, dial).await.unwrap().unwrap().0)
     }
 
-    /// Up to the open packet, which it returns.
+    /// Connects up to the open packet. Returns it too.
     pub async fn open(pbx: &Simulator) -> (Self, String) {
         let mut raw = Self::dial(pbx, "EIO=4&transport=websocket").await;
         let open = raw.text().await;
         (raw, open)
     }
 
-    /// Up to the joined namespace.
+    /// Connects up to the joined namespace.
     pub async fn join(pbx: &Simulator) -> Self {
         let (mut raw, _) = Self::open(pbx).await;
         raw.send("40").await;
@@ -124,7 +124,7 @@ impl Raw {
         raw
     }
 
-    /// Up to `authe_ok`.
+    /// Connects up to `authe_ok`.
     pub async fn login(pbx: &Simulator, token: &str) -> Self {
         let mut raw = Self::join(pbx).await;
         raw.send(&login(token, "")).await;
@@ -151,13 +151,13 @@ impl Raw {
         }
     }
 
-    /// The server ends the connection without a close frame.
+    /// Asserts that the server ends the connection without a close frame.
     pub async fn is_cut(&mut self) {
         let last = self.next().await;
         assert!(last.is_none(), "{last:?} instead of an end");
     }
 
-    /// Proves that nothing was sent so far: the answer to a probe comes first.
+    /// Asserts that nothing was sent so far: the answer to a probe comes first.
     pub async fn is_silent(&mut self) {
         self.send(r#"4277["ping"]"#).await;
         assert_eq!(self.text().await, "4377[]");

@@ -26,11 +26,9 @@ static CATALOGUE: LazyLock<Catalogue> =
 #[derive(Debug, Default)]
 struct Catalogue {
     /// All schemas, by class and title.
-    schemas: Vec<Schema>,
-    /// Events of the PBX by name: indexes into `schemas`.
-    by_name: Vec<(String, usize)>,
-    /// Names of the state events, sorted.
-    states: Vec<String>,
+    schemas: &'static [Schema],
+    /// Events of the PBX. Comparing a few dozen names side by side beats any table: most differ in length.
+    by_name: Vec<(&'static str, &'static Schema)>,
 }
 
 /// Entity that an event describes.
@@ -51,24 +49,20 @@ impl Catalogue {
         let mut schemas =
             files.iter().map(|(stem, text)| Schema::parse(stem, text)).collect::<Result<Vec<_>, _>>()?;
         schemas.sort_by(|a, b| (a.class, &a.title).cmp(&(b.class, &b.title)));
-        let of_pbx = schemas.iter().enumerate().filter(|(_, schema)| schema.class == Class::Event);
-        let mut by_name: Vec<_> = of_pbx.map(|(index, schema)| (schema.name.clone(), index)).collect();
-        by_name.sort();
-        let is_state = |index: &usize| schemas.get(*index).is_some_and(|schema| schema.is_state);
-        let states =
-            by_name.iter().filter(|(_, index)| is_state(index)).map(|(name, _)| name.clone()).collect();
-        Ok(Self { schemas, by_name, states })
+        // The catalogue lives as long as the program.
+        let schemas: &'static [Schema] = schemas.leak();
+        let of_pbx = schemas.iter().filter(|schema| schema.class == Class::Event);
+        Ok(Self { schemas, by_name: of_pbx.map(|schema| (&*schema.name, schema)).collect() })
     }
 
-    fn event(&self, name: &[u8]) -> Option<&Schema> {
-        let found = self.by_name.binary_search_by(|(known, _)| known.as_bytes().cmp(name)).ok()?;
-        self.schemas.get(self.by_name.get(found)?.1)
+    fn event(&self, name: &[u8]) -> Option<&'static Schema> {
+        self.by_name.iter().find(|(known, _)| known.as_bytes() == name).map(|(_, schema)| *schema)
     }
 }
 
 /// Returns all schemas: events of the PBX, notices, heartbeat and dead letter.
 pub fn schemas() -> &'static [Schema] {
-    &CATALOGUE.schemas
+    CATALOGUE.schemas
 }
 
 /// Returns the schema of a PBX event; `None` if the catalogue has none.
@@ -78,7 +72,7 @@ pub fn event_schema(name: &[u8]) -> Option<&'static Schema> {
 
 /// Returns the names of the events that carry the complete state of their entity, and that a gap may therefore hide.
 pub fn state_events() -> impl Iterator<Item = &'static str> {
-    CATALOGUE.states.iter().map(String::as_str)
+    CATALOGUE.by_name.iter().filter(|(_, schema)| schema.is_state).map(|(name, _)| *name)
 }
 
 /// Returns whether events of this name carry the complete state of their entity.

@@ -9,6 +9,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::subject::Template;
+use crate::{event_type, notice_type, slug};
 
 /// A schema of the catalogue: an event of the PBX, a notice of the bridge, a heartbeat or a dead letter.
 ///
@@ -332,6 +333,14 @@ impl Node {
 }
 
 impl Schema {
+    /// Returns the CloudEvents type: `cti.event.extenUpdate.v1`, `cti.bridge.gap.v1`.
+    pub fn ty(&self) -> String {
+        match self.class {
+            Class::Event => event_type(&slug(self.name.as_bytes())),
+            Class::Bridge | Class::Status | Class::Dlq => notice_type(&self.name),
+        }
+    }
+
     /// Parses a file of the catalogue and checks what the types don't.
     pub(super) fn parse(stem: &str, text: &'static str) -> Result<Self, serde_json::Error> {
         let mut schema: Self = serde_json::from_str(text)?;

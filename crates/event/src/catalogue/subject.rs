@@ -91,12 +91,13 @@ impl Place {
         Some(Self::Pointer(segments.map(|segment| segment.replace("~1", "/").replace("~0", "~")).collect()))
     }
 
+    /// Returns the name at this place of the first argument. Reads no further than the name: the argument may be long.
     fn find<'a>(&self, args: &'a [u8]) -> Option<Cow<'a, [u8]>> {
-        let data = json::arguments(args).next()?;
         match self {
-            Self::FirstKey => json::first_field(data).map(|(key, _)| Cow::Borrowed(key)),
+            Self::FirstKey => json::first_field(args).map(|(key, _)| Cow::Borrowed(key)),
+            Self::Pointer(segments) if segments.is_empty() => json::scalar(json::arguments(args).next()?),
             Self::Pointer(segments) => {
-                json::scalar(segments.iter().try_fold(data, |value, segment| json::field(value, segment))?)
+                json::scalar(segments.iter().try_fold(args, |value, segment| json::field(value, segment))?)
             }
         }
     }

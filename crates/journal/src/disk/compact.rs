@@ -18,7 +18,7 @@ use super::{
     codec::{self, Format},
     names::{NO_NAME, NameIds},
     segment::Header,
-    stretch::Stretch,
+    segment_range::SegmentRange,
     superseded::{Index, stored},
 };
 
@@ -33,7 +33,7 @@ const CHUNK: usize = 256 << 10;
 /// A sealed segment on stable storage that some sink has not passed.
 #[derive(Debug, Clone)]
 pub(crate) struct Sealed {
-    pub(crate) stretch: Stretch,
+    pub(crate) range: SegmentRange,
     pub(crate) created: Timestamp,
     pub(crate) newest: Option<Timestamp>,
     /// Bytes of names over their quota.
@@ -43,7 +43,7 @@ pub(crate) struct Sealed {
 impl Sealed {
     /// Returns the generation and the revision.
     pub(crate) fn file(&self) -> (u64, u32) {
-        (self.stretch.generation, self.stretch.revision)
+        (self.range.generation, self.range.revision)
     }
 }
 
@@ -94,13 +94,13 @@ pub(crate) struct Copy {
 
 /// Calls `each` with the entries of a segment from a position on. Returns whether the segment is intact.
 pub(crate) fn walk(
-    stretch: &Stretch,
+    range: &SegmentRange,
     from: Position,
     mut each: impl FnMut(Entry) -> io::Result<()>,
 ) -> io::Result<bool> {
-    let mut place = stretch.start;
-    while place.position < stretch.end {
-        let chunk = stretch.read(place, from)?;
+    let mut place = range.start;
+    while place.position < range.end {
+        let chunk = range.read(place, from)?;
         chunk.entries.into_iter().try_for_each(&mut each)?;
         if chunk.damaged || chunk.next == place {
             return Ok(false);
@@ -114,7 +114,7 @@ pub(crate) fn walk(
 /// [`Suspect::repair`](super::repair::Suspect::repair) handles that.
 pub(crate) fn rewrite(fs: &dyn Fs, path: &Path, run: &[Sealed], omit: &mut Omit) -> io::Result<Option<Copy>> {
     let Some(first) = run.first() else { return Ok(None) };
-    let Ok((header, _)) = Header::read(&*first.stretch.file) else { return Ok(None) };
+    let Ok((header, _)) = Header::read(&*first.range.file) else { return Ok(None) };
     let format = if header.format == Format::Unkeyed { Format::draw()? } else { header.format };
     match fs.remove(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -147,12 +147,12 @@ fn copy(file: &dyn File, header: &Header, run: &[Sealed], omit: &mut Omit) -> io
         absence: None,
     };
     for segment in run {
-        let is_intact = walk(&segment.stretch, segment.stretch.start.position, |entry| {
+        let is_intact = walk(&segment.range, segment.range.start.position, |entry| {
             let name = entry.record().map_or(NO_NAME, |record| omit.names.known(&record.body));
             let reason = entry.record().and_then(|record| omit.reason(record, name));
             match (entry, reason) {
-                (Entry::Record(record), Some(reason)) => writer.leave_out(absence(&record, reason)),
-                (Entry::Absence(absence), _) => writer.leave_out(absence),
+                (Entry::Record(record), Some(reason)) => writer.omit(absence(&record, reason)),
+                (Entry::Absence(absence), _) => writer.omit(absence),
                 (entry, None) => writer.keep(name, &entry),
             }
         })?;
@@ -192,7 +192,7 @@ impl Writer<'_> {
         if self.buffer.len() >= CHUNK { self.write() } else { Ok(()) }
     }
 
-    fn leave_out(&mut self, absence: Absence) -> io::Result<()> {
+    fn omit(&mut self, absence: Absence) -> io::Result<()> {
         if self.absence.as_mut().is_some_and(|before| before.extend(&absence)) {
             return Ok(());
         }

@@ -13,11 +13,11 @@ pub(super) const SPANS: u32 = 8;
 impl Store {
     pub(super) fn release(&mut self, segment: &Segment) {
         self.total = self.total.saturating_sub(segment.length);
-        self.let_go(&segment.bytes_by_name);
+        self.subtract(&segment.bytes_by_name);
     }
 
     /// Releases these bytes from the totals by name.
-    fn let_go(&mut self, bytes_by_name: &HashMap<u32, u64>) {
+    fn subtract(&mut self, bytes_by_name: &HashMap<u32, u64>) {
         for (name, size) in bytes_by_name {
             if let Some(held) = self.held.get_mut(name) {
                 *held = held.saturating_sub(*size);
@@ -38,7 +38,7 @@ impl Store {
             }
         }
         for bytes_by_name in newly {
-            self.let_go(&bytes_by_name);
+            self.subtract(&bytes_by_name);
         }
         while self.segments.len() > 1
             && self.segments.front().and_then(|oldest| oldest.passed).is_some_and(|since| {

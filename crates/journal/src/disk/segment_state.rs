@@ -9,7 +9,7 @@ use crate::{fs::File, progress::SourceProgress};
 
 use super::{
     codec::Format,
-    stretch::{Place, Stretch},
+    segment_range::{Place, SegmentRange},
 };
 
 /// A segment of the store.
@@ -41,8 +41,8 @@ pub(crate) struct Segment {
 
 impl Segment {
     /// Returns what a reader needs.
-    pub(crate) fn stretch(&self) -> Stretch {
-        Stretch {
+    pub(crate) fn range(&self) -> SegmentRange {
+        SegmentRange {
             generation: self.generation,
             revision: self.revision,
             file: Arc::clone(&self.file),

@@ -22,7 +22,7 @@ impl Log {
             return (newest_goes && used > memory && !self.tail.is_empty() && self.tail_first() >= passed)
                 .then_some(LossReason::JournalFull);
         };
-        if store.trouble.is_some() {
+        if store.failure.is_some() {
             return (newest_goes && used > memory).then_some(LossReason::Disk);
         }
         if newest_goes && store.over_quota(body) {
@@ -53,7 +53,7 @@ impl Log {
         if let Some(store) = self
             .store
             .as_mut()
-            .filter(|store| store.trouble.is_none() && !store.is_buffering() && store.is_stale(now))
+            .filter(|store| store.failure.is_none() && !store.is_buffering() && store.is_stale(now))
         {
             // The next write reports a failing disk.
             let _ = store.begin(self.end, &self.written);
@@ -97,7 +97,7 @@ impl Log {
         let passed = self.passed();
         let (kept, reason) = match &self.store {
             None => (passed, LossReason::JournalFull),
-            Some(store) if store.trouble.is_none() => (store.synced, LossReason::Disk),
+            Some(store) if store.failure.is_none() => (store.synced, LossReason::Disk),
             Some(store) => (store.written, LossReason::Disk),
         };
         let limit = if self.store.is_some() { TAIL.min(self.memory) } else { self.memory };

@@ -46,7 +46,7 @@ impl Log {
                 state.cursor.settle(source, seq, how);
             }
         }
-        self.let_go();
+        self.drop_settled();
     }
 
     /// Moves a sink's cursor past an absence, and charges the sink with lost records.
@@ -67,7 +67,7 @@ impl Log {
                 for missing in ranges {
                     // Records read before they were lost are settled.
                     if let Some(rest) = missing.after(state.cursor.source_mut(missing.source).last) {
-                        state.cursor.miss(&rest, *reason);
+                        state.cursor.lose(&rest, *reason);
                         self.state_losses.lost(sink, &rest, *reason);
                     }
                 }
@@ -79,11 +79,11 @@ impl Log {
             }
         }
         state.cursor.next = *to;
-        self.let_go();
+        self.drop_settled();
     }
 
     /// Drops what every sink has settled, in memory-only mode.
-    fn let_go(&mut self) {
+    fn drop_settled(&mut self) {
         if self.store.is_none() {
             let passed = self.passed();
             while self.tail.front().is_some_and(|entry| entry.position() < passed) {
@@ -108,7 +108,7 @@ impl Log {
                 let to = Seq(progress.next.0.saturating_sub(1));
                 let missing = Missing { source, count, from: cursor.last.next().min(to), to };
                 if count > 0 {
-                    sink.cursor.miss(&missing, reason);
+                    sink.cursor.lose(&missing, reason);
                     self.state_losses.lost(index, &missing, reason);
                 }
             }

@@ -21,7 +21,7 @@ use super::{OnDisk, Shared};
 use crate::{
     disk::{
         compact::{Copy, Omit, Sealed, rewrite, walk},
-        crowd::View,
+        fill_level::View,
         segment::file_name,
         store::Store,
         superseded::Index,
@@ -39,7 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(super) struct Compactor {
     index: Index,
-    was_crowded: bool,
+    was_over_threshold: bool,
     were_over_quota: HashSet<u32>,
     /// Files that are damaged or not worth rewriting.
     left_alone: HashSet<(u64, u32)>,
@@ -71,9 +71,9 @@ impl Shared {
     pub(super) fn run_compaction(&self) {
         let Some(disk) = &self.disk else { return };
         while !self.is_stopped() {
-            disk.bell.wait();
+            disk.wakeup.wait();
             self.compact();
-            disk.bell.done();
+            disk.wakeup.done();
             self.compacted.send_replace(());
         }
     }
@@ -81,13 +81,14 @@ impl Shared {
     /// Waits while compaction frees space in an almost full journal, so that appends don't outrun it. The
     /// wait is bounded, because a slow disk must not stall a session. Cancel safe.
     pub(crate) async fn wait_for_space(&self) {
-        let Some(bell) = self.disk.as_ref().map(|disk| &disk.bell).filter(|bell| bell.is_rung()) else {
+        let Some(wakeup) = self.disk.as_ref().map(|disk| &disk.wakeup).filter(|wakeup| wakeup.is_pending())
+        else {
             return;
         };
         let is_nearly_full = || self.log().store.as_ref().is_some_and(Store::is_nearly_full);
         let mut compacted = self.compacted.subscribe();
-        let roomy = compacted.wait_for(|()| !bell.is_rung() || !is_nearly_full());
-        let _ = tokio::time::timeout(PATIENCE, roomy).await;
+        let has_room = compacted.wait_for(|()| !wakeup.is_pending() || !is_nearly_full());
+        let _ = tokio::time::timeout(PATIENCE, has_room).await;
     }
 
     /// Compacts while there is something to gain. Blocks.
@@ -118,22 +119,22 @@ impl Shared {
 
     /// Returns the segments to compact; `None` if there is no need or the disk is failing.
     fn view(&self, compactor: &Compactor) -> Option<View> {
-        let is_worth = |was_crowded: bool| {
+        let is_worth = |was_over_threshold: bool| {
             let mut log = self.log();
             let passed = log.passed();
-            let store = log.store.as_mut().filter(|store| store.trouble.is_none())?;
+            let store = log.store.as_mut().filter(|store| store.failure.is_none())?;
             store.tidy(passed, Instant::now());
-            let is_worth = store.limits.compacts && (was_crowded || store.is_crowded());
+            let is_worth = store.limits.compacts && (was_over_threshold || store.is_over_threshold());
             is_worth.then_some(!store.unsynced.is_empty())
         };
-        let was_crowded = compactor.was_crowded || !compactor.were_over_quota.is_empty();
+        let was_over_threshold = compactor.was_over_threshold || !compactor.were_over_quota.is_empty();
         // A superseding event must be on stable storage before the superseded one is removed.
-        if is_worth(was_crowded)? {
+        if is_worth(was_over_threshold)? {
             self.sync();
         }
         let log = self.log();
-        let store = log.store.as_ref().filter(|store| store.trouble.is_none())?;
-        Some(store.view(log.passed(), compactor.was_crowded, &compactor.were_over_quota))
+        let store = log.store.as_ref().filter(|store| store.failure.is_none())?;
+        Some(store.view(log.passed(), compactor.was_over_threshold, &compactor.were_over_quota))
     }
 }
 
@@ -147,16 +148,16 @@ impl Compactor {
     /// Reads or rewrites one segment, or merges some. Returns whether there may be more to do.
     fn step(&mut self, shared: &Shared, disk: &OnDisk) -> io::Result<bool> {
         let Some(view) = shared.view(self) else { return Ok(false) };
-        self.was_crowded = view.is_crowded;
+        self.was_over_threshold = view.is_over_threshold;
         self.were_over_quota = view.over.keys().copied().collect();
         if view.is_needed() {
             let scanned = self.index.scanned;
-            if let Some(segment) = view.segments.iter().find(|segment| segment.stretch.end > scanned) {
+            if let Some(segment) = view.segments.iter().find(|segment| segment.range.end > scanned) {
                 return self.scan(segment, &view).map(|()| true);
             }
         }
         let Some(job) = self.choose(&view) else {
-            (self.was_crowded, self.were_over_quota) = (false, HashSet::new());
+            (self.was_over_threshold, self.were_over_quota) = (false, HashSet::new());
             return Ok(false);
         };
         if job.needs <= view.room {
@@ -167,14 +168,14 @@ impl Compactor {
 
     /// Indexes the events of a segment.
     fn scan(&mut self, segment: &Sealed, view: &View) -> io::Result<()> {
-        let end = segment.stretch.end;
-        let first = view.segments.first().map_or(end, |segment| segment.stretch.start.position);
+        let end = segment.range.end;
+        let first = view.segments.first().map_or(end, |segment| segment.range.start.position);
         if self.index.is_full() {
             self.index.prune(first.max(view.passed));
         }
         let from = self.index.scanned.max(view.passed);
         // Events after a damaged entry supersede nothing.
-        walk(&segment.stretch, from, |entry| {
+        walk(&segment.range, from, |entry| {
             if let Some(record) = entry.record().filter(|record| record.position >= from) {
                 self.index.note(record, view.names.known(&record.body), |at| view.segment_of(at));
             }
@@ -193,8 +194,8 @@ impl Compactor {
         if view.is_needed() {
             let shares = || {
                 usable().map(|(at, segment)| {
-                    let garbage = self.index.garbage(segment.stretch.generation, |name| is_meant(view, name));
-                    (at, garbage, segment.stretch.length)
+                    let garbage = self.index.garbage(segment.range.generation, |name| is_meant(view, name));
+                    (at, garbage, segment.range.length)
                 })
             };
             // Prefer the oldest segment that is worth rewriting; otherwise the most profitable one.
@@ -206,9 +207,9 @@ impl Compactor {
                 return Some(one(at, JobKind::Superseded, length.saturating_sub(garbage)));
             }
             let over = usable()
-                .find(|(_, segment)| segment.over.values().any(|bytes| bytes * 64 >= segment.stretch.length));
+                .find(|(_, segment)| segment.over.values().any(|bytes| bytes * 64 >= segment.range.length));
             if let Some((at, segment)) = over {
-                return Some(one(at, JobKind::Oldest, segment.stretch.length));
+                return Some(one(at, JobKind::Oldest, segment.range.length));
             }
         }
         self.join(view)
@@ -221,7 +222,7 @@ impl Compactor {
             let first = rest.first()?;
             let mut needs = 0;
             let run = rest.iter().take_while(|segment| {
-                needs += segment.stretch.length;
+                needs += segment.range.length;
                 let span = segment.newest.map(|newest| newest.duration_since(first.created).unsigned_abs());
                 let is_short = view.longest.is_none_or(|longest| span.is_none_or(|span| span <= longest));
                 needs <= view.segment_bytes && is_short && !self.left_alone.contains(&segment.file())
@@ -239,20 +240,20 @@ impl Compactor {
         let Some(first) = run.first() else { return Ok(()) };
         let is_join = job.kind == JobKind::Join;
         let over: Vec<u32> = view.over.keys().copied().collect();
-        let only = if is_join { Some(&[][..]) } else { (!view.is_crowded).then_some(&*over) };
+        let only = if is_join { Some(&[][..]) } else { (!view.is_over_threshold).then_some(&*over) };
         let oldest = if job.kind == JobKind::Oldest { view.over.clone() } else { HashMap::new() };
         let mut omit = Omit { index: &self.index, names: &view.names, passed: view.passed, only, oldest };
         let dir = disk.dir.join("segments");
-        let path = dir.join(file_name(first.stretch.generation)).with_extension("new");
+        let path = dir.join(file_name(first.range.generation)).with_extension("new");
         let copy = rewrite(&*disk.fs, &path, run, &mut omit)?;
         let files: Vec<(u64, u32)> = run.iter().map(Sealed::file).collect();
-        let length: u64 = run.iter().map(|segment| segment.stretch.length).sum();
+        let length: u64 = run.iter().map(|segment| segment.range.length).sum();
         let Some(copy) = copy.filter(|copy| copy.length < length) else {
             let _ = disk.fs.remove(&path);
             self.left_alone.extend(files);
             return Ok(());
         };
-        tracing::debug!(from = length, to = copy.length, first = %file_name(first.stretch.generation), segments = run.len(), "journal segment compacted");
+        tracing::debug!(from = length, to = copy.length, first = %file_name(first.range.generation), segments = run.len(), "journal segment compacted");
         put_in_place(shared, &*disk.fs, &dir, &files, copy)?;
         let generations: Vec<u64> = files.iter().map(|(generation, _)| *generation).collect();
         if is_join {
@@ -269,7 +270,7 @@ impl Compactor {
 /// Returns whether to remove superseded events of a name: of all names in a crowded journal, otherwise only
 /// of names over their quota.
 fn is_meant(view: &View, name: u32) -> bool {
-    view.is_crowded || view.over.contains_key(&name)
+    view.is_over_threshold || view.over.contains_key(&name)
 }
 
 /// Replaces files with their copy.

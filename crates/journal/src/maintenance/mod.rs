@@ -23,11 +23,11 @@ use self::compaction::Compactor;
 use crate::{
     cursor::Cursor,
     disk::{
-        bell::Bell,
         identity::{Identity, RESERVE},
         repair::Suspect,
         sealed,
         segment::{Header, file_name},
+        wakeup::Wakeup,
     },
     fs::{Fs, Lock},
     log::Log,
@@ -71,7 +71,7 @@ pub(super) struct OnDisk {
     /// Held while a segment's file is replaced.
     compactor: Mutex<Compactor>,
     /// Wakes the compaction thread.
-    pub(super) bell: Arc<Bell>,
+    pub(super) wakeup: Arc<Wakeup>,
     _lock: Box<dyn Lock>,
 }
 
@@ -104,9 +104,9 @@ impl Shared {
     pub(super) fn on(self, fs: Arc<dyn Fs>, dir: PathBuf, identity: Identity, lock: Box<dyn Lock>) -> Self {
         let cursors = self.log().sinks.iter().map(|_| None).collect();
         let state = Mutex::new(Files { identity, cursors });
-        let bell = self.log().store.as_ref().map(|store| Arc::clone(&store.bell)).unwrap_or_default();
+        let wakeup = self.log().store.as_ref().map(|store| Arc::clone(&store.wakeup)).unwrap_or_default();
         let compactor = Mutex::default();
-        Self { disk: Some(OnDisk { fs, dir, state, compactor, bell, _lock: lock }), ..self }
+        Self { disk: Some(OnDisk { fs, dir, state, compactor, wakeup, _lock: lock }), ..self }
     }
 
     pub(super) fn log(&self) -> MutexGuard<'_, Log> {
@@ -147,10 +147,10 @@ impl Shared {
             Ok(()) => {
                 if let Some(store) = &mut log.store {
                     store.note_synced(end);
-                    store.unproven &= store.trouble.is_some() || files.is_empty();
+                    store.unconfirmed &= store.failure.is_some() || files.is_empty();
                 }
             }
-            Err(error) => log.distrust(&error),
+            Err(error) => log.sync_failed(&error),
         }
         let synced = log.store.as_ref().map_or(end, |store| store.synced);
         drop(log);
@@ -168,7 +168,7 @@ impl Shared {
             let passed = log.passed();
             if let Some(store) = &mut log.store {
                 store.tidy(passed, Instant::now());
-                if store.is_light()
+                if store.is_mostly_empty()
                     && let Some(mut compactor) = disk.compactor.try_lock()
                 {
                     compactor.forget();
@@ -178,12 +178,12 @@ impl Shared {
         let reserved = self.reserve(disk, &mut disk.state.lock());
         match reserved.and(self.write_cursors()) {
             Ok(()) => {
-                self.log().untroubled();
+                self.log().report_recovered();
                 if let Ok(room) = disk.fs.room(&disk.dir) {
                     self.log().note_room(&disk.dir, room);
                 }
             }
-            Err(error) => self.log().trouble_aside(&error),
+            Err(error) => self.log().report_cursor_failure(&error),
         }
     }
 
@@ -249,7 +249,7 @@ impl Shared {
         let Some(disk) = &self.disk else { return };
         let mut state = disk.state.lock();
         let log = self.log();
-        let clean = !log.is_in_trouble();
+        let clean = !log.is_disk_failing();
         for (source, progress) in state.identity.sources.iter_mut().zip(&log.progress) {
             source.seen = progress.seen;
         }
@@ -386,7 +386,7 @@ impl Drop for Maintenance {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::Release);
         if let Some(disk) = &self.shared.disk {
-            disk.bell.ring();
+            disk.wakeup.notify();
         }
         for thread in self.threads.drain(..) {
             thread.thread().unpark();

@@ -64,7 +64,7 @@ impl Loading {
             let segment = if let Some(next) = next.as_ref().filter(delivered) {
                 (loading.progress, loading.end) = (next.progress.clone(), next.first);
                 let length = at(&loading.store.dir, found.file.length())?;
-                believe(&found, next.first, length)
+                from_header(&found, next.first, length)
             } else {
                 loading.read(dir, found, next.as_ref(), (&reached, cursors), notes)?
             };
@@ -83,7 +83,7 @@ impl Loading {
         notes: &mut Vec<String>,
     ) -> Result<Segment, OpenError> {
         let path = self.store.dir.join(&found.name);
-        let mut segment = believe(&found, found.header.first, 0);
+        let mut segment = from_header(&found, found.header.first, 0);
         let Found { file, header, start, .. } = found;
         let before = notes.len();
         let suspect = Suspect { fs: &*self.store.fs, dir, path: &path, file, header: &header, start, next };
@@ -118,7 +118,7 @@ fn recover(cursors: &mut HashMap<String, Option<Cursor>>, entry: &Entry) {
 }
 
 /// Returns a segment as described by its header, ending at `limit`.
-fn believe(found: &Found, limit: Position, length: u64) -> Segment {
+fn from_header(found: &Found, limit: Position, length: u64) -> Segment {
     let header = &found.header;
     Segment {
         generation: header.generation,

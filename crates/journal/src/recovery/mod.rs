@@ -15,7 +15,7 @@ pub(crate) use self::survey::read_only;
 use self::{
     floors::Floors,
     load::Loading,
-    survey::{Left, identify, read_cursors, survey},
+    survey::{Existing, identify, read_cursors, survey},
 };
 use event::{LossReason, Seq, SourceId};
 use jiff::Timestamp;
@@ -143,7 +143,7 @@ pub(crate) fn open(
             progress.next = before.next;
         }
     }
-    if !(is_newest_intact && at(&path, store.go_on())?) {
+    if !(is_newest_intact && at(&path, store.resume_newest())?) {
         at(&path, store.begin(loaded_end, &progress))?;
     }
     store.synced = loaded_end;
@@ -154,12 +154,12 @@ pub(crate) fn open(
         source.skipped = raised.skipped;
         source.has_lost = raised.is_beyond || torn || set_aside;
         source.previous_run = match left {
-            Left::New => PreviousRun::New,
-            Left::Known if clean => PreviousRun::Stopped,
-            Left::Known => PreviousRun::Crashed,
+            Existing::New => PreviousRun::New,
+            Existing::Known if clean => PreviousRun::Stopped,
+            Existing::Known => PreviousRun::Crashed,
         };
     }
-    log.leave_out(end);
+    log.mark_lost(end);
     log.skip(left_out);
     attach(&mut log, &**fs, dir, sinks, (written, cursors))?;
     log.flush();

@@ -19,7 +19,7 @@ use crate::{
 
 /// Whether the directory held a journal.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Left {
+pub(super) enum Existing {
     New,
     Known,
 }
@@ -64,10 +64,10 @@ pub(super) fn identify(
     dir: &Path,
     found: &[Found],
     notes: &mut Vec<String>,
-) -> Result<(Identity, Left), OpenError> {
+) -> Result<(Identity, Existing), OpenError> {
     let path = Identity::path(dir);
     match Identity::read(fs, dir) {
-        Ok(identity) => return Ok((identity, Left::Known)),
+        Ok(identity) => return Ok((identity, Existing::Known)),
         Err(Unreadable::Newer(version)) => {
             return Err(OpenError::Newer { path, reason: Unreadable::Newer(version).to_string() });
         }
@@ -90,7 +90,7 @@ pub(super) fn identify(
             .collect(),
         sinks: fs.list(&dir.join("cursors")).unwrap_or_default(),
     };
-    Ok((identity, if newest.is_some() { Left::Known } else { Left::New }))
+    Ok((identity, if newest.is_some() { Existing::Known } else { Existing::New }))
 }
 
 /// Reads the cursors of sinks that existed before; `None` for an unreadable one.

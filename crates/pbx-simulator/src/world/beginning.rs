@@ -5,14 +5,14 @@ use serde_json::json;
 use super::{
     World,
     call::{Call, Leg, Party},
-    cast,
-    story::Step,
+    office,
+    steps::Step,
     view::text,
 };
 
 impl World {
-    pub(super) fn stranger(&mut self) -> Party {
-        let (number, name) = cast::stranger(&mut self.rng);
+    pub(super) fn external_caller(&mut self) -> Party {
+        let (number, name) = office::external_caller(&mut self.rng);
         Party::Outside { trunk: 0, number, name }
     }
 
@@ -29,43 +29,43 @@ impl World {
 
     pub(super) fn dial_queue(&mut self) {
         let queue = self.rng.usize(0..self.queues.len());
-        let from = self.stranger();
+        let from = self.external_caller();
         let id = self.enter_queue(from, queue);
         let (hunt, patience) = (self.seconds(1..4), self.seconds(90..180));
-        self.schedule(hunt, Step::Hunt(id));
+        self.schedule(hunt, Step::RingAgent(id));
         self.schedule(patience, Step::GiveUp(id));
     }
 
     pub(super) fn enter_queue(&mut self, from: Party, queue: usize) -> u32 {
-        let id = self.open(from, None, Some(queue));
+        let id = self.start_call(from, None, Some(queue));
         self.publish_queue(queue);
         self.publish_call(id);
         id
     }
 
     pub(super) fn dial_in(&mut self) {
-        if let Some(to) = self.anybody(None) {
-            let from = self.stranger();
+        if let Some(to) = self.any_free(None) {
+            let from = self.external_caller();
             self.ring(from, Party::Extension(to));
         }
     }
 
     pub(super) fn dial_out(&mut self) {
-        if let Some(from) = self.anybody(None) {
-            let to = self.stranger();
+        if let Some(from) = self.any_free(None) {
+            let to = self.external_caller();
             self.ring(Party::Extension(from), to);
         }
     }
 
     pub(super) fn dial_inside(&mut self) {
-        if let Some(from) = self.anybody(None)
-            && let Some(to) = self.anybody(Some(from))
+        if let Some(from) = self.any_free(None)
+            && let Some(to) = self.any_free(Some(from))
         {
             self.ring(Party::Extension(from), Party::Extension(to));
         }
     }
 
-    pub(super) fn open(&mut self, from: Party, to: Option<Party>, queue: Option<usize>) -> u32 {
+    pub(super) fn start_call(&mut self, from: Party, to: Option<Party>, queue: Option<usize>) -> u32 {
         let id = self.next_call;
         self.next_call += 1;
         let (source, dest) = (self.leg(), self.leg());
@@ -92,7 +92,7 @@ impl World {
     }
 
     pub(super) fn start_ringing(&mut self, from: Party, to: Party) -> u32 {
-        let id = self.open(from, Some(to), None);
+        let id = self.start_call(from, Some(to), None);
         self.publish_call(id);
         self.announce_ringing(id);
         id

@@ -1,9 +1,9 @@
-//! One call: who talks to whom.
+//! A call: its legs and its parties.
 
 /// One end of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Party {
-    /// By its place among the extensions.
+    /// An extension, by its index.
     Extension(usize),
     Outside {
         trunk: usize,
@@ -40,24 +40,24 @@ pub(super) struct Call {
     /// The called party's leg. It means nothing while `to` is absent.
     pub(super) dest: Leg,
     pub(super) from: Party,
-    /// Absent while the caller waits in a queue or a parking.
+    /// `None` while the caller waits in a queue or is parked.
     pub(super) to: Option<Party>,
     pub(super) started: i64,
     pub(super) answered: bool,
     pub(super) held: bool,
     pub(super) queue: Option<usize>,
-    /// The slot, and who parked it there.
+    /// The parking slot, and the extension that parked the call.
     pub(super) parked: Option<(usize, usize)>,
     /// The held call that this one asks about, in an attended transfer.
     pub(super) consults_for: Option<u32>,
 }
 
-/// Number and name of one end.
+/// Number and name of a party.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Identity {
     pub(super) number: String,
     pub(super) name: String,
-    /// What its channels are named after.
+    /// The device after which its channels are named.
     pub(super) device: String,
 }
 
@@ -66,7 +66,7 @@ impl Call {
         self.queue == Some(queue) && !self.answered
     }
 
-    /// Whether the extension takes part, and as the caller.
+    /// Returns whether the extension is the caller; `None` if it is not in the call.
     pub(super) fn side_of(&self, extension: usize) -> Option<bool> {
         let here = Party::Extension(extension);
         if self.from == here { Some(true) } else { (self.to.as_ref() == Some(&here)).then_some(false) }

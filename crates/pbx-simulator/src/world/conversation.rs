@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::call::{Call, Identity, Leg, Party};
 
-/// The state both ends see.
+/// A call with the identities of both parties.
 #[derive(Debug)]
 pub(super) struct Sides<'a> {
     pub(super) call: &'a Call,
@@ -118,7 +118,7 @@ impl Sides<'_> {
         format!("{source}>{dest}")
     }
 
-    /// As the caller's extension (`outgoing`) or the other's shows it.
+    /// Returns the conversation of the caller's extension (`outgoing`) or of the called one.
     pub(super) fn conversation(&self, outgoing: bool, queue_id: &'static str) -> Conversation {
         let (own, other) = if outgoing { (&self.from, &self.to) } else { (&self.to, &self.from) };
         let (ch_source, ch_dest) = self.channels();
@@ -143,7 +143,7 @@ impl Sides<'_> {
         }
     }
 
-    /// As the trunk shows it.
+    /// Returns the conversation of the trunk.
     pub(super) fn trunk_conversation(&self, trunk: &'static str) -> TrunkConversation {
         let incoming = matches!(self.call.from, Party::Outside { .. });
         let (inside, outside) = if incoming { (&self.to, &self.from) } else { (&self.from, &self.to) };
@@ -164,7 +164,7 @@ impl Sides<'_> {
         }
     }
 
-    /// The caller's channel, which is his key among a queue's callers.
+    /// Returns the caller's channel, which identifies a caller in a queue.
     pub(super) fn caller_channel(&self) -> String {
         self.names().0
     }

@@ -1,24 +1,23 @@
-//! A small office with telephones: state, and the events its changes cause. Pure: no clock, no I/O.
+//! A simulated office with telephones: its state, and the events of each change. Pure: no clock, no I/O.
 //!
-//! Everything follows from the seed. Steps lie on an agenda in the office's own time; [`World::advance`]
-//! takes those that are due. The office may live faster than we do, but the times it writes into its
-//! events are ours, so a call of three minutes then shows the second that it took.
+//! The seed determines everything. Steps are scheduled in office time; [`World::advance`] runs those that are due. Office time
+//! may run faster than real time, but events carry real times: a call of three office minutes may show a duration of one second.
 
 mod beginning;
 mod call;
-mod cast;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod conformance;
 mod conversation;
-mod oddity;
+mod office;
 mod progress;
 mod queueing;
+mod rare_events;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod recordings;
 mod snapshot;
-mod story;
+mod steps;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests;
@@ -35,38 +34,38 @@ use serde_json::json;
 
 use self::{
     call::Call,
-    cast::{Extension, PARKINGS, Queue, Trunk},
-    story::Step,
+    office::{Extension, PARKINGS, Queue, Trunk},
+    steps::Step,
     view::text,
 };
 use super::{profile::Audience, reply::quoted};
 
-/// Events per second of the office's own time, on average: what divides a wanted rate.
+/// The average number of events per second of office time. A wanted rate divided by it is the tempo.
 pub(super) const NATURAL_RATE: f64 = 1.25;
 
-/// Something the PBX sends.
+/// An event that the PBX sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Event {
     pub(super) audience: Audience,
     pub(super) name: &'static str,
-    /// JSON texts of the arguments, separated by commas; empty for none.
+    /// The arguments as JSON, separated by commas; empty without arguments.
     pub(super) args: String,
 }
 
 impl Event {
-    /// The text of the Socket.IO packet.
+    /// Returns the Socket.IO packet.
     pub(super) fn packet(&self) -> String {
         packet(self.name, &self.args)
     }
 }
 
-/// The text of a Socket.IO event packet; `args` as in [`Event::args`].
+/// Returns a Socket.IO event packet; `args` as in [`Event::args`].
 pub(super) fn packet(name: &str, args: &str) -> String {
     let comma = if args.is_empty() { "" } else { "," };
     format!("42[{}{comma}{args}]", quoted(name))
 }
 
-/// See the module.
+/// The state of the office, and its scheduled steps.
 #[derive(Debug, Clone)]
 pub(super) struct World {
     extensions: Vec<Extension>,
@@ -75,34 +74,34 @@ pub(super) struct World {
     calls: BTreeMap<u32, Call>,
     next_call: u32,
     next_leg: u32,
-    /// Due time in the office's milliseconds, and a running number that keeps ties in order.
-    agenda: BinaryHeap<Reverse<(u64, u64, Step)>>,
+    /// Steps by due time in milliseconds of office time, and by a serial number that orders ties.
+    schedule: BinaryHeap<Reverse<(u64, u64, Step)>>,
     scheduled: u64,
     rng: Rng,
-    /// Office milliseconds since the beginning.
+    /// Office time since the start, in milliseconds.
     now: u64,
-    /// Unix milliseconds at the beginning.
-    began: i64,
-    /// Office time per real time.
+    /// Start time in Unix milliseconds.
+    start: i64,
+    /// The speed of office time relative to real time.
     tempo: f64,
     events: Vec<Event>,
 }
 
 impl World {
-    /// `began` is Unix milliseconds; at tempo 1 some [`NATURAL_RATE`] events happen per second.
-    pub(super) fn new(seed: u64, began: i64, tempo: f64) -> Self {
+    /// Creates a world that starts at `start`, in Unix milliseconds. At tempo 1 it has about [`NATURAL_RATE`] events per second.
+    pub(super) fn new(seed: u64, start: i64, tempo: f64) -> Self {
         let mut world = Self {
-            extensions: cast::extensions(),
-            queues: cast::queues(),
-            trunks: cast::trunks(),
+            extensions: office::extensions(),
+            queues: office::queues(),
+            trunks: office::trunks(),
             calls: BTreeMap::new(),
             next_call: 1,
             next_leg: 1,
-            agenda: BinaryHeap::new(),
+            schedule: BinaryHeap::new(),
             scheduled: 0,
             rng: Rng::with_seed(seed),
             now: 0,
-            began,
+            start,
             tempo,
             events: Vec::new(),
         };
@@ -110,41 +109,41 @@ impl World {
         world
     }
 
-    /// How long after the beginning, in real time, the next step is due.
+    /// Returns when the next step is due, in real time since the start; `None` if no step is scheduled.
     pub(super) fn next_due(&self) -> Option<Duration> {
-        let Reverse((due, ..)) = self.agenda.peek()?;
+        let Reverse((due, ..)) = self.schedule.peek()?;
         Some(Duration::from_millis(*due).div_f64(self.tempo))
     }
 
-    /// Takes the next step, if it is due at `elapsed` (real time since the beginning), and appends
-    /// its events to `out`. False if none is due.
+    /// Runs the next step if it is due at `elapsed`, the real time since the start, and appends its events to `out`. Returns
+    /// `false` if no step is due.
     pub(super) fn advance(&mut self, elapsed: Duration, out: &mut Vec<Event>) -> bool {
         if self.next_due().is_none_or(|due| due > elapsed) {
             return false;
         }
-        let Some(Reverse((due, _, step))) = self.agenda.pop() else { return false };
+        let Some(Reverse((due, _, step))) = self.schedule.pop() else { return false };
         self.now = due;
-        self.take(&step);
+        self.run(&step);
         out.append(&mut self.events);
         true
     }
 
-    /// Real time now, in Unix milliseconds.
+    /// Returns the current real time in Unix milliseconds.
     fn wall(&self) -> i64 {
         let passed = Duration::from_millis(self.now).div_f64(self.tempo).as_millis();
-        self.began.saturating_add(i64::try_from(passed).unwrap_or(i64::MAX))
+        self.start.saturating_add(i64::try_from(passed).unwrap_or(i64::MAX))
     }
 
     fn schedule(&mut self, after_ms: u64, step: Step) {
         self.scheduled += 1;
-        self.agenda.push(Reverse((self.now + after_ms, self.scheduled, step)));
+        self.schedule.push(Reverse((self.now + after_ms, self.scheduled, step)));
     }
 
     fn push(&mut self, audience: Audience, name: &'static str, args: String) {
         self.events.push(Event { audience, name, args });
     }
 
-    /// An extension changed: its state, and its owner's presence, even if that stays the same.
+    /// Publishes an extension's state, and its owner's presence even if that is unchanged, as the PBX does.
     fn publish_extension(&mut self, index: usize) {
         self.push(Audience::All, "extenUpdate", self.extension_json(index));
         if let Some(username) = self.extensions[index].username {
@@ -181,14 +180,14 @@ impl World {
         self.push(Audience::Parkings, "parkingUpdate", self.parking_json(slot));
     }
 
-    /// To the owner of an extension only.
+    /// Sends an event to the owner of an extension only.
     fn notify(&mut self, index: usize, name: &'static str, args: String) {
         if let Some(owner) = self.extensions[index].username {
             self.push(Audience::Owner(owner.to_owned()), name, args);
         }
     }
 
-    /// Everything at once, as after a reload of the server.
+    /// Publishes the complete state, as the PBX does after a reload.
     fn publish_all(&mut self) {
         (0..self.extensions.len()).for_each(|index| self.publish_extension(index));
         (0..self.trunks.len()).for_each(|index| self.publish_trunk(index));

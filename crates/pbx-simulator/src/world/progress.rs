@@ -5,8 +5,8 @@ use serde_json::json;
 use super::{
     World,
     call::{Call, Party},
-    cast::PARKINGS,
-    story::Step,
+    office::PARKINGS,
+    steps::Step,
     view::text,
 };
 
@@ -31,18 +31,18 @@ impl World {
             self.notify(index, "extenConvConnected", text(&connected));
         }
         if let (Some(queue), Some(Party::Extension(agent))) = (call.queue, &call.to) {
-            self.count_taken(queue, *agent);
+            self.count_answered(queue, *agent);
             self.publish_queue(queue);
         }
         if call.consults_for.is_some() {
             let after = self.seconds(4..20);
             return self.schedule(after, Step::Complete(id));
         }
-        self.go_on(id);
+        self.continue_call(id);
     }
 
-    /// What a call in progress does next.
-    pub(super) fn go_on(&mut self, id: u32) {
+    /// Schedules the next step of an answered call.
+    pub(super) fn continue_call(&mut self, id: u32) {
         let after = self.seconds(15..90);
         let step = match self.rng.u8(0..10) {
             0..2 => Step::Hold(id),
@@ -62,7 +62,7 @@ impl World {
             let after = self.seconds(5..30);
             self.schedule(after, Step::Resume(id));
         } else {
-            self.go_on(id);
+            self.continue_call(id);
         }
     }
 
@@ -74,7 +74,7 @@ impl World {
         true
     }
 
-    /// Only a caller from outside is parked, by the extension that answered.
+    /// Parks a call, at the extension that answered. Only external callers are parked.
     pub(super) fn park(&mut self, id: u32) {
         let taken: Vec<usize> = self.calls.values().filter_map(|call| Some(call.parked?.0)).collect();
         let slot = (0..PARKINGS.len()).find(|slot| !taken.contains(slot));
@@ -90,20 +90,20 @@ impl World {
             self.announce_hang_up(parker, &before, "normal_clearing");
             self.publish_call(id);
             let after = self.seconds(8..40);
-            self.schedule(after, Step::Fetch(id));
+            self.schedule(after, Step::RetrieveParked(id));
         } else {
-            self.go_on(id);
+            self.continue_call(id);
         }
     }
 
-    pub(super) fn fetch(&mut self, id: u32) {
-        match self.anybody(None) {
-            Some(to) => self.fetch_by(id, to),
+    pub(super) fn retrieve_parked(&mut self, id: u32) {
+        match self.any_free(None) {
+            Some(to) => self.retrieve_parked_at(id, to),
             None => self.hang_up(id, "normal_clearing"),
         }
     }
 
-    pub(super) fn fetch_by(&mut self, id: u32, to: usize) {
+    pub(super) fn retrieve_parked_at(&mut self, id: u32, to: usize) {
         let leg = self.leg();
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some((slot, _)) = call.parked.take() else { return };
@@ -111,11 +111,11 @@ impl World {
         call.dest = leg;
         self.publish_parking(slot);
         self.publish_call(id);
-        self.go_on(id);
+        self.continue_call(id);
     }
 
     pub(super) fn transfer(&mut self, id: u32) {
-        match self.anybody(None) {
+        match self.any_free(None) {
             Some(to) => self.transfer_to(id, to),
             None => self.hang_up(id, "normal_clearing"),
         }
@@ -128,7 +128,7 @@ impl World {
         let transferred = call.clone();
         call.to = None;
         call.answered = false;
-        // A call that a queue has handed out doesn't go back to it.
+        // A call that an agent has answered does not return to its queue.
         call.queue = None;
         self.publish_extension(before);
         self.announce_hang_up(before, &transferred, "normal_clearing");
@@ -149,12 +149,12 @@ impl World {
 
     pub(super) fn consult(&mut self, id: u32) {
         let party = self.calls.get(&id).and_then(|call| call.to.clone());
-        let to = self.anybody(None);
+        let to = self.any_free(None);
         if let (Some(Party::Extension(_)), Some(to)) = (party, to) {
             let consultation = self.consult_with(id, to);
             self.ring_on(consultation);
         } else {
-            self.go_on(id);
+            self.continue_call(id);
         }
     }
 
@@ -164,7 +164,7 @@ impl World {
             self.set_held(id, true);
         }
         let from = self.calls.get(&id).and_then(|call| call.to.clone()).unwrap_or(Party::Extension(to));
-        let consultation = self.open(from, Some(Party::Extension(to)), None);
+        let consultation = self.start_call(from, Some(Party::Extension(to)), None);
         if let Some(call) = self.calls.get_mut(&consultation) {
             call.consults_for = Some(id);
         }
@@ -189,7 +189,7 @@ impl World {
             self.announce_hang_up(index, &second, "normal_clearing");
         }
         self.publish_call(id);
-        self.go_on(id);
+        self.continue_call(id);
     }
 
     pub(super) fn hang_up(&mut self, id: u32, cause: &str) {

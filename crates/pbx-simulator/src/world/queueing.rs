@@ -1,17 +1,17 @@
-//! Callers who wait in a queue, and calls that nobody answers.
+//! Callers waiting in a queue, and unanswered calls.
 
 use serde_json::json;
 
 use super::{
     World,
     call::Party,
-    story::{SECOND, Step},
+    steps::{SECOND, Step},
     view::text,
 };
 use crate::profile::Audience;
 
 impl World {
-    pub(super) fn hunt(&mut self, id: u32) {
+    pub(super) fn ring_agent(&mut self, id: u32) {
         let Some(call) = self.calls.get(&id).filter(|call| !call.answered) else { return };
         let Some(queue) = call.queue else { return };
         let ready: Vec<usize> = self.queues[queue]
@@ -22,7 +22,7 @@ impl World {
             .collect();
         let Some(agent) = self.free(&ready) else {
             let after = self.seconds(2..6);
-            return self.schedule(after, Step::Hunt(id));
+            return self.schedule(after, Step::RingAgent(id));
         };
         let leg = self.leg();
         if let Some(call) = self.calls.get_mut(&id) {
@@ -45,7 +45,7 @@ impl World {
                 self.announce_hang_up(agent, &rung, "no_answer");
             }
             self.publish_call(id);
-            return self.schedule(SECOND, Step::Hunt(id));
+            return self.schedule(SECOND, Step::RingAgent(id));
         }
         let consults_for = call.consults_for;
         let called = match call.to {
@@ -81,7 +81,7 @@ impl World {
         self.publish_queue(queue);
     }
 
-    pub(super) fn count_taken(&mut self, queue: usize, agent: usize) {
+    pub(super) fn count_answered(&mut self, queue: usize, agent: usize) {
         let now = self.wall() / 1000;
         let taken = self.queues[queue].members.iter().position(|member| member.extension == agent);
         self.queues[queue].completed += 1;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{
     Event, World,
     call::Party,
-    story::{SECOND, Step},
+    steps::{SECOND, Step},
 };
 use crate::profile::{Audience, Profile};
 
@@ -30,7 +30,7 @@ impl Scene {
     /// An office in which nothing happens by itself.
     fn new(seed: u64) -> Self {
         let mut world = World::new(seed, BEGAN, 1.0);
-        world.agenda.clear();
+        world.schedule.clear();
         Self { world, lines: String::new() }
     }
 
@@ -51,7 +51,7 @@ impl Scene {
     /// Like [`Self::at`], but nothing follows from it.
     fn only<T>(&mut self, seconds: f64, act: impl FnOnce(&mut World) -> T) -> T {
         let result = self.at(seconds, act);
-        self.world.agenda.clear();
+        self.world.schedule.clear();
         result
     }
 
@@ -114,18 +114,18 @@ fn queue_abandonment() -> String {
         office.publish_queue(0);
     });
     let first = scene.only(2.31, |office| office.enter_queue(conti(), 0));
-    scene.only(4.02, |office| office.hunt(first));
+    scene.only(4.02, |office| office.ring_agent(first));
     scene.only(16.4, |office| office.no_answer(first));
-    scene.only(17.41, |office| office.hunt(first));
+    scene.only(17.41, |office| office.ring_agent(first));
     scene.only(22.96, |office| office.answer(first));
     let second = caller("0541000222", "Bruni Marta");
     let second = scene.only(30.08, |office| office.enter_queue(second, 0));
-    scene.only(32.1, |office| office.hunt(second));
+    scene.only(32.1, |office| office.ring_agent(second));
     let third = scene.only(45.55, |office| office.enter_queue(caller("02000333", ""), 0));
     scene.only(60.0, |office| office.publish_queue(0));
     scene.only(98.71, |office| office.give_up(second));
     scene.only(110.34, |office| office.hang_up(first, "normal_clearing"));
-    scene.only(111.36, |office| office.hunt(third));
+    scene.only(111.36, |office| office.ring_agent(third));
     scene.only(116.09, |office| office.answer(third));
     scene.only(120.0, |office| office.publish_queue(0));
     scene.only(171.92, |office| office.hang_up(third, "normal_clearing"));
@@ -142,7 +142,7 @@ fn parking() -> String {
     let second = caller("0541000222", "Bruni Marta");
     let second = scene.only(32.0, |office| office.start_ringing(second, Party::Extension(ADA)));
     scene.only(35.28, |office| office.answer(second));
-    scene.only(41.84, |office| office.fetch_by(first, CHIARA));
+    scene.only(41.84, |office| office.retrieve_parked_at(first, CHIARA));
     scene.only(52.63, |office| office.park(second));
     scene.only(77.95, |office| office.hang_up(second, "normal_clearing"));
     scene.only(133.4, |office| office.hang_up(first, "normal_clearing"));
@@ -168,7 +168,7 @@ fn reload_storm() -> String {
         office.extensions[9].registered = true;
         office.publish_extension(9);
     });
-    scene.only(29.13, |office| office.hunt(waiting));
+    scene.only(29.13, |office| office.ring_agent(waiting));
     scene.only(33.77, |office| office.answer(waiting));
     for (seconds, call) in [(48.2, inside), (61.05, first), (84.9, waiting)] {
         scene.only(seconds, |office| office.hang_up(call, "normal_clearing"));

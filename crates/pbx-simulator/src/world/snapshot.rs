@@ -1,10 +1,10 @@
-//! The world as the REST interface shows it.
+//! Snapshots of the state for the REST interface.
 
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::{World, cast::PARKINGS, view::text};
+use super::{World, office::PARKINGS, view::text};
 use crate::reply::quoted;
 
 impl World {

@@ -5,11 +5,11 @@ use serde_json::Value;
 use super::{Event, NATURAL_RATE, World};
 use crate::profile::Audience;
 
-const BEGAN: i64 = 1_795_500_000_000;
+const START: i64 = 1_795_500_000_000;
 const HOUR: Duration = Duration::from_hours(1);
 
-fn live(seed: u64, tempo: f64, until: Duration) -> (World, Vec<Event>) {
-    let mut world = World::new(seed, BEGAN, tempo);
+fn run_world(seed: u64, tempo: f64, until: Duration) -> (World, Vec<Event>) {
+    let mut world = World::new(seed, START, tempo);
     let mut events = Vec::new();
     while world.advance(until, &mut events) {}
     (world, events)
@@ -19,7 +19,7 @@ fn argument(event: &Event) -> Value {
     serde_json::from_str(&event.args).unwrap()
 }
 
-/// Fields that the passing of time alone changes.
+/// Removes the fields that change with time alone.
 fn without_clocks(mut value: Value) -> Value {
     match &mut value {
         Value::Object(fields) => {
@@ -37,9 +37,9 @@ fn without_clocks(mut value: Value) -> Value {
 
 #[test]
 fn a_seed_determines_the_events() {
-    let (_, first) = live(7, 3.0, HOUR / 6);
-    let (_, second) = live(7, 3.0, HOUR / 6);
-    let (_, other) = live(8, 3.0, HOUR / 6);
+    let (_, first) = run_world(7, 3.0, HOUR / 6);
+    let (_, second) = run_world(7, 3.0, HOUR / 6);
+    let (_, other) = run_world(8, 3.0, HOUR / 6);
     assert!(first.len() > 1_000, "only {} events", first.len());
     assert_eq!(first, second);
     assert_ne!(first, other);
@@ -53,9 +53,9 @@ fn the_last_event_of_each_entity_equals_the_snapshot() {
         ("queueUpdate", "queue"),
         ("parkingUpdate", "parking"),
     ];
-    let mut world = World::new(3, BEGAN, 1.0);
+    let mut world = World::new(3, START, 1.0);
     let mut state: BTreeMap<&str, BTreeMap<String, Value>> = BTreeMap::new();
-    // What never changed was never sent: it is as in the beginning.
+    // An entity that never changed was never sent, so it is as at the start.
     let snapshot = |world: &World, name: &str| {
         let text = match name {
             "extenUpdate" => world.extensions(),
@@ -89,7 +89,7 @@ fn the_last_event_of_each_entity_equals_the_snapshot() {
 
 #[test]
 fn every_kind_of_event_happens_and_calls_end() {
-    let (world, events) = live(1, 1.0, HOUR * 5);
+    let (world, events) = run_world(1, 1.0, HOUR * 5);
     let names: BTreeMap<&str, usize> = events.iter().fold(BTreeMap::new(), |mut names, event| {
         *names.entry(event.name).or_default() += 1;
         names
@@ -140,7 +140,7 @@ fn the_natural_rate_and_the_size_of_an_extension_are_as_stated() {
     let mut count = 0.0;
     let (mut bytes, mut extensions) = (0, 0);
     for seed in 0..3 {
-        for event in live(seed, 1.0, HOUR).1 {
+        for event in run_world(seed, 1.0, HOUR).1 {
             count += 1.0;
             if event.name == "extenUpdate" {
                 bytes += event.args.len();
@@ -156,9 +156,9 @@ fn the_natural_rate_and_the_size_of_an_extension_are_as_stated() {
 
 #[test]
 fn times_are_real_however_fast_the_office_lives() {
-    let (world, events) = live(1, 100.0, Duration::from_mins(1));
-    let end = BEGAN + 60_000;
-    assert!((BEGAN..=end).contains(&world.wall()));
+    let (world, events) = run_world(1, 100.0, Duration::from_mins(1));
+    let end = START + 60_000;
+    assert!((START..=end).contains(&world.wall()));
     let starts: Vec<i64> = events
         .iter()
         .filter(|event| event.name == "extenUpdate")
@@ -167,5 +167,5 @@ fn times_are_real_however_fast_the_office_lives() {
             conversations.into_iter().map(|(_, value)| value["startTime"].as_i64().unwrap())
         })
         .collect();
-    assert!(!starts.is_empty() && starts.iter().all(|start| (BEGAN..=end).contains(start)));
+    assert!(!starts.is_empty() && starts.iter().all(|start| (START..=end).contains(start)));
 }

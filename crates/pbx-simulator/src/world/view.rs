@@ -1,4 +1,4 @@
-//! The JSON of each entity: the same for an event as for a snapshot, so they can't disagree.
+//! The JSON of each entity. Events and snapshots share it, so they cannot disagree.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::{
     World,
     call::{Call, Identity, Party},
-    cast::PARKINGS,
     conversation::{Conversation, Sides, TrunkConversation},
+    office::PARKINGS,
 };
 
 #[derive(Serialize)]
@@ -57,7 +57,7 @@ struct TrunkView {
     conversations: BTreeMap<String, TrunkConversation>,
 }
 
-/// JSON text of a value that always has one.
+/// Serializes a value that cannot fail to serialize.
 pub(super) fn text(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
@@ -177,7 +177,7 @@ impl World {
         })
     }
 
-    /// The counters are strings on the real server too: text of the manager interface.
+    /// Counters are strings, as on the real server, which copies them from Asterisk's manager interface.
     pub(super) fn queue_json(&self, index: usize) -> String {
         let queue = &self.queues[index];
         let members: BTreeMap<&str, Value> = (0..queue.members.len())
@@ -221,7 +221,7 @@ impl World {
         }))
     }
 
-    /// An empty slot holds `{}`, never null.
+    /// Returns the parking slot; an empty one is `{}`, never null.
     pub(super) fn parking_json(&self, slot: usize) -> String {
         let parking = PARKINGS[slot];
         let parked = self.calls.values().find_map(|call| {

@@ -1,4 +1,4 @@
-//! What a NATS server sends, judged as it arrives: lines and messages of a bounded size. Pure.
+//! Checks the lines and messages of a NATS server against size limits as they arrive. Pure.
 //!
 //! ```text
 //! INFO {…}␍␊   PING␍␊   PONG␍␊   +OK␍␊   -ERR '…'␍␊
@@ -6,8 +6,8 @@
 //! HMSG <subject> <sid> [reply] <header bytes> <bytes>␍␊<header><payload>␍␊
 //! ```
 //!
-//! The client buffers a line until it ends, and a message until it is complete, however long either is. What passes here
-//! ends in time. Lines are split exactly as the client splits them, or the two would disagree about where a payload
+//! The client buffers a line until it ends, and a message until it is complete, at any length. Everything that passes
+//! here is limited. Lines are split exactly as the client splits them, or the two would disagree about where a payload
 //! begins.
 //!
 //! Source: <https://docs.nats.io/reference/reference-protocols/nats-protocol>
@@ -18,49 +18,49 @@ pub(super) const INFO: usize = 1 << 20;
 const MESSAGE_LINE: usize = 64 << 10;
 /// The longest other line.
 const OTHER_LINE: usize = 4 << 10;
-/// Bytes that tell the kind of a line.
+/// The bytes that identify the kind of a line.
 const VERB: usize = 5;
 /// The largest message, header and payload: no server can be configured to accept more.
 const MESSAGE: usize = 64 << 20;
 /// The most lines in a header. The client keeps each as a string of its own, which takes more memory than the line does.
 const HEADER_LINES: usize = 1024;
 
-/// What no NATS server sends.
+/// Data that no NATS server sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
-    /// A line that does not end in time.
+    /// A line that is too long.
     #[error("a line of more than {0} bytes")]
     Line(usize),
     /// A message that is too large.
-    #[error("a message of {0} bytes, where {MESSAGE} is the most")]
+    #[error("a message of {0} bytes, where {MESSAGE} is the limit")]
     Message(usize),
     /// A header that is too long.
     #[error("a message header of more than {HEADER_LINES} lines")]
     Header,
-    /// A line that can't be read.
+    /// A line that can't be parsed.
     #[error("a malformed {0} line")]
     Malformed(&'static str),
 }
 
-/// Follows one connection.
+/// The state of one connection.
 #[derive(Debug, Default)]
 pub struct Framing {
-    /// The start of a line whose end has not arrived.
+    /// An incomplete line.
     line: Vec<u8>,
     message: Message,
 }
 
-/// What is left of a message.
+/// The remaining bytes of a message.
 #[derive(Debug, Default, Clone, Copy)]
 struct Message {
     header: usize,
     header_lines: usize,
-    /// Payload and the end of its line.
+    /// Payload and line end.
     rest: usize,
 }
 
 impl Framing {
-    /// Judges what arrived next. After a violation nothing of `bytes` may be passed on.
+    /// Checks the next bytes. After a violation none of `bytes` may be relayed.
     pub fn check(&mut self, mut bytes: &[u8]) -> Result<(), Violation> {
         while !bytes.is_empty() {
             bytes = self.message.skip(bytes)?;
@@ -71,15 +71,15 @@ impl Framing {
         Ok(())
     }
 
-    /// Bytes of the line that has not ended.
+    /// Returns the length of the incomplete line, in bytes.
     pub fn buffered(&self) -> usize {
         self.line.len()
     }
 
-    /// Reads a line, or as much of it as there is; what follows it.
+    /// Reads a line, or the available part of it. Returns the bytes after it.
     fn line<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Violation> {
         let Some(end) = line_end(&self.line, bytes) else {
-            // Even a line that never ends is known by its first bytes.
+            // The first bytes identify the kind of an incomplete line.
             let start = self.line.iter().chain(bytes).take(VERB).copied();
             let limit = limit(&start.collect::<Vec<u8>>());
             if self.line.len() + bytes.len() > limit {
@@ -90,10 +90,10 @@ impl Framing {
         };
         let (last, rest) = bytes.split_at(end);
         if self.line.is_empty() {
-            self.message = judge(last)?;
+            self.message = parse_line(last)?;
         } else {
             self.line.extend_from_slice(last);
-            self.message = judge(&self.line)?;
+            self.message = parse_line(&self.line)?;
             self.line.clear();
             self.line.shrink_to(OTHER_LINE);
         }
@@ -106,7 +106,7 @@ impl Message {
         self.header == 0 && self.rest == 0
     }
 
-    /// Passes what belongs to the message; what follows it.
+    /// Skips the bytes of the message. Returns the bytes after it.
     fn skip<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Violation> {
         let (header, bytes) = bytes.split_at(self.header.min(bytes.len()));
         self.header_lines += memchr::memchr_iter(b'\n', header).count();
@@ -120,7 +120,7 @@ impl Message {
     }
 }
 
-/// Where the line that `start` begins ends in `bytes`, behind its `␍␊`.
+/// Returns the index in `bytes` after the `␍␊` of the line that begins with `start`. `None` if the line does not end there.
 fn line_end(start: &[u8], bytes: &[u8]) -> Option<usize> {
     let before = |at: usize| match at.checked_sub(1) {
         Some(before) => bytes.get(before),
@@ -129,7 +129,7 @@ fn line_end(start: &[u8], bytes: &[u8]) -> Option<usize> {
     memchr::memchr_iter(b'\n', bytes).find(|at| before(*at) == Some(&b'\r')).map(|at| at + 1)
 }
 
-/// How long a line that begins like this may be, its end included.
+/// Returns the length limit of a line with this start, including its line end.
 fn limit(start: &[u8]) -> usize {
     if start.starts_with(b"INFO ") {
         INFO
@@ -140,8 +140,8 @@ fn limit(start: &[u8]) -> usize {
     }
 }
 
-/// Judges a complete line; the message it announces.
-fn judge(line: &[u8]) -> Result<Message, Violation> {
+/// Checks a complete line. Returns the message that it announces.
+fn parse_line(line: &[u8]) -> Result<Message, Violation> {
     let limit = limit(line);
     if line.len() > limit {
         return Err(Violation::Line(limit));
@@ -160,16 +160,16 @@ fn judge(line: &[u8]) -> Result<Message, Violation> {
         let [header, size] = sizes(text.split_whitespace(), 2).ok_or(malformed)?;
         return message(header, size.checked_sub(header).ok_or(malformed)?);
     }
-    // The client reads what follows the space without looking whether there is one.
+    // The client reads what follows the space without checking that there is one.
     if line.starts_with(b"-ERR") && line.len() < b"-ERR ".len() {
         return Err(Violation::Malformed("-ERR"));
     }
     Ok(Message::default())
 }
 
-/// The last `N` words as numbers, where `names` words and perhaps one more precede them.
+/// Returns the last `N` words as numbers. `None` unless `names` words, or one more, precede them.
 fn sizes<'a, const N: usize>(words: impl Iterator<Item = &'a str>, names: usize) -> Option<[usize; N]> {
-    // One more than there may be.
+    // One more than is valid.
     let words: Vec<&str> = words.take(names + N + 2).collect();
     let (_, sizes) = words.split_last_chunk::<N>()?;
     if !(names..=names + 1).contains(&(words.len() - N)) {

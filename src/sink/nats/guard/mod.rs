@@ -1,12 +1,12 @@
 //! A guard between the NATS client and the server.
 //!
-//! The client buffers without a bound whatever the server sends, and accepts no connection but one it has made itself. So it
-//! connects to this guard, on loopback, and the guard to the server: it reads the greeting, upgrades to TLS, and then passes
-//! everything on in both directions. What the server sends is judged first ([`Framing`]); a violation ends the connection.
+//! The client buffers everything that a server sends without a limit, and can't use an existing connection. So it
+//! connects to this guard on loopback, and the guard connects to the server: it reads the greeting, upgrades to TLS, and then
+//! relays in both directions. It checks everything that the server sends ([`Framing`]); a violation ends the connection.
 //!
 //! The guard accepts one connection, and only from an address of 127.0.0.0/8 that was drawn at random for the client:
-//! another process can't take the client's place. What passes on loopback is not encrypted, credentials included; only
-//! someone who may capture this machine's network traffic can read it.
+//! another process can't take the client's place. Loopback traffic is not encrypted, credentials included; only a user who may
+//! capture this machine's network traffic can read it.
 
 mod framing;
 mod relay;
@@ -37,82 +37,82 @@ use crate::{
     tls::{TlsError, TlsFault, Trust},
 };
 
-/// The port of a server whose URL names none.
+/// The default port.
 const PORT: u16 = 4222;
 
-/// Why there is no connection to a server.
+/// The reason why there is no connection to a server.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum GuardError {
     #[error("its name does not resolve")]
-    Name,
+    Name(#[source] io::Error),
     #[error("it does not answer")]
     TimedOut,
     #[error(transparent)]
     Io(#[from] io::Error),
-    #[error("no TLS: {0}")]
-    Tls(TlsFault),
+    #[error("no TLS")]
+    Tls(#[source] TlsFault),
     #[error(transparent)]
     Trust(#[from] TlsError),
-    #[error("the server sent {0}")]
+    #[error("protocol violation")]
     Violation(#[from] Violation),
     #[error("the server that answers is not a NATS server")]
     NoInfo,
 }
 
-/// Where a violation is noted that has ended a connection.
-pub(super) type Noted = Arc<OnceLock<Violation>>;
+/// Receives the violation that ended a connection.
+pub(super) type ViolationCell = Arc<OnceLock<Violation>>;
 
-/// A connection to a server, for one client. It ends soon after this value.
+/// A connection to a server, for one client. It ends soon after `stop` is dropped.
 #[derive(Debug)]
 pub(super) struct Guard {
-    /// What the client connects to.
+    /// The address that the client connects to.
     pub(super) address: ServerAddr,
-    /// Where the client connects from.
+    /// The address that the client connects from.
     pub(super) from: SocketAddr,
-    /// Keeps the connection.
-    pub(super) kept: DropGuard,
+    /// Ends the connection when dropped.
+    pub(super) stop: DropGuard,
 }
 
-/// Whether and how a connection is encrypted.
+/// The encryption of a connection.
 #[derive(Debug)]
 pub(super) struct Encryption<'a> {
     pub(super) is_required: bool,
-    /// It comes before the server's greeting.
+    /// The TLS handshake precedes the server's greeting.
     pub(super) is_first: bool,
     pub(super) trust: &'a Trust,
 }
 
 impl Guard {
-    /// Connects to a server, within `limit` for each of its addresses. `noted` gets a violation that ends it.
+    /// Connects to a server, within `limit` for each of its addresses. `violation` receives the violation that ends the connection.
     pub(super) async fn connect(
         server: &Address,
         encryption: &Encryption<'_>,
-        noted: Noted,
+        violation: ViolationCell,
         limit: Duration,
     ) -> Result<Self, GuardError> {
         let url = server.url();
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         let port = url.port().unwrap_or(PORT);
-        // A broken certificate or key is reported though the server is away.
+        // First, so that a broken certificate or key is reported even if the server is down.
         let config = if encryption.is_required { Some(encryption.trust.client_config()?) } else { None };
         let found = timeout(limit, lookup_host((host, port))).await.map_err(|_| GuardError::TimedOut)?;
-        let addresses: Vec<_> = found.map_err(|_| GuardError::Name)?.collect();
+        let addresses: Vec<_> = found.map_err(GuardError::Name)?.collect();
         let greeted = greet_any(&addresses, host, (encryption, config), limit).await?;
-        Self::start(greeted, noted).await
+        Self::start(greeted, violation).await
     }
 
-    async fn start(greeted: Greeted, noted: Noted) -> Result<Self, GuardError> {
+    async fn start(greeted: Greeted, violation: ViolationCell) -> Result<Self, GuardError> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = format!("nats://{}", listener.local_addr()?).parse()?;
         let from = SocketAddr::new(draw_address()?, 0);
         let ended = CancellationToken::new();
-        let kept = ended.clone().drop_guard();
-        tokio::spawn(relay::run(listener, from.ip(), greeted, noted, ended));
-        Ok(Self { address, from, kept })
+        let stop = ended.clone().drop_guard();
+        tokio::spawn(relay::run(listener, from.ip(), greeted, violation, ended));
+        Ok(Self { address, from, stop })
     }
 }
 
-/// The greeting of the first address that sends one: the server speaks first, so an address counts as reached once its
+/// Connects to the first address that sends a greeting. The server speaks first, so an address counts as reached once its
 /// greeting is read.
 async fn greet_any(
     addresses: &[SocketAddr],
@@ -125,40 +125,42 @@ async fn greet_any(
         async move { greeted.await.unwrap_or(Err(GuardError::TimedOut)) }
     };
     let reached = net::race(addresses, greeting).await;
-    reached.map_err(|failed| most_telling(failed.into_iter().map(|(_, error)| error)))
+    reached.map_err(|failed| most_specific(failed.into_iter().map(|(_, error)| error)))
 }
 
-/// Of several addresses' errors the one that says most: a server that answered, then the first.
-fn most_telling(errors: impl Iterator<Item = GuardError>) -> GuardError {
+/// Selects the most specific error of several addresses: one of a server that answered, else the first.
+fn most_specific(errors: impl Iterator<Item = GuardError>) -> GuardError {
     let silence = |error: &GuardError| matches!(error, GuardError::TimedOut | GuardError::Io(_));
-    errors.min_by_key(silence).unwrap_or(GuardError::Name)
+    errors
+        .min_by_key(silence)
+        .unwrap_or_else(|| GuardError::Name(io::Error::new(io::ErrorKind::NotFound, "no address")))
 }
 
-/// An address of this machine that nobody can guess: 127.x.y.z.
+/// Draws an unguessable loopback address: 127.x.y.z.
 fn draw_address() -> io::Result<IpAddr> {
     let mut drawn = [0; 3];
     SystemRandom::new().fill(&mut drawn).map_err(|_| io::Error::other("no random numbers available"))?;
     let [second, third, fourth] = drawn;
-    // Neither the network's own address nor its broadcast address.
+    // Excludes network and broadcast addresses.
     Ok(Ipv4Addr::new(127, second, third, fourth.clamp(1, 254)).into())
 }
 
 /// A server that has sent its greeting.
 struct Greeted {
     stream: Stream,
-    /// The greeting, as the client gets it.
+    /// The greeting for the client.
     info: Vec<u8>,
-    /// What came behind it.
+    /// The bytes read after it.
     rest: Vec<u8>,
 }
 
-/// The way to a server.
+/// The connection to a server.
 enum Stream {
     Plain(TcpStream),
     Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
 }
 
-/// Connects, reads the greeting, and upgrades to TLS if either side wants it.
+/// Connects, reads the greeting, and upgrades to TLS if either side requires it.
 async fn greet(
     address: SocketAddr,
     host: &str,
@@ -177,7 +179,7 @@ async fn greet(
     let is_required = fields.get("tls_required").and_then(serde_json::Value::as_bool);
     let stream = if config.is_some() || is_required == Some(true) {
         if !rest.is_empty() {
-            // What was sent in the clear must not pass for what comes encrypted.
+            // Plaintext must not be mistaken for encrypted data.
             return Err(GuardError::NoInfo);
         }
         let config = match config {
@@ -191,7 +193,7 @@ async fn greet(
     Ok(Greeted { stream, info: for_client(fields), rest })
 }
 
-/// The greeting as the client gets it: its own connection is not encrypted, and leads nowhere else.
+/// Returns the greeting for the client, whose own connection is not encrypted and has no alternative servers.
 fn for_client(mut fields: serde_json::Map<String, serde_json::Value>) -> Vec<u8> {
     for key in ["tls_required", "tls_verify", "tls_available", "connect_urls", "ws_connect_urls"] {
         fields.remove(key);
@@ -213,7 +215,7 @@ async fn encrypt(
     })
 }
 
-/// Reads the first line; it, and what came behind it.
+/// Reads the first line. Returns it and the bytes read after it.
 async fn read_info(tcp: &mut (impl AsyncRead + Unpin)) -> Result<(Vec<u8>, Vec<u8>), GuardError> {
     let mut read = Vec::with_capacity(1024);
     loop {
@@ -264,7 +266,7 @@ mod tests {
         });
         let encryption = Encryption { is_required: false, is_first: false, trust: &Trust::default() };
         let limit = Duration::from_secs(20);
-        let guard = Guard::connect(&server, &encryption, Noted::default(), limit).await.unwrap();
+        let guard = Guard::connect(&server, &encryption, ViolationCell::default(), limit).await.unwrap();
         let at = guard.address.socket_addrs().await.unwrap().next().unwrap();
         // Any other client that connects is disconnected.
         let other = read_all((Ipv4Addr::LOCALHOST, 0).into(), at).await;

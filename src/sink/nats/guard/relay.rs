@@ -1,4 +1,4 @@
-//! Passing on what client and server say, until one of them ends.
+//! Relays between client and server until either closes the connection.
 
 use std::{io, net::IpAddr, time::Duration};
 
@@ -12,19 +12,19 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Framing, Greeted, Noted, Stream};
+use super::{Framing, Greeted, Stream, ViolationCell};
 
 /// Bytes read at a time.
 const BUFFER: usize = 64 << 10;
-/// How long what is under way may take when the client has gone.
+/// The time limit for data in flight once the client is gone.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Waits for the client, and passes on what the two say. `ended` ends that.
+/// Waits for the client, and relays. `ended` stops it.
 pub(super) async fn run(
     listener: TcpListener,
     from: IpAddr,
     greeted: Greeted,
-    noted: Noted,
+    violation: ViolationCell,
     ended: CancellationToken,
 ) {
     let accepted = tokio::select! {
@@ -37,12 +37,12 @@ pub(super) async fn run(
         sleep(GRACE).await;
     };
     tokio::select! {
-        () = relay(client, greeted, &noted) => {}
+        () = relay(client, greeted, &violation) => {}
         () = late => {}
     }
 }
 
-/// The client's connection. Others are closed.
+/// Accepts the client's connection. Closes all others.
 async fn accept(listener: TcpListener, from: IpAddr) -> io::Result<TcpStream> {
     loop {
         let (client, peer) = listener.accept().await?;
@@ -53,28 +53,28 @@ async fn accept(listener: TcpListener, from: IpAddr) -> io::Result<TcpStream> {
     }
 }
 
-async fn relay(client: TcpStream, greeted: Greeted, noted: &Noted) {
+async fn relay(client: TcpStream, greeted: Greeted, violation: &ViolationCell) {
     let Greeted { stream, info, rest } = greeted;
     let (from_client, mut to_client) = client.into_split();
-    // An end of the client is seen below.
+    // If the client is gone, the relay below ends.
     let _ = to_client.write_all(&info).await;
     let mut framing = Framing::default();
     match stream {
         Stream::Plain(tcp) => {
             let (read, write) = tcp.into_split();
-            let down = down(read, &mut to_client, &mut framing, rest, noted);
-            pass(from_client, write, down).await;
+            let down = down(read, &mut to_client, &mut framing, rest, violation);
+            relay_both(from_client, write, down).await;
         }
         Stream::Tls(tls) => {
             let (read, write) = tokio::io::split(*tls);
-            let down = down(read, &mut to_client, &mut framing, rest, noted);
-            pass(from_client, write, down).await;
+            let down = down(read, &mut to_client, &mut framing, rest, violation);
+            relay_both(from_client, write, down).await;
         }
     }
 }
 
-/// Passes on both directions; the end of one is the end of both.
-async fn pass(
+/// Relays both directions; the end of one ends both.
+async fn relay_both(
     from_client: OwnedReadHalf,
     mut to_server: impl AsyncWrite + Unpin,
     down: impl Future<Output = io::Result<()>>,
@@ -83,24 +83,24 @@ async fn pass(
     tokio::select! {
         _ = copy_buf(&mut from_client, &mut to_server) => {}
         _ = down => {
-            // What the server said last is read only from a connection that is not reset.
+            // Unread bytes would reset the connection, and the client would lose the server's last message.
             let _ = timeout(GRACE, tokio::io::copy_buf(&mut from_client, &mut tokio::io::sink())).await;
         }
     }
     let _ = timeout(GRACE, to_server.shutdown()).await;
 }
 
-/// Passes on what the server sends, as long as it is what a server may send.
+/// Relays what the server sends, until a violation.
 async fn down(
     mut server: impl AsyncRead + Unpin,
     client: &mut OwnedWriteHalf,
     framing: &mut Framing,
     mut bytes: Vec<u8>,
-    noted: &Noted,
+    violation: &ViolationCell,
 ) -> io::Result<()> {
     let ended = loop {
-        if let Err(violation) = framing.check(&bytes) {
-            let _ = noted.set(violation);
+        if let Err(found) = framing.check(&bytes) {
+            let _ = violation.set(found);
             break Ok(());
         }
         client.write_all(&bytes).await?;

@@ -1,4 +1,4 @@
-//! What the server answers, and what becomes of it: one table for all its errors.
+//! The answers of the server, and the reaction to each: one table for all errors.
 
 use async_nats::{Message, StatusCode};
 use serde::Deserialize;
@@ -24,8 +24,8 @@ pub(super) enum Answer {
         seq: u64,
     },
     Failed(Fault),
-    /// Nobody takes messages of this subject.
-    Nobody,
+    /// No stream has this subject.
+    NoResponders,
     Unreadable,
 }
 
@@ -51,7 +51,7 @@ impl Answer {
             seq: u64,
         }
         if message.status == Some(StatusCode::NO_RESPONDERS) {
-            return Self::Nobody;
+            return Self::NoResponders;
         }
         match serde_json::from_slice(&message.payload) {
             Ok(Raw { error: Some(fault), .. }) => Self::Failed(fault),
@@ -62,22 +62,24 @@ impl Answer {
 }
 
 impl Fault {
-    /// The fence held.
+    /// Returns true if the fence rejected a message.
     pub(super) fn is_wrong_sequence(&self) -> bool {
         self.err_code == 10071
     }
 
-    /// The table.
+    /// Returns the reaction to the error.
     pub(super) fn disposition(&self) -> Disposition {
         use Disposition::{Again, Operator, Refused};
         match self.err_code {
-            // Normal after trouble: a message before it is missing, or was stored by an old connection.
-            10071 => Again("the stream goes on after another message"),
-            // Too many messages wait in the server.
-            10167 => Again("the server is busy: fewer messages at once from now on"),
-            // No leader, an incomplete cluster, a raft group in change.
-            10004 | 10008 | 10041 => Again("the stream has no leader: are enough servers of the cluster up?"),
-            // A message of a batch was lost, or the stream was deleted under us: the next link finds out.
+            // Normal after a failure: a message before it is missing, or was stored by an old connection.
+            10071 => Again("the stream continues after another message"),
+            // Too many messages are queued in the server.
+            10167 => Again("the server is busy: sending fewer messages at once"),
+            // No leader, an incomplete cluster, a changing raft group.
+            10004 | 10008 | 10041 => {
+                Again("the stream has no leader: check that enough servers of the cluster are up")
+            }
+            // A message of a batch was lost, or the stream was deleted meanwhile: the next link finds out.
             10037 | 10059 | 10063 => Again("the stream was changed"),
             // `maximum bytes exceeded`, `maximum messages exceeded`, and the like, with the policy `new`.
             10077 => {
@@ -90,26 +92,26 @@ impl Fault {
                 Operator("lower `stream_max_bytes`, or give JetStream and the account more storage")
             }
             10005 | 10074 => Operator("lower `stream_replicas`, or add servers to the cluster"),
-            10035 | 10039 | 10076 => Operator("switch JetStream on for the server and for the account"),
+            10035 | 10039 | 10076 => Operator("enable JetStream for the server and for the account"),
             10065 => Operator(
-                "another stream has these subjects: name it as `stream`, or take them away from it, or choose another `subject`",
+                "another stream has these subjects: set `stream` to it, remove them from it, or set another `subject`",
             ),
-            10027 => Operator("raise the account's limit of streams, or name an existing one as `stream`"),
-            10058 => Again("somebody else has just created the stream"),
+            10027 => Operator("raise the account's stream limit, or set `stream` to an existing one"),
+            10058 => Again("another client has just created the stream"),
             _ => Again("see the server's log"),
         }
     }
 
-    /// The error of a call that was not about one message.
+    /// Makes the error for a call: `what` the server can't do.
     pub(super) fn error(&self, server: &str, what: &str) -> SinkError {
         let Self { code, err_code, description } = self;
-        let said = format!("{server} can't {what} ({code}/{err_code} {description})");
+        let what = format!("{server} can't {what} ({code}/{err_code} {description})");
         match self.disposition() {
             Disposition::Again(remedy) => {
-                SinkError::again(Trouble::Code(i64::from(*err_code)), format!("{said}: {remedy}"))
+                SinkError::again(Trouble::Code(i64::from(*err_code)), format!("{what}: {remedy}"))
             }
             Disposition::Operator(remedy) | Disposition::Refused(remedy) => {
-                SinkError::operator(Trouble::Code(i64::from(*err_code)), format!("{said}: {remedy}"))
+                SinkError::operator(Trouble::Code(i64::from(*err_code)), format!("{what}: {remedy}"))
             }
         }
     }
@@ -135,7 +137,7 @@ mod tests {
     fn answers_are_classified() {
         let stored = answer(r#"{"stream":"S","seq":7,"domain":"x"}"#, None);
         assert_eq!(stored, Answer::Stored { stream: "S".to_owned(), seq: 7 });
-        assert_eq!(answer("", Some(StatusCode::NO_RESPONDERS)), Answer::Nobody);
+        assert_eq!(answer("", Some(StatusCode::NO_RESPONDERS)), Answer::NoResponders);
         assert_eq!(answer("+OK", None), Answer::Unreadable);
         let failed = answer(
             r#"{"error":{"code":400,"err_code":10071,"description":"wrong"},"stream":"S","seq":0}"#,

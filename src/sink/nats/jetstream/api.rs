@@ -1,7 +1,7 @@
-//! The few calls to the JetStream API.
+//! The calls to the JetStream API.
 //!
-//! Made by hand, on the link's one client: the client's own context waits longer than a link may, and its types
-//! would drop what a newer server's stream has and this client does not know, when a subject is added.
+//! Implemented here, on the link's client: the client's own context waits longer than a link may, and its types
+//! would drop settings of a newer server that they do not know when a subject is added.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use crate::{
     text::PeerText,
 };
 
-/// Below the driver's deadline for opening a link, so that the cause is known when it passes.
+/// The time limit of a call. Below the driver's limit for opening a link, so that the cause is known first.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// One stream, through one connection.
+/// A stream, through one connection.
 #[derive(Debug)]
 pub(super) struct Api<'a> {
     pub(super) connected: &'a Connected,
@@ -30,7 +30,7 @@ pub(super) struct Api<'a> {
 /// A stream as the server describes it.
 #[derive(Debug)]
 pub(super) struct Info {
-    /// As it came, for changing it.
+    /// The unparsed settings, as the base of an update.
     pub(super) raw: Value,
     pub(super) config: stream::Config,
     pub(super) last_sequence: u64,
@@ -38,20 +38,20 @@ pub(super) struct Info {
 
 /// A stored message.
 #[derive(Debug, Deserialize)]
-pub(super) struct Kept {
+pub(super) struct StoredMessage {
     pub(super) seq: u64,
     #[serde(default)]
     pub(super) subject: String,
-    /// Base64, as they were sent.
+    /// The headers on the wire, in Base64.
     #[serde(default)]
     pub(super) hdrs: String,
-    /// Base64.
+    /// The payload, in Base64.
     #[serde(default)]
     pub(super) data: String,
 }
 
 impl Api<'_> {
-    /// The stream, if there is one.
+    /// Describes the stream. `None` if it does not exist.
     pub(super) async fn info(&self) -> Result<Option<Info>, SinkError> {
         match self.call::<Described>("INFO", &Value::Null).await? {
             Ok(described) => self.described(described).map(Some),
@@ -60,6 +60,7 @@ impl Api<'_> {
         }
     }
 
+    /// Creates the stream.
     pub(super) async fn create(&self, config: &stream::Config) -> Result<Info, SinkError> {
         let config = serde_json::to_value(config).unwrap_or_default();
         match self.call("CREATE", &config).await? {
@@ -68,6 +69,7 @@ impl Api<'_> {
         }
     }
 
+    /// Changes the settings of the stream.
     pub(super) async fn update(&self, config: &Value) -> Result<Info, SinkError> {
         match self.call("UPDATE", config).await? {
             Ok(described) => self.described(described),
@@ -75,15 +77,15 @@ impl Api<'_> {
         }
     }
 
-    /// The newest message whose subject matches `filter`.
-    pub(super) async fn last(&self, filter: &str) -> Result<Option<Kept>, SinkError> {
+    /// Reads the newest message whose subject matches `filter`. `None` without one.
+    pub(super) async fn last(&self, filter: &str) -> Result<Option<StoredMessage>, SinkError> {
         self.message(&json!({ "last_by_subj": filter })).await
     }
 
-    async fn message(&self, which: &Value) -> Result<Option<Kept>, SinkError> {
+    async fn message(&self, which: &Value) -> Result<Option<StoredMessage>, SinkError> {
         #[derive(Deserialize)]
         struct Found {
-            message: Kept,
+            message: StoredMessage,
         }
         match self.call::<Found>("MSG.GET", which).await? {
             Ok(found) => Ok(Some(found.message)),
@@ -93,12 +95,12 @@ impl Api<'_> {
         }
     }
 
-    /// The message with this sequence, if it is there.
-    pub(super) async fn get(&self, seq: u64) -> Result<Option<Kept>, SinkError> {
+    /// Reads the message with this sequence. `None` if it does not exist.
+    pub(super) async fn get(&self, seq: u64) -> Result<Option<StoredMessage>, SinkError> {
         self.message(&json!({ "seq": seq })).await
     }
 
-    /// The names of streams that take something of what matches `subject`. Empty if the account may not ask.
+    /// Lists the streams with a subject that intersects `subject`. Empty if the account may not list streams.
     pub(super) async fn streams_with(&self, subject: &str) -> Result<Vec<PeerText>, SinkError> {
         #[derive(Deserialize)]
         struct Names {
@@ -106,7 +108,7 @@ impl Api<'_> {
             streams: Option<Vec<String>>,
         }
         let subject = json!({ "subject": subject });
-        let names = self.ask::<Names>("STREAM.NAMES", &subject).await?.ok();
+        let names = self.request::<Names>("STREAM.NAMES", &subject).await?.ok();
         let names = names.and_then(|names| names.streams).unwrap_or_default();
         Ok(names.iter().map(|name| PeerText::new(name)).collect())
     }
@@ -119,13 +121,10 @@ impl Api<'_> {
         let typed = stream::Config::deserialize(&config).map_err(|error| {
             SinkError::operator(
                 Trouble::Setup,
-                format!(
-                    "{} describes stream {} in a way this cti-bridge can't read ({}): use a newer cti-bridge",
-                    self.connected.server,
-                    self.stream,
-                    PeerText::new(&error.to_string())
-                ),
+                format!("{} describes stream {} in an unknown format", self.connected.server, self.stream),
             )
+            .because(error)
+            .remedy("use a newer cti-bridge")
         })?;
         Ok(Info { raw: config, config: typed, last_sequence: state.last_seq })
     }
@@ -135,11 +134,11 @@ impl Api<'_> {
         what: &str,
         payload: &Value,
     ) -> Result<Result<T, Fault>, SinkError> {
-        self.ask(&format!("STREAM.{what}.{}", self.stream), payload).await
+        self.request(&format!("STREAM.{what}.{}", self.stream), payload).await
     }
 
-    /// `request` is a subject below the API's prefix.
-    async fn ask<T: DeserializeOwned>(
+    /// Sends a request; `request` is the subject without the API's prefix.
+    async fn request<T: DeserializeOwned>(
         &self,
         request: &str,
         payload: &Value,
@@ -156,41 +155,37 @@ impl Api<'_> {
             () = events.down() => return Err(events.error()),
             answer = timeout(PATIENCE, client.request(subject.clone(), payload.into())) => answer,
         };
-        let answer = match answer {
-            Err(_) => Err(RequestErrorKind::TimedOut),
-            Ok(answer) => answer.map_err(|error| error.kind()),
+        let silent = || {
+            SinkError::again(
+                Trouble::Silent,
+                format!("{server} is up, but JetStream does not answer: check that its cluster has a leader"),
+            )
         };
-        let answer = answer.map_err(|kind| match kind {
+        let answer = answer.map_err(|_| silent())?.map_err(|error| match error.kind() {
             RequestErrorKind::NoResponders if api != "$JS.API" => SinkError::again(
                 Trouble::Setup,
                 format!(
-                    "{server} reaches nobody at {api}: check `domain`, the leaf node's connection to it, and that the account \
-                     may use it; after a restart it may take a moment"
+                    "{server} has no JetStream at {api}: check `domain`, the leaf node's connection to it, and the account's \
+                     permissions; after a restart it may take a moment"
                 ),
             ),
             RequestErrorKind::NoResponders => SinkError::again(
                 Trouble::Setup,
                 format!(
-                    "{server} has no JetStream: switch it on (`jetstream {{}}` in its configuration) and give the account access, \
-                     or set `domain` if a leaf node leads to it; after a restart it may take a moment"
+                    "{server} has no JetStream: enable it (`jetstream {{}}` in its configuration) and give the account access, \
+                     or set `domain` if it is behind a leaf node; after a restart it may take a moment"
                 ),
             ),
-            RequestErrorKind::TimedOut => SinkError::again(Trouble::Silent, format!(
-                "{server} is up, but JetStream does not answer: does its cluster have a leader?"
-            )),
-            _ => events.error(),
+            RequestErrorKind::TimedOut => silent(),
+            _ => events.failed(error),
         })?;
         if let Ok(Failed { error }) = serde_json::from_slice(&answer.payload) {
             return Ok(Err(error));
         }
         serde_json::from_slice(&answer.payload).map(Ok).map_err(|error| {
-            SinkError::again(
-                Trouble::Silent,
-                format!(
-                    "{server} answered {subject} with something unreadable ({}): is it a nats-server?",
-                    PeerText::new(&error.to_string())
-                ),
-            )
+            SinkError::again(Trouble::Silent, format!("{server} answered {subject} with invalid JSON"))
+                .because(error)
+                .remedy("check that it is a nats-server")
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Messages of the stream: what a stored message looks like, and which one no server would store.
+//! Builds the messages of the stream, and refuses those that the server would not store.
 
 use async_nats::{
     HeaderMap, HeaderValue, Subject,
@@ -20,21 +20,21 @@ use crate::{
     },
 };
 
-/// Makes the messages of one link, each with the fence that follows from the one before.
+/// Builds the messages of one link, each fenced to follow the one before.
 #[derive(Debug)]
 pub(super) struct Drafts {
     envelopes: Envelopes,
-    /// What its refusals call the stream.
+    /// The stream's name and server, for refusals.
     place: String,
-    /// The largest message that the server takes, and the largest that the stream takes.
+    /// The largest messages that the server and the stream accept, in bytes. `None` for a stream without a limit.
     limits: (usize, Option<usize>),
     fenced: bool,
     msg_id: bool,
-    /// The stream's sequence once everything that was made is stored.
+    /// The stream's last sequence once every message is stored.
     last: u64,
 }
 
-/// A numbered message, ready to go.
+/// A numbered message, ready to be sent.
 #[derive(Debug)]
 pub(super) struct Ready {
     pub(super) position: Position,
@@ -43,7 +43,7 @@ pub(super) struct Ready {
 }
 
 impl Drafts {
-    /// Goes on after the stream's sequence `last`, at a server that takes `max_payload` bytes.
+    /// Continues after the stream's sequence `last`, on a server that accepts `max_payload` bytes.
     pub(super) fn new(
         envelopes: Envelopes,
         server: &str,
@@ -62,12 +62,12 @@ impl Drafts {
         }
     }
 
-    /// Takes in limits that were read again.
+    /// Updates the limits.
     pub(super) fn set_limits(&mut self, max_payload: usize, stream: &stream::Config) {
         self.limits = limits(max_payload, stream);
     }
 
-    /// The message of a numbered event, or why it can't be sent.
+    /// Builds the message of a numbered event. Fails if it can't be sent.
     pub(super) fn ready(&mut self, position: Position, outgoing: &Outgoing<'_>) -> Result<Ready, Unfit> {
         let mut message = self.message(outgoing)?;
         let headers = message.headers.get_or_insert_with(HeaderMap::new);
@@ -89,7 +89,7 @@ impl Drafts {
         Ok(Ready { position, seq: self.last, message })
     }
 
-    /// The message of an event outside the order.
+    /// Builds the message of an event outside of the order. Fails if it can't be sent.
     pub(super) fn status(&mut self, outgoing: &Outgoing<'_>) -> Result<OutboundMessage, Unfit> {
         let message = self.message(outgoing)?;
         self.fits(message.headers.as_ref(), &message.payload, (self.limits.0, "max_payload of the server"))?;
@@ -109,7 +109,7 @@ impl Drafts {
         payload: &Bytes,
         (limit, setting): (usize, &'static str),
     ) -> Result<(), Unfit> {
-        // Computed only for what may be too large.
+        // The size is computed only if it may exceed the limit.
         if payload.len() + 4096 < limit {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! What is wrong, or unwise, about a stream that exists.
+//! Checks the settings of an existing stream.
 
 use std::time::Duration;
 
@@ -7,21 +7,21 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy, PersistenceMode, Rete
 use super::stream::Ours;
 use crate::text::PeerText;
 
-/// One of them.
+/// An unsuitable setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Finding {
     /// The stream can't be used.
     pub(super) fatal: bool,
-    /// What, and the remedy.
+    /// The finding with its remedy, as a predicate of "the stream".
     pub(super) sentence: String,
 }
 
-/// Less than this holds less than a weekend's outage of a consumer; said, as limits are often set without a thought.
+/// Limits below these do not cover the outage of a consumer over a weekend.
 const FEW_BYTES: i64 = 64 << 20;
 const FEW_MESSAGES: i64 = 100_000;
 const SHORT: Duration = Duration::from_hours(1);
 
-/// All that is wrong about `config` for the subjects of ours.
+/// Returns everything unsuitable about `config`.
 pub(super) fn findings(config: &Config, ours: &Ours) -> Vec<Finding> {
     let mut findings = Vec::new();
     fatal(config, ours, |sentence| findings.push(Finding { fatal: true, sentence }));
@@ -32,17 +32,17 @@ pub(super) fn findings(config: &Config, ours: &Ours) -> Vec<Finding> {
 fn fatal(config: &Config, ours: &Ours, mut find: impl FnMut(String)) {
     let name = &config.name;
     let recreate =
-        format!("name another one as `stream`, or `nats stream rm {name}` and let it be created again");
+        format!("set `stream` to another one, or run `nats stream rm {name}` and let the bridge recreate it");
     if config.mirror.is_some() {
-        find(format!("it is a mirror, which nobody can publish to: {recreate}"));
-        // What follows is the mirrored one's.
+        find(format!("it is a mirror, which accepts no messages: {recreate}"));
+        // The other settings are those of the mirrored stream.
         return;
     }
     match config.retention {
         RetentionPolicy::Limits => {}
         RetentionPolicy::Interest | RetentionPolicy::WorkQueue => {
             find(format!(
-                "its retention is not `limits`, so its end vanishes when consumers have read it: {recreate}"
+                "its retention is not `limits`, so its newest messages disappear once consumers have read them: {recreate}"
             ));
         }
     }
@@ -50,7 +50,7 @@ fn fatal(config: &Config, ours: &Ours, mut find: impl FnMut(String)) {
         find(format!("it is sealed, so nothing can be added: {recreate}"));
     }
     if config.no_ack {
-        find(format!("it answers no publisher (`no_ack`): `nats stream edit {name} --ack`"));
+        find(format!("it does not acknowledge messages (`no_ack`): `nats stream edit {name} --ack`"));
     }
     if config.subject_transform.is_some() {
         find(format!("it renames subjects (`subject_transform`), so its end can't be read: {recreate}"));
@@ -82,44 +82,44 @@ fn unwise(config: &Config, ours: &Ours, mut find: impl FnMut(String)) {
     let name = &config.name;
     if config.discard == DiscardPolicy::New {
         find(format!(
-            "when it is full, it refuses new events, and delivery stalls: `nats stream edit {name} --discard=old`"
+            "it refuses new events when it is full, and delivery stalls: `nats stream edit {name} --discard=old`"
         ));
     }
     if config.storage == StorageType::Memory {
         find(
-            "it is kept in memory, so a restart of the server empties it: recreate it with file storage"
+            "it is stored in memory, so a restart of the server empties it: recreate it with file storage"
                 .to_owned(),
         );
     }
     if config.persist_mode == Some(PersistenceMode::Async) {
-        find("it confirms before it has written (`persist_mode: async`), so a crash of the server loses confirmed events: recreate it without".to_owned());
+        find("it acknowledges before it has written to disk (`persist_mode: async`), so a crash of the server loses acknowledged events: recreate it without".to_owned());
     }
     if config.max_bytes > 0 && config.max_bytes < FEW_BYTES {
         find(format!(
-            "it keeps {} bytes only, less than 64 MiB: `nats stream edit {name} --max-bytes=1GiB`",
+            "it keeps only {} bytes, less than 64 MiB: `nats stream edit {name} --max-bytes=1GiB`",
             config.max_bytes
         ));
     }
     if config.max_messages > 0 && config.max_messages < FEW_MESSAGES {
         find(format!(
-            "it keeps {} messages only, less than {FEW_MESSAGES}: `nats stream edit {name} --max-msgs=-1`",
+            "it keeps only {} messages, less than {FEW_MESSAGES}: `nats stream edit {name} --max-msgs=-1`",
             config.max_messages
         ));
     }
     if !config.max_age.is_zero() && config.max_age < SHORT {
         find(format!(
-            "it keeps messages for {} only, less than an hour: `nats stream edit {name} --max-age=7d`",
+            "it keeps messages for only {}, less than an hour: `nats stream edit {name} --max-age=7d`",
             humantime::format_duration(config.max_age)
         ));
     }
     if config.max_messages_per_subject > 0 {
         find(format!(
-            "it keeps {} messages of each subject only, so older ones vanish from the middle: `nats stream edit {name} --max-msgs-per-subject=-1`",
+            "it keeps only {} messages of each subject, so older ones disappear from the middle: `nats stream edit {name} --max-msgs-per-subject=-1`",
             config.max_messages_per_subject
         ));
     }
     if config.sources.as_ref().is_some_and(|sources| !sources.is_empty()) {
-        find("other streams flow into it (`sources`), so its end may not be ours: give them a stream of their own".to_owned());
+        find("it receives messages of other streams (`sources`), so its newest message may not be ours: give them a stream of their own".to_owned());
     }
     let foreign: Vec<&str> = config
         .subjects
@@ -129,20 +129,20 @@ fn unwise(config: &Config, ours: &Ours, mut find: impl FnMut(String)) {
         .collect();
     if !foreign.is_empty() {
         find(format!(
-            "it also accepts {}, so its end may not be ours: `nats stream edit {name} --subjects={}`",
+            "it also accepts {}, so its newest message may not be ours: `nats stream edit {name} --subjects={}`",
             PeerText::new(&foreign.join(", ")),
             ours.subjects.join(",")
         ));
     }
 }
 
-/// Which of our subjects it does not take.
+/// Returns our subjects that the stream does not accept.
 pub(super) fn missing(config: &Config, ours: &Ours) -> Vec<String> {
     let taken = |own: &&String| config.subjects.iter().any(|subject| covers(subject, own));
     ours.subjects.iter().filter(|own| !taken(own)).cloned().collect()
 }
 
-/// Whether all that matches `narrow` matches `wide` too.
+/// Returns true if every subject that matches `narrow` matches `wide` too.
 pub(super) fn covers(wide: &str, narrow: &str) -> bool {
     let (mut wide, mut narrow) = (wide.split('.'), narrow.split('.'));
     loop {
@@ -156,7 +156,7 @@ pub(super) fn covers(wide: &str, narrow: &str) -> bool {
     }
 }
 
-/// Whether something matches both.
+/// Returns true if some subject matches both.
 fn overlaps(one: &str, other: &str) -> bool {
     let (mut one, mut other) = (one.split('.'), other.split('.'));
     loop {

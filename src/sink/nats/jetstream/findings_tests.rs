@@ -1,4 +1,4 @@
-//! Each finding alone.
+//! Tests each finding alone.
 
 use async_nats::jetstream::stream::{Source, SubjectTransform};
 
@@ -37,14 +37,14 @@ const CASES: &[Case] = &[
     (|c| c.persist_mode = Some(PersistenceMode::Async), false, "persist_mode"),
     (|c| c.max_bytes = 1 << 20, false, "64 MiB"),
     (|c| c.max_messages = 10, false, "100000"),
-    (|c| c.max_age = Duration::from_mins(1), false, "1m only, less than an hour"),
+    (|c| c.max_age = Duration::from_mins(1), false, "only 1m, less than an hour"),
     (|c| c.max_messages_per_subject = 1, false, "--max-msgs-per-subject=-1"),
     (|c| c.sources = Some(vec![Source::default()]), false, "sources"),
     (|c| c.subjects.push("other.>".to_owned()), false, "also accepts other.>"),
 ];
 
 #[test]
-fn each_is_found_and_says_its_remedy() {
+fn each_unsuitable_setting_is_found_with_its_remedy() {
     assert_eq!(findings(&good(), &ours()), []);
     for (change, fatal, part) in CASES {
         let mut config = good();

@@ -1,4 +1,4 @@
-//! What was published, and what the server has said of it.
+//! The published messages of one link, and the answers to them.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -6,30 +6,30 @@ use tokio::time::Instant;
 
 use crate::{event::Position, sink::Acked};
 
-/// With the fence one answer proves all messages before it, and each costs as much as a sixth of a message.
-const ASK_EACH: usize = 16;
+/// One message in this many asks for an answer. With the fence, one answer proves all messages before it, and costs a sixth of a message.
+const ASK_EVERY: usize = 16;
 
-/// After a silence of this length somebody else may have written.
+/// The idle time after which another writer may have added a message.
 const STALE: Duration = Duration::from_millis(100);
 
 /// The messages of one link, in order.
 #[derive(Debug, Default)]
 pub(super) struct Flight {
-    /// Each message has an answer of its own, as none proves another.
-    each: bool,
+    /// Without a fence every message asks for an answer, as no answer proves another message.
+    every: bool,
     /// The newest message that was published.
     sent: Option<Position>,
-    /// How many were published since the newest that asks for an answer.
+    /// The number of messages since the newest one that asks for an answer.
     unasked: usize,
     asked: VecDeque<Asked>,
     refused: VecDeque<Refused>,
     /// Everything up to here is stored.
     proven: Option<Position>,
-    /// When that was said.
+    /// The time of the answer that proved it.
     proven_at: Option<Instant>,
-    /// What is in flight is the first message after a silence.
+    /// The message in flight is the first one after an idle time.
     is_first: bool,
-    /// Everything up to here the driver knows of.
+    /// Everything up to here is reported to the driver.
     reported: Option<Position>,
 }
 
@@ -41,7 +41,7 @@ struct Asked {
     at: Instant,
 }
 
-/// A message that was not sent, and what has to be proven before it is reported.
+/// A message that was not sent, and the position that must be proven before it is reported.
 #[derive(Debug)]
 struct Refused {
     position: Position,
@@ -49,26 +49,26 @@ struct Refused {
     reason: String,
 }
 
-/// An answer that can't be right.
+/// An inconsistent answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Wrong {
-    /// An earlier one is missing.
-    LeftOut,
-    /// The message has another sequence than this one, which was due.
+    /// An earlier answer is missing.
+    AnswerMissing,
+    /// The message was stored with another sequence than this expected one.
     Sequence(u64),
 }
 
 impl Flight {
     pub(super) fn new(fenced: bool) -> Self {
-        Self { each: !fenced, ..Self::default() }
+        Self { every: !fenced, ..Self::default() }
     }
 
-    /// A message is about to be published, and gets the sequence `seq`. Whether it has to ask for an answer.
+    /// Adds a message that is about to be published with the sequence `seq`. Returns true if it must ask for an answer.
     pub(super) fn send(&mut self, position: Position, seq: u64, is_last: bool, is_careful: bool) -> bool {
-        self.is_first |= self.follows_silence();
+        self.is_first |= self.follows_idle();
         self.sent = Some(position);
         self.unasked += 1;
-        let asks = is_last || is_careful || self.each || self.unasked >= ASK_EACH;
+        let asks = is_last || is_careful || self.every || self.unasked >= ASK_EVERY;
         if asks {
             self.unasked = 0;
             self.asked.push_back(Asked { position, seq, at: Instant::now() });
@@ -76,21 +76,21 @@ impl Flight {
         asks
     }
 
-    /// A message is not published. `held` precedes it, and has yet to be published.
+    /// Adds a message that is not published. `held` precedes it, and is not published yet.
     pub(super) fn refuse(&mut self, position: Position, held: Option<Position>, reason: String) {
         self.refused.push_back(Refused { position, after: held.or(self.sent), reason });
     }
 
-    /// The message at `position` is stored as `seq`.
+    /// Records that the message at `position` is stored as `seq`.
     pub(super) fn stored(&mut self, position: Position, seq: u64) -> Result<(), Wrong> {
         let mut due = None;
         while let Some(asked) = self.asked.pop_front_if(|asked| asked.position <= position) {
-            if self.each && asked.position != position {
-                return Err(Wrong::LeftOut);
+            if self.every && asked.position != position {
+                return Err(Wrong::AnswerMissing);
             }
             due = Some(asked.seq);
         }
-        if let Some(due) = due.filter(|due| !self.each && *due != seq) {
+        if let Some(due) = due.filter(|due| !self.every && *due != seq) {
             return Err(Wrong::Sequence(due));
         }
         self.proven = self.proven.max(Some(position));
@@ -98,32 +98,32 @@ impl Flight {
         Ok(())
     }
 
-    /// Whether an answer is missing that should have come before that for `position`.
-    pub(super) fn is_left_out(&self, position: Position) -> bool {
+    /// Returns true if an answer before that for `position` is missing.
+    pub(super) fn is_answer_missing(&self, position: Position) -> bool {
         self.asked.front().is_some_and(|asked| asked.position < position)
     }
 
-    /// Whether one message has to show that the fence holds before more follow. If somebody else's message has come into the
-    /// stream, ours is refused; but then the next one would fit behind the other's, as it names a sequence and no message.
+    /// Returns true if one message must prove the fence before more follow. If another writer has added a message to the
+    /// stream, our first one is refused, but our second one would be stored: a fence names a sequence, not a message.
     pub(super) fn is_unsure(&self) -> bool {
-        self.is_first || self.follows_silence()
+        self.is_first || self.follows_idle()
     }
 
-    fn follows_silence(&self) -> bool {
-        !self.each && self.is_over() && self.proven_at.is_none_or(|at| at.elapsed() >= STALE)
+    fn follows_idle(&self) -> bool {
+        !self.every && self.is_over() && self.proven_at.is_none_or(|at| at.elapsed() >= STALE)
     }
 
-    /// Whether everything that was published is stored.
+    /// Returns true if every published message is stored.
     pub(super) fn is_over(&self) -> bool {
         self.proven == self.sent
     }
 
-    /// When the oldest answer has been waited for so long.
+    /// Returns the time at which the oldest unanswered request has waited for `patience`. `None` without one.
     pub(super) fn overdue(&self, patience: Duration) -> Option<Instant> {
         self.asked.front().map(|asked| asked.at + patience)
     }
 
-    /// What there is to report.
+    /// Takes the next report for the driver. `None` without news.
     pub(super) fn due(&mut self) -> Option<Acked> {
         if let Some(Refused { position, reason, .. }) =
             self.refused.pop_front_if(|it| it.after <= self.proven)
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_first_message_after_a_silence_goes_alone() {
+    async fn the_first_message_after_an_idle_time_goes_alone() {
         let mut flight = Flight::new(true);
         assert!(flight.is_unsure());
         flight.send(Position(1), 1, true, false);
@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(flight.stored(Position(5), 3), Ok(()));
         assert!(flight.is_over());
         assert_eq!(flight.due(), Some(refused(4)));
-        assert_eq!(flight.due(), Some(refused(6)), "which tells of 5 as well");
+        assert_eq!(flight.due(), Some(refused(6)), "which covers 5 as well");
         assert_eq!(flight.due(), None);
     }
 
@@ -205,6 +205,6 @@ mod tests {
         let mut flight = Flight::new(false);
         assert!((1..=3).all(|number| flight.send(Position(number), number, false, false)));
         assert_eq!(flight.stored(Position(1), 70), Ok(()));
-        assert_eq!(flight.stored(Position(3), 72), Err(Wrong::LeftOut));
+        assert_eq!(flight.stored(Position(3), 72), Err(Wrong::AnswerMissing));
     }
 }

@@ -8,7 +8,7 @@ use crate::{
 };
 
 impl JetStream {
-    /// What a start would make of the stream.
+    /// Reports what a start would do with the stream.
     pub(in crate::sink::nats) async fn inspect(
         &self,
         connected: &Connected,
@@ -18,19 +18,19 @@ impl JetStream {
         let api = Api { connected, stream: name };
         let Some((info, added, unwise)) = stream::inspect(&api, &self.settings, &self.ours).await? else {
             self.refuse_overlap(&self.ours.subjects).await?;
-            let message = format!("there is no stream {name} yet: the bridge will create it");
+            let message = format!("stream {name} does not exist yet: the bridge will create it");
             return Ok(ProbeReport::new(message));
         };
         self.refuse_overlap(&added).await?;
         let warn = |sentence| format!("stream {name} can be used, but {sentence}");
         let mut warnings: Vec<String> = unwise.into_iter().map(|finding| warn(finding.sentence)).collect();
-        // Without a fence others may write to it, and its end tells nothing.
+        // Without a fence others may write to it, and its newest message proves nothing.
         if self.settings.fence {
             let read =
                 tail::read(&api, info.last_sequence, (&info.config.subjects, &self.settings.ignored)).await;
             let stored = match read {
                 Ok((stored, _)) => stored,
-                // It grows while a running bridge writes to it, as it should.
+                // A running bridge may be writing to it.
                 Err(SinkError::Again(_)) => None,
                 Err(error) => return Err(error),
             };
@@ -39,15 +39,15 @@ impl JetStream {
                 warnings.extend(Box::pin(claim.check(&stored, watch)).await?);
             }
         }
-        let mut message = format!("stream {name} is there, as it should be");
+        let mut message = format!("stream {name} exists and is suitable");
         if !added.is_empty() {
-            message = format!("stream {name} is there; the bridge will add {}", added.join(", "));
+            message = format!("stream {name} exists; the bridge will add {}", added.join(", "));
         }
         Ok(ProbeReport { message, warnings })
     }
 
-    /// The server allows no subject in two streams. Asked on a connection of its own: an account need not be allowed to list
-    /// streams, and a violation ends the connection.
+    /// Fails if another stream has one of these subjects, as the server allows none in two streams. Uses its own connection: the
+    /// account need not have the right to list streams, and a violation ends the connection.
     async fn refuse_overlap(&self, subjects: &[String]) -> Result<(), SinkError> {
         if subjects.is_empty() {
             return Ok(());
@@ -61,8 +61,8 @@ impl JetStream {
                 return Err(SinkError::operator(
                     Trouble::Setup,
                     format!(
-                        "{} has a stream {other} that takes {subject}, or part of it, and no subject can be in two streams: set \
-                     `stream = \"{other}\"`, take the subject away from it, or choose another `subject`",
+                        "{} has a stream {other} with the subject {subject}, or part of it, and no subject can be in two streams: set \
+                     `stream = \"{other}\"`, remove the subject from it, or set another `subject`",
                         connected.server,
                     ),
                 ));
@@ -71,17 +71,18 @@ impl JetStream {
         Ok(())
     }
 
-    /// What the account must be allowed to publish beside status messages.
+    /// The subjects to which the account must be allowed to publish events.
     pub(in crate::sink::nats) fn subjects(&self) -> &[String] {
         &self.ours.subjects
     }
 
+    /// The required permissions, which complete the sentence "allow the account …".
     pub(in crate::sink::nats) fn allow(&self) -> &str {
         &self.allow
     }
 }
 
-/// Whether a list of a server's permissions lets all of `subject` pass.
+/// Returns true if a server's permission lists allow all of `subject`.
 pub(in crate::sink::nats) fn permitted(allow: &[String], deny: &[String], subject: &str) -> bool {
     let is_allowed = allow.is_empty() || allow.iter().any(|wide| covers(wide, subject));
     is_allowed && !deny.iter().any(|wide| covers(wide, subject))

@@ -1,20 +1,20 @@
 //! The NATS sink in mode "jetstream": a stream of our own, every event once, in order.
 //!
-//! **How.** Every message names the stream sequence that must come before it (`Nats-Expected-Last-Sequence`): the
-//! fence. So what the stream holds is always an unbroken prefix of what was sent, whatever is late, cut or sent by
-//! a second bridge. After any trouble the client is discarded; a new one reads what the stream ends with and goes on
-//! right after that, so nothing is stored twice, at any length of outage.
+//! **How.** Every message names the stream sequence that must precede it (`Nats-Expected-Last-Sequence`): the
+//! fence. So the stream always holds an unbroken prefix of the sent messages, whatever is delayed, cut or sent by
+//! a second bridge. After any failure the client is discarded; a new one reads the end of the stream and continues
+//! right after it, so nothing is stored twice, however long the outage.
 //!
-//! **What it owns.** The connection, the fence, the size of the window, the deadline of the server's answers, the
-//! stream's settings if it creates it. The driver does the rest, also the comparing of the tail with the line.
+//! **What it owns.** The connection, the fence, the size of the window, the time limit of the server's answers, and the
+//! stream's settings if it creates it. The driver does the rest, including the comparison of the tail with the journal.
 //!
-//! **What it does not do.** It deletes and purges nothing, and changes no stream that exists, but for adding the
-//! subjects that it lacks.
+//! **What it does not do.** It deletes and purges nothing, and changes no existing stream except for adding missing
+//! subjects.
 //!
-//! **Tried and rejected**, with cuts, stopped and killed servers, and bytes of an old connection that arrive late:
-//! * `Nats-Msg-Id` alone, as the deduplication window forgets, and resending from the first failure reorders;
-//! * a chain of `Nats-Expected-Last-Msg-Id`, as late bytes of an old connection fit into it again;
-//! * atomic batches, as the server writes everything twice;
+//! **Tried and rejected**, with cut connections, stopped and killed servers, and late messages of an old connection:
+//! * `Nats-Msg-Id` alone: the deduplication window forgets, and resending from the first failure reorders;
+//! * a chain of `Nats-Expected-Last-Msg-Id`: late messages of an old connection fit into it again;
+//! * atomic batches: the server writes everything twice;
 //! * the client's own JetStream context for publishing: twice the work, and its time-outs fire one after another.
 
 mod answer;
@@ -52,12 +52,12 @@ pub struct JetStream {
     ours: Ours,
     allow: String,
     shared: Arc<Shared>,
-    /// What was last said of the stream's settings.
-    told: Mutex<Vec<String>>,
+    /// The findings that were logged last.
+    logged: Mutex<Vec<String>>,
 }
 
 impl JetStream {
-    /// A sink for the stream of these sources: the configured one, or the one named as the bridge is.
+    /// Returns a sink for the stream of these sources: the configured one, or the one named after the bridge.
     pub fn new(config: &Config, Bridge { instance, sources }: Bridge<'_>) -> Self {
         let name = config.stream.name.clone().unwrap_or_else(|| instance.to_owned());
         let ours = Ours::new(name, &config.subject, sources);
@@ -68,15 +68,15 @@ impl JetStream {
             allow: allow(&ours, config),
             ours,
             shared: Arc::default(),
-            told: Mutex::default(),
+            logged: Mutex::default(),
         }
     }
 
-    /// Opens a link on a connection: the stream, and what it ends with.
+    /// Opens a link on a connection: prepares the stream, and reads its end.
     async fn open_on(&self, connected: Connected) -> Result<(Publisher, Tail), SinkError> {
         let api = Api { connected: &connected, stream: &self.ours.stream };
         let (info, warnings) = stream::prepare(&api, &self.settings, &self.ours).await?;
-        self.tell(warnings);
+        self.log(warnings);
         let (stored, last) =
             tail::read(&api, info.last_sequence, (&info.config.subjects, &self.settings.ignored)).await?;
         let settings = (self.content_mode, &self.settings);
@@ -85,11 +85,11 @@ impl JetStream {
         Ok((link, Tail::Partitions(vec![stored.into_iter().collect()])))
     }
 
-    /// Says what is unwise about the stream once, and again when it has changed.
-    fn tell(&self, findings: Vec<Finding>) {
+    /// Logs the findings about the stream once, and again when they change.
+    fn log(&self, findings: Vec<Finding>) {
         let sentences: Vec<String> = findings.into_iter().map(|finding| finding.sentence).collect();
-        let mut told = self.told.lock();
-        if *told != sentences {
+        let mut logged = self.logged.lock();
+        if *logged != sentences {
             for finding in &sentences {
                 tracing::warn!(
                     stream = self.ours.stream,
@@ -97,12 +97,12 @@ impl JetStream {
                     "the stream's settings weaken the guarantee"
                 );
             }
-            *told = sentences;
+            *logged = sentences;
         }
     }
 }
 
-/// The end of the sentence on a permission that is missing.
+/// The required permissions, which complete the sentence "allow the account …".
 fn allow(ours: &Ours, config: &Config) -> String {
     let (name, api, inbox) = (&ours.stream, api(config.stream.domain.as_deref()), &config.inbox_prefix);
     format!(

@@ -1,4 +1,4 @@
-//! Whether another process with a copy of our journal writes to the stream.
+//! Detects another process with a copy of our journal that writes to the stream.
 
 use std::{pin::pin, time::Duration};
 
@@ -9,11 +9,12 @@ use tokio::time::{sleep, timeout};
 use super::{JetStream, api::Api};
 use crate::sink::{Process, SinkError, nats::connect::Connected, stored_event};
 
-/// How often the stream is asked whether it grows.
-const ASK: Duration = Duration::from_millis(500);
+/// The interval at which the end of the stream is compared.
+const INTERVAL: Duration = Duration::from_millis(500);
 
 impl JetStream {
-    /// Watches the stream's end and the heartbeats, on connections of its own: an account need not be allowed to listen.
+    /// Watches the stream's end and the heartbeats for at most `patience`. Returns the evidence of another writer, if there is any.
+    /// Uses its own connections, as the account need not have the right to subscribe.
     pub(super) async fn watch(&self, ours: Process, patience: Duration) -> Result<Option<String>, SinkError> {
         let connected = self.servers.connect(self.allow.clone()).await?;
         let api = Api { connected: &connected, stream: &self.ours.stream };
@@ -27,14 +28,14 @@ impl JetStream {
                 }
                 tokio::select! {
                     rival = &mut heartbeat => return Ok(Some(rival)),
-                    () = sleep(ASK) => {}
+                    () = sleep(INTERVAL) => {}
                 }
             }
         };
         timeout(patience, watching).await.unwrap_or(Ok(None))
     }
 
-    /// Waits for another process's heartbeat; for ever if we may not listen.
+    /// Waits for another process's heartbeat. Never returns if the account may not subscribe.
     async fn heartbeat(&self, ours: Process) -> String {
         if let Ok((connected, mut messages)) = self.listen().await {
             loop {
@@ -57,7 +58,7 @@ impl JetStream {
         let mut messages = SelectAll::new();
         for subject in subjects {
             let subscribed = connected.client.subscribe(subject.clone()).await;
-            messages.push(subscribed.map_err(|_| connected.events.error())?);
+            messages.push(subscribed.map_err(|error| connected.events.failed(error))?);
         }
         Ok((connected, messages))
     }

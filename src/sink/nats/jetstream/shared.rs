@@ -1,4 +1,4 @@
-//! What a link leaves to the next one.
+//! State that a link leaves to its successor.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -6,56 +6,61 @@ use parking_lot::Mutex;
 
 use crate::event::Position;
 
-/// Messages in flight at most: more gains 4 % of the rate, and is more to send again.
+/// The most messages in flight. More gains 4 % of the rate, and more would have to be sent again.
 pub(super) const WINDOW: usize = 1000;
+/// The smallest window.
 const LEAST: usize = 16;
+/// The growth of the window.
 const STEP: usize = 64;
 
-/// The window, and what the last error asks for.
+/// The window, and the reactions to the last error.
 #[derive(Debug)]
 pub(super) struct Shared {
     window: AtomicUsize,
     /// After an error answer each message asks for an answer, so that one the server refuses has an answer of its own.
     careful: AtomicBool,
-    /// A message that the server refuses for good, and why.
-    poison: Mutex<Option<(Position, String)>>,
+    /// A message that the server refuses permanently, with the reason.
+    refused: Mutex<Option<(Position, String)>>,
 }
 
 impl Default for Shared {
     fn default() -> Self {
-        Self { window: AtomicUsize::new(WINDOW), careful: AtomicBool::new(false), poison: Mutex::default() }
+        Self { window: AtomicUsize::new(WINDOW), careful: AtomicBool::new(false), refused: Mutex::default() }
     }
 }
 
 impl Shared {
+    /// Returns the most messages in flight.
     pub(super) fn window(&self) -> usize {
         self.window.load(Ordering::Relaxed)
     }
 
+    /// Returns true if every message asks for an answer.
     pub(super) fn is_careful(&self) -> bool {
         self.careful.load(Ordering::Relaxed)
     }
 
-    /// The server answered with an error: less in flight.
+    /// Reacts to an error answer: allows less in flight.
     pub(super) fn shrink(&self) {
         self.window.store((self.window() / 2).max(LEAST), Ordering::Relaxed);
         self.careful.store(true, Ordering::Relaxed);
     }
 
-    /// Everything in flight is answered: more in flight.
+    /// Reacts to everything in flight being answered: allows more in flight.
     pub(super) fn grow(&self) {
         self.window.store((self.window() + STEP).min(WINDOW), Ordering::Relaxed);
         self.careful.store(false, Ordering::Relaxed);
     }
 
+    /// Records a message that must not be sent again.
     pub(super) fn refuse(&self, position: Position, reason: String) {
-        *self.poison.lock() = Some((position, reason));
+        *self.refused.lock() = Some((position, reason));
     }
 
-    /// Why the message at `position` must not be sent again.
+    /// Returns the reason why the message at `position` must not be sent again. `None` if it may.
     pub(super) fn refused(&self, position: Position) -> Option<String> {
-        let poison = self.poison.lock();
-        poison.as_ref().filter(|(poisoned, _)| *poisoned == position).map(|(_, reason)| reason.clone())
+        let refused = self.refused.lock();
+        refused.as_ref().filter(|(refused, _)| *refused == position).map(|(_, reason)| reason.clone())
     }
 }
 

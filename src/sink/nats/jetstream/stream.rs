@@ -1,4 +1,4 @@
-//! Our stream: its subjects, its settings, and how it comes to be.
+//! Our stream: its subjects, its settings, and its creation.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use crate::{
     sink::{SinkError, nats::config},
 };
 
-/// Names of ours.
+/// The names of our stream and subjects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ours {
     pub(super) stream: String,
-    /// What the stream must take: the events and the notices of each source.
+    /// The subjects that the stream must accept: events and bridge events of each source.
     pub(super) subjects: Vec<String>,
-    /// What it must not take, as it has no place in the order: status, dead letters and replays.
+    /// The subjects that it must not accept, as they are outside of the order: status, dead letters and replays.
     pub(super) outside: Vec<String>,
 }
 
@@ -37,10 +37,10 @@ impl Ours {
     }
 }
 
-/// All subjects of one source and class.
+/// Returns the filter for all subjects of one source and class.
 pub(in crate::sink::nats) fn filter(subject: &Template, source: &str, class: &str) -> String {
     let rendered = subject.render(Values { source, class, slug: "*", entity: "*" });
-    // A wildcard is a token or nothing.
+    // A wildcard must be a complete token.
     let mut tokens: Vec<&str> =
         rendered.split('.').map(|token| if token.contains('*') { "*" } else { token }).collect();
     let kept = tokens.iter().rposition(|token| *token != "*").map_or(0, |last| last + 1);
@@ -51,19 +51,19 @@ pub(in crate::sink::nats) fn filter(subject: &Template, source: &str, class: &st
     tokens.join(".")
 }
 
-/// The deduplication window of a stream that has a fence. It has no use there, and a server reads it through when it
-/// starts: 0.04 to 0.8 s instead of 2.
+/// The deduplication window of a stream with a fence. It is unused there, and a server reads it at its start: 0.04 to 0.8 s
+/// instead of 2 s.
 const NO_WINDOW: Duration = Duration::from_millis(100);
-/// That of a stream that deduplicates.
+/// The deduplication window of a stream that uses message ids.
 const WINDOW: Duration = Duration::from_mins(2);
 
-/// The stream as we create it.
+/// Returns the settings of a new stream.
 pub(super) fn desired(settings: &config::Stream, ours: &Ours) -> stream::Config {
     let max_age = settings.max_age.unwrap_or_default();
     let window = if settings.msg_id { WINDOW } else { NO_WINDOW };
     stream::Config {
         name: ours.stream.clone(),
-        description: Some("Events of cti-bridge: let nobody else publish here".to_owned()),
+        description: Some("Events of cti-bridge; nothing else may publish here".to_owned()),
         subjects: ours.subjects.clone(),
         storage: StorageType::File,
         retention: RetentionPolicy::Limits,
@@ -81,7 +81,7 @@ pub(super) fn desired(settings: &config::Stream, ours: &Ours) -> stream::Config 
     }
 }
 
-/// Finds the stream, or creates it, adds the subjects it lacks, and checks it. Yields it and what is unwise about it.
+/// Finds or creates the stream, adds missing subjects, and checks its settings. Returns it with its non-fatal findings.
 pub(super) async fn prepare(
     api: &Api<'_>,
     settings: &config::Stream,
@@ -92,7 +92,7 @@ pub(super) async fn prepare(
         Some(info) => info,
         None if settings.create => {
             let info = api.create(&desired(settings, ours)).await?;
-            tracing::info!(stream = name, "created the stream");
+            tracing::info!(stream = name, "stream created");
             info
         }
         None => return Err(absent(api, ours)),
@@ -113,14 +113,15 @@ fn absent(api: &Api<'_>, ours: &Ours) -> SinkError {
     SinkError::operator(
         Trouble::Setup,
         format!(
-            "{} has no stream {name}, and `create_stream` is off: switch it on, or run `nats stream add {name} --subjects={}`",
+            "{} has no stream {name}, and `create_stream` is off: set `create_stream = true`, or run `nats stream add {name} --subjects={}`",
             api.connected.server,
             ours.subjects.join(",")
         ),
     )
 }
 
-/// What [`prepare`] would come to, without changing anything. None: there is no stream, and it would be created.
+/// As [`prepare`], without changing anything. Returns the stream, the subjects that would be added, and the findings; `None` if it
+/// does not exist and would be created.
 pub(super) async fn inspect(
     api: &Api<'_>,
     settings: &config::Stream,
@@ -152,7 +153,7 @@ fn refuse(api: &Api<'_>, name: &str, fatal: Vec<Finding>) -> Result<(), SinkErro
     ))
 }
 
-/// Adds our subjects, unless the stream is of no use for another reason.
+/// Adds our subjects, unless the stream is unusable for another reason.
 async fn widen(api: &Api<'_>, info: Info, ours: &Ours) -> Result<Info, SinkError> {
     let mut wide = info.config.clone();
     wide.subjects = widened(&info.config.subjects, &ours.subjects);
@@ -164,11 +165,11 @@ async fn widen(api: &Api<'_>, info: Info, ours: &Ours) -> Result<Info, SinkError
         table.insert("subjects".to_owned(), Value::from(wide.subjects));
     }
     let info = api.update(&raw).await?;
-    tracing::info!(stream = ours.stream, "added our subjects to the stream");
+    tracing::info!(stream = ours.stream, "missing subjects added to the stream");
     Ok(info)
 }
 
-/// Both lists, without what another entry covers: the server allows no overlap.
+/// Merges both lists, without entries that another one covers: the server allows no overlap.
 fn widened(have: &[String], want: &[String]) -> Vec<String> {
     let mut all: Vec<String> =
         have.iter().filter(|subject| !want.iter().any(|wanted| covers(wanted, subject))).cloned().collect();

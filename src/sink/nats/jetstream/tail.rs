@@ -1,21 +1,21 @@
-//! What the stream ends with: where to go on.
+//! Reads the end of the stream, after which the driver resumes.
 
-use super::api::{Api, Kept};
+use super::api::{Api, StoredMessage};
 use crate::{
     health::Trouble,
     sink::{SinkError, Stored, stored_event},
     text::PeerText,
 };
 
-/// Late bytes of an old connection can move the end while it is read, but not for long.
+/// The attempts to read a stable end: late messages of an old connection can move it, but not for long.
 const TRIES: usize = 8;
-/// How far to look for a message before one that is ignored, should some have been deleted.
+/// The number of sequences searched for a message before an ignored one, as some may have been deleted.
 const DEPTH: u64 = 64;
 
-/// The newest record, and the sequence to go on after.
+/// Returns the newest record, and the sequence to continue after.
 ///
-/// Neither follows from the other: after a lost tail the last sequence lies above the last message. The message is
-/// asked for by the stream's own filters, as the server finds none for `>` once there is a hole at the end.
+/// Neither follows from the other: after a lost tail the last sequence is above the last message. The message is
+/// requested by the stream's own filters, as the server finds none for `>` once there is a hole at the end.
 pub(super) async fn read(
     api: &Api<'_>,
     mut last: u64,
@@ -23,7 +23,7 @@ pub(super) async fn read(
 ) -> Result<(Option<Stored>, u64), SinkError> {
     let Api { connected, stream } = api;
     for _ in 0..TRIES {
-        let mut newest: Option<Kept> = None;
+        let mut newest: Option<StoredMessage> = None;
         for filter in filters {
             let found = api.last(filter).await?;
             if found.as_ref().map(|kept| kept.seq) > newest.as_ref().map(|kept| kept.seq) {
@@ -33,7 +33,7 @@ pub(super) async fn read(
         let now = api.info().await?.map(|info| info.last_sequence);
         if now == Some(last) {
             let newest = before(api, newest, ignored).await?;
-            let stored = newest.map(|kept| whose(api, &kept).ok_or_else(|| unreadable(api, &kept)));
+            let stored = newest.map(|kept| located(api, &kept).ok_or_else(|| unreadable(api, &kept)));
             return Ok((stored.transpose()?, last));
         }
         last = now.unwrap_or_default();
@@ -41,14 +41,18 @@ pub(super) async fn read(
     Err(SinkError::again(
         Trouble::Foreign,
         format!(
-            "stream {stream} at {} grows while its end is read: does another bridge of the same name write there?",
+            "stream {stream} at {} grows while its end is read: check that no other bridge of the same name writes there",
             connected.server
         ),
     ))
 }
 
-/// The newest message that counts.
-async fn before(api: &Api<'_>, mut newest: Option<Kept>, ignored: &[u64]) -> Result<Option<Kept>, SinkError> {
+/// Returns the newest message that is not ignored. `None` without one.
+async fn before(
+    api: &Api<'_>,
+    mut newest: Option<StoredMessage>,
+    ignored: &[u64],
+) -> Result<Option<StoredMessage>, SinkError> {
     while let Some(kept) = newest.take_if(|kept| ignored.contains(&kept.seq)) {
         for seq in (kept.seq.saturating_sub(DEPTH)..kept.seq).rev() {
             newest = api.get(seq).await?;
@@ -60,26 +64,29 @@ async fn before(api: &Api<'_>, mut newest: Option<Kept>, ignored: &[u64]) -> Res
     Ok(newest)
 }
 
-fn unreadable(Api { connected, stream }: &Api<'_>, Kept { seq, subject, .. }: &Kept) -> SinkError {
+fn unreadable(
+    Api { connected, stream }: &Api<'_>,
+    StoredMessage { seq, subject, .. }: &StoredMessage,
+) -> SinkError {
     let subject = PeerText::new(subject);
     SinkError::operator(
         Trouble::Foreign,
         format!(
-            "stream {stream} at {} ends with message {seq} ({subject}), which no cti-bridge wrote: let nobody else publish there, and \
-         set `adopt = \"#{seq}\"` to go on behind it, or name a stream of its own as `stream`; \
+            "stream {stream} at {} ends with message {seq} ({subject}), which no cti-bridge wrote: stop other publishers, and \
+         set `adopt = \"#{seq}\"` to resume after it, or set `stream` to a stream of its own; \
          `nats stream get {stream} {seq}` shows it",
             connected.server
         ),
     )
 }
 
-fn whose(Api { connected, stream }: &Api<'_>, kept: &Kept) -> Option<Stored> {
+fn located(Api { connected, stream }: &Api<'_>, kept: &StoredMessage) -> Option<Stored> {
     let location = format!("stream {stream} at {}", connected.server);
     stored(kept).map(|stored| Stored { location, place: format!("#{}", kept.seq), ..stored })
 }
 
-/// Whose record it is.
-fn stored(kept: &Kept) -> Option<Stored> {
+/// Parses a stored message. `None` if no cti-bridge wrote it.
+fn stored(kept: &StoredMessage) -> Option<Stored> {
     let headers = data_encoding::BASE64.decode(kept.hdrs.as_bytes()).ok()?;
     let headers = String::from_utf8(headers).ok()?;
     let header = |name: &str| {
@@ -98,9 +105,9 @@ mod tests {
     use super::*;
     use crate::event::Seq;
 
-    fn kept(headers: &str, data: &str) -> Kept {
+    fn kept(headers: &str, data: &str) -> StoredMessage {
         let (hdrs, data) = (BASE64.encode(headers.as_bytes()), BASE64.encode(data.as_bytes()));
-        Kept { seq: 1, subject: String::new(), hdrs, data }
+        StoredMessage { seq: 1, subject: String::new(), hdrs, data }
     }
 
     #[test]
@@ -129,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_a_strangers() {
+    fn other_messages_are_not_records() {
         for (headers, data) in [
             ("", "hello"),
             ("NATS/1.0\r\nce-id: abcdefghij-status-3\r\nce-source: /cti/pbx1\r\n\r\n", "{}"),

@@ -1,4 +1,4 @@
-//! What an event says, in a few words. Of an event whose shape is another than expected there is no phrase.
+//! Summarises an event in a few words. An event of unexpected shape has no phrase.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::clock;
 
-/// Whom an event is about, and what happened. Not yet safe for a terminal.
+/// The entity of an event, and what happened. Not yet safe for a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Phrase {
     pub(super) whom: String,
@@ -17,7 +17,7 @@ pub(super) struct Phrase {
 type Object = Map<String, Value>;
 
 impl Phrase {
-    /// Of an event of the PBX, or of the bridge itself.
+    /// Summarises an event of the PBX, or of the bridge. `None` for an unknown event or shape.
     pub(super) fn of(name: &str, of_pbx: bool, data: &[u8], zone: &TimeZone) -> Option<Self> {
         let Ok(Value::Object(event)) = serde_json::from_slice(data) else { return None };
         let (whom, text) = if of_pbx {
@@ -37,7 +37,7 @@ impl Phrase {
     }
 }
 
-/// A text or a number that is there, and not empty.
+/// Returns a value as text. `None` if it is missing, empty, or neither a string nor a number.
 fn text(object: &Object, key: &str) -> Option<String> {
     match object.get(key)? {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
@@ -54,7 +54,7 @@ fn objects<'a>(object: &'a Object, key: &str) -> impl Iterator<Item = &'a Object
     object.get(key).and_then(Value::as_object).into_iter().flat_map(Map::values).filter_map(Value::as_object)
 }
 
-/// A number and a name; the first must be there.
+/// Returns a number and a name. `None` without a number; the name may be missing.
 fn pair(object: &Object, number: &str, name: &str) -> Option<String> {
     let mut out = text(object, number)?;
     if let Some(name) = text(object, name).filter(|name| *name != out) {
@@ -74,22 +74,22 @@ fn extension(event: &Object) -> String {
         }
     }
     let legs = objects(event, "conversations").map(|leg| {
-        let mut told = format!(
+        let mut phrase = format!(
             "{} {}, {}",
             arrow(leg),
             pair(leg, "counterpartNum", "counterpartName").unwrap_or_else(|| "unknown".to_owned()),
             if is(leg, "connected") { "talking" } else { "ringing" }
         );
         if is(leg, "throughQueue") {
-            let _ = write!(told, ", queue {}", text(leg, "queueId").unwrap_or_default());
+            let _ = write!(phrase, ", queue {}", text(leg, "queueId").unwrap_or_default());
         }
         if is(leg, "inConference") {
-            told.push_str(", conference");
+            phrase.push_str(", conference");
         }
         if matches!(text(leg, "recording").as_deref(), Some("true" | "mute")) {
-            told.push_str(", recording");
+            phrase.push_str(", recording");
         }
-        told
+        phrase
     });
     with(out, legs)
 }
@@ -115,11 +115,11 @@ fn queue(event: &Object) -> String {
     }
     let callers: Vec<_> = objects(event, "waitingCallers")
         .map(|caller| {
-            let mut told = pair(caller, "num", "name").unwrap_or_else(|| "unknown".to_owned());
+            let mut phrase = pair(caller, "num", "name").unwrap_or_else(|| "unknown".to_owned());
             if let Some(waiting) = text(caller, "waiting") {
-                let _ = write!(told, " for {waiting} s");
+                let _ = write!(phrase, " for {waiting} s");
             }
-            told
+            phrase
         })
         .collect();
     let out = format!("{} waiting, {agents} agents, {paused} paused", callers.len());
@@ -198,7 +198,7 @@ fn with(mut out: String, legs: impl Iterator<Item = String>) -> String {
 mod tests {
     use super::*;
 
-    fn told(name: &str, data: &str) -> (String, String) {
+    fn summary(name: &str, data: &str) -> (String, String) {
         let Phrase { whom, text } = Phrase::of(name, true, data.as_bytes(), &TimeZone::UTC).unwrap();
         (whom, text)
     }
@@ -244,7 +244,7 @@ mod tests {
                 "if busy: callforward to 333000xxx",
             ),
         ] {
-            assert_eq!(told(name, data), (whom.to_owned(), text.to_owned()), "{name}");
+            assert_eq!(summary(name, data), (whom.to_owned(), text.to_owned()), "{name}");
         }
     }
 

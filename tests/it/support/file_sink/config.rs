@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::{File, probe, read_back};
 
-/// Events in a file, one a line.
+/// Events in a file, one per line.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct Table {

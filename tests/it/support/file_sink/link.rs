@@ -34,7 +34,7 @@ impl Link for Lines {
                 .for_each(|byte| *byte = b' ');
             text.push(b'\n');
         }
-        self.file.write_all(&text).map_err(|error| unusable(&self.path, &error))?;
+        self.file.write_all(&text).map_err(|error| unusable(&self.path, error))?;
         self.written.extend(batch.iter().filter_map(|outgoing| outgoing.position));
         Ok(())
     }

@@ -23,7 +23,7 @@ pub(super) struct Probe {
 impl Probe {
     pub(super) fn connect(path: &Path, bridge: Bridge<'_>) -> Result<(Self, ProbeReport), SinkError> {
         let file = OpenOptions::new().create(true).append(true).open(path);
-        let file = file.map_err(|error| unusable(path, &error))?;
+        let file = file.map_err(|error| unusable(path, error))?;
         let probe = Self { path: path.to_owned(), file, sources: bridge.sources.to_vec() };
         Ok((probe, ProbeReport::new(format!("{} can be written to", path.display()))))
     }
@@ -44,7 +44,7 @@ impl sink::Probe for Probe {
             let mut plan = Plan::new(JournalId::draw(), self.sources.clone().into(), Template::default());
             let messages = checks(&mut plan, self.sources.len());
             let batch: Vec<_> = messages.iter().map(|message| message.outgoing(&plan)).collect();
-            let file = self.file.try_clone().map_err(|error| unusable(&self.path, &error))?;
+            let file = self.file.try_clone().map_err(|error| unusable(&self.path, error))?;
             Lines::new(self.path.clone(), file).send(&batch).await?;
             Ok(ProbeReport::new(format!("{} status messages written", batch.len())))
         })

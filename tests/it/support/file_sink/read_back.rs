@@ -7,14 +7,14 @@ use cti_bridge::sink::{SinkError, Stored, stored_event, verify::Held};
 use super::unusable;
 
 fn lines(path: &Path) -> Result<String, SinkError> {
-    std::fs::read_to_string(path).map_err(|error| unusable(path, &error))
+    std::fs::read_to_string(path).map_err(|error| unusable(path, error))
 }
 
 /// The newest event, if there is one.
 pub(super) fn newest(path: &Path) -> Result<Vec<Stored>, SinkError> {
     let text = lines(path)?;
     let stored = |(number, line): (usize, &str)| {
-        // Only an event of the journal's order says where to go on.
+        // Only an event with a journal position tells where to resume.
         stored_event::held(|_| None, line.as_bytes()).map(|held| Stored {
             location: path.display().to_string(),
             place: format!("#{number}"),

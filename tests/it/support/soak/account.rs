@@ -4,7 +4,7 @@ use pbx_simulator::Account;
 
 pub(crate) const USER: &str = "bridge";
 pub(crate) const PASSWORD: &str = "planted-password";
-/// Of use while a fault has switched two-factor authentication on.
+/// Used while a fault has switched two-factor authentication on.
 pub(crate) const TOTP: &str = "PLANTEDSECRETAAAAAAAAAAAAAAAAAAA";
 
 pub(crate) fn service() -> Account {

@@ -1,4 +1,4 @@
-//! What a PBX can do to a client: all of it.
+//! Every fault that the simulated PBX can inject.
 
 use std::ops::Range;
 
@@ -6,17 +6,17 @@ use pbx_simulator::{Answer, Knobs, Login, Simulator, SocketLogin, Upgrade};
 
 use super::account::{PASSWORD, TOTP, USER};
 
-/// One way to fail.
+/// A fault of the PBX.
 pub(crate) struct Fault {
     pub(crate) name: &'static str,
-    /// How long it lasts, in milliseconds.
+    /// Its duration in milliseconds.
     pub(crate) lasts: Range<u64>,
     pub(crate) begin: fn(&Simulator),
-    /// Whether the session that was there is surely gone when it begins.
+    /// Whether it certainly ends a live session.
     pub(crate) cuts: bool,
 }
 
-/// Ends any of them.
+/// Ends every fault.
 pub(crate) fn end(pbx: &Simulator) {
     pbx.freeze(false);
     pbx.change_password(USER, PASSWORD);
@@ -26,7 +26,7 @@ pub(crate) fn end(pbx: &Simulator) {
 
 const AT_ONCE: Range<u64> = 0..1;
 const SHORT: Range<u64> = 200..2_000;
-/// Longer than the bridge's rests after a cut and a refused token: its login meets the fault.
+/// Longer than the bridge waits after a cut and a refused token, so that its login meets the fault.
 const MET: Range<u64> = 1_700..3_500;
 
 const fn cut(name: &'static str, lasts: Range<u64>, begin: fn(&Simulator)) -> Fault {
@@ -37,27 +37,27 @@ const fn odd(name: &'static str, lasts: Range<u64>, begin: fn(&Simulator)) -> Fa
     Fault { name, lasts, begin, cuts: false }
 }
 
-/// Turns knobs, then drops all sockets, so that what was turned is met.
+/// Turns knobs, then drops all sockets, so that the next session meets the change.
 fn turn(pbx: &Simulator, change: impl FnOnce(&mut Knobs)) {
     pbx.turn(change);
     pbx.cut();
 }
 
-/// The same, and no token is good any more, which the next session is told at once: so that its login meets what was
-/// turned. One that is revoked is dropped in silence, and met when a short fault is over.
+/// Also invalidates all tokens, which the next session learns at once, so that its login meets the change. A revoked token
+/// would be dropped silently, and the login would come after a short fault.
 fn turn_and_forget(pbx: &Simulator, change: impl FnOnce(&mut Knobs)) {
     pbx.kill_sessions();
     turn(pbx, change);
 }
 
-/// No token is good any more, and these paths are answered against the rule.
+/// Invalidates all tokens, and answers these paths with `answer`.
 fn answer(pbx: &Simulator, paths: &[&str], answer: &Answer) {
     let answers = paths.iter().map(|path| ((*path).to_owned(), answer.clone())).collect();
     turn_and_forget(pbx, |knobs| knobs.answers = answers);
 }
 
-/// All of them but the long ones.
-pub(crate) const DECK: &[Fault] = &[
+/// The short faults.
+pub(crate) const FAULTS: &[Fault] = &[
     cut("sockets dropped", AT_ONCE, Simulator::cut),
     cut("sockets reset", SHORT, |pbx| turn(pbx, |knobs| knobs.reset = true)),
     cut("sockets dropped unnoticed", AT_ONCE, Simulator::cut_unnoticed),
@@ -89,19 +89,19 @@ pub(crate) const DECK: &[Fault] = &[
         pbx.change_password(USER, "planted-another");
         turn_and_forget(pbx, |_| {});
     }),
-    // Longer than the wait for an answer to the login frame, which is dropped: so that a code is asked for.
+    // Longer than the wait for an answer to the login frame, which is dropped, so that a code is requested.
     cut("second factor switched on, then off", 3_500..7_000, |pbx| {
         pbx.two_factor(USER, Some(TOTP));
         pbx.cut();
     }),
     odd("second factor switched on and off under a session", AT_ONCE, |pbx| pbx.two_factor(USER, Some(TOTP))),
-    cut("a proxy's page for everything", MET, |pbx| {
+    cut("an error page of a proxy for everything", MET, |pbx| {
         answer(pbx, &["/login", "/user/me", "/ws/", "/astproxy/extensions"], &Answer::Page(502));
     }),
     cut("redirected elsewhere", MET, |pbx| {
         answer(pbx, &["/login", "/user/me"], &Answer::Redirect("http://127.0.0.1:1/".to_owned()));
     }),
-    cut("answers compressed unasked", MET, |pbx| {
+    cut("answers compressed although not requested", MET, |pbx| {
         answer(pbx, &["/login", "/user/me", "/astproxy/extensions"], &Answer::Compressed);
     }),
     cut("backend down", 500..6_000, |pbx| turn(pbx, |knobs| knobs.backend_down = true)),
@@ -109,7 +109,7 @@ pub(crate) const DECK: &[Fault] = &[
         turn_and_forget(pbx, |knobs| knobs.backend_down = true);
     }),
     cut("too many requests", SHORT, |pbx| turn_and_forget(pbx, |knobs| knobs.too_many_requests = true)),
-    cut("101, then the end", 500..6_000, |pbx| turn(pbx, |knobs| knobs.upgrade = Upgrade::Eof)),
+    cut("101, then end of stream", 500..6_000, |pbx| turn(pbx, |knobs| knobs.upgrade = Upgrade::Eof)),
     cut("101, then nothing", SHORT, |pbx| turn(pbx, |knobs| knobs.upgrade = Upgrade::Mute)),
     cut("login frame dropped", SHORT, |pbx| turn(pbx, |knobs| knobs.socket_login = SocketLogin::Dropped)),
     cut("login frame refused", SHORT, |pbx| turn(pbx, |knobs| knobs.socket_login = SocketLogin::Refused)),
@@ -143,7 +143,7 @@ pub(crate) const DECK: &[Fault] = &[
             knobs.empty = vec!["/astproxy/extensions".to_owned(), "/user/endpoints/all".to_owned()];
         });
     }),
-    cut("snapshots end in their middle", SHORT, |pbx| {
+    cut("snapshots cut short", SHORT, |pbx| {
         turn(pbx, |knobs| knobs.cut_short = vec!["/astproxy/extensions".to_owned()]);
     }),
     cut("snapshots are late", 500..4_000, |pbx| {
@@ -153,13 +153,13 @@ pub(crate) const DECK: &[Fault] = &[
     odd("frozen", 200..4_000, |pbx| pbx.freeze(true)),
     odd("no heartbeat", 500..4_000, |pbx| pbx.turn(|knobs| knobs.heartbeat = false)),
     odd("no answer to probes", 500..4_000, |pbx| pbx.turn(|knobs| knobs.ping_ack = false)),
-    odd("frames that are none", AT_ONCE, |pbx| {
+    odd("malformed frames", AT_ONCE, |pbx| {
         for frame in ["42{x", "zzz", "4", "42[", "42[1]", "42[\"a\",]"] {
             pbx.send_text(frame);
         }
         pbx.send_binary(b"\x00\xff");
     }),
-    odd("names never heard of", AT_ONCE, |pbx| {
+    odd("unknown event names", AT_ONCE, |pbx| {
         pbx.emit("a.b*c> d/é\\\"", "\"x\",[1,2,{\"a\":1e400}],null");
         pbx.emit("", "");
         pbx.emit("401x", "\"\\ud800\"");
@@ -171,12 +171,14 @@ pub(crate) const DECK: &[Fault] = &[
     odd("a burst", AT_ONCE, |pbx| {
         let _ = pbx.burst_numbered(2_000, 900);
     }),
-    odd("asked to make place", AT_ONCE, |pbx| pbx.emit("takeOver", "")),
+    odd("asked to make way", AT_ONCE, |pbx| pbx.emit("takeOver", "")),
 ];
 
-/// These need the bridge's own patience: longer than it takes to notice that a line is dead.
-pub(crate) const LONG: &[Fault] = &[
+/// Faults that last longer than the bridge needs to detect a dead connection.
+pub(crate) const LONG_FAULTS: &[Fault] = &[
     cut("frozen for long", 45_000..60_000, |pbx| pbx.freeze(true)),
     cut("backend down for long", 30_000..50_000, |pbx| turn(pbx, |knobs| knobs.backend_down = true)),
-    cut("101, then the end, for long", 30_000..50_000, |pbx| turn(pbx, |knobs| knobs.upgrade = Upgrade::Eof)),
+    cut("101, then end of stream, for long", 30_000..50_000, |pbx| {
+        turn(pbx, |knobs| knobs.upgrade = Upgrade::Eof);
+    }),
 ];

@@ -1,11 +1,12 @@
 //! The real bridge between a simulated PBX and a real stream, while everything around it fails at random.
 //!
-//! Three hands work at once: one breaks the PBX (each fault of [`fault::DECK`] in turn), one the broker and the way to
-//! it, one kills the bridge. When the time is over the stream is read back and held against what the PBX had sent.
+//! Three tasks inject faults concurrently: one into the PBX (each of [`fault::FAULTS`]), one into the broker, one kills the
+//! bridge. The network path to the broker breaks as well. In the end the stream is read back and compared with what the PBX
+//! sent.
 
 pub(crate) mod account;
 pub(crate) mod fault;
-pub(crate) mod hands;
+pub(crate) mod fault_injector;
 pub(crate) mod probe;
 pub(crate) mod process;
 pub(crate) mod stored;
@@ -22,34 +23,34 @@ use pbx_simulator::{Flow, Options, Simulator, Source};
 use tokio::time::sleep;
 
 use super::nats::Nats;
-use hands::{Ended, Hands};
+use fault_injector::{FaultInjector, Outcome};
 use probe::Probe;
 use process::Bridge;
 use verdict::Verdict;
 
-/// How long, how hard, and by which dice.
+/// The parameters of a soak.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
-    /// The same seed breaks the same things in the same order (not to the millisecond).
+    /// The same seed gives the same faults in the same order, though not to the millisecond.
     pub(crate) seed: u64,
-    /// How long things break.
+    /// The time during which faults are injected.
     pub(crate) length: Duration,
-    /// The bridge is killed in the first part of it only: memory is watched in the rest.
+    /// The time during which the bridge is killed; its memory is measured after that.
     pub(crate) kills: Duration,
 }
 
-/// After each fault's end the bridge must be at work again within this time.
+/// The bridge must recover within this time after the end of a fault.
 pub(crate) const RECOVERY: Duration = Duration::from_mins(1);
-/// Of calls after the last fault.
+/// The time that calls continue after the last fault.
 const CALLS: Duration = Duration::from_secs(3);
 const JETSTREAM: &str = "jetstream: { store_dir: \"$DIR/js\" }";
 
-/// Microseconds of the clock.
+/// Unix time in microseconds.
 pub(crate) fn micros() -> u64 {
     u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap()
 }
 
-/// Runs it, and says what came of it.
+/// Runs a soak.
 pub(crate) async fn run(settings: Settings) -> Verdict {
     let mut rng = Rng::with_seed(settings.seed);
     let nats = Nats::start(JETSTREAM).await;
@@ -60,29 +61,29 @@ pub(crate) async fn run(settings: Settings) -> Verdict {
         ..Options::quiet(account::service())
     };
     let pbx = Arc::new(Simulator::start(options).await.unwrap());
-    let way = hands::way(&nats_url).await;
-    let bridge = Arc::new(Bridge::start(&pbx.url(), &way.url()));
+    let path = fault_injector::network_path(&nats_url).await;
+    let bridge = Arc::new(Bridge::start(&pbx.url(), &path.url()));
     logged_in(&pbx).await;
 
     let probe = Probe::start(Arc::clone(&pbx));
     let watch = process::Watch::start(Arc::clone(&bridge));
     let began = Instant::now();
-    let hands = Hands {
+    let injector = FaultInjector {
         pbx: Arc::clone(&pbx),
         bridge: Arc::clone(&bridge),
         rng: rng.fork(),
         until: began + settings.length,
         kill_until: began + settings.kills,
     };
-    let Ended { faults, nats } = hands.work(nats, &way).await;
+    let Outcome { faults, nats } = injector.run(nats, &path).await;
 
-    // Everything is well again: the last word must arrive, and the state must be the PBX's.
+    // No faults from here on: the last event must arrive, and the state in the stream must be the PBX's.
     fault::end(&pbx);
-    let well = micros();
+    let healthy = micros();
     let context = async_nats::jetstream::new(async_nats::connect(&nats_url).await.unwrap());
-    let resynced = stored::wait_for_resync(&context, well).await;
+    let resynced = stored::wait_for_resync(&context, healthy).await;
     let state = at_rest(&pbx).await;
-    // The office reloads its configuration by itself now and then: the last word must not fall into that gap.
+    // The simulated PBX reloads its configuration now and then: the last event must not fall into that gap.
     logged_in(&pbx).await;
     let sent = probe.end().await;
     let settled = stored::wait_for_probe(&context, sent.len() - 1).await;
@@ -95,7 +96,7 @@ pub(crate) async fn run(settings: Settings) -> Verdict {
     Verdict { settings, faults, sent, stored, state, resynced, settled, samples, exit, verified, log }
 }
 
-/// Some calls that no resync tells of; then the PBX's state, once it changes no more.
+/// Lets some calls pass that no resync covers, ends them, and returns the PBX's final state.
 async fn at_rest(pbx: &Simulator) -> BTreeMap<(String, String), String> {
     sleep(CALLS).await;
     pbx.turn(|knobs| knobs.still = true);

@@ -1,4 +1,4 @@
-//! Numbered events at an even pace, and when each was sent.
+//! Sends numbered events at a constant rate and records the time of each.
 
 use std::{
     sync::{
@@ -11,22 +11,22 @@ use std::{
 use pbx_simulator::Simulator;
 use tokio::{task::JoinHandle, time};
 
-/// The event's name; the simulated office has none of it.
+/// The event's name, which the simulated office does not use.
 pub(crate) const NAME: &str = "soakProbe";
-const PACE: Duration = Duration::from_millis(20);
+const INTERVAL: Duration = Duration::from_millis(20);
 
 pub(crate) struct Probe {
     task: JoinHandle<()>,
-    enough: Arc<AtomicBool>,
+    is_stopping: Arc<AtomicBool>,
     sent: Arc<Mutex<Vec<u64>>>,
 }
 
 impl Probe {
     pub(crate) fn start(pbx: Arc<Simulator>) -> Self {
-        let (enough, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
-        let (stop, times) = (Arc::clone(&enough), Arc::clone(&sent));
+        let (is_stopping, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
+        let (stop, times) = (Arc::clone(&is_stopping), Arc::clone(&sent));
         let task = tokio::spawn(async move {
-            let mut pace = time::interval(PACE);
+            let mut pace = time::interval(INTERVAL);
             pace.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
             for number in 0_u64.. {
                 pace.tick().await;
@@ -37,12 +37,12 @@ impl Probe {
                 }
             }
         });
-        Self { task, enough, sent }
+        Self { task, is_stopping, sent }
     }
 
-    /// Sends a last one; when each was sent, in microseconds.
+    /// Sends a last one. Returns the time of each, in Unix microseconds.
     pub(crate) async fn end(self) -> Vec<u64> {
-        self.enough.store(true, Ordering::Relaxed);
+        self.is_stopping.store(true, Ordering::Relaxed);
         self.task.await.unwrap();
         std::mem::take(&mut *self.sent.lock().unwrap())
     }

@@ -1,4 +1,4 @@
-//! The bridge's process: started, killed, and looked at.
+//! The bridge's process: starts, kills and samples it.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use url::Url;
 
 use super::account::{PASSWORD, TOTP, USER};
 
-/// A bridge, its journal and its log; killed with the value.
+/// A bridge, its journal and its log; killed on drop.
 pub(crate) struct Bridge {
     dir: TempDir,
     child: Mutex<Option<Child>>,
@@ -22,7 +22,7 @@ pub(crate) struct Bridge {
 
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cti-bridge"));
-    // The environment configures: nothing of the caller's may.
+    // The caller's environment must not configure it.
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CTI_BRIDGE_"))
     {
         command.env_remove(name);
@@ -31,7 +31,7 @@ fn program() -> Command {
 }
 
 impl Bridge {
-    /// Its limits are short, so that more fails in the same time.
+    /// Starts it with short timeouts, so that more fails in the same time.
     pub(crate) fn start(pbx: &Url, nats: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let journal = dir.path().join("journal");
@@ -73,7 +73,7 @@ impl Bridge {
         self.child.lock().unwrap().as_ref().map(Child::id)
     }
 
-    /// SIGTERM; its exit code.
+    /// Sends SIGTERM. Returns the exit code; `None` if it does not exit within 30 s.
     pub(crate) async fn stop(&self) -> Option<i32> {
         let pid = self.pid()?.to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
@@ -87,7 +87,7 @@ impl Bridge {
         None
     }
 
-    /// Whether `cti-bridge verify`, on a way that holds, finds the stream whole, and what it says.
+    /// Runs `cti-bridge verify` over a reliable connection. Returns whether it succeeded, and its output.
     pub(crate) fn verify(&self, nats: &str) -> (bool, String) {
         let set = format!("sinks.bus.servers=[\"{nats}\"]");
         let mut command = program();
@@ -108,7 +108,7 @@ impl Drop for Bridge {
     }
 }
 
-/// What a process holds at one moment.
+/// Resources of a process at one moment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sample {
     pub(crate) pid: u32,
@@ -118,15 +118,15 @@ pub(crate) struct Sample {
     pub(crate) files: usize,
 }
 
-/// Looks at it every second.
+/// Samples the process every second.
 pub(crate) struct Watch {
     task: JoinHandle<Vec<Sample>>,
-    enough: oneshot::Sender<()>,
+    stop: oneshot::Sender<()>,
 }
 
 impl Watch {
     pub(crate) fn start(bridge: Arc<Bridge>) -> Self {
-        let (enough, mut ended) = oneshot::channel();
+        let (stop, mut ended) = oneshot::channel();
         let task = tokio::spawn(async move {
             let mut samples = Vec::new();
             loop {
@@ -136,11 +136,11 @@ impl Watch {
                 }
             }
         });
-        Self { task, enough }
+        Self { task, stop }
     }
 
     pub(crate) async fn end(self) -> Vec<Sample> {
-        let _ = self.enough.send(());
+        let _ = self.stop.send(());
         self.task.await.unwrap()
     }
 }

@@ -1,4 +1,4 @@
-//! The stream, read back by a plain client.
+//! Reads the stream back with a plain client.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -21,43 +21,44 @@ const STREAM: &str = "cti-bridge";
 /// A notice that events may be missing; times in microseconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Gap {
-    /// How many probes are stored before it.
+    /// The number of probes stored before it.
     pub(crate) place: usize,
     pub(crate) from: Option<u64>,
     pub(crate) to: u64,
 }
 
-/// What the stream holds.
+/// The content of the stream.
 #[derive(Debug, Default)]
 pub(crate) struct Stored {
     pub(crate) messages: usize,
-    /// The probes' numbers, as they are stored.
+    /// The numbers of the probes, in stored order.
     pub(crate) probes: Vec<usize>,
     pub(crate) gaps: Vec<Gap>,
-    /// What does not follow the form gap, connected, events, disconnected.
-    pub(crate) formless: Vec<String>,
-    /// Ids that were there before, and sequences that are not above the one before.
-    pub(crate) again: usize,
-    pub(crate) back: usize,
-    /// Notices by their type.
+    /// Violations of the order gap, connected, events, disconnected.
+    pub(crate) misplaced: Vec<String>,
+    /// The number of repeated ids.
+    pub(crate) duplicates: usize,
+    /// The number of sequences that are not above the one before.
+    pub(crate) out_of_order: usize,
+    /// The number of notices by type.
     pub(crate) notices: BTreeMap<String, usize>,
-    /// What a consumer who keeps the newest event of each name and entity knows in the end; see [`pbx_simulator::Simulator::state`].
+    /// The newest event of each name and entity, in the form of [`pbx_simulator::Simulator::state`].
     pub(crate) state: BTreeMap<(String, String), String>,
 }
 
-/// Waits until the stream holds this probe; how long it took.
+/// Waits until the stream holds this probe. Returns the elapsed time; `None` if it took longer than [`RECOVERY`].
 pub(crate) async fn wait_for_probe(context: &jetstream::Context, last: usize) -> Option<Duration> {
     let subject = format!("cti.v1.pbx1.event.{}._", probe::NAME);
     wait_for(context, &subject, |message| number(&message.payload) == Some(last)).await
 }
 
-/// Waits until the stream's newest resync is one that ended after this time, in microseconds, and read everything.
+/// Waits until the newest resync in the stream ended after this time, in Unix microseconds, and was complete.
 pub(crate) async fn wait_for_resync(context: &jetstream::Context, after: u64) -> Option<Duration> {
     wait_for(context, "cti.v1.pbx1.bridge.resync=2Ecompleted._", |message| {
         let data: Value = serde_json::from_slice(&message.payload).unwrap();
-        let whole = ["refused", "failed", "empty"].iter().all(|left| data[*left] == json!([]));
+        let complete = ["refused", "failed", "empty"].iter().all(|left| data[*left] == json!([]));
         let time = message.headers.get("ce-time").and_then(|time| micros(time.as_str()));
-        whole && time.is_some_and(|time| time >= after)
+        complete && time.is_some_and(|time| time >= after)
     })
     .await
 }
@@ -65,13 +66,13 @@ pub(crate) async fn wait_for_resync(context: &jetstream::Context, after: u64) ->
 async fn wait_for(
     context: &jetstream::Context,
     subject: &str,
-    enough: impl Fn(&StreamMessage) -> bool,
+    is_wanted: impl Fn(&StreamMessage) -> bool,
 ) -> Option<Duration> {
     let began = Instant::now();
     while began.elapsed() < RECOVERY {
         if let Ok(stream) = context.get_stream(STREAM).await
             && let Ok(message) = stream.get_last_raw_message_by_subject(subject).await
-            && enough(&message)
+            && is_wanted(&message)
         {
             return Some(began.elapsed());
         }
@@ -99,7 +100,7 @@ pub(crate) async fn read(context: &jetstream::Context) -> Stored {
 struct Reader {
     ids: HashSet<String>,
     newest: u64,
-    /// The type of the last event of the bridge's own that begins or ends a session.
+    /// Set by the last notice that starts or ends a session.
     place: Place,
 }
 
@@ -118,17 +119,17 @@ impl Reader {
         stored.messages += 1;
         let (id, ty) = (header("ce-id").unwrap(), header("ce-type").unwrap());
         let sequence: u64 = header("ce-sequence").unwrap().parse().unwrap();
-        stored.again += usize::from(!self.ids.insert(id.clone()));
-        stored.back += usize::from(sequence <= self.newest);
+        stored.duplicates += usize::from(!self.ids.insert(id.clone()));
+        stored.out_of_order += usize::from(sequence <= self.newest);
         self.newest = self.newest.max(sequence);
         if let Some(name) = ty.strip_prefix("cti.event.").and_then(|rest| rest.strip_suffix(".v1")) {
             if self.place != Place::Live {
-                stored.formless.push(format!("{id} {name} outside of any session"));
+                stored.misplaced.push(format!("{id} {name} outside of any session"));
             }
             if name == probe::NAME {
                 stored.probes.extend(number(&message.payload));
             }
-            let (key, data) = known(name, message);
+            let (key, data) = state_of(name, message);
             stored.state.insert(key, data);
             return;
         }
@@ -136,14 +137,14 @@ impl Reader {
         self.place = match (ty.as_str(), self.place) {
             ("cti.bridge.gap.v1", place) => {
                 if place == Place::Gap {
-                    stored.formless.push(format!("{id}: a second gap for the same session"));
+                    stored.misplaced.push(format!("{id}: a second gap for the same session"));
                 }
                 stored.gaps.push(gap(message, stored.probes.len()));
                 Place::Gap
             }
             ("cti.bridge.connected.v1", place) => {
                 if place != Place::Gap {
-                    stored.formless.push(format!("{id}: connected without a gap"));
+                    stored.misplaced.push(format!("{id}: connected without a gap"));
                 }
                 Place::Live
             }
@@ -153,10 +154,10 @@ impl Reader {
     }
 }
 
-/// As [`Simulator::state`] writes it.
+/// The key and the value of an event, in the form of [`Simulator::state`].
 ///
 /// [`Simulator::state`]: pbx_simulator::Simulator::state
-fn known(name: &str, message: &Message) -> ((String, String), String) {
+fn state_of(name: &str, message: &Message) -> ((String, String), String) {
     let text = String::from_utf8_lossy(&message.payload);
     let entity = message.subject.rsplit('.').next().unwrap().to_owned();
     ((name.to_owned(), entity), settled(&text))

@@ -1,4 +1,4 @@
-//! What must hold after all of it.
+//! Checks the invariants after a soak.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -9,28 +9,28 @@ use std::{
 use super::{
     RECOVERY, Settings,
     account::{PASSWORD, TOTP},
-    hands::Happened,
+    fault_injector::InjectedFault,
     process::Sample,
     stored::{Gap, Stored},
 };
 
-/// What was on its way when a line broke was sent before the last event that arrived was read: in microseconds, on a
-/// machine that does other things too.
+/// The maximum transit time of an event, in microseconds, on a busy machine: events in transit when a connection broke
+/// were sent up to this long before the gap.
 const TRANSIT: u64 = 1_000_000;
-/// The first samples of a process show it growing to its working size.
+/// The number of samples during which a process grows to its working size.
 const WARM_UP: usize = 30;
 
 pub(crate) struct Verdict {
     pub(crate) settings: Settings,
-    pub(crate) faults: Vec<Happened>,
-    /// When each probe was sent, in microseconds.
+    pub(crate) faults: Vec<InjectedFault>,
+    /// The time of each probe, in Unix microseconds.
     pub(crate) sent: Vec<u64>,
     pub(crate) stored: Stored,
     /// The PBX's own state at the end.
     pub(crate) state: BTreeMap<(String, String), String>,
-    /// How long it took until all of the state was read, when everything was well again; none if it never was.
+    /// The time from the end of the faults to a complete resync; `None` if there was none.
     pub(crate) resynced: Option<Duration>,
-    /// How long the last probe took to be stored; none if it never was.
+    /// The time until the last probe was stored; `None` if it never was.
     pub(crate) settled: Option<Duration>,
     pub(crate) samples: Vec<Sample>,
     pub(crate) exit: Option<i32>,
@@ -39,7 +39,7 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
-    /// Everything that does not hold, a sentence each.
+    /// The violated invariants, a sentence each.
     pub(crate) fn broken(&self) -> Vec<String> {
         let mut broken = Vec::new();
         let mut check = |holds: bool, text: String| {
@@ -47,33 +47,33 @@ impl Verdict {
                 broken.push(text);
             }
         };
-        check(!self.log.contains("panicked"), "the log tells of a panic".to_owned());
+        check(!self.log.contains("panicked"), "the log reports a panic".to_owned());
         for secret in [PASSWORD, TOTP] {
-            check(!self.log.contains(secret), format!("the log shows {secret}"));
+            check(!self.log.contains(secret), format!("the log contains {secret}"));
         }
         check(self.exit == Some(0), format!("the bridge ended with {:?}", self.exit));
         check(self.resynced.is_some(), "the state was never read in full".to_owned());
         check(self.settled.is_some(), "the last event was never stored".to_owned());
-        check(self.verified.0, format!("verify says: {}", self.verified.1));
+        check(self.verified.0, format!("verify reports: {}", self.verified.1));
         let stored = &self.stored;
-        check(stored.again == 0, format!("{} are stored twice", stored.again));
-        check(stored.back == 0, format!("{} are out of order", stored.back));
-        check(stored.formless.is_empty(), format!("out of form: {:?}", first(&stored.formless)));
+        check(stored.duplicates == 0, format!("{} events are stored twice", stored.duplicates));
+        check(stored.out_of_order == 0, format!("{} events are out of order", stored.out_of_order));
+        check(stored.misplaced.is_empty(), format!("outside a session: {:?}", first(&stored.misplaced)));
         for lost in ["cti.bridge.lost.v1", "cti.bridge.deadlettered.v1"] {
             check(!stored.notices.contains_key(lost), format!("{lost}: {:?}", stored.notices.get(lost)));
         }
         let unannounced = self.unannounced();
-        check(unannounced.is_empty(), format!("missing outside every gap: {:?}", first(&unannounced)));
+        check(unannounced.is_empty(), format!("missing without a gap: {:?}", first(&unannounced)));
         let silent = self.cuts_without_a_gap();
-        check(silent.is_empty(), format!("cuts that no gap tells of: {:?}", first(&silent)));
+        check(silent.is_empty(), format!("cuts without a gap: {:?}", first(&silent)));
         let double = stored.gaps.windows(2).filter(|pair| pair[1].from.is_some_and(|from| from < pair[0].to));
-        check(double.count() == 0, "two gaps tell of the same time".to_owned());
+        check(double.count() == 0, "two gaps overlap".to_owned());
         let late: Vec<_> =
             self.recoveries().filter(|(_, took)| took.is_none_or(|it| it > RECOVERY)).collect();
         check(late.is_empty(), format!("not live again within {RECOVERY:?}: {:?}", first(&late)));
         let differ = self.differences();
         check(differ.is_empty(), format!("the state folded from the stream differs: {:?}", first(&differ)));
-        check(self.state.len() >= 50, format!("the PBX has but {} entities", self.state.len()));
+        check(self.state.len() >= 50, format!("the PBX has only {} entities", self.state.len()));
         if let Some((first, last)) = self.memory() {
             check(last <= first + first / 4 + 4_096, format!("memory grew from {first} to {last} KiB"));
         }
@@ -83,7 +83,7 @@ impl Verdict {
         broken
     }
 
-    /// Probes that are missing outside of every gap.
+    /// The missing probes that no gap covers.
     fn unannounced(&self) -> Vec<usize> {
         let stored: HashSet<usize> = self.stored.probes.iter().copied().collect();
         let missing = (0..self.sent.len()).filter(|number| !stored.contains(number));
@@ -95,14 +95,14 @@ impl Verdict {
             .collect()
     }
 
-    /// Entities whose newest event is not what the PBX shows.
+    /// The entities whose newest event differs from the PBX's state.
     fn differences(&self) -> Vec<String> {
         let known = &self.stored.state;
         let differ = self.state.iter().filter(|(key, data)| known.get(key) != Some(data));
         differ.map(|(key, data)| format!("{key:?}: {:?} stored, {data} at the PBX", known.get(key))).collect()
     }
 
-    /// Cuts of a live session that lie within the time of no gap. As no two gaps overlap, each of the others lies in one.
+    /// The cuts of a live session that lie in no gap's time. As no two gaps overlap, every other cut lies in exactly one.
     fn cuts_without_a_gap(&self) -> Vec<&'static str> {
         let within = |at: u64| {
             let covers = |gap: &Gap| gap.from.is_some_and(|from| from <= at + TRANSIT) && at <= gap.to;
@@ -111,7 +111,7 @@ impl Verdict {
         self.faults.iter().filter(|fault| fault.cut && !within(fault.began)).map(|fault| fault.name).collect()
     }
 
-    /// After each fault of the PBX: until the first event that was sent after its end and is stored.
+    /// The recovery time of each fault of the PBX: from its end to the first later event that is stored.
     fn recoveries(&self) -> impl Iterator<Item = (&'static str, Option<Duration>)> {
         let arrived: Vec<u64> = self.stored.probes.iter().map(|number| self.sent[*number]).collect();
         self.faults.iter().filter(|fault| fault.ended > 0).map(move |fault| {
@@ -121,7 +121,7 @@ impl Verdict {
         })
     }
 
-    /// The samples of the last process, warmed up: the first third and the last.
+    /// The first and the last third of the last process's samples, without its warm-up.
     fn thirds(&self) -> Option<(&[Sample], &[Sample])> {
         let pid = self.samples.last()?.pid;
         let begin = self.samples.iter().position(|sample| sample.pid == pid)?;
@@ -142,14 +142,14 @@ impl Verdict {
         Some((middle(first), middle(last)))
     }
 
-    /// Medians of what a sample tells, one per eighth of the last process's time.
+    /// Medians of a value, one for each eighth of the last process's lifetime.
     fn course(&self, of: impl Fn(&Sample) -> u64) -> Vec<u64> {
         let Some(last) = self.samples.last() else { return Vec::new() };
         let values: Vec<u64> = self.samples.iter().filter(|sample| sample.pid == last.pid).map(of).collect();
         values.chunks(values.len().div_ceil(8)).map(|chunk| median(chunk.to_vec())).collect()
     }
 
-    /// What happened, for people.
+    /// Summarizes the run for people.
     pub(crate) fn summary(&self) -> String {
         let mut out = String::new();
         let stored = &self.stored;
@@ -167,13 +167,13 @@ impl Verdict {
             out,
             "{} messages stored, {} twice, {} out of order; verify: {}",
             stored.messages,
-            stored.again,
-            stored.back,
+            stored.duplicates,
+            stored.out_of_order,
             self.verified.1.trim()
         );
         let _ = writeln!(
             out,
-            "{} probes sent, {} stored, {} missing outside of the {} gaps",
+            "{} probes sent, {} stored, {} missing outside the {} gaps",
             self.sent.len(),
             stored.probes.len(),
             self.unannounced().len(),
@@ -192,14 +192,14 @@ impl Verdict {
         }
         let memory = self.course(|sample| sample.memory);
         let files = self.course(|sample| sample.files as u64);
-        let _ = writeln!(out, "memory of the last process, by eighths of its time (KiB): {memory:?}");
+        let _ = writeln!(out, "memory of the last process, by eighths of its lifetime (KiB): {memory:?}");
         let _ = writeln!(out, "open files likewise: {files:?}");
         let _ = writeln!(out, "events of the bridge: {:?}", stored.notices);
         out
     }
 }
 
-/// Whether a gap tells of this number: by its place among the stored ones, and by the time it was sent.
+/// Whether a gap covers this probe, by its place among the stored ones and by its time.
 fn covers(gap: &Gap, number: usize, sent: u64, stored: &[usize]) -> bool {
     let after = gap.place.checked_sub(1).is_none_or(|before| stored[before] < number);
     let before = stored.get(gap.place).is_none_or(|next| number < *next);
