@@ -48,7 +48,7 @@ fn a_topic_of_events_has_one_sink() {
     refused(
         &kafka("topic = \"t\""),
         &kafka("topic = \"u\"\ndlq_topic = \"t\""),
-        "sinks.b.dlq_topic: sinks.a (FILE:9) has t as its topic of events",
+        "sinks.b.dlq_topic: sinks.a (FILE:9) has t as its events topic",
     );
     refused(
         &kafka("topic = \"t\"\nstatus_topic = \"u\""),
@@ -66,7 +66,7 @@ fn a_stream_has_one_sink() {
     refused(
         &jetstream(""),
         &jetstream("servers = [\"nats://LOCALHOST\"]\nsubject = \"x.{source}.{class}\""),
-        "FILE:14: sinks.b.stream: sinks.a (FILE:9) writes to the same stream, cti-bridge, so the two would keep refusing each other",
+        "FILE:14: sinks.b.stream: sinks.a (FILE:9) writes to the same stream, cti-bridge, so the two would refuse each other's events",
     );
     refused(
         &jetstream("stream = \"s\""),
@@ -80,7 +80,7 @@ fn a_stream_has_one_sink() {
     refused(
         &jetstream("subject = \"x.{source}.{class}.{slug}\""),
         &jetstream("stream = \"t\"\nsubject = \"x.{source}.event.{class}.{slug}\""),
-        "sinks.b.subject: sinks.a (FILE:13) has a stream that would also store what is published here, x.p1.event.event.*",
+        "sinks.b.subject: sinks.a (FILE:13) has a stream that would also store messages published here, x.p1.event.event.*",
     );
 }
 
@@ -99,7 +99,7 @@ fn no_stream_stores_what_another_sink_publishes() {
     refused(
         &jetstream(""),
         &core("subject = \"cti.v1.{source}.event.{class}.x.{slug}\""),
-        "sinks.b.subject: sinks.a (FILE:9) has a stream that would also store what is published here",
+        "sinks.b.subject: sinks.a (FILE:9) has a stream that would also store messages published here",
     );
     assert!(accepted(&core("subject = \"x-{slug}\""), &core("subject = \"y-{slug}\"")).is_empty());
     assert!(accepted(&core(""), &jetstream("subject = \"js.{source}.{class}\"")).is_empty());

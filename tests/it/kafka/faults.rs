@@ -91,10 +91,10 @@ async fn missing_permissions_are_named_and_nothing_is_lost() {
     other.append(10, 0);
     let adopt = Some(line.context.journal.id());
     let beside = other.run(Options { answer: None, adopt, ..Options::default() });
-    other.tells("does not let us write to kept: TopicAuthorizationFailed (Broker: Topic authorization failed); allow the account WRITE").await;
+    other.tells("does not let us write to kept: ClusterAuthorizationFailed (Broker: Cluster authorization failed); allow the account WRITE").await;
     let deadline = Instant::now() + LASTING;
     while Instant::now() < deadline {
-        other.tells("does not let us write to kept: TopicAuthorizationFailed (Broker: Topic authorization failed); allow the account WRITE").await;
+        other.tells("does not let us write to kept: ClusterAuthorizationFailed (Broker: Cluster authorization failed); allow the account WRITE").await;
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     beside.abort();
