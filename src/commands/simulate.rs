@@ -42,7 +42,7 @@ pub struct Args {
 
 #[derive(Debug, Clone, clap::Subcommand)]
 enum Command {
-    Trigger(trigger::Args),
+    Trigger(Box<trigger::Args>),
 }
 
 /// Options of the simulated PBX.

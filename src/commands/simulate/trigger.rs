@@ -40,14 +40,14 @@ pub(super) struct Args {
     #[arg(value_name = "NAME", value_parser = Suggestions(&NAMES), hide_possible_values = true)]
     name: String,
     /// Set a field, dotted (`mainPresence.status=dnd`) or as a JSON Pointer (`/members/201/paused=true`); repeatable
-    #[arg(long, value_name = "FIELD=VALUE", value_parser = setting, conflicts_with = "args")]
-    set: Vec<(String, String)>,
+    #[arg(long = "set", value_name = "FIELD=VALUE", value_parser = setting, conflicts_with = "arguments")]
+    settings: Vec<(String, String)>,
     /// The data, as JSON: the one argument, or the array of arguments of an event with more or fewer
-    #[arg(long, value_name = "JSON", conflicts_with = "args")]
+    #[arg(long, value_name = "JSON", conflicts_with = "arguments")]
     data: Option<String>,
     /// All arguments, as a JSON array
-    #[arg(long, value_name = "JSON")]
-    args: Option<String>,
+    #[arg(long = "args", value_name = "JSON")]
+    arguments: Option<String>,
     /// The simulator's address
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     url: Url,
@@ -155,7 +155,7 @@ impl Args {
     /// Returns the array of arguments. What --data or --args gives is kept byte for byte, unless a field is set.
     fn arguments(&self) -> Result<Box<RawValue>, TriggerError> {
         let json = |flag, form| move |source| TriggerError::Json { flag, form, source };
-        if let Some(args) = &self.args {
+        if let Some(args) = &self.arguments {
             let _: Vec<&RawValue> = serde_json::from_str(args).map_err(json("--args", "a JSON array"))?;
             return serde_json::from_str(args).map_err(json("--args", "a JSON array"));
         }
@@ -165,9 +165,9 @@ impl Args {
             (None, Some(example)) => example.clone(),
             (None, None) => return Err(self.unknown()),
         };
-        if !self.set.is_empty() {
+        if !self.settings.is_empty() {
             let mut value: Value = serde_json::from_str(data.get()).map_err(json("--data", "JSON"))?;
-            for (field, text) in &self.set {
+            for (field, text) in &self.settings {
                 fields::set(&mut value, schema.map(|schema| &schema.data), field, text)
                     .map_err(|source| TriggerError::Field { name: self.name.clone(), source })?;
             }

@@ -16,7 +16,7 @@ struct Recorded<'a> {
     args: &'a RawValue,
 }
 
-/// A CloudEvent on standard output.
+/// A line on standard output.
 #[derive(Deserialize)]
 struct Published<'a> {
     source: String,
@@ -82,6 +82,7 @@ async fn until(what: impl Fn() -> bool, or: impl Fn() -> String) {
 }
 
 #[tokio::test]
+#[allow(clippy::print_stdout, reason = "the counts are for people")]
 async fn every_fixture_is_published_in_order_byte_for_byte() {
     let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures"));
     let mut simulators = Vec::new();
