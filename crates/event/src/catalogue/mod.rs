@@ -70,6 +70,13 @@ pub fn event_schema(name: &[u8]) -> Option<&'static Schema> {
     CATALOGUE.event(name)
 }
 
+/// Returns the schema of an event of the bridge with this name, as in its CloudEvents type; `None` if there is none.
+pub fn notice_schema(class: Class, name: &str) -> Option<&'static Schema> {
+    schemas()
+        .iter()
+        .find(|schema| schema.class == class && schema.class != Class::Event && schema.name == name)
+}
+
 /// Returns the names of the events that carry the complete state of their entity, and that a gap may therefore hide.
 pub fn state_events() -> impl Iterator<Item = &'static str> {
     CATALOGUE.by_name.iter().filter(|(_, schema)| schema.is_state).map(|(name, _)| *name)
