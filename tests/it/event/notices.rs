@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cti_bridge::event::{
-    AuthFailure, Class, EndReason, GapReason, LossReason, Node, Notice, OnTakeover, ResyncReason, Seq,
-    UnreadSnapshot, schemas, word,
+    AuthFailure, Class, DriftKind, EndReason, GapReason, LossReason, Node, Notice, OnTakeover, ResyncReason,
+    Seq, UnreadSnapshot, schemas, word,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -113,6 +113,12 @@ fn of_state_and_sinks() -> Vec<Notice> {
         let number = (reason != LossReason::Damaged).then_some(Seq(1));
         Notice::Lost { sink: "bus".into(), count: 1, reason, from: number, to: number }
     }));
+    notices.extend(DriftKind::ALL.map(|kind| Notice::Drift {
+        event: "extenUpdate".into(),
+        path: "/x".into(),
+        kind,
+        count: 1,
+    }));
     notices
 }
 
@@ -123,9 +129,7 @@ fn is_known(node: &Node, value: &Value) -> bool {
 #[test]
 fn every_notice_validates_against_its_schema() {
     let notices: Vec<_> = of_sessions().into_iter().chain(of_state_and_sinks()).collect();
-    // `drift` has tests of its own.
-    let of_notices =
-        schemas().iter().filter(|schema| schema.class == Class::Bridge && schema.name != "drift");
+    let of_notices = schemas().iter().filter(|schema| schema.class == Class::Bridge);
     let mut unseen: BTreeSet<_> = of_notices.map(|schema| &*schema.name).collect();
     for notice in &notices {
         let schema =
@@ -158,6 +162,7 @@ fn the_known_words_are_all_that_the_bridge_has() {
     for (title, field, expected) in [
         ("bridge.auth.failed", "reason", words(&AUTH_FAILURES)),
         ("bridge.disconnected", "reason", words(&EndReason::ALL)),
+        ("bridge.drift", "kind", words(&DriftKind::ALL)),
         ("bridge.gap", "reason", words(&GapReason::ALL)),
         ("bridge.lost", "reason", words(&LossReason::ALL)),
         ("bridge.resync.started", "reason", words(&RESYNC_REASONS)),

@@ -94,7 +94,7 @@ impl World {
             }
             6 => self.push(Audience::All, "huntGroupUpdate.v2", r#"{"group":"601","members":[]}"#.to_owned()),
             _ => {
-                let words = r#"{"message":"caffè è pronto \u2615","destUser":"bridge"}"#;
+                let words = r#"{"message":"videoCallStart","destUser":"bridge","roomId":"caffè \u2615"}"#;
                 self.push(Audience::All, "message", words.to_owned());
             }
         }
