@@ -32,6 +32,12 @@ ci:
 docs:
     tests/docs/run
 
+# Generate the typed models in models/, and check them
+models:
+    models/generate
+    cargo build --quiet --package cti-event --example models
+    tests/models/run
+
 # Generate the reference pages of the book
 reference:
     cargo run --quiet -- generate reference docs

@@ -180,6 +180,7 @@ impl Running {
         let stop = context.stop.clone();
         let (retry, resync, reconnect) =
             (self.retry.subscribe(), self.resync.subscribe(), self.reconnect.subscribe());
+        let findings = session::Findings::default();
         let source = session::Source {
             id,
             config: config.clone(),
@@ -190,11 +191,12 @@ impl Running {
             retry,
             resync,
             reconnect,
+            findings: findings.clone(),
             board: context.board.clone(),
             sinks: context.sinks.to_vec(),
         };
         self.sessions.spawn(format!("{name} session"), session::run(source).instrument(span));
-        self.view.admit(name, account.clone());
+        self.view.admit(name, account.clone(), findings);
         self.accounts.insert(name.to_owned(), account);
     }
 

@@ -106,7 +106,7 @@ impl Cli {
             #[cfg(feature = "simulator")]
             Command::Demo(args) => Ok(commands::demo::run(&args)),
             #[cfg(feature = "simulator")]
-            Command::Simulate(args) => Ok(commands::simulate::run(&args)),
+            Command::Simulate(args) => commands::simulate::run(&args, out, err),
             Command::Config { args, flags } => commands::config::run(&args, &flags, out, err),
             Command::Check(args) => commands::check::run(&args, out.styled(), err),
             Command::Status(args) => commands::status::run(&args, out.styled(), err),

@@ -9,8 +9,9 @@ use serde_json::value::RawValue;
 use crate::{
     app::config::load_with,
     config::Flags,
-    event::RawEvent,
+    event::{Notice, Origin, RawEvent},
     net::Address,
+    session::{Detector, Findings},
     socketio::{self, Packet},
 };
 
@@ -35,6 +36,12 @@ pub fn packet(input: &[u8]) {
     };
     let (name, args) = (frame.name(), frame.args());
     assert!(crate::event::slug(&name).len() <= 64);
+    for notice in Detector::new(true, Findings::default()).inspect(&frame, Origin::Live) {
+        let Notice::Drift { event, path, count: 1, .. } = notice else {
+            panic!("another notice: {notice:?}")
+        };
+        assert!(event.chars().count() <= 64 && path.len() <= 1024);
+    }
     if let Some(entity) = crate::event::entity(&name, &args) {
         assert!(crate::event::entity_token(Some(&entity.key())).len() <= 64);
     }

@@ -96,6 +96,7 @@ fn start(url: &str) {
         retry: retry.subscribe(),
         resync: Trigger::default().subscribe(),
         reconnect: Trigger::default().subscribe(),
+        findings: session::Findings::default(),
         board,
         sinks: vec!["sink".to_owned()],
     };

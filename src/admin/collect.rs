@@ -143,6 +143,9 @@ impl Scrape {
                 }
             }
         }
+        for ((event, kind), count) in &source.drift_counts {
+            self.count("schema_drift", &[name, event, &word(kind)], *count);
+        }
         self.count("received_bytes", &[name], source.bytes);
         self.count("bad_frames", &[name], source.bad_frames);
         if let Some(account) = &source.account {

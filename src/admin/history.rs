@@ -191,6 +191,8 @@ mod tests {
             bytes: 0,
             bad_frames: 0,
             account: None,
+            drift: Vec::new(),
+            drift_counts: BTreeMap::new(),
             by_name: Vec::new(),
         };
         let sink = SinkStatus {

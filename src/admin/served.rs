@@ -53,8 +53,20 @@ pub(crate) struct ServedSource {
     pub(crate) events: u64,
     pub(crate) last_seen: Option<Timestamp>,
     pub(crate) account: Option<ServedAccount>,
+    pub(crate) drift: Vec<ServedFinding>,
     #[serde(flatten)]
     pub(crate) health: ServedHealth,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct ServedFinding {
+    pub(crate) event: String,
+    pub(crate) path: String,
+    pub(crate) kind: String,
+    pub(crate) count: u64,
+    pub(crate) first_seen: Option<Timestamp>,
+    pub(crate) last_seen: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -15,9 +15,10 @@ use super::{
 use crate::{
     app::config::Config,
     auth::{self, Account},
-    event::{EndReason, GapReason, Seq, SinkId, SourceId},
+    event::{DriftKind, EndReason, GapReason, Seq, SinkId, SourceId},
     health::{Board, Health, State},
     journal::{DiskUse, EventCount, Gaps, Journal, Ledger, Stats},
+    session::{Finding, Findings},
     sink,
 };
 
@@ -28,7 +29,7 @@ pub struct View {
     journal: Journal,
     board: Board,
     counters: sink::Counters,
-    accounts: Arc<Mutex<BTreeMap<String, Account>>>,
+    accounts: Arc<Mutex<BTreeMap<String, (Account, Findings)>>>,
     pub(super) certificates: Ends,
     history: History,
     started: Timestamp,
@@ -130,9 +131,14 @@ pub struct SourceStatus {
     pub bad_frames: u64,
     /// The account's token and logins; `None` if its files cannot be read.
     pub account: Option<AccountStatus>,
+    /// Differences between its events and the catalogue, at most 100.
+    pub drift: Vec<Finding>,
     /// Events by name.
     #[serde(skip)]
     pub by_name: Vec<EventCount>,
+    /// Sampled events that differ from the catalogue, by name and kind.
+    #[serde(skip)]
+    pub drift_counts: BTreeMap<(&'static str, DriftKind), u64>,
 }
 
 /// An account's token and logins.
@@ -212,9 +218,9 @@ impl View {
         }
     }
 
-    /// Adds the account of a source.
-    pub fn admit(&self, source: &str, account: Account) {
-        self.accounts.lock().insert(source.to_owned(), account);
+    /// Adds the account of a source, and where differences between its events and the catalogue are collected.
+    pub fn admit(&self, source: &str, account: Account, findings: Findings) {
+        self.accounts.lock().insert(source.to_owned(), (account, findings));
     }
 
     /// Keeps slow values up to date. Never ends.
@@ -282,6 +288,7 @@ impl View {
     fn sources(&self, stats: &Stats, parts: &mut BTreeMap<String, Health>) -> Vec<SourceStatus> {
         let accounts = self.accounts.lock().clone();
         let source = |(name, config): (&String, &crate::session::config::Config)| {
+            let admitted = accounts.get(name);
             let seen = stats.sources.get(self.journal.source(name)?.index())?.clone();
             Some(SourceStatus {
                 name: name.clone(),
@@ -296,7 +303,9 @@ impl View {
                 events: seen.events.iter().map(|counted| counted.live + counted.snapshot).sum(),
                 bytes: seen.bytes,
                 bad_frames: seen.bad_frames,
-                account: accounts.get(name).map(|account| account.stats().into()),
+                account: admitted.map(|(account, _)| account.stats().into()),
+                drift: admitted.map(|(_, findings)| findings.list()).unwrap_or_default(),
+                drift_counts: admitted.map(|(_, findings)| findings.counts()).unwrap_or_default(),
                 by_name: seen.events,
             })
         };

@@ -8,28 +8,40 @@ mod terminal;
 
 use std::io::{self, Write};
 
+use url::Url;
+
 use self::entry::Entry;
 pub(super) use self::{asyncapi::document as asyncapi_document, markdown::pages};
+use super::drift;
 use crate::{
-    config::nearest,
+    config::{Flags, nearest},
     event::{Schema, schemas},
     exit::Exit,
     terminal::Style,
 };
 
 /// Describe the events: meaning, fields, subject, topic and an example
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 #[command(after_help = "\
 Examples:
   cti-bridge catalogue
   cti-bridge catalogue extenUpdate
-  cti-bridge catalogue --json")]
+  cti-bridge catalogue --json
+  cti-bridge catalogue --drift")]
 pub struct Args {
     /// The event: extenUpdate, satellite/summary, bridge.gap or a CloudEvents type; without it, all are listed
     name: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Show what the running bridge has found in the PBX's events that the catalogue does not describe
+    #[arg(long, conflicts_with = "name")]
+    drift: bool,
+    /// The admin endpoint to ask, instead of the configuration's [admin] listen
+    #[arg(long, value_name = "URL", requires = "drift")]
+    at: Option<Url>,
+    #[command(flatten)]
+    flags: Flags,
 }
 
 /// Print the JSON Schema of an event's data
@@ -52,6 +64,9 @@ pub struct AsyncApiArgs {}
 
 /// Runs `catalogue`.
 pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+    if args.drift {
+        return drift::print(args.at.as_ref(), &args.flags, args.json, out, err);
+    }
     let style = Style::of_stdout();
     let Some(name) = &args.name else {
         if args.json {
@@ -106,7 +121,8 @@ mod tests {
 
     fn describe(name: Option<&str>, json: bool) -> (Exit, String, String) {
         let (mut out, mut err) = (vec![], vec![]);
-        let exit = run(&Args { name: name.map(str::to_owned), json }, &mut out, &mut err).unwrap();
+        let exit = run(&Args { name: name.map(str::to_owned), json, ..Args::default() }, &mut out, &mut err)
+            .unwrap();
         (exit, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
     }
 

@@ -72,8 +72,13 @@ impl LiveSession {
     /// Logs in, and starts the session.
     pub(super) async fn open(name: &str, source: &Source, bridge: Option<SocketAddr>) -> Result<Self, Ended> {
         // Only what the PBX sends by itself.
-        let config =
-            Source { ua_type: UaType::None, publish_action_nethlink: false, resync: false, ..source.clone() };
+        let config = Source {
+            ua_type: UaType::None,
+            publish_action_nethlink: false,
+            resync: false,
+            detect_drift: false,
+            ..source.clone()
+        };
         let account = session::account(&config).map_err(|error| Ended::new(Exit::Config, error))?;
         // The session retries forever; this attempt does not, and the session uses its token.
         if let Err(error) = account.grant().await {
@@ -88,6 +93,7 @@ impl LiveSession {
             account: account.clone(),
             journal: journal.clone(),
             health: board.component(PART.to_owned()),
+            findings: session::Findings::default(),
             board: board.clone(),
             sinks: Vec::new(),
             stop: stop.clone(),

@@ -7,6 +7,7 @@ pub mod check;
 pub mod config;
 #[cfg(feature = "simulator")]
 pub mod demo;
+mod drift;
 pub mod generate;
 pub mod health;
 pub mod journal;

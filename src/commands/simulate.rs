@@ -1,6 +1,14 @@
 //! `cti-bridge simulate`: a simulated PBX for developers.
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::LazyLock};
+mod fields;
+mod trigger;
+
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    path::PathBuf,
+    sync::LazyLock,
+};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -17,11 +25,29 @@ use pbx_simulator::{
 
 /// Run a simulated PBX: the real protocol, invented calls, faults on demand
 #[derive(Debug, Clone, clap::Args)]
-#[command(after_help = "\
+#[command(
+    after_help = "\
 Examples:
   cti-bridge simulate --fault backend-down
-  cti-bridge simulate --replay calls.jsonl --speed 10")]
+  cti-bridge simulate --replay calls.jsonl --speed 10
+  cti-bridge simulate trigger extenRinging --set callerNum=0721000111",
+    args_conflicts_with_subcommands = true
+)]
 pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    pbx: PbxArgs,
+}
+
+#[derive(Debug, Clone, clap::Subcommand)]
+enum Command {
+    Trigger(Box<trigger::Args>),
+}
+
+/// Options of the simulated PBX.
+#[derive(Debug, Clone, clap::Args)]
+struct PbxArgs {
     /// Where to listen
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
@@ -95,7 +121,7 @@ enum InvalidArgs {
     Certificate(#[from] io::Error),
 }
 
-impl Args {
+impl PbxArgs {
     fn options(&self) -> Result<Options, InvalidArgs> {
         if !self.listen.ip().is_loopback() && !self.listen_anywhere {
             return Err(InvalidArgs::NotLoopback(self.listen));
@@ -121,15 +147,18 @@ impl Args {
     }
 }
 
-/// Runs until a signal.
-pub fn run(args: &Args) -> Exit {
-    match args.options() {
+/// Runs the simulator until a signal, or a subcommand.
+pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+    if let Some(Command::Trigger(args)) = &args.command {
+        return trigger::run(args, out, err);
+    }
+    Ok(match args.pbx.options() {
         Ok(options) => runtime::block_on(serve(options)).unwrap_or(Exit::Internal),
         Err(error) => {
             telemetry::print(&error.to_string());
             Exit::Usage
         }
-    }
+    })
 }
 
 async fn serve(options: Options) -> Exit {

@@ -89,22 +89,28 @@ async fn watch(
     }
 }
 
-async fn show(args: &Args, place: &Url, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+/// Gets the status of the bridge at `place`, as text and parsed. `None` if there is none; the reason is written to `err`.
+pub(super) async fn fetch(place: &Url, err: &mut impl Write) -> io::Result<Option<(String, ServedStatus)>> {
     let body = match admin_client::get(place, "status").await {
         Ok(Answer { is_success: true, body }) => body,
         Ok(Answer { body: reason, .. }) => {
             writeln!(err, "{}", reason.trim_end())?;
-            return Ok(Exit::Unavailable);
+            return Ok(None);
         }
         Err(error) => {
             writeln!(err, "{error}")?;
-            return Ok(Exit::Unavailable);
+            return Ok(None);
         }
     };
-    let Ok(status) = serde_json::from_str::<ServedStatus>(&body) else {
+    let Ok(status) = serde_json::from_str(&body) else {
         writeln!(err, "the server there is not a cti-bridge")?;
-        return Ok(Exit::Unavailable);
+        return Ok(None);
     };
+    Ok(Some((body, status)))
+}
+
+async fn show(args: &Args, place: &Url, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+    let Some((body, status)) = fetch(place, err).await? else { return Ok(Exit::Unavailable) };
     if args.json {
         // Nothing in it acts on a terminal.
         writeln!(out, "{}", text::escaped_as_json(&body, |_| false))?;
@@ -138,6 +144,11 @@ fn summary(status: &ServedStatus, style: Style) -> String {
             expires.map_or("–".to_owned(), |at| format!("in {}", span(now, at))),
         );
         component(&mut lines, style, now, &format!("source {}", source.name), &source.health, &facts);
+        if !source.drift.is_empty() {
+            let hint =
+                "events differ from the catalogue: `cti-bridge catalogue --drift` lists the differences";
+            lines.push(format!("    {}", style.paint(Tint::Attention, &style.wrap(hint, 4))));
+        }
     }
     for sink in &status.sinks {
         let lag = match sink.lag_events {
@@ -220,7 +231,7 @@ fn ledgers(lines: &mut Vec<String>, style: Style, sinks: &[ServedSink]) {
     }
 }
 
-fn ago(now: Timestamp, at: Option<Timestamp>) -> String {
+pub(super) fn ago(now: Timestamp, at: Option<Timestamp>) -> String {
     at.map_or("never".to_owned(), |at| format!("{} ago", span(at, now)))
 }
 
@@ -254,7 +265,7 @@ mod tests {
             "journal": { "id": "abcdefghij", "durable": true, "place": "disk", "bytes": 1024, "maxBytes": 2048, "state": "active",
                 "since": "2026-11-24T10:00:00Z" },
             "sources": [{ "name": "pbx1", "state": "failing", "reason": "refused;\u{1b}[2J\nsink x check it", "neverActive": true, "since": "2026-11-24T10:02:30Z",
-                "warnings": { "certificate": "ends soon" }, "events": 7, "lastSeen": null, "account": null }],
+                "warnings": { "certificate": "ends soon" }, "events": 7, "drift": [{ "event": "e" }], "lastSeen": null, "account": null }],
             "sinks": [{ "name": "bus", "state": "active", "lagEvents": 3, "lagSeconds": 2.4,
                 "ledger": { "pbx1": { "received": 9, "published": 5, "pending": 3, "lost": { "quota": 1 } } } }],
         });
@@ -264,6 +275,7 @@ source pbx1      failing 30 s     7 events, seen never, token ends –
     refused;\\u{1b}[2J\\nsink x check it
     ends soon
     not active since the start
+    events differ from the catalogue: `cti-bridge catalogue --drift` lists the differences
 sink bus         active           lag 3 events, 2 s, heartbeat never
 journal          active 3 min     1.0 KiB of 2.0 KiB, on disk
 ledger of        source         received  published  filtered   dead   lost  pending

@@ -234,6 +234,7 @@ mod tests {
             args: 1,
             origin: Origin::Live,
             binary: false,
+            schema: None,
             data: bytes::Bytes::new(),
         })
     }

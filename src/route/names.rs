@@ -3,7 +3,10 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::template::{Template, Values};
-use crate::event::{Entity, Fingerprints, NONE, entity_token, event_type, is_legal, notice_type, slug};
+use crate::event::{
+    Class, Entity, Fingerprints, NONE, Schema, entity_token, event_schema, event_type, is_legal,
+    notice_schema, notice_type, slug,
+};
 
 /// The names of all events of one source that have the same name and entity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub struct Names {
     pub subject: Option<String>,
     /// The Socket.IO name, if it differs from the slug.
     pub event: Option<String>,
+    /// The URI of the data's schema; `None` unless the sink announces schemas and the catalogue has one.
+    pub schema: Option<String>,
 }
 
 /// The limit for cached names of one event, in bytes; real ones are shorter.
@@ -35,17 +40,12 @@ impl Names {
     pub fn size(&self) -> usize {
         let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         let texts = self.destination.len() + self.class.len() + self.source.len() + self.ty.len();
-        size_of::<Self>() + texts + optional(&self.subject) + optional(&self.event)
+        size_of::<Self>() + texts + optional(&self.subject) + optional(&self.event) + optional(&self.schema)
     }
 
     /// Returns true if they are too large to cache: no PBX sends such names on purpose.
     pub fn is_large(&self) -> bool {
         self.size() > LARGE
-    }
-
-    /// The names of the event's dead letter.
-    pub fn as_dead_letter(&self) -> Arc<Self> {
-        Arc::new(Self { ty: "cti.bridge.deadletter.v1".to_owned(), ..self.clone() })
     }
 }
 
@@ -53,6 +53,8 @@ impl Names {
 #[derive(Debug)]
 pub(super) struct Naming {
     template: Template,
+    /// The URI that the schemas' file names are appended to.
+    schemas: Option<String>,
     known: HashMap<u128, Arc<Names>>,
     /// The size of the names in `known`, in bytes.
     bytes: usize,
@@ -64,7 +66,29 @@ const REMEMBERED: usize = 4 << 20;
 
 impl Naming {
     pub(super) fn new(template: Template) -> Self {
-        Self { template, known: HashMap::new(), bytes: 0, fingerprints: Fingerprints::default() }
+        Self {
+            template,
+            schemas: None,
+            known: HashMap::new(),
+            bytes: 0,
+            fingerprints: Fingerprints::default(),
+        }
+    }
+
+    /// Announces schemas below this URI.
+    pub(super) fn with_schemas(self, schemas: Option<String>) -> Self {
+        Self { schemas, ..self }
+    }
+
+    /// The names of the dead letter of an event with these names.
+    pub(super) fn dead_letter(&self, names: &Names) -> Arc<Names> {
+        const NAME: &str = "deadletter";
+        let schema = self.uri(notice_schema(Class::Dlq, NAME));
+        Arc::new(Names { ty: notice_type(NAME), schema, ..names.clone() })
+    }
+
+    fn uri(&self, schema: Option<&Schema>) -> Option<String> {
+        Some(format!("{}{}.json", self.schemas.as_deref()?, schema?.title))
     }
 
     /// The names of a PBX event.
@@ -117,6 +141,7 @@ impl Naming {
                 .ok()
                 .filter(|text| *text != slug && !text.is_empty() && is_legal(text))
                 .map(str::to_owned),
+            schema: self.uri(event_schema(name)),
         }
     }
 
@@ -129,6 +154,8 @@ impl Naming {
             ty: notice_type(what),
             subject: None,
             event: None,
+            schema: self
+                .uri(notice_schema(if class == "status" { Class::Status } else { Class::Bridge }, what)),
         }
     }
 }

@@ -57,6 +57,17 @@ impl Plan {
         Self { journal, sources, naming: Naming::new(template), class: None }
     }
 
+    /// The same plan, which announces the schema of each event: the catalogue's, below this URI. `None` announces none.
+    #[must_use]
+    pub fn with_schemas(self, schemas: Option<String>) -> Self {
+        Self { naming: self.naming.with_schemas(schemas), ..self }
+    }
+
+    /// The names of the dead letter of an event with these names.
+    pub fn dead_letter(&self, names: &Names) -> Arc<Names> {
+        self.naming.dead_letter(names)
+    }
+
     /// The journal whose records the plan decides on.
     pub fn journal(&self) -> JournalId {
         self.journal
@@ -115,6 +126,8 @@ impl Plan {
             args: published.args,
             origin: if self.class == Some(REPLAY) { Origin::Replay } else { record.origin },
             binary: published.binary,
+            // Attachments are placed beside what the schema describes.
+            schema: published.names.schema.as_deref().filter(|_| !published.binary),
             data: published.data.clone(),
         }
     }

@@ -39,6 +39,8 @@ pub struct Config {
     pub resync: bool,
     /// The interval of further resyncs. `None` disables them.
     pub resync_interval: Option<Duration>,
+    /// Enables the comparison of a sample of the events with the catalogue.
+    pub detect_drift: bool,
     /// The TLS trust settings.
     pub trust: Trust,
     /// The HTTP proxy to connect through; plain `http`.

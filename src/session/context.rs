@@ -3,8 +3,8 @@
 use tokio::time::{Duration, Instant};
 
 use super::{
-    Input, attempt::LoggingIn, feed::Feed, frames::end_reason, login::LoginError, resync::Resync,
-    supervisor::Source, takeover,
+    Input, attempt::LoggingIn, drift::Detector, feed::Feed, frames::end_reason, login::LoginError,
+    resync::Resync, supervisor::Source, takeover,
 };
 use crate::{
     auth::{Consequence, Grant},
@@ -16,6 +16,7 @@ pub(super) struct Context {
     pub(super) source: Source,
     pub(super) feed: Feed,
     pub(super) resync: Resync,
+    pub(super) drift: Detector,
     pub(super) failure: Failure,
     /// Times of the recent take-overs.
     takeovers: Vec<Instant>,
@@ -39,6 +40,7 @@ impl Context {
         Self {
             feed: Feed::new(source.config.dead_feed_after),
             resync: Resync::new(&source),
+            drift: Detector::new(source.config.detect_drift, source.findings.clone()),
             failure: Failure::default(),
             takeovers: Vec::new(),
             source,

@@ -2,7 +2,7 @@
 
 use super::{Input, context::Context, live::LiveSession};
 use crate::{
-    event::{EndReason, RawEvent},
+    event::{EndReason, Origin, RawEvent},
     socket::{CloseReason, Incoming},
 };
 
@@ -62,7 +62,7 @@ impl LiveSession {
         match control {
             Some(Control::ServerReloaded) => {
                 if !copy {
-                    self.journal.event(frame);
+                    self.publish(frame, context);
                 }
                 let input = Input::ServerReloaded { beside: context.source.is_untyped() };
                 FrameOutcome::React(input, "the PBX has applied a new configuration".to_owned())
@@ -88,7 +88,11 @@ impl LiveSession {
             self.journal.withhold();
         } else {
             context.resync.heard(&frame);
+            let drift = context.drift.inspect(&frame, Origin::Live);
             self.journal.event(frame);
+            for notice in &drift {
+                self.journal.notice(notice);
+            }
         }
     }
 }

@@ -73,6 +73,7 @@ impl LiveSession {
         }
         let mut journal = ingest.begin(opened);
         context.resync.begin(&mut journal);
+        context.drift.begin();
         context.feed.begin(me.rights.has(Right::QueueAgent));
         let probation = Some((Instant::now() + LASTED, Input::Lasted));
         let mut session = Self { connection, journal, handover: None, echoes, upcoming: None, probation };
@@ -138,7 +139,8 @@ impl LiveSession {
             let input = tokio::select! {
                 incoming = self.connection.socket.next() => self.take_batch(incoming, context).await,
                 turn = context.resync.turn() => {
-                    context.resync.take(turn, &mut self.journal, &mut context.feed);
+                    let Context { resync, feed, drift, .. } = context;
+                    resync.take(turn, &mut self.journal, feed, drift);
                     self.journal.synced().await;
                     None
                 }

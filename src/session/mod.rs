@@ -10,6 +10,7 @@ mod account;
 mod attempt;
 pub mod config;
 mod context;
+mod drift;
 mod feed;
 pub(crate) mod frames;
 mod handover;
@@ -24,6 +25,7 @@ pub mod takeover;
 mod visibility;
 
 pub(crate) use account::{account, account_with, client};
+pub use drift::{Detector, Finding, Findings};
 pub use retry_policy::{PASSWORD_TRIES, PROVEN_TRIES, RetryPolicy, SOCKET_TRIES};
 pub use state::{Action, Attempt, Input, Phase, State, step};
 pub use supervisor::{Source, run};

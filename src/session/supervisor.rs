@@ -11,6 +11,7 @@ use super::{
     attempt::{Connection, LoggingIn},
     config::{Config, UaType},
     context::Context,
+    drift::Findings,
     live::LiveSession,
     retry_policy::{BACKOFF, Delays, FAR},
     step,
@@ -45,6 +46,8 @@ pub struct Source {
     pub resync: TriggerReceiver,
     /// Requests a new session.
     pub reconnect: TriggerReceiver,
+    /// Where differences between its events and the catalogue are collected.
+    pub findings: Findings,
     /// The states of all components.
     pub board: Board,
     /// The sinks' names, in the order of the journal.

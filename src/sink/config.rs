@@ -12,6 +12,7 @@ use std::{
 use figment::value::{Dict, Value};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use url::Url;
 
 use super::{SinkConfig, kind::Kind, registry};
 use crate::{
@@ -26,6 +27,8 @@ pub struct Config {
     pub heartbeat: Option<Duration>,
     /// The other journal, or messages, after which this one may continue.
     pub adopt: Option<JournalId>,
+    /// The URI that the file name of an event's schema is appended to. `None` announces no schemas.
+    pub dataschema: Option<String>,
     /// The settings of the sink itself.
     pub kind: Kind,
 }
@@ -33,7 +36,7 @@ pub struct Config {
 impl Config {
     /// Creates a sink configuration with these settings.
     pub fn new(heartbeat: Option<Duration>, adopt: Option<JournalId>, kind: impl SinkConfig) -> Self {
-        Self { heartbeat, adopt, kind: Arc::new(kind) }
+        Self { heartbeat, adopt, dataschema: None, kind: Arc::new(kind) }
     }
 
     /// The settings in the sink's own type; `None` for another sink's.
@@ -82,6 +85,20 @@ pub fn adopt<P: FromStr>(text: Option<&str>, section: &mut Section<'_>) -> Adopt
         }
     }
     Adopted { journal, ignored }
+}
+
+/// Parses the key `dataschema`. Returns `None` if it is absent, or if it has reported a problem.
+pub fn dataschema(text: Option<&str>, section: &mut Section<'_>) -> Option<String> {
+    let text = text?;
+    let is_absolute = Url::parse(text).is_ok_and(|url| url.has_host() && url.query().is_none());
+    if is_absolute && text.ends_with('/') {
+        return Some(text.to_owned());
+    }
+    section.problem(
+        "dataschema",
+        "is not an absolute URI that ends with /: write the place of the schemas, as in \"https://schemas.example.org/cti-bridge/v1/\"",
+    );
+    None
 }
 
 /// The mode of a `CloudEvent`.

@@ -70,7 +70,7 @@ impl Driver {
         }
         (copy.data, copy.args, copy.binary) =
             (letter(whose, record, &published, reason, Some(link.largest())), 1, false);
-        copy.names = copy.names.as_dead_letter();
+        copy.names = self.plan.dead_letter(&copy.names);
         let event = CloudEvent {
             sink: Some(&self.name),
             ..self.plan.envelope(record, &copy, Mark::Copy { seq: record.seq })

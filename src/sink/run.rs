@@ -21,7 +21,8 @@ pub fn spawn(context: &Context, sink: SinkId, config: &Config) -> Task {
         retain: context.retain,
         ..config.kind.options()
     };
-    let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), config.kind.destination());
+    let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), config.kind.destination())
+        .with_schemas(config.dataschema.clone());
     let bridge = Bridge { instance: &context.instance, sources: &context.sources };
     config.kind.run(Driver::new(context, sink, plan, options), bridge)
 }
@@ -31,7 +32,8 @@ pub async fn replay(journal: Journal, name: &str, config: &Config) -> Outcome {
     let context = Context::new("replay", journal, [name.to_owned()].into());
     context.stop.drain();
     let options = Options { heartbeat: None, copies: true, ..Options::default() };
-    let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), config.kind.destination());
+    let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), config.kind.destination())
+        .with_schemas(config.dataschema.clone());
     let bridge = Bridge { instance: &context.instance, sources: &context.sources };
     let driver = Driver::new(&context, SinkId(0), plan.in_class(REPLAY), options);
     config.kind.replay(driver, bridge).instrument(telemetry::span::sink(name)).await

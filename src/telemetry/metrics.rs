@@ -124,6 +124,11 @@ pub const TABLE: &[Metric] = &[
         &["source", "event", "origin"],
         "Events of the PBX, by slug; names beyond the known ones and 32 others count as `=other`",
     ),
+    counter(
+        "schema_drift",
+        &["source", "event", "kind"],
+        "Differences from the event catalogue in sampled events, by the event's name in the catalogue (or `unknown`) and the kind in `drift`",
+    ),
     counter("received_bytes", &["source"], "Size of the events of the PBX"),
     counter("bad_frames", &["source"], "Malformed frames that were discarded"),
     counter("logins", &["source", "result"], "Logins by result: `succeeded`, `refused` or `unanswered`"),

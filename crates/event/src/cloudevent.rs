@@ -25,6 +25,7 @@ pub enum Attribute {
     CtiArgs,
     CtiOrigin,
     CtiBinary,
+    DataSchema,
 }
 
 impl Attribute {
@@ -45,6 +46,7 @@ impl Attribute {
             Self::CtiArgs => "ctiargs",
             Self::CtiOrigin => "ctiorigin",
             Self::CtiBinary => "ctibinary",
+            Self::DataSchema => "dataschema",
         }
     }
 
@@ -105,6 +107,8 @@ pub struct CloudEvent<'a> {
     pub origin: Origin,
     /// Whether `data` holds binary attachments.
     pub binary: bool,
+    /// URI of the schema of `data`.
+    pub schema: Option<&'a str>,
     /// JSON text.
     pub data: Bytes,
 }
@@ -135,6 +139,9 @@ impl CloudEvent<'_> {
         }
         if self.binary {
             each(Attribute::CtiBinary, "true");
+        }
+        if let Some(schema) = self.schema {
+            each(Attribute::DataSchema, schema);
         }
     }
 

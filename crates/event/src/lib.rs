@@ -8,6 +8,7 @@ mod fingerprint;
 mod identity;
 mod json;
 pub mod micros;
+pub mod model;
 mod name;
 mod notice;
 mod raw;
@@ -17,7 +18,7 @@ mod takeover;
 
 pub use catalogue::{
     Audience, Class, Drift, DriftKind, Entity, Node, Personal, Schema, Template, Type, drifts, entity,
-    event_schema, is_known, is_state_event, schemas, state_entity, state_events,
+    event_index, event_schema, is_known, is_state_event, notice_schema, schemas, state_entity, state_events,
 };
 pub use cloudevent::is_legal;
 pub use cloudevent::structured_with_key;

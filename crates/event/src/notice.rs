@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Seq, micros};
+use super::{DriftKind, Seq, micros};
 use crate::OnTakeover;
 
 /// A notice. Field names become the JSON of the event's `data`.
@@ -133,6 +133,20 @@ pub enum Notice {
         /// The CloudEvents `subject` of those events: `extension/299`.
         #[serde(serialize_with = "text::serialize")]
         subject: String,
+    },
+    /// The PBX has sent something that the catalogue does not describe. It holds names only, never a value.
+    Drift {
+        /// Name of the event, cut and masked.
+        #[serde(serialize_with = "text::serialize")]
+        event: String,
+        /// Place in the data: a JSON Pointer with `*` for keys of maps and indexes of arrays; unknown names are cut and
+        /// masked.
+        #[serde(serialize_with = "text::serialize")]
+        path: String,
+        /// Kind of the difference.
+        kind: DriftKind,
+        /// Number of sampled events that have shown it since its last notice, including this one.
+        count: u64,
     },
     /// Records were dropped before a sink could deliver them.
     Lost {
@@ -378,6 +392,7 @@ impl Notice {
             Self::ResyncStarted { .. } => "resync.started",
             Self::ResyncCompleted { .. } => "resync.completed",
             Self::Vanished { .. } => "vanished",
+            Self::Drift { .. } => "drift",
             Self::Lost { .. } => "lost",
             Self::Deadlettered { .. } => "deadlettered",
             Self::Rewound { .. } => "rewound",

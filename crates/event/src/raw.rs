@@ -48,7 +48,8 @@ fn place(range: &Range<u32>) -> Range<usize> {
     range.start as usize..range.end as usize
 }
 
-fn unescape(text: &[u8], first: usize) -> Vec<u8> {
+/// Unescapes the inside of a JSON string. `first` is the place of the first backslash.
+pub(crate) fn unescape(text: &[u8], first: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     let mut found = Some(first);

@@ -24,6 +24,7 @@ pub struct Received {
     args: u16,
     origin: Origin,
     binary: bool,
+    schema: Option<String>,
     data: Bytes,
 }
 
@@ -53,6 +54,7 @@ impl Received {
             args: attribute("ctiargs").and_then(|args| args.parse().ok()).unwrap_or(1),
             origin,
             binary: attribute("ctibinary").is_some_and(|binary| binary == "true"),
+            schema: attribute("dataschema"),
             data,
         })
     }
@@ -77,6 +79,7 @@ impl Received {
             args: self.args,
             origin: self.origin,
             binary: self.binary,
+            schema: self.schema.as_deref(),
             data: self.data.clone(),
         }
     }
@@ -113,6 +116,7 @@ mod tests {
             args: 2,
             origin: Origin::Snapshot,
             binary: true,
+            schema: Some("https://example.org/a.json"),
             data: Bytes::from_static(br#"[{"n":1e999,  "s":"\ud800","s":1},2]"#),
         }
     }

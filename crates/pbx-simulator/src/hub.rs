@@ -156,16 +156,12 @@ impl Hub {
         self.send(id, Out::Bytes(frame::text(text.as_bytes())));
     }
 
-    /// Sends to every logged-in socket in the audience.
-    pub(super) fn publish(&self, audience: &Audience, out: &Out) {
+    /// Sends to every logged-in socket in the audience. Returns their number.
+    pub(super) fn publish(&self, audience: &Audience, out: &Out) -> usize {
         let sockets = lock(&self.sockets);
-        for socket in sockets.open.values() {
-            if let Some(user) = &socket.user
-                && user.profile.hears(audience, &user.username)
-            {
-                socket.push(out.clone());
-            }
-        }
+        let hears = |user: &LoggedInUser| user.profile.hears(audience, &user.username);
+        let hearing = sockets.open.values().filter(|socket| socket.user.as_ref().is_some_and(hears));
+        hearing.map(|socket| socket.push(out.clone())).count()
     }
 
     /// Records that a valid login has passed the middleware.

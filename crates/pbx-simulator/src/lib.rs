@@ -45,6 +45,7 @@ mod snapshot;
 mod socket;
 mod state;
 mod token;
+mod trigger;
 mod world;
 mod writer;
 

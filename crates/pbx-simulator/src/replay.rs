@@ -111,6 +111,11 @@ impl Replay {
 fn read_line(line: &str) -> Result<(Timestamp, Bytes), BadLine> {
     let Line { at, event, args } = serde_json::from_str(line)?;
     let at = at.parse()?;
+    Ok((at, frame(event, args)?))
+}
+
+/// Returns the frame of an event; `args` is the array of its arguments.
+pub(super) fn frame(event: &RawValue, args: &RawValue) -> Result<Bytes, BadLine> {
     let name = event.get();
     if !name.starts_with('"') {
         return Err(BadLine::Event);
@@ -118,7 +123,7 @@ fn read_line(line: &str) -> Result<(Timestamp, Bytes), BadLine> {
     let args = args.get().strip_prefix('[').and_then(|args| args.strip_suffix(']'));
     let args = args.ok_or(BadLine::Args)?;
     let comma = if args.trim().is_empty() { "" } else { "," };
-    Ok((at, frame::text(format!("42[{name}{comma}{args}]").as_bytes())))
+    Ok(frame::text(format!("42[{name}{comma}{args}]").as_bytes()))
 }
 
 #[cfg(test)]

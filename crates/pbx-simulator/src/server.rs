@@ -29,7 +29,7 @@ use super::{
     options::Tls,
     pbx::{Pbx, Seen},
     reply::{Content, Reply},
-    rest, socket,
+    rest, socket, trigger,
 };
 
 /// Bodies are read up to here; the routes have their own, smaller limits.
@@ -172,6 +172,8 @@ fn reply(pbx: &Pbx, parts: &Parts, body: &Bytes) -> Reply {
         rest::answer(pbx, parts, path, body)
     } else if let Some(path) = below("/webrest") {
         legacy::answer(pbx, parts, path, body)
+    } else if path == trigger::PATH {
+        trigger::answer(pbx, parts, body)
     } else if path == "/socket.io/" {
         Reply::json(502, "Bad Gateway")
     } else {

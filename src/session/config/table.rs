@@ -57,6 +57,8 @@ pub struct Table {
     resync: bool,
     /// The interval at which the state is read during a session, as events can be lost on an intact session; or "off".
     resync_interval: Interval,
+    /// Compare a sample of the events with the event catalogue, and publish each difference as a `drift` event.
+    detect_drift: bool,
     /// Certificate authorities (PEM), in addition to those of the operating system.
     ca_file: Option<String>,
     /// Accept any certificate. For tests only.
@@ -95,6 +97,7 @@ impl Default for Table {
             dead_feed_after: Interval(Some(DEAD_FEED)),
             resync: true,
             resync_interval: Interval(Some(RESYNC)),
+            detect_drift: true,
             ca_file: None,
             insecure_skip_verify: false,
             allow_plaintext: false,
@@ -162,6 +165,7 @@ impl Table {
             dead_feed_after: self.dead_feed_after.0,
             resync: self.resync,
             resync_interval: self.resync_interval.0,
+            detect_drift: self.detect_drift,
             trust,
             proxy: self.proxy,
             connect_timeout: self.connect_timeout.0,

@@ -33,10 +33,10 @@ use self::{
     snapshot::{Item, Sliced, Snapshot},
     superseded_keys::SupersededKeys,
 };
-use super::{feed::Feed, retry_policy::FAR, supervisor::Source};
+use super::{drift::Detector, feed::Feed, retry_policy::FAR, supervisor::Source};
 use crate::{
     auth::Account,
-    event::{Notice, RawEvent, ResyncReason},
+    event::{Notice, Origin, RawEvent, ResyncReason},
     health::Component,
     journal::Live,
     request::TriggerReceiver,
@@ -179,13 +179,13 @@ impl Resync {
     }
 
     /// Handles a turn. Does not wait.
-    pub(super) fn take(&mut self, turn: Turn, live: &mut Live, feed: &mut Feed) {
+    pub(super) fn take(&mut self, turn: Turn, live: &mut Live, feed: &mut Feed, drift: &mut Detector) {
         match turn {
             Turn::Start(purpose) => self.start(purpose, live),
             Turn::Ask => self.ask(),
             Turn::Answer(Ok(sliced)) => self.answered(sliced, live, feed),
             Turn::Answer(Err(unread)) => self.unread(&unread),
-            Turn::Append => self.append(live),
+            Turn::Append => self.append(live, drift),
         }
         if self.run.as_ref().is_some_and(|run| run.left.is_empty()) {
             self.complete(live);
@@ -261,7 +261,7 @@ impl Resync {
         run.stage = Stage::Appending(superseded, items.into_iter());
     }
 
-    fn append(&mut self, live: &mut Live) {
+    fn append(&mut self, live: &mut Live, drift: &mut Detector) {
         let Some(Run { left, attempts, stage, report, .. }) = &mut self.run else { return };
         let Stage::Appending(superseded, items) = stage else { return };
         let chunk: Vec<Item> = items.by_ref().take(CHUNK).collect();
@@ -270,9 +270,14 @@ impl Resync {
             (*attempts, *stage) = (0, Stage::Due(Instant::now()));
             return;
         }
-        live.snapshot(
-            chunk.into_iter().filter(|item| !report.supersedes(superseded, &item.key)).map(|item| item.frame),
-        );
+        let current = chunk.into_iter().filter(|item| !report.supersedes(superseded, &item.key));
+        let frames: Vec<RawEvent> = current.map(|item| item.frame).collect();
+        let found: Vec<Notice> =
+            frames.iter().flat_map(|frame| drift.inspect(frame, Origin::Snapshot)).collect();
+        live.snapshot(frames);
+        for notice in &found {
+            live.notice(notice);
+        }
     }
 
     fn unread(&mut self, unread: &Unread) {

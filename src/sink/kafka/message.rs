@@ -89,6 +89,7 @@ const fn name(attribute: Attribute) -> &'static str {
         Attribute::CtiArgs => "ce_ctiargs",
         Attribute::CtiOrigin => "ce_ctiorigin",
         Attribute::CtiBinary => "ce_ctibinary",
+        Attribute::DataSchema => "ce_dataschema",
     }
 }
 
@@ -172,6 +173,7 @@ mod tests {
             ty: "cti.event.extenUpdate.v1".to_owned(),
             subject: Some("extension/2\"1".to_owned()),
             event: None,
+            schema: None,
         };
         let event = CloudEvent {
             journal: crate::event::JournalId::draw(),
@@ -185,6 +187,7 @@ mod tests {
             args: 1,
             origin: crate::event::Origin::Live,
             binary: false,
+            schema: None,
             sink: None,
             data: Bytes::from_static(b"{}"),
         };

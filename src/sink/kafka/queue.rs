@@ -110,6 +110,7 @@ mod tests {
             class: String::new(),
             subject: None,
             event: None,
+            schema: None,
             destination: Bytes::new(),
         };
         let message = Message { key: String::new(), headers: OwnedHeaders::new(), payload: Bytes::new() };

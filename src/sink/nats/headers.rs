@@ -110,6 +110,7 @@ const fn name(attribute: Attribute) -> HeaderName {
         Attribute::CtiArgs => "ce-ctiargs",
         Attribute::CtiOrigin => "ce-ctiorigin",
         Attribute::CtiBinary => "ce-ctibinary",
+        Attribute::DataSchema => "ce-dataschema",
     })
 }
 
@@ -162,6 +163,7 @@ mod tests {
                 ty: "cti.event.a.v1".to_owned(),
                 subject: Some(format!("{number}{}", "x".repeat(length))),
                 event: None,
+                schema: None,
             });
             let event = CloudEvent {
                 journal: crate::event::JournalId::draw(),
@@ -175,6 +177,7 @@ mod tests {
                 args: 1,
                 origin: Origin::Live,
                 binary: false,
+                schema: None,
                 sink: None,
                 data: Bytes::from_static(b"{}"),
             };

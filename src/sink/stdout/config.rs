@@ -68,18 +68,22 @@ pub enum Format {
 pub struct Table {
     /// "json": one `CloudEvent` per line. "pretty": for people.
     format: Format,
+    /// The URI of the schemas, for the attribute `dataschema`: the file name of the event's schema is appended.
+    dataschema: Option<String>,
     /// The time between two heartbeats, or "off".
     heartbeat: Interval,
 }
 
 impl Default for Table {
     fn default() -> Self {
-        Self { format: Format::Json, heartbeat: Interval::seconds(10) }
+        Self { format: Format::Json, dataschema: None, heartbeat: Interval::seconds(10) }
     }
 }
 
 impl SinkTable for Table {
-    fn validate(self, _: &mut Section<'_>) -> Option<config::Config> {
-        Some(config::Config::new(self.heartbeat.0, None, Config { format: self.format }))
+    fn validate(self, section: &mut Section<'_>) -> Option<config::Config> {
+        let dataschema = config::dataschema(self.dataschema.as_deref(), section);
+        let common = config::Config::new(self.heartbeat.0, None, Config { format: self.format });
+        Some(config::Config { dataschema, ..common })
     }
 }

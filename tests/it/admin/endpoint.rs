@@ -184,7 +184,7 @@ async fn after_a_fault_the_figures_agree_with_the_brokers() {
     let pbx = pbx().await;
     let mut nats = nats::Nats::start("jetstream: { store_dir: \"$DIR/js\" }").await;
     let sink = format!("type = \"nats\"\nmode = \"jetstream\"\nservers = [\"{}\"]", nats.url());
-    let bridge = AdminBridge::start(pbx.url().as_str(), &sink, "resync = false");
+    let bridge = AdminBridge::start(pbx.url().as_str(), &sink, "resync = false\ndetect_drift = false");
     bridge.until("ready", is_ready).await;
     nats.kill();
     for number in 0..1_000 {

@@ -1,5 +1,6 @@
 //! The admin endpoint.
 
 mod access;
+mod drift;
 mod endpoint;
 mod metrics;

@@ -42,7 +42,7 @@ impl Broker {
 
     fn config(&self, pbx: &Simulator, dir: &Path) -> String {
         format!(
-            "drain_timeout = \"2s\"\n[sources.pbx1]\nurl = \"{}\"\nusername = \"bridge\"\nresync = false\npassword = \"p\"\n\
+            "drain_timeout = \"2s\"\n[sources.pbx1]\nurl = \"{}\"\nusername = \"bridge\"\nresync = false\ndetect_drift = false\npassword = \"p\"\n\
              [sinks.bus]\n{}\nheartbeat = \"1s\"\n[journal]\ndir = \"{}\"\n",
             pbx.url(),
             self.sink(),

@@ -18,7 +18,7 @@ const JETSTREAM: &str = "jetstream: { store_dir: \"$DIR/js\" }";
 fn config(pbx: &Simulator, nats: &Nats, dir: &Path, more: &str) -> String {
     let (pbx, nats, journal) = (pbx.url(), nats.url(), dir.join("journal"));
     format!(
-        "drain_timeout = \"2s\"\n[sources.pbx1]\nurl = \"{pbx}\"\nusername = \"bridge\"\nresync = false\npassword = \"p\"\n\
+        "drain_timeout = \"2s\"\n[sources.pbx1]\nurl = \"{pbx}\"\nusername = \"bridge\"\nresync = false\ndetect_drift = false\npassword = \"p\"\n\
          [sinks.bus]\ntype = \"nats\"\nmode = \"jetstream\"\nservers = [\"{nats}\"]\nheartbeat = \"off\"\n{more}\n\
          [journal]\ndir = \"{}\"\n",
         journal.display()

@@ -29,7 +29,7 @@ const TOPIC: &str = "cti.events.v1";
 fn config(pbx: &Simulator, kafka: &Kafka, dir: &Path) -> String {
     let (pbx, broker, journal) = (pbx.url(), kafka.address(), dir.join("journal"));
     format!(
-        "[sources.pbx1]\nurl = \"{pbx}\"\nusername = \"bridge\"\nresync = false\npassword = \"p\"\n\
+        "[sources.pbx1]\nurl = \"{pbx}\"\nusername = \"bridge\"\nresync = false\ndetect_drift = false\npassword = \"p\"\n\
          [sinks.bus]\ntype = \"kafka\"\nbrokers = [\"{broker}\"]\n[journal]\ndir = \"{}\"\n",
         journal.display()
     )

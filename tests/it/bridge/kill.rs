@@ -27,7 +27,7 @@ type Sent = Arc<Mutex<Vec<Timestamp>>>;
 
 fn config(pbx: &Simulator, nats: &str, name: &str, dir: &Path) -> String {
     format!(
-        "instance = \"{name}\"\n[sources.{name}]\nurl = \"{}\"\nusername = \"bridge\"\nresync = false\npassword = \"{PASSWORD}\"\n\
+        "instance = \"{name}\"\n[sources.{name}]\nurl = \"{}\"\nusername = \"bridge\"\nresync = false\ndetect_drift = false\npassword = \"{PASSWORD}\"\n\
          [sinks.bus]\ntype = \"nats\"\nservers = [\"{nats}\"]\nmode = \"jetstream\"\nheartbeat = \"off\"\n\
          [journal]\ndir = \"{}\"\n",
         pbx.url(),

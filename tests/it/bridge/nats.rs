@@ -19,7 +19,7 @@ async fn pbx() -> Simulator {
 
 fn config(pbx: &Simulator, nats: &str, more: &str) -> String {
     format!(
-        "drain_timeout = \"2s\"\n[sources.pbx1]\nurl = \"{}\"\nusername = \"bridge\"\nresync = false\npassword = \"{PASSWORD}\"\n\
+        "drain_timeout = \"2s\"\n[sources.pbx1]\nurl = \"{}\"\nusername = \"bridge\"\nresync = false\ndetect_drift = false\npassword = \"{PASSWORD}\"\n\
          totp_secret = \"{TOTP}\"\n[sinks.bus]\ntype = \"nats\"\nservers = [\"{nats}\"]\n{more}\n",
         pbx.url()
     )

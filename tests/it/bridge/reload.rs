@@ -16,7 +16,7 @@ async fn pbx() -> Simulator {
 
 fn config(dir: &Path, pbx: &Simulator, nats: &Nats, more: &str) -> String {
     format!(
-        "[sources.a]\nurl = \"{}\"\nusername = \"bridge\"\npassword = \"p\"\nresync = false\n[sinks.bus]\ntype = \"nats\"\n\
+        "[sources.a]\nurl = \"{}\"\nusername = \"bridge\"\npassword = \"p\"\nresync = false\ndetect_drift = false\n[sinks.bus]\ntype = \"nats\"\n\
          servers = [\"{}\"]\nusername = \"bridge\"\npassword_file = \"{}\"\n{more}\n",
         pbx.url(),
         nats.url(),

@@ -17,7 +17,7 @@ async fn pbx() -> Simulator {
 
 fn config(pbx: &Simulator, more: &str) -> String {
     format!(
-        "drain_timeout = \"4s\"\n[sources.a]\nurl = \"{}\"\nusername = \"bridge\"\npassword = \"p\"\nresync = false\n\
+        "drain_timeout = \"4s\"\n[sources.a]\nurl = \"{}\"\nusername = \"bridge\"\npassword = \"p\"\nresync = false\ndetect_drift = false\n\
          [sinks.out]\ntype = \"stdout\"\n{more}",
         pbx.url()
     )

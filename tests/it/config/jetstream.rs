@@ -38,6 +38,15 @@ fn what_is_wrong_is_said_with_its_remedy() {
         ("domain = \"a.b\"", "domain: is not a JetStream domain: use 1 to 255 of A-Z a-z 0-9 - _"),
         ("inbox_prefix = \"_INBOX.\"", "inbox_prefix: is not a subject: write tokens with dots between"),
         ("inbox_prefix = \"a.>\"", "inbox_prefix: is not a subject"),
+        ("dataschema = \"schemas/v1/\"", "dataschema: is not an absolute URI that ends with /"),
+        (
+            "dataschema = \"https://schemas.example.org/v1\"",
+            "dataschema: is not an absolute URI that ends with /",
+        ),
+        (
+            "dataschema = \"https://schemas.example.org/?v=1/\"",
+            "dataschema: is not an absolute URI that ends with /",
+        ),
         ("stream = \"a.b\"", "stream: is not a valid stream name: use 1 to 255 of A-Z a-z 0-9 - _"),
         (
             "stream_max_bytes = \"1000\"",

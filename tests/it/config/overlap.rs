@@ -71,7 +71,7 @@ fn a_stream_has_one_sink() {
     refused(
         &jetstream("stream = \"s\""),
         &jetstream("stream = \"t\""),
-        "sinks.b.subject: sinks.a (FILE:9) publishes to the same subjects, cti.v1.p1.event.*.*, so every event would come twice",
+        "sinks.b.subject: sinks.a (FILE:9) publishes to the same subjects, cti.v1.p1.event.*.*, so every event would arrive twice",
     );
     let apart = "stream = \"t\"\nsubject = \"x.{source}.{class}.{slug}\"";
     assert!(accepted(&jetstream(""), &jetstream(apart)).is_empty());

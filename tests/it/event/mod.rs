@@ -1,3 +1,4 @@
 //! The format of what is published.
 
+mod notices;
 mod wire;

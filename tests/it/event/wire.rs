@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cti_bridge::{
     event::{
-        AuthFailure, Body, EndReason, GapReason, LossReason, Mark, Notice, OnTakeover, Origin, Position,
-        RawEvent, Record, Seq, SourceId, state_events, structured,
+        AuthFailure, Body, DriftKind, EndReason, GapReason, LossReason, Mark, Notice, OnTakeover, Origin,
+        Position, RawEvent, Record, Seq, SourceId, structured,
     },
     route::{Plan, Verdict, template::Template},
     socketio::{Packet, decode},
@@ -79,7 +79,16 @@ fn bodies() -> Vec<Body> {
             last_sequence: Some(Seq(7)),
             skipped: None,
             certain: false,
-            may_have_missed: state_events().collect(),
+            may_have_missed: vec![
+                "extenUpdate",
+                "userMainPresenceUpdate",
+                "userPresenceUpdate",
+                "queueUpdate",
+                "queueMemberUpdate",
+                "trunkUpdate",
+                "parkingUpdate",
+                "newVoiceMessageCounter",
+            ],
         },
         Notice::AuthFailed {
             reason: AuthFailure::CredentialsRefused,
@@ -106,6 +115,12 @@ fn bodies() -> Vec<Body> {
         Notice::Stopping { reason: "SIGTERM" },
         Notice::FeedSilent { session: 2, since: at(), last_event: None },
         Notice::Vanished { event: "extenUpdate", subject: "extension/299".to_owned() },
+        Notice::Drift {
+            event: "extenUpdate".to_owned(),
+            path: "/conversations/*/chSource/transport".to_owned(),
+            kind: DriftKind::UnknownField,
+            count: 1,
+        },
     ];
     bodies.extend(notices.into_iter().map(|notice| Body::Notice((&notice).into())));
     bodies
@@ -154,4 +169,50 @@ fn the_wire_is_as_it_was() {
         assert_eq!(is, was);
     }
     assert_eq!(wire, golden);
+}
+
+#[test]
+fn the_schema_of_an_event_is_announced_where_there_is_one() {
+    let sources: Arc<[String]> = Arc::new(["pbx1".to_owned()]);
+    let plan = Plan::new("abcdefgh23".parse().unwrap(), sources, Template::default());
+    let mut plan = plan.with_schemas(Some("https://schemas.example.org/v1/".to_owned()));
+    let announced: Vec<_> = bodies()
+        .into_iter()
+        .map(|body| {
+            let record = Record {
+                session: 1,
+                position: Position(1),
+                source: SourceId(0),
+                seq: Seq(1),
+                at: at(),
+                origin: Origin::Live,
+                gap: Seq(0),
+                body,
+            };
+            let Verdict::Publish(published) = plan.decide(&record) else { panic!("filtered") };
+            let event = plan.envelope(&record, &published, Mark::Copy { seq: record.seq });
+            let letter = plan.dead_letter(&published.names);
+            assert_eq!(letter.schema.as_deref(), Some("https://schemas.example.org/v1/dlq.deadletter.json"));
+            (event.ty.to_owned(), event.binary, event.schema.map(str::to_owned))
+        })
+        .collect();
+    let of = |ty: &str, binary: bool| {
+        let found = announced.iter().find(|(found, is_binary, _)| found == ty && *is_binary == binary);
+        found.unwrap_or_else(|| panic!("no {ty}")).2.as_deref()
+    };
+    assert_eq!(
+        of("cti.event.extenUpdate.v1", false),
+        Some("https://schemas.example.org/v1/extenUpdate.json")
+    );
+    assert_eq!(
+        of("cti.bridge.auth.failed.v1", false),
+        Some("https://schemas.example.org/v1/bridge.auth.failed.json")
+    );
+    for (ty, binary, schema) in &announced {
+        let is_described = !binary && cti_bridge::event::schemas().iter().any(|schema| schema.ty() == *ty);
+        assert_eq!(schema.is_some(), is_described, "{ty}");
+    }
+    assert!(announced.iter().any(|(_, binary, _)| *binary), "no event has attachments");
+    let heartbeat = plan.status(SourceId(0), "heartbeat").unwrap();
+    assert_eq!(heartbeat.schema.as_deref(), Some("https://schemas.example.org/v1/status.heartbeat.json"));
 }

@@ -1,6 +1,7 @@
 //! A session with the PBX.
 
 mod credentials;
+mod drift;
 mod feed;
 mod methods;
 mod node;

@@ -44,7 +44,7 @@ fn registered() {
     assert_eq!(register(TYPE), Err(TooLate));
 
     // The configuration knows its keys, its words and its conflicts, as those of any other sink.
-    assert!(schema().as_value().to_string().contains("Events in a file, one a line."));
+    assert!(schema().as_value().to_string().contains("Events in a file, one per line."));
     let bad = |text: &str| Place::new(&format!("{sources}{text}")).problems().join("\n");
     let unknown = bad("[sinks.one]\ntype = \"file\"\npaht = \"x\"\n");
     assert!(unknown.contains("did you mean `path`?"), "{unknown}");

@@ -32,6 +32,7 @@ pub(crate) struct Source {
     pub(crate) retry: Trigger,
     pub(crate) resync: Trigger,
     pub(crate) journal: Journal,
+    pub(crate) findings: session::Findings,
     /// The state of the only sink, which the test plays.
     pub(crate) sink: Component,
     reader: Reader,
@@ -119,8 +120,9 @@ impl Source {
             format!("sources.a.url={at}"),
             "sources.a.username=bridge".into(),
             "sources.a.password=secret".into(),
-            // Its own tests switch it on; others would see its records.
+            // Their own tests switch them on; others would see their records.
             "sources.a.resync=false".into(),
+            "sources.a.detect_drift=false".into(),
         ];
         set.push("sinks.out.type=stdout".into());
         set.extend(totp.map(|secret| format!("sources.a.totp_secret={secret}")));
@@ -142,6 +144,7 @@ impl Source {
         let journal = Journal::memory(1 << 24, &["a".to_owned()], &["sink".to_owned()]);
         let (board, stop) = (Board::default(), Stop::default());
         let (retry, resync) = (Trigger::default(), Trigger::default());
+        let findings = session::Findings::default();
         let sink = board.component("sink/sink".to_owned());
         let source = session::Source {
             id: SourceId(0),
@@ -153,6 +156,7 @@ impl Source {
             retry: retry.subscribe(),
             resync: resync.subscribe(),
             reconnect: Trigger::default().subscribe(),
+            findings: findings.clone(),
             board: board.clone(),
             sinks: vec!["sink".to_owned()],
         };
@@ -161,7 +165,7 @@ impl Source {
         tokio::spawn(async move { renewing.renew(CancellationToken::new(), again).await });
         let task = tokio::spawn(session::run(source));
         let reader = journal.reader(SinkId(0));
-        Self { board, stop, retry, resync, journal, sink, reader, records: Vec::new(), task }
+        Self { board, stop, retry, resync, journal, findings, sink, reader, records: Vec::new(), task }
     }
 
     /// The next record.

@@ -8,10 +8,12 @@ use super::{
     Schema,
     schema::{Node, Type},
 };
-use crate::json;
+use crate::{json, raw::unescape};
 
 /// Maximum number of differences that are reported for one event.
 const MOST: usize = 32;
+/// Bytes of an unknown field's name that are kept, as sent.
+const LONGEST: usize = 2048;
 /// Maximum nesting that is compared; deeper than any schema.
 const DEEPEST: usize = 16;
 
@@ -45,7 +47,7 @@ pub struct Drift {
     /// Place in the data, as a JSON Pointer (RFC 6901) with `*` for the keys of maps and for the indexes of arrays.
     /// It consists of names from the schema, so nothing in it comes from the PBX.
     pub path: String,
-    /// Name of an unknown field, as the PBX sent it; `None` for the other kinds.
+    /// Unescaped name of an unknown field, of which the PBX sent at most 2 KiB; `None` for the other kinds.
     pub field: Option<String>,
 }
 
@@ -70,14 +72,21 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
+    fn is_full(&self) -> bool {
+        self.drifts.len() >= MOST
+    }
+
     fn add(&mut self, kind: DriftKind, field: Option<String>) {
+        if self.is_full() {
+            return;
+        }
         let mut path = String::new();
         for segment in &self.path {
             path.push('/');
             path.push_str(segment);
         }
         let drift = Drift { kind, path, field };
-        if self.drifts.len() < MOST && !self.drifts.contains(&drift) {
+        if !self.drifts.contains(&drift) {
             self.drifts.push(drift);
         }
     }
@@ -111,19 +120,28 @@ impl<'a> Found<'a> {
 
     fn elements<'b>(&mut self, item: &'a Node, elements: impl Iterator<Item = &'b [u8]>, depth: usize) {
         self.path.push("*");
-        elements.for_each(|element| self.value(item, element, depth + 1));
+        for element in elements {
+            if self.is_full() {
+                break;
+            }
+            self.value(item, element, depth + 1);
+        }
         self.path.pop();
     }
 
     fn fields(&mut self, node: &'a Node, object: &[u8], depth: usize) {
         let mut seen = 0u64;
         for (key, value) in json::fields(object) {
-            let known = node.properties.iter().position(|(name, _)| name.as_bytes() == key);
+            if self.is_full() {
+                return;
+            }
+            let key = name_of(key);
+            let known = node.properties.iter().position(|(name, _)| name.as_bytes() == &*key);
             let (name, field) = match (known.and_then(|at| node.properties.get(at)), &node.additional) {
                 (Some((name, field)), _) => (name.as_str(), field),
                 (None, Some(field)) => ("*", &**field),
                 (None, None) => {
-                    self.add(DriftKind::UnknownField, Some(String::from_utf8_lossy(key).into_owned()));
+                    self.add(DriftKind::UnknownField, Some(String::from_utf8_lossy(&key).into_owned()));
                     continue;
                 }
             };
@@ -140,6 +158,15 @@ impl<'a> Found<'a> {
                 self.path.pop();
             }
         }
+    }
+}
+
+/// Unescapes the start of a field's name.
+fn name_of(key: &[u8]) -> Cow<'_, [u8]> {
+    let key = key.get(..LONGEST).unwrap_or(key);
+    match memchr::memchr(b'\\', key) {
+        None => Cow::Borrowed(key),
+        Some(first) => Cow::Owned(unescape(key, first)),
     }
 }
 
@@ -199,6 +226,8 @@ mod tests {
         assert_eq!(member("true,\"logged", "1,\"logged"), one(OtherType, "/paused"));
         assert_eq!(member("\"paused\":true,", ""), one(MissingField, "/paused"));
         assert_eq!(member("{", r#"{"skill":"é","#), one(UnknownField, "/skill"));
+        assert_eq!(member("{", r#"{"sk\u0069ll":"é","#), one(UnknownField, "/skill"));
+        assert_eq!(member("\"type", "\"t\\u0079pe"), [], "an escape is the same name");
         assert_eq!(member("3", "3.5"), one(OtherType, "/callsTakenCount"));
         let queue = |members: &str| {
             let drifts = found("queueUpdate", 1, &format!(r#"{{"members":{members}}}"#));
@@ -231,6 +260,10 @@ mod tests {
     fn the_differences_of_an_event_are_bounded() {
         let fields: Vec<_> = (0..1000).map(|n| format!("\"f{n}\":1")).collect();
         assert_eq!(found("extenUpdate", 1, &format!("{{{}}}", fields.join(","))).len(), MOST);
+        let long = format!(r#"{{"f{}":1}}"#, "\\u0041".repeat(1000));
+        let unknown = |drift: &&Drift| drift.kind == DriftKind::UnknownField;
+        let found = drifts(event_schema(b"extenUpdate").unwrap(), 1, long.as_bytes());
+        assert!(found.iter().find(unknown).unwrap().field.as_ref().unwrap().len() < LONGEST);
     }
 
     proptest! {

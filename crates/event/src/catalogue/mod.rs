@@ -4,6 +4,8 @@
 //! and which of its values are personal. Events that are not listed are published too, without an entity.
 
 mod drift;
+#[cfg(test)]
+mod rules;
 mod schema;
 mod subject;
 
@@ -55,8 +57,9 @@ impl Catalogue {
         Ok(Self { schemas, by_name: of_pbx.map(|schema| (&*schema.name, schema)).collect() })
     }
 
-    fn event(&self, name: &[u8]) -> Option<&'static Schema> {
-        self.by_name.iter().find(|(known, _)| known.as_bytes() == name).map(|(_, schema)| *schema)
+    /// Returns the index in both lists: the events of the PBX are the first class.
+    fn event_index(&self, name: &[u8]) -> Option<usize> {
+        self.by_name.iter().position(|(known, _)| known.as_bytes() == name)
     }
 }
 
@@ -67,7 +70,19 @@ pub fn schemas() -> &'static [Schema] {
 
 /// Returns the schema of a PBX event; `None` if the catalogue has none.
 pub fn event_schema(name: &[u8]) -> Option<&'static Schema> {
-    CATALOGUE.event(name)
+    schemas().get(event_index(name)?)
+}
+
+/// Returns the index in [`schemas`] of a PBX event's schema; `None` if the catalogue has none.
+pub fn event_index(name: &[u8]) -> Option<usize> {
+    CATALOGUE.event_index(name)
+}
+
+/// Returns the schema of an event of the bridge with this name, as in its CloudEvents type; `None` if there is none.
+pub fn notice_schema(class: Class, name: &str) -> Option<&'static Schema> {
+    schemas()
+        .iter()
+        .find(|schema| schema.class == class && schema.class != Class::Event && schema.name == name)
 }
 
 /// Returns the names of the events that carry the complete state of their entity, and that a gap may therefore hide.

@@ -3,11 +3,19 @@
 //! The seed determines everything. Steps are scheduled in office time; [`World::advance`] runs those that are due. Office time
 //! may run faster than real time, but events carry real times: a call of three office minutes may show a duration of one second.
 
+mod beginning;
 mod call;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod conformance;
+mod conversation;
 mod office;
 mod progress;
 mod queueing;
 mod rare_events;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod recordings;
 mod snapshot;
 mod steps;
 #[cfg(test)]
@@ -65,6 +73,7 @@ pub(super) struct World {
     trunks: Vec<Trunk>,
     calls: BTreeMap<u32, Call>,
     next_call: u32,
+    next_leg: u32,
     /// Steps by due time in milliseconds of office time, and by a serial number that orders ties.
     schedule: BinaryHeap<Reverse<(u64, u64, Step)>>,
     scheduled: u64,
@@ -87,6 +96,7 @@ impl World {
             trunks: office::trunks(),
             calls: BTreeMap::new(),
             next_call: 1,
+            next_leg: 1,
             schedule: BinaryHeap::new(),
             scheduled: 0,
             rng: Rng::with_seed(seed),

@@ -1,5 +1,5 @@
-//! The extensions, queues and trunks of the simulated office. Names are invented. Numbers are in the ranges that Ofcom
-//! reserves for drama (01632 960xxx, 020 7946 0xxx), so they reach nobody.
+//! The extensions, queues and trunks of the simulated office. Names are invented. Numbers are an Italian area code and
+//! `000xxx`, which is not assigned, so they reach nobody. IP addresses are those reserved by RFC 5737.
 
 use fastrand::Rng;
 
@@ -64,29 +64,29 @@ pub(super) const PARKINGS: [&str; 3] = ["71", "72", "73"];
 
 const PEOPLE: [(&str, Option<&str>, &str); 12] = [
     ("Ada Neri", Some("ada"), "Yealink SIP-T46U 108.86.0.90"),
-    ("Bo Lindqvist", Some("bo"), "Yealink SIP-T54W 96.86.0.70"),
+    ("Bruno Galli", Some("bruno"), "Yealink SIP-T54W 96.86.0.70"),
     ("Chiara Fonti", Some("chiara"), "NethPhone 1.2.0"),
     ("Dario Sella", Some("dario"), "Snom D735/10.1.159.12"),
-    ("Elif Aksoy", Some("elif"), "Fanvil X5U 2.12.1"),
-    ("Farid Hamdan", Some("farid"), "Yealink SIP-T46U 108.86.0.90"),
-    ("Greta Ohm", Some("greta"), "Gigaset N670 IP PRO/83.V2.49"),
-    ("Hugo Marais", Some("hugo"), "NethPhone 1.2.0"),
-    ("Ines Duarte", Some("ines"), "Snom D785/10.1.159.12"),
-    ("Joost de Wit", Some("joost"), "Yealink SIP-T33G 124.86.0.40"),
-    ("Reception", None, "Fanvil X7A 2.12.1"),
-    ("Meeting room", None, "Yealink CP925 148.86.0.5"),
+    ("Elisa Monti", Some("elisa"), "Fanvil X5U 2.12.1"),
+    ("Fabio Serra", Some("fabio"), "Yealink SIP-T46U 108.86.0.90"),
+    ("Greta Olmi", Some("greta"), "Gigaset N670 IP PRO/83.V2.49"),
+    ("Ivo Marchi", Some("ivo"), "NethPhone 1.2.0"),
+    ("Lia Dotti", Some("lia"), "Snom D785/10.1.159.12"),
+    ("Nora Piva", Some("nora"), "Yealink SIP-T33G 124.86.0.40"),
+    ("Portineria", None, "Fanvil X7A 2.12.1"),
+    ("Sala riunioni", None, "Yealink CP925 148.86.0.5"),
 ];
 
 const CALLERS: [&str; 10] = [
     "Conti Forniture",
     "Studio Rossi",
-    "Bruni",
-    "Harbour Books",
-    "Lakeside Dental",
-    "M. Okafor",
-    "Northwind Traders",
-    "P. Salvi",
-    "Tannery Lane",
+    "Bruni Marta",
+    "Libreria del Porto",
+    "Dentisti del Lago",
+    "Salvi Paolo",
+    "Ceramiche Rossi",
+    "Tipografia Verdi",
+    "Vivai Collina",
     "",
 ];
 
@@ -114,7 +114,7 @@ pub(super) fn queues() -> Vec<Queue> {
         completed: 0,
         abandoned: 0,
     };
-    vec![queue("401", "Support", &[0, 1, 2, 3, 4]), queue("402", "Sales", &[5, 6, 7])]
+    vec![queue("401", "Assistenza", &[0, 1, 2, 3]), queue("402", "Vendite", &[5, 6, 7])]
 }
 
 fn member(extension: usize) -> Member {
@@ -131,18 +131,15 @@ fn member(extension: usize) -> Member {
 
 pub(super) fn trunks() -> Vec<Trunk> {
     vec![
-        Trunk { id: "north", name: "North Telecom", registered: true },
-        Trunk { id: "south", name: "South Voice (backup)", registered: true },
+        Trunk { id: "fascio1", name: "Operatore Nord", registered: true },
+        Trunk { id: "fascio2", name: "Operatore Sud (riserva)", registered: true },
     ]
 }
 
 /// Returns number and name of a random external caller; the name may be empty.
 pub(super) fn external_caller(rng: &mut Rng) -> (String, String) {
     let name = CALLERS[rng.usize(0..CALLERS.len())].to_owned();
-    let number = if rng.bool() {
-        format!("01632960{:03}", rng.u16(0..1000))
-    } else {
-        format!("0207946{:04}", rng.u16(0..1000))
-    };
+    let area = ["02", "0541", "0721"][rng.usize(0..3)];
+    let number = format!("{area}000{:03}", rng.u16(0..1000));
     (number, name)
 }

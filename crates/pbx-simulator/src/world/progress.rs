@@ -2,7 +2,13 @@
 
 use serde_json::json;
 
-use super::{World, call::Party, office::PARKINGS, steps::Step, view::text};
+use super::{
+    World,
+    call::{Call, Party},
+    office::PARKINGS,
+    steps::Step,
+    view::text,
+};
 
 impl World {
     pub(super) fn answer(&mut self, id: u32) {
@@ -10,7 +16,6 @@ impl World {
             return;
         };
         call.answered = true;
-        let (queue, linked) = (call.queue, call.linked_id());
         let call = call.clone();
         self.publish_call(id);
         let (from, to) =
@@ -18,16 +23,20 @@ impl World {
         for index in call.extensions() {
             let number = self.extensions[index].number.clone();
             self.notify(index, "extenConnected", text(&json!({"extenConnected": number})));
-            let direction = if call.from == Party::Extension(index) { "out" } else { "in" };
+            let outgoing = call.from == Party::Extension(index);
             let connected = json!({
-                "num1": from, "num2": to, "direction": direction,
-                "uniqueid": linked, "linkedid": linked, "throughTrunk": call.trunk().is_some(),
+                "num1": from, "num2": to, "direction": if outgoing { "out" } else { "in" },
+                "uniqueid": call.leg(outgoing).unique_id(), "linkedid": call.linked_id(), "throughTrunk": call.trunk().is_some(),
             });
             self.notify(index, "extenConvConnected", text(&connected));
         }
-        if let (Some(queue), Some(Party::Extension(agent))) = (queue, &call.to) {
+        if let (Some(queue), Some(Party::Extension(agent))) = (call.queue, &call.to) {
             self.count_answered(queue, *agent);
             self.publish_queue(queue);
+        }
+        if call.consults_for.is_some() {
+            let after = self.seconds(4..20);
+            return self.schedule(after, Step::Complete(id));
         }
         self.continue_call(id);
     }
@@ -38,6 +47,7 @@ impl World {
         let step = match self.rng.u8(0..10) {
             0..2 => Step::Hold(id),
             2 => Step::Park(id),
+            3 if self.rng.bool() => Step::Consult(id),
             3 => Step::Transfer(id),
             _ => Step::HangUp(id),
         };
@@ -45,15 +55,23 @@ impl World {
     }
 
     pub(super) fn hold(&mut self, id: u32, held: bool) {
-        let Some(call) = self.calls.get_mut(&id).filter(|call| call.parked.is_none()) else { return };
-        call.held = held;
-        self.publish_call(id);
+        if !self.set_held(id, held) {
+            return;
+        }
         if held {
             let after = self.seconds(5..30);
             self.schedule(after, Step::Resume(id));
         } else {
             self.continue_call(id);
         }
+    }
+
+    /// False if there is nothing to hold.
+    fn set_held(&mut self, id: u32, held: bool) -> bool {
+        let Some(call) = self.calls.get_mut(&id).filter(|call| call.parked.is_none()) else { return false };
+        call.held = held;
+        self.publish_call(id);
+        true
     }
 
     /// Parks a call, at the extension that answered. Only external callers are parked.
@@ -64,10 +82,12 @@ impl World {
         if let (Some(slot), Some(call)) = (slot, parkable)
             && let Some(Party::Extension(parker)) = call.to
         {
+            let before = call.clone();
             call.parked = Some((slot, parker));
             call.to = None;
             self.publish_parking(slot);
             self.publish_extension(parker);
+            self.announce_hang_up(parker, &before, "normal_clearing");
             self.publish_call(id);
             let after = self.seconds(8..40);
             self.schedule(after, Step::RetrieveParked(id));
@@ -77,42 +97,106 @@ impl World {
     }
 
     pub(super) fn retrieve_parked(&mut self, id: u32) {
-        let Some(to) = self.any_free(None) else { return self.hang_up(id, "normal_clearing") };
+        match self.any_free(None) {
+            Some(to) => self.retrieve_parked_at(id, to),
+            None => self.hang_up(id, "normal_clearing"),
+        }
+    }
+
+    pub(super) fn retrieve_parked_at(&mut self, id: u32, to: usize) {
+        let leg = self.leg();
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some((slot, _)) = call.parked.take() else { return };
         call.to = Some(Party::Extension(to));
+        call.dest = leg;
         self.publish_parking(slot);
         self.publish_call(id);
         self.continue_call(id);
     }
 
     pub(super) fn transfer(&mut self, id: u32) {
-        let to = self.any_free(None);
+        match self.any_free(None) {
+            Some(to) => self.transfer_to(id, to),
+            None => self.hang_up(id, "normal_clearing"),
+        }
+    }
+
+    /// A blind transfer: the one who transfers is out of the call before the other telephone rings.
+    pub(super) fn transfer_to(&mut self, id: u32, to: usize) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let (Some(to), Some(Party::Extension(before))) = (to, call.to.clone()) else {
-            return self.hang_up(id, "normal_clearing");
-        };
-        call.to = Some(Party::Extension(to));
+        let Some(Party::Extension(before)) = call.to else { return self.hang_up(id, "normal_clearing") };
+        let transferred = call.clone();
+        call.to = None;
         call.answered = false;
         // A call that an agent has answered does not return to its queue.
         call.queue = None;
         self.publish_extension(before);
+        self.announce_hang_up(before, &transferred, "normal_clearing");
+        self.publish_call(id);
+        self.schedule(300, Step::RingAt(id, to));
+    }
+
+    pub(super) fn ring_at(&mut self, id: u32, to: usize) {
+        let leg = self.leg();
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.to = Some(Party::Extension(to));
+        call.dest = leg;
         self.publish_call(id);
         self.announce_ringing(id);
         let after = self.seconds(2..8);
         self.schedule(after, Step::Answer(id));
     }
 
+    pub(super) fn consult(&mut self, id: u32) {
+        let party = self.calls.get(&id).and_then(|call| call.to.clone());
+        let to = self.any_free(None);
+        if let (Some(Party::Extension(_)), Some(to)) = (party, to) {
+            let consultation = self.consult_with(id, to);
+            self.ring_on(consultation);
+        } else {
+            self.continue_call(id);
+        }
+    }
+
+    /// An attended transfer: the called extension holds the call and calls `to`. Returns the second call.
+    pub(super) fn consult_with(&mut self, id: u32, to: usize) -> u32 {
+        if self.calls.get(&id).is_some_and(|call| !call.held) {
+            self.set_held(id, true);
+        }
+        let from = self.calls.get(&id).and_then(|call| call.to.clone()).unwrap_or(Party::Extension(to));
+        let consultation = self.start_call(from, Some(Party::Extension(to)), None);
+        if let Some(call) = self.calls.get_mut(&consultation) {
+            call.consults_for = Some(id);
+        }
+        self.publish_call(consultation);
+        self.announce_ringing(consultation);
+        consultation
+    }
+
+    /// The colleague takes the held call's place; his leg joins that call.
+    pub(super) fn complete(&mut self, consultation: u32) {
+        let Some(second) = self.calls.remove(&consultation) else { return };
+        let Some(id) = second.consults_for else { return };
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let before = call.clone();
+        call.to.clone_from(&second.to);
+        call.dest = second.dest;
+        call.held = false;
+        call.queue = None;
+        if let Some(Party::Extension(index)) = before.to {
+            self.publish_extension(index);
+            self.announce_hang_up(index, &before, "normal_clearing");
+            self.announce_hang_up(index, &second, "normal_clearing");
+        }
+        self.publish_call(id);
+        self.continue_call(id);
+    }
+
     pub(super) fn hang_up(&mut self, id: u32, cause: &str) {
         let Some(call) = self.calls.remove(&id) else { return };
-        let caller = self.identity(&call.from).number;
-        let called = call.to.as_ref().map(|to| self.identity(to).number).unwrap_or_default();
         for index in call.extensions() {
             self.publish_extension(index);
-            let number = self.extensions[index].number.clone();
-            let hangup =
-                json!({"cause": cause, "callerNum": caller, "channelExten": number, "calledNum": called});
-            self.notify(index, "extenHangup", text(&hangup));
+            self.announce_hang_up(index, &call, cause);
         }
         if let Some((slot, _)) = call.parked {
             self.publish_parking(slot);
@@ -120,5 +204,14 @@ impl World {
         if let Some(trunk) = call.trunk() {
             self.publish_trunk(trunk);
         }
+    }
+
+    /// To the owner of an extension whose leg has ended.
+    pub(super) fn announce_hang_up(&mut self, index: usize, call: &Call, cause: &str) {
+        let number = self.extensions[index].number.clone();
+        let other = if call.from == Party::Extension(index) { call.to.as_ref() } else { Some(&call.from) };
+        let other = other.map_or_else(|| "<unknown>".to_owned(), |other| self.identity(other).number);
+        let hangup = json!({"cause": cause, "callerNum": number, "channelExten": number, "calledNum": other});
+        self.notify(index, "extenHangup", text(&hangup));
     }
 }

@@ -24,8 +24,10 @@ impl World {
             let after = self.seconds(2..6);
             return self.schedule(after, Step::RingAgent(id));
         };
+        let leg = self.leg();
         if let Some(call) = self.calls.get_mut(&id) {
             call.to = Some(Party::Extension(agent));
+            call.dest = leg;
         }
         self.publish_call(id);
         self.announce_ringing(id);
@@ -36,18 +38,24 @@ impl World {
     pub(super) fn no_answer(&mut self, id: u32) {
         let Some(call) = self.calls.get_mut(&id).filter(|call| !call.answered) else { return };
         if call.queue.is_some() {
-            let agent = call.to.take();
-            if let Some(Party::Extension(agent)) = agent {
+            let rung = call.clone();
+            call.to = None;
+            if let Some(Party::Extension(agent)) = rung.to {
                 self.publish_extension(agent);
+                self.announce_hang_up(agent, &rung, "no_answer");
             }
             self.publish_call(id);
             return self.schedule(SECOND, Step::RingAgent(id));
         }
+        let consults_for = call.consults_for;
         let called = match call.to {
             Some(Party::Extension(index)) => Some(index),
             _ => None,
         };
         self.hang_up(id, "no_answer");
+        if let Some(held) = consults_for {
+            return self.hold(held, false);
+        }
         if let Some(index) = called
             && self.rng.bool()
         {

@@ -1,5 +1,6 @@
 //! The rare events: changes of presence and registration, reloads, and unknown names.
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::{World, office, view::text};
@@ -63,6 +64,14 @@ impl World {
         self.publish_trunk(index);
     }
 
+    /// The queue manager raises, or clears, an alarm of the first queue.
+    pub(super) fn alarm(&mut self, status: &str) {
+        let date = Timestamp::from_millisecond(self.wall()).unwrap_or_default();
+        let alarm =
+            json!({"date": format!("{date:.3}"), "status": status, "alarm": "queueload", "queue": "401"});
+        self.push(Audience::QueueManagers, "qmAlarm", text(&alarm));
+    }
+
     /// Sends an event that a consumer may not expect: a newer name, no argument, several arguments, a bare string.
     pub(super) fn send_unexpected(&mut self) {
         let date = self.wall();
@@ -76,10 +85,7 @@ impl World {
                 let avatar = json!({"username": "ada", "avatar": format!("data:image/png;base64,{picture}")});
                 self.push(Audience::All, "userProfileAvatarUpdate", text(&avatar));
             }
-            2 => {
-                let alarm = json!({"date": date, "status": "warning", "alarm": "queueload", "queue": "401"});
-                self.push(Audience::QueueManagers, "qmAlarm", text(&alarm));
-            }
+            2 => self.alarm("warning"),
             3 => self.push(Audience::All, "updateDefaultDevice", r#""201""#.to_owned()),
             4 => self.push(Audience::All, "phoneLightOn", r#""201",{"colour":"red"}"#.to_owned()),
             5 => {
@@ -88,7 +94,7 @@ impl World {
             }
             6 => self.push(Audience::All, "huntGroupUpdate.v2", r#"{"group":"601","members":[]}"#.to_owned()),
             _ => {
-                let words = r#"{"message":"caffè è pronto \u2615","destUser":"bridge"}"#;
+                let words = r#"{"message":"videoCallStart","destUser":"bridge","roomId":"caffè \u2615"}"#;
                 self.push(Audience::All, "message", words.to_owned());
             }
         }

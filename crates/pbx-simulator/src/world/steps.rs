@@ -1,13 +1,7 @@
 //! The steps of the simulation, and how calls start.
 
-use serde_json::json;
+use super::{World, call::Party};
 
-use super::{
-    World,
-    call::{Call, Party},
-    office,
-    view::text,
-};
 pub(super) const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
 
@@ -28,6 +22,12 @@ pub(super) enum Step {
     /// An extension takes over a parked call.
     RetrieveParked(u32),
     Transfer(u32),
+    /// A call that is being transferred rings at this extension.
+    RingAt(u32, usize),
+    /// Somebody puts a call on hold and calls a colleague about it.
+    Consult(u32),
+    /// The held call goes to the colleague.
+    Complete(u32),
     /// A queue rings a free agent.
     RingAgent(u32),
     /// A caller hangs up while waiting in a queue.
@@ -78,6 +78,9 @@ impl World {
             Step::Park(id) => self.park(*id),
             Step::RetrieveParked(id) => self.retrieve_parked(*id),
             Step::Transfer(id) => self.transfer(*id),
+            Step::RingAt(id, extension) => self.ring_at(*id, *extension),
+            Step::Consult(id) => self.consult(*id),
+            Step::Complete(id) => self.complete(*id),
             Step::RingAgent(id) => self.ring_agent(*id),
             Step::GiveUp(id) => self.give_up(*id),
             Step::QueueMinute(queue) => {
@@ -115,93 +118,5 @@ impl World {
     pub(super) fn any_free(&mut self, but: Option<usize>) -> Option<usize> {
         let all: Vec<usize> = (0..self.extensions.len()).filter(|index| Some(*index) != but).collect();
         self.free(&all)
-    }
-
-    fn external_caller(&mut self) -> Party {
-        let (number, name) = office::external_caller(&mut self.rng);
-        Party::Outside { trunk: 0, number, name }
-    }
-
-    fn dial(&mut self) {
-        let after = self.seconds(4..14);
-        self.schedule(after, Step::Dial);
-        match self.rng.u8(0..10) {
-            0..4 => {
-                let queue = self.rng.usize(0..self.queues.len());
-                let from = self.external_caller();
-                let id = self.start_call(from, None, Some(queue));
-                self.publish_queue(queue);
-                self.publish_trunk(0);
-                let (ring_agent, patience) = (self.seconds(1..4), self.seconds(90..180));
-                self.schedule(ring_agent, Step::RingAgent(id));
-                self.schedule(patience, Step::GiveUp(id));
-            }
-            4..7 => {
-                if let Some(to) = self.any_free(None) {
-                    let from = self.external_caller();
-                    self.ring(from, Party::Extension(to));
-                }
-            }
-            7..9 => {
-                if let Some(from) = self.any_free(None) {
-                    let to = self.external_caller();
-                    self.ring(Party::Extension(from), to);
-                }
-            }
-            _ => {
-                if let Some(from) = self.any_free(None)
-                    && let Some(to) = self.any_free(Some(from))
-                {
-                    self.ring(Party::Extension(from), Party::Extension(to));
-                }
-            }
-        }
-    }
-
-    fn start_call(&mut self, from: Party, to: Option<Party>, queue: Option<usize>) -> u32 {
-        let id = self.next_call;
-        self.next_call += 1;
-        let started = self.wall();
-        let call = Call { id, from, to, started, answered: false, held: false, queue, parked: None };
-        self.calls.insert(id, call);
-        id
-    }
-
-    fn start_ringing(&mut self, from: Party, to: Party) -> u32 {
-        let id = self.start_call(from, Some(to), None);
-        self.publish_call(id);
-        self.announce_ringing(id);
-        id
-    }
-
-    fn ring(&mut self, from: Party, to: Party) {
-        let id = self.start_ringing(from, to);
-        let (answered, after) = (self.rng.u8(0..10) < 8, self.seconds(3..20));
-        self.schedule(after, if answered { Step::Answer(id) } else { Step::NoAnswer(id) });
-    }
-
-    pub(super) fn publish_call(&mut self, id: u32) {
-        let Some(call) = self.calls.get(&id) else { return };
-        let (extensions, trunk): (Vec<usize>, _) = (call.extensions().collect(), call.trunk());
-        for index in extensions {
-            self.publish_extension(index);
-        }
-        if let Some(trunk) = trunk {
-            self.publish_trunk(trunk);
-        }
-    }
-
-    pub(super) fn announce_ringing(&mut self, id: u32) {
-        let Some(call) = self.calls.get(&id) else { return };
-        let Some(Party::Extension(index)) = call.to else { return };
-        let caller = self.identity(&call.from);
-        let called = &self.extensions[index].number;
-        let ringing = json!({
-            "numCalled": called,
-            "callerNum": caller.number,
-            "callerName": caller.name,
-            "callerHasConf": false,
-        });
-        self.notify(index, "extenRinging", text(&ringing));
     }
 }

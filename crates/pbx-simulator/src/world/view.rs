@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::{
     World,
-    call::{Call, Conversation, Identity, Party, Sides, TrunkConversation},
+    call::{Call, Identity, Party},
+    conversation::{Conversation, Sides, TrunkConversation},
     office::PARKINGS,
 };
 
@@ -80,7 +81,7 @@ impl World {
     pub(super) fn sides<'a>(&self, call: &'a Call) -> Sides<'a> {
         let nobody = || {
             let number = call.queue.map_or("", |queue| self.queues[queue].number);
-            Identity { number: number.to_owned(), name: String::new(), device: "queue".to_owned() }
+            Identity { number: number.to_owned(), name: String::new(), device: String::new() }
         };
         Sides {
             call,
@@ -119,7 +120,7 @@ impl World {
             status: self.status(index),
             ip: if extension.registered { format!("192.0.2.{}", 10 + index) } else { String::new() },
             port: if extension.registered { "5060" } else { "" },
-            mac: format!("0200000000{:02x}", 10 + index),
+            mac: format!("02:00:00:00:00:{:02x}", 10 + index),
             chan_type: "pjsip",
             sipuseragent: extension.agent,
             codecs: ["alaw", "g722"],
@@ -170,7 +171,7 @@ impl World {
             "loggedIn": true,
             "callsTakenCount": member.calls,
             "lastCallTimestamp": member.last_call,
-            "lastPausedInReason": if member.paused { "lunch" } else { "" },
+            "lastPausedInReason": if member.paused_at > 0 { "pausa pranzo" } else { "" },
             "lastPausedInTimestamp": member.paused_at,
             "lastPausedOutTimestamp": member.resumed_at,
         })

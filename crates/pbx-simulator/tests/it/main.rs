@@ -6,5 +6,6 @@ mod legacy;
 mod peer;
 mod rest;
 mod socket;
+mod trigger;
 mod trouble;
 mod two_factor;

@@ -142,7 +142,7 @@ async fn snapshots_follow_the_profile() {
     for (path, key) in [
         ("extensions", "201"),
         ("queues", "401"),
-        ("trunks", "north"),
+        ("trunks", "fascio1"),
         ("parkings", "71"),
         ("opgroups", "Everybody"),
     ] {

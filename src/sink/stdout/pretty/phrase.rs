@@ -172,6 +172,12 @@ fn notice(name: &str, event: &Object, zone: &TimeZone) -> Option<String> {
             format!("as {}{}", text(event, "user")?, profile.unwrap_or_default())
         }
         "disconnected" | "auth.failed" => text(event, "detail")?,
+        "drift" => format!(
+            "{}{}: {}, not in the event catalogue",
+            text(event, "event")?,
+            text(event, "path").map(|path| format!(" {path}")).unwrap_or_default(),
+            text(event, "kind")?.replace('_', " "),
+        ),
         "lost" => format!("{} events, sink {}: {}", text(event, "count")?, text(event, "sink")?, reason()),
         _ => return None,
     })

@@ -1,0 +1,3 @@
+module git.example.org/cti-bridge/models/go
+
+go 1.24
