@@ -1,6 +1,16 @@
 //! Data model of the journal: records and notices, their names on a bus, and their CloudEvents envelope.
 //!
 //! Pure data and functions; nothing here reads a socket or a clock.
+//!
+//! ```
+//! let args = br#"{"queue":"401","member":"201","paused":true}"#;
+//! let entity = event::entity(b"queueMemberUpdate", args).expect("the catalogue has the event");
+//! assert_eq!(entity.subject(), "queue/401/member/201");
+//!
+//! let schema = event::event_schema(b"queueMemberUpdate").expect("the catalogue has the event");
+//! assert!(schema.is_state);
+//! assert_eq!(schema.ty(), "cti.event.queueMemberUpdate.v1");
+//! ```
 
 mod catalogue;
 mod cloudevent;

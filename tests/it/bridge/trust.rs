@@ -248,7 +248,7 @@ async fn a_kafka_broker_and_a_token_endpoint_are_not_repeated() {
         sinks.iter().find(|sink| sink["name"] == name).unwrap()["reason"].as_str().unwrap().to_owned()
     };
     assert!(of("plain").contains("[secret]") && of("plain").contains(r"\nMAINPID=1"), "{}", of("plain"));
-    assert!(of("oauth").contains("answers 401"), "{}", of("oauth"));
+    assert!(of("oauth").contains("answered 401"), "{}", of("oauth"));
     bridge.ends_clean("json").await;
 }
 
