@@ -136,7 +136,8 @@ type BridgeDisconnected struct {
 // The PBX has sent something that this catalogue does not describe.
 //
 // When the bridge finds an unknown event, an unknown or missing field, another
-// type or a new value in an event that it samples.
+// type or a new value in an event that it samples: the first ten of each name in a
+// session, then one in a thousand. It follows that event.
 //
 // Check whether your consumer can handle the difference, and report it to the
 // project. The event itself is published unchanged. No value ever appears here,
@@ -144,8 +145,8 @@ type BridgeDisconnected struct {
 //
 // CloudEvents type: `cti.bridge.drift.v1`.
 type BridgeDrift struct {
-	// Number of sampled events that had shown the difference when the notice was
-	// written.
+	// Number of sampled events that have shown the difference since its last notice,
+	// including the event that caused this one. 1 in the first notice.
 	Count int64 `json:"count"`
 
 	// Socket.IO name of the event, cut to 64 characters and masked.

@@ -208,7 +208,8 @@ class BridgeDrift(BaseModel):
     The PBX has sent something that this catalogue does not describe.
 
     When the bridge finds an unknown event, an unknown or missing field, another type or a new value in
-    an event that it samples.
+    an event that it samples: the first ten of each name in a session, then one in a thousand. It
+    follows that event.
 
     Check whether your consumer can handle the difference, and report it to the project. The event
     itself is published unchanged. No value ever appears here, only names and places.
@@ -239,7 +240,8 @@ class BridgeDrift(BaseModel):
     """
     count: int
     """
-    Number of sampled events that had shown the difference when the notice was written.
+    Number of sampled events that have shown the difference since its last notice, including the event
+    that caused this one. 1 in the first notice.
     """
 
 
