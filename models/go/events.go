@@ -1172,7 +1172,7 @@ type PresenceOnUnavailable struct {
 // When the PBX's monitoring (collectd) finds that a queue crosses a threshold, in
 // either direction.
 //
-// Forward it to whoever supervises the queue. `okay` clears the alarm of the same
+// Forward it to the supervisor of the queue. `okay` clears the alarm of the same
 // `alarm` and `queue`. Repeated alarms are possible, and a resync does not cover
 // them.
 //

@@ -1486,7 +1486,7 @@ export interface ParkedCaller {
  *
  * When the PBX's monitoring (collectd) finds that a queue crosses a threshold, in either direction.
  *
- * Forward it to whoever supervises the queue. `okay` clears the alarm of the same `alarm` and `queue`.
+ * Forward it to the supervisor of the queue. `okay` clears the alarm of the same `alarm` and `queue`.
  * Repeated alarms are possible, and a resync does not cover them.
  *
  * CloudEvents type: `cti.event.qmAlarm.v1`.

@@ -1,8 +1,8 @@
 //! Reads librdkafka's error texts.
 //!
 //! librdkafka has one error code for many faults: every TLS fault is `SSL` or a lost connection, every refused login is
-//! `AUTHENTICATION`, and a client without an error callback only logs. The remedies differ, and only the text tells the faults
-//! apart. A text that is not recognised yields no hint, and the code alone decides.
+//! `AUTHENTICATION`, and a client without an error callback only logs. The remedies differ, and only the text distinguishes
+//! the faults. A text that is not recognised yields no hint, and the code alone decides.
 
 use rdkafka::error::RDKafkaErrorCode;
 

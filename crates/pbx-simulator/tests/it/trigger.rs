@@ -1,4 +1,4 @@
-//! `POST /trigger`: one event from outside, for whoever may receive it and from whoever may send it.
+//! `POST /trigger`: sends one event to the sessions that may receive it. Requires the credentials of the simulator.
 
 use pbx_simulator::{Account, Profile, Simulator};
 use reqwest::{Method, RequestBuilder};
