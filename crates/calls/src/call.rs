@@ -1,0 +1,428 @@
+//! A call that is going on.
+
+use std::collections::VecDeque;
+
+use event::Seq;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    model::{CallEvent, CallKey, CallState, Direction, LegState, LegView, Outcome, Party, Step, Transfer},
+    observe::{Conversation, Extension},
+};
+
+/// The most legs that a call keeps, ended ones included. A queue can ring its agents for hours.
+const LEGS: usize = 64;
+/// The most linked ids of a call.
+const LINKED_IDS: usize = 16;
+
+/// A leg: one extension's part in a call.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Leg {
+    pub(crate) extension: String,
+    pub(crate) name: String,
+    pub(crate) user: String,
+    /// The extension's channel, or its unique id.
+    pub(crate) channel: String,
+    pub(crate) unique_id: String,
+    pub(crate) linked_id: String,
+    /// The other party's channel; empty if it is not visible.
+    pub(crate) partner: String,
+    pub(crate) counterpart: Party,
+    pub(crate) state: LegState,
+    pub(crate) since: Timestamp,
+    pub(crate) is_outgoing: bool,
+    pub(crate) through_trunk: bool,
+    pub(crate) through_queue: bool,
+    pub(crate) is_recorded: bool,
+    /// It has been connected.
+    pub(crate) was_connected: bool,
+    /// Its first connection has been announced, or needs no announcement.
+    pub(crate) is_announced: bool,
+    /// It has not been seen since a gap.
+    pub(crate) is_unconfirmed: bool,
+}
+
+/// A caller in a queue or in a parking slot.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Place {
+    /// Number of the queue or of the slot.
+    pub(crate) number: String,
+    pub(crate) channel: String,
+    /// It has not been seen since a gap.
+    pub(crate) is_unconfirmed: bool,
+}
+
+/// A party that may have been replaced; what follows within three seconds decides.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Replacement {
+    /// The party that has left.
+    pub(crate) by: Party,
+    pub(crate) at: Timestamp,
+}
+
+/// A call that is going on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Call {
+    pub(crate) key: CallKey,
+    pub(crate) linked_ids: Vec<String>,
+    pub(crate) direction: Direction,
+    pub(crate) from: Party,
+    pub(crate) to: Party,
+    pub(crate) original_from: Party,
+    /// Channel of the leg that began the call by dialling; `None` for a call from outside.
+    pub(crate) originator: Option<String>,
+    pub(crate) queue: Option<Place>,
+    /// The last queue the call was in.
+    pub(crate) last_queue: Option<String>,
+    pub(crate) parking: Option<Place>,
+    pub(crate) through_trunk: bool,
+    pub(crate) started: Timestamp,
+    pub(crate) answered: Option<Timestamp>,
+    /// Nobody but the originator was seen to connect, so the answer is taken from it.
+    pub(crate) is_answer_inferred: bool,
+    pub(crate) legs: Vec<Leg>,
+    pub(crate) certain: bool,
+    /// Since when nothing of it is visible, and the record that showed it.
+    pub(crate) empty: Option<(Timestamp, Seq)>,
+    /// The gap that hid its end: the last confirmed moment before, the first after.
+    pub(crate) hidden: Option<(Timestamp, Timestamp)>,
+    pub(crate) left: VecDeque<Replacement>,
+    /// A called leg that appeared after the answer, while the others were still connected.
+    pub(crate) invited: Option<(String, Timestamp)>,
+    /// A party that a connected leg talks to instead of the one before, the record that showed it, and its time.
+    pub(crate) moved: Option<(Party, Seq, Timestamp)>,
+    /// The extension that had a leg in this call and in one that has joined it, which makes its end a transfer.
+    pub(crate) go_between: Option<(String, Party, Timestamp)>,
+}
+
+/// What an event says beyond the call itself.
+#[derive(Debug, Default)]
+pub(crate) struct Detail {
+    pub(crate) leg: Option<String>,
+    pub(crate) transfer: Option<Transfer>,
+    pub(crate) absorbed: Option<CallKey>,
+    pub(crate) into: Option<CallKey>,
+    pub(crate) outcome: Option<Outcome>,
+    pub(crate) is_uncertain: bool,
+}
+
+impl Leg {
+    pub(crate) fn new(of: &Extension<'_>, conversation: &Conversation<'_>, at: Timestamp) -> Self {
+        let mut leg = Self {
+            extension: of.number.to_string(),
+            name: of.name.to_string(),
+            user: of.user.to_string(),
+            channel: conversation.channel.to_string(),
+            unique_id: conversation.unique_id.to_string(),
+            linked_id: String::new(),
+            partner: String::new(),
+            counterpart: Party::default(),
+            state: if conversation.is_outgoing { LegState::Initiated } else { LegState::Alerting },
+            since: at,
+            is_outgoing: conversation.is_outgoing,
+            through_trunk: false,
+            through_queue: false,
+            is_recorded: false,
+            was_connected: false,
+            is_announced: false,
+            is_unconfirmed: false,
+        };
+        leg.update(conversation);
+        leg
+    }
+
+    /// Takes over what can change without a change of state.
+    pub(crate) fn update(&mut self, conversation: &Conversation<'_>) {
+        set(&mut self.linked_id, &conversation.linked_id);
+        if !conversation.partner.is_empty() {
+            set(&mut self.partner, &conversation.partner);
+        }
+        if !conversation.unique_id.is_empty() {
+            set(&mut self.unique_id, &conversation.unique_id);
+        }
+        let known = |text: &str| !text.is_empty() && text != "<unknown>";
+        if known(&conversation.number) {
+            set_some(&mut self.counterpart.number, &conversation.number);
+        }
+        if known(&conversation.name) {
+            set_some(&mut self.counterpart.name, &conversation.name);
+        }
+        self.through_trunk |= conversation.through_trunk;
+        self.through_queue |= conversation.through_queue;
+        self.is_recorded = conversation.is_recorded;
+        self.is_unconfirmed = false;
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.state != LegState::Null
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        matches!(self.state, LegState::Connected | LegState::Hold)
+    }
+
+    pub(crate) fn enter(&mut self, state: LegState, at: Timestamp) {
+        (self.state, self.since) = (state, at);
+        self.was_connected |= self.is_connected();
+    }
+
+    pub(crate) fn party(&self) -> Party {
+        let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Party {
+            number: text(&self.extension),
+            name: text(&self.name),
+            extension: text(&self.extension),
+            user: text(&self.user),
+        }
+    }
+
+    fn view(&self) -> LegView {
+        let outcome = (!self.is_open()).then_some(match (self.was_connected, self.is_outgoing) {
+            (true, _) => Outcome::Answered,
+            (false, false) => Outcome::Missed,
+            (false, true) => Outcome::Unknown,
+        });
+        LegView {
+            extension: self.extension.clone(),
+            user: (!self.user.is_empty()).then(|| self.user.clone()),
+            state: self.state,
+            channel: self.channel.clone(),
+            uniqueid: self.unique_id.clone(),
+            since: self.since,
+            outcome,
+        }
+    }
+}
+
+impl Call {
+    pub(crate) fn new(key: CallKey, started: Timestamp, certain: bool) -> Self {
+        Self {
+            key,
+            linked_ids: Vec::new(),
+            direction: Direction::Unknown,
+            from: Party::default(),
+            to: Party::default(),
+            original_from: Party::default(),
+            originator: None,
+            queue: None,
+            last_queue: None,
+            parking: None,
+            through_trunk: false,
+            started,
+            answered: None,
+            is_answer_inferred: false,
+            legs: Vec::new(),
+            certain,
+            empty: None,
+            hidden: None,
+            left: VecDeque::new(),
+            invited: None,
+            moved: None,
+            go_between: None,
+        }
+    }
+
+    pub(crate) fn open_legs(&self) -> impl Iterator<Item = &Leg> {
+        self.legs.iter().filter(|leg| leg.is_open())
+    }
+
+    pub(crate) fn leg_mut(&mut self, channel: &str) -> Option<&mut Leg> {
+        self.legs.iter_mut().find(|leg| leg.is_open() && leg.channel == channel)
+    }
+
+    pub(crate) fn leg(&self, channel: &str) -> Option<&Leg> {
+        self.legs.iter().find(|leg| leg.is_open() && leg.channel == channel)
+    }
+
+    pub(crate) fn is_originator(&self, leg: &Leg) -> bool {
+        self.originator.as_deref() == Some(&*leg.channel)
+    }
+
+    /// Returns true while something of the call is visible.
+    pub(crate) fn is_visible(&self) -> bool {
+        self.queue.is_some() || self.parking.is_some() || self.open_legs().next().is_some()
+    }
+
+    pub(crate) fn add_linked_id(&mut self, id: &str) {
+        if !id.is_empty() && self.linked_ids.len() < LINKED_IDS && !self.linked_ids.iter().any(|it| it == id)
+        {
+            self.linked_ids.push(id.to_owned());
+        }
+    }
+
+    /// Adds a leg; the oldest ended one makes room.
+    pub(crate) fn add(&mut self, leg: Leg) {
+        if self.legs.len() >= LEGS
+            && let Some(ended) = self.legs.iter().position(|leg| !leg.is_open())
+        {
+            self.legs.remove(ended);
+        }
+        self.through_trunk |= leg.through_trunk;
+        self.add_linked_id(&leg.linked_id);
+        self.legs.push(leg);
+    }
+
+    /// Names the parties by their first leg, as far as they are not known.
+    pub(crate) fn introduce(&mut self, channel: &str) {
+        let Some(leg) = self.legs.iter().find(|leg| leg.channel == channel).cloned() else { return };
+        let (near, far) = (leg.party(), self.far_end(&leg));
+        if leg.is_outgoing && self.originator.is_none() && self.from == Party::default() {
+            self.originator = Some(leg.channel.clone());
+        }
+        let is_caller = self.is_originator(&leg);
+        let (from, to) = if is_caller { (near, far) } else { (far, near) };
+        if self.from == Party::default() {
+            self.from = from;
+        }
+        if self.to == Party::default() && self.answered.is_none() {
+            self.to = to;
+        }
+        if self.original_from == Party::default() {
+            self.original_from = self.from.clone();
+        }
+        self.turn(&leg);
+    }
+
+    /// The other party of a leg: another leg of the call if it is visible, else the PBX's counterpart.
+    fn far_end(&self, leg: &Leg) -> Party {
+        let partner = self.legs.iter().find(|it| !leg.partner.is_empty() && it.channel == leg.partner);
+        partner.map_or_else(|| leg.counterpart.clone(), Leg::party)
+    }
+
+    fn turn(&mut self, leg: &Leg) {
+        if self.direction != Direction::Unknown {
+            return;
+        }
+        self.direction = match (leg.through_trunk, self.is_originator(leg), leg.is_outgoing) {
+            (true, true, _) => Direction::Outbound,
+            (true, false, false) => Direction::Inbound,
+            (false, true, _) if leg.was_connected || self.legs.len() > 1 => Direction::Internal,
+            (false, false, false) if self.originator.is_some() => Direction::Internal,
+            _ => Direction::Unknown,
+        };
+    }
+
+    /// Puts the party that a transfer brings in the place of the one it replaces.
+    pub(crate) fn replace(&mut self, transfer: &Transfer) {
+        let is_caller = transfer.from.extension.is_some() && self.from.extension == transfer.from.extension;
+        *(if is_caller { &mut self.from } else { &mut self.to }) = transfer.to.clone();
+        self.left.clear();
+        (self.invited, self.moved, self.go_between) = (None, None, None);
+    }
+
+    /// Reconsiders the direction when a leg has changed.
+    pub(crate) fn reconsider(&mut self, channel: &str) {
+        if let Some(leg) = self.leg(channel).cloned() {
+            self.through_trunk |= leg.through_trunk;
+            self.turn(&leg);
+        }
+    }
+
+    pub(crate) fn state(&self) -> CallState {
+        if self.parking.is_some() {
+            return CallState::Parked;
+        }
+        let has = |wanted: fn(&Leg) -> bool| self.open_legs().any(wanted);
+        if self.answered.is_some() && has(Leg::is_connected) {
+            let is_held = has(|leg| leg.state == LegState::Hold);
+            return if is_held { CallState::Held } else { CallState::Connected };
+        }
+        if has(|leg| leg.state == LegState::Alerting) {
+            return CallState::Ringing;
+        }
+        match self.queue {
+            Some(_) => CallState::Queued,
+            None if self.is_visible() || self.empty.is_none() => CallState::Initiated,
+            None => CallState::Ended,
+        }
+    }
+
+    /// Returns how the call ended, as far as it was visible.
+    pub(crate) fn outcome(&self) -> Outcome {
+        let has_rung = self.legs.iter().any(|leg| !leg.is_outgoing);
+        match (self.answered, &self.last_queue) {
+            (Some(_), _) => Outcome::Answered,
+            _ if self.hidden.is_some() => Outcome::Unknown,
+            (None, Some(_)) => Outcome::Abandoned,
+            (None, None) if has_rung || self.originator.is_some() => Outcome::Missed,
+            (None, None) => Outcome::Unknown,
+        }
+    }
+
+    /// Builds the event of a step. `ended` is the time at which the call was no longer visible.
+    pub(crate) fn event(&self, step: Step, at: Timestamp, detail: Detail) -> CallEvent {
+        let ended =
+            (step == Step::Ended).then(|| self.empty.map_or(at, |(since, _)| since).max(self.started));
+        let until = ended.unwrap_or(at);
+        let seconds = |from: Timestamp, to: Timestamp| to.duration_since(from).as_secs_f64().max(0.0);
+        let between = ended.and(self.hidden);
+        CallEvent {
+            call: self.key,
+            linked_ids: self.linked_ids.clone(),
+            direction: self.direction,
+            from: self.from.clone(),
+            to: self.to.clone(),
+            original_from: self.original_from.clone(),
+            queue: self.queue.as_ref().map(|queue| queue.number.clone()).or_else(|| self.last_queue.clone()),
+            parking: self.parking.as_ref().map(|parking| parking.number.clone()),
+            through_trunk: self.through_trunk,
+            state: if step == Step::Ended { CallState::Ended } else { self.state() },
+            started_at: self.started,
+            answered_at: self.answered,
+            ended_at: ended,
+            wait_seconds: seconds(self.started, self.answered.unwrap_or(until)),
+            talk_seconds: self.answered.map_or(0.0, |answered| seconds(answered, until)),
+            legs: self.legs.iter().map(Leg::view).collect(),
+            recording: self.open_legs().any(|leg| leg.is_recorded),
+            certain: self.certain && self.hidden.is_none() && !detail.is_uncertain,
+            leg: detail.leg,
+            transfer: detail.transfer,
+            absorbed: detail.absorbed,
+            into: detail.into,
+            outcome: detail.outcome,
+            ended_between: between.map(|(from, to)| [format!("{from:.6}"), format!("{to:.6}")]),
+        }
+    }
+
+    /// Estimates the memory use in bytes.
+    pub(crate) fn size(&self) -> usize {
+        let leg = |leg: &Leg| {
+            size_of::<Leg>()
+                + leg.channel.len()
+                + leg.partner.len()
+                + leg.extension.len()
+                + leg.name.len()
+                + leg.user.len()
+                + leg.unique_id.len()
+                + leg.linked_id.len()
+                + party(&leg.counterpart)
+        };
+        fn party(party: &Party) -> usize {
+            [&party.number, &party.name, &party.extension, &party.user]
+                .into_iter()
+                .flatten()
+                .map(String::len)
+                .sum()
+        }
+        size_of::<Self>()
+            + self.legs.iter().map(leg).sum::<usize>()
+            + self.linked_ids.iter().map(String::len).sum::<usize>()
+            + party(&self.from)
+            + party(&self.to)
+            + party(&self.original_from)
+    }
+}
+
+/// Replaces a text, and allocates only if it differs.
+fn set(text: &mut String, new: &str) {
+    if text != new {
+        new.clone_into(text);
+    }
+}
+
+fn set_some(text: &mut Option<String>, new: &str) {
+    if text.as_deref() != Some(new) {
+        *text = Some(new.to_owned());
+    }
+}

@@ -1,0 +1,314 @@
+//! `extenUpdate`: the conversations of an extension.
+
+use super::{Fold, GRACE, Tracker};
+use crate::{
+    call::{Call, Detail, Leg, Replacement},
+    model::{CallKey, LegState, Party, Step, Transfer, TransferKind},
+    observe::{self, Conversation, Extension},
+};
+
+impl Tracker {
+    pub(super) fn extension(&mut self, args: &[u8], fold: &mut Fold) {
+        let Some(number) = observe::extension_number(args) else { return };
+        let known = self.legs.get(&*number).cloned().unwrap_or_default();
+        if known.is_empty() && !observe::has_conversations(args) {
+            return;
+        }
+        let Some(state) = observe::extension(args) else { return };
+        let mut gone = known;
+        for conversation in &state.conversations {
+            match take(&mut gone, |(channel, _)| *channel == *conversation.channel)
+                .or_else(|| self.take_by_unique_id(&mut gone, &state, conversation))
+            {
+                Some((channel, key)) => self.follow(key, &channel, &state, conversation, fold),
+                None => self.attach(&state, conversation, fold),
+            }
+        }
+        self.hold(&state, fold);
+        for (channel, _) in gone {
+            self.vanish(&state.number, &channel, fold);
+        }
+    }
+
+    /// Finds the leg of a conversation whose channel was named differently before.
+    fn take_by_unique_id(
+        &self,
+        gone: &mut Vec<(String, CallKey)>,
+        state: &Extension<'_>,
+        conversation: &Conversation<'_>,
+    ) -> Option<(String, CallKey)> {
+        if conversation.unique_id.is_empty() {
+            return None;
+        }
+        let is_same = |(channel, key): &(String, CallKey)| {
+            let leg = self.calls.get(key).and_then(|call| call.leg(channel));
+            let is_listed = state.conversations.iter().any(|other| *other.channel == **channel);
+            !is_listed && leg.is_some_and(|leg| leg.unique_id == conversation.unique_id)
+        };
+        take(gone, is_same)
+    }
+
+    /// Compares a leg with its conversation.
+    fn follow(
+        &mut self,
+        key: CallKey,
+        channel: &str,
+        state: &Extension<'_>,
+        conversation: &Conversation<'_>,
+        fold: &mut Fold,
+    ) {
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        let at = fold.at;
+        let Some(leg) = call.leg_mut(channel) else { return };
+        let (old_partner, old_number) = (leg.partner.clone(), leg.counterpart.number.clone());
+        leg.update(conversation);
+        let is_renamed = leg.channel != conversation.channel;
+        if is_renamed {
+            leg.channel = conversation.channel.to_string();
+        }
+        let has_connected = conversation.is_connected && !leg.is_connected();
+        let was_connected = leg.was_connected;
+        if has_connected {
+            leg.enter(LegState::Connected, at);
+        } else if !conversation.is_connected && leg.is_connected() {
+            // The other party has been replaced by one that rings.
+            leg.enter(if leg.is_outgoing { LegState::Initiated } else { LegState::Alerting }, at);
+        }
+        let (partner, counterpart) = (leg.partner.clone(), leg.counterpart.clone());
+        let has_moved = was_connected && partner != old_partner && counterpart.number != old_number;
+        if is_renamed {
+            if call.originator.as_deref() == Some(channel) {
+                call.originator = Some(conversation.channel.to_string());
+            }
+            self.rename(&state.number, channel, &conversation.channel);
+        }
+        let key = self.relate(key, conversation, fold);
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        call.reconsider(&conversation.channel);
+        if has_moved && call.leg(&partner).is_none() {
+            call.moved = Some((counterpart, fold.seq, at));
+        }
+        if has_connected {
+            connected(call, &conversation.channel, fold);
+        }
+    }
+
+    /// Joins the calls that a conversation shows to be one. Returns the one that remains.
+    fn relate(&mut self, key: CallKey, conversation: &Conversation<'_>, fold: &mut Fold) -> CallKey {
+        let mut key = key;
+        let linked = self.by_linked_id(&conversation.linked_id);
+        // The partner of a channel that rings is a guess of the PBX.
+        let partner = conversation.is_connected.then(|| self.by_channel(&conversation.partner)).flatten();
+        let outside = || {
+            let is_other = conversation.is_connected && conversation.through_trunk;
+            is_other.then(|| self.by_partner(&conversation.partner)).flatten()
+        };
+        for other in [linked, partner, outside()].into_iter().flatten() {
+            if other != key && self.calls.contains_key(&other) {
+                key = self.merge(key, other, fold);
+            }
+        }
+        if let Some(call) = self.calls.get_mut(&key) {
+            call.add_linked_id(&conversation.linked_id);
+        }
+        key
+    }
+
+    /// Adds a new leg to its call, or begins one.
+    fn attach(&mut self, state: &Extension<'_>, conversation: &Conversation<'_>, fold: &mut Fold) {
+        let leg = Leg::new(state, conversation, fold.at);
+        let channel = leg.channel.clone();
+        let found = [
+            self.by_linked_id(&conversation.linked_id),
+            // The extension itself waits in a queue, or was parked.
+            self.by_channel(&channel),
+            self.by_channel(&conversation.partner),
+            if conversation.through_trunk { self.by_partner(&conversation.partner) } else { None },
+        ];
+        let key = match found.into_iter().flatten().min() {
+            Some(key) => {
+                let Some(call) = self.calls.get_mut(&key) else { return };
+                call.add(leg);
+                call.empty = None;
+                call.certain &= fold.certain;
+                call.introduce(&channel);
+                key
+            }
+            None => self.begin(conversation.started, fold, |call| {
+                call.add(leg);
+                call.introduce(&channel);
+            }),
+        };
+        self.legs.entry(state.number.to_string()).or_default().push((channel.clone(), key));
+        let key = self.relate(key, conversation, fold);
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        if !conversation.is_outgoing {
+            follow_transfer(call, &channel, fold);
+        }
+        if conversation.is_connected {
+            if let Some(leg) = call.leg_mut(&channel) {
+                leg.enter(LegState::Connected, fold.at);
+            }
+            connected(call, &channel, fold);
+        } else if !conversation.is_outgoing {
+            fold.emit(call, Step::Ringing, Detail { leg: Some(channel), ..Detail::default() });
+        }
+    }
+
+    /// Follows the extension's hold. With several conversations it is not visible which one is held.
+    fn hold(&mut self, state: &Extension<'_>, fold: &mut Fold) {
+        let legs = self.legs.get(&*state.number).cloned().unwrap_or_default();
+        let talking: Vec<_> = legs
+            .iter()
+            .filter_map(|(channel, key)| {
+                let leg = self.calls.get(key)?.leg(channel).filter(|leg| leg.is_connected())?;
+                Some((leg.since, leg.state, channel.clone(), *key))
+            })
+            .collect();
+        let is_held = |state: LegState| state == LegState::Hold;
+        let chosen = match (&*talking, state.is_on_hold) {
+            ([(_, now, channel, key)], wanted) if is_held(*now) != wanted => Some((channel, *key, false)),
+            ([_, _, ..], true) if !talking.iter().any(|(_, now, ..)| is_held(*now)) => {
+                let oldest = talking.iter().min_by_key(|(since, _, _, key)| (*since, *key));
+                oldest.map(|(_, _, channel, key)| (channel, *key, true))
+            }
+            _ => None,
+        };
+        let Some((channel, key, is_uncertain)) = chosen else { return };
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        let Some(leg) = call.leg_mut(channel) else { return };
+        let (new, step) = if state.is_on_hold {
+            (LegState::Hold, Step::Held)
+        } else {
+            (LegState::Connected, Step::Resumed)
+        };
+        leg.enter(new, fold.at);
+        fold.emit(call, step, Detail { leg: Some(channel.clone()), is_uncertain, ..Detail::default() });
+    }
+
+    /// Ends a leg that is no longer there.
+    pub(super) fn vanish(&mut self, extension: &str, channel: &str, fold: &mut Fold) {
+        let legs = self.legs.get(extension);
+        let key = legs.and_then(|legs| legs.iter().find(|(known, _)| known == channel)).map(|(_, key)| *key);
+        self.forget(extension, channel);
+        let Some(call) = key.and_then(|key| self.calls.get_mut(&key)) else { return };
+        let is_answered = call.answered.is_some();
+        let Some(leg) = call.leg_mut(channel) else { return };
+        leg.enter(LegState::Null, fold.at);
+        let (party, was_connected, is_hidden) = (leg.party(), leg.was_connected, leg.is_unconfirmed);
+        if was_connected && is_answered && call.parking.is_none() {
+            leave(call, party, fold);
+        }
+        let waits = !call.left.is_empty();
+        self.settle_visibility(key, is_hidden, fold);
+        if waits {
+            self.wait(fold.at);
+        }
+    }
+
+    /// Starts the time after which a call that is not visible has ended.
+    pub(super) fn settle_visibility(&mut self, key: Option<CallKey>, is_hidden: bool, fold: &Fold) {
+        let gap = self.gap;
+        let Some(call) = key.and_then(|key| self.calls.get_mut(&key)) else { return };
+        if call.is_visible() || call.empty.is_some() {
+            return;
+        }
+        call.empty = Some((fold.at, fold.seq));
+        if is_hidden {
+            call.hidden = gap;
+        }
+        self.wait(fold.at);
+    }
+
+    fn rename(&mut self, extension: &str, channel: &str, new: &str) {
+        let legs = self.legs.get_mut(extension).into_iter().flatten();
+        for (known, _) in legs.filter(|(known, _)| known == channel) {
+            new.clone_into(known);
+        }
+    }
+}
+
+/// Removes and returns the first element that matches.
+fn take<T>(list: &mut Vec<T>, matches: impl FnMut(&T) -> bool) -> Option<T> {
+    let index = list.iter().position(matches)?;
+    Some(list.remove(index))
+}
+
+/// A leg has connected for the first time.
+pub(super) fn connected(call: &mut Call, channel: &str, fold: &mut Fold) {
+    let Some(leg) = call.leg_mut(channel).filter(|leg| !leg.is_announced) else { return };
+    leg.is_announced = true;
+    let (party, at) = (leg.party(), fold.at);
+    let Some(leg) = call.leg(channel) else { return };
+    let detail = || Detail { leg: Some(channel.to_owned()), ..Detail::default() };
+    match (call.answered, call.is_originator(leg)) {
+        (None, true) => {
+            let is_queued = leg.through_queue || call.queue.is_some() || call.last_queue.is_some();
+            let has_called = call.legs.iter().any(|leg| leg.channel != channel);
+            if !is_queued && !has_called {
+                (call.answered, call.is_answer_inferred) = (Some(at), true);
+                fold.emit(call, Step::Answered, detail());
+            }
+        }
+        (None, false) => {
+            (call.answered, call.to) = (Some(at), party);
+            fold.emit(call, Step::Answered, detail());
+        }
+        (Some(_), true) => {}
+        // The called leg of an answer that the originator has shown just before.
+        (Some(since), false) if call.is_answer_inferred && at.duration_since(since) < GRACE => {
+            (call.is_answer_inferred, call.to) = (false, party);
+        }
+        (Some(_), false) => fold.emit(call, Step::Joined, detail()),
+    }
+    if let Some(leg) = call.leg(channel).cloned() {
+        call.reconsider(&leg.channel);
+    }
+}
+
+/// A called leg appears in a call that was answered: the party that has just left has transferred it.
+fn follow_transfer(call: &mut Call, channel: &str, fold: &mut Fold) {
+    if call.answered.is_none() {
+        return;
+    }
+    let Some(to) = call.leg(channel).map(Leg::party) else { return };
+    match call.left.pop_back() {
+        Some(left) if fold.at.duration_since(left.at) < GRACE => transfer(call, left.by, to, fold),
+        _ => call.invited = Some((channel.to_owned(), fold.at)),
+    }
+}
+
+/// A connected leg has ended: a party may have been replaced.
+fn leave(call: &mut Call, by: Party, fold: &mut Fold) {
+    let is_near = |at| fold.at.duration_since(at) < GRACE;
+    if let Some((between, to, at)) = call.go_between.take() {
+        if by.extension.as_deref() == Some(&*between) && is_near(at) {
+            return attended(call, by, to, fold);
+        }
+        call.go_between = Some((between, to, at));
+    }
+    if let Some((channel, at)) = call.invited.take()
+        && is_near(at)
+        && let Some(to) = call.leg(&channel).map(Leg::party).filter(|to| to.extension != by.extension)
+    {
+        return transfer(call, by, to, fold);
+    }
+    call.left.push_back(Replacement { by, at: fold.at });
+}
+
+/// Announces a blind transfer.
+pub(super) fn transfer(call: &mut Call, by: Party, to: Party, fold: &mut Fold) {
+    // A snapshot shows who talks now, not how it came to that.
+    let kind = if fold.certain { TransferKind::Blind } else { TransferKind::Unknown };
+    announce(call, Transfer { from: by.clone(), by, to, kind }, fold);
+}
+
+/// Announces an attended transfer.
+pub(super) fn attended(call: &mut Call, by: Party, to: Party, fold: &mut Fold) {
+    announce(call, Transfer { from: by.clone(), by, to, kind: TransferKind::Attended }, fold);
+}
+
+fn announce(call: &mut Call, transfer: Transfer, fold: &mut Fold) {
+    call.replace(&transfer);
+    fold.emit(call, Step::Transferred, Detail { transfer: Some(transfer), ..Detail::default() });
+}

@@ -1,0 +1,93 @@
+//! Notices of the bridge: gaps, resyncs, losses.
+
+use event::field;
+use jiff::Timestamp;
+
+use super::{Fold, Tracker};
+use crate::{call::Detail, model::Step};
+
+/// The snapshots whose failure leaves open what has ended.
+const SNAPSHOTS: [&str; 3] = ["/astproxy/extensions", "/astproxy/queues", "/astproxy/parkings"];
+
+impl Tracker {
+    pub(super) fn notice(&mut self, name: &str, data: &[u8], fold: &mut Fold) {
+        match name {
+            "gap" => self.lose_sight(data, fold),
+            "resync.completed" => self.sweep(data, fold),
+            "vanished" => self.remove_extension(data, fold),
+            "lost" | "deadlettered" => {
+                for call in self.calls.values() {
+                    fold.emit(call, Step::State, Detail::default());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A gap: anything may have happened to every call.
+    fn lose_sight(&mut self, data: &[u8], fold: &Fold) {
+        let time = |key: &str| -> Option<Timestamp> { serde_json::from_slice(field(data, key)?).ok() };
+        let to = time("to").unwrap_or(fold.at);
+        let from = time("from").unwrap_or(to);
+        // An end that two gaps may have hidden lies between the first and the last.
+        let is_open = |(first, _): (Timestamp, Timestamp)| (first.min(from), to);
+        let has_unconfirmed = self.calls.values().any(|call| {
+            call.open_legs().any(|leg| leg.is_unconfirmed)
+                || call.queue.iter().chain(&call.parking).any(|place| place.is_unconfirmed)
+        });
+        self.gap = Some(self.gap.filter(|_| has_unconfirmed).map_or((from, to), is_open));
+        for call in self.calls.values_mut() {
+            call.certain = false;
+            for leg in &mut call.legs {
+                leg.is_unconfirmed = leg.is_open();
+            }
+            for place in call.queue.iter_mut().chain(&mut call.parking) {
+                place.is_unconfirmed = true;
+            }
+        }
+    }
+
+    /// A resync is complete: what it did not show has ended.
+    fn sweep(&mut self, data: &[u8], fold: &mut Fold) {
+        #[derive(serde::Deserialize)]
+        struct Failed {
+            snapshot: String,
+        }
+        let failed: Vec<Failed> =
+            field(data, "failed").and_then(|text| serde_json::from_slice(text).ok()).unwrap_or_default();
+        let was_read = |name: &str| !failed.iter().any(|failed| failed.snapshot == name);
+        let [extensions, queues, parkings] = SNAPSHOTS.map(was_read);
+        let mut legs = Vec::new();
+        let (mut queued, mut parked) = (Vec::new(), Vec::new());
+        for call in self.calls.values() {
+            let unseen = call.open_legs().filter(|leg| leg.is_unconfirmed && extensions);
+            legs.extend(unseen.map(|leg| (leg.extension.clone(), leg.channel.clone())));
+            if queues && call.queue.as_ref().is_some_and(|place| place.is_unconfirmed) {
+                queued.push(call.key);
+            }
+            if parkings && call.parking.as_ref().is_some_and(|place| place.is_unconfirmed) {
+                parked.push(call.key);
+            }
+        }
+        for (extension, channel) in legs {
+            self.vanish(&extension, &channel, fold);
+        }
+        for key in queued {
+            self.dequeue(key, fold);
+        }
+        for key in parked {
+            self.unpark(key, fold);
+        }
+    }
+
+    /// An extension no longer exists.
+    fn remove_extension(&mut self, data: &[u8], fold: &mut Fold) {
+        let text = |key: &str| -> Option<String> { serde_json::from_slice(field(data, key)?).ok() };
+        let extension =
+            text("subject").and_then(|subject| Some(subject.strip_prefix("extension/")?.to_owned()));
+        let Some(extension) = extension else { return };
+        for (channel, _) in self.legs.get(&extension).cloned().unwrap_or_default() {
+            self.vanish(&extension, &channel, fold);
+        }
+    }
+}

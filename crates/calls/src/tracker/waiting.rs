@@ -1,0 +1,128 @@
+//! `queueUpdate` and `parkingUpdate`: callers that wait. They have a channel, but no linked id.
+
+use super::{Fold, GRACE, Tracker, extension::transfer};
+use crate::{
+    call::{Call, Detail, Place},
+    model::{CallKey, Direction, Party, Step},
+    observe::{self, Waiting},
+};
+
+/// The most queues that are remembered.
+const QUEUES: usize = 1024;
+
+impl Tracker {
+    pub(super) fn queue(&mut self, args: &[u8], fold: &mut Fold) {
+        let Some((number, callers)) = observe::queue(args) else { return };
+        if !self.queues.contains(&*number) && self.queues.len() < QUEUES {
+            self.queues.insert(number.to_string());
+        }
+        let mut left = Vec::new();
+        for call in self.calls.values_mut() {
+            let Some(place) = call.queue.as_mut().filter(|place| place.number == number) else { continue };
+            if callers.iter().any(|caller| caller.channel == place.channel) {
+                place.is_unconfirmed = false;
+            } else {
+                left.push(call.key);
+            }
+        }
+        for key in left {
+            self.dequeue(key, fold);
+        }
+        for caller in &callers {
+            self.enqueue(&number, caller, fold);
+        }
+    }
+
+    fn enqueue(&mut self, number: &str, caller: &Waiting<'_>, fold: &mut Fold) {
+        let key = match self.caller(caller) {
+            Some(key) => key,
+            None => self.begin(caller.started, fold, |call| introduce(call, caller, number)),
+        };
+        let place = self.calls.get(&key).and_then(|call| call.queue.as_ref());
+        if place.is_some_and(|place| place.number == number) {
+            return;
+        }
+        if place.is_some() {
+            self.dequeue(key, fold);
+        }
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        if let Some(left) = call.left.pop_back().filter(|left| fold.at.duration_since(left.at) < GRACE) {
+            let to = Party { number: Some(number.to_owned()), ..Party::default() };
+            transfer(call, left.by, to, fold);
+        }
+        call.queue = Some(place_of(number, caller));
+        call.last_queue = Some(number.to_owned());
+        call.empty = None;
+        call.certain &= fold.certain;
+        fold.emit(call, Step::Queued, Detail::default());
+    }
+
+    pub(super) fn dequeue(&mut self, key: CallKey, fold: &mut Fold) {
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        let Some(place) = call.queue.take() else { return };
+        fold.emit(call, Step::Dequeued, Detail::default());
+        self.settle_visibility(Some(key), place.is_unconfirmed, fold);
+    }
+
+    pub(super) fn parking(&mut self, args: &[u8], fold: &mut Fold) {
+        let Some((slot, caller)) = observe::parking(args) else { return };
+        let is_here = |call: &&mut Call| call.parking.as_ref().is_some_and(|place| place.number == slot);
+        if let Some(call) = self.calls.values_mut().find(is_here) {
+            let place = call.parking.as_mut();
+            if let (Some(place), Some(caller)) = (place, &caller)
+                && place.channel == caller.channel
+            {
+                place.is_unconfirmed = false;
+                return;
+            }
+            let key = call.key;
+            self.unpark(key, fold);
+        }
+        if let Some(caller) = caller {
+            self.park(&slot, &caller, fold);
+        }
+    }
+
+    fn park(&mut self, slot: &str, caller: &Waiting<'_>, fold: &mut Fold) {
+        let key = match self.caller(caller) {
+            Some(key) => key,
+            None => self.begin(None, fold, |call| introduce(call, caller, "")),
+        };
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        call.parking = Some(place_of(slot, caller));
+        call.left.clear();
+        call.empty = None;
+        call.certain &= fold.certain;
+        fold.emit(call, Step::Parked, Detail::default());
+    }
+
+    pub(super) fn unpark(&mut self, key: CallKey, fold: &mut Fold) {
+        let Some(call) = self.calls.get_mut(&key) else { return };
+        let Some(place) = call.parking.take() else { return };
+        fold.emit(call, Step::Unparked, Detail::default());
+        self.settle_visibility(Some(key), place.is_unconfirmed, fold);
+    }
+
+    /// Finds the call of a waiting or parked caller.
+    fn caller(&self, caller: &Waiting<'_>) -> Option<CallKey> {
+        self.by_channel(&caller.channel).or_else(|| self.by_partner(&caller.channel))
+    }
+}
+
+fn place_of(number: &str, caller: &Waiting<'_>) -> Place {
+    Place { number: number.to_owned(), channel: caller.channel.to_string(), is_unconfirmed: false }
+}
+
+/// Describes a call that is known by its waiting caller only.
+fn introduce(call: &mut Call, caller: &Waiting<'_>, queue: &str) {
+    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    call.from = Party { number: text(&caller.number), name: text(&caller.name), ..Party::default() };
+    call.original_from = call.from.clone();
+    call.to = Party { number: text(queue), ..Party::default() };
+    // The channel of an extension is named after it.
+    let peer =
+        caller.channel.split_once('/').and_then(|(_, name)| name.rsplit_once('-')).map(|(peer, _)| peer);
+    if peer != Some(&*caller.number) {
+        (call.direction, call.through_trunk) = (Direction::Inbound, true);
+    }
+}

@@ -1,0 +1,5 @@
+//! Scripts of calls, as a PBX would show them.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod office;
+mod scripts;

@@ -1,0 +1,218 @@
+//! A PBX that shows what a script lets its channels do.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use calls::{CallEvent, Derived, Step, Tracker, invariants::Checker};
+use event::{Body, EncodedNotice, Origin, Position, RawEvent, Record, Seq, SourceId};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+/// One conversation of an extension.
+#[derive(Debug, Clone)]
+pub(crate) struct Talk {
+    pub(crate) own: String,
+    pub(crate) other: String,
+    pub(crate) linked: String,
+    pub(crate) out: bool,
+    pub(crate) up: bool,
+    pub(crate) trunk: bool,
+    pub(crate) number: String,
+    pub(crate) queue: String,
+}
+
+/// Calls `n` counts channels: `PJSIP/201-00000001`.
+pub(crate) fn channel(peer: &str, n: u32) -> String {
+    format!("PJSIP/{peer}-{n:08x}")
+}
+
+/// A tracker, and what it has derived.
+pub(crate) struct Office {
+    tracker: Tracker,
+    now: Timestamp,
+    seq: u64,
+    talks: BTreeMap<String, Vec<Talk>>,
+    on_hold: BTreeMap<String, bool>,
+    pub(crate) derived: Vec<Derived>,
+    /// The records, to fold them again.
+    records: Vec<Record>,
+    /// Leaves out the channels, as the PBX does for calls from before its start.
+    pub(crate) hides_channels: bool,
+}
+
+impl Office {
+    pub(crate) fn new() -> Self {
+        Self {
+            tracker: Tracker::default(),
+            now: "2026-11-30T10:00:00Z".parse().unwrap(),
+            seq: 100,
+            talks: BTreeMap::new(),
+            on_hold: BTreeMap::new(),
+            derived: Vec::new(),
+            records: Vec::new(),
+            hides_channels: false,
+        }
+    }
+
+    pub(crate) fn wait(&mut self, millis: i64) {
+        self.now += SignedDuration::from_millis(millis);
+        self.derived.extend(self.tracker.tick(self.now));
+    }
+
+    /// Lets an extension have this conversation.
+    pub(crate) fn talk(&mut self, extension: &str, talk: Talk) {
+        let talks = self.talks.entry(extension.to_owned()).or_default();
+        talks.retain(|it| it.own != talk.own);
+        talks.push(talk);
+        self.show(extension);
+    }
+
+    pub(crate) fn hang_up(&mut self, extension: &str, own: &str) {
+        self.talks.entry(extension.to_owned()).or_default().retain(|it| it.own != own);
+        self.show(extension);
+    }
+
+    pub(crate) fn hold(&mut self, extension: &str, is_held: bool) {
+        self.on_hold.insert(extension.to_owned(), is_held);
+        self.show(extension);
+    }
+
+    /// Changes what an extension has without showing it, as in a gap.
+    pub(crate) fn hide(&mut self, change: impl FnOnce(&mut BTreeMap<String, Vec<Talk>>)) {
+        change(&mut self.talks);
+    }
+
+    pub(crate) fn show(&mut self, extension: &str) {
+        self.state_of(extension, Origin::Live);
+    }
+
+    pub(crate) fn state_of(&mut self, extension: &str, origin: Origin) {
+        let talks = self.talks.get(extension).cloned().unwrap_or_default();
+        let is_held = self.on_hold.get(extension).copied().unwrap_or_default();
+        let state = json!({
+            "exten": extension, "name": format!("Name {extension}"), "username": format!("u{extension}"),
+            "status": if is_held { "onhold" } else { "busy" },
+            "conversations": talks.iter().map(|talk| {
+                let (source, dest) = if talk.out { (&talk.own, &talk.other) } else { (&talk.other, &talk.own) };
+                let id = format!("{source}>{dest}");
+                let side = |name: &String| if self.hides_channels || name.is_empty() { Value::Null } else { json!({"channel": name}) };
+                let value = json!({
+                    "id": id, "owner": extension, "direction": if talk.out { "out" } else { "in" }, "connected": talk.up,
+                    "startTime": self.now.as_millisecond(), "uniqueId": unique_id(&talk.own), "linkedId": talk.linked,
+                    "throughTrunk": talk.trunk, "queueId": talk.queue, "throughQueue": !talk.queue.is_empty(), "recording": "false",
+                    "counterpartNum": talk.number, "counterpartName": "", "chSource": side(source), "chDest": side(dest),
+                });
+                (id, value)
+            }).collect::<BTreeMap<_, _>>(),
+        });
+        self.event("extenUpdate", &state, origin);
+    }
+
+    pub(crate) fn queue(&mut self, number: &str, callers: &[&str]) {
+        let callers: BTreeMap<&str, Value> = callers
+            .iter()
+            .map(|channel| {
+                (*channel, json!({"channel": channel, "num": "0721000111", "name": "Rossi", "queue": number}))
+            })
+            .collect();
+        self.event("queueUpdate", &json!({"queue": number, "waitingCallers": callers}), Origin::Live);
+    }
+
+    pub(crate) fn parking(&mut self, slot: &str, channel: Option<&str>) {
+        let caller = channel.map_or(json!({}), |channel| json!({"channel": channel, "num": "0721000111"}));
+        self.event("parkingUpdate", &json!({"parking": slot, "parkedCaller": caller}), Origin::Live);
+    }
+
+    fn event(&mut self, name: &str, data: &Value, origin: Origin) {
+        let bytes = format!("42[\"{name}\",{data}]");
+        let args = u32::try_from(name.len()).unwrap() + 6..u32::try_from(bytes.len()).unwrap() - 1;
+        let frame = RawEvent {
+            at: self.now,
+            name: 4..u32::try_from(name.len()).unwrap() + 4,
+            args,
+            bytes: Bytes::from(bytes),
+            argc: 1,
+            attachments: Box::default(),
+        };
+        self.record(Body::Event(frame), origin);
+    }
+
+    pub(crate) fn notice(&mut self, name: &'static str, data: &Value) {
+        let data = data.to_string().into();
+        self.record(Body::Notice(EncodedNotice { name: name.into(), data }), Origin::Live);
+    }
+
+    pub(crate) fn gap(&mut self, seconds: i64) {
+        let from = self.now;
+        self.now += SignedDuration::from_secs(seconds);
+        self.notice("gap", &json!({"from": from.to_string(), "to": self.now.to_string()}));
+    }
+
+    fn record(&mut self, body: Body, origin: Origin) {
+        self.seq += 1;
+        let record = Record {
+            position: Position(self.seq),
+            source: SourceId(0),
+            seq: Seq(self.seq),
+            at: self.now,
+            session: 1,
+            origin,
+            gap: Seq(0),
+            body,
+        };
+        self.records.push(record.clone());
+        // The saved state is as good as the one in memory.
+        self.tracker = Tracker::restore(&self.tracker.save()).unwrap();
+        self.derived.extend(self.tracker.fold(&record));
+    }
+
+    /// Returns the steps, in order, without the calls' numbers: `answered 202`.
+    pub(crate) fn steps(&self) -> Vec<String> {
+        self.derived
+            .iter()
+            .map(|it| {
+                let Derived { step, event, .. } = it;
+                let leg = event.leg.as_deref().and_then(|own| own.split_once('/')?.1.rsplit_once('-'));
+                let about = match (step, leg, &event.transfer, event.outcome) {
+                    (_, Some((peer, _)), ..) => format!(" {peer}"),
+                    (_, _, Some(it), _) => {
+                        let word = serde_json::to_value(it.kind).unwrap();
+                        format!(
+                            " {} {}>{}",
+                            word.as_str().unwrap(),
+                            it.by.number.as_deref().unwrap_or("?"),
+                            it.to.number.as_deref().unwrap_or("?")
+                        )
+                    }
+                    (_, _, _, Some(outcome)) => {
+                        format!(" {}", serde_json::to_value(outcome).unwrap().as_str().unwrap())
+                    }
+                    _ => String::new(),
+                };
+                let doubt = if event.certain { "" } else { " ?" };
+                format!("{}{about}{doubt}", step.name())
+            })
+            .collect()
+    }
+
+    pub(crate) fn last(&self, step: Step) -> &CallEvent {
+        &self.derived.iter().rev().find(|it| it.step == step).unwrap().event
+    }
+
+    /// Waits until every call has ended, and checks the promises.
+    pub(crate) fn finish(&mut self) {
+        self.wait(3000);
+        self.wait(3000);
+        let mut checker = Checker::default();
+        for derived in &self.derived {
+            checker.take(derived.step, &derived.event);
+        }
+        assert_eq!(checker.finish(true), [], "{:#?}", self.steps());
+        assert!(self.tracker.is_empty());
+    }
+}
+
+fn unique_id(channel: &str) -> String {
+    let number = channel.rsplit_once('-').map_or("0", |(_, number)| number);
+    format!("1795538000.{}", u32::from_str_radix(number, 16).unwrap_or_default())
+}
