@@ -132,6 +132,19 @@ impl Leg {
         leg
     }
 
+    /// Returns true if a conversation shows nothing new.
+    pub(crate) fn is_unchanged_by(&self, conversation: &Conversation<'_>) -> bool {
+        self.is_connected() == conversation.is_connected
+            && self.channel == conversation.channel
+            && self.linked_id == conversation.linked_id
+            && (self.partner == conversation.partner || conversation.partner.is_empty())
+            && self.counterpart.number.as_deref().unwrap_or_default() == conversation.number
+            && self.counterpart.name.as_deref().unwrap_or_default() == conversation.name
+            && self.unique_id == conversation.unique_id
+            && (self.through_trunk, self.through_queue, self.is_recorded)
+                == (conversation.through_trunk, conversation.through_queue, conversation.is_recorded)
+    }
+
     /// Takes over what can change without a change of state.
     pub(crate) fn update(&mut self, conversation: &Conversation<'_>) {
         set(&mut self.linked_id, &conversation.linked_id);

@@ -45,38 +45,60 @@ pub(crate) struct Waiting<'a> {
     pub(crate) started: Option<Timestamp>,
 }
 
-/// Returns true if the extension has conversations, without reading them.
-pub(crate) fn has_conversations(args: &[u8]) -> bool {
-    field(args, "conversations").is_some_and(|map| fields(map).next().is_some())
-}
-
-/// Returns the extension that an `extenUpdate` describes; `None` without a number.
-pub(crate) fn extension_number(args: &[u8]) -> Option<Cow<'_, str>> {
-    Some(text(args, "exten")).filter(|number| !number.is_empty())
-}
-
 /// Reads an `extenUpdate`; `None` without a number.
 pub(crate) fn extension(args: &[u8]) -> Option<Extension<'_>> {
-    let number = extension_number(args)?;
-    let map = field(args, "conversations").unwrap_or_default();
-    let conversations = fields(map).filter_map(|(_, value)| conversation(&number, value)).collect();
+    const KEYS: [&str; 5] = ["exten", "name", "username", "status", "conversations"];
+    let [number, name, user, status, map] = pick(args, KEYS);
+    let number = Some(text(number)).filter(|number| !number.is_empty())?;
+    let conversations = fields(map.unwrap_or_default()).filter_map(|(_, value)| conversation(&number, value));
     Some(Extension {
-        name: text(args, "name"),
-        user: text(args, "username"),
-        is_on_hold: text(args, "status") == "onhold",
-        conversations,
+        conversations: conversations.collect(),
+        name: text(name),
+        user: text(user),
+        is_on_hold: text(status) == "onhold",
         number,
     })
 }
 
 fn conversation<'a>(extension: &str, value: &'a [u8]) -> Option<Conversation<'a>> {
-    let is_outgoing = text(value, "direction") == "out";
-    let (own, other) = if is_outgoing { ("chSource", "chDest") } else { ("chDest", "chSource") };
-    let id = text(value, "id");
-    let (source, dest) = split(id);
-    let named = |key| field(value, key).map(|side| text(side, "channel")).unwrap_or_default();
+    const KEYS: [&str; 14] = [
+        "id",
+        "direction",
+        "connected",
+        "startTime",
+        "uniqueId",
+        "linkedId",
+        "queueId",
+        "throughQueue",
+        "throughTrunk",
+        "recording",
+        "counterpartNum",
+        "counterpartName",
+        "chSource",
+        "chDest",
+    ];
+    let [
+        id,
+        direction,
+        connected,
+        started,
+        unique_id,
+        linked_id,
+        queue,
+        through_queue,
+        through_trunk,
+        recording,
+        number,
+        name,
+        source,
+        dest,
+    ] = pick(value, KEYS);
+    let is_outgoing = text(direction) == "out";
+    let (own, other) = if is_outgoing { (source, dest) } else { (dest, source) };
+    let named = |side: Option<&'a [u8]>| side.map(|side| text(field(side, "channel"))).unwrap_or_default();
     let (own, other) = (named(own), named(other));
-    let unique_id = text(value, "uniqueId");
+    let (source, dest) = split(text(id));
+    let unique_id = text(unique_id);
     // Both sides can be null: the id then tells which side is the extension's.
     let (from_id, rest) = match (is_of(&source, extension), is_of(&dest, extension)) {
         (true, false) => (source, dest),
@@ -91,15 +113,15 @@ fn conversation<'a>(extension: &str, value: &'a [u8]) -> Option<Conversation<'a>
         partner: if partner == channel { Cow::Borrowed("") } else { partner },
         channel,
         unique_id,
-        linked_id: text(value, "linkedId"),
+        linked_id: text(linked_id),
         is_outgoing,
-        is_connected: is_true(value, "connected"),
-        through_trunk: is_true(value, "throughTrunk"),
-        through_queue: is_true(value, "throughQueue") || !text(value, "queueId").is_empty(),
-        is_recorded: matches!(&*text(value, "recording"), "true" | "mute"),
-        started: time(value, "startTime"),
-        number: text(value, "counterpartNum"),
-        name: text(value, "counterpartName"),
+        is_connected: is_true(connected),
+        through_trunk: is_true(through_trunk),
+        through_queue: is_true(through_queue) || !text(queue).is_empty(),
+        is_recorded: matches!(&*text(recording), "true" | "mute"),
+        started: time(started),
+        number: text(number),
+        name: text(name),
     })
 }
 
@@ -125,7 +147,7 @@ fn is_of(channel: &str, extension: &str) -> bool {
 
 /// Reads the number of the queue and the waiting callers of a `queueUpdate`; `None` without a number.
 pub(crate) fn queue(args: &[u8]) -> Option<(Cow<'_, str>, Vec<Waiting<'_>>)> {
-    let number = Some(text(args, "queue")).filter(|number| !number.is_empty())?;
+    let number = Some(text(field(args, "queue"))).filter(|number| !number.is_empty())?;
     let callers = fields(field(args, "waitingCallers").unwrap_or_default());
     let callers = callers.filter_map(|(_, caller)| waiting(caller, "waitingTime"));
     Some((number, callers.collect()))
@@ -133,24 +155,33 @@ pub(crate) fn queue(args: &[u8]) -> Option<(Cow<'_, str>, Vec<Waiting<'_>>)> {
 
 /// Reads the slot and the parked caller of a `parkingUpdate`; `None` without a slot.
 pub(crate) fn parking(args: &[u8]) -> Option<(Cow<'_, str>, Option<Waiting<'_>>)> {
-    let slot = Some(text(args, "parking")).filter(|slot| !slot.is_empty())?;
+    let slot = Some(text(field(args, "parking"))).filter(|slot| !slot.is_empty())?;
     let caller = field(args, "parkedCaller").and_then(|caller| waiting(caller, ""));
     Some((slot, caller))
 }
 
 fn waiting<'a>(caller: &'a [u8], since: &str) -> Option<Waiting<'a>> {
-    let channel = Some(text(caller, "channel")).filter(|channel| !channel.is_empty())?;
-    Some(Waiting {
-        channel,
-        number: text(caller, "num"),
-        name: text(caller, "name"),
-        started: time(caller, since),
-    })
+    let [channel, number, name, started] = pick(caller, ["channel", "num", "name", since]);
+    let channel = Some(text(channel)).filter(|channel| !channel.is_empty())?;
+    Some(Waiting { channel, number: text(number), name: text(name), started: time(started) })
 }
 
-/// Returns the text of a field; empty if it is absent or not a text.
-fn text<'a>(object: &'a [u8], key: &str) -> Cow<'a, str> {
-    let Some(value) = field(object, key).filter(|value| value.first() == Some(&b'"')) else {
+/// Returns the raw values of these keys, in one pass; of a repeated key, the first.
+fn pick<'a, const N: usize>(object: &'a [u8], keys: [&str; N]) -> [Option<&'a [u8]>; N] {
+    let mut found = [None; N];
+    for (name, value) in fields(object) {
+        if let Some(index) = keys.iter().position(|key| key.as_bytes() == name)
+            && let Some(place) = found.get_mut(index)
+        {
+            place.get_or_insert(value);
+        }
+    }
+    found
+}
+
+/// Returns a text; empty if it is absent, another value, or longer than any name of a PBX.
+fn text(value: Option<&[u8]>) -> Cow<'_, str> {
+    let Some(value) = value.filter(|value| value.first() == Some(&b'"') && value.len() <= LONGEST) else {
         return Cow::Borrowed("");
     };
     let plain = value.get(1..value.len().saturating_sub(1)).filter(|inner| !inner.contains(&b'\\'));
@@ -160,14 +191,16 @@ fn text<'a>(object: &'a [u8], key: &str) -> Cow<'a, str> {
     }
 }
 
-fn is_true(object: &[u8], key: &str) -> bool {
-    field(object, key) == Some(b"true")
+/// The longest name, number or channel, in bytes. An id has two channels.
+const LONGEST: usize = 1024;
+
+fn is_true(value: Option<&[u8]>) -> bool {
+    value == Some(b"true")
 }
 
 /// Returns a time in Unix milliseconds; `None` if it is absent or out of range.
-fn time(object: &[u8], key: &str) -> Option<Timestamp> {
-    let text = std::str::from_utf8(field(object, key)?).ok()?;
-    let millis: i64 = text.parse().ok().filter(|millis| *millis > 0)?;
+fn time(value: Option<&[u8]>) -> Option<Timestamp> {
+    let millis: i64 = std::str::from_utf8(value?).ok()?.parse().ok().filter(|millis| *millis > 0)?;
     Timestamp::from_millisecond(millis).ok()
 }
 

@@ -9,13 +9,8 @@ use crate::{
 
 impl Tracker {
     pub(super) fn extension(&mut self, args: &[u8], fold: &mut Fold) {
-        let Some(number) = observe::extension_number(args) else { return };
-        let known = self.legs.get(&*number).cloned().unwrap_or_default();
-        if known.is_empty() && !observe::has_conversations(args) {
-            return;
-        }
         let Some(state) = observe::extension(args) else { return };
-        let mut gone = known;
+        let mut gone = self.legs.get(&*state.number).cloned().unwrap_or_default();
         for conversation in &state.conversations {
             match take(&mut gone, |(channel, _)| *channel == *conversation.channel)
                 .or_else(|| self.take_by_unique_id(&mut gone, &state, conversation))
@@ -60,7 +55,13 @@ impl Tracker {
         let Some(call) = self.calls.get_mut(&key) else { return };
         let at = fold.at;
         let Some(leg) = call.leg_mut(channel) else { return };
+        let is_repeated = leg.is_unchanged_by(conversation);
+        if is_repeated {
+            leg.is_unconfirmed = false;
+            return;
+        }
         let (old_partner, old_number) = (leg.partner.clone(), leg.counterpart.number.clone());
+        let has_new_id = leg.linked_id != conversation.linked_id;
         leg.update(conversation);
         let is_renamed = leg.channel != conversation.channel;
         if is_renamed {
@@ -82,7 +83,8 @@ impl Tracker {
             }
             self.rename(&state.number, channel, &conversation.channel);
         }
-        let key = self.relate(key, conversation, fold);
+        let is_related = !has_connected && !has_new_id && partner == old_partner;
+        let key = if is_related { key } else { self.relate(key, conversation, fold) };
         let Some(call) = self.calls.get_mut(&key) else { return };
         call.reconsider(&conversation.channel);
         if has_moved && call.leg(&partner).is_none() {
@@ -157,7 +159,14 @@ impl Tracker {
 
     /// Follows the extension's hold. With several conversations it is not visible which one is held.
     fn hold(&mut self, state: &Extension<'_>, fold: &mut Fold) {
-        let legs = self.legs.get(&*state.number).cloned().unwrap_or_default();
+        let legs = self.legs.get(&*state.number).map(Vec::as_slice).unwrap_or_default();
+        let has_held = || {
+            let leg = |(channel, key): &(String, CallKey)| self.calls.get(key)?.leg(channel);
+            legs.iter().filter_map(leg).any(|leg| leg.state == LegState::Hold)
+        };
+        if !state.is_on_hold && !has_held() {
+            return;
+        }
         let talking: Vec<_> = legs
             .iter()
             .filter_map(|(channel, key)| {
