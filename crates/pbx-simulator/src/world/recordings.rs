@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     Event, World,
-    call::Party,
+    channel::Party,
     steps::{SECOND, Step},
 };
 use crate::profile::{Audience, Profile};

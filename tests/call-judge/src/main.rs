@@ -1,0 +1,52 @@
+//! `call-judge [RUNS] [SCRIPT]`: runs each script with as many seeds, and prints what the tracker made of it.
+#![allow(clippy::print_stdout, reason = "a program for people")]
+
+use std::process::ExitCode;
+
+use call_judge::{Bridge, FlawKind, Verdict, judge};
+use pbx_simulator::rehearsal::{Rehearsal, Script};
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let runs = args.next().and_then(|runs| runs.parse().ok()).unwrap_or(100);
+    let only = args.next();
+    println!(
+        "script                         runs  calls  kinds  order  false  broken  events  unsure  guesses"
+    );
+    let mut is_flawless = true;
+    for script in Script::all().filter(|script| only.as_deref().is_none_or(|only| only == script.name())) {
+        let mut verdict = Verdict::default();
+        for seed in 0..runs {
+            let mut rehearsal = Rehearsal::of(script, seed);
+            let bridge = Bridge::follow(&mut rehearsal, None);
+            let mut one = judge(&rehearsal, &bridge);
+            for flaw in &mut one.flaws {
+                flaw.text = format!("seed {seed}: {}", flaw.text);
+            }
+            verdict.add(one);
+        }
+        print(script.name(), &verdict);
+        is_flawless &= verdict.flaws.is_empty();
+        for flaw in verdict.flaws.iter().take(if only.is_some() { 20 } else { 3 }) {
+            println!("    {:?} {}", flaw.kind, flaw.text);
+        }
+    }
+    if is_flawless { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn print(name: &str, verdict: &Verdict) {
+    let count = |kind| verdict.count(kind);
+    #[allow(clippy::cast_precision_loss, reason = "a share for people")]
+    let share = verdict.uncertain as f64 * 100.0 / verdict.events.max(1) as f64;
+    println!(
+        "{name:28} {:6} {:6} {:6} {:6} {:6} {:7} {:7} {share:6.1}% {:8}",
+        verdict.runs,
+        verdict.calls,
+        count(FlawKind::WrongKind),
+        count(FlawKind::WrongOrder),
+        count(FlawKind::FalseCertain),
+        count(FlawKind::Invariant),
+        verdict.events,
+        verdict.wrong_guesses,
+    );
+}
