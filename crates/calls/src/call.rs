@@ -39,6 +39,8 @@ pub(crate) struct Leg {
     pub(crate) was_connected: bool,
     /// Its first connection has been announced, or needs no announcement.
     pub(crate) is_announced: bool,
+    /// It was on hold when it disappeared.
+    pub(crate) ended_on_hold: bool,
     /// It has not been seen since a gap.
     pub(crate) is_unconfirmed: bool,
 }
@@ -126,6 +128,7 @@ impl Leg {
             is_recorded: false,
             was_connected: false,
             is_announced: false,
+            ended_on_hold: false,
             is_unconfirmed: false,
         };
         leg.update(conversation);

@@ -11,6 +11,8 @@ impl Tracker {
     pub(super) fn extension(&mut self, args: &[u8], fold: &mut Fold) {
         let Some(state) = observe::extension(args) else { return };
         let mut gone = self.legs.get(&*state.number).cloned().unwrap_or_default();
+        // The order in memory depends on the past; a restored tracker must do the same.
+        gone.sort_unstable();
         for conversation in &state.conversations {
             match take(&mut gone, |(channel, _)| *channel == *conversation.channel)
                 .or_else(|| self.take_by_unique_id(&mut gone, &state, conversation))
@@ -73,8 +75,14 @@ impl Tracker {
             leg.enter(LegState::Connected, at);
         } else if !conversation.is_connected && leg.is_connected() {
             // The other party has been replaced by one that rings.
+            let was_held = leg.state == LegState::Hold;
             leg.enter(if leg.is_outgoing { LegState::Initiated } else { LegState::Alerting }, at);
+            if was_held {
+                let detail = Detail { leg: Some(channel.to_owned()), ..Detail::default() };
+                fold.emit(call, Step::Resumed, detail);
+            }
         }
+        let Some(leg) = call.leg_mut(&conversation.channel) else { return };
         let (partner, counterpart) = (leg.partner.clone(), leg.counterpart.clone());
         let has_moved = was_connected && partner != old_partner && counterpart.number != old_number;
         if is_renamed {
@@ -116,8 +124,32 @@ impl Tracker {
         key
     }
 
+    /// Continues a leg that had disappeared from its call; false if there is none.
+    fn revive(&mut self, state: &Extension<'_>, conversation: &Conversation<'_>, fold: &mut Fold) -> bool {
+        let is_it = |leg: &Leg| leg.channel == conversation.channel && leg.extension == state.number;
+        let Some(call) = self.calls.values_mut().find(|call| call.legs.iter().any(is_it)) else {
+            return false;
+        };
+        let Some(leg) = call.legs.iter_mut().find(|leg| is_it(leg)) else { return false };
+        let state_before = match (leg.ended_on_hold, leg.is_outgoing) {
+            (true, _) => LegState::Hold,
+            (false, true) => LegState::Initiated,
+            (false, false) => LegState::Alerting,
+        };
+        leg.enter(state_before, fold.at);
+        let key = call.key;
+        call.left.retain(|left| left.by.extension.as_deref() != Some(&*state.number));
+        call.empty = None;
+        self.legs.entry(state.number.to_string()).or_default().push((conversation.channel.to_string(), key));
+        self.follow(key, &conversation.channel, state, conversation, fold);
+        true
+    }
+
     /// Adds a new leg to its call, or begins one.
     fn attach(&mut self, state: &Extension<'_>, conversation: &Conversation<'_>, fold: &mut Fold) {
+        if self.revive(state, conversation, fold) {
+            return;
+        }
         let leg = Leg::new(state, conversation, fold.at);
         let channel = leg.channel.clone();
         let found = [
@@ -178,7 +210,7 @@ impl Tracker {
         let chosen = match (&*talking, state.is_on_hold) {
             ([(_, now, channel, key)], wanted) if is_held(*now) != wanted => Some((channel, *key, false)),
             ([_, _, ..], true) if !talking.iter().any(|(_, now, ..)| is_held(*now)) => {
-                let oldest = talking.iter().min_by_key(|(since, _, _, key)| (*since, *key));
+                let oldest = talking.iter().min_by_key(|(since, _, channel, key)| (*since, *key, channel));
                 oldest.map(|(_, _, channel, key)| (channel, *key, true))
             }
             _ => None,
@@ -203,6 +235,7 @@ impl Tracker {
         let Some(call) = key.and_then(|key| self.calls.get_mut(&key)) else { return };
         let is_answered = call.answered.is_some();
         let Some(leg) = call.leg_mut(channel) else { return };
+        leg.ended_on_hold = leg.state == LegState::Hold;
         leg.enter(LegState::Null, fold.at);
         let (party, was_connected, is_hidden) = (leg.party(), leg.was_connected, leg.is_unconfirmed);
         if was_connected && is_answered && call.parking.is_none() {
@@ -282,7 +315,9 @@ fn follow_transfer(call: &mut Call, channel: &str, fold: &mut Fold) {
     }
     let Some(to) = call.leg(channel).map(Leg::party) else { return };
     match call.left.pop_back() {
-        Some(left) if fold.at.duration_since(left.at) < GRACE => transfer(call, left.by, to, fold),
+        Some(left) if fold.at.duration_since(left.at) < GRACE && left.by.extension != to.extension => {
+            transfer(call, left.by, to, fold);
+        }
         _ => call.invited = Some((channel.to_owned(), fold.at)),
     }
 }

@@ -86,7 +86,9 @@ impl Tracker {
         let extension =
             text("subject").and_then(|subject| Some(subject.strip_prefix("extension/")?.to_owned()));
         let Some(extension) = extension else { return };
-        for (channel, _) in self.legs.get(&extension).cloned().unwrap_or_default() {
+        let mut legs = self.legs.get(&extension).cloned().unwrap_or_default();
+        legs.sort_unstable();
+        for (channel, _) in legs {
             self.vanish(&extension, &channel, fold);
         }
     }

@@ -36,6 +36,8 @@ pub(crate) struct Office {
     pub(crate) derived: Vec<Derived>,
     /// The records, to fold them again.
     records: Vec<Record>,
+    /// Ticks, and the number of the record that follows.
+    ticks: Vec<(u64, Timestamp)>,
     /// Leaves out the channels, as the PBX does for calls from before its start.
     pub(crate) hides_channels: bool,
 }
@@ -50,12 +52,14 @@ impl Office {
             on_hold: BTreeMap::new(),
             derived: Vec::new(),
             records: Vec::new(),
+            ticks: Vec::new(),
             hides_channels: false,
         }
     }
 
     pub(crate) fn wait(&mut self, millis: i64) {
         self.now += SignedDuration::from_millis(millis);
+        self.ticks.push((self.seq + 1, self.now));
         self.derived.extend(self.tracker.tick(self.now));
     }
 
@@ -197,6 +201,21 @@ impl Office {
 
     pub(crate) fn last(&self, step: Step) -> &CallEvent {
         &self.derived.iter().rev().find(|it| it.step == step).unwrap().event
+    }
+
+    /// Folds the records again, and compares.
+    pub(crate) fn fold_again(&self) {
+        let mut tracker = Tracker::default();
+        let mut derived = Vec::new();
+        let mut ticks = self.ticks.iter().peekable();
+        for record in &self.records {
+            while let Some((_, at)) = ticks.next_if(|(before, _)| *before <= record.seq.0) {
+                derived.extend(tracker.tick(*at));
+            }
+            derived.extend(tracker.fold(record));
+        }
+        derived.extend(ticks.flat_map(|(_, at)| tracker.tick(*at)));
+        assert_eq!(derived, self.derived);
     }
 
     /// Waits until every call has ended, and checks the promises.
