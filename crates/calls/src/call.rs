@@ -43,6 +43,10 @@ pub(crate) struct Leg {
     pub(crate) ended_on_hold: bool,
     /// It has not been seen since a gap.
     pub(crate) is_unconfirmed: bool,
+    /// It is its extension's only conversation, so that the extension's hold is this one's.
+    pub(crate) is_alone: bool,
+    /// It was that in the state before.
+    pub(crate) was_alone: bool,
 }
 
 /// A caller in a queue or in a parking slot.
@@ -130,6 +134,8 @@ impl Leg {
             is_announced: false,
             ended_on_hold: false,
             is_unconfirmed: false,
+            is_alone: of.conversations.len() == 1,
+            was_alone: false,
         };
         leg.update(conversation);
         leg
@@ -283,8 +289,13 @@ impl Call {
     pub(crate) fn introduce(&mut self, channel: &str) {
         let Some(leg) = self.legs.iter().find(|leg| leg.channel == channel).cloned() else { return };
         let (near, far) = (leg.party(), self.far_end(&leg));
-        if leg.is_outgoing && self.originator.is_none() && self.from == Party::default() {
+        // A linked id is the unique id of the channel that began the call, which need not be the first to be seen.
+        let began = leg.unique_id == leg.linked_id && self.linked_ids.first() == Some(&leg.linked_id);
+        if leg.is_outgoing && self.originator.is_none() && (began || self.from == Party::default()) {
             self.originator = Some(leg.channel.clone());
+            if self.from.extension.is_none() {
+                self.from = near.clone();
+            }
         }
         let is_caller = self.is_originator(&leg);
         let (from, to) = if is_caller { (near, far) } else { (far, near) };

@@ -30,6 +30,11 @@ pub struct Tracker {
     queues: BTreeSet<String>,
     /// The newest gap: the last confirmed moment before it, the first after.
     gap: Option<(Timestamp, Timestamp)>,
+    /// A gap or a reload precedes, and the resync that shows the state after it is not complete: what a state shows may have
+    /// happened long before.
+    is_settling: bool,
+    /// Time of the newest state.
+    heard: Option<Timestamp>,
     /// When the next call has to be looked at; `None` if no call waits for anything.
     due: Option<Timestamp>,
     /// Time of the newest record.
@@ -113,15 +118,21 @@ impl Tracker {
 
     /// Folds the next record of the source. Returns the events that follow from it, in order.
     pub fn fold(&mut self, record: &Record) -> Vec<Derived> {
-        let certain = record.origin == Origin::Live;
+        let certain = record.origin == Origin::Live && !self.is_settling;
         let mut fold = Fold::new(record.seq, record.at, certain);
         self.pass(&mut fold);
         match &record.body {
             Body::Event(frame) => match &*frame.name() {
-                b"extenUpdate" => self.extension(&frame.args(), &mut fold),
-                b"queueUpdate" => self.queue(&frame.args(), &mut fold),
-                b"parkingUpdate" => self.parking(&frame.args(), &mut fold),
-                _ => {}
+                b"serverReloaded" => self.lose_sight(self.heard.unwrap_or(record.at), record.at),
+                name => {
+                    match name {
+                        b"extenUpdate" => self.extension(&frame.args(), &mut fold),
+                        b"queueUpdate" => self.queue(&frame.args(), &mut fold),
+                        b"parkingUpdate" => self.parking(&frame.args(), &mut fold),
+                        _ => return fold.derived,
+                    }
+                    self.heard = Some(record.at);
+                }
             },
             Body::Notice(notice) => self.notice(&notice.name, &notice.data, &mut fold),
         }

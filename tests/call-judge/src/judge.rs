@@ -98,7 +98,8 @@ fn name(kind: &PastKind) -> Step {
     }
 }
 
-fn describe(derived: &Derived) -> String {
+/// Describes an event in a line.
+pub fn describe(derived: &Derived) -> String {
     let event = &derived.event;
     let leg = event.leg.as_deref().unwrap_or_default();
     let doubt = if event.certain { "" } else { "?" };
@@ -144,7 +145,7 @@ impl Past<'_> {
         let mut matched: Vec<Option<usize>> = vec![None; steps.len()];
         let mut order = Vec::new();
         for (place, (call, derived)) in derived.iter().enumerate() {
-            self.check_fields(root, derived, verdict);
+            self.check_fields(*call, derived, steps, verdict);
             if derived.step == Step::State {
                 continue;
             }
@@ -164,8 +165,11 @@ impl Past<'_> {
                 continue;
             };
             matched[index] = Some(place);
-            order.push((step.at, at, describe(derived)));
-            if derived.event.certain && (step.at - at).abs() > TOLERANCE {
+            if !derived.event.certain {
+                continue;
+            }
+            order.push((step.at, describe(derived)));
+            if (step.at - at).abs() > TOLERANCE {
                 verdict.blame(
                     FlawKind::FalseCertain,
                     format!("{} ms late: {}", at - step.at, describe(derived)),
@@ -178,7 +182,7 @@ impl Past<'_> {
             verdict.blame(FlawKind::WrongKind, format!("missing: {step:?}"));
         }
         let mut latest = (i64::MIN, String::new());
-        for (at, _, text) in order {
+        for (at, text) in order {
             if at + TOLERANCE < latest.0 {
                 verdict.blame(FlawKind::WrongOrder, format!("{text} after {}", latest.1));
             }
@@ -223,40 +227,43 @@ impl Past<'_> {
     }
 
     /// A certain event is right about direction, first caller and times.
-    fn check_fields(&self, root: usize, derived: &Derived, verdict: &mut Verdict) {
-        let (call, event) = (&self.calls[root], &derived.event);
-        if !event.certain || derived.step == Step::Ended && event.outcome == Some(Outcome::Merged) {
+    fn check_fields(&self, call: usize, derived: &Derived, steps: &[&PastStep], verdict: &mut Verdict) {
+        let (past, event) = (&self.calls[call], &derived.event);
+        if !event.certain {
             return;
         }
-        let mut blame = |what: &str| {
-            verdict.blame(FlawKind::FalseCertain, format!("{what}: {} {call:?}", describe(derived)));
-        };
-        let _ = &mut blame;
-        let direction = match call.direction {
+        let direction = match past.direction {
             PastDirection::Inbound => Direction::Inbound,
             PastDirection::Outbound => Direction::Outbound,
             PastDirection::Internal => Direction::Internal,
         };
-        let is_early = derived.step != Step::Ended;
-        let is_younger = self.calls.iter().any(|other| other.into == Some(root));
-        if event.direction != direction
-            && !(is_early && (is_younger || event.direction == Direction::Unknown))
-        {
-            blame(&format!("direction {:?}", event.direction));
+        let mut wrong = Vec::new();
+        if event.direction == Direction::Unknown {
+            let shows = |step: &&&PastStep| {
+                step.call == call && matches!(step.kind, PastKind::Ringing | PastKind::Answered)
+            };
+            if derived.step == Step::Ended && steps.iter().filter(shows).any(|step| step.seen.is_some()) {
+                verdict.blame(FlawKind::WrongKind, format!("no direction: {}", describe(derived)));
+            }
+        } else if event.direction != direction {
+            wrong.push("direction");
         }
         let from = event.original_from.number.as_deref().unwrap_or_default();
-        let is_extension = event.original_from.extension.as_deref() == Some(&*call.from);
-        if !is_younger && from != self.shown(&call.from) && !is_extension {
-            blame(&format!("original caller {from}"));
+        let is_extension = event.original_from.extension.as_deref() == Some(&*past.from);
+        if from != self.shown(&past.from) && !is_extension {
+            wrong.push("first caller");
         }
         let is_off = |at: Timestamp, real: i64| (at.as_millisecond() - real).abs() > TOLERANCE;
-        if !is_younger && is_off(event.started_at, call.created) {
-            blame("start");
+        if is_off(event.started_at, past.created) {
+            wrong.push("start");
         }
-        if let (Some(at), Some(real)) = (event.answered_at, call.answered)
+        if let (Some(at), Some(real)) = (event.answered_at, past.answered)
             && is_off(at, real)
         {
-            blame("answer");
+            wrong.push("answer");
+        }
+        for what in wrong {
+            verdict.blame(FlawKind::FalseCertain, format!("{what}: {} {past:?}", describe(derived)));
         }
     }
 

@@ -8,5 +8,5 @@ mod judge;
 mod verdict;
 
 pub use bridge::{Bridge, Interruption};
-pub use judge::judge;
+pub use judge::{describe, judge};
 pub use verdict::{Flaw, FlawKind, Verdict};

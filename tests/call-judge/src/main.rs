@@ -3,13 +3,16 @@
 
 use std::process::ExitCode;
 
-use call_judge::{Bridge, FlawKind, Verdict, judge};
+use call_judge::{Bridge, FlawKind, Verdict, describe, judge};
 use pbx_simulator::rehearsal::{Rehearsal, Script};
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     let runs = args.next().and_then(|runs| runs.parse().ok()).unwrap_or(100);
     let only = args.next();
+    if let (Some(script), Some(seed)) = (only.as_deref().and_then(Script::named), args.next()) {
+        return show(script, seed.parse().unwrap_or_default());
+    }
     println!(
         "script                         runs  calls  kinds  order  false  broken  events  unsure  guesses"
     );
@@ -32,6 +35,29 @@ fn main() -> ExitCode {
         }
     }
     if is_flawless { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Shows what happened in a run, and what was made of it.
+fn show(script: Script, seed: u64) -> ExitCode {
+    let mut rehearsal = Rehearsal::of(script, seed);
+    let mut sent = rehearsal.clone();
+    while let Some((at, events)) = sent.next() {
+        for event in events.iter().filter(|event| event.name.ends_with("Update")) {
+            println!("{at} {} {}", event.name, event.args);
+        }
+    }
+    let bridge = Bridge::follow(&mut rehearsal, None);
+    for step in rehearsal.steps() {
+        println!("{step:?}");
+    }
+    for derived in &bridge.derived {
+        println!("{} {}", derived.at.as_millisecond(), describe(derived));
+    }
+    let verdict = judge(&rehearsal, &bridge);
+    for flaw in &verdict.flaws {
+        println!("{:?} {}", flaw.kind, flaw.text);
+    }
+    if verdict.flaws.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn print(name: &str, verdict: &Verdict) {

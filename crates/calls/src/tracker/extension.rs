@@ -21,10 +21,10 @@ impl Tracker {
                 None => self.attach(&state, conversation, fold),
             }
         }
-        self.hold(&state, fold);
         for (channel, _) in gone {
             self.vanish(&state.number, &channel, fold);
         }
+        self.hold(&state, fold);
     }
 
     /// Finds the leg of a conversation whose channel was named differently before.
@@ -57,6 +57,7 @@ impl Tracker {
         let Some(call) = self.calls.get_mut(&key) else { return };
         let at = fold.at;
         let Some(leg) = call.leg_mut(channel) else { return };
+        (leg.was_alone, leg.is_alone) = (leg.is_alone, state.conversations.len() == 1);
         let is_repeated = leg.is_unchanged_by(conversation);
         if is_repeated {
             leg.is_unconfirmed = false;
@@ -189,7 +190,8 @@ impl Tracker {
         }
     }
 
-    /// Follows the extension's hold. With several conversations it is not visible which one is held.
+    /// Follows the extension's hold. With several conversations it is not visible which one is held, nor, with some telephones,
+    /// whether one is. A change that shows once they have become one again may have happened before.
     fn hold(&mut self, state: &Extension<'_>, fold: &mut Fold) {
         let legs = self.legs.get(&*state.number).map(Vec::as_slice).unwrap_or_default();
         let has_held = || {
@@ -203,28 +205,32 @@ impl Tracker {
             .iter()
             .filter_map(|(channel, key)| {
                 let leg = self.calls.get(key)?.leg(channel).filter(|leg| leg.is_connected())?;
-                Some((leg.since, leg.state, channel.clone(), *key))
+                Some((leg, channel, *key))
             })
             .collect();
-        let is_held = |state: LegState| state == LegState::Hold;
+        let is_held = |leg: &Leg| leg.state == LegState::Hold;
         let chosen = match (&*talking, state.is_on_hold) {
-            ([(_, now, channel, key)], wanted) if is_held(*now) != wanted => Some((channel, *key, false)),
-            ([_, _, ..], true) if !talking.iter().any(|(_, now, ..)| is_held(*now)) => {
-                let oldest = talking.iter().min_by_key(|(since, _, channel, key)| (*since, *key, channel));
-                oldest.map(|(_, _, channel, key)| (channel, *key, true))
+            ([(leg, channel, key)], true) if !is_held(leg) => Some((*channel, *key, !leg.was_alone)),
+            ([(leg, channel, key)], false) if is_held(leg) && leg.is_alone => {
+                Some((*channel, *key, !leg.was_alone))
+            }
+            ([_, _, ..], true) if !talking.iter().any(|(leg, ..)| is_held(leg)) => {
+                let oldest = talking.iter().min_by_key(|(leg, channel, key)| (leg.since, *key, *channel));
+                oldest.map(|(_, channel, key)| (*channel, *key, true))
             }
             _ => None,
         };
+        let chosen = chosen.map(|(channel, key, is_uncertain)| (channel.clone(), key, is_uncertain));
         let Some((channel, key, is_uncertain)) = chosen else { return };
         let Some(call) = self.calls.get_mut(&key) else { return };
-        let Some(leg) = call.leg_mut(channel) else { return };
+        let Some(leg) = call.leg_mut(&channel) else { return };
         let (new, step) = if state.is_on_hold {
             (LegState::Hold, Step::Held)
         } else {
             (LegState::Connected, Step::Resumed)
         };
         leg.enter(new, fold.at);
-        fold.emit(call, step, Detail { leg: Some(channel.clone()), is_uncertain, ..Detail::default() });
+        fold.emit(call, step, Detail { leg: Some(channel), is_uncertain, ..Detail::default() });
     }
 
     /// Ends a leg that is no longer there.

@@ -12,8 +12,15 @@ const SNAPSHOTS: [&str; 3] = ["/astproxy/extensions", "/astproxy/queues", "/astp
 impl Tracker {
     pub(super) fn notice(&mut self, name: &str, data: &[u8], fold: &mut Fold) {
         match name {
-            "gap" => self.lose_sight(data, fold),
-            "resync.completed" => self.sweep(data, fold),
+            "gap" => {
+                let time = |key: &str| -> Option<Timestamp> { serde_json::from_slice(field(data, key)?).ok() };
+                let to = time("to").unwrap_or(fold.at);
+                self.lose_sight(time("from").unwrap_or(to), to);
+            }
+            "resync.completed" => {
+                self.sweep(data, fold);
+                self.is_settling = false;
+            }
             "vanished" => self.remove_extension(data, fold),
             "lost" | "deadlettered" => {
                 for call in self.calls.values() {
@@ -24,11 +31,9 @@ impl Tracker {
         }
     }
 
-    /// A gap: anything may have happened to every call.
-    fn lose_sight(&mut self, data: &[u8], fold: &Fold) {
-        let time = |key: &str| -> Option<Timestamp> { serde_json::from_slice(field(data, key)?).ok() };
-        let to = time("to").unwrap_or(fold.at);
-        let from = time("from").unwrap_or(to);
+    /// A gap, or a reload, in which the PBX sends nothing: anything may have happened to every call.
+    pub(super) fn lose_sight(&mut self, from: Timestamp, to: Timestamp) {
+        self.is_settling = true;
         // An end that two gaps may have hidden lies between the first and the last.
         let is_open = |(first, _): (Timestamp, Timestamp)| (first.min(from), to);
         let has_unconfirmed = self.calls.values().any(|call| {

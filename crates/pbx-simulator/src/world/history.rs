@@ -184,7 +184,9 @@ impl History {
                 Kind::Ringing => channel.is_some_and(|it| !it.is_connected),
                 Kind::Answered | Kind::Joined => channel.is_some_and(|it| it.is_connected),
                 Kind::Held => channel.is_some_and(|it| it.is_holding && is_on_hold && is_single),
-                Kind::Resumed => channel.is_some_and(|it| !it.is_holding && !is_on_hold && is_single),
+                Kind::Resumed => {
+                    channel.is_some_and(|it| !it.is_holding && !is_on_hold && shown.len() == 1)
+                }
                 Kind::Transferred { .. } => channel.is_some(),
                 Kind::Queued | Kind::Dequeued | Kind::Parked | Kind::Unparked => false,
             }
