@@ -176,8 +176,20 @@ impl Past<'_> {
                 );
             }
         }
-        for (step, _) in
-            steps.iter().zip(&matched).filter(|(step, place)| place.is_none() && step.seen.is_some())
+        let was_seen = |step: &PastStep| {
+            // Two calls that were one when they were first seen have not been joined.
+            let started = |call: usize| {
+                let began = steps.iter().find(|other| other.call == call && other.kind == PastKind::Started);
+                began.is_some_and(|began| began.seen.is_some())
+            };
+            match step.kind {
+                PastKind::Merged { absorbed } => {
+                    step.seen.is_some() && started(absorbed) && started(step.call)
+                }
+                _ => step.seen.is_some(),
+            }
+        };
+        for (step, _) in steps.iter().zip(&matched).filter(|(step, place)| place.is_none() && was_seen(step))
         {
             verdict.blame(FlawKind::WrongKind, format!("missing: {step:?}"));
         }

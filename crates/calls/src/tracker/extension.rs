@@ -303,8 +303,10 @@ pub(super) fn connected(call: &mut Call, channel: &str, fold: &mut Fold) {
             fold.emit(call, Step::Answered, detail());
         }
         (Some(_), true) => {}
-        // The called leg of an answer that the originator has shown just before.
-        (Some(since), false) if call.is_answer_inferred && at.duration_since(since) < GRACE => {
+        // The called leg of an answer that the originator has shown just before. Whoever dialled was not called.
+        (Some(since), false)
+            if call.is_answer_inferred && !leg.is_outgoing && at.duration_since(since) < GRACE =>
+        {
             (call.is_answer_inferred, call.to) = (false, party);
         }
         (Some(_), false) => fold.emit(call, Step::Joined, detail()),

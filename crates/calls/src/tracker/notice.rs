@@ -13,7 +13,8 @@ impl Tracker {
     pub(super) fn notice(&mut self, name: &str, data: &[u8], fold: &mut Fold) {
         match name {
             "gap" => {
-                let time = |key: &str| -> Option<Timestamp> { serde_json::from_slice(field(data, key)?).ok() };
+                let time =
+                    |key: &str| -> Option<Timestamp> { serde_json::from_slice(field(data, key)?).ok() };
                 let to = time("to").unwrap_or(fold.at);
                 self.lose_sight(time("from").unwrap_or(to), to);
             }

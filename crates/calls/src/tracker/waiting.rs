@@ -119,10 +119,11 @@ fn introduce(call: &mut Call, caller: &Waiting<'_>, queue: &str) {
     call.from = Party { number: text(&caller.number), name: text(&caller.name), ..Party::default() };
     call.original_from = call.from.clone();
     call.to = Party { number: text(queue), ..Party::default() };
-    // The channel of an extension is named after it.
+    // The channel of an extension, or of one of its devices, is named after its number. The caller's number can't tell: it may be
+    // masked. A trunk with such a name, and a Local channel, are known once a leg shows them.
     let peer =
         caller.channel.split_once('/').and_then(|(_, name)| name.rsplit_once('-')).map(|(peer, _)| peer);
-    if peer != Some(&*caller.number) {
+    if peer.is_some_and(|peer| !peer.contains('@') && peer.bytes().any(|byte| !byte.is_ascii_digit())) {
         (call.direction, call.through_trunk) = (Direction::Inbound, true);
     }
 }

@@ -7,6 +7,8 @@ use super::channel::Identity;
 /// A channel and its partner, with their identities.
 #[derive(Debug)]
 pub(super) struct Sides<'a> {
+    /// Number of the extension, or id of the trunk.
+    pub(super) owner: &'a str,
     pub(super) own: Side<'a>,
     /// The partner; a side without a channel is only shown as a counterpart.
     pub(super) other: Side<'a>,
@@ -58,7 +60,7 @@ pub(super) struct Conversation {
 #[serde(rename_all = "camelCase")]
 pub(super) struct TrunkConversation {
     pub(super) id: String,
-    owner: &'static str,
+    owner: String,
     direction: &'static str,
     duration: i64,
     recording: &'static str,
@@ -142,7 +144,7 @@ impl Sides<'_> {
         let (ch_source, ch_dest) = self.channels();
         Some(Conversation {
             id: self.id(),
-            owner: self.own.identity.number.clone(),
+            owner: self.owner.to_owned(),
             direction: if own.is_caller { "out" } else { "in" },
             connected: self.is_connected,
             duration: (self.now - self.started()) / 1000,
@@ -162,11 +164,11 @@ impl Sides<'_> {
     }
 
     /// Returns the conversation of the trunk that owns the channel.
-    pub(super) fn trunk_conversation(&self, trunk: &'static str) -> TrunkConversation {
+    pub(super) fn trunk_conversation(&self) -> TrunkConversation {
         let (ch_source, ch_dest) = self.channels();
         TrunkConversation {
             id: self.id(),
-            owner: trunk,
+            owner: self.owner.to_owned(),
             direction: if self.is_caller() { "in" } else { "out" },
             duration: (self.now - self.started()) / 1000,
             recording: "false",

@@ -111,7 +111,7 @@ impl History {
     pub(super) fn connected(&mut self, now: i64, channel: &Channel) {
         let number = channel.id.number;
         let Some(call) = self.call_of(number) else { return };
-        if self.calls[call].originator == number || !self.connected.insert(number) {
+        if !self.connected.insert(number) || self.calls[call].originator == number {
             return;
         }
         let kind = if self.calls[call].answered.is_some() { Kind::Joined } else { Kind::Answered };
@@ -184,9 +184,7 @@ impl History {
                 Kind::Ringing => channel.is_some_and(|it| !it.is_connected),
                 Kind::Answered | Kind::Joined => channel.is_some_and(|it| it.is_connected),
                 Kind::Held => channel.is_some_and(|it| it.is_holding && is_on_hold && is_single),
-                Kind::Resumed => {
-                    channel.is_some_and(|it| !it.is_holding && !is_on_hold && shown.len() == 1)
-                }
+                Kind::Resumed => channel.is_some_and(|it| !it.is_holding && !is_on_hold && shown.len() == 1),
                 Kind::Transferred { .. } => channel.is_some(),
                 Kind::Queued | Kind::Dequeued | Kind::Parked | Kind::Unparked => false,
             }
@@ -212,11 +210,12 @@ impl History {
         }
         let mut fresh = std::mem::take(&mut self.fresh);
         fresh.retain(|index| {
-            if is_shown(self, &self.steps[*index]) {
+            let is_prompt = now - self.steps[*index].at < PROMPT;
+            let is_seen = is_prompt && is_shown(self, &self.steps[*index]);
+            if is_seen {
                 self.steps[*index].seen = Some(now);
-                return false;
             }
-            now - self.steps[*index].at < PROMPT
+            is_prompt && !is_seen
         });
         fresh.append(&mut self.fresh);
         self.fresh = fresh;

@@ -76,11 +76,15 @@ impl World {
 
     /// Returns a channel's name: the device of its owner, and its number.
     pub(super) fn channel_name(&self, channel: &Channel) -> String {
-        let device = match &channel.owner {
+        format!("PJSIP/{}-{:08x}", self.device(&channel.owner), channel.id.number)
+    }
+
+    /// Returns the number of an extension, or the id of a trunk.
+    fn device(&self, owner: &Party) -> &str {
+        match owner {
             Party::Extension(index) => &self.extensions[*index].number,
             Party::Outside { trunk, .. } => self.trunks[*trunk].id,
-        };
-        format!("PJSIP/{device}-{:08x}", channel.id.number)
+        }
     }
 
     /// Returns the conversation that a channel stands for.
@@ -95,6 +99,7 @@ impl World {
         let is_music = matches!(own.place, Some(Place::Queue(_))) && self.quirks.is_music_connected;
         let is_alone = own.is_in_conference && own.is_up;
         Sides {
+            owner: self.device(&own.owner),
             own: side(own),
             other: self.partner(own).map_or_else(nobody, side),
             queue: own.queue.map_or("", |queue| self.queues[queue].number),
@@ -163,7 +168,7 @@ impl World {
         let is_here =
             |channel: &&Channel| matches!(channel.owner, Party::Outside { trunk, .. } if trunk == index);
         let conversations = self.channels.values().filter(is_here).map(|channel| {
-            let conversation = self.sides(channel).trunk_conversation(trunk.id);
+            let conversation = self.sides(channel).trunk_conversation();
             (conversation.id.clone(), conversation)
         });
         text(&TrunkView {
