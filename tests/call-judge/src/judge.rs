@@ -229,7 +229,7 @@ impl Past<'_> {
                     };
                     is_kind
                         && transfer.by.extension.as_ref() == Some(by)
-                        && transfer.to.extension.as_ref() == Some(to)
+                        && [&transfer.to.extension, &transfer.to.number].contains(&&Some(to.clone()))
                 })
             }
             PastKind::Queued | PastKind::Dequeued => step.place == event.queue.as_deref(),

@@ -1,7 +1,7 @@
 //! `call-judge [RUNS] [SCRIPT]`: runs each script with as many seeds, and prints what the tracker made of it.
 #![allow(clippy::print_stdout, reason = "a program for people")]
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use call_judge::{Bridge, FlawKind, Verdict, describe, judge};
 use pbx_simulator::rehearsal::{Rehearsal, Script};
@@ -34,7 +34,29 @@ fn main() -> ExitCode {
             println!("    {:?} {}", flaw.kind, flaw.text);
         }
     }
+    if only.is_none() {
+        is_flawless &= days(runs);
+    }
     if is_flawless { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs whole days with calls of all kinds at once. Returns true if nothing is wrong.
+fn days(runs: u64) -> bool {
+    let mut verdict = Verdict::default();
+    for seed in 0..runs.div_ceil(10) {
+        let mut rehearsal = Rehearsal::day(seed, Duration::from_secs(12), Duration::from_mins(30));
+        let bridge = Bridge::follow(&mut rehearsal, None);
+        let mut one = judge(&rehearsal, &bridge);
+        for flaw in &mut one.flaws {
+            flaw.text = format!("seed {seed}: {}", flaw.text);
+        }
+        verdict.add(one);
+    }
+    print("day", &verdict);
+    for flaw in verdict.flaws.iter().take(20) {
+        println!("    {:?} {}", flaw.kind, flaw.text);
+    }
+    verdict.flaws.is_empty()
 }
 
 /// Shows what happened in a run, and what was made of it.

@@ -57,6 +57,8 @@ pub(super) enum Act {
     Hold(Slot, bool),
     /// A caller enters a queue.
     Enqueue(Slot, usize),
+    /// A caller leaves its queue or parking slot.
+    Leave(Slot),
     /// A party parks the caller that it talks to.
     Park {
         caller: Slot,
@@ -127,6 +129,7 @@ impl World {
                 Place::Parking { slot, .. } => self.publish_parking(slot),
             }
         }
+        self.publish_again();
     }
 
     /// Adds the channels that are linked with one of a play: their owners, and the places they are in.
@@ -181,7 +184,11 @@ impl World {
             Act::Hold(slot, is_holding) => {
                 self.set_hold(at(self, slot), is_holding);
             }
-            Act::Enqueue(slot, queue) => self.enter_place(at(self, slot), Place::Queue(queue)),
+            Act::Enqueue(slot, queue) => {
+                self.enter_place(at(self, slot), Place::Queue(queue));
+                self.note_queue_transfer(at(self, slot), queue);
+            }
+            Act::Leave(slot) => drop(self.leave_place(at(self, slot))),
             Act::Park { caller, by } => {
                 let (caller, by) = (at(self, caller), at(self, by));
                 let parker = self.channels.get(&by).and_then(|channel| channel.owner.extension());
@@ -286,6 +293,7 @@ impl Act {
             | Self::HangUp(slot)
             | Self::Stop(slot)
             | Self::Hold(slot, _)
+            | Self::Leave(slot)
             | Self::Enqueue(slot, _) => vec![slot],
             Self::Ring { caller, called, .. }
             | Self::Answer { caller, called }

@@ -15,6 +15,10 @@ pub(super) struct Sides<'a> {
     pub(super) queue: &'static str,
     /// The sides of the id are swapped.
     pub(super) is_flipped: bool,
+    /// If so, the channels are swapped as well.
+    pub(super) is_swapped: bool,
+    /// The conversation is as old as the owner's channel.
+    pub(super) is_own_start: bool,
     /// The server does not know the channels.
     pub(super) is_blind: bool,
     /// Unix milliseconds.
@@ -102,7 +106,10 @@ impl Sides<'_> {
 
     /// The calling and the called channel; `None` where there is none, or none is known.
     fn channels(&self) -> (Option<Channel>, Option<Channel>) {
-        let (source, dest) = self.ordered();
+        let (mut source, mut dest) = self.ordered();
+        if self.is_flipped && self.is_swapped {
+            (source, dest) = (dest, source);
+        }
         let show = |r#type, side: &Side<'_>, other: &Side<'_>| {
             let channel = side.channel.filter(|_| !self.is_blind)?;
             let is_bridged = channel.bridge.is_some();
@@ -135,7 +142,8 @@ impl Sides<'_> {
     /// When the conversation began: the calling channel's time.
     fn started(&self) -> i64 {
         let (source, dest) = self.ordered();
-        source.channel.or(dest.channel).map_or(self.now, |channel| channel.id.created)
+        let own = self.own.channel.filter(|_| self.is_own_start);
+        own.or(source.channel).or(dest.channel).map_or(self.now, |channel| channel.id.created)
     }
 
     /// Returns the conversation of the extension that owns the channel; `None` without a channel.

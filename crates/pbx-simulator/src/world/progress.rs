@@ -196,6 +196,13 @@ impl World {
         Some(called)
     }
 
+    /// Notes that a caller who was sent on has come to a queue.
+    pub(super) fn note_queue_transfer(&mut self, id: u32, queue: usize) {
+        let Some(by) = self.channels.get_mut(&id).and_then(|channel| channel.transferred_by.take()) else { return };
+        let (by, to) = (self.extensions[by].number.clone(), self.queues[queue].number.to_owned());
+        self.note(Kind::Transferred { by, to, is_attended: false }, id);
+    }
+
     fn note_transfer(&mut self, by: usize, to: usize, is_attended: bool, channel: u32) {
         let [by, to] = [by, to].map(|index| self.extensions[index].number.clone());
         self.note(Kind::Transferred { by, to, is_attended }, channel);

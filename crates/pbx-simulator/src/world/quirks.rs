@@ -25,6 +25,14 @@ pub(crate) struct Quirks {
     pub(super) is_blind: bool,
     /// The sides of a conversation's id change places at times.
     pub(super) flips: bool,
+    /// The channels change places with them.
+    pub(super) swaps: bool,
+    /// Of several channels that may be a ringing one's partner, any is shown.
+    pub(super) guesses: bool,
+    /// A conversation begins with the extension's own channel, not with the caller's.
+    pub(super) is_own_start: bool,
+    /// States are sent again without a reason.
+    pub(super) repeats: bool,
     /// An extension that holds one call and talks in another is `onhold`.
     pub(super) is_hold_first: bool,
     /// A caller in a queue is connected to the music.
@@ -42,6 +50,10 @@ impl Quirks {
             is_masked: rng.u8(0..4) == 0,
             is_blind: rng.u8(0..4) == 0,
             flips: rng.u8(0..4) == 0,
+            swaps: rng.bool(),
+            guesses: rng.bool(),
+            is_own_start: rng.u8(0..4) == 0,
+            repeats: rng.u8(0..4) == 0,
             is_hold_first: rng.bool(),
             is_music_connected: rng.bool(),
             seed,
@@ -115,6 +127,16 @@ impl World {
                     self.channels.values().filter(is_here).map(|channel| channel.id.number).collect();
                 self.history.saw_place(now, PARKINGS[slot], &waiting);
             }
+        }
+    }
+
+    /// Sends some state again, as the server does when a telephone registers.
+    pub(super) fn publish_again(&mut self) {
+        if self.quirks.repeats {
+            let index = self.rng.usize(0..self.extensions.len());
+            self.publish_extension(index);
+            let queue = self.rng.usize(0..self.queues.len());
+            self.publish_queue(queue);
         }
     }
 

@@ -24,7 +24,7 @@ pub struct Script(usize);
 type Write = fn(&mut Scene);
 
 /// By name: how many of a thousand calls in the office are of this kind, and the script.
-const SCRIPTS: [(&str, u16, Write); 35] = [
+const SCRIPTS: [(&str, u16, Write); 44] = [
     ("internal", 120, internal),
     ("inbound", 150, inbound),
     ("outbound", 150, outbound),
@@ -54,6 +54,15 @@ const SCRIPTS: [(&str, u16, Write); 35] = [
     ("two-calls-of-a-pair", 5, two_calls_of_a_pair),
     ("coalesced-ring", 10, coalesced_ring),
     ("coalesced-answer", 10, coalesced_answer),
+    ("queue-overflow", 5, queue_overflow),
+    ("queue-transfer", 5, queue_transfer),
+    ("queue-pick-up", 5, queue_pick_up),
+    ("park-returned", 5, park_returned),
+    ("transfer-abandoned", 5, transfer_abandoned),
+    ("transfer-twice", 5, transfer_twice),
+    ("transfer-outside", 5, transfer_outside),
+    ("hand-over-outside", 5, hand_over_outside),
+    ("ring-group-pick-up", 5, ring_group_pick_up),
     ("gap", 0, gap),
     ("gap-over-the-end", 0, gap_over_the_end),
     ("gap-over-an-answer", 0, gap_over_an_answer),
@@ -201,6 +210,79 @@ fn outbound_no_answer(scene: &mut Scene) {
     scene.hang_up(a);
 }
 
+/// Nobody fetches the parked caller: the telephone that parked it rings.
+fn park_returned(scene: &mut Scene) {
+    let (caller, by) = scene.talk(X, A);
+    scene.wait(3..20);
+    scene.add(Act::Park { caller, by });
+    scene.wait(44..46);
+    scene.add(Act::Leave(caller));
+    let again = scene.ring(caller, A);
+    scene.wait(2..10);
+    scene.add(Act::Answer { caller, called: again });
+    scene.finish(caller, again);
+}
+
+/// The caller hangs up before the new telephone rings.
+fn transfer_abandoned(scene: &mut Scene) {
+    let (caller, by) = scene.talk(X, A);
+    scene.wait(4..30);
+    scene.add(Act::SendOn { peer: caller, by });
+    scene.pause(20..2_000);
+    scene.hang_up(caller);
+}
+
+fn transfer_twice(scene: &mut Scene) {
+    let (caller, mut by) = scene.talk(X, A);
+    for role in [B, C] {
+        scene.wait(4..30);
+        scene.add(Act::SendOn { peer: caller, by });
+        scene.pause(20..2_000);
+        by = scene.slot();
+        scene.add(Act::RingOnBehalf { peer: caller, called: by, at: role });
+        scene.wait(2..10);
+        scene.add(Act::Answer { caller, called: by });
+    }
+    scene.finish(caller, by);
+}
+
+/// A call is sent on to a party outside: it goes on, but nobody sees it.
+fn transfer_outside(scene: &mut Scene) {
+    let (caller, by) = scene.talk(X, A);
+    scene.wait(4..30);
+    scene.add(Act::SendOn { peer: caller, by });
+    scene.pause(20..2_000);
+    let y = scene.slot();
+    scene.add(Act::RingOnBehalf { peer: caller, called: y, at: Y });
+    scene.wait(2..10);
+    scene.add(Act::Answer { caller, called: y });
+    scene.finish(caller, y);
+}
+
+/// A call is handed over to a party outside.
+fn hand_over_outside(scene: &mut Scene) {
+    let (peer, first) = scene.talk(X, A);
+    scene.wait(2..20);
+    let (second, colleague) = scene.consult(first, A, Y);
+    scene.wait(2..10);
+    scene.add(Act::Answer { caller: second, called: colleague });
+    scene.wait(3..20);
+    scene.add(Act::HandOver { peer, first, second, colleague });
+    scene.finish(peer, colleague);
+}
+
+fn ring_group_pick_up(scene: &mut Scene) {
+    let caller = scene.call(X, A);
+    for role in [A, C] {
+        scene.ring(caller, role);
+    }
+    scene.wait(3..12);
+    let by = scene.dial(B, Code::PickUp);
+    scene.pause(5..1_200);
+    scene.add(Act::PickUp { caller, by });
+    scene.finish(caller, by);
+}
+
 /// The called party is busy: it never rings, and the caller hears that for a while.
 fn busy(scene: &mut Scene) {
     let to = if scene.rng.bool() { X } else { B };
@@ -256,6 +338,51 @@ fn queue_internal(scene: &mut Scene) {
         return scene.finish(a, agent);
     }
     scene.hang_up(a);
+}
+
+/// Nobody answers in one queue, and the caller goes on to another.
+fn queue_overflow(scene: &mut Scene) {
+    let x = scene.call(X, A);
+    scene.add(Act::Enqueue(x, 0));
+    scene.wait(3..20);
+    scene.add(Act::Leave(x));
+    scene.pause(0..1_500);
+    scene.add(Act::Enqueue(x, 1));
+    scene.wait(1..4);
+    let agent = scene.ring(x, A);
+    scene.wait(2..10);
+    scene.add(Act::Answer { caller: x, called: agent });
+    scene.finish(x, agent);
+}
+
+/// A call is sent on to a queue.
+fn queue_transfer(scene: &mut Scene) {
+    let (caller, by) = scene.talk(X, A);
+    scene.wait(4..30);
+    scene.add(Act::SendOn { peer: caller, by });
+    scene.pause(20..2_000);
+    scene.add(Act::Enqueue(caller, 1));
+    scene.wait(3..20);
+    if scene.rng.bool() {
+        let agent = scene.ring(caller, B);
+        scene.wait(2..10);
+        scene.add(Act::Answer { caller, called: agent });
+        return scene.finish(caller, agent);
+    }
+    scene.hang_up(caller);
+}
+
+/// A colleague takes the call that rings at an agent.
+fn queue_pick_up(scene: &mut Scene) {
+    let caller = scene.call(X, A);
+    scene.add(Act::Enqueue(caller, 0));
+    scene.wait(2..5);
+    scene.ring(caller, A);
+    scene.wait(3..12);
+    let by = scene.dial(B, Code::PickUp);
+    scene.pause(5..1_200);
+    scene.add(Act::PickUp { caller, by });
+    scene.finish(caller, by);
 }
 
 fn ring_group(scene: &mut Scene) {

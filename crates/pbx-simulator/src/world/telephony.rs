@@ -194,20 +194,24 @@ impl World {
     }
 
     /// The channel that the CTI server takes for a channel's partner: that of its bridge; while it rings, any with the same
-    /// linked id. Three in a conference have no partner.
+    /// linked id. Three in a conference have no partner, or any.
     pub(super) fn partner(&self, channel: &Channel) -> Option<&Channel> {
-        if channel.bridge.is_some() {
-            return match *self.peers(channel.id.number) {
-                [peer] => self.channels.get(&peer),
-                _ => None,
-            };
-        }
         if matches!(channel.place, Some(Place::Parking { .. })) {
             return None;
         }
-        let is_other = |other: &&Channel| {
-            other.id != channel.id && other.linked == channel.linked && other.bridge.is_none()
+        let peers = self.peers(channel.id.number);
+        if peers.len() > 1 && !self.quirks.guesses {
+            return None;
+        }
+        let is_other = |other: &&Channel| match channel.bridge {
+            Some(_) => peers.contains(&other.id.number),
+            None => other.id != channel.id && other.linked == channel.linked,
         };
-        self.channels.values().find(is_other)
+        let others: Vec<&Channel> = self.channels.values().filter(is_other).collect();
+        if !self.quirks.guesses {
+            return others.first().copied();
+        }
+        let choice = usize::try_from(self.dice(channel, 3)).unwrap_or_default().checked_rem(others.len())?;
+        others.get(choice).copied()
     }
 }

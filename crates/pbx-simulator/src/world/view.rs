@@ -96,14 +96,22 @@ impl World {
         };
         let nobody =
             || Side { channel: None, identity: self.shown(own.dialled.clone()), name: String::new() };
+        // Whoever is shown as the partner, the number is that of the connected line.
+        let is_guess = self.quirks.guesses && own.bridge.is_none();
+        let other = |channel: &'a Channel| Side {
+            identity: if is_guess { nobody().identity } else { side(channel).identity },
+            ..side(channel)
+        };
         let is_music = matches!(own.place, Some(Place::Queue(_))) && self.quirks.is_music_connected;
         let is_alone = own.is_in_conference && own.is_up;
         Sides {
             owner: self.device(&own.owner),
             own: side(own),
-            other: self.partner(own).map_or_else(nobody, side),
+            other: self.partner(own).map_or_else(nobody, other),
             queue: own.queue.map_or("", |queue| self.queues[queue].number),
             is_flipped: self.quirks.flips && self.dice(own, 1).is_multiple_of(3),
+            is_swapped: self.quirks.swaps,
+            is_own_start: self.quirks.is_own_start,
             is_blind: self.quirks.is_blind && !self.dice(own, 2).is_multiple_of(3),
             now: self.wall(),
             is_connected: own.bridge.is_some() || is_music || is_alone,
