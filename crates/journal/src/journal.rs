@@ -145,6 +145,13 @@ impl Journal {
         self.log().withhold(source);
     }
 
+    /// Starts to compare each event with its entity's previous one, for [`Record::unchanged`](event::Record::unchanged),
+    /// or stops. The first event of each entity after this call counts as changed: until then others may have decided
+    /// what a sink gets. Off at first.
+    pub fn track_changes(&self, is_wanted: bool) {
+        self.log().changes.track(is_wanted);
+    }
+
     /// Counts a malformed frame, and logs the first, second, fourth, eighth … of each source.
     pub fn bad_frame(&self, source: SourceId, reason: impl Display, bytes: usize) {
         let count = self.log().bad_frame(source);

@@ -23,8 +23,8 @@
 //!   before the process ended is found at the next start.
 //! * Damaged data never prevents opening: it is set aside and reported.
 //!
-//! **Does not** interpret records, except for the event name (quotas) and the entity (compaction), and knows no
-//! destinations.
+//! **Does not** interpret records, except for the event name (quotas), the entity (compaction), and whether the data is
+//! that of the entity's previous event ([`Journal::track_changes`]). It knows no destinations.
 //!
 //! # Example
 //! ```
@@ -101,6 +101,7 @@
 //! Without a directory the journal is in memory: the same log, but its records do not survive the process.
 
 mod archive;
+mod changes;
 pub mod clock;
 mod counters;
 mod cursor;

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 pub(super) use self::sinks::Sink;
 use crate::{
+    changes::Changes,
     counters::{Announced, Recent, RecentActivity, SourceCounters},
     cursor::Cursor,
     disk::{segment::Next, segment_range::SegmentRange, store::Store},
@@ -48,6 +49,7 @@ pub(super) struct Log {
     monitor: Option<Arc<dyn Monitor>>,
     pub(super) recent: RecentActivity,
     pub(super) state_losses: StateLosses,
+    pub(super) changes: Changes,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -99,6 +101,7 @@ impl Log {
             store: None,
             monitor: None,
             recent: RecentActivity::default(),
+            changes: Changes::default(),
         }
     }
 
@@ -108,7 +111,8 @@ impl Log {
         let mut log = Self::new(Position(1), progress.clone(), usize::MAX / 2, WhenFull::DropOldest);
         log.sinks.push(Sink::new(sink, Cursor::new(Position(1), &progress)));
         for record in records {
-            let record = Record { position: log.end, ..record };
+            // The record that it equals may not be among them.
+            let record = Record { position: log.end, unchanged: false, ..record };
             if let Some(progress) = log.progress.get_mut(record.source.index()) {
                 progress.note(&record);
             }
@@ -186,7 +190,9 @@ impl Log {
             self.refuse(Missing { source, count: 1, from: seq, to: seq }, reason);
             return seq;
         }
-        let record = Record { position, source, seq, at, session, origin, gap: progress.gap, body };
+        let unchanged = self.changes.note(source, &body);
+        let record =
+            Record { position, source, seq, at, session, origin, gap: progress.gap, unchanged, body };
         progress.note(&record);
         self.state_losses.appended(&record);
         self.push(Entry::Record(record));

@@ -140,6 +140,7 @@ fn the_wire_is_as_it_was() {
             at: at(),
             origin: if number == 3 { Origin::Snapshot } else { Origin::Live },
             gap: Seq(1_795_538_000_000_000),
+            unchanged: false,
             body,
         };
         let Verdict::Publish(published) = plan.decide(&record) else { panic!("filtered") };
@@ -187,6 +188,7 @@ fn the_schema_of_an_event_is_announced_where_there_is_one() {
                 at: at(),
                 origin: Origin::Live,
                 gap: Seq(0),
+                unchanged: false,
                 body,
             };
             let Verdict::Publish(published) = plan.decide(&record) else { panic!("filtered") };

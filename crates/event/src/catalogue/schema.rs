@@ -112,6 +112,9 @@ pub struct Node {
     /// True if the value changes without a change of state.
     #[serde(rename = "x-cti-volatile", default)]
     pub is_volatile: bool,
+    /// True if the value or a part of it is volatile. Filled in when the catalogue is compiled.
+    #[serde(skip)]
+    pub(super) has_volatile: bool,
     /// Meaning of the keys, if the object is a map.
     #[serde(rename = "x-cti-key")]
     pub key: Option<String>,
@@ -326,6 +329,15 @@ impl Node {
         parts.chain(self.additional.as_deref()).chain(self.items.as_deref()).find_map(Self::flawed)
     }
 
+    /// Fills in [`Node::has_volatile`], and returns it.
+    fn find_volatile(&mut self) -> bool {
+        let fields = self.properties.0.iter_mut().map(|(_, node)| node);
+        let parts = fields.chain(self.additional.as_deref_mut()).chain(self.items.as_deref_mut());
+        let has_parts = parts.fold(false, |found, node| node.find_volatile() || found);
+        self.has_volatile = self.is_volatile || has_parts;
+        self.has_volatile
+    }
+
     /// Returns whether the schema says anything about the fields of an object. If it does not, any may occur.
     pub fn describes_fields(&self) -> bool {
         !self.properties.is_empty() || self.additional.is_some()
@@ -368,6 +380,7 @@ impl Schema {
             personal: schema.personal,
             is_own: schema.is_own,
             is_volatile: false,
+            has_volatile: false,
             key: schema.key.take(),
             required: std::mem::take(&mut schema.required),
             properties: std::mem::take(&mut schema.properties),
@@ -376,6 +389,7 @@ impl Schema {
             min_items: schema.min_items,
             max_items: schema.max_items,
         };
+        schema.data.find_volatile();
         if let Some(node) = schema.data.flawed() {
             return wrong(&format!(
                 "more than 64 fields, or a required one that is not declared, in {node:?}"

@@ -15,4 +15,5 @@ mod removed;
 mod search;
 mod state_losses;
 mod superseded;
+mod unchanged;
 mod writes;
