@@ -22,6 +22,13 @@ impl Changes {
         self.tables = is_wanted.then(Vec::new);
     }
 
+    /// Forgets all data.
+    pub(super) fn clear(&mut self) {
+        if let Some(tables) = &mut self.tables {
+            tables.clear();
+        }
+    }
+
     /// Notes a record that is about to be appended. Returns whether it is an event whose data equals that of the
     /// source's previous record of this name and entity.
     pub(super) fn note(&mut self, source: SourceId, body: &Body) -> bool {

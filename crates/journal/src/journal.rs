@@ -210,6 +210,10 @@ impl Journal {
         }
     }
 
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0.shared
+    }
+
     /// Repairs a damaged segment, identified by its generation and revision. Returns whether the file was
     /// replaced. Blocks.
     pub(crate) fn repair(&self, file: (u64, u32)) -> std::io::Result<bool> {

@@ -19,7 +19,7 @@
 //!   loses, and a `lost` notice announces it.
 //! * For every source and sink, at any time: `received = published + filtered + dead-lettered + pending + lost`.
 //! * Every number occupies a position in the log: as a record, or in an [`Absence`] that gives the reason (skipped at a
-//!   start, refused, lost). Positions and each source's numbers are therefore dense, and a loss that was not announced
+//!   start, refused, lost, erased). Positions and each source's numbers are therefore dense, and a loss that was not announced
 //!   before the process ended is found at the next start.
 //! * Damaged data never prevents opening: it is set aside and reported.
 //!
@@ -107,6 +107,7 @@ mod counters;
 mod cursor;
 pub(crate) mod disk;
 pub(crate) mod entry;
+mod erase;
 pub mod fs;
 #[doc(hidden)]
 #[allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "it fails by a panic")]
@@ -132,6 +133,7 @@ pub use archive::{Archive, Segment, Verified};
 pub use counters::{Announced, EventCount, Gaps, OTHER, Recent};
 pub use cursor::{Cursor, Ledger, Loss, Settled, SourceCursor};
 pub use entry::{Absence, Entry, Kind, Missing};
+pub use erase::Erased;
 pub use ingest::{Ingest, Live, Opened};
 pub use journal::Journal;
 pub use monitor::{Monitor, Unmonitored};

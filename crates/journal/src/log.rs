@@ -1,6 +1,7 @@
 //! State of the log: numbers, the newest records in memory, cursors, and losses per sink.
 
 mod disk_failure;
+mod erase;
 mod room;
 mod session;
 mod sinks;

@@ -55,6 +55,8 @@ pub struct SinkStats {
     pub pending: u64,
     /// Receive time of the oldest pending record; an estimate if the record is on disk only.
     pub oldest: Option<Timestamp>,
+    /// Number of erased events that the sink has passed since the start of the process; counted as filtered.
+    pub erased: u64,
 }
 
 /// Disk use of a journal.
@@ -94,10 +96,10 @@ impl Log {
                 bytes: source.counters.bytes,
                 bad_frames: source.bad_frames,
             });
-        let sinks = (0..self.sinks.len()).map(|sink| {
+        let sinks = self.sinks.iter().enumerate().map(|(sink, state)| {
             let pending = self.pending(sink);
             let next = self.cursor(sink).map(|cursor| cursor.next).filter(|_| pending > 0);
-            SinkStats { pending, oldest: next.and_then(|next| self.received(next)) }
+            SinkStats { pending, oldest: next.and_then(|next| self.received(next)), erased: state.erased }
         });
         Stats {
             sources: sources.collect(),

@@ -14,7 +14,7 @@
 //! payload can contain bytes that pass for an entry, wherever a search for the next intact entry starts. The
 //! length has its own checksum: if it is valid, a damaged body is skipped as one.
 //!
-//! Version 2 had no unchanged events. Version 1 had no key, no checksum of the length, and instead of absences it had holes, all of them for
+//! Version 2 had neither unchanged nor erased events. Version 1 had no key, no checksum of the length, and instead of absences it had holes, all of them for
 //! damage: `count u64 │ sources u16 │ for each: source u16, lost u64, first u64, last u64`. It is read but
 //! not written.
 
@@ -177,6 +177,7 @@ fn encode_absence(format: Format, absence: &Absence, out: &mut Vec<u8>) -> usize
         Kind::Skipped => (0, 0),
         Kind::Refused(reason) => (1, reason_number(reason)),
         Kind::Lost(reason) => (2, reason_number(reason)),
+        Kind::Erased => (3, 0),
     };
     out.extend_from_slice(&[why, reason]);
     out.extend_from_slice(&u16::try_from(absence.ranges.len()).unwrap_or(u16::MAX).to_le_bytes());
@@ -369,6 +370,7 @@ fn absence(format: Format, from: Position, cursor: &mut Cursor) -> Option<Absenc
         (0, _) => Kind::Skipped,
         (1, Some(reason)) => Kind::Refused(reason),
         (2, Some(reason)) => Kind::Lost(reason),
+        (3, _) => Kind::Erased,
         _ => return None,
     };
     let count = cursor.u16()?;

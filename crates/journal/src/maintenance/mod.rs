@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::{self, JoinHandle, Thread},
     time::{Duration, Instant},
@@ -18,6 +18,8 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 mod compaction;
+mod erase;
+mod replace;
 
 use self::compaction::Compactor;
 use crate::{
@@ -56,6 +58,8 @@ pub(super) struct Shared {
     /// Held while syncing: Linux reports a failed sync only once, so a concurrent one would wrongly succeed.
     syncing: Mutex<()>,
     dirty: AtomicBool,
+    /// Number of erasures, after which entries that were read ahead are stale.
+    erasures: AtomicU64,
     stopped: AtomicBool,
     thread: OnceLock<Thread>,
     /// Start of the thread's last round.
@@ -95,6 +99,7 @@ impl Shared {
             disk: None,
             syncing: Mutex::new(()),
             dirty: AtomicBool::new(false),
+            erasures: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
             thread: OnceLock::new(),
             round: Mutex::new(Instant::now()),
@@ -123,6 +128,15 @@ impl Shared {
 
     pub(super) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
+    }
+
+    /// Returns the number of erasures so far.
+    pub(super) fn erasures(&self) -> u64 {
+        self.erasures.load(Ordering::Acquire)
+    }
+
+    fn note_erasure(&self) {
+        self.erasures.fetch_add(1, Ordering::Release);
     }
 
     /// Notifies the thread that there is something to sync.

@@ -4,6 +4,7 @@
 mod absences;
 mod damage;
 mod disk;
+mod erase;
 mod faults;
 mod handles;
 mod losses;
