@@ -35,15 +35,6 @@ enum Content {
     Damaged,
 }
 
-/// Outcome of an attempt at a segment.
-#[derive(Debug)]
-enum Attempt {
-    /// Everything before the position is done.
-    Done(Position),
-    /// The file was repaired or removed.
-    Again,
-}
-
 fn is_meant(record: &Record, matches: Matches) -> bool {
     matches!(record.body, Body::Event(_)) && matches(record)
 }
@@ -81,14 +72,15 @@ impl Shared {
         matches: Matches,
         erased: &mut Erased,
     ) -> io::Result<()> {
-        let (mut from, mut tries) = (Position(0), TRIES);
-        while let Some(attempt) = self.erase_next(disk, (from, end), matches, erased)? {
-            match attempt {
-                Attempt::Done(to) => (from, tries) = (to, TRIES),
-                Attempt::Again if tries > 0 => tries -= 1,
-                Attempt::Again => {
-                    return Err(io::Error::other("a segment can't be read, although it is intact"));
-                }
+        let (mut from, mut tries) = (Position(0), 0);
+        let mut last = None;
+        while let Some((segment, is_done)) = self.erase_next(disk, (from, end), matches, erased)? {
+            tries = if last == Some(segment.generation) { tries + 1 } else { 1 };
+            last = Some(segment.generation);
+            if is_done {
+                from = segment.end;
+            } else if tries == TRIES {
+                return Err(io::Error::other("a segment can't be read, although it is intact"));
             }
         }
         self.remove_leftovers(disk)?;
@@ -100,36 +92,39 @@ impl Shared {
         Ok(())
     }
 
-    /// Erases the matching events of the first segment in a range; `None` if there is none.
+    /// Erases the matching events of the first segment in a range, and returns it; `None` if there is none. Returns
+    /// `false` with it if its file was repaired or removed, so that it must be looked up again.
     fn erase_next(
         &self,
         disk: &OnDisk,
         (from, end): (Position, Position),
         matches: Matches,
         erased: &mut Erased,
-    ) -> io::Result<Option<Attempt>> {
+    ) -> io::Result<Option<(SegmentRange, bool)>> {
         let mut compactor = disk.compactor.lock();
         let next = self.log().store.as_ref().and_then(|store| {
             let segment = store.between(from, end)?;
             Some((segment, store.names.clone()))
         });
         let Some((segment, names)) = next else { return Ok(None) };
-        let again =
-            |error| if self.log().has_file(segment.file()) { Err(error) } else { Ok(Some(Attempt::Again)) };
+        let range = segment.range.clone();
+        let again = |error| {
+            if self.log().has_file(segment.file()) { Err(error) } else { Ok(Some((range.clone(), false))) }
+        };
         match search(&segment.range, matches) {
-            Ok(Content::Clean) => return Ok(Some(Attempt::Done(segment.range.end))),
+            Ok(Content::Clean) => return Ok(Some((range, true))),
             Ok(Content::Meant) => {}
             Ok(Content::Damaged) => {
                 drop(compactor);
                 self.repair(segment.file())?;
-                return Ok(Some(Attempt::Again));
+                return Ok(Some((range, false)));
             }
             Err(error) => return again(error),
         }
         let mut part = Erased { segments: 1, ..Erased::default() };
         let copy = match copy_without(disk, &segment, &names, matches, &mut part) {
             Ok(Some(copy)) => copy,
-            Ok(None) => return Ok(Some(Attempt::Again)),
+            Ok(None) => return Ok(Some((range, false))),
             Err(error) => return again(error),
         };
         if put_in_place(self, &*disk.fs, &[segment.file()], copy, Wanted::Any)? {
@@ -137,7 +132,7 @@ impl Shared {
         }
         // It may refer to an erased event as the newest of its entity.
         compactor.forget();
-        Ok(Some(Attempt::Done(segment.range.end)))
+        Ok(Some((range, true)))
     }
 
     /// Removes files that belong to no segment any more. They may hold erased events, and the next open might even

@@ -20,8 +20,12 @@ use journal_kit::{
 const NUMBER: &str = "+390721000111";
 
 fn call(number: &str, count: u64, size: usize) -> RawEvent {
+    update("201", number, count, size)
+}
+
+fn update(exten: &str, number: &str, count: u64, size: usize) -> RawEvent {
     let text = format!(
-        r#"42["extenUpdate",{{"exten":"201","n":{count},"num":"{number}","pad":"{}"}}]"#,
+        r#"42["extenUpdate",{{"exten":"{exten}","n":{count},"num":"{number}","pad":"{}"}}]"#,
         "x".repeat(size)
     );
     let args = 17..u32::try_from(text.len()).unwrap() - 1;
@@ -50,12 +54,17 @@ fn traces(disk: &FaultyFs) -> Vec<PathBuf> {
     disk.files().into_iter().filter(|(_, content)| holds(content)).map(|(path, _)| path).collect()
 }
 
-/// Appends events of source a, every third of which is planted; and source b's, between them.
+/// Appends events of both sources, every third of which is planted.
 fn fill(journal: &Journal, count: u64, size: usize) {
+    fill_each(journal, count, size, 3);
+}
+
+/// Appends events of source a, and some of b between them; every `each`th is planted.
+fn fill_each(journal: &Journal, count: u64, size: usize, each: u64) {
     let (mut a, mut b) = (begin(journal, "a"), begin(journal, "b"));
     for n in 0..count {
         let live = if n % 5 == 0 { &mut b } else { &mut a };
-        live.event(call(if n % 3 == 0 { NUMBER } else { "201" }, n, size));
+        live.event(call(if n % each == 0 { NUMBER } else { "201" }, n, size));
         live.commit();
     }
 }
@@ -89,7 +98,6 @@ fn erased_events_are_gone_and_count_as_filtered() {
     let disk = disk();
     let (journal, _) = open(&disk, &small());
     fill(&journal, 300, 1_000);
-    // x has passed everything, so its segments are only retained.
     let mut x = journal.reader(SinkId(0));
     let all = deliver(&mut x);
     assert!(segments(&disk).len() > 3 && traces(&disk).len() > 3);
@@ -177,11 +185,11 @@ fn a_journal_in_memory_is_erased_too() {
 /// A sink that has read ahead, has events in flight, or goes back, gets each event at most once more.
 #[test]
 fn events_in_flight_settle_once_and_those_read_ahead_are_dropped() {
-    for in_flight in [1, 7, 40] {
+    for (in_flight, each) in [(1, 3), (7, 3), (40, 3), (7, 1), (70, 1)] {
         for breaks in [false, true] {
             let disk = disk();
             let (journal, _) = open(&disk, &small());
-            fill(&journal, 120, 1_000);
+            fill_each(&journal, 120, 1_000, each);
             close(journal);
             let (journal, _) = open(&disk, &small());
             let mut x = journal.reader(SinkId(0));
@@ -192,14 +200,16 @@ fn events_in_flight_settle_once_and_those_read_ahead_are_dropped() {
             }
             erase(&journal);
             if breaks {
+                // The broker has accepted some.
+                settle(&mut x, &first[..in_flight / 2]);
+                first.truncate(in_flight / 2);
                 x.rewind();
-                first.clear();
             }
             settle(&mut x, &first);
             let rest = deliver(&mut x);
             assert_eq!(planted(&rest), 0, "{in_flight} in flight");
             let published = (first.len() + rest.len()) as u64;
-            assert_eq!(outcome(&journal, SinkId(0)), [published, 40 - planted(&first), 0]);
+            assert_eq!(outcome(&journal, SinkId(0)), [published, 120 / each - planted(&first), 0]);
             adds_up(&journal);
         }
     }
@@ -294,6 +304,50 @@ fn appends_and_readers_go_on_during_an_erasure() {
     assert_eq!(planted(&rest), 0);
     assert_eq!(outcome(&journal, SinkId(1)), [rest.len() as u64, 1_000, 0]);
     adds_up(&journal);
+}
+
+/// Compaction rewrites, joins and drops the segments meanwhile.
+#[test]
+fn erasure_and_compaction_get_along() {
+    let disk = disk();
+    let options = Options { sync: Sync::Every(Duration::from_millis(1)), memory: 64 << 10, ..small() };
+    let (journal, _) = open(&disk, &options);
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let erasing = scope.spawn(|| {
+            while !is_over.load(Ordering::Acquire) {
+                erase(&journal);
+            }
+        });
+        let mut live = begin(&journal, "a");
+        for n in 0..3_000 {
+            let (exten, number) = ((n % 37).to_string(), if n % 3 == 0 { NUMBER } else { "201" });
+            // Some pass without compaction, so that the oldest are dropped.
+            let is_state = n % 500 < 400;
+            let mut event = update(&exten, number, n, 3_000);
+            event.argc = if is_state { 1 } else { 2 };
+            live.event(event);
+            live.commit();
+            if n % 100 == 0 {
+                RUNTIME.block_on(live.synced());
+            }
+        }
+        is_over.store(true, Ordering::Release);
+        erasing.join().unwrap();
+    });
+    erase(&journal);
+    assert_eq!(traces(&disk), Vec::<PathBuf>::new());
+    for sink in [SinkId(0), SinkId(1)] {
+        let records = deliver(&mut journal.reader(sink));
+        assert_eq!(planted(&records), 0);
+        let [published, filtered, lost] = outcome(&journal, sink);
+        assert_eq!(
+            (published, published + filtered + lost),
+            (records.len() as u64, 3_000 + 3),
+            "gap, connected, disconnected"
+        );
+        assert!(filtered > 0 && lost > 0, "{filtered} {lost}");
+    }
 }
 
 #[test]
@@ -467,6 +521,69 @@ fn a_full_memory_and_disk_keep_the_ledger_exact() {
     let [_, filtered, lost] = outcome(&journal, SinkId(0));
     assert!(filtered == 10 && lost > 100, "{filtered} {lost}");
     assert!(journal.ledger(SinkId(0), id(&journal, "a")).0.lost.keys().eq([&LossReason::Disk]));
+}
+
+#[test]
+fn delivered_segments_that_are_only_retained_are_rewritten_too() {
+    let disk = disk();
+    let (journal, _) = open(&disk, &small());
+    fill(&journal, 300, 1_000);
+    let all = deliver(&mut journal.reader(SinkId(0)));
+    deliver(&mut journal.reader(SinkId(1)));
+    journal.sync();
+    let before = segments(&disk).len();
+    assert_eq!(erase(&journal).records, [80, 20]);
+    assert_eq!((traces(&disk), segments(&disk).len()), (vec![], before));
+    assert_eq!(outcome(&journal, SinkId(0)), [all.len() as u64, 0, 0]);
+    let mut x = journal.reader(SinkId(0));
+    rewind(&journal, &mut x, &all[10]);
+    assert_eq!(planted(&deliver(&mut x)), 0);
+}
+
+#[test]
+fn what_is_dropped_after_an_erasure_is_counted_once() {
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    let journal = Journal::memory(20_000, &names(&["a", "b"]), &names(&["x", "y"]));
+    fill(&journal, 12, 1_000);
+    erase(&journal);
+    fill(&journal, 60, 1_000);
+    let [published, filtered, lost] = outcome(&journal, SinkId(0));
+    assert!(published == 0 && filtered == 4 && lost > 40, "{filtered} {lost}");
+    deliver(&mut journal.reader(SinkId(0)));
+    deliver(&mut journal.reader(SinkId(1)));
+    assert_eq!(outcome(&journal, SinkId(0))[1..], [4, lost]);
+    assert_eq!(outcome(&journal, SinkId(1))[1..], [4, lost]);
+}
+
+/// An erased event supersedes nothing.
+#[test]
+fn the_state_before_an_erased_one_survives_compaction() {
+    let disk = disk();
+    let (journal, _) = open(&disk, &Options { memory: 64 << 10, ..small() });
+    let mut live = begin(&journal, "a");
+    let mut append = |exten: &str, number: &str| {
+        live.event(update(exten, number, 1, 5_000));
+        live.commit();
+    };
+    append("kept", "201");
+    (0..11).for_each(|n| append(&format!("first {n}"), "201"));
+    append("kept", NUMBER);
+    for _ in 0..150 {
+        append("busy", "201");
+        journal.sync();
+    }
+    assert_eq!(erase(&journal).records, [1]);
+    for n in 0..150 {
+        append(&format!("last {n}"), "201");
+        journal.sync();
+    }
+    let records = read(&mut journal.reader(SinkId(0)));
+    let count = |exten: &str| {
+        let meant = |record: &&Record| matches!(&record.body, Body::Event(event) if memchr::memmem::find(&event.bytes, exten.as_bytes()).is_some());
+        records.iter().filter(meant).count()
+    };
+    assert_eq!((count("kept"), count("first"), count("last")), (1, 11, 150));
+    assert!(count("busy") < 10, "{} are left", count("busy"));
 }
 
 #[test]
