@@ -94,6 +94,10 @@
 //! **Sync.** Records are written at each commit and synced by a dedicated thread; `sync` bounds what a power failure can
 //! lose. Delivery does not wait for it: the number of a record that was delivered and then lost is skipped.
 //!
+//! **Erasure.** [`Journal::erase`] removes events of a person: it seals the newest segment and rewrites each one that
+//! holds some, delivered or not. Absences take their place, which sinks pass as filtered, so consumers see no hole.
+//! Each step leaves a valid journal; after a kill the call is repeated. `quarantine/` and `renamed/` are not searched.
+//!
 //! **Disk failures.** If a write or a sync fails, the log continues in memory, delivery continues, and the component
 //! `journal` is failing with the reason. Records that no longer fit are dropped and announced. Once a second the journal
 //! tries a new segment with everything that is in memory only. A failed sync is never repeated on the same file.

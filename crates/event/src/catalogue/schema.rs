@@ -331,10 +331,11 @@ impl Node {
 
     /// Fills in [`Node::has_volatile`], and returns it.
     fn find_volatile(&mut self) -> bool {
+        self.has_volatile = self.is_volatile;
         let fields = self.properties.0.iter_mut().map(|(_, node)| node);
-        let parts = fields.chain(self.additional.as_deref_mut()).chain(self.items.as_deref_mut());
-        let has_parts = parts.fold(false, |found, node| node.find_volatile() || found);
-        self.has_volatile = self.is_volatile || has_parts;
+        for part in fields.chain(self.additional.as_deref_mut()).chain(self.items.as_deref_mut()) {
+            self.has_volatile |= part.find_volatile();
+        }
         self.has_volatile
     }
 

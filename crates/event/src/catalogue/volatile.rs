@@ -134,7 +134,7 @@ mod tests {
         for schema in volatile {
             for example in &schema.examples {
                 let args = example.get();
-                let other = args.replace(":", ": ");
+                let other = args.replace(':', ": ");
                 assert!(is_equal(&schema.name, args, args) && !is_equal(&schema.name, args, &other));
             }
             count += 1;

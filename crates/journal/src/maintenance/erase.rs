@@ -3,7 +3,7 @@
 //! Each step leaves a valid journal, in which the events of the remaining steps are still there. The journal's lock is
 //! not held while files are read or written. Compaction and repairs wait while a segment is rewritten.
 
-use std::{collections::HashSet, io, path::Path, slice};
+use std::{collections::HashSet, io, slice};
 
 use event::{Body, Position, Record};
 
@@ -18,7 +18,7 @@ use crate::{
     },
     entry::{Entry, Kind},
     erase::{Erased, Matches},
-    fs::{self, Fs},
+    fs,
 };
 
 /// Maximum number of attempts at a segment that is damaged, or that is replaced meanwhile.
@@ -85,10 +85,10 @@ impl Shared {
         }
         self.remove_leftovers(disk)?;
         let renamed = disk.dir.join("renamed");
-        for name in list(&*disk.fs, &renamed)? {
-            erased.renamed += list(&*disk.fs, &renamed.join(name).join("segments"))?.len() as u64;
+        for name in fs::list_any(&*disk.fs, &renamed)? {
+            erased.renamed += fs::list_any(&*disk.fs, &renamed.join(name).join("segments"))?.len() as u64;
         }
-        erased.quarantined = list(&*disk.fs, &disk.dir.join("quarantine"))?.len() as u64;
+        erased.quarantined = fs::list_any(&*disk.fs, &disk.dir.join("quarantine"))?.len() as u64;
         Ok(())
     }
 
@@ -150,32 +150,10 @@ impl Shared {
             stem.is_some_and(|stem| stem.parse::<u64>().is_ok()) && !segments.contains(name)
         });
         for name in names {
-            remove(&*disk.fs, &dir.join(name))?;
+            fs::remove_any(&*disk.fs, &dir.join(name))?;
         }
         // Also after a directory could not be synced earlier.
         disk.fs.sync_dir(&dir)
-    }
-
-    pub(crate) fn erase_dead_letters(&self, matches: &dyn Fn(&[u8]) -> bool) -> io::Result<u64> {
-        let Some(disk) = &self.disk else { return Ok(0) };
-        let dir = disk.dir.join("dead");
-        let mut removed = 0;
-        for name in list(&*disk.fs, &dir)? {
-            let path = dir.join(name);
-            match fs::read(&*disk.fs, &path) {
-                Ok(content) if matches(&content) => {
-                    remove(&*disk.fs, &path)?;
-                    removed += 1;
-                }
-                // The oldest are removed when there are too many.
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-        if removed > 0 {
-            disk.fs.sync_dir(&dir)?;
-        }
-        Ok(removed)
     }
 }
 
@@ -210,20 +188,4 @@ fn copy_without(
             Kind::Erased
         })
     })
-}
-
-/// Lists the names in a directory that may not exist.
-fn list(fs: &dyn Fs, dir: &Path) -> io::Result<Vec<String>> {
-    match fs.list(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        listed => listed,
-    }
-}
-
-/// Removes a file unless it is gone.
-fn remove(fs: &dyn Fs, path: &Path) -> io::Result<()> {
-    match fs.remove(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed,
-    }
 }

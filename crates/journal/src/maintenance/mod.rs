@@ -18,6 +18,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 mod compaction;
+mod dead_letters;
 mod erase;
 mod replace;
 
@@ -252,13 +253,6 @@ impl Shared {
         Ok(())
     }
 
-    pub(super) fn write_dead_letter(&self, name: &str, content: impl FnOnce() -> bytes::Bytes) {
-        let Some(disk) = &self.disk else { return };
-        if let Err(error) = write_dead_letter(&*disk.fs, &disk.dir.join("dead"), name, &content()) {
-            tracing::warn!(%error, name, "could not write a dead letter to disk");
-        }
-    }
-
     pub(super) fn close(&self) {
         let Some(disk) = &self.disk else { return };
         let mut state = disk.state.lock();
@@ -312,32 +306,6 @@ impl Shared {
         Ok(is_changed)
     }
 }
-
-fn write_dead_letter(fs: &dyn Fs, dir: &std::path::Path, name: &str, content: &[u8]) -> io::Result<()> {
-    fs.create_dir(dir)?;
-    let mut letters = Vec::new();
-    for name in fs.list(dir)? {
-        let size = fs.open(&dir.join(&name), false)?.length()?;
-        letters.push((name, size));
-    }
-    let path = dir.join(name);
-    if letters.iter().any(|(known, _)| known == name) {
-        return Ok(());
-    }
-    // File names start with the source and sort by number, so the oldest come first.
-    let mut total = letters.iter().map(|(_, size)| size).sum::<u64>() + content.len() as u64;
-    for (name, size) in letters {
-        if total <= DEAD {
-            break;
-        }
-        fs.remove(&dir.join(name))?;
-        total -= size;
-    }
-    crate::fs::append_all(&*fs.create(&path)?, content)
-}
-
-/// Maximum size of `dead/` in bytes.
-const DEAD: u64 = 64 << 20;
 
 /// Handle of the maintenance and compaction threads.
 #[derive(Debug)]
