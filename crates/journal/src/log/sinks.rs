@@ -97,7 +97,7 @@ impl Log {
     fn drop_settled(&mut self) {
         if self.store.is_none() {
             let passed = self.passed();
-            while self.tail.front().is_some_and(|entry| entry.position() < passed) {
+            while self.tail.front().is_some_and(|entry| entry.end() <= passed) {
                 self.pop();
             }
         }

@@ -81,21 +81,28 @@ fn notices_are_never_erased_and_neighbours_share_an_absence() {
 #[test]
 fn a_journal_in_memory_is_erased_too() {
     let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-    let journal = Journal::memory(1 << 20, &names(&["a", "b"]), &names(&["x", "y"]));
-    fill(&journal, 30, 10);
-    let mut x = journal.reader(SinkId(0));
-    let mut first = Vec::new();
-    RUNTIME.block_on(x.read(9, &mut first));
-    let before = journal.stats().memory;
-    assert_eq!(erase(&journal).records, [8, 2]);
-    assert!(journal.stats().memory < before);
-    settle(&mut x, &first);
-    let rest = deliver(&mut x);
-    assert_eq!(planted(&rest), 0);
-    assert_eq!(outcome(&journal, SinkId(0)), [(first.len() + rest.len()) as u64, 10 - planted(&first), 0]);
-    let all = deliver(&mut journal.reader(SinkId(1)));
-    assert_eq!(outcome(&journal, SinkId(1)), [all.len() as u64, 10, 0]);
-    assert_eq!(journal.stats().memory, 0);
+    for (in_flight, each) in [(9, 3), (9, 1), (15, 1)] {
+        let journal = Journal::memory(1 << 20, &names(&["a", "b"]), &names(&["x", "y"]));
+        fill_each(&journal, 30, 10, each);
+        let total = 30 / each;
+        let mut all = deliver(&mut journal.reader(SinkId(1)));
+        let mut x = journal.reader(SinkId(0));
+        let mut first = Vec::new();
+        RUNTIME.block_on(x.read(in_flight, &mut first));
+        let before = journal.stats().memory;
+        assert_eq!(erase(&journal).records.iter().sum::<u64>(), total);
+        assert!(journal.stats().memory < before);
+        settle(&mut x, &first);
+        let rest = deliver(&mut x);
+        assert_eq!(planted(&rest), 0);
+        let published = (first.len() + rest.len()) as u64;
+        assert_eq!(outcome(&journal, SinkId(0)), [published, total - planted(&first), 0]);
+        assert_eq!((x.pending(), journal.stats().memory), (0, 0));
+        fill_each(&journal, 30, 10, each);
+        erase(&journal);
+        all.extend(deliver(&mut journal.reader(SinkId(1))));
+        assert_eq!(outcome(&journal, SinkId(1)), [all.len() as u64, total, 0]);
+    }
 }
 
 /// A sink that has read ahead, has events in flight, or goes back, gets each event at most once more.

@@ -11,7 +11,7 @@ use journal_kit::{
     id, open, open_as, read, segments, settle,
 };
 
-use super::{NUMBER, deliver, erase, fill, holds, is_planted, outcome, planted, small, traces};
+use super::{NUMBER, deliver, erase, fill, fill_each, holds, is_planted, outcome, planted, small, traces};
 
 #[test]
 fn a_kill_between_any_two_steps_of_an_erasure_loses_nothing_else() {
@@ -169,16 +169,27 @@ fn a_full_memory_and_disk_keep_the_ledger_exact() {
 #[test]
 fn what_is_dropped_after_an_erasure_is_counted_once() {
     let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-    let journal = Journal::memory(20_000, &names(&["a", "b"]), &names(&["x", "y"]));
-    fill(&journal, 12, 1_000);
-    erase(&journal);
-    fill(&journal, 60, 1_000);
-    let [published, filtered, lost] = outcome(&journal, SinkId(0));
-    assert!(published == 0 && filtered == 4 && lost > 40, "{filtered} {lost}");
-    deliver(&mut journal.reader(SinkId(0)));
-    deliver(&mut journal.reader(SinkId(1)));
-    assert_eq!(outcome(&journal, SinkId(0))[1..], [4, lost]);
-    assert_eq!(outcome(&journal, SinkId(1))[1..], [4, lost]);
+    for (each, in_flight) in [(3, 0), (1, 0), (1, 7)] {
+        let journal = Journal::memory(20_000, &names(&["a", "b"]), &names(&["x", "y"]));
+        fill_each(&journal, 12, 1_000, each);
+        let mut x = journal.reader(SinkId(0));
+        let mut first = Vec::new();
+        if in_flight > 0 {
+            RUNTIME.block_on(x.read(in_flight, &mut first));
+        }
+        erase(&journal);
+        settle(&mut x, &first);
+        fill(&journal, 60, 1_000);
+        let [published, filtered, lost] = outcome(&journal, SinkId(0));
+        let erased = 12 / each - planted(&first);
+        assert!(published == in_flight as u64 && filtered == erased && lost > 40, "{filtered} {lost}");
+        let rest = deliver(&mut journal.reader(SinkId(0)));
+        deliver(&mut journal.reader(SinkId(1)));
+        assert_eq!(outcome(&journal, SinkId(0)), [published + rest.len() as u64, erased, lost]);
+        assert_eq!(outcome(&journal, SinkId(1))[1], 12 / each);
+        adds_up(&journal);
+        assert_eq!([0, 1].map(|sink| journal.reader(SinkId(sink)).pending()), [0, 0]);
+    }
 }
 
 #[test]
