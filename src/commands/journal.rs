@@ -19,7 +19,7 @@ use crate::{
     event::{Body, Mark, Record, structured, word},
     exit::Exit,
     journal::{self, Absence, Archive, Entry, Journal, Kind, Missing, Renamed, Undelivered},
-    route::{Plan, Verdict, template::Template},
+    route::{Plan, Rules, Verdict},
     runtime,
     sink::{self, Outcome},
     telemetry,
@@ -208,7 +208,7 @@ fn each(
     err: &mut impl Write,
     mut show: impl FnMut(&Record, &mut Plan) -> io::Result<()>,
 ) -> io::Result<Exit> {
-    let mut plan = Plan::new(archive.journal, Arc::clone(&archive.sources), Template::default());
+    let mut plan = Plan::new(archive.journal, Arc::clone(&archive.sources), Rules::default());
     let mut progress = Progress::new("records read", true);
     for record in archive.records() {
         let record = match record {

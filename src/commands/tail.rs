@@ -14,7 +14,7 @@ use crate::{
     config::Flags,
     event::{CloudEvent, Mark, Seq},
     exit::Exit,
-    route::{Plan, Verdict, privacy::Profile, template::Template},
+    route::{Plan, Rules, Verdict, privacy::Profile},
     runtime,
     shutdown::Signals,
     sink::{
@@ -134,7 +134,7 @@ impl Args {
             opened = LiveSession::open(name, source, logout::bridge(config.admin.as_ref())) => opened.map_err(|ended| ended.of(name))?,
             _ = signals.next() => return Ok(()),
         };
-        let mut plan = Plan::new(watch.journal(), Arc::new([name.to_owned()]), Template::default());
+        let mut plan = Plan::new(watch.journal(), Arc::new([name.to_owned()]), Rules::default());
         let mut prev = Seq::default();
         let show = async {
             loop {
@@ -234,6 +234,7 @@ mod tests {
             args: 1,
             origin: Origin::Live,
             binary: false,
+            redacted: None,
             schema: None,
             data: bytes::Bytes::new(),
         })

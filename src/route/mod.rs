@@ -6,7 +6,10 @@
 mod names;
 mod plan;
 pub mod privacy;
+pub mod rules;
 pub mod template;
 
 pub use names::Names;
-pub use plan::{Plan, Published, REPLAY, Verdict};
+pub use plan::{Plan, Published, REPLAY, Rules, Verdict};
+pub use privacy::Privacy;
+pub use rules::Routes;

@@ -65,19 +65,9 @@ pub(super) struct Naming {
 const REMEMBERED: usize = 4 << 20;
 
 impl Naming {
-    pub(super) fn new(template: Template) -> Self {
-        Self {
-            template,
-            schemas: None,
-            known: HashMap::new(),
-            bytes: 0,
-            fingerprints: Fingerprints::default(),
-        }
-    }
-
-    /// Announces schemas below this URI.
-    pub(super) fn with_schemas(self, schemas: Option<String>) -> Self {
-        Self { schemas, ..self }
+    /// Names by this template. `schemas` is the URI that the schemas' file names are appended to; `None` announces none.
+    pub(super) fn new(template: Template, schemas: Option<String>) -> Self {
+        Self { template, schemas, known: HashMap::new(), bytes: 0, fingerprints: Fingerprints::default() }
     }
 
     /// The names of the dead letter of an event with these names.
@@ -91,17 +81,19 @@ impl Naming {
         Some(format!("{}{}.json", self.schemas.as_deref()?, schema?.title))
     }
 
-    /// The names of a PBX event.
+    /// The names of a PBX event. `template` is that of its route; `None` uses the sink's.
     pub(super) fn event(
         &mut self,
-        source: &str,
-        class: &str,
+        (source, class): (&str, &str),
         name: &[u8],
         entity: Option<&Entity<'_>>,
+        template: Option<&Template>,
     ) -> Arc<Names> {
         let whose = entity.map(|entity| (entity.kind, &*entity.id, entity.part.as_deref()));
-        let key = self.fingerprints.of(&(source, class, name, whose));
-        self.remembered(key, |naming| naming.build(source, class, name, entity))
+        let key = self.fingerprints.of(&(source, class, name, whose, template));
+        self.remembered(key, |naming| {
+            naming.build((source, class), name, entity, template.unwrap_or(&naming.template))
+        })
     }
 
     /// The names of an event of the bridge itself: class `bridge` or `status`.
@@ -126,13 +118,19 @@ impl Naming {
         names
     }
 
-    fn build(&self, source: &str, class: &str, name: &[u8], entity: Option<&Entity<'_>>) -> Names {
+    fn build(
+        &self,
+        (source, class): (&str, &str),
+        name: &[u8],
+        entity: Option<&Entity<'_>>,
+        template: &Template,
+    ) -> Names {
         let slug = slug(name);
         let key = entity.map(Entity::key);
         let token = entity_token(key.as_deref());
         let values = Values { source, class, slug: &slug, entity: &token };
         Names {
-            destination: self.template.render(values).into(),
+            destination: template.render(values).into(),
             class: class.to_owned(),
             source: format!("/cti/{source}"),
             ty: event_type(&slug),
@@ -167,7 +165,7 @@ mod tests {
     use crate::event;
 
     fn naming() -> Naming {
-        Naming::new("cti.v1.{source}.{class}.{slug}.{entity}".parse().unwrap())
+        Naming::new("cti.v1.{source}.{class}.{slug}.{entity}".parse().unwrap(), None)
     }
 
     fn subject(names: &Names) -> &str {
@@ -178,14 +176,22 @@ mod tests {
     fn a_known_event_carries_its_entity() {
         let args = br#"{"exten":"201"}"#;
         let mut naming = naming();
-        let names =
-            naming.event("pbx1", "event", b"extenUpdate", event::entity(b"extenUpdate", args).as_ref());
+        let names = naming.event(
+            ("pbx1", "event"),
+            b"extenUpdate",
+            event::entity(b"extenUpdate", args).as_ref(),
+            None,
+        );
         assert_eq!(subject(&names), "cti.v1.pbx1.event.extenUpdate.201");
         assert_eq!(names.ty, "cti.event.extenUpdate.v1");
         assert_eq!(names.subject.as_deref(), Some("extension/201"));
         assert_eq!(names.event, None);
-        let again =
-            naming.event("pbx1", "event", b"extenUpdate", event::entity(b"extenUpdate", args).as_ref());
+        let again = naming.event(
+            ("pbx1", "event"),
+            b"extenUpdate",
+            event::entity(b"extenUpdate", args).as_ref(),
+            None,
+        );
         assert!(Arc::ptr_eq(&names, &again));
     }
 
@@ -196,12 +202,12 @@ mod tests {
         for number in 0..600 {
             let args = format!(r#"{{"exten":"{number}{}"}}"#, "x".repeat(300_000));
             let entity = event::entity(b"extenUpdate", args.as_bytes());
-            let names = naming.event("pbx1", "event", b"extenUpdate", entity.as_ref());
+            let names = naming.event(("pbx1", "event"), b"extenUpdate", entity.as_ref(), None);
             assert!(names.subject.as_deref().is_some_and(|subject| subject.len() < 300));
         }
         for number in 0..20_000 {
             let name = format!("{number}{}", "x".repeat(1000));
-            naming.event("pbx1", "event", name.as_bytes(), None);
+            naming.event(("pbx1", "event"), name.as_bytes(), None, None);
             assert!(naming.bytes <= REMEMBERED);
             if number % 500 == 0 {
                 assert_eq!(held(&naming), naming.bytes);
@@ -214,7 +220,7 @@ mod tests {
         let mut naming = naming();
         let mut all = std::collections::HashSet::new();
         for (source, class, name) in [("a", "b", "c"), ("ab", "", "c"), ("a", "bc", ""), ("", "ab", "c")] {
-            all.insert(Arc::as_ptr(&naming.event(source, class, name.as_bytes(), None)));
+            all.insert(Arc::as_ptr(&naming.event((source, class), name.as_bytes(), None, None)));
             all.insert(Arc::as_ptr(&naming.bridge(source, class, name)));
         }
         assert_eq!(all.len(), 8);
@@ -223,14 +229,14 @@ mod tests {
     #[test]
     fn event_data_never_adds_a_token() {
         for name in [&b"a.b"[..], b"*", b">", b"a b", b"", b"\xff\r\n"] {
-            let names = naming().event("pbx1", "event", name, None);
+            let names = naming().event(("pbx1", "event"), name, None, None);
             assert_eq!(subject(&names).split('.').count(), 6, "{names:?}");
             assert!(!subject(&names).contains(['*', '>', ' ', '\r', '\n']), "{names:?}");
         }
-        let names = naming().event("pbx1", "event", b"satellite/summary", None);
+        let names = naming().event(("pbx1", "event"), b"satellite/summary", None, None);
         assert_eq!(names.event.as_deref(), Some("satellite/summary"));
         assert_eq!(
-            naming().event("pbx1", "event", b"a\nb", None).event,
+            naming().event(("pbx1", "event"), b"a\nb", None, None).event,
             None,
             "a control character is illegal in CloudEvents"
         );

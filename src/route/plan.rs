@@ -6,6 +6,8 @@ use bytes::Bytes;
 
 use super::{
     names::{Names, Naming},
+    privacy::Privacy,
+    rules::{Candidate, Decision, Routes},
     template::Template,
 };
 use crate::event::{self, Body, CloudEvent, JournalId, Mark, Origin, RawEvent, Record, SourceId};
@@ -15,8 +17,8 @@ use crate::event::{self, Body, CloudEvent, JournalId, Mark, Origin, RawEvent, Re
 pub enum Verdict {
     /// Publish it.
     Publish(Published),
-    /// Filtered by a rule.
-    Filtered,
+    /// Filtered by the route of this name.
+    Filtered(Arc<str>),
 }
 
 /// A record with its names and its payload.
@@ -30,17 +32,34 @@ pub struct Published {
     pub args: u16,
     /// True if `data` holds binary attachments.
     pub binary: bool,
+    /// The privacy profile that changed names or data, with the id of its key. `None` if it changed nothing.
+    pub redacted: Option<Arc<str>>,
 }
 
 /// The class of records that `journal replay` publishes again.
 pub const REPLAY: &str = "replay";
 
-/// The rules of one sink.
+/// The configured rules of one sink.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    /// The subject template.
+    pub template: Template,
+    /// The rules that select events, and that change their destination.
+    pub routes: Routes,
+    /// The personal data that is hidden.
+    pub privacy: Privacy,
+    /// The URI that the schemas' file names are appended to. `None` announces no schemas.
+    pub schemas: Option<String>,
+}
+
+/// The rules of one sink, applied to the records of a journal.
 #[derive(Debug)]
 pub struct Plan {
     journal: JournalId,
     sources: Arc<[String]>,
     naming: Naming,
+    routes: Routes,
+    privacy: Privacy,
     /// Replaces the class of every record.
     class: Option<&'static str>,
 }
@@ -52,15 +71,10 @@ impl Plan {
         Self { class: Some(class), ..self }
     }
 
-    /// A plan for the records of `journal`, with a sink's subject template.
-    pub fn new(journal: JournalId, sources: Arc<[String]>, template: Template) -> Self {
-        Self { journal, sources, naming: Naming::new(template), class: None }
-    }
-
-    /// The same plan, which announces the schema of each event: the catalogue's, below this URI. `None` announces none.
-    #[must_use]
-    pub fn with_schemas(self, schemas: Option<String>) -> Self {
-        Self { naming: self.naming.with_schemas(schemas), ..self }
+    /// A plan for the records of `journal`.
+    pub fn new(journal: JournalId, sources: Arc<[String]>, rules: Rules) -> Self {
+        let Rules { template, routes, privacy, schemas } = rules;
+        Self { journal, sources, naming: Naming::new(template, schemas), routes, privacy, class: None }
     }
 
     /// The names of the dead letter of an event with these names.
@@ -75,23 +89,34 @@ impl Plan {
 
     /// Decides on one record.
     pub fn decide(&mut self, record: &Record) -> Verdict {
-        let Some(source) = self.sources.get(record.source.index()) else { return Verdict::Filtered };
-        Verdict::Publish(match &record.body {
+        let Some(source) = self.sources.get(record.source.index()) else {
+            return Verdict::Filtered(Arc::from("unknown source"));
+        };
+        match &record.body {
             Body::Event(frame) => {
-                let name = frame.name();
-                let args = frame.args();
+                let (name, args, data) = (frame.name(), frame.args(), data(frame));
                 let entity = event::entity(&name, &args);
-                let names = self.naming.event(source, self.class.unwrap_or("event"), &name, entity.as_ref());
+                let candidate =
+                    Candidate { source, class: "event", name: &name, entity: entity.as_ref(), data: &data };
+                let template = match self.routes.decide(&candidate) {
+                    Decision::Drop(route) => return Verdict::Filtered(Arc::clone(route)),
+                    // A copy goes to the subject of its class, whatever route the event takes.
+                    Decision::Publish(template) => template.filter(|_| self.class.is_none()),
+                };
+                let class = self.class.unwrap_or("event");
+                let names = self.naming.event((source, class), &name, entity.as_ref(), template);
                 let binary = !frame.attachments.is_empty();
-                Published { names, data: data(frame), args: frame.argc, binary }
+                let data = self.privacy.apply(&name, &data);
+                Verdict::Publish(Published { names, data, args: frame.argc, binary, redacted: None })
             }
-            Body::Notice(notice) => Published {
+            Body::Notice(notice) => Verdict::Publish(Published {
                 names: self.naming.bridge(source, self.class.unwrap_or("bridge"), &notice.name),
                 data: notice.data.clone(),
                 args: 1,
                 binary: false,
-            },
-        })
+                redacted: None,
+            }),
+        }
     }
 
     /// The names of a copy of a record in another class: `dlq`, `replay`.
@@ -101,7 +126,7 @@ impl Plan {
         self.class = class;
         match verdict {
             Verdict::Publish(published) => Some(published),
-            Verdict::Filtered => None,
+            Verdict::Filtered(_) => None,
         }
     }
 
@@ -126,6 +151,7 @@ impl Plan {
             args: published.args,
             origin: if self.class == Some(REPLAY) { Origin::Replay } else { record.origin },
             binary: published.binary,
+            redacted: published.redacted.as_deref(),
             // Attachments are placed beside what the schema describes.
             schema: published.names.schema.as_deref().filter(|_| !published.binary),
             data: published.data.clone(),

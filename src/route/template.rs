@@ -6,7 +6,7 @@
 use std::{fmt, str::FromStr};
 
 /// A placeholder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Place {
     Source,
     Class,
@@ -17,14 +17,14 @@ enum Place {
 const PLACES: &[(&str, Place)] =
     &[("source", Place::Source), ("class", Place::Class), ("slug", Place::Slug), ("entity", Place::Entity)];
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Part {
     Text(String),
     Place(Place),
 }
 
 /// A parsed template.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Template(Vec<Part>);
 
 /// The values of one event; each is one token.

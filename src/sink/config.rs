@@ -16,8 +16,9 @@ use url::Url;
 
 use super::{SinkConfig, kind::Kind, registry};
 use crate::{
-    config::Section,
+    config::{Interval, Section},
     event::{Fingerprints, JournalId},
+    route::{Plan, Privacy, Routes, Rules},
 };
 
 /// One sink, in the form that its driver needs.
@@ -29,14 +30,60 @@ pub struct Config {
     pub adopt: Option<JournalId>,
     /// The URI that the file name of an event's schema is appended to. `None` announces no schemas.
     pub dataschema: Option<String>,
+    /// The rules that select events, and that change their destination.
+    pub routes: Routes,
+    /// The personal data that is hidden.
+    pub privacy: Privacy,
     /// The settings of the sink itself.
     pub kind: Kind,
 }
 
+/// The keys that every sink has.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(super) struct Common {
+    /// The URI of the schemas, for the attribute `dataschema`: the file name of the event's schema is appended.
+    dataschema: Option<String>,
+    /// The time between two heartbeats, or "off".
+    heartbeat: Interval,
+}
+
+impl Default for Common {
+    fn default() -> Self {
+        Self { dataschema: None, heartbeat: Interval::seconds(10) }
+    }
+}
+
+impl Common {
+    /// Adds these settings to those of the sink's own keys.
+    fn apply(self, config: Config, section: &mut Section<'_>) -> Config {
+        let dataschema = dataschema(self.dataschema.as_deref(), section);
+        Config { heartbeat: self.heartbeat.0, dataschema, ..config }
+    }
+}
+
 impl Config {
-    /// Creates a sink configuration with these settings.
-    pub fn new(heartbeat: Option<Duration>, adopt: Option<JournalId>, kind: impl SinkConfig) -> Self {
-        Self { heartbeat, adopt, dataschema: None, kind: Arc::new(kind) }
+    /// Creates a sink configuration that publishes every event unchanged, without heartbeats.
+    pub fn new(adopt: Option<JournalId>, kind: impl SinkConfig) -> Self {
+        Self {
+            heartbeat: None,
+            adopt,
+            dataschema: None,
+            routes: Routes::default(),
+            privacy: Privacy::default(),
+            kind: Arc::new(kind),
+        }
+    }
+
+    /// Returns the plan for the records of a journal with these sources.
+    pub fn plan(&self, journal: JournalId, sources: Arc<[String]>) -> Plan {
+        let rules = Rules {
+            template: self.kind.destination(),
+            routes: self.routes.clone(),
+            privacy: self.privacy.clone(),
+            schemas: self.dataschema.clone(),
+        };
+        Plan::new(journal, sources, rules)
     }
 
     /// The settings in the sink's own type; `None` for another sink's.
@@ -88,7 +135,7 @@ pub fn adopt<P: FromStr>(text: Option<&str>, section: &mut Section<'_>) -> Adopt
 }
 
 /// Parses the key `dataschema`. Returns `None` if it is absent, or if it has reported a problem.
-pub fn dataschema(text: Option<&str>, section: &mut Section<'_>) -> Option<String> {
+fn dataschema(text: Option<&str>, section: &mut Section<'_>) -> Option<String> {
     let text = text?;
     let is_absolute = Url::parse(text).is_ok_and(|url| url.has_host() && url.query().is_none());
     if is_absolute && text.ends_with('/') {
@@ -112,12 +159,15 @@ pub enum ContentMode {
 }
 
 /// `[sinks.NAME]` as it appears in the file: the key `type` selects the other keys.
-pub struct Table(registry::Checks);
+pub struct Table(Common, registry::Checks);
 
 impl Table {
     /// Checks what the schema can't, and reads the secrets. Returns `None` if it has reported a problem.
     pub(crate) fn validate(self, section: &mut Section<'_>) -> Option<Config> {
-        (self.0)(section)
+        let Self(common, checks) = self;
+        // Both are checked, also after a problem with the first.
+        let config = checks(section);
+        Some(common.apply(config?, section))
     }
 }
 
@@ -125,8 +175,10 @@ impl<'de> Deserialize<'de> for Table {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut table = Dict::deserialize(deserializer)?;
         let name = table.remove("type").and_then(Value::into_string).unwrap_or_default();
+        // The schema has checked the keys: both structs ignore those of the other.
+        let common = Value::from(table.clone()).deserialize().map_err(D::Error::custom)?;
         let checks = registry::table(&name, table).ok_or_else(|| D::Error::custom("unknown type of sink"))?;
-        checks.map(Self).map_err(D::Error::custom)
+        checks.map(|checks| Self(common, checks)).map_err(D::Error::custom)
     }
 }
 

@@ -38,6 +38,7 @@ struct Inner {
     latency: [AtomicU64; BUCKETS.len() + 1],
     nanoseconds: AtomicU64,
     settled: Mutex<Vec<[u64; 3]>>,
+    filtered: Mutex<BTreeMap<Arc<str>, u64>>,
 }
 
 /// The values of a sink's counters.
@@ -53,6 +54,8 @@ pub struct SinkCounts {
     pub heartbeat: Option<Timestamp>,
     /// By source: published, filtered and dead-lettered events.
     pub settled: Vec<[u64; 3]>,
+    /// Filtered events by route.
+    pub filtered: BTreeMap<Arc<str>, u64>,
     /// Events by their latency from the socket to the broker's acknowledgement: up to each of [`BUCKETS`], and longer. Not
     /// cumulative.
     pub latency: [u64; BUCKETS.len() + 1],
@@ -83,6 +86,18 @@ impl SinkCounters {
     pub(super) fn heartbeat_sent(&self) {
         let now = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default();
         self.0.heartbeat.store(now, Ordering::Relaxed);
+    }
+
+    /// Counts filtered events, by the routes that filter them.
+    pub(super) fn filtered<'a>(&self, routes: impl Iterator<Item = &'a Arc<str>>) {
+        let mut counts = None;
+        for route in routes {
+            let counts = counts.get_or_insert_with(|| self.0.filtered.lock());
+            match counts.get_mut(route) {
+                Some(count) => *count += 1,
+                None => drop(counts.insert(Arc::clone(route), 1)),
+            }
+        }
     }
 
     /// Counts settled records: source, outcome, and for a published event the time at which it was received.
@@ -130,6 +145,7 @@ impl SinkCounters {
             letters_refused: of(&self.0.letters_refused),
             heartbeat: heartbeat.and_then(|at| Timestamp::from_millisecond(i64::try_from(at).ok()?).ok()),
             settled: self.0.settled.lock().clone(),
+            filtered: self.0.filtered.lock().clone(),
             latency: std::array::from_fn(|bucket| self.0.latency.get(bucket).map_or(0, of)),
             time: Duration::from_nanos(of(&self.0.nanoseconds)),
         }

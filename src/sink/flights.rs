@@ -1,6 +1,6 @@
 //! The records in flight of a driver, and their results.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::time::timeout;
 
@@ -20,6 +20,8 @@ pub(super) struct Flight {
     pub(super) partitions: Partitions,
     /// It was not sent, so it needs no acknowledgement.
     pub(super) unsent: bool,
+    /// The route that filters it. `None` for a published record.
+    pub(super) route: Option<Arc<str>>,
 }
 
 impl Driver {
@@ -96,6 +98,8 @@ impl Driver {
 
     /// Settles the first `count` records.
     fn advance(&mut self, count: usize) {
+        let routes = self.flights.iter().take(count).filter_map(|flight| flight.route.as_ref());
+        self.counters.filtered(routes);
         let done = self.flights.iter().take(count).map(|Flight { record, settled, unsent, .. }| {
             let is_timed = *settled == Settled::Published && !unsent && matches!(record.body, Body::Event(_));
             (record.source, *settled, is_timed.then_some(record.at))

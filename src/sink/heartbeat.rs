@@ -110,6 +110,7 @@ impl Beat {
                 args: 1,
                 origin: Origin::Live,
                 binary: false,
+                redacted: None,
                 schema: self.names.schema.as_deref(),
                 data: self.data.clone(),
             },

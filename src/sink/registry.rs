@@ -7,10 +7,10 @@ use parking_lot::Mutex;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
-use super::config::Config;
+use super::config::{Common, Config};
 use crate::config::Section;
 
-/// The table `[sinks.NAME]` of one type of sink, without the key `type`.
+/// The table `[sinks.NAME]` of one type of sink, without the keys that every sink has.
 pub trait SinkTable: DeserializeOwned + JsonSchema + Send + 'static {
     /// Checks what the schema can't, and reads the secrets. Returns `None` if it has reported a problem.
     fn validate(self, section: &mut Section<'_>) -> Option<Config>;
@@ -45,7 +45,7 @@ impl SinkType {
         Self { name, table: None }
     }
 
-    /// Returns the table's schema, with the key `type`. `None` for a type that this build lacks.
+    /// Returns the table's schema, with the keys that every sink has. `None` for a type that this build lacks.
     fn schema(&self, generator: &mut SchemaGenerator) -> Option<Schema> {
         let mut schema = (self.table?.schema)(generator);
         let table = schema.ensure_object();
@@ -53,6 +53,9 @@ impl SinkType {
         if let Some(properties) = properties.as_object_mut() {
             let word = serde_json::json!({ "type": "string", "const": self.name });
             properties.insert("type".to_owned(), word);
+            let common = Common::json_schema(generator);
+            let common = common.get("properties").and_then(|properties| properties.as_object()).cloned();
+            properties.extend(common.unwrap_or_default());
         }
         let required = table.entry("required").or_insert_with(|| serde_json::json!([]));
         if let Some(required) = required.as_array_mut() {

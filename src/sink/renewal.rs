@@ -64,7 +64,7 @@ mod tests {
         let renewals = Renewals::default();
         let (mut one, mut other) = (renewals.listen("one"), renewals.listen("other"));
         let format = stdout::config::Format::Json;
-        let config = Config::new(None, None, stdout::config::Config { format });
+        let config = Config::new(None, stdout::config::Config { format });
         renewals.announce("one", config);
         one.clone().announced().await;
         assert!(one.take().is_some() && one.take().is_none());

@@ -5,12 +5,7 @@ use std::sync::Arc;
 use tracing::Instrument as _;
 
 use super::{Bridge, Context, Driver, Options, Outcome, SinkError, Task, config::Config, verify::Held};
-use crate::{
-    event::SinkId,
-    journal::Journal,
-    route::{Plan, REPLAY},
-    telemetry,
-};
+use crate::{event::SinkId, journal::Journal, route::REPLAY, telemetry};
 
 /// Creates the driver of a sink. Returns the body of its task.
 pub fn spawn(context: &Context, sink: SinkId, config: &Config) -> Task {
@@ -21,8 +16,7 @@ pub fn spawn(context: &Context, sink: SinkId, config: &Config) -> Task {
         retain: context.retain,
         ..config.kind.options()
     };
-    let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), config.kind.destination())
-        .with_schemas(config.dataschema.clone());
+    let plan = config.plan(context.journal.id(), Arc::clone(&context.sources));
     let bridge = Bridge { instance: &context.instance, sources: &context.sources };
     config.kind.run(Driver::new(context, sink, plan, options), bridge)
 }
@@ -32,8 +26,7 @@ pub async fn replay(journal: Journal, name: &str, config: &Config) -> Outcome {
     let context = Context::new("replay", journal, [name.to_owned()].into());
     context.stop.drain();
     let options = Options { heartbeat: None, copies: true, ..Options::default() };
-    let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), config.kind.destination())
-        .with_schemas(config.dataschema.clone());
+    let plan = config.plan(context.journal.id(), Arc::clone(&context.sources));
     let bridge = Bridge { instance: &context.instance, sources: &context.sources };
     let driver = Driver::new(&context, SinkId(0), plan.in_class(REPLAY), options);
     config.kind.replay(driver, bridge).instrument(telemetry::span::sink(name)).await

@@ -1,5 +1,7 @@
 //! Sends records and heartbeats on an open link.
 
+use std::sync::Arc;
+
 use tokio::time::{Instant, timeout};
 
 use super::{Driver, Link, Outgoing, Partitions, SinkError, flights::Flight};
@@ -50,9 +52,12 @@ impl Driver {
         let mut batch = Vec::with_capacity(verdicts.len());
         let mut outcomes = Vec::with_capacity(verdicts.len());
         for (record, verdict) in records.iter().zip(&verdicts) {
-            let Verdict::Publish(published) = verdict else {
-                outcomes.push((Settled::Filtered, Partitions::One(0), true));
-                continue;
+            let published = match verdict {
+                Verdict::Publish(published) => published,
+                Verdict::Filtered(route) => {
+                    outcomes.push((Settled::Filtered, Partitions::One(0), true, Some(Arc::clone(route))));
+                    continue;
+                }
             };
             let (partitions, seq, before) = (link.partitions(&published.names), record.seq, batch.len());
             for partition in partitions.among(self.partitions.len()) {
@@ -66,7 +71,7 @@ impl Driver {
                     event: self.plan.envelope(record, published, mark),
                 });
             }
-            outcomes.push((Settled::Published, partitions, batch.len() == before));
+            outcomes.push((Settled::Published, partitions, batch.len() == before, None));
         }
         let sent = timeout(self.options.deadline, link.send(&batch)).await;
         sent.map_err(|_| {
@@ -77,7 +82,13 @@ impl Driver {
         })??;
         drop(batch);
         self.in_flight += records.iter().map(Record::size).sum::<usize>();
-        let flight = |(record, (settled, partitions, unsent))| Flight { record, settled, partitions, unsent };
+        let flight = |(record, (settled, partitions, unsent, route))| Flight {
+            record,
+            settled,
+            partitions,
+            unsent,
+            route,
+        };
         self.flights.extend(records.drain(..).zip(outcomes).map(flight));
         self.settle_filtered();
         Ok(())

@@ -25,6 +25,7 @@ pub enum Attribute {
     CtiArgs,
     CtiOrigin,
     CtiBinary,
+    CtiRedacted,
     DataSchema,
 }
 
@@ -46,6 +47,7 @@ impl Attribute {
             Self::CtiArgs => "ctiargs",
             Self::CtiOrigin => "ctiorigin",
             Self::CtiBinary => "ctibinary",
+            Self::CtiRedacted => "ctiredacted",
             Self::DataSchema => "dataschema",
         }
     }
@@ -107,6 +109,8 @@ pub struct CloudEvent<'a> {
     pub origin: Origin,
     /// Whether `data` holds binary attachments.
     pub binary: bool,
+    /// Privacy profile that changed names or data, with the id of its key; `None` if nothing was changed.
+    pub redacted: Option<&'a str>,
     /// URI of the schema of `data`.
     pub schema: Option<&'a str>,
     /// JSON text.
@@ -139,6 +143,9 @@ impl CloudEvent<'_> {
         }
         if self.binary {
             each(Attribute::CtiBinary, "true");
+        }
+        if let Some(profile) = self.redacted {
+            each(Attribute::CtiRedacted, profile);
         }
         if let Some(schema) = self.schema {
             each(Attribute::DataSchema, schema);

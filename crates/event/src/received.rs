@@ -24,6 +24,7 @@ pub struct Received {
     args: u16,
     origin: Origin,
     binary: bool,
+    redacted: Option<String>,
     schema: Option<String>,
     data: Bytes,
 }
@@ -54,6 +55,7 @@ impl Received {
             args: attribute("ctiargs").and_then(|args| args.parse().ok()).unwrap_or(1),
             origin,
             binary: attribute("ctibinary").is_some_and(|binary| binary == "true"),
+            redacted: attribute("ctiredacted"),
             schema: attribute("dataschema"),
             data,
         })
@@ -79,6 +81,7 @@ impl Received {
             args: self.args,
             origin: self.origin,
             binary: self.binary,
+            redacted: self.redacted.as_deref(),
             schema: self.schema.as_deref(),
             data: self.data.clone(),
         }
@@ -116,6 +119,7 @@ mod tests {
             args: 2,
             origin: Origin::Snapshot,
             binary: true,
+            redacted: Some("strict:k7x2m4qa"),
             schema: Some("https://example.org/a.json"),
             data: Bytes::from_static(br#"[{"n":1e999,  "s":"\ud800","s":1},2]"#),
         }

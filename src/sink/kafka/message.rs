@@ -89,6 +89,7 @@ const fn name(attribute: Attribute) -> &'static str {
         Attribute::CtiArgs => "ce_ctiargs",
         Attribute::CtiOrigin => "ce_ctiorigin",
         Attribute::CtiBinary => "ce_ctibinary",
+        Attribute::CtiRedacted => "ce_ctiredacted",
         Attribute::DataSchema => "ce_dataschema",
     }
 }
@@ -187,6 +188,7 @@ mod tests {
             args: 1,
             origin: crate::event::Origin::Live,
             binary: false,
+            redacted: None,
             schema: None,
             sink: None,
             data: Bytes::from_static(b"{}"),

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     event::{JournalId, Position},
     health::Trouble,
-    route::{Plan, template::Template},
+    route::{Plan, Rules},
     sink::{self, Claim, Link as _, Outgoing, ProbeReport, SinkError, Tail, heartbeat::checks},
 };
 
@@ -127,7 +127,7 @@ impl Probe {
             let message = format!("{topic} does not exist yet: the first start will create it");
             return Ok(ProbeReport::new(message));
         }
-        let mut plan = Plan::new(JournalId::draw(), Arc::clone(&self.sources), Template::default());
+        let mut plan = Plan::new(JournalId::draw(), Arc::clone(&self.sources), Rules::default());
         let beats = checks(&mut plan, self.sources.len());
         for (place, beat) in (0..).zip(&beats) {
             // The position only makes the link wait for an answer.

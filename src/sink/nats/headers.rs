@@ -27,7 +27,7 @@ pub(super) struct Envelopes {
 }
 
 /// The key of a cached map. The address identifies the names, as it can't be reused while they are cached.
-type Shape = (usize, u16, Origin, bool, std::mem::Discriminant<Mark>);
+type Shape = (usize, u16, Origin, bool, bool, std::mem::Discriminant<Mark>);
 
 /// The size limit of the cache, in bytes.
 const CACHE: usize = 8 << 20;
@@ -59,7 +59,14 @@ impl Envelopes {
 
     fn headers(&mut self, names: &Arc<Names>, event: &CloudEvent<'_>) -> Option<HeaderMap> {
         let kind = std::mem::discriminant(&event.mark);
-        let shape = (Arc::as_ptr(names).addr(), event.args, event.origin, event.binary, kind);
+        let shape = (
+            Arc::as_ptr(names).addr(),
+            event.args,
+            event.origin,
+            event.binary,
+            event.redacted.is_some(),
+            kind,
+        );
         let mut legal = true;
         let mut headers = HeaderMap::new();
         let mut put = |headers: &mut HeaderMap, attribute, value: &str| match value.parse::<HeaderValue>() {
@@ -110,6 +117,7 @@ const fn name(attribute: Attribute) -> HeaderName {
         Attribute::CtiArgs => "ce-ctiargs",
         Attribute::CtiOrigin => "ce-ctiorigin",
         Attribute::CtiBinary => "ce-ctibinary",
+        Attribute::CtiRedacted => "ce-ctiredacted",
         Attribute::DataSchema => "ce-dataschema",
     })
 }
@@ -177,6 +185,7 @@ mod tests {
                 args: 1,
                 origin: Origin::Live,
                 binary: false,
+                redacted: None,
                 schema: None,
                 sink: None,
                 data: Bytes::from_static(b"{}"),

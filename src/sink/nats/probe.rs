@@ -22,7 +22,7 @@ use super::{
 use crate::{
     event::JournalId,
     health::Trouble,
-    route::Plan,
+    route::{Plan, Rules},
     sink::{
         self, Bridge, Claim, ProbeReport, SinkError,
         heartbeat::{Beat, checks},
@@ -153,7 +153,8 @@ impl Probe {
 
     /// Returns a status message for each source.
     fn messages(&self) -> Vec<OutboundMessage> {
-        let mut plan = Plan::new(JournalId::draw(), self.sources.clone().into(), self.config.subject.clone());
+        let rules = Rules { template: self.config.subject.clone(), ..Rules::default() };
+        let mut plan = Plan::new(JournalId::draw(), self.sources.clone().into(), rules);
         let beats = checks(&mut plan, self.sources.len());
         let mut envelopes = Envelopes::new(self.config.content_mode);
         let message = |beat: Beat| {

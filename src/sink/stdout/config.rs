@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Stdout, probe};
 use crate::{
-    config::{Interval, Section},
+    config::Section,
     sink::{
         Bridge, Connecting, Driver, NoSubscription, Options, Overlap, Probe, ProbeReport, SinkConfig,
         SinkTable, Subscribing, Task, config,
@@ -68,22 +68,16 @@ pub enum Format {
 pub struct Table {
     /// "json": one `CloudEvent` per line. "pretty": for people.
     format: Format,
-    /// The URI of the schemas, for the attribute `dataschema`: the file name of the event's schema is appended.
-    dataschema: Option<String>,
-    /// The time between two heartbeats, or "off".
-    heartbeat: Interval,
 }
 
 impl Default for Table {
     fn default() -> Self {
-        Self { format: Format::Json, dataschema: None, heartbeat: Interval::seconds(10) }
+        Self { format: Format::Json }
     }
 }
 
 impl SinkTable for Table {
-    fn validate(self, section: &mut Section<'_>) -> Option<config::Config> {
-        let dataschema = config::dataschema(self.dataschema.as_deref(), section);
-        let common = config::Config::new(self.heartbeat.0, None, Config { format: self.format });
-        Some(config::Config { dataschema, ..common })
+    fn validate(self, _: &mut Section<'_>) -> Option<config::Config> {
+        Some(config::Config::new(None, Config { format: self.format }))
     }
 }

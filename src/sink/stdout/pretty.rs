@@ -144,6 +144,7 @@ mod tests {
             args: 1,
             origin: Origin::Live,
             binary: false,
+            redacted: None,
             schema: None,
             data: bytes::Bytes::copy_from_slice(data.as_bytes()),
         };

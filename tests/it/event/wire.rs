@@ -8,7 +8,7 @@ use cti_bridge::{
         AuthFailure, Body, DriftKind, EndReason, GapReason, LossReason, Mark, Notice, OnTakeover, Origin,
         Position, RawEvent, Record, Seq, SourceId, structured,
     },
-    route::{Plan, Verdict, template::Template},
+    route::{Plan, Rules, Verdict},
     socketio::{Packet, decode},
 };
 use jiff::Timestamp;
@@ -129,7 +129,7 @@ fn bodies() -> Vec<Body> {
 #[test]
 fn the_wire_is_as_it_was() {
     let sources: Arc<[String]> = Arc::new(["pbx1".to_owned()]);
-    let mut plan = Plan::new("abcdefgh23".parse().unwrap(), sources, Template::default());
+    let mut plan = Plan::new("abcdefgh23".parse().unwrap(), sources, Rules::default());
     let mut wire = String::new();
     for (number, body) in (0..).zip(bodies()) {
         let record = Record {
@@ -175,8 +175,9 @@ fn the_wire_is_as_it_was() {
 #[test]
 fn the_schema_of_an_event_is_announced_where_there_is_one() {
     let sources: Arc<[String]> = Arc::new(["pbx1".to_owned()]);
-    let plan = Plan::new("abcdefgh23".parse().unwrap(), sources, Template::default());
-    let mut plan = plan.with_schemas(Some("https://schemas.example.org/v1/".to_owned()));
+    let schemas = Some("https://schemas.example.org/v1/".to_owned());
+    let rules = Rules { schemas, ..Rules::default() };
+    let mut plan = Plan::new("abcdefgh23".parse().unwrap(), sources, rules);
     let announced: Vec<_> = bodies()
         .into_iter()
         .map(|body| {

@@ -84,7 +84,7 @@ async fn a_replay_is_complete_and_apart_from_live_partitions() {
     line.append(60, 0);
     line.drain().await;
     let kind = config(&broker.address(), "replayed", &settings);
-    let sink = cti_bridge::sink::config::Config::new(None, None, kind);
+    let sink = cti_bridge::sink::config::Config::new(None, kind);
     // A journal of its own, as the command has.
     let mut again = Line::new(config(&broker.address(), "replayed", &settings));
     again.append(60, 0);

@@ -41,7 +41,7 @@ fn published(line: &Line) -> u64 {
 }
 
 fn announce(line: &Line) {
-    line.context.renewals.announce("sink", Config::new(None, None, line.config.clone()));
+    line.context.renewals.announce("sink", Config::new(None, line.config.clone()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

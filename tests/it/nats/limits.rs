@@ -13,7 +13,7 @@ use cti_bridge::{
     event::{Notice, SinkId, SourceId},
     journal::Journal,
     retry::Range,
-    route::{Plan, template::Template},
+    route::{Plan, Rules},
     sink::{
         Bridge, Context, Driver, Options, Outcome,
         nats::{JetStream, Nats as Core, config::Config},
@@ -49,8 +49,7 @@ impl Line {
     }
 
     fn run(&self) -> JoinHandle<Outcome> {
-        let plan =
-            Plan::new(self.context.journal.id(), Arc::clone(&self.context.sources), Template::default());
+        let plan = Plan::new(self.context.journal.id(), Arc::clone(&self.context.sources), Rules::default());
         let backoff = Range { from: Duration::from_millis(5), to: Duration::from_millis(100) };
         let driver = Driver::new(
             &self.context,

@@ -17,7 +17,7 @@ use cti_bridge::{
     health::Board,
     journal::Journal,
     retry::Range,
-    route::{Plan, template::Template},
+    route::{Plan, Rules},
     shutdown::Stop,
     sink::{Acked, Context, Driver, Link, Options, Outcome, Outgoing, Sink, SinkError, Tail},
 };
@@ -177,7 +177,7 @@ fn append(context: &Context, count: u64) {
 }
 
 fn driver(context: &Context, backoff: Range) -> Driver {
-    let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), Template::default());
+    let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), Rules::default());
     let options = Options { heartbeat: None, backoff, answer: None, ..Options::default() };
     Driver::new(context, SinkId(0), plan, options)
 }

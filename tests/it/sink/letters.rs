@@ -10,7 +10,7 @@ use cti_bridge::{
     event::{Notice, SinkId, SourceId},
     journal::Journal,
     retry::Range,
-    route::{Plan, template::Template},
+    route::{Plan, Rules},
     sink::{Acked, Context, Driver, Link, Options, Outcome, Outgoing, Sink, SinkError, Tail},
 };
 
@@ -116,7 +116,7 @@ async fn a_dead_letter_is_resent_until_answered_and_announced_once() {
     let sources: Arc<[String]> = Arc::new(["a".to_owned()]);
     let sinks: Arc<[String]> = Arc::new(["bus".to_owned()]);
     let journal = Journal::memory(64 << 20, &sources, &sinks);
-    let plan = Plan::new(journal.id(), sources, Template::default());
+    let plan = Plan::new(journal.id(), sources, Rules::default());
     append(&journal, "small");
     let first = append(&journal, "large");
     let second = append(&journal, "large");

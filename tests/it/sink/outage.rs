@@ -13,7 +13,7 @@ use cti_bridge::{
     event::{Notice, Position, SinkId, SourceId},
     health::{Health, State, Trouble},
     journal::Journal,
-    route::{Plan, template::Template},
+    route::{Plan, Rules},
     sink::{Acked, Context, Driver, Link, Options, Outgoing, Sink, SinkError, Tail},
 };
 use tokio::task::JoinHandle;
@@ -70,7 +70,7 @@ impl Link for Connection {
 fn start(broker: &Broker) -> (Context, JoinHandle<()>) {
     let journal = Journal::memory(64 << 20, &["a".to_owned()], &["sink".to_owned()]);
     let context = Context::new("test", journal, ["sink".to_owned()].into());
-    let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), Template::default());
+    let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), Rules::default());
     let options = Options { heartbeat: None, ..Options::default() };
     let running = Driver::new(&context, SinkId(0), plan, options).run(broker.clone());
     (context, tokio::spawn(async move { drop(running.await) }))

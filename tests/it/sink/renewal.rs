@@ -11,7 +11,7 @@ use cti_bridge::{
     event::{Notice, Position, SinkId, SourceId},
     journal::Journal,
     retry::Range,
-    route::{Plan, template::Template},
+    route::{Plan, Rules},
     sink::{
         Acked, Context, Driver, Link, Options, Outcome, Outgoing, Sink, SinkError, Tail, config::Config,
         stdout,
@@ -100,7 +100,7 @@ impl Scene {
     fn start(broker: Broker) -> Self {
         let journal = Journal::memory(64 << 20, &["a".to_owned()], &["sink".to_owned()]);
         let context = Context::new("test", journal, ["sink".to_owned()].into());
-        let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), Template::default());
+        let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), Rules::default());
         let hour = Range { from: Duration::from_hours(1), to: Duration::from_hours(1) };
         let options = Options { heartbeat: None, backoff: hour, answer: None, ..Options::default() };
         let running = tokio::spawn(Driver::new(&context, SinkId(0), plan, options).run(broker.clone()));
@@ -115,7 +115,7 @@ impl Scene {
 
     fn announce(&self) {
         let kind = stdout::config::Config { format: stdout::config::Format::Json };
-        self.context.renewals.announce("sink", Config::new(None, None, kind));
+        self.context.renewals.announce("sink", Config::new(None, kind));
     }
 
     /// Waits until so many links were asked for. Time is paused.

@@ -12,7 +12,7 @@ use cti_bridge::{
     event::{Notice, SinkId, SourceId},
     health::State,
     journal::Journal,
-    route::{Plan, template::Template},
+    route::{Plan, Rules},
     sink::{
         Context, Driver, Options, Outcome, Sink, SinkError, Tail,
         stdout::{Lines, config::Format},
@@ -52,7 +52,7 @@ fn append(context: &Context, count: u64) {
 }
 
 fn driver(context: &Context) -> Driver {
-    let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), Template::default());
+    let plan = Plan::new(context.journal.id(), Arc::clone(&context.sources), Rules::default());
     // As `[sinks.NAME] type = "stdout"` has it.
     let options = Options { heartbeat: Some(Duration::from_secs(1)), answer: None, ..Options::default() };
     Driver::new(context, SinkId(0), plan, options)

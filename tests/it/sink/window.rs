@@ -11,7 +11,7 @@ use cti_bridge::{
     event::{Position, RawEvent, SinkId, SourceId},
     journal::{Journal, Opened},
     retry::Range,
-    route::{Plan, template::Template},
+    route::{Plan, Rules},
     sink::{Acked, Context, Driver, Link, Options, Outcome, Outgoing, Sink, SinkError, Tail},
 };
 use tokio::sync::Notify;
@@ -86,7 +86,7 @@ async fn the_window_is_bounded_in_bytes() {
         live.event(frame(size * MIB));
     }
     live.commit();
-    let plan = Plan::new(journal.id(), Arc::clone(&context.sources), Template::default());
+    let plan = Plan::new(journal.id(), Arc::clone(&context.sources), Rules::default());
     let backoff = Range { from: Duration::from_secs(1), to: Duration::from_secs(1) };
     let options = Options { heartbeat: None, backoff, answer: None, ..Options::default() };
     let broker = Broker::default();

@@ -8,7 +8,7 @@ use cti_bridge::{
     config::{Assignment, Flags},
     event::{Mark, Notice, Position, Record, Seq, SinkId, SourceId},
     journal::Journal,
-    route::{Plan, Verdict, template::Template},
+    route::{Plan, Rules, Verdict},
     sink::{Bridge, Link as _, Outgoing, Sink as _, SinkError, Tail, nats::JetStream},
 };
 use futures_util::FutureExt as _;
@@ -82,7 +82,7 @@ impl Line {
         let ids =
             records.iter().map(|it| format!("/cti/{} {}-{}", name(it), journal.id(), it.seq.0)).collect();
         let places = records.iter().enumerate().map(|(at, it)| ((name(it).to_owned(), it.seq), at)).collect();
-        let plan = Plan::new(journal.id(), sources, Template::default());
+        let plan = Plan::new(journal.id(), sources, Rules::default());
         Self { records, ids, places, plan, refused: Vec::new(), pause: Duration::ZERO, ends: Vec::new() }
     }
 
@@ -93,7 +93,7 @@ impl Line {
             records: self.records.clone(),
             ids: self.ids.clone(),
             places: self.places.clone(),
-            plan: Plan::new(self.plan.journal(), sources, Template::default()),
+            plan: Plan::new(self.plan.journal(), sources, Rules::default()),
             refused: Vec::new(),
             pause: self.pause,
             ends: Vec::new(),

@@ -12,7 +12,7 @@ use cti_bridge::{
     health::Board,
     journal::{self, Journal, Live, Opened, WhenFull, fs},
     retry::Range,
-    route::{Names, Plan, template::Template},
+    route::{Names, Plan, Rules},
     shutdown::Stop,
     sink::{
         Acked, Context, Driver, Link, Options, Outcome, Outgoing, Partitions, Process, Sink, SinkError,
@@ -249,8 +249,7 @@ impl Bench {
     }
 
     pub(crate) fn driver(&self) -> Driver {
-        let plan =
-            Plan::new(self.context.journal.id(), Arc::clone(&self.context.sources), Template::default());
+        let plan = Plan::new(self.context.journal.id(), Arc::clone(&self.context.sources), Rules::default());
         let backoff = Range { from: Duration::from_millis(1), to: Duration::from_millis(2) };
         let options = Options {
             heartbeat: None,

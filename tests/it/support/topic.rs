@@ -13,7 +13,7 @@ use cti_bridge::{
     health::{Board, State},
     journal::{self, Journal, Sync, WhenFull, fs},
     retry::Range,
-    route::{Plan, template::Template},
+    route::{Plan, Rules},
     shutdown::Stop,
     sink::{
         Context, Driver, Options, Outcome,
@@ -105,7 +105,7 @@ impl Line {
 
     pub(crate) fn run(&self, options: Options) -> JoinHandle<Outcome> {
         let journal = self.context.journal.id();
-        let plan = Plan::new(journal, Arc::clone(&self.context.sources), Template::default());
+        let plan = Plan::new(journal, Arc::clone(&self.context.sources), Rules::default());
         let backoff = Range { from: Duration::from_millis(5), to: Duration::from_millis(100) };
         let options = Options { heartbeat: None, backoff, ..options };
         tokio::spawn(Driver::new(&self.context, SinkId(0), plan, options).run(self.sink()))

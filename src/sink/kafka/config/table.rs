@@ -13,11 +13,11 @@ use super::{
     Compression, Config, Create, PartitionBy, Topics,
 };
 use crate::{
-    config::{Interval, Secret, Section, Size},
+    config::{Secret, Section, Size},
     net::Address,
     sink::{
         SinkTable,
-        config::{Adopted, Config as SinkConfig, ContentMode, adopt, dataschema},
+        config::{Adopted, Config as SinkConfig, ContentMode, adopt},
     },
     tls::Trust,
 };
@@ -58,10 +58,6 @@ pub struct Table {
     content_mode: ContentMode,
     /// The largest message; the topic's `max.message.bytes` should not be smaller.
     max_message: Size,
-    /// The URI of the schemas, for the attribute `dataschema`: the file name of the event's schema is appended.
-    dataschema: Option<String>,
-    /// The time between two heartbeats, or "off".
-    heartbeat: Interval,
     /// Continue in a topic that another journal wrote, or after a foreign record: the journal or record that the error names.
     adopt: Option<String>,
     /// Use TLS.
@@ -107,8 +103,6 @@ impl Default for Table {
             compression: Compression::Lz4,
             content_mode: ContentMode::Binary,
             max_message: Size(1000 << 10),
-            dataschema: None,
-            heartbeat: Interval::seconds(10),
             adopt: None,
             tls: false,
             allow_plaintext: false,
@@ -162,7 +156,6 @@ impl SinkTable for Table {
             section.problem("max_message", "is less than an event needs: write 64KiB or more");
         }
         properties::check(&self.properties, section);
-        let dataschema = dataschema(self.dataschema.as_deref(), section);
         let Adopted { journal: adopt, ignored } = adopt(self.adopt.as_deref(), section);
         let trust = section.trust(self.ca_file, (self.cert_file, self.key_file), self.insecure_skip_verify);
         if !self.tls && trust != Trust::default() {
@@ -193,7 +186,7 @@ impl SinkTable for Table {
             properties: self.properties,
             ignored,
         };
-        Some(SinkConfig { dataschema, ..SinkConfig::new(self.heartbeat.0, adopt, config) })
+        Some(SinkConfig::new(adopt, config))
     }
 }
 

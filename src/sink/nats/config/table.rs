@@ -7,12 +7,12 @@ use url::Position;
 
 use super::{Config, Credentials, Mode, Stream, jetstream};
 use crate::{
-    config::{Age, Interval, Secret, Section, Size},
+    config::{Age, Secret, Section, Size},
     net::Address,
     route::template::Template,
     sink::{
         SinkTable,
-        config::{Adopted, Config as SinkConfig, ContentMode, adopt, dataschema},
+        config::{Adopted, Config as SinkConfig, ContentMode, adopt},
     },
     tls::Trust,
 };
@@ -50,10 +50,6 @@ pub struct Table {
     pub(super) adopt: Option<String>,
     /// "binary": `CloudEvents` attributes in headers. "structured": one JSON object.
     content_mode: ContentMode,
-    /// The URI of the schemas, for the attribute `dataschema`: the file name of the event's schema is appended.
-    dataschema: Option<String>,
-    /// The time between two heartbeats, or "off".
-    heartbeat: Interval,
     /// Log in with a credentials file, as written by `nsc generate creds`.
     credentials_file: Option<String>,
     /// Log in with an nkey: its seed. Prefer `nkey_file`.
@@ -104,8 +100,6 @@ impl Default for Table {
             msg_id: false,
             adopt: None,
             content_mode: ContentMode::Binary,
-            dataschema: None,
-            heartbeat: Interval::seconds(10),
             credentials_file: None,
             nkey: None,
             nkey_file: None,
@@ -138,7 +132,6 @@ impl SinkTable for Table {
         }
         let subject =
             self.subject.parse::<Template>().map_err(|error| section.problem("subject", error.to_string()));
-        let dataschema = dataschema(self.dataschema.as_deref(), section);
         let Adopted { journal: adopt, ignored } = adopt(self.adopt.as_deref(), section);
         let stream = jetstream::stream(&self, subject.as_ref().ok(), section);
         let stream = Stream { ignored, ..stream };
@@ -161,7 +154,7 @@ impl SinkTable for Table {
             subject: subject.ok()?,
             stream,
         };
-        Some(SinkConfig { dataschema, ..SinkConfig::new(self.heartbeat.0, adopt, config) })
+        Some(SinkConfig::new(adopt, config))
     }
 }
 

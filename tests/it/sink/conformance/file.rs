@@ -26,7 +26,7 @@ impl Bench for Events {
     }
 
     fn config(&self) -> Config {
-        Config::new(None, None, self.settings())
+        Config::new(None, self.settings())
     }
 
     async fn arrived(&mut self) -> Vec<Value> {

@@ -61,7 +61,7 @@ impl Bench for Topics {
     }
 
     fn config(&self) -> Config {
-        Config::new(None, None, self.config.clone())
+        Config::new(None, self.config.clone())
     }
 
     async fn arrived(&mut self) -> Vec<Value> {

@@ -18,7 +18,7 @@ use std::{
 use cti_bridge::{
     event::{Notice, SinkId, SourceId},
     journal::Journal,
-    route::{Plan, template::Template},
+    route::{Plan, Rules},
     sink::{
         self, Acked, Bridge, Claim, Context, Driver, Link, Options, Outcome, Outgoing, ProbeStep, Sink,
         SinkError, Tail, config::Config, stdout,
@@ -50,7 +50,7 @@ impl Line {
         let sources: Arc<[String]> = Arc::new(["a".to_owned(), "b".to_owned()]);
         let sinks: Arc<[String]> = Arc::new(["sink".to_owned()]);
         let journal = Journal::memory(64 << 20, &sources, &sinks);
-        let plan = Plan::new(journal.id(), Arc::clone(&sources), Template::default());
+        let plan = Plan::new(journal.id(), Arc::clone(&sources), Rules::default());
         Self { context: Context::new("bridge", journal, sinks), plan }
     }
 
@@ -327,7 +327,7 @@ impl Bench for File {
     }
 
     fn config(&self) -> Config {
-        Config::new(None, None, stdout::config::Config { format: stdout::config::Format::Json })
+        Config::new(None, stdout::config::Config { format: stdout::config::Format::Json })
     }
 
     async fn arrived(&mut self) -> Vec<Value> {

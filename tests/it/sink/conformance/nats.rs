@@ -52,7 +52,7 @@ impl Bench for Server {
     }
 
     fn config(&self) -> Config {
-        Config::new(None, None, config(&self.server, "core"))
+        Config::new(None, config(&self.server, "core"))
     }
 
     async fn arrived(&mut self) -> Vec<Value> {
@@ -99,7 +99,7 @@ impl Bench for Stream {
     }
 
     fn config(&self) -> Config {
-        Config::new(None, None, config(&self.server, "jetstream"))
+        Config::new(None, config(&self.server, "jetstream"))
     }
 
     async fn arrived(&mut self) -> Vec<Value> {

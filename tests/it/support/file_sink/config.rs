@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use cti_bridge::{
-    config::{Interval, Section},
+    config::Section,
     sink::{
         self, Bridge, Connecting, Driver, NoSubscription, Overlap, Probe, ProbeStep, SinkConfig, SinkError,
         SinkTable, Subscribing, Task, verify::Held,
@@ -21,13 +21,11 @@ use super::{File, probe, read_back};
 pub(crate) struct Table {
     /// The file.
     path: String,
-    /// The time between two heartbeats, or "off".
-    heartbeat: Interval,
 }
 
 impl Default for Table {
     fn default() -> Self {
-        Self { path: "events.jsonl".to_owned(), heartbeat: Interval(None) }
+        Self { path: "events.jsonl".to_owned() }
     }
 }
 
@@ -38,7 +36,7 @@ impl SinkTable for Table {
             return None;
         }
         let path = section.path(&self.path);
-        Some(sink::config::Config::new(self.heartbeat.0, None, Config { path }))
+        Some(sink::config::Config::new(None, Config { path }))
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use cti_bridge::{
     event::JournalId,
-    route::{Plan, template::Template},
+    route::{Plan, Rules},
     sink::{self, Bridge, Claim, Link as _, ProbeReport, SinkError, heartbeat::checks},
 };
 use futures_util::future::BoxFuture;
@@ -41,7 +41,7 @@ impl sink::Probe for Probe {
 
     fn publish(&mut self) -> BoxFuture<'_, Result<ProbeReport, SinkError>> {
         Box::pin(async {
-            let mut plan = Plan::new(JournalId::draw(), self.sources.clone().into(), Template::default());
+            let mut plan = Plan::new(JournalId::draw(), self.sources.clone().into(), Rules::default());
             let messages = checks(&mut plan, self.sources.len());
             let batch: Vec<_> = messages.iter().map(|message| message.outgoing(&plan)).collect();
             let file = self.file.try_clone().map_err(|error| unusable(&self.path, error))?;
