@@ -61,10 +61,12 @@ pub trait Fs: fmt::Debug + Send + Sync {
     fn room(&self, path: &Path) -> io::Result<Room>;
 }
 
-/// Lists the names in a directory that may not exist.
+/// Lists the names in a directory; none if it is not one.
 pub(super) fn list_any(fs: &dyn Fs, dir: &Path) -> io::Result<Vec<String>> {
     match fs.list(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(Vec::new())
+        }
         listed => listed,
     }
 }

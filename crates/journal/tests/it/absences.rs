@@ -273,6 +273,25 @@ fn a_journal_of_an_earlier_version_is_read_and_continued() {
     }
 }
 
+#[test]
+fn a_segment_of_an_earlier_version_is_rewritten_in_the_current_one() {
+    for version in [1, 2] {
+        let disk = earlier(version, None);
+        let (journal, _) = open(&disk, &config());
+        assert_eq!(journal.erase(&|_| true).unwrap().records, [1, 1]);
+        assert_eq!(disk.files()[&Path::new(DIR).join(SEGMENT)][8], 3);
+        close(journal);
+        let (journal, notes) = open(&disk, &config());
+        assert_eq!(notes, Vec::<String>::new());
+        let mut x = journal.reader(SinkId(0));
+        let records = read(&mut x);
+        settle(&mut x, &records);
+        assert_eq!(records.len(), 6, "the notices");
+        assert_eq!(journal.ledger(SinkId(0), SourceId(0)).0.filtered, 1);
+        adds_up(&journal);
+    }
+}
+
 /// An earlier version must refuse what it can't read, so it must not find it under its own version.
 #[test]
 fn a_segment_of_an_earlier_version_is_not_appended_to() {

@@ -54,10 +54,14 @@ fn notices_are_never_erased_and_neighbours_share_an_absence() {
         Journal::open(&options, fs, &names(&["a", "b"]), &names(&["x", "y"]), monitor).unwrap().0
     };
     let journal = open();
+    // A renamed journal's segments, and a file of the operator's.
+    std::fs::create_dir_all(options.dir.join("renamed/old/segments")).unwrap();
+    std::fs::write(options.dir.join("renamed/old/segments/000000000001.log"), "").unwrap();
+    std::fs::write(options.dir.join("renamed/note"), "").unwrap();
     fill(&journal, 50, 10);
     let before = read(&mut journal.reader(SinkId(0)));
     let erased = journal.erase(&|_| true).unwrap();
-    assert_eq!(erased.records.iter().sum::<u64>(), 50);
+    assert_eq!((erased.records.iter().sum::<u64>(), erased.renamed, erased.quarantined), (50, 1, 0));
     let after = read(&mut journal.reader(SinkId(0)));
     assert!(after.iter().all(|it| matches!(it.body, Body::Notice(_))));
     assert_eq!(after.len(), before.len() - 50);
