@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use event::{EndReason, GapReason, Seq, SourceId};
+use event::{EndReason, GapReason, Position, Seq, SourceId};
 use jiff::Timestamp;
 
 use crate::{
@@ -51,6 +51,8 @@ pub struct SourceStats {
 /// Statistics of a sink.
 #[derive(Debug, Clone, Copy)]
 pub struct SinkStats {
+    /// Position of the oldest record that is not settled.
+    pub next: Position,
     /// Number of pending records.
     pub pending: u64,
     /// Receive time of the oldest pending record; an estimate if the record is on disk only.
@@ -96,8 +98,8 @@ impl Log {
             });
         let sinks = (0..self.sinks.len()).map(|sink| {
             let pending = self.pending(sink);
-            let next = self.cursor(sink).map(|cursor| cursor.next).filter(|_| pending > 0);
-            SinkStats { pending, oldest: next.and_then(|next| self.received(next)) }
+            let next = self.cursor(sink).map_or(self.end(), |cursor| cursor.next);
+            SinkStats { next, pending, oldest: (pending > 0).then(|| self.received(next)).flatten() }
         });
         Stats {
             sources: sources.collect(),
