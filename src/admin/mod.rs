@@ -4,6 +4,7 @@
 //! GET  /           a page for people                     GET  /livez      does the process make progress?
 //! GET  /status     the same for programs                 GET  /readyz     is every component active? if not, which is not?
 //! GET  /metrics    OpenMetrics                           GET  /startupz   has it started?
+//! GET  /config/diff    what a reload would change, and what needs a restart
 //! POST /actions/resync · /actions/reconnect · /actions/log-level
 //! ```
 //!
@@ -29,4 +30,4 @@ mod slots;
 mod status;
 
 pub use server::run;
-pub use status::{JournalStatus, SinkStatus, SourceStatus, Status, View};
+pub use status::{JournalStatus, NewRulesStatus, ReloadStatus, SinkStatus, SourceStatus, Status, View};

@@ -17,7 +17,8 @@ use crate::{
     auth::{self, Account},
     event::{DriftKind, EndReason, GapReason, Seq, SinkId, SourceId},
     health::{Board, Health, State},
-    journal::{DiskUse, EventCount, Gaps, Journal, Ledger, Stats},
+    journal::{DiskUse, EventCount, Gaps, Journal, Ledger, SinkStats, Stats},
+    reload::{LastReload, Reload},
     session::{Finding, Findings},
     sink,
 };
@@ -29,6 +30,8 @@ pub struct View {
     journal: Journal,
     board: Board,
     counters: sink::Counters,
+    switches: sink::Switches,
+    pub(super) reload: Option<Reload>,
     accounts: Arc<Mutex<BTreeMap<String, (Account, Findings)>>>,
     pub(super) certificates: Ends,
     history: History,
@@ -59,6 +62,8 @@ pub struct Status {
     pub now: Timestamp,
     /// Whether every component is active.
     pub ready: bool,
+    /// The last reload of the configuration. `None` for a process that has none.
+    pub reload: Option<ReloadStatus>,
     /// The journal.
     pub journal: JournalStatus,
     /// The PBXs.
@@ -73,6 +78,16 @@ pub struct Status {
     pub gaps: Vec<NoticeStatus>,
     /// The last hour, a value a minute.
     pub history: Hour,
+}
+
+/// The last reload of the configuration. The start counts as one.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReloadStatus {
+    /// The configuration was valid. Otherwise the bridge continues with the one it has.
+    pub successful: bool,
+    /// When a valid configuration was last read.
+    pub last_success: Timestamp,
 }
 
 /// The journal.
@@ -183,11 +198,25 @@ pub struct SinkStatus {
     pub letters_refused: u64,
     /// When the last heartbeat was handed over.
     pub heartbeat: Option<Timestamp>,
+    /// The number of the rules in force: 1 for those of the start, one more for each reload that changes them.
+    pub generation: u64,
+    /// Reloaded rules that are not in force yet.
+    pub new_rules: Option<NewRulesStatus>,
     /// The outcome of every record since the journal was created, by source.
     pub ledger: BTreeMap<String, LedgerStatus>,
     /// The counters of its driver since the start.
     #[serde(skip)]
     pub counted: sink::SinkCounts,
+}
+
+/// Reloaded rules of a sink that are not in force yet.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewRulesStatus {
+    /// When they were announced.
+    pub since: Timestamp,
+    /// Records before them that the sink has not settled.
+    pub waits_for_events: u64,
 }
 
 /// The outcome of a source's records at a sink.
@@ -205,12 +234,14 @@ pub struct LedgerStatus {
 
 impl View {
     /// The view of a bridge that starts now.
-    pub fn new(config: &Config, context: &sink::Context) -> Self {
+    pub fn new(config: &Config, context: &sink::Context, reload: Option<Reload>) -> Self {
         Self {
             config: Arc::new(config.clone()),
             journal: context.journal.clone(),
             board: context.board.clone(),
             counters: context.counters.clone(),
+            switches: context.switches.clone(),
+            reload,
             accounts: Arc::default(),
             certificates: Ends::default(),
             history: History::new(),
@@ -252,6 +283,7 @@ impl View {
             started: self.started,
             now,
             ready,
+            reload: self.reload.as_ref().map(|reload| reload.last().into()),
             journal: self.journal_status(&stats, parts.remove("journal")),
             sources: self.sources(&stats, &mut parts),
             sinks: self.sinks(&stats, &mut parts, now),
@@ -321,6 +353,7 @@ impl View {
                 let settled = counted.settled.get(usize::from(id)).copied().unwrap_or_default();
                 (source.clone(), LedgerStatus { pending, ledger, settled })
             });
+            let (generation, new_rules) = self.rules(name, seen);
             let age = seen.oldest.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64().max(0.0));
             Some(SinkStatus {
                 name: name.clone(),
@@ -332,17 +365,34 @@ impl View {
                 failures: counted.failed,
                 letters_refused: counted.letters_refused,
                 heartbeat: counted.heartbeat,
+                generation,
+                new_rules,
                 ledger: ledger.collect(),
                 counted,
             })
         };
         (0..).map(SinkId).zip(&self.config.sinks).filter_map(sink).collect()
     }
+
+    fn rules(&self, sink: &str, seen: &SinkStats) -> (u64, Option<NewRulesStatus>) {
+        let state = self.switches.state(sink);
+        let new_rules = state.outstanding.map(|(from, since)| NewRulesStatus {
+            since,
+            waits_for_events: from.0.saturating_sub(seen.next.0),
+        });
+        (state.generation, new_rules)
+    }
 }
 
 /// Whether every component is active.
 pub(super) fn is_ready(parts: &BTreeMap<String, Health>) -> bool {
     parts.values().all(|health| health.state == State::Active)
+}
+
+impl From<LastReload> for ReloadStatus {
+    fn from(last: LastReload) -> Self {
+        Self { successful: last.is_successful, last_success: last.succeeded }
+    }
 }
 
 impl From<auth::AccountStats> for AccountStatus {
