@@ -24,10 +24,12 @@ mod history;
 mod hosts;
 mod page;
 mod recent;
+mod reload;
 pub(crate) mod served;
 mod server;
 mod slots;
 mod status;
 
+pub use reload::{NewRulesStatus, ReloadStatus};
 pub use server::run;
-pub use status::{JournalStatus, NewRulesStatus, ReloadStatus, SinkStatus, SourceStatus, Status, View};
+pub use status::{JournalStatus, SinkStatus, SourceStatus, Status, View};

@@ -11,14 +11,15 @@ use super::{
     certificates::Ends,
     history::{self, History, Hour},
     recent::{self, EventStatus, NoticeStatus},
+    reload::{NewRulesStatus, ReloadStatus},
 };
 use crate::{
     app::config::Config,
     auth::{self, Account},
     event::{DriftKind, EndReason, GapReason, Seq, SinkId, SourceId},
     health::{Board, Health, State},
-    journal::{DiskUse, EventCount, Gaps, Journal, Ledger, SinkStats, Stats},
-    reload::{LastReload, Reload},
+    journal::{DiskUse, EventCount, Gaps, Journal, Ledger, Stats},
+    reload::Reload,
     session::{Finding, Findings},
     sink,
 };
@@ -78,16 +79,6 @@ pub struct Status {
     pub gaps: Vec<NoticeStatus>,
     /// The last hour, a value a minute.
     pub history: Hour,
-}
-
-/// The last reload of the configuration. The start counts as one.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ReloadStatus {
-    /// The configuration was valid. Otherwise the bridge continues with the one it has.
-    pub successful: bool,
-    /// When a valid configuration was last read.
-    pub last_success: Timestamp,
 }
 
 /// The journal.
@@ -207,16 +198,6 @@ pub struct SinkStatus {
     /// The counters of its driver since the start.
     #[serde(skip)]
     pub counted: sink::SinkCounts,
-}
-
-/// Reloaded rules of a sink that are not in force yet.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct NewRulesStatus {
-    /// When they were announced.
-    pub since: Timestamp,
-    /// Records before them that the sink has not settled.
-    pub waits_for_events: u64,
 }
 
 /// The outcome of a source's records at a sink.
@@ -353,7 +334,7 @@ impl View {
                 let settled = counted.settled.get(usize::from(id)).copied().unwrap_or_default();
                 (source.clone(), LedgerStatus { pending, ledger, settled })
             });
-            let (generation, new_rules) = self.rules(name, seen);
+            let rules = self.switches.state(name);
             let age = seen.oldest.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64().max(0.0));
             Some(SinkStatus {
                 name: name.clone(),
@@ -365,34 +346,19 @@ impl View {
                 failures: counted.failed,
                 letters_refused: counted.letters_refused,
                 heartbeat: counted.heartbeat,
-                generation,
-                new_rules,
+                generation: rules.generation,
+                new_rules: NewRulesStatus::of(rules, seen),
                 ledger: ledger.collect(),
                 counted,
             })
         };
         (0..).map(SinkId).zip(&self.config.sinks).filter_map(sink).collect()
     }
-
-    fn rules(&self, sink: &str, seen: &SinkStats) -> (u64, Option<NewRulesStatus>) {
-        let state = self.switches.state(sink);
-        let new_rules = state.outstanding.map(|(from, since)| NewRulesStatus {
-            since,
-            waits_for_events: from.0.saturating_sub(seen.next.0),
-        });
-        (state.generation, new_rules)
-    }
 }
 
 /// Whether every component is active.
 pub(super) fn is_ready(parts: &BTreeMap<String, Health>) -> bool {
     parts.values().all(|health| health.state == State::Active)
-}
-
-impl From<LastReload> for ReloadStatus {
-    fn from(last: LastReload) -> Self {
-        Self { successful: last.is_successful, last_success: last.succeeded }
-    }
 }
 
 impl From<auth::AccountStats> for AccountStatus {
