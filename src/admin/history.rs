@@ -205,6 +205,8 @@ mod tests {
             failures: 0,
             letters_refused: 0,
             heartbeat: None,
+            generation: 1,
+            new_rules: None,
             ledger: BTreeMap::new(),
             counted: crate::sink::SinkCounts::default(),
         };
@@ -215,6 +217,7 @@ mod tests {
             started: Timestamp::UNIX_EPOCH,
             now: Timestamp::UNIX_EPOCH,
             ready: true,
+            reload: None,
             journal,
             sources: vec![source],
             sinks: vec![sink],

@@ -5,6 +5,7 @@ mod annotated;
 pub mod catalogue;
 pub mod check;
 pub mod config;
+mod config_diff;
 #[cfg(feature = "simulator")]
 pub mod demo;
 mod drift;

@@ -114,6 +114,13 @@ impl Journal {
         seq
     }
 
+    /// Appends a notice for every source, with nothing in between. Returns the position of the first.
+    pub fn notice_all(&self, notice: &Notice) -> Position {
+        let first = self.log().notice_all(notice);
+        self.commit();
+        first
+    }
+
     /// Announces the losses since the last call. Blocks for a small write per sink: if the process is killed,
     /// a loss is either in a cursor or announced in the log, never both.
     pub fn announce_losses(&self) {

@@ -153,6 +153,16 @@ impl Log {
         self.append(source, at, session, Origin::Live, Body::Notice(content))
     }
 
+    /// Appends a notice for every source. Returns the position of the first.
+    pub(super) fn notice_all(&mut self, notice: &Notice) -> Position {
+        self.seal_refusal();
+        let first = self.end;
+        for source in (0..).map(SourceId).take(self.progress.len()) {
+            self.notice(source, 0, notice);
+        }
+        first
+    }
+
     /// Counts an event that a filter keeps out of the log.
     pub(super) fn withhold(&mut self, source: SourceId) {
         for sink in &mut self.sinks {

@@ -224,6 +224,11 @@ impl Reader {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 
+    /// Returns the position of the next record to read.
+    pub fn position(&self) -> Position {
+        self.next
+    }
+
     /// Returns whether everything appended has been read.
     pub fn at_end(&self) -> bool {
         self.next >= *self.end.borrow()

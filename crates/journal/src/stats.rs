@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use event::{EndReason, GapReason, Seq, SourceId};
+use event::{EndReason, GapReason, Position, Seq, SourceId};
 use jiff::Timestamp;
 
 use crate::{
@@ -51,6 +51,8 @@ pub struct SourceStats {
 /// Statistics of a sink.
 #[derive(Debug, Clone, Copy)]
 pub struct SinkStats {
+    /// Position of the oldest record that is not settled.
+    pub next: Position,
     /// Number of pending records.
     pub pending: u64,
     /// Receive time of the oldest pending record; an estimate if the record is on disk only.
@@ -98,8 +100,9 @@ impl Log {
             });
         let sinks = self.sinks.iter().enumerate().map(|(sink, state)| {
             let pending = self.pending(sink);
-            let next = self.cursor(sink).map(|cursor| cursor.next).filter(|_| pending > 0);
-            SinkStats { pending, oldest: next.and_then(|next| self.received(next)), erased: state.erased }
+            let next = self.cursor(sink).map_or(self.end(), |cursor| cursor.next);
+            let oldest = (pending > 0).then(|| self.received(next)).flatten();
+            SinkStats { next, pending, oldest, erased: state.erased }
         });
         Stats {
             sources: sources.collect(),

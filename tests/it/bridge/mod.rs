@@ -9,6 +9,7 @@ mod kill;
 mod log;
 mod nats;
 mod reload;
+mod reload_rules;
 mod signals;
 mod stop;
 mod systemd;

@@ -49,6 +49,7 @@ pub struct JetStream {
     servers: Arc<Servers>,
     content_mode: ContentMode,
     settings: config::Stream,
+    sources: Vec<String>,
     ours: Ours,
     allow: String,
     shared: Arc<Shared>,
@@ -65,6 +66,7 @@ impl JetStream {
             servers: Arc::new(Servers::new(config)),
             content_mode: config.content_mode,
             settings: config.stream.clone(),
+            sources: sources.to_vec(),
             allow: allow(&ours, config),
             ours,
             shared: Arc::default(),
@@ -128,6 +130,17 @@ impl Sink for JetStream {
         if let Some(config) = config.of::<Config>() {
             self.servers = Arc::new(self.servers.renewed(config));
         }
+    }
+
+    fn redirect(&mut self, config: &sink::config::Config) -> bool {
+        let Some(config) = config.of::<Config>() else { return false };
+        let ours = Ours::new(self.ours.stream.clone(), &config.subject, &self.sources);
+        let is_other = ours != self.ours;
+        if is_other {
+            self.allow = allow(&ours, self.servers.config());
+            self.ours = ours;
+        }
+        is_other
     }
 
     async fn rival(
