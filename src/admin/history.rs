@@ -205,6 +205,7 @@ mod tests {
             failures: 0,
             letters_refused: 0,
             heartbeat: None,
+            filtered: BTreeMap::new(),
             ledger: BTreeMap::new(),
             counted: crate::sink::SinkCounts::default(),
         };

@@ -183,6 +183,8 @@ pub struct SinkStatus {
     pub letters_refused: u64,
     /// When the last heartbeat was handed over.
     pub heartbeat: Option<Timestamp>,
+    /// Filtered records since the start, by route.
+    pub filtered: BTreeMap<String, u64>,
     /// The outcome of every record since the journal was created, by source.
     pub ledger: BTreeMap<String, LedgerStatus>,
     /// The counters of its driver since the start.
@@ -332,6 +334,7 @@ impl View {
                 failures: counted.failed,
                 letters_refused: counted.letters_refused,
                 heartbeat: counted.heartbeat,
+                filtered: counted.filtered.iter().map(|(route, count)| (route.to_string(), *count)).collect(),
                 ledger: ledger.collect(),
                 counted,
             })

@@ -78,6 +78,12 @@ impl File {
                 );
             }
         }
+        for (name, sink) in &sinks {
+            if let Some(sink) = sink {
+                let names = sources.keys().map(String::as_str);
+                sink.routes.check_sources(names, &mut root.table("sinks").table(name));
+            }
+        }
         check_overlaps(&self.instance, &sources, &sinks, root);
         Some(Config {
             instance: self.instance,
