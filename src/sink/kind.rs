@@ -57,6 +57,11 @@ pub trait SinkConfig: Any + fmt::Debug + Send + Sync {
         None
     }
 
+    /// Returns the subjects of routes that can't be used beside those of the sink: the index of the route, and the problem.
+    fn route_problems(&self, _: Bridge<'_>) -> Vec<(usize, String)> {
+        Vec::new()
+    }
+
     /// Delivers until the driver ends. Connects to nothing before the task is polled.
     fn run(&self, driver: Driver, bridge: Bridge<'_>) -> Task;
 

@@ -79,6 +79,10 @@ impl SinkConfig for Config {
         Some(Arc::new(Self { route_subjects: subjects.to_vec(), ..self.clone() }))
     }
 
+    fn route_problems(&self, bridge: Bridge<'_>) -> Vec<(usize, String)> {
+        overlap::of_routes(self, bridge.sources)
+    }
+
     fn run(&self, driver: Driver, bridge: Bridge<'_>) -> Task {
         match self.mode {
             Mode::Core => Box::pin(driver.run(Nats::new(self))),
