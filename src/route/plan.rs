@@ -88,6 +88,11 @@ impl Plan {
         self.journal
     }
 
+    /// Returns true if a route may drop records.
+    pub fn may_drop(&self) -> bool {
+        self.routes.may_drop()
+    }
+
     /// Decides on one record.
     pub fn decide(&mut self, record: &Record) -> Verdict {
         let Some(source) = self.sources.get(record.source.index()) else {

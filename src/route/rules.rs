@@ -91,6 +91,11 @@ impl Routes {
         self.0.iter()
     }
 
+    /// Returns true if one of them may drop events.
+    pub fn may_drop(&self) -> bool {
+        self.0.iter().any(|route| route.action.may_drop())
+    }
+
     /// Warns of patterns that match none of the configured sources. `section` is the table of the sink.
     pub(crate) fn check_sources<'a>(
         &self,
