@@ -172,6 +172,9 @@ impl Scrape {
                 self.count("sink_lost", &[name, source, &word(&reason)], count);
             }
         }
+        for (route, count) in &sink.filtered {
+            self.count("sink_filtered", &[name, route], *count);
+        }
         self.gauge("sink_lag_events", &[name], sink.lag_events);
         self.add("sink_lag_seconds", &[name], Value::Gauge(sink.lag_seconds));
         self.add("sink_latency_seconds", &[name], Value::Latency(Box::new(sink.counted.clone())));

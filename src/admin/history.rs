@@ -207,6 +207,7 @@ mod tests {
             heartbeat: None,
             generation: 1,
             new_rules: None,
+            filtered: BTreeMap::new(),
             ledger: BTreeMap::new(),
             counted: crate::sink::SinkCounts::default(),
         };

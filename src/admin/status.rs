@@ -193,6 +193,8 @@ pub struct SinkStatus {
     pub generation: u64,
     /// Reloaded rules that are not in force yet.
     pub new_rules: Option<NewRulesStatus>,
+    /// Filtered records since the start, by route.
+    pub filtered: BTreeMap<String, u64>,
     /// The outcome of every record since the journal was created, by source.
     pub ledger: BTreeMap<String, LedgerStatus>,
     /// The counters of its driver since the start.
@@ -348,6 +350,7 @@ impl View {
                 heartbeat: counted.heartbeat,
                 generation: rules.generation,
                 new_rules: NewRulesStatus::of(rules, seen),
+                filtered: counted.filtered.iter().map(|(route, count)| (route.to_string(), *count)).collect(),
                 ledger: ledger.collect(),
                 counted,
             })

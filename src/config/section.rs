@@ -189,6 +189,14 @@ impl<'a> Section<'a> {
         self.findings.origins.nearest(&join(&self.table, key)).to_string()
     }
 
+    /// Returns true if a problem with this table has been reported.
+    pub(crate) fn has_problem(&self) -> bool {
+        let is_within = |key: &str| {
+            key.strip_prefix(&self.table).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.findings.problems.iter().any(|problem| is_within(&problem.key))
+    }
+
     /// Returns true if any layer sets `key`.
     pub fn is_set(&self, key: &str) -> bool {
         self.findings.origins.of(&join(&self.table, key)) != super::origin::Origin::Default

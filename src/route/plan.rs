@@ -7,7 +7,8 @@ use bytes::Bytes;
 use super::{
     names::{Names, Naming},
     privacy::Privacy,
-    rules::{Candidate, Decision, Routes},
+    rules::{Decision, Routes},
+    selector::Candidate,
     template::Template,
 };
 use crate::event::{self, Body, CloudEvent, JournalId, Mark, Origin, RawEvent, Record, SourceId};
@@ -87,6 +88,11 @@ impl Plan {
         self.journal
     }
 
+    /// Returns true if a route may drop records.
+    pub fn may_drop(&self) -> bool {
+        self.routes.may_drop()
+    }
+
     /// Decides on one record.
     pub fn decide(&mut self, record: &Record) -> Verdict {
         let Some(source) = self.sources.get(record.source.index()) else {
@@ -96,8 +102,9 @@ impl Plan {
             Body::Event(frame) => {
                 let (name, args, data) = (frame.name(), frame.args(), data(frame));
                 let entity = event::entity(&name, &args);
-                let candidate =
-                    Candidate { source, class: "event", name: &name, entity: entity.as_ref(), data: &data };
+                // The journal does not yet compare an event with the previous one of its entity.
+                let is_unchanged = false;
+                let candidate = Candidate::event(source, (&name, entity.as_ref()), &data, is_unchanged);
                 let template = match self.routes.decide(&candidate) {
                     Decision::Drop(route) => return Verdict::Filtered(Arc::clone(route)),
                     // A copy goes to the subject of its class, whatever route the event takes.
@@ -109,13 +116,22 @@ impl Plan {
                 let data = self.privacy.apply(&name, &data);
                 Verdict::Publish(Published { names, data, args: frame.argc, binary, redacted: None })
             }
-            Body::Notice(notice) => Verdict::Publish(Published {
-                names: self.naming.bridge(source, self.class.unwrap_or("bridge"), &notice.name),
-                data: notice.data.clone(),
-                args: 1,
-                binary: false,
-                redacted: None,
-            }),
+            Body::Notice(notice) => {
+                let candidate = Candidate::notice(source, &notice.name, &notice.data);
+                let template = match self.routes.decide(&candidate) {
+                    // No route drops a notice.
+                    Decision::Drop(_) => None,
+                    Decision::Publish(template) => template.filter(|_| self.class.is_none()),
+                };
+                let class = self.class.unwrap_or("bridge");
+                Verdict::Publish(Published {
+                    names: self.naming.bridge((source, class), &notice.name, template),
+                    data: notice.data.clone(),
+                    args: 1,
+                    binary: false,
+                    redacted: None,
+                })
+            }
         }
     }
 
@@ -133,7 +149,7 @@ impl Plan {
     /// The names of a status message.
     pub fn status(&mut self, source: SourceId, what: &str) -> Option<Arc<Names>> {
         let source = self.sources.get(source.index())?;
-        Some(self.naming.bridge(source, "status", what))
+        Some(self.naming.bridge((source, "status"), what, None))
     }
 
     /// The envelope of a published record. In the class `replay` every record has the origin `replay`.

@@ -93,7 +93,7 @@ pub use self::{
     delivery::{Acked, Outgoing, Partitions, Tail},
     driver::Driver,
     error::{Failure, SinkError},
-    kind::{Bridge, Connecting, Kind, NoSubscription, SinkConfig, Subscribing, Task},
+    kind::{Bridge, Connecting, Kind, NoSubscription, RouteSubject, SinkConfig, Subscribing, Task},
     options::{Options, Outcome},
     overlap::Overlap,
     probe::{Probe, ProbeReport, ProbeStep},

@@ -18,6 +18,7 @@ pub fn spawn(context: &Context, sink: SinkId, config: &Config) -> Task {
     };
     let plan = config.plan(context.journal.id(), Arc::clone(&context.sources));
     let bridge = Bridge { instance: &context.instance, sources: &context.sources };
+    context.counters.sink(sink).add_routes(config.routes.iter().map(|route| &route.name));
     config.kind.run(Driver::new(context, sink, plan, options), bridge)
 }
 

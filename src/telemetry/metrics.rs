@@ -163,6 +163,7 @@ pub const TABLE: &[Metric] = &[
         &["sink", "source", "outcome"],
         "Records that a sink has settled: `published`, `filtered` or `dead_lettered`",
     ),
+    counter("sink_filtered", &["sink", "route"], "Records that a route has filtered"),
     counter(
         "sink_lost",
         &["sink", "source", "reason"],

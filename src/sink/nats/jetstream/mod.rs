@@ -34,9 +34,9 @@ use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 
+pub(super) use self::inspect::permitted;
 pub use self::link::Publisher;
 use self::{api::Api, findings::Finding, shared::Shared, stream::Ours};
-pub(super) use self::{inspect::permitted, stream::filter};
 use super::{
     config::{self, Config},
     connect::{Connected, Servers, api},
@@ -61,7 +61,7 @@ impl JetStream {
     /// Returns a sink for the stream of these sources: the configured one, or the one named after the bridge.
     pub fn new(config: &Config, Bridge { instance, sources }: Bridge<'_>) -> Self {
         let name = config.stream.name.clone().unwrap_or_else(|| instance.to_owned());
-        let ours = Ours::new(name, &config.subject, sources);
+        let ours = Ours::new(name, config, sources);
         Self {
             servers: Arc::new(Servers::new(config)),
             content_mode: config.content_mode,

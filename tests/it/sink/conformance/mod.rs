@@ -5,6 +5,7 @@ mod file;
 mod kafka;
 #[cfg(feature = "nats")]
 mod nats;
+mod routes;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -31,6 +32,8 @@ trait Bench: Send + Sized {
     type Sink: Sink;
     /// Whether a test can see what it writes by its own settings.
     const RUNS: bool = true;
+    /// Whether routes may have subjects.
+    const HAS_SUBJECTS: bool = false;
     async fn start() -> Self;
     fn sink(&self) -> Self::Sink;
     /// The same, as it is configured.
@@ -329,6 +332,7 @@ async fn all<B: Bench>() {
     reloaded_rules_apply_from_their_notice_on(&mut B::start().await).await;
     a_hard_stop_counts_what_is_left(&mut B::start().await).await;
     its_settings_do_all_that_the_bridge_asks_of_them(&mut B::start().await).await;
+    routes::routes_keep_the_ledger_exact(&mut B::start().await).await;
 }
 
 /// What a file has got since the last call.
