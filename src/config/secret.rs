@@ -189,14 +189,23 @@ pub(crate) fn pasted(text: &str) -> Option<&'static str> {
 
 /// Returns true if users other than owner and group may read it; always false on systems without Unix modes.
 pub(super) fn is_world_readable(path: &Path) -> bool {
+    has_mode(path, 0o004)
+}
+
+/// Returns true if users other than the owner may read it; always false on systems without Unix modes.
+pub(super) fn is_group_readable(path: &Path) -> bool {
+    has_mode(path, 0o044)
+}
+
+fn has_mode(path: &Path, mode: u32) -> bool {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
+        std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & mode != 0)
     }
     #[cfg(not(unix))]
     {
-        let _ = path;
+        let _ = (path, mode);
         false
     }
 }

@@ -120,6 +120,20 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Same as [`secret_file`](Self::secret_file), for a file that nobody but its owner may read. Others may not even belong to its
+    /// group; systemd and Kubernetes show the files that they provide with a group, which is harmless.
+    pub fn private_file(&mut self, key: &str, name: &str) -> Option<SecretString> {
+        let secret = self.secret_file(key, name)?;
+        let path = self.findings.places.resolve(name);
+        let is_provided = self.findings.places.credentials.as_ref().is_some_and(|dir| path.starts_with(dir));
+        if !is_provided && secret::is_group_readable(&path) {
+            let path = path.display();
+            self.file_problem(key, format!("{path} is readable by others than its owner: chmod 600 {path}"));
+            return None;
+        }
+        Some(secret)
+    }
+
     fn warn_if_open(&mut self, key: &str, path: &Path) {
         if secret::is_world_readable(path) {
             let path = path.display();

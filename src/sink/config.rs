@@ -18,7 +18,7 @@ use super::{SinkConfig, kind::Kind, registry};
 use crate::{
     config::{Interval, Section},
     event::{Fingerprints, JournalId},
-    route::{Plan, Privacy, Routes, Rules},
+    route::{Plan, Privacy, Routes, Rules, privacy},
 };
 
 /// One sink, in the form that its driver needs.
@@ -46,11 +46,17 @@ pub(super) struct Common {
     dataschema: Option<String>,
     /// The time between two heartbeats, or "off".
     heartbeat: Interval,
+    /// The personal data that is hidden from this sink.
+    privacy: privacy::config::Table,
 }
 
 impl Default for Common {
     fn default() -> Self {
-        Self { dataschema: None, heartbeat: Interval::seconds(10) }
+        Self {
+            dataschema: None,
+            heartbeat: Interval::seconds(10),
+            privacy: privacy::config::Table::default(),
+        }
     }
 }
 
@@ -58,7 +64,9 @@ impl Common {
     /// Adds these settings to those of the sink's own keys.
     fn apply(self, config: Config, section: &mut Section<'_>) -> Config {
         let dataschema = dataschema(self.dataschema.as_deref(), section);
-        Config { heartbeat: self.heartbeat.0, dataschema, ..config }
+        // Without a value the configuration is not used, as there is a problem.
+        let privacy = self.privacy.validate(&mut section.table("privacy")).unwrap_or_default();
+        Config { heartbeat: self.heartbeat.0, dataschema, privacy, ..config }
     }
 }
 
