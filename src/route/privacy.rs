@@ -15,6 +15,7 @@ mod dialling;
 mod free;
 mod harmless;
 mod key;
+mod mentions;
 mod own;
 mod redactor;
 mod rules;
@@ -26,6 +27,7 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 pub use dialling::{Dialling, E164};
 pub use key::{InvalidKey, Key};
+pub use mentions::mentions;
 use own::OwnNumbers;
 pub(crate) use redactor::Redactor;
 use settings::Settings;
@@ -79,6 +81,11 @@ impl Privacy {
     #[must_use]
     pub fn dialling(&self, dialling: BTreeMap<String, Dialling>) -> Self {
         Self(Arc::new(Inner { dialling, ..(*self.0).clone() }))
+    }
+
+    /// The key of the pseudonyms. `None` if nothing needs one.
+    pub fn key(&self) -> Option<&Key> {
+        self.0.key.as_ref()
     }
 
     /// Returns true if nothing is hidden.
