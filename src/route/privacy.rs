@@ -108,6 +108,8 @@ impl Default for Privacy {
 }
 
 #[cfg(test)]
+mod planted_tests;
+#[cfg(test)]
 mod strict_tests;
 #[cfg(test)]
 mod tests;

@@ -148,6 +148,8 @@ impl Texts<'_> {
             Names::Outside if is_own => self.free(text),
             Names::Outside => (!super::key::is_pseudonym(text)).then(|| MASK.to_owned()),
             _ if is_hidden(text) || text == "<unknown>" => None,
+            // Who has no name is often named by number.
+            _ if rule != Rule::Username && is_plain(text) => self.number(text, Rule::Number),
             Names::Drop if rule != Rule::Username => Some(MASK.to_owned()),
             Names::Pseudonym | Names::Drop => Some(self.pseudonym(Kind::Name, text)),
         }
