@@ -62,6 +62,7 @@ pub enum Command {
     #[command(name = "2fa")]
     TwoFactor(commands::two_factor::Args),
     Token(commands::token::Args),
+    Privacy(commands::privacy::Args),
     Generate(commands::generate::Args),
 }
 
@@ -119,6 +120,7 @@ impl Cli {
             Command::Record(args) => commands::record::run(&args, err),
             Command::TwoFactor(args) => commands::two_factor::run(&args, out.styled(), err),
             Command::Token(args) => commands::token::run(&args, out, err),
+            Command::Privacy(args) => commands::privacy::run(&args, out, err),
             Command::Generate(args) => commands::generate::run(&args, out, err),
             Command::Journal(args) => commands::journal::run(&args, out, err),
         })

@@ -16,6 +16,7 @@ mod live_session;
 pub(crate) mod logout;
 mod manual;
 pub(crate) mod output;
+pub mod privacy;
 mod progress;
 pub mod record;
 mod reference;

@@ -91,6 +91,11 @@ impl Routes {
         self.0.iter()
     }
 
+    /// Returns true if one of them needs the journal to compare events with their predecessors.
+    pub fn need_changes(&self) -> bool {
+        self.iter().any(Route::is_on_change)
+    }
+
     /// Returns true if one of them may drop events.
     pub fn may_drop(&self) -> bool {
         self.0.iter().any(|route| route.action.may_drop())

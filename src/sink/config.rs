@@ -22,7 +22,7 @@ use super::{
 use crate::{
     config::{Interval, Section},
     event::{Fingerprints, JournalId},
-    route::{self, Plan, Privacy, Routes, Rules},
+    route::{self, Plan, Privacy, Routes, Rules, privacy},
 };
 
 /// One sink, in the form that its driver needs.
@@ -52,11 +52,18 @@ pub(super) struct Common {
     heartbeat: Interval,
     /// Rules that drop events or change their subject. The first that matches an event applies.
     routes: Vec<route::table::Table>,
+    /// The personal data that is hidden from this sink.
+    privacy: privacy::config::Table,
 }
 
 impl Default for Common {
     fn default() -> Self {
-        Self { dataschema: None, heartbeat: Interval::seconds(10), routes: Vec::new() }
+        Self {
+            dataschema: None,
+            heartbeat: Interval::seconds(10),
+            routes: Vec::new(),
+            privacy: privacy::config::Table::default(),
+        }
     }
 }
 
@@ -64,11 +71,13 @@ impl Common {
     /// Adds these settings to those of the sink's own keys.
     fn apply(self, config: Option<Config>, section: &mut Section<'_>) -> Option<Config> {
         let dataschema = dataschema(self.dataschema.as_deref(), section);
+        // Without a value the configuration is not used, as there is a problem.
+        let privacy = self.privacy.validate(&mut section.table("privacy")).unwrap_or_default();
         let routes = route::table::validate(self.routes, section);
         // All are checked, also after a problem with the sink's own keys.
         let (config, routes) = (config?, routes?);
         let kind = with_routes(config.kind, &routes, section)?;
-        Some(Config { heartbeat: self.heartbeat.0, dataschema, routes, kind, ..config })
+        Some(Config { heartbeat: self.heartbeat.0, dataschema, routes, privacy, kind, ..config })
     }
 }
 

@@ -9,6 +9,9 @@ use crate::{event::SinkId, journal::Journal, route::REPLAY, telemetry};
 
 /// Creates the driver of a sink. Returns the body of its task.
 pub fn spawn(context: &Context, sink: SinkId, config: &Config) -> Task {
+    if config.routes.need_changes() {
+        context.journal.track_changes(true);
+    }
     let options = Options {
         heartbeat: config.heartbeat,
         limit: context.limit,

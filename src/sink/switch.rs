@@ -119,6 +119,10 @@ impl Switch {
 
 impl State {
     fn append(&mut self, sink: &str, rules: NewRules, journal: &Journal) {
+        // Before the notice, which empties the journal's comparison: what the old rules have dropped is no state of this sink.
+        if rules.config.routes.need_changes() {
+            journal.track_changes(true);
+        }
         let notice = Notice::Reconfigured { sink: sink.to_owned(), generation: self.generation + 1 };
         let from = journal.notice_all(&notice);
         self.outstanding = Some(Outstanding { rules, from, since: Timestamp::now() });

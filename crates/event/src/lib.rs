@@ -38,7 +38,7 @@ pub use cloudevent::{Attribute, CloudEvent, Mark, structured};
 pub use fingerprint::Fingerprints;
 pub use identity::{JournalId, Position, Seq, SinkId, SourceId};
 pub use json::{arguments, elements, field, fields};
-pub use name::{NONE, entity_token, escape, slug};
+pub use name::{HIDDEN_NAME, NONE, entity_token, escape, slug};
 pub use notice::word;
 pub use notice::{AuthFailure, EndReason, GapReason, LossReason, Notice, ResyncReason, UnreadSnapshot};
 pub use pointer::{InvalidPointer, Pointer, scalar_text};

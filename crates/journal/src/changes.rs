@@ -65,7 +65,7 @@ fn key(event: &RawEvent) -> (Vec<u8>, Option<Vec<u8>>) {
 /// Returns whether a consumer may lack earlier events after a notice of this name, so that the next event of each entity
 /// must reach it.
 fn is_break(notice: &str) -> bool {
-    matches!(notice, "gap" | "lost" | "deadlettered" | "rewound" | "resync.started")
+    matches!(notice, "gap" | "lost" | "deadlettered" | "rewound" | "resync.started" | "reconfigured")
 }
 
 #[cfg(test)]
@@ -152,6 +152,7 @@ mod tests {
             ("deadlettered", true),
             ("rewound", true),
             ("resync.started", true),
+            ("reconfigured", true),
             ("resync.completed", false),
             ("connected", false),
             ("vanished", false),

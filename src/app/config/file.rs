@@ -80,6 +80,13 @@ impl File {
         }
         check_routes(&self.instance, &sources, &sinks, root);
         check_overlaps(&self.instance, &sources, &sinks, root);
+        let dialling: BTreeMap<_, _> = sources
+            .iter()
+            .filter_map(|(name, source)| Some((name.clone(), source.as_ref()?.dialling.clone())))
+            .collect();
+        for sink in sinks.values_mut().flatten() {
+            sink.privacy = sink.privacy.dialling(dialling.clone());
+        }
         Some(Config {
             instance: self.instance,
             drain_timeout: self.drain_timeout.0,

@@ -8,6 +8,7 @@ mod kafka;
 mod kill;
 mod log;
 mod nats;
+mod privacy;
 mod reload;
 mod reload_rules;
 mod signals;

@@ -216,6 +216,9 @@ fn the_schema_of_an_event_is_announced_where_there_is_one() {
         assert_eq!(schema.is_some(), is_described, "{ty}");
     }
     assert!(announced.iter().any(|(_, binary, _)| *binary), "no event has attachments");
-    let heartbeat = plan.status(SourceId(0), "heartbeat").unwrap();
-    assert_eq!(heartbeat.schema.as_deref(), Some("https://schemas.example.org/v1/status.heartbeat.json"));
+    let heartbeat = plan.status(SourceId(0), "heartbeat", &Bytes::from_static(b"{}")).unwrap();
+    assert_eq!(
+        heartbeat.names.schema.as_deref(),
+        Some("https://schemas.example.org/v1/status.heartbeat.json")
+    );
 }

@@ -73,6 +73,8 @@ pub struct Schema {
     additional: Option<Box<Node>>,
     #[serde(rename = "x-cti-key")]
     key: Option<String>,
+    #[serde(rename = "x-cti-key-personal")]
+    key_personal: Option<Personal>,
     items: Option<Box<Node>>,
     #[serde(rename = "minItems", default)]
     min_items: usize,
@@ -118,6 +120,9 @@ pub struct Node {
     /// Meaning of the keys, if the object is a map.
     #[serde(rename = "x-cti-key")]
     pub key: Option<String>,
+    /// Class of the keys, if the object is a map.
+    #[serde(rename = "x-cti-key-personal")]
+    pub key_personal: Option<Personal>,
     /// Fields that are always present.
     #[serde(default)]
     pub required: Vec<String>,
@@ -195,6 +200,8 @@ pub enum Personal {
     Name,
     /// An IP, MAC, SIP or e-mail address.
     Address,
+    /// The name of a channel or of a pair of channels, which holds a number or the name of a trunk.
+    Channel,
     /// A picture.
     Media,
     /// What somebody said.
@@ -212,6 +219,7 @@ impl Personal {
             Self::Number => "number",
             Self::Name => "name",
             Self::Address => "address",
+            Self::Channel => "channel",
             Self::Media => "media",
             Self::Speech => "speech",
             Self::Text => "text",
@@ -383,6 +391,7 @@ impl Schema {
             is_volatile: false,
             has_volatile: false,
             key: schema.key.take(),
+            key_personal: schema.key_personal,
             required: std::mem::take(&mut schema.required),
             properties: std::mem::take(&mut schema.properties),
             additional: schema.additional.take(),

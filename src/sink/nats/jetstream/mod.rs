@@ -134,7 +134,7 @@ impl Sink for JetStream {
 
     fn redirect(&mut self, config: &sink::config::Config) -> bool {
         let Some(config) = config.of::<Config>() else { return false };
-        let ours = Ours::new(self.ours.stream.clone(), &config.subject, &self.sources);
+        let ours = Ours::new(self.ours.stream.clone(), config, &self.sources);
         let is_other = ours != self.ours;
         if is_other {
             self.allow = allow(&ours, self.servers.config());
