@@ -1,7 +1,7 @@
 //! The life cycle: start, run, and stop in order.
 
-mod account;
 pub mod config;
+mod reload;
 mod tasks;
 
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
@@ -76,7 +76,7 @@ pub async fn run(config: &Config, options: Options) -> Exit {
         ..sink::Context::new(&config.instance, journal.clone(), config.sinks.keys().cloned().collect())
     };
     tracing::info!(instance = config.instance, journal = %journal.id(), version = env!("CARGO_PKG_VERSION"), "started");
-    let view = View::new(config, &context);
+    let view = View::new(config, &context, options.reload.clone());
     let admin = config.admin.clone().map(|admin| {
         let health = context.board.component("admin".to_owned());
         tokio::spawn(admin::run(admin, view.clone(), requests.ask(), health))
@@ -224,24 +224,12 @@ impl Running {
         match request {
             Request::Retry => {
                 tracing::info!(
-                    "SIGHUP received: reloading credentials, certificates and log level, retrying failed components now"
+                    "SIGHUP received: reloading the configuration, retrying failed components now"
                 );
                 systemd::reloading();
-                if let Some(changes) = self.reload(true).await {
-                    for key in changes.later {
-                        tracing::warn!(
-                            key,
-                            "changed in the configuration: this takes effect with the next restart"
-                        );
-                    }
-                    if let Some(level) = &changes.level {
-                        telemetry::set_level(level);
-                    }
-                    if std::env::var_os("CREDENTIALS_DIRECTORY")
-                        .is_some_and(|directory| !directory.is_empty())
-                    {
-                        tracing::info!("credentials loaded by systemd change only with a restart");
-                    }
+                self.reload().await;
+                if std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|directory| !directory.is_empty()) {
+                    tracing::info!("credentials loaded by systemd change only with a restart");
                 }
                 self.retry.fire();
                 systemd::reloaded();

@@ -14,7 +14,7 @@ use crate::{
 };
 
 const AFTER: &str = "\
-Exit codes: 0 clean, 64 command line, 69 PBX or broker can't be reached, 70 internal, 73 the journal can't be used, \
+Exit codes: 0 clean, 1 `config diff` found differences, 64 command line, 69 PBX or broker can't be reached, 70 internal, 73 the journal can't be used, \
 75 stopped with undelivered events, 77 credentials refused, 78 configuration; `check --help` has its own.
 A look without a PBX: cti-bridge demo --pretty";
 
@@ -37,7 +37,7 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("BUILD_COMMI
 #[allow(missing_docs, reason = "each command documents itself")]
 pub enum Command {
     Run(commands::run::Args),
-    /// Check, show or describe the configuration without running
+    /// Check, show, compare or describe the configuration
     Config {
         #[command(flatten)]
         args: commands::config::Args,
@@ -62,6 +62,7 @@ pub enum Command {
     #[command(name = "2fa")]
     TwoFactor(commands::two_factor::Args),
     Token(commands::token::Args),
+    Privacy(commands::privacy::Args),
     Generate(commands::generate::Args),
 }
 
@@ -119,6 +120,7 @@ impl Cli {
             Command::Record(args) => commands::record::run(&args, err),
             Command::TwoFactor(args) => commands::two_factor::run(&args, out.styled(), err),
             Command::Token(args) => commands::token::run(&args, out, err),
+            Command::Privacy(args) => commands::privacy::run(&args, out, err),
             Command::Generate(args) => commands::generate::run(&args, out, err),
             Command::Journal(args) => commands::journal::run(&args, out, err),
         })

@@ -8,6 +8,8 @@
 pub enum Exit {
     /// Stopped on request, with every deliverable event delivered. `check`: nothing failed.
     Clean = 0,
+    /// `config diff`: the configuration differs from the one in force.
+    Differs = 1,
     /// The command line is invalid.
     Usage = 64,
     /// `check`: a secret or certificate file that the configuration names can't be used.

@@ -255,6 +255,25 @@ type BridgeLost struct {
 	To *int64 `json:"to,omitempty"`
 }
 
+// A sink has new rules: a reload of the configuration changed what it gets, or in
+// which form.
+//
+// When a reload changes a sink's routes, privacy, subject, `dataschema` or
+// heartbeat. Every source gets one, right before its first event under the new
+// rules.
+//
+// Expect other events, names or values from here on if `sink` is the sink you read
+// from. Nothing is lost: it doesn't change `ctigap`.
+//
+// CloudEvents type: `cti.bridge.reconfigured.v1`.
+type BridgeReconfigured struct {
+	// Number of its rules since the bridge started. The rules of the start are 1.
+	Generation int64 `json:"generation"`
+
+	// Name of the sink.
+	Sink string `json:"sink"`
+}
+
 // The bridge has read the PBX's state.
 //
 // At the end of each resync. If the session ends first, it is not sent.

@@ -14,6 +14,7 @@ var types = map[string]func() any{
 	"cti.bridge.feed.silent.v1":              func() any { return new(BridgeFeedSilent) },
 	"cti.bridge.gap.v1":                      func() any { return new(BridgeGap) },
 	"cti.bridge.lost.v1":                     func() any { return new(BridgeLost) },
+	"cti.bridge.reconfigured.v1":             func() any { return new(BridgeReconfigured) },
 	"cti.bridge.resync.completed.v1":         func() any { return new(BridgeResyncCompleted) },
 	"cti.bridge.resync.started.v1":           func() any { return new(BridgeResyncStarted) },
 	"cti.bridge.rewound.v1":                  func() any { return new(BridgeRewound) },

@@ -81,6 +81,7 @@ export interface EventData {
   "cti.bridge.feed.silent.v1": BridgeFeedSilent;
   "cti.bridge.gap.v1": BridgeGap;
   "cti.bridge.lost.v1": BridgeLost;
+  "cti.bridge.reconfigured.v1": BridgeReconfigured;
   "cti.bridge.resync.completed.v1": BridgeResyncCompleted;
   "cti.bridge.resync.started.v1": BridgeResyncStarted;
   "cti.bridge.rewound.v1": BridgeRewound;
@@ -464,6 +465,27 @@ export interface BridgeLost {
    * Last sequence; null if `from` is.
    */
   to: number | null;
+}
+/**
+ * A sink has new rules: a reload of the configuration changed what it gets, or in which form.
+ *
+ * When a reload changes a sink's routes, privacy, subject, `dataschema` or heartbeat. Every source
+ * gets one, right before its first event under the new rules.
+ *
+ * Expect other events, names or values from here on if `sink` is the sink you read from. Nothing is
+ * lost: it doesn't change `ctigap`.
+ *
+ * CloudEvents type: `cti.bridge.reconfigured.v1`.
+ */
+export interface BridgeReconfigured {
+  /**
+   * Name of the sink.
+   */
+  sink: string;
+  /**
+   * Number of its rules since the bridge started. The rules of the start are 1.
+   */
+  generation: number;
 }
 /**
  * The bridge has read the PBX's state.

@@ -100,6 +100,10 @@ impl Scrape {
         scrape.gauge("build_info", &[status.version, status.commit], 1);
         scrape.time("start_time_seconds", &[], Some(status.started));
         scrape.count("log_lines_dropped", &[], telemetry::dropped_lines());
+        if let Some(reload) = &status.reload {
+            scrape.gauge("config_last_reload_successful", &[], u64::from(reload.successful));
+            scrape.time("config_last_reload_success_timestamp_seconds", &[], Some(reload.last_success));
+        }
         for (part, health) in parts {
             scrape.gauge("component_up", &[part], u64::from(health.state == State::Active));
             scrape.gauge("component_warnings", &[part], health.warnings.len() as u64);
@@ -168,6 +172,9 @@ impl Scrape {
                 self.count("sink_lost", &[name, source, &word(&reason)], count);
             }
         }
+        for (route, count) in &sink.filtered {
+            self.count("sink_filtered", &[name, route], *count);
+        }
         self.gauge("sink_lag_events", &[name], sink.lag_events);
         self.add("sink_lag_seconds", &[name], Value::Gauge(sink.lag_seconds));
         self.add("sink_latency_seconds", &[name], Value::Latency(Box::new(sink.counted.clone())));
@@ -175,6 +182,7 @@ impl Scrape {
         self.count("sink_failures", &[name], sink.failures);
         self.count("sink_dead_letters_refused", &[name], sink.letters_refused);
         self.time("sink_heartbeat_time_seconds", &[name], sink.heartbeat);
+        self.gauge("sink_generation", &[name], sink.generation);
     }
 }
 

@@ -205,6 +205,9 @@ mod tests {
             failures: 0,
             letters_refused: 0,
             heartbeat: None,
+            generation: 1,
+            new_rules: None,
+            filtered: BTreeMap::new(),
             ledger: BTreeMap::new(),
             counted: crate::sink::SinkCounts::default(),
         };
@@ -215,6 +218,7 @@ mod tests {
             started: Timestamp::UNIX_EPOCH,
             now: Timestamp::UNIX_EPOCH,
             ready: true,
+            reload: None,
             journal,
             sources: vec![source],
             sinks: vec![sink],

@@ -4,6 +4,7 @@
 //! GET  /           a page for people                     GET  /livez      does the process make progress?
 //! GET  /status     the same for programs                 GET  /readyz     is every component active? if not, which is not?
 //! GET  /metrics    OpenMetrics                           GET  /startupz   has it started?
+//! GET  /config/diff    what a reload would change, and what needs a restart
 //! POST /actions/resync · /actions/reconnect · /actions/log-level
 //! ```
 //!
@@ -23,10 +24,12 @@ mod history;
 mod hosts;
 mod page;
 mod recent;
+mod reload;
 pub(crate) mod served;
 mod server;
 mod slots;
 mod status;
 
+pub use reload::{NewRulesStatus, ReloadStatus};
 pub use server::run;
 pub use status::{JournalStatus, SinkStatus, SourceStatus, Status, View};

@@ -18,6 +18,7 @@ pub(crate) struct ServedStatus {
     pub(crate) started: Option<Timestamp>,
     pub(crate) now: Option<Timestamp>,
     pub(crate) ready: bool,
+    pub(crate) reload: Option<ServedReload>,
     pub(crate) journal: ServedJournal,
     pub(crate) sources: Vec<ServedSource>,
     pub(crate) sinks: Vec<ServedSink>,
@@ -33,6 +34,13 @@ pub(crate) struct ServedHealth {
     pub(crate) never_active: bool,
     pub(crate) warnings: BTreeMap<String, String>,
     pub(crate) missing_rights: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct ServedReload {
+    pub(crate) successful: bool,
+    pub(crate) last_success: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -83,10 +91,19 @@ pub(crate) struct ServedSink {
     pub(crate) lag_events: u64,
     pub(crate) lag_seconds: f64,
     pub(crate) heartbeat: Option<Timestamp>,
+    pub(crate) generation: u64,
+    pub(crate) new_rules: Option<ServedNewRules>,
     /// By source.
     pub(crate) ledger: BTreeMap<String, ServedLedger>,
     #[serde(flatten)]
     pub(crate) health: ServedHealth,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct ServedNewRules {
+    pub(crate) since: Option<Timestamp>,
+    pub(crate) waits_for_events: u64,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -43,7 +43,7 @@ const BODY: usize = 1024;
 /// Delay between attempts to bind the address.
 const RETRY: Duration = Duration::from_secs(5);
 
-const PATHS: &str = "there are /, /livez, /readyz, /startupz, /metrics, /status, and with POST /actions/resync, \
+const PATHS: &str = "there are /, /livez, /readyz, /startupz, /metrics, /status, /config/diff, and with POST /actions/resync, \
                      /actions/reconnect and /actions/log-level\n";
 
 /// Answered under any host name: probes and scrapers use their own.
@@ -117,21 +117,20 @@ async fn answer(server: &Server, request: HttpRequest<Incoming>) -> Response<Ful
     if let Some(word) = path.strip_prefix("/actions/") {
         return act(server, word, request).await;
     }
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        return with(text(StatusCode::METHOD_NOT_ALLOWED, "use GET\n"), ALLOW, "GET, HEAD");
+    }
     let view = &server.view;
-    let make: fn(&View) -> Response<Full<Bytes>> = match &*path {
-        "/" => |_| page(),
-        "/livez" => livez,
-        "/readyz" => readyz,
-        "/startupz" => |_| text(StatusCode::OK, "started\n"),
-        "/metrics" if wants_open_metrics(&request) => |view| scrape(view, Form::OpenMetrics),
-        "/metrics" => |view| scrape(view, Form::Text),
-        "/status" => status,
-        _ => |_| text(StatusCode::NOT_FOUND, PATHS),
-    };
-    if request.method() == Method::GET || request.method() == Method::HEAD {
-        make(view)
-    } else {
-        with(text(StatusCode::METHOD_NOT_ALLOWED, "use GET\n"), ALLOW, "GET, HEAD")
+    match &*path {
+        "/" => page(),
+        "/livez" => livez(view),
+        "/readyz" => readyz(view),
+        "/startupz" => text(StatusCode::OK, "started\n"),
+        "/metrics" if wants_open_metrics(&request) => scrape(view, Form::OpenMetrics),
+        "/metrics" => scrape(view, Form::Text),
+        "/status" => status(view),
+        "/config/diff" => differences(view).await,
+        _ => text(StatusCode::NOT_FOUND, PATHS),
     }
 }
 
@@ -178,6 +177,20 @@ fn readyz(view: &View) -> Response<Full<Bytes>> {
 fn status(view: &View) -> Response<Full<Bytes>> {
     let text = serde_json::to_string(&view.status()).unwrap_or_default();
     response(StatusCode::OK, "application/json", text)
+}
+
+/// Compares the configuration as a reload does, and changes nothing.
+async fn differences(view: &View) -> Response<Full<Bytes>> {
+    let Some(reload) = &view.reload else {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "this process does not reload its configuration\n");
+    };
+    match reload.compare().await {
+        Ok(differences) => {
+            let text = serde_json::to_string(&differences).unwrap_or_default();
+            response(StatusCode::OK, "application/json", text)
+        }
+        Err(failure) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{failure}\n")),
+    }
 }
 
 fn wants_open_metrics(request: &HttpRequest<Incoming>) -> bool {

@@ -11,6 +11,7 @@ use super::{
     certificates::Ends,
     history::{self, History, Hour},
     recent::{self, EventStatus, NoticeStatus},
+    reload::{NewRulesStatus, ReloadStatus},
 };
 use crate::{
     app::config::Config,
@@ -18,6 +19,7 @@ use crate::{
     event::{DriftKind, EndReason, GapReason, Seq, SinkId, SourceId},
     health::{Board, Health, State},
     journal::{DiskUse, EventCount, Gaps, Journal, Ledger, Stats},
+    reload::Reload,
     session::{Finding, Findings},
     sink,
 };
@@ -29,6 +31,8 @@ pub struct View {
     journal: Journal,
     board: Board,
     counters: sink::Counters,
+    switches: sink::Switches,
+    pub(super) reload: Option<Reload>,
     accounts: Arc<Mutex<BTreeMap<String, (Account, Findings)>>>,
     pub(super) certificates: Ends,
     history: History,
@@ -59,6 +63,8 @@ pub struct Status {
     pub now: Timestamp,
     /// Whether every component is active.
     pub ready: bool,
+    /// The last reload of the configuration. `None` for a process that has none.
+    pub reload: Option<ReloadStatus>,
     /// The journal.
     pub journal: JournalStatus,
     /// The PBXs.
@@ -183,6 +189,12 @@ pub struct SinkStatus {
     pub letters_refused: u64,
     /// When the last heartbeat was handed over.
     pub heartbeat: Option<Timestamp>,
+    /// The number of the rules in force: 1 for those of the start, one more for each reload that changes them.
+    pub generation: u64,
+    /// Reloaded rules that are not in force yet.
+    pub new_rules: Option<NewRulesStatus>,
+    /// Filtered records since the start, by route.
+    pub filtered: BTreeMap<String, u64>,
     /// The outcome of every record since the journal was created, by source.
     pub ledger: BTreeMap<String, LedgerStatus>,
     /// The counters of its driver since the start.
@@ -205,12 +217,14 @@ pub struct LedgerStatus {
 
 impl View {
     /// The view of a bridge that starts now.
-    pub fn new(config: &Config, context: &sink::Context) -> Self {
+    pub fn new(config: &Config, context: &sink::Context, reload: Option<Reload>) -> Self {
         Self {
             config: Arc::new(config.clone()),
             journal: context.journal.clone(),
             board: context.board.clone(),
             counters: context.counters.clone(),
+            switches: context.switches.clone(),
+            reload,
             accounts: Arc::default(),
             certificates: Ends::default(),
             history: History::new(),
@@ -252,6 +266,7 @@ impl View {
             started: self.started,
             now,
             ready,
+            reload: self.reload.as_ref().map(|reload| reload.last().into()),
             journal: self.journal_status(&stats, parts.remove("journal")),
             sources: self.sources(&stats, &mut parts),
             sinks: self.sinks(&stats, &mut parts, now),
@@ -321,6 +336,7 @@ impl View {
                 let settled = counted.settled.get(usize::from(id)).copied().unwrap_or_default();
                 (source.clone(), LedgerStatus { pending, ledger, settled })
             });
+            let rules = self.switches.state(name);
             let age = seen.oldest.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64().max(0.0));
             Some(SinkStatus {
                 name: name.clone(),
@@ -332,6 +348,9 @@ impl View {
                 failures: counted.failed,
                 letters_refused: counted.letters_refused,
                 heartbeat: counted.heartbeat,
+                generation: rules.generation,
+                new_rules: NewRulesStatus::of(rules, seen),
+                filtered: counted.filtered.iter().map(|(route, count)| (route.to_string(), *count)).collect(),
                 ledger: ledger.collect(),
                 counted,
             })

@@ -1,18 +1,20 @@
-//! `cti-bridge config check|show|schema`.
+//! `cti-bridge config check|show|diff|schema`.
 
 use std::{
     io::{self, Write},
     path::PathBuf,
 };
 
+use super::config_diff;
 use crate::{app, app::config::Loaded, config::Flags, exit::Exit};
 
-/// Check, show or describe the configuration.
+/// Check, show, compare or describe the configuration.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "\
 Examples:
   cti-bridge config check office.toml
   cti-bridge config show --config office.toml
+  cti-bridge config diff
   cti-bridge config schema")]
 pub struct Args {
     /// The action.
@@ -30,15 +32,22 @@ pub enum Action {
     },
     /// Print the effective settings and where each came from. Secrets are not shown
     Show,
+    /// Compare it with the one that the running bridge uses: what a reload (SIGHUP) would change, and what needs a restart. Asks the
+    /// bridge. Exit code 0 if nothing differs, 1 if something does, 78 if the configuration is invalid
+    Diff(config_diff::Args),
     /// Print the JSON Schema of the file
     Schema,
 }
 
 /// Runs the command. Results go to `out`, problems and warnings to `err`.
 pub fn run(args: &Args, flags: &Flags, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
-    if let Action::Schema = args.action {
-        writeln!(out, "{:#}", app::config::schema().as_value())?;
-        return Ok(Exit::Clean);
+    match &args.action {
+        Action::Schema => {
+            writeln!(out, "{:#}", app::config::schema().as_value())?;
+            return Ok(Exit::Clean);
+        }
+        Action::Diff(args) => return config_diff::run(args, flags, out, err),
+        Action::Check { .. } | Action::Show => {}
     }
     let mut flags = flags.clone();
     if let Action::Check { file: Some(file) } = &args.action {
@@ -60,7 +69,7 @@ pub fn run(args: &Args, flags: &Flags, out: &mut impl Write, err: &mut impl Writ
     }
     match args.action {
         Action::Show => write!(out, "{}", loaded.settings)?,
-        Action::Check { .. } | Action::Schema => writeln!(out, "{}", summary(&loaded))?,
+        Action::Check { .. } | Action::Diff(_) | Action::Schema => writeln!(out, "{}", summary(&loaded))?,
     }
     Ok(Exit::Clean)
 }

@@ -271,6 +271,7 @@ fn inspect_absence(
 ) -> io::Result<()> {
     let what = match absence.kind {
         Kind::Skipped => "skipped".to_owned(),
+        Kind::Erased => "erased".to_owned(),
         Kind::Refused(reason) | Kind::Lost(reason) => word(&reason),
     };
     for missing in absence.ranges.iter().filter(|missing| range.overlaps(&archive.sources, missing, at)) {

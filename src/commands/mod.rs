@@ -5,6 +5,7 @@ mod annotated;
 pub mod catalogue;
 pub mod check;
 pub mod config;
+mod config_diff;
 #[cfg(feature = "simulator")]
 pub mod demo;
 mod drift;
@@ -15,6 +16,7 @@ mod live_session;
 pub(crate) mod logout;
 mod manual;
 pub(crate) mod output;
+pub mod privacy;
 mod progress;
 pub mod record;
 mod reference;

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{
@@ -17,9 +18,9 @@ use super::{
 use crate::{
     app::config::Config,
     config::Flags,
-    event::{Body, Origin, RawEvent, Record},
+    event::{Body, Origin, RawEvent, Record, SourceId},
     exit::Exit,
-    route::privacy::Profile,
+    route::{Privacy, privacy::Redactor},
     runtime, telemetry,
 };
 
@@ -90,8 +91,8 @@ impl Args {
             opened = LiveSession::open(name, source, logout::bridge(config.admin.as_ref())) => opened.map_err(|ended| ended.of(name))?,
             _ = signals.next() => return Ok(None),
         };
-        let profile = if self.reveal { Profile::Open } else { Profile::Outside };
-        let mut recorder = match Recorder::new(&self.file, self.force, profile) {
+        let privacy = if self.reveal { Privacy::clear() } else { Privacy::outside() };
+        let mut recorder = match Recorder::new(&self.file, self.force, Redactor::of_one(privacy)) {
             Ok(recorder) => recorder,
             Err(error) => {
                 watch.close().await;
@@ -133,7 +134,7 @@ async fn at(moment: Option<Instant>) {
 /// The recording.
 struct Recorder {
     file: BufWriter<File>,
-    profile: Profile,
+    redactor: Redactor,
     events: u64,
     /// Binary attachments have no place in a line of JSON.
     binary: u64,
@@ -141,7 +142,7 @@ struct Recorder {
 }
 
 impl Recorder {
-    fn new(path: &Path, force: bool, profile: Profile) -> io::Result<Self> {
+    fn new(path: &Path, force: bool, redactor: Redactor) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.write(true).mode(0o600);
         let file = match path.symlink_metadata().map(|found| found.file_type()) {
@@ -150,7 +151,7 @@ impl Recorder {
             Ok(_) if force => fs::remove_file(path).and_then(|()| options.create_new(true).open(path))?,
             _ => options.create_new(true).open(path)?,
         };
-        Ok(Self { file: BufWriter::new(file), profile, events: 0, binary: 0, gaps: 0 })
+        Ok(Self { file: BufWriter::new(file), redactor, events: 0, binary: 0, gaps: 0 })
     }
 
     /// Writes what of the records is an event; whether these were all.
@@ -159,7 +160,7 @@ impl Recorder {
         for record in records.iter().filter(|record| record.origin == Origin::Live) {
             match &record.body {
                 Body::Event(frame) if frame.attachments.is_empty() => {
-                    self.file.write_all(&line(frame, self.profile))?;
+                    self.file.write_all(&line(frame, &mut self.redactor))?;
                     self.events += 1;
                     if most.is_some_and(|most| self.events >= most) {
                         self.file.flush()?;
@@ -190,8 +191,9 @@ impl Recorder {
 }
 
 /// An event as `simulate --replay` reads it: name and arguments are the PBX's own text.
-fn line(frame: &RawEvent, profile: Profile) -> Vec<u8> {
-    let args = profile.apply(&frame.name(), &[b"[", &frame.args()[..], b"]"].concat().into());
+fn line(frame: &RawEvent, redactor: &mut Redactor) -> Vec<u8> {
+    let args = Bytes::from([b"[", &frame.args()[..], b"]"].concat());
+    let args = redactor.event(SourceId(0), &frame.name(), &args).unwrap_or(args);
     let name = frame.bytes.get(frame.name.start as usize..frame.name.end as usize).unwrap_or_default();
     let mut line = format!("{{\"at\":\"{:.6}\",\"event\":\"", frame.at).into_bytes();
     line.extend_from_slice(name);

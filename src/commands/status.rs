@@ -135,6 +135,13 @@ fn summary(status: &ServedStatus, style: Style) -> String {
         status.started.map_or("?".to_owned(), |at| span(at, now)),
         text::sentence(&status.journal.id),
     )];
+    if let Some(reload) = status.reload.as_ref().filter(|reload| !reload.successful) {
+        let text = format!(
+            "the last reload found an invalid configuration, which changed nothing: the one in force was read {}",
+            ago(now, reload.last_success)
+        );
+        lines.push(format!("    {}", style.paint(Tint::Attention, &style.wrap(&text, 4))));
+    }
     for source in &status.sources {
         let expires = source.account.as_ref().and_then(|account| account.token_expires);
         let facts = format!(
@@ -155,8 +162,14 @@ fn summary(status: &ServedStatus, style: Style) -> String {
             0 => "no lag".to_owned(),
             events => format!("lag {events} events, {:.0} s", sink.lag_seconds),
         };
-        let facts = format!("{lag}, heartbeat {}", ago(now, sink.heartbeat));
+        let facts = format!("{lag}, heartbeat {}, generation {}", ago(now, sink.heartbeat), sink.generation);
         component(&mut lines, style, now, &format!("sink {}", sink.name), &sink.health, &facts);
+        if let Some(rules) = &sink.new_rules {
+            let since = rules.since.map_or("?".to_owned(), |at| span(at, now));
+            let text =
+                format!("reloaded rules wait for {} pending events since {since}", rules.waits_for_events);
+            lines.push(format!("    {}", style.paint(Tint::Attention, &style.wrap(&text, 4))));
+        }
     }
     let journal = &status.journal;
     let place = match journal.place.as_str() {
@@ -261,22 +274,26 @@ mod tests {
         let mut status = json!({
             "a field of a newer bridge": [1],
             "instance": "i", "ready": false, "version": "1", "commit": "c",
+            "reload": { "successful": false, "lastSuccess": "2026-11-24T10:01:00Z" },
             "started": "2026-11-24T10:00:00Z", "now": "2026-11-24T10:03:00Z",
             "journal": { "id": "abcdefghij", "durable": true, "place": "disk", "bytes": 1024, "maxBytes": 2048, "state": "active",
                 "since": "2026-11-24T10:00:00Z" },
             "sources": [{ "name": "pbx1", "state": "failing", "reason": "refused;\u{1b}[2J\nsink x check it", "neverActive": true, "since": "2026-11-24T10:02:30Z",
                 "warnings": { "certificate": "ends soon" }, "events": 7, "drift": [{ "event": "e" }], "lastSeen": null, "account": null }],
-            "sinks": [{ "name": "bus", "state": "active", "lagEvents": 3, "lagSeconds": 2.4,
+            "sinks": [{ "name": "bus", "state": "active", "lagEvents": 3, "lagSeconds": 2.4, "generation": 2,
+                "newRules": { "since": "2026-11-24T10:02:50Z", "waitsForEvents": 3 },
                 "ledger": { "pbx1": { "received": 9, "published": 5, "pending": 3, "lost": { "quota": 1 } } } }],
         });
         let text = shown(&status, Style::default());
         let expected = "i: not ready; cti-bridge 1 (c), up 3 min, journal abcdefghij
+    the last reload found an invalid configuration, which changed nothing: the one in force was read 2 min ago
 source pbx1      failing 30 s     7 events, seen never, token ends –
     refused;\\u{1b}[2J\\nsink x check it
     ends soon
     not active since the start
     events differ from the catalogue: `cti-bridge catalogue --drift` lists the differences
-sink bus         active           lag 3 events, 2 s, heartbeat never
+sink bus         active           lag 3 events, 2 s, heartbeat never, generation 2
+    reloaded rules wait for 3 pending events since 10 s
 journal          active 3 min     1.0 KiB of 2.0 KiB, on disk
 ledger of        source         received  published  filtered   dead   lost  pending
 bus              pbx1                  9          5         0      0      1        3

@@ -12,9 +12,9 @@ use super::{
 use crate::{
     app::config::Config,
     config::Flags,
-    event::{CloudEvent, Mark, Seq},
+    event::{CloudEvent, Mark, Seq, SourceId, event_type},
     exit::Exit,
-    route::{Plan, Rules, Verdict, privacy::Profile},
+    route::{Plan, Privacy, Rules, Verdict, privacy::Redactor},
     runtime,
     shutdown::Signals,
     sink::{
@@ -80,7 +80,7 @@ impl Args {
         let pretty = self.pretty || !self.json && io::stdout().is_terminal();
         let screen = Screen {
             lines: Lines::to_stdout(if pretty { Format::Pretty } else { Format::Json }),
-            profile: if self.reveal { Profile::Open } else { Profile::Outside },
+            redactor: Redactor::of_one(if self.reveal { Privacy::clear() } else { Privacy::outside() }),
             args: self,
         };
         match &self.sink {
@@ -181,7 +181,7 @@ fn name<'a>(event: &CloudEvent<'a>) -> Option<&'a str> {
 /// Where events are shown, and how.
 struct Screen<'a> {
     lines: Lines<tokio::io::Stdout>,
-    profile: Profile,
+    redactor: Redactor,
     args: &'a Args,
 }
 
@@ -191,11 +191,21 @@ impl Screen<'_> {
         if !self.args.wants(&event) {
             return Ok(false);
         }
-        let subject = event.subject.map(|subject| self.profile.apply_to_name(subject));
-        if let Some(name) = name(&event) {
-            event.data = self.profile.apply(name.as_bytes(), &event.data);
+        let source = SourceId(0);
+        let subject = event.subject.and_then(|subject| self.redactor.subject(source, subject));
+        let (mut ty, name) = (None, name(&event));
+        if let Some(name) = name {
+            if let Some(hidden) = self.redactor.event(source, name.as_bytes(), &event.data) {
+                event.data = hidden;
+            }
+            ty = self.redactor.event_name(name.as_bytes()).map(event_type);
         }
-        let event = CloudEvent { subject: subject.as_deref(), ..event };
+        let event = CloudEvent {
+            subject: subject.as_deref().or(event.subject),
+            ty: ty.as_deref().unwrap_or(event.ty),
+            event: event.event.filter(|_| ty.is_none()),
+            ..event
+        };
         self.lines.print(std::iter::once(&event)).await.map_err(|error| match error {
             // A closed pipe is a clean end, as for any filter.
             SinkError::Gone(_) => Ended::new(Exit::Clean, ""),

@@ -19,6 +19,19 @@ use super::{
 };
 use crate::net::{ADDRESS, Address};
 
+/// Returns true if a value has the type that the schema names.
+pub(super) fn is_of_kind(kind: &str, value: &Value) -> bool {
+    match value {
+        Value::String(..) => kind == "string",
+        Value::Bool(..) => kind == "boolean",
+        Value::Num(_, Num::F32(_) | Num::F64(_)) => kind == "number",
+        Value::Num(..) => kind == "number" || kind == "integer",
+        Value::Array(..) => kind == "array",
+        Value::Dict(..) => kind == "object",
+        _ => false,
+    }
+}
+
 /// Returns what is wrong with a string of some format; `None` if it is valid.
 type Check = fn(&str) -> Option<String>;
 
@@ -61,7 +74,7 @@ impl Walk<'_> {
                 None => self.findings.problem(&path, remedy::unknown(&key, &[node], self.shape.root)),
                 Some(inner) => {
                     if self.value(&path, &mut value, inner) {
-                        self.settings.add(&path, &value, inner, self.findings.origins.of(&path));
+                        self.show(&path, &value, inner);
                         table.insert(key, value);
                     }
                 }
@@ -69,6 +82,22 @@ impl Walk<'_> {
         }
         for (key, inner) in node.keys().filter(|(key, _)| !table.contains_key(*key)).collect::<Vec<_>>() {
             self.absent(path, key, table, inner, node);
+        }
+    }
+
+    /// Adds a value to the effective settings. Elements of a list are shown with it, tables in a list one by one.
+    fn show(&mut self, path: &str, value: &Value, node: Node<'_>) {
+        if path.contains('[') || matches!(value, Value::Dict(..)) {
+            return;
+        }
+        match (node.items(), value) {
+            (Some(inner), Value::Array(_, elements)) if node.is_list_of_tables() => {
+                for (index, element) in elements.iter().enumerate() {
+                    let path = format!("{path}[{index}]");
+                    self.settings.add(&path, element, inner, self.findings.origins.nearest(&path));
+                }
+            }
+            _ => self.settings.add(path, value, node, self.findings.origins.of(path)),
         }
     }
 
@@ -98,14 +127,15 @@ impl Walk<'_> {
     /// Handles a key that is not set, or whose value was rejected.
     fn absent(&mut self, path: &str, key: &str, table: &mut Dict, inner: Node<'_>, node: Node<'_>) {
         let full = join(path, key);
-        if inner.kind() == "object" {
+        let is_required = node.required().any(|required| required == key);
+        if inner.kind() == "object" && !is_required {
             let mut empty = Dict::new();
             self.object(&full, &mut empty, inner);
             table.insert(key.to_owned(), empty.into());
         } else if let Some(Ok(default)) = inner.default().map(Value::serialize) {
-            self.settings.add(&full, &default, inner, Origin::Default);
+            self.show(&full, &default, inner);
             table.insert(key.to_owned(), default);
-        } else if node.required().any(|required| required == key) && !self.is_set(&full) {
+        } else if is_required && !self.is_set(&full) {
             self.findings.problem(path, format!("`{key}` is missing: set it"));
         }
     }
@@ -122,6 +152,10 @@ impl Walk<'_> {
             *value = typed;
         }
         let before = self.findings.problems.len();
+        let node = match node.alternatives().next() {
+            None => node,
+            Some(_) => node.alternatives().find(|node| is_of_kind(node.kind(), value)).unwrap_or(node),
+        };
         match (node.kind(), &mut *value) {
             ("object", Value::Dict(_, table)) => {
                 self.object(path, table, node);
@@ -133,7 +167,7 @@ impl Walk<'_> {
                 // The remaining elements can still be checked.
                 return !elements.is_empty() || self.findings.problems.len() == before;
             }
-            ("boolean", Value::Bool(..)) | ("integer", Value::Num(_, Num::I64(_) | Num::U64(_))) => {}
+            (kind, found) if is_of_kind(kind, found) => {}
             (_, found) => {
                 let text = remedy::kind(path, node, found, &self.findings.origins.nearest(path));
                 self.findings.problem(path, text);

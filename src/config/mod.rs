@@ -37,7 +37,7 @@ pub use problem::{Problem, Problems};
 pub use quantity::{Age, Delay, Interval, Size, Span};
 pub(crate) use schema::{Node, schema_of};
 pub use secret::Secret;
-pub(crate) use secret::pasted;
+pub(crate) use secret::{pasted, read_private_file};
 pub(crate) use section::Findings;
 pub use section::Section;
 pub use setting::{Setting, Settings};

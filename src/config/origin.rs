@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use toml_edit::{ImDocument, TableLike};
+use toml_edit::{ImDocument, Item, TableLike, Value};
 
 /// The place that set a value. In the order of problem reports.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,13 +63,35 @@ impl Origins {
                 self.of.insert(key.clone(), Origin::File(path.to_owned(), line(span), None));
                 if let Some(inner) = item.as_table_like() {
                     tables.push((key, inner));
+                    continue;
+                }
+                let mut lists = vec![(key, elements(item))];
+                while let Some((list, elements)) = lists.pop() {
+                    for (index, element) in elements.into_iter().enumerate() {
+                        let key = format!("{list}[{index}]");
+                        self.of.insert(key.clone(), Origin::File(path.to_owned(), line(element.span), None));
+                        if let Some(inner) = element.table {
+                            tables.push((key, inner));
+                        } else if let Some(inner) = element.list {
+                            lists.push((key, inner.iter().map(Element::from).collect()));
+                        }
+                    }
                 }
             }
         }
     }
 
-    /// Records that a later layer set `key`.
+    /// Records that a later layer set `key`, and with it the elements of a list.
     pub(super) fn set(&mut self, key: &str, origin: Origin) {
+        let is_list = |of: &BTreeMap<String, Origin>, key: &str| of.contains_key(&format!("{key}[0]"));
+        // Whatever a layer sets within a list replaces the list.
+        let tables = key.match_indices('.').filter_map(|(at, _)| key.get(..at));
+        let list = tables.chain([key]).find(|key| is_list(&self.of, key)).map(str::to_owned);
+        if let Some(list) = list {
+            let element = format!("{list}[");
+            self.of.retain(|known, _| !known.starts_with(&element));
+            self.of.insert(list, origin.clone());
+        }
         self.of.insert(key.to_owned(), origin);
     }
 
@@ -95,6 +117,30 @@ impl Origins {
             }
         }
     }
+}
+
+/// An element of a list.
+struct Element<'a> {
+    span: Option<Range<usize>>,
+    /// The element, if it is a table.
+    table: Option<&'a dyn TableLike>,
+    /// The element, if it is a list.
+    list: Option<&'a toml_edit::Array>,
+}
+
+impl<'a> From<&'a Value> for Element<'a> {
+    fn from(value: &'a Value) -> Self {
+        let table = value.as_inline_table().map(|table| table as &dyn TableLike);
+        Self { span: value.span(), table, list: value.as_array() }
+    }
+}
+
+/// Returns the elements of a list, which is written as `[…]` or as several `[[…]]`. Empty for anything else.
+fn elements(item: &Item) -> Vec<Element<'_>> {
+    let tables = item.as_array_of_tables().into_iter().flatten();
+    let tables = tables.map(|table| Element { span: table.span(), table: Some(table), list: None });
+    let values = item.as_array().into_iter().flatten().map(Element::from);
+    tables.chain(values).collect()
 }
 
 /// The number of the line that follows these bytes, from 1.

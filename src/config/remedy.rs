@@ -9,9 +9,13 @@ pub(super) fn unknown(key: &str, shapes: &[Node<'_>], root: Node<'_>) -> String 
     let mut known: Vec<&str> = shapes.iter().flat_map(|shape| shape.keys()).map(|(key, _)| key).collect();
     known.sort_unstable();
     known.dedup();
-    let hint = match name::nearest(key, known.iter().copied()) {
-        Some(right) => format!("did you mean `{right}`?"),
-        None => elsewhere(key, root).unwrap_or_else(|| format!("valid keys are {}", known.join(", "))),
+    let within = shapes.iter().flat_map(|shape| shape.keys()).find(|(_, inner)| inner.key(key).is_some());
+    let hint = match (name::nearest(key, known.iter().copied()), within) {
+        (Some(right), _) => format!("did you mean `{right}`?"),
+        (None, Some((table, _))) => format!("`{key}` belongs in `{table}`, as in {table} = {{ {key} = … }}"),
+        (None, None) => {
+            elsewhere(key, root).unwrap_or_else(|| format!("valid keys are {}", known.join(", ")))
+        }
     };
     format!("unknown key: {hint}")
 }
@@ -57,13 +61,29 @@ pub(super) fn kind(path: &str, node: Node<'_>, found: &Value, origin: &Origin) -
         Value::Array(..) => "a list",
         Value::Empty(..) => "nothing",
     };
+    let kinds: Vec<&str> = node.alternatives().map(Node::kind).collect();
     let want = match (node.kind(), origin) {
+        _ if kinds.contains(&"number") => "a string, a number or a boolean".to_owned(),
+        _ if !kinds.is_empty() => "a string or a list of strings: write \"…\" or [\"…\", \"…\"]".to_owned(),
+        ("array", Origin::Variable(_) | Origin::Flag(_)) if node.is_list_of_tables() => {
+            "a list of tables, which is best written in the configuration file".to_owned()
+        }
+        ("array", _) if node.is_list_of_tables() => {
+            format!("a list of tables: write [[{path}]] and its keys below, once for each")
+        }
+        ("array", _) if node.items().is_some_and(|inner| inner.kind() == "mixed") => {
+            "a list: write [\"…\", \"…\"]".to_owned()
+        }
         ("string", _) => format!("a string: write it in quotes, as in \"{}\"", node.example().unwrap_or("…")),
         ("boolean", _) => "a boolean: write true or false".to_owned(),
         ("integer", _) => "a whole number: write it without quotes".to_owned(),
         ("array", _) => "a list of strings: write [\"…\", \"…\"]".to_owned(),
+        _ if path.ends_with(']') => "a table: write { … }".to_owned(),
         (_, Origin::Variable(name)) => format!("a table: set its keys one by one, as {name}__KEY"),
         (_, Origin::Flag(_)) => format!("a table: set its keys one by one, as {path}.KEY"),
+        _ if path.contains('[') => {
+            format!("a table: write {} = {{ … }}", path.rsplit('.').next().unwrap_or(path))
+        }
         _ => format!("a table: write [{path}] and its keys below"),
     };
     format!("is {found}, but must be {want}")

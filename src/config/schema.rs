@@ -78,8 +78,11 @@ impl<'a> Node<'a> {
         self.0.get(key).and_then(Value::as_str)
     }
 
-    /// `string`, `boolean`, `integer`, `array` or `object`.
+    /// `string`, `boolean`, `integer`, `number`, `array` or `object`; `mixed` with [`alternatives`](Self::alternatives).
     pub(super) fn kind(self) -> &'a str {
+        if self.alternatives().next().is_some() {
+            return "mixed";
+        }
         // An enum whose words carry descriptions states its type only there.
         self.text("type").unwrap_or(if self.variants().is_some() || self.words().is_empty() {
             "object"
@@ -125,6 +128,16 @@ impl<'a> Node<'a> {
     /// The schema of the elements of an array.
     pub(super) fn items(self) -> Option<Node<'a>> {
         self.0.get("items").and_then(Self::child)
+    }
+
+    /// The schemas of a value that may have several types. Empty for a value of one type.
+    pub(super) fn alternatives(self) -> impl Iterator<Item = Node<'a>> {
+        self.0.get("anyOf").and_then(Value::as_array).into_iter().flatten().filter_map(Self::child)
+    }
+
+    /// Returns true for a list of tables, written as `[[path]]`.
+    pub(super) fn is_list_of_tables(self) -> bool {
+        self.kind() == "array" && self.items().is_some_and(|inner| inner.kind() == "object")
     }
 
     /// The schema of the tables whose names the operator chooses.

@@ -108,7 +108,7 @@ fn is_bare(name: &str) -> bool {
 /// A secret that can't be read, with the remedy.
 #[derive(Debug, thiserror::Error)]
 #[error("can't read {}: {source}{hint}", path.display())]
-pub(super) struct SecretFileError {
+pub(crate) struct SecretFileError {
     path: PathBuf,
     source: Unreadable,
     hint: String,
@@ -128,6 +128,8 @@ enum Unreadable {
     NotText,
     #[error("it is empty")]
     Empty,
+    #[error("it is readable by others than its owner: chmod 600 {}", .0.display())]
+    Shared(PathBuf),
 }
 
 fn read(path: &Path) -> Result<SecretString, Unreadable> {
@@ -148,6 +150,13 @@ fn read(path: &Path) -> Result<SecretString, Unreadable> {
         return Err(Unreadable::Empty);
     }
     Ok(text.into())
+}
+
+/// Reads a secret that nobody but its owner may read, from a file that a command line names.
+pub(crate) fn read_private_file(path: &Path) -> Result<SecretString, SecretFileError> {
+    let shared = || Unreadable::Shared(path.to_owned());
+    let secret = if is_group_readable(path) { Err(shared()) } else { read(path) };
+    secret.map_err(|source| SecretFileError { path: path.to_owned(), source, hint: String::new() })
 }
 
 /// Strips what editors, shells and other systems put around a text: a byte order mark, and line ends.
@@ -189,14 +198,23 @@ pub(crate) fn pasted(text: &str) -> Option<&'static str> {
 
 /// Returns true if users other than owner and group may read it; always false on systems without Unix modes.
 pub(super) fn is_world_readable(path: &Path) -> bool {
+    has_mode(path, 0o004)
+}
+
+/// Returns true if users other than the owner may read it; always false on systems without Unix modes.
+pub(super) fn is_group_readable(path: &Path) -> bool {
+    has_mode(path, 0o044)
+}
+
+fn has_mode(path: &Path, mode: u32) -> bool {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
+        std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & mode != 0)
     }
     #[cfg(not(unix))]
     {
-        let _ = path;
+        let _ = (path, mode);
         false
     }
 }

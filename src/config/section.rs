@@ -1,6 +1,6 @@
 //! Checks of a table by its owner: problems and warnings that carry their origin.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -107,17 +107,35 @@ impl<'a> Section<'a> {
 
     /// The secret in the file `name`, which is the value of `key`. It may have several lines.
     pub fn secret_file(&mut self, key: &str, name: &str) -> Option<SecretString> {
+        let (secret, path) = self.read_secret(key, name)?;
+        self.warn_if_open(key, &path);
+        Some(secret)
+    }
+
+    fn read_secret(&mut self, key: &str, name: &str) -> Option<(SecretString, PathBuf)> {
         match self.findings.places.read(name) {
             Ok((secret, path)) => {
                 secrets::register(&secret);
-                self.warn_if_open(key, &path);
-                Some(secret)
+                Some((secret, path))
             }
             Err(error) => {
                 self.file_problem(key, error.to_string());
                 None
             }
         }
+    }
+
+    /// Same as [`secret_file`](Self::secret_file), for a file that nobody but its owner may read. Others may not even belong to its
+    /// group; systemd and Kubernetes show the files that they provide with a group, which is harmless.
+    pub fn private_file(&mut self, key: &str, name: &str) -> Option<SecretString> {
+        let (secret, path) = self.read_secret(key, name)?;
+        let is_provided = self.findings.places.credentials.as_ref().is_some_and(|dir| path.starts_with(dir));
+        if !is_provided && secret::is_group_readable(&path) {
+            let path = path.display();
+            self.file_problem(key, format!("{path} is readable by others than its owner: chmod 600 {path}"));
+            return None;
+        }
+        Some(secret)
     }
 
     fn warn_if_open(&mut self, key: &str, path: &Path) {
@@ -187,6 +205,14 @@ impl<'a> Section<'a> {
     /// The origin of the value of `key`, or of the table it would be in.
     pub(crate) fn place(&self, key: &str) -> String {
         self.findings.origins.nearest(&join(&self.table, key)).to_string()
+    }
+
+    /// Returns true if a problem with this table has been reported.
+    pub(crate) fn has_problem(&self) -> bool {
+        let is_within = |key: &str| {
+            key.strip_prefix(&self.table).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.findings.problems.iter().any(|problem| is_within(&problem.key))
     }
 
     /// Returns true if any layer sets `key`.

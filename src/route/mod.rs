@@ -3,13 +3,19 @@
 //! A [`Plan`] belongs to one sink. It is pure except for its cache of names: the same record always gets
 //! the same verdict, so that a record that is sent again has the same destination.
 
+pub mod condition;
+mod glob;
 mod names;
 mod plan;
 pub mod privacy;
+mod reach;
 pub mod rules;
+mod selector;
+pub(crate) mod table;
 pub mod template;
 
 pub use names::Names;
 pub use plan::{Plan, Published, REPLAY, Rules, Verdict};
 pub use privacy::Privacy;
 pub use rules::Routes;
+pub use selector::{Candidate, Mismatch};

@@ -96,10 +96,18 @@ impl Naming {
         })
     }
 
-    /// The names of an event of the bridge itself: class `bridge` or `status`.
-    pub(super) fn bridge(&mut self, source: &str, class: &str, what: &str) -> Arc<Names> {
-        let key = self.fingerprints.of(&("bridge", source, class, what));
-        self.remembered(key, |naming| naming.build_bridge(source, class, what))
+    /// The names of an event of the bridge itself: class `bridge` or `status`. `template` is that of its route; `None` uses the
+    /// sink's.
+    pub(super) fn bridge(
+        &mut self,
+        (source, class): (&str, &str),
+        what: &str,
+        template: Option<&Template>,
+    ) -> Arc<Names> {
+        let key = self.fingerprints.of(&("bridge", source, class, what, template));
+        self.remembered(key, |naming| {
+            naming.build_bridge((source, class), what, template.unwrap_or(&naming.template))
+        })
     }
 
     fn remembered(&mut self, key: u128, build: impl FnOnce(&Self) -> Names) -> Arc<Names> {
@@ -143,10 +151,10 @@ impl Naming {
         }
     }
 
-    fn build_bridge(&self, source: &str, class: &str, what: &str) -> Names {
+    fn build_bridge(&self, (source, class): (&str, &str), what: &str, template: &Template) -> Names {
         let values = Values { source, class, slug: &slug(what.as_bytes()), entity: NONE };
         Names {
-            destination: self.template.render(values).into(),
+            destination: template.render(values).into(),
             class: class.to_owned(),
             source: format!("/cti/{source}"),
             ty: notice_type(what),
@@ -221,7 +229,7 @@ mod tests {
         let mut all = std::collections::HashSet::new();
         for (source, class, name) in [("a", "b", "c"), ("ab", "", "c"), ("a", "bc", ""), ("", "ab", "c")] {
             all.insert(Arc::as_ptr(&naming.event((source, class), name.as_bytes(), None, None)));
-            all.insert(Arc::as_ptr(&naming.bridge(source, class, name)));
+            all.insert(Arc::as_ptr(&naming.bridge((source, class), name, None)));
         }
         assert_eq!(all.len(), 8);
     }
@@ -244,7 +252,7 @@ mod tests {
 
     #[test]
     fn the_bridges_own_events() {
-        let names = naming().bridge("pbx1", "bridge", "auth.failed");
+        let names = naming().bridge(("pbx1", "bridge"), "auth.failed", None);
         assert_eq!(subject(&names), "cti.v1.pbx1.bridge.auth=2Efailed._");
         assert_eq!(names.ty, "cti.bridge.auth.failed.v1");
     }

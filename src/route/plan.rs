@@ -1,16 +1,17 @@
 //! The verdict on a record.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 
 use super::{
     names::{Names, Naming},
-    privacy::Privacy,
-    rules::{Candidate, Decision, Routes},
+    privacy::{Privacy, Redactor},
+    rules::{Decision, Routes},
+    selector::Candidate,
     template::Template,
 };
-use crate::event::{self, Body, CloudEvent, JournalId, Mark, Origin, RawEvent, Record, SourceId};
+use crate::event::{self, Body, Class, CloudEvent, JournalId, Mark, Origin, RawEvent, Record, SourceId};
 
 /// The decision on a record for one sink.
 #[derive(Debug)]
@@ -59,7 +60,7 @@ pub struct Plan {
     sources: Arc<[String]>,
     naming: Naming,
     routes: Routes,
-    privacy: Privacy,
+    redactor: Redactor,
     /// Replaces the class of every record.
     class: Option<&'static str>,
 }
@@ -74,7 +75,8 @@ impl Plan {
     /// A plan for the records of `journal`.
     pub fn new(journal: JournalId, sources: Arc<[String]>, rules: Rules) -> Self {
         let Rules { template, routes, privacy, schemas } = rules;
-        Self { journal, sources, naming: Naming::new(template, schemas), routes, privacy, class: None }
+        let redactor = Redactor::new(privacy, &sources);
+        Self { journal, sources, naming: Naming::new(template, schemas), routes, redactor, class: None }
     }
 
     /// The names of the dead letter of an event with these names.
@@ -87,6 +89,11 @@ impl Plan {
         self.journal
     }
 
+    /// Returns true if a route may drop records.
+    pub fn may_drop(&self) -> bool {
+        self.routes.may_drop()
+    }
+
     /// Decides on one record.
     pub fn decide(&mut self, record: &Record) -> Verdict {
         let Some(source) = self.sources.get(record.source.index()) else {
@@ -96,26 +103,45 @@ impl Plan {
             Body::Event(frame) => {
                 let (name, args, data) = (frame.name(), frame.args(), data(frame));
                 let entity = event::entity(&name, &args);
-                let candidate =
-                    Candidate { source, class: "event", name: &name, entity: entity.as_ref(), data: &data };
+                let candidate = Candidate::event(source, (&name, entity.as_ref()), &data, record.unchanged);
                 let template = match self.routes.decide(&candidate) {
                     Decision::Drop(route) => return Verdict::Filtered(Arc::clone(route)),
                     // A copy goes to the subject of its class, whatever route the event takes.
                     Decision::Publish(template) => template.filter(|_| self.class.is_none()),
                 };
                 let class = self.class.unwrap_or("event");
-                let names = self.naming.event((source, class), &name, entity.as_ref(), template);
-                let binary = !frame.attachments.is_empty();
-                let data = self.privacy.apply(&name, &data);
-                Verdict::Publish(Published { names, data, args: frame.argc, binary, redacted: None })
+                let hidden = self.redactor.event(record.source, &name, &data);
+                let hidden_entity =
+                    entity.as_ref().and_then(|entity| self.redactor.entity(record.source, entity));
+                let hidden_name = self.redactor.event_name(&name);
+                let is_redacted = hidden.is_some() || hidden_entity.is_some() || hidden_name.is_some();
+                let name = hidden_name.map_or(&*name, str::as_bytes);
+                let entity = hidden_entity.as_ref().or(entity.as_ref());
+                Verdict::Publish(Published {
+                    names: self.naming.event((source, class), name, entity, template),
+                    data: hidden.unwrap_or(data),
+                    args: frame.argc,
+                    binary: !frame.attachments.is_empty(),
+                    redacted: is_redacted.then(|| Arc::clone(self.redactor.label())),
+                })
             }
-            Body::Notice(notice) => Verdict::Publish(Published {
-                names: self.naming.bridge(source, self.class.unwrap_or("bridge"), &notice.name),
-                data: notice.data.clone(),
-                args: 1,
-                binary: false,
-                redacted: None,
-            }),
+            Body::Notice(notice) => {
+                let candidate = Candidate::notice(source, &notice.name, &notice.data);
+                let template = match self.routes.decide(&candidate) {
+                    // No route drops a notice.
+                    Decision::Drop(_) => None,
+                    Decision::Publish(template) => template.filter(|_| self.class.is_none()),
+                };
+                let class = self.class.unwrap_or("bridge");
+                let hidden = self.redactor.notice(record.source, (Class::Bridge, &notice.name), &notice.data);
+                Verdict::Publish(Published {
+                    names: self.naming.bridge((source, class), &notice.name, template),
+                    redacted: hidden.is_some().then(|| Arc::clone(self.redactor.label())),
+                    data: hidden.unwrap_or_else(|| notice.data.clone()),
+                    args: 1,
+                    binary: false,
+                })
+            }
         }
     }
 
@@ -130,10 +156,30 @@ impl Plan {
         }
     }
 
-    /// The names of a status message.
-    pub fn status(&mut self, source: SourceId, what: &str) -> Option<Arc<Names>> {
-        let source = self.sources.get(source.index())?;
-        Some(self.naming.bridge(source, "status", what))
+    /// A status message with these data.
+    pub fn status(&mut self, source: SourceId, what: &str, data: &Bytes) -> Option<Published> {
+        let name = self.sources.get(source.index())?;
+        let hidden = self.redactor.notice(source, (Class::Status, what), data);
+        Some(Published {
+            names: self.naming.bridge((name, "status"), what, None),
+            redacted: hidden.is_some().then(|| Arc::clone(self.redactor.label())),
+            data: hidden.unwrap_or_else(|| data.clone()),
+            args: 1,
+            binary: false,
+        })
+    }
+
+    /// The data of a record, with nothing hidden.
+    pub fn original(record: &Record) -> Bytes {
+        match &record.body {
+            Body::Event(frame) => data(frame),
+            Body::Notice(notice) => notice.data.clone(),
+        }
+    }
+
+    /// A broker's text about a record, as the sink may see it.
+    pub fn sentence<'a>(&mut self, record: &Record, text: &'a str) -> Cow<'a, str> {
+        self.redactor.sentence(record.source, text)
     }
 
     /// The envelope of a published record. In the class `replay` every record has the origin `replay`.

@@ -2,38 +2,47 @@
 
 use std::sync::Arc;
 
-use super::template::Template;
-use crate::event::Entity;
+use super::{
+    reach,
+    selector::{Candidate, Mismatch, Selector},
+    template::Template,
+};
+use crate::config::Section;
 
 /// The routes of one sink, in the order of the configuration.
 #[derive(Debug, Clone, Default)]
-pub struct Routes {
-    routes: Arc<[Route]>,
-}
+pub struct Routes(Arc<[Route]>);
 
 /// One route.
 #[derive(Debug)]
-struct Route {
+pub struct Route {
     /// The name, as in the metrics.
-    name: Arc<str>,
-    is_drop: bool,
-    /// The subject of its events. `None` keeps that of the sink.
-    subject: Option<Template>,
+    pub name: Arc<str>,
+    /// The place in the configuration: file and line.
+    pub place: String,
+    pub(super) selector: Selector,
+    pub(super) action: Action,
 }
 
-/// The properties of an event that routes look at.
-#[derive(Debug, Clone, Copy)]
-pub struct Candidate<'a> {
-    /// The name of its source.
-    pub source: &'a str,
-    /// Its class.
-    pub class: &'a str,
-    /// Its Socket.IO name, or the name of a notice.
-    pub name: &'a [u8],
-    /// Its entity.
-    pub entity: Option<&'a Entity<'a>>,
-    /// Its data, before anything is hidden.
-    pub data: &'a [u8],
+/// The action of a route on the events that it matches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Drops them.
+    Drop,
+    /// Publishes them.
+    Publish {
+        /// The subject. `None` keeps that of the sink.
+        subject: Option<Template>,
+        /// Drops those that did not change their entity.
+        on_change: bool,
+    },
+}
+
+impl Action {
+    /// Returns true if it may drop events. Such a route never matches notices: the guarantee rests on them.
+    pub(super) fn may_drop(&self) -> bool {
+        !matches!(self, Self::Publish { on_change: false, .. })
+    }
 }
 
 /// The decision of the routes on an event.
@@ -45,13 +54,71 @@ pub enum Decision<'a> {
     Publish(Option<&'a Template>),
 }
 
+impl Route {
+    pub(super) fn new(name: Arc<str>, place: String, mut selector: Selector, action: Action) -> Self {
+        if action.may_drop() {
+            selector.classes.retain(|class| *class == crate::event::Class::Event);
+        }
+        Self { name, place, selector, action }
+    }
+
+    /// Returns the subject of its events. `None` keeps that of the sink.
+    pub fn subject(&self) -> Option<&Template> {
+        match &self.action {
+            Action::Publish { subject, .. } => subject.as_ref(),
+            Action::Drop => None,
+        }
+    }
+
+    /// Returns true if it drops events that did not change their entity.
+    pub fn is_on_change(&self) -> bool {
+        matches!(self.action, Action::Publish { on_change: true, .. })
+    }
+
+    /// Returns the first key that the event does not match. `None` for an event that it matches.
+    pub fn mismatch(&self, candidate: &Candidate<'_>) -> Option<Mismatch<'_>> {
+        self.selector.mismatch(candidate)
+    }
+}
+
 impl Routes {
+    pub(super) fn new(routes: Vec<Route>) -> Self {
+        Self(routes.into())
+    }
+
+    /// Returns all routes, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Route> {
+        self.0.iter()
+    }
+
+    /// Returns true if one of them needs the journal to compare events with their predecessors.
+    pub fn need_changes(&self) -> bool {
+        self.iter().any(Route::is_on_change)
+    }
+
+    /// Returns true if one of them may drop events.
+    pub fn may_drop(&self) -> bool {
+        self.0.iter().any(|route| route.action.may_drop())
+    }
+
+    /// Warns of patterns that match none of the configured sources. `section` is the table of the sink.
+    pub(crate) fn check_sources<'a>(
+        &self,
+        sources: impl Iterator<Item = &'a str> + Clone,
+        section: &mut Section<'_>,
+    ) {
+        reach::warn_of_sources(self, sources, section);
+    }
+
     /// Decides on an event.
-    pub fn decide(&self, _: &Candidate<'_>) -> Decision<'_> {
-        match self.routes.first() {
-            Some(Route { name, is_drop: true, .. }) => Decision::Drop(name),
-            Some(route) => Decision::Publish(route.subject.as_ref()),
-            None => Decision::Publish(None),
+    pub fn decide(&self, candidate: &Candidate<'_>) -> Decision<'_> {
+        let Some(route) = self.0.iter().find(|route| route.selector.selects(candidate)) else {
+            return Decision::Publish(None);
+        };
+        match &route.action {
+            Action::Drop => Decision::Drop(&route.name),
+            Action::Publish { on_change: true, .. } if candidate.is_unchanged => Decision::Drop(&route.name),
+            Action::Publish { subject, .. } => Decision::Publish(subject.as_ref()),
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     auth::Credentials,
     event::OnTakeover,
     net::Address,
+    route::privacy::Dialling,
     socket::{Limits, Target},
     tls::Trust,
 };
@@ -55,6 +56,8 @@ pub struct Config {
     pub publish_action_nethlink: bool,
     /// The largest websocket message, in bytes.
     pub max_frame: usize,
+    /// How numbers are dialled at the PBX, so that all forms of a number have one pseudonym.
+    pub dialling: Dialling,
 }
 
 impl Config {

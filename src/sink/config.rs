@@ -14,11 +14,15 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use url::Url;
 
-use super::{SinkConfig, kind::Kind, registry};
+use super::{
+    SinkConfig,
+    kind::{Kind, RouteSubject},
+    registry,
+};
 use crate::{
     config::{Interval, Section},
     event::{Fingerprints, JournalId},
-    route::{Plan, Privacy, Routes, Rules},
+    route::{self, Plan, Privacy, Routes, Rules, privacy},
 };
 
 /// One sink, in the form that its driver needs.
@@ -46,19 +50,34 @@ pub(super) struct Common {
     dataschema: Option<String>,
     /// The time between two heartbeats, or "off".
     heartbeat: Interval,
+    /// Rules that drop events or change their subject. The first that matches an event applies.
+    routes: Vec<route::table::Table>,
+    /// The personal data that is hidden from this sink.
+    privacy: privacy::config::Table,
 }
 
 impl Default for Common {
     fn default() -> Self {
-        Self { dataschema: None, heartbeat: Interval::seconds(10) }
+        Self {
+            dataschema: None,
+            heartbeat: Interval::seconds(10),
+            routes: Vec::new(),
+            privacy: privacy::config::Table::default(),
+        }
     }
 }
 
 impl Common {
     /// Adds these settings to those of the sink's own keys.
-    fn apply(self, config: Config, section: &mut Section<'_>) -> Config {
+    fn apply(self, config: Option<Config>, section: &mut Section<'_>) -> Option<Config> {
         let dataschema = dataschema(self.dataschema.as_deref(), section);
-        Config { heartbeat: self.heartbeat.0, dataschema, ..config }
+        // Without a value the configuration is not used, as there is a problem.
+        let privacy = self.privacy.validate(&mut section.table("privacy")).unwrap_or_default();
+        let routes = route::table::validate(self.routes, section);
+        // All are checked, also after a problem with the sink's own keys.
+        let (config, routes) = (config?, routes?);
+        let kind = with_routes(config.kind, &routes, section)?;
+        Some(Config { heartbeat: self.heartbeat.0, dataschema, routes, privacy, kind, ..config })
     }
 }
 
@@ -134,6 +153,32 @@ pub fn adopt<P: FromStr>(text: Option<&str>, section: &mut Section<'_>) -> Adopt
     Adopted { journal, ignored }
 }
 
+/// Adds the subjects of the routes to the settings of a sink. Returns `None` if it has reported a problem.
+fn with_routes(kind: Kind, routes: &Routes, section: &mut Section<'_>) -> Option<Kind> {
+    let subjects: Vec<_> = routes
+        .iter()
+        .zip(0..)
+        .filter_map(|(route, index)| Some(RouteSubject { index, template: route.subject()?.clone() }))
+        .collect();
+    if subjects.is_empty() {
+        return Some(kind);
+    }
+    let with_subjects = kind.with_route_subjects(&subjects);
+    if with_subjects.is_none() {
+        for RouteSubject { index, .. } in &subjects {
+            let name = kind.type_name();
+            section.problem(
+                &format!("routes[{index}].subject"),
+                format!(
+                    "is for sinks of type \"nats\", and this one is of type \"{name}\": for another topic or file, add another sink whose \
+                     routes drop all other events"
+                ),
+            );
+        }
+    }
+    with_subjects
+}
+
 /// Parses the key `dataschema`. Returns `None` if it is absent, or if it has reported a problem.
 fn dataschema(text: Option<&str>, section: &mut Section<'_>) -> Option<String> {
     let text = text?;
@@ -165,9 +210,8 @@ impl Table {
     /// Checks what the schema can't, and reads the secrets. Returns `None` if it has reported a problem.
     pub(crate) fn validate(self, section: &mut Section<'_>) -> Option<Config> {
         let Self(common, checks) = self;
-        // Both are checked, also after a problem with the first.
         let config = checks(section);
-        Some(common.apply(config?, section))
+        common.apply(config, section)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::{Counters, Renewals};
+use super::{Counters, Renewals, Switches};
 use crate::{event::SinkId, health::Board, journal::Journal, request::Trigger, shutdown::Stop};
 
 /// The state that all drivers share.
@@ -29,6 +29,8 @@ pub struct Context {
     pub retry: Trigger,
     /// Announces reloaded secrets and certificates.
     pub renewals: Renewals,
+    /// Announces reloaded rules.
+    pub switches: Switches,
     /// Ends each driver after this many published records. `None` sets no limit.
     pub limit: Option<u64>,
     /// The time for which delivered records are kept.
@@ -62,6 +64,7 @@ impl Context {
             stop: Stop::default(),
             retry: Trigger::default(),
             renewals: Renewals::default(),
+            switches: Switches::default(),
             limit: None,
             retain: Duration::ZERO,
             opened: watch::Sender::new(0),

@@ -14,6 +14,10 @@ pub trait Sink: Send + Sync + 'static {
     /// Applies the secrets and certificates of a reloaded configuration, and nothing else. An open link keeps those it was
     /// opened with.
     fn renew(&mut self, _: &config::Config) {}
+    /// Applies the destinations of a reloaded configuration, and nothing else. Returns true if they need another link.
+    fn redirect(&mut self, _: &config::Config) -> bool {
+        false
+    }
     /// Watches for at most `patience` for another process that writes with our journal. Returns the evidence, if there is any. Called
     /// if the journal does not know the last event of a partition. Cancel safe.
     fn rival(

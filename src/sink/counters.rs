@@ -88,6 +88,14 @@ impl SinkCounters {
         self.0.heartbeat.store(now, Ordering::Relaxed);
     }
 
+    /// Adds routes with a count of 0: an increase is visible only after a first sample.
+    pub(super) fn add_routes<'a>(&self, routes: impl Iterator<Item = &'a Arc<str>>) {
+        let mut counts = self.0.filtered.lock();
+        routes.for_each(|route| {
+            counts.entry(Arc::clone(route)).or_default();
+        });
+    }
+
     /// Counts filtered events, by the routes that filter them.
     pub(super) fn filtered<'a>(&self, routes: impl Iterator<Item = &'a Arc<str>>) {
         let mut counts = None;

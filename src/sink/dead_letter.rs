@@ -1,16 +1,13 @@
 //! Dead letters: events that a broker refused permanently, written to a file and published in the class `dlq`.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::fmt::Write as _;
 
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
-use crate::{
-    event::{JournalId, Record, micros},
-    route::{Names, Published},
-};
+use crate::event::{JournalId, Record, micros};
 
 /// The size of a letter's own fields and headers, at most, in bytes.
 const OVERHEAD: usize = 4096;
@@ -34,25 +31,31 @@ struct Letter<'a> {
     payload: Option<&'a RawValue>,
 }
 
-/// Returns the dead letter of a record that `sink` could not publish to `destination`. The payload is omitted if the letter would be
-/// longer than `most` bytes. `None` sets no limit.
-pub(super) fn letter(
-    (journal, sink, destination): (JournalId, &str, &str),
-    record: &Record,
-    published: &Published,
-    reason: &str,
-    most: Option<usize>,
-) -> Bytes {
-    let names: &Arc<Names> = &published.names;
-    let data = &published.data;
+/// An event that a sink could not publish.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Refused<'a> {
+    pub(super) journal: JournalId,
+    pub(super) sink: &'a str,
+    pub(super) record: &'a Record,
+    pub(super) source: &'a str,
+    /// Where the sink publishes it.
+    pub(super) destination: &'a str,
+    pub(super) ty: &'a str,
+    pub(super) data: &'a Bytes,
+    pub(super) reason: &'a str,
+}
+
+/// Returns the dead letter of an event. The payload is omitted if the letter would be longer than `most` bytes. `None` sets no limit.
+pub(super) fn letter(refused: &Refused<'_>, most: Option<usize>) -> Bytes {
+    let Refused { journal, sink, record, source, destination, ty, data, reason } = *refused;
     let fits = most.is_none_or(|most| data.len() + OVERHEAD <= most);
     let text = std::str::from_utf8(data).ok().filter(|_| fits);
     let letter = Letter {
         sink,
         id: format!("{journal}-{}", record.seq.0),
         sequence: record.seq.0,
-        source: &names.source,
-        r#type: &names.ty,
+        source,
+        r#type: ty,
         destination,
         reason,
         time: record.at,

@@ -9,7 +9,7 @@ use tokio::{
 
 use super::{
     Context, Link, Options, Outcome, Sink, SinkCounters, SinkError, flights::Flight, heartbeat::Heartbeat,
-    proof::Trust, refusals::Refusals, renewal::Renewal,
+    proof::Trust, refusals::Refusals, renewal::Renewal, switch::Switch,
 };
 use crate::{
     event::{Position, Seq, SinkId},
@@ -47,6 +47,7 @@ pub struct Driver {
     pub(super) stop: Stop,
     retry: TriggerReceiver,
     pub(super) renewal: Renewal,
+    pub(super) switch: Switch,
     pub(super) published: u64,
     /// Settled records, with any outcome.
     pub(super) settled: u64,
@@ -80,6 +81,7 @@ impl Driver {
             stop: context.stop.clone(),
             retry: context.retry.subscribe(),
             renewal: context.renewals.listen(&name),
+            switch: context.switches.of(&name),
             published: 0,
             settled: 0,
             flights: VecDeque::new(),
@@ -101,8 +103,13 @@ impl Driver {
                 sink.renew(&config);
                 backoff.reset();
             }
+            // What the last link has read and not settled may be at the broker, under the old rules.
+            self.reader.rewind();
+            if self.is_at_border() {
+                self.switch_rules(&mut sink);
+            }
             let (before, settled, is_last) = (self.published, self.settled, stop.is_draining());
-            let error = match self.attempt(&sink).await {
+            let error = match self.attempt(&mut sink).await {
                 Ok(Some(outcome)) => return outcome,
                 Ok(None) => continue,
                 Err(SinkError::Gone(reason)) => return Outcome::Gone(format!("{reason:#}")),
@@ -138,8 +145,8 @@ impl Driver {
         }
     }
 
-    /// Opens a link, and delivers until it fails or the driver ends. `None` if new secrets require another link.
-    async fn attempt<S: Sink>(&mut self, sink: &S) -> Result<Option<Outcome>, SinkError> {
+    /// Opens a link, and delivers until it fails or the driver ends. `None` if new secrets or destinations require another link.
+    async fn attempt<S: Sink>(&mut self, sink: &mut S) -> Result<Option<Outcome>, SinkError> {
         let (stop, journal) = (self.stop.clone(), self.reader.journal().clone());
         // A hard stop abandons a hanging broker or journal disk.
         let opened = tokio::select! {
@@ -152,7 +159,7 @@ impl Driver {
         (self.is_proven, self.first_heartbeat) = (false, None);
         self.counters.opened();
         let outcome = tokio::select! {
-            outcome = self.serve(&mut link) => outcome?,
+            outcome = self.serve(sink, &mut link) => outcome?,
             () = stop.hard() => Some(self.undelivered()),
         };
         if outcome.is_some() || self.flights.is_empty() {
@@ -177,6 +184,23 @@ impl Driver {
         self.reader.journal().announce_losses();
         self.resume(sink, &mut link, tail).await?;
         Ok(link)
+    }
+
+    /// Returns true if everything before the next rules was read.
+    pub(super) fn is_at_border(&self) -> bool {
+        self.switch.border().is_some_and(|border| self.reader.position() >= border)
+    }
+
+    /// Switches to the next rules: nothing is in flight. Returns true if they need another link.
+    pub(super) fn switch_rules<S: Sink>(&mut self, sink: &mut S) -> bool {
+        let journal = self.reader.journal().clone();
+        let Some((config, generation)) = self.switch.complete(&journal) else { return false };
+        self.plan = config.plan(journal.id(), journal.sources());
+        self.options.heartbeat = config.heartbeat;
+        // Records that were read beyond the border.
+        self.reader.rewind();
+        tracing::info!(generation, "reloaded rules are in force");
+        sink.redirect(&config)
     }
 
     /// Reports that the first attempt is over, with any outcome: sessions may start.

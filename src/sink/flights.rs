@@ -4,12 +4,15 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::time::timeout;
 
-use super::{Acked, Driver, Link, Outgoing, Partitions, SinkError, dead_letter::letter};
+use super::{
+    Acked, Driver, Link, Outgoing, Partitions, SinkError,
+    dead_letter::{Refused, letter},
+};
 use crate::{
     event::{Body, CloudEvent, Mark, Notice, Record},
     health::Trouble,
     journal::Settled,
-    route::Verdict,
+    route::{Plan, Verdict},
 };
 
 /// A record that was sent or filtered, and is not settled yet.
@@ -65,13 +68,24 @@ impl Driver {
             return Ok(());
         };
         let destination = link.destination(&published.names);
-        let whose = (journal.id(), &*self.name, &*destination);
+        let shown = self.plan.sentence(record, reason).into_owned();
+        let refused = Refused {
+            journal: journal.id(),
+            sink: &self.name,
+            record,
+            source: &published.names.source,
+            destination: &destination,
+            ty: &published.names.ty,
+            data: &published.data,
+            reason: &shown,
+        };
         if is_new {
             let name = format!("{}-{}-{}.json", published.names.source_name(), record.seq.0, self.name);
-            journal.write_dead_letter(&name, || letter(whose, record, &published, reason, None));
+            // The file keeps the original.
+            let (ty, data) = (&record.ty(), &Plan::original(record));
+            journal.write_dead_letter(&name, || letter(&Refused { ty, data, reason, ..refused }, None));
         }
-        (copy.data, copy.args, copy.binary) =
-            (letter(whose, record, &published, reason, Some(link.largest())), 1, false);
+        (copy.data, copy.args, copy.binary) = (letter(&refused, Some(link.largest())), 1, false);
         copy.names = self.plan.dead_letter(&copy.names);
         let event = CloudEvent {
             sink: Some(&self.name),

@@ -1,6 +1,6 @@
 //! Heartbeats: status messages without a number, which are not in the journal.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use crate::{
     event::{CloudEvent, Mark, Origin, Seq, SinkId, SourceId},
     health::Health,
     journal::{Journal, Ledger},
-    route::{Names, Plan},
+    route::{Plan, Published},
 };
 
 /// Builds the heartbeats of one sink.
@@ -37,8 +37,7 @@ struct Data<'a> {
 /// A heartbeat of one source.
 #[derive(Debug)]
 pub struct Beat {
-    names: Arc<Names>,
-    data: Bytes,
+    status: Published,
     gap: Seq,
     mark: Mark,
     time: Timestamp,
@@ -64,7 +63,6 @@ impl Heartbeat {
         sources
             .map(SourceId)
             .filter_map(|source| {
-                let names = plan.status(source, "heartbeat")?;
                 let (last_sequence, gap) = journal.newest(source);
                 let (counters, pending) = journal.ledger(self.sink, source);
                 let version = env!("CARGO_PKG_VERSION");
@@ -72,7 +70,8 @@ impl Heartbeat {
                 let data =
                     Data { version, last_sequence, pending, bad_frames, counters, components: &components };
                 let data = serde_json::to_vec(&data).unwrap_or_default().into();
-                Some(Beat { names, data, gap, mark, time: Timestamp::now() })
+                let status = plan.status(source, "heartbeat", &data)?;
+                Some(Beat { status, gap, mark, time: Timestamp::now() })
             })
             .collect()
     }
@@ -82,10 +81,10 @@ impl Heartbeat {
 pub fn checks(plan: &mut Plan, sources: usize) -> Vec<Beat> {
     let data = Bytes::from_static(concat!("{\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}").as_bytes());
     let beat = |source| {
-        let names = plan.status(SourceId(source), "check")?;
+        let status = plan.status(SourceId(source), "check", &data)?;
         let time = Timestamp::now();
         let mark = Mark::Status { start: time.as_microsecond(), count: 1 };
-        Some(Beat { names, data: data.clone(), gap: Seq(0), mark, time })
+        Some(Beat { status, gap: Seq(0), mark, time })
     };
     (0..u16::try_from(sources).unwrap_or(u16::MAX)).filter_map(beat).collect()
 }
@@ -96,23 +95,23 @@ impl Beat {
         Outgoing {
             position: None,
             partition: 0,
-            names: &self.names,
+            names: &self.status.names,
             event: CloudEvent {
                 journal: plan.journal(),
                 mark: self.mark,
                 sink: None,
                 gap: self.gap,
-                source: &self.names.source,
-                ty: &self.names.ty,
+                source: &self.status.names.source,
+                ty: &self.status.names.ty,
                 subject: None,
                 event: None,
                 time: self.time,
                 args: 1,
                 origin: Origin::Live,
                 binary: false,
-                redacted: None,
-                schema: self.names.schema.as_deref(),
-                data: self.data.clone(),
+                redacted: self.status.redacted.as_deref(),
+                schema: self.status.names.schema.as_deref(),
+                data: self.status.data.clone(),
             },
         }
     }

@@ -27,6 +27,15 @@ pub struct Bridge<'a> {
     pub sources: &'a [String],
 }
 
+/// The subject of a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteSubject {
+    /// The index of the route.
+    pub index: usize,
+    /// The template.
+    pub template: Template,
+}
+
 /// The settings of one sink, and its operations. Each sink implements it once, for its own `Config`;
 /// nothing outside the sink's directory depends on its type.
 pub trait SinkConfig: Any + fmt::Debug + Send + Sync {
@@ -41,6 +50,16 @@ pub trait SinkConfig: Any + fmt::Debug + Send + Sync {
     /// The subject template, if the sink has one.
     fn destination(&self) -> Template {
         Template::default()
+    }
+
+    /// Returns the same settings for events that routes publish to these subjects too. `None` for a sink without subjects.
+    fn with_route_subjects(&self, _: &[RouteSubject]) -> Option<Kind> {
+        None
+    }
+
+    /// Returns the subjects of routes that can't be used beside those of the sink: the index of the route, and the problem.
+    fn route_problems(&self, _: Bridge<'_>) -> Vec<(usize, String)> {
+        Vec::new()
     }
 
     /// Delivers until the driver ends. Connects to nothing before the task is polled.

@@ -14,8 +14,8 @@
 //!
 //! # What the driver does
 //! One [`Driver`] serves every kind of sink. It reconnects with backoff, limits the events in flight and the time for an answer,
-//! maintains the cursor and the ledger, sends heartbeats, writes dead letters, and refuses to write where another journal
-//! writes. After a link has ended it opens a new one, reads the [`Tail`], and resends from the first event that was not
+//! maintains the cursor and the ledger, sends heartbeats, writes dead letters, switches to reloaded rules, and refuses to
+//! write where another journal writes. After a link has ended it opens a new one, reads the [`Tail`], and resends from the first event that was not
 //! acknowledged.
 //!
 //! # What the rest of the bridge sees
@@ -70,6 +70,7 @@ mod serve;
 pub mod stdout;
 pub mod stored_event;
 mod subscribe;
+mod switch;
 pub mod verify;
 
 /// A sink that this build lacks.
@@ -92,7 +93,7 @@ pub use self::{
     delivery::{Acked, Outgoing, Partitions, Tail},
     driver::Driver,
     error::{Failure, SinkError},
-    kind::{Bridge, Connecting, Kind, NoSubscription, SinkConfig, Subscribing, Task},
+    kind::{Bridge, Connecting, Kind, NoSubscription, RouteSubject, SinkConfig, Subscribing, Task},
     options::{Options, Outcome},
     overlap::Overlap,
     probe::{Probe, ProbeReport, ProbeStep},
@@ -101,6 +102,7 @@ pub use self::{
     renewal::Renewals,
     run::{read_back, replay, spawn},
     subscribe::Subscription,
+    switch::{NewRules, SwitchState, Switches},
 };
 
 /// The sinks that come with the bridge.

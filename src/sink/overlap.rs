@@ -7,14 +7,21 @@
 /// A destination that two sinks share.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Overlap {
-    /// The key of the second sink that decides it.
-    pub key: &'static str,
+    /// The keys of the first and of the second sink that decide it.
+    pub keys: [String; 2],
     /// The first sink's use of it, as a predicate without a subject.
     pub what: String,
     /// The remedy.
     pub remedy: &'static str,
     /// True if it depends on settings outside of the configuration.
     pub is_possible: bool,
+}
+
+impl Overlap {
+    /// The keys, if both are this one.
+    pub fn both(key: &str) -> [String; 2] {
+        [key.to_owned(), key.to_owned()]
+    }
 }
 
 /// Returns a host name in a comparable form. All loopback names are equal.

@@ -5,8 +5,12 @@ use std::time::Duration;
 use super::{Driver, Sink, SinkError, Tail, proof::unread};
 use crate::{
     event::{LossReason, Notice, Position, Seq, SourceId},
-    journal::Cursor,
+    journal::{Cursor, SourceCursor},
+    route::Verdict,
 };
+
+/// The number of records that are read at once to count them.
+const BATCH: usize = 256;
 
 impl Driver {
     /// Moves the cursor and the reader to the end of what the broker holds.
@@ -38,22 +42,50 @@ impl Driver {
     ) -> Result<(), SinkError> {
         let journal = self.reader.journal().clone();
         let sources = journal.source_cursors_at(next).await.map_err(|error| unread(&journal, error))?;
-        let Some(mut sources) = sources else { return Ok(()) };
+        let Some(sources) = sources else { return Ok(()) };
         let cursor = self.reader.rewind();
-        for (source, old) in sources.iter_mut().zip(&cursor.sources) {
-            source.ledger = old.ledger.clone();
-            // Losses after this position are detected again on the way.
-            source.gone = if old.gone <= source.last { old.gone } else { Seq(0) };
-            // Records from before the sink was added are not its concern.
-            source.count = source.count.min(old.count);
-            source.ledger.take_back(old.count - source.count);
+        let back = |filtered: &[u64]| {
+            let olds = cursor.sources.iter().map(Some).chain(std::iter::repeat(None));
+            let sources = sources.iter().zip(olds).zip(filtered);
+            // A source that the cursor does not know yet is as the journal has it.
+            let sources = sources.map(|((source, old), filtered)| {
+                old.map_or_else(|| source.clone(), |old| taken_back(source, old, *filtered))
+            });
+            Cursor { next, sources: sources.collect(), ..cursor.clone() }
+        };
+        self.reader.forget(back(&vec![0; sources.len()]));
+        if self.plan.may_drop() {
+            let filtered = self.count_filtered(cursor.next, sources.len()).await;
+            self.reader.forget(back(&filtered));
         }
-        self.reader.forget(Cursor { next, sources, ..cursor });
         let (sink, from) = (self.name.to_string(), newest.map_or(Seq(0), |(_, seq)| seq.next()));
         tracing::warn!(from = from.0, "the broker lost acknowledged events: sending them again");
         let source = newest.map_or(SourceId(0), |(source, _)| source);
         journal.notice(source, &Notice::Rewound { sink, from });
         Ok(())
+    }
+
+    /// Reads on to `end`, and counts the records of each source that the routes filter: they were not published, so the broker
+    /// has not lost them.
+    async fn count_filtered(&mut self, end: Position, sources: usize) -> Vec<u64> {
+        let mut filtered = vec![0; sources];
+        let mut records = Vec::new();
+        loop {
+            records.clear();
+            self.reader.read(BATCH, &mut records).await;
+            records.retain(|record| record.position < end);
+            // A disk that fails at the moment returns nothing: then published records are taken back instead.
+            if records.is_empty() {
+                return filtered;
+            }
+            for record in &records {
+                if let Verdict::Filtered(_) = self.plan.decide(record)
+                    && let Some(count) = filtered.get_mut(record.source.index())
+                {
+                    *count += 1;
+                }
+            }
+        }
     }
 
     /// Counts the events that the broker has lost and the journal no longer has. Where a source is spread over several partitions,
@@ -67,6 +99,20 @@ impl Driver {
         let count = settled.last.0.saturating_sub(stored.0);
         self.reader.forgotten(source, count, (stored.next(), settled.last), LossReason::Forgotten);
     }
+}
+
+/// Returns the cursor of a source after the records since `source` were taken back, of which `filtered` were not published.
+fn taken_back(source: &SourceCursor, old: &SourceCursor, filtered: u64) -> SourceCursor {
+    // Records from before the sink was added are not its concern.
+    let count = source.count.min(old.count);
+    let taken = old.count - count;
+    let mut ledger = old.ledger.clone();
+    let filtered = filtered.min(taken).min(ledger.filtered);
+    ledger.filtered -= filtered;
+    ledger.take_back(taken - filtered);
+    // Losses after this position are detected again on the way.
+    let gone = if old.gone <= source.last { old.gone } else { Seq(0) };
+    SourceCursor { count, ledger, gone, ..source.clone() }
 }
 
 /// The default time for which delivered records are kept.

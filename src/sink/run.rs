@@ -9,6 +9,9 @@ use crate::{event::SinkId, journal::Journal, route::REPLAY, telemetry};
 
 /// Creates the driver of a sink. Returns the body of its task.
 pub fn spawn(context: &Context, sink: SinkId, config: &Config) -> Task {
+    if config.routes.need_changes() {
+        context.journal.track_changes(true);
+    }
     let options = Options {
         heartbeat: config.heartbeat,
         limit: context.limit,
@@ -18,6 +21,7 @@ pub fn spawn(context: &Context, sink: SinkId, config: &Config) -> Task {
     };
     let plan = config.plan(context.journal.id(), Arc::clone(&context.sources));
     let bridge = Bridge { instance: &context.instance, sources: &context.sources };
+    context.counters.sink(sink).add_routes(config.routes.iter().map(|route| &route.name));
     config.kind.run(Driver::new(context, sink, plan, options), bridge)
 }
 

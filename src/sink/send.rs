@@ -42,6 +42,10 @@ impl Driver {
     ) -> Result<(), SinkError> {
         records.clear();
         self.reader.read_within(most, IN_FLIGHT - self.in_flight.min(IN_FLIGHT / 2), records).await;
+        if let Some(border) = self.switch.border() {
+            // The others are read again, and sent under the next rules.
+            records.truncate(records.partition_point(|record| record.position < border));
+        }
         // A loss before these records must show as a hole in each partition.
         for partition in &mut self.partitions {
             for (last, gone) in partition.iter_mut().zip(self.reader.gone()) {

@@ -7,7 +7,7 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior, interval, sleep, sleep_until},
 };
 
-use super::{Driver, Link, Outcome, SinkError, driver::LAST_ATTEMPT, renewal::Renewal};
+use super::{Driver, Link, Outcome, Sink, SinkError, driver::LAST_ATTEMPT, renewal::Renewal};
 use crate::{event::Record, shutdown::Stop};
 
 /// The interval at which a link is checked for trouble.
@@ -37,7 +37,7 @@ impl Serving {
         Self {
             stop: driver.stop.clone(),
             renewal: driver.renewal.clone(),
-            heartbeat: ticks(driver.options.heartbeat.unwrap_or(Duration::from_hours(1))),
+            heartbeat: heartbeat(driver),
             inspection: ticks(INSPECTION),
             records: Vec::with_capacity(driver.options.batch),
             answered: Instant::now(),
@@ -49,8 +49,12 @@ impl Serving {
 }
 
 impl Driver {
-    /// Delivers on an open link. `None` if new secrets require another link, and nothing in flight can still arrive.
-    pub(super) async fn serve<L: Link>(&mut self, link: &mut L) -> Result<Option<Outcome>, SinkError> {
+    /// Delivers on an open link. `None` if new secrets or destinations require another link, and nothing in flight can still arrive.
+    pub(super) async fn serve<S: Sink>(
+        &mut self,
+        sink: &mut S,
+        link: &mut S::Link,
+    ) -> Result<Option<Outcome>, SinkError> {
         let mut state = Serving::new(self);
         loop {
             // A link or reader that is always ready must not starve other tasks.
@@ -65,7 +69,20 @@ impl Driver {
             if is_outdated && (self.flights.is_empty() || link.is_cut_off()) {
                 return Ok(None);
             }
-            let room = if state.is_stalled || is_outdated { 0 } else { self.room(link.window()) };
+            let is_at_border = self.is_at_border();
+            if is_at_border && self.flights.is_empty() {
+                let before = self.options.heartbeat;
+                if self.switch_rules(sink) {
+                    return Ok(None);
+                }
+                if self.options.heartbeat != before {
+                    state.heartbeat = heartbeat(self);
+                }
+                state.is_stalled = false;
+                continue;
+            }
+            let room =
+                if state.is_stalled || is_outdated || is_at_border { 0 } else { self.room(link.window()) };
             if room > 0 && !self.reader.at_end() {
                 self.send_next(link, room, &mut state).await?;
             } else if let Some(outcome) = self.wait(link, room, &mut state).await? {
@@ -153,6 +170,11 @@ async fn answer_overdue(answered: Instant, time: Option<Duration>) {
         Some(time) => sleep_until(answered + time).await,
         None => std::future::pending().await,
     }
+}
+
+/// Returns the interval of heartbeats.
+fn heartbeat(driver: &Driver) -> Interval {
+    ticks(driver.options.heartbeat.unwrap_or(Duration::from_hours(1)))
 }
 
 /// Returns an interval that does not catch up on missed ticks.

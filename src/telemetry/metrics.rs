@@ -96,6 +96,16 @@ pub const TABLE: &[Metric] = &[
         "Log lines dropped because standard error or journald did not accept them in time",
     ),
     gauge(
+        "config_last_reload_successful",
+        &[],
+        "1 if the last reload of the configuration found it valid, otherwise 0: the bridge continues with the one it has",
+    ),
+    gauge(
+        "config_last_reload_success_timestamp_seconds",
+        &[],
+        "Time of the last reload with a valid configuration, or of the start, in Unix time",
+    ),
+    gauge(
         "component_up",
         &["component"],
         "1 if the component works, otherwise 0: `source/…`, `sink/…`, `journal`",
@@ -153,6 +163,7 @@ pub const TABLE: &[Metric] = &[
         &["sink", "source", "outcome"],
         "Records that a sink has settled: `published`, `filtered` or `dead_lettered`",
     ),
+    counter("sink_filtered", &["sink", "route"], "Records that a route has filtered"),
     counter(
         "sink_lost",
         &["sink", "source", "reason"],
@@ -176,6 +187,11 @@ pub const TABLE: &[Metric] = &[
         "sink_heartbeat_time_seconds",
         &["sink"],
         "Time at which the last heartbeat was sent to the broker, in Unix time",
+    ),
+    gauge(
+        "sink_generation",
+        &["sink"],
+        "Number of a sink's rules in force: 1 at the start, one more for each reload that changes them",
     ),
     gauge("journal_bytes", &[], "Size of the journal on disk; in memory if it has no directory"),
     gauge("journal_max_bytes", &[], "Maximum size of the journal"),

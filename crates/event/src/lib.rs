@@ -21,14 +21,16 @@ pub mod micros;
 pub mod model;
 mod name;
 mod notice;
+mod pointer;
 mod raw;
 mod received;
 mod record;
 mod takeover;
 
 pub use catalogue::{
-    Audience, Class, Drift, DriftKind, Entity, Node, Personal, Schema, Template, Type, drifts, entity,
-    event_index, event_schema, is_known, is_state_event, notice_schema, schemas, state_entity, state_events,
+    Audience, Class, Drift, DriftKind, Entity, Node, Personal, Schema, Template, Type, data_fingerprint,
+    drifts, entity, event_index, event_schema, is_known, is_state_event, notice_schema, schemas,
+    state_entity, state_events,
 };
 pub use cloudevent::is_legal;
 pub use cloudevent::structured_with_key;
@@ -36,9 +38,10 @@ pub use cloudevent::{Attribute, CloudEvent, Mark, structured};
 pub use fingerprint::Fingerprints;
 pub use identity::{JournalId, Position, Seq, SinkId, SourceId};
 pub use json::{arguments, elements, field, fields};
-pub use name::{NONE, entity_token, escape, slug};
+pub use name::{HIDDEN_NAME, NONE, entity_token, escape, slug};
 pub use notice::word;
 pub use notice::{AuthFailure, EndReason, GapReason, LossReason, Notice, ResyncReason, UnreadSnapshot};
+pub use pointer::{InvalidPointer, Pointer, scalar_text};
 pub use raw::RawEvent;
 pub use received::{Received, parse_structured};
 pub use record::{Body, EncodedNotice, Origin, Record};

@@ -10,6 +10,10 @@ use sha2::{Digest, Sha256};
 /// Token of an event without an entity.
 pub const NONE: &str = "_";
 
+/// Name of an event whose own name is hidden from a sink, in its type, subject and key. The same for all profiles and keys, so
+/// that an event is recognised after a change of either.
+pub const HIDDEN_NAME: &str = "xxx";
+
 const LONGEST: usize = 64;
 const KEPT: usize = 40;
 

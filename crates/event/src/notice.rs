@@ -178,6 +178,13 @@ pub enum Notice {
         /// The first number that is sent again.
         from: Seq,
     },
+    /// A sink has new rules from here on: a reload changed what it gets, or in which form.
+    Reconfigured {
+        /// Name of the sink.
+        sink: String,
+        /// Number of its rules since the start of the process; those of the start are 1.
+        generation: u64,
+    },
     /// The bridge is stopping.
     Stopping {
         /// Reason.
@@ -396,6 +403,7 @@ impl Notice {
             Self::Lost { .. } => "lost",
             Self::Deadlettered { .. } => "deadlettered",
             Self::Rewound { .. } => "rewound",
+            Self::Reconfigured { .. } => "reconfigured",
             Self::Stopping { .. } => "stopping",
         }
     }

@@ -25,6 +25,9 @@ pub struct Record {
     pub origin: Origin,
     /// Number of the source's newest notice of loss, this record included.
     pub gap: Seq,
+    /// True if the data equals that of the source's previous record of this name and entity, volatile fields of the
+    /// catalogue aside. Always false for notices, and while nobody tracks changes.
+    pub unchanged: bool,
     /// Content.
     pub body: Body,
 }

@@ -206,6 +206,14 @@ impl Cursor {
         self.note(missing, reason);
     }
 
+    /// Counts erased events. Consumers need not notice, so `gone` stays.
+    pub(super) fn filter(&mut self, missing: &Missing) {
+        let cursor = self.source_mut(missing.source);
+        cursor.last = cursor.last.max(missing.to);
+        cursor.count += missing.count;
+        cursor.ledger.filtered += missing.count;
+    }
+
     /// Moves past numbers without records.
     pub(super) fn pass(&mut self, missing: &Missing) {
         let cursor = self.source_mut(missing.source);

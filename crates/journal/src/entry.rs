@@ -38,6 +38,9 @@ pub enum Kind {
     /// Records that were lost. They are charged to a sink when its cursor passes them. Occupies one position
     /// per record.
     Lost(LossReason),
+    /// Events that [`Journal::erase`](crate::Journal::erase) removed. A sink counts them as filtered when its cursor
+    /// passes them. Occupies one position per event.
+    Erased,
 }
 
 /// A range of one source's numbers.
@@ -109,24 +112,31 @@ impl Entry {
 }
 
 impl Absence {
-    /// Returns the number of lost records or refused events.
+    /// Creates the absence of one record.
+    pub(super) fn of(record: &Record, kind: Kind) -> Self {
+        let Record { position, source, seq, .. } = *record;
+        let ranges = vec![Missing { source, count: 1, from: seq, to: seq }];
+        Self { from: position, to: position.next(), kind, ranges }
+    }
+
+    /// Returns the number of lost records, refused or erased events.
     pub fn count(&self) -> u64 {
         self.ranges.iter().map(|missing| missing.count).sum()
     }
 
-    /// Returns the reason of a loss or refusal; `None` for skipped numbers.
+    /// Returns the reason of a loss or refusal; `None` for skipped numbers and erased events.
     pub fn loss(&self) -> Option<LossReason> {
         match self.kind {
-            Kind::Skipped => None,
+            Kind::Skipped | Kind::Erased => None,
             Kind::Refused(reason) | Kind::Lost(reason) => Some(reason),
         }
     }
 
     /// Merges the following absence into this one, if both have the same reason. Returns whether it did.
     pub(super) fn extend(&mut self, next: &Self) -> bool {
-        let is_loss = matches!(self.kind, Kind::Lost(_)) && self.kind == next.kind;
+        let is_same = self.kind.held_records() && self.kind == next.kind;
         // An absence with unknown owners cannot be merged into one with known owners.
-        if !is_loss || self.to != next.from || self.ranges.is_empty() || next.ranges.is_empty() {
+        if !is_same || self.to != next.from || self.ranges.is_empty() || next.ranges.is_empty() {
             return false;
         }
         let mut sum = Self { to: next.to, ..self.clone() };
@@ -151,6 +161,13 @@ impl Absence {
                 true
             }
         }
+    }
+}
+
+impl Kind {
+    /// Returns whether records had these numbers, each of which every sink settles.
+    pub(super) fn held_records(self) -> bool {
+        matches!(self, Self::Lost(_) | Self::Erased)
     }
 }
 

@@ -61,6 +61,24 @@ pub trait Fs: fmt::Debug + Send + Sync {
     fn room(&self, path: &Path) -> io::Result<Room>;
 }
 
+/// Lists the names in a directory; none if it is not one.
+pub(super) fn list_any(fs: &dyn Fs, dir: &Path) -> io::Result<Vec<String>> {
+    match fs.list(dir) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(Vec::new())
+        }
+        listed => listed,
+    }
+}
+
+/// Removes a file unless it is gone.
+pub(super) fn remove_any(fs: &dyn Fs, path: &Path) -> io::Result<()> {
+    match fs.remove(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
 /// Reads the complete content of a file.
 pub(super) fn read(fs: &dyn Fs, path: &Path) -> io::Result<Vec<u8>> {
     let file = fs.open(path, false)?;

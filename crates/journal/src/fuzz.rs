@@ -111,6 +111,7 @@ fn record(position: u64, value: u8) -> Record {
         session: 1,
         origin: Origin::Live,
         gap: Seq(0),
+        unchanged: value.is_multiple_of(2) && matches!(body, Body::Event(_)),
         body,
     }
 }

@@ -114,6 +114,13 @@ impl Journal {
         seq
     }
 
+    /// Appends a notice for every source, with nothing in between. Returns the position of the first.
+    pub fn notice_all(&self, notice: &Notice) -> Position {
+        let first = self.log().notice_all(notice);
+        self.commit();
+        first
+    }
+
     /// Announces the losses since the last call. Blocks for a small write per sink: if the process is killed,
     /// a loss is either in a cursor or announced in the log, never both.
     pub fn announce_losses(&self) {
@@ -143,6 +150,13 @@ impl Journal {
     /// Counts an event that a filter keeps out of the log.
     pub fn withhold(&self, source: SourceId) {
         self.log().withhold(source);
+    }
+
+    /// Starts to compare each event with its entity's previous one, for [`Record::unchanged`](event::Record::unchanged),
+    /// or stops. The first event of each entity after this call counts as changed: until then others may have decided
+    /// what a sink gets. Off at first.
+    pub fn track_changes(&self, is_wanted: bool) {
+        self.log().changes.track(is_wanted);
     }
 
     /// Counts a malformed frame, and logs the first, second, fourth, eighth … of each source.
@@ -201,6 +215,10 @@ impl Journal {
             // Does not wait for a failing disk.
             let _ = synced.wait_for(|synced| *synced >= end || self.log().is_disk_failing()).await;
         }
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0.shared
     }
 
     /// Repairs a damaged segment, identified by its generation and revision. Returns whether the file was

@@ -19,12 +19,12 @@
 //!   loses, and a `lost` notice announces it.
 //! * For every source and sink, at any time: `received = published + filtered + dead-lettered + pending + lost`.
 //! * Every number occupies a position in the log: as a record, or in an [`Absence`] that gives the reason (skipped at a
-//!   start, refused, lost). Positions and each source's numbers are therefore dense, and a loss that was not announced
+//!   start, refused, lost, erased). Positions and each source's numbers are therefore dense, and a loss that was not announced
 //!   before the process ended is found at the next start.
 //! * Damaged data never prevents opening: it is set aside and reported.
 //!
-//! **Does not** interpret records, except for the event name (quotas) and the entity (compaction), and knows no
-//! destinations.
+//! **Does not** interpret records, except for the event name (quotas), the entity (compaction), and whether the data is
+//! that of the entity's previous event ([`Journal::track_changes`]). It knows no destinations.
 //!
 //! # Example
 //! ```
@@ -94,6 +94,10 @@
 //! **Sync.** Records are written at each commit and synced by a dedicated thread; `sync` bounds what a power failure can
 //! lose. Delivery does not wait for it: the number of a record that was delivered and then lost is skipped.
 //!
+//! **Erasure.** [`Journal::erase`] removes events of a person: it seals the newest segment and rewrites each one that
+//! holds some, delivered or not. Absences take their place, which sinks pass as filtered, so consumers see no hole.
+//! Each step leaves a valid journal; after a kill the call is repeated. `quarantine/` and `renamed/` are not searched.
+//!
 //! **Disk failures.** If a write or a sync fails, the log continues in memory, delivery continues, and the component
 //! `journal` is failing with the reason. Records that no longer fit are dropped and announced. Once a second the journal
 //! tries a new segment with everything that is in memory only. A failed sync is never repeated on the same file.
@@ -101,11 +105,13 @@
 //! Without a directory the journal is in memory: the same log, but its records do not survive the process.
 
 mod archive;
+mod changes;
 pub mod clock;
 mod counters;
 mod cursor;
 pub(crate) mod disk;
 pub(crate) mod entry;
+mod erase;
 pub mod fs;
 #[doc(hidden)]
 #[allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "it fails by a panic")]
@@ -131,6 +137,7 @@ pub use archive::{Archive, Segment, Verified};
 pub use counters::{Announced, EventCount, Gaps, OTHER, Recent};
 pub use cursor::{Cursor, Ledger, Loss, Settled, SourceCursor};
 pub use entry::{Absence, Entry, Kind, Missing};
+pub use erase::Erased;
 pub use ingest::{Ingest, Live, Opened};
 pub use journal::Journal;
 pub use monitor::{Monitor, Unmonitored};

@@ -1,6 +1,7 @@
 //! State of the log: numbers, the newest records in memory, cursors, and losses per sink.
 
 mod disk_failure;
+mod erase;
 mod room;
 mod session;
 mod sinks;
@@ -14,6 +15,7 @@ use jiff::Timestamp;
 
 pub(super) use self::sinks::Sink;
 use crate::{
+    changes::Changes,
     counters::{Announced, Recent, RecentActivity, SourceCounters},
     cursor::Cursor,
     disk::{segment::Next, segment_range::SegmentRange, store::Store},
@@ -48,6 +50,7 @@ pub(super) struct Log {
     monitor: Option<Arc<dyn Monitor>>,
     pub(super) recent: RecentActivity,
     pub(super) state_losses: StateLosses,
+    pub(super) changes: Changes,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -99,6 +102,7 @@ impl Log {
             store: None,
             monitor: None,
             recent: RecentActivity::default(),
+            changes: Changes::default(),
         }
     }
 
@@ -108,7 +112,8 @@ impl Log {
         let mut log = Self::new(Position(1), progress.clone(), usize::MAX / 2, WhenFull::DropOldest);
         log.sinks.push(Sink::new(sink, Cursor::new(Position(1), &progress)));
         for record in records {
-            let record = Record { position: log.end, ..record };
+            // The record that it equals may not be among them.
+            let record = Record { position: log.end, unchanged: false, ..record };
             if let Some(progress) = log.progress.get_mut(record.source.index()) {
                 progress.note(&record);
             }
@@ -146,6 +151,16 @@ impl Log {
         let (at, content) = (Timestamp::now(), EncodedNotice::from(notice));
         self.recent.notice(Announced { at, source, content: content.clone() });
         self.append(source, at, session, Origin::Live, Body::Notice(content))
+    }
+
+    /// Appends a notice for every source. Returns the position of the first.
+    pub(super) fn notice_all(&mut self, notice: &Notice) -> Position {
+        self.seal_refusal();
+        let first = self.end;
+        for source in (0..).map(SourceId).take(self.progress.len()) {
+            self.notice(source, 0, notice);
+        }
+        first
     }
 
     /// Counts an event that a filter keeps out of the log.
@@ -186,7 +201,9 @@ impl Log {
             self.refuse(Missing { source, count: 1, from: seq, to: seq }, reason);
             return seq;
         }
-        let record = Record { position, source, seq, at, session, origin, gap: progress.gap, body };
+        let unchanged = self.changes.note(source, &body);
+        let record =
+            Record { position, source, seq, at, session, origin, gap: progress.gap, unchanged, body };
         progress.note(&record);
         self.state_losses.appended(&record);
         self.push(Entry::Record(record));

@@ -33,7 +33,7 @@ impl SourceProgress {
     /// Moves past numbers without records.
     pub(crate) fn pass(&mut self, missing: &Missing, kind: Kind) {
         self.next = self.next.max(missing.to.next());
-        if let Kind::Lost(_) = kind {
+        if kind.held_records() {
             self.count += missing.count;
         }
     }

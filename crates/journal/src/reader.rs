@@ -23,6 +23,8 @@ pub struct Reader {
     next: Position,
     /// Entries read ahead from disk.
     ahead: VecDeque<Entry>,
+    /// Number of erasures before these were read.
+    erasures: u64,
     /// Location of `next` on disk: the file and the place in it.
     place: Option<(File, Place)>,
     /// Absences that are passed but not settled, because earlier records are pending.
@@ -49,6 +51,7 @@ impl Reader {
             end,
             next: Position(1),
             ahead: VecDeque::new(),
+            erasures: 0,
             place: None,
             passed: VecDeque::new(),
             gone: Vec::new(),
@@ -97,6 +100,11 @@ impl Reader {
     pub async fn read_within(&mut self, most: usize, bytes: usize, into: &mut Vec<Record>) {
         let before = into.len();
         while into.len() == before && !self.at_end() {
+            let erasures = self.journal.shared().erasures();
+            if std::mem::replace(&mut self.erasures, erasures) != erasures {
+                self.ahead.clear();
+                self.place = None;
+            }
             if self.ahead.is_empty() {
                 let (mut next, mut absence) = (self.next, None);
                 let place = {
@@ -214,6 +222,11 @@ impl Reader {
             "cannot read a segment of the journal: retrying"
         );
         tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+
+    /// Returns the position of the next record to read.
+    pub fn position(&self) -> Position {
+        self.next
     }
 
     /// Returns whether everything appended has been read.

@@ -18,7 +18,7 @@ use crate::{
 pub enum Search {
     /// The record with this number.
     Found(Box<Record>),
-    /// The record was lost; the following one starts at this position.
+    /// The record was lost or erased; the following one starts at this position.
     Lost(Position),
     /// The number was skipped or refused, so no process with this journal has published it. The following
     /// record starts at this position.
@@ -33,7 +33,7 @@ impl Search {
     fn of(entry: Entry) -> Self {
         match entry {
             Entry::Record(record) => Self::Found(Box::new(record)),
-            Entry::Absence(Absence { to, kind: Kind::Lost(_), .. }) => Self::Lost(to),
+            Entry::Absence(Absence { to, kind: Kind::Lost(_) | Kind::Erased, .. }) => Self::Lost(to),
             Entry::Absence(Absence { to, .. }) => Self::Skipped(to),
         }
     }

@@ -148,6 +148,7 @@ mod tests {
             session: 1,
             origin,
             gap: Seq(0),
+            unchanged: false,
             body,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use event::{EndReason, GapReason, Seq, SourceId};
+use event::{EndReason, GapReason, Position, Seq, SourceId};
 use jiff::Timestamp;
 
 use crate::{
@@ -51,10 +51,14 @@ pub struct SourceStats {
 /// Statistics of a sink.
 #[derive(Debug, Clone, Copy)]
 pub struct SinkStats {
+    /// Position of the oldest record that is not settled.
+    pub next: Position,
     /// Number of pending records.
     pub pending: u64,
     /// Receive time of the oldest pending record; an estimate if the record is on disk only.
     pub oldest: Option<Timestamp>,
+    /// Number of erased events that the sink has passed since the start of the process; counted as filtered.
+    pub erased: u64,
 }
 
 /// Disk use of a journal.
@@ -94,10 +98,11 @@ impl Log {
                 bytes: source.counters.bytes,
                 bad_frames: source.bad_frames,
             });
-        let sinks = (0..self.sinks.len()).map(|sink| {
+        let sinks = self.sinks.iter().enumerate().map(|(sink, state)| {
             let pending = self.pending(sink);
-            let next = self.cursor(sink).map(|cursor| cursor.next).filter(|_| pending > 0);
-            SinkStats { pending, oldest: next.and_then(|next| self.received(next)) }
+            let next = self.cursor(sink).map_or(self.end(), |cursor| cursor.next);
+            let oldest = (pending > 0).then(|| self.received(next)).flatten();
+            SinkStats { next, pending, oldest, erased: state.erased }
         });
         Stats {
             sources: sources.collect(),

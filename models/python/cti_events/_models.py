@@ -372,6 +372,34 @@ class BridgeLost(BaseModel):
     """
 
 
+class BridgeReconfigured(BaseModel):
+    """
+    A sink has new rules: a reload of the configuration changed what it gets, or in which form.
+
+    When a reload changes a sink's routes, privacy, subject, `dataschema` or heartbeat. Every source
+    gets one, right before its first event under the new rules.
+
+    Expect other events, names or values from here on if `sink` is the sink you read from. Nothing is
+    lost: it doesn't change `ctigap`.
+
+    CloudEvents type: `cti.bridge.reconfigured.v1`.
+    """
+
+    model_config = ConfigDict(
+        extra="allow",
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
+    sink: str
+    """
+    Name of the sink.
+    """
+    generation: int
+    """
+    Number of its rules since the bridge started. The rules of the start are 1.
+    """
+
+
 class BridgeResyncStarted(BaseModel):
     """
     The bridge reads the PBX's state.

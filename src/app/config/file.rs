@@ -78,7 +78,15 @@ impl File {
                 );
             }
         }
+        check_routes(&self.instance, &sources, &sinks, root);
         check_overlaps(&self.instance, &sources, &sinks, root);
+        let dialling: BTreeMap<_, _> = sources
+            .iter()
+            .filter_map(|(name, source)| Some((name.clone(), source.as_ref()?.dialling.clone())))
+            .collect();
+        for sink in sinks.values_mut().flatten() {
+            sink.privacy = sink.privacy.dialling(dialling.clone());
+        }
         Some(Config {
             instance: self.instance,
             drain_timeout: self.drain_timeout.0,
@@ -91,6 +99,26 @@ impl File {
             log: log?,
             admin: admin.ok()?,
         })
+    }
+}
+
+/// Checks what depends on the sources: patterns of sources, and the subjects of routes.
+fn check_routes<S>(
+    instance: &str,
+    sources: &BTreeMap<String, S>,
+    sinks: &BTreeMap<String, Option<sink::config::Config>>,
+    root: &mut Section<'_>,
+) {
+    let names: Vec<String> = sources.keys().cloned().collect();
+    let bridge = sink::Bridge { instance, sources: &names };
+    for (name, sink) in sinks {
+        let Some(sink) = sink else { continue };
+        let mut table = root.table("sinks");
+        let mut section = table.table(name);
+        sink.routes.check_sources(names.iter().map(String::as_str), &mut section);
+        for (index, problem) in sink.kind.route_problems(bridge) {
+            section.problem(&format!("routes[{index}].subject"), problem);
+        }
     }
 }
 
@@ -107,15 +135,15 @@ fn check_overlaps<S>(
         for (other, first) in sinks.range::<String, _>(..name) {
             let (Some(first), Some(second)) = (first, second) else { continue };
             let Some(overlap) = first.kind.overlap(&*second.kind, bridge) else { continue };
-            let place = root.place(&format!("sinks.{other}.{}", overlap.key));
+            let [first_key, key] = &overlap.keys;
+            let place = root.place(&format!("sinks.{other}.{first_key}"));
             let text = format!("sinks.{other} ({place}) {}: {}", overlap.what, overlap.remedy);
             let mut sink = root.table("sinks");
             let mut section = sink.table(name);
             if overlap.is_possible {
-                section
-                    .warn(overlap.key, format!("{text}, unless the two users belong to different accounts"));
+                section.warn(key, format!("{text}, unless the two users belong to different accounts"));
             } else {
-                section.problem(overlap.key, text);
+                section.problem(key, text);
             }
         }
     }

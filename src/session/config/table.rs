@@ -14,6 +14,7 @@ use crate::event::OnTakeover;
 use crate::{
     config::{Interval, Secret, Section, Size, Span},
     net::Address,
+    route::privacy::Dialling,
 };
 
 /// A PBX, and the account that the bridge uses there.
@@ -75,6 +76,13 @@ pub struct Table {
     login_timeout: Span,
     /// Publish `actionNethLink` too. It can carry the admin password of a telephone.
     publish_action_nethlink: bool,
+    /// The country code of the PBX's numbers, without `+`: "39". Gives a number the same pseudonym in its national and international
+    /// forms; without it, each form has its own.
+    country_code: Option<String>,
+    /// The digits dialled for a line to the outside, such as "0": not part of the number.
+    outside_prefix: Option<String>,
+    /// The digits before a national number that its international form lacks, such as "0" in Germany. Italy has none.
+    trunk_prefix: Option<String>,
     /// The largest message the PBX may send; a larger one ends the session. Also the largest answer of its API.
     max_frame: Size,
 }
@@ -106,6 +114,9 @@ impl Default for Table {
             request_timeout: Span::seconds(40),
             login_timeout: Span::seconds(15),
             publish_action_nethlink: false,
+            country_code: None,
+            outside_prefix: None,
+            trunk_prefix: None,
             max_frame: Size(64 << 20),
         }
     }
@@ -155,6 +166,7 @@ impl Table {
                 .problem("max_frame", "is less than one snapshot of a large PBX needs: write 1MiB or more");
         }
         let trust = section.trust(self.ca_file, (None, None), self.insecure_skip_verify);
+        let dialling = dialling([self.country_code, self.outside_prefix, self.trunk_prefix], section);
         Some(Config {
             base: base?,
             username: username?,
@@ -173,8 +185,32 @@ impl Table {
             login_timeout: self.login_timeout.0,
             publish_action_nethlink: self.publish_action_nethlink,
             max_frame: self.max_frame.0,
+            dialling,
         })
     }
+}
+
+fn dialling(prefixes: [Option<String>; 3], section: &mut Section<'_>) -> Dialling {
+    let keys = ["country_code", "outside_prefix", "trunk_prefix"];
+    let mut checked = keys.into_iter().zip(prefixes).map(|(key, digits)| {
+        let digits = digits.unwrap_or_default();
+        if digits.len() > 4 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            section.problem(
+                key,
+                "is not a prefix of a number: write up to four digits, such as \"39\" or \"0\"",
+            );
+        }
+        digits
+    });
+    let mut next = || checked.next().unwrap_or_default();
+    let (country_code, outside_prefix, trunk_prefix) = (next(), next(), next());
+    if country_code.is_empty() && !(outside_prefix.is_empty() && trunk_prefix.is_empty()) {
+        section.warn(
+            "country_code",
+            "is not set, so the prefixes have no effect: write the country code, such as \"39\"",
+        );
+    }
+    Dialling { country_code, outside_prefix, trunk_prefix }
 }
 
 fn is_root(url: &Url) -> bool {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::route::privacy::Profile;
+use crate::route::privacy;
 
 /// Maximum length of a name, in characters.
 const LONGEST: usize = 64;
@@ -44,7 +44,7 @@ fn shown(name: &str) -> String {
             head = words;
         }
     }
-    let masked = Profile::Outside.apply_to_name(head);
+    let masked = privacy::outside_text(head);
     let is_number = masked == head && head.chars().filter(char::is_ascii_digit).count() > OWN;
     if is_number || head.contains('@') { MASK.to_owned() } else { start(&masked, LONGEST).to_owned() }
 }

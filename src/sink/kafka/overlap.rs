@@ -10,7 +10,8 @@ pub(super) fn find(first: &Config, second: &Config) -> Option<Overlap> {
         return None;
     }
     let (ours, theirs) = (&first.topics, &second.topics);
-    let overlap = |key, what, remedy| Some(Overlap { key, what, remedy, is_possible: false });
+    let overlap =
+        |key, what, remedy| Some(Overlap { keys: Overlap::both(key), what, remedy, is_possible: false });
     if ours.events == theirs.events {
         return overlap(
             "topic",
@@ -31,7 +32,7 @@ pub(super) fn find(first: &Config, second: &Config) -> Option<Overlap> {
         );
     }
     [&ours.status, &ours.dead_letters, &ours.replay].contains(&&theirs.events).then(|| Overlap {
-        key: "topic",
+        keys: Overlap::both("topic"),
         what: format!(
             "writes status, dead letters or replays to {}, and an events topic must hold nothing else",
             theirs.events

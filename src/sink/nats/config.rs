@@ -5,6 +5,7 @@ mod table;
 
 use std::{
     hash::{Hash as _, Hasher},
+    sync::Arc,
     time::Duration,
 };
 
@@ -19,8 +20,8 @@ use crate::{
     net::Address,
     route::template::Template,
     sink::{
-        Bridge, Connecting, Driver, NoSubscription, Overlap, Probe, ProbeStep, SinkConfig, SinkError,
-        Subscribing, Subscription, Task, config::ContentMode, verify::Held,
+        Bridge, Connecting, Driver, Kind, NoSubscription, Overlap, Probe, ProbeStep, RouteSubject,
+        SinkConfig, SinkError, Subscribing, Subscription, Task, config::ContentMode, verify::Held,
     },
     tls::Trust,
 };
@@ -46,6 +47,8 @@ pub struct Config {
     pub trust: Trust,
     /// The subject template.
     pub subject: Template,
+    /// The subjects of routes.
+    pub route_subjects: Vec<RouteSubject>,
     /// The settings of [`Mode::JetStream`].
     pub stream: Stream,
 }
@@ -70,6 +73,14 @@ impl SinkConfig for Config {
 
     fn destination(&self) -> Template {
         self.subject.clone()
+    }
+
+    fn with_route_subjects(&self, subjects: &[RouteSubject]) -> Option<Kind> {
+        Some(Arc::new(Self { route_subjects: subjects.to_vec(), ..self.clone() }))
+    }
+
+    fn route_problems(&self, bridge: Bridge<'_>) -> Vec<(usize, String)> {
+        overlap::of_routes(self, bridge.sources)
     }
 
     fn run(&self, driver: Driver, bridge: Bridge<'_>) -> Task {

@@ -63,6 +63,11 @@ impl Servers {
         Self { config: config.clone(), attempts: AtomicUsize::new(0), failures: Mutex::default() }
     }
 
+    /// The configuration of the sink, with its current secrets.
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Returns the same servers with the secrets and certificates of another configuration.
     pub(super) fn renewed(&self, other: &Config) -> Self {
         let mut config = self.config.clone();

@@ -14,6 +14,7 @@ mod jetstream;
 mod link;
 mod overlap;
 mod probe;
+mod subjects;
 mod subscribe;
 mod unfit;
 mod unreachable;
@@ -55,7 +56,8 @@ impl Nats {
 /// The required permissions, as the end of the sentence "allow the account …".
 fn allow(config: &Config) -> String {
     let inbox = &config.inbox_prefix;
-    format!("to publish the subjects of `subject` and {inbox}.>, and to subscribe to {inbox}.>")
+    let routes = if config.route_subjects.is_empty() { "" } else { ", those of its routes" };
+    format!("to publish the subjects of `subject`{routes} and {inbox}.>, and to subscribe to {inbox}.>")
 }
 
 impl Sink for Nats {

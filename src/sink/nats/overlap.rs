@@ -1,10 +1,10 @@
-//! Two NATS sinks on the same servers.
+//! Subjects that must not meet: those of two sinks on the same servers, and those of a sink and its routes.
 
 use secrecy::ExposeSecret as _;
 
 use super::{
     config::{Config, Credentials, Mode},
-    jetstream::filter,
+    subjects::{self, EVENTS, OUTSIDE, are_entangled, filter, of_route},
 };
 use crate::{
     route::template::Values,
@@ -14,9 +14,14 @@ use crate::{
     },
 };
 
-/// The classes with events, and all classes.
-const EVENTS: [&str; 2] = ["event", "bridge"];
+/// All classes.
 const ALL: [&str; 5] = ["event", "bridge", "status", "dlq", "replay"];
+
+/// Subjects, and the key that they come from.
+struct Pattern {
+    key: String,
+    text: String,
+}
 
 /// Finds the stream or subjects that both use. With different users the overlap is only possible, as they may belong to accounts
 /// that do not share subjects.
@@ -30,13 +35,13 @@ pub(super) fn find(
         return None;
     }
     let is_possible = !same_user(first, second);
-    let overlap = |key, what, remedy| Some(Overlap { key, what, remedy, is_possible });
+    let overlap = |keys, what, remedy| Some(Overlap { keys, what, remedy, is_possible });
     let stream = |nats: &Config| nats.stream.name.clone().unwrap_or_else(|| instance.to_owned());
     let has_stream = |nats: &Config| nats.mode == Mode::JetStream;
     let is_one_domain = first.stream.domain == second.stream.domain;
     if has_stream(first) && has_stream(second) && is_one_domain && stream(first) == stream(second) {
         return overlap(
-            "stream",
+            Overlap::both("stream"),
             format!(
                 "writes to the same stream, {}, so the two would refuse each other's events",
                 stream(first)
@@ -45,30 +50,71 @@ pub(super) fn find(
         );
     }
     let stored = |nats: &Config| if has_stream(nats) { filters(nats, sources) } else { Vec::new() };
-    if let Some(subject) = shared(&subjects(first, sources, &EVENTS), subjects(second, sources, &EVENTS)) {
+    if let Some((keys, subject)) =
+        shared(&patterns(first, sources, &EVENTS), patterns(second, sources, &EVENTS))
+    {
         return overlap(
-            "subject",
+            keys,
             format!("publishes to the same subjects, {subject}, so every event would arrive twice"),
             "keep one sink with all servers in `servers`, or set another `subject`",
         );
     }
-    if let Some(subject) = shared(&stored(first), subjects(second, sources, &ALL)) {
+    if let Some((keys, subject)) = shared(&stored(first), patterns(second, sources, &ALL)) {
         return overlap(
-            "subject",
+            keys,
             format!(
                 "has a stream that would also store messages published here, {subject}, and then refuse its own events"
             ),
             "set another `subject`",
         );
     }
-    let subject = shared(&stored(second), subjects(first, sources, &ALL))?;
+    let ([second_key, first_key], subject) = shared(&stored(second), patterns(first, sources, &ALL))?;
     overlap(
-        "subject",
+        [first_key, second_key],
         format!(
             "publishes to subjects that this stream would also store, {subject}, and the stream would then refuse its own events"
         ),
         "set another `subject`",
     )
+}
+
+/// Finds subjects of routes that can't be used beside the sink's own: the index of the route, and the problem.
+pub(super) fn of_routes(nats: &Config, sources: &[String]) -> Vec<(usize, String)> {
+    let has_stream = nats.mode == Mode::JetStream;
+    let outside: Vec<Pattern> = if has_stream { own(nats, sources, &OUTSIDE) } else { Vec::new() };
+    let own = |source: &str, class: &str| match has_stream {
+        true => filter(&nats.subject, source, class),
+        false => subjects::pattern(&nats.subject, source, class),
+    };
+    let mut others = subjects::all(sources, &EVENTS, own);
+    let mut problems = Vec::new();
+    for route in &nats.route_subjects {
+        let patterns = of_route(&route.template, sources);
+        let meets = |pattern: &String| {
+            outside.iter().find(|other| intersect(other.text.as_bytes(), pattern.as_bytes()))
+        };
+        let entangled = |pattern: &String| others.iter().find(|other| are_entangled(other, pattern));
+        if let Some(other) = patterns.iter().find_map(meets) {
+            problems.push((
+                route.index,
+                format!(
+                    "overlaps with {}, where the sink publishes heartbeats, dead letters or replays, which must stay out of the stream: \
+                     choose another subject",
+                    other.text
+                ),
+            ));
+        } else if let Some(other) = patterns.iter().find_map(entangled) {
+            problems.push((
+                route.index,
+                format!(
+                    "overlaps with {other}, where this sink publishes other events, so a stream or subscription can't have both: choose \
+                     another subject"
+                ),
+            ));
+        }
+        others.extend(patterns);
+    }
+    problems
 }
 
 /// Returns the host and port of each server.
@@ -94,21 +140,41 @@ fn same_user(first: &Config, second: &Config) -> bool {
     user(first) == user(second)
 }
 
-/// Returns the subjects of these classes, with `*` for the parts that depend on the event.
-fn subjects(nats: &Config, sources: &[String], classes: &[&str]) -> Vec<String> {
+/// Returns the sink's own subjects of these classes, with `*` for the parts that depend on the event.
+fn own(nats: &Config, sources: &[String], classes: &[&str]) -> Vec<Pattern> {
     let render =
-        |source: &String, class: &&str| nats.subject.render(Values { source, class, slug: "*", entity: "*" });
-    sources.iter().flat_map(|source| classes.iter().map(move |class| render(source, class))).collect()
+        |source: &str, class: &str| nats.subject.render(Values { source, class, slug: "*", entity: "*" });
+    let patterns = subjects::all(sources, classes, render);
+    patterns.into_iter().map(|text| Pattern { key: "subject".to_owned(), text }).collect()
+}
+
+/// Returns the subjects of these classes and of the routes.
+fn patterns(nats: &Config, sources: &[String], classes: &[&str]) -> Vec<Pattern> {
+    let mut patterns = own(nats, sources, classes);
+    patterns.extend(of_all_routes(nats, sources));
+    patterns
+}
+
+fn of_all_routes(nats: &Config, sources: &[String]) -> impl Iterator<Item = Pattern> {
+    nats.route_subjects.iter().flat_map(|route| {
+        let key = format!("routes[{}].subject", route.index);
+        of_route(&route.template, sources).into_iter().map(move |text| Pattern { key: key.clone(), text })
+    })
 }
 
 /// Returns the subjects of the stream. They are wider, as a wildcard there matches a complete token.
-fn filters(nats: &Config, sources: &[String]) -> Vec<String> {
-    sources.iter().flat_map(|source| EVENTS.map(|class| filter(&nats.subject, source, class))).collect()
+fn filters(nats: &Config, sources: &[String]) -> Vec<Pattern> {
+    let own = subjects::all(sources, &EVENTS, |source, class| filter(&nats.subject, source, class));
+    let own = own.into_iter().map(|text| Pattern { key: "subject".to_owned(), text });
+    own.chain(of_all_routes(nats, sources)).collect()
 }
 
-/// Returns the first of `others` that intersects one of `ours`.
-fn shared(ours: &[String], others: Vec<String>) -> Option<String> {
-    others.into_iter().find(|other| ours.iter().any(|our| intersect(our.as_bytes(), other.as_bytes())))
+/// Returns the keys of the first pair that intersects, ours first, and the other's subject.
+fn shared(ours: &[Pattern], others: Vec<Pattern>) -> Option<([String; 2], String)> {
+    others.into_iter().find_map(|other| {
+        let our = ours.iter().find(|our| intersect(our.text.as_bytes(), other.text.as_bytes()))?;
+        Some(([our.key.clone(), other.key], other.text))
+    })
 }
 
 /// Returns true if some subject matches both. `*` matches one or more characters within a token, `>` the rest.

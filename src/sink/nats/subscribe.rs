@@ -1,14 +1,19 @@
 //! Subscribes to the events of a bridge: a plain subscription, which stores nothing and does not affect other consumers.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use async_nats::{Client, HeaderMap, Message, Subscriber};
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::SelectAll};
 
-use super::{config::Config, connect::Servers, events::Events};
+use super::{
+    config::Config,
+    connect::Servers,
+    events::Events,
+    subjects::{EVENTS, all, distinct, of_route, pattern},
+};
 use crate::{
     event::{Received, parse_structured},
-    route::template::{Template, Values},
+    route::template::Template,
     sink::{self, SinkError},
 };
 
@@ -28,9 +33,10 @@ pub struct Subscription {
 impl Subscription {
     /// Connects, and subscribes to the classes `event` and `bridge` of these sources.
     pub async fn open(config: &Config, sources: &[String]) -> Result<Self, SinkError> {
-        let subjects = subjects(&config.subject, sources);
-        let all = subjects.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-        let connected = Servers::new(config).connect(format!("to subscribe to {all}")).await?;
+        let routes = config.route_subjects.iter().map(|route| &route.template);
+        let subjects = patterns(&config.subject, routes, sources);
+        let listed = subjects.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let connected = Servers::new(config).connect(format!("to subscribe to {listed}")).await?;
         let mut messages = SelectAll::new();
         for subject in subjects {
             let subscribed = connected.client.subscribe(subject).await;
@@ -72,16 +78,14 @@ impl sink::Subscription for Subscription {
     }
 }
 
-/// Returns the subjects of the events of these sources. A token with a placeholder becomes a wildcard.
-fn subjects(template: &Template, sources: &[String]) -> BTreeSet<String> {
-    let classes = ["event", "bridge"];
-    let pairs = sources.iter().flat_map(|source| classes.map(|class| (source, class)));
-    let subject = |(source, class): (&String, &str)| {
-        let subject = template.render(Values { source, class, slug: "*", entity: "*" });
-        let tokens = subject.split('.').map(|token| if token.contains('*') { "*" } else { token });
-        tokens.collect::<Vec<_>>().join(".")
-    };
-    pairs.map(subject).collect()
+/// Returns the patterns of the subjects of events of these sources.
+fn patterns<'a>(
+    own: &Template,
+    routes: impl Iterator<Item = &'a Template>,
+    sources: &[String],
+) -> Vec<String> {
+    let own = all(sources, &EVENTS, |source, class| pattern(own, source, class));
+    distinct(own.into_iter().chain(routes.flat_map(|route| of_route(route, sources))).collect())
 }
 
 /// Parses a numbered event of a bridge, in either content mode. `None` for any other message.
@@ -120,15 +124,16 @@ mod tests {
 
     #[test]
     fn subscriptions_cover_both_classes_for_any_template() {
-        let of = |template: &str| {
-            let found = subjects(&template.parse().unwrap(), &["a".to_owned(), "b".to_owned()]);
-            found.into_iter().collect::<Vec<_>>().join(" ")
+        let of = |template: &str, route: &str| {
+            let routes = [route.parse().unwrap()];
+            patterns(&template.parse().unwrap(), routes.iter(), &["a".to_owned(), "b".to_owned()]).join(" ")
         };
         assert_eq!(
-            of("cti.v1.{source}.{class}.{slug}.{entity}"),
-            "cti.v1.a.bridge.*.* cti.v1.a.event.*.* cti.v1.b.bridge.*.* cti.v1.b.event.*.*"
+            of("cti.v1.{source}.{class}.{slug}.{entity}", "cti.v1.{source}.event.wall.{entity}"),
+            "cti.v1.a.event.*.* cti.v1.a.bridge.*.* cti.v1.b.event.*.* cti.v1.b.bridge.*.*",
+            "an event is received once"
         );
-        assert_eq!(of("phones-{source}.x-{slug}"), "phones-a.* phones-b.*");
+        assert_eq!(of("phones-{source}.x-{slug}", "wall.{entity}"), "phones-a.* phones-b.* wall.*");
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl SinkConfig for Config {
 
     fn overlap(&self, second: &dyn SinkConfig, _: Bridge<'_>) -> Option<Overlap> {
         second.downcast_ref::<Self>().map(|_| Overlap {
-            key: "type",
+            keys: Overlap::both("type"),
             what: "writes to standard output too, so every event would be there twice".to_owned(),
             remedy: "keep one sink of type \"stdout\"",
             is_possible: false,

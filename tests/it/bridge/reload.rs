@@ -35,11 +35,11 @@ async fn sighup_applies_a_new_password_and_names_other_changes() {
     let mut bridge = Bridge::start(dir.path(), &config(dir.path(), &pbx, &nats, ""));
     bridge.says(WRONG).await;
     fs::write(dir.path().join("password"), "new").unwrap();
-    let config = config(dir.path(), &pbx, &nats, "subject = \"x.{source}.{class}.{slug}.{entity}\"");
+    let config = config(dir.path(), &pbx, &nats, "inbox_prefix = \"_x\"");
     fs::write(dir.path().join("config.toml"), config).unwrap();
     bridge.signal("-HUP");
     bridge.says("secrets or certificates changed").await;
-    bridge.says("sinks.bus.subject").await;
+    bridge.says("sinks.bus.inbox_prefix").await;
     // Before the half minute is over that it waits otherwise.
     tokio::time::timeout(std::time::Duration::from_secs(8), bridge.says(ACTIVE))
         .await

@@ -38,6 +38,9 @@ fn tables() -> BTreeMap<String, Value> {
             other => panic!("the example has no sink of type {other}"),
         };
         tables.insert(name.to_owned(), shape.clone());
+        if name == "sinks.bus" {
+            tables.insert("sinks.bus.privacy".to_owned(), shape["properties"]["privacy"].clone());
+        }
     }
     tables
 }

@@ -5,5 +5,6 @@ mod jetstream;
 mod kafka;
 mod layers;
 mod overlap;
+mod routes;
 mod secret_text;
 mod secrets;

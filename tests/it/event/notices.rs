@@ -103,6 +103,7 @@ fn of_state_and_sinks() -> Vec<Notice> {
         Notice::Vanished { event: "extenUpdate", subject: "extension/299".into() },
         Notice::Deadlettered { sink: "bus".into(), sequence: Seq(9), reason: "-".into() },
         Notice::Rewound { sink: "bus".into(), from: Seq(9) },
+        Notice::Reconfigured { sink: "bus".into(), generation: 2 },
     ];
     notices.extend(RESYNC_REASONS.map(|reason| Notice::ResyncStarted {
         session: 1,

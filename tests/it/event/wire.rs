@@ -140,6 +140,7 @@ fn the_wire_is_as_it_was() {
             at: at(),
             origin: if number == 3 { Origin::Snapshot } else { Origin::Live },
             gap: Seq(1_795_538_000_000_000),
+            unchanged: false,
             body,
         };
         let Verdict::Publish(published) = plan.decide(&record) else { panic!("filtered") };
@@ -188,6 +189,7 @@ fn the_schema_of_an_event_is_announced_where_there_is_one() {
                 at: at(),
                 origin: Origin::Live,
                 gap: Seq(0),
+                unchanged: false,
                 body,
             };
             let Verdict::Publish(published) = plan.decide(&record) else { panic!("filtered") };
@@ -214,6 +216,9 @@ fn the_schema_of_an_event_is_announced_where_there_is_one() {
         assert_eq!(schema.is_some(), is_described, "{ty}");
     }
     assert!(announced.iter().any(|(_, binary, _)| *binary), "no event has attachments");
-    let heartbeat = plan.status(SourceId(0), "heartbeat").unwrap();
-    assert_eq!(heartbeat.schema.as_deref(), Some("https://schemas.example.org/v1/status.heartbeat.json"));
+    let heartbeat = plan.status(SourceId(0), "heartbeat", &Bytes::from_static(b"{}")).unwrap();
+    assert_eq!(
+        heartbeat.names.schema.as_deref(),
+        Some("https://schemas.example.org/v1/status.heartbeat.json")
+    );
 }

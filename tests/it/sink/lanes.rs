@@ -12,13 +12,14 @@ use std::{
 use cti_bridge::{
     event::{JournalId, SinkId, SourceId},
     health::State,
-    route::Names,
+    route::{Names, Rules},
     shutdown::Stop,
     sink::{Acked, Link, Outcome, Outgoing, Partitions, Sink, SinkError, Tail},
 };
 
 use crate::support::{
-    lanes::{Bench, Broker, By, Connection, by, forget, keeping, memory, on_disk},
+    config::{GOOD, Place},
+    lanes::{Bench, Broker, By, Connection, Kept, by, forget, keeping, memory, on_disk},
     wait::until,
 };
 
@@ -33,6 +34,34 @@ async fn broken_links_with_uneven_partitions_store_everything_once() {
             bench.is_whole();
         }
         assert_eq!(bench.received(), 4 * 2 + 800, "seed {seed}");
+    }
+}
+
+/// Drops extension 200, which most events are of.
+fn rules() -> Rules {
+    let text = "[[sinks.bus.routes]]\nmatch = { entity = \"extension/200\" }\ndrop = true\n";
+    let config = Place::new(&format!("{}{text}", GOOD.replace("\"nats\"", "\"stdout\""))).good().config;
+    Rules { routes: config.sinks["bus"].routes.clone(), ..Rules::default() }
+}
+
+#[tokio::test]
+async fn dropped_events_leave_no_hole_in_any_partition() {
+    for seed in 0..20 {
+        fastrand::seed(seed);
+        let dir = tempfile::tempdir().unwrap();
+        let mut bench = Bench::new(by(seed), on_disk(dir.path()));
+        bench.rules = rules();
+        for _ in 0..3 {
+            bench.append(200);
+            bench.drain(|| (fastrand::u8(..10) > 0).then(|| fastrand::usize(..100))).await;
+            bench.is_whole();
+            bench = bench.reopened(|| on_disk(dir.path()));
+        }
+        let lanes = bench.lanes.lock().unwrap();
+        let dropped = |kept: &&Kept| kept.subject.as_deref() == Some("extension/200");
+        assert_eq!(lanes.iter().flatten().filter(dropped).count(), 0);
+        let filtered = |source| bench.context.journal.ledger(SinkId(0), SourceId(source)).0.filtered;
+        assert!((0..4).map(filtered).sum::<u64>() > 200, "seed {seed}");
     }
 }
 
@@ -69,6 +98,9 @@ async fn a_partition_that_lost_events_gets_them_again() {
         fastrand::seed(seed);
         let dir = tempfile::tempdir().unwrap();
         let mut bench = Bench::new(by(seed), on_disk(dir.path()));
+        if seed >= 10 {
+            bench.rules = rules();
+        }
         bench.append(300);
         bench.drain(|| None).await;
         for (lane, count) in [(0, 1), (1, 17), (2, usize::MAX)] {

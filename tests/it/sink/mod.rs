@@ -9,5 +9,6 @@ mod losses;
 mod outage;
 mod renewal;
 mod stdout;
+mod switch;
 mod tail;
 mod window;

@@ -181,6 +181,8 @@ pub(crate) struct Bench {
     pub(crate) lanes: Store,
     pub(crate) rival: Arc<Mutex<Option<String>>>,
     pub(crate) sessions: Vec<Live>,
+    /// The rules of the sink.
+    pub(crate) rules: Rules,
 }
 
 pub(crate) fn frame(extension: u8) -> RawEvent {
@@ -208,16 +210,17 @@ impl Bench {
         let sessions = (0..4).map(|source| journal.ingest(SourceId(source)).begin(opened())).collect();
         let context = Context::new("test", journal, Arc::new(["sink".to_owned()]));
         let context = Context { retain: Duration::from_mins(15), ..context };
-        Self { by, context, lanes: Store::default(), rival: Arc::default(), sessions }
+        let rules = Rules::default();
+        Self { by, context, lanes: Store::default(), rival: Arc::default(), sessions, rules }
     }
 
     /// Keeps the broker, and opens the journal of the next process.
     pub(crate) fn reopened(self, open: impl FnOnce() -> Journal) -> Self {
-        let Self { by, context, lanes, rival, sessions } = self;
+        let Self { by, context, lanes, rival, sessions, rules } = self;
         drop(sessions);
         context.journal.close();
         drop(context);
-        Self { lanes, rival, ..Self::new(by, open()) }
+        Self { lanes, rival, rules, ..Self::new(by, open()) }
     }
 
     pub(crate) fn append(&mut self, count: usize) {
@@ -249,7 +252,8 @@ impl Bench {
     }
 
     pub(crate) fn driver(&self) -> Driver {
-        let plan = Plan::new(self.context.journal.id(), Arc::clone(&self.context.sources), Rules::default());
+        let plan =
+            Plan::new(self.context.journal.id(), Arc::clone(&self.context.sources), self.rules.clone());
         let backoff = Range { from: Duration::from_millis(1), to: Duration::from_millis(2) };
         let options = Options {
             heartbeat: None,
@@ -288,7 +292,7 @@ impl Bench {
         }
     }
 
-    /// Asserts that every record is stored exactly once in each of its partitions, in order and without a gap in `ctiprev`.
+    /// Asserts that every record that is not filtered is stored exactly once in each of its partitions, in order and without a gap in `ctiprev`.
     pub(crate) fn is_whole(&self) {
         let mut stored: BTreeMap<(String, Seq), Vec<&Kept>> = BTreeMap::new();
         let lanes = self.lanes.lock().unwrap();
@@ -306,12 +310,13 @@ impl Bench {
             assert_eq!(copies.len(), if in_all { LANES } else { 1 }, "{copies:?}");
         }
         let counts = (0..4).map(|source| self.context.journal.ledger(SinkId(0), SourceId(source)));
-        let (published, pending) = counts.fold((0, 0), |(published, pending), (ledger, waiting)| {
-            assert_eq!(ledger.received, ledger.settled() + waiting, "{ledger:?}");
-            (published + ledger.published, pending + waiting)
-        });
+        let (published, filtered, pending) =
+            counts.fold((0, 0, 0), |(published, filtered, pending), (ledger, waiting)| {
+                assert_eq!(ledger.received, ledger.settled() + waiting, "{ledger:?}");
+                (published + ledger.published, filtered + ledger.filtered, pending + waiting)
+            });
         assert_eq!((published, pending), (stored.len() as u64, 0));
-        assert_eq!(published, self.received());
+        assert_eq!(published + filtered, self.received());
     }
 }
 

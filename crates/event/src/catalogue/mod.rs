@@ -8,12 +8,14 @@ mod drift;
 mod rules;
 mod schema;
 mod subject;
+mod volatile;
 
 use std::{borrow::Cow, sync::LazyLock};
 
 pub use drift::{Drift, DriftKind, drifts};
 pub use schema::{Audience, Class, Node, Personal, Schema, Type};
 pub use subject::Template;
+pub use volatile::data_fingerprint;
 
 use super::{is_legal, slug};
 

@@ -14,6 +14,7 @@ fn broken(node: &Node, path: &str, found: &mut Vec<String>) {
     check(!node.description.is_empty(), "a description says what it is, with its unit");
     check(node.known.is_empty() || node.types.contains(&Type::String), "only a string has known values");
     check(node.key.is_some() == node.additional.is_some(), "a map says what its keys are");
+    check(node.key_personal.is_some() == node.key.is_some(), "a map gives the class of its keys");
     for (name, field) in node.properties.iter() {
         broken(field, &format!("{path}/{name}"), found);
     }

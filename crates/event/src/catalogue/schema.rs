@@ -73,6 +73,8 @@ pub struct Schema {
     additional: Option<Box<Node>>,
     #[serde(rename = "x-cti-key")]
     key: Option<String>,
+    #[serde(rename = "x-cti-key-personal")]
+    key_personal: Option<Personal>,
     items: Option<Box<Node>>,
     #[serde(rename = "minItems", default)]
     min_items: usize,
@@ -112,9 +114,15 @@ pub struct Node {
     /// True if the value changes without a change of state.
     #[serde(rename = "x-cti-volatile", default)]
     pub is_volatile: bool,
+    /// True if the value or a part of it is volatile. Filled in when the catalogue is compiled.
+    #[serde(skip)]
+    pub(super) has_volatile: bool,
     /// Meaning of the keys, if the object is a map.
     #[serde(rename = "x-cti-key")]
     pub key: Option<String>,
+    /// Class of the keys, if the object is a map.
+    #[serde(rename = "x-cti-key-personal")]
+    pub key_personal: Option<Personal>,
     /// Fields that are always present.
     #[serde(default)]
     pub required: Vec<String>,
@@ -192,6 +200,8 @@ pub enum Personal {
     Name,
     /// An IP, MAC, SIP or e-mail address.
     Address,
+    /// The name of a channel or of a pair of channels, which holds a number or the name of a trunk.
+    Channel,
     /// A picture.
     Media,
     /// What somebody said.
@@ -209,6 +219,7 @@ impl Personal {
             Self::Number => "number",
             Self::Name => "name",
             Self::Address => "address",
+            Self::Channel => "channel",
             Self::Media => "media",
             Self::Speech => "speech",
             Self::Text => "text",
@@ -326,6 +337,16 @@ impl Node {
         parts.chain(self.additional.as_deref()).chain(self.items.as_deref()).find_map(Self::flawed)
     }
 
+    /// Fills in [`Node::has_volatile`], and returns it.
+    fn find_volatile(&mut self) -> bool {
+        self.has_volatile = self.is_volatile;
+        let fields = self.properties.0.iter_mut().map(|(_, node)| node);
+        for part in fields.chain(self.additional.as_deref_mut()).chain(self.items.as_deref_mut()) {
+            self.has_volatile |= part.find_volatile();
+        }
+        self.has_volatile
+    }
+
     /// Returns whether the schema says anything about the fields of an object. If it does not, any may occur.
     pub fn describes_fields(&self) -> bool {
         !self.properties.is_empty() || self.additional.is_some()
@@ -368,7 +389,9 @@ impl Schema {
             personal: schema.personal,
             is_own: schema.is_own,
             is_volatile: false,
+            has_volatile: false,
             key: schema.key.take(),
+            key_personal: schema.key_personal,
             required: std::mem::take(&mut schema.required),
             properties: std::mem::take(&mut schema.properties),
             additional: schema.additional.take(),
@@ -376,6 +399,7 @@ impl Schema {
             min_items: schema.min_items,
             max_items: schema.max_items,
         };
+        schema.data.find_volatile();
         if let Some(node) = schema.data.flawed() {
             return wrong(&format!(
                 "more than 64 fields, or a required one that is not declared, in {node:?}"

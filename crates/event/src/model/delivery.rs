@@ -41,6 +41,15 @@ pub struct BridgeRewound {
     pub from: u64,
 }
 
+/// A sink has new rules: a reload of the configuration changed what it gets, or in which form.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BridgeReconfigured {
+    /// Name of the sink.
+    pub sink: String,
+    /// Number of its rules since the bridge started. The rules of the start are 1.
+    pub generation: u64,
+}
+
 /// An event that a broker has refused permanently.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DlqDeadletter {

@@ -19,8 +19,8 @@ mod voicemail;
 pub use client::{ActionNethLink, AnswerWebrtc, CallWebrtc, Message, ServerReloaded, UpdateDefaultDevice};
 pub use conference::{ConfBridgeEnd, ConfBridgeUpdate, ConferenceUser, MeetmeConfEnd, MeetmeConfUpdate};
 pub use delivery::{
-    BridgeDeadlettered, BridgeLost, BridgeRewound, Component, DlqDeadletter, StatusHeartbeat,
-    StatusHeartbeatCounters,
+    BridgeDeadlettered, BridgeLost, BridgeReconfigured, BridgeRewound, Component, DlqDeadletter,
+    StatusHeartbeat, StatusHeartbeatCounters,
 };
 pub use extension::{
     Channel, Conversation, ExtenConnected, ExtenConvConnected, ExtenHangup, ExtenRinging, ExtenUpdate,
@@ -106,6 +106,7 @@ data! {
     "cti.bridge.stopping.v1" => BridgeStopping,
     "cti.bridge.deadlettered.v1" => BridgeDeadlettered,
     "cti.bridge.lost.v1" => BridgeLost,
+    "cti.bridge.reconfigured.v1" => BridgeReconfigured,
     "cti.bridge.rewound.v1" => BridgeRewound,
     "cti.bridge.deadletter.v1" => DlqDeadletter,
     "cti.bridge.heartbeat.v1" => StatusHeartbeat,

@@ -3,6 +3,7 @@
 //! ```text
 //! entry    length u32 │ crc32c of key.0, length u32 │ crc32c of key.1, length, body u32 │ body     length counts the body
 //! body     position u64 │ seq u64 │ gap u64 │ at i64 (Unix ns) │ session u32 │ source u16 │ kind u8 │ origin u8 │ rest
+//! origin   0 live, 1 snapshot; 128 is added to that of an unchanged event
 //! event    argc u16 │ attachments u16 │ name from, to u32 │ args from, to u32 │ frame length u32 │ length u32 of each
 //!          attachment │ frame │ attachments
 //! notice   length of its name u8 │ name │ JSON
@@ -13,7 +14,7 @@
 //! payload can contain bytes that pass for an entry, wherever a search for the next intact entry starts. The
 //! length has its own checksum: if it is valid, a damaged body is skipped as one.
 //!
-//! Version 1 had no key, no checksum of the length, and instead of absences it had holes, all of them for
+//! Version 2 had neither unchanged nor erased events. Version 1 had no key, no checksum of the length, and instead of absences it had holes, all of them for
 //! damage: `count u64 │ sources u16 │ for each: source u16, lost u64, first u64, last u64`. It is read but
 //! not written.
 
@@ -36,12 +37,15 @@ const NOTICE: u8 = 2;
 /// Kind of an absence; a hole in version 1.
 const ABSENCE: u8 = 3;
 
+/// Added to the origin of an unchanged event.
+const UNCHANGED: u8 = 0x80;
+
 /// Encoding of a segment's entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     /// Version 1. Read only.
     Unkeyed,
-    /// Version 2 with the segment's key.
+    /// Version 2 or later, with the segment's key.
     Keyed([u32; 2]),
 }
 
@@ -135,7 +139,7 @@ pub(crate) fn encode_head(format: Format, record: &Record, out: &mut Vec<u8>) ->
     };
     match &record.body {
         Body::Event(frame) => {
-            out.extend_from_slice(&[EVENT, origin]);
+            out.extend_from_slice(&[EVENT, if record.unchanged { origin | UNCHANGED } else { origin }]);
             encode_places(frame, out);
             return finish(format, start, out, pieces(frame));
         }
@@ -173,6 +177,7 @@ fn encode_absence(format: Format, absence: &Absence, out: &mut Vec<u8>) -> usize
         Kind::Skipped => (0, 0),
         Kind::Refused(reason) => (1, reason_number(reason)),
         Kind::Lost(reason) => (2, reason_number(reason)),
+        Kind::Erased => (3, 0),
     };
     out.extend_from_slice(&[why, reason]);
     out.extend_from_slice(&u16::try_from(absence.ranges.len()).unwrap_or(u16::MAX).to_le_bytes());
@@ -318,7 +323,8 @@ fn entry(format: Format, from: &mut Cursor) -> Option<Entry> {
     let at = Timestamp::from_nanosecond(i64::from_le_bytes(from.array()?).into()).ok()?;
     let (session, source) = (from.u32()?, SourceId(from.u16()?));
     let [kind, origin] = from.array()?;
-    let origin = match origin {
+    let unchanged = kind == EVENT && origin & UNCHANGED != 0;
+    let origin = match if unchanged { origin & !UNCHANGED } else { origin } {
         0 => Origin::Live,
         1 => Origin::Snapshot,
         _ => return None,
@@ -334,7 +340,7 @@ fn entry(format: Format, from: &mut Cursor) -> Option<Entry> {
         ABSENCE => return absence(format, position, from).map(Entry::Absence),
         _ => return None,
     };
-    Some(Entry::Record(Record { position, source, seq, at, session, origin, gap, body }))
+    Some(Entry::Record(Record { position, source, seq, at, session, origin, gap, unchanged, body }))
 }
 
 fn frame(at: Timestamp, from: &mut Cursor) -> Option<RawEvent> {
@@ -364,6 +370,7 @@ fn absence(format: Format, from: Position, cursor: &mut Cursor) -> Option<Absenc
         (0, _) => Kind::Skipped,
         (1, Some(reason)) => Kind::Refused(reason),
         (2, Some(reason)) => Kind::Lost(reason),
+        (3, _) => Kind::Erased,
         _ => return None,
     };
     let count = cursor.u16()?;

@@ -23,14 +23,14 @@ use super::{
 };
 
 use crate::{
-    entry::{Absence, Entry, Kind, Missing},
+    entry::{Absence, Entry, Kind},
     fs::{self, File, Fs},
 };
 
 /// Bytes written at a time.
 const CHUNK: usize = 256 << 10;
 
-/// A sealed segment on stable storage that some sink has not passed.
+/// A sealed segment on stable storage.
 #[derive(Debug, Clone)]
 pub(crate) struct Sealed {
     pub(crate) range: SegmentRange,
@@ -51,7 +51,6 @@ impl Sealed {
 #[derive(Debug)]
 pub(crate) struct Omit<'a> {
     pub(crate) index: &'a Index,
-    pub(crate) names: &'a NameIds,
     /// Position that every sink has reached.
     pub(crate) passed: Position,
     /// Names whose superseded events are removed; `None` for all.
@@ -66,7 +65,8 @@ impl Omit<'_> {
         self.only.is_none_or(|only| only.contains(&name))
     }
 
-    fn reason(&mut self, record: &Record, name: u32) -> Option<LossReason> {
+    /// Returns why a record is left out; `None` if it stays.
+    pub(crate) fn reason(&mut self, record: &Record, name: u32) -> Option<LossReason> {
         if record.position < self.passed {
             return None;
         }
@@ -110,9 +110,18 @@ pub(crate) fn walk(
     Ok(true)
 }
 
-/// Writes and syncs a copy of adjacent segments. `None` if one of them is damaged;
+/// Decides what replaces a record of this name; `None` leaves it.
+pub(crate) type Replace<'a> = &'a mut dyn FnMut(&Record, u32) -> Option<Kind>;
+
+/// Writes and syncs a copy of adjacent segments, with absences in place of some records. `None` if a segment is damaged;
 /// [`Suspect::repair`](super::repair::Suspect::repair) handles that.
-pub(crate) fn rewrite(fs: &dyn Fs, path: &Path, run: &[Sealed], omit: &mut Omit) -> io::Result<Option<Copy>> {
+pub(crate) fn rewrite(
+    fs: &dyn Fs,
+    path: &Path,
+    run: &[Sealed],
+    names: &NameIds,
+    replace: Replace,
+) -> io::Result<Option<Copy>> {
     let Some(first) = run.first() else { return Ok(None) };
     let Ok((header, _)) = Header::read(&*first.range.file) else { return Ok(None) };
     let format = if header.format == Format::Unkeyed { Format::draw()? } else { header.format };
@@ -121,7 +130,7 @@ pub(crate) fn rewrite(fs: &dyn Fs, path: &Path, run: &[Sealed], omit: &mut Omit)
         _ => {}
     }
     let file = fs.create(path)?;
-    let copied = copy(&*file, &Header { format, ..header }, run, omit);
+    let copied = copy(&*file, &Header { format, ..header }, run, names, replace);
     match copied {
         Ok(Some((start, length, bytes_by_name))) => {
             Ok(Some(Copy { path: path.to_owned(), format, start, length, bytes_by_name }))
@@ -135,7 +144,13 @@ pub(crate) fn rewrite(fs: &dyn Fs, path: &Path, run: &[Sealed], omit: &mut Omit)
 
 type Copied = (u64, u64, HashMap<u32, u64>);
 
-fn copy(file: &dyn File, header: &Header, run: &[Sealed], omit: &mut Omit) -> io::Result<Option<Copied>> {
+fn copy(
+    file: &dyn File,
+    header: &Header,
+    run: &[Sealed],
+    names: &NameIds,
+    replace: Replace,
+) -> io::Result<Option<Copied>> {
     let buffer = header.encode();
     let start = buffer.len() as u64;
     let mut writer = Writer {
@@ -148,10 +163,10 @@ fn copy(file: &dyn File, header: &Header, run: &[Sealed], omit: &mut Omit) -> io
     };
     for segment in run {
         let is_intact = walk(&segment.range, segment.range.start.position, |entry| {
-            let name = entry.record().map_or(NO_NAME, |record| omit.names.known(&record.body));
-            let reason = entry.record().and_then(|record| omit.reason(record, name));
-            match (entry, reason) {
-                (Entry::Record(record), Some(reason)) => writer.omit(absence(&record, reason)),
+            let name = entry.record().map_or(NO_NAME, |record| names.known(&record.body));
+            let kind = entry.record().and_then(|record| replace(record, name));
+            match (entry, kind) {
+                (Entry::Record(record), Some(kind)) => writer.omit(Absence::of(&record, kind)),
                 (Entry::Absence(absence), _) => writer.omit(absence),
                 (entry, None) => writer.keep(name, &entry),
             }
@@ -165,12 +180,6 @@ fn copy(file: &dyn File, header: &Header, run: &[Sealed], omit: &mut Omit) -> io
     writer.write()?;
     file.sync()?;
     Ok(Some((start, writer.length, writer.bytes_by_name)))
-}
-
-fn absence(record: &Record, reason: LossReason) -> Absence {
-    let Record { position, source, seq, .. } = *record;
-    let ranges = vec![Missing { source, count: 1, from: seq, to: seq }];
-    Absence { from: position, to: position.next(), kind: Kind::Lost(reason), ranges }
 }
 
 struct Writer<'a> {

@@ -34,6 +34,15 @@ const COMPACT_UNTIL: Fraction = Fraction(5, 8);
 /// Fraction of its quota at which compaction of a name stops.
 const QUOTA_UNTIL: Fraction = Fraction(7, 8);
 
+/// Segments that a copy may replace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Those that some sink has not passed.
+    Undelivered,
+    /// All.
+    Any,
+}
+
 /// Snapshot of the journal for the compactor.
 #[derive(Debug)]
 pub(crate) struct View {
@@ -125,6 +134,24 @@ impl Store {
         }
     }
 
+    /// Seals the newest segment, so that it can be rewritten.
+    pub(crate) fn seal(&mut self) {
+        // An empty segment has nothing to rewrite, and two of them would start at the same position.
+        self.sealed |= self.segments.back().is_some_and(|newest| newest.end > newest.first);
+    }
+
+    /// Returns whether entries before `end` are in the segment that is appended to.
+    pub(crate) fn is_open_before(&self, end: Position) -> bool {
+        !self.sealed && self.segments.back().is_some_and(|newest| newest.first < end)
+    }
+
+    /// Returns the first sealed segment that holds positions from `from` on, if it starts before `end`.
+    pub(crate) fn between(&self, from: Position, end: Position) -> Option<Sealed> {
+        let sealed = self.segments.len().saturating_sub(usize::from(!self.sealed));
+        let first = self.segments.iter().take(sealed).find(|segment| segment.end > from);
+        first.filter(|segment| segment.first < end).map(|segment| segment.sealed(&HashMap::new()))
+    }
+
     fn place(&self, run: &[(u64, u32)]) -> Option<usize> {
         let (first, _) = run.first()?;
         let at = self.segments.iter().position(|segment| segment.generation == *first)?;
@@ -132,13 +159,13 @@ impl Store {
         found.take(run.len()).eq(run.iter().copied()).then_some(at)
     }
 
-    /// Pins these files if they are unchanged and some sink needs them. Only [`Store::swap`] and
-    /// [`Store::unpin`] release them for removal.
-    pub(crate) fn pin(&mut self, run: &[(u64, u32)]) -> bool {
+    /// Pins these files if they are unchanged and wanted. Only [`Store::swap`] and [`Store::unpin`] release them for
+    /// removal.
+    pub(crate) fn pin(&mut self, run: &[(u64, u32)], wanted: Wanted) -> bool {
         let is_needed = self
             .place(run)
             .and_then(|at| self.segments.get(at + run.len() - 1))
-            .is_some_and(|last| last.passed.is_none());
+            .is_some_and(|last| wanted == Wanted::Any || last.passed.is_none());
         if is_needed {
             self.pinned = run.iter().map(|(generation, _)| *generation).collect();
         }

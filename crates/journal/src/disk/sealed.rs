@@ -15,7 +15,7 @@ use serde::{
 use crate::fs::{self, Fs};
 
 /// Version of the journal's files. This version and the previous one can be read.
-pub(crate) const VERSION: u16 = 2;
+pub(crate) const VERSION: u16 = 3;
 
 /// Reason why a file is unreadable.
 #[derive(Debug, thiserror::Error)]

@@ -119,6 +119,14 @@ impl Header {
         Self::decode(&bytes)
     }
 
+    /// Returns whether a segment, whose header is intact, has the current version. Older ones are not appended to:
+    /// a process of that version must not find entries that it can't read.
+    pub(crate) fn is_current(file: &dyn File) -> io::Result<bool> {
+        let mut version = [0; 2];
+        fs::read_fully(file, &mut version, MAGIC.len() as u64)?;
+        Ok(u16::from_le_bytes(version) == VERSION)
+    }
+
     pub(crate) fn progress(&self) -> Vec<SourceProgress> {
         self.sources.iter().map(|(_, progress)| progress.clone()).collect()
     }

@@ -86,11 +86,13 @@ impl Store {
         if self.segments.len() < FEW.saturating_add(needed.saturating_mul(2)) {
             return Ok(false);
         }
-        let is_fit = |newest: &Segment| {
-            newest.length < room && newest.progress.len() == sources && newest.format != Format::Unkeyed
-        };
+        let is_fit = |newest: &Segment| newest.length < room && newest.progress.len() == sources;
         let Some(newest) = self.segments.back_mut().filter(|newest| is_fit(newest)) else { return Ok(false) };
-        newest.file = self.fs.open(&self.dir.join(file_name(newest.generation)), true)?;
+        let file = self.fs.open(&self.dir.join(file_name(newest.generation)), true)?;
+        if !Header::is_current(&*file)? {
+            return Ok(false);
+        }
+        newest.file = file;
         self.sealed = false;
         self.written = newest.end;
         Ok(true)

@@ -1,7 +1,7 @@
 //! Index of superseded events in the segments on stable storage.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, hash_map::Entry as Slot},
     hash::{BuildHasher as _, RandomState},
 };
 
@@ -17,14 +17,38 @@ const ABSENCE: u64 = 90;
 /// A hash of source, event name and entity. The seeds are random, so no sender can make two entities collide.
 type Key = [u64; 2];
 
-/// The newest event of an entity.
-#[derive(Debug, Clone, Copy)]
-struct Newest {
+/// The newest changed event of an entity, and the newest unchanged one after it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Newest([Event; 2]);
+
+/// An event; at position 0, none.
+#[derive(Debug, Clone, Copy, Default)]
+struct Event {
     position: Position,
     size: u64,
 }
 
-/// The newest event of each entity, within the memory bound. Entities beyond it are never superseded.
+impl Newest {
+    /// Returns the events that a record supersedes, if it is newer: an unchanged one only those of its kind. A sink may
+    /// filter unchanged events, so the event that they equal must stay.
+    fn superseded_by(&mut self, record: &Record) -> &mut [Event] {
+        let Self(events) = self;
+        if record.unchanged { events.split_at_mut(1).1 } else { events }
+    }
+
+    /// Returns the position of the newest event that supersedes a record, if that is older.
+    fn superseding(&self, record: &Record) -> Position {
+        let [changed, unchanged] = self.0;
+        if record.unchanged { changed.position.max(unchanged.position) } else { changed.position }
+    }
+
+    fn position(&self) -> Position {
+        let [changed, unchanged] = self.0;
+        changed.position.max(unchanged.position)
+    }
+}
+
+/// The newest events of each entity, within the memory bound. Entities beyond it are never superseded.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     seeds: [RandomState; 2],
@@ -56,25 +80,31 @@ impl Index {
     /// Returns whether a newer event of the same entity is indexed.
     pub(crate) fn supersedes(&self, record: &Record) -> bool {
         let newest = self.key(record).and_then(|key| self.newest.get(&key));
-        newest.is_some_and(|newest| newest.position > record.position)
+        newest.is_some_and(|newest| newest.superseding(record) > record.position)
     }
 
     /// Indexes an event; called in order. `segment` returns the segment that holds a position, if it is still
     /// needed.
     pub(crate) fn note(&mut self, record: &Record, name: u32, segment: impl Fn(Position) -> Option<u64>) {
         let Some(key) = self.key(record) else { return };
-        let new = Newest { position: record.position, size: stored(record) };
-        if let Some(known) = self.newest.get_mut(&key) {
-            // Indexed before a failed read.
-            if known.position >= new.position {
-                return;
-            }
-            let old = std::mem::replace(known, new);
+        let is_full = self.is_full();
+        let known = match self.newest.entry(key) {
+            Slot::Occupied(known) => known.into_mut(),
+            Slot::Vacant(_) if is_full => return,
+            Slot::Vacant(slot) => slot.insert(Newest::default()),
+        };
+        // Indexed before a failed read.
+        if known.position() >= record.position {
+            return;
+        }
+        for old in known.superseded_by(record) {
+            let old = std::mem::take(old);
             if let Some(generation) = segment(old.position) {
                 *self.garbage.entry((generation, name)).or_default() += old.size.saturating_sub(ABSENCE);
             }
-        } else if (self.newest.len() + 1) * EACH <= BOUND {
-            self.newest.insert(key, new);
+        }
+        if let Some(newest) = known.superseded_by(record).first_mut() {
+            *newest = Event { position: record.position, size: stored(record) };
         }
     }
 
@@ -85,7 +115,7 @@ impl Index {
 
     /// Removes entities whose newest event was delivered or dropped.
     pub(crate) fn prune(&mut self, first: Position) {
-        self.newest.retain(|_, newest| newest.position >= first);
+        self.newest.retain(|_, newest| newest.position() >= first);
     }
 
     /// Returns a lower bound of the bytes that removing the superseded events of these names would free in a

@@ -8,7 +8,7 @@ use super::Log;
 
 use crate::{
     disk::{scan::apply, store::Store},
-    entry::{Entry, Kind},
+    entry::Entry,
     fs::Room,
     progress::SourceProgress,
     space::shortage,
@@ -178,7 +178,7 @@ fn revert(progress: &mut [SourceProgress], entry: &Entry, written: &[SourceProgr
             for missing in &absence.ranges {
                 let Some(progress) = progress.get_mut(missing.source.index()) else { continue };
                 progress.next = missing.from;
-                if let Kind::Lost(_) = absence.kind {
+                if absence.kind.held_records() {
                     progress.count = progress.count.saturating_sub(missing.count);
                 }
             }

@@ -101,14 +101,14 @@ impl Log {
             Some(store) => (store.written, LossReason::Disk),
         };
         let limit = if self.store.is_some() { TAIL.min(self.memory) } else { self.memory };
-        while self.tail_bytes > limit && self.tail.front().is_some_and(|oldest| oldest.position() < kept) {
+        while self.tail_bytes > limit && self.tail.front().is_some_and(|oldest| oldest.end() <= kept) {
             self.pop();
         }
         // When memory runs out, entries that are written but not synced may go as well.
         let written = self.store.as_ref().map_or(Position(0), |store| store.written);
         while self.tail_bytes > self.memory {
             let Some(oldest) = self.pop() else { return };
-            if oldest.position() >= written.max(if self.store.is_none() { passed } else { Position(0) }) {
+            if oldest.end() > written.max(if self.store.is_none() { passed } else { Position(0) }) {
                 self.lose(oldest, reason);
             }
         }

@@ -18,11 +18,13 @@ const ROOM_FOR_NOTICES: usize = 64 * 1024;
 pub(crate) struct Sink {
     pub(crate) name: String,
     pub(crate) cursor: Cursor,
+    /// Number of erased events that the cursor has passed since the start of the process.
+    pub(crate) erased: u64,
 }
 
 impl Sink {
     pub(crate) fn new(name: &str, cursor: Cursor) -> Self {
-        Self { name: name.to_owned(), cursor }
+        Self { name: name.to_owned(), cursor, erased: 0 }
     }
 }
 
@@ -49,7 +51,7 @@ impl Log {
         self.drop_settled();
     }
 
-    /// Moves a sink's cursor past an absence, and charges the sink with lost records.
+    /// Moves a sink's cursor past an absence. Charges the sink with lost records, and counts erased ones as filtered.
     pub(crate) fn pass(&mut self, sink: usize, absence: &Absence) {
         let Some(state) = self.sinks.get_mut(sink) else { return };
         if absence.to <= state.cursor.next {
@@ -72,6 +74,15 @@ impl Log {
                     }
                 }
             }
+            Kind::Erased => {
+                for missing in ranges {
+                    // Records read before they were erased are settled.
+                    if let Some(rest) = missing.after(state.cursor.source_mut(missing.source).last) {
+                        state.cursor.filter(&rest);
+                        state.erased += rest.count;
+                    }
+                }
+            }
             Kind::Skipped | Kind::Refused(_) => {
                 for missing in ranges {
                     state.cursor.pass(missing);
@@ -86,7 +97,7 @@ impl Log {
     fn drop_settled(&mut self) {
         if self.store.is_none() {
             let passed = self.passed();
-            while self.tail.front().is_some_and(|entry| entry.position() < passed) {
+            while self.tail.front().is_some_and(|entry| entry.end() <= passed) {
                 self.pop();
             }
         }
@@ -118,17 +129,17 @@ impl Log {
 
     /// Drops an entry that is in memory only, because there is no room for it.
     pub(super) fn lose(&mut self, entry: Entry, reason: LossReason) {
-        let (from, to) = (entry.position(), entry.end());
-        let ranges = match entry {
-            Entry::Record(record) => {
-                vec![Missing { source: record.source, count: 1, from: record.seq, to: record.seq }]
-            }
+        let kind = Kind::Lost(reason);
+        let lost = match entry {
+            Entry::Record(record) => Absence::of(&record, kind),
+            Entry::Absence(absence) if absence.kind == Kind::Erased => absence,
             // Refused events are already charged.
             Entry::Absence(absence) => {
-                absence.ranges.into_iter().map(|missing| Missing { count: 0, ..missing }).collect()
+                let ranges = absence.ranges.into_iter().map(|missing| Missing { count: 0, ..missing });
+                Absence { kind, ranges: ranges.collect(), ..absence }
             }
         };
-        let lost = Absence { from, to, kind: Kind::Lost(reason), ranges };
+        let (from, to) = (lost.from, lost.to);
         for sink in 0..self.sinks.len() {
             // A sink further behind is charged when it reaches this position.
             if self.cursor(sink).is_some_and(|cursor| cursor.next >= from) {
@@ -136,7 +147,7 @@ impl Log {
             }
         }
         if self.store.is_some() {
-            let dropped = self.dropped.get_or_insert_with(|| Absence { ranges: Vec::new(), ..lost.clone() });
+            let dropped = self.dropped.get_or_insert_with(|| Absence { from, to, kind, ranges: Vec::new() });
             dropped.to = to;
             // Ranges join, because numbers are dense.
             for missing in lost.ranges {

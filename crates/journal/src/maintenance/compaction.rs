@@ -13,20 +13,21 @@ use std::{
     collections::{HashMap, HashSet},
     io,
     ops::Range,
-    path::Path,
     time::{Duration, Instant},
 };
 
-use super::{OnDisk, Shared};
+use event::Record;
+
+use super::{OnDisk, Shared, replace::put_in_place};
 use crate::{
     disk::{
-        compact::{Copy, Omit, Sealed, rewrite, walk},
-        fill_level::View,
+        compact::{Omit, Sealed, rewrite, walk},
+        fill_level::{View, Wanted},
         segment::file_name,
         store::Store,
         superseded::Index,
     },
-    fs::Fs,
+    entry::Kind,
 };
 
 /// Minimum number of adjacent segments to merge, if the result does not exceed the segment size.
@@ -242,10 +243,11 @@ impl Compactor {
         let over: Vec<u32> = view.over.keys().copied().collect();
         let only = if is_join { Some(&[][..]) } else { (!view.is_over_threshold).then_some(&*over) };
         let oldest = if job.kind == JobKind::Oldest { view.over.clone() } else { HashMap::new() };
-        let mut omit = Omit { index: &self.index, names: &view.names, passed: view.passed, only, oldest };
+        let mut omit = Omit { index: &self.index, passed: view.passed, only, oldest };
         let dir = disk.dir.join("segments");
         let path = dir.join(file_name(first.range.generation)).with_extension("new");
-        let copy = rewrite(&*disk.fs, &path, run, &mut omit)?;
+        let mut replace = |record: &Record, name| omit.reason(record, name).map(Kind::Lost);
+        let copy = rewrite(&*disk.fs, &path, run, &view.names, &mut replace)?;
         let files: Vec<(u64, u32)> = run.iter().map(Sealed::file).collect();
         let length: u64 = run.iter().map(|segment| segment.range.length).sum();
         let Some(copy) = copy.filter(|copy| copy.length < length) else {
@@ -254,7 +256,7 @@ impl Compactor {
             return Ok(());
         };
         tracing::debug!(from = length, to = copy.length, first = %file_name(first.range.generation), segments = run.len(), "journal segment compacted");
-        put_in_place(shared, &*disk.fs, &dir, &files, copy)?;
+        put_in_place(shared, &*disk.fs, &files, copy, Wanted::Undelivered)?;
         let generations: Vec<u64> = files.iter().map(|(generation, _)| *generation).collect();
         if is_join {
             self.index.joined(&generations);
@@ -271,39 +273,4 @@ impl Compactor {
 /// of names over their quota.
 fn is_meant(view: &View, name: u32) -> bool {
     view.is_over_threshold || view.over.contains_key(&name)
-}
-
-/// Replaces files with their copy.
-fn put_in_place(
-    shared: &Shared,
-    fs: &dyn Fs,
-    dir: &Path,
-    files: &[(u64, u32)],
-    copy: Copy,
-) -> io::Result<()> {
-    let Some((generation, _)) = files.first() else { return Ok(()) };
-    let path = copy.path.clone();
-    let is_needed = shared.log().store.as_mut().is_some_and(|store| store.pin(files));
-    if !is_needed {
-        return fs.remove(&path);
-    }
-    let renamed = fs.rename(&path, &dir.join(file_name(*generation)));
-    let synced = match &renamed {
-        Ok(()) => fs.sync_dir(dir),
-        Err(_) => fs.remove(&path),
-    };
-    let mut log = shared.log();
-    let gone = match &mut log.store {
-        Some(store) if renamed.is_ok() => store.swap(files, copy),
-        Some(store) => store.unpin(files),
-        None => Vec::new(),
-    };
-    drop(log);
-    renamed?;
-    synced?;
-    // A file that can't be removed now is removed at the next open.
-    for generation in gone {
-        let _ = fs.remove(&dir.join(file_name(generation)));
-    }
-    Ok(())
 }

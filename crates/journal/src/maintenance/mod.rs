@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::{self, JoinHandle, Thread},
     time::{Duration, Instant},
@@ -18,6 +18,9 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 mod compaction;
+mod dead_letters;
+mod erase;
+mod replace;
 
 use self::compaction::Compactor;
 use crate::{
@@ -56,6 +59,8 @@ pub(super) struct Shared {
     /// Held while syncing: Linux reports a failed sync only once, so a concurrent one would wrongly succeed.
     syncing: Mutex<()>,
     dirty: AtomicBool,
+    /// Number of erasures, after which entries that were read ahead are stale.
+    erasures: AtomicU64,
     stopped: AtomicBool,
     thread: OnceLock<Thread>,
     /// Start of the thread's last round.
@@ -95,6 +100,7 @@ impl Shared {
             disk: None,
             syncing: Mutex::new(()),
             dirty: AtomicBool::new(false),
+            erasures: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
             thread: OnceLock::new(),
             round: Mutex::new(Instant::now()),
@@ -123,6 +129,15 @@ impl Shared {
 
     pub(super) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
+    }
+
+    /// Returns the number of erasures so far.
+    pub(super) fn erasures(&self) -> u64 {
+        self.erasures.load(Ordering::Acquire)
+    }
+
+    fn note_erasure(&self) {
+        self.erasures.fetch_add(1, Ordering::Release);
     }
 
     /// Notifies the thread that there is something to sync.
@@ -238,13 +253,6 @@ impl Shared {
         Ok(())
     }
 
-    pub(super) fn write_dead_letter(&self, name: &str, content: impl FnOnce() -> bytes::Bytes) {
-        let Some(disk) = &self.disk else { return };
-        if let Err(error) = write_dead_letter(&*disk.fs, &disk.dir.join("dead"), name, &content()) {
-            tracing::warn!(%error, name, "could not write a dead letter to disk");
-        }
-    }
-
     pub(super) fn close(&self) {
         let Some(disk) = &self.disk else { return };
         let mut state = disk.state.lock();
@@ -298,32 +306,6 @@ impl Shared {
         Ok(is_changed)
     }
 }
-
-fn write_dead_letter(fs: &dyn Fs, dir: &std::path::Path, name: &str, content: &[u8]) -> io::Result<()> {
-    fs.create_dir(dir)?;
-    let mut letters = Vec::new();
-    for name in fs.list(dir)? {
-        let size = fs.open(&dir.join(&name), false)?.length()?;
-        letters.push((name, size));
-    }
-    let path = dir.join(name);
-    if letters.iter().any(|(known, _)| known == name) {
-        return Ok(());
-    }
-    // File names start with the source and sort by number, so the oldest come first.
-    let mut total = letters.iter().map(|(_, size)| size).sum::<u64>() + content.len() as u64;
-    for (name, size) in letters {
-        if total <= DEAD {
-            break;
-        }
-        fs.remove(&dir.join(name))?;
-        total -= size;
-    }
-    crate::fs::append_all(&*fs.create(&path)?, content)
-}
-
-/// Maximum size of `dead/` in bytes.
-const DEAD: u64 = 64 << 20;
 
 /// Handle of the maintenance and compaction threads.
 #[derive(Debug)]

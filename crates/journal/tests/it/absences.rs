@@ -1,7 +1,10 @@
 //! Numbers without records: refused, skipped and damaged ones occupy positions in the log, so that no loss is
 //! silent and none is charged to the wrong source.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use bytes::Bytes;
 use event::{LossReason, Notice, RawEvent, Record, Seq, SinkId, SourceId};
@@ -220,10 +223,14 @@ fn an_attachment_can_not_pass_for_an_entry_after_a_torn_write() {
     }
 }
 
-/// Returns a disk with a journal of version 1: two sources, eight records, six of them settled by `y`.
-/// `content` replaces its segment.
-fn version_1(content: Option<&[u8]>) -> FaultyFs {
-    let (disk, golden) = (disk(), Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journal-1"));
+/// Returns a journal of an earlier version: two sources, eight records, six of them settled by `y`.
+fn golden(version: u8) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/journal-{version}"))
+}
+
+/// Returns a disk with a journal of an earlier version. `content` replaces its segment.
+fn earlier(version: u8, content: Option<&[u8]>) -> FaultyFs {
+    let (disk, golden) = (disk(), golden(version));
     let fs = disk.process();
     for dir in ["", "segments", "cursors"] {
         fs.create_dir(&Path::new(DIR).join(dir)).unwrap();
@@ -240,35 +247,79 @@ fn version_1(content: Option<&[u8]>) -> FaultyFs {
 const SEGMENT: &str = "segments/000000000001.log";
 
 #[test]
-fn a_journal_of_version_1_is_read_and_continued() {
-    let disk = version_1(None);
-    let (journal, notes) = open(&disk, &config());
-    assert_eq!(notes, Vec::<String>::new());
-    let mut x = journal.reader(SinkId(0));
-    let records = read(&mut x);
-    let names: Vec<String> = records.iter().map(|it| notice_of(it).0.to_owned()).collect();
-    assert_eq!(names, ["started", "started", "gap", "connected", "gap", "connected", "q", "q"]);
-    assert_eq!(read(&mut journal.reader(SinkId(1))).len(), 2, "y had settled six");
-    settle(&mut x, &records);
-    drop(x);
-    events(&mut begin(&journal, "a"), "e", 3, 100);
-    close(journal);
-    let (journal, notes) = open(&disk, &config());
-    assert_eq!(notes, Vec::<String>::new());
-    assert_eq!(read(&mut journal.reader(SinkId(0))).len(), 6, "gap, connected, three events, disconnected");
-    assert_eq!(journal.ledger(SinkId(0), SourceId(0)).0.published, 4);
+fn a_journal_of_an_earlier_version_is_read_and_continued() {
+    for version in [1, 2] {
+        let disk = earlier(version, None);
+        let (journal, notes) = open(&disk, &config());
+        assert_eq!(notes, Vec::<String>::new());
+        let mut x = journal.reader(SinkId(0));
+        let records = read(&mut x);
+        let names: Vec<String> = records.iter().map(|it| notice_of(it).0.to_owned()).collect();
+        assert_eq!(names, ["started", "started", "gap", "connected", "gap", "connected", "q", "q"]);
+        assert!(records.iter().all(|it| !it.unchanged));
+        assert_eq!(read(&mut journal.reader(SinkId(1))).len(), 2, "y had settled six");
+        settle(&mut x, &records);
+        drop(x);
+        events(&mut begin(&journal, "a"), "e", 3, 100);
+        close(journal);
+        let (journal, notes) = open(&disk, &config());
+        assert_eq!(notes, Vec::<String>::new());
+        assert_eq!(
+            read(&mut journal.reader(SinkId(0))).len(),
+            6,
+            "gap, connected, three events, disconnected"
+        );
+        assert_eq!(journal.ledger(SinkId(0), SourceId(0)).0.published, 4);
+    }
+}
+
+#[test]
+fn a_segment_of_an_earlier_version_is_rewritten_in_the_current_one() {
+    for version in [1, 2] {
+        let disk = earlier(version, None);
+        let (journal, _) = open(&disk, &config());
+        assert_eq!(journal.erase(&|_| true).unwrap().records, [1, 1]);
+        assert_eq!(disk.files()[&Path::new(DIR).join(SEGMENT)][8], 3);
+        close(journal);
+        let (journal, notes) = open(&disk, &config());
+        assert_eq!(notes, Vec::<String>::new());
+        let mut x = journal.reader(SinkId(0));
+        let records = read(&mut x);
+        settle(&mut x, &records);
+        assert_eq!(records.len(), 6, "the notices");
+        assert_eq!(journal.ledger(SinkId(0), SourceId(0)).0.filtered, 1);
+        adds_up(&journal);
+    }
+}
+
+/// An earlier version must refuse what it can't read, so it must not find it under its own version.
+#[test]
+fn a_segment_of_an_earlier_version_is_not_appended_to() {
+    let disk = earlier(2, None);
+    let before = disk.files()[&Path::new(DIR).join(SEGMENT)].clone();
+    for _ in 0..40 {
+        let (journal, notes) = open(&disk, &config());
+        assert_eq!(notes, Vec::<String>::new());
+        events(&mut begin(&journal, "a"), "e", 1, 100);
+        close(journal);
+    }
+    for (path, content) in disk.files().iter().filter(|(path, _)| path.extension().is_some()) {
+        let is_old = path.ends_with(SEGMENT);
+        assert_eq!(content[8], if is_old { 2 } else { 3 }, "{path:?}");
+        assert!(!is_old || *content == before);
+    }
+    assert!(disk.files()[&Path::new(DIR).join("identity")].starts_with(b"cti-bridge identity 3 "));
 }
 
 #[test]
 fn a_damaged_journal_of_version_1_keeps_what_is_intact() {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journal-1").join(SEGMENT);
-    let content = std::fs::read(golden).unwrap();
+    let content = std::fs::read(golden(1).join(SEGMENT)).unwrap();
     let mut flipped = content.clone();
     let at = content.windows(9).position(|bytes| bytes == b"connected").unwrap();
     flipped[at] ^= 1;
     let torn = content[..content.len() - 3].to_vec();
     for (content, damaged) in [(torn, 0), (flipped, 1)] {
-        let disk = version_1(Some(&content));
+        let disk = earlier(1, Some(&content));
         for round in 0..2 {
             let (journal, notes) = open(&disk, &config());
             assert_eq!(notes.is_empty(), round == 1, "{notes:?}");

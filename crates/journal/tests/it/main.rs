@@ -4,6 +4,7 @@
 mod absences;
 mod damage;
 mod disk;
+mod erase;
 mod faults;
 mod handles;
 mod losses;
@@ -15,4 +16,5 @@ mod removed;
 mod search;
 mod state_losses;
 mod superseded;
+mod unchanged;
 mod writes;

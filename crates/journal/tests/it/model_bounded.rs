@@ -32,6 +32,8 @@ enum Step {
     Rewind(usize),
     Sync,
     Announce,
+    /// Erases a fifth of the events.
+    Erase(u64),
     Fault(Faults),
     Kill,
     Power(Survives),
@@ -54,6 +56,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0usize..2).prop_map(Step::Rewind),
         6 => Just(Step::Sync),
         1 => Just(Step::Announce),
+        1 => (0u64..5).prop_map(Step::Erase),
         1 => (writes, syncs)
             .prop_map(|(writes, syncs)| Step::Fault(Faults { writes, syncs, ..Faults::default() })),
         2 => Just(Step::Fault(Faults::default())),
@@ -78,6 +81,8 @@ struct Model {
     /// Events that must survive a power failure, unless superseded.
     alive: BTreeSet<u64>,
     durable: BTreeSet<u64>,
+    /// Events that an erasure has removed, or may have.
+    erased: BTreeMap<u64, bool>,
     settled: [BTreeSet<u64>; 2],
     held: [Vec<Record>; 2],
     given: HashMap<(SourceId, Seq), (Position, Vec<u8>)>,
@@ -99,6 +104,7 @@ impl Model {
             about: BTreeMap::new(),
             alive: BTreeSet::new(),
             durable: BTreeSet::new(),
+            erased: BTreeMap::new(),
             settled: Default::default(),
             held: Default::default(),
             given: HashMap::new(),
@@ -155,6 +161,11 @@ impl Model {
         for record in &records {
             assert!(last < Some(record.position), "sink {sink}: out of order");
             last = Some(record.position);
+            let number = numbers(std::slice::from_ref(record)).first().copied();
+            assert!(
+                number.is_none_or(|number| self.erased.get(&number) != Some(&true)),
+                "{number:?} was erased"
+            );
             let (position, _, _, _, bytes) = content(record);
             let known = self.given.entry((record.source, record.seq)).or_insert((position, bytes.clone()));
             assert_eq!(known.1, bytes, "{:?} was given twice", record.seq);
@@ -182,7 +193,8 @@ impl Model {
         for number in missing {
             let about = self.about[&number];
             // A power failure may leave more than what is guaranteed.
-            let is_superseded = has.range(number..).any(|it| self.about[it] == about);
+            let later = has.range(number..).chain(self.erased.range(number..).map(|(number, _)| number));
+            let is_superseded = later.into_iter().any(|it| self.about[it] == about);
             // Of events without state the oldest are dropped, wherever that is worthwhile.
             let newest = of_name(records, "message").last().copied();
             let is_over_quota = about.1.is_none() && newest > Some(number);
@@ -203,6 +215,21 @@ impl Model {
             self.check(sink, &records);
             self.held[sink].clear();
             self.run().readers[sink].rewind();
+        }
+    }
+
+    fn erase(&mut self, rest: u64) {
+        let is_meant = |number: u64| number % 5 == rest;
+        let matches = |record: &Record| {
+            numbers(std::slice::from_ref(record)).first().is_some_and(|number| is_meant(*number))
+        };
+        let is_done = self.run().journal.erase(&matches).is_ok();
+        assert!(is_done || self.had_faults);
+        for number in (0..self.next).filter(|number| is_meant(*number)) {
+            let known = self.erased.entry(number).or_default();
+            *known |= is_done;
+            self.alive.remove(&number);
+            self.durable.remove(&number);
         }
     }
 
@@ -228,6 +255,7 @@ impl Model {
             }
             Step::Sync => self.sync(),
             Step::Announce => self.run().journal.announce_losses(),
+            Step::Erase(rest) => self.erase(rest),
             Step::Fault(faults) => {
                 self.is_exact &= faults == Faults::default();
                 self.had_faults |= faults != Faults::default();

@@ -152,6 +152,7 @@ impl SinkTable for Table {
             inbox_prefix: self.inbox_prefix,
             trust,
             subject: subject.ok()?,
+            route_subjects: Vec::new(),
             stream,
         };
         Some(SinkConfig::new(adopt, config))

@@ -5,7 +5,10 @@ use std::time::Duration;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, PersistenceMode, RetentionPolicy, StorageType};
 
 use super::stream::Ours;
-use crate::text::PeerText;
+use crate::{
+    sink::nats::subjects::{are_entangled, covers, overlaps},
+    text::PeerText,
+};
 
 /// An unsuitable setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +64,16 @@ fn fatal(config: &Config, ours: &Ours, mut find: impl FnMut(String)) {
             "it does not accept {}: set `create_stream = true`, or `nats stream edit {name} --subjects={}`",
             missing.join(", "),
             config.subjects.iter().chain(&missing).map(String::as_str).collect::<Vec<_>>().join(",")
+        ));
+    }
+    let entangled = config
+        .subjects
+        .iter()
+        .find_map(|other| Some((other, missing.iter().find(|own| are_entangled(own, other))?)));
+    if let Some((other, own)) = entangled {
+        find(format!(
+            "it accepts {}, which overlaps with {own}, and the subjects of a stream must not overlap: set another `subject`",
+            PeerText::new(other)
         ));
     }
     let outside: Vec<&str> = ours
@@ -129,7 +142,7 @@ fn unwise(config: &Config, ours: &Ours, mut find: impl FnMut(String)) {
         .collect();
     if !foreign.is_empty() {
         find(format!(
-            "it also accepts {}, so its newest message may not be ours: `nats stream edit {name} --subjects={}`",
+            "it also accepts {}, so its newest message may not be ours: unless a former route published there, `nats stream edit {name} --subjects={}`",
             PeerText::new(&foreign.join(", ")),
             ours.subjects.join(",")
         ));
@@ -140,33 +153,6 @@ fn unwise(config: &Config, ours: &Ours, mut find: impl FnMut(String)) {
 pub(super) fn missing(config: &Config, ours: &Ours) -> Vec<String> {
     let taken = |own: &&String| config.subjects.iter().any(|subject| covers(subject, own));
     ours.subjects.iter().filter(|own| !taken(own)).cloned().collect()
-}
-
-/// Returns true if every subject that matches `narrow` matches `wide` too.
-pub(super) fn covers(wide: &str, narrow: &str) -> bool {
-    let (mut wide, mut narrow) = (wide.split('.'), narrow.split('.'));
-    loop {
-        match (wide.next(), narrow.next()) {
-            (None, None) => return true,
-            (Some(">"), Some(_)) => return true,
-            (Some("*"), Some(token)) if token != ">" => {}
-            (Some(one), Some(other)) if one == other => {}
-            _ => return false,
-        }
-    }
-}
-
-/// Returns true if some subject matches both.
-fn overlaps(one: &str, other: &str) -> bool {
-    let (mut one, mut other) = (one.split('.'), other.split('.'));
-    loop {
-        match (one.next(), other.next()) {
-            (None, None) => return true,
-            (Some(">"), Some(_)) | (Some(_), Some(">")) => return true,
-            (Some(a), Some(b)) if a == b || a == "*" || b == "*" => {}
-            _ => return false,
-        }
-    }
 }
 
 #[cfg(test)]

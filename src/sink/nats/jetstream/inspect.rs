@@ -1,9 +1,12 @@
 //! Inspects the stream without changing it, for `check`.
 
-use super::{JetStream, api::Api, findings::covers, stream, tail};
+use super::{JetStream, api::Api, stream, tail};
 use crate::{
     health::Trouble,
-    sink::{Claim, ProbeReport, SinkError, nats::connect::Connected},
+    sink::{
+        Claim, ProbeReport, SinkError,
+        nats::{connect::Connected, subjects::covers},
+    },
     text::PeerText,
 };
 

@@ -34,9 +34,9 @@ use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 
+pub(super) use self::inspect::permitted;
 pub use self::link::Publisher;
 use self::{api::Api, findings::Finding, shared::Shared, stream::Ours};
-pub(super) use self::{inspect::permitted, stream::filter};
 use super::{
     config::{self, Config},
     connect::{Connected, Servers, api},
@@ -49,6 +49,7 @@ pub struct JetStream {
     servers: Arc<Servers>,
     content_mode: ContentMode,
     settings: config::Stream,
+    sources: Vec<String>,
     ours: Ours,
     allow: String,
     shared: Arc<Shared>,
@@ -60,11 +61,12 @@ impl JetStream {
     /// Returns a sink for the stream of these sources: the configured one, or the one named after the bridge.
     pub fn new(config: &Config, Bridge { instance, sources }: Bridge<'_>) -> Self {
         let name = config.stream.name.clone().unwrap_or_else(|| instance.to_owned());
-        let ours = Ours::new(name, &config.subject, sources);
+        let ours = Ours::new(name, config, sources);
         Self {
             servers: Arc::new(Servers::new(config)),
             content_mode: config.content_mode,
             settings: config.stream.clone(),
+            sources: sources.to_vec(),
             allow: allow(&ours, config),
             ours,
             shared: Arc::default(),
@@ -128,6 +130,17 @@ impl Sink for JetStream {
         if let Some(config) = config.of::<Config>() {
             self.servers = Arc::new(self.servers.renewed(config));
         }
+    }
+
+    fn redirect(&mut self, config: &sink::config::Config) -> bool {
+        let Some(config) = config.of::<Config>() else { return false };
+        let ours = Ours::new(self.ours.stream.clone(), config, &self.sources);
+        let is_other = ours != self.ours;
+        if is_other {
+            self.allow = allow(&ours, self.servers.config());
+            self.ours = ours;
+        }
+        is_other
     }
 
     async fn rival(

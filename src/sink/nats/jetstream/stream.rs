@@ -7,48 +7,38 @@ use serde_json::Value;
 
 use super::{
     api::{Api, Info},
-    findings::{Finding, covers, findings, missing},
+    findings::{Finding, findings, missing},
 };
 use crate::{
     health::Trouble,
-    route::template::{Template, Values},
-    sink::{SinkError, nats::config},
+    sink::{
+        SinkError,
+        nats::{
+            config,
+            subjects::{self, OUTSIDE, covers, filter},
+        },
+    },
 };
 
 /// The names of our stream and subjects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ours {
     pub(super) stream: String,
-    /// The subjects that the stream must accept: events and bridge events of each source.
+    /// The subjects that the stream must accept: events and bridge events of each source, and what routes move.
     pub(super) subjects: Vec<String>,
     /// The subjects that it must not accept, as they are outside of the order: status, dead letters and replays.
     pub(super) outside: Vec<String>,
 }
 
 impl Ours {
-    pub(super) fn new(stream: String, subject: &Template, sources: &[String]) -> Self {
-        let all = |classes: &[&str]| {
-            sources
-                .iter()
-                .flat_map(|source| classes.iter().map(move |class| filter(subject, source, class)))
-                .collect()
-        };
-        Self { stream, subjects: all(&["event", "bridge"]), outside: all(&["status", "dlq", "replay"]) }
+    pub(super) fn new(stream: String, config: &config::Config, sources: &[String]) -> Self {
+        let outside = |source: &str, class: &str| filter(&config.subject, source, class);
+        Self {
+            stream,
+            subjects: subjects::of_stream(config, sources),
+            outside: subjects::all(sources, &OUTSIDE, outside),
+        }
     }
-}
-
-/// Returns the filter for all subjects of one source and class.
-pub(in crate::sink::nats) fn filter(subject: &Template, source: &str, class: &str) -> String {
-    let rendered = subject.render(Values { source, class, slug: "*", entity: "*" });
-    // A wildcard must be a complete token.
-    let mut tokens: Vec<&str> =
-        rendered.split('.').map(|token| if token.contains('*') { "*" } else { token }).collect();
-    let kept = tokens.iter().rposition(|token| *token != "*").map_or(0, |last| last + 1);
-    if kept < tokens.len() {
-        tokens.truncate(kept);
-        tokens.push(">");
-    }
-    tokens.join(".")
 }
 
 /// The deduplication window of a stream with a fence. It is unused there, and a server reads it at its start: 0.04 to 0.8 s
@@ -182,22 +172,8 @@ fn widened(have: &[String], want: &[String]) -> Vec<String> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-
-    #[test]
-    fn subjects_come_from_the_template() {
-        let of = |template: &str| filter(&template.parse().unwrap(), "pbx1", "event");
-        assert_eq!(of("cti.v1.{source}.{class}.{slug}.{entity}"), "cti.v1.pbx1.event.>");
-        assert_eq!(of("{class}.{source}"), "event.pbx1");
-        assert_eq!(of("{source}.{slug}.{class}.x-{entity}"), "pbx1.*.event.>");
-        assert_eq!(of("{slug}.{class}.{source}.end"), "*.event.pbx1.end");
-        let sources = ["a".to_owned(), "b".to_owned()];
-        let ours = Ours::new("S".to_owned(), &Template::default(), &sources);
-        let expected = ["cti.v1.a.event.>", "cti.v1.a.bridge.>", "cti.v1.b.event.>", "cti.v1.b.bridge.>"];
-        assert_eq!(ours.subjects, expected);
-    }
 
     #[test]
     fn subjects_are_added_without_overlap() {

@@ -14,8 +14,9 @@ const DEPTH: u64 = 64;
 
 /// Returns the newest record, and the sequence to continue after.
 ///
-/// Neither follows from the other: after a lost tail the last sequence is above the last message. The message is
-/// requested by the stream's own filters, as the server finds none for `>` once there is a hole at the end.
+/// Neither follows from the other: after a lost tail the last sequence is above the last message. Then the message is
+/// requested by the stream's own filters, as the server finds none for `>` once there is a hole at the end. Without a hole its subject
+/// does not matter: it may be that of a former route, which somebody has removed from the stream.
 pub(super) async fn read(
     api: &Api<'_>,
     mut last: u64,
@@ -23,7 +24,8 @@ pub(super) async fn read(
 ) -> Result<(Option<Stored>, u64), SinkError> {
     let Api { connected, stream } = api;
     for _ in 0..TRIES {
-        let mut newest: Option<StoredMessage> = None;
+        let mut newest = if last > 0 { api.get(last).await? } else { None };
+        let filters = if newest.is_none() { filters } else { &[] };
         for filter in filters {
             let found = api.last(filter).await?;
             if found.as_ref().map(|kept| kept.seq) > newest.as_ref().map(|kept| kept.seq) {

@@ -5,9 +5,10 @@ mod file;
 mod kafka;
 #[cfg(feature = "nats")]
 mod nats;
+mod routes;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -20,8 +21,8 @@ use cti_bridge::{
     journal::Journal,
     route::{Plan, Rules},
     sink::{
-        self, Acked, Bridge, Claim, Context, Driver, Link, Options, Outcome, Outgoing, ProbeStep, Sink,
-        SinkError, Tail, config::Config, stdout,
+        self, Acked, Bridge, Claim, Context, Driver, Link, NewRules, Options, Outcome, Outgoing, ProbeStep,
+        Sink, SinkError, Tail, config::Config, stdout,
     },
 };
 use serde_json::Value;
@@ -31,6 +32,8 @@ trait Bench: Send + Sized {
     type Sink: Sink;
     /// Whether a test can see what it writes by its own settings.
     const RUNS: bool = true;
+    /// Whether routes may have subjects.
+    const HAS_SUBJECTS: bool = false;
     async fn start() -> Self;
     fn sink(&self) -> Self::Sink;
     /// The same, as it is configured.
@@ -55,25 +58,28 @@ impl Line {
     }
 
     fn append(&self, count: u64) {
-        for number in 0..count {
-            let source = SourceId(u16::try_from(number % 2).unwrap());
-            self.context.journal.notice(
-                source,
-                &Notice::AuthFailed {
-                    reason: cti_bridge::event::AuthFailure::CredentialsRefused,
-                    detail: number.to_string(),
-                    operator: false,
-                    failures: 1,
-                    slow: false,
-                    retry_in: 5,
-                },
-            );
-        }
+        append(&self.context.journal, count);
     }
 
     fn driver(self, options: Options) -> (Context, Driver) {
         let driver = Driver::new(&self.context, SinkId(0), self.plan, options);
         (self.context, driver)
+    }
+}
+
+/// Appends notices, in turn for both sources.
+fn append(journal: &Journal, count: u64) {
+    for number in 0..count {
+        let source = SourceId(u16::try_from(number % 2).unwrap());
+        let notice = Notice::AuthFailed {
+            reason: cti_bridge::event::AuthFailure::CredentialsRefused,
+            detail: number.to_string(),
+            operator: false,
+            failures: 1,
+            slow: false,
+            retry_in: 5,
+        };
+        journal.notice(source, &notice);
     }
 }
 
@@ -180,6 +186,46 @@ async fn a_hard_stop_counts_what_is_left(bench: &mut impl Bench) {
     assert_eq!(running.await.unwrap(), Outcome::Undelivered(10));
 }
 
+async fn reloaded_rules_apply_from_their_notice_on(bench: &mut impl Bench) {
+    let line = Line::new();
+    let (context, driver) = line.driver(Options { window: 128, batch: 32, ..quick() });
+    let proxy = FaultyProxy { sink: bench.sink(), calls: Arc::new(AtomicU32::new(0)) };
+    let running = tokio::spawn(driver.run(proxy));
+    for rules in 1..=20_u8 {
+        append(&context.journal, 100);
+        let dataschema = Some(format!("https://schemas.example/{rules}/"));
+        let config = Config { dataschema, ..bench.config() };
+        context.switches.announce("sink", NewRules { config, fingerprint: rules.into() }, &context.journal);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    context.stop.drain();
+    assert_eq!(running.await.unwrap(), Outcome::Drained);
+    let ledgers = [SourceId(0), SourceId(1)].map(|source| context.journal.ledger(SinkId(0), source).0);
+    let count = ledgers.iter().map(|ledger| ledger.published).sum::<u64>();
+    let rules =
+        |event: &Value| event["dataschema"].as_str().and_then(|uri| uri.split('/').nth(3)?.parse().ok());
+    let mut by_source: HashMap<String, BTreeMap<String, Value>> = HashMap::new();
+    for event in collect(bench, usize::try_from(count).unwrap()).await {
+        let events = by_source.entry(event["source"].as_str().unwrap().to_owned()).or_default();
+        let known =
+            events.entry(event["sequence"].as_str().unwrap().to_owned()).or_insert_with(|| event.clone());
+        assert_eq!(rules(known), rules(&event), "sent again under other rules");
+    }
+    assert_eq!(by_source.len(), 2);
+    for events in by_source.into_values() {
+        let mut before: (u64, Option<u8>) = (1, None);
+        for event in events.values() {
+            if event["type"] == "cti.bridge.reconfigured.v1" {
+                assert!(rules(event) > before.1, "{event}");
+                before = (before.0 + 1, rules(event));
+                assert_eq!(event["data"]["generation"], before.0);
+            }
+            assert_eq!(rules(event), before.1, "{event}");
+        }
+        assert!(before.0 > 2 && before.1 == Some(20), "{before:?}");
+    }
+}
+
 /// What commands, `check` and the configuration do with a sink of any type.
 async fn its_settings_do_all_that_the_bridge_asks_of_them<B: Bench>(bench: &mut B) {
     let line = Line::new();
@@ -283,8 +329,10 @@ async fn all<B: Bench>() {
     everything_arrives_once_in_order_and_a_stop_drains(&mut B::start().await).await;
     a_link_that_breaks_anywhere_loses_nothing_and_keeps_order(&mut B::start().await).await;
     heartbeats_are_sent_beside_the_line(&mut B::start().await).await;
+    reloaded_rules_apply_from_their_notice_on(&mut B::start().await).await;
     a_hard_stop_counts_what_is_left(&mut B::start().await).await;
     its_settings_do_all_that_the_bridge_asks_of_them(&mut B::start().await).await;
+    routes::routes_keep_the_ledger_exact(&mut B::start().await).await;
 }
 
 /// What a file has got since the last call.

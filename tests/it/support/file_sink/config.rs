@@ -80,7 +80,7 @@ impl SinkConfig for Config {
     fn overlap(&self, second: &dyn SinkConfig, _: Bridge<'_>) -> Option<Overlap> {
         let second = second.downcast_ref::<Self>()?;
         (self.path == second.path).then(|| Overlap {
-            key: "path",
+            keys: Overlap::both("path"),
             what: "writes to the same file, so every event would be there twice".to_owned(),
             remedy: "name another file",
             is_possible: false,

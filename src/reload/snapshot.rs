@@ -1,0 +1,248 @@
+//! A configuration in the form in which it is compared. It holds no secret except credentials of accounts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use secrecy::ExposeSecret as _;
+use url::Url;
+
+use super::difference::{Difference, Differences};
+use crate::{
+    app::config::Loaded,
+    auth::Credentials,
+    config::{Origin, Setting},
+    event::Fingerprints,
+    session,
+};
+
+/// The keys of a source that a reload applies.
+const CREDENTIALS: [&str; 6] =
+    ["password", "password_file", "totp_secret", "totp_secret_file", "token", "token_file"];
+
+/// The keys and tables of a sink that are its rules.
+const RULES: [&str; 5] = ["subject", "dataschema", "heartbeat", "routes", "privacy"];
+
+/// A configuration in the form in which it is compared.
+#[derive(Debug, Clone)]
+pub(super) struct Snapshot {
+    /// By key: the value without secrets, and its origin.
+    settings: BTreeMap<String, (String, Origin)>,
+    accounts: BTreeMap<String, Known>,
+    sinks: BTreeMap<String, Sink>,
+    /// By key: the fingerprint of a secret that can't be compared by its setting, and needs a restart.
+    hidden: BTreeMap<String, u128>,
+}
+
+/// The account of a source, and its credentials.
+#[derive(Debug, Clone)]
+struct Known {
+    base: Url,
+    username: String,
+    credentials: Credentials,
+}
+
+/// A sink: its type, and the fingerprints of what a reload changes.
+#[derive(Debug, Clone, Copy)]
+struct Sink {
+    type_name: &'static str,
+    /// The keys of its secrets and certificates.
+    keys: &'static [&'static str],
+    secrets: u128,
+    rules: u128,
+}
+
+/// The part of a bridge that a key belongs to and a reload changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part<'a> {
+    Log,
+    Credentials(&'a str),
+    /// Secrets and certificates of a sink.
+    Secrets(&'a str),
+    Rules(&'a str),
+}
+
+impl From<&session::config::Config> for Known {
+    fn from(source: &session::config::Config) -> Self {
+        let session::config::Config { base, username, credentials, .. } = source.clone();
+        Self { base, username, credentials }
+    }
+}
+
+impl Known {
+    /// Returns true for the same account, with the same kind of credentials.
+    fn is_same_account(&self, other: &Self) -> bool {
+        (&self.base, &self.username) == (&other.base, &other.username)
+            && self.credentials.is_same_method(&other.credentials)
+    }
+}
+
+impl Snapshot {
+    /// Reads certificate files.
+    pub(super) fn new(loaded: &Loaded, fingerprints: &Fingerprints) -> Self {
+        let settings = loaded
+            .settings
+            .iter()
+            .map(|Setting { key, value, origin }| (key.clone(), (value.clone(), origin.clone())));
+        let settings: BTreeMap<_, _> = settings.collect();
+        let config = &loaded.config;
+        let sinks = config.sinks.iter().map(|(name, sink)| {
+            let rules: Vec<_> = settings
+                .iter()
+                .filter(|(key, _)| matches!(table_key(key, "sinks"), Some((sink, key)) if sink == name && RULES.contains(&key)))
+                .map(|(key, (value, _))| (key, value))
+                .collect();
+            let rules = fingerprints.of(&rules);
+            let (type_name, keys) = (sink.kind.type_name(), sink.kind.reloadable());
+            (name.clone(), Sink { type_name, keys, secrets: sink.secrets(fingerprints), rules })
+        });
+        Self {
+            accounts: config.sources.iter().map(|(name, source)| (name.clone(), source.into())).collect(),
+            sinks: sinks.collect(),
+            hidden: hidden(loaded, fingerprints),
+            settings,
+        }
+    }
+
+    /// Returns the differences of another configuration from this one, which is in force.
+    pub(super) fn compare(&self, other: &Self) -> Differences {
+        let mut differences = Differences::default();
+        for key in self.differing(other) {
+            let value = |of: &Self| of.settings.get(key).map(|(value, _)| value.clone());
+            let origin = other.settings.get(key).map(|(_, origin)| origin);
+            let difference = Difference {
+                key: key.to_owned(),
+                from: value(self),
+                to: value(other),
+                secret: None,
+                origin: origin.filter(|origin| **origin != Origin::Default).map(ToString::to_string),
+            };
+            let is_applied = self.part(key, other).is_some();
+            if is_applied { &mut differences.reload } else { &mut differences.restart }.push(difference);
+        }
+        let secret = |key: String, secret: &str| Difference {
+            key,
+            secret: Some(secret.to_owned()),
+            ..Difference::default()
+        };
+        let accounts =
+            self.credentials(other).map(|(name, _)| secret(format!("sources.{name}"), "credentials"));
+        let sinks =
+            self.secrets(other).map(|name| secret(format!("sinks.{name}"), "secrets or certificates"));
+        let is_seen =
+            |name: &str| self.differing(other).any(|key| self.part(key, other) == Some(Part::Rules(name)));
+        let keys = self.rules(other).filter(|(name, _)| !is_seen(name));
+        let keys = keys.map(|(name, _)| secret(format!("sinks.{name}.privacy"), "key"));
+        differences.reload.extend(accounts.chain(sinks).chain(keys));
+        let is_other =
+            |(key, secret): &(&String, &u128)| other.hidden.get(*key).is_some_and(|other| other != *secret);
+        let hidden = self.hidden.iter().filter(is_other).map(|(key, _)| secret(key.clone(), "secret"));
+        differences.restart.extend(hidden);
+        differences
+    }
+
+    /// The sources that have other credentials, for the same account.
+    pub(super) fn credentials<'a>(
+        &'a self,
+        other: &'a Self,
+    ) -> impl Iterator<Item = (&'a str, &'a Credentials)> {
+        self.accounts.iter().filter_map(|(name, known)| {
+            let found = other.accounts.get(name)?;
+            let is_other = known.is_same_account(found) && !known.credentials.is_same(&found.credentials);
+            is_other.then_some((name.as_str(), &found.credentials))
+        })
+    }
+
+    /// The sinks that have other secrets or certificates.
+    pub(super) fn secrets<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a str> {
+        self.sinks.iter().filter_map(|(name, known)| {
+            (known.secrets != self.same_sink(name, other)?.secrets).then_some(name.as_str())
+        })
+    }
+
+    /// The sinks that have other rules, with the fingerprint of those.
+    pub(super) fn rules<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (&'a str, u128)> {
+        self.sinks.iter().filter_map(|(name, known)| {
+            let found = self.same_sink(name, other)?;
+            (known.rules != found.rules).then_some((name.as_str(), found.rules))
+        })
+    }
+
+    /// Takes over the settings of the parts that `is_applied` accepts.
+    pub(super) fn advance(&mut self, other: &Self, is_applied: impl Fn(Part<'_>) -> bool) {
+        let keys: Vec<String> = self
+            .differing(other)
+            .filter(|key| self.part(key, other).is_some_and(&is_applied))
+            .map(str::to_owned)
+            .collect();
+        let accounts: Vec<String> = self.credentials(other).map(|(name, _)| name.to_owned()).collect();
+        for key in keys {
+            match other.settings.get(&key) {
+                Some(found) => drop(self.settings.insert(key, found.clone())),
+                None => drop(self.settings.remove(&key)),
+            }
+        }
+        for name in accounts.iter().filter(|name| is_applied(Part::Credentials(name))) {
+            if let (Some(known), Some(found)) = (self.accounts.get_mut(name), other.accounts.get(name)) {
+                known.clone_from(found);
+            }
+        }
+        for (name, known) in &mut self.sinks {
+            let Some(found) = other.sinks.get(name).filter(|found| found.type_name == known.type_name) else {
+                continue;
+            };
+            if is_applied(Part::Secrets(name)) {
+                known.secrets = found.secrets;
+            }
+            if is_applied(Part::Rules(name)) {
+                known.rules = found.rules;
+            }
+        }
+    }
+
+    /// The keys whose values differ, or that only one of the two has, in order. Secrets compare equal, as they are masked.
+    fn differing<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a str> {
+        let keys: BTreeSet<&String> = self.settings.keys().chain(other.settings.keys()).collect();
+        let value = |of: &'a Self, key: &String| of.settings.get(key).map(|(value, _)| value);
+        keys.into_iter().filter(move |key| value(self, key) != value(other, key)).map(String::as_str)
+    }
+
+    /// The part that a reload changes for this key. `None` if it needs a restart.
+    fn part<'a>(&self, key: &'a str, other: &Self) -> Option<Part<'a>> {
+        if key == "log.level" {
+            return Some(Part::Log);
+        }
+        if let Some((name, key)) = table_key(key, "sources") {
+            let (known, found) = (self.accounts.get(name)?, other.accounts.get(name)?);
+            return (known.is_same_account(found) && CREDENTIALS.contains(&key))
+                .then_some(Part::Credentials(name));
+        }
+        let (name, key) = table_key(key, "sinks")?;
+        let found = self.same_sink(name, other)?;
+        if RULES.contains(&key) {
+            return Some(Part::Rules(name));
+        }
+        found.keys.contains(&key).then_some(Part::Secrets(name))
+    }
+
+    /// The sink of this name in another configuration, if it has the same type.
+    fn same_sink<'a>(&self, name: &str, other: &'a Self) -> Option<&'a Sink> {
+        let found = other.sinks.get(name)?;
+        (self.sinks.get(name)?.type_name == found.type_name).then_some(found)
+    }
+}
+
+/// The name and the first part of the key in a table `[kind.NAME]`.
+fn table_key<'a>(key: &'a str, kind: &str) -> Option<(&'a str, &'a str)> {
+    let (name, key) = key.strip_prefix(kind)?.strip_prefix('.')?.split_once('.')?;
+    Some((name, key.split(['.', '[']).next().unwrap_or(key)))
+}
+
+/// The fingerprints of secrets that need a restart: the settings show them all masked.
+fn hidden(loaded: &Loaded, fingerprints: &Fingerprints) -> BTreeMap<String, u128> {
+    let token = loaded.config.admin.as_ref().and_then(|admin| admin.token.as_ref());
+    let token = token.map(|token| ("admin.token".to_owned(), fingerprints.of(&token.expose_secret())));
+    let proxies = loaded.config.sources.iter().filter_map(|(name, source)| {
+        let proxy = source.proxy.as_ref().filter(|proxy| proxy.user_info().is_some())?;
+        Some((format!("sources.{name}.proxy"), fingerprints.of(proxy.with_user_info())))
+    });
+    proxies.chain(token).collect()
+}

@@ -1,0 +1,169 @@
+//! Finds routes that can never match, and patterns that match no known event.
+
+use super::{
+    glob::Glob,
+    rules::{Route, Routes},
+    selector::Selector,
+};
+use crate::{
+    config::{Section, nearest},
+    event::{self, Class},
+};
+
+/// The limit for the parts that a selector is split into.
+const PARTS: usize = 1000;
+
+/// Warns of routes that can never match, and of patterns without a known event.
+pub(super) fn warn(routes: &Routes, section: &mut Section<'_>) {
+    for (index, route) in routes.iter().enumerate() {
+        let before: Vec<&Route> = routes.iter().take(index).collect();
+        let mut section = section.table(&format!("routes[{index}]"));
+        if let Some(covers) = covering(&before, &route.selector) {
+            let names = covers.iter().map(|route| format!("\"{}\" ({})", route.name, route.place));
+            let text = match names.collect::<Vec<_>>().as_slice() {
+                [one] => format!("route {one}, which comes first"),
+                all => format!("the routes {}, which come first", all.join(", ")),
+            };
+            section.warn("match", format!("never matches: all its events match {text}"));
+        }
+        let mut section = section.table("match");
+        for (key, reason) in empty(&route.selector) {
+            section.warn(&key, format!("{reason}, so the route never matches"));
+        }
+        unknown_events(route, &mut section);
+    }
+}
+
+/// Warns of patterns that match no configured source.
+pub(super) fn warn_of_sources<'a>(
+    routes: &Routes,
+    sources: impl Iterator<Item = &'a str> + Clone,
+    section: &mut Section<'_>,
+) {
+    for (index, route) in routes.iter().enumerate() {
+        let unknown = |glob: &&Glob| !sources.clone().any(|source| glob.matches(source.as_bytes()));
+        for glob in route.selector.source.iter().flatten().filter(unknown) {
+            let known = sources.clone().collect::<Vec<_>>().join(", ");
+            let hint =
+                hint(glob, sources.clone()).unwrap_or_else(|| format!("; the configuration has {known}"));
+            section.warn(
+                &format!("routes[{index}].match.source"),
+                format!("\"{glob}\" matches no configured source{hint}"),
+            );
+        }
+    }
+}
+
+/// Returns the keys that select nothing, with the reason.
+fn empty(selector: &Selector) -> Vec<(String, &'static str)> {
+    let lists = [("event", &selector.event), ("source", &selector.source), ("entity", &selector.entity)];
+    let lists = lists.into_iter().filter(|(_, globs)| globs.as_ref().is_some_and(|globs| globs.is_empty()));
+    let conditions = selector.conditions.iter().enumerate().filter(|(_, condition)| condition.never_holds());
+    lists
+        .map(|(key, _)| (key.to_owned(), "is an empty list"))
+        .chain(conditions.map(|(index, _)| (format!("where[{index}].in"), "is an empty list")))
+        .collect()
+}
+
+fn unknown_events(route: &Route, section: &mut Section<'_>) {
+    let classes = &route.selector.classes;
+    let known = || {
+        let schemas = event::schemas().iter().filter(|schema| classes.contains(&schema.class));
+        schemas.map(|schema| &*schema.name)
+    };
+    for glob in route.selector.event.iter().flatten() {
+        if known().any(|name| glob.matches(name.as_bytes())) || classes.is_empty() {
+            continue;
+        }
+        let is_notice = event::schemas()
+            .iter()
+            .any(|schema| schema.class == Class::Bridge && glob.matches(schema.name.as_bytes()));
+        let text = match hint(glob, known()) {
+            _ if is_notice && route.action.may_drop() => {
+                "is an event of the bridge, which a route that drops events never matches".to_owned()
+            }
+            hint => format!("matches no event of the catalogue{}", hint.unwrap_or_default()),
+        };
+        section.warn("event", format!("\"{glob}\" {text}"));
+    }
+}
+
+/// The hint at the word that was probably meant.
+fn hint<'a>(glob: &Glob, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    let wrong = glob.to_string();
+    // `nearest` compares in lower case, as keys are; names of events have both.
+    let known: Vec<(String, &str)> = known.map(|word| (word.to_ascii_lowercase(), word)).collect();
+    let right = nearest(&wrong, known.iter().map(|(folded, _)| &**folded))?;
+    let (_, right) = known.iter().find(|(folded, _)| folded == right)?;
+    Some(format!("; did you mean \"{right}\"?"))
+}
+
+/// Returns the routes that together match everything that `selector` matches. `None` if it can match an event that none of
+/// them matches, or if that is not recognised.
+fn covering<'a>(before: &[&'a Route], selector: &Selector) -> Option<Vec<&'a Route>> {
+    let mut all: Vec<&Route> = Vec::new();
+    let parts = parts(selector);
+    for part in &parts {
+        let cover = before.iter().find(|route| covers(&route.selector, part))?;
+        if !all.iter().any(|known| known.name == cover.name) {
+            all.push(cover);
+        }
+    }
+    Some(all).filter(|all| !all.is_empty())
+}
+
+/// Splits a selector into selectors of one class and one pattern per key, unless there are too many.
+fn parts(selector: &Selector) -> Vec<Selector> {
+    let each = |globs: &Option<Box<[Glob]>>| match globs {
+        None => vec![None],
+        Some(globs) => globs.iter().map(|glob| Some(Box::from([glob.clone()]))).collect::<Vec<_>>(),
+    };
+    let (events, sources, entities) = (each(&selector.event), each(&selector.source), each(&selector.entity));
+    let is_notice = |globs: &[Glob]| {
+        let mut notices = event::schemas().iter().filter(|schema| schema.class == Class::Bridge);
+        notices.any(|schema| globs.iter().any(|glob| glob.matches(schema.name.as_bytes())))
+    };
+    if selector.classes.len() * events.len() * sources.len() * entities.len() > PARTS {
+        return vec![selector.clone()];
+    }
+    let mut parts = Vec::new();
+    for class in &selector.classes {
+        for event in &events {
+            for source in &sources {
+                for entity in &entities {
+                    // A notice has no entity, and one of few names.
+                    let is_possible =
+                        *class != Class::Bridge || entity.is_none() && event.as_deref().is_none_or(is_notice);
+                    if !is_possible {
+                        continue;
+                    }
+                    parts.push(Selector {
+                        classes: vec![*class],
+                        event: event.clone(),
+                        source: source.clone(),
+                        entity: entity.clone(),
+                        conditions: selector.conditions.clone(),
+                    });
+                }
+            }
+        }
+    }
+    parts
+}
+
+/// Returns true if `wide` selects everything that `narrow` selects. It may not recognise that.
+fn covers(wide: &Selector, narrow: &Selector) -> bool {
+    let globs = |wide: &Option<Box<[Glob]>>, narrow: &Option<Box<[Glob]>>, all: bool| match (wide, narrow) {
+        (None, _) => true,
+        // Every event has a name and a source, but not every one an entity.
+        (Some(wide), None) => all && wide.iter().any(|wide| wide.covers(&Glob::from("*"))),
+        (Some(wide), Some(narrow)) => narrow.iter().all(|narrow| wide.iter().any(|wide| wide.covers(narrow))),
+    };
+    narrow.classes.iter().all(|class| wide.classes.contains(class))
+        && globs(&wide.event, &narrow.event, true)
+        && globs(&wide.source, &narrow.source, true)
+        && globs(&wide.entity, &narrow.entity, false)
+        && wide.conditions.iter().all(|wide| {
+            wide.always_holds() || narrow.conditions.iter().any(|narrow| wide.follows_from(narrow))
+        })
+}
