@@ -79,6 +79,8 @@ pub(crate) struct Call {
     /// Channel of the leg that began the call by dialling; `None` for a call from outside.
     pub(crate) originator: Option<String>,
     pub(crate) queue: Option<Place>,
+    /// The last channel that has waited in a queue or in a parking slot. A caller can go from one queue to another.
+    pub(crate) waited: Option<String>,
     /// The last queue the call was in.
     pub(crate) last_queue: Option<String>,
     pub(crate) parking: Option<Place>,
@@ -94,8 +96,8 @@ pub(crate) struct Call {
     /// The gap that hid its end: the last confirmed moment before, the first after.
     pub(crate) hidden: Option<(Timestamp, Timestamp)>,
     pub(crate) left: VecDeque<Replacement>,
-    /// A called leg that appeared after the answer, while the others were still connected.
-    pub(crate) invited: Option<(String, Timestamp)>,
+    /// A called party, or a queue, that appeared after the answer, while the others were still connected.
+    pub(crate) invited: Option<(Party, Timestamp)>,
     /// A party that a connected leg talks to instead of the one before, the record that showed it, and its time.
     pub(crate) moved: Option<(Party, Seq, Timestamp)>,
     /// The extension that had a leg in this call and in one that has joined it, which makes its end a transfer.
@@ -228,6 +230,7 @@ impl Call {
             original_from: Party::default(),
             originator: None,
             queue: None,
+            waited: None,
             last_queue: None,
             parking: None,
             through_trunk: false,
@@ -435,6 +438,7 @@ impl Call {
         size_of::<Self>()
             + self.legs.iter().map(leg).sum::<usize>()
             + self.linked_ids.iter().map(String::len).sum::<usize>()
+            + self.waited.as_ref().map_or(0, String::len)
             + party(&self.from)
             + party(&self.to)
             + party(&self.original_from)

@@ -275,7 +275,9 @@ impl Tracker {
         }
         let has = |call: &&Call| {
             let places = call.queue.iter().chain(&call.parking);
-            call.leg(channel).is_some() || places.into_iter().any(|place| place.channel == channel)
+            call.leg(channel).is_some()
+                || call.waited.as_deref() == Some(channel)
+                || places.into_iter().any(|place| place.channel == channel)
         };
         self.calls.values().find(has).map(|call| call.key)
     }

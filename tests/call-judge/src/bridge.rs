@@ -135,6 +135,7 @@ impl Bridge {
             session: 1,
             origin,
             gap: Seq(0),
+            unchanged: false,
             body,
         };
         self.derived.extend(self.tracker.fold(&record));

@@ -35,6 +35,8 @@ pub struct Verdict {
     pub uncertain: u64,
     /// Of those, steps that did not happen.
     pub wrong_guesses: u64,
+    /// Calls that rang, and whose direction has stayed unknown.
+    pub undirected: u64,
     /// Flaws.
     pub flaws: Vec<Flaw>,
 }
@@ -51,6 +53,7 @@ impl Verdict {
         self.events += other.events;
         self.uncertain += other.uncertain;
         self.wrong_guesses += other.wrong_guesses;
+        self.undirected += other.undirected;
         self.flaws.extend(other.flaws);
     }
 

@@ -9,10 +9,11 @@ use crate::{
 
 impl Tracker {
     pub(super) fn extension(&mut self, args: &[u8], fold: &mut Fold) {
-        let Some(state) = observe::extension(args) else { return };
+        let Some(mut state) = observe::extension(args) else { return };
         let mut gone = self.legs.get(&*state.number).cloned().unwrap_or_default();
         // The order in memory depends on the past; a restored tracker must do the same.
         gone.sort_unstable();
+        self.tell_apart(&gone, &mut state);
         for conversation in &state.conversations {
             match take(&mut gone, |(channel, _)| *channel == *conversation.channel)
                 .or_else(|| self.take_by_unique_id(&mut gone, &state, conversation))
@@ -25,6 +26,23 @@ impl Tracker {
             self.vanish(&state.number, &channel, fold);
         }
         self.hold(&state, fold);
+    }
+
+    /// Tells the extension's own channel from its partner where that is the extension's as well, as in a conference.
+    fn tell_apart(&self, known: &[(String, CallKey)], state: &mut Extension<'_>) {
+        let number = &state.number;
+        for conversation in &mut state.conversations {
+            if !observe::is_of(&conversation.partner, number) {
+                continue;
+            }
+            let is_it = |(channel, key): &&(String, CallKey)| {
+                let leg = self.calls.get(key).and_then(|call| call.leg(channel));
+                leg.is_some_and(|leg| leg.unique_id == conversation.unique_id)
+            };
+            if known.iter().find(is_it).is_some_and(|(channel, _)| **channel == *conversation.partner) {
+                std::mem::swap(&mut conversation.channel, &mut conversation.partner);
+            }
+        }
     }
 
     /// Finds the leg of a conversation whose channel was named differently before.
@@ -178,7 +196,9 @@ impl Tracker {
         let key = self.relate(key, conversation, fold);
         let Some(call) = self.calls.get_mut(&key) else { return };
         if !conversation.is_outgoing {
-            follow_transfer(call, &channel, fold);
+            if let Some(to) = call.leg(&channel).map(Leg::party) {
+                follow_transfer(call, to, fold);
+            }
         }
         if conversation.is_connected {
             if let Some(leg) = call.leg_mut(&channel) {
@@ -243,8 +263,14 @@ impl Tracker {
         let Some(leg) = call.leg_mut(channel) else { return };
         leg.ended_on_hold = leg.state == LegState::Hold;
         leg.enter(LegState::Null, fold.at);
-        let (party, was_connected, is_hidden) = (leg.party(), leg.was_connected, leg.is_unconfirmed);
-        if was_connected && is_answered && call.parking.is_none() {
+        let (party, is_hidden) = (leg.party(), leg.is_unconfirmed);
+        // Whoever hands a call over while the new party rings leaves with two legs, one of which has not talked.
+        let has_talked = |leg: &Leg| {
+            leg.was_connected
+                && leg.extension == extension
+                && (leg.channel == channel || fold.at.duration_since(leg.since) < GRACE)
+        };
+        if is_answered && call.parking.is_none() && call.legs.iter().any(has_talked) {
             leave(call, party, fold);
         }
         let waits = !call.left.is_empty();
@@ -316,22 +342,25 @@ pub(super) fn connected(call: &mut Call, channel: &str, fold: &mut Fold) {
     }
 }
 
-/// A called leg appears in a call that was answered: the party that has just left has transferred it.
-fn follow_transfer(call: &mut Call, channel: &str, fold: &mut Fold) {
+/// A called party, or a queue, appears in a call that was answered: the party that has just left has transferred it.
+pub(super) fn follow_transfer(call: &mut Call, to: Party, fold: &mut Fold) {
     if call.answered.is_none() {
         return;
     }
-    let Some(to) = call.leg(channel).map(Leg::party) else { return };
     match call.left.pop_back() {
         Some(left) if fold.at.duration_since(left.at) < GRACE && left.by.extension != to.extension => {
             transfer(call, left.by, to, fold);
         }
-        _ => call.invited = Some((channel.to_owned(), fold.at)),
+        _ => call.invited = Some((to, fold.at)),
     }
 }
 
 /// A connected leg has ended: a party may have been replaced.
 fn leave(call: &mut Call, by: Party, fold: &mut Fold) {
+    // An extension can have two channels in one conference.
+    if call.open_legs().any(|leg| Some(&leg.extension) == by.extension.as_ref()) {
+        return;
+    }
     let is_near = |at| fold.at.duration_since(at) < GRACE;
     if let Some((between, to, at)) = call.go_between.take() {
         if by.extension.as_deref() == Some(&*between) && is_near(at) {
@@ -339,9 +368,10 @@ fn leave(call: &mut Call, by: Party, fold: &mut Fold) {
         }
         call.go_between = Some((between, to, at));
     }
-    if let Some((channel, at)) = call.invited.take()
+    if let Some((to, at)) = call.invited.take()
         && is_near(at)
-        && let Some(to) = call.leg(&channel).map(Leg::party).filter(|to| to.extension != by.extension)
+        && (to.extension.is_none()
+            || call.open_legs().any(|leg| Some(&leg.extension) == to.extension.as_ref()))
     {
         return transfer(call, by, to, fold);
     }

@@ -58,6 +58,9 @@ fn absorb(call: &mut Call, absorbed: &Call) {
     if call.last_queue.is_none() {
         call.last_queue.clone_from(&absorbed.last_queue);
     }
+    if call.waited.is_none() {
+        call.waited.clone_from(&absorbed.waited);
+    }
     if call.parking.is_none() {
         call.parking.clone_from(&absorbed.parking);
     }

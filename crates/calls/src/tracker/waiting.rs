@@ -1,6 +1,6 @@
 //! `queueUpdate` and `parkingUpdate`: callers that wait. They have a channel, but no linked id.
 
-use super::{Fold, GRACE, Tracker, extension::transfer};
+use super::{Fold, Tracker, extension::follow_transfer};
 use crate::{
     call::{Call, Detail, Place},
     model::{CallKey, Direction, Party, Step},
@@ -46,11 +46,9 @@ impl Tracker {
             self.dequeue(key, fold);
         }
         let Some(call) = self.calls.get_mut(&key) else { return };
-        if let Some(left) = call.left.pop_back().filter(|left| fold.at.duration_since(left.at) < GRACE) {
-            let to = Party { number: Some(number.to_owned()), ..Party::default() };
-            transfer(call, left.by, to, fold);
-        }
+        follow_transfer(call, Party { number: Some(number.to_owned()), ..Party::default() }, fold);
         call.queue = Some(place_of(number, caller));
+        call.waited = Some(caller.channel.to_string());
         call.last_queue = Some(number.to_owned());
         call.empty = None;
         call.certain &= fold.certain;
@@ -90,6 +88,7 @@ impl Tracker {
         };
         let Some(call) = self.calls.get_mut(&key) else { return };
         call.parking = Some(place_of(slot, caller));
+        call.waited = Some(caller.channel.to_string());
         call.left.clear();
         call.empty = None;
         call.certain &= fold.certain;

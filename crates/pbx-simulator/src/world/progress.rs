@@ -198,7 +198,9 @@ impl World {
 
     /// Notes that a caller who was sent on has come to a queue.
     pub(super) fn note_queue_transfer(&mut self, id: u32, queue: usize) {
-        let Some(by) = self.channels.get_mut(&id).and_then(|channel| channel.transferred_by.take()) else { return };
+        let Some(by) = self.channels.get_mut(&id).and_then(|channel| channel.transferred_by.take()) else {
+            return;
+        };
         let (by, to) = (self.extensions[by].number.clone(), self.queues[queue].number.to_owned());
         self.note(Kind::Transferred { by, to, is_attended: false }, id);
     }
