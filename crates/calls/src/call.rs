@@ -269,6 +269,11 @@ impl Call {
         self.queue.is_some() || self.parking.is_some() || self.open_legs().next().is_some()
     }
 
+    /// Something of it is visible again.
+    pub(crate) fn reappear(&mut self) {
+        (self.empty, self.hidden) = (None, None);
+    }
+
     pub(crate) fn add_linked_id(&mut self, id: &str) {
         if !id.is_empty() && self.linked_ids.len() < LINKED_IDS && !self.linked_ids.iter().any(|it| it == id)
         {

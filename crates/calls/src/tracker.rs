@@ -19,6 +19,8 @@ use crate::{
 /// The time for which nothing of a call is visible before it counts as ended. In a blind transfer one telephone is out of the
 /// call before the other rings.
 const GRACE: SignedDuration = SignedDuration::from_secs(3);
+/// The time that a resync may take. Calls end without it after that.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 /// The most calls at once.
 const CALLS: usize = 4096;
 
@@ -30,9 +32,9 @@ pub struct Tracker {
     queues: BTreeSet<String>,
     /// The newest gap: the last confirmed moment before it, the first after.
     gap: Option<(Timestamp, Timestamp)>,
-    /// A gap or a reload precedes, and the resync that shows the state after it is not complete: what a state shows may have
-    /// happened long before.
-    is_settling: bool,
+    sight: Sight,
+    /// When a resync that follows a gap is no longer waited for; `None` while there is no session.
+    patience: Option<Timestamp>,
     /// Time of the newest state.
     heard: Option<Timestamp>,
     /// When the next call has to be looked at; `None` if no call waits for anything.
@@ -42,6 +44,18 @@ pub struct Tracker {
     /// By extension: its open legs, by channel.
     #[serde(skip)]
     legs: HashMap<String, Vec<(String, CallKey)>>,
+}
+
+/// What the states are worth.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Sight {
+    /// Each state arrives as it comes to be.
+    #[default]
+    Clear,
+    /// A snapshot is missing: what a state shows may have happened long before.
+    Doubtful,
+    /// There is no session, or no snapshot yet. A call that is not visible may come back with one, so none ends.
+    Lost,
 }
 
 /// An event to append after the record that caused it.
@@ -118,8 +132,11 @@ impl Tracker {
 
     /// Folds the next record of the source. Returns the events that follow from it, in order.
     pub fn fold(&mut self, record: &Record) -> Vec<Derived> {
-        let certain = record.origin == Origin::Live && !self.is_settling;
+        let certain = record.origin == Origin::Live && self.sight == Sight::Clear;
         let mut fold = Fold::new(record.seq, record.at, certain);
+        if let Body::Notice(notice) = &record.body {
+            self.lose_sight_with(&notice.name, &notice.data, record.at);
+        }
         self.pass(&mut fold);
         match &record.body {
             Body::Event(frame) => match &*frame.name() {
@@ -159,7 +176,13 @@ impl Tracker {
     /// Settles what depends on the time.
     fn pass(&mut self, fold: &mut Fold) {
         let is_set_back = self.last.replace(fold.at).is_some_and(|last| fold.at < last);
-        if !is_set_back && self.due.is_none_or(|due| fold.at < due) {
+        if is_set_back {
+            self.patience = self.patience.map(|patience| patience.min(add(fold.at, PATIENCE)));
+        }
+        if self.sight == Sight::Lost && self.patience.is_some_and(|patience| fold.at >= patience) {
+            (self.sight, self.due) = (Sight::Doubtful, Some(fold.at));
+        }
+        if self.sight == Sight::Lost || !is_set_back && self.due.is_none_or(|due| fold.at < due) {
             return;
         }
         let (mut ended, mut replaced, mut due) = (Vec::new(), Vec::new(), None::<Timestamp>);
@@ -173,7 +196,7 @@ impl Tracker {
                 if fold.at.duration_since(*since) >= GRACE {
                     settled.push(call.key);
                 } else {
-                    let then = since.checked_add(GRACE).unwrap_or(*since);
+                    let then = add(*since, GRACE);
                     due = Some(due.map_or(then, |due| due.min(then)));
                 }
             }
@@ -189,7 +212,7 @@ impl Tracker {
 
     /// Has a call looked at three seconds after this moment.
     fn wait(&mut self, since: Timestamp) {
-        let then = since.checked_add(GRACE).unwrap_or(since);
+        let then = add(since, GRACE);
         self.due = Some(self.due.map_or(then, |due| due.min(then)));
     }
 
@@ -297,6 +320,10 @@ impl Tracker {
         }
         self.calls.values().find(|call| call.linked_ids.iter().any(|known| known == id)).map(|call| call.key)
     }
+}
+
+fn add(at: Timestamp, duration: SignedDuration) -> Timestamp {
+    at.checked_add(duration).unwrap_or(at)
 }
 
 /// Version of the saved form.

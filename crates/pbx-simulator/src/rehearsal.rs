@@ -157,12 +157,12 @@ impl Rehearsal {
 
     /// Nobody hears what is sent, as in a gap; or somebody does again.
     pub fn deafen(&mut self, is_deaf: bool) {
-        self.world.history.is_heard = !is_deaf;
+        self.world.history.is_deaf = is_deaf;
     }
 
     /// Returns true while the script wants a gap.
     pub fn is_in_gap(&self) -> bool {
-        self.world.is_in_gap
+        self.world.history.is_in_gap
     }
 
     /// Returns the state of everything, as the REST interface does, split into events.

@@ -38,10 +38,13 @@ impl Bridge {
         let mut interruption = interruption;
         let mut gap = None;
         while let Some(at) = rehearsal.next_at() {
-            bridge.tick_until(at, gap.is_some());
+            bridge.tick_until(at);
             let Some((at, sent)) = rehearsal.next() else { break };
             match (gap, rehearsal.is_in_gap()) {
-                (None, true) => gap = Some(at),
+                (None, true) => {
+                    gap = Some(at);
+                    bridge.notice("disconnected", &json!({"reason": "connection_closed"}), at);
+                }
                 (Some(from), false) => {
                     gap = None;
                     bridge.reconnect(from, at, rehearsal);
@@ -141,10 +144,10 @@ impl Bridge {
         self.derived.extend(self.tracker.fold(&record));
     }
 
-    /// Ticks each second up to a time; in a gap as well, as long as the process lives.
-    fn tick_until(&mut self, at: i64, is_silent: bool) {
+    /// Ticks each second up to a time.
+    fn tick_until(&mut self, at: i64) {
         let first = (self.now / 1_000 + 1) * 1_000;
-        if !self.tracker.is_empty() && !is_silent {
+        if !self.tracker.is_empty() {
             for tick in (first..=at).step_by(1_000) {
                 self.tick(tick);
             }

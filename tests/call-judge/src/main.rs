@@ -3,7 +3,7 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use call_judge::{Bridge, FlawKind, Verdict, describe, judge};
+use call_judge::{Bridge, FlawKind, Interruption, Verdict, describe, judge};
 use pbx_simulator::rehearsal::{Rehearsal, Script};
 
 fn main() -> ExitCode {
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         }
     }
     if only.is_none() {
-        is_flawless &= days(runs);
+        is_flawless &= days(runs) & interruptions(runs.div_ceil(20));
     }
     if is_flawless { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -57,6 +57,33 @@ fn days(runs: u64) -> bool {
         println!("    {:?} {}", flaw.kind, flaw.text);
     }
     verdict.flaws.is_empty()
+}
+
+/// Ends the process at each record in turn. Returns true if nothing is wrong.
+fn interruptions(runs: u64) -> bool {
+    let mut is_flawless = true;
+    for millis in [0, 800, 5_000, 3_600_000] {
+        let mut verdict = Verdict::default();
+        for (script, seed) in Script::all().flat_map(|script| (0..runs).map(move |seed| (script, seed))) {
+            let mut rehearsal = Rehearsal::of(script, seed);
+            let records = Bridge::follow(&mut rehearsal, None).records;
+            for after in 1..=records {
+                let mut rehearsal = Rehearsal::of(script, seed);
+                let bridge = Bridge::follow(&mut rehearsal, Some(Interruption { after, millis }));
+                let mut one = judge(&rehearsal, &bridge);
+                for flaw in &mut one.flaws {
+                    flaw.text = format!("{} seed {seed} at {after}: {}", script.name(), flaw.text);
+                }
+                verdict.add(one);
+            }
+        }
+        print(&format!("ended at each record, {millis} ms"), &verdict);
+        is_flawless &= verdict.flaws.is_empty();
+        for flaw in verdict.flaws.iter().take(20) {
+            println!("    {:?} {}", flaw.kind, flaw.text);
+        }
+    }
+    is_flawless
 }
 
 /// Shows what happened in a run, and what was made of it.

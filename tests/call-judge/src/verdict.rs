@@ -29,6 +29,8 @@ pub struct Verdict {
     pub runs: u64,
     /// Calls that really happened.
     pub calls: u64,
+    /// Calls that were derived.
+    pub found: u64,
     /// Derived events.
     pub events: u64,
     /// Derived events with `certain: false`.
@@ -50,6 +52,7 @@ impl Verdict {
     pub fn add(&mut self, other: Self) {
         self.runs += other.runs;
         self.calls += other.calls;
+        self.found += other.found;
         self.events += other.events;
         self.uncertain += other.uncertain;
         self.wrong_guesses += other.wrong_guesses;

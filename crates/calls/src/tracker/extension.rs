@@ -158,7 +158,7 @@ impl Tracker {
         leg.enter(state_before, fold.at);
         let key = call.key;
         call.left.retain(|left| left.by.extension.as_deref() != Some(&*state.number));
-        call.empty = None;
+        call.reappear();
         self.legs.entry(state.number.to_string()).or_default().push((conversation.channel.to_string(), key));
         self.follow(key, &conversation.channel, state, conversation, fold);
         true
@@ -182,7 +182,7 @@ impl Tracker {
             Some(key) => {
                 let Some(call) = self.calls.get_mut(&key) else { return };
                 call.add(leg);
-                call.empty = None;
+                call.reappear();
                 call.certain &= fold.certain;
                 call.introduce(&channel);
                 key

@@ -67,7 +67,7 @@ fn absorb(call: &mut Call, absorbed: &Call) {
     call.certain &= absorbed.certain;
     call.through_trunk |= absorbed.through_trunk;
     if call.is_visible() {
-        call.empty = None;
+        call.reappear();
     }
 }
 

@@ -50,7 +50,7 @@ impl Tracker {
         call.queue = Some(place_of(number, caller));
         call.waited = Some(caller.channel.to_string());
         call.last_queue = Some(number.to_owned());
-        call.empty = None;
+        call.reappear();
         call.certain &= fold.certain;
         fold.emit(call, Step::Queued, Detail::default());
     }
@@ -90,7 +90,7 @@ impl Tracker {
         call.parking = Some(place_of(slot, caller));
         call.waited = Some(caller.channel.to_string());
         call.left.clear();
-        call.empty = None;
+        call.reappear();
         call.certain &= fold.certain;
         fold.emit(call, Step::Parked, Detail::default());
     }

@@ -222,7 +222,8 @@ impl Office {
     /// Waits until every call has ended, and checks the promises.
     pub(crate) fn finish(&mut self) {
         self.wait(3000);
-        self.wait(3000);
+        // A resync that never comes holds no call open for longer than a minute.
+        self.wait(60_000);
         let mut checker = Checker::default();
         for derived in &self.derived {
             checker.take(derived.step, &derived.event);

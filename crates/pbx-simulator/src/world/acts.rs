@@ -223,10 +223,7 @@ impl World {
                 let all: Vec<u32> = all.filter(|number| self.channels.contains_key(number)).collect();
                 self.meet(&all);
             }
-            Act::Gap(is_in_gap) => {
-                self.is_in_gap = is_in_gap;
-                self.history.is_heard = !is_in_gap;
-            }
+            Act::Gap(is_in_gap) => self.history.is_in_gap = is_in_gap,
             Act::Reload(is_reloading) => {
                 self.is_reloading = is_reloading;
                 if !is_reloading {

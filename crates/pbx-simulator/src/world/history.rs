@@ -15,14 +15,18 @@ const PROMPT: i64 = 1_000;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct History {
     pub(crate) is_kept: bool,
-    /// The bridge receives what the CTI server sends.
-    pub(crate) is_heard: bool,
+    /// The bridge has no session.
+    pub(crate) is_in_gap: bool,
+    /// There is no bridge.
+    pub(crate) is_deaf: bool,
     pub(crate) calls: Vec<PastCall>,
     pub(crate) steps: Vec<PastStep>,
     /// By channel: its call.
     pub(crate) of: BTreeMap<u32, usize>,
     /// Channels whose answer is a step already.
     connected: BTreeSet<u32>,
+    /// By number of an extension, queue or slot: the channels in its newest state that was heard, and its time.
+    shown: BTreeMap<String, (i64, Vec<u32>)>,
     /// Steps that may still be shown.
     fresh: Vec<usize>,
 }
@@ -172,20 +176,22 @@ impl History {
     }
 
     /// The CTI server sends an extension's state.
-    pub(super) fn saw_extension(&mut self, now: i64, shown: &[Shown], is_on_hold: bool) {
+    pub(super) fn saw_extension(&mut self, now: i64, number: &str, shown: &[Shown], is_on_hold: bool) {
         let is_single = shown.iter().filter(|it| it.is_connected).count() == 1;
         let calls: Vec<_> = shown.iter().map(|it| self.call_of(it.channel)).collect();
-        self.look(now, |history, step| {
+        let channels = shown.iter().map(|it| it.channel).collect();
+        self.look(now, number, channels, |history, step| {
             let channel = shown.iter().find(|it| it.channel == step.channel);
             match &step.kind {
-                Kind::Started | Kind::Merged { .. } => {
-                    calls.contains(&Some(step.call)) && history.calls[step.call].into.is_none()
+                Kind::Started => calls.contains(&Some(step.call)) && history.calls[step.call].into.is_none(),
+                Kind::Merged { absorbed } => {
+                    shown.iter().any(|it| history.of.get(&it.channel) == Some(absorbed))
                 }
                 Kind::Ringing => channel.is_some_and(|it| !it.is_connected),
                 Kind::Answered | Kind::Joined => channel.is_some_and(|it| it.is_connected),
                 Kind::Held => channel.is_some_and(|it| it.is_holding && is_on_hold && is_single),
                 Kind::Resumed => channel.is_some_and(|it| !it.is_holding && !is_on_hold && shown.len() == 1),
-                Kind::Transferred { .. } => channel.is_some(),
+                Kind::Transferred { by, to, .. } => history.shows_transfer(step, by, to),
                 Kind::Queued | Kind::Dequeued | Kind::Parked | Kind::Unparked => false,
             }
         });
@@ -193,21 +199,37 @@ impl History {
 
     /// The CTI server sends the callers in a queue, or in a parking slot.
     pub(super) fn saw_place(&mut self, now: i64, number: &str, waiting: &[u32]) {
-        self.look(now, |_, step| {
+        self.look(now, number, waiting.to_vec(), |history, step| {
             let is_there = waiting.contains(&step.channel);
             match &step.kind {
-                Kind::Started | Kind::Transferred { .. } => is_there,
+                Kind::Started => is_there,
                 Kind::Queued | Kind::Parked => step.place == Some(number) && is_there,
                 Kind::Dequeued | Kind::Unparked => step.place == Some(number) && !is_there,
+                Kind::Transferred { by, to, .. } => history.shows_transfer(step, by, to),
                 _ => false,
             }
         });
     }
 
-    fn look(&mut self, now: i64, is_shown: impl Fn(&Self, &PastStep) -> bool) {
-        if !self.is_kept || !self.is_heard {
+    /// The new party has been shown in the call, and the one that it replaces out of it.
+    fn shows_transfer(&self, step: &PastStep, by: &str, to: &str) -> bool {
+        let is_in_call = |channel: &u32| self.call_of(*channel) == Some(step.call);
+        let stays = self.shown.get(by).is_some_and(|(_, channels)| channels.iter().any(is_in_call));
+        let has_come = |(at, channels): &(i64, Vec<u32>)| *at >= step.at && channels.contains(&step.channel);
+        !stays && self.shown.get(to).is_some_and(has_come)
+    }
+
+    fn look(
+        &mut self,
+        now: i64,
+        number: &str,
+        channels: Vec<u32>,
+        is_shown: impl Fn(&Self, &PastStep) -> bool,
+    ) {
+        if !self.is_kept || self.is_in_gap || self.is_deaf {
             return;
         }
+        self.shown.insert(number.to_owned(), (now, channels));
         let mut fresh = std::mem::take(&mut self.fresh);
         fresh.retain(|index| {
             let is_prompt = now - self.steps[*index].at < PROMPT;

@@ -89,8 +89,6 @@ pub(super) struct World {
     unsent: BTreeSet<Entity>,
     /// The CTI server reads its configuration and sends nothing.
     is_reloading: bool,
-    /// The bridge has no session.
-    pub(super) is_in_gap: bool,
     pub(super) history: History,
     /// Steps by due time in milliseconds of office time, and by a serial number that orders ties.
     schedule: BinaryHeap<Reverse<(u64, u64, Step)>>,
@@ -119,7 +117,6 @@ impl World {
             quirks: Quirks { is_hold_first: true, ..Quirks::default() },
             unsent: BTreeSet::new(),
             is_reloading: false,
-            is_in_gap: false,
             history: History::default(),
             schedule: BinaryHeap::new(),
             scheduled: 0,
@@ -138,7 +135,7 @@ impl World {
         let mut world = Self::new(seed, start, 1.0);
         world.schedule.clear();
         world.quirks = Quirks::draw(seed);
-        (world.history.is_kept, world.history.is_heard) = (true, true);
+        world.history.is_kept = true;
         world
     }
 

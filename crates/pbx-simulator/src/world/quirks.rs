@@ -113,7 +113,8 @@ impl World {
                 };
                 let shown: Vec<Shown> = self.channels_of(index).map(show).collect();
                 let is_on_hold = self.status(index) == "onhold";
-                self.history.saw_extension(now, &shown, is_on_hold);
+                let number = &self.extensions[index].number;
+                self.history.saw_extension(now, number, &shown, is_on_hold);
             }
             Entity::Trunk(_) => {}
             Entity::Queue(index) => {
