@@ -127,6 +127,11 @@ impl Office {
         self.event("parkingUpdate", &json!({"parking": slot, "parkedCaller": caller}), Origin::Live);
     }
 
+    /// The PBX has read its configuration again.
+    pub(crate) fn reload(&mut self) {
+        self.event("serverReloaded", &Value::Null, Origin::Live);
+    }
+
     fn event(&mut self, name: &str, data: &Value, origin: Origin) {
         let bytes = format!("42[\"{name}\",{data}]");
         let args = u32::try_from(name.len()).unwrap() + 6..u32::try_from(bytes.len()).unwrap() - 1;

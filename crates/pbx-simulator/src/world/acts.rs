@@ -134,8 +134,10 @@ impl World {
 
     /// Adds the channels that are linked with one of a play: their owners, and the places they are in.
     fn touch(&self, play: usize, slot: Slot, touched: &mut Touched) {
-        let number = self.plays[play].channels[usize::from(slot)];
-        let Some(linked) = self.channels.get(&number).map(|channel| channel.linked) else { return };
+        let Some(linked) = self.channels.get(&self.channel_at(play, slot)).map(|channel| channel.linked)
+        else {
+            return;
+        };
         let all = self.channels.values().filter(|channel| channel.linked == linked);
         for channel in all {
             let (_, place) = touched.entry(channel.id.number).or_insert((channel.owner.clone(), None));
@@ -143,8 +145,19 @@ impl World {
         }
     }
 
+    /// Returns the number of a play's channel; 0 before it exists.
+    fn channel_at(&self, play: usize, slot: Slot) -> u32 {
+        self.plays.get(&play).map_or(0, |play| play.channels[usize::from(slot)])
+    }
+
+    fn set_channel(&mut self, play: usize, slot: Slot, number: Option<u32>) {
+        if let Some(play) = self.plays.get_mut(&play) {
+            play.channels[usize::from(slot)] = number.unwrap_or_default();
+        }
+    }
+
     fn party(&self, play: usize, role: Role) -> Party {
-        let play = &self.plays[play];
+        let play = &self.plays[&play];
         match role {
             Role::Inside(index) => Party::Extension(play.inside[usize::from(index)]),
             Role::Outside(index) => play.outside[usize::from(index)].clone(),
@@ -152,13 +165,14 @@ impl World {
     }
 
     fn perform(&mut self, play: usize, act: Act) {
-        let at = |world: &Self, slot: Slot| world.plays[play].channels[usize::from(slot)];
+        let at = |world: &Self, slot: Slot| world.channel_at(play, slot);
         let is_there = |world: &Self, slot: Slot| world.channels.contains_key(&at(world, slot));
         match act {
             Act::Call(slot, from, to) => {
                 let (from, to) = (self.party(play, from), self.party(play, to));
                 let dialled = self.identity(&to);
-                self.plays[play].channels[usize::from(slot)] = self.originate(from, dialled);
+                let number = self.originate(from, dialled);
+                self.set_channel(play, slot, Some(number));
             }
             Act::Dial(slot, from, code) => {
                 let from = self.party(play, from);
@@ -169,15 +183,23 @@ impl World {
                     Code::Queue(queue) => self.queues[queue].number.to_owned(),
                 };
                 let dialled = Identity { number, name: String::new() };
-                self.plays[play].channels[usize::from(slot)] = self.originate(from, dialled);
+                let number = self.originate(from, dialled);
+                self.set_channel(play, slot, Some(number));
             }
             Act::Ring { caller, called, at: role } => {
                 let party = self.party(play, role);
-                let number = self.dial(at(self, caller), party).unwrap_or_default();
-                self.plays[play].channels[usize::from(called)] = number;
+                let number = self.dial(at(self, caller), party);
+                self.set_channel(play, called, number);
             }
             Act::Answer { caller, called } => {
-                self.connect(at(self, caller), at(self, called));
+                let (caller, called) = (at(self, caller), at(self, called));
+                let queue = self.queue_of(caller);
+                let agent = self.channels.get(&called).and_then(|channel| channel.owner.extension());
+                if self.connect(caller, called)
+                    && let (Some(queue), Some(agent)) = (queue, agent)
+                {
+                    self.count_answered(queue, agent);
+                }
             }
             Act::HangUp(slot) => self.end_with_peer(at(self, slot)),
             Act::Stop(slot) => drop(self.end(at(self, slot))),
@@ -210,8 +232,8 @@ impl World {
             }
             Act::RingOnBehalf { peer, called, at: role } => {
                 let party = self.party(play, role);
-                let number = self.ring_on_behalf(at(self, peer), party).unwrap_or_default();
-                self.plays[play].channels[usize::from(called)] = number;
+                let number = self.ring_on_behalf(at(self, peer), party);
+                self.set_channel(play, called, number);
             }
             Act::HandOver { peer, first, second, colleague }
                 if [peer, first, second, colleague].iter().all(|slot| is_there(self, *slot)) =>

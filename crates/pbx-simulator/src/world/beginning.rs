@@ -6,6 +6,7 @@ use super::{
     World,
     channel::{Identity, Party, Place},
     office,
+    script::Script,
     steps::Step,
     view::text,
 };
@@ -19,6 +20,11 @@ impl World {
     pub(super) fn dial_any(&mut self) {
         let after = self.seconds(4..14);
         self.schedule(after, Step::Dial);
+        // Some calls are of the rarer kinds.
+        if self.rng.u8(0..6) == 0 {
+            let script = Script::draw(&mut self.rng);
+            return self.play(script);
+        }
         match self.rng.u8(0..10) {
             0..4 => self.dial_queue(),
             4..7 => self.dial_in(),

@@ -83,7 +83,9 @@ pub(super) struct World {
     channels: BTreeMap<u32, Channel>,
     next_channel: u32,
     next_bridge: u32,
-    plays: Vec<Play>,
+    /// Scripts that run, by number.
+    plays: BTreeMap<usize, Play>,
+    next_play: usize,
     pub(super) quirks: Quirks,
     /// Entities whose state will be sent.
     unsent: BTreeSet<Entity>,
@@ -113,7 +115,8 @@ impl World {
             channels: BTreeMap::new(),
             next_channel: 1,
             next_bridge: 1,
-            plays: Vec::new(),
+            plays: BTreeMap::new(),
+            next_play: 0,
             quirks: Quirks { is_hold_first: true, ..Quirks::default() },
             unsent: BTreeSet::new(),
             is_reloading: false,

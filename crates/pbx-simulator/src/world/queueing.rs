@@ -31,7 +31,7 @@ impl World {
     }
 
     /// The queue that a caller waits in; `None` if it waits in none.
-    fn queue_of(&self, id: u32) -> Option<usize> {
+    pub(super) fn queue_of(&self, id: u32) -> Option<usize> {
         match self.channels.get(&id)?.place? {
             Place::Queue(queue) => Some(queue),
             Place::Parking { .. } => None,

@@ -87,7 +87,7 @@ impl Script {
         SCRIPTS[self.0].0
     }
 
-    fn draw(rng: &mut Rng) -> Self {
+    pub(super) fn draw(rng: &mut Rng) -> Self {
         let total = SCRIPTS.iter().map(|(_, share, _)| share).sum();
         let mut left = rng.u16(0..total);
         for (index, (_, share, _)) in SCRIPTS.iter().enumerate() {
@@ -762,11 +762,13 @@ impl World {
             inside.push(index);
         }
         let outside = (0..2).map(|_| self.external_caller()).collect();
-        let play = self.plays.len();
-        self.plays.push(Play { inside, outside, channels: [0; 16] });
+        let play = self.next_play;
+        self.next_play += 1;
+        self.plays.insert(play, Play { inside, outside, channels: [0; 16] });
         for (at, act) in scene.acts {
             self.schedule(at, Step::Act(play, act));
         }
+        self.schedule(scene.now, Step::Curtain(play));
     }
 
     /// Schedules scripts at random.

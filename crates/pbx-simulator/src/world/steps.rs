@@ -14,6 +14,8 @@ pub(super) enum Step {
     Dial,
     /// An act of a play.
     Act(usize, Act),
+    /// A play is over.
+    Curtain(usize),
     /// A script begins.
     Play(Script),
     /// An entity's state is sent.
@@ -77,6 +79,7 @@ impl World {
             }
             Step::Dial => self.dial_any(),
             Step::Act(play, act) => self.act(*play, *act),
+            Step::Curtain(play) => drop(self.plays.remove(play)),
             Step::Play(script) => self.play(*script),
             Step::Publish(entity) => self.publish_now(*entity),
             Step::Answer(id) => self.answer(*id),
