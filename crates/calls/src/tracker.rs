@@ -276,6 +276,11 @@ impl Tracker {
             |at: &Timestamp| *at <= fold.at && fold.at.duration_since(*at) < SignedDuration::from_hours(24);
         let mut call = Call::new(key, started.filter(sane).unwrap_or(fold.at), fold.certain);
         describe(&mut call);
+        // It may have been answered, and passed on, before anybody could see it.
+        let earliest = call.linked_ids.iter().filter_map(|id| seconds(id)).chain(started).min();
+        if let (Some(earliest), Some((_, to))) = (earliest, self.gap) {
+            call.certain &= earliest > to;
+        }
         fold.emit(&call, Step::Started, Detail::default());
         self.calls.insert(key, call);
         key
@@ -320,6 +325,12 @@ impl Tracker {
         }
         self.calls.values().find(|call| call.linked_ids.iter().any(|known| known == id)).map(|call| call.key)
     }
+}
+
+/// Returns the time at which the channel that began a call was created, rounded down to a second: its linked id begins with it.
+fn seconds(linked_id: &str) -> Option<Timestamp> {
+    let (seconds, _) = linked_id.split_once('.')?;
+    Timestamp::from_second(seconds.parse().ok()?).ok()
 }
 
 fn add(at: Timestamp, duration: SignedDuration) -> Timestamp {

@@ -214,10 +214,12 @@ impl Past<'_> {
 
     /// Returns true if an event can be this step, apart from the time.
     fn is_same(&self, root: usize, call: usize, step: &PastStep, derived: &Derived) -> bool {
-        if name(&step.kind) != derived.step {
+        let event = &derived.event;
+        // Whoever answered first was not seen.
+        let is_answer = step.kind == PastKind::Joined && derived.step == Step::Answered && !event.certain;
+        if name(&step.kind) != derived.step && !is_answer {
             return false;
         }
-        let event = &derived.event;
         match &step.kind {
             PastKind::Started => step.call == call,
             PastKind::Ringing | PastKind::Joined | PastKind::Held | PastKind::Resumed => {

@@ -84,7 +84,11 @@ impl Tracker {
     fn park(&mut self, slot: &str, caller: &Waiting<'_>, fold: &mut Fold) {
         let key = match self.caller(caller) {
             Some(key) => key,
-            None => self.begin(None, fold, |call| introduce(call, caller, "")),
+            // Somebody has parked it, and had answered it before.
+            None => self.begin(None, fold, |call| {
+                introduce(call, caller, "");
+                call.certain = false;
+            }),
         };
         let Some(call) = self.calls.get_mut(&key) else { return };
         call.parking = Some(place_of(slot, caller));

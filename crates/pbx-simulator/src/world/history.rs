@@ -27,6 +27,8 @@ pub(crate) struct History {
     connected: BTreeSet<u32>,
     /// By number of an extension, queue or slot: the channels in its newest state that was heard, and its time.
     shown: BTreeMap<String, (i64, Vec<u32>)>,
+    /// By channel: the extension that was heard to talk on it.
+    heard: BTreeMap<u32, String>,
     /// Steps that may still be shown.
     fresh: Vec<usize>,
 }
@@ -180,6 +182,10 @@ impl History {
         let is_single = shown.iter().filter(|it| it.is_connected).count() == 1;
         let calls: Vec<_> = shown.iter().map(|it| self.call_of(it.channel)).collect();
         let channels = shown.iter().map(|it| it.channel).collect();
+        if self.is_heard() {
+            let talking = shown.iter().filter(|it| it.is_connected);
+            self.heard.extend(talking.map(|it| (it.channel, number.to_owned())));
+        }
         self.look(now, number, channels, |history, step| {
             let channel = shown.iter().find(|it| it.channel == step.channel);
             match &step.kind {
@@ -214,9 +220,14 @@ impl History {
     /// The new party has been shown in the call, and the one that it replaces out of it.
     fn shows_transfer(&self, step: &PastStep, by: &str, to: &str) -> bool {
         let is_in_call = |channel: &u32| self.call_of(*channel) == Some(step.call);
-        let stays = self.shown.get(by).is_some_and(|(_, channels)| channels.iter().any(is_in_call));
+        let was_there = self.heard.iter().any(|(channel, number)| number == by && is_in_call(channel));
+        let stays = self.shown.get(by).is_none_or(|(_, channels)| channels.iter().any(is_in_call));
         let has_come = |(at, channels): &(i64, Vec<u32>)| *at >= step.at && channels.contains(&step.channel);
-        !stays && self.shown.get(to).is_some_and(has_come)
+        was_there && !stays && self.shown.get(to).is_some_and(has_come)
+    }
+
+    fn is_heard(&self) -> bool {
+        self.is_kept && !self.is_in_gap && !self.is_deaf
     }
 
     fn look(
@@ -226,7 +237,7 @@ impl History {
         channels: Vec<u32>,
         is_shown: impl Fn(&Self, &PastStep) -> bool,
     ) {
-        if !self.is_kept || self.is_in_gap || self.is_deaf {
+        if !self.is_heard() {
             return;
         }
         self.shown.insert(number.to_owned(), (now, channels));
