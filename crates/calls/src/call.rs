@@ -18,6 +18,7 @@ const LINKED_IDS: usize = 16;
 
 /// A leg: one extension's part in a call.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(crate) struct Leg {
     pub(crate) extension: String,
     pub(crate) name: String,
@@ -433,13 +434,6 @@ impl Call {
                 + leg.linked_id.len()
                 + party(&leg.counterpart)
         };
-        fn party(party: &Party) -> usize {
-            [&party.number, &party.name, &party.extension, &party.user]
-                .into_iter()
-                .flatten()
-                .map(String::len)
-                .sum()
-        }
         size_of::<Self>()
             + self.legs.iter().map(leg).sum::<usize>()
             + self.linked_ids.iter().map(String::len).sum::<usize>()
@@ -448,6 +442,10 @@ impl Call {
             + party(&self.to)
             + party(&self.original_from)
     }
+}
+
+fn party(party: &Party) -> usize {
+    [&party.number, &party.name, &party.extension, &party.user].into_iter().flatten().map(String::len).sum()
 }
 
 /// Replaces a text, and allocates only if it differs.

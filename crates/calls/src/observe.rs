@@ -17,6 +17,7 @@ pub(crate) struct Extension<'a> {
 
 /// A conversation of an extension: its view of one call.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "the PBX's own flags")]
 pub(crate) struct Conversation<'a> {
     /// The extension's own channel, which its leg is anchored on; its unique id where no channel is named.
     pub(crate) channel: Cow<'a, str>,

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    call::{Call, Detail},
+    call::{Call, Detail, Leg},
     model::{CallEvent, CallKey, Outcome, Step, Transfer, TransferKind},
 };
 
@@ -223,7 +223,7 @@ impl Tracker {
         let next = call.left.front().map(|left| left.at);
         let moved = call.moved.take().filter(|(.., at)| at.duration_since(left.at).abs() < GRACE);
         if let Some((to, seq, _)) = moved
-            && call.open_legs().any(|leg| leg.is_connected())
+            && call.open_legs().any(Leg::is_connected)
         {
             let transfer = Transfer { from: left.by.clone(), by: left.by, to, kind: TransferKind::Unknown };
             call.replace(&transfer);

@@ -140,7 +140,7 @@ impl Rehearsal {
     }
 
     /// Returns what is sent next, and when; `None` if nothing more happens.
-    pub fn next(&mut self) -> Option<(i64, Vec<Sent>)> {
+    pub fn advance(&mut self) -> Option<(i64, Vec<Sent>)> {
         let mut events = Vec::new();
         let due = self.world.next_due()?;
         self.world.advance(due, &mut events);

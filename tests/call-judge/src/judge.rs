@@ -31,7 +31,7 @@ pub fn judge(rehearsal: &Rehearsal, bridge: &Bridge) -> Verdict {
         verdict.blame(FlawKind::Invariant, format!("call {} {}", violation.call, violation.rule));
     }
     let past = Past { calls: rehearsal.calls(), is_masked: rehearsal.is_masked() };
-    let mut groups: BTreeMap<usize, (Vec<&PastStep>, Vec<(usize, &Derived)>)> = BTreeMap::new();
+    let mut groups: BTreeMap<usize, Told<'_>> = BTreeMap::new();
     for step in rehearsal.steps() {
         groups.entry(past.root(step.call)).or_default().0.push(step);
     }
@@ -54,6 +54,9 @@ pub fn judge(rehearsal: &Rehearsal, bridge: &Bridge) -> Verdict {
     }
     verdict
 }
+
+/// The steps of a call and of those that joined it, and the events that tell of them, each with its own call.
+type Told<'a> = (Vec<&'a PastStep>, Vec<(usize, &'a Derived)>);
 
 /// Finds the real call of each derived one: that of its first leg, or of a caller that waits alone.
 fn assign(rehearsal: &Rehearsal, bridge: &Bridge) -> BTreeMap<CallKey, usize> {
@@ -184,32 +187,12 @@ impl Past<'_> {
                 );
             }
         }
-        let was_seen = |step: &PastStep| {
-            // Two calls that were one when they were first seen have not been joined.
-            let started = |call: usize| {
-                let began = steps.iter().find(|other| other.call == call && other.kind == PastKind::Started);
-                began.is_some_and(|began| began.seen.is_some())
-            };
-            match step.kind {
-                PastKind::Merged { absorbed } => {
-                    step.seen.is_some() && started(absorbed) && started(step.call)
-                }
-                _ => step.seen.is_some(),
-            }
-        };
-        for (step, _) in steps.iter().zip(&matched).filter(|(step, place)| place.is_none() && was_seen(step))
+        for (step, _) in
+            steps.iter().zip(&matched).filter(|(step, place)| place.is_none() && was_seen(step, steps))
         {
             verdict.blame(FlawKind::WrongKind, format!("missing: {step:?}"));
         }
-        let mut latest = (i64::MIN, String::new());
-        for (at, text) in order {
-            if at + TOLERANCE < latest.0 {
-                verdict.blame(FlawKind::WrongOrder, format!("{text} after {}", latest.1));
-            }
-            if at > latest.0 {
-                latest = (at, text);
-            }
-        }
+        check_order(order, verdict);
     }
 
     /// Returns true if an event can be this step, apart from the time.
@@ -306,6 +289,32 @@ impl Past<'_> {
         let is_late = event.ended_at.is_some_and(|at| (at.as_millisecond() - gone).abs() > TOLERANCE);
         if event.certain && is_late && outcome != Outcome::Merged {
             verdict.blame(FlawKind::FalseCertain, format!("end: {} {past:?}", describe(derived)));
+        }
+    }
+}
+
+/// Returns true if a step was shown. Two calls that were one when they were first shown have not been joined.
+fn was_seen(step: &PastStep, steps: &[&PastStep]) -> bool {
+    let has_started = |call: usize| {
+        let began = steps.iter().find(|other| other.call == call && other.kind == PastKind::Started);
+        began.is_some_and(|began| began.seen.is_some())
+    };
+    let is_shown = step.seen.is_some();
+    match step.kind {
+        PastKind::Merged { absorbed } => is_shown && has_started(absorbed) && has_started(step.call),
+        _ => is_shown,
+    }
+}
+
+/// `order` has the real times of certain events, in the order of the events.
+fn check_order(order: Vec<(i64, String)>, verdict: &mut Verdict) {
+    let mut latest = (i64::MIN, String::new());
+    for (at, text) in order {
+        if at + TOLERANCE < latest.0 {
+            verdict.blame(FlawKind::WrongOrder, format!("{text} after {}", latest.1));
+        }
+        if at > latest.0 {
+            latest = (at, text);
         }
     }
 }

@@ -90,7 +90,7 @@ fn interruptions(runs: u64) -> bool {
 fn show(script: Script, seed: u64) -> ExitCode {
     let mut rehearsal = Rehearsal::of(script, seed);
     let mut sent = rehearsal.clone();
-    while let Some((at, events)) = sent.next() {
+    while let Some((at, events)) = sent.advance() {
         for event in events.iter().filter(|event| event.name.ends_with("Update")) {
             println!("{at} {} {}", event.name, event.args);
         }

@@ -195,10 +195,10 @@ impl Tracker {
         self.legs.entry(state.number.to_string()).or_default().push((channel.clone(), key));
         let key = self.relate(key, conversation, fold);
         let Some(call) = self.calls.get_mut(&key) else { return };
-        if !conversation.is_outgoing {
-            if let Some(to) = call.leg(&channel).map(Leg::party) {
-                follow_transfer(call, to, fold);
-            }
+        if !conversation.is_outgoing
+            && let Some(to) = call.leg(&channel).map(Leg::party)
+        {
+            follow_transfer(call, to, fold);
         }
         if conversation.is_connected {
             if let Some(leg) = call.leg_mut(&channel) {

@@ -164,15 +164,13 @@ impl World {
         }
     }
 
-    fn perform(&mut self, play: usize, act: Act) {
-        let at = |world: &Self, slot: Slot| world.channel_at(play, slot);
-        let is_there = |world: &Self, slot: Slot| world.channels.contains_key(&at(world, slot));
-        match act {
+    /// Lets an act happen that creates a channel; returns false if it is none.
+    fn open(&mut self, play: usize, act: Act) -> bool {
+        let (slot, number) = match act {
             Act::Call(slot, from, to) => {
                 let (from, to) = (self.party(play, from), self.party(play, to));
                 let dialled = self.identity(&to);
-                let number = self.originate(from, dialled);
-                self.set_channel(play, slot, Some(number));
+                (slot, Some(self.originate(from, dialled)))
             }
             Act::Dial(slot, from, code) => {
                 let from = self.party(play, from);
@@ -183,24 +181,30 @@ impl World {
                     Code::Queue(queue) => self.queues[queue].number.to_owned(),
                 };
                 let dialled = Identity { number, name: String::new() };
-                let number = self.originate(from, dialled);
-                self.set_channel(play, slot, Some(number));
+                (slot, Some(self.originate(from, dialled)))
             }
             Act::Ring { caller, called, at: role } => {
                 let party = self.party(play, role);
-                let number = self.dial(at(self, caller), party);
-                self.set_channel(play, called, number);
+                (called, self.dial(self.channel_at(play, caller), party))
             }
-            Act::Answer { caller, called } => {
-                let (caller, called) = (at(self, caller), at(self, called));
-                let queue = self.queue_of(caller);
-                let agent = self.channels.get(&called).and_then(|channel| channel.owner.extension());
-                if self.connect(caller, called)
-                    && let (Some(queue), Some(agent)) = (queue, agent)
-                {
-                    self.count_answered(queue, agent);
-                }
+            Act::RingOnBehalf { peer, called, at: role } => {
+                let party = self.party(play, role);
+                (called, self.ring_on_behalf(self.channel_at(play, peer), party))
             }
+            _ => return false,
+        };
+        self.set_channel(play, slot, number);
+        true
+    }
+
+    fn perform(&mut self, play: usize, act: Act) {
+        if self.open(play, act) {
+            return;
+        }
+        let at = |world: &Self, slot: Slot| world.channel_at(play, slot);
+        let is_there = |world: &Self, slot: Slot| world.channels.contains_key(&at(world, slot));
+        match act {
+            Act::Answer { caller, called } => self.pick_up_phone(at(self, caller), at(self, called)),
             Act::HangUp(slot) => self.end_with_peer(at(self, slot)),
             Act::Stop(slot) => drop(self.end(at(self, slot))),
             Act::Hold(slot, is_holding) => {
@@ -211,17 +215,7 @@ impl World {
                 self.note_queue_transfer(at(self, slot), queue);
             }
             Act::Leave(slot) => drop(self.leave_place(at(self, slot))),
-            Act::Park { caller, by } => {
-                let (caller, by) = (at(self, caller), at(self, by));
-                let parker = self.channels.get(&by).and_then(|channel| channel.owner.extension());
-                if let (Some(slot), Some(parker)) = (self.free_slot(), parker)
-                    && self.channels.contains_key(&caller)
-                {
-                    self.enter_place(caller, Place::Parking { slot, parker });
-                    self.point_nowhere(caller);
-                    self.end(by);
-                }
-            }
+            Act::Park { caller, by } => self.park_at(at(self, caller), at(self, by)),
             Act::Retrieve { caller, by } | Act::PickUp { caller, by }
                 if is_there(self, caller) && is_there(self, by) =>
             {
@@ -229,11 +223,6 @@ impl World {
             }
             Act::SendOn { peer, by } if is_there(self, peer) && is_there(self, by) => {
                 self.send_on(at(self, peer), at(self, by));
-            }
-            Act::RingOnBehalf { peer, called, at: role } => {
-                let party = self.party(play, role);
-                let number = self.ring_on_behalf(at(self, peer), party);
-                self.set_channel(play, called, number);
             }
             Act::HandOver { peer, first, second, colleague }
                 if [peer, first, second, colleague].iter().all(|slot| is_there(self, *slot)) =>
@@ -253,7 +242,30 @@ impl World {
                     self.publish_all();
                 }
             }
-            Act::Retrieve { .. } | Act::PickUp { .. } | Act::SendOn { .. } | Act::HandOver { .. } => {}
+            _ => {}
+        }
+    }
+
+    /// A called party answers, perhaps as an agent of a queue.
+    fn pick_up_phone(&mut self, caller: u32, called: u32) {
+        let queue = self.queue_of(caller);
+        let agent = self.channels.get(&called).and_then(|channel| channel.owner.extension());
+        if self.connect(caller, called)
+            && let (Some(queue), Some(agent)) = (queue, agent)
+        {
+            self.count_answered(queue, agent);
+        }
+    }
+
+    /// An extension parks the caller that it talks to.
+    fn park_at(&mut self, caller: u32, by: u32) {
+        let parker = self.channels.get(&by).and_then(|channel| channel.owner.extension());
+        if let (Some(slot), Some(parker)) = (self.free_slot(), parker)
+            && self.channels.contains_key(&caller)
+        {
+            self.enter_place(caller, Place::Parking { slot, parker });
+            self.point_nowhere(caller);
+            self.end(by);
         }
     }
 
@@ -267,7 +279,7 @@ impl World {
         if let [peer] = *peers {
             self.end(peer);
         }
-        if is_caller && peers.is_empty() || is_caller && has_rung {
+        if is_caller && (peers.is_empty() || has_rung) {
             for other in ringing {
                 self.end(other);
             }

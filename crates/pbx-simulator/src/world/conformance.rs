@@ -71,7 +71,7 @@ fn every_event_of_the_scripts_matches_the_catalogue() {
     let mut judge = Judge::new();
     for (seed, script) in (0..).zip(Script::all().chain(Script::all())) {
         let mut rehearsal = Rehearsal::of(script, seed);
-        while let Some((_, events)) = rehearsal.next() {
+        while let Some((_, events)) = rehearsal.advance() {
             for event in events {
                 judge.hear(event.name, &event.args);
             }

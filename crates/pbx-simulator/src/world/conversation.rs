@@ -6,6 +6,7 @@ use super::channel::Identity;
 
 /// A channel and its partner, with their identities.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "independent habits of a server")]
 pub(super) struct Sides<'a> {
     /// Number of the extension, or id of the trunk.
     pub(super) owner: &'a str,

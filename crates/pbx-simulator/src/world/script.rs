@@ -1,5 +1,11 @@
 //! Scripts of calls: who does what, and when. Times vary with the seed.
 
+mod basic;
+mod gaps;
+mod meetings;
+mod queues;
+mod transfers;
+
 use std::{ops::Range, time::Duration};
 
 use fastrand::Rng;
@@ -25,50 +31,50 @@ type Write = fn(&mut Scene);
 
 /// By name: how many of a thousand calls in the office are of this kind, and the script.
 const SCRIPTS: [(&str, u16, Write); 44] = [
-    ("internal", 120, internal),
-    ("inbound", 150, inbound),
-    ("outbound", 150, outbound),
-    ("no-answer", 60, no_answer),
-    ("outbound-no-answer", 40, outbound_no_answer),
-    ("busy", 30, busy),
-    ("queue", 120, queue),
-    ("queue-abandoned", 40, queue_abandoned),
-    ("queue-internal", 10, queue_internal),
-    ("ring-group", 40, ring_group),
-    ("ring-group-missed", 10, ring_group_missed),
-    ("hold", 50, hold),
-    ("hold-two-calls", 10, hold_two_calls),
-    ("swap-two-calls", 5, swap_two_calls),
-    ("blind-transfer", 30, blind_transfer),
-    ("blind-transfer-by-caller", 5, blind_transfer_by_caller),
-    ("blind-transfer-unanswered", 5, blind_transfer_unanswered),
-    ("attended-transfer", 25, attended_transfer),
-    ("attended-transfer-ringing", 5, attended_transfer_ringing),
-    ("attended-transfer-outside", 5, attended_transfer_outside),
-    ("consultation-returned", 10, consultation_returned),
-    ("pick-up", 15, pick_up),
-    ("park", 15, park),
-    ("park-abandoned", 5, park_abandoned),
-    ("conference", 5, conference),
-    ("consultation-conference", 5, consultation_conference),
-    ("two-calls-of-a-pair", 5, two_calls_of_a_pair),
-    ("coalesced-ring", 10, coalesced_ring),
-    ("coalesced-answer", 10, coalesced_answer),
-    ("queue-overflow", 5, queue_overflow),
-    ("queue-transfer", 5, queue_transfer),
-    ("queue-pick-up", 5, queue_pick_up),
-    ("park-returned", 5, park_returned),
-    ("transfer-abandoned", 5, transfer_abandoned),
-    ("transfer-twice", 5, transfer_twice),
-    ("transfer-outside", 5, transfer_outside),
-    ("hand-over-outside", 5, hand_over_outside),
-    ("ring-group-pick-up", 5, ring_group_pick_up),
-    ("gap", 0, gap),
-    ("gap-over-the-end", 0, gap_over_the_end),
-    ("gap-over-an-answer", 0, gap_over_an_answer),
-    ("gap-over-a-transfer", 0, gap_over_a_transfer),
-    ("gap-over-a-queue", 0, gap_over_a_queue),
-    ("reload", 0, reload),
+    ("internal", 120, basic::internal),
+    ("inbound", 150, basic::inbound),
+    ("outbound", 150, basic::outbound),
+    ("no-answer", 60, basic::no_answer),
+    ("outbound-no-answer", 40, basic::outbound_no_answer),
+    ("busy", 30, basic::busy),
+    ("queue", 120, queues::queue),
+    ("queue-abandoned", 40, queues::queue_abandoned),
+    ("queue-internal", 10, queues::queue_internal),
+    ("ring-group", 40, basic::ring_group),
+    ("ring-group-missed", 10, basic::ring_group_missed),
+    ("hold", 50, basic::hold),
+    ("hold-two-calls", 10, basic::hold_two_calls),
+    ("swap-two-calls", 5, basic::swap_two_calls),
+    ("blind-transfer", 30, transfers::blind_transfer),
+    ("blind-transfer-by-caller", 5, transfers::blind_transfer_by_caller),
+    ("blind-transfer-unanswered", 5, transfers::blind_transfer_unanswered),
+    ("attended-transfer", 25, transfers::attended_transfer),
+    ("attended-transfer-ringing", 5, transfers::attended_transfer_ringing),
+    ("attended-transfer-outside", 5, transfers::attended_transfer_outside),
+    ("consultation-returned", 10, transfers::consultation_returned),
+    ("pick-up", 15, meetings::pick_up),
+    ("park", 15, meetings::park),
+    ("park-abandoned", 5, meetings::park_abandoned),
+    ("conference", 5, meetings::conference),
+    ("consultation-conference", 5, meetings::consultation_conference),
+    ("two-calls-of-a-pair", 5, basic::two_calls_of_a_pair),
+    ("coalesced-ring", 10, basic::coalesced_ring),
+    ("coalesced-answer", 10, basic::coalesced_answer),
+    ("queue-overflow", 5, queues::queue_overflow),
+    ("queue-transfer", 5, queues::queue_transfer),
+    ("queue-pick-up", 5, queues::queue_pick_up),
+    ("park-returned", 5, meetings::park_returned),
+    ("transfer-abandoned", 5, transfers::transfer_abandoned),
+    ("transfer-twice", 5, transfers::transfer_twice),
+    ("transfer-outside", 5, transfers::transfer_outside),
+    ("hand-over-outside", 5, transfers::hand_over_outside),
+    ("ring-group-pick-up", 5, meetings::ring_group_pick_up),
+    ("gap", 0, gaps::gap),
+    ("gap-over-the-end", 0, gaps::gap_over_the_end),
+    ("gap-over-an-answer", 0, gaps::gap_over_an_answer),
+    ("gap-over-a-transfer", 0, gaps::gap_over_a_transfer),
+    ("gap-over-a-queue", 0, gaps::gap_over_a_queue),
+    ("reload", 0, gaps::reload),
 ];
 
 impl Script {
@@ -180,573 +186,6 @@ impl Scene {
         self.wait(2..6);
         self.begin(from, to)
     }
-}
-
-fn internal(scene: &mut Scene) {
-    let (a, b) = scene.talk(A, B);
-    scene.finish(a, b);
-}
-
-fn inbound(scene: &mut Scene) {
-    let (x, a) = scene.talk(X, A);
-    scene.finish(x, a);
-}
-
-fn outbound(scene: &mut Scene) {
-    let (a, x) = scene.talk(A, X);
-    scene.finish(a, x);
-}
-
-fn no_answer(scene: &mut Scene) {
-    let from = if scene.rng.bool() { X } else { B };
-    let (caller, _) = scene.begin(from, A);
-    scene.wait(4..40);
-    scene.hang_up(caller);
-}
-
-fn outbound_no_answer(scene: &mut Scene) {
-    let (a, _) = scene.begin(A, X);
-    scene.wait(4..40);
-    scene.hang_up(a);
-}
-
-/// Nobody fetches the parked caller: the telephone that parked it rings.
-fn park_returned(scene: &mut Scene) {
-    let (caller, by) = scene.talk(X, A);
-    scene.wait(3..20);
-    scene.add(Act::Park { caller, by });
-    scene.wait(44..46);
-    scene.add(Act::Leave(caller));
-    let again = scene.ring(caller, A);
-    scene.wait(2..10);
-    scene.add(Act::Answer { caller, called: again });
-    scene.finish(caller, again);
-}
-
-/// The caller hangs up before the new telephone rings.
-fn transfer_abandoned(scene: &mut Scene) {
-    let (caller, by) = scene.talk(X, A);
-    scene.wait(4..30);
-    scene.add(Act::SendOn { peer: caller, by });
-    scene.pause(20..2_000);
-    scene.hang_up(caller);
-}
-
-fn transfer_twice(scene: &mut Scene) {
-    let (caller, mut by) = scene.talk(X, A);
-    for role in [B, C] {
-        scene.wait(4..30);
-        scene.add(Act::SendOn { peer: caller, by });
-        scene.pause(20..2_000);
-        by = scene.slot();
-        scene.add(Act::RingOnBehalf { peer: caller, called: by, at: role });
-        scene.wait(2..10);
-        scene.add(Act::Answer { caller, called: by });
-    }
-    scene.finish(caller, by);
-}
-
-/// A call is sent on to a party outside: it goes on, but nobody sees it.
-fn transfer_outside(scene: &mut Scene) {
-    let (caller, by) = scene.talk(X, A);
-    scene.wait(4..30);
-    scene.add(Act::SendOn { peer: caller, by });
-    scene.pause(20..2_000);
-    let y = scene.slot();
-    scene.add(Act::RingOnBehalf { peer: caller, called: y, at: Y });
-    scene.wait(2..10);
-    scene.add(Act::Answer { caller, called: y });
-    scene.finish(caller, y);
-}
-
-/// A call is handed over to a party outside.
-fn hand_over_outside(scene: &mut Scene) {
-    let (peer, first) = scene.talk(X, A);
-    scene.wait(2..20);
-    let (second, colleague) = scene.consult(first, A, Y);
-    scene.wait(2..10);
-    scene.add(Act::Answer { caller: second, called: colleague });
-    scene.wait(3..20);
-    scene.add(Act::HandOver { peer, first, second, colleague });
-    scene.finish(peer, colleague);
-}
-
-fn ring_group_pick_up(scene: &mut Scene) {
-    let caller = scene.call(X, A);
-    for role in [A, C] {
-        scene.ring(caller, role);
-    }
-    scene.wait(3..12);
-    let by = scene.dial(B, Code::PickUp);
-    scene.pause(5..1_200);
-    scene.add(Act::PickUp { caller, by });
-    scene.finish(caller, by);
-}
-
-/// The called party is busy: it never rings, and the caller hears that for a while.
-fn busy(scene: &mut Scene) {
-    let to = if scene.rng.bool() { X } else { B };
-    let a = scene.call(A, to);
-    scene.wait(2..6);
-    scene.hang_up(a);
-}
-
-/// Agents ring in turn, until one answers.
-fn queue(scene: &mut Scene) {
-    let x = scene.call(X, A);
-    scene.add(Act::Enqueue(x, 0));
-    let agents = [A, B, C];
-    let misses = scene.rng.usize(0..4);
-    for miss in 0..misses {
-        scene.wait(1..4);
-        let agent = scene.ring(x, agents[miss % 3]);
-        scene.wait(4..15);
-        scene.add(Act::Stop(agent));
-    }
-    scene.wait(1..4);
-    let agent = scene.ring(x, agents[misses % 3]);
-    scene.wait(2..10);
-    scene.add(Act::Answer { caller: x, called: agent });
-    scene.finish(x, agent);
-}
-
-fn queue_abandoned(scene: &mut Scene) {
-    let x = scene.call(X, A);
-    scene.add(Act::Enqueue(x, 1));
-    scene.wait(3..20);
-    if scene.rng.bool() {
-        let agent = scene.ring(x, A);
-        scene.wait(4..15);
-        if scene.rng.bool() {
-            scene.add(Act::Stop(agent));
-            scene.wait(4..15);
-        }
-    }
-    scene.hang_up(x);
-}
-
-/// An extension calls a queue.
-fn queue_internal(scene: &mut Scene) {
-    let a = scene.dial(A, Code::Queue(0));
-    scene.pause(20..800);
-    scene.add(Act::Enqueue(a, 0));
-    scene.wait(3..20);
-    if scene.rng.bool() {
-        let agent = scene.ring(a, B);
-        scene.wait(2..10);
-        scene.add(Act::Answer { caller: a, called: agent });
-        return scene.finish(a, agent);
-    }
-    scene.hang_up(a);
-}
-
-/// Nobody answers in one queue, and the caller goes on to another.
-fn queue_overflow(scene: &mut Scene) {
-    let x = scene.call(X, A);
-    scene.add(Act::Enqueue(x, 0));
-    scene.wait(3..20);
-    scene.add(Act::Leave(x));
-    scene.pause(0..1_500);
-    scene.add(Act::Enqueue(x, 1));
-    scene.wait(1..4);
-    let agent = scene.ring(x, A);
-    scene.wait(2..10);
-    scene.add(Act::Answer { caller: x, called: agent });
-    scene.finish(x, agent);
-}
-
-/// A call is sent on to a queue.
-fn queue_transfer(scene: &mut Scene) {
-    let (caller, by) = scene.talk(X, A);
-    scene.wait(4..30);
-    scene.add(Act::SendOn { peer: caller, by });
-    scene.pause(20..2_000);
-    scene.add(Act::Enqueue(caller, 1));
-    scene.wait(3..20);
-    if scene.rng.bool() {
-        let agent = scene.ring(caller, B);
-        scene.wait(2..10);
-        scene.add(Act::Answer { caller, called: agent });
-        return scene.finish(caller, agent);
-    }
-    scene.hang_up(caller);
-}
-
-/// A colleague takes the call that rings at an agent.
-fn queue_pick_up(scene: &mut Scene) {
-    let caller = scene.call(X, A);
-    scene.add(Act::Enqueue(caller, 0));
-    scene.wait(2..5);
-    scene.ring(caller, A);
-    scene.wait(3..12);
-    let by = scene.dial(B, Code::PickUp);
-    scene.pause(5..1_200);
-    scene.add(Act::PickUp { caller, by });
-    scene.finish(caller, by);
-}
-
-fn ring_group(scene: &mut Scene) {
-    let from = if scene.rng.bool() { X } else { D };
-    let caller = scene.call(from, A);
-    scene.pause(20..800);
-    let called = [scene.ring(caller, A), scene.ring(caller, B), scene.ring(caller, C)];
-    scene.wait(2..20);
-    let one = called[scene.rng.usize(0..3)];
-    scene.add(Act::Answer { caller, called: one });
-    scene.finish(caller, one);
-}
-
-fn ring_group_missed(scene: &mut Scene) {
-    let caller = scene.call(X, A);
-    for role in [A, B, C] {
-        scene.ring(caller, role);
-    }
-    scene.wait(4..30);
-    scene.hang_up(caller);
-}
-
-fn hold(scene: &mut Scene) {
-    let from = if scene.rng.bool() { X } else { B };
-    let (caller, called) = scene.talk(from, A);
-    let holder = if from == B && scene.rng.bool() { caller } else { called };
-    for _ in 0..scene.rng.u8(1..4) {
-        scene.wait(2..20);
-        scene.add(Act::Hold(holder, true));
-        scene.wait(2..20);
-        if scene.rng.u8(0..5) == 0 {
-            // The held party loses patience.
-            return scene.hang_up(if holder == called { caller } else { called });
-        }
-        scene.add(Act::Hold(holder, false));
-    }
-    scene.finish(caller, called);
-}
-
-/// A second call comes in while the first is held.
-fn hold_two_calls(scene: &mut Scene) {
-    let (x, first) = scene.talk(X, A);
-    scene.wait(2..20);
-    let (y, second) = scene.begin(Y, A);
-    scene.wait(2..6);
-    scene.add(Act::Hold(first, true));
-    scene.pause(0..3_000);
-    scene.add(Act::Answer { caller: y, called: second });
-    scene.finish(y, second);
-    scene.wait(1..5);
-    scene.add(Act::Hold(first, false));
-    scene.finish(x, first);
-}
-
-/// Somebody talks in two calls by turns.
-fn swap_two_calls(scene: &mut Scene) {
-    let (x, first) = scene.talk(X, A);
-    scene.add(Act::Hold(first, true));
-    let (second, b) = scene.talk(A, B);
-    for _ in 0..scene.rng.u8(1..4) {
-        scene.wait(2..10);
-        scene.add(Act::Hold(second, true));
-        scene.pause(0..1_500);
-        scene.add(Act::Hold(first, false));
-        scene.wait(2..10);
-        scene.add(Act::Hold(first, true));
-        scene.pause(0..1_500);
-        scene.add(Act::Hold(second, false));
-    }
-    scene.finish(second, b);
-    scene.wait(1..5);
-    scene.add(Act::Hold(first, false));
-    scene.finish(x, first);
-}
-
-fn blind_transfer(scene: &mut Scene) {
-    let from = if scene.rng.bool() { X } else { D };
-    let (caller, by) = scene.talk(from, A);
-    scene.wait(4..30);
-    scene.add(Act::SendOn { peer: caller, by });
-    scene.pause(20..2_000);
-    let b = scene.slot();
-    scene.add(Act::RingOnBehalf { peer: caller, called: b, at: B });
-    scene.wait(2..10);
-    scene.add(Act::Answer { caller, called: b });
-    scene.finish(caller, b);
-}
-
-fn blind_transfer_by_caller(scene: &mut Scene) {
-    let to = if scene.rng.bool() { X } else { D };
-    let (by, peer) = scene.talk(A, to);
-    scene.wait(4..30);
-    scene.add(Act::SendOn { peer, by });
-    scene.pause(20..2_000);
-    let b = scene.slot();
-    scene.add(Act::RingOnBehalf { peer, called: b, at: B });
-    scene.wait(2..10);
-    scene.add(Act::Answer { caller: peer, called: b });
-    scene.finish(peer, b);
-}
-
-fn blind_transfer_unanswered(scene: &mut Scene) {
-    let (caller, by) = scene.talk(X, A);
-    scene.wait(4..30);
-    scene.add(Act::SendOn { peer: caller, by });
-    scene.pause(20..2_000);
-    let b = scene.slot();
-    scene.add(Act::RingOnBehalf { peer: caller, called: b, at: B });
-    scene.wait(4..30);
-    scene.hang_up(caller);
-}
-
-fn attended_transfer(scene: &mut Scene) {
-    let from = if scene.rng.bool() { X } else { D };
-    let (peer, first) = scene.talk(from, A);
-    scene.wait(2..20);
-    let (second, colleague) = scene.consult(first, A, B);
-    scene.wait(2..10);
-    scene.add(Act::Answer { caller: second, called: colleague });
-    scene.wait(3..20);
-    scene.add(Act::HandOver { peer, first, second, colleague });
-    scene.finish(peer, colleague);
-}
-
-/// The call is handed over while the colleague rings.
-fn attended_transfer_ringing(scene: &mut Scene) {
-    let (peer, first) = scene.talk(X, A);
-    scene.wait(2..20);
-    let (second, colleague) = scene.consult(first, A, B);
-    scene.wait(2..6);
-    scene.add(Act::HandOver { peer, first, second, colleague });
-    scene.wait(2..6);
-    scene.add(Act::Answer { caller: peer, called: colleague });
-    scene.finish(peer, colleague);
-}
-
-/// Somebody who has called outside hands over to a colleague.
-fn attended_transfer_outside(scene: &mut Scene) {
-    let (first, peer) = scene.talk(A, X);
-    scene.wait(2..20);
-    let (second, colleague) = scene.consult(first, A, B);
-    scene.wait(2..10);
-    scene.add(Act::Answer { caller: second, called: colleague });
-    scene.wait(3..20);
-    scene.add(Act::HandOver { peer, first, second, colleague });
-    scene.finish(peer, colleague);
-}
-
-/// The colleague is asked, and the call stays.
-fn consultation_returned(scene: &mut Scene) {
-    let (x, first) = scene.talk(X, A);
-    scene.wait(2..20);
-    let (second, colleague) = scene.consult(first, A, B);
-    scene.wait(2..10);
-    if scene.rng.bool() {
-        scene.add(Act::Answer { caller: second, called: colleague });
-        scene.wait(3..20);
-    }
-    scene.hang_up(second);
-    scene.wait(1..5);
-    scene.add(Act::Hold(first, false));
-    scene.finish(x, first);
-}
-
-fn pick_up(scene: &mut Scene) {
-    let from = if scene.rng.bool() { X } else { D };
-    let (caller, _) = scene.begin(from, A);
-    scene.wait(3..12);
-    let by = scene.dial(B, Code::PickUp);
-    scene.pause(5..1_200);
-    scene.add(Act::PickUp { caller, by });
-    scene.finish(caller, by);
-}
-
-fn park(scene: &mut Scene) {
-    let (caller, by) = scene.talk(X, A);
-    scene.wait(3..20);
-    scene.add(Act::Park { caller, by });
-    scene.wait(4..40);
-    let by = scene.dial(B, Code::Retrieve);
-    scene.pause(5..1_200);
-    scene.add(Act::Retrieve { caller, by });
-    scene.finish(caller, by);
-}
-
-fn park_abandoned(scene: &mut Scene) {
-    let (caller, by) = scene.talk(X, A);
-    scene.wait(3..20);
-    scene.add(Act::Park { caller, by });
-    scene.wait(4..40);
-    scene.hang_up(caller);
-}
-
-/// Three dial the same room.
-fn conference(scene: &mut Scene) {
-    let mut all = [0; 4];
-    for (count, role) in (1..).zip([A, B, C]) {
-        let slot = scene.dial(role, Code::Room);
-        all[usize::from(count) - 1] = slot;
-        scene.pause(50..1_000);
-        scene.add(Act::Meet(all, count));
-        scene.wait(2..10);
-    }
-    for slot in [all[1], all[0], all[2]] {
-        scene.wait(4..30);
-        scene.add(Act::Stop(slot));
-    }
-}
-
-/// A consultation becomes a conference of three.
-fn consultation_conference(scene: &mut Scene) {
-    let (x, first) = scene.talk(X, A);
-    scene.wait(2..20);
-    let (second, colleague) = scene.consult(first, A, B);
-    scene.wait(2..10);
-    scene.add(Act::Answer { caller: second, called: colleague });
-    scene.wait(3..20);
-    scene.add(Act::Meet([x, first, second, colleague], 4));
-    scene.wait(5..30);
-    for slot in [colleague, second] {
-        scene.add(Act::Stop(slot));
-    }
-    scene.finish(x, first);
-}
-
-fn two_calls_of_a_pair(scene: &mut Scene) {
-    let (a, b) = scene.talk(A, B);
-    scene.wait(2..10);
-    let (second, other) = if scene.rng.bool() { scene.begin(B, A) } else { scene.begin(A, B) };
-    scene.wait(3..8);
-    if scene.rng.bool() {
-        scene.add(Act::Answer { caller: second, called: other });
-        scene.wait(3..20);
-    }
-    scene.hang_up(second);
-    scene.finish(a, b);
-}
-
-/// A ring that ends before it is shown, and one that does not.
-fn coalesced_ring(scene: &mut Scene) {
-    let (x, a) = scene.begin(X, A);
-    scene.pause(1..60);
-    scene.add(Act::Stop(a));
-    if scene.rng.bool() {
-        let b = scene.ring(x, B);
-        scene.wait(2..20);
-        scene.add(Act::Answer { caller: x, called: b });
-        return scene.finish(x, b);
-    }
-    scene.wait(2..9);
-    scene.hang_up(x);
-}
-
-/// A telephone that answers by itself.
-fn coalesced_answer(scene: &mut Scene) {
-    let from = if scene.rng.bool() { X } else { B };
-    let (caller, called) = scene.begin(from, A);
-    scene.pause(1..60);
-    scene.add(Act::Answer { caller, called });
-    scene.finish(caller, called);
-}
-
-fn gap(scene: &mut Scene) {
-    let (x, a) = scene.talk(X, A);
-    scene.wait(4..20);
-    scene.add(Act::Gap(true));
-    scene.wait(2..200);
-    scene.add(Act::Gap(false));
-    scene.finish(x, a);
-}
-
-fn gap_over_the_end(scene: &mut Scene) {
-    let (a, b) = scene.talk(A, B);
-    scene.wait(4..20);
-    scene.add(Act::Gap(true));
-    scene.wait(2..20);
-    scene.hang_up(a);
-    scene.wait(2..200);
-    if scene.rng.bool() {
-        // Another call of the same pair.
-        let (a, b) = scene.talk(A, B);
-        scene.wait(2..20);
-        scene.add(Act::Gap(false));
-        return scene.finish(a, b);
-    }
-    let _ = b;
-    scene.add(Act::Gap(false));
-}
-
-fn gap_over_an_answer(scene: &mut Scene) {
-    let from = if scene.rng.bool() { X } else { B };
-    let (caller, called) = scene.begin(from, A);
-    scene.wait(2..10);
-    scene.add(Act::Gap(true));
-    scene.wait(1..10);
-    scene.add(Act::Answer { caller, called });
-    scene.wait(2..20);
-    scene.add(Act::Gap(false));
-    scene.finish(caller, called);
-}
-
-fn gap_over_a_transfer(scene: &mut Scene) {
-    let (caller, by) = scene.talk(X, A);
-    scene.wait(4..20);
-    scene.add(Act::Gap(true));
-    scene.wait(1..10);
-    scene.add(Act::SendOn { peer: caller, by });
-    scene.pause(20..2_000);
-    let b = scene.slot();
-    scene.add(Act::RingOnBehalf { peer: caller, called: b, at: B });
-    scene.wait(2..10);
-    if scene.rng.bool() {
-        scene.add(Act::Gap(false));
-        scene.wait(1..5);
-        scene.add(Act::Answer { caller, called: b });
-    } else {
-        scene.add(Act::Answer { caller, called: b });
-        scene.wait(1..5);
-        scene.add(Act::Gap(false));
-    }
-    scene.finish(caller, b);
-}
-
-fn gap_over_a_queue(scene: &mut Scene) {
-    let x = scene.call(X, A);
-    scene.add(Act::Enqueue(x, 0));
-    scene.wait(2..10);
-    scene.add(Act::Gap(true));
-    scene.wait(2..10);
-    if scene.rng.bool() {
-        let agent = scene.ring(x, A);
-        scene.wait(2..10);
-        scene.add(Act::Answer { caller: x, called: agent });
-        scene.wait(2..10);
-        scene.add(Act::Gap(false));
-        return scene.finish(x, agent);
-    }
-    if scene.rng.bool() {
-        scene.hang_up(x);
-    }
-    scene.wait(2..10);
-    scene.add(Act::Gap(false));
-    scene.wait(2..10);
-    scene.hang_up(x);
-}
-
-/// Somebody applies the configuration in the middle of a call.
-fn reload(scene: &mut Scene) {
-    let from = if scene.rng.bool() { X } else { B };
-    let (caller, called) = scene.begin(from, A);
-    let answers = scene.rng.bool();
-    if !answers {
-        scene.wait(2..10);
-        scene.add(Act::Answer { caller, called });
-    }
-    scene.wait(2..10);
-    scene.add(Act::Reload(true));
-    scene.pause(200..5_000);
-    if answers {
-        scene.add(Act::Answer { caller, called });
-        scene.pause(200..5_000);
-    }
-    scene.add(Act::Reload(false));
-    scene.finish(caller, called);
 }
 
 impl World {
