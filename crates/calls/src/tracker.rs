@@ -124,6 +124,7 @@ impl Tracker {
                 _ => {}
             },
             Body::Notice(notice) => self.notice(&notice.name, &notice.data, &mut fold),
+            Body::Call(_) => {}
         }
         self.bound(&mut fold);
         fold.derived

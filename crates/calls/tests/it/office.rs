@@ -162,6 +162,7 @@ impl Office {
             session: 1,
             origin,
             gap: Seq(0),
+            unchanged: false,
             body,
         };
         self.records.push(record.clone());
