@@ -292,6 +292,7 @@ fn inspect(archive: &Archive, record: &Record, out: &mut impl Write) -> io::Resu
             (String::from_utf8_lossy(&frame.name()).escape_debug().to_string(), frame.bytes.len())
         }
         Body::Notice(notice) => (format!("({})", notice.name), notice.data.len()),
+        Body::Call(call) => (format!("call {} {}", call.key, call.step), call.data.len()),
     };
     let source = archive.sources.get(record.source.index()).map(String::as_str).unwrap_or_default();
     writeln!(

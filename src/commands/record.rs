@@ -170,6 +170,8 @@ impl Recorder {
                 Body::Event(_) => self.binary += 1,
                 // The first tells that nothing was seen before.
                 Body::Notice(notice) => self.gaps += u64::from(notice.name == "gap"),
+                // Calls are derived again from the events.
+                Body::Call(_) => {}
             }
         }
         self.file.flush()?;

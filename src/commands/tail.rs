@@ -245,6 +245,7 @@ mod tests {
             origin: Origin::Live,
             binary: false,
             redacted: None,
+            cause: None,
             schema: None,
             data: bytes::Bytes::new(),
         })

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::template::{Template, Values};
 use crate::event::{
-    Class, Entity, Fingerprints, NONE, Schema, entity_token, event_schema, event_type, is_legal,
+    Class, Entity, Fingerprints, NONE, Schema, call_type, entity_token, event_schema, event_type, is_legal,
     notice_schema, notice_type, slug,
 };
 
@@ -107,6 +107,28 @@ impl Naming {
         let key = self.fingerprints.of(&("bridge", source, class, what, template));
         self.remembered(key, |naming| {
             naming.build_bridge((source, class), what, template.unwrap_or(&naming.template))
+        })
+    }
+
+    /// The names of an event of a call. Not cached, as each call has few.
+    pub(super) fn call(
+        &self,
+        (source, class): (&str, &str),
+        step: &str,
+        entity: &Entity<'_>,
+        template: Option<&Template>,
+    ) -> Arc<Names> {
+        let key = entity.key();
+        let token = entity_token(Some(&key));
+        let values = Values { source, class, slug: step, entity: &token };
+        Arc::new(Names {
+            destination: template.unwrap_or(&self.template).render(values).into(),
+            class: class.to_owned(),
+            source: format!("/cti/{source}"),
+            ty: call_type(step),
+            subject: Some(entity.subject()),
+            event: None,
+            schema: self.uri(notice_schema(Class::Call, step)),
         })
     }
 

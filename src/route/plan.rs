@@ -11,7 +11,9 @@ use super::{
     selector::Candidate,
     template::Template,
 };
-use crate::event::{self, Body, Class, CloudEvent, JournalId, Mark, Origin, RawEvent, Record, SourceId};
+use crate::event::{
+    self, Body, Class, CloudEvent, Entity, JournalId, Mark, Origin, RawEvent, Record, SourceId,
+};
 
 /// The decision on a record for one sink.
 #[derive(Debug)]
@@ -142,6 +144,24 @@ impl Plan {
                     binary: false,
                 })
             }
+            Body::Call(call) => {
+                let id = Cow::Borrowed(call.key.as_bytes());
+                let entity = Entity { kind: "call", id, word: None, part: None };
+                let candidate = Candidate::call(source, &call.step, &entity, &call.data);
+                let template = match self.routes.decide(&candidate) {
+                    Decision::Drop(route) => return Verdict::Filtered(Arc::clone(route)),
+                    Decision::Publish(template) => template.filter(|_| self.class.is_none()),
+                };
+                let class = self.class.unwrap_or("call");
+                let hidden = self.redactor.notice(record.source, (Class::Call, &call.step), &call.data);
+                Verdict::Publish(Published {
+                    names: self.naming.call((source, class), &call.step, &entity, template),
+                    redacted: hidden.is_some().then(|| Arc::clone(self.redactor.label())),
+                    data: hidden.unwrap_or_else(|| call.data.clone()),
+                    args: 1,
+                    binary: false,
+                })
+            }
         }
     }
 
@@ -174,6 +194,7 @@ impl Plan {
         match &record.body {
             Body::Event(frame) => data(frame),
             Body::Notice(notice) => notice.data.clone(),
+            Body::Call(call) => call.data.clone(),
         }
     }
 
@@ -198,6 +219,10 @@ impl Plan {
             origin: if self.class == Some(REPLAY) { Origin::Replay } else { record.origin },
             binary: published.binary,
             redacted: published.redacted.as_deref(),
+            cause: match &record.body {
+                Body::Call(call) => Some(call.cause),
+                Body::Event(_) | Body::Notice(_) => None,
+            },
             // Attachments are placed beside what the schema describes.
             schema: published.names.schema.as_deref().filter(|_| !published.binary),
             data: published.data.clone(),

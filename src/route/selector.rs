@@ -69,6 +69,12 @@ impl<'a> Candidate<'a> {
         Self { source, class: Class::Bridge, name, entity: None, subject, data, is_unchanged: false }
     }
 
+    /// An event of a call with this step. `entity` is the call.
+    pub fn call(source: &'a str, step: &'a str, entity: &'a Entity<'a>, data: &'a [u8]) -> Self {
+        let (name, subject) = (step.as_bytes(), OnceCell::new());
+        Self { source, class: Class::Call, name, entity: Some(entity), subject, data, is_unchanged: false }
+    }
+
     fn subject(&self) -> Option<&str> {
         self.subject.get_or_init(|| self.entity.map(Entity::subject)).as_deref()
     }

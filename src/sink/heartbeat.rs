@@ -110,6 +110,7 @@ impl Beat {
                 origin: Origin::Live,
                 binary: false,
                 redacted: self.status.redacted.as_deref(),
+                cause: None,
                 schema: self.status.names.schema.as_deref(),
                 data: self.status.data.clone(),
             },

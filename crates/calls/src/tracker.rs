@@ -152,6 +152,7 @@ impl Tracker {
                 }
             },
             Body::Notice(notice) => self.notice(&notice.name, &notice.data, &mut fold),
+            Body::Call(_) => {}
         }
         self.bound(&mut fold);
         fold.derived

@@ -26,6 +26,7 @@ pub enum Attribute {
     CtiOrigin,
     CtiBinary,
     CtiRedacted,
+    CausationId,
     DataSchema,
 }
 
@@ -48,6 +49,7 @@ impl Attribute {
             Self::CtiOrigin => "ctiorigin",
             Self::CtiBinary => "ctibinary",
             Self::CtiRedacted => "ctiredacted",
+            Self::CausationId => "causationid",
             Self::DataSchema => "dataschema",
         }
     }
@@ -111,6 +113,8 @@ pub struct CloudEvent<'a> {
     pub binary: bool,
     /// Privacy profile that changed names or data, with the id of its key; `None` if nothing was changed.
     pub redacted: Option<&'a str>,
+    /// Number of the event that a derived event follows from; `None` for any other event.
+    pub cause: Option<Seq>,
     /// URI of the schema of `data`.
     pub schema: Option<&'a str>,
     /// JSON text.
@@ -175,6 +179,11 @@ impl CloudEvent<'_> {
             each(Attribute::Sequence, padded(seq, scratch));
         }
         each(Attribute::CtiGap, padded(self.gap, scratch));
+        if let Some(cause) = self.cause {
+            scratch.clear();
+            let _ = write!(scratch, "{}-{}", self.journal, cause.0);
+            each(Attribute::CausationId, scratch);
+        }
     }
 }
 

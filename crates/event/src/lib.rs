@@ -44,6 +44,6 @@ pub use notice::{AuthFailure, EndReason, GapReason, LossReason, Notice, ResyncRe
 pub use pointer::{InvalidPointer, Pointer, scalar_text};
 pub use raw::RawEvent;
 pub use received::{Received, parse_structured};
-pub use record::{Body, EncodedNotice, Origin, Record};
-pub use record::{event_type, notice_type};
+pub use record::{Body, EncodedCall, EncodedNotice, Origin, Record};
+pub use record::{call_type, event_type, notice_type};
 pub use takeover::OnTakeover;

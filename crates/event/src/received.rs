@@ -25,13 +25,14 @@ pub struct Received {
     origin: Origin,
     binary: bool,
     redacted: Option<String>,
+    cause: Option<Seq>,
     schema: Option<String>,
     data: Bytes,
 }
 
 impl Received {
     /// Parses an event from its data and its attributes by name. `None` unless it is a numbered event of the
-    /// class `event` or `bridge`: for a status message, a dead letter, a replay, or a foreign event.
+    /// class `event`, `bridge` or `call`: for a status message, a dead letter, a replay, or a foreign event.
     pub fn new(data: Bytes, attribute: impl Fn(&str) -> Option<String>) -> Option<Self> {
         let (journal, seq) =
             attribute("id")?.split_once('-').map(|(journal, seq)| (journal.parse(), seq.parse()))?;
@@ -39,6 +40,7 @@ impl Received {
         let origin = match attribute("ctiorigin").as_deref() {
             None => Origin::Live,
             Some("snapshot") => Origin::Snapshot,
+            Some("derived") => Origin::Derived,
             Some(_) => return None,
         };
         Some(Self {
@@ -56,6 +58,7 @@ impl Received {
             origin,
             binary: attribute("ctibinary").is_some_and(|binary| binary == "true"),
             redacted: attribute("ctiredacted"),
+            cause: attribute("causationid").and_then(|id| Some(Seq(id.split_once('-')?.1.parse().ok()?))),
             schema: attribute("dataschema"),
             data,
         })
@@ -82,6 +85,7 @@ impl Received {
             origin: self.origin,
             binary: self.binary,
             redacted: self.redacted.as_deref(),
+            cause: self.cause,
             schema: self.schema.as_deref(),
             data: self.data.clone(),
         }
@@ -120,6 +124,7 @@ mod tests {
             origin: Origin::Snapshot,
             binary: true,
             redacted: Some("strict:k7x2m4qa"),
+            cause: Some(Seq(6)),
             schema: Some("https://example.org/a.json"),
             data: Bytes::from_static(br#"[{"n":1e999,  "s":"\ud800","s":1},2]"#),
         }

@@ -42,6 +42,8 @@ pub enum Origin {
     Snapshot,
     /// Published again by `journal replay`. Never stored in the journal.
     Replay,
+    /// Derived by the bridge from events of the PBX.
+    Derived,
 }
 
 impl Origin {
@@ -51,6 +53,7 @@ impl Origin {
             Self::Live => None,
             Self::Snapshot => Some("snapshot"),
             Self::Replay => Some("replay"),
+            Self::Derived => Some("derived"),
         }
     }
 }
@@ -62,6 +65,8 @@ pub enum Body {
     Event(RawEvent),
     /// An event of the bridge itself.
     Notice(EncodedNotice),
+    /// An event of a call.
+    Call(EncodedCall),
 }
 
 /// Returns the `CloudEvents` type of an event of the PBX.
@@ -72,6 +77,24 @@ pub fn event_type(slug: &str) -> String {
 /// Returns the `CloudEvents` type of an event of the bridge itself.
 pub fn notice_type(name: &str) -> String {
     format!("cti.bridge.{name}.v1")
+}
+
+/// Returns the `CloudEvents` type of an event of a call.
+pub fn call_type(step: &str) -> String {
+    format!("cti.call.{step}.v1")
+}
+
+/// An event of a call as published. It is derived once, when its cause is appended, and never recomputed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncodedCall {
+    /// Step of the call, as in the type `cti.call.<step>.v1`.
+    pub step: Cow<'static, str>,
+    /// Key of the call: the last token of the subject.
+    pub key: Box<str>,
+    /// Number of the record that it follows from.
+    pub cause: Seq,
+    /// Data as JSON text.
+    pub data: Bytes,
 }
 
 /// A notice as published. It is encoded when it is appended, so that later versions publish old notices
@@ -115,6 +138,7 @@ impl Record {
         match &self.body {
             Body::Event(frame) => event_type(&slug(&frame.name())),
             Body::Notice(notice) => notice_type(&notice.name),
+            Body::Call(call) => call_type(&call.step),
         }
     }
 
@@ -123,6 +147,7 @@ impl Record {
         let payload = match &self.body {
             Body::Event(frame) => frame.size(),
             Body::Notice(notice) => notice.data.len(),
+            Body::Call(call) => call.data.len() + call.key.len(),
         };
         size_of::<Self>() + payload
     }

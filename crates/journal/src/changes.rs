@@ -51,6 +51,7 @@ impl Changes {
                 }
                 false
             }
+            Body::Call(_) => false,
         }
     }
 }

@@ -69,7 +69,7 @@ impl SourceCounters {
         match origin {
             Origin::Live => counted.live += 1,
             Origin::Snapshot => counted.snapshot += 1,
-            Origin::Replay => {}
+            Origin::Replay | Origin::Derived => {}
         }
         Arc::clone(&counted.slug)
     }

@@ -73,6 +73,7 @@ impl Entry {
             Class::Bridge => "notice",
             Class::Status => "status",
             Class::Dlq => "dead letter",
+            Class::Call => "event of a call",
         }
     }
 
@@ -118,7 +119,7 @@ impl Entry {
 /// Returns the default topic of a class.
 pub(super) fn topic(class: Class) -> &'static str {
     match class {
-        Class::Event | Class::Bridge => "cti.events.v1",
+        Class::Event | Class::Bridge | Class::Call => "cti.events.v1",
         Class::Status => "cti.status.v1",
         Class::Dlq => "cti.dlq.v1",
     }

@@ -18,6 +18,7 @@ pub(super) fn write(style: Style, out: &mut impl Write) -> io::Result<()> {
                 Class::Bridge => "\nNotices of the bridge",
                 Class::Status => "\nStatus",
                 Class::Dlq => "\nDead letters",
+                Class::Call => "\nCalls",
             };
             writeln!(out, "{}", style.paint(Tint::Strong, heading))?;
         }

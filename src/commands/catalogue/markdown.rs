@@ -40,6 +40,7 @@ fn index() -> String {
                 Class::Bridge => "Notices of the bridge",
                 Class::Status => "Status",
                 Class::Dlq => "Dead letters",
+                Class::Call => "Calls",
             };
             let _ =
                 write!(page, "\n## {heading}\n\n| event | | subject | description |\n|---|---|---|---|\n");

@@ -90,6 +90,7 @@ const fn name(attribute: Attribute) -> &'static str {
         Attribute::CtiOrigin => "ce_ctiorigin",
         Attribute::CtiBinary => "ce_ctibinary",
         Attribute::CtiRedacted => "ce_ctiredacted",
+        Attribute::CausationId => "ce_causationid",
         Attribute::DataSchema => "ce_dataschema",
     }
 }
@@ -189,6 +190,7 @@ mod tests {
             origin: crate::event::Origin::Live,
             binary: false,
             redacted: None,
+            cause: None,
             schema: None,
             sink: None,
             data: Bytes::from_static(b"{}"),

@@ -118,6 +118,7 @@ const fn name(attribute: Attribute) -> HeaderName {
         Attribute::CtiOrigin => "ce-ctiorigin",
         Attribute::CtiBinary => "ce-ctibinary",
         Attribute::CtiRedacted => "ce-ctiredacted",
+        Attribute::CausationId => "ce-causationid",
         Attribute::DataSchema => "ce-dataschema",
     })
 }
@@ -186,6 +187,7 @@ mod tests {
                 origin: Origin::Live,
                 binary: false,
                 redacted: None,
+                cause: None,
                 schema: None,
                 sink: None,
                 data: Bytes::from_static(b"{}"),

@@ -145,6 +145,7 @@ mod tests {
             origin: Origin::Live,
             binary: false,
             redacted: None,
+            cause: None,
             schema: None,
             data: bytes::Bytes::copy_from_slice(data.as_bytes()),
         };

@@ -130,6 +130,7 @@ pub fn content(record: &Record) -> (Position, SourceId, Seq, Timestamp, Vec<u8>)
     let bytes = match &record.body {
         Body::Event(frame) => format!("{:?}", (&frame.bytes, &frame.name, &frame.args, &frame.attachments)),
         Body::Notice(notice) => format!("{notice:?}"),
+        Body::Call(call) => format!("{call:?}"),
     };
     (record.position, record.source, record.seq, record.at, bytes.into_bytes())
 }
@@ -142,6 +143,7 @@ pub fn notice_of(record: &Record) -> (&str, serde_json::Value) {
     match &record.body {
         Body::Notice(notice) => (&notice.name, serde_json::from_slice(&notice.data).unwrap()),
         Body::Event(frame) => (std::str::from_utf8(&frame.bytes[4..5]).unwrap(), serde_json::Value::Null),
+        Body::Call(call) => (&call.step, serde_json::from_slice(&call.data).unwrap()),
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::subject::Template;
-use crate::{event_type, notice_type, slug};
+use crate::{call_type, event_type, notice_type, slug};
 
 /// A schema of the catalogue: an event of the PBX, a notice of the bridge, a heartbeat or a dead letter.
 ///
@@ -162,6 +162,8 @@ pub enum Class {
     Status,
     /// Dead letters.
     Dlq,
+    /// Events of calls.
+    Call,
 }
 
 impl Class {
@@ -172,6 +174,7 @@ impl Class {
             Self::Bridge => "bridge",
             Self::Status => "status",
             Self::Dlq => "dlq",
+            Self::Call => "call",
         }
     }
 }
@@ -359,6 +362,7 @@ impl Schema {
         match self.class {
             Class::Event => event_type(&slug(self.name.as_bytes())),
             Class::Bridge | Class::Status | Class::Dlq => notice_type(&self.name),
+            Class::Call => call_type("<step>"),
         }
     }
 

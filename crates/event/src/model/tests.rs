@@ -7,12 +7,13 @@ use std::{collections::BTreeSet, fs, path::Path};
 use serde_json::{Map, Value};
 
 use super::Data;
-use crate::{Class, Node, Schema, event_schema, event_type, notice_type, schemas, slug};
+use crate::{Class, Node, Schema, call_type, event_schema, event_type, notice_type, schemas, slug};
 
 fn ce_type(schema: &Schema) -> String {
     match schema.class {
         Class::Event => event_type(&slug(schema.name.as_bytes())),
         Class::Bridge | Class::Status | Class::Dlq => notice_type(&schema.name),
+        Class::Call => call_type("started"),
     }
 }
 

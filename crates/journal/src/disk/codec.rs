@@ -7,6 +7,7 @@
 //! event    argc u16 │ attachments u16 │ name from, to u32 │ args from, to u32 │ frame length u32 │ length u32 of each
 //!          attachment │ frame │ attachments
 //! notice   length of its name u8 │ name │ JSON
+//! call     cause u64 │ length of its step u8 │ step │ length of its key u8 │ key │ JSON
 //! absence  positions u64 │ why u8 │ reason u8 │ ranges u16 │ for each: source u16, count u64, first u64, last u64
 //! ```
 //!
@@ -21,7 +22,9 @@
 use std::io;
 
 use bytes::Bytes;
-use event::{Body, EncodedNotice, LossReason, Origin, Position, RawEvent, Record, Seq, SourceId};
+use event::{
+    Body, EncodedCall, EncodedNotice, LossReason, Origin, Position, RawEvent, Record, Seq, SourceId,
+};
 use jiff::Timestamp;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
@@ -34,6 +37,7 @@ const LONGEST: usize = 1 << 30;
 
 const EVENT: u8 = 1;
 const NOTICE: u8 = 2;
+const CALL: u8 = 4;
 /// Kind of an absence; a hole in version 1.
 const ABSENCE: u8 = 3;
 
@@ -136,6 +140,7 @@ pub(crate) fn encode_head(format: Format, record: &Record, out: &mut Vec<u8>) ->
     let origin = match record.origin {
         Origin::Live | Origin::Replay => 0,
         Origin::Snapshot => 1,
+        Origin::Derived => 2,
     };
     match &record.body {
         Body::Event(frame) => {
@@ -145,13 +150,25 @@ pub(crate) fn encode_head(format: Format, record: &Record, out: &mut Vec<u8>) ->
         }
         Body::Notice(notice) => {
             out.extend_from_slice(&[NOTICE, origin]);
-            let name = notice.name.as_bytes().get(..255).unwrap_or(notice.name.as_bytes());
-            out.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
-            out.extend_from_slice(name);
+            encode_name(&notice.name, out);
             out.extend_from_slice(&notice.data);
+        }
+        Body::Call(call) => {
+            out.extend_from_slice(&[CALL, origin]);
+            out.extend_from_slice(&call.cause.0.to_le_bytes());
+            encode_name(&call.step, out);
+            encode_name(&call.key, out);
+            out.extend_from_slice(&call.data);
         }
     }
     finish(format, start, out, std::iter::empty())
+}
+
+/// Appends a short name and its length.
+fn encode_name(name: &str, out: &mut Vec<u8>) {
+    let name = name.as_bytes().get(..255).unwrap_or(name.as_bytes());
+    out.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
+    out.extend_from_slice(name);
 }
 
 fn encode_places(frame: &RawEvent, out: &mut Vec<u8>) {
@@ -313,6 +330,12 @@ impl Cursor {
         self.array().map(u64::from_le_bytes)
     }
 
+    fn name(&mut self) -> Option<String> {
+        let [length] = self.array()?;
+        let name = self.take(length.into())?;
+        Some(std::str::from_utf8(&name).ok()?.to_owned())
+    }
+
     fn rest(&mut self) -> Option<Bytes> {
         self.take(self.bytes.len() - self.at)
     }
@@ -327,15 +350,19 @@ fn entry(format: Format, from: &mut Cursor) -> Option<Entry> {
     let origin = match if unchanged { origin & !UNCHANGED } else { origin } {
         0 => Origin::Live,
         1 => Origin::Snapshot,
+        2 => Origin::Derived,
         _ => return None,
     };
     let body = match kind {
         EVENT => Body::Event(frame(at, from)?),
         NOTICE => {
-            let [length] = from.array()?;
-            let name = from.take(length.into())?;
-            let name = std::str::from_utf8(&name).ok()?.to_owned().into();
+            let name = from.name()?.into();
             Body::Notice(EncodedNotice { name, data: from.rest()? })
+        }
+        CALL => {
+            let cause = Seq(from.u64()?);
+            let (step, key) = (from.name()?.into(), from.name()?.into());
+            Body::Call(EncodedCall { step, key, cause, data: from.rest()? })
         }
         ABSENCE => return absence(format, position, from).map(Entry::Absence),
         _ => return None,

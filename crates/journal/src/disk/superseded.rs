@@ -145,6 +145,7 @@ pub(crate) fn stored(record: &Record) -> u64 {
     let body = match &record.body {
         Body::Event(frame) => 24 + 4 * frame.attachments.len() + frame.size(),
         Body::Notice(notice) => 1 + notice.name.len() + notice.data.len(),
+        Body::Call(call) => 10 + call.step.len() + call.key.len() + call.data.len(),
     };
     (52 + body) as u64
 }
