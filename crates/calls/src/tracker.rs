@@ -137,6 +137,22 @@ impl Tracker {
         fold.derived
     }
 
+    /// Returns true if [`Tracker::tick`] has something to do at this time.
+    pub fn is_due(&self, at: Timestamp) -> bool {
+        self.due.is_some_and(|due| at >= due || self.last.is_some_and(|last| at < last))
+    }
+
+    /// Takes over a stored event that the restored calls do not give: a call that has ended is gone.
+    pub fn adopt(&mut self, key: &str, step: &str) {
+        if step == Step::Ended.name()
+            && let Some(call) = key.parse().ok().and_then(|key| self.calls.remove(&key))
+        {
+            for leg in call.open_legs() {
+                self.forget(&leg.extension, &leg.channel);
+            }
+        }
+    }
+
     /// Ends all calls, when nothing will be derived any more.
     pub fn finish(&mut self, seq: Seq, at: Timestamp) -> Vec<Derived> {
         let mut fold = Fold::new(seq, at, false);
