@@ -18,6 +18,7 @@ const LINKED_IDS: usize = 16;
 
 /// A leg: one extension's part in a call.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(crate) struct Leg {
     pub(crate) extension: String,
     pub(crate) name: String,
@@ -43,6 +44,10 @@ pub(crate) struct Leg {
     pub(crate) ended_on_hold: bool,
     /// It has not been seen since a gap.
     pub(crate) is_unconfirmed: bool,
+    /// It is its extension's only conversation, so that the extension's hold is this one's.
+    pub(crate) is_alone: bool,
+    /// It was that in the state before.
+    pub(crate) was_alone: bool,
 }
 
 /// A caller in a queue or in a parking slot.
@@ -75,6 +80,8 @@ pub(crate) struct Call {
     /// Channel of the leg that began the call by dialling; `None` for a call from outside.
     pub(crate) originator: Option<String>,
     pub(crate) queue: Option<Place>,
+    /// The last channel that has waited in a queue or in a parking slot. A caller can go from one queue to another.
+    pub(crate) waited: Option<String>,
     /// The last queue the call was in.
     pub(crate) last_queue: Option<String>,
     pub(crate) parking: Option<Place>,
@@ -90,8 +97,8 @@ pub(crate) struct Call {
     /// The gap that hid its end: the last confirmed moment before, the first after.
     pub(crate) hidden: Option<(Timestamp, Timestamp)>,
     pub(crate) left: VecDeque<Replacement>,
-    /// A called leg that appeared after the answer, while the others were still connected.
-    pub(crate) invited: Option<(String, Timestamp)>,
+    /// A called party, or a queue, that appeared after the answer, while the others were still connected.
+    pub(crate) invited: Option<(Party, Timestamp)>,
     /// A party that a connected leg talks to instead of the one before, the record that showed it, and its time.
     pub(crate) moved: Option<(Party, Seq, Timestamp)>,
     /// The extension that had a leg in this call and in one that has joined it, which makes its end a transfer.
@@ -130,6 +137,8 @@ impl Leg {
             is_announced: false,
             ended_on_hold: false,
             is_unconfirmed: false,
+            is_alone: of.conversations.len() == 1,
+            was_alone: false,
         };
         leg.update(conversation);
         leg
@@ -222,6 +231,7 @@ impl Call {
             original_from: Party::default(),
             originator: None,
             queue: None,
+            waited: None,
             last_queue: None,
             parking: None,
             through_trunk: false,
@@ -260,6 +270,11 @@ impl Call {
         self.queue.is_some() || self.parking.is_some() || self.open_legs().next().is_some()
     }
 
+    /// Something of it is visible again.
+    pub(crate) fn reappear(&mut self) {
+        (self.empty, self.hidden) = (None, None);
+    }
+
     pub(crate) fn add_linked_id(&mut self, id: &str) {
         if !id.is_empty() && self.linked_ids.len() < LINKED_IDS && !self.linked_ids.iter().any(|it| it == id)
         {
@@ -283,8 +298,13 @@ impl Call {
     pub(crate) fn introduce(&mut self, channel: &str) {
         let Some(leg) = self.legs.iter().find(|leg| leg.channel == channel).cloned() else { return };
         let (near, far) = (leg.party(), self.far_end(&leg));
-        if leg.is_outgoing && self.originator.is_none() && self.from == Party::default() {
+        // A linked id is the unique id of the channel that began the call, which need not be the first to be seen.
+        let began = leg.unique_id == leg.linked_id && self.linked_ids.first() == Some(&leg.linked_id);
+        if leg.is_outgoing && self.originator.is_none() && (began || self.from == Party::default()) {
             self.originator = Some(leg.channel.clone());
+            if self.from.extension.is_none() {
+                self.from = near.clone();
+            }
         }
         let is_caller = self.is_originator(&leg);
         let (from, to) = if is_caller { (near, far) } else { (far, near) };
@@ -414,20 +434,18 @@ impl Call {
                 + leg.linked_id.len()
                 + party(&leg.counterpart)
         };
-        fn party(party: &Party) -> usize {
-            [&party.number, &party.name, &party.extension, &party.user]
-                .into_iter()
-                .flatten()
-                .map(String::len)
-                .sum()
-        }
         size_of::<Self>()
             + self.legs.iter().map(leg).sum::<usize>()
             + self.linked_ids.iter().map(String::len).sum::<usize>()
+            + self.waited.as_ref().map_or(0, String::len)
             + party(&self.from)
             + party(&self.to)
             + party(&self.original_from)
     }
+}
+
+fn party(party: &Party) -> usize {
+    [&party.number, &party.name, &party.extension, &party.user].into_iter().flatten().map(String::len).sum()
 }
 
 /// Replaces a text, and allocates only if it differs.

@@ -17,6 +17,7 @@ pub(crate) struct Extension<'a> {
 
 /// A conversation of an extension: its view of one call.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "the PBX's own flags")]
 pub(crate) struct Conversation<'a> {
     /// The extension's own channel, which its leg is anchored on; its unique id where no channel is named.
     pub(crate) channel: Cow<'a, str>,
@@ -97,6 +98,9 @@ fn conversation<'a>(extension: &str, value: &'a [u8]) -> Option<Conversation<'a>
     let (own, other) = if is_outgoing { (source, dest) } else { (dest, source) };
     let named = |side: Option<&'a [u8]>| side.map(|side| text(field(side, "channel"))).unwrap_or_default();
     let (own, other) = (named(own), named(other));
+    // The sides may have changed places: a channel that is named after the extension is its own.
+    let is_swapped = is_of(&other, extension) && !is_of(&own, extension);
+    let (own, other) = if is_swapped { (other, own) } else { (own, other) };
     let (source, dest) = split(text(id));
     let unique_id = text(unique_id);
     // Both sides can be null: the id then tells which side is the extension's.
@@ -140,7 +144,7 @@ fn split(id: Cow<'_, str>) -> (Cow<'_, str>, Cow<'_, str>) {
 }
 
 /// Returns true for a channel of this extension: `PJSIP/201-0000000a`.
-fn is_of(channel: &str, extension: &str) -> bool {
+pub(crate) fn is_of(channel: &str, extension: &str) -> bool {
     let name = channel.split_once('/').and_then(|(_, name)| name.rsplit_once('-'));
     name.is_some_and(|(peer, _)| peer == extension)
 }
@@ -224,6 +228,8 @@ mod tests {
         let null = r#""chSource":null,"chDest":null"#;
         let own = ("PJSIP/201-0a".to_owned(), "PJSIP/trk-0b".to_owned());
         assert_eq!(channels("in", "anything", both), own);
+        let swapped = r#""chSource":{"channel":"PJSIP/201-0a"},"chDest":{"channel":"PJSIP/trk-0b"}"#;
+        assert_eq!(channels("in", "anything", swapped), own, "the channels change places");
         assert_eq!(channels("in", "PJSIP/trk-0b>PJSIP/201-0a", null), own);
         assert_eq!(channels("in", "PJSIP/201-0a>PJSIP/trk-0b", null), own, "the sides of an id flip");
         assert_eq!(channels("out", ">PJSIP/201-0a", null), ("PJSIP/201-0a".to_owned(), String::new()));

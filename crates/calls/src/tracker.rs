@@ -12,13 +12,15 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    call::{Call, Detail},
+    call::{Call, Detail, Leg},
     model::{CallEvent, CallKey, Outcome, Step, Transfer, TransferKind},
 };
 
 /// The time for which nothing of a call is visible before it counts as ended. In a blind transfer one telephone is out of the
 /// call before the other rings.
 const GRACE: SignedDuration = SignedDuration::from_secs(3);
+/// The time that a resync may take. Calls end without it after that.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 /// The most calls at once.
 const CALLS: usize = 4096;
 
@@ -30,6 +32,11 @@ pub struct Tracker {
     queues: BTreeSet<String>,
     /// The newest gap: the last confirmed moment before it, the first after.
     gap: Option<(Timestamp, Timestamp)>,
+    sight: Sight,
+    /// When a resync that follows a gap is no longer waited for; `None` while there is no session.
+    patience: Option<Timestamp>,
+    /// Time of the newest state.
+    heard: Option<Timestamp>,
     /// When the next call has to be looked at; `None` if no call waits for anything.
     due: Option<Timestamp>,
     /// Time of the newest record.
@@ -37,6 +44,18 @@ pub struct Tracker {
     /// By extension: its open legs, by channel.
     #[serde(skip)]
     legs: HashMap<String, Vec<(String, CallKey)>>,
+}
+
+/// What the states are worth.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Sight {
+    /// Each state arrives as it comes to be.
+    #[default]
+    Clear,
+    /// A snapshot is missing: what a state shows may have happened long before.
+    Doubtful,
+    /// There is no session, or no snapshot yet. A call that is not visible may come back with one, so none ends.
+    Lost,
 }
 
 /// An event to append after the record that caused it.
@@ -113,15 +132,24 @@ impl Tracker {
 
     /// Folds the next record of the source. Returns the events that follow from it, in order.
     pub fn fold(&mut self, record: &Record) -> Vec<Derived> {
-        let certain = record.origin == Origin::Live;
+        let certain = record.origin == Origin::Live && self.sight == Sight::Clear;
         let mut fold = Fold::new(record.seq, record.at, certain);
+        if let Body::Notice(notice) = &record.body {
+            self.lose_sight_with(&notice.name, &notice.data, record.at);
+        }
         self.pass(&mut fold);
         match &record.body {
             Body::Event(frame) => match &*frame.name() {
-                b"extenUpdate" => self.extension(&frame.args(), &mut fold),
-                b"queueUpdate" => self.queue(&frame.args(), &mut fold),
-                b"parkingUpdate" => self.parking(&frame.args(), &mut fold),
-                _ => {}
+                b"serverReloaded" => self.lose_sight(self.heard.unwrap_or(record.at), record.at),
+                name => {
+                    match name {
+                        b"extenUpdate" => self.extension(&frame.args(), &mut fold),
+                        b"queueUpdate" => self.queue(&frame.args(), &mut fold),
+                        b"parkingUpdate" => self.parking(&frame.args(), &mut fold),
+                        _ => return fold.derived,
+                    }
+                    self.heard = Some(record.at);
+                }
             },
             Body::Notice(notice) => self.notice(&notice.name, &notice.data, &mut fold),
             Body::Call(_) => {}
@@ -165,7 +193,13 @@ impl Tracker {
     /// Settles what depends on the time.
     fn pass(&mut self, fold: &mut Fold) {
         let is_set_back = self.last.replace(fold.at).is_some_and(|last| fold.at < last);
-        if !is_set_back && self.due.is_none_or(|due| fold.at < due) {
+        if is_set_back {
+            self.patience = self.patience.map(|patience| patience.min(add(fold.at, PATIENCE)));
+        }
+        if self.sight == Sight::Lost && self.patience.is_some_and(|patience| fold.at >= patience) {
+            (self.sight, self.due) = (Sight::Doubtful, Some(fold.at));
+        }
+        if self.sight == Sight::Lost || !is_set_back && self.due.is_none_or(|due| fold.at < due) {
             return;
         }
         let (mut ended, mut replaced, mut due) = (Vec::new(), Vec::new(), None::<Timestamp>);
@@ -179,7 +213,7 @@ impl Tracker {
                 if fold.at.duration_since(*since) >= GRACE {
                     settled.push(call.key);
                 } else {
-                    let then = since.checked_add(GRACE).unwrap_or(*since);
+                    let then = add(*since, GRACE);
                     due = Some(due.map_or(then, |due| due.min(then)));
                 }
             }
@@ -195,7 +229,7 @@ impl Tracker {
 
     /// Has a call looked at three seconds after this moment.
     fn wait(&mut self, since: Timestamp) {
-        let then = since.checked_add(GRACE).unwrap_or(since);
+        let then = add(since, GRACE);
         self.due = Some(self.due.map_or(then, |due| due.min(then)));
     }
 
@@ -206,7 +240,7 @@ impl Tracker {
         let next = call.left.front().map(|left| left.at);
         let moved = call.moved.take().filter(|(.., at)| at.duration_since(left.at).abs() < GRACE);
         if let Some((to, seq, _)) = moved
-            && call.open_legs().any(|leg| leg.is_connected())
+            && call.open_legs().any(Leg::is_connected)
         {
             let transfer = Transfer { from: left.by.clone(), by: left.by, to, kind: TransferKind::Unknown };
             call.replace(&transfer);
@@ -259,6 +293,11 @@ impl Tracker {
             |at: &Timestamp| *at <= fold.at && fold.at.duration_since(*at) < SignedDuration::from_hours(24);
         let mut call = Call::new(key, started.filter(sane).unwrap_or(fold.at), fold.certain);
         describe(&mut call);
+        // It may have been answered, and passed on, before anybody could see it.
+        let earliest = call.linked_ids.iter().filter_map(|id| seconds(id)).chain(started).min();
+        if let (Some(earliest), Some((_, to))) = (earliest, self.gap) {
+            call.certain &= earliest > to;
+        }
         fold.emit(&call, Step::Started, Detail::default());
         self.calls.insert(key, call);
         key
@@ -281,7 +320,9 @@ impl Tracker {
         }
         let has = |call: &&Call| {
             let places = call.queue.iter().chain(&call.parking);
-            call.leg(channel).is_some() || places.into_iter().any(|place| place.channel == channel)
+            call.leg(channel).is_some()
+                || call.waited.as_deref() == Some(channel)
+                || places.into_iter().any(|place| place.channel == channel)
         };
         self.calls.values().find(has).map(|call| call.key)
     }
@@ -301,6 +342,16 @@ impl Tracker {
         }
         self.calls.values().find(|call| call.linked_ids.iter().any(|known| known == id)).map(|call| call.key)
     }
+}
+
+/// Returns the time at which the channel that began a call was created, rounded down to a second: its linked id begins with it.
+fn seconds(linked_id: &str) -> Option<Timestamp> {
+    let (seconds, _) = linked_id.split_once('.')?;
+    Timestamp::from_second(seconds.parse().ok()?).ok()
+}
+
+fn add(at: Timestamp, duration: SignedDuration) -> Timestamp {
+    at.checked_add(duration).unwrap_or(at)
 }
 
 /// Version of the saved form.

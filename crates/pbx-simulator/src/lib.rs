@@ -37,6 +37,7 @@ mod options;
 mod packet;
 mod pbx;
 mod profile;
+pub mod rehearsal;
 mod replay;
 mod reply;
 mod rest;

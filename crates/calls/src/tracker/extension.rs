@@ -9,10 +9,11 @@ use crate::{
 
 impl Tracker {
     pub(super) fn extension(&mut self, args: &[u8], fold: &mut Fold) {
-        let Some(state) = observe::extension(args) else { return };
+        let Some(mut state) = observe::extension(args) else { return };
         let mut gone = self.legs.get(&*state.number).cloned().unwrap_or_default();
         // The order in memory depends on the past; a restored tracker must do the same.
         gone.sort_unstable();
+        self.tell_apart(&gone, &mut state);
         for conversation in &state.conversations {
             match take(&mut gone, |(channel, _)| *channel == *conversation.channel)
                 .or_else(|| self.take_by_unique_id(&mut gone, &state, conversation))
@@ -21,9 +22,26 @@ impl Tracker {
                 None => self.attach(&state, conversation, fold),
             }
         }
-        self.hold(&state, fold);
         for (channel, _) in gone {
             self.vanish(&state.number, &channel, fold);
+        }
+        self.hold(&state, fold);
+    }
+
+    /// Tells the extension's own channel from its partner where that is the extension's as well, as in a conference.
+    fn tell_apart(&self, known: &[(String, CallKey)], state: &mut Extension<'_>) {
+        let number = &state.number;
+        for conversation in &mut state.conversations {
+            if !observe::is_of(&conversation.partner, number) {
+                continue;
+            }
+            let is_it = |(channel, key): &&(String, CallKey)| {
+                let leg = self.calls.get(key).and_then(|call| call.leg(channel));
+                leg.is_some_and(|leg| leg.unique_id == conversation.unique_id)
+            };
+            if known.iter().find(is_it).is_some_and(|(channel, _)| **channel == *conversation.partner) {
+                std::mem::swap(&mut conversation.channel, &mut conversation.partner);
+            }
         }
     }
 
@@ -57,6 +75,7 @@ impl Tracker {
         let Some(call) = self.calls.get_mut(&key) else { return };
         let at = fold.at;
         let Some(leg) = call.leg_mut(channel) else { return };
+        (leg.was_alone, leg.is_alone) = (leg.is_alone, state.conversations.len() == 1);
         let is_repeated = leg.is_unchanged_by(conversation);
         if is_repeated {
             leg.is_unconfirmed = false;
@@ -139,7 +158,7 @@ impl Tracker {
         leg.enter(state_before, fold.at);
         let key = call.key;
         call.left.retain(|left| left.by.extension.as_deref() != Some(&*state.number));
-        call.empty = None;
+        call.reappear();
         self.legs.entry(state.number.to_string()).or_default().push((conversation.channel.to_string(), key));
         self.follow(key, &conversation.channel, state, conversation, fold);
         true
@@ -163,7 +182,7 @@ impl Tracker {
             Some(key) => {
                 let Some(call) = self.calls.get_mut(&key) else { return };
                 call.add(leg);
-                call.empty = None;
+                call.reappear();
                 call.certain &= fold.certain;
                 call.introduce(&channel);
                 key
@@ -176,8 +195,10 @@ impl Tracker {
         self.legs.entry(state.number.to_string()).or_default().push((channel.clone(), key));
         let key = self.relate(key, conversation, fold);
         let Some(call) = self.calls.get_mut(&key) else { return };
-        if !conversation.is_outgoing {
-            follow_transfer(call, &channel, fold);
+        if !conversation.is_outgoing
+            && let Some(to) = call.leg(&channel).map(Leg::party)
+        {
+            follow_transfer(call, to, fold);
         }
         if conversation.is_connected {
             if let Some(leg) = call.leg_mut(&channel) {
@@ -189,7 +210,8 @@ impl Tracker {
         }
     }
 
-    /// Follows the extension's hold. With several conversations it is not visible which one is held.
+    /// Follows the extension's hold. With several conversations it is not visible which one is held, nor, with some telephones,
+    /// whether one is. A change that shows once they have become one again may have happened before.
     fn hold(&mut self, state: &Extension<'_>, fold: &mut Fold) {
         let legs = self.legs.get(&*state.number).map(Vec::as_slice).unwrap_or_default();
         let has_held = || {
@@ -203,28 +225,32 @@ impl Tracker {
             .iter()
             .filter_map(|(channel, key)| {
                 let leg = self.calls.get(key)?.leg(channel).filter(|leg| leg.is_connected())?;
-                Some((leg.since, leg.state, channel.clone(), *key))
+                Some((leg, channel, *key))
             })
             .collect();
-        let is_held = |state: LegState| state == LegState::Hold;
+        let is_held = |leg: &Leg| leg.state == LegState::Hold;
         let chosen = match (&*talking, state.is_on_hold) {
-            ([(_, now, channel, key)], wanted) if is_held(*now) != wanted => Some((channel, *key, false)),
-            ([_, _, ..], true) if !talking.iter().any(|(_, now, ..)| is_held(*now)) => {
-                let oldest = talking.iter().min_by_key(|(since, _, channel, key)| (*since, *key, channel));
-                oldest.map(|(_, _, channel, key)| (channel, *key, true))
+            ([(leg, channel, key)], true) if !is_held(leg) => Some((*channel, *key, !leg.was_alone)),
+            ([(leg, channel, key)], false) if is_held(leg) && leg.is_alone => {
+                Some((*channel, *key, !leg.was_alone))
+            }
+            ([_, _, ..], true) if !talking.iter().any(|(leg, ..)| is_held(leg)) => {
+                let oldest = talking.iter().min_by_key(|(leg, channel, key)| (leg.since, *key, *channel));
+                oldest.map(|(_, channel, key)| (*channel, *key, true))
             }
             _ => None,
         };
+        let chosen = chosen.map(|(channel, key, is_uncertain)| (channel.clone(), key, is_uncertain));
         let Some((channel, key, is_uncertain)) = chosen else { return };
         let Some(call) = self.calls.get_mut(&key) else { return };
-        let Some(leg) = call.leg_mut(channel) else { return };
+        let Some(leg) = call.leg_mut(&channel) else { return };
         let (new, step) = if state.is_on_hold {
             (LegState::Hold, Step::Held)
         } else {
             (LegState::Connected, Step::Resumed)
         };
         leg.enter(new, fold.at);
-        fold.emit(call, step, Detail { leg: Some(channel.clone()), is_uncertain, ..Detail::default() });
+        fold.emit(call, step, Detail { leg: Some(channel), is_uncertain, ..Detail::default() });
     }
 
     /// Ends a leg that is no longer there.
@@ -237,8 +263,14 @@ impl Tracker {
         let Some(leg) = call.leg_mut(channel) else { return };
         leg.ended_on_hold = leg.state == LegState::Hold;
         leg.enter(LegState::Null, fold.at);
-        let (party, was_connected, is_hidden) = (leg.party(), leg.was_connected, leg.is_unconfirmed);
-        if was_connected && is_answered && call.parking.is_none() {
+        let (party, is_hidden) = (leg.party(), leg.is_unconfirmed);
+        // Whoever hands a call over while the new party rings leaves with two legs, one of which has not talked.
+        let has_talked = |leg: &Leg| {
+            leg.was_connected
+                && leg.extension == extension
+                && (leg.channel == channel || fold.at.duration_since(leg.since) < GRACE)
+        };
+        if is_answered && call.parking.is_none() && call.legs.iter().any(has_talked) {
             leave(call, party, fold);
         }
         let waits = !call.left.is_empty();
@@ -297,8 +329,10 @@ pub(super) fn connected(call: &mut Call, channel: &str, fold: &mut Fold) {
             fold.emit(call, Step::Answered, detail());
         }
         (Some(_), true) => {}
-        // The called leg of an answer that the originator has shown just before.
-        (Some(since), false) if call.is_answer_inferred && at.duration_since(since) < GRACE => {
+        // The called leg of an answer that the originator has shown just before. Whoever dialled was not called.
+        (Some(since), false)
+            if call.is_answer_inferred && !leg.is_outgoing && at.duration_since(since) < GRACE =>
+        {
             (call.is_answer_inferred, call.to) = (false, party);
         }
         (Some(_), false) => fold.emit(call, Step::Joined, detail()),
@@ -308,22 +342,25 @@ pub(super) fn connected(call: &mut Call, channel: &str, fold: &mut Fold) {
     }
 }
 
-/// A called leg appears in a call that was answered: the party that has just left has transferred it.
-fn follow_transfer(call: &mut Call, channel: &str, fold: &mut Fold) {
+/// A called party, or a queue, appears in a call that was answered: the party that has just left has transferred it.
+pub(super) fn follow_transfer(call: &mut Call, to: Party, fold: &mut Fold) {
     if call.answered.is_none() {
         return;
     }
-    let Some(to) = call.leg(channel).map(Leg::party) else { return };
     match call.left.pop_back() {
         Some(left) if fold.at.duration_since(left.at) < GRACE && left.by.extension != to.extension => {
             transfer(call, left.by, to, fold);
         }
-        _ => call.invited = Some((channel.to_owned(), fold.at)),
+        _ => call.invited = Some((to, fold.at)),
     }
 }
 
 /// A connected leg has ended: a party may have been replaced.
 fn leave(call: &mut Call, by: Party, fold: &mut Fold) {
+    // An extension can have two channels in one conference.
+    if call.open_legs().any(|leg| Some(&leg.extension) == by.extension.as_ref()) {
+        return;
+    }
     let is_near = |at| fold.at.duration_since(at) < GRACE;
     if let Some((between, to, at)) = call.go_between.take() {
         if by.extension.as_deref() == Some(&*between) && is_near(at) {
@@ -331,9 +368,10 @@ fn leave(call: &mut Call, by: Party, fold: &mut Fold) {
         }
         call.go_between = Some((between, to, at));
     }
-    if let Some((channel, at)) = call.invited.take()
+    if let Some((to, at)) = call.invited.take()
         && is_near(at)
-        && let Some(to) = call.leg(&channel).map(Leg::party).filter(|to| to.extension != by.extension)
+        && (to.extension.is_none()
+            || call.open_legs().any(|leg| Some(&leg.extension) == to.extension.as_ref()))
     {
         return transfer(call, by, to, fold);
     }

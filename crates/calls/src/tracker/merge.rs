@@ -58,13 +58,16 @@ fn absorb(call: &mut Call, absorbed: &Call) {
     if call.last_queue.is_none() {
         call.last_queue.clone_from(&absorbed.last_queue);
     }
+    if call.waited.is_none() {
+        call.waited.clone_from(&absorbed.waited);
+    }
     if call.parking.is_none() {
         call.parking.clone_from(&absorbed.parking);
     }
     call.certain &= absorbed.certain;
     call.through_trunk |= absorbed.through_trunk;
     if call.is_visible() {
-        call.empty = None;
+        call.reappear();
     }
 }
 
@@ -72,9 +75,11 @@ fn absorb(call: &mut Call, absorbed: &Call) {
 fn go_between(call: &Call, absorbed: &Call, fold: &Fold) -> Option<(Party, Party)> {
     let has_talked =
         |leg: &&Leg| leg.was_connected && (leg.is_open() || fold.at.duration_since(leg.since) < GRACE);
+    // The call may be handed over while the new party still rings.
+    let has_called = |leg: &&Leg| leg.is_outgoing || has_talked(leg);
     let between =
         call.legs.iter().filter(has_talked).find(|leg| {
-            absorbed.legs.iter().filter(has_talked).any(|other| other.extension == leg.extension)
+            absorbed.legs.iter().filter(has_called).any(|other| other.extension == leg.extension)
         })?;
     let stays = |leg: &&Leg| leg.is_open() && leg.extension != between.extension;
     let to = absorbed.legs.iter().find(stays).map_or_else(|| absorbed.to.clone(), Leg::party);

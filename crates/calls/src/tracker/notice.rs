@@ -3,7 +3,7 @@
 use event::field;
 use jiff::Timestamp;
 
-use super::{Fold, Tracker};
+use super::{Fold, PATIENCE, Sight, Tracker, add};
 use crate::{call::Detail, model::Step};
 
 /// The snapshots whose failure leaves open what has ended.
@@ -12,7 +12,6 @@ const SNAPSHOTS: [&str; 3] = ["/astproxy/extensions", "/astproxy/queues", "/astp
 impl Tracker {
     pub(super) fn notice(&mut self, name: &str, data: &[u8], fold: &mut Fold) {
         match name {
-            "gap" => self.lose_sight(data, fold),
             "resync.completed" => self.sweep(data, fold),
             "vanished" => self.remove_extension(data, fold),
             "lost" | "deadlettered" => {
@@ -24,11 +23,22 @@ impl Tracker {
         }
     }
 
-    /// A gap: anything may have happened to every call.
-    fn lose_sight(&mut self, data: &[u8], fold: &Fold) {
+    /// Loses sight of the calls with a notice of it, before the time that has passed is taken for quiet.
+    pub(super) fn lose_sight_with(&mut self, name: &str, data: &[u8], at: Timestamp) {
         let time = |key: &str| -> Option<Timestamp> { serde_json::from_slice(field(data, key)?).ok() };
-        let to = time("to").unwrap_or(fold.at);
-        let from = time("from").unwrap_or(to);
+        match name {
+            "disconnected" => (self.sight, self.patience) = (Sight::Lost, None),
+            "gap" => {
+                let to = time("to").unwrap_or(at);
+                self.lose_sight(time("from").unwrap_or(to), to);
+            }
+            _ => {}
+        }
+    }
+
+    /// A gap, or a reload, in which the PBX sends nothing: anything may have happened to every call.
+    pub(super) fn lose_sight(&mut self, from: Timestamp, to: Timestamp) {
+        (self.sight, self.patience) = (Sight::Lost, Some(add(to, PATIENCE)));
         // An end that two gaps may have hidden lies between the first and the last.
         let is_open = |(first, _): (Timestamp, Timestamp)| (first.min(from), to);
         let has_unconfirmed = self.calls.values().any(|call| {
@@ -38,6 +48,9 @@ impl Tracker {
         self.gap = Some(self.gap.filter(|_| has_unconfirmed).map_or((from, to), is_open));
         for call in self.calls.values_mut() {
             call.certain = false;
+            if let Some((since, _)) = call.empty {
+                call.hidden = Some((since.min(from), to));
+            }
             for leg in &mut call.legs {
                 leg.is_unconfirmed = leg.is_open();
             }
@@ -56,7 +69,10 @@ impl Tracker {
         let failed: Vec<Failed> =
             field(data, "failed").and_then(|text| serde_json::from_slice(text).ok()).unwrap_or_default();
         let was_read = |name: &str| !failed.iter().any(|failed| failed.snapshot == name);
-        let [extensions, queues, parkings] = SNAPSHOTS.map(was_read);
+        let read = SNAPSHOTS.map(was_read);
+        self.sight = if read.contains(&false) { Sight::Doubtful } else { Sight::Clear };
+        self.due = Some(fold.at);
+        let [extensions, queues, parkings] = read;
         let mut legs = Vec::new();
         let (mut queued, mut parked) = (Vec::new(), Vec::new());
         for call in self.calls.values() {

@@ -1,6 +1,6 @@
 //! `queueUpdate` and `parkingUpdate`: callers that wait. They have a channel, but no linked id.
 
-use super::{Fold, GRACE, Tracker, extension::transfer};
+use super::{Fold, Tracker, extension::follow_transfer};
 use crate::{
     call::{Call, Detail, Place},
     model::{CallKey, Direction, Party, Step},
@@ -46,13 +46,11 @@ impl Tracker {
             self.dequeue(key, fold);
         }
         let Some(call) = self.calls.get_mut(&key) else { return };
-        if let Some(left) = call.left.pop_back().filter(|left| fold.at.duration_since(left.at) < GRACE) {
-            let to = Party { number: Some(number.to_owned()), ..Party::default() };
-            transfer(call, left.by, to, fold);
-        }
+        follow_transfer(call, Party { number: Some(number.to_owned()), ..Party::default() }, fold);
         call.queue = Some(place_of(number, caller));
+        call.waited = Some(caller.channel.to_string());
         call.last_queue = Some(number.to_owned());
-        call.empty = None;
+        call.reappear();
         call.certain &= fold.certain;
         fold.emit(call, Step::Queued, Detail::default());
     }
@@ -86,12 +84,17 @@ impl Tracker {
     fn park(&mut self, slot: &str, caller: &Waiting<'_>, fold: &mut Fold) {
         let key = match self.caller(caller) {
             Some(key) => key,
-            None => self.begin(None, fold, |call| introduce(call, caller, "")),
+            // Somebody has parked it, and had answered it before.
+            None => self.begin(None, fold, |call| {
+                introduce(call, caller, "");
+                call.certain = false;
+            }),
         };
         let Some(call) = self.calls.get_mut(&key) else { return };
         call.parking = Some(place_of(slot, caller));
+        call.waited = Some(caller.channel.to_string());
         call.left.clear();
-        call.empty = None;
+        call.reappear();
         call.certain &= fold.certain;
         fold.emit(call, Step::Parked, Detail::default());
     }
@@ -119,10 +122,11 @@ fn introduce(call: &mut Call, caller: &Waiting<'_>, queue: &str) {
     call.from = Party { number: text(&caller.number), name: text(&caller.name), ..Party::default() };
     call.original_from = call.from.clone();
     call.to = Party { number: text(queue), ..Party::default() };
-    // The channel of an extension is named after it.
+    // The channel of an extension, or of one of its devices, is named after its number. The caller's number can't tell: it may be
+    // masked. A trunk with such a name, and a Local channel, are known once a leg shows them.
     let peer =
         caller.channel.split_once('/').and_then(|(_, name)| name.rsplit_once('-')).map(|(peer, _)| peer);
-    if peer != Some(&*caller.number) {
+    if peer.is_some_and(|peer| !peer.contains('@') && peer.bytes().any(|byte| !byte.is_ascii_digit())) {
         (call.direction, call.through_trunk) = (Direction::Inbound, true);
     }
 }

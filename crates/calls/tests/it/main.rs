@@ -4,3 +4,4 @@
 mod office;
 mod random;
 mod scripts;
+mod sequences;

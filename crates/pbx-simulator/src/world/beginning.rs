@@ -4,8 +4,9 @@ use serde_json::json;
 
 use super::{
     World,
-    call::{Call, Leg, Party},
+    channel::{Identity, Party, Place},
     office,
+    script::Script,
     steps::Step,
     view::text,
 };
@@ -16,9 +17,14 @@ impl World {
         Party::Outside { trunk: 0, number, name }
     }
 
-    pub(super) fn dial(&mut self) {
+    pub(super) fn dial_any(&mut self) {
         let after = self.seconds(4..14);
         self.schedule(after, Step::Dial);
+        // Some calls are of the rarer kinds.
+        if self.rng.u8(0..6) == 0 {
+            let script = Script::draw(&mut self.rng);
+            return self.play(script);
+        }
         match self.rng.u8(0..10) {
             0..4 => self.dial_queue(),
             4..7 => self.dial_in(),
@@ -37,7 +43,9 @@ impl World {
     }
 
     pub(super) fn enter_queue(&mut self, from: Party, queue: usize) -> u32 {
-        let id = self.start_call(from, None, Some(queue));
+        let number = self.queues[queue].number.to_owned();
+        let id = self.originate(from, Identity { number, name: String::new() });
+        self.enter_place(id, Place::Queue(queue));
         self.publish_queue(queue);
         self.publish_call(id);
         id
@@ -65,34 +73,10 @@ impl World {
         }
     }
 
-    pub(super) fn start_call(&mut self, from: Party, to: Option<Party>, queue: Option<usize>) -> u32 {
-        let id = self.next_call;
-        self.next_call += 1;
-        let (source, dest) = (self.leg(), self.leg());
-        let call = Call {
-            source,
-            dest,
-            from,
-            to,
-            started: source.created,
-            answered: false,
-            held: false,
-            queue,
-            parked: None,
-            consults_for: None,
-        };
-        self.calls.insert(id, call);
-        id
-    }
-
-    pub(super) fn leg(&mut self) -> Leg {
-        let number = self.next_leg;
-        self.next_leg += 1;
-        Leg { number, created: self.wall() }
-    }
-
     pub(super) fn start_ringing(&mut self, from: Party, to: Party) -> u32 {
-        let id = self.start_call(from, Some(to), None);
+        let dialled = self.identity(&to);
+        let id = self.originate(from, dialled);
+        self.dial(id, to);
         self.publish_call(id);
         self.announce_ringing(id);
         id
@@ -109,21 +93,33 @@ impl World {
         self.schedule(after, if answered { Step::Answer(id) } else { Step::NoAnswer(id) });
     }
 
+    /// Sends the state of the extensions and trunks that a channel is linked with.
     pub(super) fn publish_call(&mut self, id: u32) {
-        let Some(call) = self.calls.get(&id) else { return };
-        let (extensions, trunk): (Vec<usize>, _) = (call.extensions().collect(), call.trunk());
-        for index in extensions {
+        let Some(linked) = self.channels.get(&id).map(|channel| channel.linked) else { return };
+        let owners = self.channels.values().filter(|channel| channel.linked == linked);
+        let owners: Vec<Party> = owners.map(|channel| channel.owner.clone()).collect();
+        self.publish_parties(&owners);
+    }
+
+    /// Sends the state of extensions, and then of trunks.
+    pub(super) fn publish_parties(&mut self, parties: &[Party]) {
+        for index in parties.iter().filter_map(Party::extension) {
             self.publish_extension(index);
         }
+        let trunk = parties.iter().find_map(|party| match party {
+            Party::Outside { trunk, .. } => Some(*trunk),
+            Party::Extension(_) => None,
+        });
         if let Some(trunk) = trunk {
             self.publish_trunk(trunk);
         }
     }
 
     pub(super) fn announce_ringing(&mut self, id: u32) {
-        let Some(call) = self.calls.get(&id) else { return };
-        let Some(Party::Extension(index)) = call.to else { return };
-        let caller = self.identity(&call.from);
+        let Some(caller) = self.channels.get(&id).map(|channel| self.identity(&channel.owner)) else {
+            return;
+        };
+        let Some(Party::Extension(index)) = self.called(id) else { return };
         let called = &self.extensions[index].number;
         let ringing = json!({
             "numCalled": called,
@@ -132,5 +128,15 @@ impl World {
             "callerHasConf": false,
         });
         self.notify(index, "extenRinging", text(&ringing));
+    }
+
+    /// Returns the channel that a caller talks to or rings; `None` while it is alone.
+    pub(super) fn called_channel(&self, id: u32) -> Option<u32> {
+        self.peers(id).first().or(self.ringing(id).first()).copied()
+    }
+
+    /// Returns the party that a caller talks to or rings.
+    pub(super) fn called(&self, id: u32) -> Option<Party> {
+        Some(self.channels.get(&self.called_channel(id)?)?.owner.clone())
     }
 }

@@ -7,6 +7,7 @@ use jsonschema::Validator;
 use serde_json::{Value, value::RawValue};
 
 use super::{World, recordings::recordings};
+use crate::rehearsal::{Rehearsal, Script};
 
 /// Names that the simulator invents: no catalogue has them.
 const INVENTED: [&str; 2] = ["phoneLightOn", "huntGroupUpdate.v2"];
@@ -63,6 +64,20 @@ fn every_event_of_the_office_matches_the_catalogue() {
     }
     assert!(judge.events > 5_000, "only {} events", judge.events);
     judge.judge("office");
+}
+
+#[test]
+fn every_event_of_the_scripts_matches_the_catalogue() {
+    let mut judge = Judge::new();
+    for (seed, script) in (0..).zip(Script::all().chain(Script::all())) {
+        let mut rehearsal = Rehearsal::of(script, seed);
+        while let Some((_, events)) = rehearsal.advance() {
+            for event in events {
+                judge.hear(event.name, &event.args);
+            }
+        }
+    }
+    judge.judge("scripts");
 }
 
 #[test]

@@ -2,17 +2,38 @@
 
 use serde::Serialize;
 
-use super::call::{Call, Identity, Leg, Party};
+use super::channel::Identity;
 
-/// A call with the identities of both parties.
+/// A channel and its partner, with their identities.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "independent habits of a server")]
 pub(super) struct Sides<'a> {
-    pub(super) call: &'a Call,
-    pub(super) from: Identity,
-    /// Without a device while nobody is called.
-    pub(super) to: Identity,
+    /// Number of the extension, or id of the trunk.
+    pub(super) owner: &'a str,
+    pub(super) own: Side<'a>,
+    /// The partner; a side without a channel is only shown as a counterpart.
+    pub(super) other: Side<'a>,
+    pub(super) queue: &'static str,
+    /// The sides of the id are swapped.
+    pub(super) is_flipped: bool,
+    /// If so, the channels are swapped as well.
+    pub(super) is_swapped: bool,
+    /// The conversation is as old as the owner's channel.
+    pub(super) is_own_start: bool,
+    /// The server does not know the channels.
+    pub(super) is_blind: bool,
     /// Unix milliseconds.
     pub(super) now: i64,
+    pub(super) is_connected: bool,
+}
+
+/// One side of a conversation.
+#[derive(Debug)]
+pub(super) struct Side<'a> {
+    pub(super) channel: Option<&'a super::channel::Channel>,
+    pub(super) identity: Identity,
+    /// Name of the channel; empty without one.
+    pub(super) name: String,
 }
 
 /// A conversation of an extension.
@@ -35,7 +56,7 @@ pub(super) struct Conversation {
     recording: &'static str,
     counterpart_num: String,
     counterpart_name: String,
-    ch_source: Channel,
+    ch_source: Option<Channel>,
     ch_dest: Option<Channel>,
 }
 
@@ -44,7 +65,7 @@ pub(super) struct Conversation {
 #[serde(rename_all = "camelCase")]
 pub(super) struct TrunkConversation {
     pub(super) id: String,
-    owner: &'static str,
+    owner: String,
     direction: &'static str,
     duration: i64,
     recording: &'static str,
@@ -53,7 +74,7 @@ pub(super) struct TrunkConversation {
     internal_name: String,
     external_num: String,
     external_name: String,
-    ch_source: Channel,
+    ch_source: Option<Channel>,
     ch_dest: Option<Channel>,
 }
 
@@ -75,97 +96,98 @@ struct Channel {
 }
 
 impl Sides<'_> {
-    fn names(&self) -> (String, String) {
-        let Self { call, from, to, .. } = self;
-        let dest = if call.to.is_some() { call.dest.channel(&to.device) } else { String::new() };
-        (call.source.channel(&from.device), dest)
+    fn is_caller(&self) -> bool {
+        self.own.channel.is_some_and(|channel| channel.is_caller)
     }
 
-    /// The channels of the caller and of the called party; `None` while nobody is called.
-    fn channels(&self) -> (Channel, Option<Channel>) {
-        let (source, dest) = self.names();
-        let up = self.call.answered;
-        let channel = |r#type,
-                       leg: Leg,
-                       (own, channel): (&Identity, &str),
-                       (other, bridged): (&Identity, &str),
-                       status| {
-            Channel {
+    /// The calling and the called side.
+    fn ordered(&self) -> (&Side<'_>, &Side<'_>) {
+        if self.is_caller() { (&self.own, &self.other) } else { (&self.other, &self.own) }
+    }
+
+    /// The calling and the called channel; `None` where there is none, or none is known.
+    fn channels(&self) -> (Option<Channel>, Option<Channel>) {
+        let (mut source, mut dest) = self.ordered();
+        if self.is_flipped && self.is_swapped {
+            (source, dest) = (dest, source);
+        }
+        let show = |r#type, side: &Side<'_>, other: &Side<'_>| {
+            let channel = side.channel.filter(|_| !self.is_blind)?;
+            let is_bridged = channel.bridge.is_some();
+            Some(Channel {
                 r#type,
-                channel: channel.to_owned(),
-                caller_num: own.number.clone(),
-                caller_name: own.name.clone(),
-                bridged_num: other.number.clone(),
-                bridged_name: other.name.clone(),
-                bridged_channel: if up { bridged.to_owned() } else { String::new() },
-                channel_status: status,
-                in_conference: false,
-                start_time: leg.created,
-            }
+                channel: side.name.clone(),
+                caller_num: side.identity.number.clone(),
+                caller_name: side.identity.name.clone(),
+                bridged_num: other.identity.number.clone(),
+                bridged_name: other.identity.name.clone(),
+                bridged_channel: if is_bridged { other.name.clone() } else { String::new() },
+                channel_status: match (channel.is_up, channel.is_caller) {
+                    (true, _) => "up",
+                    (false, true) => "ring",
+                    (false, false) => "ringing",
+                },
+                in_conference: channel.is_in_conference,
+                start_time: channel.id.created,
+            })
         };
-        let (from, to) = ((&self.from, &*source), (&self.to, &*dest));
-        // A caller in a queue or a parking hears music on an answered channel.
-        let calling = if up || self.call.to.is_none() { "up" } else { "ring" };
-        let called = if up { "up" } else { "ringing" };
-        (
-            channel("source", self.call.source, from, to, calling),
-            self.call.to.is_some().then(|| channel("dest", self.call.dest, to, from, called)),
-        )
+        (show("source", source, dest), show("dest", dest, source))
     }
 
     fn id(&self) -> String {
-        let (source, dest) = self.names();
-        format!("{source}>{dest}")
+        let (source, dest) = self.ordered();
+        let (source, dest) = (&source.name, &dest.name);
+        if self.is_flipped { format!("{dest}>{source}") } else { format!("{source}>{dest}") }
     }
 
-    /// Returns the conversation of the caller's extension (`outgoing`) or of the called one.
-    pub(super) fn conversation(&self, outgoing: bool, queue_id: &'static str) -> Conversation {
-        let (own, other) = if outgoing { (&self.from, &self.to) } else { (&self.to, &self.from) };
+    /// When the conversation began: the calling channel's time.
+    fn started(&self) -> i64 {
+        let (source, dest) = self.ordered();
+        let own = self.own.channel.filter(|_| self.is_own_start);
+        own.or(source.channel).or(dest.channel).map_or(self.now, |channel| channel.id.created)
+    }
+
+    /// Returns the conversation of the extension that owns the channel; `None` without a channel.
+    pub(super) fn conversation(&self) -> Option<Conversation> {
+        let own = self.own.channel?;
         let (ch_source, ch_dest) = self.channels();
-        Conversation {
+        Some(Conversation {
             id: self.id(),
-            owner: own.number.clone(),
-            direction: if outgoing { "out" } else { "in" },
-            connected: self.call.answered,
-            duration: (self.now - self.call.started) / 1000,
-            start_time: self.call.started,
-            unique_id: self.call.leg(outgoing).unique_id(),
-            linked_id: self.call.linked_id(),
-            queue_id,
-            through_queue: self.call.queue.is_some(),
-            through_trunk: self.call.trunk().is_some(),
-            in_conference: false,
+            owner: self.owner.to_owned(),
+            direction: if own.is_caller { "out" } else { "in" },
+            connected: self.is_connected,
+            duration: (self.now - self.started()) / 1000,
+            start_time: self.started(),
+            unique_id: own.id.unique_id(),
+            linked_id: own.linked.unique_id(),
+            queue_id: self.queue,
+            through_queue: !self.queue.is_empty(),
+            through_trunk: self.other.channel.is_some_and(|other| other.owner.extension().is_none()),
+            in_conference: own.is_in_conference,
             recording: "false",
-            counterpart_num: other.number.clone(),
-            counterpart_name: other.name.clone(),
+            counterpart_num: self.other.identity.number.clone(),
+            counterpart_name: self.other.identity.name.clone(),
             ch_source,
             ch_dest,
-        }
+        })
     }
 
-    /// Returns the conversation of the trunk.
-    pub(super) fn trunk_conversation(&self, trunk: &'static str) -> TrunkConversation {
-        let incoming = matches!(self.call.from, Party::Outside { .. });
-        let (inside, outside) = if incoming { (&self.to, &self.from) } else { (&self.from, &self.to) };
+    /// Returns the conversation of the trunk that owns the channel.
+    pub(super) fn trunk_conversation(&self) -> TrunkConversation {
         let (ch_source, ch_dest) = self.channels();
         TrunkConversation {
             id: self.id(),
-            owner: trunk,
-            direction: if incoming { "in" } else { "out" },
-            duration: (self.now - self.call.started) / 1000,
+            owner: self.owner.to_owned(),
+            direction: if self.is_caller() { "in" } else { "out" },
+            duration: (self.now - self.started()) / 1000,
             recording: "false",
-            through_queue: self.call.queue.is_some(),
-            internal_num: inside.number.clone(),
-            internal_name: inside.name.clone(),
-            external_num: outside.number.clone(),
-            external_name: outside.name.clone(),
+            through_queue: !self.queue.is_empty(),
+            internal_num: self.other.identity.number.clone(),
+            internal_name: self.other.identity.name.clone(),
+            external_num: self.own.identity.number.clone(),
+            external_name: self.own.identity.name.clone(),
             ch_source,
             ch_dest,
         }
-    }
-
-    /// Returns the caller's channel, which identifies a caller in a queue.
-    pub(super) fn caller_channel(&self) -> String {
-        self.names().0
     }
 }

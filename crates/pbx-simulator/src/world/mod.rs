@@ -3,21 +3,26 @@
 //! The seed determines everything. Steps are scheduled in office time; [`World::advance`] runs those that are due. Office time
 //! may run faster than real time, but events carry real times: a call of three office minutes may show a duration of one second.
 
+mod acts;
 mod beginning;
-mod call;
+mod channel;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod conformance;
 mod conversation;
+mod history;
 mod office;
 mod progress;
 mod queueing;
+mod quirks;
 mod rare_events;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod recordings;
+pub(crate) mod script;
 mod snapshot;
 mod steps;
+mod telephony;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests;
@@ -25,7 +30,7 @@ mod view;
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap},
+    collections::{BTreeMap, BTreeSet, BinaryHeap},
     time::Duration,
 };
 
@@ -33,8 +38,11 @@ use fastrand::Rng;
 use serde_json::json;
 
 use self::{
-    call::Call,
+    acts::Play,
+    channel::Channel,
+    history::History,
     office::{Extension, PARKINGS, Queue, Trunk},
+    quirks::{Entity, Quirks},
     steps::Step,
     view::text,
 };
@@ -71,9 +79,19 @@ pub(super) struct World {
     extensions: Vec<Extension>,
     queues: Vec<Queue>,
     trunks: Vec<Trunk>,
-    calls: BTreeMap<u32, Call>,
-    next_call: u32,
-    next_leg: u32,
+    /// By number.
+    channels: BTreeMap<u32, Channel>,
+    next_channel: u32,
+    next_bridge: u32,
+    /// Scripts that run, by number.
+    plays: BTreeMap<usize, Play>,
+    next_play: usize,
+    pub(super) quirks: Quirks,
+    /// Entities whose state will be sent.
+    unsent: BTreeSet<Entity>,
+    /// The CTI server reads its configuration and sends nothing.
+    is_reloading: bool,
+    pub(super) history: History,
     /// Steps by due time in milliseconds of office time, and by a serial number that orders ties.
     schedule: BinaryHeap<Reverse<(u64, u64, Step)>>,
     scheduled: u64,
@@ -94,9 +112,15 @@ impl World {
             extensions: office::extensions(),
             queues: office::queues(),
             trunks: office::trunks(),
-            calls: BTreeMap::new(),
-            next_call: 1,
-            next_leg: 1,
+            channels: BTreeMap::new(),
+            next_channel: 1,
+            next_bridge: 1,
+            plays: BTreeMap::new(),
+            next_play: 0,
+            quirks: Quirks { is_hold_first: true, ..Quirks::default() },
+            unsent: BTreeSet::new(),
+            is_reloading: false,
+            history: History::default(),
             schedule: BinaryHeap::new(),
             scheduled: 0,
             rng: Rng::with_seed(seed),
@@ -106,6 +130,15 @@ impl World {
             events: Vec::new(),
         };
         world.begin();
+        world
+    }
+
+    /// Creates a world in which nothing happens by itself, and whose past is kept. The seed gives its CTI server habits.
+    pub(super) fn rehearsal(seed: u64, start: i64) -> Self {
+        let mut world = Self::new(seed, start, 1.0);
+        world.schedule.clear();
+        world.quirks = Quirks::draw(seed);
+        world.history.is_kept = true;
         world
     }
 
@@ -143,8 +176,8 @@ impl World {
         self.events.push(Event { audience, name, args });
     }
 
-    /// Publishes an extension's state, and its owner's presence even if that is unchanged, as the PBX does.
-    fn publish_extension(&mut self, index: usize) {
+    /// Sends an extension's state, and its owner's presence even if that is unchanged, as the PBX does.
+    fn send_extension(&mut self, index: usize) {
         self.push(Audience::All, "extenUpdate", self.extension_json(index));
         if let Some(username) = self.extensions[index].username {
             let status = self.main_presence(index);
@@ -159,17 +192,21 @@ impl World {
     fn main_presence(&self, index: usize) -> &'static str {
         match self.status(index) {
             "online" => self.extensions[index].presence().0,
-            "onhold" => "busy",
+            "onhold" | "busy_ringing" => "busy",
             other => other,
         }
     }
 
+    fn publish_extension(&mut self, index: usize) {
+        self.publish(Entity::Extension(index));
+    }
+
     fn publish_trunk(&mut self, index: usize) {
-        self.push(Audience::Presence, "trunkUpdate", self.trunk_json(index));
+        self.publish(Entity::Trunk(index));
     }
 
     fn publish_queue(&mut self, index: usize) {
-        self.push(Audience::Queues, "queueUpdate", self.queue_json(index));
+        self.publish(Entity::Queue(index));
     }
 
     fn publish_member(&mut self, queue: usize, place: usize) {
@@ -177,7 +214,7 @@ impl World {
     }
 
     fn publish_parking(&mut self, slot: usize) {
-        self.push(Audience::Parkings, "parkingUpdate", self.parking_json(slot));
+        self.publish(Entity::Parking(slot));
     }
 
     /// Sends an event to the owner of an extension only.
@@ -187,11 +224,14 @@ impl World {
         }
     }
 
-    /// Publishes the complete state, as the PBX does after a reload.
+    /// Sends the complete state, as the PBX does after a reload.
     fn publish_all(&mut self) {
-        (0..self.extensions.len()).for_each(|index| self.publish_extension(index));
-        (0..self.trunks.len()).for_each(|index| self.publish_trunk(index));
-        (0..self.queues.len()).for_each(|index| self.publish_queue(index));
-        (0..PARKINGS.len()).for_each(|slot| self.publish_parking(slot));
+        let entities = (0..self.extensions.len()).map(Entity::Extension);
+        let entities = entities.chain((0..self.trunks.len()).map(Entity::Trunk));
+        let entities = entities.chain((0..self.queues.len()).map(Entity::Queue));
+        let entities = entities.chain((0..PARKINGS.len()).map(Entity::Parking));
+        for entity in entities.collect::<Vec<_>>() {
+            self.publish_now(entity);
+        }
     }
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{
     World,
-    call::Party,
+    channel::{Party, Place},
     steps::{SECOND, Step},
     view::text,
 };
@@ -12,8 +12,7 @@ use crate::profile::Audience;
 
 impl World {
     pub(super) fn ring_agent(&mut self, id: u32) {
-        let Some(call) = self.calls.get(&id).filter(|call| !call.answered) else { return };
-        let Some(queue) = call.queue else { return };
+        let Some(queue) = self.queue_of(id) else { return };
         let ready: Vec<usize> = self.queues[queue]
             .members
             .iter()
@@ -24,34 +23,36 @@ impl World {
             let after = self.seconds(2..6);
             return self.schedule(after, Step::RingAgent(id));
         };
-        let leg = self.leg();
-        if let Some(call) = self.calls.get_mut(&id) {
-            call.to = Some(Party::Extension(agent));
-            call.dest = leg;
-        }
+        self.dial(id, Party::Extension(agent));
         self.publish_call(id);
         self.announce_ringing(id);
         let (answered, after) = (self.rng.u8(0..10) < 8, self.seconds(2..10));
         self.schedule(after, if answered { Step::Answer(id) } else { Step::NoAnswer(id) });
     }
 
+    /// The queue that a caller waits in; `None` if it waits in none.
+    pub(super) fn queue_of(&self, id: u32) -> Option<usize> {
+        match self.channels.get(&id)?.place? {
+            Place::Queue(queue) => Some(queue),
+            Place::Parking { .. } => None,
+        }
+    }
+
     pub(super) fn no_answer(&mut self, id: u32) {
-        let Some(call) = self.calls.get_mut(&id).filter(|call| !call.answered) else { return };
-        if call.queue.is_some() {
-            let rung = call.clone();
-            call.to = None;
-            if let Some(Party::Extension(agent)) = rung.to {
+        let Some(caller) = self.channels.get(&id).filter(|channel| channel.bridge.is_none()) else { return };
+        let (consults_for, other) = (caller.consults_for, self.identity(&caller.owner));
+        let called = self.called(id).and_then(|party| party.extension());
+        if self.queue_of(id).is_some() {
+            for rung in self.ringing(id) {
+                self.end(rung);
+            }
+            if let Some(agent) = called {
                 self.publish_extension(agent);
-                self.announce_hang_up(agent, &rung, "no_answer");
+                self.announce_hang_up(agent, &other.number, "no_answer");
             }
             self.publish_call(id);
             return self.schedule(SECOND, Step::RingAgent(id));
         }
-        let consults_for = call.consults_for;
-        let called = match call.to {
-            Some(Party::Extension(index)) => Some(index),
-            _ => None,
-        };
         self.hang_up(id, "no_answer");
         if let Some(held) = consults_for {
             return self.hold(held, false);
@@ -74,8 +75,7 @@ impl World {
     }
 
     pub(super) fn give_up(&mut self, id: u32) {
-        let Some(call) = self.calls.get(&id).filter(|call| !call.answered) else { return };
-        let Some(queue) = call.queue else { return };
+        let Some(queue) = self.queue_of(id) else { return };
         self.queues[queue].abandoned += 1;
         self.hang_up(id, "normal_clearing");
         self.publish_queue(queue);

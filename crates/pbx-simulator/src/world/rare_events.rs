@@ -51,7 +51,7 @@ impl World {
     /// Unregisters or registers a random telephone, unless it is in a call.
     pub(super) fn toggle_registration(&mut self) {
         let index = self.rng.usize(0..self.extensions.len());
-        if self.calls.values().all(|call| call.side_of(index).is_none()) {
+        if self.channels_of(index).next().is_none() {
             self.extensions[index].registered = !self.extensions[index].registered;
             self.publish_extension(index);
         }

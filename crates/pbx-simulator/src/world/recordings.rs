@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::{
     Event, World,
-    call::Party,
+    channel::Party,
+    script::Script,
     steps::{SECOND, Step},
 };
 use crate::profile::{Audience, Profile};
@@ -149,6 +150,15 @@ fn parking() -> String {
     scene.lines
 }
 
+/// A colleague picks up a call that rings elsewhere; later a consultation becomes a conference of three.
+fn conference() -> String {
+    let mut scene = Scene::new(4);
+    scene.at(0.0, |office| office.play(Script::named("pick-up").unwrap()));
+    scene.at(120.0, |office| office.play(Script::named("consultation-conference").unwrap()));
+    scene.at(400.0, |_| ());
+    scene.lines
+}
+
 /// Somebody applies the configuration while two calls go on and a third waits; a telephone comes back differently.
 fn reload_storm() -> String {
     let mut scene = Scene::new(1);
@@ -241,13 +251,14 @@ fn folder() -> PathBuf {
 }
 
 /// All recordings by name.
-pub(super) fn recordings() -> [(&'static str, String); 7] {
+pub(super) fn recordings() -> [(&'static str, String); 8] {
     [
         ("office-hour", office_hour()),
         ("attended-transfer", attended_transfer()),
         ("blind-transfer", blind_transfer()),
         ("queue-abandonment", queue_abandonment()),
         ("parking", parking()),
+        ("conference", conference()),
         ("reload-storm", reload_storm()),
         ("every-event", every_event()),
     ]

@@ -37,6 +37,14 @@ impl World {
         keyed(PARKINGS.iter().enumerate(), |(slot, parking)| ((*parking).to_owned(), self.parking_json(slot)))
     }
 
+    /// The state of all extensions, queues and parking slots, each as its event.
+    pub(crate) fn snapshots(&self) -> Vec<(&'static str, String)> {
+        let extensions = (0..self.extensions.len()).map(|index| ("extenUpdate", self.extension_json(index)));
+        let queues = (0..self.queues.len()).map(|index| ("queueUpdate", self.queue_json(index)));
+        let parkings = (0..PARKINGS.len()).map(|slot| ("parkingUpdate", self.parking_json(slot)));
+        extensions.chain(queues).chain(parkings).collect()
+    }
+
     /// User name → user, as in `/user/endpoints/all`.
     pub(crate) fn users(&self) -> Map<String, Value> {
         let owned = self.extensions.iter().enumerate().filter_map(|(index, extension)| {

@@ -1,17 +1,25 @@
 //! The steps of the simulation, and how calls start.
 
-use super::{World, call::Party};
+use super::{World, acts::Act, channel::Party, quirks::Entity, script::Script};
 
 pub(super) const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
 
-/// A scheduled step. A step for a call that has ended does nothing.
+/// A scheduled step. A call is known by its caller's channel. A step for a call that has ended does nothing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Step {
     /// An external call to the first extension, which is answered.
     FirstCall,
     /// A new call.
     Dial,
+    /// An act of a play.
+    Act(usize, Act),
+    /// A play is over.
+    Curtain(usize),
+    /// A script begins.
+    Play(Script),
+    /// An entity's state is sent.
+    Publish(Entity),
     Answer(u32),
     /// A call that nobody answers.
     NoAnswer(u32),
@@ -69,7 +77,11 @@ impl World {
                 let after = self.seconds(3..20);
                 self.schedule(after, Step::Answer(id));
             }
-            Step::Dial => self.dial(),
+            Step::Dial => self.dial_any(),
+            Step::Act(play, act) => self.act(*play, *act),
+            Step::Curtain(play) => drop(self.plays.remove(play)),
+            Step::Play(script) => self.play(*script),
+            Step::Publish(entity) => self.publish_now(*entity),
             Step::Answer(id) => self.answer(*id),
             Step::NoAnswer(id) => self.no_answer(*id),
             Step::HangUp(id) => self.hang_up(*id, "normal_clearing"),

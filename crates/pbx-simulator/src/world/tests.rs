@@ -120,7 +120,7 @@ fn every_kind_of_event_happens_and_calls_end() {
         assert!(names.contains_key(name), "no {name} in {names:?}");
     }
     let ended = events.iter().filter(|event| event.name == "extenHangup").count();
-    assert!(ended > 500 && world.calls.len() < 20, "{ended} ended, {} going on", world.calls.len());
+    assert!(ended > 500 && world.channels.len() < 40, "{ended} ended, {} going on", world.channels.len());
     for event in &events {
         let packet = event.packet();
         let args: Vec<Value> = serde_json::from_str(packet.strip_prefix("42").unwrap()).unwrap();

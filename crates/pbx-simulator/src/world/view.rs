@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::{
     World,
-    call::{Call, Identity, Party},
-    conversation::{Conversation, Sides, TrunkConversation},
+    channel::{Channel, Identity, Party, Place},
+    conversation::{Conversation, Side, Sides, TrunkConversation},
     office::PARKINGS,
 };
 
@@ -64,52 +64,86 @@ pub(super) fn text(value: &impl Serialize) -> String {
 
 impl World {
     pub(super) fn identity(&self, party: &Party) -> Identity {
-        match party {
+        let (number, name) = match party {
             Party::Extension(index) => {
                 let extension = &self.extensions[*index];
-                let number = extension.number.clone();
-                Identity { device: number.clone(), number, name: extension.name.to_owned() }
+                (extension.number.clone(), extension.name.to_owned())
             }
-            Party::Outside { trunk, number, name } => Identity {
-                number: number.clone(),
-                name: name.clone(),
-                device: self.trunks[*trunk].id.to_owned(),
-            },
+            Party::Outside { number, name, .. } => (number.clone(), name.clone()),
+        };
+        Identity { number, name }
+    }
+
+    /// Returns a channel's name: the device of its owner, and its number.
+    pub(super) fn channel_name(&self, channel: &Channel) -> String {
+        format!("PJSIP/{}-{:08x}", self.device(&channel.owner), channel.id.number)
+    }
+
+    /// Returns the number of an extension, or the id of a trunk.
+    fn device(&self, owner: &Party) -> &str {
+        match owner {
+            Party::Extension(index) => &self.extensions[*index].number,
+            Party::Outside { trunk, .. } => self.trunks[*trunk].id,
         }
     }
 
-    pub(super) fn sides<'a>(&self, call: &'a Call) -> Sides<'a> {
-        let nobody = || {
-            let number = call.queue.map_or("", |queue| self.queues[queue].number);
-            Identity { number: number.to_owned(), name: String::new(), device: String::new() }
+    /// Returns the conversation that a channel stands for.
+    fn sides<'a>(&'a self, own: &'a Channel) -> Sides<'a> {
+        let side = |channel: &'a Channel| Side {
+            channel: Some(channel),
+            identity: self.shown(self.identity(&channel.owner)),
+            name: self.channel_name(channel),
         };
+        let nobody =
+            || Side { channel: None, identity: self.shown(own.dialled.clone()), name: String::new() };
+        // Whoever is shown as the partner, the number is that of the connected line.
+        let is_guess = self.quirks.guesses && own.bridge.is_none();
+        let other = |channel: &'a Channel| Side {
+            identity: if is_guess { nobody().identity } else { side(channel).identity },
+            ..side(channel)
+        };
+        let is_music = matches!(own.place, Some(Place::Queue(_))) && self.quirks.is_music_connected;
+        let is_alone = own.is_in_conference && own.is_up;
         Sides {
-            call,
-            from: self.identity(&call.from),
-            to: call.to.as_ref().map_or_else(nobody, |to| self.identity(to)),
+            owner: self.device(&own.owner),
+            own: side(own),
+            other: self.partner(own).map_or_else(nobody, other),
+            queue: own.queue.map_or("", |queue| self.queues[queue].number),
+            is_flipped: self.quirks.flips && self.dice(own, 1).is_multiple_of(3),
+            is_swapped: self.quirks.swaps,
+            is_own_start: self.quirks.is_own_start,
+            is_blind: self.quirks.is_blind && !self.dice(own, 2).is_multiple_of(3),
             now: self.wall(),
+            is_connected: own.bridge.is_some() || is_music || is_alone,
         }
+    }
+
+    /// The extension's channels.
+    pub(super) fn channels_of(&self, index: usize) -> impl Iterator<Item = &Channel> {
+        self.channels.values().filter(move |channel| channel.owner == Party::Extension(index))
     }
 
     pub(super) fn status(&self, index: usize) -> &'static str {
         let extension = &self.extensions[index];
-        let mut calls = self.calls.values().filter_map(|call| Some((call, call.side_of(index)?)));
-        match calls.next() {
+        let has = |wanted: fn(&Channel) -> bool| self.channels_of(index).any(wanted);
+        let is_ringing = has(|channel| !channel.is_up && !channel.is_caller);
+        let is_talking = has(|channel| (channel.is_up || channel.is_caller) && !channel.is_holding);
+        let is_holding = has(|channel| channel.is_holding);
+        match (is_ringing, is_talking, is_holding) {
             _ if !extension.registered => "offline",
-            Some((call, _)) if call.held => "onhold",
-            Some((call, outgoing)) if !call.answered && !outgoing => "ringing",
-            Some(_) => "busy",
-            None if extension.dnd => "dnd",
-            None => "online",
+            (_, talking, true) if self.quirks.is_hold_first || !talking => "onhold",
+            (true, true, _) => "busy_ringing",
+            (true, false, _) => "ringing",
+            (false, true, _) => "busy",
+            _ if extension.dnd => "dnd",
+            _ => "online",
         }
     }
 
     pub(super) fn extension_json(&self, index: usize) -> String {
         let extension = &self.extensions[index];
-        let conversations = self.calls.values().filter_map(|call| {
-            let outgoing = call.side_of(index)?;
-            let queue = call.queue.map_or("", |queue| self.queues[queue].number);
-            let conversation = self.sides(call).conversation(outgoing, queue);
+        let conversations = self.channels_of(index).filter_map(|channel| {
+            let conversation = self.sides(channel).conversation()?;
             Some((conversation.id.clone(), conversation))
         });
         let websocket = extension.agent.starts_with("NethPhone");
@@ -139,8 +173,10 @@ impl World {
 
     pub(super) fn trunk_json(&self, index: usize) -> String {
         let trunk = &self.trunks[index];
-        let conversations = self.calls.values().filter(|call| call.trunk() == Some(index)).map(|call| {
-            let conversation = self.sides(call).trunk_conversation(trunk.id);
+        let is_here =
+            |channel: &&Channel| matches!(channel.owner, Party::Outside { trunk, .. } if trunk == index);
+        let conversations = self.channels.values().filter(is_here).map(|channel| {
+            let conversation = self.sides(channel).trunk_conversation();
             (conversation.id.clone(), conversation)
         });
         text(&TrunkView {
@@ -156,6 +192,11 @@ impl World {
             sipuseragent: "",
             conversations: conversations.collect(),
         })
+    }
+
+    /// The channels that wait in a queue, in order.
+    pub(super) fn waiting(&self, place: Place) -> impl Iterator<Item = &Channel> {
+        self.channels.values().filter(move |channel| channel.place == Some(place))
     }
 
     pub(super) fn member(&self, queue: usize, place: usize) -> Value {
@@ -188,10 +229,11 @@ impl World {
             .collect();
         let now = self.wall();
         let callers: BTreeMap<String, Value> = (1..)
-            .zip(self.calls.values().filter(|call| call.is_waiting_in(index)))
-            .map(|(position, call)| {
-                let channel = self.sides(call).caller_channel();
-                let caller = self.identity(&call.from);
+            .zip(self.waiting(Place::Queue(index)))
+            .map(|(position, caller)| {
+                let channel = self.channel_name(caller);
+                let created = caller.id.created;
+                let caller = self.shown(self.identity(&caller.owner));
                 let waiting = json!({
                     "id": channel,
                     "channel": channel,
@@ -199,8 +241,8 @@ impl World {
                     "name": caller.name,
                     "queue": queue.number,
                     "position": i32::to_string(&position),
-                    "waiting": (now - call.started) / 1000,
-                    "waitingTime": call.started,
+                    "waiting": (now - created) / 1000,
+                    "waitingTime": created,
                 });
                 (channel, waiting)
             })
@@ -224,20 +266,21 @@ impl World {
     /// Returns the parking slot; an empty one is `{}`, never null.
     pub(super) fn parking_json(&self, slot: usize) -> String {
         let parking = PARKINGS[slot];
-        let parked = self.calls.values().find_map(|call| {
-            let (at, parker) = call.parked?;
-            let parker = &self.extensions[parker];
-            (at == slot).then(|| {
-                let caller = self.identity(&call.from);
-                json!({
-                    "num": caller.number,
-                    "name": caller.name,
-                    "parking": parking,
-                    "channel": self.sides(call).caller_channel(),
-                    "timeout": 45,
-                    "parkeeNum": parker.number,
-                    "parkeeName": parker.name,
-                })
+        let parked = self.channels.values().find_map(|channel| match channel.place {
+            Some(Place::Parking { slot: at, parker }) if at == slot => Some((channel, parker)),
+            _ => None,
+        });
+        let parked = parked.map(|(channel, parker)| {
+            let caller = self.shown(self.identity(&channel.owner));
+            let parker = self.shown(self.identity(&Party::Extension(parker)));
+            json!({
+                "num": caller.number,
+                "name": caller.name,
+                "parking": parking,
+                "channel": self.channel_name(channel),
+                "timeout": 45,
+                "parkeeNum": parker.number,
+                "parkeeName": parker.name,
             })
         });
         text(&json!({

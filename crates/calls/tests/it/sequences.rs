@@ -1,0 +1,167 @@
+//! Orders and habits of a PBX that the tracker has to see through.
+
+use calls::{Direction, Step, TransferKind};
+use event::Origin;
+use serde_json::json;
+
+use super::office::{Office, Talk, channel};
+
+fn talk(own: &str, other: &str, linked: &str) -> Talk {
+    Talk {
+        own: own.to_owned(),
+        other: other.to_owned(),
+        linked: linked.to_owned(),
+        out: false,
+        up: false,
+        trunk: false,
+        number: String::new(),
+        queue: String::new(),
+    }
+}
+
+/// An outside caller talks to 201.
+fn inbound(office: &mut Office) -> Talk {
+    let ring = Talk {
+        trunk: true,
+        number: "0721000111".to_owned(),
+        ..talk(&channel("201", 2), &channel("trk", 1), "L1")
+    };
+    office.talk("201", ring.clone());
+    office.wait(4000);
+    let up = Talk { up: true, ..ring };
+    office.talk("201", up.clone());
+    up
+}
+
+/// Linked ids are unique ids of channels.
+const FIRST: &str = "1795538000.1";
+
+#[test]
+fn the_caller_is_known_if_the_called_leg_is_seen_first() {
+    let mut office = Office::new();
+    let (a, b) = (channel("201", 1), channel("202", 2));
+    let from = Talk { out: true, number: "202".to_owned(), ..talk(&a, &b, FIRST) };
+    let to = Talk { number: "201".to_owned(), ..talk(&b, &a, FIRST) };
+    office.talk("202", to.clone());
+    office.talk("201", from.clone());
+    office.wait(2000);
+    office.talk("202", Talk { up: true, ..to });
+    office.talk("201", Talk { up: true, ..from });
+    assert_eq!(office.last(Step::Answered).direction, Direction::Internal);
+    assert_eq!(office.last(Step::Answered).from.extension.as_deref(), Some("201"));
+    office.hang_up("201", &a);
+    office.hang_up("202", &b);
+    office.finish();
+    assert_eq!(office.steps(), ["started", "ringing 202", "answered 202", "ended answered"]);
+}
+
+#[test]
+fn a_call_that_ends_on_hold_is_not_resumed() {
+    let mut office = Office::new();
+    let up = inbound(&mut office);
+    office.hold("201", true);
+    office.hide(|talks| talks.get_mut("201").unwrap().clear());
+    office.hold("201", false);
+    office.finish();
+    assert_eq!(office.steps(), ["started", "ringing 201", "answered 201", "held 201", "ended answered"]);
+    assert!(up.up);
+}
+
+#[test]
+fn a_second_call_hides_whether_the_first_is_held() {
+    let mut office = Office::new();
+    let up = inbound(&mut office);
+    office.hold("201", true);
+    let dial = Talk { out: true, number: "202".to_owned(), ..talk(&channel("201", 5), "", "L2") };
+    office.hide(|talks| talks.get_mut("201").unwrap().push(dial.clone()));
+    office.hold("201", false);
+    office.hang_up("201", &dial.own);
+    office.hang_up("201", &up.own);
+    office.finish();
+    let steps = office.steps();
+    assert_eq!(steps[3..6], ["held 201", "started", "resumed 201 ?"], "{steps:?}");
+}
+
+#[test]
+fn a_call_is_handed_over_while_the_new_party_rings() {
+    let mut office = Office::new();
+    let up = inbound(&mut office);
+    let (a, b) = (channel("201", 5), channel("202", 6));
+    office.talk("201", Talk { out: true, number: "202".to_owned(), ..talk(&a, &b, "L2") });
+    let ring = Talk { number: "201".to_owned(), ..talk(&b, &a, "L2") };
+    office.talk("202", ring.clone());
+    office.wait(3000);
+    office.talk("202", Talk { linked: "L1".to_owned(), trunk: true, other: up.other, ..ring });
+    office.hide(|talks| talks.get_mut("201").unwrap().clear());
+    office.show("201");
+    let transfer = office.last(Step::Transferred).transfer.clone().unwrap();
+    assert_eq!((transfer.kind, transfer.to.extension.as_deref()), (TransferKind::Attended, Some("202")));
+    office.hang_up("202", &b);
+    office.finish();
+}
+
+#[test]
+fn a_caller_goes_from_one_queue_to_another() {
+    let mut office = Office::new();
+    let caller = channel("trk", 1);
+    office.queue("401", &[&caller]);
+    office.queue("401", &[]);
+    office.wait(1500);
+    office.queue("402", &[&caller]);
+    office.queue("402", &[]);
+    office.finish();
+    assert_eq!(office.steps(), ["started", "queued", "dequeued", "queued", "dequeued", "ended abandoned"]);
+}
+
+#[test]
+fn a_call_is_sent_to_a_queue_that_shows_it_first() {
+    let mut office = Office::new();
+    let up = inbound(&mut office);
+    office.queue("401", &[&up.other]);
+    office.hang_up("201", &up.own);
+    let transfer = office.last(Step::Transferred).transfer.clone().unwrap();
+    assert_eq!((transfer.kind, transfer.to.number.as_deref()), (TransferKind::Blind, Some("401")));
+    office.queue("401", &[]);
+    office.finish();
+}
+
+#[test]
+fn an_extension_that_waits_is_no_caller_from_outside() {
+    let mut office = Office::new();
+    // The caller's number is that of an outside party, as if it was masked.
+    office.queue("401", &[&channel("203", 1)]);
+    assert_eq!(office.last(Step::Queued).direction, Direction::Unknown);
+    office.queue("401", &[]);
+    office.finish();
+}
+
+#[test]
+fn a_call_between_two_telephones_survives_a_gap() {
+    let mut office = Office::new();
+    let up = inbound(&mut office);
+    office.hang_up("201", &up.own);
+    office.gap(60);
+    let b = Talk { trunk: true, up: true, ..talk(&channel("202", 3), &up.other, "L1") };
+    office.hide(|talks| drop(talks.insert("202".to_owned(), vec![b.clone()])));
+    office.state_of("202", Origin::Snapshot);
+    office.notice("resync.completed", &json!({"failed": []}));
+    office.hang_up("202", &b.own);
+    office.finish();
+    assert_eq!(office.steps().iter().filter(|step| step.starts_with("ended")).count(), 1);
+    assert!(office.last(Step::Ended).ended_between.is_none(), "its end was seen");
+}
+
+#[test]
+fn a_reload_hides_when_a_call_was_answered() {
+    let mut office = Office::new();
+    let own = channel("201", 2);
+    let ring = Talk { trunk: true, ..talk(&own, &channel("trk", 1), "L1") };
+    office.talk("201", ring.clone());
+    office.wait(8000);
+    office.reload();
+    office.talk("201", Talk { up: true, ..ring });
+    office.notice("resync.completed", &json!({"failed": []}));
+    office.hang_up("201", &own);
+    office.finish();
+    assert_eq!(office.steps(), ["started", "ringing 201", "answered 201 ?", "ended answered ?"]);
+}
