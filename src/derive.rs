@@ -59,11 +59,5 @@ impl Derive for Calls {
 }
 
 fn encode(derived: Vec<calls::Derived>) -> Vec<Derived> {
-    let encode = |calls::Derived { at, cause, step, event }| {
-        let key = event.call.to_string().into();
-        // An event holds text, numbers and times only, which can't fail to serialize.
-        let data = serde_json::to_vec(&event).unwrap_or_default().into();
-        Derived { at, call: EncodedCall { step: step.name().into(), key, cause, data } }
-    };
-    derived.into_iter().map(encode).collect()
+    derived.iter().map(|it| Derived { at: it.at, call: it.encode() }).collect()
 }
