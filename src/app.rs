@@ -6,6 +6,7 @@ mod tasks;
 
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use tokio::{
     task::JoinError,
     time::{Instant, MissedTickBehavior, interval, sleep_until},
@@ -17,6 +18,7 @@ use crate::{
     admin::{self, View},
     app::config::Config,
     auth::Account,
+    derive,
     event::{Notice, SinkId, SourceId},
     exit::Exit,
     health::Board,
@@ -46,6 +48,8 @@ const LOGOUT: Duration = Duration::from_secs(5);
 const ASK: Duration = Duration::from_secs(2);
 /// Interval of the loss announcements while a sink is down.
 const ANNOUNCE: Duration = Duration::from_secs(10);
+/// Interval at which calls that are no longer visible may end.
+const CALLS: Duration = Duration::from_secs(1);
 /// Interval at which secrets are polled while a source or sink fails, and before a source renews its login: they may have
 /// been replaced.
 const CREDENTIAL_POLL: Duration = Duration::from_secs(10);
@@ -98,11 +102,13 @@ pub async fn run(config: &Config, options: Options) -> Exit {
 fn open(config: &Config, board: &Board) -> Result<Journal, OpenError> {
     let names = |keys: Vec<&String>| keys.into_iter().cloned().collect::<Vec<_>>();
     let (sources, sinks) = (names(config.sources.keys().collect()), names(config.sinks.keys().collect()));
+    let calls = derive::calls(config.sources_with_calls());
     let Some(disk) = &config.journal.disk else {
-        return Ok(Journal::memory(config.journal.memory, &sources, &sinks));
+        return Ok(Journal::memory(config.journal.memory, &sources, &sinks).deriving(&calls));
     };
-    let health = board.component("journal".to_owned());
-    let (journal, recovery) = Journal::open(disk, Arc::new(fs::Disk), &sources, &sinks, Arc::new(health))?;
+    let health = Arc::new(board.component("journal".to_owned()));
+    let (journal, recovery) =
+        Journal::open_with(disk, Arc::new(fs::Disk), &sources, &sinks, health, Some(&calls))?;
     for note in recovery.notes {
         tracing::warn!(note, "the journal was repaired");
     }
@@ -203,7 +209,10 @@ impl Running {
     /// Runs until there is a reason to stop.
     async fn until_stop(&mut self, signals: &mut Signals, requests: &mut Requests) -> &'static str {
         let (mut announce, mut credentials) = (interval(ANNOUNCE), interval(CREDENTIAL_POLL));
-        credentials.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut calls = interval(CALLS);
+        for interval in [&mut credentials, &mut calls] {
+            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        }
         loop {
             tokio::select! {
                 signal = signals.next() => return signal,
@@ -216,6 +225,7 @@ impl Running {
                     return "task exited unexpectedly";
                 }
                 _ = announce.tick() => self.context.journal.announce_losses(),
+                _ = calls.tick() => self.context.journal.tick(Timestamp::now()),
             }
         }
     }

@@ -56,6 +56,7 @@ pub mod check;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod derive;
 pub mod exit;
 #[doc(hidden)]
 #[allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "it fails by a panic")]

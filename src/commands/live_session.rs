@@ -77,6 +77,7 @@ impl LiveSession {
             publish_action_nethlink: false,
             resync: false,
             detect_drift: false,
+            derive_calls: None,
             ..source.clone()
         };
         let account = session::account(&config).map_err(|error| Ended::new(Exit::Config, error))?;

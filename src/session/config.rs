@@ -42,6 +42,8 @@ pub struct Config {
     pub resync_interval: Option<Duration>,
     /// Enables the comparison of a sample of the events with the catalogue.
     pub detect_drift: bool,
+    /// Enables deriving calls; `None` leaves it to `[derive]`.
+    pub derive_calls: Option<bool>,
     /// The TLS trust settings.
     pub trust: Trust,
     /// The HTTP proxy to connect through; plain `http`.

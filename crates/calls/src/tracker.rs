@@ -7,7 +7,7 @@ mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use event::{Body, Origin, Record, Seq};
+use event::{Body, EncodedCall, Origin, Record, Seq};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +69,16 @@ pub struct Derived {
     pub step: Step,
     /// The event.
     pub event: CallEvent,
+}
+
+impl Derived {
+    /// Encodes the event as it is stored and published.
+    pub fn encode(&self) -> EncodedCall {
+        let Self { cause, step, event, .. } = self;
+        // Texts, numbers and times can't fail to serialize.
+        let data = serde_json::to_vec(event).unwrap_or_default().into();
+        EncodedCall { step: step.name().into(), key: event.call.to_string().into(), cause: *cause, data }
+    }
 }
 
 /// The record that is being folded, and what it has caused so far.
@@ -163,6 +173,23 @@ impl Tracker {
         let mut fold = Fold::new(Seq(0), at, true);
         self.pass(&mut fold);
         fold.derived
+    }
+
+    /// Returns true if [`Tracker::tick`] has something to do at this time.
+    pub fn is_due(&self, at: Timestamp) -> bool {
+        let waits = if self.sight == Sight::Lost { self.patience } else { self.due };
+        waits.is_some_and(|then| at >= then || self.last.is_some_and(|last| at < last))
+    }
+
+    /// Takes over a stored event that the restored calls do not give: a call that has ended is gone.
+    pub fn adopt(&mut self, key: &str, step: &str) {
+        if step == Step::Ended.name()
+            && let Some(call) = key.parse().ok().and_then(|key| self.calls.remove(&key))
+        {
+            for leg in call.open_legs() {
+                self.forget(&leg.extension, &leg.channel);
+            }
+        }
     }
 
     /// Ends all calls, when nothing will be derived any more.

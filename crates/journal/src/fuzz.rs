@@ -29,6 +29,7 @@ pub fn segment(input: &[u8]) {
         created: Timestamp::UNIX_EPOCH,
         first: Position(1),
         format,
+        head: 0,
         sources: vec![
             ("a".to_owned(), SourceProgress::default()),
             ("b".to_owned(), SourceProgress::default()),

@@ -3,11 +3,13 @@
 use std::{fmt::Display, sync::Arc, time::Duration};
 
 use event::{JournalId, Notice, Position, Seq, SinkId, SourceId};
+use jiff::Timestamp;
 use parking_lot::MutexGuard;
 use tokio::sync::watch;
 
 use crate::{
     cursor::{Cursor, Ledger},
+    derive::Derivation,
     disk::identity,
     fs::Fs,
     log::{Log, Sink},
@@ -42,6 +44,20 @@ impl Journal {
         Self(Arc::new(Inner { shared: Arc::new(shared), _maintenance: None }))
     }
 
+    /// Appends what `derivation` derives. For a journal in memory, before its first record.
+    #[must_use]
+    pub fn deriving(self, derivation: &Derivation) -> Self {
+        self.log().derives = derivation.states(&self.sources());
+        self
+    }
+
+    /// Appends what follows from the time. Call it at least once a second if anything is derived.
+    pub fn tick(&self, at: Timestamp) {
+        if self.log().tick(at) {
+            self.commit();
+        }
+    }
+
     /// Creates an in-memory journal from records of another one, for one sink to publish again.
     pub fn replay(id: JournalId, sources: &Arc<[String]>, sink: &str, records: Vec<event::Record>) -> Self {
         let log = Log::of(records, sources.len(), sink);
@@ -57,9 +73,22 @@ impl Journal {
         sinks: &[String],
         monitor: Arc<dyn Monitor>,
     ) -> Result<(Self, Recovery), OpenError> {
+        Self::open_with(options, fs, sources, sinks, monitor, None)
+    }
+
+    /// Same as [`Journal::open`]. Appends what `derivation` derives, first of all what a kill has cut off; without one,
+    /// nothing is derived. Call [`Journal::tick`] then. Sources that are no longer derived from end what was going on.
+    pub fn open_with(
+        options: &Options,
+        fs: Arc<dyn Fs>,
+        sources: &[String],
+        sinks: &[String],
+        monitor: Arc<dyn Monitor>,
+        derivation: Option<&Derivation>,
+    ) -> Result<(Self, Recovery), OpenError> {
         monitor.active();
         let recovery::Opened { log, identity, lock, recovery } =
-            recovery::open(options, &fs, sources, sinks, monitor)?;
+            recovery::open(options, &fs, sources, sinks, monitor, derivation)?;
         let names = identity.sources.iter().map(|source: &identity::Source| source.name.clone()).collect();
         let always = options.sync == Sync::Always;
         let shared =
@@ -114,7 +143,7 @@ impl Journal {
         seq
     }
 
-    /// Appends a notice for every source, with nothing in between. Returns the position of the first.
+    /// Appends a notice for every source at once. Returns the position of the first.
     pub fn notice_all(&self, notice: &Notice) -> Position {
         let first = self.log().notice_all(notice);
         self.commit();

@@ -1,5 +1,6 @@
 //! State of the log: numbers, the newest records in memory, cursors, and losses per sink.
 
+mod derive;
 mod disk_failure;
 mod erase;
 mod room;
@@ -18,6 +19,7 @@ use crate::{
     changes::Changes,
     counters::{Announced, Recent, RecentActivity, SourceCounters},
     cursor::Cursor,
+    derive::Derive,
     disk::{segment::Next, segment_range::SegmentRange, store::Store},
     entry::{Absence, Entry, Kind, Missing},
     monitor::Monitor,
@@ -51,6 +53,8 @@ pub(super) struct Log {
     pub(super) recent: RecentActivity,
     pub(super) state_losses: StateLosses,
     pub(super) changes: Changes,
+    /// What is derived, by source; `None` for sources without.
+    pub(super) derives: Vec<Option<Box<dyn Derive>>>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -103,6 +107,7 @@ impl Log {
             monitor: None,
             recent: RecentActivity::default(),
             changes: Changes::default(),
+            derives: Vec::new(),
         }
     }
 
@@ -153,7 +158,7 @@ impl Log {
         self.append(source, at, session, Origin::Live, Body::Notice(content))
     }
 
-    /// Appends a notice for every source. Returns the position of the first.
+    /// Appends a notice for every source, and what follows from it. Returns the position of the first.
     pub(super) fn notice_all(&mut self, notice: &Notice) -> Position {
         self.seal_refusal();
         let first = self.end;
@@ -206,7 +211,10 @@ impl Log {
             Record { position, source, seq, at, session, origin, gap: progress.gap, unchanged, body };
         progress.note(&record);
         self.state_losses.appended(&record);
+        self.prepare_head();
+        let derived = self.fold(&record);
         self.push(Entry::Record(record));
+        self.push_derived(source, session, derived);
         if self.store.as_ref().is_some_and(Store::is_due) {
             self.flush();
         }
@@ -216,6 +224,7 @@ impl Log {
 
     /// Appends an entry at the end.
     fn push(&mut self, entry: Entry) {
+        self.prepare_head();
         self.end = self.end.max(entry.end());
         self.tail_bytes += entry.size();
         if let Some(store) = self.store.as_mut().filter(|store| store.failure.is_none()) {

@@ -9,7 +9,7 @@ use super::{Config, journal};
 use crate::{
     admin,
     config::{Section, Span, name},
-    session, sink, telemetry,
+    derive, session, sink, telemetry,
 };
 
 /// Configuration of cti-bridge.
@@ -29,6 +29,8 @@ pub(super) struct File {
     sinks: BTreeMap<String, sink::config::Table>,
     /// The journal, which keeps events until every sink has them.
     journal: journal::Table,
+    /// What the bridge derives from the events of the PBXs.
+    derive: derive::Config,
     /// The log, on stderr.
     log: telemetry::config::Table,
     /// Health, metrics, a status page and actions, over HTTP.
@@ -43,6 +45,7 @@ impl Default for File {
             sources: BTreeMap::new(),
             sinks: BTreeMap::new(),
             journal: journal::Table::default(),
+            derive: derive::Config::default(),
             log: telemetry::config::Table::default(),
             admin: admin::config::Table::default(),
         }
@@ -58,6 +61,16 @@ impl File {
         let mut sources = BTreeMap::new();
         for (name, table) in self.sources {
             let source = table.validate(&mut root.table("sources").table(&name));
+            if let Some(source) = &source
+                && source.derive_calls.unwrap_or(self.derive.calls)
+                && !source.resync
+            {
+                root.table("sources").table(&name).warn(
+                    "resync",
+                    "is off, so calls that end while the session is down go on until their extension changes: leave it on to derive \
+                     calls",
+                );
+            }
             sources.insert(name, source);
         }
         let mut sinks = BTreeMap::new();
@@ -96,6 +109,7 @@ impl File {
                 .collect::<Option<_>>()?,
             sinks: sinks.into_iter().map(|(name, sink)| Some((name, sink?))).collect::<Option<_>>()?,
             journal: journal?,
+            derive: self.derive,
             log: log?,
             admin: admin.ok()?,
         })

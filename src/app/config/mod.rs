@@ -11,7 +11,7 @@ use schemars::Schema;
 use crate::{
     admin,
     config::{self, Findings, Flags, Layered, Node, Problem, Problems, Section, Settings, Shape},
-    session, sink, telemetry,
+    derive, session, sink, telemetry,
 };
 
 /// The complete configuration.
@@ -27,10 +27,20 @@ pub struct Config {
     pub sinks: BTreeMap<String, sink::config::Config>,
     /// The journal between them.
     pub journal: journal::Config,
+    /// What is derived from the events of sources that don't set it themselves.
+    pub derive: derive::Config,
     /// The bridge's log.
     pub log: telemetry::config::Config,
     /// The admin endpoint; `None` disables it.
     pub admin: Option<admin::config::Config>,
+}
+
+impl Config {
+    /// Returns the names of the sources whose calls are derived.
+    pub fn sources_with_calls(&self) -> Vec<String> {
+        let has_calls = |source: &session::config::Config| source.derive_calls.unwrap_or(self.derive.calls);
+        self.sources.iter().filter(|(_, source)| has_calls(source)).map(|(name, _)| name.clone()).collect()
+    }
 }
 
 /// A valid configuration.

@@ -60,6 +60,8 @@ pub struct Table {
     resync_interval: Interval,
     /// Compare a sample of the events with the event catalogue, and publish each difference as a `drift` event.
     detect_drift: bool,
+    /// Derive calls from this PBX's events. If unset, as in `[derive]`.
+    derive_calls: Option<bool>,
     /// Certificate authorities (PEM), in addition to those of the operating system.
     ca_file: Option<String>,
     /// Accept any certificate. For tests only.
@@ -106,6 +108,7 @@ impl Default for Table {
             resync: true,
             resync_interval: Interval(Some(RESYNC)),
             detect_drift: true,
+            derive_calls: None,
             ca_file: None,
             insecure_skip_verify: false,
             allow_plaintext: false,
@@ -178,6 +181,7 @@ impl Table {
             resync: self.resync,
             resync_interval: self.resync_interval.0,
             detect_drift: self.detect_drift,
+            derive_calls: self.derive_calls,
             trust,
             proxy: self.proxy,
             connect_timeout: self.connect_timeout.0,

@@ -26,7 +26,7 @@ fn json(text: &str) -> Value {
 fn tables() -> BTreeMap<String, Value> {
     let schema = app::config::schema().as_value();
     let mut tables = BTreeMap::from([(String::new(), schema.clone())]);
-    for name in ["journal", "log"] {
+    for name in ["journal", "derive", "log"] {
         tables.insert(name.to_owned(), schema["properties"][name].clone());
     }
     tables.insert("sources.pbx1".to_owned(), schema["properties"]["sources"]["additionalProperties"].clone());

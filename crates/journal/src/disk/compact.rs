@@ -113,7 +113,7 @@ pub(crate) fn walk(
 /// Decides what replaces a record of this name; `None` leaves it.
 pub(crate) type Replace<'a> = &'a mut dyn FnMut(&Record, u32) -> Option<Kind>;
 
-/// Writes and syncs a copy of adjacent segments, with absences in place of some records. `None` if a segment is damaged;
+/// Writes and syncs a copy of adjacent segments without a head, with absences in place of some records. `None` if a segment is damaged;
 /// [`Suspect::repair`](super::repair::Suspect::repair) handles that.
 pub(crate) fn rewrite(
     fs: &dyn Fs,
@@ -130,7 +130,7 @@ pub(crate) fn rewrite(
         _ => {}
     }
     let file = fs.create(path)?;
-    let copied = copy(&*file, &Header { format, ..header }, run, names, replace);
+    let copied = copy(&*file, &Header { format, head: 0, ..header }, run, names, replace);
     match copied {
         Ok(Some((start, length, bytes_by_name))) => {
             Ok(Some(Copy { path: path.to_owned(), format, start, length, bytes_by_name }))

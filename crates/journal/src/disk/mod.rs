@@ -3,6 +3,7 @@
 pub(crate) mod codec;
 pub(crate) mod compact;
 pub(crate) mod fill_level;
+pub(crate) mod head;
 pub(crate) mod identity;
 pub(crate) mod names;
 pub(crate) mod repair;

@@ -67,7 +67,7 @@ impl Suspect<'_> {
             }
             return Ok(Repaired { format, start, length, summary });
         }
-        let (bytes, format, start) = rewrite(header, &content, &summary)?;
+        let (bytes, format, start) = rewrite(header, &content, start, &summary)?;
         let aside = set_aside(fs, dir, path)?;
         let beside = path.with_extension("new");
         let _ = fs.remove(&beside);
@@ -88,11 +88,20 @@ impl Suspect<'_> {
     }
 }
 
-/// Encodes a segment with these entries in the current version. Returns its bytes, the format, and the offset
+/// Encodes a segment with these entries in the current version. `first` is the offset of the first entry. Returns its bytes, the format, and the offset
 /// of the first entry.
-fn rewrite(header: &Header, content: &Bytes, summary: &Summary) -> io::Result<(Vec<u8>, Format, usize)> {
+fn rewrite(
+    header: &Header,
+    content: &Bytes,
+    first: usize,
+    summary: &Summary,
+) -> io::Result<(Vec<u8>, Format, usize)> {
     let format = if header.format == Format::Unkeyed { Format::draw()? } else { header.format };
-    let mut bytes = Header { format, ..header.clone() }.encode();
+    // As it was found: if it is damaged, its checksum says so.
+    let head = content.get(first.saturating_sub(header.head as usize)..first).unwrap_or_default();
+    let length = u32::try_from(head.len()).unwrap_or_default();
+    let mut bytes = Header { format, head: length, ..header.clone() }.encode();
+    bytes.extend_from_slice(head);
     let start = bytes.len();
     for (entry, range) in &summary.entries {
         match content.get(range.clone()) {

@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! magic "CTIJRNL\0" │ version u16 │ sources u16 │ length of the header u32 │ journal [10] │ generation u64
-//! │ created i64 (Unix ns) │ first position u64 │ key [8]
+//! │ created i64 (Unix ns) │ first position u64 │ key [8] │ length of the head u32
 //! │ for each source: length of its name u8 │ name │ next seq u64 │ gap u64 │ records before u64 │ seen i64 │ crc32c u32
+//! │ head │ entries
 //! ```
 //!
-//! Version 1 had no key.
+//! Version 2 had no head, version 1 no key either.
 
 use std::{io, path::Path, sync::Arc};
 
@@ -23,6 +24,8 @@ use crate::{
 const MAGIC: &[u8; 8] = b"CTIJRNL\0";
 /// The version without a key.
 const UNKEYED: u16 = 1;
+/// The first version with a head.
+const HEADED: u16 = 3;
 /// Maximum size of a header: 65,536 sources with names of 64 bytes.
 const LONGEST: usize = 8 << 20;
 
@@ -37,6 +40,8 @@ pub(crate) struct Header {
     pub(crate) first: Position,
     /// Encoding of the entries.
     pub(crate) format: Format,
+    /// Length of the [`Head`](super::head::Head) that follows; 0 if there is none.
+    pub(crate) head: u32,
     /// All sources by id, with their progress before the first entry.
     pub(crate) sources: Vec<(String, SourceProgress)>,
 }
@@ -64,6 +69,9 @@ impl Header {
         out.extend_from_slice(&nanoseconds(Some(self.created)).to_le_bytes());
         out.extend_from_slice(&self.first.0.to_le_bytes());
         out.extend(self.format.key().into_iter().flatten());
+        if version >= HEADED {
+            out.extend_from_slice(&self.head.to_le_bytes());
+        }
         for (name, progress) in &self.sources {
             let name = name.as_bytes();
             out.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
@@ -82,7 +90,7 @@ impl Header {
         out
     }
 
-    /// Decodes a header and returns its length.
+    /// Decodes a header. Returns the offset of the first entry with it.
     pub(crate) fn decode(bytes: &[u8]) -> Result<(Self, usize), BadHeader> {
         if bytes.get(..8) != Some(MAGIC) {
             return Err(BadHeader::Damaged);
@@ -103,7 +111,9 @@ impl Header {
         if version > VERSION {
             return Err(BadHeader::Newer(version));
         }
-        fields(version, bytes, rest).map(|header| (header, length)).ok_or(BadHeader::Damaged)
+        let header = fields(version, bytes, rest).ok_or(BadHeader::Damaged)?;
+        let start = length + header.head as usize;
+        Ok((header, start))
     }
 
     pub(crate) fn read(file: &dyn File) -> Result<(Self, usize), BadHeader> {
@@ -144,6 +154,7 @@ fn fields(version: u16, bytes: &[u8], mut rest: &[u8]) -> Option<Header> {
     let created = timestamp(take(&mut rest)?).ok()??;
     let first = take(&mut rest).map(u64::from_le_bytes).map(Position)?;
     let format = if version == UNKEYED { Format::Unkeyed } else { Format::from_key(take(&mut rest)?) };
+    let head = if version >= HEADED { take(&mut rest).map(u32::from_le_bytes)? } else { 0 };
     let mut progresses = Vec::new();
     for _ in 0..sources {
         let [length] = take(&mut rest)?;
@@ -155,7 +166,7 @@ fn fields(version: u16, bytes: &[u8], mut rest: &[u8]) -> Option<Header> {
         progresses
             .push((std::str::from_utf8(name).ok()?.to_owned(), SourceProgress { next, gap, count, seen }));
     }
-    Some(Header { journal, generation, created, first, format, sources: progresses })
+    Some(Header { journal, generation, created, first, format, head, sources: progresses })
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::{
     codec::Format,
+    head::Head,
     repair::Repaired,
     segment::{Header, file_name},
     segment_state::Segment,
@@ -15,13 +16,22 @@ use super::{
 
 use crate::{fs, progress::SourceProgress};
 
+/// Part of the journal's size that a head may use. A larger one is left out.
+const HEADS: u64 = 4;
 /// Number of segments below which reusing the newest one is not worthwhile.
 const FEW: usize = 16;
 
 impl Store {
     /// Seals the newest segment and creates another one at `first`. Buffered entries must have been written,
-    /// or they start the new segment.
-    pub(crate) fn begin(&mut self, first: Position, progress: &[SourceProgress]) -> io::Result<()> {
+    /// or they start the new segment. `head` is the state before the first entry; `None` if it is not known.
+    pub(crate) fn begin(
+        &mut self,
+        first: Position,
+        progress: &[SourceProgress],
+        head: Option<&Head>,
+    ) -> io::Result<()> {
+        let head = head.map(Head::encode).filter(|head| (head.len() as u64) < self.limits.max_bytes / HEADS);
+        let head = head.unwrap_or_default();
         let generation = self.next_generation;
         let names = self.sources.iter().cloned();
         let progresses = progress.iter().cloned().chain(std::iter::repeat(SourceProgress::default()));
@@ -31,10 +41,12 @@ impl Store {
             created: Timestamp::now(),
             first,
             format: self.next_format,
+            head: u32::try_from(head.len()).map_err(io::Error::other)?,
             sources: names.zip(progresses).collect(),
         };
         let next_format = Format::draw()?;
-        let bytes = header.encode();
+        let mut bytes = header.encode();
+        bytes.extend_from_slice(&head);
         let path = self.dir.join(file_name(generation));
         let file = self.fs.create(&path)?;
         // A name is used once, even if writing its file failed.
@@ -72,6 +84,7 @@ impl Store {
             bytes_by_name: HashMap::new(),
         });
         self.sealed = false;
+        self.head = None;
         self.written = first;
         Ok(())
     }
@@ -86,7 +99,9 @@ impl Store {
         if self.segments.len() < FEW.saturating_add(needed.saturating_mul(2)) {
             return Ok(false);
         }
-        let is_fit = |newest: &Segment| newest.length < room && newest.progress.len() == sources;
+        let is_fit = |newest: &Segment| {
+            newest.length.saturating_sub(newest.start) < room && newest.progress.len() == sources
+        };
         let Some(newest) = self.segments.back_mut().filter(|newest| is_fit(newest)) else { return Ok(false) };
         let file = self.fs.open(&self.dir.join(file_name(newest.generation)), true)?;
         if !Header::is_current(&*file)? {

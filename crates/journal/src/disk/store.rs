@@ -12,6 +12,7 @@ use event::{Body, JournalId, Position};
 
 use super::{
     codec::Format,
+    head::Head,
     names::{NO_NAME, NameIds},
     segment::file_name,
     segment_range::SegmentRange,
@@ -68,6 +69,8 @@ pub(crate) struct Store {
     pub(super) next_format: Format,
     /// Whether the next write creates a segment.
     rolls: bool,
+    /// Head of that segment.
+    pub(super) head: Option<Head>,
     /// Entries for the next write.
     buffer: WriteBuffer,
     /// Total bytes of all segments.
@@ -118,6 +121,7 @@ impl Store {
             pinned: Vec::new(),
             next_format: Format::draw()?,
             rolls: false,
+            head: None,
             buffer: WriteBuffer::default(),
             total: 0,
             written: Position(1),
@@ -148,11 +152,25 @@ impl Store {
         name != NO_NAME && self.held.get(&name).is_some_and(|bytes| *bytes > self.limits.per_name)
     }
 
+    /// Takes the head of the next segment, if the next entry begins one. `head` returns the state before that entry.
+    pub(crate) fn prepare(&mut self, head: impl FnOnce() -> Option<Head>) {
+        if self.buffer.is_empty() && self.head.is_none() && self.is_roll_due() {
+            self.head = head();
+        }
+    }
+
+    fn is_roll_due(&self) -> bool {
+        // Heads use half of the space at most.
+        let is_full = |active: &Segment| {
+            active.length.saturating_sub(active.start) >= self.limits.segment_bytes.max(active.start)
+        };
+        self.sealed || self.segments.back().is_none_or(is_full)
+    }
+
     /// Buffers an entry for the next [`Store::write`].
     pub(crate) fn put(&mut self, entry: &Entry) {
         if self.buffer.is_empty() {
-            let is_full = |active: &Segment| active.length >= self.limits.segment_bytes;
-            self.rolls = self.sealed || self.segments.back().is_none_or(is_full);
+            self.rolls = self.is_roll_due();
         }
         let active = self.segments.back().filter(|_| !self.rolls);
         let format = active.map_or(self.next_format, |active| active.format);
@@ -183,7 +201,8 @@ impl Store {
             return Ok(());
         }
         if self.rolls {
-            self.begin(self.written, progress)?;
+            let head = self.head.take();
+            self.begin(self.written, progress, head.as_ref())?;
             self.rolls = false;
         }
         let Some(active) = self.segments.back_mut() else { return Err(io::ErrorKind::NotFound.into()) };
@@ -205,6 +224,7 @@ impl Store {
 
     /// Discards the buffered entries.
     pub(crate) fn discard(&mut self) {
+        self.head = None;
         for (name, size) in self.buffer.take() {
             if let Some(held) = self.held.get_mut(&name) {
                 *held = held.saturating_sub(size);

@@ -70,12 +70,14 @@ impl Log {
         }
         let first = again.first().map_or(first, |entry| entry.position());
         let Some(store) = &mut self.store else { return };
-        let written = store.begin(first, &progress).and_then(|()| write_again(store, &again, &mut progress));
+        let written =
+            store.begin(first, &progress, None).and_then(|()| write_again(store, &again, &mut progress));
         match written {
             Ok(()) => {
                 store.failure = None;
                 self.dropped = None;
                 self.written.clone_from(&self.progress);
+                self.begin_with_head();
             }
             Err(error) => {
                 store.discard();

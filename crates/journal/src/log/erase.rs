@@ -9,16 +9,18 @@ use super::Log;
 use crate::entry::{Absence, Entry, Kind};
 
 impl Log {
-    /// Seals the newest segment. Returns the end of the log, and the events in memory.
+    /// Seals the newest segment. Returns the end of the log, and the events in memory, those of calls included.
     pub(crate) fn seal(&mut self) -> (Position, Vec<Record>) {
         self.flush();
         // What follows must not count as unchanged because of an event that is erased.
         self.changes.clear();
-        if let Some(store) = self.store.as_mut().filter(|store| store.failure.is_none()) {
+        if !self.begin_with_head()
+            && let Some(store) = self.store.as_mut().filter(|store| store.failure.is_none())
+        {
             store.seal();
         }
         let events = self.tail.iter().filter_map(Entry::record);
-        (self.end, events.filter(|record| matches!(record.body, Body::Event(_))).cloned().collect())
+        (self.end, events.filter(|record| !matches!(record.body, Body::Notice(_))).cloned().collect())
     }
 
     /// Returns why segments can't be rewritten: not everything before `end` is on stable storage, in sealed segments.

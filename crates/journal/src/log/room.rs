@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::Log;
 
-use crate::{entry::Entry, options::WhenFull};
+use crate::{disk::head::Head, entry::Entry, options::WhenFull};
 
 /// Bytes kept in memory for readers although they are on disk.
 const TAIL: usize = 8 << 20;
@@ -56,7 +56,7 @@ impl Log {
             .filter(|store| store.failure.is_none() && !store.is_buffering() && store.is_stale(now))
         {
             // The next write reports a failing disk.
-            let _ = store.begin(self.end, &self.written);
+            let _ = store.begin(self.end, &self.written, Head::of(&self.derives).as_ref());
         }
         while self.store.as_ref().is_some_and(|store| store.segments.len() > 1 && store.has_expired(now)) {
             self.drop_oldest(LossReason::Expired);

@@ -5,15 +5,16 @@
 
 use std::{collections::HashSet, io, slice};
 
-use event::{Body, Position, Record};
+use event::{Body, EncodedCall, Origin, Position, Record, Seq};
 
 use super::{OnDisk, Shared, replace::put_in_place};
 use crate::{
     disk::{
         compact::{Sealed, rewrite},
         fill_level::Wanted,
+        head::Head,
         names::NameIds,
-        segment::file_name,
+        segment::{Header, file_name},
         segment_range::SegmentRange,
     },
     entry::{Entry, Kind},
@@ -29,14 +30,14 @@ const TRIES: usize = 4;
 enum Content {
     /// Nothing to erase.
     Clean,
-    /// Matching events, or bytes after the last entry, which a failed write left there.
+    /// Matching events, a matching state in the head, or bytes after the last entry, which a failed write left there.
     Meant,
     /// Entries that can't be read.
     Damaged,
 }
 
 fn is_meant(record: &Record, matches: Matches) -> bool {
-    matches!(record.body, Body::Event(_)) && matches(record)
+    !matches!(record.body, Body::Notice(_)) && matches(record)
 }
 
 impl Shared {
@@ -157,7 +158,30 @@ impl Shared {
     }
 }
 
+/// Returns whether a saved state in the head of a segment matches, as the data of an event of a call.
+fn is_head_meant(range: &SegmentRange, matches: Matches) -> io::Result<bool> {
+    let Ok((header, start)) = Header::read(&*range.file) else { return Ok(false) };
+    let head = Head::read(&*range.file, &header, start)?.unwrap_or_default();
+    Ok(head.0.into_iter().any(|(source, state)| {
+        let call = EncodedCall { step: "saved".into(), key: "".into(), cause: Seq(0), data: state.into() };
+        matches(&Record {
+            position: range.start.position,
+            source,
+            seq: Seq(0),
+            at: header.created,
+            session: 0,
+            origin: Origin::Derived,
+            gap: Seq(0),
+            unchanged: false,
+            body: Body::Call(call),
+        })
+    }))
+}
+
 fn search(range: &SegmentRange, matches: Matches) -> io::Result<Content> {
+    if is_head_meant(range, matches)? {
+        return Ok(Content::Meant);
+    }
     let mut place = range.start;
     while place.position < range.end {
         let chunk = range.read(place, place.position)?;

@@ -1,5 +1,6 @@
 //! Recovery: opens a journal, repairs what is damaged, and determines the next numbers.
 
+mod derived;
 mod floors;
 mod load;
 mod survey;
@@ -13,6 +14,7 @@ use std::{
 
 pub(crate) use self::survey::read_only;
 use self::{
+    derived::Restored,
     floors::Floors,
     load::Loading,
     survey::{Existing, identify, read_cursors, survey},
@@ -22,7 +24,9 @@ use jiff::Timestamp;
 
 use crate::{
     cursor::Cursor,
+    derive::Derivation,
     disk::{
+        head::Head,
         identity::Identity,
         sealed,
         store::{Limits, Store},
@@ -104,6 +108,7 @@ pub(crate) fn open(
     sources: &[String],
     sinks: &[String],
     monitor: Arc<dyn Monitor>,
+    derivation: Option<&Derivation>,
 ) -> Result<Opened, OpenError> {
     let dir = &options.dir;
     let lock = claim(&**fs, dir)?;
@@ -132,6 +137,7 @@ pub(crate) fn open(
     let raised = floors.raise(&mut identity, &mut progress, &mut end, &mut notes);
     at(dir, identity.write(&**fs, dir))?;
     prove(&store, clean)?;
+    let Restored { derives, missing, is_newest_fit } = Restored::of(&store, &before, derivation, &mut notes);
     store.remove_empty();
     let path = store.dir.clone();
     let mut left_out = Vec::new();
@@ -143,13 +149,16 @@ pub(crate) fn open(
             progress.next = before.next;
         }
     }
-    if !(is_newest_intact && at(&path, store.resume_newest())?) {
-        at(&path, store.begin(loaded_end, &progress))?;
+    if !(is_newest_intact && is_newest_fit && at(&path, store.resume_newest())?) {
+        // What is missing is still to come: until it is written, an older head gives it.
+        let head = Head::of(&derives).filter(|_| missing.is_empty());
+        at(&path, store.begin(loaded_end, &progress, head.as_ref()))?;
     }
     store.synced = loaded_end;
 
     let mut log =
         Log::new(loaded_end, progress, options.memory, options.when_full).with_store(store, monitor);
+    log.derives = derives;
     for (source, raised) in log.sources.iter_mut().zip(raised) {
         source.skipped = raised.skipped;
         source.has_lost = raised.is_beyond || torn || set_aside;
@@ -161,8 +170,15 @@ pub(crate) fn open(
     }
     log.mark_lost(end);
     log.skip(left_out);
+    let is_missing = !missing.is_empty();
+    for (source, session, derived) in missing {
+        log.push_derived(source, session, derived);
+    }
     attach(&mut log, &**fs, dir, sinks, (written, cursors))?;
     log.flush();
+    if is_missing {
+        log.begin_with_head();
+    }
     Ok(Opened { log, identity, lock, recovery: Recovery { notes } })
 }
 

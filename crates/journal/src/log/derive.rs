@@ -1,0 +1,83 @@
+//! Derived records: appended directly behind their cause, and written with it.
+
+use event::{Body, Origin, Record, SourceId};
+use jiff::Timestamp;
+
+use super::Log;
+
+use crate::{
+    derive::{Derive, Derived},
+    disk::head::Head,
+    entry::Entry,
+};
+
+impl Log {
+    /// Takes the head of the next segment, if the next entry begins one. Called before anything is folded, so that the
+    /// head gives what was not written with it.
+    pub(super) fn prepare_head(&mut self) {
+        let Self { store, derives, .. } = self;
+        if let Some(store) = store.as_mut().filter(|store| store.failure.is_none()) {
+            store.prepare(|| Head::of(derives));
+        }
+    }
+
+    /// Begins a segment with the current state in its head, unless nothing is derived, the newest segment is empty, or
+    /// the disk is failing. Returns whether it did. Everything must have been written.
+    pub(crate) fn begin_with_head(&mut self) -> bool {
+        if self.derives.iter().all(Option::is_none) {
+            return false;
+        }
+        let Some(store) = self.store.as_mut().filter(|store| store.failure.is_none()) else { return false };
+        let is_empty = store.segments.back().is_some_and(|newest| newest.end == newest.first);
+        // A failing disk is reported by the next write.
+        !is_empty && store.begin(self.end, &self.written, Head::of(&self.derives).as_ref()).is_ok()
+    }
+
+    /// Returns what follows from a record.
+    pub(super) fn fold(&mut self, record: &Record) -> Vec<Derived> {
+        let derive = self.derives.get_mut(record.source.index()).and_then(Option::as_mut);
+        derive.map_or_else(Vec::new, |derive| derive.fold(record))
+    }
+
+    /// Appends what follows from the time. Returns whether anything did.
+    pub(crate) fn tick(&mut self, at: Timestamp) -> bool {
+        let mut has_derived = false;
+        for (index, source) in (0..).map(SourceId).take(self.derives.len()).enumerate() {
+            let is_due = |derive: &&mut Box<dyn Derive>| derive.is_due(at);
+            let has_due = self.derives.get_mut(index).and_then(Option::as_mut).filter(is_due).is_some();
+            if !has_due {
+                continue;
+            }
+            self.seal_refusal();
+            self.prepare_head();
+            let derive = self.derives.get_mut(index).and_then(Option::as_mut);
+            let derived = derive.map_or_else(Vec::new, |derive| derive.tick(at));
+            has_derived |= !derived.is_empty();
+            let session = self.sources.get(index).map_or(0, |source| source.sessions);
+            self.push_derived(source, session, derived);
+        }
+        self.trim();
+        has_derived
+    }
+
+    /// Appends derived records.
+    pub(crate) fn push_derived(&mut self, source: SourceId, session: u32, derived: Vec<Derived>) {
+        for Derived { at, call } in derived {
+            let Some(progress) = self.progress.get_mut(source.index()) else { return };
+            let record = Record {
+                position: self.end,
+                source,
+                seq: progress.next,
+                at,
+                session,
+                origin: Origin::Derived,
+                gap: progress.gap,
+                unchanged: false,
+                body: Body::Call(call),
+            };
+            progress.note(&record);
+            self.state_losses.appended(&record);
+            self.push(Entry::Record(record));
+        }
+    }
+}
