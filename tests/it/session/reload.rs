@@ -16,6 +16,7 @@ fn content(record: &Record) -> (String, Value) {
             let name = String::from_utf8(frame.name().into_owned()).unwrap();
             (name, serde_json::from_slice(&frame.args()).unwrap_or_default())
         }
+        Body::Call(call) => panic!("a call: {call:?}"),
     }
 }
 

@@ -85,6 +85,7 @@ async fn after_a_gap_exactly_the_complete_state_is_published() {
                 assert_eq!(notice.name, "resync.completed");
                 break serde_json::from_slice::<Value>(&notice.data).unwrap();
             }
+            Body::Call(call) => panic!("a call: {call:?}"),
         }
     };
     fold.matches(&scene);

@@ -183,6 +183,7 @@ impl Source {
         match self.next().await.body {
             Body::Event(frame) => String::from_utf8(frame.name().into_owned()).unwrap(),
             Body::Notice(notice) => notice.name.into_owned(),
+            Body::Call(call) => panic!("a call: {call:?}"),
         }
     }
 
