@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     config::{Section, nearest},
-    event::{self, Class},
+    event::{self, Class, Schema},
 };
 
 /// The limit for the parts that a selector is split into.
@@ -69,7 +69,7 @@ fn unknown_events(route: &Route, section: &mut Section<'_>) {
     let classes = &route.selector.classes;
     let known = || {
         let schemas = event::schemas().iter().filter(|schema| classes.contains(&schema.class));
-        schemas.map(|schema| &*schema.name)
+        schemas.flat_map(Schema::names)
     };
     for glob in route.selector.event.iter().flatten() {
         if known().any(|name| glob.matches(name.as_bytes())) || classes.is_empty() {
@@ -79,7 +79,7 @@ fn unknown_events(route: &Route, section: &mut Section<'_>) {
             .iter()
             .any(|schema| schema.class == Class::Bridge && glob.matches(schema.name.as_bytes()));
         let text = match hint(glob, known()) {
-            _ if is_notice && route.action.may_drop() => {
+            _ if is_notice && !route.action.applies_to(Class::Bridge) => {
                 "is an event of the bridge, which a route that drops events never matches".to_owned()
             }
             hint => format!("matches no event of the catalogue{}", hint.unwrap_or_default()),
@@ -119,10 +119,12 @@ fn parts(selector: &Selector) -> Vec<Selector> {
         Some(globs) => globs.iter().map(|glob| Some(Box::from([glob.clone()]))).collect::<Vec<_>>(),
     };
     let (events, sources, entities) = (each(&selector.event), each(&selector.source), each(&selector.entity));
-    let is_notice = |globs: &[Glob]| {
-        let mut notices = event::schemas().iter().filter(|schema| schema.class == Class::Bridge);
-        notices.any(|schema| globs.iter().any(|glob| glob.matches(schema.name.as_bytes())))
+    let is_known = |class: Class, globs: &[Glob]| {
+        let mut names =
+            event::schemas().iter().filter(|schema| schema.class == class).flat_map(Schema::names);
+        names.any(|name| globs.iter().any(|glob| glob.matches(name.as_bytes())))
     };
+    let may_be_a_call = |globs: &[Glob]| globs.iter().any(|glob| glob.may_start_with(b"call/"));
     if selector.classes.len() * events.len() * sources.len() * entities.len() > PARTS {
         return vec![selector.clone()];
     }
@@ -131,9 +133,13 @@ fn parts(selector: &Selector) -> Vec<Selector> {
         for event in &events {
             for source in &sources {
                 for entity in &entities {
-                    // A notice has no entity, and one of few names.
-                    let is_possible =
-                        *class != Class::Bridge || entity.is_none() && event.as_deref().is_none_or(is_notice);
+                    // A notice has no entity, and a notice or a step of a call one of few names.
+                    let names_one = event.as_deref().is_none_or(|globs| is_known(*class, globs));
+                    let is_possible = match class {
+                        Class::Bridge => entity.is_none() && names_one,
+                        Class::Call => names_one && entity.as_deref().is_none_or(may_be_a_call),
+                        _ => true,
+                    };
                     if !is_possible {
                         continue;
                     }

@@ -39,11 +39,12 @@ pub(crate) struct Table {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 struct SelectorTable {
-    /// Names of events. `*` stands for any characters, `?` for one.
+    /// Names of events, or steps of a call. `*` stands for any characters, `?` for one.
     event: Option<Words>,
-    /// Classes: "event" (the PBX's) or "bridge" (the bridge's own). A route that drops events never matches the bridge's.
+    /// Classes: "event" (the PBX's), "call" (of calls) or "bridge" (the bridge's own). A route that drops events never matches the
+    /// bridge's, and one with `on_change` matches only the PBX's.
     class: Option<Words>,
-    /// Entities, as in the CloudEvents attribute `subject`: "extension/2??", "queue/401/*".
+    /// Entities, as in the CloudEvents attribute `subject`: "extension/2??", "queue/401/*", "call/*".
     entity: Option<Words>,
     /// Names of sources.
     source: Option<Words>,
@@ -176,19 +177,19 @@ impl SelectorTable {
         }
         let class = class?;
         let is_of = |glob: &Glob, class: Class| glob.matches(class.as_str().as_bytes());
-        let is_for_notices = |glob: &Glob| {
-            is_of(glob, Class::Bridge)
-                && CLASSES.iter().all(|class| *class == Class::Bridge || !is_of(glob, *class))
-        };
-        if action.may_drop() && class.iter().flatten().any(is_for_notices) {
-            let key = if *action == Action::Drop { "drop" } else { "on_change" };
-            section.problem(
-                "class",
-                format!(
-                    "is \"bridge\", but `{key}` never applies to events of the bridge, as consumers recognise losses and gaps by them: \
-                     remove \"bridge\", or `{key}`"
-                ),
-            );
+        let key = if *action == Action::Drop { "drop" } else { "on_change" };
+        for (of, why) in [
+            (Class::Bridge, "events of the bridge, as consumers recognise losses and gaps by them"),
+            (Class::Call, "events of calls, as each is a step of its own"),
+        ] {
+            let is_only = |glob: &Glob| CLASSES.iter().all(|class| is_of(glob, *class) == (*class == of));
+            if !action.applies_to(of) && class.iter().flatten().any(is_only) {
+                let name = of.as_str();
+                let text = format!(
+                    "is \"{name}\", but `{key}` never applies to {why}: remove \"{name}\", or `{key}`"
+                );
+                section.problem("class", text);
+            }
         }
         let classes = match &class {
             None => CLASSES.to_vec(),
@@ -197,7 +198,10 @@ impl SelectorTable {
             }
         };
         if classes.is_empty() {
-            section.warn("class", "matches neither \"event\" nor \"bridge\", so the route never matches");
+            section.warn(
+                "class",
+                "matches none of \"event\", \"bridge\" and \"call\", so the route never matches",
+            );
         }
         Some(Selector {
             classes,

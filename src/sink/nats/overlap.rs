@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// All classes.
-const ALL: [&str; 5] = ["event", "bridge", "status", "dlq", "replay"];
+const ALL: [&str; 6] = ["event", "bridge", "call", "status", "dlq", "replay"];
 
 /// Subjects, and the key that they come from.
 struct Pattern {
