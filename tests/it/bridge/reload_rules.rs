@@ -187,6 +187,12 @@ async fn sighup_changes_the_subject_of_a_stream_under_load() {
     scene.generation(1, 2).await;
     assert_eq!(scene.command(&["config", "diff"]).0, Some(0), "it is in force");
     sleep(Duration::from_millis(300)).await;
+    let bus = &scene.status()["sinks"][0];
+    assert_eq!(
+        (&bus["failures"], &bus["connections"]),
+        (&0.into(), &2.into()),
+        "the stream is widened first"
+    );
     traffic.abort();
     assert_eq!(bridge.stop().await, Some(0), "{}", bridge.output());
     let stored = scene.stored().await;
