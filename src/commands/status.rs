@@ -280,10 +280,11 @@ mod tests {
                 "since": "2026-11-24T10:00:00Z" },
             "sources": [{ "name": "pbx1", "state": "failing", "reason": "refused;\u{1b}[2J\nsink x check it", "neverActive": true, "since": "2026-11-24T10:02:30Z",
                 "warnings": { "certificate": "ends soon" }, "events": 7, "drift": [{ "event": "e" }], "lastSeen": null, "account": null }],
-            "sinks": [{ "name": "bus", "state": "active", "lagEvents": 3, "lagSeconds": 2.4, "generation": 2,
-                "newRules": { "since": "2026-11-24T10:02:50Z", "waitsForEvents": 3 },
+            "sinks": [{ "name": "bus", "state": "active", "lagEvents": 3, "lagSeconds": 2.4,
                 "ledger": { "pbx1": { "received": 9, "published": 5, "pending": 3, "lost": { "quota": 1 } } } }],
         });
+        status["sinks"][0]["generation"] = 2.into();
+        status["sinks"][0]["newRules"] = json!({ "since": "2026-11-24T10:02:50Z", "waitsForEvents": 3 });
         let text = shown(&status, Style::default());
         let expected = "i: not ready; cti-bridge 1 (c), up 3 min, journal abcdefghij
     the last reload found an invalid configuration, which changed nothing: the one in force was read 2 min ago

@@ -86,7 +86,7 @@ async fn the_table_and_the_endpoint_have_the_same_metrics() {
     );
     assert!(text.contains(r#"cti_bridge_bad_frames_total{source="pbx1"} 1"#), "{text}");
 
-    for path in ["/metrics", "/status", "/", "/readyz", "/livez", "/nowhere"] {
+    for path in ["/metrics", "/status", "/config/diff", "/", "/readyz", "/livez", "/nowhere"] {
         let (_, text) = bridge.get(path).await;
         for secret in SECRETS.into_iter().chain(["4711-personal"]) {
             assert!(!text.contains(secret), "{path} tells {secret}");
