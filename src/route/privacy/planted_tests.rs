@@ -46,7 +46,7 @@ const PLANTS: &[(Kind, &str, &[&str])] = &[
     (Kind::WithNumber, "sip:0721000111@pbx.example.org", &["721000111", "example"]),
     (Kind::WithNumber, "line0721000111x", &["721000111"]),
     (Kind::Name, "Ada Neri", &["Ada", "Neri"]),
-    (Kind::Name, "Nicolò Però", &["Nicol", "Per"]),
+    (Kind::Name, "Nicolò Però", &["Nicol", "Però"]),
     (Kind::Name, "PJSIP/Ada Neri-0000000a", &["Ada", "Neri"]),
     (Kind::Username, "ada.neri", &["ada.neri"]),
     (Kind::Address, "10.1.2.9", &["10.1.2.9"]),
@@ -65,12 +65,14 @@ struct Planter<'a> {
     kind: Kind,
     plant: &'a str,
     may_hold: fn(Kind, Place) -> bool,
+    /// The event has a schema, which describes the keys of its maps.
+    is_described: bool,
     planted: u64,
 }
 
 impl Planter<'_> {
     fn leaf(&mut self, place: Place) -> Value {
-        if (self.may_hold)(self.kind, place) {
+        if (self.may_hold)(self.kind, place.of_text()) {
             self.planted += 1;
             self.plant.into()
         } else {
@@ -90,7 +92,10 @@ impl Planter<'_> {
                 let key = self.key(node.key_personal.is_some());
                 fields.insert(key.clone(), self.value(place.under(Some(&key), &settings)));
             }
-            self.unknown(&mut fields);
+            // Everything in a map is one of its keys.
+            if node.additional.is_none() {
+                self.unknown(&mut fields);
+            }
             return fields.into();
         }
         match &node.items {
@@ -104,7 +109,7 @@ impl Planter<'_> {
         let may_hold = match self.kind {
             Kind::Number | Kind::WithNumber | Kind::Address => true,
             Kind::Name | Kind::Content => (self.may_hold)(Kind::Name, UNKNOWN),
-            Kind::Username => is_map && (self.may_hold)(Kind::Name, UNKNOWN),
+            Kind::Username => is_map && self.is_described && (self.may_hold)(Kind::Name, UNKNOWN),
         };
         self.planted += u64::from(may_hold);
         if may_hold { self.plant.to_owned() } else { "201".to_owned() }
@@ -246,18 +251,21 @@ impl Corpus {
     fn plant_all(&mut self, may_hold: fn(Kind, Place) -> bool, plants: &[(Kind, &str, &[&str])]) {
         for (kind, plant, needles) in plants {
             for schema in schemas().iter().filter(|schema| schema.class == Class::Event) {
-                let mut planter = Planter { kind: *kind, plant, may_hold, planted: 0 };
-                let data = planter.value(Place::of_event(schema.name.as_bytes()));
-                let text = data.to_string();
-                let planted = planter.planted;
+                let build = |is_described| {
+                    let mut planter = Planter { kind: *kind, plant, may_hold, is_described, planted: 0 };
+                    let data = planter.value(Place::of_event(schema.name.as_bytes()));
+                    (data.to_string(), planter.planted)
+                };
+                let (text, planted) = build(true);
+                let (unknown, _) = build(false);
                 let base64 = data_encoding::BASE64.encode(plant.as_bytes());
                 let hidden: Vec<&str> = needles.iter().copied().chain([&*base64]).collect();
                 for (how, name, args, argc, attachments) in [
                     ("one argument", &*schema.name, text.clone(), 1, &[][..]),
                     ("escapes", &*schema.name, escaped(&text), 1, &[]),
                     ("two arguments", &*schema.name, format!("{text},{text}"), 2, &[]),
-                    ("unknown event", "newThing", text.clone(), 1, &[]),
-                    ("attachments", &*schema.name, text.clone(), 1, &[*plant][..]),
+                    ("unknown event", "newThing", unknown.clone(), 1, &[]),
+                    ("attachments", &*schema.name, unknown, 1, &[*plant][..]),
                 ] {
                     // Without a schema, nothing says what a value is.
                     if planted == 0 || (how == "unknown event" || how == "attachments") && !may_hold(*kind, UNKNOWN) {

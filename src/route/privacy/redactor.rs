@@ -9,6 +9,7 @@ use super::{
     dialling::Dialling,
     key::Kind,
     rules::{KeyPlace, Place, Rule},
+    settings::Settings,
     text::Texts,
     walk::walk,
 };
@@ -59,7 +60,12 @@ impl Redactor {
 
     /// Hides personal data in the data of a PBX event. `None` if nothing changes.
     pub(crate) fn event(&mut self, source: SourceId, name: &[u8], data: &[u8]) -> Option<Bytes> {
-        self.data(source, data, || Place::of_event(name))
+        self.data(source, data, |_| Place::of_event(name))
+    }
+
+    /// Hides personal data in the data of a PBX event with attachments, which are beside its arguments. `None` if nothing changes.
+    pub(crate) fn binary_event(&mut self, source: SourceId, name: &[u8], data: &[u8]) -> Option<Bytes> {
+        self.data(source, data, |settings| Place::of_event(name).beside_attachments(settings))
     }
 
     /// Hides personal data in the data of a bridge event or a status message. `None` if nothing changes.
@@ -72,14 +78,15 @@ impl Redactor {
         if name == "vanished" {
             return self.vanished(source, data);
         }
-        self.data(source, data, || Place::of_notice(class, name))
+        self.data(source, data, |_| Place::of_notice(class, name))
     }
 
-    fn data(&mut self, source: SourceId, data: &[u8], place: impl FnOnce() -> Place) -> Option<Bytes> {
+    fn data(&mut self, source: SourceId, data: &[u8], place: impl FnOnce(&Settings) -> Place) -> Option<Bytes> {
         if self.privacy.is_clear() {
             return None;
         }
-        match walk(data, place(), &mut self.of(source)?) {
+        let place = place(&self.privacy.0.settings);
+        match walk(data, place, &mut self.of(source)?) {
             Some(Cow::Borrowed(_)) => None,
             Some(Cow::Owned(hidden)) => Some(hidden.into()),
             None => Some(Bytes::from_static(b"\"xxx\"")),
@@ -183,7 +190,7 @@ pub(super) struct Source<'a> {
 impl Source<'_> {
     /// Appends the replacement for a text. Returns false if it stays.
     pub(super) fn text(&mut self, place: Place, text: Option<&str>, out: &mut String) -> bool {
-        let settings = &self.texts.rules.settings;
+        let (place, settings) = (place.of_text(), &self.texts.rules.settings);
         let Some(known) = text.filter(|text| text.len() <= LARGE && settings.is_thorough()) else {
             return append(self.texts.text(place, text), out);
         };

@@ -237,3 +237,25 @@ fn the_name_of_an_unknown_event_is_hidden_if_it_may_be_data() {
         assert_eq!(names.map(|name| redactor.event_name(name.as_bytes()).is_some()), hidden);
     }
 }
+
+/// The rows of the table in the docs: event, as sent, outside, strict.
+#[test]
+fn the_examples_in_the_docs_are_true() {
+    let page = include_str!("../../../docs/operate/privacy.md");
+    let (_, table) = page.split_once("| class | event |").unwrap();
+    let mut rows = 0;
+    let mut wrong = String::new();
+    for row in table.lines().skip(2).take_while(|line| line.starts_with('|')) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+        let [_, event, sent, outside, strict] = cells[..] else { panic!("{row}") };
+        let mut redactor = Redactor::of_one(Privacy::outside());
+        let hidden = redactor.event(SourceId(0), event.as_bytes(), sent.as_bytes());
+        let by_outside = hidden.map_or_else(|| sent.to_owned(), |hidden| String::from_utf8(hidden.to_vec()).unwrap());
+        let by_strict = hidden_with(self::strict(), event, sent);
+        if (outside, strict) != (&*by_outside, &*by_strict) {
+            wrong += &format!("{event}\t`{by_outside}`\t`{by_strict}`\n");
+        }
+        rows += 1;
+    }
+    assert!(wrong.is_empty() && rows == 10, "{rows} rows:\n{wrong}");
+}

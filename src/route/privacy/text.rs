@@ -101,6 +101,10 @@ impl Texts<'_> {
         if is_hidden(text) {
             return None;
         }
+        // An address may consist of few digits, as extensions do.
+        if self.rules.settings.is_thorough() && is_address(text) {
+            return self.address(text);
+        }
         // Already masked by the PBX.
         let plain = text.strip_suffix(MASK).unwrap_or(text);
         if is_plain(plain) {
