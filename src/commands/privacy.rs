@@ -72,7 +72,8 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
 
 fn key(file: Option<&Path>, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let mut is_random = false;
-    let bytes = SecretBox::init_with_mut(|bytes: &mut [u8; 32]| is_random = SystemRandom::new().fill(bytes).is_ok());
+    let bytes =
+        SecretBox::init_with_mut(|bytes: &mut [u8; 32]| is_random = SystemRandom::new().fill(bytes).is_ok());
     if !is_random {
         writeln!(err, "can't create a key: the operating system has no random numbers")?;
         return Ok(Exit::Internal);
@@ -95,7 +96,11 @@ fn key(file: Option<&Path>, out: &mut impl Write, err: &mut impl Write) -> io::R
         }
         // Whatever was hidden with a key that is gone can never be related again.
         Err(FileError::Exists(path)) => {
-            writeln!(err, "{} already exists, and a key is never replaced: name another file", path.display())?;
+            writeln!(
+                err,
+                "{} already exists, and a key is never replaced: name another file",
+                path.display()
+            )?;
             Ok(Exit::OUTPUT)
         }
         Err(error) => {
@@ -122,7 +127,13 @@ impl Pseudonym {
             let number = dialling.e164(&text);
             let pseudonyms: Option<Vec<_>> = keys
                 .iter()
-                .map(|key| if of_names { Some(key.name(&text)) } else { number.as_ref().map(|number| key.number(number)) })
+                .map(|key| {
+                    if of_names {
+                        Some(key.name(&text))
+                    } else {
+                        number.as_ref().map(|number| key.number(number))
+                    }
+                })
                 .collect();
             let Some(pseudonyms) = pseudonyms else {
                 writeln!(err, "{text:?} has no digits, so it is not a number: for a name, write --name")?;
@@ -144,10 +155,12 @@ impl Pseudonym {
             let country_code = self.country_code.clone().unwrap_or_default();
             return Ok((keys.collect::<Result<_, _>>()?, Dialling { country_code, ..Dialling::default() }));
         }
-        let loaded = crate::app::config::load(&self.flags).map_err(|problems| (Exit::Config, problems.to_string()))?;
+        let loaded =
+            crate::app::config::load(&self.flags).map_err(|problems| (Exit::Config, problems.to_string()))?;
         let (_, source) = super::one_source(&loaded.config, self.source.as_deref())
             .map_err(|error| (Exit::Usage, error.to_string()))?;
-        let mut keys: Vec<Key> = loaded.config.sinks.values().filter_map(|sink| sink.privacy.key().cloned()).collect();
+        let mut keys: Vec<Key> =
+            loaded.config.sinks.values().filter_map(|sink| sink.privacy.key().cloned()).collect();
         keys.sort_by(|a, b| a.id().cmp(b.id()));
         keys.dedup_by(|a, b| a.id() == b.id());
         if keys.is_empty() {

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::time::timeout;
 
-use super::{Acked, Driver, Link, Outgoing, Partitions, SinkError, dead_letter::{Refused, letter}};
+use super::{
+    Acked, Driver, Link, Outgoing, Partitions, SinkError,
+    dead_letter::{Refused, letter},
+};
 use crate::{
     event::{Body, CloudEvent, Mark, Notice, Record},
     health::Trouble,

@@ -49,10 +49,15 @@ impl Search<'_> {
         for (at, c) in text.char_indices() {
             if (c.is_ascii_digit() || c == '+' || c == '(') && begins(before) {
                 let rest = text.get(at..).unwrap_or_default();
-                let run = |is_part: &dyn Fn(char) -> bool| rest.find(|c| !is_part(c)).and_then(|end| rest.get(..end)).unwrap_or(rest);
+                let run = |is_part: &dyn Fn(char) -> bool| {
+                    rest.find(|c| !is_part(c)).and_then(|end| rest.get(..end)).unwrap_or(rest)
+                };
                 let compact = run(&|c| c.is_ascii_digit() || c == '+');
                 let separated = run(&|c| c.is_ascii_digit() || c == '+' || is_separator(c));
-                if number_at(rest).is_some_and(|found| self.is_it(found)) || self.is_it(compact) || self.has_prefix(separated) {
+                if number_at(rest).is_some_and(|found| self.is_it(found))
+                    || self.is_it(compact)
+                    || self.has_prefix(separated)
+                {
                     return true;
                 }
             }
@@ -90,9 +95,23 @@ mod tests {
     fn a_number_is_found_in_any_form_and_place() {
         let number = italy().e164("+390721000111").unwrap();
         for form in [
-            "0721000111", "+390721000111", "00390721000111", "00721000111", "000390721000111", "0721 000 111", "+39 0721 000-111", "(0721) 000.111",
-            "0721\\u003000111", "PJSIP/0721000111-0000000a", "Local/00721000111@from-internal-00000001;1", "call 0721000111!", "0721000111 0721000222",
-            "sip:+390721000111@pbx.example.org", "line0721000111x", "0541222333, 0721000111", "0541222333 0721 000111",
+            "0721000111",
+            "+390721000111",
+            "00390721000111",
+            "00721000111",
+            "000390721000111",
+            "0721 000 111",
+            "+39 0721 000-111",
+            "(0721) 000.111",
+            "0721\\u003000111",
+            "PJSIP/0721000111-0000000a",
+            "Local/00721000111@from-internal-00000001;1",
+            "call 0721000111!",
+            "0721000111 0721000222",
+            "sip:+390721000111@pbx.example.org",
+            "line0721000111x",
+            "0541222333, 0721000111",
+            "0541222333 0721 000111",
         ] {
             for data in [
                 format!(r#"{{"conversations":{{"x":{{"counterpartNum":"{form}"}}}}}}"#),

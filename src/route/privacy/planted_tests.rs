@@ -120,7 +120,10 @@ impl Planter<'_> {
         let leaf = self.leaf(UNKNOWN);
         let key = self.key(false);
         fields.insert("somethingNew".to_owned(), leaf.clone());
-        fields.insert("more".to_owned(), json!([leaf, { "deep": leaf, "callerNum": leaf, "speaker_name": leaf, "username": leaf }]));
+        fields.insert(
+            "more".to_owned(),
+            json!([leaf, { "deep": leaf, "callerNum": leaf, "speaker_name": leaf, "username": leaf }]),
+        );
         fields.entry(key).or_insert(leaf);
         self.planted += 5;
     }
@@ -234,10 +237,17 @@ impl Corpus {
         structured(&self.plan.envelope(record, &published, mark), &mut String::new(), &mut event);
         let after: Value = serde_json::from_slice(&published.data).unwrap();
         let names = &published.names;
-        let destination = String::from_utf8_lossy(&names.destination).replace("=20", " ").replace("=40", "@").replace("=3A", ":").replace("=2E", ".").replace("=2F", "/");
+        let destination = String::from_utf8_lossy(&names.destination)
+            .replace("=20", " ")
+            .replace("=40", "@")
+            .replace("=3A", ":")
+            .replace("=2E", ".")
+            .replace("=2F", "/");
         let mut seen = vec![String::from_utf8_lossy(&event).into_owned(), destination];
         texts(&after, &mut seen);
-        seen.extend([names.subject.clone(), names.event.clone(), Some(names.ty.clone())].into_iter().flatten());
+        seen.extend(
+            [names.subject.clone(), names.event.clone(), Some(names.ty.clone())].into_iter().flatten(),
+        );
         for needle in needles {
             if let Some(found) = seen.iter().find(|text| text.contains(needle)) {
                 self.survivors.push(format!("{what}: {needle:?} in {found}"));
@@ -268,7 +278,9 @@ impl Corpus {
                     ("attachments", &*schema.name, unknown, 1, &[*plant][..]),
                 ] {
                     // Without a schema, nothing says what a value is.
-                    if planted == 0 || (how == "unknown event" || how == "attachments") && !may_hold(*kind, UNKNOWN) {
+                    if planted == 0
+                        || (how == "unknown event" || how == "attachments") && !may_hold(*kind, UNKNOWN)
+                    {
                         continue;
                     }
                     self.planted += planted * u64::from(argc);
@@ -306,7 +318,11 @@ impl Corpus {
     fn finish(&self, profile: &str) {
         let (events, planted, survivors) = (self.events, self.planted, self.survivors.len());
         println!("{profile}: {events} events, {planted} planted values, {survivors} survivors");
-        assert!(self.survivors.is_empty(), "{survivors} survivors: {:#?}", &self.survivors[..survivors.min(20)]);
+        assert!(
+            self.survivors.is_empty(),
+            "{survivors} survivors: {:#?}",
+            &self.survivors[..survivors.min(20)]
+        );
     }
 }
 
@@ -319,7 +335,8 @@ fn strict_leaves_nothing_that_was_planted() {
         corpus.planted += 1;
     }
     corpus.finish("strict");
-    let number = Dialling { country_code: "39".to_owned(), ..Dialling::default() }.e164("0721000111").unwrap();
+    let number =
+        Dialling { country_code: "39".to_owned(), ..Dialling::default() }.e164("0721000111").unwrap();
     assert_eq!(corpus.pseudonyms, [key().number(&number)].into(), "one number, one pseudonym");
 }
 
@@ -334,4 +351,50 @@ fn outside_leaves_nothing_of_outside_parties() {
         .collect();
     corpus.plant_all(outside_holds, &plain);
     corpus.finish("outside");
+}
+
+/// Everything that a sink makes of a record: the event, its dead letter and its replay, a bridge event, a heartbeat, and a broker's
+/// answer. Subject, key and headers are made from the names and the attributes.
+#[test]
+fn every_place_that_leaves_is_hidden() {
+    let mut corpus = Corpus::new(&Privacy::strict(key()));
+    let data = r#"{"mainPresence":{"username":"ada.neri","status":"busy","to":"0721000111"}}"#;
+    let record = record("userMainPresenceUpdate", data, 1, &[]);
+    let needles = ["ada", "721000111"];
+    corpus.publish("event", &record, &needles);
+    let letter = corpus.plan.copy(&record, "dlq").unwrap();
+    let names = corpus.plan.dead_letter(&letter.names);
+    let Verdict::Publish(event) = corpus.plan.decide(&record) else { panic!("filtered") };
+    assert_eq!(
+        (&letter.data, &letter.names.subject, &letter.redacted),
+        (&event.data, &event.names.subject, &event.redacted)
+    );
+    let answer = corpus
+        .plan
+        .sentence(&record, "subject cti.v1.a.event.x.0721000111 from 192.0.2.7 refused")
+        .into_owned();
+    let user = crate::event::Notice::Connected {
+        session: 1,
+        user: "ada.neri".to_owned(),
+        profile: None,
+        sees: vec![],
+        privacy: None,
+    };
+    let notice = Record { body: Body::Notice((&user).into()), ..record.clone() };
+    let Verdict::Publish(notice) = corpus.plan.decide(&notice) else { panic!("filtered") };
+    let health = json!({ "components": { "sink/bus": { "state": "failing", "reason": "ada.neri is refused at 0721000111" } } });
+    let status = corpus.plan.status(SourceId(0), "heartbeat", &health.to_string().into()).unwrap();
+    let mut replay = Corpus::new(&Privacy::strict(key()));
+    replay.plan = replay.plan.in_class(crate::route::REPLAY);
+    replay.publish("replay", &record, &needles);
+    let seen = format!("{letter:?} {names:?} {answer} {notice:?} {status:?}");
+    for needle in needles {
+        assert!(!seen.contains(needle), "{needle}: {seen}");
+    }
+    assert!(
+        Plan::original(&record).windows(8).any(|part| part == b"ada.neri"),
+        "the file of a dead letter keeps the original"
+    );
+    corpus.finish("places");
+    replay.finish("replay");
 }

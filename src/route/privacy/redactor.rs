@@ -81,7 +81,12 @@ impl Redactor {
         self.data(source, data, |_| Place::of_notice(class, name))
     }
 
-    fn data(&mut self, source: SourceId, data: &[u8], place: impl FnOnce(&Settings) -> Place) -> Option<Bytes> {
+    fn data(
+        &mut self,
+        source: SourceId,
+        data: &[u8],
+        place: impl FnOnce(&Settings) -> Place,
+    ) -> Option<Bytes> {
         if self.privacy.is_clear() {
             return None;
         }

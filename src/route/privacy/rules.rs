@@ -188,7 +188,11 @@ impl Place {
     pub(super) fn of_text(self) -> Self {
         let is_text = |node: &Node| node.types.contains(&Type::String);
         let is_described = matches!(self.rule, Rule::Id | Rule::Described);
-        if is_described && !self.node.is_none_or(is_text) { Self { rule: Rule::Unknown, node: None } } else { self }
+        if is_described && !self.node.is_none_or(is_text) {
+            Self { rule: Rule::Unknown, node: None }
+        } else {
+            self
+        }
     }
 
     /// Returns true for a text that the catalogue lists.

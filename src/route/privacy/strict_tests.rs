@@ -246,11 +246,13 @@ fn the_examples_in_the_docs_are_true() {
     let mut rows = 0;
     let mut wrong = String::new();
     for row in table.lines().skip(2).take_while(|line| line.starts_with('|')) {
-        let cells: Vec<&str> = row.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+        let cells: Vec<&str> =
+            row.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`')).collect();
         let [_, event, sent, outside, strict] = cells[..] else { panic!("{row}") };
         let mut redactor = Redactor::of_one(Privacy::outside());
         let hidden = redactor.event(SourceId(0), event.as_bytes(), sent.as_bytes());
-        let by_outside = hidden.map_or_else(|| sent.to_owned(), |hidden| String::from_utf8(hidden.to_vec()).unwrap());
+        let by_outside =
+            hidden.map_or_else(|| sent.to_owned(), |hidden| String::from_utf8(hidden.to_vec()).unwrap());
         let by_strict = hidden_with(self::strict(), event, sent);
         if (outside, strict) != (&*by_outside, &*by_strict) {
             wrong += &format!("{event}\t`{by_outside}`\t`{by_strict}`\n");

@@ -1,7 +1,9 @@
 //! A change of what a sink hides: the real binary finds its own events again, and continues after them.
 #![cfg(all(feature = "nats", feature = "kafka"))]
 
-use std::{collections::BTreeMap, fmt::Write as _, fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap, fmt::Write as _, fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration,
+};
 
 use async_nats::jetstream;
 use futures_util::StreamExt as _;
@@ -37,7 +39,9 @@ enum Broker {
 impl Broker {
     fn settings(&self) -> String {
         match self {
-            Self::Nats(nats) => format!("type = \"nats\"\nmode = \"jetstream\"\nservers = [\"{}\"]", nats.url()),
+            Self::Nats(nats) => {
+                format!("type = \"nats\"\nmode = \"jetstream\"\nservers = [\"{}\"]", nats.url())
+            }
             Self::Kafka(kafka) => format!("type = \"kafka\"\nbrokers = [\"{}\"]", kafka.address()),
         }
     }
@@ -88,7 +92,10 @@ async fn stream(nats: &Nats) -> Vec<Value> {
 }
 
 fn of_pbx(events: Vec<Value>) -> Vec<Value> {
-    events.into_iter().filter(|event| event["type"].as_str().is_some_and(|ty| ty.starts_with("cti.event."))).collect()
+    events
+        .into_iter()
+        .filter(|event| event["type"].as_str().is_some_and(|ty| ty.starts_with("cti.event.")))
+        .collect()
 }
 
 fn config(pbx: &Simulator, broker: &Broker, privacy: &str, dir: &Path) -> String {
@@ -113,7 +120,8 @@ async fn changes_keep_the_tail(broker: Broker) {
     let dir = tempfile::tempdir().unwrap();
     let mut ids = BTreeMap::from([(String::new(), String::new())]);
     for name in ["key-a", "key-b"] {
-        let output = program().args(["privacy", "key", "--file"]).arg(dir.path().join(name)).output().unwrap();
+        let output =
+            program().args(["privacy", "key", "--file"]).arg(dir.path().join(name)).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         let (_, id) = text.trim().rsplit_once(' ').unwrap();
         ids.insert(name.to_owned(), id.to_owned());
@@ -124,7 +132,10 @@ async fn changes_keep_the_tail(broker: Broker) {
     for (at, (privacy, ..)) in STARTS.iter().enumerate() {
         let mut bridge = Bridge::start(dir.path(), &config(&pbx, &broker, privacy, dir.path()));
         let mut live = pbx.live();
-        tokio::time::timeout(Duration::from_secs(30), live.wait_for(|live| *live == 1)).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(30), live.wait_for(|live| *live == 1))
+            .await
+            .unwrap()
+            .unwrap();
         for number in sent..sent + 20 {
             emit(&pbx, number);
         }
@@ -143,11 +154,22 @@ async fn changes_keep_the_tail(broker: Broker) {
             let shown = bridge.output();
             assert!(!shown.contains("0721000111") && !shown.contains("Neri"), "{shown}");
         }
-        tokio::time::timeout(Duration::from_secs(30), live.wait_for(|live| *live == 0)).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(30), live.wait_for(|live| *live == 0))
+            .await
+            .unwrap()
+            .unwrap();
     }
     let events = broker.holds(sent + STARTS.len()).await;
-    let numbers: Vec<_> = events.iter().filter(|event| event["data"].get("exten").is_some()).map(|event| event["data"]["n"].clone()).collect();
-    assert_eq!(numbers, (0..sent).map(Value::from).collect::<Vec<_>>(), "something is lost, twice or out of order: {outputs}");
+    let numbers: Vec<_> = events
+        .iter()
+        .filter(|event| event["data"].get("exten").is_some())
+        .map(|event| event["data"]["n"].clone())
+        .collect();
+    assert_eq!(
+        numbers,
+        (0..sent).map(Value::from).collect::<Vec<_>>(),
+        "something is lost, twice or out of order: {outputs}"
+    );
     for (number, event) in events.iter().enumerate() {
         let (_, key, label) = STARTS[number / 21];
         let label = label.map(|label| format!("{label}{}", ids[key]));
