@@ -19,7 +19,7 @@ fn is_word(c: char) -> bool {
 impl Texts<'_> {
     /// Hides numbers and addresses in a text. `None` if there are none.
     pub(super) fn free(&self, text: &str) -> Option<String> {
-        let settings = &self.rules.settings;
+        let settings = self.rules.settings;
         if text.starts_with("data:") {
             return (settings.media == Content::Drop).then(|| MASK.to_owned());
         }
@@ -38,7 +38,7 @@ impl Texts<'_> {
     }
 
     fn words(&self, text: &str) -> String {
-        let settings = &self.rules.settings;
+        let settings = self.rules.settings;
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         let mut before = ' ';

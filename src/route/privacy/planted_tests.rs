@@ -86,11 +86,11 @@ impl Planter<'_> {
         if node.describes_fields() {
             let mut fields = Map::new();
             for (name, _) in node.properties.iter() {
-                fields.insert(name.clone(), self.value(place.under(Some(name), &settings)));
+                fields.insert(name.clone(), self.value(place.under(Some(name), settings)));
             }
             if node.additional.is_some() {
                 let key = self.key(node.key_personal.is_some());
-                fields.insert(key.clone(), self.value(place.under(Some(&key), &settings)));
+                fields.insert(key.clone(), self.value(place.under(Some(&key), settings)));
             }
             // Everything in a map is one of its keys.
             if node.additional.is_none() {
@@ -99,7 +99,7 @@ impl Planter<'_> {
             return fields.into();
         }
         match &node.items {
-            Some(_) => json!([self.value(place.element(&settings)), self.value(place.element(&settings))]),
+            Some(_) => json!([self.value(place.element(settings)), self.value(place.element(settings))]),
             None => self.leaf(place),
         }
     }

@@ -85,12 +85,12 @@ impl Redactor {
         &mut self,
         source: SourceId,
         data: &[u8],
-        place: impl FnOnce(&Settings) -> Place,
+        place: impl FnOnce(Settings) -> Place,
     ) -> Option<Bytes> {
         if self.privacy.is_clear() {
             return None;
         }
-        let place = place(&self.privacy.0.settings);
+        let place = place(self.privacy.0.settings);
         match walk(data, place, &mut self.of(source)?) {
             Some(Cow::Borrowed(_)) => None,
             Some(Cow::Owned(hidden)) => Some(hidden.into()),
@@ -195,7 +195,7 @@ pub(super) struct Source<'a> {
 impl Source<'_> {
     /// Appends the replacement for a text. Returns false if it stays.
     pub(super) fn text(&mut self, place: Place, text: Option<&str>, out: &mut String) -> bool {
-        let (place, settings) = (place.of_text(), &self.texts.rules.settings);
+        let (place, settings) = (place.of_text(), self.texts.rules.settings);
         let Some(known) = text.filter(|text| text.len() <= LARGE && settings.is_thorough()) else {
             return append(self.texts.text(place, text), out);
         };
@@ -222,7 +222,7 @@ impl Source<'_> {
 
     /// Returns the replacement for a name of this kind of entity. `None` if it stays.
     fn named(&mut self, kind: &str, raw: &[u8]) -> Option<String> {
-        let settings = &self.texts.rules.settings;
+        let settings = self.texts.rules.settings;
         let Ok(text) = std::str::from_utf8(raw) else { return Some(MASK.to_owned()) };
         if !settings.is_thorough() {
             return self.texts.free(text);

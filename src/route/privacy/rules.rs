@@ -85,7 +85,7 @@ impl Rule {
     }
 
     /// Returns true if the rule holds for everything within the value.
-    fn is_deep(self, settings: &Settings) -> bool {
+    fn is_deep(self, settings: Settings) -> bool {
         match self {
             Self::Address => settings.addresses != Addresses::Clear,
             Self::Media => settings.media == Content::Drop,
@@ -135,12 +135,12 @@ impl Place {
     }
 
     /// The place of an event's arguments and attachments, which the event's own schema does not describe.
-    pub(super) fn beside_attachments(self, settings: &Settings) -> Self {
+    pub(super) fn beside_attachments(self, settings: Settings) -> Self {
         if self.rule.is_deep(settings) { self } else { Self { rule: Rule::Unknown, node: None } }
     }
 
     /// The place of the value of `key`; `None` is a key that can't be decoded.
-    pub(super) fn under(self, key: Option<&str>, settings: &Settings) -> Self {
+    pub(super) fn under(self, key: Option<&str>, settings: Settings) -> Self {
         if self.rule.is_deep(settings) {
             return self;
         }
@@ -154,7 +154,7 @@ impl Place {
     }
 
     /// The place of an element of an array.
-    pub(super) fn element(self, settings: &Settings) -> Self {
+    pub(super) fn element(self, settings: Settings) -> Self {
         match self.node.and_then(|node| node.items.as_deref()) {
             Some(node) if !self.rule.is_deep(settings) => {
                 Self { rule: Rule::declared(node), node: Some(node) }

@@ -20,7 +20,7 @@ pub(super) struct Texts<'a> {
 impl Texts<'_> {
     /// Returns the replacement for a text; `None` if it stays. `None` as the text is one that can't be decoded.
     pub(super) fn text(&self, place: Place, text: Option<&str>) -> Option<String> {
-        let settings = &self.rules.settings;
+        let settings = self.rules.settings;
         let Some(text) = text else {
             return (place.rule != Rule::Id || settings.is_thorough()).then(|| MASK.to_owned());
         };
@@ -73,7 +73,7 @@ impl Texts<'_> {
 
     /// Returns the replacement for a number that is not quoted.
     pub(super) fn unquoted(&self, place: Place, text: &str) -> Option<String> {
-        let settings = &self.rules.settings;
+        let settings = self.rules.settings;
         let is_deep = match place.rule {
             Rule::Address => settings.addresses != Addresses::Clear,
             Rule::Media => settings.media == Content::Drop,
@@ -119,7 +119,7 @@ impl Texts<'_> {
         if is_placeholder(text) {
             return None;
         }
-        let settings = &self.rules.settings;
+        let settings = self.rules.settings;
         match settings.numbers {
             // The PBX's own trunks have names.
             _ if rule == Rule::OwnNumber && !text.contains('@') => self.name(text, Rule::OwnName),
