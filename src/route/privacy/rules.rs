@@ -85,7 +85,7 @@ impl Rule {
     }
 
     /// Returns true if the rule holds for everything within the value.
-    fn is_deep(self, settings: Settings) -> bool {
+    pub(super) fn is_deep(self, settings: Settings) -> bool {
         match self {
             Self::Address => settings.addresses != Addresses::Clear,
             Self::Media => settings.media == Content::Drop,
