@@ -6,6 +6,7 @@ mod cli;
 mod journal_export;
 mod journal_rename;
 mod output;
+mod privacy;
 mod simulate;
 mod tail;
 mod token;
