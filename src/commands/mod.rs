@@ -18,6 +18,7 @@ pub(crate) mod output;
 mod progress;
 pub mod record;
 mod reference;
+pub mod route;
 pub mod run;
 #[cfg(feature = "simulator")]
 pub mod simulate;

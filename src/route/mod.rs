@@ -4,6 +4,7 @@
 //! the same verdict, so that a record that is sent again has the same destination.
 
 pub mod condition;
+mod explain;
 mod glob;
 mod names;
 mod plan;
@@ -14,8 +15,9 @@ mod selector;
 pub(crate) mod table;
 pub mod template;
 
+pub use explain::Explanation;
 pub use names::Names;
 pub use plan::{Plan, Published, REPLAY, Rules, Verdict};
 pub use privacy::Privacy;
-pub use rules::Routes;
+pub use rules::{Route, Routes};
 pub use selector::{Candidate, Mismatch};
