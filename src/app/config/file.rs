@@ -24,7 +24,7 @@ pub(super) struct File {
     /// The PBXs, by a name of your choice. It is part of every subject, so choose one that can stay.
     #[schemars(extend("propertyNames" = { "pattern": name::PATTERN }))]
     sources: BTreeMap<String, session::config::Table>,
-    /// The destinations of events, by a name of your choice. Each sink gets the events of every source.
+    /// The destinations of events, by a name of your choice. Each sink gets the events of every source, except for those that its routes drop.
     #[schemars(extend("propertyNames" = { "pattern": name::PATTERN }))]
     sinks: BTreeMap<String, sink::config::Table>,
     /// The journal, which keeps events until every sink has them.
