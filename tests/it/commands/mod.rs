@@ -6,6 +6,8 @@ mod cli;
 mod journal_export;
 mod journal_rename;
 mod output;
+#[cfg(feature = "nats")]
+mod route;
 mod simulate;
 mod tail;
 mod token;
