@@ -14,6 +14,7 @@ pub mod rules;
 mod selector;
 pub(crate) mod table;
 pub mod template;
+mod words;
 
 pub use explain::Explanation;
 pub use names::Names;

@@ -35,17 +35,12 @@ pub(super) fn warn(routes: &Routes, section: &mut Section<'_>) {
 }
 
 /// Warns of patterns that match no configured source.
-pub(super) fn warn_of_sources<'a>(
-    routes: &Routes,
-    sources: impl Iterator<Item = &'a str> + Clone,
-    section: &mut Section<'_>,
-) {
+pub(super) fn warn_of_sources(routes: &Routes, sources: &[String], section: &mut Section<'_>) {
     for (index, route) in routes.iter().enumerate() {
-        let unknown = |glob: &&Glob| !sources.clone().any(|source| glob.matches(source.as_bytes()));
+        let unknown = |glob: &&Glob| !sources.iter().any(|source| glob.matches(source.as_bytes()));
         for glob in route.selector.source.iter().flatten().filter(unknown) {
-            let known = sources.clone().collect::<Vec<_>>().join(", ");
-            let hint =
-                hint(glob, sources.clone()).unwrap_or_else(|| format!("; the configuration has {known}"));
+            let hint = hint(glob, sources.iter().map(String::as_str))
+                .unwrap_or_else(|| format!("; the configuration has {}", sources.join(", ")));
             section.warn(
                 &format!("routes[{index}].match.source"),
                 format!("\"{glob}\" matches no configured source{hint}"),

@@ -108,7 +108,7 @@ fn check_routes<S>(
         let Some(sink) = sink else { continue };
         let mut table = root.table("sinks");
         let mut section = table.table(name);
-        sink.routes.check_sources(names.iter().map(String::as_str), &mut section);
+        sink.routes.check_sources(&names, &mut section);
         for (index, problem) in sink.kind.route_problems(bridge) {
             section.problem(&format!("routes[{index}].subject"), problem);
         }

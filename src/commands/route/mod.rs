@@ -17,7 +17,7 @@ use crate::{
     config::Flags,
     event::{Body, JournalId, Record, SourceId},
     exit::Exit,
-    route::{Explanation, Plan, Verdict},
+    route::{Explanation, Plan, Route, Verdict},
     sink,
 };
 
@@ -41,7 +41,7 @@ enum Action {
 
 /// Show which route applies to each event, why those before it do not, and where the event is published
 ///
-/// Connects to nothing. An event is a JSON object or array on a line of its own: a CloudEvent as the bridge publishes it, a Socket.IO array
+/// Connects to nothing. An event is a JSON object or array on a line of its own: a `CloudEvent` as the bridge publishes it, a Socket.IO array
 /// ["name", …], or a line of `cti-bridge record`.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "\
@@ -115,7 +115,7 @@ pub fn run(args: &Args, flags: &Flags, out: &mut impl Write, err: &mut impl Writ
             if args.json {
                 writeln!(out, "{}", tested.json())?;
             } else {
-                write!(out, "{}", tested.text())?;
+                tested.write(out)?;
             }
         }
     }
@@ -192,30 +192,27 @@ impl Tested<'_> {
         format!("{class}{name}, {entity}, source {}", self.source)
     }
 
-    fn text(&self) -> String {
-        let (explanation, address) = (self.explanation(), self.address());
-        let outcome = match &address {
-            None => "dropped".to_owned(),
+    fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let explanation = self.explanation();
+        write!(out, "  {}: ", self.name)?;
+        match self.address() {
+            None => write!(out, "dropped")?,
             Some(address) => {
-                let address: String = address.iter().map(|(key, value)| format!(", {key} {value}")).collect();
-                let is_on_change = explanation.route.is_some_and(crate::route::Route::is_on_change);
+                let is_on_change = explanation.route.is_some_and(Route::is_on_change);
                 let condition = if is_on_change { " if its entity's data has changed" } else { "" };
-                format!("published{condition}{address}")
+                write!(out, "published{condition}")?;
+                address.iter().try_for_each(|(key, value)| write!(out, ", {key} {value}"))?;
             }
-        };
-        let mut text = format!("  {}: {outcome}\n", self.name);
+        }
+        writeln!(out)?;
         for (route, mismatch) in &explanation.passed {
-            text.push_str(&format!(
-                "    route {} ({}) does not match: {mismatch}\n",
-                route.name, route.place
-            ));
+            writeln!(out, "    route {} ({}) does not match: {mismatch}", route.name, route.place)?;
         }
         match explanation.route {
-            Some(route) => text.push_str(&format!("    route {} ({}) applies\n", route.name, route.place)),
-            None if explanation.passed.is_empty() => text.push_str("    it has no routes\n"),
-            None => text.push_str("    no route applies\n"),
+            Some(route) => writeln!(out, "    route {} ({}) applies", route.name, route.place),
+            None if explanation.passed.is_empty() => writeln!(out, "    it has no routes"),
+            None => writeln!(out, "    no route applies"),
         }
-        text
     }
 
     fn json(&self) -> Value {
@@ -239,7 +236,7 @@ impl Tested<'_> {
             "address": address,
             "route": explanation.route.map(|route| &*route.name),
             "place": explanation.route.map(|route| &route.place),
-            "onChange": explanation.route.is_some_and(crate::route::Route::is_on_change),
+            "onChange": explanation.route.is_some_and(Route::is_on_change),
             "passed": passed.collect::<Vec<_>>(),
         })
     }
