@@ -26,8 +26,7 @@ use crate::{
 #[command(after_help = "\
 Examples:
   cti-bridge route test --fixture every-event
-  cti-bridge route test --event events.jsonl --sink bus --json
-  cti-bridge tail --sink bus --json | cti-bridge route test --event -")]
+  cti-bridge route test --event events.jsonl --sink bus --json")]
 pub struct Args {
     /// The action.
     #[command(subcommand)]
