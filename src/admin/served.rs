@@ -93,6 +93,8 @@ pub(crate) struct ServedSink {
     pub(crate) generation: u64,
     pub(crate) new_rules: Option<ServedNewRules>,
     pub(crate) heartbeat: Option<Timestamp>,
+    /// By route.
+    pub(crate) filtered: BTreeMap<String, u64>,
     /// By source.
     pub(crate) ledger: BTreeMap<String, ServedLedger>,
     #[serde(flatten)]

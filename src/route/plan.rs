@@ -212,7 +212,7 @@ impl Plan {
 
 /// One argument is the data, byte for byte; none or several become an array of the same texts; binary
 /// attachments are placed beside their placeholders.
-fn data(frame: &RawEvent) -> Bytes {
+pub(super) fn data(frame: &RawEvent) -> Bytes {
     let args = frame.args();
     if frame.attachments.is_empty() {
         if frame.argc == 1 {

@@ -7,6 +7,8 @@ mod journal_export;
 mod journal_rename;
 mod output;
 mod privacy;
+#[cfg(feature = "nats")]
+mod route;
 mod simulate;
 mod tail;
 mod token;
