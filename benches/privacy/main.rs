@@ -100,6 +100,7 @@ fn record(number: usize) -> Record {
         session: 1,
         origin: Origin::Live,
         gap: Seq(0),
+        unchanged: false,
         body: Body::Event(RawEvent {
             at: Timestamp::UNIX_EPOCH,
             bytes,

@@ -77,6 +77,7 @@ fn office() -> Vec<Record> {
         session: 0,
         origin: Origin::Live,
         gap: Seq(0),
+        unchanged: false,
         body: Body::Event(frame(line)),
     };
     OFFICE.lines().map(record).collect()
