@@ -3,6 +3,7 @@
 mod check;
 mod check_sinks;
 mod cli;
+mod journal_erase;
 mod journal_export;
 mod journal_rename;
 mod output;
