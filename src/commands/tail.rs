@@ -200,9 +200,12 @@ impl Screen<'_> {
         let subject = event.subject.and_then(|subject| self.redactor.subject(source, subject));
         let (mut ty, name) = (None, name(&event));
         if let Some(name) = name {
-            if let Some(hidden) = self.redactor.event(source, name.as_bytes(), &event.data) {
-                event.data = hidden;
-            }
+            let hidden = if event.binary {
+                self.redactor.binary_event(source, name.as_bytes(), &event.data)
+            } else {
+                self.redactor.event(source, name.as_bytes(), &event.data)
+            };
+            event.data = hidden.unwrap_or(event.data);
             ty = self.redactor.event_name(name.as_bytes()).map(event_type);
         } else if let Some(step) = step(&event)
             && let Some(hidden) = self.redactor.notice(source, (Class::Call, step), &event.data)

@@ -35,17 +35,12 @@ pub(super) fn warn(routes: &Routes, section: &mut Section<'_>) {
 }
 
 /// Warns of patterns that match no configured source.
-pub(super) fn warn_of_sources<'a>(
-    routes: &Routes,
-    sources: impl Iterator<Item = &'a str> + Clone,
-    section: &mut Section<'_>,
-) {
+pub(super) fn warn_of_sources(routes: &Routes, sources: &[String], section: &mut Section<'_>) {
     for (index, route) in routes.iter().enumerate() {
-        let unknown = |glob: &&Glob| !sources.clone().any(|source| glob.matches(source.as_bytes()));
+        let unknown = |glob: &&Glob| !sources.iter().any(|source| glob.matches(source.as_bytes()));
         for glob in route.selector.source.iter().flatten().filter(unknown) {
-            let known = sources.clone().collect::<Vec<_>>().join(", ");
-            let hint =
-                hint(glob, sources.clone()).unwrap_or_else(|| format!("; the configuration has {known}"));
+            let hint = hint(glob, sources.iter().map(String::as_str))
+                .unwrap_or_else(|| format!("; the configuration has {}", sources.join(", ")));
             section.warn(
                 &format!("routes[{index}].match.source"),
                 format!("\"{glob}\" matches no configured source{hint}"),
@@ -172,4 +167,96 @@ fn covers(wide: &Selector, narrow: &Selector) -> bool {
         && wide.conditions.iter().all(|wide| {
             wide.always_holds() || narrow.conditions.iter().any(|narrow| wide.follows_from(narrow))
         })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        event::Entity,
+        route::{
+            condition::tests::{any_condition, any_data},
+            rules::Action,
+            selector::{CLASSES, Candidate},
+        },
+    };
+
+    type Globs = Option<Box<[Glob]>>;
+
+    fn globs(patterns: &'static [&'static str]) -> impl Strategy<Value = Globs> {
+        let glob = prop::sample::select(patterns).prop_map(Glob::from);
+        prop::option::of(prop::collection::vec(glob, 0..3).prop_map(Vec::into_boxed_slice))
+    }
+
+    fn any_route() -> impl Strategy<Value = Route> {
+        let classes = prop::sample::subsequence(CLASSES.to_vec(), 1..=2);
+        let selector = (
+            classes,
+            globs(&["*", "a*", "ab", "?", "gap", "g*"]),
+            globs(&["*", "p", "q"]),
+            globs(&["*", "x/*", "x/1"]),
+            prop::collection::vec(any_condition(), 0..2),
+        );
+        let action = prop_oneof![
+            Just(Action::Drop),
+            any::<bool>().prop_map(|on_change| Action::Publish { subject: None, on_change })
+        ];
+        (selector, action).prop_map(|((classes, event, source, entity, conditions), action)| {
+            let selector = Selector { classes, event, source, entity, conditions: conditions.into() };
+            Route::new("".into(), String::new(), selector, action)
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn no_event_reaches_a_route_that_others_cover(
+            mut routes in prop::collection::vec(any_route(), 2..5),
+            name in prop::sample::select(&["a", "ab", "abc", "gap", "b"][..]),
+            source in prop::sample::select(&["p", "q"][..]),
+            id in prop::sample::select(&["", "1", "2"][..]),
+            data in any_data(),
+            is_notice in any::<bool>(),
+        ) {
+            for (route, name) in routes.iter_mut().zip(["0", "1", "2", "3"]) {
+                route.name = name.into();
+            }
+            let entity = Entity { kind: "x", id: id.as_bytes().into(), word: None, part: None };
+            let entity = Some(&entity).filter(|_| !id.is_empty());
+            let candidate = if is_notice {
+                // A notice has one of the names of the catalogue.
+                Candidate::notice(source, "gap", data.as_bytes())
+            } else {
+                Candidate::event(source, (name.as_bytes(), entity), data.as_bytes(), false)
+            };
+            let first = routes.iter().position(|route| route.mismatch(&candidate).is_none());
+            if let Some(first) = first {
+                let before: Vec<&Route> = routes.iter().take(first).collect();
+                let found = covering(&before, &routes[first].selector);
+                prop_assert!(found.is_none(), "{:?} {:?}", found, routes[first]);
+            }
+        }
+    }
+
+    #[test]
+    fn several_routes_cover_together() {
+        let route = |event: &[&str]| {
+            let event = event.iter().map(|text| Glob::from(*text)).collect();
+            let selector = Selector { event: Some(event), ..Selector::default() };
+            Route::new(event_names(&selector).into(), String::new(), selector, Action::Drop)
+        };
+        let (one, other) = (route(&["a*"]), route(&["b", "c"]));
+        let cover =
+            |before: &[&Route], event: &[&str]| covering(before, &route(event).selector).map(|all| all.len());
+        assert_eq!(cover(&[&one, &other], &["ab", "b"]), Some(2));
+        assert_eq!(cover(&[&one, &other], &["ab", "d"]), None);
+        assert_eq!(cover(&[&one, &other], &["a?"]), Some(1));
+    }
+
+    fn event_names(selector: &Selector) -> String {
+        selector.event.iter().flatten().map(ToString::to_string).collect()
+    }
 }

@@ -109,11 +109,7 @@ impl Routes {
     }
 
     /// Warns of patterns that match none of the configured sources. `section` is the table of the sink.
-    pub(crate) fn check_sources<'a>(
-        &self,
-        sources: impl Iterator<Item = &'a str> + Clone,
-        section: &mut Section<'_>,
-    ) {
+    pub(crate) fn check_sources(&self, sources: &[String], section: &mut Section<'_>) {
         reach::warn_of_sources(self, sources, section);
     }
 

@@ -1,8 +1,8 @@
 //! `[[sinks.NAME.routes]]`.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -11,6 +11,7 @@ use super::{
     reach,
     rules::{Action, Route, Routes},
     selector::{CLASSES, Selector},
+    words::{Scalar, Words},
 };
 use crate::{
     config::{Section, name},
@@ -69,55 +70,6 @@ struct ConditionTable {
     exists: Option<bool>,
     /// The value is this.
     equals: Option<Scalar>,
-}
-
-/// A string or a list of strings.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Words {
-    One(String),
-    Several(Vec<String>),
-}
-
-impl JsonSchema for Words {
-    fn schema_name() -> Cow<'static, str> {
-        "Words".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] })
-    }
-}
-
-/// A string, a number or a boolean.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Scalar {
-    Boolean(bool),
-    Integer(i64),
-    Number(f64),
-    Text(String),
-}
-
-impl JsonSchema for Scalar {
-    fn schema_name() -> Cow<'static, str> {
-        "Scalar".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "anyOf": [{ "type": "string" }, { "type": "number" }, { "type": "boolean" }] })
-    }
-}
-
-impl From<Scalar> for String {
-    fn from(scalar: Scalar) -> Self {
-        match scalar {
-            Scalar::Boolean(flag) => flag.to_string(),
-            Scalar::Integer(number) => number.to_string(),
-            Scalar::Number(number) => format!("{number:?}"),
-            Scalar::Text(text) => text,
-        }
-    }
 }
 
 /// Checks the routes of a sink, which is `section`. Returns `None` if it has reported a problem.

@@ -21,6 +21,7 @@ type Case = (fn(&mut Config), bool, &'static str);
 
 const CASES: &[Case] = &[
     (|c| c.retention = RetentionPolicy::WorkQueue, true, "retention"),
+    (|c| c.subjects.push("*.v1.a.event.x".to_owned()), true, "must not overlap"),
     (|c| c.retention = RetentionPolicy::Interest, true, "retention"),
     (|c| c.sealed = true, true, "sealed"),
     (|c| c.no_ack = true, true, "--ack"),
