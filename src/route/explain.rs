@@ -1,7 +1,7 @@
 //! Explains the decision of the routes on a record, for people.
 
 use super::{
-    plan::data,
+    plan::{call_entity, data},
     rules::{Route, Routes},
     selector::Candidate,
 };
@@ -26,6 +26,10 @@ impl Routes {
                 self.tried(&Candidate::event(source, (&name, entity.as_ref()), &data, false))
             }
             Body::Notice(notice) => self.tried(&Candidate::notice(source, &notice.name, &notice.data)),
+            Body::Call(call) => {
+                let entity = call_entity(call);
+                self.tried(&Candidate::call(source, &call.step, &entity, &call.data))
+            }
         }
     }
 

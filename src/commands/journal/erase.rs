@@ -40,6 +40,7 @@ impl Wanted {
                 self.is_named(&frame.name(), &[b"[", &frame.args()[..], b"]"].concat())
                     || frame.attachments.iter().any(|attachment| self.is_named(b"", attachment))
             }
+            Body::Call(call) => self.is_named(b"", &call.data),
             Body::Notice(_) => false,
         }
     }

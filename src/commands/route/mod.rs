@@ -173,19 +173,29 @@ impl Tested<'_> {
         match &self.record.body {
             Body::Event(frame) => ("event", String::from_utf8_lossy(&frame.name()).into_owned()),
             Body::Notice(notice) => ("bridge", notice.name.to_string()),
+            Body::Call(call) => ("call", call.step.to_string()),
         }
     }
 
     fn entity(&self) -> Option<String> {
-        let Body::Event(frame) = &self.record.body else { return None };
-        let args = frame.args();
-        crate::event::entity(&frame.name(), &args).map(|entity| entity.subject())
+        match &self.record.body {
+            Body::Event(frame) => {
+                let args = frame.args();
+                crate::event::entity(&frame.name(), &args).map(|entity| entity.subject())
+            }
+            Body::Notice(_) => None,
+            Body::Call(call) => Some(format!("call/{}", call.key)),
+        }
     }
 
     /// The line above the sinks.
     fn title(&self) -> String {
         let (class, name) = self.event();
-        let class = if class == "bridge" { "bridge event " } else { "" };
+        let class = match class {
+            "bridge" => "bridge event ",
+            "call" => "step of a call ",
+            _ => "",
+        };
         let entity =
             self.entity().map_or_else(|| "no entity".to_owned(), |entity| format!("entity {entity}"));
         format!("{class}{name}, {entity}, source {}", self.source)
