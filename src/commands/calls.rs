@@ -158,11 +158,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Reads what is new. The error is the exit code; its reason is written to `err`.
-    fn read(
-        &mut self,
-        only: &Option<String>,
-        err: &mut impl Write,
-    ) -> io::Result<Result<Archive, Exit>> {
+    fn read(&mut self, only: &Option<String>, err: &mut impl Write) -> io::Result<Result<Archive, Exit>> {
         let archive = match Archive::open(self.dir) {
             Ok(archive) => archive,
             Err(error) => return writeln!(err, "{error}").map(|()| Err(Exit::Journal)),

@@ -134,11 +134,14 @@ impl Archive {
         let read = bookmark.get();
         let is_unread = move |segment: &&Segment| read.is_none_or(|read| segment.first >= read.segment);
         let is_new = move |entry: &io::Result<Entry>| {
-            entry.as_ref().map_or(true, |entry| read.is_none_or(|read| entry.position() >= read.place.position))
+            entry
+                .as_ref()
+                .map_or(true, |entry| read.is_none_or(|read| entry.position() >= read.place.position))
         };
         let walk = move |segment: &'a Segment| {
             let walk = segment.entries(&self.gone);
-            let place = read.filter(|read| read.segment == segment.first).map_or(walk.place, |read| read.place);
+            let place =
+                read.filter(|read| read.segment == segment.first).map_or(walk.place, |read| read.place);
             Walk { place, bookmark: Some(bookmark), ..walk }
         };
         self.segments.iter().filter(is_unread).flat_map(walk).filter(is_new)

@@ -33,7 +33,11 @@ pub fn load_calls(flags: &Flags) -> Result<BTreeMap<String, SourceCalls>, Proble
             table(settings, key).and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
         };
         SourceCalls {
-            is_derived: table(settings, "derive_calls").as_ref().and_then(bool).or(derives).unwrap_or_default(),
+            is_derived: table(settings, "derive_calls")
+                .as_ref()
+                .and_then(bool)
+                .or(derives)
+                .unwrap_or_default(),
             dialling: Dialling {
                 country_code: text("country_code"),
                 outside_prefix: text("outside_prefix"),

@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
-
 use super::list::Row;
+use crate::event::word;
 
 /// The names of the columns.
 pub(super) const HEADER: &str = "source,call,linkedId,direction,startedAt,answeredAt,endedAt,waitSeconds,talkSeconds,fromNumber,fromName,\
@@ -40,11 +39,6 @@ pub(super) fn record(source: &str, row: &Row) -> String {
     fields.iter().map(|field| escaped(field)).collect::<Vec<_>>().join(",")
 }
 
-/// Returns the name of an enum's variant in JSON.
-fn word(value: &impl Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
 /// Quotes a field that needs it. A caller chooses the name that is shown, and a spreadsheet would run one that is a formula.
 fn escaped(field: &str) -> Cow<'_, str> {
     let is_number = |text: &str| text.chars().all(|c| c.is_ascii_digit() || " +()-./".contains(c));
@@ -54,4 +48,24 @@ fn escaped(field: &str) -> Cow<'_, str> {
         return field;
     }
     Cow::Owned(format!("\"{}\"", field.replace('"', "\"\"")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::list::tests::row, *};
+
+    #[test]
+    fn an_ended_call_is_a_record_with_every_column() {
+        let call = row(
+            r#""state":"ended","outcome":"answered","answeredAt":"2026-11-24T10:00:06Z","endedAt":"2026-11-24T10:01:11Z","from":{"number":"+390721000111","name":"=1+1, \"x\""}"#,
+        );
+        let record = record("pbx1", &call);
+        assert_eq!(
+            record,
+            "pbx1,17,1795538000.20,inbound,2026-11-24T10:00:00.000Z,2026-11-24T10:00:06.000Z,2026-11-24T10:01:11.000Z,6.000,65.000,\
+             +390721000111,\"'=1+1, \"\"x\"\"\",201,Ada Neri,201,0721000111,,0,answered,,true"
+        );
+        let columns = record.replace("=1+1, ", "").split(',').count();
+        assert_eq!(HEADER.split(',').count(), columns);
+    }
 }

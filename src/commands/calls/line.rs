@@ -138,3 +138,64 @@ fn between(from: Timestamp, to: Timestamp) -> String {
         _ => format!("{hours}h{minutes:02}m"),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::{super::list::tests::row, *};
+
+    const NOW: &str = "2026-11-24T10:10:00Z";
+
+    fn shown(style: Style, names_source: bool, more: &str) -> String {
+        let printer = Printer::new(style, TimeZone::UTC, names_source);
+        printer.line("pbx1", &row(more), NOW.parse().unwrap())
+    }
+
+    fn line(more: &str) -> String {
+        shown(Style::default(), false, more)
+    }
+
+    #[test]
+    fn a_call_is_one_line() {
+        let ended = r#""state":"ended","outcome":"answered","answeredAt":"2026-11-24T10:00:06Z","endedAt":"2026-11-24T10:01:11Z","queue":"401""#;
+        assert_eq!(
+            line(ended),
+            "10:00:00  ←  0721000111             → 201 Ada Neri           answered          6s    1m05s  queue 401"
+        );
+        assert_eq!(
+            line(r#""state":"ringing""#),
+            "10:00:00  ←  0721000111             → 201 Ada Neri           ringing       10m00s        -"
+        );
+        let merged = r#""state":"ended","outcome":"merged","into":"99","endedAt":"2026-11-24T10:00:02Z""#;
+        assert!(line(merged).ends_with(" merged            2s        -  into 99"), "{}", line(merged));
+    }
+
+    #[test]
+    fn what_was_inferred_has_a_question_mark() {
+        let line = line(r#""state":"connected","answeredAt":"2026-11-24T10:00:06Z","certain":false"#);
+        assert!(line.ends_with(" talking?          6s    9m54s"), "{line}");
+    }
+
+    #[test]
+    fn text_of_the_pbx_is_escaped_and_cut_off() {
+        let line =
+            line(r#""state":"ringing","from":{"number":"0721000111","name":"\u001b[2J and a long name"}"#);
+        assert!(line.contains("0721000111 \\u{1b}[2J… → 201"), "{line}");
+    }
+
+    #[test]
+    fn columns_fit_their_names_and_colours_change_nothing_else() {
+        let more = r#""state":"ringing""#;
+        let plain = shown(Style::default(), true, more);
+        let header = Printer::new(Style::default(), TimeZone::UTC, true).header();
+        let column = |text: &str, part: &str| text.split(part).next().unwrap().chars().count();
+        assert_eq!(column(&header, "state"), column(&plain, "ringing"), "{header}");
+        assert_eq!(column(&header, "from"), column(&plain, "0721000111"), "{header}");
+        let style = Style { has_colours: true, ..Style::default() };
+        let coloured = shown(style, true, more);
+        assert_eq!(
+            coloured.replace("\u{1b}[2m", "").replace("\u{1b}[33m", "").replace("\u{1b}[0m", ""),
+            plain
+        );
+    }
+}

@@ -62,7 +62,8 @@ impl Calls {
             self.rows.remove(&key);
             return;
         }
-        let row = Row { source: record.source, event, data: call.data, transfers, is_named, is_changed: true };
+        let row =
+            Row { source: record.source, event, data: call.data, transfers, is_named, is_changed: true };
         self.rows.insert(key, row);
     }
 
@@ -111,5 +112,100 @@ impl Named {
             Some((dialling, wanted)) => dialling.e164(number).as_ref() == Some(wanted),
             None => Dialling::default().e164(number).as_ref() == Some(&self.plain),
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+pub(super) mod tests {
+    use std::borrow::Cow;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        app::config::SourceCalls,
+        event::{EncodedCall, Origin, Position, Seq},
+    };
+
+    /// An inbound call for 201. `more` are members of its event.
+    fn data(more: &str) -> Value {
+        let mut data = json!({
+            "call": "17", "linkedIds": ["1795538000.20"], "direction": "inbound",
+            "from": { "number": "0721000111" }, "to": { "number": "201", "name": "Ada Neri", "extension": "201" },
+            "originalFrom": { "number": "0721000111" }, "throughTrunk": true, "startedAt": "2026-11-24T10:00:00Z",
+            "waitSeconds": 6.0, "talkSeconds": 65.0, "legs": [], "recording": false, "certain": true
+        });
+        let more: Value = serde_json::from_str(&format!("{{{more}}}")).unwrap();
+        data.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        data
+    }
+
+    pub(in super::super) fn row(more: &str) -> Row {
+        let data = data(more).to_string();
+        Row {
+            source: SourceId(0),
+            event: serde_json::from_str(&data).unwrap(),
+            data: data.into(),
+            transfers: 0,
+            is_named: true,
+            is_changed: true,
+        }
+    }
+
+    fn record(at: &str, more: &str) -> Record {
+        let data = data(more).to_string().into();
+        let call = EncodedCall { step: Cow::Borrowed("any"), key: "17".into(), cause: Seq(17), data };
+        Record {
+            position: Position(1),
+            source: SourceId(0),
+            seq: Seq(20),
+            at: at.parse().unwrap(),
+            session: 1,
+            origin: Origin::Derived,
+            gap: Seq(1),
+            unchanged: false,
+            body: Body::Call(call),
+        }
+    }
+
+    fn shown(calls: &mut Calls) -> Vec<(String, u32)> {
+        calls.take_changed().iter().map(|row| (row.event.call.to_string(), row.transfers)).collect()
+    }
+
+    const ENDED: &str = r#""state":"ended","outcome":"answered""#;
+
+    #[test]
+    fn a_call_is_shown_again_only_if_it_changes() {
+        let mut calls = Calls::new("2026-11-24T10:00:00Z".parse().unwrap(), None);
+        calls.take("pbx1", record("2026-11-24T09:00:00Z", r#""call":"3","state":"connected""#));
+        calls.take("pbx1", record("2026-11-24T09:00:00Z", &format!(r#""call":"4",{ENDED}"#)));
+        let transfer =
+            r#""state":"connected","transfer":{"by":{},"from":{},"to":{"number":"202"},"kind":"blind"}"#;
+        calls.take("pbx1", record("2026-11-24T10:00:01Z", transfer));
+        assert_eq!(shown(&mut calls), [("3".to_owned(), 0), ("17".to_owned(), 1)]);
+        assert_eq!(shown(&mut calls), []);
+        calls.take("pbx1", record("2026-11-24T10:00:09Z", ENDED));
+        assert_eq!(shown(&mut calls), [("17".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn a_number_is_found_in_any_form_unless_it_is_masked() {
+        let dialling = Dialling { country_code: "39".to_owned(), ..Dialling::default() };
+        let sources = Sources::from([("pbx1".to_owned(), SourceCalls { is_derived: true, dialling })]);
+        let finds = |number: &str, more: &str| {
+            let mut calls = Calls::new(Timestamp::MIN, Some(Named::new(number, &sources).unwrap()));
+            calls.take("pbx1", record("2026-11-24T10:00:00Z", more));
+            !calls.take_changed().is_empty()
+        };
+        let state = r#""state":"ringing""#;
+        for number in ["+39 0721 000111", "0721000111", "00390721000111", "201"] {
+            assert!(finds(number, state), "{number}");
+        }
+        assert!(!finds("202", state) && !finds("0721000", state));
+        let masked =
+            r#""state":"ringing","from":{"number":"0721000xxx"},"originalFrom":{"number":"0721000xxx"}"#;
+        assert!(!finds("0721000", masked) && !finds("0721000111", masked));
+        assert!(Named::new("xxx", &sources).is_none());
     }
 }
