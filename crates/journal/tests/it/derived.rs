@@ -231,13 +231,13 @@ fn switching_off_ends_open_calls_once() {
 /// Kills at every call of the file system, also amid recovery.
 #[test]
 fn a_kill_amid_recovery_repeats_nothing() {
-    for calls in 0..40 {
+    for calls in 0..140 {
         let disk = disk();
         let (journal, _) = open_deriving(&disk, &small(), &["a"]);
         let mut office = Office::new(calls);
         let mut live = begin(&journal, "a");
         office.resync(&mut live);
-        for _ in 0..40 {
+        for _ in 0..25 {
             office.happen(&journal, &mut live);
         }
         disk.crash();
