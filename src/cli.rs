@@ -44,6 +44,13 @@ pub enum Command {
         #[command(flatten)]
         flags: Flags,
     },
+    /// Show what the routes of the sinks do with an event
+    Route {
+        #[command(flatten)]
+        args: commands::route::Args,
+        #[command(flatten)]
+        flags: Flags,
+    },
     Check(commands::check::Args),
     Status(commands::status::Args),
     Health(commands::health::Args),
@@ -109,6 +116,7 @@ impl Cli {
             #[cfg(feature = "simulator")]
             Command::Simulate(args) => commands::simulate::run(&args, out, err),
             Command::Config { args, flags } => commands::config::run(&args, &flags, out, err),
+            Command::Route { args, flags } => commands::route::run(&args, &flags, out, err),
             Command::Check(args) => commands::check::run(&args, out.styled(), err),
             Command::Status(args) => commands::status::run(&args, out.styled(), err),
             Command::Health(args) => commands::health::run(&args, out, err),

@@ -126,7 +126,7 @@ impl Reload {
         state.in_force.advance(&found.snapshot, |part| match part {
             Part::Credentials(_) => true,
             Part::Secrets(sink) => includes(sink),
-            Part::Log | Part::Rules(_) => false,
+            Part::Log | Part::Rules(_) | Part::Dialling => false,
         });
         Ok(changes)
     }

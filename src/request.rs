@@ -8,7 +8,7 @@ use tokio::{
 /// A request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request {
-    /// SIGHUP: reload credentials and retry failed components at once.
+    /// SIGHUP: reload the configuration, and retry failed components at once.
     Retry,
     /// SIGUSR1: every live session reads the PBX's state again.
     Resync,

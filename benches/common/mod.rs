@@ -31,6 +31,12 @@ pub(crate) fn program() -> Command {
 
 /// The bridge.
 pub(crate) fn bridge(pbx: &Simulator, destination: Destination<'_>) -> Command {
+    bridge_with(Path::new("/dev/null"), pbx, destination)
+}
+
+/// The bridge with a configuration file.
+#[allow(dead_code, reason = "a part of the programs uses it")]
+pub(crate) fn bridge_with(config: &Path, pbx: &Simulator, destination: Destination<'_>) -> Command {
     let (sink, journal) = match destination {
         Destination::Core(nats) => (vec!["type=nats".to_owned(), format!("servers=[\"{nats}\"]")], None),
         Destination::Stream(nats, journal) => {
@@ -42,7 +48,7 @@ pub(crate) fn bridge(pbx: &Simulator, destination: Destination<'_>) -> Command {
         }
     };
     let mut command = program();
-    command.args(["run", "--config", "/dev/null"]);
+    command.args(["run", "--config"]).arg(config);
     for set in [
         format!("sources.pbx1.url={}", pbx.url()),
         "sources.pbx1.username=bridge".to_owned(),

@@ -57,18 +57,24 @@ impl Bus {
     }
 
     /// The command of the bridge, with a journal in this directory, and `proxy` in front of the broker.
-    pub(crate) fn bridge(&self, pbx: &Simulator, proxy: Option<&FaultyProxy>, journal: &Path) -> Command {
+    pub(crate) fn bridge(
+        &self,
+        config: &Path,
+        pbx: &Simulator,
+        proxy: Option<&FaultyProxy>,
+        journal: &Path,
+    ) -> Command {
         match self {
             Self::Nats(nats) => {
                 let url = proxy.map_or_else(|| nats.url(), FaultyProxy::url);
                 // More than the backlog, or its oldest events would be dropped.
-                let mut command = common::bridge(pbx, Destination::Stream(&url, journal));
+                let mut command = common::bridge_with(config, pbx, Destination::Stream(&url, journal));
                 command.args(["--set", "sinks.bus.stream_max_bytes=8GiB"]);
                 command
             }
             Self::Kafka(kafka) => {
                 let address = proxy.map_or_else(|| kafka.address(), FaultyProxy::address);
-                common::bridge(pbx, Destination::Kafka(&address, journal))
+                common::bridge_with(config, pbx, Destination::Kafka(&address, journal))
             }
         }
     }

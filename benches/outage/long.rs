@@ -33,7 +33,7 @@ impl Scene {
         let pbx = Simulator::start(Options::quiet(Account::new("bridge", "p"))).await.unwrap();
         let dir: TempDir = tempfile::tempdir().unwrap();
         let journal = dir.path().join("journal");
-        let writer = Writer::start(bus.bridge(&pbx, None, &journal), dir);
+        let writer = Writer::start(bus.bridge(Path::new("/dev/null"), &pbx, None, &journal), dir);
         pbx.live().wait_for(|live| *live == 1).await.unwrap();
         println!("stores and journals on {}", common::file_system(&std::env::temp_dir()));
         Self { bus, pbx, writer, journal }

@@ -1,6 +1,6 @@
 //! Measures what is stored, and how often, when the broker, the network path, the bridge or the PBX fails.
 //!
-//! `cargo bench --bench outage -- [--kafka] [--row N] [--events 10000] [--rate 1000]`, or for a long
+//! `cargo bench --bench outage -- [--kafka] [--rules] [--row N] [--events 10000] [--rate 1000]`, or for a long
 //! outage of the broker `-- --memory [--minutes 10] [--rate 2000]` and `-- --backlog [--events 1000000]`; see benches/README.md.
 #![allow(
     clippy::unwrap_used,
@@ -26,6 +26,7 @@ mod long;
 mod nats;
 mod report;
 mod row;
+mod rules;
 mod sender;
 mod stored;
 mod stream;
@@ -41,6 +42,8 @@ use row::Row;
 struct Load {
     events: usize,
     rate: u32,
+    /// With routes and strict privacy, reloaded every two seconds.
+    has_rules: bool,
 }
 
 #[tokio::main]
@@ -50,11 +53,12 @@ async fn main() -> ExitCode {
         let place = args.iter().position(|arg| arg == name)?;
         args.get(place + 1).map(|text| text.parse::<u32>().unwrap())
     };
+    let wants = |name: &str| args.iter().any(|arg| arg == name);
     let load = Load {
         events: number("--events").unwrap_or(10_000).try_into().unwrap(),
         rate: number("--rate").unwrap_or(1_000).max(1),
+        has_rules: wants("--rules"),
     };
-    let wants = |name: &str| args.iter().any(|arg| arg == name);
     let kafka = wants("--kafka");
     if wants("--memory") {
         let minutes = number("--minutes").unwrap_or(10);

@@ -3,7 +3,10 @@
 use std::{
     path::Path,
     process::{Child, Command},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -17,6 +20,7 @@ use super::{
     common,
     faulty_proxy::Fault,
     report::{Away, Promise, Report},
+    rules::{self, Reloader},
     sender::Sender,
 };
 
@@ -75,14 +79,18 @@ impl Row {
         };
         let pbx = Arc::new(Simulator::start(Options::quiet(Account::new("bridge", "p"))).await.unwrap());
         let dir = tempfile::tempdir().unwrap();
+        let rules = (load.has_rules && self != Self::NodeBroker).then(|| rules::file(dir.path()));
+        let config = rules.as_deref().unwrap_or(Path::new("/dev/null"));
         let command = if self == Self::NodeBroker {
             bus.node(&pbx).await
         } else {
-            bus.bridge(&pbx, proxy.as_ref(), &dir.path().join("journal"))
+            bus.bridge(config, &pbx, proxy.as_ref(), &dir.path().join("journal"))
         };
         let mut writer = Writer::start(command, dir);
         pbx.live().wait_for(|live| *live == 1).await.unwrap();
         let sender = Sender::start(Arc::clone(&pbx), load);
+        let process = Arc::new(AtomicU32::new(writer.id()));
+        let reloader = rules.map(|rules| Reloader::start(rules, Arc::clone(&process), Arc::clone(&pbx)));
 
         let mut away = Vec::new();
         let faults = match self {
@@ -105,6 +113,7 @@ impl Row {
                 for _ in 0..KILLS {
                     session().await;
                     away.push(outage(&pbx, Some(&mut writer)).await);
+                    process.store(writer.id(), Ordering::Relaxed);
                 }
                 KILLS
             }
@@ -118,6 +127,9 @@ impl Row {
         };
         session().await;
         let sent = sender.end().await;
+        if let Some(reloader) = reloader {
+            println!("<!-- row {}: {} reloads -->", self.number(), reloader.end().await);
+        }
         let ended = Instant::now();
         let settled = bus.settled(sent.len() - 1).await;
         let stored = bus.read().await;

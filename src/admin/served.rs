@@ -90,9 +90,11 @@ pub(crate) struct ServedSink {
     pub(crate) name: String,
     pub(crate) lag_events: u64,
     pub(crate) lag_seconds: f64,
-    pub(crate) heartbeat: Option<Timestamp>,
     pub(crate) generation: u64,
     pub(crate) new_rules: Option<ServedNewRules>,
+    pub(crate) heartbeat: Option<Timestamp>,
+    /// By route.
+    pub(crate) filtered: BTreeMap<String, u64>,
     /// By source.
     pub(crate) ledger: BTreeMap<String, ServedLedger>,
     #[serde(flatten)]

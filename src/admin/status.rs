@@ -181,6 +181,10 @@ pub struct SinkStatus {
     pub lag_events: u64,
     /// Age of the oldest of them, in seconds.
     pub lag_seconds: f64,
+    /// The number of the rules in force: 1 for those of the start, one more for each reload that changes them.
+    pub generation: u64,
+    /// Reloaded rules that are not in force yet.
+    pub new_rules: Option<NewRulesStatus>,
     /// Connections that were opened.
     pub connections: u64,
     /// Attempts and connections that failed.
@@ -189,10 +193,6 @@ pub struct SinkStatus {
     pub letters_refused: u64,
     /// When the last heartbeat was handed over.
     pub heartbeat: Option<Timestamp>,
-    /// The number of the rules in force: 1 for those of the start, one more for each reload that changes them.
-    pub generation: u64,
-    /// Reloaded rules that are not in force yet.
-    pub new_rules: Option<NewRulesStatus>,
     /// Filtered records since the start, by route.
     pub filtered: BTreeMap<String, u64>,
     /// The outcome of every record since the journal was created, by source.
@@ -344,12 +344,12 @@ impl View {
                 health: parts.remove(&format!("sink/{name}")),
                 lag_events: seen.pending,
                 lag_seconds: age,
+                generation: rules.generation,
+                new_rules: NewRulesStatus::of(rules, seen),
                 connections: counted.opened,
                 failures: counted.failed,
                 letters_refused: counted.letters_refused,
                 heartbeat: counted.heartbeat,
-                generation: rules.generation,
-                new_rules: NewRulesStatus::of(rules, seen),
                 filtered: counted.filtered.iter().map(|(route, count)| (route.to_string(), *count)).collect(),
                 ledger: ledger.collect(),
                 counted,

@@ -1,5 +1,6 @@
-//! `cti-bridge journal ls|inspect|verify|export|replay|rename`.
+//! `cti-bridge journal ls|inspect|verify|export|replay|erase|rename`.
 
+mod erase;
 mod range;
 
 use std::{
@@ -32,7 +33,8 @@ Examples:
   cti-bridge journal ls
   cti-bridge journal inspect --source pbx1 --from 15m
   cti-bridge journal export --from 2026-11-24T10:00:00Z --to 2026-11-24T11:00:00Z
-  cti-bridge journal replay --sink bus --from 1h")]
+  cti-bridge journal replay --sink bus --from 1h
+  cti-bridge journal erase --number \"+39 0721 000111\"")]
 pub struct Args {
     #[command(subcommand)]
     action: Action,
@@ -61,13 +63,15 @@ enum Action {
         #[command(flatten)]
         range: Range,
     },
+    /// Erase the events that name a telephone number; the bridge must not be running
+    Erase(erase::Args),
     /// Give a copied journal a new name, and move its records aside; the bridge must not be running
     Rename,
 }
 
 /// Runs the command. Results go to `out`, errors to `err`.
 pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
-    let config = if matches!(args.action, Action::Replay { .. }) {
+    let config = if matches!(args.action, Action::Replay { .. } | Action::Erase(_)) {
         match super::configuration(&args.flags, err)? {
             None => return Ok(Exit::Config),
             found => found,
@@ -95,6 +99,12 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
     if let Action::Rename = args.action {
         return rename(&dir, out, err);
     }
+    if let (Action::Erase(args), Some(mut config)) = (&args.action, config.clone()) {
+        if let Some(disk) = &mut config.journal.disk {
+            disk.dir = dir;
+        }
+        return erase::run(args, &config, out, err);
+    }
     let archive = match Archive::open(&dir) {
         Ok(archive) => archive,
         Err(error) => {
@@ -111,7 +121,7 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
             let Some(config) = &config else { return Ok(Exit::Config) };
             replay(&archive, range, config, sink, err)
         }
-        Action::Rename => Ok(Exit::Clean),
+        Action::Erase(_) | Action::Rename => Ok(Exit::Clean),
     }
 }
 

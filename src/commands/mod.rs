@@ -20,6 +20,7 @@ pub mod privacy;
 mod progress;
 pub mod record;
 mod reference;
+pub mod route;
 pub mod run;
 #[cfg(feature = "simulator")]
 pub mod simulate;

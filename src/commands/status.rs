@@ -180,6 +180,7 @@ fn summary(status: &ServedStatus, style: Style) -> String {
     let facts = format!("{} of {}, {place}", ByteSize(journal.bytes), ByteSize(journal.max_bytes));
     component(&mut lines, style, now, "journal", &journal.health, &facts);
     ledgers(&mut lines, style, &status.sinks);
+    filtered(&mut lines, style, &status.sinks);
     style.shown(&(lines.join("\n") + "\n"))
 }
 
@@ -244,6 +245,21 @@ fn ledgers(lines: &mut Vec<String>, style: Style, sinks: &[ServedSink]) {
     }
 }
 
+/// The table of the records that each route has filtered since the start. Nothing if there are none.
+fn filtered(lines: &mut Vec<String>, style: Style, sinks: &[ServedSink]) {
+    let routes =
+        sinks.iter().flat_map(|sink| sink.filtered.iter().map(|(route, count)| (&sink.name, route, *count)));
+    let routes: Vec<_> = routes.filter(|(.., count)| *count > 0).collect();
+    if routes.is_empty() {
+        return;
+    }
+    lines
+        .push(style.paint(Tint::Strong, &format!("{:<16} {:<12} {:>10}", "filtered by", "route", "records")));
+    for (sink, route, count) in routes {
+        lines.push(format!("{:<16} {:<12} {count:>10}", text::sentence(sink), text::sentence(route)));
+    }
+}
+
 pub(super) fn ago(now: Timestamp, at: Option<Timestamp>) -> String {
     at.map_or("never".to_owned(), |at| format!("{} ago", span(at, now)))
 }
@@ -280,10 +296,12 @@ mod tests {
                 "since": "2026-11-24T10:00:00Z" },
             "sources": [{ "name": "pbx1", "state": "failing", "reason": "refused;\u{1b}[2J\nsink x check it", "neverActive": true, "since": "2026-11-24T10:02:30Z",
                 "warnings": { "certificate": "ends soon" }, "events": 7, "drift": [{ "event": "e" }], "lastSeen": null, "account": null }],
-            "sinks": [{ "name": "bus", "state": "active", "lagEvents": 3, "lagSeconds": 2.4, "generation": 2,
-                "newRules": { "since": "2026-11-24T10:02:50Z", "waitsForEvents": 3 },
+            "sinks": [{ "name": "bus", "state": "active", "lagEvents": 3, "lagSeconds": 2.4,
+                "filtered": { "pictures": 4, "unused": 0 },
                 "ledger": { "pbx1": { "received": 9, "published": 5, "pending": 3, "lost": { "quota": 1 } } } }],
         });
+        status["sinks"][0]["generation"] = 2.into();
+        status["sinks"][0]["newRules"] = json!({ "since": "2026-11-24T10:02:50Z", "waitsForEvents": 3 });
         let text = shown(&status, Style::default());
         let expected = "i: not ready; cti-bridge 1 (c), up 3 min, journal abcdefghij
     the last reload found an invalid configuration, which changed nothing: the one in force was read 2 min ago
@@ -297,6 +315,8 @@ sink bus         active           lag 3 events, 2 s, heartbeat never, generation
 journal          active 3 min     1.0 KiB of 2.0 KiB, on disk
 ledger of        source         received  published  filtered   dead   lost  pending
 bus              pbx1                  9          5         0      0      1        3
+filtered by      route           records
+bus              pictures              4
 ";
         assert_eq!(text, expected);
         let narrow = Style { has_colours: true, columns: Some(28), is_ascii: true };

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     app::config::Config,
     config::Flags,
-    event::{CloudEvent, Mark, Seq, SourceId, event_type},
+    event::{Class, CloudEvent, Mark, Seq, SourceId, event_type},
     exit::Exit,
     route::{Plan, Privacy, Rules, Verdict, privacy::Redactor},
     runtime,
@@ -40,10 +40,10 @@ pub struct Args {
     /// Show what the bridge publishes to this sink, instead of the PBX's events
     #[arg(long, value_name = "NAME")]
     sink: Option<String>,
-    /// Only events of this name; repeatable. The bridge's own notices are always shown
+    /// Only events of this name, or steps of calls; repeatable. The bridge's own notices are always shown
     #[arg(long = "type", value_name = "EVENT")]
     types: Vec<String>,
-    /// Only events about this extension, queue, trunk, parking or user; repeatable
+    /// Only events about this extension, queue, trunk, parking, user or call; repeatable
     #[arg(long = "entity", value_name = "ID")]
     entities: Vec<String>,
     /// Print a line for people per event; the default on a terminal
@@ -157,7 +157,7 @@ impl Args {
 
     /// Whether it was asked for.
     fn wants(&self, event: &CloudEvent<'_>) -> bool {
-        let Some(name) = name(event) else { return true };
+        let Some(name) = name(event).or_else(|| step(event)) else { return true };
         let slug = event.ty.strip_prefix("cti.event.").and_then(|ty| ty.strip_suffix(".v1"));
         let of_type = |wanted: &String| wanted == name || Some(wanted.as_str()) == slug;
         let about = |wanted: &String| {
@@ -178,6 +178,11 @@ fn name<'a>(event: &CloudEvent<'a>) -> Option<&'a str> {
     Some(event.event.unwrap_or(slug))
 }
 
+/// The step of an event of a call. `None` for any other event.
+fn step<'a>(event: &CloudEvent<'a>) -> Option<&'a str> {
+    event.ty.strip_prefix("cti.call.")?.strip_suffix(".v1")
+}
+
 /// Where events are shown, and how.
 struct Screen<'a> {
     lines: Lines<tokio::io::Stdout>,
@@ -195,10 +200,17 @@ impl Screen<'_> {
         let subject = event.subject.and_then(|subject| self.redactor.subject(source, subject));
         let (mut ty, name) = (None, name(&event));
         if let Some(name) = name {
-            if let Some(hidden) = self.redactor.event(source, name.as_bytes(), &event.data) {
-                event.data = hidden;
-            }
+            let hidden = if event.binary {
+                self.redactor.binary_event(source, name.as_bytes(), &event.data)
+            } else {
+                self.redactor.event(source, name.as_bytes(), &event.data)
+            };
+            event.data = hidden.unwrap_or(event.data);
             ty = self.redactor.event_name(name.as_bytes()).map(event_type);
+        } else if let Some(step) = step(&event)
+            && let Some(hidden) = self.redactor.notice(source, (Class::Call, step), &event.data)
+        {
+            event.data = hidden;
         }
         let event = CloudEvent {
             subject: subject.as_deref().or(event.subject),
@@ -256,19 +268,22 @@ mod tests {
         let exten = ("cti.event.extenUpdate.v1", None, Some("extension/201"));
         let member = ("cti.event.queueMemberUpdate.v1", None, Some("queue/401/member/201"));
         let summary = ("cti.event.satellite=2Fsummary.v1", Some("satellite/summary"), None);
+        let call = ("cti.call.ended.v1", None, Some("call/417-1"));
         let gap = ("cti.bridge.gap.v1", None, None);
         for (line, wanted) in [
-            (&[][..], [true, true, true, true]),
-            (&["--type", "extenUpdate"], [true, false, false, true]),
-            (&["--type", "satellite/summary"], [false, false, true, true]),
-            (&["--type", "satellite=2Fsummary", "--type", "extenUpdate"], [true, false, true, true]),
-            (&["--entity", "201"], [true, true, false, true]),
-            (&["--entity", "401"], [false, true, false, true]),
-            (&["--entity", "20", "--entity", "1"], [false, false, false, true]),
-            (&["--entity", "201", "--type", "queueMemberUpdate"], [false, true, false, true]),
+            (&[][..], [true, true, true, true, true]),
+            (&["--type", "extenUpdate"], [true, false, false, false, true]),
+            (&["--type", "satellite/summary"], [false, false, true, false, true]),
+            (&["--type", "satellite=2Fsummary", "--type", "extenUpdate"], [true, false, true, false, true]),
+            (&["--type", "ended"], [false, false, false, true, true]),
+            (&["--entity", "201"], [true, true, false, false, true]),
+            (&["--entity", "401"], [false, true, false, false, true]),
+            (&["--entity", "417-1"], [false, false, false, true, true]),
+            (&["--entity", "20", "--entity", "1"], [false, false, false, false, true]),
+            (&["--entity", "201", "--type", "queueMemberUpdate"], [false, true, false, false, true]),
         ] {
             let found =
-                [exten, member, summary, gap].map(|(ty, name, subject)| wants(line, ty, name, subject));
+                [exten, member, summary, call, gap].map(|(ty, name, subject)| wants(line, ty, name, subject));
             assert_eq!(found, wanted, "{line:?}");
         }
     }

@@ -6,7 +6,7 @@
 
 use std::{fmt::Display, str::FromStr};
 
-use figment::value::{Dict, Num, Value};
+use figment::value::{Dict, Value};
 
 use super::{
     Shape, name,
@@ -16,21 +16,9 @@ use super::{
     schema::Node,
     section::Findings,
     setting::Settings,
+    types::{coerced, is_of_kind},
 };
 use crate::net::{ADDRESS, Address};
-
-/// Returns true if a value has the type that the schema names.
-pub(super) fn is_of_kind(kind: &str, value: &Value) -> bool {
-    match value {
-        Value::String(..) => kind == "string",
-        Value::Bool(..) => kind == "boolean",
-        Value::Num(_, Num::F32(_) | Num::F64(_)) => kind == "number",
-        Value::Num(..) => kind == "number" || kind == "integer",
-        Value::Array(..) => kind == "array",
-        Value::Dict(..) => kind == "object",
-        _ => false,
-    }
-}
 
 /// Returns what is wrong with a string of some format; `None` if it is valid.
 type Check = fn(&str) -> Option<String>;
@@ -147,7 +135,8 @@ impl Walk<'_> {
     /// Returns true if the value is valid and stays in the tree.
     fn value(&mut self, path: &str, value: &mut Value, node: Node<'_>) -> bool {
         if let Value::String(_, text) = &*value
-            && let Some(typed) = self.coerced(path, text, node)
+            && !matches!(self.findings.origins.of(path), Origin::File(..))
+            && let Some(typed) = coerced(text, node)
         {
             *value = typed;
         }
@@ -254,25 +243,6 @@ impl Walk<'_> {
         let check = node.format().and_then(|format| FORMATS.iter().find(|(known, _)| *known == format));
         if let Some(problem) = check.and_then(|(_, check)| check(text)) {
             self.findings.problem(path, problem);
-        }
-    }
-
-    /// Converts the `text` of a variable or flag to the type that the schema expects, unless that is a string.
-    fn coerced(&self, path: &str, text: &str, node: Node<'_>) -> Option<Value> {
-        if matches!(self.findings.origins.of(path), Origin::File(..)) {
-            return None;
-        }
-        match node.kind() {
-            "boolean" => match text.to_ascii_lowercase().as_str() {
-                "true" | "1" | "yes" | "on" => Some(true.into()),
-                "false" | "0" | "no" | "off" => Some(false.into()),
-                _ => None,
-            },
-            "integer" => text.parse::<u64>().ok().map(Value::from),
-            // `[a,b]` as figment parses it, or just a,b.
-            "array" if text.trim_start().starts_with('[') => text.parse().ok(),
-            "array" => Some(text.split(',').map(|part| part.trim().to_owned()).collect::<Vec<_>>().into()),
-            _ => None,
         }
     }
 }

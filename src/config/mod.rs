@@ -28,6 +28,7 @@ mod schema;
 mod secret;
 mod section;
 mod setting;
+mod types;
 
 pub use flags::{Assignment, Flags};
 pub use invalid::InvalidValue;

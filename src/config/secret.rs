@@ -155,7 +155,7 @@ fn read(path: &Path) -> Result<SecretString, Unreadable> {
 /// Reads a secret that nobody but its owner may read, from a file that a command line names.
 pub(crate) fn read_private_file(path: &Path) -> Result<SecretString, SecretFileError> {
     let shared = || Unreadable::Shared(path.to_owned());
-    let secret = if is_group_readable(path) { Err(shared()) } else { read(path) };
+    let secret = if is_shared(path) { Err(shared()) } else { read(path) };
     secret.map_err(|source| SecretFileError { path: path.to_owned(), source, hint: String::new() })
 }
 
@@ -201,9 +201,21 @@ pub(super) fn is_world_readable(path: &Path) -> bool {
     has_mode(path, 0o004)
 }
 
-/// Returns true if users other than the owner may read it; always false on systems without Unix modes.
-pub(super) fn is_group_readable(path: &Path) -> bool {
-    has_mode(path, 0o044)
+/// Returns true if users other than this one may read it; always false on systems without Unix modes. A file of another user is read
+/// by its group, which is how Kubernetes and systemd provide files.
+pub(super) fn is_shared(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let is_ours =
+            std::fs::metadata(path).is_ok_and(|file| file.uid() == rustix::process::geteuid().as_raw());
+        has_mode(path, if is_ours { 0o044 } else { 0o004 })
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
 }
 
 fn has_mode(path: &Path, mode: u32) -> bool {

@@ -125,12 +125,10 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Same as [`secret_file`](Self::secret_file), for a file that nobody but its owner may read. Others may not even belong to its
-    /// group; systemd and Kubernetes show the files that they provide with a group, which is harmless.
+    /// Same as [`secret_file`](Self::secret_file), for a file that only this user may read.
     pub fn private_file(&mut self, key: &str, name: &str) -> Option<SecretString> {
         let (secret, path) = self.read_secret(key, name)?;
-        let is_provided = self.findings.places.credentials.as_ref().is_some_and(|dir| path.starts_with(dir));
-        if !is_provided && secret::is_group_readable(&path) {
+        if secret::is_shared(&path) {
             let path = path.display();
             self.file_problem(key, format!("{path} is readable by others than its owner: chmod 600 {path}"));
             return None;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use figment::value::Value;
 
-use super::{check::is_of_kind, origin::Origin, problem::printable, schema::Node};
+use super::{origin::Origin, problem::printable, schema::Node, types::is_of_kind};
 use crate::net::{ADDRESS, Address};
 
 /// One key with its effective value.

@@ -30,6 +30,13 @@ pub struct Difference {
     pub origin: Option<String>,
 }
 
+impl Difference {
+    /// Returns the difference of a secret of this kind.
+    pub(super) fn secret((key, kind): (String, &str)) -> Self {
+        Self { key, secret: Some(kind.to_owned()), ..Self::default() }
+    }
+}
+
 impl Differences {
     /// Returns true if the configuration is valid and equals what is in force.
     pub fn is_empty(&self) -> bool {

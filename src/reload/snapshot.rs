@@ -21,6 +21,9 @@ const CREDENTIALS: [&str; 6] =
 /// The keys and tables of a sink that are its rules.
 const RULES: [&str; 5] = ["subject", "dataschema", "heartbeat", "routes", "privacy"];
 
+/// The keys of a source that change what sinks hide.
+const DIALLING: [&str; 3] = ["country_code", "outside_prefix", "trunk_prefix"];
+
 /// A configuration in the form in which it is compared.
 #[derive(Debug, Clone)]
 pub(super) struct Snapshot {
@@ -58,13 +61,8 @@ pub(super) enum Part<'a> {
     /// Secrets and certificates of a sink.
     Secrets(&'a str),
     Rules(&'a str),
-}
-
-impl From<&session::config::Config> for Known {
-    fn from(source: &session::config::Config) -> Self {
-        let session::config::Config { base, username, credentials, .. } = source.clone();
-        Self { base, username, credentials }
-    }
+    /// The rules of every sink.
+    Dialling,
 }
 
 impl Known {
@@ -90,12 +88,17 @@ impl Snapshot {
                 .filter(|(key, _)| matches!(table_key(key, "sinks"), Some((sink, key)) if sink == name && RULES.contains(&key)))
                 .map(|(key, (value, _))| (key, value))
                 .collect();
-            let rules = fingerprints.of(&rules);
+            // The debug form of a key is its id.
+            let rules = fingerprints.of(&(rules, format!("{:?}", sink.privacy)));
             let (type_name, keys) = (sink.kind.type_name(), sink.kind.reloadable());
             (name.clone(), Sink { type_name, keys, secrets: sink.secrets(fingerprints), rules })
         });
+        let account = |source: &session::config::Config| {
+            let session::config::Config { base, username, credentials, .. } = source.clone();
+            Known { base, username, credentials }
+        };
         Self {
-            accounts: config.sources.iter().map(|(name, source)| (name.clone(), source.into())).collect(),
+            accounts: config.sources.iter().map(|(name, source)| (name.clone(), account(source))).collect(),
             sinks: sinks.collect(),
             hidden: hidden(loaded, fingerprints),
             settings,
@@ -118,24 +121,20 @@ impl Snapshot {
             let is_applied = self.part(key, other).is_some();
             if is_applied { &mut differences.reload } else { &mut differences.restart }.push(difference);
         }
-        let secret = |key: String, secret: &str| Difference {
-            key,
-            secret: Some(secret.to_owned()),
-            ..Difference::default()
+        let accounts = self.credentials(other).map(|(name, _)| (format!("sources.{name}"), "credentials"));
+        let sinks = self.secrets(other).map(|name| (format!("sinks.{name}"), "secrets or certificates"));
+        // Rules without a setting that differs.
+        let is_set = |name| {
+            let mut parts = self.differing(other).filter_map(|key| self.part(key, other));
+            parts.any(|part| part == Part::Rules(name) || part == Part::Dialling)
         };
-        let accounts =
-            self.credentials(other).map(|(name, _)| secret(format!("sources.{name}"), "credentials"));
-        let sinks =
-            self.secrets(other).map(|name| secret(format!("sinks.{name}"), "secrets or certificates"));
-        let is_seen =
-            |name: &str| self.differing(other).any(|key| self.part(key, other) == Some(Part::Rules(name)));
-        let keys = self.rules(other).filter(|(name, _)| !is_seen(name));
-        let keys = keys.map(|(name, _)| secret(format!("sinks.{name}.privacy"), "key"));
-        differences.reload.extend(accounts.chain(sinks).chain(keys));
+        let keys = self.rules(other).filter(|(name, _)| !is_set(*name));
+        let keys = keys.map(|(name, _)| (format!("sinks.{name}.privacy"), "key"));
+        differences.reload.extend(accounts.chain(sinks).chain(keys).map(Difference::secret));
         let is_other =
             |(key, secret): &(&String, &u128)| other.hidden.get(*key).is_some_and(|other| other != *secret);
-        let hidden = self.hidden.iter().filter(is_other).map(|(key, _)| secret(key.clone(), "secret"));
-        differences.restart.extend(hidden);
+        let hidden = self.hidden.iter().filter(is_other).map(|(key, _)| (key.clone(), "secret"));
+        differences.restart.extend(hidden.map(Difference::secret));
         differences
     }
 
@@ -212,6 +211,9 @@ impl Snapshot {
         }
         if let Some((name, key)) = table_key(key, "sources") {
             let (known, found) = (self.accounts.get(name)?, other.accounts.get(name)?);
+            if DIALLING.contains(&key) {
+                return Some(Part::Dialling);
+            }
             return (known.is_same_account(found) && CREDENTIALS.contains(&key))
                 .then_some(Part::Credentials(name));
         }

@@ -51,6 +51,13 @@ impl Glob {
         }
     }
 
+    /// Returns true if it may match a name that starts like this. Exact but for patterns with a wildcard within the start.
+    pub(super) fn may_start_with(&self, start: &[u8]) -> bool {
+        let text = self.text.as_bytes();
+        let fixed = text.split(|byte| matches!(byte, b'*' | b'?')).next().unwrap_or_default();
+        fixed.starts_with(start) || fixed.len() < text.len() && start.starts_with(fixed)
+    }
+
     /// Returns true if it matches every name that `other` matches. Exact but for patterns that combine `*` and `?` in
     /// another order, which it may not recognise.
     pub(super) fn covers(&self, other: &Self) -> bool {
@@ -178,6 +185,20 @@ mod tests {
             assert_eq!(Glob::from(pattern).matches(name.as_bytes()), expected, "{pattern} {name}");
         }
         assert!(Glob::from("a?*").matches(b"a\x80\x80"), "a name need not be UTF-8");
+    }
+
+    #[test]
+    fn a_pattern_may_match_names_of_one_kind() {
+        for (pattern, expected) in [
+            ("call/*", true),
+            ("call/7", true),
+            ("*", true),
+            ("c?ll/*", true),
+            ("call", false),
+            ("user/*", false),
+        ] {
+            assert_eq!(Glob::from(pattern).may_start_with(b"call/"), expected, "{pattern}");
+        }
     }
 
     #[test]

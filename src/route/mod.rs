@@ -4,6 +4,7 @@
 //! the same verdict, so that a record that is sent again has the same destination.
 
 pub mod condition;
+mod explain;
 mod glob;
 mod names;
 mod plan;
@@ -13,9 +14,11 @@ pub mod rules;
 mod selector;
 pub(crate) mod table;
 pub mod template;
+mod words;
 
+pub use explain::Explanation;
 pub use names::Names;
 pub use plan::{Plan, Published, REPLAY, Rules, Verdict};
 pub use privacy::Privacy;
-pub use rules::Routes;
+pub use rules::{Route, Routes};
 pub use selector::{Candidate, Mismatch};

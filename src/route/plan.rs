@@ -112,7 +112,12 @@ impl Plan {
                     Decision::Publish(template) => template.filter(|_| self.class.is_none()),
                 };
                 let class = self.class.unwrap_or("event");
-                let hidden = self.redactor.event(record.source, &name, &data);
+                let binary = !frame.attachments.is_empty();
+                let hidden = if binary {
+                    self.redactor.binary_event(record.source, &name, &data)
+                } else {
+                    self.redactor.event(record.source, &name, &data)
+                };
                 let hidden_entity =
                     entity.as_ref().and_then(|entity| self.redactor.entity(record.source, entity));
                 let hidden_name = self.redactor.event_name(&name);
@@ -123,7 +128,7 @@ impl Plan {
                     names: self.naming.event((source, class), name, entity, template),
                     data: hidden.unwrap_or(data),
                     args: frame.argc,
-                    binary: !frame.attachments.is_empty(),
+                    binary,
                     redacted: is_redacted.then(|| Arc::clone(self.redactor.label())),
                 })
             }
@@ -232,7 +237,7 @@ impl Plan {
 
 /// One argument is the data, byte for byte; none or several become an array of the same texts; binary
 /// attachments are placed beside their placeholders.
-fn data(frame: &RawEvent) -> Bytes {
+pub(super) fn data(frame: &RawEvent) -> Bytes {
     let args = frame.args();
     if frame.attachments.is_empty() {
         if frame.argc == 1 {

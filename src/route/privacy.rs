@@ -12,6 +12,7 @@
 mod channel;
 pub mod config;
 mod dialling;
+mod entity;
 mod free;
 mod harmless;
 mod key;

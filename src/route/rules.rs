@@ -7,7 +7,7 @@ use super::{
     selector::{Candidate, Mismatch, Selector},
     template::Template,
 };
-use crate::config::Section;
+use crate::{config::Section, event::Class};
 
 /// The routes of one sink, in the order of the configuration.
 #[derive(Debug, Clone, Default)]
@@ -39,9 +39,18 @@ pub enum Action {
 }
 
 impl Action {
-    /// Returns true if it may drop events. Such a route never matches notices: the guarantee rests on them.
+    /// Returns true if it may drop events.
     pub(super) fn may_drop(&self) -> bool {
         !matches!(self, Self::Publish { on_change: false, .. })
+    }
+
+    /// Returns true if it applies to events of this class. No route drops notices, as the guarantee rests on them, and no event of
+    /// a call repeats the one before.
+    pub(super) fn applies_to(&self, class: Class) -> bool {
+        match self {
+            Self::Drop => class != Class::Bridge,
+            Self::Publish { on_change, .. } => !on_change || class == Class::Event,
+        }
     }
 }
 
@@ -56,9 +65,7 @@ pub enum Decision<'a> {
 
 impl Route {
     pub(super) fn new(name: Arc<str>, place: String, mut selector: Selector, action: Action) -> Self {
-        if action.may_drop() {
-            selector.classes.retain(|class| *class == crate::event::Class::Event);
-        }
+        selector.classes.retain(|class| action.applies_to(*class));
         Self { name, place, selector, action }
     }
 
@@ -102,11 +109,7 @@ impl Routes {
     }
 
     /// Warns of patterns that match none of the configured sources. `section` is the table of the sink.
-    pub(crate) fn check_sources<'a>(
-        &self,
-        sources: impl Iterator<Item = &'a str> + Clone,
-        section: &mut Section<'_>,
-    ) {
+    pub(crate) fn check_sources(&self, sources: &[String], section: &mut Section<'_>) {
         reach::warn_of_sources(self, sources, section);
     }
 

@@ -5,8 +5,8 @@ use std::{cell::OnceCell, fmt};
 use super::{condition::Condition, glob::Glob};
 use crate::event::{Class, Entity};
 
-/// The classes of records: events of the PBX and notices of the bridge.
-pub(super) const CLASSES: [Class; 2] = [Class::Event, Class::Bridge];
+/// The classes of records: events of the PBX, notices of the bridge, and events of calls.
+pub(super) const CLASSES: [Class; 3] = [Class::Event, Class::Bridge, Class::Call];
 
 /// A selection of events. All keys must match.
 #[derive(Debug, Clone)]

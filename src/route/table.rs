@@ -1,8 +1,8 @@
 //! `[[sinks.NAME.routes]]`.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
@@ -11,6 +11,7 @@ use super::{
     reach,
     rules::{Action, Route, Routes},
     selector::{CLASSES, Selector},
+    words::{Scalar, Words},
 };
 use crate::{
     config::{Section, name},
@@ -39,11 +40,12 @@ pub(crate) struct Table {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 struct SelectorTable {
-    /// Names of events. `*` stands for any characters, `?` for one.
+    /// Names of events, or steps of a call. `*` stands for any characters, `?` for one.
     event: Option<Words>,
-    /// Classes: "event" (the PBX's) or "bridge" (the bridge's own). A route that drops events never matches the bridge's.
+    /// Classes: "event" (the PBX's), "call" (of calls) or "bridge" (the bridge's own). A route that drops events never matches the
+    /// bridge's, and one with `on_change` matches only the PBX's.
     class: Option<Words>,
-    /// Entities, as in the CloudEvents attribute `subject`: "extension/2??", "queue/401/*".
+    /// Entities, as in the CloudEvents attribute `subject`: "extension/2??", "queue/401/*", "call/*".
     entity: Option<Words>,
     /// Names of sources.
     source: Option<Words>,
@@ -68,55 +70,6 @@ struct ConditionTable {
     exists: Option<bool>,
     /// The value is this.
     equals: Option<Scalar>,
-}
-
-/// A string or a list of strings.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Words {
-    One(String),
-    Several(Vec<String>),
-}
-
-impl JsonSchema for Words {
-    fn schema_name() -> Cow<'static, str> {
-        "Words".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] })
-    }
-}
-
-/// A string, a number or a boolean.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Scalar {
-    Boolean(bool),
-    Integer(i64),
-    Number(f64),
-    Text(String),
-}
-
-impl JsonSchema for Scalar {
-    fn schema_name() -> Cow<'static, str> {
-        "Scalar".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "anyOf": [{ "type": "string" }, { "type": "number" }, { "type": "boolean" }] })
-    }
-}
-
-impl From<Scalar> for String {
-    fn from(scalar: Scalar) -> Self {
-        match scalar {
-            Scalar::Boolean(flag) => flag.to_string(),
-            Scalar::Integer(number) => number.to_string(),
-            Scalar::Number(number) => format!("{number:?}"),
-            Scalar::Text(text) => text,
-        }
-    }
 }
 
 /// Checks the routes of a sink, which is `section`. Returns `None` if it has reported a problem.
@@ -176,19 +129,19 @@ impl SelectorTable {
         }
         let class = class?;
         let is_of = |glob: &Glob, class: Class| glob.matches(class.as_str().as_bytes());
-        let is_for_notices = |glob: &Glob| {
-            is_of(glob, Class::Bridge)
-                && CLASSES.iter().all(|class| *class == Class::Bridge || !is_of(glob, *class))
-        };
-        if action.may_drop() && class.iter().flatten().any(is_for_notices) {
-            let key = if *action == Action::Drop { "drop" } else { "on_change" };
-            section.problem(
-                "class",
-                format!(
-                    "is \"bridge\", but `{key}` never applies to events of the bridge, as consumers recognise losses and gaps by them: \
-                     remove \"bridge\", or `{key}`"
-                ),
-            );
+        let key = if *action == Action::Drop { "drop" } else { "on_change" };
+        for (of, why) in [
+            (Class::Bridge, "events of the bridge, as consumers recognise losses and gaps by them"),
+            (Class::Call, "events of calls, as each is a step of its own"),
+        ] {
+            let is_only = |glob: &Glob| CLASSES.iter().all(|class| is_of(glob, *class) == (*class == of));
+            if !action.applies_to(of) && class.iter().flatten().any(is_only) {
+                let name = of.as_str();
+                let text = format!(
+                    "is \"{name}\", but `{key}` never applies to {why}: remove \"{name}\", or `{key}`"
+                );
+                section.problem("class", text);
+            }
         }
         let classes = match &class {
             None => CLASSES.to_vec(),
@@ -197,7 +150,10 @@ impl SelectorTable {
             }
         };
         if classes.is_empty() {
-            section.warn("class", "matches neither \"event\" nor \"bridge\", so the route never matches");
+            section.warn(
+                "class",
+                "matches none of \"event\", \"bridge\" and \"call\", so the route never matches",
+            );
         }
         Some(Selector {
             classes,

@@ -196,6 +196,7 @@ impl Driver {
         let journal = self.reader.journal().clone();
         let Some((config, generation)) = self.switch.complete(&journal) else { return false };
         self.plan = config.plan(journal.id(), journal.sources());
+        self.counters.add_routes(config.routes.iter().map(|route| &route.name));
         self.options.heartbeat = config.heartbeat;
         // Records that were read beyond the border.
         self.reader.rewind();

@@ -7,7 +7,10 @@ use futures_util::future::BoxFuture;
 use super::{
     Driver, Options, Outcome, Overlap, Probe, ProbeReport, ProbeStep, SinkError, Subscription, verify::Held,
 };
-use crate::{route::template::Template, tls::Trust};
+use crate::{
+    route::{Names, template::Template},
+    tls::Trust,
+};
 
 /// The body of a sink's task.
 pub type Task = BoxFuture<'static, Outcome>;
@@ -55,6 +58,11 @@ pub trait SinkConfig: Any + fmt::Debug + Send + Sync {
     /// Returns the same settings for events that routes publish to these subjects too. `None` for a sink without subjects.
     fn with_route_subjects(&self, _: &[RouteSubject]) -> Option<Kind> {
         None
+    }
+
+    /// Returns where events with these names are published, in the broker's terms: ("subject", …). Empty for a sink with a single place.
+    fn address(&self, _: &Names) -> Vec<(&'static str, String)> {
+        Vec::new()
     }
 
     /// Returns the subjects of routes that can't be used beside those of the sink: the index of the route, and the problem.

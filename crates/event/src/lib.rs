@@ -28,9 +28,9 @@ mod record;
 mod takeover;
 
 pub use catalogue::{
-    Audience, Class, Drift, DriftKind, Entity, Node, Personal, Schema, Template, Type, data_fingerprint,
-    drifts, entity, event_index, event_schema, is_known, is_state_event, notice_schema, schemas,
-    state_entity, state_events,
+    Audience, Class, Drift, DriftKind, Entity, Node, Personal, Schema, Step, Template, Type,
+    data_fingerprint, drifts, entity, event_index, event_schema, is_known, is_state_event, notice_schema,
+    schemas, state_entity, state_events,
 };
 pub use cloudevent::is_legal;
 pub use cloudevent::structured_with_key;

@@ -24,7 +24,7 @@ pub(super) struct File {
     /// The PBXs, by a name of your choice. It is part of every subject, so choose one that can stay.
     #[schemars(extend("propertyNames" = { "pattern": name::PATTERN }))]
     sources: BTreeMap<String, session::config::Table>,
-    /// The destinations of events, by a name of your choice. Each sink gets the events of every source.
+    /// The destinations of events, by a name of your choice. Each sink gets the events of every source, except for those that its routes drop.
     #[schemars(extend("propertyNames" = { "pattern": name::PATTERN }))]
     sinks: BTreeMap<String, sink::config::Table>,
     /// The journal, which keeps events until every sink has them.
@@ -129,7 +129,7 @@ fn check_routes<S>(
         let Some(sink) = sink else { continue };
         let mut table = root.table("sinks");
         let mut section = table.table(name);
-        sink.routes.check_sources(names.iter().map(String::as_str), &mut section);
+        sink.routes.check_sources(&names, &mut section);
         for (index, problem) in sink.kind.route_problems(bridge) {
             section.problem(&format!("routes[{index}].subject"), problem);
         }

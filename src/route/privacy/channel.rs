@@ -73,7 +73,7 @@ fn technology(part: &str) -> Option<(&str, &str)> {
 impl Texts<'_> {
     /// A value that is the name of a channel or of a pair of channels.
     pub(super) fn channel(&self, text: &str) -> Option<String> {
-        let settings = &self.rules.settings;
+        let settings = self.rules.settings;
         if !settings.is_thorough() && self.rules.own == OwnNumbers::Short {
             return self.free(text);
         }

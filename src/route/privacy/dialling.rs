@@ -55,11 +55,11 @@ impl Dialling {
         Some(E164(if is_international || self.country_code.is_empty() {
             digits
         } else {
-            self.from_dialled(&digits)
+            self.as_dialled(&digits)
         }))
     }
 
-    fn from_dialled(&self, digits: &str) -> String {
+    fn as_dialled(&self, digits: &str) -> String {
         let international = digits.strip_prefix(INTERNATIONAL);
         let after_prefix =
             digits.strip_prefix(&*self.outside_prefix).filter(|_| !self.outside_prefix.is_empty());

@@ -3,7 +3,7 @@
 use super::{
     MASK,
     dialling::is_separator,
-    harmless::{is_address, is_channel_count, is_date, is_moment, is_unique_id},
+    harmless::{is_address, is_channel_count, is_date, is_moment, is_plain, is_unique_id},
     settings::{Addresses, Content, Numbers},
     text::Texts,
 };
@@ -19,7 +19,7 @@ fn is_word(c: char) -> bool {
 impl Texts<'_> {
     /// Hides numbers and addresses in a text. `None` if there are none.
     pub(super) fn free(&self, text: &str) -> Option<String> {
-        let settings = &self.rules.settings;
+        let settings = self.rules.settings;
         if text.starts_with("data:") {
             return (settings.media == Content::Drop).then(|| MASK.to_owned());
         }
@@ -38,7 +38,7 @@ impl Texts<'_> {
     }
 
     fn words(&self, text: &str) -> String {
-        let settings = &self.rules.settings;
+        let settings = self.rules.settings;
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         let mut before = ' ';
@@ -152,4 +152,25 @@ pub(super) fn number_at(text: &str) -> Option<&str> {
     // Two numbers side by side are not one.
     let end = if digits > LONGEST_NUMBER { first_space.unwrap_or(end) } else { end };
     text.get(..end).filter(|_| digits > super::own::LONGEST)
+}
+
+/// The number of a SIP or telephone URI, if it is one; otherwise the text.
+pub(super) fn user_part(text: &str) -> &str {
+    let rest = ["sip:", "sips:", "tel:"].iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or(text);
+    let user = rest.split(['@', ';']).next().unwrap_or(rest);
+    if is_plain(user) && user.bytes().any(|byte| byte.is_ascii_digit()) { user } else { text }
+}
+
+/// Replaces the last three digits.
+pub(super) fn without_last_three(text: &str) -> String {
+    let mut left = 3;
+    let masked = text.chars().rev().map(|c| {
+        if left > 0 && c.is_ascii_digit() {
+            left -= 1;
+            'x'
+        } else {
+            c
+        }
+    });
+    masked.collect::<Vec<_>>().into_iter().rev().collect()
 }

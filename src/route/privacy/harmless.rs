@@ -24,7 +24,9 @@ static KNOWN: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
         }
     }
     let mut found = HashSet::new();
-    schemas().iter().for_each(|schema| collect(&schema.data, &mut found));
+    for schema in schemas() {
+        collect(&schema.data, &mut found);
+    }
     found.extend(["yes", "no", "on", "off", "null", "none", "N/A", "<unknown>"]);
     found
 });

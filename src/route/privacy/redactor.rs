@@ -5,14 +5,14 @@ use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc};
 use bytes::Bytes;
 
 use super::{
-    MASK, Privacy,
+    Privacy,
     dialling::Dialling,
-    key::Kind,
     rules::{KeyPlace, Place, Rule},
+    settings::Settings,
     text::Texts,
     walk::walk,
 };
-use crate::event::{Class, Entity, HIDDEN_NAME, SourceId};
+use crate::event::{Class, HIDDEN_NAME, SourceId};
 
 /// The longest text that is remembered, in bytes.
 const LARGE: usize = 512;
@@ -23,7 +23,7 @@ const OVERHEAD: usize = 96;
 
 /// The privacy rules of a sink, with a memory of its own.
 pub(crate) struct Redactor {
-    privacy: Privacy,
+    pub(super) privacy: Privacy,
     dialling: Vec<Dialling>,
     /// By source. Holds personal data.
     memories: Vec<Memory>,
@@ -59,7 +59,12 @@ impl Redactor {
 
     /// Hides personal data in the data of a PBX event. `None` if nothing changes.
     pub(crate) fn event(&mut self, source: SourceId, name: &[u8], data: &[u8]) -> Option<Bytes> {
-        self.data(source, data, || Place::of_event(name))
+        self.data(source, data, |_| Place::of_event(name))
+    }
+
+    /// Hides personal data in the data of a PBX event with attachments, which are beside its arguments. `None` if nothing changes.
+    pub(crate) fn binary_event(&mut self, source: SourceId, name: &[u8], data: &[u8]) -> Option<Bytes> {
+        self.data(source, data, |settings| Place::of_event(name).beside_attachments(settings))
     }
 
     /// Hides personal data in the data of a bridge event or a status message. `None` if nothing changes.
@@ -72,14 +77,20 @@ impl Redactor {
         if name == "vanished" {
             return self.vanished(source, data);
         }
-        self.data(source, data, || Place::of_notice(class, name))
+        self.data(source, data, |_| Place::of_notice(class, name))
     }
 
-    fn data(&mut self, source: SourceId, data: &[u8], place: impl FnOnce() -> Place) -> Option<Bytes> {
+    fn data(
+        &mut self,
+        source: SourceId,
+        data: &[u8],
+        place: impl FnOnce(Settings) -> Place,
+    ) -> Option<Bytes> {
         if self.privacy.is_clear() {
             return None;
         }
-        match walk(data, place(), &mut self.of(source)?) {
+        let place = place(self.privacy.0.settings);
+        match walk(data, place, &mut self.of(source)?) {
             Some(Cow::Borrowed(_)) => None,
             Some(Cow::Owned(hidden)) => Some(hidden.into()),
             None => Some(Bytes::from_static(b"\"xxx\"")),
@@ -87,69 +98,10 @@ impl Redactor {
     }
 
     /// The rules for one source. `None` for an unknown one.
-    fn of(&mut self, source: SourceId) -> Option<Source<'_>> {
+    pub(super) fn of(&mut self, source: SourceId) -> Option<Source<'_>> {
         let dialling = self.dialling.get(source.index())?;
         let memory = self.memories.get_mut(source.index())?;
         Some(Source { texts: Texts { rules: &self.privacy.0, dialling }, memory })
-    }
-
-    /// Hides personal data in an entity, as in the data. `None` if nothing changes.
-    pub(crate) fn entity<'a>(&mut self, source: SourceId, entity: &Entity<'a>) -> Option<Entity<'a>> {
-        if self.privacy.is_clear() {
-            return None;
-        }
-        let mut of = self.of(source)?;
-        let id = of.named(entity.kind, &entity.id);
-        let found = entity.word.zip(entity.part.as_deref());
-        let part = found.and_then(|(word, part)| of.named(word, part));
-        if id.is_none() && part.is_none() {
-            return None;
-        }
-        let owned = |text: Option<String>| text.map(|text| Cow::Owned(text.into_bytes()));
-        Some(Entity {
-            id: owned(id).unwrap_or_else(|| entity.id.clone()),
-            part: owned(part).or_else(|| entity.part.clone()),
-            ..entity.clone()
-        })
-    }
-
-    /// Hides the subject of `vanished` like that of the state events it refers to.
-    fn vanished(&mut self, source: SourceId, data: &[u8]) -> Option<Bytes> {
-        #[derive(serde::Serialize, serde::Deserialize)]
-        struct Vanished {
-            event: String,
-            subject: String,
-        }
-        if self.privacy.is_clear() {
-            return None;
-        }
-        let Ok(mut vanished) = serde_json::from_slice::<Vanished>(data) else {
-            return Some(Bytes::from_static(b"\"xxx\""));
-        };
-        vanished.subject = self.subject(source, &vanished.subject)?;
-        Some(serde_json::to_vec(&vanished).unwrap_or_default().into())
-    }
-
-    /// Hides personal data in a CloudEvents `subject`. `None` if nothing changes.
-    pub(crate) fn subject(&mut self, source: SourceId, subject: &str) -> Option<String> {
-        if self.privacy.is_clear() {
-            return None;
-        }
-        let mut of = self.of(source)?;
-        let (kind, rest) = subject.split_once('/').unwrap_or(("", subject));
-        // `queue/401/member/201`; `user/ada/presence`, which names the part itself.
-        let (id, word, part) = match (rest.split_once("/member/"), rest.rsplit_once('/')) {
-            (Some((id, part)), _) => {
-                (id, "/member/", of.named("member", part.as_bytes()).unwrap_or_else(|| part.to_owned()))
-            }
-            (None, Some((id, part))) if kind == "user" && part.starts_with("presence") => {
-                (id, "/", part.to_owned())
-            }
-            _ => (rest, "", String::new()),
-        };
-        let id = of.named(kind, id.as_bytes()).unwrap_or_else(|| id.to_owned());
-        let hidden = format!("{kind}/{id}{word}{part}");
-        (hidden != subject && !kind.is_empty()).then_some(hidden)
     }
 
     /// Returns the name under which a PBX event is published. `None` if its own hides nothing.
@@ -183,7 +135,7 @@ pub(super) struct Source<'a> {
 impl Source<'_> {
     /// Appends the replacement for a text. Returns false if it stays.
     pub(super) fn text(&mut self, place: Place, text: Option<&str>, out: &mut String) -> bool {
-        let settings = &self.texts.rules.settings;
+        let (place, settings) = (place.of_text(), self.texts.rules.settings);
         let Some(known) = text.filter(|text| text.len() <= LARGE && settings.is_thorough()) else {
             return append(self.texts.text(place, text), out);
         };
@@ -206,23 +158,6 @@ impl Source<'_> {
             KeyPlace::Field => false,
             _ => append(self.texts.key(place, key), out),
         }
-    }
-
-    /// Returns the replacement for a name of this kind of entity. `None` if it stays.
-    fn named(&mut self, kind: &str, raw: &[u8]) -> Option<String> {
-        let settings = &self.texts.rules.settings;
-        let Ok(text) = std::str::from_utf8(raw) else { return Some(MASK.to_owned()) };
-        if !settings.is_thorough() {
-            return self.texts.free(text);
-        }
-        let (rule, kind) = match kind {
-            "user" => (Rule::Username, Kind::Name),
-            "channel" | "queue" | "parking" | "stream" => (Rule::Id, Kind::Name),
-            _ => (Rule::OwnNumber, Kind::Number),
-        };
-        let mut out = String::new();
-        let is_replaced = self.text(Place { rule, node: None }, Some(text), &mut out);
-        self.texts.distinct(kind, text, is_replaced.then_some(out))
     }
 }
 

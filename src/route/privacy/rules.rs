@@ -85,7 +85,7 @@ impl Rule {
     }
 
     /// Returns true if the rule holds for everything within the value.
-    fn is_deep(self, settings: &Settings) -> bool {
+    pub(super) fn is_deep(self, settings: Settings) -> bool {
         match self {
             Self::Address => settings.addresses != Addresses::Clear,
             Self::Media => settings.media == Content::Drop,
@@ -134,8 +134,13 @@ impl Place {
         Self { rule: node.map_or(Rule::Unknown, Rule::declared), node }
     }
 
+    /// The place of an event's arguments and attachments, which the event's own schema does not describe.
+    pub(super) fn beside_attachments(self, settings: Settings) -> Self {
+        if self.rule.is_deep(settings) { self } else { Self { rule: Rule::Unknown, node: None } }
+    }
+
     /// The place of the value of `key`; `None` is a key that can't be decoded.
-    pub(super) fn under(self, key: Option<&str>, settings: &Settings) -> Self {
+    pub(super) fn under(self, key: Option<&str>, settings: Settings) -> Self {
         if self.rule.is_deep(settings) {
             return self;
         }
@@ -149,7 +154,7 @@ impl Place {
     }
 
     /// The place of an element of an array.
-    pub(super) fn element(self, settings: &Settings) -> Self {
+    pub(super) fn element(self, settings: Settings) -> Self {
         match self.node.and_then(|node| node.items.as_deref()) {
             Some(node) if !self.rule.is_deep(settings) => {
                 Self { rule: Rule::declared(node), node: Some(node) }
@@ -164,7 +169,12 @@ impl Place {
         if node.properties.iter().any(|(name, _)| name == key) {
             return KeyPlace::Field;
         }
-        node.key_personal.map_or(KeyPlace::Unknown, |personal| KeyPlace::Map(Rule::of(personal)))
+        match node.key_personal {
+            // Extensions and mailboxes.
+            Some(Personal::Number) => KeyPlace::Map(Rule::OwnNumber),
+            Some(personal) => KeyPlace::Map(Rule::of(personal)),
+            None => KeyPlace::Unknown,
+        }
     }
 
     /// Returns true if the catalogue expects a number without quotes here, and not a telephone number.
@@ -172,6 +182,17 @@ impl Place {
         let numeric =
             |node: &Node| node.types.iter().any(|kind| matches!(kind, Type::Integer | Type::Number));
         matches!(self.rule, Rule::Id | Rule::Described) && self.node.is_some_and(numeric)
+    }
+
+    /// The place of a text: the catalogue does not describe one where it expects something else.
+    pub(super) fn of_text(self) -> Self {
+        let is_text = |node: &Node| node.types.contains(&Type::String);
+        let is_described = matches!(self.rule, Rule::Id | Rule::Described);
+        if is_described && !self.node.is_none_or(is_text) {
+            Self { rule: Rule::Unknown, node: None }
+        } else {
+            self
+        }
     }
 
     /// Returns true for a text that the catalogue lists.

@@ -111,27 +111,27 @@ impl Profile {
 
 impl Settings {
     /// Returns the profile with the same treatments. `None` for a combination of one's own.
-    pub(super) fn profile(&self) -> Option<Profile> {
-        Profile::ALL.into_iter().find(|profile| Self::from(*profile) == *self)
+    pub(super) fn profile(self) -> Option<Profile> {
+        Profile::ALL.into_iter().find(|profile| Self::from(*profile) == self)
     }
 
     /// Returns true if names are hidden, those of the PBX's own users included: any text may be one.
-    pub(super) fn hides_names(&self) -> bool {
+    pub(super) fn hides_names(self) -> bool {
         matches!(self.names, Names::Pseudonym | Names::Drop)
     }
 
     /// Returns true if numbers are replaced as a whole, and so must be found as a whole.
-    pub(super) fn replaces_numbers(&self) -> bool {
+    pub(super) fn replaces_numbers(self) -> bool {
         matches!(self.numbers, Numbers::Pseudonym | Numbers::Drop)
     }
 
     /// Returns true if more is hidden than the PBX itself can hide.
-    pub(super) fn is_thorough(&self) -> bool {
+    pub(super) fn is_thorough(self) -> bool {
         self.hides_names() || self.replaces_numbers() || self.addresses == Addresses::Pseudonym
     }
 
     /// Returns the setting that can't do without a key. `None` if none needs one.
-    pub(super) fn needs_key(&self) -> Option<&'static str> {
+    pub(super) fn needs_key(self) -> Option<&'static str> {
         if self.numbers == Numbers::Pseudonym {
             Some("numbers = \"pseudonym\"")
         } else if self.names == Names::Pseudonym {

@@ -1,6 +1,8 @@
 //! The profile `strict`, and single settings.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::fmt::Write as _;
 
 use super::*;
 use crate::event::{self, Class, SourceId};
@@ -54,9 +56,9 @@ fn a_call_can_be_followed_by_its_pseudonyms() {
     let result = expected(concat!(
         r#"{"exten":"201", "name":"^Ada Neri^","username":"^ada^","status":"busy","ip":"xxx","port":"5060","mac":"","context":"from-internal","#,
         r#""sipuseragent":"xxx","cf":"~0721000222~","cfb":"202","n":1e999,"codecs":["alaw"],"#,
-        r##""conversations":{"PJSIP/201-0000000a>PJSIP/~0721000111~-00000123":{"id":"PJSIP/201-0000000a>PJSIP/~0721000111~-00000123","##,
+        r#""conversations":{"PJSIP/201-0000000a>PJSIP/~0721000111~-00000123":{"id":"PJSIP/201-0000000a>PJSIP/~0721000111~-00000123","#,
         r#""owner":"201","startTime":1795538000000,"uniqueId":"1795538000.20","linkedId":"1795538000.20","#,
-        r##""counterpartNum":"~0721000111~","counterpartName":"^Rossi^","chDest":{"callerNum":"0721000xxx","callerName":"","bridgedNum":"<unknown>"}}}}"##
+        r#""counterpartNum":"~0721000111~","counterpartName":"^Rossi^","chDest":{"callerNum":"0721000xxx","callerName":"","bridgedNum":"<unknown>"}}}}"#
     ));
     assert_eq!(hidden_with(strict(), "extenUpdate", call), result);
 }
@@ -72,17 +74,17 @@ fn what_the_catalogue_does_not_describe_is_treated_as_a_name() {
         (
             "newThing",
             r#"{"a":721000111,"b":1795538000000,"c":-3331234567.5,"d":["0721 000 111"]}"#,
-            r##"{"a":"~721000111~","b":1795538000000,"c":"~33312345675~","d":["~0721000111~"]}"##,
+            r#"{"a":"~721000111~","b":1795538000000,"c":"~33312345675~","d":["~0721000111~"]}"#,
         ),
         (
             "newThing",
             r#"{"Ada Neri":{"0721000111":1},"field":{"username":"ada"},"ada@x.org":2}"#,
-            r##"{"^Ada Neri^":{"~0721000111~":1},"field":{"username":"^ada^"},"ADDR":2}"##,
+            r#"{"^Ada Neri^":{"~0721000111~":1},"field":{"username":"^ada^"},"ADDR":2}"#,
         ),
         (
             "extenUpdate",
             r#"{"status":"Ada Neri","chanType":"ada","context":"call 0721000111","codecs":["0721000111"]}"#,
-            r##"{"status":"xxx","chanType":"ada","context":"xxx","codecs":["~0721000111~"]}"##,
+            r#"{"status":"xxx","chanType":"ada","context":"xxx","codecs":["~0721000111~"]}"#,
         ),
         (
             "trunkUpdate",
@@ -92,14 +94,14 @@ fn what_the_catalogue_does_not_describe_is_treated_as_a_name() {
         (
             "queueUpdate",
             r#"{"queue":"401","name":"Support","avgHoldTime":"12","members":{"201":{"name":"Ada"},"0721000111":{}},"waitingCallers":{"Local/0721000111@from-queue-0000002c;1":{"num":"0721000111"}}}"#,
-            r##"{"queue":"401","name":"^Support^","avgHoldTime":"12","members":{"201":{"name":"^Ada^"},"~0721000111~":{}},"waitingCallers":{"Local/~0721000111~@from-queue-0000002c;1":{"num":"~0721000111~"}}}"##,
+            r#"{"queue":"401","name":"^Support^","avgHoldTime":"12","members":{"201":{"name":"^Ada^"},"~0721000111~":{}},"waitingCallers":{"Local/~0721000111~@from-queue-0000002c;1":{"num":"~0721000111~"}}}"#,
         ),
         (
             "satellite/transcription",
             r#"{"uniqueid":"1795538000.20","transcription":"my card is","timestamp":1795538000.123}"#,
             r#"{"uniqueid":"1795538000.20","transcription":"xxx","timestamp":1795538000.123}"#,
         ),
-        ("callWebrtc", r#""sip:+390721000111@pbx.example.org""#, r##""~0721000111~""##),
+        ("callWebrtc", r#""sip:+390721000111@pbx.example.org""#, r#""~0721000111~""#),
     ] {
         let result = expected(hidden).replace("ADDR", &key().pseudonym(key::Kind::Name, "ada@x.org"));
         assert_eq!(hidden_with(strict(), event, data), result, "{event}");
@@ -114,7 +116,7 @@ fn each_setting_stands_alone() {
     let data = r#"{"exten":"201","name":"Ada","username":"ada","ip":"10.1.2.9","counterpartNum":"0721000111","x":"call +39 0721 000-111 or 10.1.2.9 on 2026-11-24"}"#;
     let numbers = Settings { numbers: Numbers::Pseudonym, ..clear };
     let result = expected(
-        r##"{"exten":"201","name":"Ada","username":"ada","ip":"10.1.2.9","counterpartNum":"~0721000111~","x":"call ~0721000111~ or 10.1.2.9 on 2026-11-24"}"##,
+        r#"{"exten":"201","name":"Ada","username":"ada","ip":"10.1.2.9","counterpartNum":"~0721000111~","x":"call ~0721000111~ or 10.1.2.9 on 2026-11-24"}"#,
     );
     assert_eq!(hidden_with(numbers, "newThing", data), result);
     let numbers = Settings { numbers: Numbers::Drop, ..clear };
@@ -146,7 +148,7 @@ fn explicit_own_numbers_hide_short_numbers_that_are_not_own() {
     let data = br#"{"exten":"201","cf":"0721555123","cfb":"301","conversations":{"PJSIP/301-0000000a>PJSIP/201-0000000b":{}}}"#;
     let hidden = redactor.event(SourceId(0), b"extenUpdate", data).unwrap();
     let result = expected(
-        r##"{"exten":"201","cf":"0721555123","cfb":"~301~","conversations":{"PJSIP/~301~-0000000a>PJSIP/201-0000000b":{}}}"##,
+        r#"{"exten":"201","cf":"0721555123","cfb":"~301~","conversations":{"PJSIP/~301~-0000000a>PJSIP/201-0000000b":{}}}"#,
     );
     assert_eq!(String::from_utf8(hidden.to_vec()).unwrap(), result);
 }
@@ -236,4 +238,28 @@ fn the_name_of_an_unknown_event_is_hidden_if_it_may_be_data() {
         let names = ["extenUpdate", "satellite/other", "newThing.v2", "call 0721000111", "Ada Neri"];
         assert_eq!(names.map(|name| redactor.event_name(name.as_bytes()).is_some()), hidden);
     }
+}
+
+/// The rows of the table in the docs: event, as sent, outside, strict.
+#[test]
+fn the_examples_in_the_docs_are_true() {
+    let page = include_str!("../../../docs/operate/privacy.md");
+    let (_, table) = page.split_once("| class | event |").unwrap();
+    let mut rows = 0;
+    let mut wrong = String::new();
+    for row in table.lines().skip(2).take_while(|line| line.starts_with('|')) {
+        let cells: Vec<&str> =
+            row.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+        let [_, event, sent, outside, strict] = cells[..] else { panic!("{row}") };
+        let mut redactor = Redactor::of_one(Privacy::outside());
+        let hidden = redactor.event(SourceId(0), event.as_bytes(), sent.as_bytes());
+        let by_outside =
+            hidden.map_or_else(|| sent.to_owned(), |hidden| String::from_utf8(hidden.to_vec()).unwrap());
+        let by_strict = hidden_with(self::strict(), event, sent);
+        if (outside, strict) != (&*by_outside, &*by_strict) {
+            writeln!(wrong, "{event}\t`{by_outside}`\t`{by_strict}`").unwrap();
+        }
+        rows += 1;
+    }
+    assert!(wrong.is_empty() && rows == 10, "{rows} rows:\n{wrong}");
 }

@@ -3,6 +3,7 @@
 use super::{
     Inner, MASK,
     dialling::Dialling,
+    free::{user_part, without_last_three},
     harmless::{is_address, is_harmless, is_hidden, is_placeholder, is_plain, is_unique_id},
     key::Kind,
     own::{LONGEST, OwnNumbers},
@@ -20,7 +21,7 @@ pub(super) struct Texts<'a> {
 impl Texts<'_> {
     /// Returns the replacement for a text; `None` if it stays. `None` as the text is one that can't be decoded.
     pub(super) fn text(&self, place: Place, text: Option<&str>) -> Option<String> {
-        let settings = &self.rules.settings;
+        let settings = self.rules.settings;
         let Some(text) = text else {
             return (place.rule != Rule::Id || settings.is_thorough()).then(|| MASK.to_owned());
         };
@@ -73,16 +74,8 @@ impl Texts<'_> {
 
     /// Returns the replacement for a number that is not quoted.
     pub(super) fn unquoted(&self, place: Place, text: &str) -> Option<String> {
-        let settings = &self.rules.settings;
-        let is_deep = match place.rule {
-            Rule::Address => settings.addresses != Addresses::Clear,
-            Rule::Media => settings.media == Content::Drop,
-            Rule::Speech => settings.speech == Content::Drop,
-            Rule::Text => settings.text == Content::Drop,
-            Rule::Hidden => true,
-            _ => false,
-        };
-        if is_deep {
+        let settings = self.rules.settings;
+        if place.rule.is_deep(settings) {
             return Some(MASK.to_owned());
         }
         match place.rule {
@@ -101,6 +94,10 @@ impl Texts<'_> {
         if is_hidden(text) {
             return None;
         }
+        // An address may consist of few digits, as extensions do.
+        if self.rules.settings.is_thorough() && is_address(text) {
+            return self.address(text);
+        }
         // Already masked by the PBX.
         let plain = text.strip_suffix(MASK).unwrap_or(text);
         if is_plain(plain) {
@@ -115,7 +112,7 @@ impl Texts<'_> {
         if is_placeholder(text) {
             return None;
         }
-        let settings = &self.rules.settings;
+        let settings = self.rules.settings;
         match settings.numbers {
             // The PBX's own trunks have names.
             _ if rule == Rule::OwnNumber && !text.contains('@') => self.name(text, Rule::OwnName),
@@ -220,26 +217,6 @@ fn is_identifier(key: &str) -> bool {
         && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.:$".contains(&byte))
         && key.starts_with(|c: char| c.is_ascii_alphabetic() || "_$".contains(c))
         && !is_address(key)
-}
-
-/// The number of a SIP or telephone URI, if it is one; otherwise the text.
-fn user_part(text: &str) -> &str {
-    let rest = ["sip:", "sips:", "tel:"].iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or(text);
-    let user = rest.split(['@', ';']).next().unwrap_or(rest);
-    if is_plain(user) && user.bytes().any(|byte| byte.is_ascii_digit()) { user } else { text }
-}
-
-pub(super) fn without_last_three(text: &str) -> String {
-    let mut left = 3;
-    let masked = text.chars().rev().map(|c| {
-        if left > 0 && c.is_ascii_digit() {
-            left -= 1;
-            'x'
-        } else {
-            c
-        }
-    });
-    masked.collect::<Vec<_>>().into_iter().rev().collect()
 }
 
 impl Texts<'_> {

@@ -95,7 +95,7 @@ impl<'a> Walk<'a, '_, '_> {
             self.space();
             self.expect(b':')?;
             self.space();
-            let inner = place.under(key.as_deref(), &self.source.texts.rules.settings);
+            let inner = place.under(key.as_deref(), self.source.texts.rules.settings);
             self.value(inner, depth + 1)?;
             self.space();
             if self.peek()? == b'}' {
@@ -107,7 +107,7 @@ impl<'a> Walk<'a, '_, '_> {
     }
 
     fn array(&mut self, place: Place, depth: usize) -> Option<()> {
-        let inner = place.element(&self.source.texts.rules.settings);
+        let inner = place.element(self.source.texts.rules.settings);
         self.at += 1;
         self.space();
         if self.peek()? == b']' {

@@ -17,8 +17,9 @@ use serde::{Deserialize, Serialize};
 pub use super::login::{Mechanism, Sasl};
 pub use table::Table;
 
-use super::{Kafka, overlap};
+use super::{Kafka, message, overlap};
 use crate::{
+    route::Names,
     sink::{
         Bridge, Connecting, Driver, NoSubscription, Options, Overlap, Probe, ProbeStep, SinkConfig,
         SinkError, Subscribing, Task, config::ContentMode, verify::Held,
@@ -75,6 +76,10 @@ impl SinkConfig for Config {
         // librdkafka retries by itself, with the same sequence numbers; what a new producer sends again counts as new.
         // It holds what is in flight in memory of its own.
         Options { window: 4096, deadline: Duration::from_mins(1), answer: None, ..Options::default() }
+    }
+
+    fn address(&self, names: &Names) -> Vec<(&'static str, String)> {
+        vec![("topic", message::topic(&self.topics, names).to_owned()), ("key", message::key(names))]
     }
 
     fn run(&self, driver: Driver, bridge: Bridge<'_>) -> Task {

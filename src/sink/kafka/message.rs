@@ -96,7 +96,7 @@ const fn name(attribute: Attribute) -> &'static str {
 }
 
 /// The key: `<source>/<subject, else event name>`.
-fn key(names: &Names) -> String {
+pub(super) fn key(names: &Names) -> String {
     let source = names.source_name();
     let what = names.subject.as_deref().or(names.event.as_deref()).unwrap_or_else(|| {
         let ty = names.ty.strip_prefix("cti.event.").or_else(|| names.ty.strip_prefix("cti.bridge."));

@@ -18,7 +18,7 @@ pub use table::Table;
 use super::{JetStream, Nats, overlap};
 use crate::{
     net::Address,
-    route::template::Template,
+    route::{Names, template::Template},
     sink::{
         Bridge, Connecting, Driver, Kind, NoSubscription, Overlap, Probe, ProbeStep, RouteSubject,
         SinkConfig, SinkError, Subscribing, Subscription, Task, config::ContentMode, verify::Held,
@@ -77,6 +77,10 @@ impl SinkConfig for Config {
 
     fn with_route_subjects(&self, subjects: &[RouteSubject]) -> Option<Kind> {
         Some(Arc::new(Self { route_subjects: subjects.to_vec(), ..self.clone() }))
+    }
+
+    fn address(&self, names: &Names) -> Vec<(&'static str, String)> {
+        vec![("subject", String::from_utf8_lossy(&names.destination).into_owned())]
     }
 
     fn route_problems(&self, bridge: Bridge<'_>) -> Vec<(usize, String)> {

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// All classes.
-const ALL: [&str; 5] = ["event", "bridge", "status", "dlq", "replay"];
+const ALL: [&str; 6] = ["event", "bridge", "call", "status", "dlq", "replay"];
 
 /// Subjects, and the key that they come from.
 struct Pattern {
@@ -82,10 +82,8 @@ pub(super) fn find(
 pub(super) fn of_routes(nats: &Config, sources: &[String]) -> Vec<(usize, String)> {
     let has_stream = nats.mode == Mode::JetStream;
     let outside: Vec<Pattern> = if has_stream { own(nats, sources, &OUTSIDE) } else { Vec::new() };
-    let own = |source: &str, class: &str| match has_stream {
-        true => filter(&nats.subject, source, class),
-        false => subjects::pattern(&nats.subject, source, class),
-    };
+    let own = if has_stream { filter } else { subjects::pattern };
+    let own = |source: &str, class: &str| own(&nats.subject, source, class);
     let mut others = subjects::all(sources, &EVENTS, own);
     let mut problems = Vec::new();
     for route in &nats.route_subjects {

@@ -4,7 +4,7 @@ use super::config::Config;
 use crate::route::template::{Template, Values};
 
 /// The classes with events, which a stream stores in order.
-pub(super) const EVENTS: [&str; 2] = ["event", "bridge"];
+pub(super) const EVENTS: [&str; 3] = ["event", "bridge", "call"];
 /// The classes outside of the order.
 pub(super) const OUTSIDE: [&str; 3] = ["status", "dlq", "replay"];
 
@@ -33,7 +33,7 @@ pub(super) fn all(sources: &[String], classes: &[&str], each: impl Fn(&str, &str
     sources.iter().flat_map(|source| classes.iter().map(|class| each(source, class))).collect()
 }
 
-/// Returns the patterns of the subjects of a route. The route may apply to both classes.
+/// Returns the patterns of the subjects of a route. The route may apply to every class.
 pub(super) fn of_route(subject: &Template, sources: &[String]) -> Vec<String> {
     distinct(all(sources, &EVENTS, |source, class| pattern(subject, source, class)))
 }

@@ -31,7 +31,7 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Connects, and subscribes to the classes `event` and `bridge` of these sources.
+    /// Connects, and subscribes to the events, notices and calls of these sources.
     pub async fn open(config: &Config, sources: &[String]) -> Result<Self, SinkError> {
         let routes = config.route_subjects.iter().map(|route| &route.template);
         let subjects = patterns(&config.subject, routes, sources);
@@ -123,14 +123,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn subscriptions_cover_both_classes_for_any_template() {
+    fn subscriptions_cover_every_class_for_any_template() {
         let of = |template: &str, route: &str| {
             let routes = [route.parse().unwrap()];
             patterns(&template.parse().unwrap(), routes.iter(), &["a".to_owned(), "b".to_owned()]).join(" ")
         };
         assert_eq!(
             of("cti.v1.{source}.{class}.{slug}.{entity}", "cti.v1.{source}.event.wall.{entity}"),
-            "cti.v1.a.event.*.* cti.v1.a.bridge.*.* cti.v1.b.event.*.* cti.v1.b.bridge.*.*",
+            "cti.v1.a.event.*.* cti.v1.a.bridge.*.* cti.v1.a.call.*.* cti.v1.b.event.*.* cti.v1.b.bridge.*.* \
+             cti.v1.b.call.*.*",
             "an event is received once"
         );
         assert_eq!(of("phones-{source}.x-{slug}", "wall.{entity}"), "phones-a.* phones-b.* wall.*");

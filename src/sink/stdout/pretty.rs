@@ -32,6 +32,7 @@ pub(super) struct Printer {
 #[derive(Clone, Copy)]
 enum Weight {
     Event,
+    Call,
     Bridge,
     Loss,
 }
@@ -43,16 +44,21 @@ impl Printer {
     }
 
     /// Appends the event, without a line break: local time, mark, source, name, entity, and what happened.
-    /// The marks are `*` for bridge events, `!` for possible losses, and `=` for states that were requested.
+    /// The marks are `*` for bridge events, `!` for possible losses, `#` for calls, and `=` for states that were requested.
     pub(super) fn line(&self, event: &CloudEvent<'_>, out: &mut Vec<u8>) {
         let what = event.ty.strip_prefix("cti.").and_then(|ty| ty.strip_suffix(".v1")).unwrap_or(event.ty);
-        let (what, weight) = match (what.strip_prefix("event."), what.strip_prefix("bridge.")) {
-            (Some(slug), _) => (event.event.unwrap_or(slug), Weight::Event),
-            (_, Some(what @ ("gap" | "lost" | "deadlettered"))) => (what, Weight::Loss),
-            (_, Some(what)) => (what, Weight::Bridge),
+        let class = what.split_once('.');
+        let (what, weight) = match class {
+            Some(("event", slug)) => (event.event.unwrap_or(slug), Weight::Event),
+            Some(("bridge", what @ ("gap" | "lost" | "deadlettered"))) => (what, Weight::Loss),
+            Some(("bridge", what)) => (what, Weight::Bridge),
+            Some(("call", _)) => (what, Weight::Call),
             _ => (what, Weight::Event),
         };
-        let phrase = Phrase::of(what, matches!(weight, Weight::Event), &event.data, &self.zone);
+        let phrase = match (class, weight) {
+            (Some((_, step)), Weight::Call) => Phrase::of_call(step, &event.data),
+            _ => Phrase::of(what, matches!(weight, Weight::Event), &event.data, &self.zone),
+        };
         let Phrase { whom, text } = phrase.unwrap_or_else(|| Phrase {
             whom: event.subject.unwrap_or("-").to_owned(),
             text: String::from_utf8_lossy(&event.data).into_owned(),
@@ -66,7 +72,9 @@ impl Printer {
         // Losses are shown in full, in as many lines as needed.
         let text = match weight {
             Weight::Loss => self.style.wrap(&printable(&text, usize::MAX), before + whom.chars().count() + 1),
-            Weight::Event | Weight::Bridge => printable(&text, room.saturating_sub(whom.chars().count() + 1)),
+            Weight::Event | Weight::Call | Weight::Bridge => {
+                printable(&text, room.saturating_sub(whom.chars().count() + 1))
+            }
         };
         let [source, what, whom, text] = [source, what, whom, text].map(|text| self.style.shown(&text));
         let paint = |code: &'static str| if self.style.has_colours { code } else { "" };
@@ -74,6 +82,7 @@ impl Printer {
         let (mark, tint) = match weight {
             Weight::Event if event.origin == Origin::Live => (' ', paint("\u{1b}[36m")),
             Weight::Event => ('=', paint("\u{1b}[36m")),
+            Weight::Call => ('#', paint("\u{1b}[32m")),
             Weight::Bridge => ('*', paint("\u{1b}[33m")),
             Weight::Loss => ('!', paint("\u{1b}[31m")),
         };
@@ -164,6 +173,42 @@ mod tests {
             line("cti.event.extenUpdate.v1", Some("extension/201"), call),
             "10:00:00.500   pbx1     extenUpdate            201 Ada Neri   busy  → 0721000xxx xxx, talking, queue 401, …"
         );
+    }
+
+    #[test]
+    fn the_steps_of_a_call_read_as_a_story() {
+        let data = |rest: &str| {
+            format!(
+                r#"{{"call":"17","direction":"inbound","from":{{"number":"0721000xxx"}},"to":{{"number":"201","name":"Ada"}},"originalFrom":{{}},"certain":true,"waitSeconds":6.54,"talkSeconds":33.5,{rest}}}"#
+            )
+        };
+        for (step, rest, expected) in [
+            (
+                "ringing",
+                r#""state":"ringing","queue":"401""#,
+                "#17            0721000xxx → 201 Ada, inbound, queue 401",
+            ),
+            (
+                "answered",
+                r#""state":"connected""#,
+                "#17            0721000xxx → 201 Ada, inbound, waited 7 s",
+            ),
+            (
+                "transferred",
+                r#""transfer":{"by":{"number":"201"},"from":{"number":"201"},"to":{"number":"202"},"kind":"blind"}"#,
+                "#17            0721000xxx → 201 Ada, inbound, 202 for 201, …",
+            ),
+            (
+                "ended",
+                r#""outcome":"answered","answeredAt":"""#,
+                "#17            0721000xxx → 201 Ada, inbound, answered, talk…",
+            ),
+        ] {
+            assert_eq!(
+                line(&format!("cti.call.{step}.v1"), Some("call/17"), &data(rest)),
+                format!("10:00:00.500 # pbx1     {:<22} {expected}", format!("call.{step}"))
+            );
+        }
     }
 
     #[test]

@@ -125,7 +125,7 @@ fn missing_headers_close_the_connection_after_two_seconds() {
 fn a_page_of_another_name_reads_nothing() {
     let admin = Admin::start();
     for host in ["evil.example", "evil.example:9464", "localhost.evil.example"] {
-        for path in ["/status", "/", "/actions/resync", "/nowhere"] {
+        for path in ["/status", "/config/diff", "/", "/actions/resync", "/nowhere"] {
             let answer = admin.get(path, host);
             assert!(answer.starts_with("HTTP/1.1 421 "), "{path} of {host}: {answer}");
             assert!(answer.contains("add the name to `hosts` in [admin]"), "{answer}");

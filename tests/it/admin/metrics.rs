@@ -25,7 +25,9 @@ fn labels(series: &str) -> BTreeSet<&str> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_table_and_the_endpoint_have_the_same_metrics() {
     let pbx = pbx().await;
-    let bridge = AdminBridge::start(pbx.url().as_str(), "type = \"stdout\"", "resync = false");
+    let sink = "type = \"stdout\"\n[[sinks.out.routes]]\nmatch = { event = \"made.up.7*\" }\ndrop = true\n\
+                [[sinks.out.routes]]\nname = \"later\"\nmatch = { event = \"not.yet\" }\ndrop = true";
+    let bridge = AdminBridge::start(pbx.url().as_str(), sink, "resync = false");
     bridge.until("ready", is_ready).await;
     for number in 0..10_000 {
         pbx.emit(&format!("made.up.{number}"), "1");
@@ -37,7 +39,8 @@ async fn the_table_and_the_endpoint_have_the_same_metrics() {
     let status =
         bridge.until("live again", |status| status["sources"][0]["sessions"] == 2 && is_ready(status)).await;
     assert_eq!(status["sources"][0]["sessionEnds"]["requested"], 1);
-    bridge.until("delivered", |status| status["sinks"][0]["lagEvents"] == 0).await;
+    let status = bridge.until("delivered", |status| status["sinks"][0]["lagEvents"] == 0).await;
+    assert_eq!(status["sinks"][0]["filtered"], serde_json::json!({ "1": 1111, "later": 0 }));
 
     let request = bridge.http.get(format!("{}/metrics", bridge.at));
     let answer =
@@ -71,13 +74,16 @@ async fn the_table_and_the_endpoint_have_the_same_metrics() {
         r#"cti_bridge_gaps_total{source="pbx1",reason="crashed"} 0"#,
         r#"cti_bridge_gap_seconds_total{source="pbx1",reason="crashed"} 0.0"#,
         r#"cti_bridge_session_ends_total{source="pbx1",reason="silent"} 0"#,
+        r#"cti_bridge_sink_filtered_total{sink="out",route="1"} 1111"#,
+        r#"cti_bridge_sink_events_total{sink="out",source="pbx1",outcome="filtered"} 1111"#,
         // An alert sees an increase from here on.
+        r#"cti_bridge_sink_filtered_total{sink="out",route="later"} 0"#,
         r#"cti_bridge_sink_lost_total{sink="out",source="pbx1",reason="expired"} 0"#,
         r#"cti_bridge_sink_events_total{sink="out",source="pbx1",outcome="dead_lettered"} 0"#,
     ] {
         assert!(text.lines().any(|told| told == line), "no {line}:\n{text}");
     }
-    assert!(text.contains(r#"cti_bridge_sink_latency_seconds_bucket{le="+Inf",sink="out"} 10001"#), "{text}");
+    assert!(text.contains(r#"cti_bridge_sink_latency_seconds_bucket{le="+Inf",sink="out"} 8890"#), "{text}");
     let events = text.lines().filter(|line| line.starts_with("cti_bridge_events_total")).count();
     assert!(events <= 40, "{events} series for one source");
     assert!(
@@ -86,7 +92,7 @@ async fn the_table_and_the_endpoint_have_the_same_metrics() {
     );
     assert!(text.contains(r#"cti_bridge_bad_frames_total{source="pbx1"} 1"#), "{text}");
 
-    for path in ["/metrics", "/status", "/", "/readyz", "/livez", "/nowhere"] {
+    for path in ["/metrics", "/status", "/config/diff", "/", "/readyz", "/livez", "/nowhere"] {
         let (_, text) = bridge.get(path).await;
         for secret in SECRETS.into_iter().chain(["4711-personal"]) {
             assert!(!text.contains(secret), "{path} tells {secret}");

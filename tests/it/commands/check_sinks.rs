@@ -120,7 +120,11 @@ async fn a_stream_that_makes_the_guarantee_a_lie() {
     let context = jetstream::new(async_nats::connect(nats.url()).await.unwrap());
     let stream = jetstream::stream::Config {
         name: "cti-bridge".to_owned(),
-        subjects: vec!["cti.v1.pbx1.event.>".to_owned(), "cti.v1.pbx1.bridge.>".to_owned()],
+        subjects: vec![
+            "cti.v1.pbx1.event.>".to_owned(),
+            "cti.v1.pbx1.bridge.>".to_owned(),
+            "cti.v1.pbx1.call.>".to_owned(),
+        ],
         retention: jetstream::stream::RetentionPolicy::WorkQueue,
         ..jetstream::stream::Config::default()
     };

@@ -72,6 +72,26 @@ fn it_shows_every_key_with_the_real_defaults() {
 }
 
 #[test]
+fn it_shows_every_key_of_a_route() {
+    let example = with_all_keys();
+    let routes = example["sinks"]["bus"]["routes"].as_array().unwrap();
+    let route = &tables()["sinks.bus"]["properties"]["routes"]["items"];
+    let selector = &route["properties"]["match"];
+    let keys = |schema: &Value| schema["properties"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let shown =
+        |key: &str, within: &dyn Fn(&Value) -> Value| routes.iter().any(|it| within(it).get(key).is_some());
+    for key in keys(route) {
+        assert!(shown(&key, &Value::clone), "{key}");
+    }
+    for key in keys(selector) {
+        assert!(shown(&key, &|route| route["match"].clone()), "match.{key}");
+    }
+    for key in keys(&selector["properties"]["where"]["items"]) {
+        assert!(EXAMPLE.contains(&format!("`{key}`")), "where.{key}");
+    }
+}
+
+#[test]
 fn the_example_is_valid_unchanged() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("config.toml");
@@ -111,6 +131,11 @@ fn the_schema_agrees() {
         "[sinks.s]\ntype = \"nats\"\nservers = []",
         "[sinks.s]\ntype = \"kafka\"\nbrokers = []",
         "[sinks.s]\ntype = \"stdout\"\nheartbeat = \"never\"",
+        "[sinks.s]\ntype = \"stdout\"\n[[sinks.s.routes]]\ndrop = true",
+        "[sinks.s]\ntype = \"stdout\"\n[[sinks.s.routes]]\nmatch = { event = 4 }",
+        "[sinks.s]\ntype = \"stdout\"\n[[sinks.s.routes]]\nmatch = { where = [{ path = \"/a\" }] }",
+        "[sinks.s]\ntype = \"stdout\"\n[[sinks.s.routes]]\nmatch = { where = [{ path = \"/a\", in = [[]] }] }",
+        "[sinks.s]\ntype = \"stdout\"\n[[sinks.s.routes]]\nname = \"a b\"\nmatch = {}",
     ] {
         assert!(!validator.is_valid(&json(wrong)), "{wrong}");
     }

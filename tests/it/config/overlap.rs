@@ -130,3 +130,67 @@ fn standard_output_is_one_place() {
     );
     assert!(accepted("type = \"stdout\"", &core("")).is_empty());
 }
+
+/// A route of the sink before it.
+fn route(sink: &str, subject: &str) -> String {
+    format!("\n[[sinks.{sink}.routes]]\nmatch = {{ event = \"queueUpdate\" }}\nsubject = \"{subject}\"")
+}
+
+#[test]
+fn routes_share_no_subjects_with_another_sink() {
+    let apart = "stream = \"t\"\nsubject = \"x.{source}.{class}.{slug}\"";
+    let moved =
+        |sink: &str, more: &str| jetstream(&format!("{more}{}", route(sink, "wall.{source}.{entity}")));
+    refused(
+        &moved("a", ""),
+        &moved("b", apart),
+        "FILE:25: sinks.b.routes[0].subject: sinks.a (FILE:16) publishes to the same subjects, wall.p1.*, so every event would arrive twice",
+    );
+    refused(
+        &jetstream(""),
+        &core(&format!("subject = \"x.{{slug}}\"{}", route("b", "cti.v1.p1.event.{entity}"))),
+        "FILE:20: sinks.b.routes[0].subject: sinks.a (FILE:9) has a stream that would also store messages published here, cti.v1.p1.event.*",
+    );
+    refused(
+        &moved("a", ""),
+        &core("subject = \"wall.{source}.{class}\""),
+        "sinks.b.subject: sinks.a (FILE:16) publishes to the same subjects, wall.p1.event",
+    );
+    assert!(accepted(&moved("a", ""), &jetstream(apart)).is_empty());
+}
+
+#[test]
+fn routes_stay_apart_from_what_their_sink_publishes_otherwise() {
+    let own = |subject: &str| jetstream(&route("a", subject));
+    let other = core("subject = \"x.{slug}\"");
+    refused(
+        &own("cti.v1.{source}.{slug}.x.{entity}"),
+        &other,
+        "FILE:16: sinks.a.routes[0].subject: overlaps with cti.v1.p1.status.*.*, where the sink publishes heartbeats, dead letters or \
+         replays, which must stay out of the stream: choose another subject",
+    );
+    refused(
+        &own("{entity}.v1.p1.event.{slug}"),
+        &other,
+        "FILE:16: sinks.a.routes[0].subject: overlaps with cti.v1.p1.event.>, where this sink publishes other events, so a stream or \
+         subscription can't have both: choose another subject",
+    );
+    refused(
+        &jetstream(&(route("a", "w.{entity}.x") + &route("a", "w.{source}.{slug}"))),
+        &other,
+        "FILE:19: sinks.a.routes[1].subject: overlaps with w.*.x",
+    );
+    // A subject within the stream's own is fine, and so are heartbeats beside it in core mode.
+    assert!(accepted(&own("cti.v1.{source}.event.wall.{entity}"), &other).is_empty());
+    assert!(accepted(&core(&route("a", "cti.v1.{source}.status.wall.{entity}")), &other).is_empty());
+}
+
+#[test]
+fn only_nats_has_subjects() {
+    refused(
+        &kafka(&route("a", "wall.{entity}")),
+        &core(""),
+        "FILE:15: sinks.a.routes[0].subject: is for sinks of type \"nats\", and this one is of type \"kafka\": for another topic or file, \
+         add another sink whose routes drop all other events",
+    );
+}

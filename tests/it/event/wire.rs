@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cti_bridge::{
     event::{
-        AuthFailure, Body, DriftKind, EndReason, GapReason, LossReason, Mark, Notice, OnTakeover, Origin,
-        Position, RawEvent, Record, Seq, SourceId, structured,
+        AuthFailure, Body, Class, DriftKind, EncodedCall, EndReason, GapReason, LossReason, Mark, Notice,
+        OnTakeover, Origin, Position, RawEvent, Record, Seq, SourceId, notice_schema, structured,
     },
     route::{Plan, Rules, Verdict},
     socketio::{Packet, decode},
@@ -123,6 +123,12 @@ fn bodies() -> Vec<Body> {
         },
     ];
     bodies.extend(notices.into_iter().map(|notice| Body::Notice((&notice).into())));
+    let schema = notice_schema(Class::Call, "started").unwrap();
+    bodies.extend(["started", "ended"].into_iter().zip(["417", "417-1"]).map(|(step, key)| {
+        let data = serde_json::from_str::<serde_json::Value>(schema.examples[0].get()).unwrap();
+        let data = Bytes::from(data.to_string());
+        Body::Call(EncodedCall { step: step.into(), key: key.into(), cause: Seq(417), data })
+    }));
     bodies
 }
 
@@ -138,7 +144,11 @@ fn the_wire_is_as_it_was() {
             source: SourceId(0),
             seq: Seq(1_795_538_000_000_000 + number),
             at: at(),
-            origin: if number == 3 { Origin::Snapshot } else { Origin::Live },
+            origin: match &body {
+                Body::Call(_) => Origin::Derived,
+                _ if number == 3 => Origin::Snapshot,
+                _ => Origin::Live,
+            },
             gap: Seq(1_795_538_000_000_000),
             unchanged: false,
             body,
@@ -211,8 +221,10 @@ fn the_schema_of_an_event_is_announced_where_there_is_one() {
         of("cti.bridge.auth.failed.v1", false),
         Some("https://schemas.example.org/v1/bridge.auth.failed.json")
     );
+    assert_eq!(of("cti.call.ended.v1", false), Some("https://schemas.example.org/v1/call.json"));
     for (ty, binary, schema) in &announced {
-        let is_described = !binary && cti_bridge::event::schemas().iter().any(|schema| schema.ty() == *ty);
+        let is_described =
+            !binary && cti_bridge::event::schemas().iter().any(|schema| schema.types().contains(ty));
         assert_eq!(schema.is_some(), is_described, "{ty}");
     }
     assert!(announced.iter().any(|(_, binary, _)| *binary), "no event has attachments");

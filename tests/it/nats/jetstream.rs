@@ -12,8 +12,14 @@ use crate::support::{
     nats::Nats,
 };
 
-const SUBJECTS: [&str; 4] =
-    ["cti.v1.a.event.>", "cti.v1.a.bridge.>", "cti.v1.b.event.>", "cti.v1.b.bridge.>"];
+const SUBJECTS: [&str; 6] = [
+    "cti.v1.a.event.>",
+    "cti.v1.a.bridge.>",
+    "cti.v1.a.call.>",
+    "cti.v1.b.event.>",
+    "cti.v1.b.bridge.>",
+    "cti.v1.b.call.>",
+];
 
 fn right() -> Config {
     Config { name: STREAM.to_owned(), subjects: SUBJECTS.map(str::to_owned).to_vec(), ..Config::default() }
@@ -81,6 +87,24 @@ async fn subjects_it_lacks_are_added_and_all_else_stays() {
     assert_eq!(now.subjects[1..], SUBJECTS);
     assert_eq!(now.max_messages, 5_000);
     line.is_stored(&nats.url()).await;
+}
+
+#[tokio::test]
+async fn a_stream_from_before_there_were_calls_is_widened() {
+    let nats = Nats::start(JETSTREAM).await;
+    let subjects: Vec<_> =
+        SUBJECTS.iter().filter(|it| !it.contains("call")).map(|it| (*it).to_owned()).collect();
+    make(&nats, Config { subjects, ..right() }).await;
+    let (mut line, mut before) = Line::with_calls(100, 60);
+    let text = operator(&nats, &["create_stream=false"], &mut before).await;
+    assert!(text.contains("does not accept cti.v1.a.call.>"), "{text}");
+    before.session(&sink(&[nats.url()], &[])).await.unwrap();
+    assert_eq!(config(&nats).await.subjects, SUBJECTS);
+    // Calls follow what is there, and the one after the last is found by the fence and by its tail.
+    for _ in 0..2 {
+        line.session(&sink(&[nats.url()], &[])).await.unwrap();
+        line.is_stored(&nats.url()).await;
+    }
 }
 
 #[tokio::test]

@@ -124,7 +124,11 @@ async fn a_raised_stream_limit_is_used() {
     let context = jetstream::new(async_nats::connect(nats.url()).await.unwrap());
     let config = jetstream::stream::Config {
         name: "phones".to_owned(),
-        subjects: vec!["cti.v1.a.event.>".to_owned(), "cti.v1.a.bridge.>".to_owned()],
+        subjects: vec![
+            "cti.v1.a.event.>".to_owned(),
+            "cti.v1.a.bridge.>".to_owned(),
+            "cti.v1.a.call.>".to_owned(),
+        ],
         max_message_size: 2_000,
         ..Default::default()
     };

@@ -6,3 +6,4 @@ mod guard;
 mod jetstream;
 mod jetstream_faults;
 mod limits;
+mod routes;

@@ -6,7 +6,7 @@ use async_nats::jetstream;
 use cti_bridge::{
     app::config::load_with,
     config::{Assignment, Flags},
-    event::{Mark, Notice, Position, Record, Seq, SinkId, SourceId},
+    event::{Body, EncodedCall, Mark, Notice, Origin, Position, Record, Seq, SinkId, SourceId},
     journal::Journal,
     route::{Plan, Rules, Verdict},
     sink::{Bridge, Link as _, Outgoing, Sink as _, SinkError, Tail, nats::JetStream},
@@ -84,6 +84,21 @@ impl Line {
         let places = records.iter().enumerate().map(|(at, it)| ((name(it).to_owned(), it.seq), at)).collect();
         let plan = Plan::new(journal.id(), sources, Rules::default());
         Self { records, ids, places, plan, refused: Vec::new(), pause: Duration::ZERO, ends: Vec::new() }
+    }
+
+    /// As [`Line::new`], with all records from number `from` on being events of calls. Returns also a copy without those.
+    pub(crate) fn with_calls(count: usize, from: usize) -> (Self, Self) {
+        let mut line = Self::new(count, |_| 0);
+        let mut before = line.twin();
+        before.records.truncate(from);
+        before.ids.truncate(from);
+        for record in &mut line.records[from..] {
+            let key = record.seq.0.to_string().into();
+            record.origin = Origin::Derived;
+            record.body =
+                Body::Call(EncodedCall { step: "started".into(), key, cause: record.seq, data: "{}".into() });
+        }
+        (line, before)
     }
 
     /// A copy with the same records, for another deliverer.

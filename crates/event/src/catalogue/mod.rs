@@ -13,7 +13,7 @@ mod volatile;
 use std::{borrow::Cow, sync::LazyLock};
 
 pub use drift::{Drift, DriftKind, drifts};
-pub use schema::{Audience, Class, Node, Personal, Schema, Type};
+pub use schema::{Audience, Class, Node, Personal, Schema, Step, Type};
 pub use subject::Template;
 pub use volatile::data_fingerprint;
 
@@ -65,7 +65,7 @@ impl Catalogue {
     }
 }
 
-/// Returns all schemas: events of the PBX, notices, heartbeat and dead letter.
+/// Returns all schemas: events of the PBX, notices, heartbeat, dead letter and call.
 pub fn schemas() -> &'static [Schema] {
     CATALOGUE.schemas
 }
@@ -80,11 +80,14 @@ pub fn event_index(name: &[u8]) -> Option<usize> {
     CATALOGUE.event_index(name)
 }
 
-/// Returns the schema of an event of the bridge with this name, as in its CloudEvents type; `None` if there is none.
+/// Returns the schema of an event of the bridge or of a call with this name, as in its CloudEvents type; `None` if there is
+/// none.
 pub fn notice_schema(class: Class, name: &str) -> Option<&'static Schema> {
+    let is_named = |schema: &Schema| schema.names().any(|known| known == name);
     schemas()
         .iter()
-        .find(|schema| schema.class == class && schema.class != Class::Event && schema.name == name)
+        .filter(|_| class != Class::Event)
+        .find(|schema| schema.class == class && is_named(schema))
 }
 
 /// Returns the names of the events that carry the complete state of their entity, and that a gap may therefore hide.
@@ -189,6 +192,18 @@ mod tests {
             let error = Catalogue::compile(&[("extenUpdate", bad)]).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn the_steps_of_a_call_share_a_schema() {
+        let schema = notice_schema(Class::Call, "started").unwrap();
+        assert_eq!((&*schema.title, &*schema.types()[0]), ("call", "cti.call.started.v1"));
+        assert!(
+            notice_schema(Class::Call, "call").is_none() && notice_schema(Class::Bridge, "state").is_none()
+        );
+        let example = schema.examples[0].get().as_bytes();
+        let entity = schema.subjects.iter().find_map(|template| template.entity(example)).unwrap();
+        assert_eq!(entity.subject(), "call/1795538000000417");
     }
 
     #[test]

@@ -48,6 +48,9 @@ pub struct Schema {
     /// Number of Socket.IO arguments.
     #[serde(rename = "x-cti-args", default = "one")]
     pub args: u16,
+    /// Steps of a call, which share this schema; empty for any other class.
+    #[serde(rename = "x-cti-steps", default)]
+    pub steps: Vec<Step>,
     /// When the event is sent.
     #[serde(rename = "x-cti-when")]
     pub when: String,
@@ -90,6 +93,16 @@ pub struct Schema {
     /// The file's text. Filled in when the catalogue is compiled.
     #[serde(skip)]
     pub text: &'static str,
+}
+
+/// A step of a call.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Name in the CloudEvents type.
+    pub name: String,
+    /// What has happened.
+    pub description: String,
 }
 
 /// A value: the data, or a part of it.
@@ -357,13 +370,28 @@ impl Node {
 }
 
 impl Schema {
-    /// Returns the CloudEvents type: `cti.event.extenUpdate.v1`, `cti.bridge.gap.v1`.
+    /// Returns the CloudEvents type: `cti.event.extenUpdate.v1`, `cti.bridge.gap.v1`. For the class `call`, with `<step>` in
+    /// the place of the step.
     pub fn ty(&self) -> String {
         match self.class {
             Class::Event => event_type(&slug(self.name.as_bytes())),
             Class::Bridge | Class::Status | Class::Dlq => notice_type(&self.name),
             Class::Call => call_type("<step>"),
         }
+    }
+
+    /// Returns every CloudEvents type whose data the schema describes.
+    pub fn types(&self) -> Vec<String> {
+        match self.class {
+            Class::Call => self.steps.iter().map(|step| call_type(&step.name)).collect(),
+            _ => vec![self.ty()],
+        }
+    }
+
+    /// Returns the names in the CloudEvents types: of the steps of a call, otherwise of the event.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let own = (self.class != Class::Call).then_some(&*self.name);
+        own.into_iter().chain(self.steps.iter().map(|step| &*step.name))
     }
 
     /// Parses a file of the catalogue and checks what the types don't.
@@ -381,6 +409,9 @@ impl Schema {
         }
         if (schema.audience == Some(Audience::Right)) != schema.right.is_some() {
             return wrong("`x-cti-right` belongs to the audience `right`");
+        }
+        if (schema.class == Class::Call) == schema.steps.is_empty() {
+            return wrong("`x-cti-steps` belongs to the class `call`");
         }
         if schema.is_state && schema.subjects.is_empty() {
             return wrong("a state needs an entity");

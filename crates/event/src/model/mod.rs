@@ -4,6 +4,7 @@
 //! fields are ignored, and a text may have values that its documentation does not list. A field that may be absent or null
 //! is an `Option`, and is null when it is serialised.
 
+mod call;
 mod client;
 mod conference;
 mod delivery;
@@ -16,6 +17,7 @@ mod trunk;
 mod user;
 mod voicemail;
 
+pub use call::{Call, CallLeg, CallParty, CallTransfer};
 pub use client::{ActionNethLink, AnswerWebrtc, CallWebrtc, Message, ServerReloaded, UpdateDefaultDevice};
 pub use conference::{ConfBridgeEnd, ConfBridgeUpdate, ConferenceUser, MeetmeConfEnd, MeetmeConfUpdate};
 pub use delivery::{
@@ -39,9 +41,9 @@ pub use user::{
 };
 pub use voicemail::{MailboxCounters, NewVoiceMessageCounter, UpdateNewVoiceMessages};
 
-/// Defines [`Data`] from pairs of `CloudEvents` type and type.
+/// Defines [`Data`] from pairs of `CloudEvents` types and type.
 macro_rules! data {
-    ($($name:literal => $model:ident,)*) => {
+    ($($($name:literal)|+ => $model:ident,)*) => {
         /// The data of an event of a known type.
         #[derive(Debug, Clone, PartialEq, serde::Serialize)]
         #[serde(untagged)]
@@ -59,7 +61,7 @@ macro_rules! data {
             /// The data has not the shape of that type.
             pub fn parse(ce_type: &str, data: &[u8]) -> Result<Option<Self>, serde_json::Error> {
                 Ok(Some(match ce_type {
-                    $($name => Self::$model(serde_json::from_slice(data)?),)*
+                    $($($name)|+ => Self::$model(serde_json::from_slice(data)?),)*
                     _ => return Ok(None),
                 }))
             }
@@ -114,6 +116,7 @@ data! {
     "cti.bridge.resync.completed.v1" => BridgeResyncCompleted,
     "cti.bridge.vanished.v1" => BridgeVanished,
     "cti.bridge.drift.v1" => BridgeDrift,
+    "cti.call.started.v1" | "cti.call.ringing.v1" | "cti.call.queued.v1" | "cti.call.dequeued.v1" | "cti.call.answered.v1" | "cti.call.joined.v1" | "cti.call.held.v1" | "cti.call.resumed.v1" | "cti.call.parked.v1" | "cti.call.unparked.v1" | "cti.call.transferred.v1" | "cti.call.merged.v1" | "cti.call.state.v1" | "cti.call.ended.v1" => Call,
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ fn fatal(config: &Config, ours: &Ours, mut find: impl FnMut(String)) {
     let entangled = config
         .subjects
         .iter()
-        .find_map(|other| Some((other, missing.iter().find(|own| are_entangled(own, other))?)));
+        .find_map(|other| Some((other, ours.subjects.iter().find(|own| are_entangled(own, other))?)));
     if let Some((other, own)) = entangled {
         find(format!(
             "it accepts {}, which overlaps with {own}, and the subjects of a stream must not overlap: set another `subject`",

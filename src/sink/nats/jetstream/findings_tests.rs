@@ -7,7 +7,7 @@ use super::*;
 fn ours() -> Ours {
     Ours {
         stream: "S".to_owned(),
-        subjects: ["cti.v1.a.event.>", "cti.v1.a.bridge.>"].map(str::to_owned).into(),
+        subjects: ["cti.v1.a.event.>", "cti.v1.a.bridge.>", "cti.v1.a.call.>"].map(str::to_owned).into(),
         outside: ["cti.v1.a.status.>", "cti.v1.a.dlq.>", "cti.v1.a.replay.>"].map(str::to_owned).into(),
     }
 }
@@ -21,6 +21,7 @@ type Case = (fn(&mut Config), bool, &'static str);
 
 const CASES: &[Case] = &[
     (|c| c.retention = RetentionPolicy::WorkQueue, true, "retention"),
+    (|c| c.subjects.push("*.v1.a.event.x".to_owned()), true, "must not overlap"),
     (|c| c.retention = RetentionPolicy::Interest, true, "retention"),
     (|c| c.sealed = true, true, "sealed"),
     (|c| c.no_ack = true, true, "--ack"),
@@ -33,7 +34,7 @@ const CASES: &[Case] = &[
         true,
         "subject_transform",
     ),
-    (|c| c.subjects.truncate(1), true, "--subjects=cti.v1.a.event.>,cti.v1.a.bridge.>"),
+    (|c| c.subjects.truncate(1), true, "--subjects=cti.v1.a.event.>,cti.v1.a.bridge.>,cti.v1.a.call.>"),
     (|c| c.subjects = vec!["cti.v1.a.>".to_owned()], true, "cti.v1.a.status.>, cti.v1.a.dlq.>"),
     (|c| c.subjects.push("cti.v1.a.replay.>".to_owned()), true, "also accepts cti.v1.a.replay.>"),
     (|c| c.discard = DiscardPolicy::New, false, "--discard=old"),

@@ -134,7 +134,9 @@ impl Sink for JetStream {
 
     fn redirect(&mut self, config: &sink::config::Config) -> bool {
         let Some(config) = config.of::<Config>() else { return false };
-        let ours = Ours::new(self.ours.stream.clone(), config, &self.sources);
+        let bridge = Bridge { instance: &self.ours.stream, sources: &self.sources };
+        // The name of the stream stays.
+        let ours = Ours { stream: self.ours.stream.clone(), ..Self::new(config, bridge).ours };
         let is_other = ours != self.ours;
         if is_other {
             self.allow = allow(&ours, self.servers.config());

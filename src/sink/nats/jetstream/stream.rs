@@ -24,7 +24,8 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ours {
     pub(super) stream: String,
-    /// The subjects that the stream must accept: events and bridge events of each source, and what routes move.
+    /// The subjects that the stream must accept: events, bridge events and calls of each source, also while no calls are derived, and
+    /// what routes move.
     pub(super) subjects: Vec<String>,
     /// The subjects that it must not accept, as they are outside of the order: status, dead letters and replays.
     pub(super) outside: Vec<String>,

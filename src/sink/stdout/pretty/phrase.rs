@@ -35,6 +35,46 @@ impl Phrase {
         };
         Some(Self { whom, text })
     }
+
+    /// Summarises a step of a call: parties, direction, and what the step adds. `None` for an unexpected shape.
+    pub(super) fn of_call(step: &str, data: &[u8]) -> Option<Self> {
+        let Ok(Value::Object(event)) = serde_json::from_slice(data) else { return None };
+        let whom = format!("#{}", text(&event, "call")?);
+        let party = |object: &Object, key: &str| {
+            let party = object.get(key).and_then(Value::as_object);
+            party.and_then(|party| pair(party, "number", "name")).unwrap_or_else(|| "unknown".to_owned())
+        };
+        let mut out = format!("{} → {}", party(&event, "from"), party(&event, "to"));
+        let seconds =
+            |key: &str| format!("{:.0} s", event.get(key).and_then(Value::as_f64).unwrap_or_default());
+        let transfer = event.get("transfer").and_then(Value::as_object);
+        let talked = seconds("talkSeconds");
+        let details = [
+            text(&event, "direction"),
+            text(&event, "queue").map(|queue| format!("queue {queue}")),
+            text(&event, "parking").map(|slot| format!("slot {slot}")),
+            (step == "answered").then(|| format!("waited {}", seconds("waitSeconds"))),
+            transfer.map(|it| {
+                format!(
+                    "{} for {}, {}",
+                    party(it, "to"),
+                    party(it, "from"),
+                    text(it, "kind").unwrap_or_default()
+                )
+            }),
+            text(&event, "absorbed").map(|call| format!("with #{call}")),
+            text(&event, "outcome"),
+            text(&event, "into").map(|call| format!("into #{call}")),
+            (step == "ended")
+                .then(|| format!("talked {talked}"))
+                .filter(|_| event.contains_key("answeredAt")),
+            (!is(&event, "certain")).then(|| "uncertain".to_owned()),
+        ];
+        for detail in details.into_iter().flatten() {
+            let _ = write!(out, ", {detail}");
+        }
+        Some(Self { whom, text: out })
+    }
 }
 
 /// Returns a value as text. `None` if it is missing, empty, or neither a string nor a number.

@@ -98,7 +98,9 @@ pub(super) async fn routes_keep_the_ledger_exact<B: Bench>(bench: &mut B) {
         (0..2).map(|source| context.journal.ingest(SourceId(source)).begin(opened())).collect();
     let mut events = Vec::new();
     for (rounds, published) in [(0..40, 2 * (40 * 4 + 2)), (40..41, 2 * 4), (41..80, 2 * 39 * 4)] {
-        sessions.iter_mut().for_each(|session| append(session, rounds.clone()));
+        for session in &mut sessions {
+            append(session, rounds.clone());
+        }
         deliver(&context, &config).await;
         events.extend(collect(bench, published).await);
     }
