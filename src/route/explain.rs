@@ -1,11 +1,13 @@
 //! Explains the decision of the routes on a record, for people.
 
+use std::borrow::Cow;
+
 use super::{
     plan::data,
     rules::{Route, Routes},
     selector::Candidate,
 };
-use crate::event::{self, Body, Record};
+use crate::event::{self, Body, Entity, Record};
 
 /// The routes that were tried on a record.
 #[derive(Debug)]
@@ -26,6 +28,11 @@ impl Routes {
                 self.tried(&Candidate::event(source, (&name, entity.as_ref()), &data, false))
             }
             Body::Notice(notice) => self.tried(&Candidate::notice(source, &notice.name, &notice.data)),
+            Body::Call(call) => {
+                let id = Cow::Borrowed(call.key.as_bytes());
+                let entity = Entity { kind: "call", id, word: None, part: None };
+                self.tried(&Candidate::call(source, &call.step, &entity, &call.data))
+            }
         }
     }
 

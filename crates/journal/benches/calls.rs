@@ -13,7 +13,7 @@ use std::{
 
 use event::{Body, Origin, Position, RawEvent, Record, Seq, SourceId};
 use jiff::Timestamp;
-use journal::{Derive, Journal, Live, Opened};
+use journal::{Journal, Live, Opened};
 use journal_kit::{
     names,
     office::{derivation, exten_update},
@@ -30,6 +30,8 @@ const BATCH: usize = 32;
 fn main() {
     let events: Vec<RawEvent> = (0..CALLS).map(|number| update(number, true)).collect();
     println!("{CALLS} calls; events of {} bytes", events[0].size());
+    // First, while memory is not yet used again.
+    state(&events);
     let (mut off, mut on) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         off.push(append(&events, &[]));
@@ -39,7 +41,6 @@ fn main() {
     println!("ns per extenUpdate that repeats its state, median of {ROUNDS} rounds of {EVENTS} events:");
     println!("  appended to the journal, calls off  {off:>8.1}");
     println!("  appended to the journal, calls on   {on:>8.1}  ({:+.1})", on - off);
-    state(&events);
 }
 
 fn update(number: usize, is_up: bool) -> RawEvent {
@@ -55,7 +56,7 @@ fn update(number: usize, is_up: bool) -> RawEvent {
 
 /// As a live session does with what it has received.
 fn append(events: &[RawEvent], sources: &[&str]) -> f64 {
-    let journal = Journal::memory(64 << 20, &names(&["a"]), &names(&["x"])).deriving(&derivation(sources));
+    let journal = Journal::memory(1 << 30, &names(&["a"]), &names(&["x"])).deriving(&derivation(sources));
     let opened =
         Opened { user: String::new(), profile: None, sees: vec![], privacy: None, may_have_missed: vec![] };
     let mut live: Live = journal.ingest(SourceId(0)).begin(opened);

@@ -173,6 +173,7 @@ impl Tested<'_> {
         match &self.record.body {
             Body::Event(frame) => ("event", String::from_utf8_lossy(&frame.name()).into_owned()),
             Body::Notice(notice) => ("bridge", notice.name.to_string()),
+            Body::Call(call) => ("call", call.step.to_string()),
         }
     }
 
