@@ -21,6 +21,8 @@
 //! * Every number occupies a position in the log: as a record, or in an [`Absence`] that gives the reason (skipped at a
 //!   start, refused, lost, erased). Positions and each source's numbers are therefore dense, and a loss that was not announced
 //!   before the process ended is found at the next start.
+//! * What is derived from a record ([`Derive`]) is appended in the same commit, directly behind it, and once, wherever the
+//!   process is killed.
 //! * Damaged data never prevents opening: it is set aside and reported.
 //!
 //! **Does not** interpret records, except for the event name (quotas), the entity (compaction), and whether the data is
@@ -65,7 +67,7 @@
 //! ```text
 //! lock              held by the process that writes
 //! identity          name, sources and sinks, reserved numbers, clean-shutdown marker                 (text, checksummed)
-//! segments/N.log    header, then entries: records and absences                                 (see disk::segment, codec)
+//! segments/N.log    header, head: the state of what is derived, then entries: records and absences   (see disk::segment, codec)
 //! cursors/SINK      the sink's next position, its ledger per source, unannounced losses              (text, checksummed)
 //! quarantine/       damaged files, as they were found
 //! dead/             events that a broker permanently refused
@@ -86,6 +88,8 @@
 //! * A damaged header, identity or cursor: the file moves to `quarantine/`. The identity is rebuilt from the segments; a
 //!   sink without a cursor gets everything that is retained.
 //! * A file in a later version of the format is rejected and left unchanged. Version N reads N-1.
+//! * Derived records: the state of each source is restored from the newest intact head, and the records behind it are folded.
+//!   What follows from them and is not there is appended first. Without an intact head, the state begins anew.
 //!
 //! **Numbers** are reserved on disk before use. Each process starts above all reservations and above the clock in
 //! microseconds: it never assigns a number that an earlier process or a copy of this journal may have assigned. The next
@@ -95,7 +99,7 @@
 //! lose. Delivery does not wait for it: the number of a record that was delivered and then lost is skipped.
 //!
 //! **Erasure.** [`Journal::erase`] removes events of a person: it seals the newest segment and rewrites each one that
-//! holds some, delivered or not. Absences take their place, which sinks pass as filtered, so consumers see no hole.
+//! holds some, in a record or in its head, delivered or not. Absences take their place, which sinks pass as filtered, so consumers see no hole.
 //! Each step leaves a valid journal; after a kill the call is repeated. `quarantine/` and `renamed/` are not searched.
 //!
 //! **Disk failures.** If a write or a sync fails, the log continues in memory, delivery continues, and the component

@@ -8,6 +8,7 @@ use std::{
 
 use crate::{
     app::config::Config,
+    derive::{self, CallCounters},
     event::{Body, Record},
     exit::Exit,
     journal::{Erased, Journal, Unmonitored, fs},
@@ -66,7 +67,10 @@ pub(super) fn run(
     };
     let names = |keys: Vec<&String>| keys.into_iter().cloned().collect::<Vec<_>>();
     let (sources, sinks) = (names(config.sources.keys().collect()), names(config.sinks.keys().collect()));
-    let opened = Journal::open(disk, Arc::new(fs::Disk), &sources, &sinks, Arc::new(Unmonitored));
+    // As the bridge opens it: the calls that are going on go on with the next start.
+    let calls = derive::calls(config.sources_with_calls(), &CallCounters::default());
+    let monitor = Arc::new(Unmonitored);
+    let opened = Journal::open_with(disk, Arc::new(fs::Disk), &sources, &sinks, monitor, Some(&calls));
     let journal = match opened {
         Ok((journal, recovery)) => {
             for note in recovery.notes {

@@ -6,6 +6,7 @@ mod core_dump;
 mod jetstream;
 mod kafka;
 mod kill;
+mod kill_calls;
 mod log;
 mod nats;
 mod privacy;

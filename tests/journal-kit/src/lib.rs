@@ -10,6 +10,7 @@
 mod failure;
 pub mod faulty_fs;
 pub mod losses;
+pub mod office;
 pub mod run;
 pub mod states;
 
@@ -58,6 +59,23 @@ pub fn open_as(
     sinks: &[&str],
 ) -> Result<(Journal, Recovery), OpenError> {
     Journal::open(config, disk.process(), &names(sources), &names(sinks), Arc::new(Unmonitored))
+}
+
+/// Opens a journal with sources a and b, sinks x and y, that derives calls from these sources.
+pub fn open_deriving(disk: &FaultyFs, config: &Options, calls: &[&str]) -> (Journal, Vec<String>) {
+    let (sources, sinks) = (names(&["a", "b"]), names(&["x", "y"]));
+    let derivation = office::derivation(calls);
+    let (journal, recovery) = Journal::open_with(
+        config,
+        disk.process(),
+        &sources,
+        &sinks,
+        Arc::new(Unmonitored),
+        Some(&derivation),
+    )
+    .unwrap();
+    adds_up(&journal);
+    (journal, recovery.notes)
 }
 
 /// Opens a journal with sources a and b, sinks x and y.
@@ -123,6 +141,21 @@ pub fn adds_up(journal: &Journal) {
         let (ledger, pending) = journal.ledger(SinkId(sink), SourceId(source));
         assert_eq!(ledger.received, ledger.settled() + pending, "sink {sink} source {source}: {ledger:?}");
     }
+}
+
+/// Creates a disk with these files.
+pub fn disk_of(files: &BTreeMap<PathBuf, Vec<u8>>) -> FaultyFs {
+    let disk = disk();
+    for (path, content) in files {
+        let fs = disk.process();
+        fs.create_dir(path.parent().unwrap()).unwrap();
+        let file = fs.create(path).unwrap();
+        let mut rest = &content[..];
+        while !rest.is_empty() {
+            rest = &rest[file.append(rest).unwrap()..];
+        }
+    }
+    disk
 }
 
 /// Returns what must come out as it went in.

@@ -75,8 +75,8 @@ impl Log {
                 unchanged: false,
                 body: Body::Call(call),
             };
+            // Not left out of what counts as a loss of state: it would scatter the few ranges that are remembered.
             progress.note(&record);
-            self.state_losses.appended(&record);
             self.push(Entry::Record(record));
         }
     }

@@ -3,6 +3,7 @@
 
 mod absences;
 mod damage;
+mod derived;
 mod disk;
 mod erase;
 mod faults;
