@@ -134,3 +134,116 @@ fn parsed(ty: &str, call: &HeldCall) -> Option<(Step, CallEvent)> {
     }
     Some((step, event))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::sink::Stored;
+
+    fn held(partition: usize, seq: u64, call: Option<(&str, &str, Value)>) -> Held {
+        let ty = call.as_ref().map_or("event.e", |(step, ..)| step);
+        let stored = Stored {
+            source: "a".to_owned(),
+            journal: "aaaaaaaaaa".parse().unwrap(),
+            seq: Seq(seq),
+            time: Timestamp::from_second(i64::try_from(seq).unwrap()).unwrap(),
+            ty: if call.is_some() { format!("cti.call.{ty}.v1") } else { format!("cti.{ty}.v1") },
+            location: String::new(),
+            place: String::new(),
+        };
+        let call = call.map(|(_, key, more)| {
+            let mut data = json!({
+                "call": key, "linkedIds": [], "direction": "inbound", "from": {}, "to": {}, "originalFrom": {},
+                "throughTrunk": true, "state": "ringing", "startedAt": "2026-11-24T10:00:00Z", "waitSeconds": 0.0,
+                "talkSeconds": 0.0, "legs": [], "recording": false, "certain": true
+            });
+            data.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            HeldCall { data, is_redacted: false }
+        });
+        Held { partition, stored, prev: Seq(seq - 1), notice: None, call }
+    }
+
+    fn step<'a>(step: &'a str, key: &'a str) -> Option<(&'a str, &'a str, Value)> {
+        Some((step, key, json!({})))
+    }
+
+    fn ended(key: &str) -> Option<(&str, &str, Value)> {
+        Some(("ended", key, json!({ "outcome": "missed" })))
+    }
+
+    fn report(since: Option<i64>, events: &[Held]) -> CallReport {
+        let mut checker = CallChecker::new(since.map(|since| Timestamp::from_second(since).unwrap()));
+        events.iter().for_each(|held| checker.take(held));
+        checker.finish()
+    }
+
+    fn broken(call: u64, seq: u64, rule: Rule) -> CallFinding {
+        CallFinding::Broken("a".to_owned(), CallKey { seq: Seq(call), index: 0 }, Seq(seq), rule)
+    }
+
+    #[test]
+    fn sound_calls_have_no_findings() {
+        let events = [
+            held(0, 5, None),
+            // Began before the stream does.
+            held(0, 6, ended("3")),
+            held(0, 7, step("started", "5")),
+            held(0, 8, step("ringing", "5")),
+            held(0, 9, step("started", "6")),
+            held(0, 10, ended("5")),
+            // Delivered twice.
+            held(0, 10, ended("5")),
+        ];
+        let found = report(None, &events);
+        assert_eq!(found.findings, []);
+        assert_eq!((found.calls, found.events, found.going_on), (2, 4, 1));
+        assert_eq!(found.oldest, Some(("a".to_owned(), CallKey { seq: Seq(6), index: 0 })));
+    }
+
+    #[test]
+    fn a_broken_promise_is_found_with_its_event_unless_it_is_older() {
+        let events = [
+            held(0, 5, None),
+            held(0, 7, step("started", "5")),
+            held(0, 8, step("started", "5")),
+            held(0, 9, ended("5")),
+            held(0, 10, ended("5")),
+            held(0, 11, step("held", "6")),
+            held(0, 12, step("sung", "6")),
+        ];
+        let unknown = CallFinding::Unreadable("a".to_owned(), Seq(12));
+        let late = [broken(5, 10, Rule::EndsOnce), broken(6, 11, Rule::StartsOnce), unknown];
+        assert_eq!(report(Some(10), &events).findings, late);
+        let all = [&[broken(5, 8, Rule::StartsOnce)][..], &late].concat();
+        assert_eq!(report(None, &events).findings, all);
+    }
+
+    #[test]
+    fn calls_that_merge_may_be_in_different_partitions() {
+        let merged = |partition, absorbed| {
+            [
+                held(partition, 5, None),
+                held(partition, 6, step("started", "5")),
+                held(partition, 9, Some(("merged", "5", json!({ "absorbed": absorbed })))),
+                held(partition, 11, step("dequeued", "5")),
+                held(partition, 12, ended("5")),
+            ]
+        };
+        let other = [
+            held(1, 5, None),
+            held(1, 7, step("started", "6")),
+            held(1, 8, step("queued", "6")),
+            held(1, 10, Some(("ended", "6", json!({ "outcome": "merged", "into": "5" })))),
+        ];
+        for partition in [0, 2] {
+            let mut events = [&merged(partition, "6")[..], &other].concat();
+            events.sort_by_key(|held| held.partition);
+            assert_eq!(report(None, &events).findings, [], "{partition}");
+        }
+        let found = report(None, &merged(0, "7")).findings;
+        assert_eq!(found, [broken(5, 12, Rule::MergesBothWays)]);
+    }
+}

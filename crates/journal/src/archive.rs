@@ -1,8 +1,9 @@
 //! Reads a journal's files without changing them, even while a bridge writes to them.
 
+mod walk;
+
 use std::{
     cell::Cell,
-    collections::VecDeque,
     io,
     path::{Path, PathBuf},
     sync::{
@@ -14,6 +15,7 @@ use std::{
 use event::{JournalId, Position, Record, Seq, SourceId};
 use jiff::Timestamp;
 
+use self::walk::Walk;
 use crate::{
     cursor::Cursor,
     disk::{
@@ -22,7 +24,7 @@ use crate::{
         scan::summarize,
         sealed,
         segment::{self, Next},
-        segment_range::{Place, SegmentRange},
+        segment_range::Place,
     },
     entry::Entry,
     fs::{Disk, Fs},
@@ -122,7 +124,7 @@ impl Archive {
 
     /// Iterates over all intact entries in order.
     pub fn entries(&self) -> impl Iterator<Item = io::Result<Entry>> {
-        self.segments.iter().flat_map(|segment| segment.entries(&self.gone))
+        self.segments.iter().flat_map(|segment| Walk::of(segment, &self.gone))
     }
 
     /// Iterates over the intact entries behind a bookmark, which follows; `None` stands for the start. Read to the end,
@@ -138,12 +140,7 @@ impl Archive {
                 .as_ref()
                 .map_or(true, |entry| read.is_none_or(|read| entry.position() >= read.place.position))
         };
-        let walk = move |segment: &'a Segment| {
-            let walk = segment.entries(&self.gone);
-            let place =
-                read.filter(|read| read.segment == segment.first).map_or(walk.place, |read| read.place);
-            Walk { place, bookmark: Some(bookmark), ..walk }
-        };
+        let walk = move |segment: &'a Segment| Walk::of(segment, &self.gone).behind(read, bookmark);
         self.segments.iter().filter(is_unread).flat_map(walk).filter(is_new)
     }
 
@@ -160,7 +157,7 @@ impl Archive {
             progress.is_none_or(|(_, progress)| progress.next <= seq)
         };
         let Some(segment) = self.segments.iter().rev().find(begins) else { return Ok(None) };
-        for entry in segment.entries(&AtomicU64::new(0)) {
+        for entry in Walk::of(segment, &AtomicU64::new(0)) {
             let entry = entry?;
             if entry.newest(source).is_some_and(|newest| newest >= seq) {
                 return Ok(Some(entry).filter(|entry| entry.holds(source, seq)));
@@ -180,21 +177,6 @@ impl Archive {
 }
 
 impl Segment {
-    /// Iterates over all intact entries and counts damaged ones in `gone`.
-    fn entries<'a>(&'a self, gone: &'a AtomicU64) -> Walk<'a> {
-        let start = Place { offset: self.found.start as u64, position: self.first };
-        let range = SegmentRange {
-            generation: 0,
-            revision: 0,
-            file: Arc::clone(&self.found.file),
-            format: self.found.header.format,
-            start,
-            length: self.bytes,
-            end: self.next.as_ref().map_or(Position(u64::MAX), |next| next.first),
-        };
-        Walk { segment: self, place: start, range: Some(range), ahead: VecDeque::new(), gone, bookmark: None }
-    }
-
     /// Reads the segment and counts what is intact, damaged and missing.
     pub fn verify(&self) -> io::Result<Verified> {
         let content = repair::content(&*self.found.file)?;
@@ -202,60 +184,5 @@ impl Segment {
         let summary = summarize(&content, &found.header, found.start, self.next.as_ref());
         let records = summary.entries.iter().filter_map(|(entry, _)| entry.record()).count() as u64;
         Ok(Verified { records, damaged: summary.damaged, torn: summary.torn, lost: summary.lost })
-    }
-}
-
-struct Walk<'a> {
-    segment: &'a Segment,
-    gone: &'a AtomicU64,
-    range: Option<SegmentRange>,
-    place: Place,
-    ahead: VecDeque<Entry>,
-    bookmark: Option<&'a Cell<Option<Bookmark>>>,
-}
-
-impl Walk<'_> {
-    /// Returns the segment's intact entries from `from` on, read as a repair reads them.
-    fn past_damage(&self, from: Position) -> io::Result<Vec<Entry>> {
-        let found = &self.segment.found;
-        let content = repair::content(&*found.file)?;
-        let summary = summarize(&content, &found.header, found.start, self.segment.next.as_ref());
-        self.gone.fetch_add(summary.lost, Ordering::Relaxed);
-        let entries = summary.entries.into_iter().map(|(entry, _)| entry);
-        Ok(entries.filter(|entry| entry.position() >= from).collect())
-    }
-}
-
-impl Iterator for Walk<'_> {
-    type Item = io::Result<Entry>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        while self.ahead.is_empty() {
-            let range = self.range.as_ref()?;
-            match range.read(self.place, self.place.position) {
-                Ok(chunk) => {
-                    let is_stuck = chunk.next.offset == self.place.offset;
-                    self.place = chunk.next;
-                    if let Some(bookmark) = self.bookmark {
-                        bookmark.set(Some(Bookmark { segment: self.segment.first, place: self.place }));
-                    }
-                    if is_stuck || chunk.damaged {
-                        self.range = None;
-                    }
-                    self.ahead = chunk.entries;
-                    if chunk.damaged {
-                        match self.past_damage(chunk.next.position) {
-                            Ok(rest) => self.ahead.extend(rest),
-                            Err(error) => return Some(Err(error)),
-                        }
-                    }
-                }
-                Err(error) => {
-                    self.range = None;
-                    return Some(Err(error));
-                }
-            }
-        }
-        self.ahead.pop_front().map(Ok)
     }
 }

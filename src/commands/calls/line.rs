@@ -89,7 +89,7 @@ fn state(row: &Row) -> (&'static str, Tint) {
         (Some(Outcome::Abandoned), _) => ("abandoned", Tint::Bad),
         (Some(Outcome::Merged), _) => ("merged", Tint::Faint),
         (Some(Outcome::Unknown), _) | (None, CallState::Ended) => ("unknown", Tint::Faint),
-        (None, CallState::Initiated) => ("dialling", Tint::Attention),
+        (None, CallState::Initiated) => ("connecting", Tint::Attention),
         (None, CallState::Ringing) => ("ringing", Tint::Attention),
         (None, CallState::Queued) => ("queued", Tint::Attention),
         (None, CallState::Connected) => ("talking", Tint::Good),

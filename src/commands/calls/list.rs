@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::Sources;
 use crate::{
-    event::{Body, Record, SourceId},
+    event::{Body, Position, Record, SourceId},
     route::privacy::{Dialling, E164},
 };
 
@@ -40,16 +40,22 @@ pub(super) struct Calls {
     since: Timestamp,
     named: Option<Named>,
     rows: BTreeMap<(SourceId, CallKey), Row>,
+    /// The newest record. Behind damage, records are read again.
+    newest: Position,
 }
 
 impl Calls {
     /// Returns an empty list for calls that go on, or ended after this time. `named` limits it to calls with a number.
     pub(super) fn new(since: Timestamp, named: Option<Named>) -> Self {
-        Self { since, named, rows: BTreeMap::new() }
+        Self { since, named, rows: BTreeMap::new(), newest: Position(0) }
     }
 
     /// Takes the next record, of the source with this name.
     pub(super) fn take(&mut self, source: &str, record: Record) {
+        if record.position <= self.newest {
+            return;
+        }
+        self.newest = record.position;
         let Body::Call(call) = record.body else { return };
         // A newer version may have changed what this one can't read.
         let Ok(event) = serde_json::from_slice::<CallEvent>(&call.data) else { return };
@@ -118,14 +124,17 @@ impl Named {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 pub(super) mod tests {
-    use std::borrow::Cow;
+    use std::{
+        borrow::Cow,
+        sync::atomic::{AtomicU64, Ordering},
+    };
 
     use serde_json::{Value, json};
 
     use super::*;
     use crate::{
         app::config::SourceCalls,
-        event::{EncodedCall, Origin, Position, Seq},
+        event::{EncodedCall, Origin, Seq},
     };
 
     /// An inbound call for 201. `more` are members of its event.
@@ -153,11 +162,13 @@ pub(super) mod tests {
         }
     }
 
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+
     fn record(at: &str, more: &str) -> Record {
         let data = data(more).to_string().into();
         let call = EncodedCall { step: Cow::Borrowed("any"), key: "17".into(), cause: Seq(17), data };
         Record {
-            position: Position(1),
+            position: Position(NEXT.fetch_add(1, Ordering::Relaxed)),
             source: SourceId(0),
             seq: Seq(20),
             at: at.parse().unwrap(),

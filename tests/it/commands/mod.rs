@@ -1,5 +1,7 @@
 //! The commands other than `run`.
 
+#[cfg(feature = "nats")]
+mod calls;
 mod check;
 mod check_sinks;
 mod cli;
