@@ -188,7 +188,11 @@ async fn plant(nats: &Nats, stored: &[Message]) {
     let last = stored.last().unwrap().header("ce-id").to_owned();
     let (journal, number) = last.split_once('-').unwrap();
     let started = stored.iter().find(|message| message.is_step("started")).unwrap();
-    let mut headers = started.headers.clone();
+    // Not what the bridge expects of the stream.
+    let mut headers = async_nats::HeaderMap::new();
+    for (name, values) in started.headers.iter().filter(|(name, _)| name.as_ref().starts_with("ce-")) {
+        values.iter().for_each(|value| headers.append(name.clone(), value.clone()));
+    }
     let id = format!("{journal}-{}", number.parse::<u64>().unwrap() + 1);
     headers.insert("ce-id", &*id);
     headers.insert("ce-ctiprev", number);
