@@ -60,7 +60,7 @@ def cases():
 def main():
     out = Path(sys.argv[1])
     found = [
-        {"kind": kind, "stem": stem, "type": prepare.cloudevents_type(schema), "name": prepare.pascal(stem), "data": data}
+        {"kind": kind, "stem": stem, "type": prepare.cloudevents_types(schema)[0], "name": prepare.pascal(stem), "data": data}
         for kind, stem, schema, data in cases()
     ]
     (out / "cases.json").write_text(json.dumps(found))
