@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod office;
+mod published;
 mod random;
 mod scripts;
