@@ -21,12 +21,12 @@ DATABASE = os.environ.get("CTI_DATABASE", "calls.db")
 URL = os.environ.get("NATS_URL", "nats://127.0.0.1:4222")
 STREAM = os.environ.get("CTI_STREAM", "cti-bridge")
 NAME = os.environ.get("CTI_CONSUMER", "call-records")
-COLUMNS = """source call sequence direction caller called answered_by queue state outcome started_at answered_at ended_at
+COLUMNS = """source call sequence direction caller called main_party queue state outcome started_at answered_at ended_at
     wait_seconds talk_seconds certain merged_into data""".split()
 # Accepted by SQLite from 3.24 and by PostgreSQL. Times are RFC 3339 in UTC: they sort as text.
 TABLE = """CREATE TABLE IF NOT EXISTS calls (
     source TEXT NOT NULL, call TEXT NOT NULL, sequence BIGINT NOT NULL, direction TEXT NOT NULL, caller TEXT, called TEXT,
-    answered_by TEXT, queue TEXT, state TEXT NOT NULL, outcome TEXT, started_at TEXT NOT NULL, answered_at TEXT, ended_at TEXT,
+    main_party TEXT, queue TEXT, state TEXT NOT NULL, outcome TEXT, started_at TEXT NOT NULL, answered_at TEXT, ended_at TEXT,
     wait_seconds DOUBLE PRECISION NOT NULL, talk_seconds DOUBLE PRECISION NOT NULL, certain BOOLEAN NOT NULL, merged_into TEXT,
     data TEXT NOT NULL, PRIMARY KEY (source, call))"""
 INSERT = f"""INSERT INTO calls ({", ".join(COLUMNS)}) VALUES ({", ".join("?" for _ in COLUMNS)})
@@ -35,14 +35,16 @@ INSERT = f"""INSERT INTO calls ({", ".join(COLUMNS)}) VALUES ({", ".join("?" for
 
 
 def main_party(call):
-    """Returns the extension that counts as the one that took the call, and None if nobody did: the last answered leg that is
-    not the caller's."""
+    """Returns the extension that a call with several legs counts for: the last one that was answered, but the caller only if
+    there is no other; in a call without an answer, the earliest. None if no extension was seen."""
     caller = call["originalFrom"].get("extension")
-    answered = [leg["extension"] for leg in call["legs"] if leg_was_answered(leg) and leg["extension"] != caller]
-    return answered[-1] if answered and "answeredAt" in call else None
+    legs = [leg["extension"] for leg in call["legs"]]
+    answered = [leg["extension"] for leg in call["legs"] if was_answered(leg)]
+    called = [extension for extension in answered if extension != caller]
+    return (called or answered or legs[:1] or [None])[-1]
 
 
-def leg_was_answered(leg):
+def was_answered(leg):
     return leg["state"] in ("connected", "hold") or leg.get("outcome") == "answered"
 
 

@@ -48,6 +48,9 @@ def cases():
         for example in schema["examples"]:
             yield "example", stem, schema, example
             yield "future", stem, schema, future(schema, example)
+    for path in sorted(ROOT.glob("fixtures/calls/*.jsonl")):
+        for line in path.read_text().splitlines():
+            yield "fixture", "call", schemas["call"], json.loads(line)["data"]
     for path in sorted(ROOT.glob("fixtures/*.jsonl")):
         for line in path.read_text().splitlines():
             recorded = json.loads(line)

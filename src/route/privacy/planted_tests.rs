@@ -14,7 +14,10 @@ use super::{
     *,
 };
 use crate::{
-    event::{Body, Class, Mark, Origin, Position, RawEvent, Record, Seq, SourceId, schemas, structured},
+    event::{
+        Body, Class, EncodedCall, Mark, Origin, Position, RawEvent, Record, Seq, SourceId, notice_schema,
+        schemas, structured,
+    },
     route::{Plan, Rules, Verdict},
 };
 
@@ -254,6 +257,26 @@ impl Corpus {
         after
     }
 
+    /// Plants in every place of an event of a call.
+    fn plant_calls(&mut self, may_hold: fn(Kind, Place) -> bool, plants: &[(Kind, &str, &[&str])]) {
+        let schema = notice_schema(Class::Call, "started").unwrap();
+        for (kind, plant, needles) in plants {
+            let mut planter = Planter { kind: *kind, plant, may_hold, planted: 0 };
+            let data = planter.value(Place::of_notice(Class::Call, "started")).to_string();
+            self.planted += planter.planted;
+            for step in schema.names().filter(|_| planter.planted > 0) {
+                let call = EncodedCall {
+                    step: step.into(),
+                    key: "17".into(),
+                    cause: Seq(1),
+                    data: Bytes::from(data.clone()),
+                };
+                let call = Record { body: Body::Call(call), ..record("", "{}", 1, &[]) };
+                self.publish(&format!("call.{step} ({plant:?})"), &call, needles);
+            }
+        }
+    }
+
     fn plant_all(&mut self, may_hold: fn(Kind, Place) -> bool, plants: &[(Kind, &str, &[&str])]) {
         for (kind, plant, needles) in plants {
             for schema in schemas().iter().filter(|schema| schema.class == Class::Event) {
@@ -323,6 +346,7 @@ impl Corpus {
 fn strict_leaves_nothing_that_was_planted() {
     let mut corpus = Corpus::new(&Privacy::strict(key()));
     corpus.plant_all(strict_holds, PLANTS);
+    corpus.plant_calls(strict_holds, PLANTS);
     for (kind, plant, needles) in PLANTS.iter().filter(|(kind, ..)| *kind != Kind::Username) {
         corpus.publish(&format!("an event named {kind:?}"), &record(plant, "{}", 1, &[]), needles);
         corpus.planted += 1;
