@@ -98,7 +98,8 @@ fn expected(events: &[Value]) -> Vec<String> {
             let caller = data["originalFrom"]["extension"].as_str();
             let legs = data["legs"].as_array().unwrap();
             let answered = legs.iter().rfind(|leg| {
-                leg["outcome"] == "answered" && caller.is_none_or(|caller| leg["extension"] != caller)
+                let is_answered = leg["outcome"] == "answered" || leg["state"] == "connected";
+                is_answered && caller.is_none_or(|caller| leg["extension"] != caller)
             });
             let main = answered.or(legs.first()).map_or("None", |leg| leg["extension"].as_str().unwrap());
             let [call, from, outcome] =
