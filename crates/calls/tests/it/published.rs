@@ -1,6 +1,8 @@
 //! What is published of calls agrees with the catalogue, and `fixtures/calls/` holds the calls of the recordings in `fixtures/`.
 //! `UPDATE_FIXTURES=1 cargo test -p cti-calls --test it published` writes them.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
+
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use bytes::Bytes;
