@@ -34,7 +34,7 @@ Examples:
   cti-bridge journal inspect --source pbx1 --from 15m
   cti-bridge journal export --from 2026-11-24T10:00:00Z --to 2026-11-24T11:00:00Z
   cti-bridge journal replay --sink bus --from 1h
-  cti-bridge journal erase --number \"+39 0721 000111\"")]
+  cti-bridge journal erase --number +390721000111")]
 pub struct Args {
     #[command(subcommand)]
     action: Action,

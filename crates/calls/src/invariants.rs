@@ -72,6 +72,7 @@ pub struct Checker {
 
 /// What a call has shown so far.
 #[derive(Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "independent facts")]
 struct Seen {
     original_from: Option<Party>,
     is_queued: bool,
@@ -195,11 +196,11 @@ impl Seen {
             }
             (Step::Queued, _) => self.is_queued = true,
             (Step::Dequeued, _) => {
-                need(std::mem::take(&mut self.is_queued) || has_unseen, Rule::DequeuedAfterQueued)
+                need(std::mem::take(&mut self.is_queued) || has_unseen, Rule::DequeuedAfterQueued);
             }
             (Step::Parked, _) => self.is_parked = true,
             (Step::Unparked, _) => {
-                need(std::mem::take(&mut self.is_parked) || has_unseen, Rule::UnparkedAfterParked)
+                need(std::mem::take(&mut self.is_parked) || has_unseen, Rule::UnparkedAfterParked);
             }
             _ => {}
         }

@@ -51,7 +51,7 @@ struct TestArgs {
     /// A file of events, one per line; `-` reads standard input
     #[arg(long, value_name = "FILE", required_unless_present = "fixture", conflicts_with = "fixture")]
     event: Option<PathBuf>,
-    /// A recording of invented people, which is part of the program
+    /// A recording of invented people, built into the program
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(FIXTURES.iter().map(|(name, _)| *name)))]
     fixture: Option<String>,
     /// Only this sink; all by default
