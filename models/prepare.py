@@ -33,12 +33,18 @@ NESTED = {
     ("*", "streaming"): "StreamingSource",
     ("*", "users"): "ConferenceUser",
     ("*", "waitingCallers"): "WaitingCaller",
+    ("Call", "legs"): "CallLeg",
+    ("Call", "transfer"): "CallTransfer",
+    ("Call", "from"): "CallParty",
+    ("Call", "to"): "CallParty",
+    ("Call", "originalFrom"): "CallParty",
+    ("Call", "by"): "CallParty",
     ("TrunkUpdate", "conversations"): "TrunkConversation",
     ("UpdateNewVoiceMessages", ""): "MailboxCounters",
 }
 
 # Descriptions of types that several fields share.
-SHARED = {"Channel": "The channel of one side of a conversation."}
+SHARED = {"CallParty": "A party of a call.", "Channel": "The channel of one side of a conversation."}
 
 
 def pascal(name):
@@ -50,10 +56,12 @@ def slug(name):
     return re.sub(rb"[^A-Za-z0-9_-]", lambda byte: b"=%02X" % byte[0][0], name.encode()).decode()
 
 
-def cloudevents_type(schema):
-    """Returns the type of the event. Heartbeats and dead letters are events of the bridge."""
+def cloudevents_types(schema):
+    """Returns the types of the event: of a call, one for each step. Heartbeats and dead letters are events of the bridge."""
     name = schema["x-cti-name"]
-    return f"cti.event.{slug(name)}.v1" if schema["x-cti-class"] == "event" else f"cti.bridge.{name}.v1"
+    if schema["x-cti-class"] == "call":
+        return [f"cti.call.{step['name']}.v1" for step in schema["x-cti-steps"]]
+    return [f"cti.event.{slug(name)}.v1" if schema["x-cti-class"] == "event" else f"cti.bridge.{name}.v1"]
 
 
 def types_of(node):
@@ -71,7 +79,8 @@ class Bundle:
         name = pascal(stem)
         definition = self.definition(schema, name, "")
         paragraphs = [schema["description"], schema["x-cti-when"], schema["x-cti-use"]]
-        paragraphs.append(f"CloudEvents type: `{cloudevents_type(schema)}`.")
+        types = ", ".join(f"`{name}`" for name in cloudevents_types(schema))
+        paragraphs.append(f"CloudEvents type: {types}.")
         self.define(name, {"description": self.wrapped(paragraphs), **definition})
 
     def define(self, name, definition):
@@ -141,7 +150,8 @@ class Bundle:
 
 
 def table(schemas, line):
-    return "\n".join(line.format(type=cloudevents_type(schema), name=pascal(stem)) for stem, schema in schemas.items())
+    types = ((name, pascal(stem)) for stem, schema in schemas.items() for name in cloudevents_types(schema))
+    return "\n".join(line.format(type=name, name=model) for name, model in types)
 
 
 def write_types(out, schemas):
@@ -173,7 +183,9 @@ def main():
         if language == "go":
             document["type"] = "object"  # go-jsonschema wants a root, which comes to nothing
         if language == "typescript":
-            events = {cloudevents_type(s): {"$ref": f"#/definitions/{pascal(stem)}"} for stem, s in schemas.items()}
+            events = {
+                name: {"$ref": f"#/definitions/{pascal(stem)}"} for stem, s in schemas.items() for name in cloudevents_types(s)
+            }
             description = "Data of each CloudEvents type."
             document |= {"title": "EventData", "description": description, "type": "object"}
             document |= {"required": list(events), "properties": events}

@@ -18,7 +18,7 @@ use crate::{
     admin::{self, View},
     app::config::Config,
     auth::Account,
-    derive,
+    derive::{self, CallCounters},
     event::{Notice, SinkId, SourceId},
     exit::Exit,
     health::Board,
@@ -66,7 +66,8 @@ pub async fn run(config: &Config, options: Options) -> Exit {
         }
     };
     let board = Board::default();
-    let journal = match open(config, &board) {
+    let calls = CallCounters::default();
+    let journal = match open(config, &board, &calls) {
         Ok(journal) => journal,
         Err(error) => {
             tracing::error!(%error, "could not open the journal");
@@ -80,7 +81,7 @@ pub async fn run(config: &Config, options: Options) -> Exit {
         ..sink::Context::new(&config.instance, journal.clone(), config.sinks.keys().cloned().collect())
     };
     tracing::info!(instance = config.instance, journal = %journal.id(), version = env!("CARGO_PKG_VERSION"), "started");
-    let view = View::new(config, &context, options.reload.clone());
+    let view = View::new(config, &context, options.reload.clone()).with_calls(calls);
     let admin = config.admin.clone().map(|admin| {
         let health = context.board.component("admin".to_owned());
         tokio::spawn(admin::run(admin, view.clone(), requests.ask(), health))
@@ -99,16 +100,17 @@ pub async fn run(config: &Config, options: Options) -> Exit {
     exit
 }
 
-fn open(config: &Config, board: &Board) -> Result<Journal, OpenError> {
+fn open(config: &Config, board: &Board, counters: &CallCounters) -> Result<Journal, OpenError> {
     let names = |keys: Vec<&String>| keys.into_iter().cloned().collect::<Vec<_>>();
     let (sources, sinks) = (names(config.sources.keys().collect()), names(config.sinks.keys().collect()));
-    let calls = derive::calls(config.sources_with_calls());
+    let calls = derive::calls(config.sources_with_calls(), counters);
     let Some(disk) = &config.journal.disk else {
         return Ok(Journal::memory(config.journal.memory, &sources, &sinks).deriving(&calls));
     };
     let health = Arc::new(board.component("journal".to_owned()));
     let (journal, recovery) =
         Journal::open_with(disk, Arc::new(fs::Disk), &sources, &sinks, health, Some(&calls))?;
+    counters.restart();
     for note in recovery.notes {
         tracing::warn!(note, "the journal was repaired");
     }

@@ -59,6 +59,7 @@ pub enum Command {
     #[cfg(feature = "simulator")]
     Simulate(commands::simulate::Args),
     Journal(commands::journal::Args),
+    Calls(commands::calls::Args),
     Verify(commands::verify::Args),
     Tail(commands::tail::Args),
     Catalogue(commands::catalogue::Args),
@@ -120,6 +121,10 @@ impl Cli {
             Command::Check(args) => commands::check::run(&args, out.styled(), err),
             Command::Status(args) => commands::status::run(&args, out.styled(), err),
             Command::Health(args) => commands::health::run(&args, out, err),
+            Command::Calls(args) => {
+                let out = if args.is_for_people() { out.styled() } else { out };
+                commands::calls::run(&args, out, err)
+            }
             Command::Verify(args) => commands::verify::run(&args, out, err),
             Command::Tail(args) => commands::tail::run(&args, err),
             Command::Catalogue(args) => commands::catalogue::run(&args, out.styled(), err),

@@ -117,6 +117,7 @@ impl Style {
                 '…' => out.push_str("..."),
                 '→' => out.push_str("->"),
                 '←' => out.push_str("<-"),
+                '↔' => out.push_str("<>"),
                 '–' | '·' => out.push('-'),
                 other if other.is_ascii() => out.push(other),
                 other => out.extend(other.escape_unicode()),

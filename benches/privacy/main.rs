@@ -38,7 +38,7 @@ fn main() {
         }
         let size = match &records[0].body {
             Body::Event(event) => event.size(),
-            Body::Notice(_) => 0,
+            Body::Notice(_) | Body::Call(_) => 0,
         };
         println!(
             "extenUpdate of {size} bytes with one conversation, {what}; ns per event, median of {ROUNDS} rounds:"

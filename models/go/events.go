@@ -435,6 +435,186 @@ type BridgeVanished struct {
 	Subject string `json:"subject"`
 }
 
+// A step of a call, with the complete call after it.
+//
+// Directly behind the event that it follows from, whose id is `causationid`.
+// `ended` comes three seconds after the last leg disappeared. Only while the
+// bridge derives calls.
+//
+// Key your rows by source and `call`; each event replaces the previous one of the
+// same call completely. To count calls once, count `ended` and leave out those
+// with the outcome `merged`. Treat what is not `certain` as an estimate. The page
+// Calls explains what the PBX shows and what it hides.
+//
+// CloudEvents type: `cti.call.started.v1`, `cti.call.ringing.v1`,
+// `cti.call.queued.v1`, `cti.call.dequeued.v1`, `cti.call.answered.v1`,
+// `cti.call.joined.v1`, `cti.call.held.v1`, `cti.call.resumed.v1`,
+// `cti.call.parked.v1`, `cti.call.unparked.v1`, `cti.call.transferred.v1`,
+// `cti.call.merged.v1`, `cti.call.state.v1`, `cti.call.ended.v1`.
+type Call struct {
+	// Key of the call that has joined this one. Only with the step `merged`.
+	Absorbed *string `json:"absorbed,omitempty"`
+
+	// When the call was answered. Absent until then. RFC 3339 in UTC with six
+	// decimals.
+	AnsweredAt *string `json:"answeredAt,omitempty"`
+
+	// Key of the call: the number of the event that began it, with `-` and a counter
+	// if that event began several. It is the last token of the subject. Unique within
+	// the source.
+	Call string `json:"call"`
+
+	// False if the bridge had to infer a part: from a snapshot, across a gap, an
+	// ambiguous hold, or a guessed transfer or merge.
+	Certain bool `json:"certain"`
+
+	// Who called whom: an outside party a local one, a local party an outside one, or
+	// local parties each other. `unknown` until it is visible.
+	//
+	// Known values: `inbound`, `outbound`, `internal`, `unknown`; others may follow.
+	Direction string `json:"direction"`
+
+	// When the last leg, queue entry or parking slot disappeared. Only with the step
+	// `ended`. RFC 3339 in UTC with six decimals.
+	EndedAt *string `json:"endedAt,omitempty"`
+
+	// Earliest and latest time of an end that a gap has hidden. Absent if the end was
+	// seen.
+	EndedBetween []string `json:"endedBetween,omitempty"`
+
+	// The calling party.
+	From CallParty `json:"from"`
+
+	// Key of the call that this one has joined. Only with the outcome `merged`.
+	Into *string `json:"into,omitempty"`
+
+	// Channel of the leg that the step is about, as in `legs`. Absent if the step is
+	// about the call.
+	Leg *string `json:"leg,omitempty"`
+
+	// Legs in the order of their appearance, ended ones included, at most 64.
+	Legs []CallLeg `json:"legs"`
+
+	// Linked ids that the PBX has given the call, the first one first. Empty until
+	// one is known. They match `linkedid` in the PBX's call detail records.
+	LinkedIds []string `json:"linkedIds"`
+
+	// The first calling party. It never changes, also when a transfer replaces the
+	// caller.
+	OriginalFrom CallParty `json:"originalFrom"`
+
+	// How the call ended: `answered`; `missed` if it rang without an answer;
+	// `abandoned` if the caller left a queue without one; `merged` if it goes on as
+	// another call; `unknown` if the bridge did not see it. Only with the step
+	// `ended`.
+	//
+	// Known values: `answered`, `missed`, `abandoned`, `merged`, `unknown`; others
+	// may follow.
+	Outcome *string `json:"outcome,omitempty"`
+
+	// Parking slot that the call is in. Absent if it is in none.
+	Parking *string `json:"parking,omitempty"`
+
+	// Number of the queue that the caller waits in or has waited in. Absent if there
+	// was none.
+	Queue *string `json:"queue,omitempty"`
+
+	// True while a leg is being recorded.
+	Recording bool `json:"recording"`
+
+	// Start of the call: the PBX's own time where it gives one, otherwise the time at
+	// which the bridge saw the call first. RFC 3339 in UTC with six decimals.
+	StartedAt string `json:"startedAt"`
+
+	// State of the call after the step.
+	//
+	// Known values: `initiated`, `ringing`, `queued`, `connected`, `held`, `parked`,
+	// `ended`; others may follow.
+	State string `json:"state"`
+
+	// Seconds from the answer to the end or to the step, including hold; 0 without an
+	// answer.
+	TalkSeconds float64 `json:"talkSeconds"`
+
+	// True if a party is outside the PBX.
+	ThroughTrunk bool `json:"throughTrunk"`
+
+	// The called party: the one that answered, before that the one that was called.
+	To CallParty `json:"to"`
+
+	// The transfer. Only with the step `transferred`.
+	Transfer *CallTransfer `json:"transfer,omitempty"`
+
+	// Seconds from the start to the answer; for a call without an answer, to the end
+	// or to the step.
+	WaitSeconds float64 `json:"waitSeconds"`
+}
+
+// A leg: one extension's part in the call.
+type CallLeg struct {
+	// Name of the extension's Asterisk channel, or its unique id if the PBX does not
+	// name the channel. It can contain a telephone number.
+	Channel string `json:"channel"`
+
+	// Number of the extension.
+	Extension string `json:"extension"`
+
+	// How the leg ended. Absent while it goes on.
+	//
+	// Known values: `answered`, `missed`, `unknown`; others may follow.
+	Outcome *string `json:"outcome,omitempty"`
+
+	// When the state of the leg changed last. RFC 3339 in UTC with six decimals.
+	Since string `json:"since"`
+
+	// Connection state as in ECMA-269 (CSTA). `null` means that the leg has ended.
+	//
+	// Known values: `initiated`, `alerting`, `connected`, `hold`, `null`; others may
+	// follow.
+	State string `json:"state"`
+
+	// Asterisk's unique id of the channel. It matches `uniqueid` in the PBX's call
+	// detail records.
+	Uniqueid string `json:"uniqueid"`
+
+	// User who owns the extension. Absent if nobody does.
+	User *string `json:"user,omitempty"`
+}
+
+// A party of a call.
+type CallParty struct {
+	// Extension of the PBX. Absent for an outside party and for a queue.
+	Extension *string `json:"extension,omitempty"`
+
+	// Name, as the PBX shows it. Absent if unknown.
+	Name *string `json:"name,omitempty"`
+
+	// Number, as the PBX shows it. Absent if unknown. If the PBX masks numbers for
+	// the account, the last three characters are `xxx`.
+	Number *string `json:"number,omitempty"`
+
+	// User who owns the extension. Absent if unknown.
+	User *string `json:"user,omitempty"`
+}
+
+// The transfer. Only with the step `transferred`.
+type CallTransfer struct {
+	// The party that transferred the call.
+	By CallParty `json:"by"`
+
+	// The party that was replaced.
+	From CallParty `json:"from"`
+
+	// `blind` if the new party rang after the transferring one had left, `attended`
+	// if the two had a call before, `unknown` if that was not visible.
+	//
+	// Known values: `blind`, `attended`, `unknown`; others may follow.
+	Kind string `json:"kind"`
+
+	// The party that replaced it.
+	To CallParty `json:"to"`
+}
+
 // A command to the user's browser telephone: call a number.
 //
 // When the user starts a call through the PBX's API with a browser telephone, to

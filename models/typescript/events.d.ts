@@ -89,6 +89,20 @@ export interface EventData {
   "cti.bridge.stopping.v1": BridgeStopping;
   "cti.bridge.takenover.v1": BridgeTakenover;
   "cti.bridge.vanished.v1": BridgeVanished;
+  "cti.call.started.v1": Call;
+  "cti.call.ringing.v1": Call;
+  "cti.call.queued.v1": Call;
+  "cti.call.dequeued.v1": Call;
+  "cti.call.answered.v1": Call;
+  "cti.call.joined.v1": Call;
+  "cti.call.held.v1": Call;
+  "cti.call.resumed.v1": Call;
+  "cti.call.parked.v1": Call;
+  "cti.call.unparked.v1": Call;
+  "cti.call.transferred.v1": Call;
+  "cti.call.merged.v1": Call;
+  "cti.call.state.v1": Call;
+  "cti.call.ended.v1": Call;
   "cti.event.callWebrtc.v1": CallWebrtc;
   "cti.event.confBridgeEnd.v1": ConfBridgeEnd;
   "cti.event.confBridgeUpdate.v1": ConfBridgeUpdate;
@@ -744,6 +758,228 @@ export interface BridgeVanished {
    * CloudEvents `subject` of those events, such as `extension/299`.
    */
   subject: string;
+}
+/**
+ * A step of a call, with the complete call after it.
+ *
+ * Directly behind the event that it follows from, whose id is `causationid`. `ended` comes three
+ * seconds after the last leg disappeared. Only while the bridge derives calls.
+ *
+ * Key your rows by source and `call`; each event replaces the previous one of the same call
+ * completely. To count calls once, count `ended` and leave out those with the outcome `merged`. Treat
+ * what is not `certain` as an estimate. The page Calls explains what the PBX shows and what it hides.
+ *
+ * CloudEvents type: `cti.call.started.v1`, `cti.call.ringing.v1`, `cti.call.queued.v1`,
+ * `cti.call.dequeued.v1`, `cti.call.answered.v1`, `cti.call.joined.v1`, `cti.call.held.v1`,
+ * `cti.call.resumed.v1`, `cti.call.parked.v1`, `cti.call.unparked.v1`, `cti.call.transferred.v1`,
+ * `cti.call.merged.v1`, `cti.call.state.v1`, `cti.call.ended.v1`.
+ */
+export interface Call {
+  /**
+   * Key of the call: the number of the event that began it, with `-` and a counter if that event began
+   * several. It is the last token of the subject. Unique within the source.
+   */
+  call: string;
+  /**
+   * Linked ids that the PBX has given the call, the first one first. Empty until one is known. They
+   * match `linkedid` in the PBX's call detail records.
+   *
+   * Items: A linked id: Unix seconds, a dot and a counter.
+   */
+  linkedIds: string[];
+  /**
+   * Who called whom: an outside party a local one, a local party an outside one, or local parties each
+   * other. `unknown` until it is visible.
+   *
+   * Known values: `inbound`, `outbound`, `internal`, `unknown`; others may follow.
+   */
+  direction: "inbound" | "outbound" | "internal" | "unknown" | (string & {});
+  /**
+   * The calling party.
+   */
+  from: CallParty;
+  /**
+   * The called party: the one that answered, before that the one that was called.
+   */
+  to: CallParty;
+  /**
+   * The first calling party. It never changes, also when a transfer replaces the caller.
+   */
+  originalFrom: CallParty;
+  /**
+   * Number of the queue that the caller waits in or has waited in. Absent if there was none.
+   */
+  queue?: string;
+  /**
+   * Parking slot that the call is in. Absent if it is in none.
+   */
+  parking?: string;
+  /**
+   * True if a party is outside the PBX.
+   */
+  throughTrunk: boolean;
+  /**
+   * State of the call after the step.
+   *
+   * Known values: `initiated`, `ringing`, `queued`, `connected`, `held`, `parked`, `ended`; others may
+   * follow.
+   */
+  state:
+    "initiated" | "ringing" | "queued" | "connected" | "held" | "parked" | "ended" | (string & {});
+  /**
+   * Start of the call: the PBX's own time where it gives one, otherwise the time at which the bridge saw
+   * the call first. RFC 3339 in UTC with six decimals.
+   */
+  startedAt: string;
+  /**
+   * When the call was answered. Absent until then. RFC 3339 in UTC with six decimals.
+   */
+  answeredAt?: string;
+  /**
+   * When the last leg, queue entry or parking slot disappeared. Only with the step `ended`. RFC 3339 in
+   * UTC with six decimals.
+   */
+  endedAt?: string;
+  /**
+   * Seconds from the start to the answer; for a call without an answer, to the end or to the step.
+   */
+  waitSeconds: number;
+  /**
+   * Seconds from the answer to the end or to the step, including hold; 0 without an answer.
+   */
+  talkSeconds: number;
+  /**
+   * Legs in the order of their appearance, ended ones included, at most 64.
+   *
+   * Items: A leg: one extension's part in the call.
+   */
+  legs: CallLeg[];
+  /**
+   * True while a leg is being recorded.
+   */
+  recording: boolean;
+  /**
+   * False if the bridge had to infer a part: from a snapshot, across a gap, an ambiguous hold, or a
+   * guessed transfer or merge.
+   */
+  certain: boolean;
+  /**
+   * Channel of the leg that the step is about, as in `legs`. Absent if the step is about the call.
+   */
+  leg?: string;
+  /**
+   * The transfer. Only with the step `transferred`.
+   */
+  transfer?: CallTransfer;
+  /**
+   * Key of the call that has joined this one. Only with the step `merged`.
+   */
+  absorbed?: string;
+  /**
+   * Key of the call that this one has joined. Only with the outcome `merged`.
+   */
+  into?: string;
+  /**
+   * How the call ended: `answered`; `missed` if it rang without an answer; `abandoned` if the caller
+   * left a queue without one; `merged` if it goes on as another call; `unknown` if the bridge did not
+   * see it. Only with the step `ended`.
+   *
+   * Known values: `answered`, `missed`, `abandoned`, `merged`, `unknown`; others may follow.
+   */
+  outcome?: "answered" | "missed" | "abandoned" | "merged" | "unknown" | (string & {});
+  /**
+   * Earliest and latest time of an end that a gap has hidden. Absent if the end was seen.
+   *
+   * @minItems 2
+   * @maxItems 2
+   *
+   * Items: A time. RFC 3339 in UTC with six decimals.
+   */
+  endedBetween?: [string, string];
+}
+/**
+ * A party of a call.
+ */
+export interface CallParty {
+  /**
+   * Number, as the PBX shows it. Absent if unknown. If the PBX masks numbers for the account, the last
+   * three characters are `xxx`.
+   */
+  number?: string;
+  /**
+   * Name, as the PBX shows it. Absent if unknown.
+   */
+  name?: string;
+  /**
+   * Extension of the PBX. Absent for an outside party and for a queue.
+   */
+  extension?: string;
+  /**
+   * User who owns the extension. Absent if unknown.
+   */
+  user?: string;
+}
+/**
+ * A leg: one extension's part in the call.
+ */
+export interface CallLeg {
+  /**
+   * Number of the extension.
+   */
+  extension: string;
+  /**
+   * User who owns the extension. Absent if nobody does.
+   */
+  user?: string;
+  /**
+   * Connection state as in ECMA-269 (CSTA). `null` means that the leg has ended.
+   *
+   * Known values: `initiated`, `alerting`, `connected`, `hold`, `null`; others may follow.
+   */
+  state: "initiated" | "alerting" | "connected" | "hold" | "null" | (string & {});
+  /**
+   * Name of the extension's Asterisk channel, or its unique id if the PBX does not name the channel. It
+   * can contain a telephone number.
+   */
+  channel: string;
+  /**
+   * Asterisk's unique id of the channel. It matches `uniqueid` in the PBX's call detail records.
+   */
+  uniqueid: string;
+  /**
+   * When the state of the leg changed last. RFC 3339 in UTC with six decimals.
+   */
+  since: string;
+  /**
+   * How the leg ended. Absent while it goes on.
+   *
+   * Known values: `answered`, `missed`, `unknown`; others may follow.
+   */
+  outcome?: "answered" | "missed" | "unknown" | (string & {});
+}
+/**
+ * The transfer. Only with the step `transferred`.
+ */
+export interface CallTransfer {
+  /**
+   * The party that transferred the call.
+   */
+  by: CallParty;
+  /**
+   * The party that was replaced.
+   */
+  from: CallParty;
+  /**
+   * The party that replaced it.
+   */
+  to: CallParty;
+  /**
+   * `blind` if the new party rang after the transferring one had left, `attended` if the two had a call
+   * before, `unknown` if that was not visible.
+   *
+   * Known values: `blind`, `attended`, `unknown`; others may follow.
+   */
+  kind: "blind" | "attended" | "unknown" | (string & {});
 }
 /**
  * A conference has ended.

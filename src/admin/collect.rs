@@ -5,6 +5,7 @@ use std::{
     fmt::{self, Write as _},
 };
 
+use calls::{Direction, Outcome};
 use jiff::Timestamp;
 use prometheus_client::{
     collector::Collector,
@@ -18,9 +19,10 @@ use prometheus_client::{
 
 use super::status::{SinkStatus, SourceStatus, Status, View};
 use crate::{
+    derive::{self, CallCounts},
     event::{EndReason, GapReason, LossReason, word},
     health::{Health, State},
-    sink::{BUCKETS, SinkCounts},
+    sink::BUCKETS,
     telemetry::{
         self,
         metrics::{Kind, PREFIX, PROCESS, TABLE, metric},
@@ -37,7 +39,8 @@ enum Value {
     Count(u64),
     Total(f64),
     Gauge(f64),
-    Latency(Box<SinkCounts>),
+    /// Upper bounds, counts that are not cumulative (one more, for what is longer), and the sum of what was observed.
+    Histogram(&'static [f64], Vec<u64>, f64),
 }
 
 /// The values of all metrics with one prefix at one moment, by their names in the table.
@@ -150,6 +153,9 @@ impl Scrape {
         for ((event, kind), count) in &source.drift_counts {
             self.count("schema_drift", &[name, event, &word(kind)], *count);
         }
+        if let Some(calls) = &source.calls {
+            self.calls(name, &calls.counts);
+        }
         self.count("received_bytes", &[name], source.bytes);
         self.count("bad_frames", &[name], source.bad_frames);
         if let Some(account) = &source.account {
@@ -159,6 +165,21 @@ impl Scrape {
             self.time("token_expiry_time_seconds", &[name], account.token_expires);
             self.add("clock_skew_seconds", &[name], Value::Gauge(account.clock_ahead));
         }
+    }
+
+    fn calls(&mut self, source: &str, counts: &CallCounts) {
+        self.gauge("calls", &[source], counts.going_on);
+        self.count("calls_started", &[source], counts.started);
+        for outcome in Outcome::ALL {
+            for direction in Direction::ALL {
+                let count = counts.ended.get(&(outcome, direction)).copied().unwrap_or_default();
+                self.count("calls_ended", &[source, &word(&outcome), &word(&direction)], count);
+            }
+        }
+        let answers = Value::Histogram(&derive::BUCKETS, counts.answers.to_vec(), counts.waited);
+        self.add("call_answer_seconds", &[source], answers);
+        self.count("call_events", &[source], counts.events);
+        self.count("call_events_uncertain", &[source], counts.uncertain);
     }
 
     fn sink(&mut self, sink: &SinkStatus) {
@@ -177,7 +198,9 @@ impl Scrape {
         }
         self.gauge("sink_lag_events", &[name], sink.lag_events);
         self.add("sink_lag_seconds", &[name], Value::Gauge(sink.lag_seconds));
-        self.add("sink_latency_seconds", &[name], Value::Latency(Box::new(sink.counted.clone())));
+        let counted = &sink.counted;
+        let latency = Value::Histogram(&BUCKETS, counted.latency.to_vec(), counted.time.as_secs_f64());
+        self.add("sink_latency_seconds", &[name], latency);
         self.count("sink_connections", &[name], sink.connections);
         self.count("sink_failures", &[name], sink.failures);
         self.count("sink_dead_letters_refused", &[name], sink.letters_refused);
@@ -204,16 +227,11 @@ impl Collector for Scrape {
                         encoder.encode_counter::<[(&str, &str); 0], _, u64>(total, None)?;
                     }
                     Value::Gauge(value) => ConstGauge::new(*value).encode(encoder)?,
-                    Value::Latency(counted) => {
-                        let bounds = BUCKETS.into_iter().chain([f64::INFINITY]);
-                        let buckets: Vec<(f64, u64)> = bounds.zip(counted.latency).collect();
-                        let count = counted.latency.iter().sum();
-                        encoder.encode_histogram::<[(&str, &str); 0]>(
-                            counted.time.as_secs_f64(),
-                            count,
-                            &buckets,
-                            None,
-                        )?;
+                    Value::Histogram(bounds, counts, sum) => {
+                        let bounds = bounds.iter().copied().chain([f64::INFINITY]);
+                        let buckets: Vec<(f64, u64)> = bounds.zip(counts.iter().copied()).collect();
+                        let count = counts.iter().sum();
+                        encoder.encode_histogram::<[(&str, &str); 0]>(*sum, count, &buckets, None)?;
                     }
                 }
             }

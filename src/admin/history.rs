@@ -178,6 +178,7 @@ mod tests {
             full_at: None,
         };
         let source = SourceStatus {
+            calls: None,
             name: "pbx1".to_owned(),
             url: String::new(),
             username: String::new(),

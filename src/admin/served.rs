@@ -61,9 +61,16 @@ pub(crate) struct ServedSource {
     pub(crate) events: u64,
     pub(crate) last_seen: Option<Timestamp>,
     pub(crate) account: Option<ServedAccount>,
+    pub(crate) calls: Option<ServedCalls>,
     pub(crate) drift: Vec<ServedFinding>,
     #[serde(flatten)]
     pub(crate) health: ServedHealth,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct ServedCalls {
+    pub(crate) going_on: u64,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

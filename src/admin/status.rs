@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use calls::Outcome;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -16,6 +17,7 @@ use super::{
 use crate::{
     app::config::Config,
     auth::{self, Account},
+    derive::{CallCounters, CallCounts},
     event::{DriftKind, EndReason, GapReason, Seq, SinkId, SourceId},
     health::{Board, Health, State},
     journal::{DiskUse, EventCount, Gaps, Journal, Ledger, Stats},
@@ -36,6 +38,7 @@ pub struct View {
     accounts: Arc<Mutex<BTreeMap<String, (Account, Findings)>>>,
     pub(super) certificates: Ends,
     history: History,
+    calls: CallCounters,
     started: Timestamp,
 }
 
@@ -137,6 +140,8 @@ pub struct SourceStatus {
     pub bad_frames: u64,
     /// The account's token and logins; `None` if its files cannot be read.
     pub account: Option<AccountStatus>,
+    /// Its calls since the start. `None` if they are not derived.
+    pub calls: Option<CallsStatus>,
     /// Differences between its events and the catalogue, at most 100.
     pub drift: Vec<Finding>,
     /// Events by name.
@@ -145,6 +150,32 @@ pub struct SourceStatus {
     /// Sampled events that differ from the catalogue, by name and kind.
     #[serde(skip)]
     pub drift_counts: BTreeMap<(&'static str, DriftKind), u64>,
+}
+
+/// The calls of a PBX.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CallsStatus {
+    /// Calls that go on.
+    pub going_on: u64,
+    /// Calls that began.
+    pub started: u64,
+    /// Calls that ended, by outcome.
+    pub ended: BTreeMap<Outcome, u64>,
+    /// All counters, for the metrics.
+    #[serde(skip)]
+    pub counts: CallCounts,
+}
+
+impl From<CallCounts> for CallsStatus {
+    fn from(counts: CallCounts) -> Self {
+        let mut ended: BTreeMap<Outcome, u64> =
+            Outcome::ALL.into_iter().map(|outcome| (outcome, 0)).collect();
+        for ((outcome, _), count) in &counts.ended {
+            *ended.entry(*outcome).or_default() += count;
+        }
+        Self { going_on: counts.going_on, started: counts.started, ended, counts }
+    }
 }
 
 /// An account's token and logins.
@@ -228,8 +259,15 @@ impl View {
             accounts: Arc::default(),
             certificates: Ends::default(),
             history: History::new(),
+            calls: CallCounters::default(),
             started: Timestamp::now(),
         }
+    }
+
+    /// Shows these counters of calls.
+    #[must_use]
+    pub fn with_calls(self, calls: CallCounters) -> Self {
+        Self { calls, ..self }
     }
 
     /// Adds the account of a source, and where differences between its events and the catalogue are collected.
@@ -318,6 +356,7 @@ impl View {
                 events: seen.events.iter().map(|counted| counted.live + counted.snapshot).sum(),
                 bytes: seen.bytes,
                 bad_frames: seen.bad_frames,
+                calls: self.calls.read(name).map(CallsStatus::from),
                 account: admitted.map(|(account, _)| account.stats().into()),
                 drift: admitted.map(|(_, findings)| findings.list()).unwrap_or_default(),
                 drift_counts: admitted.map(|(_, findings)| findings.counts()).unwrap_or_default(),

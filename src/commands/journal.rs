@@ -34,7 +34,7 @@ Examples:
   cti-bridge journal inspect --source pbx1 --from 15m
   cti-bridge journal export --from 2026-11-24T10:00:00Z --to 2026-11-24T11:00:00Z
   cti-bridge journal replay --sink bus --from 1h
-  cti-bridge journal erase --number \"+39 0721 000111\"")]
+  cti-bridge journal erase --number +390721000111")]
 pub struct Args {
     #[command(subcommand)]
     action: Action,
@@ -79,23 +79,8 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
     } else {
         None
     };
-    let journal = match &config {
-        Some(config) => Some(config.journal.clone()),
-        None if args.dir.is_some() => None,
-        // Other commands need no PBX or sink, so their secrets may be unreadable.
-        None => match app::config::load_journal(&args.flags) {
-            Ok(journal) => Some(journal),
-            Err(problems) => {
-                writeln!(err, "{problems}")?;
-                return Ok(Exit::Config);
-            }
-        },
-    };
-    let configured = journal.and_then(|journal| journal.disk).map(|disk| disk.dir);
-    let Some(dir) = args.dir.clone().or(configured) else {
-        writeln!(err, "the journal is in memory: set [journal] dir, or name a directory with --dir")?;
-        return Ok(Exit::Config);
-    };
+    let loaded = config.as_ref().map(|config| config.journal.clone());
+    let Some(dir) = directory(args.dir.clone(), loaded, &args.flags, err)? else { return Ok(Exit::Config) };
     if let Action::Rename = args.action {
         return rename(&dir, out, err);
     }
@@ -123,6 +108,29 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
         }
         Action::Erase(_) | Action::Rename => Ok(Exit::Clean),
     }
+}
+
+/// Returns the journal's directory: the given one, or that of the configuration. `None` if there is none; the reason is written to
+/// `err`.
+pub(super) fn directory(
+    given: Option<PathBuf>,
+    loaded: Option<app::config::journal::Config>,
+    flags: &Flags,
+    err: &mut impl Write,
+) -> io::Result<Option<PathBuf>> {
+    let config = match loaded {
+        _ if given.is_some() => return Ok(given),
+        Some(config) => config,
+        // Most commands need no PBX or sink, so their secrets may be unreadable.
+        None => match app::config::load_journal(flags) {
+            Ok(config) => config,
+            Err(problems) => return writeln!(err, "{problems}").map(|()| None),
+        },
+    };
+    if config.disk.is_none() {
+        writeln!(err, "the journal is in memory: set [journal] dir, or name a directory with --dir")?;
+    }
+    Ok(config.disk.map(|disk| disk.dir))
 }
 
 fn rename(dir: &Path, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
@@ -207,7 +215,7 @@ fn verify(archive: &Archive, out: &mut impl Write, err: &mut impl Write) -> io::
     Ok(exit)
 }
 
-fn unreadable(error: &io::Error, err: &mut impl Write) -> io::Result<Exit> {
+pub(super) fn unreadable(error: &io::Error, err: &mut impl Write) -> io::Result<Exit> {
     writeln!(err, "could not read the journal: {error}")?;
     Ok(Exit::Journal)
 }
@@ -235,7 +243,7 @@ fn each(
 }
 
 /// Not clean if records are missing in what was read.
-fn complete(archive: &Archive, err: &mut impl Write) -> io::Result<Exit> {
+pub(super) fn complete(archive: &Archive, err: &mut impl Write) -> io::Result<Exit> {
     match archive.damaged() {
         0 => Ok(Exit::Clean),
         damaged => {

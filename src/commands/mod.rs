@@ -2,6 +2,7 @@
 
 mod admin_client;
 mod annotated;
+pub mod calls;
 pub mod catalogue;
 pub mod check;
 pub mod config;

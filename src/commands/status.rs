@@ -144,8 +144,10 @@ fn summary(status: &ServedStatus, style: Style) -> String {
     }
     for source in &status.sources {
         let expires = source.account.as_ref().and_then(|account| account.token_expires);
+        let calls =
+            source.calls.as_ref().map(|calls| format!("{} calls, ", calls.going_on)).unwrap_or_default();
         let facts = format!(
-            "{} events, seen {}, token ends {}",
+            "{} events, {calls}seen {}, token ends {}",
             source.events,
             ago(now, source.last_seen),
             expires.map_or("–".to_owned(), |at| format!("in {}", span(now, at))),

@@ -12,6 +12,7 @@ use crate::{
     sink::{
         self,
         verify::{Checker, Finding},
+        verify_calls::{CallChecker, CallFinding, CallReport},
     },
     telemetry,
     text::PeerText,
@@ -21,7 +22,8 @@ use crate::{
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "\
 Examples:
-  cti-bridge verify --sink bus --since 24h")]
+  cti-bridge verify --sink bus --since 24h
+  cti-bridge verify --sink bus --calls")]
 pub struct Args {
     /// The sink to read
     #[arg(long, value_name = "NAME")]
@@ -29,6 +31,9 @@ pub struct Args {
     /// Only events received within this time: 24h
     #[arg(long, value_name = "AGO", value_parser = humantime::parse_duration)]
     since: Option<std::time::Duration>,
+    /// Verify calls too: one start and one end each, with steps that fit together. The sink must get all events of calls
+    #[arg(long)]
+    calls: bool,
     #[command(flatten)]
     flags: Flags,
 }
@@ -47,10 +52,14 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
     let sources: Vec<String> = config.sources.keys().cloned().collect();
     let bridge = sink::Bridge { instance: &config.instance, sources: &sources };
     let mut checker = Checker::new(since);
+    let mut calls = args.calls.then(|| CallChecker::new(since));
     let mut progress = Progress::new("events read", false);
     let read = sink::read_back(settings, bridge, |held| {
         progress.step();
         checker.take(held);
+        if let Some(calls) = &mut calls {
+            calls.take(held);
+        }
     });
     let read = runtime::block_on(read);
     drop(progress);
@@ -64,26 +73,58 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
     }
     let (events, gaps) = (checker.events, checker.gaps);
     let findings = checker.finish();
-    for finding in &findings {
+    findings.iter().try_for_each(|finding| show(finding, out))?;
+    let verdict = if findings.is_empty() { "complete, in order, everything once" } else { "not complete" };
+    writeln!(out, "{}: events: {events}, announced gaps: {gaps}; {verdict}", args.sink)?;
+    let are_calls_sound = match calls.map(CallChecker::finish) {
+        Some(report) => show_calls(&args.sink, &report, out)?,
+        None => true,
+    };
+    Ok(if findings.is_empty() && are_calls_sound { Exit::Clean } else { Exit::Journal })
+}
+
+fn show(finding: &Finding, out: &mut impl Write) -> io::Result<()> {
+    match finding {
+        Finding::Hole(source, from, to, Some(reason)) => {
+            writeln!(out, "{}: missing from {} to {}: {reason}", PeerText::new(source), from.0, to.0)
+        }
+        Finding::Hole(source, from, to, None) => {
+            let source = PeerText::new(source);
+            writeln!(out, "{source}: missing from {} to {}, and no notice says why", from.0, to.0)
+        }
+        Finding::Disorder(source, seq) => {
+            writeln!(out, "{}: {} follows a higher number", PeerText::new(source), seq.0)
+        }
+    }
+}
+
+/// Returns true if no call breaks a promise.
+fn show_calls(sink: &str, report: &CallReport, out: &mut impl Write) -> io::Result<bool> {
+    for finding in &report.findings {
         match finding {
-            Finding::Hole(source, from, to, Some(reason)) => {
-                writeln!(out, "{}: missing from {} to {}: {reason}", PeerText::new(source), from.0, to.0)?;
+            CallFinding::Broken(source, call, seq, rule) => {
+                writeln!(out, "{}: call {call} {rule}: sequence {}", PeerText::new(source), seq.0)?;
             }
-            Finding::Hole(source, from, to, None) => {
+            CallFinding::Unreadable(source, seq) => {
                 writeln!(
                     out,
-                    "{}: missing from {} to {}, and no notice says why",
+                    "{}: {} is not an event of a call that this version knows",
                     PeerText::new(source),
-                    from.0,
-                    to.0
+                    seq.0
                 )?;
-            }
-            Finding::Disorder(source, seq) => {
-                writeln!(out, "{}: {} follows a higher number", PeerText::new(source), seq.0)?;
             }
         }
     }
-    let verdict = if findings.is_empty() { "complete, in order, everything once" } else { "not complete" };
-    writeln!(out, "{}: events: {events}, announced gaps: {gaps}; {verdict}", args.sink)?;
-    Ok(if findings.is_empty() { Exit::Clean } else { Exit::Journal })
+    let is_sound = report.findings.is_empty();
+    let CallReport { calls, going_on, events, uncertain, .. } = report;
+    let oldest = report.oldest.as_ref();
+    let oldest = oldest.map_or_else(String::new, |(source, call)| {
+        format!(" (the oldest is {call} of {})", PeerText::new(source))
+    });
+    let verdict = if is_sound { "one start and one end each, every step fits" } else { "not consistent" };
+    writeln!(
+        out,
+        "{sink}: calls: {calls}, going on: {going_on}{oldest}, events of calls: {events}, uncertain: {uncertain}; {verdict}"
+    )?;
+    Ok(is_sound)
 }

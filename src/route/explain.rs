@@ -1,13 +1,11 @@
 //! Explains the decision of the routes on a record, for people.
 
-use std::borrow::Cow;
-
 use super::{
-    plan::data,
+    plan::{call_entity, data},
     rules::{Route, Routes},
     selector::Candidate,
 };
-use crate::event::{self, Body, Entity, Record};
+use crate::event::{self, Body, Record};
 
 /// The routes that were tried on a record.
 #[derive(Debug)]
@@ -29,8 +27,7 @@ impl Routes {
             }
             Body::Notice(notice) => self.tried(&Candidate::notice(source, &notice.name, &notice.data)),
             Body::Call(call) => {
-                let id = Cow::Borrowed(call.key.as_bytes());
-                let entity = Entity { kind: "call", id, word: None, part: None };
+                let entity = call_entity(call);
                 self.tried(&Candidate::call(source, &call.step, &entity, &call.data))
             }
         }

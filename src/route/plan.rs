@@ -12,7 +12,7 @@ use super::{
     template::Template,
 };
 use crate::event::{
-    self, Body, Class, CloudEvent, Entity, JournalId, Mark, Origin, RawEvent, Record, SourceId,
+    self, Body, Class, CloudEvent, EncodedCall, Entity, JournalId, Mark, Origin, RawEvent, Record, SourceId,
 };
 
 /// The decision on a record for one sink.
@@ -150,8 +150,7 @@ impl Plan {
                 })
             }
             Body::Call(call) => {
-                let id = Cow::Borrowed(call.key.as_bytes());
-                let entity = Entity { kind: "call", id, word: None, part: None };
+                let entity = call_entity(call);
                 let candidate = Candidate::call(source, &call.step, &entity, &call.data);
                 let template = match self.routes.decide(&candidate) {
                     Decision::Drop(route) => return Verdict::Filtered(Arc::clone(route)),
@@ -233,6 +232,11 @@ impl Plan {
             data: published.data.clone(),
         }
     }
+}
+
+/// Returns the entity of an event of a call.
+pub(super) fn call_entity(call: &EncodedCall) -> Entity<'_> {
+    Entity { kind: "call", id: Cow::Borrowed(call.key.as_bytes()), word: None, part: None }
 }
 
 /// One argument is the data, byte for byte; none or several become an array of the same texts; binary

@@ -72,6 +72,7 @@ pub mod stored_event;
 mod subscribe;
 mod switch;
 pub mod verify;
+pub mod verify_calls;
 
 /// A sink that this build lacks.
 #[cfg(not(feature = "kafka"))]

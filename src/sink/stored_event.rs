@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Stored, verify::Held};
+use super::{Stored, verify::Held, verify_calls::HeldCall};
 use crate::event::Seq;
 
 /// The attributes of an event, from headers or from the JSON object of structured mode.
@@ -54,9 +54,12 @@ pub fn id(header: impl Fn(&str) -> Option<String>, payload: &[u8]) -> Option<Str
 pub fn held(header: impl Fn(&str) -> Option<String>, payload: &[u8]) -> Option<Held> {
     let attributes = Attributes::of(header, payload);
     let stored = attributes.stored()?;
-    let notice = stored.ty.starts_with("cti.bridge.").then(|| match &attributes.structured {
+    let data = || match &attributes.structured {
         Some(event) => event.get("data").cloned().unwrap_or_default(),
         None => serde_json::from_slice(payload).unwrap_or_default(),
-    });
-    Some(Held { partition: 0, stored, prev: Seq(attributes.get("ctiprev")?.parse().ok()?), notice })
+    };
+    let notice = stored.ty.starts_with("cti.bridge.").then(data);
+    let is_redacted = attributes.get("ctiredacted").is_some();
+    let call = stored.ty.starts_with("cti.call.").then(|| HeldCall { data: data(), is_redacted });
+    Some(Held { partition: 0, stored, prev: Seq(attributes.get("ctiprev")?.parse().ok()?), notice, call })
 }

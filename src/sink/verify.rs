@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::Stored;
+use super::{Stored, verify_calls::HeldCall};
 use crate::{event::Seq, text::PeerText};
 
 /// An event as a partition stores it.
@@ -19,6 +19,8 @@ pub struct Held {
     pub prev: Seq,
     /// The data of a bridge event. `None` for any other event.
     pub notice: Option<Value>,
+    /// The event of a call. `None` for any other event.
+    pub call: Option<HeldCall>,
 }
 
 /// A fault of a partition.
@@ -127,7 +129,7 @@ mod tests {
             location: String::new(),
             place: String::new(),
         };
-        Held { partition: 0, stored, prev: Seq(prev), notice: None }
+        Held { partition: 0, stored, prev: Seq(prev), notice: None, call: None }
     }
 
     fn found(events: &[Held]) -> Vec<Finding> {

@@ -4,6 +4,7 @@
 mod admin;
 mod auth;
 mod bridge;
+mod call_records;
 mod commands;
 mod config;
 mod consumers;

@@ -48,6 +48,9 @@ def cases():
         for example in schema["examples"]:
             yield "example", stem, schema, example
             yield "future", stem, schema, future(schema, example)
+    for path in sorted(ROOT.glob("fixtures/calls/*.jsonl")):
+        for line in path.read_text().splitlines():
+            yield "fixture", "call", schemas["call"], json.loads(line)["data"]
     for path in sorted(ROOT.glob("fixtures/*.jsonl")):
         for line in path.read_text().splitlines():
             recorded = json.loads(line)
@@ -60,7 +63,7 @@ def cases():
 def main():
     out = Path(sys.argv[1])
     found = [
-        {"kind": kind, "stem": stem, "type": prepare.cloudevents_type(schema), "name": prepare.pascal(stem), "data": data}
+        {"kind": kind, "stem": stem, "type": prepare.cloudevents_types(schema)[0], "name": prepare.pascal(stem), "data": data}
         for kind, stem, schema, data in cases()
     ]
     (out / "cases.json").write_text(json.dumps(found))

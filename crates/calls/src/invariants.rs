@@ -72,17 +72,20 @@ pub struct Checker {
 
 /// What a call has shown so far.
 #[derive(Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "independent facts")]
 struct Seen {
     original_from: Option<Party>,
     is_queued: bool,
     is_parked: bool,
     is_answered: bool,
+    /// Its places and legs include those of a call that was not seen.
+    has_unseen_places: bool,
     /// By channel: the leg has been connected, and is held.
     legs: BTreeMap<String, (bool, bool)>,
 }
 
 impl Checker {
-    /// Checks the next event. Calls that began before the first event are checked from where they appear.
+    /// Checks the next event.
     pub fn take(&mut self, step: Step, event: &CallEvent) {
         self.events += 1;
         self.uncertain += u64::from(!event.certain);
@@ -96,7 +99,7 @@ impl Checker {
             violate(Rule::StartsOnce);
         }
         self.calls += u64::from(!is_known);
-        let absorbed = event.absorbed.and_then(|absorbed| self.open.get(&absorbed)).map(Seen::places);
+        let absorbed = event.absorbed.map(|absorbed| self.open.get(&absorbed).map(Seen::places));
         let seen = self.open.entry(call).or_default();
         let known = seen.original_from.get_or_insert_with(|| event.original_from.clone());
         if *known == Party::default() {
@@ -104,10 +107,15 @@ impl Checker {
         } else if *known != event.original_from {
             violate(Rule::KeepsOriginalFrom);
         }
-        if let Some((is_queued, is_parked, legs)) = absorbed {
-            seen.is_queued |= is_queued;
-            seen.is_parked |= is_parked;
-            seen.legs.extend(legs);
+        match absorbed {
+            Some(Some((is_queued, is_parked, legs))) => {
+                seen.is_queued |= is_queued;
+                seen.is_parked |= is_parked;
+                seen.legs.extend(legs);
+            }
+            // Another partition has it.
+            Some(None) => seen.has_unseen_places = true,
+            None => {}
         }
         for rule in seen.step(step, event) {
             violate(rule);
@@ -132,6 +140,16 @@ impl Checker {
         }
     }
 
+    /// Returns the promises that events have broken so far, in their order.
+    pub fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+
+    /// Returns the calls that go on.
+    pub fn open(&self) -> impl Iterator<Item = CallKey> {
+        self.open.keys().copied()
+    }
+
     /// Returns the broken promises. `is_over` is true if no call can be going on.
     pub fn finish(mut self, is_over: bool) -> Vec<Violation> {
         if is_over {
@@ -154,6 +172,7 @@ impl Seen {
 
     fn step(&mut self, step: Step, event: &CallEvent) -> Vec<Rule> {
         let mut broken = Vec::new();
+        let has_unseen = self.has_unseen_places;
         let mut need = |holds: bool, rule| {
             if !holds {
                 broken.push(rule);
@@ -172,11 +191,17 @@ impl Seen {
                 need(is_hold && !*is_held, Rule::HoldsWhileConnected);
                 *is_held = true;
             }
-            (Step::Resumed, Some((_, is_held))) => need(std::mem::take(is_held), Rule::HoldsWhileConnected),
+            (Step::Resumed, Some((_, is_held))) => {
+                need(std::mem::take(is_held) || has_unseen, Rule::HoldsWhileConnected);
+            }
             (Step::Queued, _) => self.is_queued = true,
-            (Step::Dequeued, _) => need(std::mem::take(&mut self.is_queued), Rule::DequeuedAfterQueued),
+            (Step::Dequeued, _) => {
+                need(std::mem::take(&mut self.is_queued) || has_unseen, Rule::DequeuedAfterQueued);
+            }
             (Step::Parked, _) => self.is_parked = true,
-            (Step::Unparked, _) => need(std::mem::take(&mut self.is_parked), Rule::UnparkedAfterParked),
+            (Step::Unparked, _) => {
+                need(std::mem::take(&mut self.is_parked) || has_unseen, Rule::UnparkedAfterParked);
+            }
             _ => {}
         }
         if step == Step::Answered {

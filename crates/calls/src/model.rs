@@ -121,7 +121,7 @@ impl<'de> Deserialize<'de> for CallKey {
 }
 
 /// Direction of a call, as the company sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// An outside party calls.
@@ -133,6 +133,11 @@ pub enum Direction {
     /// Not visible yet.
     #[default]
     Unknown,
+}
+
+impl Direction {
+    /// All directions.
+    pub const ALL: [Self; 4] = [Self::Inbound, Self::Outbound, Self::Internal, Self::Unknown];
 }
 
 /// A party of a call.
@@ -190,7 +195,7 @@ pub enum LegState {
 }
 
 /// How a leg, or a call, ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It was answered.
@@ -203,6 +208,11 @@ pub enum Outcome {
     Merged,
     /// What happened was not visible.
     Unknown,
+}
+
+impl Outcome {
+    /// All outcomes.
+    pub const ALL: [Self; 5] = [Self::Answered, Self::Missed, Self::Abandoned, Self::Merged, Self::Unknown];
 }
 
 /// A leg: one extension's part in a call.

@@ -61,7 +61,7 @@ impl SinkId {
 
 /// Name of a journal: 10 characters of base32 (`a-z2-7`), drawn when it is created. With a sequence number it
 /// forms an event's id, so two journals never assign the same id.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JournalId([u8; 10]);
 
 impl JournalId {

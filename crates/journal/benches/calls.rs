@@ -77,7 +77,7 @@ fn append(events: &[RawEvent], sources: &[&str]) -> f64 {
 
 /// Measures the state that stands at the head of a segment, and the steps of a call.
 fn state(events: &[RawEvent]) {
-    let mut derive = (derivation(&["a"]).new)();
+    let mut derive = (derivation(&["a"]).new)("a");
     let record = |number: usize, event: RawEvent| Record {
         position: Position(1),
         source: SourceId(0),

@@ -1,6 +1,7 @@
 //! Reads a journal's files without changing them, even while a bridge writes to them.
 
 use std::{
+    cell::Cell,
     collections::VecDeque,
     io,
     path::{Path, PathBuf},
@@ -57,6 +58,14 @@ pub struct Segment {
     found: segment::Opened,
     /// Start of the next segment; `None` for the newest.
     next: Option<Next>,
+}
+
+/// A place between two entries.
+#[derive(Debug, Clone, Copy)]
+pub struct Bookmark {
+    /// Start of the segment.
+    segment: Position,
+    place: Place,
 }
 
 /// Result of verifying a segment.
@@ -116,6 +125,28 @@ impl Archive {
         self.segments.iter().flat_map(|segment| segment.entries(&self.gone))
     }
 
+    /// Iterates over the intact entries behind a bookmark, which follows; `None` stands for the start. Read to the end,
+    /// so that the next archive of the same journal gives what was written since.
+    pub fn entries_behind<'a>(
+        &'a self,
+        bookmark: &'a Cell<Option<Bookmark>>,
+    ) -> impl Iterator<Item = io::Result<Entry>> + 'a {
+        let read = bookmark.get();
+        let is_unread = move |segment: &&Segment| read.is_none_or(|read| segment.first >= read.segment);
+        let is_new = move |entry: &io::Result<Entry>| {
+            entry
+                .as_ref()
+                .map_or(true, |entry| read.is_none_or(|read| entry.position() >= read.place.position))
+        };
+        let walk = move |segment: &'a Segment| {
+            let walk = segment.entries(&self.gone);
+            let place =
+                read.filter(|read| read.segment == segment.first).map_or(walk.place, |read| read.place);
+            Walk { place, bookmark: Some(bookmark), ..walk }
+        };
+        self.segments.iter().filter(is_unread).flat_map(walk).filter(is_new)
+    }
+
     /// Returns the number of damaged entries that [`Archive::entries`] and [`Archive::records`] have passed
     /// so far.
     pub fn damaged(&self) -> u64 {
@@ -161,7 +192,7 @@ impl Segment {
             length: self.bytes,
             end: self.next.as_ref().map_or(Position(u64::MAX), |next| next.first),
         };
-        Walk { segment: self, place: start, range: Some(range), ahead: VecDeque::new(), gone }
+        Walk { segment: self, place: start, range: Some(range), ahead: VecDeque::new(), gone, bookmark: None }
     }
 
     /// Reads the segment and counts what is intact, damaged and missing.
@@ -180,6 +211,7 @@ struct Walk<'a> {
     range: Option<SegmentRange>,
     place: Place,
     ahead: VecDeque<Entry>,
+    bookmark: Option<&'a Cell<Option<Bookmark>>>,
 }
 
 impl Walk<'_> {
@@ -204,6 +236,9 @@ impl Iterator for Walk<'_> {
                 Ok(chunk) => {
                     let is_stuck = chunk.next.offset == self.place.offset;
                     self.place = chunk.next;
+                    if let Some(bookmark) = self.bookmark {
+                        bookmark.set(Some(Bookmark { segment: self.segment.first, place: self.place }));
+                    }
                     if is_stuck || chunk.damaged {
                         self.range = None;
                     }

@@ -1,6 +1,9 @@
 //! Records that follow from others: derived once, when their cause is appended, and stored behind it.
 
-use std::fmt::Debug;
+use std::{
+    fmt::{self, Debug},
+    sync::Arc,
+};
 
 use event::{EncodedCall, Record, Seq};
 use jiff::Timestamp;
@@ -35,10 +38,10 @@ pub struct Derived {
 }
 
 /// What a journal derives.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Derivation {
-    /// Creates the state of a source.
-    pub new: fn() -> Box<dyn Derive>,
+    /// Creates the state of the source with a name.
+    pub new: Arc<dyn Fn(&str) -> Box<dyn Derive> + Send + Sync>,
     /// Names of the sources whose records are derived from.
     pub sources: Vec<String>,
 }
@@ -46,6 +49,12 @@ pub struct Derivation {
 impl Derivation {
     /// Creates the states of the sources with these names; `None` for those that are left out.
     pub(crate) fn states(&self, names: &[String]) -> Vec<Option<Box<dyn Derive>>> {
-        names.iter().map(|name| self.sources.contains(name).then(self.new)).collect()
+        names.iter().map(|name| self.sources.contains(name).then(|| (self.new)(name))).collect()
+    }
+}
+
+impl Debug for Derivation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Derivation").field("sources", &self.sources).finish_non_exhaustive()
     }
 }

@@ -578,6 +578,111 @@ class BridgeVanished(BaseModel):
     """
 
 
+class CallLeg(BaseModel):
+    """
+    A leg: one extension's part in the call.
+    """
+
+    model_config = ConfigDict(
+        extra="allow",
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
+    extension: str
+    """
+    Number of the extension.
+    """
+    user: str | None = None
+    """
+    User who owns the extension. Absent if nobody does.
+    """
+    state: str
+    """
+    Connection state as in ECMA-269 (CSTA). `null` means that the leg has ended.
+
+    Known values: `initiated`, `alerting`, `connected`, `hold`, `null`; others may follow.
+    """
+    channel: str
+    """
+    Name of the extension's Asterisk channel, or its unique id if the PBX does not name the channel. It
+    can contain a telephone number.
+    """
+    uniqueid: str
+    """
+    Asterisk's unique id of the channel. It matches `uniqueid` in the PBX's call detail records.
+    """
+    since: str
+    """
+    When the state of the leg changed last. RFC 3339 in UTC with six decimals.
+    """
+    outcome: str | None = None
+    """
+    How the leg ended. Absent while it goes on.
+
+    Known values: `answered`, `missed`, `unknown`; others may follow.
+    """
+
+
+class CallParty(BaseModel):
+    """
+    A party of a call.
+    """
+
+    model_config = ConfigDict(
+        extra="allow",
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
+    number: str | None = None
+    """
+    Number, as the PBX shows it. Absent if unknown. If the PBX masks numbers for the account, the last
+    three characters are `xxx`.
+    """
+    name: str | None = None
+    """
+    Name, as the PBX shows it. Absent if unknown.
+    """
+    extension: str | None = None
+    """
+    Extension of the PBX. Absent for an outside party and for a queue.
+    """
+    user: str | None = None
+    """
+    User who owns the extension. Absent if unknown.
+    """
+
+
+class CallTransfer(BaseModel):
+    """
+    The transfer. Only with the step `transferred`.
+    """
+
+    model_config = ConfigDict(
+        extra="allow",
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
+    by: CallParty
+    """
+    The party that transferred the call.
+    """
+    from_: CallParty = Field(..., alias="from")
+    """
+    The party that was replaced.
+    """
+    to: CallParty
+    """
+    The party that replaced it.
+    """
+    kind: str
+    """
+    `blind` if the new party rang after the transferring one had left, `attended` if the two had a call
+    before, `unknown` if that was not visible.
+
+    Known values: `blind`, `attended`, `unknown`; others may follow.
+    """
+
+
 class CallWebrtc(RootModel[str]):
     root: str
     """
@@ -2274,6 +2379,141 @@ class BridgeResyncCompleted(BaseModel):
     empty: list[str]
     """
     Snapshots without any entity. They prove nothing: a PBX that is starting answers in the same way.
+    """
+
+
+class Call(BaseModel):
+    """
+    A step of a call, with the complete call after it.
+
+    Directly behind the event that it follows from, whose id is `causationid`. `ended` comes three
+    seconds after the last leg disappeared. Only while the bridge derives calls.
+
+    Key your rows by source and `call`; each event replaces the previous one of the same call
+    completely. To count calls once, count `ended` and leave out those with the outcome `merged`. Treat
+    what is not `certain` as an estimate. The page Calls explains what the PBX shows and what it hides.
+
+    CloudEvents type: `cti.call.started.v1`, `cti.call.ringing.v1`, `cti.call.queued.v1`,
+    `cti.call.dequeued.v1`, `cti.call.answered.v1`, `cti.call.joined.v1`, `cti.call.held.v1`,
+    `cti.call.resumed.v1`, `cti.call.parked.v1`, `cti.call.unparked.v1`, `cti.call.transferred.v1`,
+    `cti.call.merged.v1`, `cti.call.state.v1`, `cti.call.ended.v1`.
+    """
+
+    model_config = ConfigDict(
+        extra="allow",
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
+    call: str
+    """
+    Key of the call: the number of the event that began it, with `-` and a counter if that event began
+    several. It is the last token of the subject. Unique within the source.
+    """
+    linkedIds: list[str]
+    """
+    Linked ids that the PBX has given the call, the first one first. Empty until one is known. They
+    match `linkedid` in the PBX's call detail records.
+    """
+    direction: str
+    """
+    Who called whom: an outside party a local one, a local party an outside one, or local parties each
+    other. `unknown` until it is visible.
+
+    Known values: `inbound`, `outbound`, `internal`, `unknown`; others may follow.
+    """
+    from_: CallParty = Field(..., alias="from")
+    """
+    The calling party.
+    """
+    to: CallParty
+    """
+    The called party: the one that answered, before that the one that was called.
+    """
+    originalFrom: CallParty
+    """
+    The first calling party. It never changes, also when a transfer replaces the caller.
+    """
+    queue: str | None = None
+    """
+    Number of the queue that the caller waits in or has waited in. Absent if there was none.
+    """
+    parking: str | None = None
+    """
+    Parking slot that the call is in. Absent if it is in none.
+    """
+    throughTrunk: bool
+    """
+    True if a party is outside the PBX.
+    """
+    state: str
+    """
+    State of the call after the step.
+
+    Known values: `initiated`, `ringing`, `queued`, `connected`, `held`, `parked`, `ended`; others may
+    follow.
+    """
+    startedAt: str
+    """
+    Start of the call: the PBX's own time where it gives one, otherwise the time at which the bridge saw
+    the call first. RFC 3339 in UTC with six decimals.
+    """
+    answeredAt: str | None = None
+    """
+    When the call was answered. Absent until then. RFC 3339 in UTC with six decimals.
+    """
+    endedAt: str | None = None
+    """
+    When the last leg, queue entry or parking slot disappeared. Only with the step `ended`. RFC 3339 in
+    UTC with six decimals.
+    """
+    waitSeconds: float
+    """
+    Seconds from the start to the answer; for a call without an answer, to the end or to the step.
+    """
+    talkSeconds: float
+    """
+    Seconds from the answer to the end or to the step, including hold; 0 without an answer.
+    """
+    legs: list[CallLeg]
+    """
+    Legs in the order of their appearance, ended ones included, at most 64.
+    """
+    recording: bool
+    """
+    True while a leg is being recorded.
+    """
+    certain: bool
+    """
+    False if the bridge had to infer a part: from a snapshot, across a gap, an ambiguous hold, or a
+    guessed transfer or merge.
+    """
+    leg: str | None = None
+    """
+    Channel of the leg that the step is about, as in `legs`. Absent if the step is about the call.
+    """
+    transfer: CallTransfer | None = None
+    """
+    The transfer. Only with the step `transferred`.
+    """
+    absorbed: str | None = None
+    """
+    Key of the call that has joined this one. Only with the step `merged`.
+    """
+    into: str | None = None
+    """
+    Key of the call that this one has joined. Only with the outcome `merged`.
+    """
+    outcome: str | None = None
+    """
+    How the call ended: `answered`; `missed` if it rang without an answer; `abandoned` if the caller
+    left a queue without one; `merged` if it goes on as another call; `unknown` if the bridge did not
+    see it. Only with the step `ended`.
+
+    Known values: `answered`, `missed`, `abandoned`, `merged`, `unknown`; others may follow.
+    """
+    endedBetween: list[str] | None = None
+    """
+    Earliest and latest time of an end that a gap has hidden. Absent if the end was seen.
     """
 
 

@@ -1,5 +1,6 @@
 //! The complete configuration, composed of the tables that each component owns.
 
+mod calls;
 mod file;
 pub mod journal;
 
@@ -7,6 +8,8 @@ use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, sync::OnceLock, t
 
 use figment::value::{Dict, Value};
 use schemars::Schema;
+
+pub use self::calls::{SourceCalls, load_calls};
 
 use crate::{
     admin,

@@ -38,7 +38,7 @@ pub(in crate::commands) fn document() -> Value {
         "info": {
             "title": "cti-bridge",
             "version": "1.0.0",
-            "description": "Events of a NethVoice PBX and notices of the bridge, as CloudEvents 1.0 in binary mode. \
+            "description": "Events of a NethVoice PBX, its calls, and notices of the bridge, as CloudEvents 1.0 in binary mode. \
                 Subjects and topics are the defaults. Within v1, changes are additive: ignore unknown events, fields and values.",
             "license": { "name": env!("CARGO_PKG_LICENSE") },
             "externalDocs": { "url": env!("CARGO_PKG_REPOSITORY") },
@@ -66,14 +66,17 @@ fn channels() -> Vec<Channel> {
         title: "What `journal replay` publishes again".to_owned(),
         address: "cti.v1.{source}.replay.{event}.{entity}".to_owned(),
         parameters: parameters(&["source", "event", "entity"]),
-        messages: of_class(Class::Event).chain(of_class(Class::Bridge)).collect(),
+        messages: of_class(Class::Event)
+            .chain(of_class(Class::Bridge))
+            .chain(of_class(Class::Call))
+            .collect(),
     });
     let topics = [
         (
             "kafka.events",
-            "Events of the PBX and notices of the bridge",
+            "Events of the PBX, notices of the bridge and calls",
             topic(Class::Event),
-            vec![Class::Event, Class::Bridge],
+            vec![Class::Event, Class::Bridge, Class::Call],
         ),
         ("kafka.status", "Heartbeats", topic(Class::Status), vec![Class::Status]),
         ("kafka.dlq", "Dead letters", topic(Class::Dlq), vec![Class::Dlq]),
@@ -81,7 +84,7 @@ fn channels() -> Vec<Channel> {
             "kafka.replay",
             "What `journal replay` publishes again",
             "cti.replay.v1",
-            vec![Class::Event, Class::Bridge],
+            vec![Class::Event, Class::Bridge, Class::Call],
         ),
     ];
     channels.extend(topics.map(|(id, title, address, classes)| Channel {
@@ -104,6 +107,9 @@ fn on_nats(schema: &'static Schema) -> Channel {
         Class::Dlq => {
             (format!("cti.v1.{{source}}.{class}.{{event}}.{{entity}}"), &["source", "event", "entity"])
         }
+        Class::Call => {
+            (format!("cti.v1.{{source}}.{class}.{{step}}.{{entity}}"), &["source", "step", "entity"])
+        }
         _ if has_entity => (format!("cti.v1.{{source}}.{class}.{slug}.{{entity}}"), &["source", "entity"]),
         _ => (format!("cti.v1.{{source}}.{class}.{slug}._"), &["source"]),
     };
@@ -124,6 +130,9 @@ fn parameters(names: &[&str]) -> Value {
         }
         "event" => {
             json!({ "description": "Name of the event, escaped.", "examples": ["extenUpdate", "satellite=2Fsummary"] })
+        }
+        "step" => {
+            json!({ "description": "Step of the call.", "examples": ["started", "ended"] })
         }
         _ => {
             json!({ "description": "Entity, escaped; `_` if there is none.", "examples": ["201", "401=2F201"] })
@@ -224,7 +233,8 @@ fn headers(broker: Broker) -> Value {
         ("subject", "Entity of the event."),
         ("ctievent", "Socket.IO name, if it differs from the one in the type."),
         ("ctiargs", "Number of Socket.IO arguments, if not 1."),
-        ("ctiorigin", "`snapshot` or `replay`; absent for a live event."),
+        ("ctiorigin", "`snapshot`, `replay` or `derived`; absent for a live event."),
+        ("causationid", "Id of the event that an event of a call follows from."),
         ("ctibinary", "`true` if the event has binary attachments."),
         ("dataschema", "URI of the schema, if the sink's `dataschema` is set."),
     ];

@@ -2,11 +2,9 @@
 
 use std::{borrow::Cow, fmt::Write as _};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::event::{
-    Audience, Class, Entity, NONE, Node, Personal, Schema, Template, entity, entity_token, slug,
-};
+use crate::event::{Audience, Class, Entity, NONE, Node, Personal, Schema, Template, entity_token, slug};
 
 /// An event of the catalogue with its names on the bus.
 pub(super) struct Entry {
@@ -40,19 +38,19 @@ pub(super) struct Field {
 impl Entry {
     pub(super) fn of(schema: &'static Schema) -> Self {
         let example = schema.examples.first().map_or("", |example| example.get());
-        let entity = (schema.class == Class::Event)
-            .then(|| entity(schema.name.as_bytes(), example.as_bytes()))
-            .flatten();
+        let entity = schema.entity(example.as_bytes());
         let subject = entity.as_ref().map(Entity::subject);
         let token = entity.as_ref().map(Entity::key);
         let token = token.as_deref().map_or(Cow::Borrowed(NONE), |key| entity_token(Some(key)));
         let class = schema.class.as_str();
-        // A dead letter is named after the event.
-        let (slug, token, key) = if schema.class == Class::Dlq {
-            (Cow::Borrowed("<event>"), Cow::Borrowed("<entity>"), "<subject or event>".to_owned())
-        } else {
-            let key = subject.clone().unwrap_or_else(|| schema.name.clone());
-            (slug(schema.name.as_bytes()), token, key)
+        let key = || subject.clone().unwrap_or_else(|| schema.name.clone());
+        let (slug, token, key) = match schema.class {
+            // A dead letter is named after the event.
+            Class::Dlq => {
+                (Cow::Borrowed("<event>"), Cow::Borrowed("<entity>"), "<subject or event>".to_owned())
+            }
+            Class::Call => (Cow::Borrowed("<step>"), token, key()),
+            Class::Event | Class::Bridge | Class::Status => (slug(schema.name.as_bytes()), token, key()),
         };
         Self {
             schema,
@@ -73,8 +71,14 @@ impl Entry {
             Class::Bridge => "notice",
             Class::Status => "status",
             Class::Dlq => "dead letter",
-            Class::Call => "event of a call",
+            Class::Call => "call",
         }
+    }
+
+    /// Returns the steps of a call, from name to description; `None` for any other event.
+    fn steps(&self) -> Option<Map<String, Value>> {
+        let steps = self.schema.steps.iter().map(|step| (step.name.clone(), step.description.clone().into()));
+        (!self.schema.steps.is_empty()).then(|| steps.collect())
     }
 
     /// Returns the subject's templates, comma-separated; `None` without an entity.
@@ -104,6 +108,7 @@ impl Entry {
             "class": self.schema.class.as_str(),
             "kind": self.kind(),
             "type": self.ty,
+            "steps": self.steps(),
             "subject": self.templates(),
             "nats": self.nats,
             "kafka": {"topic": self.topic, "key": self.key},

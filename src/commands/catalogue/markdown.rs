@@ -13,7 +13,7 @@ data, and an example. The pages are generated from [`schemas/`](https://git.exam
 JSON Schema per event. `cti-bridge catalogue NAME` prints the same on a terminal, `cti-bridge schema NAME` the schema.
 
 A *state* event carries the complete state of its entity: keep the newest one for each subject. A *signal* says that
-something happened.
+something happened. A *call* carries the complete call after a step.
 
 New events, fields and values can appear at any time, with a new version of the PBX as well: ignore what you do not know. The
 bridge announces what differs from the catalogue as [`drift`](events/bridge.drift.md).
@@ -85,6 +85,12 @@ fn page(entry: &Entry) -> String {
     row("NATS subject", &code(&entry.nats));
     row("Kafka", &format!("topic {}, key {}", code(entry.topic), code(&entry.key)));
     row("since", &schema.since);
+    if !schema.steps.is_empty() {
+        page.push_str("\n## Steps\n\n| step | what has happened |\n|---|---|\n");
+        for step in &schema.steps {
+            let _ = writeln!(page, "| {} | {} |", code(&step.name), cell(&step.description));
+        }
+    }
     let _ = write!(page, "\n## What to do with it\n\n{}\n", schema.advice);
     page.push_str("\n## Data\n\n");
     let types: Vec<_> = schema.data.types.iter().map(|kind| kind.as_str()).collect();

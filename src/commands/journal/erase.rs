@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     app::config::Config,
-    derive,
+    derive::{self, CallCounters},
     event::{Body, Record},
     exit::Exit,
     journal::{Erased, Journal, Unmonitored, fs},
@@ -68,7 +68,7 @@ pub(super) fn run(
     let names = |keys: Vec<&String>| keys.into_iter().cloned().collect::<Vec<_>>();
     let (sources, sinks) = (names(config.sources.keys().collect()), names(config.sinks.keys().collect()));
     // As the bridge opens it: the calls that are going on go on with the next start.
-    let calls = derive::calls(config.sources_with_calls());
+    let calls = derive::calls(config.sources_with_calls(), &CallCounters::default());
     let monitor = Arc::new(Unmonitored);
     let opened = Journal::open_with(disk, Arc::new(fs::Disk), &sources, &sinks, monitor, Some(&calls));
     let journal = match opened {

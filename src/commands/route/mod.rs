@@ -51,7 +51,7 @@ struct TestArgs {
     /// A file of events, one per line; `-` reads standard input
     #[arg(long, value_name = "FILE", required_unless_present = "fixture", conflicts_with = "fixture")]
     event: Option<PathBuf>,
-    /// A recording of invented people, which is part of the program
+    /// A recording of invented people, built into the program
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(FIXTURES.iter().map(|(name, _)| *name)))]
     fixture: Option<String>,
     /// Only this sink; all by default
@@ -178,15 +178,24 @@ impl Tested<'_> {
     }
 
     fn entity(&self) -> Option<String> {
-        let Body::Event(frame) = &self.record.body else { return None };
-        let args = frame.args();
-        crate::event::entity(&frame.name(), &args).map(|entity| entity.subject())
+        match &self.record.body {
+            Body::Event(frame) => {
+                let args = frame.args();
+                crate::event::entity(&frame.name(), &args).map(|entity| entity.subject())
+            }
+            Body::Notice(_) => None,
+            Body::Call(call) => Some(format!("call/{}", call.key)),
+        }
     }
 
     /// The line above the sinks.
     fn title(&self) -> String {
         let (class, name) = self.event();
-        let class = if class == "bridge" { "bridge event " } else { "" };
+        let class = match class {
+            "bridge" => "bridge event ",
+            "call" => "step of a call ",
+            _ => "",
+        };
         let entity =
             self.entity().map_or_else(|| "no entity".to_owned(), |entity| format!("entity {entity}"));
         format!("{class}{name}, {entity}, source {}", self.source)

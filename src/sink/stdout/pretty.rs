@@ -201,7 +201,7 @@ mod tests {
             (
                 "ended",
                 r#""outcome":"answered","answeredAt":"""#,
-                "#17            0721000xxx → 201 Ada, inbound, answered, talk…",
+                "#17            0721000xxx → 201 Ada, inbound, answered, tal…",
             ),
         ] {
             assert_eq!(

@@ -27,7 +27,7 @@ async fn the_table_and_the_endpoint_have_the_same_metrics() {
     let pbx = pbx().await;
     let sink = "type = \"stdout\"\n[[sinks.out.routes]]\nmatch = { event = \"made.up.7*\" }\ndrop = true\n\
                 [[sinks.out.routes]]\nname = \"later\"\nmatch = { event = \"not.yet\" }\ndrop = true";
-    let bridge = AdminBridge::start(pbx.url().as_str(), sink, "resync = false");
+    let bridge = AdminBridge::start(pbx.url().as_str(), sink, "resync = false\nderive_calls = true");
     bridge.until("ready", is_ready).await;
     for number in 0..10_000 {
         pbx.emit(&format!("made.up.{number}"), "1");

@@ -22,7 +22,7 @@ pub(crate) struct Consumer {
 }
 
 /// What `tests/consumers/install` fetched.
-fn installed() -> PathBuf {
+pub(crate) fn installed() -> PathBuf {
     let path = std::env::var_os("CONSUMERS_DIR").map(PathBuf::from);
     path.expect(
         "CONSUMERS_DIR has no packages: run tests/run, or set it to what tests/consumers/install prints",

@@ -1,6 +1,6 @@
 //! A small office whose events become calls, at random.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use calls::Tracker;
@@ -51,7 +51,7 @@ impl Derive for Calls {
 
 /// Derives calls from these sources.
 pub fn derivation(sources: &[&str]) -> Derivation {
-    Derivation { new: || Box::<Calls>::default(), sources: crate::names(sources) }
+    Derivation { new: Arc::new(|_| Box::<Calls>::default()), sources: crate::names(sources) }
 }
 
 /// An `extenUpdate` of an extension with these conversations: own channel, other channel, linked id, and whether both talk.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod office;
+mod published;
 mod random;
 mod scripts;
 mod sequences;

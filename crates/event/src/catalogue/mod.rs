@@ -119,6 +119,13 @@ pub fn entity<'a>(name: &[u8], args: &'a [u8]) -> Option<Entity<'a>> {
     entity_of(event_schema(name)?, args)
 }
 
+impl Schema {
+    /// Returns the entity of an event of this schema. `args` is as in [`entity`]. `None` for one without its key.
+    pub fn entity<'a>(&'static self, args: &'a [u8]) -> Option<Entity<'a>> {
+        entity_of(self, args)
+    }
+}
+
 fn entity_of<'a>(schema: &'static Schema, args: &'a [u8]) -> Option<Entity<'a>> {
     let mut found = schema.subjects.iter().filter_map(|template| template.entity(args));
     let first = found.next()?;
@@ -202,8 +209,7 @@ mod tests {
             notice_schema(Class::Call, "call").is_none() && notice_schema(Class::Bridge, "state").is_none()
         );
         let example = schema.examples[0].get().as_bytes();
-        let entity = schema.subjects.iter().find_map(|template| template.entity(example)).unwrap();
-        assert_eq!(entity.subject(), "call/1795538000000417");
+        assert_eq!(schema.entity(example).unwrap().subject(), "call/1795538000000417");
     }
 
     #[test]

@@ -49,6 +49,7 @@ macro_rules! data {
         #[serde(untagged)]
         #[non_exhaustive]
         #[allow(missing_docs, reason = "the types say it")]
+        #[allow(clippy::large_enum_variant, reason = "a value lives as long as the handling of one event")]
         pub enum Data {
             $($model($model),)*
         }

@@ -50,11 +50,11 @@ impl Restored {
         let mut is_newest_fit = is_newest && wanted.eq(head.0.iter().map(|(id, _)| *id));
         let mut sources = Vec::new();
         for (id, state) in head.0 {
-            let mut derive = (derivation.new)();
+            let name = store.sources.get(id.index()).map(String::as_str).unwrap_or_default();
+            let mut derive = (derivation.new)(name);
             if derive.restore(&state) {
                 sources.push(Source { id, derive, expected: Vec::new(), session: 0 });
             } else {
-                let name = store.sources.get(id.index()).map(String::as_str).unwrap_or_default();
                 notes.push(format!(
                     "{name}: the calls that were going on were saved by another version and get no end"
                 ));
