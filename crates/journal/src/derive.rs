@@ -37,11 +37,14 @@ pub struct Derived {
     pub call: EncodedCall,
 }
 
+/// Creates the state of the source with this name.
+pub type NewState = Arc<dyn Fn(&str) -> Box<dyn Derive> + Send + Sync>;
+
 /// What a journal derives.
 #[derive(Clone)]
 pub struct Derivation {
     /// Creates the state of the source with a name.
-    pub new: Arc<dyn Fn(&str) -> Box<dyn Derive> + Send + Sync>,
+    pub new: NewState,
     /// Names of the sources whose records are derived from.
     pub sources: Vec<String>,
 }

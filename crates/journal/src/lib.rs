@@ -141,7 +141,7 @@ mod stats;
 pub use archive::{Archive, Bookmark, Segment, Verified};
 pub use counters::{Announced, EventCount, Gaps, OTHER, Recent};
 pub use cursor::{Cursor, Ledger, Loss, Settled, SourceCursor};
-pub use derive::{Derivation, Derive, Derived};
+pub use derive::{Derivation, Derive, Derived, NewState};
 pub use entry::{Absence, Entry, Kind, Missing};
 pub use erase::Erased;
 pub use ingest::{Ingest, Live, Opened};

@@ -205,7 +205,7 @@ fn a_report_is_one_line_each_on_any_terminal() {
     assert_eq!(
         place.problems(),
         [
-            "FILE:1: a\\nb\\u{1b}[2J: unknown key: valid keys are admin, drain_timeout, instance, journal, log, sinks, sources",
+            "FILE:1: a\\nb\\u{1b}[2J: unknown key: valid keys are admin, derive, drain_timeout, instance, journal, log, sinks, sources",
             "environment variable CTI_BRIDGE_INSTANCE: instance: is not UTF-8 text: write it again",
         ]
     );

@@ -15,13 +15,13 @@ const EXTENSIONS: [&str; 4] = ["201", "202", "203", "204"];
 #[derive(Debug, Default)]
 struct Calls(Tracker);
 
-fn encode(derived: Vec<calls::Derived>) -> Vec<Derived> {
+fn encode(derived: &[calls::Derived]) -> Vec<Derived> {
     derived.iter().map(|it| Derived { at: it.at, call: it.encode() }).collect()
 }
 
 impl Derive for Calls {
     fn fold(&mut self, record: &Record) -> Vec<Derived> {
-        encode(self.0.fold(record))
+        encode(&self.0.fold(record))
     }
 
     fn is_due(&self, at: Timestamp) -> bool {
@@ -29,7 +29,7 @@ impl Derive for Calls {
     }
 
     fn tick(&mut self, at: Timestamp) -> Vec<Derived> {
-        encode(self.0.tick(at))
+        encode(&self.0.tick(at))
     }
 
     fn adopt(&mut self, stored: &EncodedCall) {
@@ -37,7 +37,7 @@ impl Derive for Calls {
     }
 
     fn finish(&mut self, cause: Seq, at: Timestamp) -> Vec<Derived> {
-        encode(self.0.finish(cause, at))
+        encode(&self.0.finish(cause, at))
     }
 
     fn save(&self) -> Vec<u8> {

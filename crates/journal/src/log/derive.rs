@@ -5,11 +5,7 @@ use jiff::Timestamp;
 
 use super::Log;
 
-use crate::{
-    derive::{Derive, Derived},
-    disk::head::Head,
-    entry::Entry,
-};
+use crate::{derive::Derived, disk::head::Head, entry::Entry};
 
 impl Log {
     /// Takes the head of the next segment, if the next entry begins one. Called before anything is folded, so that the
@@ -43,9 +39,8 @@ impl Log {
     pub(crate) fn tick(&mut self, at: Timestamp) -> bool {
         let mut has_derived = false;
         for (index, source) in (0..).map(SourceId).take(self.derives.len()).enumerate() {
-            let is_due = |derive: &&mut Box<dyn Derive>| derive.is_due(at);
-            let has_due = self.derives.get_mut(index).and_then(Option::as_mut).filter(is_due).is_some();
-            if !has_due {
+            let derive = self.derives.get(index).and_then(Option::as_ref);
+            if !derive.is_some_and(|derive| derive.is_due(at)) {
                 continue;
             }
             self.seal_refusal();

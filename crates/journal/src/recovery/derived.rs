@@ -66,12 +66,11 @@ impl Restored {
         }
         let mut missing = Vec::new();
         for Source { id, mut derive, mut expected, session } in sources {
-            match derives.get_mut(id.index()) {
-                Some(state @ Some(_)) => *state = Some(derive),
-                _ => {
-                    let next = progress.get(id.index()).map_or(0, |progress| progress.next.0);
-                    expected.extend(derive.finish(Seq(next.saturating_sub(1)), Timestamp::now()));
-                }
+            if let Some(state @ Some(_)) = derives.get_mut(id.index()) {
+                *state = Some(derive);
+            } else {
+                let next = progress.get(id.index()).map_or(0, |progress| progress.next.0);
+                expected.extend(derive.finish(Seq(next.saturating_sub(1)), Timestamp::now()));
             }
             if !expected.is_empty() {
                 missing.push((id, session, expected));
