@@ -26,7 +26,9 @@ pub struct Config {
 
 /// Returns what the journal derives for these sources. It is counted in `counters`.
 pub fn calls(sources: Vec<String>, counters: &CallCounters) -> Derivation {
-    sources.iter().for_each(|source| counters.add(source));
+    for source in &sources {
+        counters.add(source);
+    }
     let counters = counters.clone();
     let new = move |source: &str| -> Box<dyn Derive> {
         Box::new(Calls { tracker: Tracker::default(), source: source.into(), counters: counters.clone() })
@@ -44,9 +46,9 @@ struct Calls {
 
 impl Calls {
     /// Counts and encodes what was derived.
-    fn counted(&self, derived: Vec<calls::Derived>) -> Vec<Derived> {
+    fn counted(&self, derived: &[calls::Derived]) -> Vec<Derived> {
         if !derived.is_empty() {
-            self.counters.count(&self.source, &derived, self.tracker.len());
+            self.counters.count(&self.source, derived, self.tracker.len());
         }
         derived.iter().map(|it| Derived { at: it.at, call: it.encode() }).collect()
     }
@@ -55,7 +57,7 @@ impl Calls {
 impl Derive for Calls {
     fn fold(&mut self, record: &Record) -> Vec<Derived> {
         let derived = self.tracker.fold(record);
-        self.counted(derived)
+        self.counted(&derived)
     }
 
     fn is_due(&self, at: Timestamp) -> bool {
@@ -64,7 +66,7 @@ impl Derive for Calls {
 
     fn tick(&mut self, at: Timestamp) -> Vec<Derived> {
         let derived = self.tracker.tick(at);
-        self.counted(derived)
+        self.counted(&derived)
     }
 
     fn adopt(&mut self, stored: &EncodedCall) {
@@ -73,7 +75,7 @@ impl Derive for Calls {
 
     fn finish(&mut self, cause: Seq, at: Timestamp) -> Vec<Derived> {
         let derived = self.tracker.finish(cause, at);
-        self.counted(derived)
+        self.counted(&derived)
     }
 
     fn save(&self) -> Vec<u8> {

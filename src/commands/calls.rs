@@ -96,7 +96,7 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
     let ago = SignedDuration::try_from(args.since).unwrap_or(SignedDuration::MAX);
     let since = Timestamp::now().checked_sub(ago).unwrap_or(Timestamp::MIN);
     let mut reader = Reader { dir: &dir, bookmark: Cell::new(None), calls: Calls::new(since, named) };
-    let archive = match reader.read(&args.source, err)? {
+    let archive = match reader.read(args.source.as_deref(), err)? {
         Ok(archive) => archive,
         Err(exit) => return Ok(exit),
     };
@@ -138,7 +138,7 @@ async fn follow(
             _ = signals.next() => return Ok(Exit::Clean),
             () = tokio::time::sleep(INTERVAL) => {}
         }
-        let archive = match reader.read(&screen.args.source, err)? {
+        let archive = match reader.read(screen.args.source.as_deref(), err)? {
             Ok(archive) => archive,
             Err(exit) => return Ok(exit),
         };
@@ -158,12 +158,12 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Reads what is new. The error is the exit code; its reason is written to `err`.
-    fn read(&mut self, only: &Option<String>, err: &mut impl Write) -> io::Result<Result<Archive, Exit>> {
+    fn read(&mut self, only: Option<&str>, err: &mut impl Write) -> io::Result<Result<Archive, Exit>> {
         let archive = match Archive::open(self.dir) {
             Ok(archive) => archive,
             Err(error) => return writeln!(err, "{error}").map(|()| Err(Exit::Journal)),
         };
-        if let Some(name) = only.as_ref().filter(|name| !archive.sources.contains(name)) {
+        if let Some(name) = only.filter(|name| archive.sources.iter().all(|known| known != name)) {
             writeln!(err, "there is no source {name:?}: the journal has {}", archive.sources.join(", "))?;
             return Ok(Err(Exit::Usage));
         }
@@ -176,7 +176,7 @@ impl Reader<'_> {
             };
             progress.step();
             let source = source(&archive, record.source);
-            if only.as_deref().is_none_or(|only| only == source) {
+            if only.is_none_or(|only| only == source) {
                 self.calls.take(source, record);
             }
         }

@@ -36,7 +36,9 @@ impl CallCounters {
     pub(super) fn count(&self, source: &str, derived: &[Derived], going_on: usize) {
         let mut sources = self.0.lock();
         if let Some(counts) = sources.get_mut(source) {
-            derived.iter().for_each(|derived| counts.add(derived));
+            for derived in derived {
+                counts.add(derived);
+            }
             counts.going_on = going_on as u64;
         }
     }

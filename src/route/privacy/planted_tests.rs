@@ -266,7 +266,7 @@ impl Corpus {
     fn plant_calls(&mut self, may_hold: fn(Kind, Place) -> bool, plants: &[(Kind, &str, &[&str])]) {
         let schema = notice_schema(Class::Call, "started").unwrap();
         for (kind, plant, needles) in plants {
-            let mut planter = Planter { kind: *kind, plant, may_hold, planted: 0 };
+            let mut planter = Planter { kind: *kind, plant, may_hold, is_described: true, planted: 0 };
             let data = planter.value(Place::of_notice(Class::Call, "started")).to_string();
             self.planted += planter.planted;
             for step in schema.names().filter(|_| planter.planted > 0) {
