@@ -180,7 +180,7 @@ mod tests {
     fn text_of_the_pbx_is_escaped_and_cut_off() {
         let line =
             line(r#""state":"ringing","from":{"number":"0721000111","name":"\u001b[2J and a long name"}"#);
-        assert!(line.contains("0721000111 \\u{1b}[2J… → 201"), "{line}");
+        assert!(line.contains("0721000111 \\u{1b}[2J … → 201"), "{line}");
     }
 
     #[test]
