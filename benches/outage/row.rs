@@ -89,7 +89,7 @@ impl Row {
         let mut writer = Writer::start(command, dir);
         pbx.live().wait_for(|live| *live == 1).await.unwrap();
         let sender = Sender::start(Arc::clone(&pbx), load);
-        let process = Arc::new(AtomicU32::new(writer.id()));
+        let process = Arc::new(AtomicU32::new(writer.pid()));
         let reloader = rules.map(|rules| Reloader::start(rules, Arc::clone(&process), Arc::clone(&pbx)));
 
         let mut away = Vec::new();
@@ -113,7 +113,7 @@ impl Row {
                 for _ in 0..KILLS {
                     session().await;
                     away.push(outage(&pbx, Some(&mut writer)).await);
-                    process.store(writer.id(), Ordering::Relaxed);
+                    process.store(writer.pid(), Ordering::Relaxed);
                 }
                 KILLS
             }
