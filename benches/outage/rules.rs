@@ -1,6 +1,7 @@
 //! Routes and privacy, which change every two seconds.
 
 use std::{
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -44,10 +45,8 @@ fn write(path: &Path, round: u32) {
     let key = key_file(path.parent().unwrap(), round % 2);
     let mut text = format!("[sinks.bus.privacy]\nprofile = \"strict\"\nkey_file = {:?}\n", key.display());
     for route in 0..8 {
-        text += &format!(
-            "[[sinks.bus.routes]]\nmatch = {{ event = \"other{}*\" }}\ndrop = true\n",
-            route + round % 3
-        );
+        let event = format!("other{}*", route + round % 3);
+        writeln!(text, "[[sinks.bus.routes]]\nmatch = {{ event = {event:?} }}\ndrop = true").unwrap();
     }
     text += "[[sinks.bus.routes]]\nmatch = { event = \"extenUpdate\", where = [{ path = \"/n\", exists = false }] }\ndrop = true\n";
     text += "[[sinks.bus.routes]]\nmatch = { event = \"extenUpdate\" }\non_change = true\n";

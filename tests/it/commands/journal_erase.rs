@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::Command, sync::Arc};
 use bytes::Bytes;
 use event::{RawEvent, SinkId, SourceId};
 use journal::{Journal, Options, Unmonitored, fs::Disk};
-use journal_kit::{begin, close, config, names, read};
+use journal_kit::{begin, close, config, names, read, settle};
 
 const NUMBER: &str = "0721555444";
 
@@ -85,8 +85,9 @@ fn events_that_name_a_number_are_erased() {
     let mut reader = journal.reader(SinkId(0));
     let records = read(&mut reader);
     assert!(records.iter().all(|record| !format!("{record:?}").contains("555")), "{records:?}");
+    settle(&mut reader, &records);
     let (ledger, pending) = journal.ledger(SinkId(0), SourceId(0));
-    assert_eq!((ledger.filtered, ledger.received), (2, ledger.settled() + pending), "{ledger:?}");
+    assert_eq!((ledger.filtered, ledger.received, pending), (2, ledger.settled(), 0), "{ledger:?}");
 }
 
 #[test]
