@@ -148,7 +148,7 @@ async fn calls_are_those_of_the_stream_and_are_verified() {
         series.map(|(_, value)| *value).sum::<f64>()
     };
     let is = |name: &str, count: usize| {
-        assert_eq!(sum(name).to_string(), count.to_string(), "{name}: {metrics:?}")
+        assert_eq!(sum(name).to_string(), count.to_string(), "{name}: {metrics:?}");
     };
     is("s_started_total", count("started"));
     is("s_ended_total", count("ended"));
