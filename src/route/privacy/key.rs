@@ -19,7 +19,7 @@ const PREFIX: &str = "p_";
 /// The text whose pseudonym names the key.
 const KEY_ID: &str = "key id";
 
-/// A key: whoever has it can try all numbers.
+/// A key. Anyone who has it can try all numbers.
 #[derive(Clone)]
 pub struct Key {
     secret: Arc<SecretSlice<u8>>,
