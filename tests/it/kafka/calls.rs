@@ -195,7 +195,7 @@ async fn calls_are_the_same_everywhere_and_faults_are_found() {
     let subjects = ["event", "bridge", "call"].map(|class| format!("structured.pbx1.{class}.>")).to_vec();
     let config = jetstream::stream::Config { name: "structured".to_owned(), subjects, ..Default::default() };
     context.create_stream(config).await.unwrap();
-    office::play(dir.path(), &nats, &sinks(&nats, broker), 20).await;
+    office::play(dir.path(), &nats, &sinks(&nats, broker), 10).await;
     let (stream, structured) = (of_stream(&nats, "cti-bridge").await, of_stream(&nats, "structured").await);
     let (topic, structured_topic) =
         tokio::task::block_in_place(|| (of_topic(broker, TOPIC), of_topic(broker, STRUCTURED_TOPIC)));

@@ -19,6 +19,7 @@ pub(crate) mod lanes;
 pub(crate) mod middleware;
 pub(crate) mod nats;
 pub(crate) mod office;
+pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod scene;
 pub(crate) mod soak;
