@@ -166,7 +166,9 @@ async fn publish(nats: &Nats, subject: String, event: &Value) {
     let context = jetstream::new(async_nats::connect(nats.url()).await.unwrap());
     let (attributes, data) = binary(event);
     let mut headers = HeaderMap::new();
-    attributes.into_iter().for_each(|(name, value)| headers.insert(format!("ce-{name}"), value));
+    for (name, value) in attributes {
+        headers.insert(format!("ce-{name}"), value);
+    }
     context.publish_with_headers(subject, headers, data.into()).await.unwrap().await.unwrap();
 }
 

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::{bridge::Bridge, nats::Nats};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn config(pbx: &Simulator, dir: &Path, sinks: &str, calls: bool) -> String {
     format!(

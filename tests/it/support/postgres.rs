@@ -78,7 +78,7 @@ impl Postgres {
     }
 
     async fn is_ready(&self) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         let log = || fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
         while !log().contains("ready to accept connections") {
             assert!(Instant::now() < deadline, "PostgreSQL does not start: {}", log());
