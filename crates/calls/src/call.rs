@@ -202,6 +202,18 @@ impl Leg {
         }
     }
 
+    fn size(&self) -> usize {
+        size_of::<Self>()
+            + self.channel.len()
+            + self.partner.len()
+            + self.extension.len()
+            + self.name.len()
+            + self.user.len()
+            + self.unique_id.len()
+            + self.linked_id.len()
+            + party(&self.counterpart)
+    }
+
     fn view(&self) -> LegView {
         let outcome = (!self.is_open()).then_some(match (self.was_connected, self.is_outgoing) {
             (true, _) => Outcome::Answered,
@@ -421,26 +433,31 @@ impl Call {
         }
     }
 
+    /// Returns the names that it can be found by; not empty, and perhaps repeated.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let legs = self.legs.iter().flat_map(|leg| [&leg.channel, &leg.partner]);
+        let places = self.queue.iter().chain(&self.parking).flat_map(|place| [&place.number, &place.channel]);
+        let names = self.linked_ids.iter().chain(&self.waited).chain(legs).chain(places);
+        names.map(String::as_str).filter(|name| !name.is_empty())
+    }
+
     /// Estimates the memory use in bytes.
     pub(crate) fn size(&self) -> usize {
-        let leg = |leg: &Leg| {
-            size_of::<Leg>()
-                + leg.channel.len()
-                + leg.partner.len()
-                + leg.extension.len()
-                + leg.name.len()
-                + leg.user.len()
-                + leg.unique_id.len()
-                + leg.linked_id.len()
-                + party(&leg.counterpart)
-        };
+        let texts = |texts: &[Option<&String>]| texts.iter().flatten().map(|text| text.len()).sum::<usize>();
+        let parties = [&self.from, &self.to, &self.original_from].into_iter();
+        let parties = parties
+            .chain(self.invited.iter().map(|(party, _)| party))
+            .chain(self.moved.iter().map(|(party, ..)| party))
+            .chain(self.go_between.iter().map(|(_, party, _)| party));
+        let places = self.queue.iter().chain(&self.parking);
         size_of::<Self>()
-            + self.legs.iter().map(leg).sum::<usize>()
-            + self.linked_ids.iter().map(String::len).sum::<usize>()
-            + self.waited.as_ref().map_or(0, String::len)
-            + party(&self.from)
-            + party(&self.to)
-            + party(&self.original_from)
+            + self.legs.iter().map(Leg::size).sum::<usize>()
+            + self.linked_ids.iter().map(|id| size_of::<String>() + id.len()).sum::<usize>()
+            + self.left.iter().map(|left| size_of::<Replacement>() + party(&left.by)).sum::<usize>()
+            + parties.map(party).sum::<usize>()
+            + places.map(|place| place.number.len() + place.channel.len()).sum::<usize>()
+            + texts(&[self.originator.as_ref(), self.waited.as_ref(), self.last_queue.as_ref()])
+            + self.go_between.as_ref().map_or(0, |(extension, ..)| extension.len())
     }
 }
 

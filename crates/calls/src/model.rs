@@ -89,6 +89,10 @@ pub struct CallKey {
     pub index: u16,
 }
 
+impl CallKey {
+    pub(crate) const MIN: Self = Self { seq: Seq(0), index: 0 };
+}
+
 impl std::fmt::Display for CallKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.index {

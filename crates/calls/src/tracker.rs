@@ -1,8 +1,10 @@
 //! Compares states with the ones before. Pure.
 
 mod extension;
+mod index;
 mod merge;
 mod notice;
+mod repeats;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -11,6 +13,7 @@ use event::{Body, EncodedCall, Origin, Record, Seq};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use self::{index::Index, repeats::Repeats};
 use crate::{
     call::{Call, Detail, Leg},
     model::{CallEvent, CallKey, Outcome, Step, Transfer, TransferKind},
@@ -23,13 +26,16 @@ const GRACE: SignedDuration = SignedDuration::from_secs(3);
 const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 /// The most calls at once.
 const CALLS: usize = 4096;
+/// The most memory that calls may use, in bytes, as estimated. Saved calls take less, so that the head of a segment stays smaller than
+/// the segment.
+const BYTES: usize = 8 << 20;
+/// The most memory that one call may use, in bytes. Its events must fit into a broker's message.
+const CALL_BYTES: usize = 256 << 10;
 
 /// The calls of one source that are going on.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Tracker {
     calls: BTreeMap<CallKey, Call>,
-    /// Numbers of the queues that have been seen.
-    queues: BTreeSet<String>,
     /// The newest gap: the last confirmed moment before it, the first after.
     gap: Option<(Timestamp, Timestamp)>,
     sight: Sight,
@@ -44,6 +50,13 @@ pub struct Tracker {
     /// By extension: its open legs, by channel.
     #[serde(skip)]
     legs: HashMap<String, Vec<(String, CallKey)>>,
+    #[serde(skip)]
+    index: Index,
+    /// Calls of which nothing is visible, or that a party has left: those that may wait for the time.
+    #[serde(skip)]
+    waiting: BTreeSet<CallKey>,
+    #[serde(skip)]
+    repeats: Repeats,
 }
 
 /// What the states are worth.
@@ -90,12 +103,16 @@ struct Fold {
     certain: bool,
     /// Calls that this record began.
     begun: u16,
+    /// Something has changed.
+    has_changed: bool,
+    /// Calls that have grown too large.
+    oversized: Vec<CallKey>,
     derived: Vec<Derived>,
 }
 
 impl Fold {
     fn new(seq: Seq, at: Timestamp, certain: bool) -> Self {
-        Self { seq, at, certain, begun: 0, derived: Vec::new() }
+        Self { seq, at, certain, begun: 0, has_changed: false, oversized: Vec::new(), derived: Vec::new() }
     }
 
     fn emit(&mut self, call: &Call, step: Step, detail: Detail) {
@@ -113,6 +130,10 @@ impl Tracker {
             for leg in call.open_legs() {
                 tracker.legs.entry(leg.extension.clone()).or_default().push((leg.channel.clone(), call.key));
             }
+            if call.empty.is_some() || !call.left.is_empty() {
+                tracker.waiting.insert(call.key);
+            }
+            tracker.index.update(call);
         }
         Some(tracker)
     }
@@ -137,7 +158,7 @@ impl Tracker {
 
     /// Estimates the memory use in bytes.
     pub fn size(&self) -> usize {
-        self.calls.values().map(Call::size).sum()
+        self.index.bytes()
     }
 
     /// Folds the next record of the source. Returns the events that follow from it, in order.
@@ -184,11 +205,9 @@ impl Tracker {
     /// Takes over a stored event that the restored calls do not give: a call that has ended is gone.
     pub fn adopt(&mut self, key: &str, step: &str) {
         if step == Step::Ended.name()
-            && let Some(call) = key.parse().ok().and_then(|key| self.calls.remove(&key))
+            && let Ok(key) = key.parse()
         {
-            for leg in call.open_legs() {
-                self.forget(&leg.extension, &leg.channel);
-            }
+            self.remove(key);
         }
     }
 
@@ -214,7 +233,8 @@ impl Tracker {
             return;
         }
         let (mut ended, mut replaced, mut due) = (Vec::new(), Vec::new(), None::<Timestamp>);
-        for call in self.calls.values_mut() {
+        for key in std::mem::take(&mut self.waiting) {
+            let Some(call) = self.calls.get_mut(&key) else { continue };
             let left = call.left.front_mut().map(|left| &mut left.at);
             let empty = call.empty.as_mut().map(|(since, _)| since);
             for (since, settled) in [(left, &mut replaced), (empty, &mut ended)] {
@@ -227,6 +247,7 @@ impl Tracker {
                     let then = add(*since, GRACE);
                     due = Some(due.map_or(then, |due| due.min(then)));
                 }
+                self.waiting.insert(key);
             }
         }
         self.due = due;
@@ -239,7 +260,8 @@ impl Tracker {
     }
 
     /// Has a call looked at three seconds after this moment.
-    fn wait(&mut self, since: Timestamp) {
+    fn wait(&mut self, key: CallKey, since: Timestamp) {
+        self.waiting.insert(key);
         let then = add(since, GRACE);
         self.due = Some(self.due.map_or(then, |due| due.min(then)));
     }
@@ -261,16 +283,14 @@ impl Tracker {
             fold.seq = seq;
         }
         if let Some(next) = next {
-            self.wait(next);
+            self.wait(key, next);
         }
+        self.reindex(key, fold);
     }
 
     /// Ends a call. `into` is the call that it has joined.
     fn end(&mut self, key: CallKey, fold: &mut Fold, into: Option<CallKey>) {
-        let Some(call) = self.calls.remove(&key) else { return };
-        for leg in call.open_legs() {
-            self.forget(&leg.extension, &leg.channel);
-        }
+        let Some(call) = self.remove(key) else { return };
         let outcome = if into.is_some() { Outcome::Merged } else { call.outcome() };
         // The record after which nothing was visible any more.
         let cause = call.empty.filter(|_| into.is_none()).map(|(_, seq)| seq);
@@ -282,9 +302,23 @@ impl Tracker {
         fold.seq = seq;
     }
 
-    /// Ends the oldest calls if there are too many.
+    /// Removes a call without an event.
+    fn remove(&mut self, key: CallKey) -> Option<Call> {
+        let call = self.calls.remove(&key)?;
+        for leg in call.open_legs() {
+            self.forget(&leg.extension, &leg.channel);
+        }
+        self.index.remove(key);
+        self.waiting.remove(&key);
+        Some(call)
+    }
+
+    /// Ends calls that are too large, and the oldest ones if there are too many.
     fn bound(&mut self, fold: &mut Fold) {
-        while self.calls.len() > CALLS {
+        for key in std::mem::take(&mut fold.oversized) {
+            self.end(key, fold, None);
+        }
+        while self.calls.len() > CALLS || self.index.bytes() > BYTES {
             let Some(oldest) = self.calls.keys().next().copied() else { return };
             self.end(oldest, fold, None);
         }
@@ -311,47 +345,19 @@ impl Tracker {
         }
         fold.emit(&call, Step::Started, Detail::default());
         self.calls.insert(key, call);
+        self.reindex(key, fold);
         key
     }
 
     /// Removes an ended leg from the index.
     fn forget(&mut self, extension: &str, channel: &str) {
+        self.repeats.forget(extension);
         if let Some(legs) = self.legs.get_mut(extension) {
             legs.retain(|(known, _)| known != channel);
             if legs.is_empty() {
                 self.legs.remove(extension);
             }
         }
-    }
-
-    /// Finds the call that a channel belongs to: as a leg, or as a waiting or parked caller.
-    fn by_channel(&self, channel: &str) -> Option<CallKey> {
-        if channel.is_empty() {
-            return None;
-        }
-        let has = |call: &&Call| {
-            let places = call.queue.iter().chain(&call.parking);
-            call.leg(channel).is_some()
-                || call.waited.as_deref() == Some(channel)
-                || places.into_iter().any(|place| place.channel == channel)
-        };
-        self.calls.values().find(has).map(|call| call.key)
-    }
-
-    /// Finds the call that talks to a channel which belongs to no extension.
-    fn by_partner(&self, channel: &str) -> Option<CallKey> {
-        if channel.is_empty() {
-            return None;
-        }
-        let talks = |call: &&Call| call.legs.iter().any(|leg| leg.partner == channel);
-        self.calls.values().find(talks).map(|call| call.key)
-    }
-
-    fn by_linked_id(&self, id: &str) -> Option<CallKey> {
-        if id.is_empty() {
-            return None;
-        }
-        self.calls.values().find(|call| call.linked_ids.iter().any(|known| known == id)).map(|call| call.key)
     }
 }
 

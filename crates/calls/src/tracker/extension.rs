@@ -9,6 +9,10 @@ use crate::{
 
 impl Tracker {
     pub(super) fn extension(&mut self, args: &[u8], fold: &mut Fold) {
+        let Some(number) = observe::number(args) else { return };
+        if self.repeats.contains(&number, args) {
+            return;
+        }
         let Some(mut state) = observe::extension(args) else { return };
         let mut gone = self.legs.get(&*state.number).cloned().unwrap_or_default();
         // The order in memory depends on the past; a restored tracker must do the same.
@@ -26,6 +30,11 @@ impl Tracker {
             self.vanish(&state.number, &channel, fold);
         }
         self.hold(&state, fold);
+        if fold.has_changed {
+            self.repeats.forget(&number);
+        } else if !state.conversations.is_empty() {
+            self.repeats.remember(&number, args);
+        }
     }
 
     /// Tells the extension's own channel from its partner where that is the extension's as well, as in a conference.
@@ -75,8 +84,11 @@ impl Tracker {
         let Some(call) = self.calls.get_mut(&key) else { return };
         let at = fold.at;
         let Some(leg) = call.leg_mut(channel) else { return };
-        (leg.was_alone, leg.is_alone) = (leg.is_alone, state.conversations.len() == 1);
+        let is_alone = state.conversations.len() == 1;
         let is_repeated = leg.is_unchanged_by(conversation);
+        fold.has_changed |=
+            !is_repeated || leg.is_unconfirmed || (leg.was_alone, leg.is_alone) != (is_alone, is_alone);
+        (leg.was_alone, leg.is_alone) = (leg.is_alone, is_alone);
         if is_repeated {
             leg.is_unconfirmed = false;
             return;
@@ -110,6 +122,7 @@ impl Tracker {
             }
             self.rename(&state.number, channel, &conversation.channel);
         }
+        self.reindex(key, fold);
         let is_related = !has_connected && !has_new_id && partner == old_partner;
         let key = if is_related { key } else { self.relate(key, conversation, fold) };
         let Some(call) = self.calls.get_mut(&key) else { return };
@@ -140,15 +153,15 @@ impl Tracker {
         if let Some(call) = self.calls.get_mut(&key) {
             call.add_linked_id(&conversation.linked_id);
         }
+        self.reindex(key, fold);
         key
     }
 
     /// Continues a leg that had disappeared from its call; false if there is none.
     fn revive(&mut self, state: &Extension<'_>, conversation: &Conversation<'_>, fold: &mut Fold) -> bool {
         let is_it = |leg: &Leg| leg.channel == conversation.channel && leg.extension == state.number;
-        let Some(call) = self.calls.values_mut().find(|call| call.legs.iter().any(is_it)) else {
-            return false;
-        };
+        let found = self.find(&conversation.channel, |call| call.legs.iter().any(is_it));
+        let Some(call) = found.and_then(|key| self.calls.get_mut(&key)) else { return false };
         let Some(leg) = call.legs.iter_mut().find(|leg| is_it(leg)) else { return false };
         let state_before = match (leg.ended_on_hold, leg.is_outgoing) {
             (true, _) => LegState::Hold,
@@ -166,6 +179,7 @@ impl Tracker {
 
     /// Adds a new leg to its call, or begins one.
     fn attach(&mut self, state: &Extension<'_>, conversation: &Conversation<'_>, fold: &mut Fold) {
+        fold.has_changed = true;
         if self.revive(state, conversation, fold) {
             return;
         }
@@ -185,6 +199,7 @@ impl Tracker {
                 call.reappear();
                 call.certain &= fold.certain;
                 call.introduce(&channel);
+                self.reindex(key, fold);
                 key
             }
             None => self.begin(conversation.started, fold, |call| {
@@ -250,15 +265,18 @@ impl Tracker {
             (LegState::Connected, Step::Resumed)
         };
         leg.enter(new, fold.at);
+        fold.has_changed = true;
         fold.emit(call, step, Detail { leg: Some(channel), is_uncertain, ..Detail::default() });
     }
 
     /// Ends a leg that is no longer there.
     pub(super) fn vanish(&mut self, extension: &str, channel: &str, fold: &mut Fold) {
+        fold.has_changed = true;
         let legs = self.legs.get(extension);
         let key = legs.and_then(|legs| legs.iter().find(|(known, _)| known == channel)).map(|(_, key)| *key);
         self.forget(extension, channel);
-        let Some(call) = key.and_then(|key| self.calls.get_mut(&key)) else { return };
+        let Some(key) = key else { return };
+        let Some(call) = self.calls.get_mut(&key) else { return };
         let is_answered = call.answered.is_some();
         let Some(leg) = call.leg_mut(channel) else { return };
         leg.ended_on_hold = leg.state == LegState::Hold;
@@ -276,14 +294,15 @@ impl Tracker {
         let waits = !call.left.is_empty();
         self.settle_visibility(key, is_hidden, fold);
         if waits {
-            self.wait(fold.at);
+            self.wait(key, fold.at);
         }
+        self.reindex(key, fold);
     }
 
     /// Starts the time after which a call that is not visible has ended.
-    pub(super) fn settle_visibility(&mut self, key: Option<CallKey>, is_hidden: bool, fold: &Fold) {
+    pub(super) fn settle_visibility(&mut self, key: CallKey, is_hidden: bool, fold: &Fold) {
         let gap = self.gap;
-        let Some(call) = key.and_then(|key| self.calls.get_mut(&key)) else { return };
+        let Some(call) = self.calls.get_mut(&key) else { return };
         if call.is_visible() || call.empty.is_some() {
             return;
         }
@@ -291,7 +310,7 @@ impl Tracker {
         if is_hidden {
             call.hidden = gap;
         }
-        self.wait(fold.at);
+        self.wait(key, fold.at);
     }
 
     fn rename(&mut self, extension: &str, channel: &str, new: &str) {

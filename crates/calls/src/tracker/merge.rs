@@ -21,6 +21,7 @@ impl Tracker {
         let go_between = go_between(call, &absorbed, fold);
         let was_answered = call.answered.is_some();
         absorb(call, &absorbed);
+        fold.has_changed = true;
         fold.emit(call, Step::Merged, Detail { absorbed: Some(younger), ..Detail::default() });
         fold.derived.append(&mut events.derived);
         if let Some((by, to)) = go_between {
@@ -40,6 +41,7 @@ impl Tracker {
         for leg in absorbed.open_legs() {
             self.legs.entry(leg.extension.clone()).or_default().push((leg.channel.clone(), older));
         }
+        self.reindex(older, fold);
         older
     }
 }

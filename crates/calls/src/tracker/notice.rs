@@ -39,6 +39,7 @@ impl Tracker {
     /// A gap, or a reload, in which the PBX sends nothing: anything may have happened to every call.
     pub(super) fn lose_sight(&mut self, from: Timestamp, to: Timestamp) {
         (self.sight, self.patience) = (Sight::Lost, Some(add(to, PATIENCE)));
+        self.repeats.clear();
         // An end that two gaps may have hidden lies between the first and the last.
         let is_open = |(first, _): (Timestamp, Timestamp)| (first.min(from), to);
         let has_unconfirmed = self.calls.values().any(|call| {

@@ -7,17 +7,12 @@ use crate::{
     observe::{self, Waiting},
 };
 
-/// The most queues that are remembered.
-const QUEUES: usize = 1024;
-
 impl Tracker {
     pub(super) fn queue(&mut self, args: &[u8], fold: &mut Fold) {
         let Some((number, callers)) = observe::queue(args) else { return };
-        if !self.queues.contains(&*number) && self.queues.len() < QUEUES {
-            self.queues.insert(number.to_string());
-        }
         let mut left = Vec::new();
-        for call in self.calls.values_mut() {
+        for key in self.index.candidates(&number).collect::<Vec<_>>() {
+            let Some(call) = self.calls.get_mut(&key) else { continue };
             let Some(place) = call.queue.as_mut().filter(|place| place.number == number) else { continue };
             if callers.iter().any(|caller| caller.channel == place.channel) {
                 place.is_unconfirmed = false;
@@ -53,19 +48,22 @@ impl Tracker {
         call.reappear();
         call.certain &= fold.certain;
         fold.emit(call, Step::Queued, Detail::default());
+        self.reindex(key, fold);
     }
 
     pub(super) fn dequeue(&mut self, key: CallKey, fold: &mut Fold) {
         let Some(call) = self.calls.get_mut(&key) else { return };
         let Some(place) = call.queue.take() else { return };
         fold.emit(call, Step::Dequeued, Detail::default());
-        self.settle_visibility(Some(key), place.is_unconfirmed, fold);
+        self.settle_visibility(key, place.is_unconfirmed, fold);
     }
 
     pub(super) fn parking(&mut self, args: &[u8], fold: &mut Fold) {
         let Some((slot, caller)) = observe::parking(args) else { return };
-        let is_here = |call: &&mut Call| call.parking.as_ref().is_some_and(|place| place.number == slot);
-        if let Some(call) = self.calls.values_mut().find(is_here) {
+        let is_here = |call: &Call| call.parking.as_ref().is_some_and(|place| place.number == slot);
+        if let Some(key) = self.find(&slot, is_here)
+            && let Some(call) = self.calls.get_mut(&key)
+        {
             let place = call.parking.as_mut();
             if let (Some(place), Some(caller)) = (place, &caller)
                 && place.channel == caller.channel
@@ -73,7 +71,6 @@ impl Tracker {
                 place.is_unconfirmed = false;
                 return;
             }
-            let key = call.key;
             self.unpark(key, fold);
         }
         if let Some(caller) = caller {
@@ -97,13 +94,14 @@ impl Tracker {
         call.reappear();
         call.certain &= fold.certain;
         fold.emit(call, Step::Parked, Detail::default());
+        self.reindex(key, fold);
     }
 
     pub(super) fn unpark(&mut self, key: CallKey, fold: &mut Fold) {
         let Some(call) = self.calls.get_mut(&key) else { return };
         let Some(place) = call.parking.take() else { return };
         fold.emit(call, Step::Unparked, Detail::default());
-        self.settle_visibility(Some(key), place.is_unconfirmed, fold);
+        self.settle_visibility(key, place.is_unconfirmed, fold);
     }
 
     /// Finds the call of a waiting or parked caller.
