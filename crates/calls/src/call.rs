@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 
 use event::Seq;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::{
     model::{CallEvent, CallKey, CallState, Direction, LegState, LegView, Outcome, Party, Step, Transfer},
@@ -17,7 +16,7 @@ const LEGS: usize = 64;
 const LINKED_IDS: usize = 16;
 
 /// A leg: one extension's part in a call.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 #[allow(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(crate) struct Leg {
     pub(crate) extension: String,
@@ -51,7 +50,7 @@ pub(crate) struct Leg {
 }
 
 /// A caller in a queue or in a parking slot.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub(crate) struct Place {
     /// Number of the queue or of the slot.
     pub(crate) number: String,
@@ -61,15 +60,15 @@ pub(crate) struct Place {
 }
 
 /// A party that may have been replaced; what follows within three seconds decides.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Replacement {
+#[derive(Debug, Clone)]
+pub(crate) struct Departure {
     /// The party that has left.
     pub(crate) by: Party,
     pub(crate) at: Timestamp,
 }
 
 /// A call that is going on.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub(crate) struct Call {
     pub(crate) key: CallKey,
     pub(crate) linked_ids: Vec<String>,
@@ -81,7 +80,7 @@ pub(crate) struct Call {
     pub(crate) originator: Option<String>,
     pub(crate) queue: Option<Place>,
     /// The last channel that has waited in a queue or in a parking slot. A caller can go from one queue to another.
-    pub(crate) waited: Option<String>,
+    pub(crate) waiting_channel: Option<String>,
     /// The last queue the call was in.
     pub(crate) last_queue: Option<String>,
     pub(crate) parking: Option<Place>,
@@ -93,16 +92,16 @@ pub(crate) struct Call {
     pub(crate) legs: Vec<Leg>,
     pub(crate) certain: bool,
     /// Since when nothing of it is visible, and the record that showed it.
-    pub(crate) empty: Option<(Timestamp, Seq)>,
+    pub(crate) invisible_since: Option<(Timestamp, Seq)>,
     /// The gap that hid its end: the last confirmed moment before, the first after.
-    pub(crate) hidden: Option<(Timestamp, Timestamp)>,
-    pub(crate) left: VecDeque<Replacement>,
+    pub(crate) hidden_in: Option<(Timestamp, Timestamp)>,
+    pub(crate) departures: VecDeque<Departure>,
     /// A called party, or a queue, that appeared after the answer, while the others were still connected.
     pub(crate) invited: Option<(Party, Timestamp)>,
     /// A party that a connected leg talks to instead of the one before, the record that showed it, and its time.
     pub(crate) moved: Option<(Party, Seq, Timestamp)>,
     /// The extension that had a leg in this call and in one that has joined it, which makes its end a transfer.
-    pub(crate) go_between: Option<(String, Party, Timestamp)>,
+    pub(crate) transferor: Option<(String, Party, Timestamp)>,
 }
 
 /// What an event says beyond the call itself.
@@ -187,7 +186,7 @@ impl Leg {
         matches!(self.state, LegState::Connected | LegState::Hold)
     }
 
-    pub(crate) fn enter(&mut self, state: LegState, at: Timestamp) {
+    pub(crate) fn set_state(&mut self, state: LegState, at: Timestamp) {
         (self.state, self.since) = (state, at);
         self.was_connected |= self.is_connected();
     }
@@ -243,7 +242,7 @@ impl Call {
             original_from: Party::default(),
             originator: None,
             queue: None,
-            waited: None,
+            waiting_channel: None,
             last_queue: None,
             parking: None,
             through_trunk: false,
@@ -252,12 +251,12 @@ impl Call {
             is_answer_inferred: false,
             legs: Vec::new(),
             certain,
-            empty: None,
-            hidden: None,
-            left: VecDeque::new(),
+            invisible_since: None,
+            hidden_in: None,
+            departures: VecDeque::new(),
             invited: None,
             moved: None,
-            go_between: None,
+            transferor: None,
         }
     }
 
@@ -283,8 +282,8 @@ impl Call {
     }
 
     /// Something of it is visible again.
-    pub(crate) fn reappear(&mut self) {
-        (self.empty, self.hidden) = (None, None);
+    pub(crate) fn mark_visible(&mut self) {
+        (self.invisible_since, self.hidden_in) = (None, None);
     }
 
     pub(crate) fn add_linked_id(&mut self, id: &str) {
@@ -307,7 +306,7 @@ impl Call {
     }
 
     /// Names the parties by their first leg, as far as they are not known.
-    pub(crate) fn introduce(&mut self, channel: &str) {
+    pub(crate) fn fill_parties(&mut self, channel: &str) {
         let Some(leg) = self.legs.iter().find(|leg| leg.channel == channel).cloned() else { return };
         let (near, far) = (leg.party(), self.far_end(&leg));
         // A linked id is the unique id of the channel that began the call, which need not be the first to be seen.
@@ -329,7 +328,7 @@ impl Call {
         if self.original_from == Party::default() {
             self.original_from = self.from.clone();
         }
-        self.turn(&leg);
+        self.infer_direction(&leg);
     }
 
     /// The other party of a leg: another leg of the call if it is visible, else the PBX's counterpart.
@@ -338,7 +337,7 @@ impl Call {
         partner.map_or_else(|| leg.counterpart.clone(), Leg::party)
     }
 
-    fn turn(&mut self, leg: &Leg) {
+    fn infer_direction(&mut self, leg: &Leg) {
         if self.direction != Direction::Unknown {
             return;
         }
@@ -355,15 +354,15 @@ impl Call {
     pub(crate) fn replace(&mut self, transfer: &Transfer) {
         let is_caller = transfer.from.extension.is_some() && self.from.extension == transfer.from.extension;
         *(if is_caller { &mut self.from } else { &mut self.to }) = transfer.to.clone();
-        self.left.clear();
-        (self.invited, self.moved, self.go_between) = (None, None, None);
+        self.departures.clear();
+        (self.invited, self.moved, self.transferor) = (None, None, None);
     }
 
     /// Reconsiders the direction when a leg has changed.
-    pub(crate) fn reconsider(&mut self, channel: &str) {
+    pub(crate) fn update_direction(&mut self, channel: &str) {
         if let Some(leg) = self.leg(channel).cloned() {
             self.through_trunk |= leg.through_trunk;
-            self.turn(&leg);
+            self.infer_direction(&leg);
         }
     }
 
@@ -381,7 +380,7 @@ impl Call {
         }
         match self.queue {
             Some(_) => CallState::Queued,
-            None if self.is_visible() || self.empty.is_none() => CallState::Initiated,
+            None if self.is_visible() || self.invisible_since.is_none() => CallState::Initiated,
             None => CallState::Ended,
         }
     }
@@ -391,7 +390,7 @@ impl Call {
         let has_rung = self.legs.iter().any(|leg| !leg.is_outgoing);
         match (self.answered, &self.last_queue) {
             (Some(_), _) => Outcome::Answered,
-            _ if self.hidden.is_some() => Outcome::Unknown,
+            _ if self.hidden_in.is_some() => Outcome::Unknown,
             (None, Some(_)) => Outcome::Abandoned,
             (None, None) if has_rung || self.originator.is_some() => Outcome::Missed,
             (None, None) => Outcome::Unknown,
@@ -400,11 +399,10 @@ impl Call {
 
     /// Builds the event of a step. `ended` is the time at which the call was no longer visible.
     pub(crate) fn event(&self, step: Step, at: Timestamp, detail: Detail) -> CallEvent {
-        let ended =
-            (step == Step::Ended).then(|| self.empty.map_or(at, |(since, _)| since).max(self.started));
+        let ended = (step == Step::Ended)
+            .then(|| self.invisible_since.map_or(at, |(since, _)| since).max(self.started));
         let until = ended.unwrap_or(at);
-        let seconds = |from: Timestamp, to: Timestamp| to.duration_since(from).as_secs_f64().max(0.0);
-        let between = ended.and(self.hidden);
+        let between = ended.and(self.hidden_in);
         CallEvent {
             call: self.key,
             linked_ids: self.linked_ids.clone(),
@@ -423,7 +421,7 @@ impl Call {
             talk_seconds: self.answered.map_or(0.0, |answered| seconds(answered, until)),
             legs: self.legs.iter().map(Leg::view).collect(),
             recording: self.open_legs().any(|leg| leg.is_recorded),
-            certain: self.certain && self.hidden.is_none() && !detail.is_uncertain,
+            certain: self.certain && self.hidden_in.is_none() && !detail.is_uncertain,
             leg: detail.leg,
             transfer: detail.transfer,
             absorbed: detail.absorbed,
@@ -437,7 +435,7 @@ impl Call {
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         let legs = self.legs.iter().flat_map(|leg| [&leg.channel, &leg.partner]);
         let places = self.queue.iter().chain(&self.parking).flat_map(|place| [&place.number, &place.channel]);
-        let names = self.linked_ids.iter().chain(&self.waited).chain(legs).chain(places);
+        let names = self.linked_ids.iter().chain(&self.waiting_channel).chain(legs).chain(places);
         names.map(String::as_str).filter(|name| !name.is_empty())
     }
 
@@ -448,21 +446,29 @@ impl Call {
         let parties = parties
             .chain(self.invited.iter().map(|(party, _)| party))
             .chain(self.moved.iter().map(|(party, ..)| party))
-            .chain(self.go_between.iter().map(|(_, party, _)| party));
+            .chain(self.transferor.iter().map(|(_, party, _)| party));
         let places = self.queue.iter().chain(&self.parking);
         size_of::<Self>()
             + self.legs.iter().map(Leg::size).sum::<usize>()
             + self.linked_ids.iter().map(|id| size_of::<String>() + id.len()).sum::<usize>()
-            + self.left.iter().map(|left| size_of::<Replacement>() + party(&left.by)).sum::<usize>()
+            + self.departures.iter().map(|left| size_of::<Departure>() + party(&left.by)).sum::<usize>()
             + parties.map(party).sum::<usize>()
             + places.map(|place| place.number.len() + place.channel.len()).sum::<usize>()
-            + texts(&[self.originator.as_ref(), self.waited.as_ref(), self.last_queue.as_ref()])
-            + self.go_between.as_ref().map_or(0, |(extension, ..)| extension.len())
+            + texts(&[self.originator.as_ref(), self.waiting_channel.as_ref(), self.last_queue.as_ref()])
+            + self.transferor.as_ref().map_or(0, |(extension, ..)| extension.len())
     }
 }
 
 fn party(party: &Party) -> usize {
     [&party.number, &party.name, &party.extension, &party.user].into_iter().flatten().map(String::len).sum()
+}
+
+/// Returns the seconds between two times, at most six digits after the point.
+fn seconds(from: Timestamp, to: Timestamp) -> f64 {
+    let micros = (to.as_microsecond() - from.as_microsecond()).max(0);
+    #[allow(clippy::cast_precision_loss, reason = "2^53 microseconds are 285 years")]
+    let micros = micros as f64;
+    micros / 1e6
 }
 
 /// Replaces a text, and allocates only if it differs.

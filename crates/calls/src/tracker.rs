@@ -5,13 +5,13 @@ mod index;
 mod merge;
 mod notice;
 mod repeats;
+mod restore;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use event::{Body, EncodedCall, Origin, Record, Seq};
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 
 use self::{index::Index, repeats::Repeats};
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
 /// call before the other rings.
 const GRACE: SignedDuration = SignedDuration::from_secs(3);
 /// The time that a resync may take. Calls end without it after that.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
+const RESYNC_TIMEOUT: SignedDuration = SignedDuration::from_secs(60);
 /// The most calls at once.
 const CALLS: usize = 4096;
 /// The most memory that calls may use, in bytes, as estimated. Saved calls take less, so that the head of a segment stays smaller than
@@ -33,42 +33,38 @@ const BYTES: usize = 8 << 20;
 const CALL_BYTES: usize = 256 << 10;
 
 /// The calls of one source that are going on.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default)]
 pub struct Tracker {
     calls: BTreeMap<CallKey, Call>,
     /// The newest gap: the last confirmed moment before it, the first after.
     gap: Option<(Timestamp, Timestamp)>,
-    sight: Sight,
+    visibility: Visibility,
     /// When a resync that follows a gap is no longer waited for; `None` while there is no session.
-    patience: Option<Timestamp>,
+    resync_deadline: Option<Timestamp>,
     /// Time of the newest state.
-    heard: Option<Timestamp>,
+    last_state_at: Option<Timestamp>,
     /// When the next call has to be looked at; `None` if no call waits for anything.
-    due: Option<Timestamp>,
+    timer: Option<Timestamp>,
     /// Time of the newest record.
-    last: Option<Timestamp>,
+    last_record_at: Option<Timestamp>,
     /// By extension: its open legs, by channel.
-    #[serde(skip)]
     legs: HashMap<String, Vec<(String, CallKey)>>,
-    #[serde(skip)]
     index: Index,
     /// Calls of which nothing is visible, or that a party has left: those that may wait for the time.
-    #[serde(skip)]
-    waiting: BTreeSet<CallKey>,
-    #[serde(skip)]
+    pending: BTreeSet<CallKey>,
     repeats: Repeats,
 }
 
-/// What the states are worth.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-enum Sight {
-    /// Each state arrives as it comes to be.
+/// Completeness of the states that arrive.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Visibility {
+    /// Each state arrives when it changes.
     #[default]
-    Clear,
-    /// A snapshot is missing: what a state shows may have happened long before.
-    Doubtful,
-    /// There is no session, or no snapshot yet. A call that is not visible may come back with one, so none ends.
-    Lost,
+    Current,
+    /// A snapshot is missing: a state may show what happened long before.
+    Partial,
+    /// There is no session, or no snapshot yet. A call that is not visible may be in the snapshot, so no call ends.
+    Interrupted,
 }
 
 /// An event to append after the record that caused it.
@@ -102,7 +98,7 @@ struct Fold {
     /// The record shows what the PBX has just sent, and no gap precedes it.
     certain: bool,
     /// Calls that this record began.
-    begun: u16,
+    started_calls: u16,
     /// Something has changed.
     has_changed: bool,
     /// Calls that have grown too large.
@@ -112,7 +108,15 @@ struct Fold {
 
 impl Fold {
     fn new(seq: Seq, at: Timestamp, certain: bool) -> Self {
-        Self { seq, at, certain, begun: 0, has_changed: false, oversized: Vec::new(), derived: Vec::new() }
+        Self {
+            seq,
+            at,
+            certain,
+            started_calls: 0,
+            has_changed: false,
+            oversized: Vec::new(),
+            derived: Vec::new(),
+        }
     }
 
     fn emit(&mut self, call: &Call, step: Step, detail: Detail) {
@@ -122,30 +126,6 @@ impl Fold {
 }
 
 impl Tracker {
-    /// Restores the calls that [`Tracker::save`] saved; `None` if the text is damaged or of another version.
-    pub fn restore(text: &[u8]) -> Option<Self> {
-        let (version, rest) = text.split_first()?;
-        let mut tracker: Self = serde_json::from_slice(rest).ok().filter(|_| *version == VERSION)?;
-        for call in tracker.calls.values() {
-            for leg in call.open_legs() {
-                tracker.legs.entry(leg.extension.clone()).or_default().push((leg.channel.clone(), call.key));
-            }
-            if call.empty.is_some() || !call.left.is_empty() {
-                tracker.waiting.insert(call.key);
-            }
-            tracker.index.update(call);
-        }
-        Some(tracker)
-    }
-
-    /// Saves the calls that are going on.
-    pub fn save(&self) -> Vec<u8> {
-        let mut text = vec![VERSION];
-        // Maps, texts and numbers can't fail to serialize, nor a Vec to be written to.
-        let _ = serde_json::to_writer(&mut text, self);
-        text
-    }
-
     /// Returns the number of calls going on.
     pub fn len(&self) -> usize {
         self.calls.len()
@@ -163,15 +143,15 @@ impl Tracker {
 
     /// Folds the next record of the source. Returns the events that follow from it, in order.
     pub fn fold(&mut self, record: &Record) -> Vec<Derived> {
-        let certain = record.origin == Origin::Live && self.sight == Sight::Clear;
+        let certain = record.origin == Origin::Live && self.visibility == Visibility::Current;
         let mut fold = Fold::new(record.seq, record.at, certain);
         if let Body::Notice(notice) = &record.body {
-            self.lose_sight_with(&notice.name, &notice.data, record.at);
+            self.interrupt_by_notice(&notice.name, &notice.data, record.at);
         }
-        self.pass(&mut fold);
+        self.run_timers(&mut fold);
         match &record.body {
             Body::Event(frame) => match &*frame.name() {
-                b"serverReloaded" => self.lose_sight(self.heard.unwrap_or(record.at), record.at),
+                b"serverReloaded" => self.interrupt(self.last_state_at.unwrap_or(record.at), record.at),
                 name => {
                     match name {
                         b"extenUpdate" => self.extension(&frame.args(), &mut fold),
@@ -179,7 +159,7 @@ impl Tracker {
                         b"parkingUpdate" => self.parking(&frame.args(), &mut fold),
                         _ => return fold.derived,
                     }
-                    self.heard = Some(record.at);
+                    self.last_state_at = Some(record.at);
                 }
             },
             Body::Notice(notice) => self.notice(&notice.name, &notice.data, &mut fold),
@@ -192,14 +172,15 @@ impl Tracker {
     /// Ends calls whose time has come. Call it at least once a second while there are calls.
     pub fn tick(&mut self, at: Timestamp) -> Vec<Derived> {
         let mut fold = Fold::new(Seq(0), at, true);
-        self.pass(&mut fold);
+        self.run_timers(&mut fold);
         fold.derived
     }
 
     /// Returns true if [`Tracker::tick`] has something to do at this time.
     pub fn is_due(&self, at: Timestamp) -> bool {
-        let waits = if self.sight == Sight::Lost { self.patience } else { self.due };
-        waits.is_some_and(|then| at >= then || self.last.is_some_and(|last| at < last))
+        let waits =
+            if self.visibility == Visibility::Interrupted { self.resync_deadline } else { self.timer };
+        waits.is_some_and(|then| at >= then || self.last_record_at.is_some_and(|last| at < last))
     }
 
     /// Takes over a stored event that the restored calls do not give: a call that has ended is gone.
@@ -221,22 +202,27 @@ impl Tracker {
     }
 
     /// Settles what depends on the time.
-    fn pass(&mut self, fold: &mut Fold) {
-        let is_set_back = self.last.replace(fold.at).is_some_and(|last| fold.at < last);
+    fn run_timers(&mut self, fold: &mut Fold) {
+        let is_set_back = self.last_record_at.replace(fold.at).is_some_and(|last| fold.at < last);
         if is_set_back {
-            self.patience = self.patience.map(|patience| patience.min(add(fold.at, PATIENCE)));
+            self.resync_deadline =
+                self.resync_deadline.map(|deadline| deadline.min(add(fold.at, RESYNC_TIMEOUT)));
         }
-        if self.sight == Sight::Lost && self.patience.is_some_and(|patience| fold.at >= patience) {
-            (self.sight, self.due) = (Sight::Doubtful, Some(fold.at));
+        if self.visibility == Visibility::Interrupted
+            && self.resync_deadline.is_some_and(|deadline| fold.at >= deadline)
+        {
+            (self.visibility, self.timer) = (Visibility::Partial, Some(fold.at));
         }
-        if self.sight == Sight::Lost || !is_set_back && self.due.is_none_or(|due| fold.at < due) {
+        if self.visibility == Visibility::Interrupted
+            || !is_set_back && self.timer.is_none_or(|due| fold.at < due)
+        {
             return;
         }
         let (mut ended, mut replaced, mut due) = (Vec::new(), Vec::new(), None::<Timestamp>);
-        for key in std::mem::take(&mut self.waiting) {
+        for key in std::mem::take(&mut self.pending) {
             let Some(call) = self.calls.get_mut(&key) else { continue };
-            let left = call.left.front_mut().map(|left| &mut left.at);
-            let empty = call.empty.as_mut().map(|(since, _)| since);
+            let left = call.departures.front_mut().map(|left| &mut left.at);
+            let empty = call.invisible_since.as_mut().map(|(since, _)| since);
             for (since, settled) in [(left, &mut replaced), (empty, &mut ended)] {
                 let Some(since) = since else { continue };
                 // A clock that was set back restarts the time.
@@ -247,10 +233,10 @@ impl Tracker {
                     let then = add(*since, GRACE);
                     due = Some(due.map_or(then, |due| due.min(then)));
                 }
-                self.waiting.insert(key);
+                self.pending.insert(key);
             }
         }
-        self.due = due;
+        self.timer = due;
         for key in replaced {
             self.settle_replacement(key, fold);
         }
@@ -260,17 +246,17 @@ impl Tracker {
     }
 
     /// Has a call looked at three seconds after this moment.
-    fn wait(&mut self, key: CallKey, since: Timestamp) {
-        self.waiting.insert(key);
+    fn set_timer(&mut self, key: CallKey, since: Timestamp) {
+        self.pending.insert(key);
         let then = add(since, GRACE);
-        self.due = Some(self.due.map_or(then, |due| due.min(then)));
+        self.timer = Some(self.timer.map_or(then, |due| due.min(then)));
     }
 
     /// Decides on a party that has left three seconds ago.
     fn settle_replacement(&mut self, key: CallKey, fold: &mut Fold) {
         let Some(call) = self.calls.get_mut(&key) else { return };
-        let Some(left) = call.left.pop_front() else { return };
-        let next = call.left.front().map(|left| left.at);
+        let Some(left) = call.departures.pop_front() else { return };
+        let next = call.departures.front().map(|left| left.at);
         let moved = call.moved.take().filter(|(.., at)| at.duration_since(left.at).abs() < GRACE);
         if let Some((to, seq, _)) = moved
             && call.open_legs().any(Leg::is_connected)
@@ -283,7 +269,7 @@ impl Tracker {
             fold.seq = seq;
         }
         if let Some(next) = next {
-            self.wait(key, next);
+            self.set_timer(key, next);
         }
         self.reindex(key, fold);
     }
@@ -293,10 +279,10 @@ impl Tracker {
         let Some(call) = self.remove(key) else { return };
         let outcome = if into.is_some() { Outcome::Merged } else { call.outcome() };
         // The record after which nothing was visible any more.
-        let cause = call.empty.filter(|_| into.is_none()).map(|(_, seq)| seq);
+        let cause = call.invisible_since.filter(|_| into.is_none()).map(|(_, seq)| seq);
         let seq = fold.seq;
         fold.seq = cause.unwrap_or(seq);
-        let is_uncertain = call.empty.is_none() && into.is_none();
+        let is_uncertain = call.invisible_since.is_none() && into.is_none();
         let detail = Detail { outcome: Some(outcome), into, is_uncertain, ..Detail::default() };
         fold.emit(&call, Step::Ended, detail);
         fold.seq = seq;
@@ -309,12 +295,17 @@ impl Tracker {
             self.forget(&leg.extension, &leg.channel);
         }
         self.index.remove(key);
-        self.waiting.remove(&key);
+        self.pending.remove(&key);
         Some(call)
     }
 
     /// Ends calls that are too large, and the oldest ones if there are too many.
     fn bound(&mut self, fold: &mut Fold) {
+        debug_assert_eq!(
+            self.index.bytes(),
+            self.calls.values().map(Call::size).sum::<usize>(),
+            "sizes depend on the past"
+        );
         for key in std::mem::take(&mut fold.oversized) {
             self.end(key, fold, None);
         }
@@ -331,8 +322,8 @@ impl Tracker {
         fold: &mut Fold,
         describe: impl FnOnce(&mut Call),
     ) -> CallKey {
-        let key = CallKey { seq: fold.seq, index: fold.begun };
-        fold.begun += 1;
+        let key = CallKey { seq: fold.seq, index: fold.started_calls };
+        fold.started_calls += 1;
         // A clock of the PBX that is ahead, or a channel that is older than a day.
         let sane =
             |at: &Timestamp| *at <= fold.at && fold.at.duration_since(*at) < SignedDuration::from_hours(24);
@@ -370,6 +361,3 @@ fn seconds(linked_id: &str) -> Option<Timestamp> {
 fn add(at: Timestamp, duration: SignedDuration) -> Timestamp {
     at.checked_add(duration).unwrap_or(at)
 }
-
-/// Version of the saved form.
-const VERSION: u8 = 1;

@@ -2,7 +2,7 @@
 
 use super::{Fold, GRACE, Tracker};
 use crate::{
-    call::{Call, Detail, Leg, Replacement},
+    call::{Call, Departure, Detail, Leg},
     model::{CallKey, LegState, Party, Step, Transfer, TransferKind},
     observe::{self, Conversation, Extension},
 };
@@ -17,17 +17,17 @@ impl Tracker {
         let mut gone = self.legs.get(&*state.number).cloned().unwrap_or_default();
         // The order in memory depends on the past; a restored tracker must do the same.
         gone.sort_unstable();
-        self.tell_apart(&gone, &mut state);
+        self.correct_channels(&gone, &mut state);
         for conversation in &state.conversations {
             match take(&mut gone, |(channel, _)| *channel == *conversation.channel)
                 .or_else(|| self.take_by_unique_id(&mut gone, &state, conversation))
             {
-                Some((channel, key)) => self.follow(key, &channel, &state, conversation, fold),
-                None => self.attach(&state, conversation, fold),
+                Some((channel, key)) => self.update_leg(key, &channel, &state, conversation, fold),
+                None => self.add_leg(&state, conversation, fold),
             }
         }
         for (channel, _) in gone {
-            self.vanish(&state.number, &channel, fold);
+            self.end_leg(&state.number, &channel, fold);
         }
         self.hold(&state, fold);
         if fold.has_changed {
@@ -38,7 +38,7 @@ impl Tracker {
     }
 
     /// Tells the extension's own channel from its partner where that is the extension's as well, as in a conference.
-    fn tell_apart(&self, known: &[(String, CallKey)], state: &mut Extension<'_>) {
+    fn correct_channels(&self, known: &[(String, CallKey)], state: &mut Extension<'_>) {
         let number = &state.number;
         for conversation in &mut state.conversations {
             if !observe::is_of(&conversation.partner, number) {
@@ -73,7 +73,7 @@ impl Tracker {
     }
 
     /// Compares a leg with its conversation.
-    fn follow(
+    fn update_leg(
         &mut self,
         key: CallKey,
         channel: &str,
@@ -103,11 +103,11 @@ impl Tracker {
         let has_connected = conversation.is_connected && !leg.is_connected();
         let was_connected = leg.was_connected;
         if has_connected {
-            leg.enter(LegState::Connected, at);
+            leg.set_state(LegState::Connected, at);
         } else if !conversation.is_connected && leg.is_connected() {
             // The other party has been replaced by one that rings.
             let was_held = leg.state == LegState::Hold;
-            leg.enter(if leg.is_outgoing { LegState::Initiated } else { LegState::Alerting }, at);
+            leg.set_state(if leg.is_outgoing { LegState::Initiated } else { LegState::Alerting }, at);
             if was_held {
                 let detail = Detail { leg: Some(channel.to_owned()), ..Detail::default() };
                 fold.emit(call, Step::Resumed, detail);
@@ -124,19 +124,20 @@ impl Tracker {
         }
         self.reindex(key, fold);
         let is_related = !has_connected && !has_new_id && partner == old_partner;
-        let key = if is_related { key } else { self.relate(key, conversation, fold) };
+        let key = if is_related { key } else { self.merge_related(key, conversation, fold) };
         let Some(call) = self.calls.get_mut(&key) else { return };
-        call.reconsider(&conversation.channel);
+        call.update_direction(&conversation.channel);
         if has_moved && call.leg(&partner).is_none() {
             call.moved = Some((counterpart, fold.seq, at));
         }
         if has_connected {
-            connected(call, &conversation.channel, fold);
+            announce_connection(call, &conversation.channel, fold);
         }
+        self.reindex(key, fold);
     }
 
     /// Joins the calls that a conversation shows to be one. Returns the one that remains.
-    fn relate(&mut self, key: CallKey, conversation: &Conversation<'_>, fold: &mut Fold) -> CallKey {
+    fn merge_related(&mut self, key: CallKey, conversation: &Conversation<'_>, fold: &mut Fold) -> CallKey {
         let mut key = key;
         let linked = self.by_linked_id(&conversation.linked_id);
         // The partner of a channel that rings is a guess of the PBX.
@@ -158,7 +159,12 @@ impl Tracker {
     }
 
     /// Continues a leg that had disappeared from its call; false if there is none.
-    fn revive(&mut self, state: &Extension<'_>, conversation: &Conversation<'_>, fold: &mut Fold) -> bool {
+    fn resume_leg(
+        &mut self,
+        state: &Extension<'_>,
+        conversation: &Conversation<'_>,
+        fold: &mut Fold,
+    ) -> bool {
         let is_it = |leg: &Leg| leg.channel == conversation.channel && leg.extension == state.number;
         let found = self.find(&conversation.channel, |call| call.legs.iter().any(is_it));
         let Some(call) = found.and_then(|key| self.calls.get_mut(&key)) else { return false };
@@ -168,19 +174,20 @@ impl Tracker {
             (false, true) => LegState::Initiated,
             (false, false) => LegState::Alerting,
         };
-        leg.enter(state_before, fold.at);
+        leg.set_state(state_before, fold.at);
         let key = call.key;
-        call.left.retain(|left| left.by.extension.as_deref() != Some(&*state.number));
-        call.reappear();
+        call.departures.retain(|left| left.by.extension.as_deref() != Some(&*state.number));
+        call.mark_visible();
+        self.reindex(key, fold);
         self.legs.entry(state.number.to_string()).or_default().push((conversation.channel.to_string(), key));
-        self.follow(key, &conversation.channel, state, conversation, fold);
+        self.update_leg(key, &conversation.channel, state, conversation, fold);
         true
     }
 
     /// Adds a new leg to its call, or begins one.
-    fn attach(&mut self, state: &Extension<'_>, conversation: &Conversation<'_>, fold: &mut Fold) {
+    fn add_leg(&mut self, state: &Extension<'_>, conversation: &Conversation<'_>, fold: &mut Fold) {
         fold.has_changed = true;
-        if self.revive(state, conversation, fold) {
+        if self.resume_leg(state, conversation, fold) {
             return;
         }
         let leg = Leg::new(state, conversation, fold.at);
@@ -196,19 +203,19 @@ impl Tracker {
             Some(key) => {
                 let Some(call) = self.calls.get_mut(&key) else { return };
                 call.add(leg);
-                call.reappear();
+                call.mark_visible();
                 call.certain &= fold.certain;
-                call.introduce(&channel);
+                call.fill_parties(&channel);
                 self.reindex(key, fold);
                 key
             }
             None => self.begin(conversation.started, fold, |call| {
                 call.add(leg);
-                call.introduce(&channel);
+                call.fill_parties(&channel);
             }),
         };
         self.legs.entry(state.number.to_string()).or_default().push((channel.clone(), key));
-        let key = self.relate(key, conversation, fold);
+        let key = self.merge_related(key, conversation, fold);
         let Some(call) = self.calls.get_mut(&key) else { return };
         if !conversation.is_outgoing
             && let Some(to) = call.leg(&channel).map(Leg::party)
@@ -217,12 +224,13 @@ impl Tracker {
         }
         if conversation.is_connected {
             if let Some(leg) = call.leg_mut(&channel) {
-                leg.enter(LegState::Connected, fold.at);
+                leg.set_state(LegState::Connected, fold.at);
             }
-            connected(call, &channel, fold);
+            announce_connection(call, &channel, fold);
         } else if !conversation.is_outgoing {
             fold.emit(call, Step::Ringing, Detail { leg: Some(channel), ..Detail::default() });
         }
+        self.reindex(key, fold);
     }
 
     /// Follows the extension's hold. With several conversations it is not visible which one is held, nor, with some telephones,
@@ -264,13 +272,13 @@ impl Tracker {
         } else {
             (LegState::Connected, Step::Resumed)
         };
-        leg.enter(new, fold.at);
+        leg.set_state(new, fold.at);
         fold.has_changed = true;
         fold.emit(call, step, Detail { leg: Some(channel), is_uncertain, ..Detail::default() });
     }
 
     /// Ends a leg that is no longer there.
-    pub(super) fn vanish(&mut self, extension: &str, channel: &str, fold: &mut Fold) {
+    pub(super) fn end_leg(&mut self, extension: &str, channel: &str, fold: &mut Fold) {
         fold.has_changed = true;
         let legs = self.legs.get(extension);
         let key = legs.and_then(|legs| legs.iter().find(|(known, _)| known == channel)).map(|(_, key)| *key);
@@ -280,7 +288,7 @@ impl Tracker {
         let is_answered = call.answered.is_some();
         let Some(leg) = call.leg_mut(channel) else { return };
         leg.ended_on_hold = leg.state == LegState::Hold;
-        leg.enter(LegState::Null, fold.at);
+        leg.set_state(LegState::Null, fold.at);
         let (party, is_hidden) = (leg.party(), leg.is_unconfirmed);
         // Whoever hands a call over while the new party rings leaves with two legs, one of which has not talked.
         let has_talked = |leg: &Leg| {
@@ -289,12 +297,12 @@ impl Tracker {
                 && (leg.channel == channel || fold.at.duration_since(leg.since) < GRACE)
         };
         if is_answered && call.parking.is_none() && call.legs.iter().any(has_talked) {
-            leave(call, party, fold);
+            record_departure(call, party, fold);
         }
-        let waits = !call.left.is_empty();
+        let waits = !call.departures.is_empty();
         self.settle_visibility(key, is_hidden, fold);
         if waits {
-            self.wait(key, fold.at);
+            self.set_timer(key, fold.at);
         }
         self.reindex(key, fold);
     }
@@ -303,14 +311,14 @@ impl Tracker {
     pub(super) fn settle_visibility(&mut self, key: CallKey, is_hidden: bool, fold: &Fold) {
         let gap = self.gap;
         let Some(call) = self.calls.get_mut(&key) else { return };
-        if call.is_visible() || call.empty.is_some() {
+        if call.is_visible() || call.invisible_since.is_some() {
             return;
         }
-        call.empty = Some((fold.at, fold.seq));
+        call.invisible_since = Some((fold.at, fold.seq));
         if is_hidden {
-            call.hidden = gap;
+            call.hidden_in = gap;
         }
-        self.wait(key, fold.at);
+        self.set_timer(key, fold.at);
     }
 
     fn rename(&mut self, extension: &str, channel: &str, new: &str) {
@@ -328,7 +336,7 @@ fn take<T>(list: &mut Vec<T>, matches: impl FnMut(&T) -> bool) -> Option<T> {
 }
 
 /// A leg has connected for the first time.
-pub(super) fn connected(call: &mut Call, channel: &str, fold: &mut Fold) {
+pub(super) fn announce_connection(call: &mut Call, channel: &str, fold: &mut Fold) {
     let Some(leg) = call.leg_mut(channel).filter(|leg| !leg.is_announced) else { return };
     leg.is_announced = true;
     let (party, at) = (leg.party(), fold.at);
@@ -357,7 +365,7 @@ pub(super) fn connected(call: &mut Call, channel: &str, fold: &mut Fold) {
         (Some(_), false) => fold.emit(call, Step::Joined, detail()),
     }
     if let Some(leg) = call.leg(channel).cloned() {
-        call.reconsider(&leg.channel);
+        call.update_direction(&leg.channel);
     }
 }
 
@@ -366,7 +374,7 @@ pub(super) fn follow_transfer(call: &mut Call, to: Party, fold: &mut Fold) {
     if call.answered.is_none() {
         return;
     }
-    match call.left.pop_back() {
+    match call.departures.pop_back() {
         Some(left) if fold.at.duration_since(left.at) < GRACE && left.by.extension != to.extension => {
             transfer(call, left.by, to, fold);
         }
@@ -375,17 +383,17 @@ pub(super) fn follow_transfer(call: &mut Call, to: Party, fold: &mut Fold) {
 }
 
 /// A connected leg has ended: a party may have been replaced.
-fn leave(call: &mut Call, by: Party, fold: &mut Fold) {
+fn record_departure(call: &mut Call, by: Party, fold: &mut Fold) {
     // An extension can have two channels in one conference.
     if call.open_legs().any(|leg| Some(&leg.extension) == by.extension.as_ref()) {
         return;
     }
     let is_near = |at| fold.at.duration_since(at) < GRACE;
-    if let Some((between, to, at)) = call.go_between.take() {
+    if let Some((between, to, at)) = call.transferor.take() {
         if by.extension.as_deref() == Some(&*between) && is_near(at) {
             return attended(call, by, to, fold);
         }
-        call.go_between = Some((between, to, at));
+        call.transferor = Some((between, to, at));
     }
     if let Some((to, at)) = call.invited.take()
         && is_near(at)
@@ -394,22 +402,22 @@ fn leave(call: &mut Call, by: Party, fold: &mut Fold) {
     {
         return transfer(call, by, to, fold);
     }
-    call.left.push_back(Replacement { by, at: fold.at });
+    call.departures.push_back(Departure { by, at: fold.at });
 }
 
 /// Announces a blind transfer.
 pub(super) fn transfer(call: &mut Call, by: Party, to: Party, fold: &mut Fold) {
     // A snapshot shows who talks now, not how it came to that.
     let kind = if fold.certain { TransferKind::Blind } else { TransferKind::Unknown };
-    announce(call, Transfer { from: by.clone(), by, to, kind }, fold);
+    emit_transfer(call, Transfer { from: by.clone(), by, to, kind }, fold);
 }
 
 /// Announces an attended transfer.
 pub(super) fn attended(call: &mut Call, by: Party, to: Party, fold: &mut Fold) {
-    announce(call, Transfer { from: by.clone(), by, to, kind: TransferKind::Attended }, fold);
+    emit_transfer(call, Transfer { from: by.clone(), by, to, kind: TransferKind::Attended }, fold);
 }
 
-fn announce(call: &mut Call, transfer: Transfer, fold: &mut Fold) {
+fn emit_transfer(call: &mut Call, transfer: Transfer, fold: &mut Fold) {
     call.replace(&transfer);
     fold.emit(call, Step::Transferred, Detail { transfer: Some(transfer), ..Detail::default() });
 }

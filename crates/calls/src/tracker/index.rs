@@ -100,7 +100,7 @@ impl Tracker {
         self.find(channel, |call| {
             let mut places = call.queue.iter().chain(&call.parking);
             call.leg(channel).is_some()
-                || call.waited.as_deref() == Some(channel)
+                || call.waiting_channel.as_deref() == Some(channel)
                 || places.any(|place| place.channel == channel)
         })
     }

@@ -31,7 +31,7 @@ impl Tracker {
     fn enqueue(&mut self, number: &str, caller: &Waiting<'_>, fold: &mut Fold) {
         let key = match self.caller(caller) {
             Some(key) => key,
-            None => self.begin(caller.started, fold, |call| introduce(call, caller, number)),
+            None => self.begin(caller.started, fold, |call| describe(call, caller, number)),
         };
         let place = self.calls.get(&key).and_then(|call| call.queue.as_ref());
         if place.is_some_and(|place| place.number == number) {
@@ -43,9 +43,9 @@ impl Tracker {
         let Some(call) = self.calls.get_mut(&key) else { return };
         follow_transfer(call, Party { number: Some(number.to_owned()), ..Party::default() }, fold);
         call.queue = Some(place_of(number, caller));
-        call.waited = Some(caller.channel.to_string());
+        call.waiting_channel = Some(caller.channel.to_string());
         call.last_queue = Some(number.to_owned());
-        call.reappear();
+        call.mark_visible();
         call.certain &= fold.certain;
         fold.emit(call, Step::Queued, Detail::default());
         self.reindex(key, fold);
@@ -56,6 +56,7 @@ impl Tracker {
         let Some(place) = call.queue.take() else { return };
         fold.emit(call, Step::Dequeued, Detail::default());
         self.settle_visibility(key, place.is_unconfirmed, fold);
+        self.reindex(key, fold);
     }
 
     pub(super) fn parking(&mut self, args: &[u8], fold: &mut Fold) {
@@ -83,15 +84,15 @@ impl Tracker {
             Some(key) => key,
             // Somebody has parked it, and had answered it before.
             None => self.begin(None, fold, |call| {
-                introduce(call, caller, "");
+                describe(call, caller, "");
                 call.certain = false;
             }),
         };
         let Some(call) = self.calls.get_mut(&key) else { return };
         call.parking = Some(place_of(slot, caller));
-        call.waited = Some(caller.channel.to_string());
-        call.left.clear();
-        call.reappear();
+        call.waiting_channel = Some(caller.channel.to_string());
+        call.departures.clear();
+        call.mark_visible();
         call.certain &= fold.certain;
         fold.emit(call, Step::Parked, Detail::default());
         self.reindex(key, fold);
@@ -102,6 +103,7 @@ impl Tracker {
         let Some(place) = call.parking.take() else { return };
         fold.emit(call, Step::Unparked, Detail::default());
         self.settle_visibility(key, place.is_unconfirmed, fold);
+        self.reindex(key, fold);
     }
 
     /// Finds the call of a waiting or parked caller.
@@ -115,7 +117,7 @@ fn place_of(number: &str, caller: &Waiting<'_>) -> Place {
 }
 
 /// Describes a call that is known by its waiting caller only.
-fn introduce(call: &mut Call, caller: &Waiting<'_>, queue: &str) {
+fn describe(call: &mut Call, caller: &Waiting<'_>, queue: &str) {
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     call.from = Party { number: text(&caller.number), name: text(&caller.name), ..Party::default() };
     call.original_from = call.from.clone();
