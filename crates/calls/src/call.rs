@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The most legs that a call keeps, ended ones included. A queue can ring its agents for hours.
-const LEGS: usize = 64;
+pub(crate) const LEGS: usize = 64;
 /// The most linked ids of a call.
 const LINKED_IDS: usize = 16;
 
@@ -213,6 +213,15 @@ impl Leg {
             + party(&self.counterpart)
     }
 
+    /// Describes the leg in the end of its call. It is open if it goes on in another call, or if nothing more is derived.
+    fn final_view(&self, at: Timestamp) -> LegView {
+        if !self.is_open() {
+            return self.view();
+        }
+        let outcome = if self.was_connected { Outcome::Answered } else { Outcome::Unknown };
+        LegView { state: LegState::Null, since: at, outcome: Some(outcome), ..self.view() }
+    }
+
     fn view(&self) -> LegView {
         let outcome = (!self.is_open()).then_some(match (self.was_connected, self.is_outgoing) {
             (true, _) => Outcome::Answered,
@@ -403,6 +412,8 @@ impl Call {
             .then(|| self.invisible_since.map_or(at, |(since, _)| since).max(self.started));
         let until = ended.unwrap_or(at);
         let between = ended.and(self.hidden_in);
+        let view = |leg: &Leg| if ended.is_some() { leg.final_view(at) } else { leg.view() };
+        let legs = self.legs.iter().take(LEGS).map(view);
         CallEvent {
             call: self.key,
             linked_ids: self.linked_ids.clone(),
@@ -419,8 +430,8 @@ impl Call {
             ended_at: ended,
             wait_seconds: seconds(self.started, self.answered.unwrap_or(until)),
             talk_seconds: self.answered.map_or(0.0, |answered| seconds(answered, until)),
-            legs: self.legs.iter().map(Leg::view).collect(),
-            recording: self.open_legs().any(|leg| leg.is_recorded),
+            legs: legs.collect(),
+            recording: ended.is_none() && self.open_legs().any(|leg| leg.is_recorded),
             certain: self.certain && self.hidden_in.is_none() && !detail.is_uncertain,
             leg: detail.leg,
             transfer: detail.transfer,

@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::{Fold, Tracker};
-use crate::{call::Call, model::CallKey};
+use crate::{
+    call::{Call, LEGS},
+    model::CallKey,
+};
 
 /// Index from names to calls: channels, linked ids, and numbers of queues and parking slots.
 ///
@@ -75,7 +78,7 @@ impl Tracker {
     /// Updates the index after names or texts of a call have changed.
     pub(super) fn reindex(&mut self, key: CallKey, fold: &mut Fold) {
         let Some(call) = self.calls.get(&key) else { return };
-        if self.index.update(call) > super::CALL_BYTES {
+        if self.index.update(call) > super::CALL_BYTES || call.legs.len() > LEGS {
             fold.oversized.push(key);
         }
     }

@@ -69,7 +69,7 @@ fn damaged_calls_are_refused_or_harmless() {
         check(&saved[..end]);
     }
     for place in 0..saved.len() {
-        for change in [0x01, 0x80, 0xFF] {
+        for change in [0x01, 0xFF] {
             let mut damaged = saved.clone();
             damaged[place] ^= change;
             check(&damaged);
@@ -109,7 +109,7 @@ fn hostile(calls: usize, legs: usize) -> Office {
 
 #[test]
 fn large_calls_end_before_they_take_too_much_memory() {
-    let mut many = hostile(1500, 1);
+    let mut many = hostile(1000, 1);
     assert!(many.tracker().len() > 500, "{}", many.tracker().len());
     assert!(many.tracker().save().len() <= 8 << 20);
     let ended = many.derived.iter().find(|it| it.step == Step::Ended).unwrap();
