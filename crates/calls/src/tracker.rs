@@ -1,22 +1,27 @@
 //! Compares states with the ones before. Pure.
 
 mod extension;
+mod fold;
 mod index;
+mod leg;
 mod merge;
 mod notice;
 mod repeats;
 mod restore;
+mod timers;
+mod transfer;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use event::{Body, EncodedCall, Origin, Record, Seq};
+use event::{Body, Origin, Record, Seq};
 use jiff::{SignedDuration, Timestamp};
 
-use self::{index::Index, repeats::Repeats};
+pub use self::fold::Derived;
+use self::{fold::Fold, index::Index, repeats::Repeats};
 use crate::{
-    call::{Call, Detail, Leg},
-    model::{CallEvent, CallKey, Outcome, Step, Transfer, TransferKind},
+    call::{Call, Detail},
+    model::{CallKey, Outcome, Step},
 };
 
 /// The time for which nothing of a call is visible before it counts as ended. In a blind transfer one telephone is out of the
@@ -65,64 +70,6 @@ enum Visibility {
     Partial,
     /// There is no session, or no snapshot yet. A call that is not visible may be in the snapshot, so no call ends.
     Interrupted,
-}
-
-/// An event to append after the record that caused it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Derived {
-    /// Time of the event.
-    pub at: Timestamp,
-    /// Number of the record that it follows from.
-    pub cause: Seq,
-    /// Step of the call.
-    pub step: Step,
-    /// The event.
-    pub event: CallEvent,
-}
-
-impl Derived {
-    /// Encodes the event as it is stored and published.
-    pub fn encode(&self) -> EncodedCall {
-        let Self { cause, step, event, .. } = self;
-        // Texts, numbers and times can't fail to serialize.
-        let data = serde_json::to_vec(event).unwrap_or_default().into();
-        EncodedCall { step: step.name().into(), key: event.call.to_string().into(), cause: *cause, data }
-    }
-}
-
-/// The record that is being folded, and what it has caused so far.
-#[derive(Debug)]
-struct Fold {
-    seq: Seq,
-    at: Timestamp,
-    /// The record shows what the PBX has just sent, and no gap precedes it.
-    certain: bool,
-    /// Calls that this record began.
-    started_calls: u16,
-    /// Something has changed.
-    has_changed: bool,
-    /// Calls that have grown too large.
-    oversized: Vec<CallKey>,
-    derived: Vec<Derived>,
-}
-
-impl Fold {
-    fn new(seq: Seq, at: Timestamp, certain: bool) -> Self {
-        Self {
-            seq,
-            at,
-            certain,
-            started_calls: 0,
-            has_changed: false,
-            oversized: Vec::new(),
-            derived: Vec::new(),
-        }
-    }
-
-    fn emit(&mut self, call: &Call, step: Step, detail: Detail) {
-        let event = call.event(step, self.at, detail);
-        self.derived.push(Derived { at: self.at, cause: self.seq, step, event });
-    }
 }
 
 impl Tracker {
@@ -199,79 +146,6 @@ impl Tracker {
             self.end(key, &mut fold, None);
         }
         fold.derived
-    }
-
-    /// Settles what depends on the time.
-    fn run_timers(&mut self, fold: &mut Fold) {
-        let is_set_back = self.last_record_at.replace(fold.at).is_some_and(|last| fold.at < last);
-        if is_set_back {
-            self.resync_deadline =
-                self.resync_deadline.map(|deadline| deadline.min(add(fold.at, RESYNC_TIMEOUT)));
-        }
-        if self.visibility == Visibility::Interrupted
-            && self.resync_deadline.is_some_and(|deadline| fold.at >= deadline)
-        {
-            (self.visibility, self.timer) = (Visibility::Partial, Some(fold.at));
-        }
-        if self.visibility == Visibility::Interrupted
-            || !is_set_back && self.timer.is_none_or(|due| fold.at < due)
-        {
-            return;
-        }
-        let (mut ended, mut replaced, mut due) = (Vec::new(), Vec::new(), None::<Timestamp>);
-        for key in std::mem::take(&mut self.pending) {
-            let Some(call) = self.calls.get_mut(&key) else { continue };
-            let left = call.departures.front_mut().map(|left| &mut left.at);
-            let empty = call.invisible_since.as_mut().map(|(since, _)| since);
-            for (since, settled) in [(left, &mut replaced), (empty, &mut ended)] {
-                let Some(since) = since else { continue };
-                // A clock that was set back restarts the time.
-                *since = (*since).min(fold.at);
-                if fold.at.duration_since(*since) >= GRACE {
-                    settled.push(call.key);
-                } else {
-                    let then = add(*since, GRACE);
-                    due = Some(due.map_or(then, |due| due.min(then)));
-                }
-                self.pending.insert(key);
-            }
-        }
-        self.timer = due;
-        for key in replaced {
-            self.settle_replacement(key, fold);
-        }
-        for key in ended {
-            self.end(key, fold, None);
-        }
-    }
-
-    /// Has a call looked at three seconds after this moment.
-    fn set_timer(&mut self, key: CallKey, since: Timestamp) {
-        self.pending.insert(key);
-        let then = add(since, GRACE);
-        self.timer = Some(self.timer.map_or(then, |due| due.min(then)));
-    }
-
-    /// Decides on a party that has left three seconds ago.
-    fn settle_replacement(&mut self, key: CallKey, fold: &mut Fold) {
-        let Some(call) = self.calls.get_mut(&key) else { return };
-        let Some(left) = call.departures.pop_front() else { return };
-        let next = call.departures.front().map(|left| left.at);
-        let moved = call.moved.take().filter(|(.., at)| at.duration_since(left.at).abs() < GRACE);
-        if let Some((to, seq, _)) = moved
-            && call.open_legs().any(Leg::is_connected)
-        {
-            let transfer = Transfer { from: left.by.clone(), by: left.by, to, kind: TransferKind::Unknown };
-            call.replace(&transfer);
-            let seq = std::mem::replace(&mut fold.seq, seq);
-            let detail = Detail { transfer: Some(transfer), is_uncertain: true, ..Detail::default() };
-            fold.emit(call, Step::Transferred, detail);
-            fold.seq = seq;
-        }
-        if let Some(next) = next {
-            self.set_timer(key, next);
-        }
-        self.reindex(key, fold);
     }
 
     /// Ends a call. `into` is the call that it has joined.

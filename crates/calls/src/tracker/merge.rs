@@ -2,7 +2,7 @@
 
 use super::{
     Fold, GRACE, Tracker,
-    extension::{announce_connection, attended},
+    transfer::{announce_connection, attended},
 };
 use crate::{
     call::{Call, Detail, Leg},

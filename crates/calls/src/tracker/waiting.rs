@@ -1,6 +1,6 @@
 //! `queueUpdate` and `parkingUpdate`: callers that wait. They have a channel, but no linked id.
 
-use super::{Fold, Tracker, extension::follow_transfer};
+use super::{Fold, Tracker, transfer::follow_transfer};
 use crate::{
     call::{Call, Detail, Place},
     model::{CallKey, Direction, Party, Step},
