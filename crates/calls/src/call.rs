@@ -12,9 +12,9 @@ use jiff::Timestamp;
 pub(crate) use self::{leg::Leg, step::Detail};
 use crate::model::{CallKey, Direction, Party, Transfer};
 
-/// The most legs that a call keeps, ended ones included. A queue can ring its agents for hours.
+/// Most legs that a call keeps, ended ones included. A queue can ring its agents for hours.
 pub(crate) const LEGS: usize = 64;
-/// The most linked ids of a call.
+/// Most linked ids of a call.
 const LINKED_IDS: usize = 16;
 
 /// A caller in a queue or in a parking slot.
@@ -23,14 +23,14 @@ pub(crate) struct Place {
     /// Number of the queue or of the slot.
     pub(crate) number: String,
     pub(crate) channel: String,
-    /// It has not been seen since a gap.
+    /// True if it has not been seen since a gap.
     pub(crate) is_unconfirmed: bool,
 }
 
-/// A party that may have been replaced; what follows within three seconds decides.
+/// Party that has left and may have been replaced. The next three seconds decide.
 #[derive(Debug, Clone)]
 pub(crate) struct Departure {
-    /// The party that has left.
+    /// Party that has left.
     pub(crate) by: Party,
     pub(crate) at: Timestamp,
 }
@@ -55,20 +55,21 @@ pub(crate) struct Call {
     pub(crate) through_trunk: bool,
     pub(crate) started: Timestamp,
     pub(crate) answered: Option<Timestamp>,
-    /// Nobody but the originator was seen to connect, so the answer is taken from it.
+    /// True if only the originator was seen to connect, so that its connection counts as the answer.
     pub(crate) is_answer_inferred: bool,
     pub(crate) legs: Vec<Leg>,
     pub(crate) certain: bool,
-    /// Since when nothing of it is visible, and the record that showed it.
+    /// Time since which nothing of the call is visible, and the record that showed it; `None` while it is visible.
     pub(crate) invisible_since: Option<(Timestamp, Seq)>,
-    /// The gap that hid its end: the last confirmed moment before, the first after.
+    /// Gap that hid its end: the last confirmed moment before, the first after. `None` if the end was seen.
     pub(crate) hidden_in: Option<(Timestamp, Timestamp)>,
     pub(crate) departures: VecDeque<Departure>,
     /// A called party, or a queue, that appeared after the answer, while the others were still connected.
     pub(crate) invited: Option<(Party, Timestamp)>,
-    /// A party that a connected leg talks to instead of the one before, the record that showed it, and its time.
+    /// Party that a connected leg talks to instead of the one before, the record that showed it, and its time.
     pub(crate) moved: Option<(Party, Seq, Timestamp)>,
-    /// The extension that had a leg in this call and in one that has joined it, which makes its end a transfer.
+    /// Extension with a leg in this call and in one that has joined it, the party it leaves behind, and the time of the merger. When
+    /// it leaves, it has transferred the call.
     pub(crate) transferor: Option<(String, Party, Timestamp)>,
 }
 
@@ -122,7 +123,7 @@ impl Call {
         self.queue.is_some() || self.parking.is_some() || self.open_legs().next().is_some()
     }
 
-    /// Something of it is visible again.
+    /// Notes that the call is visible again.
     pub(crate) fn mark_visible(&mut self) {
         (self.invisible_since, self.hidden_in) = (None, None);
     }
@@ -146,7 +147,7 @@ impl Call {
         self.legs.push(leg);
     }
 
-    /// Names the parties by their first leg, as far as they are not known.
+    /// Fills in the parties that are not known yet from a leg.
     pub(crate) fn fill_parties(&mut self, channel: &str) {
         let Some(leg) = self.legs.iter().find(|leg| leg.channel == channel).cloned() else { return };
         let (near, far) = (leg.party(), self.far_end(&leg));
@@ -172,7 +173,7 @@ impl Call {
         self.infer_direction(&leg);
     }
 
-    /// The other party of a leg: another leg of the call if it is visible, else the PBX's counterpart.
+    /// Returns the other party of a leg: another leg of the call if it is visible, else the PBX's counterpart.
     fn far_end(&self, leg: &Leg) -> Party {
         let partner = self.legs.iter().find(|it| !leg.partner.is_empty() && it.channel == leg.partner);
         partner.map_or_else(|| leg.counterpart.clone(), Leg::party)
@@ -191,7 +192,7 @@ impl Call {
         };
     }
 
-    /// Puts the party that a transfer brings in the place of the one it replaces.
+    /// Replaces a party by the one that a transfer brings.
     pub(crate) fn replace(&mut self, transfer: &Transfer) {
         let is_caller = transfer.from.extension.is_some() && self.from.extension == transfer.from.extension;
         *(if is_caller { &mut self.from } else { &mut self.to }) = transfer.to.clone();
@@ -199,7 +200,7 @@ impl Call {
         (self.invited, self.moved, self.transferor) = (None, None, None);
     }
 
-    /// Reconsiders the direction when a leg has changed.
+    /// Determines the direction again after a leg has changed.
     pub(crate) fn update_direction(&mut self, channel: &str) {
         if let Some(leg) = self.leg(channel).cloned() {
             self.through_trunk |= leg.through_trunk;

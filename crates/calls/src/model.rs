@@ -89,7 +89,7 @@ pub struct LegView {
     /// Time of the last change of state.
     #[serde(serialize_with = "micros::serialize")]
     pub since: Timestamp,
-    /// How it ended; `None` while it goes on.
+    /// Outcome; `None` while it goes on.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub outcome: Option<Outcome>,
 }
@@ -164,7 +164,7 @@ pub struct CallEvent {
     /// Call that this one has joined; only with the outcome `merged`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub into: Option<CallKey>,
-    /// How the call ended; only with the step `ended`.
+    /// Outcome of the call; only with the step `ended`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub outcome: Option<Outcome>,
     /// Earliest and latest time of an end that a gap has hidden.

@@ -201,9 +201,9 @@ fn text(value: Option<&[u8]>) -> Cow<'_, str> {
     }
 }
 
-/// The most conversations of an extension, or callers in a queue, that are read.
+/// Most conversations of an extension, or callers in a queue, that are read.
 const MOST: usize = 1024;
-/// The longest name, number or channel, in bytes. An id has two channels.
+/// Longest name, number or channel, in bytes. An id has two channels.
 const LONGEST: usize = 1024;
 
 fn is_true(value: Option<&[u8]>) -> bool {

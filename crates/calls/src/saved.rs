@@ -7,7 +7,7 @@ mod values;
 
 use std::collections::HashMap;
 
-/// The most bytes that decoded texts may use. References make them larger than their encoding.
+/// Most bytes that decoded texts may use. A reference is shorter than its text.
 const LIMIT: usize = 16 << 20;
 
 /// A value that can be saved.
@@ -26,8 +26,8 @@ pub(crate) struct Encoder<'a> {
 }
 
 impl Encoder<'_> {
-    /// Starts a part that refers to no text before it.
-    pub(crate) fn begin(&mut self) {
+    /// Forgets all texts, so that what follows can be decoded alone.
+    pub(crate) fn forget_texts(&mut self) {
         self.texts.clear();
     }
 
@@ -58,7 +58,7 @@ impl<'a> Decoder<'a> {
         Self { rest: bytes, texts: Vec::new(), time: 0, allowance: LIMIT }
     }
 
-    pub(crate) fn begin(&mut self) {
+    pub(crate) fn forget_texts(&mut self) {
         self.texts.clear();
     }
 

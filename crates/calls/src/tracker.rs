@@ -1,4 +1,4 @@
-//! Compares states with the ones before. Pure.
+//! Compares each state with the one before it. Pure.
 
 mod extension;
 mod fold;
@@ -24,38 +24,38 @@ use crate::{
     model::{CallKey, Outcome, Step},
 };
 
-/// The time for which nothing of a call is visible before it counts as ended. In a blind transfer one telephone is out of the
-/// call before the other rings.
+/// Time for which nothing of a call is visible before it counts as ended. In a blind transfer, the transferring telephone leaves
+/// the call before the new one rings.
 const GRACE: SignedDuration = SignedDuration::from_secs(3);
-/// The time that a resync may take. Calls end without it after that.
+/// Time that a resync may take. After that, calls end without it.
 const RESYNC_TIMEOUT: SignedDuration = SignedDuration::from_secs(60);
-/// The most calls at once.
+/// Most calls at once.
 const CALLS: usize = 4096;
-/// The most memory that calls may use, in bytes, as estimated. Saved calls take less, so that the head of a segment stays smaller than
-/// the segment.
+/// Most memory that the calls of a source may use, in bytes, as estimated. Saved calls take less, so the head of a segment stays smaller
+/// than the segment.
 const BYTES: usize = 8 << 20;
-/// The most memory that one call may use, in bytes. Its events must fit into a broker's message.
+/// Most memory that one call may use, in bytes. Its events have to fit into a message of the broker.
 const CALL_BYTES: usize = 256 << 10;
 
 /// The calls of one source that are going on.
 #[derive(Debug, Default)]
 pub struct Tracker {
     calls: BTreeMap<CallKey, Call>,
-    /// The newest gap: the last confirmed moment before it, the first after.
+    /// Newest gap: the last confirmed moment before it, the first after.
     gap: Option<(Timestamp, Timestamp)>,
     visibility: Visibility,
-    /// When a resync that follows a gap is no longer waited for; `None` while there is no session.
+    /// Time after which calls end without the resync that follows a gap; `None` while there is no session.
     resync_deadline: Option<Timestamp>,
     /// Time of the newest state.
     last_state_at: Option<Timestamp>,
-    /// When the next call has to be looked at; `None` if no call waits for anything.
+    /// Next time at which a call has to be checked; `None` if no call waits for anything.
     timer: Option<Timestamp>,
     /// Time of the newest record.
     last_record_at: Option<Timestamp>,
     /// By extension: its open legs, by channel.
     legs: HashMap<String, Vec<(String, CallKey)>>,
     index: Index,
-    /// Calls of which nothing is visible, or that a party has left: those that may wait for the time.
+    /// Calls that may wait for a timer: those that are not visible, and those that a party has left.
     pending: BTreeSet<CallKey>,
     repeats: Repeats,
 }
@@ -116,7 +116,7 @@ impl Tracker {
         fold.derived
     }
 
-    /// Ends calls whose time has come. Call it at least once a second while there are calls.
+    /// Runs the timers that are due. Call it at least once a second while there are calls.
     pub fn tick(&mut self, at: Timestamp) -> Vec<Derived> {
         let mut fold = Fold::new(Seq(0), at, true);
         self.run_timers(&mut fold);
@@ -189,8 +189,8 @@ impl Tracker {
         }
     }
 
-    /// Begins a call, and announces it once `describe` has filled it in.
-    fn begin(
+    /// Starts a call, and announces it after `describe` has filled it in.
+    fn start_call(
         &mut self,
         started: Option<Timestamp>,
         fold: &mut Fold,
@@ -203,7 +203,7 @@ impl Tracker {
             |at: &Timestamp| *at <= fold.at && fold.at.duration_since(*at) < SignedDuration::from_hours(24);
         let mut call = Call::new(key, started.filter(sane).unwrap_or(fold.at), fold.certain);
         describe(&mut call);
-        // It may have been answered, and passed on, before anybody could see it.
+        // A call from before the gap may have been answered and transferred unseen.
         let earliest = call.linked_ids.iter().filter_map(|id| seconds(id)).chain(started).min();
         if let (Some(earliest), Some((_, to))) = (earliest, self.gap) {
             call.certain &= earliest > to;

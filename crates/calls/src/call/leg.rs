@@ -27,17 +27,17 @@ pub(crate) struct Leg {
     pub(crate) through_trunk: bool,
     pub(crate) through_queue: bool,
     pub(crate) is_recorded: bool,
-    /// It has been connected.
+    /// True if it has ever been connected.
     pub(crate) was_connected: bool,
-    /// Its first connection has been announced, or needs no announcement.
+    /// True if its first connection has been announced, or needs no announcement.
     pub(crate) is_announced: bool,
-    /// It was on hold when it disappeared.
+    /// True if it was on hold when it disappeared.
     pub(crate) ended_on_hold: bool,
-    /// It has not been seen since a gap.
+    /// True if it has not been seen since a gap.
     pub(crate) is_unconfirmed: bool,
-    /// It is its extension's only conversation, so that the extension's hold is this one's.
+    /// True if it is its extension's only conversation, so that the extension's hold is this one's.
     pub(crate) is_alone: bool,
-    /// It was that in the state before.
+    /// Value of `is_alone` in the state before.
     pub(crate) was_alone: bool,
 }
 
@@ -82,7 +82,7 @@ impl Leg {
                 == (conversation.through_trunk, conversation.through_queue, conversation.is_recorded)
     }
 
-    /// Takes over what can change without a change of state.
+    /// Updates everything but the state.
     pub(crate) fn update(&mut self, conversation: &Conversation<'_>) {
         set(&mut self.linked_id, &conversation.linked_id);
         if !conversation.partner.is_empty() {

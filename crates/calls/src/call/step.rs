@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Call, LEGS, Leg};
 use crate::model::{CallEvent, CallKey, CallState, LegState, Outcome, Step, Transfer};
 
-/// What an event says beyond the call itself.
+/// Part of an event that is about the step, not the call.
 #[derive(Debug, Default)]
 pub(crate) struct Detail {
     pub(crate) leg: Option<String>,
@@ -48,7 +48,7 @@ impl Call {
         }
     }
 
-    /// Builds the event of a step. `ended` is the time at which the call was no longer visible.
+    /// Builds the event of a step.
     pub(crate) fn event(&self, step: Step, at: Timestamp, detail: Detail) -> CallEvent {
         let ended = (step == Step::Ended)
             .then(|| self.invisible_since.map_or(at, |(since, _)| since).max(self.started));

@@ -1,4 +1,4 @@
-//! Words of a closed set in the events of calls.
+//! Closed sets of words in the events of calls.
 
 use serde::{Deserialize, Serialize};
 
@@ -100,7 +100,7 @@ impl Direction {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallState {
-    /// Somebody dials; no called party is visible yet.
+    /// The caller dials; no called party is visible yet.
     #[default]
     Initiated,
     /// A called party rings.
@@ -133,7 +133,7 @@ pub enum LegState {
     Null,
 }
 
-/// How a leg, or a call, ended.
+/// Outcome of a leg or a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -145,7 +145,7 @@ pub enum Outcome {
     Abandoned,
     /// It joined another call.
     Merged,
-    /// What happened was not visible.
+    /// It was not visible.
     Unknown,
 }
 
@@ -154,7 +154,7 @@ impl Outcome {
     pub const ALL: [Self; 5] = [Self::Answered, Self::Missed, Self::Abandoned, Self::Merged, Self::Unknown];
 }
 
-/// How a party was replaced.
+/// Kind of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TransferKind {

@@ -15,7 +15,7 @@ impl Tracker {
         }
         let Some(mut state) = observe::extension(args) else { return };
         let mut gone = self.legs.get(&*state.number).cloned().unwrap_or_default();
-        // The order in memory depends on the past; a restored tracker must do the same.
+        // The order in memory depends on the past, and a restored tracker has to derive the same.
         gone.sort_unstable();
         self.correct_channels(&gone, &mut state);
         for conversation in &state.conversations {
@@ -29,7 +29,7 @@ impl Tracker {
         for (channel, _) in gone {
             self.end_leg(&state.number, &channel, fold);
         }
-        self.hold(&state, fold);
+        self.update_hold(&state, fold);
         if fold.has_changed {
             self.repeats.forget(&number);
         } else if !state.conversations.is_empty() {
@@ -37,7 +37,7 @@ impl Tracker {
         }
     }
 
-    /// Tells the extension's own channel from its partner where that is the extension's as well, as in a conference.
+    /// Swaps the channels of a conversation whose partner is the extension's own channel, as in a conference.
     fn correct_channels(&self, known: &[(String, CallKey)], state: &mut Extension<'_>) {
         let number = &state.number;
         for conversation in &mut state.conversations {
@@ -72,9 +72,9 @@ impl Tracker {
         take(gone, is_same)
     }
 
-    /// Follows the extension's hold. With several conversations it is not visible which one is held, nor, with some telephones,
-    /// whether one is. A change that shows once they have become one again may have happened before.
-    fn hold(&mut self, state: &Extension<'_>, fold: &mut Fold) {
+    /// Holds or resumes a leg as the extension's status says. With several conversations the status does not show which one is held, nor,
+    /// with some telephones, whether one is. A change that shows when one is left may have happened earlier.
+    fn update_hold(&mut self, state: &Extension<'_>, fold: &mut Fold) {
         let legs = self.legs.get(&*state.number).map(Vec::as_slice).unwrap_or_default();
         let has_held = || {
             let leg = |(channel, key): &(String, CallKey)| self.calls.get(key)?.leg(channel);

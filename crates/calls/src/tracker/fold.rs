@@ -8,7 +8,7 @@ use crate::{
     model::{CallEvent, CallKey, Step},
 };
 
-/// An event to append after the record that caused it.
+/// Event to append after the record that caused it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Derived {
     /// Time of the event.
@@ -31,16 +31,16 @@ impl Derived {
     }
 }
 
-/// The record that is being folded, and what it has caused so far.
+/// Record that is being folded, and the events that follow from it so far.
 #[derive(Debug)]
 pub(super) struct Fold {
     pub(super) seq: Seq,
     pub(super) at: Timestamp,
-    /// The record shows what the PBX has just sent, and no gap precedes it.
+    /// True if the record is live, and no gap precedes it.
     pub(super) certain: bool,
-    /// Calls that this record began.
+    /// Number of calls that the record has started.
     pub(super) started_calls: u16,
-    /// Something has changed.
+    /// True if a leg or a call has changed.
     pub(super) has_changed: bool,
     /// Calls that have grown too large.
     pub(super) oversized: Vec<CallKey>,

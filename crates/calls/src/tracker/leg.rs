@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl Tracker {
-    /// Compares a leg with its conversation.
+    /// Updates a leg from its conversation, and announces what has changed.
     pub(super) fn update_leg(
         &mut self,
         key: CallKey,
@@ -75,11 +75,11 @@ impl Tracker {
         self.reindex(key, fold);
     }
 
-    /// Joins the calls that a conversation shows to be one. Returns the one that remains.
+    /// Merges the calls that a conversation shows to be one. Returns the one that remains.
     fn merge_related(&mut self, key: CallKey, conversation: &Conversation<'_>, fold: &mut Fold) -> CallKey {
         let mut key = key;
         let linked = self.by_linked_id(&conversation.linked_id);
-        // The partner of a channel that rings is a guess of the PBX.
+        // The PBX guesses the partner of a channel that rings.
         let partner = conversation.is_connected.then(|| self.by_channel(&conversation.partner)).flatten();
         let outside = || {
             let is_other = conversation.is_connected && conversation.through_trunk;
@@ -97,7 +97,7 @@ impl Tracker {
         key
     }
 
-    /// Continues a leg that had disappeared from its call; false if there is none.
+    /// Resumes a leg that had disappeared from its call. Returns false if there is none.
     fn resume_leg(
         &mut self,
         state: &Extension<'_>,
@@ -123,7 +123,7 @@ impl Tracker {
         true
     }
 
-    /// Adds a new leg to its call, or begins one.
+    /// Adds a new leg to its call, or starts a call.
     pub(super) fn add_leg(
         &mut self,
         state: &Extension<'_>,
@@ -153,7 +153,7 @@ impl Tracker {
                 self.reindex(key, fold);
                 key
             }
-            None => self.begin(conversation.started, fold, |call| {
+            None => self.start_call(conversation.started, fold, |call| {
                 call.add(leg);
                 call.fill_parties(&channel);
             }),
@@ -190,7 +190,7 @@ impl Tracker {
         leg.ended_on_hold = leg.state == LegState::Hold;
         leg.set_state(LegState::Null, fold.at);
         let (party, is_hidden) = (leg.party(), leg.is_unconfirmed);
-        // Whoever hands a call over while the new party rings leaves with two legs, one of which has not talked.
+        // In an attended transfer to a party that rings, the transferring extension leaves with two legs, one of which has not talked.
         let has_talked = |leg: &Leg| {
             leg.was_connected
                 && leg.extension == extension
@@ -200,7 +200,7 @@ impl Tracker {
             record_departure(call, party, fold);
         }
         let waits = !call.departures.is_empty();
-        self.settle_visibility(key, is_hidden, fold);
+        self.start_end_timer(key, is_hidden, fold);
         if waits {
             self.set_timer(key, fold.at);
         }

@@ -1,4 +1,4 @@
-//! Two calls that turn out to be one.
+//! Calls that turn out to be one.
 
 use super::{
     Fold, GRACE, Tracker,
@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl Tracker {
-    /// Joins two calls. The older one remains; returns it.
+    /// Merges two calls into the older one. Returns its key.
     pub(super) fn merge(&mut self, one: CallKey, other: CallKey, fold: &mut Fold) -> CallKey {
         let (older, younger) = (one.min(other), one.max(other));
         let Some(absorbed) = self.calls.get(&younger).cloned() else { return older };

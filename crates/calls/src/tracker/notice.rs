@@ -12,7 +12,7 @@ const SNAPSHOTS: [&str; 3] = ["/astproxy/extensions", "/astproxy/queues", "/astp
 impl Tracker {
     pub(super) fn notice(&mut self, name: &str, data: &[u8], fold: &mut Fold) {
         match name {
-            "resync.completed" => self.sweep(data, fold),
+            "resync.completed" => self.end_unconfirmed(data, fold),
             "vanished" => self.remove_extension(data, fold),
             "lost" | "deadlettered" => {
                 for call in self.calls.values() {
@@ -23,7 +23,7 @@ impl Tracker {
         }
     }
 
-    /// Loses sight of the calls with a notice of it, before the time that has passed is taken for quiet.
+    /// Interrupts the visibility of calls on a notice. Runs before the timers: nothing was visible in the time that has passed.
     pub(super) fn interrupt_by_notice(&mut self, name: &str, data: &[u8], at: Timestamp) {
         let time = |key: &str| -> Option<Timestamp> { serde_json::from_slice(field(data, key)?).ok() };
         match name {
@@ -36,7 +36,7 @@ impl Tracker {
         }
     }
 
-    /// A gap, or a reload, in which the PBX sends nothing: anything may have happened to every call.
+    /// Marks every call as unconfirmed: in a gap, or while the PBX reloads, anything may have happened to it.
     pub(super) fn interrupt(&mut self, from: Timestamp, to: Timestamp) {
         (self.visibility, self.resync_deadline) = (Visibility::Interrupted, Some(add(to, RESYNC_TIMEOUT)));
         self.repeats.clear();
@@ -61,8 +61,8 @@ impl Tracker {
         }
     }
 
-    /// A resync is complete: what it did not show has ended.
-    fn sweep(&mut self, data: &[u8], fold: &mut Fold) {
+    /// Ends everything that a complete resync has not confirmed.
+    fn end_unconfirmed(&mut self, data: &[u8], fold: &mut Fold) {
         #[derive(serde::Deserialize)]
         struct Failed {
             snapshot: String,
@@ -97,7 +97,7 @@ impl Tracker {
         }
     }
 
-    /// An extension no longer exists.
+    /// Ends the legs of an extension that no longer exists.
     fn remove_extension(&mut self, data: &[u8], fold: &mut Fold) {
         let text = |key: &str| -> Option<String> { serde_json::from_slice(field(data, key)?).ok() };
         let extension =

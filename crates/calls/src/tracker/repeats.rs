@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use memchr::memmem;
 
-/// The longest state that is remembered, in bytes.
+/// Longest state that is remembered, in bytes.
 const LONGEST: usize = 8 << 10;
-/// The most bytes that are remembered.
+/// Most bytes that are remembered.
 const LIMIT: usize = 4 << 20;
 /// A field that counts seconds. Nothing is derived from it.
 const DURATION: &[u8] = br#""duration":"#;
 
-/// By extension: a state that changes nothing, without the digits of its durations.
+/// States that change nothing, by extension, without the digits of their durations.
 #[derive(Debug, Default)]
 pub(super) struct Repeats {
     states: HashMap<String, Vec<u8>>,

@@ -23,7 +23,7 @@ impl Tracker {
             time.save(&mut out);
         }
         for call in self.calls.values() {
-            out.begin();
+            out.forget_texts();
             call.save(&mut out);
         }
         out.bytes
@@ -45,7 +45,7 @@ impl Tracker {
             ..Self::default()
         };
         while !input.is_empty() {
-            input.begin();
+            input.forget_texts();
             let call = Call::load(&mut input)?;
             if tracker.calls.last_key_value().is_some_and(|(last, _)| call.key <= *last) {
                 return None;
@@ -55,7 +55,7 @@ impl Tracker {
         Some(tracker)
     }
 
-    /// Adds a restored call, and what is known by name or time only while the process runs.
+    /// Adds a restored call, also to everything that is not saved.
     fn add(&mut self, call: Call) {
         for leg in call.open_legs() {
             self.legs.entry(leg.extension.clone()).or_default().push((leg.channel.clone(), call.key));

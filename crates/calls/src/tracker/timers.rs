@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl Tracker {
-    /// Settles what depends on the time.
+    /// Ends calls, and decides on transfers, whose timers have expired.
     pub(super) fn run_timers(&mut self, fold: &mut Fold) {
         let is_set_back = self.last_record_at.replace(fold.at).is_some_and(|last| fold.at < last);
         if is_set_back {
@@ -46,22 +46,22 @@ impl Tracker {
         }
         self.timer = due;
         for key in replaced {
-            self.settle_replacement(key, fold);
+            self.resolve_departure(key, fold);
         }
         for key in ended {
             self.end(key, fold, None);
         }
     }
 
-    /// Has a call looked at three seconds after this moment.
+    /// Sets a timer that expires three seconds after a moment.
     pub(super) fn set_timer(&mut self, key: CallKey, since: Timestamp) {
         self.pending.insert(key);
         let then = add(since, GRACE);
         self.timer = Some(self.timer.map_or(then, |due| due.min(then)));
     }
 
-    /// Decides on a party that has left three seconds ago.
-    fn settle_replacement(&mut self, key: CallKey, fold: &mut Fold) {
+    /// Decides whether a party that left three seconds ago was replaced.
+    fn resolve_departure(&mut self, key: CallKey, fold: &mut Fold) {
         let Some(call) = self.calls.get_mut(&key) else { return };
         let Some(left) = call.departures.pop_front() else { return };
         let next = call.departures.front().map(|left| left.at);
@@ -82,8 +82,8 @@ impl Tracker {
         self.reindex(key, fold);
     }
 
-    /// Starts the time after which a call that is not visible has ended.
-    pub(super) fn settle_visibility(&mut self, key: CallKey, is_hidden: bool, fold: &Fold) {
+    /// Starts the timer that ends a call, if nothing of the call is visible.
+    pub(super) fn start_end_timer(&mut self, key: CallKey, is_hidden: bool, fold: &Fold) {
         let gap = self.gap;
         let Some(call) = self.calls.get_mut(&key) else { return };
         if call.is_visible() || call.invisible_since.is_some() {

@@ -6,7 +6,7 @@ use crate::{
     model::{Party, Step, Transfer, TransferKind},
 };
 
-/// A leg has connected for the first time.
+/// Announces the first connection of a leg as `answered` or `joined`.
 pub(super) fn announce_connection(call: &mut Call, channel: &str, fold: &mut Fold) {
     let Some(leg) = call.leg_mut(channel).filter(|leg| !leg.is_announced) else { return };
     leg.is_announced = true;
@@ -27,7 +27,7 @@ pub(super) fn announce_connection(call: &mut Call, channel: &str, fold: &mut Fol
             fold.emit(call, Step::Answered, detail());
         }
         (Some(_), true) => {}
-        // The called leg of an answer that the originator has shown just before. Whoever dialled was not called.
+        // The called leg of an answer that the originator has shown just before. An outgoing leg was not called.
         (Some(since), false)
             if call.is_answer_inferred && !leg.is_outgoing && at.duration_since(since) < GRACE =>
         {
@@ -40,7 +40,7 @@ pub(super) fn announce_connection(call: &mut Call, channel: &str, fold: &mut Fol
     }
 }
 
-/// A called party, or a queue, appears in a call that was answered: the party that has just left has transferred it.
+/// Announces a transfer if a called party, or a queue, appears just after a party has left an answered call.
 pub(super) fn follow_transfer(call: &mut Call, to: Party, fold: &mut Fold) {
     if call.answered.is_none() {
         return;
@@ -53,7 +53,7 @@ pub(super) fn follow_transfer(call: &mut Call, to: Party, fold: &mut Fold) {
     }
 }
 
-/// A connected leg has ended: a party may have been replaced.
+/// Announces a transfer if the party that leaves has been replaced; else waits for a replacement.
 pub(super) fn record_departure(call: &mut Call, by: Party, fold: &mut Fold) {
     // An extension can have two channels in one conference.
     if call.open_legs().any(|leg| Some(&leg.extension) == by.extension.as_ref()) {
@@ -78,7 +78,7 @@ pub(super) fn record_departure(call: &mut Call, by: Party, fold: &mut Fold) {
 
 /// Announces a blind transfer.
 fn transfer(call: &mut Call, by: Party, to: Party, fold: &mut Fold) {
-    // A snapshot shows who talks now, not how it came to that.
+    // A snapshot shows the parties, not the steps before it.
     let kind = if fold.certain { TransferKind::Blind } else { TransferKind::Unknown };
     emit_transfer(call, Transfer { from: by.clone(), by, to, kind }, fold);
 }

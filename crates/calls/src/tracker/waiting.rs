@@ -31,7 +31,7 @@ impl Tracker {
     fn enqueue(&mut self, number: &str, caller: &Waiting<'_>, fold: &mut Fold) {
         let key = match self.caller(caller) {
             Some(key) => key,
-            None => self.begin(caller.started, fold, |call| describe(call, caller, number)),
+            None => self.start_call(caller.started, fold, |call| describe(call, caller, number)),
         };
         let place = self.calls.get(&key).and_then(|call| call.queue.as_ref());
         if place.is_some_and(|place| place.number == number) {
@@ -55,7 +55,7 @@ impl Tracker {
         let Some(call) = self.calls.get_mut(&key) else { return };
         let Some(place) = call.queue.take() else { return };
         fold.emit(call, Step::Dequeued, Detail::default());
-        self.settle_visibility(key, place.is_unconfirmed, fold);
+        self.start_end_timer(key, place.is_unconfirmed, fold);
         self.reindex(key, fold);
     }
 
@@ -82,8 +82,8 @@ impl Tracker {
     fn park(&mut self, slot: &str, caller: &Waiting<'_>, fold: &mut Fold) {
         let key = match self.caller(caller) {
             Some(key) => key,
-            // Somebody has parked it, and had answered it before.
-            None => self.begin(None, fold, |call| {
+            // It was answered, unseen, before it was parked.
+            None => self.start_call(None, fold, |call| {
                 describe(call, caller, "");
                 call.certain = false;
             }),
@@ -102,7 +102,7 @@ impl Tracker {
         let Some(call) = self.calls.get_mut(&key) else { return };
         let Some(place) = call.parking.take() else { return };
         fold.emit(call, Step::Unparked, Detail::default());
-        self.settle_visibility(key, place.is_unconfirmed, fold);
+        self.start_end_timer(key, place.is_unconfirmed, fold);
         self.reindex(key, fold);
     }
 
