@@ -135,7 +135,7 @@ proptest! {
     }
 
     #[test]
-    fn a_repeated_state_is_recognised_only_while_it_changes_nothing(happenings in prop::collection::vec(happening(), 0..30)) {
+    fn a_repeated_state_is_recognised_only_while_it_changes_nothing(happenings in prop::collection::vec(happening(), 0..20)) {
         let mut office = Office::new();
         let mut names = Names::default();
         for happening in happenings {

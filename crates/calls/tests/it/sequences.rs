@@ -101,7 +101,7 @@ fn a_call_is_handed_over_while_the_new_party_rings() {
 }
 
 #[test]
-fn a_consultation_that_a_gap_hides_is_no_merger() {
+fn a_consultation_that_a_gap_hides_is_not_merged() {
     let mut office = Office::new();
     let up = inbound(&mut office);
     let (a, b) = (channel("201", 5), channel("202", 6));
@@ -121,6 +121,22 @@ fn a_consultation_that_a_gap_hides_is_no_merger() {
     assert_eq!(ends.len(), 2);
     assert!(ends.iter().all(|it| !it.event.certain && it.event.into.is_none()));
     assert_eq!(ends[0].event.outcome, Some(Outcome::Unknown));
+}
+
+#[test]
+fn an_extension_that_comes_back_has_a_new_call() {
+    let mut office = Office::new();
+    let ring = Talk { trunk: true, ..talk(&channel("201", 2), &channel("trk", 1), "L1") };
+    for _ in 0..4 {
+        office.receive("201", ring.clone());
+    }
+    office.notice("vanished", &json!({"subject": "extension/201"}));
+    office.wait(3000);
+    office.receive("201", ring.clone());
+    office.hang_up("201", &ring.own);
+    office.finish();
+    let once = ["started", "ringing 201", "ended missed"];
+    assert_eq!(office.steps(), [once, once].concat());
 }
 
 #[test]
