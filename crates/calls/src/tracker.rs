@@ -37,7 +37,10 @@ const BYTES: usize = 8 << 20;
 /// Most memory that one call may use, in bytes. Its events have to fit into a message of the broker.
 const CALL_BYTES: usize = 256 << 10;
 
-/// The calls of one source that are going on.
+/// Calls of one source that are going on.
+///
+/// At most 4,096 calls, which may use 8 MiB, and 256 KiB or 64 legs each. Beyond that, the oldest calls, or the one that is too large, end
+/// with `certain: false`. A text longer than 1,024 bytes counts as absent; 1,024 conversations or callers of a state are read.
 #[derive(Debug, Default)]
 pub struct Tracker {
     calls: BTreeMap<CallKey, Call>,

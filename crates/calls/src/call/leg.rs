@@ -117,6 +117,22 @@ impl Leg {
         self.was_connected |= self.is_connected();
     }
 
+    /// Connects the leg, or lets it ring again if its partner was replaced by one that rings. Returns true if it has connected.
+    pub(crate) fn connect_or_ring(&mut self, is_connected: bool, at: Timestamp) -> bool {
+        if is_connected == self.is_connected() {
+            return false;
+        }
+        self.set_state(
+            match (is_connected, self.is_outgoing) {
+                (true, _) => LegState::Connected,
+                (false, true) => LegState::Initiated,
+                (false, false) => LegState::Alerting,
+            },
+            at,
+        );
+        is_connected
+    }
+
     pub(crate) fn party(&self) -> Party {
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         Party {

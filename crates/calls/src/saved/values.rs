@@ -13,15 +13,12 @@ use crate::{
 
 impl Saved for String {
     fn save<'a>(&'a self, out: &mut Encoder<'a>) {
-        let next = out.texts.len() as u64;
-        match out.texts.get(&**self) {
-            Some(known) => out.number(u128::from(*known) * 2 + 1),
-            None => {
-                out.texts.insert(self, next);
-                out.number(self.len() as u128 * 2);
-                out.bytes.extend_from_slice(self.as_bytes());
-            }
+        if let Some(known) = out.texts.get(&**self) {
+            return out.number(u128::from(*known) * 2 + 1);
         }
+        out.texts.insert(self, out.texts.len() as u64);
+        out.number(self.len() as u128 * 2);
+        out.bytes.extend_from_slice(self.as_bytes());
     }
 
     fn load(input: &mut Decoder<'_>) -> Option<Self> {

@@ -21,7 +21,6 @@ impl Tracker {
         fold: &mut Fold,
     ) {
         let Some(call) = self.calls.get_mut(&key) else { return };
-        let at = fold.at;
         let Some(leg) = call.leg_mut(channel) else { return };
         let is_alone = state.conversations.len() == 1;
         let is_repeated = leg.is_unchanged_by(conversation);
@@ -39,18 +38,11 @@ impl Tracker {
         if is_renamed {
             leg.channel = conversation.channel.to_string();
         }
-        let has_connected = conversation.is_connected && !leg.is_connected();
         let was_connected = leg.was_connected;
-        if has_connected {
-            leg.set_state(LegState::Connected, at);
-        } else if !conversation.is_connected && leg.is_connected() {
-            // The other party has been replaced by one that rings.
-            let was_held = leg.state == LegState::Hold;
-            leg.set_state(if leg.is_outgoing { LegState::Initiated } else { LegState::Alerting }, at);
-            if was_held {
-                let detail = Detail { leg: Some(channel.to_owned()), ..Detail::default() };
-                fold.emit(call, Step::Resumed, detail);
-            }
+        let was_held = leg.state == LegState::Hold;
+        let has_connected = leg.connect_or_ring(conversation.is_connected, fold.at);
+        if was_held && !leg.is_connected() {
+            fold.emit(call, Step::Resumed, Detail { leg: Some(channel.to_owned()), ..Detail::default() });
         }
         let Some(leg) = call.leg_mut(&conversation.channel) else { return };
         let (partner, counterpart) = (leg.partner.clone(), leg.counterpart.clone());
@@ -67,7 +59,7 @@ impl Tracker {
         let Some(call) = self.calls.get_mut(&key) else { return };
         call.update_direction(&conversation.channel);
         if has_moved && call.leg(&partner).is_none() {
-            call.moved = Some((counterpart, fold.seq, at));
+            call.moved = Some((counterpart, fold.seq, fold.at));
         }
         if has_connected {
             announce_connection(call, &conversation.channel, fold);
