@@ -133,10 +133,16 @@ impl World {
         world
     }
 
-    /// Creates a world in which nothing happens by itself, and whose past is kept. The seed gives its CTI server habits.
-    pub(super) fn rehearsal(seed: u64, start: i64) -> Self {
+    /// Creates a world in which nothing happens by itself, at tempo 1.
+    pub(super) fn idle(seed: u64, start: i64) -> Self {
         let mut world = Self::new(seed, start, 1.0);
         world.schedule.clear();
+        world
+    }
+
+    /// Creates an idle world whose past is kept. The seed gives its CTI server habits.
+    pub(super) fn rehearsal(seed: u64, start: i64) -> Self {
+        let mut world = Self::idle(seed, start);
         world.quirks = Quirks::draw(seed);
         world.history.is_kept = true;
         world
