@@ -3,6 +3,7 @@
 //! The seed determines everything. Steps are scheduled in office time; [`World::advance`] runs those that are due. Office time
 //! may run faster than real time, but events carry real times: a call of three office minutes may show a duration of one second.
 
+mod acting;
 mod acts;
 mod beginning;
 mod channel;
@@ -12,6 +13,7 @@ mod conformance;
 mod conversation;
 mod history;
 mod office;
+mod places;
 mod progress;
 mod queueing;
 mod quirks;
@@ -26,6 +28,7 @@ mod telephony;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests;
+mod transferring;
 mod view;
 
 use std::{
