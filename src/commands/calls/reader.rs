@@ -17,6 +17,8 @@ use crate::{
     journal::{Archive, Bookmark, Entry},
 };
 
+/// How often a read is begun before it fails because a segment has gone.
+const ATTEMPTS: u32 = 5;
 /// The position of a journal's first record.
 const FIRST: Position = Position(1);
 
@@ -35,11 +37,32 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads what is new. The error is the exit code; its reason is written to `err`.
+    ///
+    /// The bridge may remove a segment before it is read: then all is read again, as [`Calls`] takes each record once.
     pub(super) fn read(
         &mut self,
         only: Option<&str>,
         err: &mut impl Write,
     ) -> io::Result<Result<Archive, Exit>> {
+        let mut attempts = ATTEMPTS;
+        loop {
+            let archive = match self.open(only, err)? {
+                Ok(archive) => archive,
+                Err(exit) => return Ok(Err(exit)),
+            };
+            attempts -= 1;
+            match self.take_new(&archive, only) {
+                Ok(()) => return Ok(Ok(archive)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound && attempts > 0 => {
+                    self.bookmark.set(None);
+                }
+                Err(error) => return journal::unreadable(&error, err).map(Err),
+            }
+        }
+    }
+
+    /// Opens the journal, and checks that it has the source. The error is the exit code; its reason is written to `err`.
+    fn open(&self, only: Option<&str>, err: &mut impl Write) -> io::Result<Result<Archive, Exit>> {
         let Some(archive) = journal::open(self.dir, err)? else { return Ok(Err(Exit::Journal)) };
         if let Some(name) = only.filter(|name| archive.sources.iter().all(|known| known != name)) {
             let hint = match nearest(name, archive.sources.iter().map(String::as_str)) {
@@ -49,22 +72,21 @@ impl<'a> Reader<'a> {
             writeln!(err, "the journal has no source {name:?}: {hint}")?;
             return Ok(Err(Exit::Usage));
         }
+        Ok(Ok(archive))
+    }
+
+    fn take_new(&mut self, archive: &Archive, only: Option<&str>) -> io::Result<()> {
         let mut progress = Progress::new("records read", false);
         for entry in archive.entries_behind(&self.bookmark) {
-            let record = match entry {
-                Ok(Entry::Record(record)) => record,
-                Ok(Entry::Absence(_)) => continue,
-                Err(error) => return journal::unreadable(&error, err).map(Err),
-            };
+            let Entry::Record(record) = entry? else { continue };
             progress.step();
             self.oldest.get_or_insert(record.at);
-            let source = source(&archive, record.source);
+            let source = source(archive, record.source);
             if only.is_none_or(|only| only == source) {
                 self.calls.take(source, record);
             }
         }
-        drop(progress);
-        Ok(Ok(archive))
+        Ok(())
     }
 
     /// Returns the time of the oldest record if older ones that are asked for have been removed; `None` if nothing is missing.
