@@ -17,7 +17,7 @@ const SECONDS: usize = 7;
 const PARTY: usize = 22;
 const NARROW_PARTY: usize = 12;
 /// The width of a line without source, parties and details.
-const REST: usize = 8 + 2 + 3 + 3 + STATE + 1 + SECONDS + 1 + SECONDS;
+const REST: usize = 8 + 2 + 3 + 3 + 1 + STATE + 1 + SECONDS + 1 + SECONDS;
 
 /// Formats lines.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub(super) struct Printer {
 impl Printer {
     pub(super) fn new(style: Style, zone: TimeZone, names_source: bool) -> Self {
         let rest = REST + if names_source { SOURCE + 1 } else { 0 };
-        let room = style.columns.map_or(PARTY, |columns| columns.saturating_sub(rest + 1) / 2);
+        let room = style.columns.map_or(PARTY, |columns| columns.saturating_sub(rest) / 2);
         Self { style, zone, names_source, party: room.clamp(NARROW_PARTY, PARTY) }
     }
 
@@ -198,8 +198,8 @@ mod tests {
         let style = Style { columns: Some(80), ..Style::default() };
         let more = r#""state":"connected","answeredAt":"2026-11-24T10:00:06Z","from":{"number":"00390721000111","name":"Libreria del Corso"}"#;
         let line = shown(style, false, more);
-        assert_eq!(line.chars().count(), 79, "{line}");
-        assert!(line.contains(" 00390721000111 L… → 201 Ada Neri"), "{line}");
+        assert_eq!(line.chars().count(), 80, "{line}");
+        assert!(line.contains(" 00390721000111 Li… → 201 Ada Neri"), "{line}");
     }
 
     #[test]
