@@ -7,6 +7,7 @@ mod derived;
 mod disk;
 mod erase;
 mod faults;
+mod formats;
 mod handles;
 mod losses;
 mod model;
