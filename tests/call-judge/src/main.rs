@@ -1,13 +1,20 @@
 //! `call-judge [RUNS] [SCRIPT]`: runs each script with as many seeds, and prints what the tracker made of it.
+//! `call-judge --journal RUNS`: through a journal, with the process killed at each commit in turn.
 #![allow(clippy::print_stdout, reason = "a program for people")]
 
 use std::{process::ExitCode, time::Duration};
 
-use call_judge::{Bridge, FlawKind, Interruption, Verdict, describe, judge};
+use call_judge::{
+    Bridge, FlawKind, Interruption, Verdict, describe, judge,
+    kills::{DAY_BYTES, Manner, SCRIPT_BYTES, Tally},
+};
 use pbx_simulator::rehearsal::{Rehearsal, Script};
 
 fn main() -> ExitCode {
-    let mut args = std::env::args().skip(1);
+    let mut args = std::env::args().skip(1).peekable();
+    if args.next_if_eq("--journal").is_some() {
+        return kills(args.next().and_then(|runs| runs.parse().ok()).unwrap_or(1));
+    }
     let runs = args.next().and_then(|runs| runs.parse().ok()).unwrap_or(100);
     let only = args.next();
     if let (Some(script), Some(seed)) = (only.as_deref().and_then(Script::named), args.next()) {
@@ -84,6 +91,30 @@ fn interruptions(runs: u64) -> bool {
         }
     }
     is_flawless
+}
+
+/// Kills the process at each commit in turn, in this many runs of each script and as many short days.
+fn kills(runs: u64) -> ExitCode {
+    let began = std::time::Instant::now();
+    println!("kill                           runs  interrupted    ended   blind  broken  events  unsure");
+    let mut sum = Tally::default();
+    for manner in Manner::ALL {
+        let mut tally = Tally::default();
+        for seed in 0..runs {
+            for script in Script::all() {
+                tally.try_all(script.name(), seed, SCRIPT_BYTES, manner, &Rehearsal::of(script, seed));
+            }
+            let day = Rehearsal::day(seed, Duration::from_secs(6), Duration::from_mins(2));
+            tally.try_all("day", seed, DAY_BYTES, manner, &day);
+        }
+        println!("{:28} {tally}", manner.name());
+        for flaw in tally.verdict.flaws.iter().take(20) {
+            println!("    {:?} {}", flaw.kind, flaw.text);
+        }
+        sum.add(tally);
+    }
+    println!("{:28} {sum}   {:.0?}", "all", began.elapsed());
+    if sum.verdict.flaws.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Shows what happened in a run, and what was made of it.

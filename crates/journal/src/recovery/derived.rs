@@ -1,7 +1,6 @@
 //! Restores what is derived: from the newest intact head, and the records behind it.
 
 use event::{Body, Record, Seq, SourceId};
-use jiff::Timestamp;
 
 use crate::{
     derive::{Derivation, Derive, Derived},
@@ -70,7 +69,7 @@ impl Restored {
                 *state = Some(derive);
             } else {
                 let next = progress.get(id.index()).map_or(0, |progress| progress.next.0);
-                expected.extend(derive.finish(Seq(next.saturating_sub(1)), Timestamp::now()));
+                expected.extend(derive.finish(Seq(next.saturating_sub(1)), store.fs.now()));
             }
             if !expected.is_empty() {
                 missing.push((id, session, expected));

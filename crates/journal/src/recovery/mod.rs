@@ -20,7 +20,6 @@ use self::{
     survey::{Existing, identify, read_cursors, survey},
 };
 use event::{LossReason, Seq, SourceId};
-use jiff::Timestamp;
 
 use crate::{
     cursor::Cursor,
@@ -133,7 +132,7 @@ pub(crate) fn open(
     let (before, loaded_end) = (progress.clone(), end);
 
     let clean = identity.clean;
-    let floors = Floors { cursors: &cursors, now: Timestamp::now() };
+    let floors = Floors { cursors: &cursors, now: fs.now() };
     let raised = floors.raise(&mut identity, &mut progress, &mut end, &mut notes);
     at(dir, identity.write(&**fs, dir))?;
     prove(&store, clean)?;
