@@ -136,7 +136,8 @@ pub(crate) fn open(
     let raised = floors.raise(&mut identity, &mut progress, &mut end, &mut notes);
     at(dir, identity.write(&**fs, dir))?;
     prove(&store, clean)?;
-    let Restored { derives, missing, is_newest_fit } = Restored::of(&store, &before, derivation, &mut notes);
+    let Restored { derives, missing, is_newest_fit } =
+        Restored::of(&store, &before, derivation, set_aside, &mut notes);
     store.remove_empty();
     let path = store.dir.clone();
     let mut left_out = Vec::new();
@@ -176,7 +177,7 @@ pub(crate) fn open(
     attach(&mut log, &**fs, dir, sinks, (written, cursors))?;
     log.flush();
     if is_missing {
-        log.begin_with_head();
+        log.replace_headless();
     }
     Ok(Opened { log, identity, lock, recovery: Recovery { notes } })
 }

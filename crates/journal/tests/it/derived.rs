@@ -15,7 +15,7 @@ use journal_kit::{
 };
 
 /// Segments of 16 KiB.
-fn small() -> Options {
+pub(crate) fn small() -> Options {
     Options { max_bytes: Some(256 << 10), ..config() }
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn check(records: &[Record], is_over: bool) -> u64 {
 }
 
 /// Everything that a disk holds.
-fn everything(journal: &Journal) -> Vec<Record> {
+pub(crate) fn everything(journal: &Journal) -> Vec<Record> {
     read(&mut journal.reader(SinkId(1)))
 }
 
@@ -59,7 +59,7 @@ fn with_derived(records: &[Record], kept: usize) -> usize {
 }
 
 /// Ends all calls after a restart.
-fn finish(journal: &Journal, office: &mut Office) {
+pub(crate) fn finish(journal: &Journal, office: &mut Office) {
     let mut live = begin(journal, "a");
     office.now += SignedDuration::from_secs(60);
     office.resync(&mut live);
@@ -136,7 +136,7 @@ fn a_kill_at_any_byte_leaves_each_call_one_end() {
     }
 }
 
-fn recovers(files: &BTreeMap<PathBuf, Vec<u8>>, full: &[Record], seed: u64) {
+pub(crate) fn recovers(files: &BTreeMap<PathBuf, Vec<u8>>, full: &[Record], seed: u64) {
     let disk = disk_of(files);
     let (journal, _) = open_deriving(&disk, &small(), &["a"]);
     let after = everything(&journal);

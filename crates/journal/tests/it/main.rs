@@ -9,6 +9,7 @@ mod erase;
 mod faults;
 mod formats;
 mod handles;
+mod heads;
 mod losses;
 mod model;
 mod model_bounded;
