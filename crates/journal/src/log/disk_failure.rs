@@ -7,7 +7,7 @@ use event::Seq;
 use super::Log;
 
 use crate::{
-    disk::{head::Head, scan::apply, store::Store},
+    disk::{scan::apply, store::Store},
     entry::Entry,
     fs::Room,
     progress::SourceProgress,
@@ -69,12 +69,10 @@ impl Log {
             revert(&mut progress, entry, &self.written);
         }
         let first = again.first().map_or(first, |entry| entry.position());
-        // Before entries that are already folded, the state is not known any more.
-        let head = Head::of(&self.derives).filter(|_| again.is_empty());
         let Some(store) = &mut self.store else { return };
-        let written = store
-            .begin(first, &progress, head.as_ref())
-            .and_then(|()| write_again(store, &again, &mut progress));
+        // Before entries that are already folded, the state is not known any more.
+        let written =
+            store.begin(first, &progress, None).and_then(|()| write_again(store, &again, &mut progress));
         match written {
             Ok(()) => {
                 store.failure = None;

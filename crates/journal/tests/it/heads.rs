@@ -169,7 +169,7 @@ fn the_newest_head_outlives_compaction_and_retention() {
     }
 }
 
-/// A sync fails although everything is written: the new segment has nothing to write again, but a head.
+/// What was written is written again, to segments without a head; a new one follows.
 #[test]
 fn calls_go_on_after_a_failed_sync() {
     for seed in 0..10 {
