@@ -16,7 +16,7 @@ use journal_kit::{
 };
 use pbx_simulator::rehearsal::{Rehearsal, Sent};
 
-pub use self::tally::{DAY_BYTES, Manner, SCRIPT_BYTES, Tally};
+pub use self::tally::{Manner, Tally};
 use crate::{
     bridge::{Bridge, frame, timestamp},
     judge::judge,

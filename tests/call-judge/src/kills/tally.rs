@@ -1,16 +1,16 @@
 //! Kills a run at each commit in turn, and adds up what came of it.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
-use pbx_simulator::rehearsal::Rehearsal;
+use pbx_simulator::rehearsal::{Rehearsal, Script};
 
 use super::{Kill, follow};
 use crate::verdict::{Flaw, FlawKind, Verdict};
 
 /// Size of the journal of a script, in bytes: its segments have 16 KiB.
-pub const SCRIPT_BYTES: u64 = 256 << 10;
+const SCRIPT_BYTES: u64 = 256 << 10;
 /// Size of the journal of a day.
-pub const DAY_BYTES: u64 = 4 << 20;
+const DAY_BYTES: u64 = 4 << 20;
 
 /// How the process is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,10 +63,27 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Kills the process at each commit of a rehearsal in turn. As many calls must end as without.
-    pub fn try_all(&mut self, name: &str, seed: u64, max_bytes: u64, manner: Manner, rehearsal: &Rehearsal) {
+    /// Kills the process at these commits of a script in turn. As many calls must end as without.
+    pub fn script(&mut self, script: Script, seed: u64, manner: Manner, is_wanted: impl Fn(u64) -> bool) {
+        self.try_each(script.name(), (seed, SCRIPT_BYTES), manner, &Rehearsal::of(script, seed), is_wanted);
+    }
+
+    /// Same as [`Tally::script`], for two minutes with a call every six seconds on average.
+    pub fn day(&mut self, seed: u64, manner: Manner, is_wanted: impl Fn(u64) -> bool) {
+        let day = Rehearsal::day(seed, Duration::from_secs(6), Duration::from_mins(2));
+        self.try_each("day", (seed, DAY_BYTES), manner, &day, is_wanted);
+    }
+
+    fn try_each(
+        &mut self,
+        name: &str,
+        (seed, max_bytes): (u64, u64),
+        manner: Manner,
+        rehearsal: &Rehearsal,
+        is_wanted: impl Fn(u64) -> bool,
+    ) {
         let whole = follow(&mut rehearsal.clone(), max_bytes, None);
-        for after in 1..=whole.commits {
+        for after in (1..=whole.commits).filter(|commit| is_wanted(*commit)) {
             let kill = manner.kill(after);
             let mut outcome = follow(&mut rehearsal.clone(), max_bytes, Some(kill));
             // Calls that come and go meanwhile are never seen.
@@ -74,6 +91,8 @@ impl Tally {
                 let text = format!("{} calls have ended instead of {}", outcome.ended, whole.ended);
                 outcome.verdict.flaws.push(Flaw { kind: FlawKind::Invariant, text });
             }
+            let flaws = whole.verdict.flaws.iter().filter(|_| after == 1).cloned();
+            outcome.verdict.flaws.extend(flaws);
             for flaw in &mut outcome.verdict.flaws {
                 flaw.text = format!("{name} seed {seed}, {} {after}: {}", manner.name(), flaw.text);
             }
