@@ -12,7 +12,11 @@ use event::{EndReason, Notice, ResyncReason, SinkId, SourceId};
 use fastrand::Rng;
 use journal::{Journal, Live, Options, Unmonitored};
 use journal_kit::{
-    begin, config, faulty_fs::FaultyFs, names, office::derivation, open_deriving, read, segments,
+    begin, config,
+    faulty_fs::{FaultyFs, Survives},
+    names,
+    office::derivation,
+    open_deriving, read, segments,
 };
 use pbx_simulator::rehearsal::{Rehearsal, Sent};
 
@@ -30,6 +34,8 @@ pub struct Kill {
     pub after: u64,
     /// The last of them was cut off at a random byte.
     pub is_torn: bool,
+    /// The power failed: what was not synced is gone. Every eighth commit is synced.
+    pub is_unsynced: bool,
     /// Calls of the file system until the next process is killed as well, during its recovery; `None` if it is not.
     pub again: Option<u64>,
     /// Milliseconds until a process has a session again.
@@ -199,6 +205,9 @@ impl Bridged<'_> {
         }
         self.records = records;
         self.commits += 1;
+        if self.commits.is_multiple_of(8) && self.kill.is_some_and(|kill| kill.is_unsynced) {
+            self.journal.sync();
+        }
         match self.kill {
             Some(kill) if kill.after == self.commits => Err(Killed),
             Some(kill) if kill.is_torn && kill.after == self.commits + 1 => {
@@ -218,7 +227,11 @@ impl Bridged<'_> {
     /// Starts another process.
     fn restart(&mut self) -> Result<bool, Killed> {
         let Some(kill) = self.kill.take() else { return Ok(false) };
-        self.disk.crash();
+        if kill.is_unsynced {
+            self.disk.power_failure(Survives::Nothing);
+        } else {
+            self.disk.crash();
+        }
         self.live = None;
         self.tear(kill);
         if let Some(calls) = kill.again {
@@ -244,7 +257,7 @@ impl Bridged<'_> {
         self.rehearsal.deafen(false);
         self.set_time(back);
         self.quiet = 0;
-        self.outcome.is_blind = self.is_deaf || kill.is_torn;
+        self.outcome.is_blind = self.is_deaf || kill.is_torn || kill.is_unsynced;
         (self.journal, _) = open_deriving(&self.disk, &self.options, &["a"]);
         let (checker, _) = self.check();
         self.outcome.interrupted = checker.open().count() as u64;

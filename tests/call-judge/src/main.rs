@@ -1,5 +1,5 @@
 //! `call-judge [RUNS] [SCRIPT]`: runs each script with as many seeds, and prints what the tracker made of it.
-//! `call-judge --journal RUNS`: through a journal, with the process killed at each commit in turn.
+//! `call-judge --journal [RUNS] [SEED]`: through a journal, with the process killed at each commit in turn, from this seed on.
 #![allow(clippy::print_stdout, reason = "a program for people")]
 
 use std::{process::ExitCode, time::Duration};
@@ -13,7 +13,8 @@ use pbx_simulator::rehearsal::{Rehearsal, Script};
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1).peekable();
     if args.next_if_eq("--journal").is_some() {
-        return kills(args.next().and_then(|runs| runs.parse().ok()).unwrap_or(1));
+        let mut number = |default| args.next().and_then(|text| text.parse().ok()).unwrap_or(default);
+        return kills(number(1), number(0));
     }
     let runs = args.next().and_then(|runs| runs.parse().ok()).unwrap_or(100);
     let only = args.next();
@@ -94,13 +95,13 @@ fn interruptions(runs: u64) -> bool {
 }
 
 /// Kills the process at each commit in turn, in this many runs of each script and as many short days.
-fn kills(runs: u64) -> ExitCode {
+fn kills(runs: u64, first: u64) -> ExitCode {
     let began = std::time::Instant::now();
     println!("kill                           runs  interrupted    ended   blind  broken  events  unsure");
     let mut sum = Tally::default();
     for manner in Manner::ALL {
         let mut tally = Tally::default();
-        for seed in 0..runs {
+        for seed in first..first + runs {
             for script in Script::all() {
                 tally.script(script, seed, manner, |_| true);
             }

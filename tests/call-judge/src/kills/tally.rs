@@ -23,11 +23,13 @@ pub enum Manner {
     Twice,
     /// After a commit; the next process has a session after a while.
     Later,
+    /// The power fails: some commits before are gone.
+    Unsynced,
 }
 
 impl Manner {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Whole, Self::Torn, Self::Twice, Self::Later];
+    pub const ALL: [Self; 5] = [Self::Whole, Self::Torn, Self::Twice, Self::Later, Self::Unsynced];
 
     /// Returns what a table calls it.
     pub fn name(self) -> &'static str {
@@ -36,6 +38,7 @@ impl Manner {
             Self::Torn => "amid the commit",
             Self::Twice => "amid it and the recovery",
             Self::Later => "after it, back later",
+            Self::Unsynced => "power failure",
         }
     }
 
@@ -43,6 +46,7 @@ impl Manner {
         Kill {
             after,
             is_torn: matches!(self, Self::Torn | Self::Twice),
+            is_unsynced: self == Self::Unsynced,
             again: (self == Self::Twice).then_some(1 + after * 7 % 40),
             millis: if self == Self::Later { [800, 5_000, 3_600_000][after as usize % 3] } else { 0 },
         }
@@ -87,7 +91,7 @@ impl Tally {
             let kill = manner.kill(after);
             let mut outcome = follow(&mut rehearsal.clone(), max_bytes, Some(kill));
             // Calls that come and go meanwhile are never seen.
-            if kill.millis == 0 && outcome.ended != whole.ended {
+            if kill.millis == 0 && !kill.is_unsynced && outcome.ended != whole.ended {
                 let text = format!("{} calls have ended instead of {}", outcome.ended, whole.ended);
                 outcome.verdict.flaws.push(Flaw { kind: FlawKind::Invariant, text });
             }
