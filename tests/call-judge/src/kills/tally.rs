@@ -48,7 +48,12 @@ impl Manner {
             is_torn: matches!(self, Self::Torn | Self::Twice),
             is_unsynced: self == Self::Unsynced,
             again: (self == Self::Twice).then_some(1 + after * 7 % 40),
-            millis: if self == Self::Later { [800, 5_000, 3_600_000][after as usize % 3] } else { 0 },
+            millis: match (self, after % 3) {
+                (Self::Later, 0) => 800,
+                (Self::Later, 1) => 5_000,
+                (Self::Later, _) => 3_600_000,
+                _ => 0,
+            },
         }
     }
 }
