@@ -88,7 +88,8 @@ async fn every_fixture_is_published_in_order_byte_for_byte() {
     let mut simulators = Vec::new();
     let mut sources = Vec::new();
     let mut recordings = Vec::new();
-    for file in std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()) {
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    for file in files.filter(|path| path.is_file()) {
         let args = ["--replay", file.to_str().unwrap(), "--speed", "1000000"];
         let (simulator, url) = simulate(&args).await;
         let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
