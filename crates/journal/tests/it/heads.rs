@@ -28,7 +28,7 @@ fn flip_head(content: &mut [u8], at: usize) {
     content[head][at] ^= 1;
 }
 
-/// Lets so much happen in an office whose calls are derived; b's events are not.
+/// Lets so many things happen in an office.
 fn happen(journal: &Journal, live: &mut Live, office: &mut Office, count: u64) {
     for _ in 0..count {
         office.happen(journal, live);
