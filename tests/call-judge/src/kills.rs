@@ -55,6 +55,8 @@ pub struct Outcome {
     pub interrupted: u64,
     /// Calls that have ended.
     pub ended: u64,
+    /// Calls that were shown by no event. A snapshot may show them.
+    pub hidden: u64,
 }
 
 /// The process has been killed.
@@ -289,6 +291,7 @@ impl Bridged<'_> {
         let (checker, bridge) = self.check();
         self.outcome.commits = self.commits;
         self.outcome.ended = bridge.derived.iter().filter(|it| it.step == Step::Ended).count() as u64;
+        self.outcome.hidden = self.rehearsal.calls().iter().filter(|call| !call.has_started).count() as u64;
         if self.outcome.is_blind {
             let verdict = &mut self.outcome.verdict;
             verdict.runs = 1;
