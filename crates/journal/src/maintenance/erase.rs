@@ -158,10 +158,11 @@ impl Shared {
     }
 }
 
-/// Returns whether a saved state in the head of a segment matches, as the data of an event of a call.
+/// Returns whether a saved state in the head of a segment matches, as the data of an event of a call. A damaged head may
+/// hold anything.
 fn is_head_meant(range: &SegmentRange, matches: Matches) -> io::Result<bool> {
     let Ok((header, start)) = Header::read(&*range.file) else { return Ok(false) };
-    let head = Head::read(&*range.file, &header, start)?.unwrap_or_default();
+    let Some(head) = Head::read(&*range.file, &header, start)? else { return Ok(header.head > 0) };
     Ok(head.0.into_iter().any(|(source, state)| {
         let call = EncodedCall { step: "saved".into(), key: "".into(), cause: Seq(0), data: state.into() };
         matches(&Record {
