@@ -13,6 +13,8 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
+
 /// An open file. Only one caller appends at a time; reads may run concurrently.
 pub trait File: fmt::Debug + Send + Sync {
     /// Appends bytes and returns how many were written, as `write(2)` does.
@@ -39,8 +41,12 @@ pub struct Room {
     pub free: u64,
 }
 
-/// A file system.
+/// A file system, with its clock.
 pub trait Fs: fmt::Debug + Send + Sync {
+    /// Returns the time of day.
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
     /// Creates a directory and its parents, accessible to the owner only.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
     /// Creates an empty file, accessible to the owner only.

@@ -41,10 +41,10 @@ impl Ingest {
     /// Starts a session: appends `gap` and `connected`. Consumes the ingest, so no event can precede its gap.
     pub fn begin(self, opened: Opened) -> Live {
         let Self { journal, source } = self;
-        let now = Timestamp::now();
         let Opened { user, profile, sees, privacy, may_have_missed } = opened;
         let session = {
             let mut log = journal.log();
+            let now = log.now();
             let (last, _) = log.newest(source);
             let session = log.open_session(source);
             let (reason, from, skipped, certain) = log.before_session(source, now);

@@ -131,6 +131,11 @@ impl Log {
         Self { store: Some(store), monitor: Some(monitor), ..self }
     }
 
+    /// Returns the time of day.
+    pub(super) fn now(&self) -> Timestamp {
+        self.store.as_ref().map_or_else(Timestamp::now, |store| store.fs.now())
+    }
+
     /// Returns the position of the next record.
     pub(super) fn end(&self) -> Position {
         self.end
@@ -153,7 +158,7 @@ impl Log {
         {
             progress.gap = progress.next;
         }
-        let (at, content) = (Timestamp::now(), EncodedNotice::from(notice));
+        let (at, content) = (self.now(), EncodedNotice::from(notice));
         self.recent.notice(Announced { at, source, content: content.clone() });
         self.append(source, at, session, Origin::Live, Body::Notice(content))
     }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use calls::{Derived, Tracker};
-use event::{Body, EncodedNotice, Origin, Position, RawEvent, Record, Seq, SourceId};
+use calls::{Derived, Step, Tracker};
+use event::{Body, EncodedCall, EncodedNotice, Origin, Position, RawEvent, Record, Seq, SourceId};
 use jiff::Timestamp;
 use pbx_simulator::rehearsal::{Rehearsal, Sent};
 use serde_json::{Value, json};
@@ -32,6 +32,21 @@ pub struct Bridge {
 }
 
 impl Bridge {
+    /// Returns what is stored in a journal.
+    pub fn of(records: &[Record]) -> Self {
+        let mut bridge = Self::default();
+        for record in records {
+            match &record.body {
+                Body::Event(frame) if has_waiting(&frame.name()) => {
+                    bridge.waiting.insert(record.seq, waiting(&frame.args()));
+                }
+                Body::Call(call) => bridge.derived.extend(decode(record.at, call)),
+                Body::Event(_) | Body::Notice(_) => {}
+            }
+        }
+        bridge
+    }
+
     /// Follows a rehearsal to its end, and waits until every call has ended.
     pub fn follow(rehearsal: &mut Rehearsal, interruption: Option<Interruption>) -> Self {
         let mut bridge = Self { now: rehearsal.start(), ..Self::default() };
@@ -107,20 +122,10 @@ impl Bridge {
     }
 
     fn event(&mut self, name: &'static str, args: &str, at: i64, origin: Origin) {
-        let bytes = format!("42[\"{name}\",{args}]");
-        let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        let frame = RawEvent {
-            at: timestamp(at),
-            name: 4..place(name.len() + 4),
-            args: place(name.len() + 6)..place(bytes.len() - 1),
-            bytes: Bytes::from(bytes),
-            argc: 1,
-            attachments: Box::default(),
-        };
-        if matches!(name, "queueUpdate" | "parkingUpdate") {
-            self.waiting.insert(Seq(self.records + 1), waiting(args));
+        if has_waiting(name.as_bytes()) {
+            self.waiting.insert(Seq(self.records + 1), waiting(args.as_bytes()));
         }
-        self.record(Body::Event(frame), at, origin);
+        self.record(Body::Event(frame(name, args, at)), at, origin);
     }
 
     fn notice(&mut self, name: &'static str, data: &Value, at: i64) {
@@ -165,12 +170,36 @@ impl Bridge {
     }
 }
 
-fn timestamp(millis: i64) -> Timestamp {
+/// Returns a stored event; `None` for one that is not of this version.
+fn decode(at: Timestamp, call: &EncodedCall) -> Option<Derived> {
+    let step = Step::ALL.into_iter().find(|step| step.name() == call.step)?;
+    Some(Derived { at, cause: call.cause, step, event: serde_json::from_slice(&call.data).ok()? })
+}
+
+/// Returns the frame of an event.
+pub(crate) fn frame(name: &str, args: &str, at: i64) -> RawEvent {
+    let bytes = format!("42[\"{name}\",{args}]");
+    let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    RawEvent {
+        at: timestamp(at),
+        name: 4..place(name.len() + 4),
+        args: place(name.len() + 6)..place(bytes.len() - 1),
+        bytes: Bytes::from(bytes),
+        argc: 1,
+        attachments: Box::default(),
+    }
+}
+
+pub(crate) fn timestamp(millis: i64) -> Timestamp {
     Timestamp::from_millisecond(millis).unwrap_or_default()
 }
 
-fn waiting(args: &str) -> Vec<String> {
-    let Ok(state) = serde_json::from_str::<Value>(args) else { return Vec::new() };
+fn has_waiting(name: &[u8]) -> bool {
+    matches!(name, b"queueUpdate" | b"parkingUpdate")
+}
+
+fn waiting(args: &[u8]) -> Vec<String> {
+    let Ok(state) = serde_json::from_slice::<Value>(args) else { return Vec::new() };
     let queued = state["waitingCallers"].as_object().into_iter().flat_map(|callers| callers.keys().cloned());
     let parked = state["parkedCaller"]["channel"].as_str().map(str::to_owned);
     queued.chain(parked).collect()

@@ -293,15 +293,24 @@ impl Past<'_> {
     }
 }
 
-/// Returns true if a step was shown. Two calls that were one when they were first shown have not been joined.
+/// Returns true if a step was shown. Two calls that were one when they were first shown have not been joined, nor has one
+/// of whose called legs none was shown: it may as well have ended.
 fn was_seen(step: &PastStep, steps: &[&PastStep]) -> bool {
     let has_started = |call: usize| {
         let began = steps.iter().find(|other| other.call == call && other.kind == PastKind::Started);
         began.is_some_and(|began| began.seen.is_some())
     };
+    let has_lost_legs = |call: usize| {
+        let is_called =
+            |kind: &PastKind| matches!(kind, PastKind::Ringing | PastKind::Answered | PastKind::Joined);
+        let mut legs = steps.iter().filter(|other| other.call == call && is_called(&other.kind)).peekable();
+        legs.peek().is_some() && legs.all(|leg| leg.seen.is_none())
+    };
     let is_shown = step.seen.is_some();
     match step.kind {
-        PastKind::Merged { absorbed } => is_shown && has_started(absorbed) && has_started(step.call),
+        PastKind::Merged { absorbed } => {
+            is_shown && has_started(absorbed) && has_started(step.call) && !has_lost_legs(absorbed)
+        }
         _ => is_shown,
     }
 }

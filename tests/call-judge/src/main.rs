@@ -1,13 +1,21 @@
 //! `call-judge [RUNS] [SCRIPT]`: runs each script with as many seeds, and prints what the tracker made of it.
+//! `call-judge --journal [RUNS] [SEED]`: through a journal, with the process killed at each commit in turn, from this seed on.
 #![allow(clippy::print_stdout, reason = "a program for people")]
 
 use std::{process::ExitCode, time::Duration};
 
-use call_judge::{Bridge, FlawKind, Interruption, Verdict, describe, judge};
+use call_judge::{
+    Bridge, FlawKind, Interruption, Verdict, describe, judge,
+    kills::{Manner, Tally},
+};
 use pbx_simulator::rehearsal::{Rehearsal, Script};
 
 fn main() -> ExitCode {
-    let mut args = std::env::args().skip(1);
+    let mut args = std::env::args().skip(1).peekable();
+    if args.next_if_eq("--journal").is_some() {
+        let mut number = |default| args.next().and_then(|text| text.parse().ok()).unwrap_or(default);
+        return kills(number(1), number(0));
+    }
     let runs = args.next().and_then(|runs| runs.parse().ok()).unwrap_or(100);
     let only = args.next();
     if let (Some(script), Some(seed)) = (only.as_deref().and_then(Script::named), args.next()) {
@@ -84,6 +92,29 @@ fn interruptions(runs: u64) -> bool {
         }
     }
     is_flawless
+}
+
+/// Kills the process at each commit in turn, in this many runs of each script and as many short days.
+fn kills(runs: u64, first: u64) -> ExitCode {
+    let began = std::time::Instant::now();
+    println!("kill                           runs  interrupted    ended   blind  broken  events  unsure");
+    let mut sum = Tally::default();
+    for manner in Manner::ALL {
+        let mut tally = Tally::default();
+        for seed in first..first + runs {
+            for script in Script::all() {
+                tally.script(script, seed, manner, |_| true);
+            }
+            tally.day(seed, manner, |_| true);
+        }
+        println!("{:28} {tally}", manner.name());
+        for flaw in tally.verdict.flaws.iter().take(20) {
+            println!("    {:?} {}", flaw.kind, flaw.text);
+        }
+        sum.add(tally);
+    }
+    println!("{:28} {sum}   {:.0?}", "all", began.elapsed());
+    if sum.verdict.flaws.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Shows what happened in a run, and what was made of it.

@@ -3,7 +3,7 @@
 //! ```text
 //! entry    length u32 │ crc32c of key.0, length u32 │ crc32c of key.1, length, body u32 │ body     length counts the body
 //! body     position u64 │ seq u64 │ gap u64 │ at i64 (Unix ns) │ session u32 │ source u16 │ kind u8 │ origin u8 │ rest
-//! origin   0 live, 1 snapshot; 128 is added to that of an unchanged event
+//! origin   0 live, 1 snapshot, 2 derived; 128 is added to that of an unchanged event
 //! event    argc u16 │ attachments u16 │ name from, to u32 │ args from, to u32 │ frame length u32 │ length u32 of each
 //!          attachment │ frame │ attachments
 //! notice   length of its name u8 │ name │ JSON
@@ -15,9 +15,9 @@
 //! payload can contain bytes that pass for an entry, wherever a search for the next intact entry starts. The
 //! length has its own checksum: if it is valid, a damaged body is skipped as one.
 //!
-//! Version 2 had neither unchanged nor erased events. Version 1 had no key, no checksum of the length, and instead of absences it had holes, all of them for
-//! damage: `count u64 │ sources u16 │ for each: source u16, lost u64, first u64, last u64`. It is read but
-//! not written.
+//! Version 3 had no calls, version 2 neither unchanged nor erased events. Version 1 had no key, no checksum of the length,
+//! and instead of absences it had holes, all of them for damage: `count u64 │ sources u16 │ for each: source u16, lost u64,
+//! first u64, last u64`. It is read but not written.
 
 use std::io;
 

@@ -14,8 +14,8 @@ use serde::{
 
 use crate::fs::{self, Fs};
 
-/// Version of the journal's files. This version and the previous one can be read.
-pub(crate) const VERSION: u16 = 3;
+/// Version of the journal's files. All versions up to this one can be read.
+pub(crate) const VERSION: u16 = 4;
 
 /// Reason why a file is unreadable.
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,7 @@
 //! │ head │ entries
 //! ```
 //!
-//! Version 2 had no head, version 1 no key either.
+//! Versions 2 and 3 had no head, version 1 no key either.
 
 use std::{io, path::Path, sync::Arc};
 
@@ -25,7 +25,7 @@ const MAGIC: &[u8; 8] = b"CTIJRNL\0";
 /// The version without a key.
 const UNKEYED: u16 = 1;
 /// The first version with a head.
-const HEADED: u16 = 3;
+const HEADED: u16 = 4;
 /// Maximum size of a header: 65,536 sources with names of 64 bytes.
 const LONGEST: usize = 8 << 20;
 

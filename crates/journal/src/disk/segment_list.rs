@@ -3,7 +3,6 @@
 use std::{collections::HashMap, io};
 
 use event::Position;
-use jiff::Timestamp;
 
 use super::{
     codec::Format,
@@ -38,7 +37,7 @@ impl Store {
         let header = Header {
             journal: self.journal,
             generation,
-            created: Timestamp::now(),
+            created: self.fs.now(),
             first,
             format: self.next_format,
             head: u32::try_from(head.len()).map_err(io::Error::other)?,

@@ -1,5 +1,7 @@
 //! Derived records: appended directly behind their cause, and written with it.
 
+use std::io;
+
 use event::{Body, Origin, Record, SourceId};
 use jiff::Timestamp;
 
@@ -19,14 +21,26 @@ impl Log {
 
     /// Begins a segment with the current state in its head, unless nothing is derived, the newest segment is empty, or
     /// the disk is failing. Returns whether it did. Everything must have been written.
-    pub(crate) fn begin_with_head(&mut self) -> bool {
+    pub(crate) fn begin_with_head(&mut self) -> io::Result<bool> {
         if self.derives.iter().all(Option::is_none) {
-            return false;
+            return Ok(false);
         }
-        let Some(store) = self.store.as_mut().filter(|store| store.failure.is_none()) else { return false };
-        let is_empty = store.segments.back().is_some_and(|newest| newest.end == newest.first);
-        // A failing disk is reported by the next write.
-        !is_empty && store.begin(self.end, &self.written, Head::of(&self.derives).as_ref()).is_ok()
+        let Some(store) = self.store.as_mut().filter(|store| store.failure.is_none()) else {
+            return Ok(false);
+        };
+        if store.segments.back().is_some_and(|newest| newest.end == newest.first) {
+            return Ok(false);
+        }
+        store.begin(self.end, &self.written, Head::of(&self.derives).as_ref()).map(|()| true)
+    }
+
+    /// Same as [`Log::begin_with_head`]. If the disk refuses it, the next write begins the segment.
+    pub(crate) fn replace_headless(&mut self) {
+        if self.begin_with_head().is_err()
+            && let Some(store) = &mut self.store
+        {
+            store.seal();
+        }
     }
 
     /// Returns what follows from a record.

@@ -70,6 +70,7 @@ impl Log {
         }
         let first = again.first().map_or(first, |entry| entry.position());
         let Some(store) = &mut self.store else { return };
+        // Before entries that are already folded, the state is not known any more.
         let written =
             store.begin(first, &progress, None).and_then(|()| write_again(store, &again, &mut progress));
         match written {
@@ -77,7 +78,7 @@ impl Log {
                 store.failure = None;
                 self.dropped = None;
                 self.written.clone_from(&self.progress);
-                self.begin_with_head();
+                self.replace_headless();
             }
             Err(error) => {
                 store.discard();

@@ -14,7 +14,8 @@ impl Log {
         self.flush();
         // What follows must not count as unchanged because of an event that is erased.
         self.changes.clear();
-        if !self.begin_with_head()
+        // An older segment keeps its head until there is a new one.
+        if matches!(self.begin_with_head(), Ok(false))
             && let Some(store) = self.store.as_mut().filter(|store| store.failure.is_none())
         {
             store.seal();

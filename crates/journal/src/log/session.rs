@@ -53,9 +53,9 @@ impl Log {
 
     /// Records that the session is gap-free up to `at`, which is now or a moment ago.
     pub(crate) fn seen(&mut self, source: SourceId, at: Timestamp) {
+        let now = self.now();
         if let Some(progress) = self.progress.get_mut(source.index()) {
             // A time in the future was recorded before the clock was set back.
-            let now = Timestamp::now();
             progress.seen = progress.seen.filter(|seen| *seen <= now).max(Some(at));
         }
         if let Some(source) = self.sources.get_mut(source.index()) {

@@ -179,7 +179,8 @@ impl Shared {
             let mut log = self.log();
             log.retry();
             log.flush();
-            log.expire(Timestamp::now());
+            let now = log.now();
+            log.expire(now);
             let passed = log.passed();
             if let Some(store) = &mut log.store {
                 store.tidy(passed, Instant::now());

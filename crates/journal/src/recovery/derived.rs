@@ -1,7 +1,6 @@
 //! Restores what is derived: from the newest intact head, and the records behind it.
 
 use event::{Body, Record, Seq, SourceId};
-use jiff::Timestamp;
 
 use crate::{
     derive::{Derivation, Derive, Derived},
@@ -33,16 +32,23 @@ struct Source {
 
 impl Restored {
     /// Folds the records behind the newest head. What follows from them and was not written is missing: a kill has cut
-    /// it off. A source that is no longer derived from ends everything that goes on.
+    /// it off. A source that is no longer derived from ends everything that goes on. `is_set_aside` is true if segments
+    /// were set aside, which may have had heads.
     pub(super) fn of(
         store: &Store,
         progress: &[SourceProgress],
         derivation: Option<&Derivation>,
+        is_set_aside: bool,
         notes: &mut Vec<String>,
     ) -> Self {
         let Some(derivation) = derivation else { return Self { is_newest_fit: true, ..Self::default() } };
         let mut derives = derivation.states(&store.sources);
         let Some((index, head)) = newest_head(store) else {
+            if derives.iter().any(Option::is_some) && (is_set_aside || has_damaged_head(store)) {
+                notes.push(
+                    "what was known of the calls that were going on is damaged: they get no end".to_owned(),
+                );
+            }
             return Self { derives, ..Self::default() };
         };
         let wanted = (0..).map(SourceId).zip(&derives).filter_map(|(id, derive)| derive.as_ref().map(|_| id));
@@ -70,7 +76,7 @@ impl Restored {
                 *state = Some(derive);
             } else {
                 let next = progress.get(id.index()).map_or(0, |progress| progress.next.0);
-                expected.extend(derive.finish(Seq(next.saturating_sub(1)), Timestamp::now()));
+                expected.extend(derive.finish(Seq(next.saturating_sub(1)), store.fs.now()));
             }
             if !expected.is_empty() {
                 missing.push((id, session, expected));
@@ -86,6 +92,12 @@ fn newest_head(store: &Store) -> Option<(usize, Head)> {
         let (header, start) = Header::read(&*segment.file).ok()?;
         Some((index, Head::read(&*segment.file, &header, start).ok()??))
     })
+}
+
+/// Returns whether a segment should have a head. None is intact.
+fn has_damaged_head(store: &Store) -> bool {
+    let mut headers = store.segments.iter().filter_map(|segment| Header::read(&*segment.file).ok());
+    headers.any(|(header, _)| header.head > 0)
 }
 
 fn fold<'a>(segments: impl Iterator<Item = &'a Segment>, sources: &mut [Source], notes: &mut Vec<String>) {

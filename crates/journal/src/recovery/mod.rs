@@ -20,7 +20,6 @@ use self::{
     survey::{Existing, identify, read_cursors, survey},
 };
 use event::{LossReason, Seq, SourceId};
-use jiff::Timestamp;
 
 use crate::{
     cursor::Cursor,
@@ -133,11 +132,12 @@ pub(crate) fn open(
     let (before, loaded_end) = (progress.clone(), end);
 
     let clean = identity.clean;
-    let floors = Floors { cursors: &cursors, now: Timestamp::now() };
+    let floors = Floors { cursors: &cursors, now: fs.now() };
     let raised = floors.raise(&mut identity, &mut progress, &mut end, &mut notes);
     at(dir, identity.write(&**fs, dir))?;
     prove(&store, clean)?;
-    let Restored { derives, missing, is_newest_fit } = Restored::of(&store, &before, derivation, &mut notes);
+    let Restored { derives, missing, is_newest_fit } =
+        Restored::of(&store, &before, derivation, set_aside, &mut notes);
     store.remove_empty();
     let path = store.dir.clone();
     let mut left_out = Vec::new();
@@ -177,7 +177,7 @@ pub(crate) fn open(
     attach(&mut log, &**fs, dir, sinks, (written, cursors))?;
     log.flush();
     if is_missing {
-        log.begin_with_head();
+        log.replace_headless();
     }
     Ok(Opened { log, identity, lock, recovery: Recovery { notes } })
 }

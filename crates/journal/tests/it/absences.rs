@@ -1,20 +1,17 @@
 //! Numbers without records: refused, skipped and damaged ones occupy positions in the log, so that no loss is
 //! silent and none is charged to the wrong source.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use event::{LossReason, Notice, RawEvent, Record, Seq, SinkId, SourceId};
+use event::{LossReason, Notice, RawEvent, Record, Seq, SinkId};
 use jiff::Timestamp;
 use journal::{Journal, Options, WhenFull};
 use serde_json::Value;
 
 use journal_kit::{
-    DIR, adds_up, announced, begin, close, config, contents, disk, events, faulty_fs::FaultyFs, frame, id,
-    notice_of, open, open_as, read, segments, settle,
+    adds_up, announced, begin, close, config, contents, disk, events, frame, id, notice_of, open, open_as,
+    read, segments, settle,
 };
 
 /// Options with room for about fifty events of 20 KB of one name; further ones are refused.
@@ -22,7 +19,7 @@ fn small() -> Options {
     Options { max_bytes: Some(1 << 20), when_full: WhenFull::DropNewest, name_quota: 90, ..config() }
 }
 
-fn lost(journal: &Journal, sink: SinkId, source: &str, reason: LossReason) -> u64 {
+pub(crate) fn lost(journal: &Journal, sink: SinkId, source: &str, reason: LossReason) -> u64 {
     journal.ledger(sink, id(journal, source)).0.lost.get(&reason).copied().unwrap_or_default()
 }
 
@@ -220,119 +217,5 @@ fn an_attachment_can_not_pass_for_an_entry_after_a_torn_write() {
         assert_eq!(notes.len(), 1, "{notes:?}");
         let records = read(&mut journal.reader(SinkId(0)));
         assert_eq!(contents(&records), contents(&truth[..truth.len() - 1]), "cut by {cut}");
-    }
-}
-
-/// Returns a journal of an earlier version: two sources, eight records, six of them settled by `y`.
-fn golden(version: u8) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/journal-{version}"))
-}
-
-/// Returns a disk with a journal of an earlier version. `content` replaces its segment.
-fn earlier(version: u8, content: Option<&[u8]>) -> FaultyFs {
-    let (disk, golden) = (disk(), golden(version));
-    let fs = disk.process();
-    for dir in ["", "segments", "cursors"] {
-        fs.create_dir(&Path::new(DIR).join(dir)).unwrap();
-    }
-    for name in ["identity", "cursors/x", "cursors/y", SEGMENT] {
-        let file = fs.create(&Path::new(DIR).join(name)).unwrap();
-        let content = content.filter(|_| name == SEGMENT).map(<[u8]>::to_vec);
-        let content = content.unwrap_or_else(|| std::fs::read(golden.join(name)).unwrap());
-        assert_eq!(file.append(&content).unwrap(), content.len());
-    }
-    disk
-}
-
-const SEGMENT: &str = "segments/000000000001.log";
-
-#[test]
-fn a_journal_of_an_earlier_version_is_read_and_continued() {
-    for version in [1, 2] {
-        let disk = earlier(version, None);
-        let (journal, notes) = open(&disk, &config());
-        assert_eq!(notes, Vec::<String>::new());
-        let mut x = journal.reader(SinkId(0));
-        let records = read(&mut x);
-        let names: Vec<String> = records.iter().map(|it| notice_of(it).0.to_owned()).collect();
-        assert_eq!(names, ["started", "started", "gap", "connected", "gap", "connected", "q", "q"]);
-        assert!(records.iter().all(|it| !it.unchanged));
-        assert_eq!(read(&mut journal.reader(SinkId(1))).len(), 2, "y had settled six");
-        settle(&mut x, &records);
-        drop(x);
-        events(&mut begin(&journal, "a"), "e", 3, 100);
-        close(journal);
-        let (journal, notes) = open(&disk, &config());
-        assert_eq!(notes, Vec::<String>::new());
-        assert_eq!(
-            read(&mut journal.reader(SinkId(0))).len(),
-            6,
-            "gap, connected, three events, disconnected"
-        );
-        assert_eq!(journal.ledger(SinkId(0), SourceId(0)).0.published, 4);
-    }
-}
-
-#[test]
-fn a_segment_of_an_earlier_version_is_rewritten_in_the_current_one() {
-    for version in [1, 2] {
-        let disk = earlier(version, None);
-        let (journal, _) = open(&disk, &config());
-        assert_eq!(journal.erase(&|_| true).unwrap().records, [1, 1]);
-        assert_eq!(disk.files()[&Path::new(DIR).join(SEGMENT)][8], 3);
-        close(journal);
-        let (journal, notes) = open(&disk, &config());
-        assert_eq!(notes, Vec::<String>::new());
-        let mut x = journal.reader(SinkId(0));
-        let records = read(&mut x);
-        settle(&mut x, &records);
-        assert_eq!(records.len(), 6, "the notices");
-        assert_eq!(journal.ledger(SinkId(0), SourceId(0)).0.filtered, 1);
-        adds_up(&journal);
-    }
-}
-
-/// An earlier version must refuse what it can't read, so it must not find it under its own version.
-#[test]
-fn a_segment_of_an_earlier_version_is_not_appended_to() {
-    let disk = earlier(2, None);
-    let before = disk.files()[&Path::new(DIR).join(SEGMENT)].clone();
-    for _ in 0..40 {
-        let (journal, notes) = open(&disk, &config());
-        assert_eq!(notes, Vec::<String>::new());
-        events(&mut begin(&journal, "a"), "e", 1, 100);
-        close(journal);
-    }
-    for (path, content) in disk.files().iter().filter(|(path, _)| path.extension().is_some()) {
-        let is_old = path.ends_with(SEGMENT);
-        assert_eq!(content[8], if is_old { 2 } else { 3 }, "{path:?}");
-        assert!(!is_old || *content == before);
-    }
-    assert!(disk.files()[&Path::new(DIR).join("identity")].starts_with(b"cti-bridge identity 3 "));
-}
-
-#[test]
-fn a_damaged_journal_of_version_1_keeps_what_is_intact() {
-    let content = std::fs::read(golden(1).join(SEGMENT)).unwrap();
-    let mut flipped = content.clone();
-    let at = content.windows(9).position(|bytes| bytes == b"connected").unwrap();
-    flipped[at] ^= 1;
-    let torn = content[..content.len() - 3].to_vec();
-    for (content, damaged) in [(torn, 0), (flipped, 1)] {
-        let disk = earlier(1, Some(&content));
-        for round in 0..2 {
-            let (journal, notes) = open(&disk, &config());
-            assert_eq!(notes.is_empty(), round == 1, "{notes:?}");
-            let mut x = journal.reader(SinkId(0));
-            let records = read(&mut x);
-            assert_eq!(records.len(), 7, "damaged: {damaged}");
-            if round == 1 {
-                settle(&mut x, &records);
-                assert_eq!(lost(&journal, SinkId(0), "a", LossReason::Damaged), damaged);
-                adds_up(&journal);
-            }
-            drop(x);
-            close(journal);
-        }
     }
 }

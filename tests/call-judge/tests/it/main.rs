@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use call_judge::{Bridge, FlawKind, Interruption, Verdict, judge};
+use call_judge::{
+    Bridge, FlawKind, Interruption, Verdict, judge,
+    kills::{Manner, Tally},
+};
 use calls::Step;
 use pbx_simulator::rehearsal::{Rehearsal, Script};
 
@@ -52,6 +55,20 @@ fn a_call_has_one_end_wherever_the_process_ends() {
         }
     }
     accept("ended at each record", &verdict);
+}
+
+/// Through the real journal, which recovers. `call-judge --journal` takes every commit.
+#[test]
+fn a_call_has_one_end_whatever_a_kill_leaves_on_the_disk() {
+    let mut tally = Tally::default();
+    for ((seed, script), manner) in (0..).zip(Script::all()).zip(Manner::ALL.into_iter().cycle()) {
+        tally.script(script, seed, manner, |commit| commit % 13 == seed % 13);
+    }
+    for (seed, manner) in (0..).zip(Manner::ALL) {
+        tally.day(seed, manner, |commit| commit % 101 == seed);
+    }
+    assert!(tally.interrupted > 100, "{} calls were interrupted", tally.interrupted);
+    accept("killed", &tally.verdict);
 }
 
 /// What the judge says about a derived history that was changed.

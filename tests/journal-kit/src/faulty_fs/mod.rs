@@ -12,6 +12,7 @@ use std::{
 };
 
 use fastrand::Rng;
+use jiff::Timestamp;
 use journal::fs::Fs;
 use process::Process;
 
@@ -72,6 +73,8 @@ struct State {
     /// Name operations since their directories were synced.
     deeds: Vec<Deed>,
     locks: Vec<PathBuf>,
+    /// Time of day; `None` for the real one.
+    now: Option<Timestamp>,
     faults: Faults,
     /// Reads block forever.
     reads_hang: bool,
@@ -131,6 +134,7 @@ impl FaultyFs {
             names,
             deeds: Vec::new(),
             locks: Vec::new(),
+            now: None,
             faults: Faults::default(),
             reads_hang: false,
             failed_syncs: 0,
@@ -146,6 +150,11 @@ impl FaultyFs {
     /// Returns the disk as the running process sees it.
     pub fn process(&self) -> Arc<dyn Fs> {
         Arc::new(Process { disk: self.clone(), life: self.state().life })
+    }
+
+    /// Sets the clock, which stands still then.
+    pub fn set_time(&self, now: Timestamp) {
+        self.state().now = Some(now);
     }
 
     pub fn set(&self, faults: Faults) {

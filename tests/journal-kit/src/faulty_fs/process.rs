@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, MutexGuard},
 };
 
+use jiff::Timestamp;
 use journal::fs::{File, Fs, Lock, Room};
 
 use super::{EIO, ENOSPC, EROFS, FaultyFs, State, Syncs, Writes, errno};
@@ -60,6 +61,10 @@ impl Process {
 }
 
 impl Fs for Process {
+    fn now(&self) -> Timestamp {
+        self.disk.state().now.unwrap_or_else(Timestamp::now)
+    }
+
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state()?;
         let above: Vec<_> = path.ancestors().filter(|dir| state.find(dir).is_err()).collect();
