@@ -760,14 +760,15 @@ export interface BridgeVanished {
   subject: string;
 }
 /**
- * A step of a call, with the complete call after it.
+ * A step of a call, with the complete call as it is after the step.
  *
- * Directly behind the event that it follows from, whose id is `causationid`. `ended` comes three
- * seconds after the last leg disappeared. Only while the bridge derives calls.
+ * Directly behind the event that caused it, whose id is `causationid`. `ended` comes three seconds
+ * after the last leg has disappeared. Only if `[derive] calls` is on.
  *
- * Key your rows by source and `call`; each event replaces the previous one of the same call
- * completely. To count calls once, count `ended` and leave out those with the outcome `merged`. Treat
- * what is not `certain` as an estimate. The page Calls explains what the PBX shows and what it hides.
+ * Take `ringing` for a screen pop, `ended` for missed calls and call detail records. Keep one row per
+ * source and `call`: each event replaces the previous one completely. To count calls once, count
+ * `ended` without the outcome `merged`. If `certain` is false, treat times and outcome as estimates.
+ * The page Calls explains what the PBX shows and what it hides.
  *
  * CloudEvents type: `cti.call.started.v1`, `cti.call.ringing.v1`, `cti.call.queued.v1`,
  * `cti.call.dequeued.v1`, `cti.call.answered.v1`, `cti.call.joined.v1`, `cti.call.held.v1`,
@@ -803,7 +804,7 @@ export interface Call {
    */
   to: CallParty;
   /**
-   * The first calling party. It never changes, also when a transfer replaces the caller.
+   * The first calling party. It never changes, not even when a transfer replaces the caller.
    */
   originalFrom: CallParty;
   /**
@@ -859,12 +860,13 @@ export interface Call {
    */
   recording: boolean;
   /**
-   * False if the bridge had to infer a part: from a snapshot, across a gap, an ambiguous hold, or a
-   * guessed transfer or merge.
+   * False if the bridge had to infer a part: from a snapshot or across a gap, or because a hold,
+   * transfer or merge was ambiguous.
    */
   certain: boolean;
   /**
-   * Channel of the leg that the step is about, as in `legs`. Absent if the step is about the call.
+   * Channel of the leg that the step is about: the entry of `legs` with this `channel`. Absent if the
+   * step is about the call.
    */
   leg?: string;
   /**
@@ -880,9 +882,9 @@ export interface Call {
    */
   into?: string;
   /**
-   * How the call ended: `answered`; `missed` if it rang without an answer; `abandoned` if the caller
-   * left a queue without one; `merged` if it goes on as another call; `unknown` if the bridge did not
-   * see it. Only with the step `ended`.
+   * How the call ended: `answered`; `missed` if nobody answered (not picked up, busy or rejected);
+   * `abandoned` if the caller left a queue without one; `merged` if it goes on as another call;
+   * `unknown` if the bridge did not see it. Only with the step `ended`.
    *
    * Known values: `answered`, `missed`, `abandoned`, `merged`, `unknown`; others may follow.
    */

@@ -3,12 +3,12 @@
 mod csv;
 mod line;
 mod list;
+mod reader;
 
 use std::{
-    cell::Cell,
     collections::BTreeMap,
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -17,22 +17,22 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use self::{
     line::Printer,
     list::{Calls, Named, Row},
+    reader::{Reader, source},
 };
-use super::{journal, progress::Progress};
+use super::journal;
 use crate::{
     app::config::{SourceCalls, load_calls},
     config::Flags,
-    event::SourceId,
     exit::Exit,
-    journal::{Archive, Bookmark, Entry},
+    journal::Archive,
     runtime,
     terminal::Style,
 };
 
 /// Show calls that go on, and calls that have ended
 ///
-/// Reads the journal, beside a running bridge, as far back as it keeps delivered events ([journal] retain). It shows
-/// numbers and names as the PBX sent them.
+/// Reads the journal, beside a running bridge, as far back as it keeps delivered events ([journal] retain, by default 15 minutes). A
+/// line on standard error says so if that is less than --since. Numbers and names are shown as the PBX sent them.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "\
 A line has the start, the direction (← inbound, → outbound, ↔ internal), who calls whom, the state or outcome, the time until the \
@@ -48,7 +48,7 @@ pub struct Args {
     #[arg(long, short)]
     follow: bool,
     /// Calls that go on, or that ended within this time
-    #[arg(long, value_name = "AGO", value_parser = humantime::parse_duration, default_value = "1h")]
+    #[arg(long, value_name = "AGO", value_parser = super::duration, default_value = "1h")]
     since: Duration,
     /// Only calls with this party, as "+39 0721 000111" or as the PBX shows it; a number that the PBX has masked never matches
     #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
@@ -95,32 +95,45 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
     };
     let ago = SignedDuration::try_from(args.since).unwrap_or(SignedDuration::MAX);
     let since = Timestamp::now().checked_sub(ago).unwrap_or(Timestamp::MIN);
-    let mut reader = Reader { dir: &dir, bookmark: Cell::new(None), calls: Calls::new(since, named) };
+    let mut reader = Reader::new(&dir, Calls::new(since, named));
     let archive = match reader.read(args.source.as_deref(), err)? {
         Ok(archive) => archive,
         Err(exit) => return Ok(exit),
     };
-    let is_off = !sources.is_empty() && !sources.values().any(|source| source.is_derived);
     let rows = reader.calls.take_changed();
-    if rows.is_empty() && is_off {
-        writeln!(err, "there are no calls, as none are derived: set `calls = true` in [derive]")?;
+    if rows.is_empty() && are_off(&sources, args.source.as_deref()) {
+        writeln!(err, "calls are off: set `calls = true` in [derive]")?;
         return Ok(Exit::Config);
     }
     let several = archive.sources.len() > 1;
-    let screen = Screen { args, printer: Printer::new(Style::of_stdout(), TimeZone::system(), several) };
+    let printer = Printer::new(Style::of_stdout(), TimeZone::system(), several);
+    let reach = reader.reach(&archive, since).map(|reach| printer.moment(reach, Timestamp::now()));
+    let screen = Screen { args, printer };
     screen.begin(out)?;
     for row in &rows {
         screen.show(&archive, row, out)?;
     }
+    out.flush()?;
+    if let Some(reach) = reach {
+        writeln!(
+            err,
+            "the journal reaches back to {reach}; calls whose last step is older are in the sinks only"
+        )?;
+    }
     if args.follow {
-        out.flush()?;
         return runtime::block_on(follow(&screen, &mut reader, (out, err))).unwrap_or(Ok(Exit::Internal));
     }
     if rows.is_empty() {
         let ago = humantime::format_duration(args.since);
-        writeln!(err, "no call goes on or has ended within {ago}, as far back as the journal keeps events")?;
+        writeln!(err, "no call is going on, and none has ended in the last {ago}")?;
     }
     journal::complete(&archive, err)
+}
+
+/// Whether the configuration derives no calls, of this source or of any. A journal without a configuration may have some.
+fn are_off(sources: &Sources, only: Option<&str>) -> bool {
+    let mut shown = sources.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)).peekable();
+    shown.peek().is_some() && shown.all(|(_, source)| !source.is_derived)
 }
 
 /// Shows what changes, until a signal.
@@ -147,46 +160,6 @@ async fn follow(
         }
         out.flush()?;
     }
-}
-
-/// Reads the journal, each time from where it stopped.
-struct Reader<'a> {
-    dir: &'a Path,
-    bookmark: Cell<Option<Bookmark>>,
-    calls: Calls,
-}
-
-impl Reader<'_> {
-    /// Reads what is new. The error is the exit code; its reason is written to `err`.
-    fn read(&mut self, only: Option<&str>, err: &mut impl Write) -> io::Result<Result<Archive, Exit>> {
-        let archive = match Archive::open(self.dir) {
-            Ok(archive) => archive,
-            Err(error) => return writeln!(err, "{error}").map(|()| Err(Exit::Journal)),
-        };
-        if let Some(name) = only.filter(|name| archive.sources.iter().all(|known| known != name)) {
-            writeln!(err, "there is no source {name:?}: the journal has {}", archive.sources.join(", "))?;
-            return Ok(Err(Exit::Usage));
-        }
-        let mut progress = Progress::new("records read", false);
-        for entry in archive.entries_behind(&self.bookmark) {
-            let record = match entry {
-                Ok(Entry::Record(record)) => record,
-                Ok(Entry::Absence(_)) => continue,
-                Err(error) => return journal::unreadable(&error, err).map(Err),
-            };
-            progress.step();
-            let source = source(&archive, record.source);
-            if only.is_none_or(|only| only == source) {
-                self.calls.take(source, record);
-            }
-        }
-        drop(progress);
-        Ok(Ok(archive))
-    }
-}
-
-fn source(archive: &Archive, id: SourceId) -> &str {
-    archive.sources.get(id.index()).map(String::as_str).unwrap_or_default()
 }
 
 /// Where calls are shown, and how.

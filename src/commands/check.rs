@@ -34,7 +34,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     sink: Vec<String>,
     /// Wait this long for an event of each source: a PBX updates each queue every minute
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = super::duration)]
     wait: Option<Duration>,
     #[command(flatten)]
     flags: Flags,

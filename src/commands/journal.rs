@@ -19,7 +19,7 @@ use crate::{
     config::Flags,
     event::{Body, Mark, Record, structured, word},
     exit::Exit,
-    journal::{self, Absence, Archive, Entry, Journal, Kind, Missing, Renamed, Undelivered},
+    journal::{self, Absence, Archive, Entry, Journal, Kind, Missing, OpenError, Renamed, Undelivered},
     route::{Plan, Rules, Verdict},
     runtime,
     sink::{self, Outcome},
@@ -90,13 +90,7 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
         }
         return erase::run(args, &config, out, err);
     }
-    let archive = match Archive::open(&dir) {
-        Ok(archive) => archive,
-        Err(error) => {
-            writeln!(err, "{error}")?;
-            return Ok(Exit::Journal);
-        }
-    };
+    let Some(archive) = open(&dir, err)? else { return Ok(Exit::Journal) };
     match &args.action {
         Action::Ls => list(&archive, out),
         Action::Verify => verify(&archive, out, err),
@@ -131,6 +125,22 @@ pub(super) fn directory(
         writeln!(err, "the journal is in memory: set [journal] dir, or name a directory with --dir")?;
     }
     Ok(config.disk.map(|disk| disk.dir))
+}
+
+/// Opens the journal in `dir` for reading. `None` if that fails; the reason is written to `err`.
+pub(super) fn open(dir: &Path, err: &mut impl Write) -> io::Result<Option<Archive>> {
+    match Archive::open(dir) {
+        Ok(archive) => return Ok(Some(archive)),
+        Err(OpenError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            let dir = dir.display();
+            writeln!(
+                err,
+                "there is no journal in {dir}: the bridge creates it when it first runs with [journal] dir"
+            )?;
+        }
+        Err(error) => writeln!(err, "{error}")?,
+    }
+    Ok(None)
 }
 
 fn rename(dir: &Path, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {

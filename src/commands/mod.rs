@@ -31,12 +31,15 @@ pub mod token;
 pub mod two_factor;
 pub mod verify;
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
 
 use self::live_session::Ended;
 use crate::{
     app::config::{Config, load},
-    config::Flags,
+    config::{Flags, InvalidValue},
     exit::Exit,
     session::config::Config as Source,
     shutdown::Signals,
@@ -75,6 +78,12 @@ fn one_source<'a>(
         || SourceChoiceError::Unknown { named: named.unwrap_or_default().to_owned(), known: known() };
     let found = found.ok_or_else(unknown)?;
     Ok((found.0, found.1))
+}
+
+/// Parses a duration on the command line.
+fn duration(text: &str) -> Result<Duration, InvalidValue> {
+    let invalid = InvalidValue::new("write a number and its unit, such as 30s, 15m or 24h");
+    humantime::parse_duration(text).map_err(|_| invalid)
 }
 
 /// Starts listening to SIGTERM and Ctrl-C.

@@ -40,7 +40,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
     /// End after this time: 10m
-    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long = "for", value_name = "TIME", value_parser = super::duration)]
     time: Option<Duration>,
     /// End after this many events
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]

@@ -1,5 +1,7 @@
 //! `cti-bridge simulate`: a simulated PBX for developers.
 
+mod call;
+mod client;
 mod fields;
 mod trigger;
 
@@ -30,7 +32,8 @@ use pbx_simulator::{
 Examples:
   cti-bridge simulate --fault backend-down
   cti-bridge simulate --replay calls.jsonl --speed 10
-  cti-bridge simulate trigger extenRinging --set callerNum=0721000111",
+  cti-bridge simulate trigger extenRinging --set callerNum=0721000111
+  cti-bridge simulate call attended-transfer",
     args_conflicts_with_subcommands = true
 )]
 pub struct Args {
@@ -43,6 +46,7 @@ pub struct Args {
 #[derive(Debug, Clone, clap::Subcommand)]
 enum Command {
     Trigger(Box<trigger::Args>),
+    Call(call::Args),
 }
 
 /// Options of the simulated PBX.
@@ -149,8 +153,10 @@ impl PbxArgs {
 
 /// Runs the simulator until a signal, or a subcommand.
 pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
-    if let Some(Command::Trigger(args)) = &args.command {
-        return trigger::run(args, out, err);
+    match &args.command {
+        Some(Command::Trigger(args)) => return trigger::run(args, out, err),
+        Some(Command::Call(args)) => return call::run(args, out, err),
+        None => {}
     }
     Ok(match args.pbx.options() {
         Ok(options) => runtime::block_on(serve(options)).unwrap_or(Exit::Internal),

@@ -31,7 +31,7 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     /// Refresh at this interval, until Ctrl-C
-    #[arg(long, short, value_name = "TIME", value_parser = humantime::parse_duration, num_args = 0..=1, require_equals = true, default_missing_value = "2s")]
+    #[arg(long, short, value_name = "TIME", value_parser = super::duration, num_args = 0..=1, require_equals = true, default_missing_value = "2s")]
     watch: Option<Duration>,
     /// The admin endpoint, instead of the configuration's [admin] listen
     #[arg(long, value_name = "URL")]

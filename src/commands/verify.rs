@@ -29,7 +29,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     sink: String,
     /// Only events received within this time: 24h
-    #[arg(long, value_name = "AGO", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "AGO", value_parser = super::duration)]
     since: Option<std::time::Duration>,
     /// Verify calls too: one start and one end each, with steps that fit together. The sink must get all events of calls
     #[arg(long)]

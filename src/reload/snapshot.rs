@@ -5,45 +5,41 @@ use std::collections::{BTreeMap, BTreeSet};
 use secrecy::ExposeSecret as _;
 use url::Url;
 
-use super::difference::{Difference, Differences};
+use super::{
+    difference::{Difference, Differences},
+    part::{CREDENTIALS, DIALLING, Part, RULES, table_key},
+};
 use crate::{
     app::config::Loaded,
     auth::Credentials,
     config::{Origin, Setting},
     event::Fingerprints,
+    route::privacy::Dialling,
     session,
 };
-
-/// The keys of a source that a reload applies.
-const CREDENTIALS: [&str; 6] =
-    ["password", "password_file", "totp_secret", "totp_secret_file", "token", "token_file"];
-
-/// The keys and tables of a sink that are its rules.
-const RULES: [&str; 5] = ["subject", "dataschema", "heartbeat", "routes", "privacy"];
-
-/// The keys of a source that change what sinks hide.
-const DIALLING: [&str; 3] = ["country_code", "outside_prefix", "trunk_prefix"];
 
 /// A configuration in the form in which it is compared.
 #[derive(Debug, Clone)]
 pub(super) struct Snapshot {
     /// By key: the value without secrets, and its origin.
     settings: BTreeMap<String, (String, Origin)>,
-    accounts: BTreeMap<String, Known>,
+    sources: BTreeMap<String, Known>,
     sinks: BTreeMap<String, Sink>,
     /// By key: the fingerprint of a secret that can't be compared by its setting, and needs a restart.
     hidden: BTreeMap<String, u128>,
+    fingerprints: Fingerprints,
 }
 
-/// The account of a source, and its credentials.
+/// The account of a source, its credentials, and how its numbers are dialled.
 #[derive(Debug, Clone)]
 struct Known {
     base: Url,
     username: String,
     credentials: Credentials,
+    dialling: Dialling,
 }
 
-/// A sink: its type, and the fingerprints of what a reload changes.
+/// A sink: its type, and the fingerprints of what a reload changes. Its rules are those without the dialling rules of sources.
 #[derive(Debug, Clone, Copy)]
 struct Sink {
     type_name: &'static str,
@@ -51,18 +47,6 @@ struct Sink {
     keys: &'static [&'static str],
     secrets: u128,
     rules: u128,
-}
-
-/// The part of a bridge that a key belongs to and a reload changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part<'a> {
-    Log,
-    Credentials(&'a str),
-    /// Secrets and certificates of a sink.
-    Secrets(&'a str),
-    Rules(&'a str),
-    /// The rules of every sink.
-    Dialling,
 }
 
 impl Known {
@@ -89,18 +73,20 @@ impl Snapshot {
                 .map(|(key, (value, _))| (key, value))
                 .collect();
             // The debug form of a key is its id.
-            let rules = fingerprints.of(&(rules, format!("{:?}", sink.privacy)));
+            let privacy = format!("{:?}", sink.privacy.dialling(BTreeMap::new()));
+            let rules = fingerprints.of(&(rules, privacy));
             let (type_name, keys) = (sink.kind.type_name(), sink.kind.reloadable());
             (name.clone(), Sink { type_name, keys, secrets: sink.secrets(fingerprints), rules })
         });
-        let account = |source: &session::config::Config| {
-            let session::config::Config { base, username, credentials, .. } = source.clone();
-            Known { base, username, credentials }
+        let known = |source: &session::config::Config| {
+            let session::config::Config { base, username, credentials, dialling, .. } = source.clone();
+            Known { base, username, credentials, dialling }
         };
         Self {
-            accounts: config.sources.iter().map(|(name, source)| (name.clone(), account(source))).collect(),
+            sources: config.sources.iter().map(|(name, source)| (name.clone(), known(source))).collect(),
             sinks: sinks.collect(),
             hidden: hidden(loaded, fingerprints),
+            fingerprints: fingerprints.clone(),
             settings,
         }
     }
@@ -143,8 +129,8 @@ impl Snapshot {
         &'a self,
         other: &'a Self,
     ) -> impl Iterator<Item = (&'a str, &'a Credentials)> {
-        self.accounts.iter().filter_map(|(name, known)| {
-            let found = other.accounts.get(name)?;
+        self.sources.iter().filter_map(|(name, known)| {
+            let found = other.sources.get(name)?;
             let is_other = known.is_same_account(found) && !known.credentials.is_same(&found.credentials);
             is_other.then_some((name.as_str(), &found.credentials))
         })
@@ -159,9 +145,16 @@ impl Snapshot {
 
     /// The sinks that have other rules, with the fingerprint of those.
     pub(super) fn rules<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (&'a str, u128)> {
-        self.sinks.iter().filter_map(|(name, known)| {
+        // A source that is new or gone changes no rule until the restart.
+        let dialling = |of: &Self| {
+            let running = self.sources.iter().map(|(name, known)| of.sources.get(name).unwrap_or(known));
+            self.fingerprints.of(&running.map(|source| &source.dialling).collect::<Vec<_>>())
+        };
+        let dialling = [dialling(self), dialling(other)];
+        self.sinks.iter().filter_map(move |(name, known)| {
             let found = self.same_sink(name, other)?;
-            (known.rules != found.rules).then_some((name.as_str(), found.rules))
+            let [old, new] = [(known.rules, dialling[0]), (found.rules, dialling[1])];
+            (old != new).then(|| (name.as_str(), self.fingerprints.of(&new)))
         })
     }
 
@@ -180,8 +173,15 @@ impl Snapshot {
             }
         }
         for name in accounts.iter().filter(|name| is_applied(Part::Credentials(name))) {
-            if let (Some(known), Some(found)) = (self.accounts.get_mut(name), other.accounts.get(name)) {
-                known.clone_from(found);
+            if let (Some(known), Some(found)) = (self.sources.get_mut(name), other.sources.get(name)) {
+                known.credentials.clone_from(&found.credentials);
+            }
+        }
+        if is_applied(Part::Dialling) {
+            for (name, known) in &mut self.sources {
+                if let Some(found) = other.sources.get(name) {
+                    known.dialling.clone_from(&found.dialling);
+                }
             }
         }
         for (name, known) in &mut self.sinks {
@@ -210,7 +210,7 @@ impl Snapshot {
             return Some(Part::Log);
         }
         if let Some((name, key)) = table_key(key, "sources") {
-            let (known, found) = (self.accounts.get(name)?, other.accounts.get(name)?);
+            let (known, found) = (self.sources.get(name)?, other.sources.get(name)?);
             if DIALLING.contains(&key) {
                 return Some(Part::Dialling);
             }
@@ -230,12 +230,6 @@ impl Snapshot {
         let found = other.sinks.get(name)?;
         (self.sinks.get(name)?.type_name == found.type_name).then_some(found)
     }
-}
-
-/// The name and the first part of the key in a table `[kind.NAME]`.
-fn table_key<'a>(key: &'a str, kind: &str) -> Option<(&'a str, &'a str)> {
-    let (name, key) = key.strip_prefix(kind)?.strip_prefix('.')?.split_once('.')?;
-    Some((name, key.split(['.', '[']).next().unwrap_or(key)))
 }
 
 /// The fingerprints of secrets that need a restart: the settings show them all masked.

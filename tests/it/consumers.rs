@@ -1,6 +1,8 @@
 //! The examples for consumers, killed again and again: nothing is handled twice, out of order or skipped.
 #![cfg(all(feature = "nats", feature = "kafka"))]
 
+mod call_records;
+
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use async_nats::jetstream;

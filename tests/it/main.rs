@@ -4,7 +4,6 @@
 mod admin;
 mod auth;
 mod bridge;
-mod call_records;
 mod commands;
 mod config;
 mod consumers;

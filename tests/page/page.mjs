@@ -54,6 +54,8 @@ async function bridge() {
     url = "http://127.0.0.1:${pbx}"
     username = "bridge"
     password = "bridge"
+    [derive]
+    calls = true
     [sinks.out]
     type = "stdout"
     [sinks.bus]
@@ -120,6 +122,7 @@ async function live(browser, { at, status }) {
   assert.equal(await page.locator("#ready").textContent(), "not ready");
   const sources = page.locator("#sources");
   await sources.getByRole("img", { name: /^events per minute over the last hour: now [1-9][\d,]*, peak [1-9]/ }).waitFor();
+  await sources.getByText(/^\d+ going on$/).waitFor();
   const failing = page.locator("article.failing");
   await failing.getByText("127.0.0.1").first().waitFor();
   await failing.getByRole("img", { name: /^lag over the last hour: now [1-9]/ }).waitFor();
@@ -147,6 +150,7 @@ async function content(browser, at, status) {
   assert.equal(await red(page, "#ledger tbody td"), false);
   await page.getByText("At the present rate the journal is full in 3 h").waitFor();
   await page.getByText("2026-11-29 16:20:00 · in 3 h").waitFor();
+  await page.getByText("1,234 answered, 56 missed").first().waitFor();
   assert.equal(await page.title(), "! " + status.instance + " · cti-bridge");
   // Text of a peer is text.
   assert.equal(await page.locator("main img, main script, main b").count(), 0);

@@ -21,7 +21,13 @@ export function busy(status) {
   return {
     ...status,
     now, ready: false, started: "2026-11-26T08:00:00Z", instance: `headquarters ${HOSTILE}`,
-    sources: [{ ...source, since: "2026-11-29T12:00:05Z", lastSeen: "2026-11-29T12:19:59Z" }, branch],
+    sources: [
+      {
+        ...source, since: "2026-11-29T12:00:05Z", lastSeen: "2026-11-29T12:19:59Z",
+        calls: { goingOn: 12, ended: { answered: 1234, missed: 56, abandoned: 0, merged: 0, unknown: 0 } },
+      },
+      branch,
+    ],
     sinks: [
       ...status.sinks.filter((sink) => sink !== bus),
       {

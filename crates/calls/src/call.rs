@@ -1,75 +1,42 @@
 //! A call that is going on.
 
+mod leg;
+mod size;
+mod step;
+
 use std::collections::VecDeque;
 
 use event::Seq;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use crate::{
-    model::{CallEvent, CallKey, CallState, Direction, LegState, LegView, Outcome, Party, Step, Transfer},
-    observe::{Conversation, Extension},
-};
+pub(crate) use self::{leg::Leg, step::Detail};
+use crate::model::{CallKey, Direction, Party, Transfer};
 
-/// The most legs that a call keeps, ended ones included. A queue can ring its agents for hours.
-const LEGS: usize = 64;
-/// The most linked ids of a call.
+/// Most legs that a call keeps, ended ones included. A queue can ring its agents for hours.
+pub(crate) const LEGS: usize = 64;
+/// Most linked ids of a call.
 const LINKED_IDS: usize = 16;
 
-/// A leg: one extension's part in a call.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[allow(clippy::struct_excessive_bools, reason = "independent facts")]
-pub(crate) struct Leg {
-    pub(crate) extension: String,
-    pub(crate) name: String,
-    pub(crate) user: String,
-    /// The extension's channel, or its unique id.
-    pub(crate) channel: String,
-    pub(crate) unique_id: String,
-    pub(crate) linked_id: String,
-    /// The other party's channel; empty if it is not visible.
-    pub(crate) partner: String,
-    pub(crate) counterpart: Party,
-    pub(crate) state: LegState,
-    pub(crate) since: Timestamp,
-    pub(crate) is_outgoing: bool,
-    pub(crate) through_trunk: bool,
-    pub(crate) through_queue: bool,
-    pub(crate) is_recorded: bool,
-    /// It has been connected.
-    pub(crate) was_connected: bool,
-    /// Its first connection has been announced, or needs no announcement.
-    pub(crate) is_announced: bool,
-    /// It was on hold when it disappeared.
-    pub(crate) ended_on_hold: bool,
-    /// It has not been seen since a gap.
-    pub(crate) is_unconfirmed: bool,
-    /// It is its extension's only conversation, so that the extension's hold is this one's.
-    pub(crate) is_alone: bool,
-    /// It was that in the state before.
-    pub(crate) was_alone: bool,
-}
-
 /// A caller in a queue or in a parking slot.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub(crate) struct Place {
     /// Number of the queue or of the slot.
     pub(crate) number: String,
     pub(crate) channel: String,
-    /// It has not been seen since a gap.
+    /// True if it has not been seen since a gap.
     pub(crate) is_unconfirmed: bool,
 }
 
-/// A party that may have been replaced; what follows within three seconds decides.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Replacement {
-    /// The party that has left.
+/// Party that has left and may have been replaced. The next three seconds decide.
+#[derive(Debug, Clone)]
+pub(crate) struct Departure {
+    /// Party that has left.
     pub(crate) by: Party,
     pub(crate) at: Timestamp,
 }
 
 /// A call that is going on.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub(crate) struct Call {
     pub(crate) key: CallKey,
     pub(crate) linked_ids: Vec<String>,
@@ -81,143 +48,29 @@ pub(crate) struct Call {
     pub(crate) originator: Option<String>,
     pub(crate) queue: Option<Place>,
     /// The last channel that has waited in a queue or in a parking slot. A caller can go from one queue to another.
-    pub(crate) waited: Option<String>,
+    pub(crate) waiting_channel: Option<String>,
     /// The last queue the call was in.
     pub(crate) last_queue: Option<String>,
     pub(crate) parking: Option<Place>,
     pub(crate) through_trunk: bool,
     pub(crate) started: Timestamp,
     pub(crate) answered: Option<Timestamp>,
-    /// Nobody but the originator was seen to connect, so the answer is taken from it.
+    /// True if only the originator was seen to connect, so that its connection counts as the answer.
     pub(crate) is_answer_inferred: bool,
     pub(crate) legs: Vec<Leg>,
     pub(crate) certain: bool,
-    /// Since when nothing of it is visible, and the record that showed it.
-    pub(crate) empty: Option<(Timestamp, Seq)>,
-    /// The gap that hid its end: the last confirmed moment before, the first after.
-    pub(crate) hidden: Option<(Timestamp, Timestamp)>,
-    pub(crate) left: VecDeque<Replacement>,
+    /// Time since which nothing of the call is visible, and the record that showed it; `None` while it is visible.
+    pub(crate) invisible_since: Option<(Timestamp, Seq)>,
+    /// Gap that hid its end: the last confirmed moment before, the first after. `None` if the end was seen.
+    pub(crate) hidden_in: Option<(Timestamp, Timestamp)>,
+    pub(crate) departures: VecDeque<Departure>,
     /// A called party, or a queue, that appeared after the answer, while the others were still connected.
     pub(crate) invited: Option<(Party, Timestamp)>,
-    /// A party that a connected leg talks to instead of the one before, the record that showed it, and its time.
+    /// Party that a connected leg talks to instead of the one before, the record that showed it, and its time.
     pub(crate) moved: Option<(Party, Seq, Timestamp)>,
-    /// The extension that had a leg in this call and in one that has joined it, which makes its end a transfer.
-    pub(crate) go_between: Option<(String, Party, Timestamp)>,
-}
-
-/// What an event says beyond the call itself.
-#[derive(Debug, Default)]
-pub(crate) struct Detail {
-    pub(crate) leg: Option<String>,
-    pub(crate) transfer: Option<Transfer>,
-    pub(crate) absorbed: Option<CallKey>,
-    pub(crate) into: Option<CallKey>,
-    pub(crate) outcome: Option<Outcome>,
-    pub(crate) is_uncertain: bool,
-}
-
-impl Leg {
-    pub(crate) fn new(of: &Extension<'_>, conversation: &Conversation<'_>, at: Timestamp) -> Self {
-        let mut leg = Self {
-            extension: of.number.to_string(),
-            name: of.name.to_string(),
-            user: of.user.to_string(),
-            channel: conversation.channel.to_string(),
-            unique_id: conversation.unique_id.to_string(),
-            linked_id: String::new(),
-            partner: String::new(),
-            counterpart: Party::default(),
-            state: if conversation.is_outgoing { LegState::Initiated } else { LegState::Alerting },
-            since: at,
-            is_outgoing: conversation.is_outgoing,
-            through_trunk: false,
-            through_queue: false,
-            is_recorded: false,
-            was_connected: false,
-            is_announced: false,
-            ended_on_hold: false,
-            is_unconfirmed: false,
-            is_alone: of.conversations.len() == 1,
-            was_alone: false,
-        };
-        leg.update(conversation);
-        leg
-    }
-
-    /// Returns true if a conversation shows nothing new.
-    pub(crate) fn is_unchanged_by(&self, conversation: &Conversation<'_>) -> bool {
-        self.is_connected() == conversation.is_connected
-            && self.channel == conversation.channel
-            && self.linked_id == conversation.linked_id
-            && (self.partner == conversation.partner || conversation.partner.is_empty())
-            && self.counterpart.number.as_deref().unwrap_or_default() == conversation.number
-            && self.counterpart.name.as_deref().unwrap_or_default() == conversation.name
-            && self.unique_id == conversation.unique_id
-            && (self.through_trunk, self.through_queue, self.is_recorded)
-                == (conversation.through_trunk, conversation.through_queue, conversation.is_recorded)
-    }
-
-    /// Takes over what can change without a change of state.
-    pub(crate) fn update(&mut self, conversation: &Conversation<'_>) {
-        set(&mut self.linked_id, &conversation.linked_id);
-        if !conversation.partner.is_empty() {
-            set(&mut self.partner, &conversation.partner);
-        }
-        if !conversation.unique_id.is_empty() {
-            set(&mut self.unique_id, &conversation.unique_id);
-        }
-        let known = |text: &str| !text.is_empty() && text != "<unknown>";
-        if known(&conversation.number) {
-            set_some(&mut self.counterpart.number, &conversation.number);
-        }
-        if known(&conversation.name) {
-            set_some(&mut self.counterpart.name, &conversation.name);
-        }
-        self.through_trunk |= conversation.through_trunk;
-        self.through_queue |= conversation.through_queue;
-        self.is_recorded = conversation.is_recorded;
-        self.is_unconfirmed = false;
-    }
-
-    pub(crate) fn is_open(&self) -> bool {
-        self.state != LegState::Null
-    }
-
-    pub(crate) fn is_connected(&self) -> bool {
-        matches!(self.state, LegState::Connected | LegState::Hold)
-    }
-
-    pub(crate) fn enter(&mut self, state: LegState, at: Timestamp) {
-        (self.state, self.since) = (state, at);
-        self.was_connected |= self.is_connected();
-    }
-
-    pub(crate) fn party(&self) -> Party {
-        let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        Party {
-            number: text(&self.extension),
-            name: text(&self.name),
-            extension: text(&self.extension),
-            user: text(&self.user),
-        }
-    }
-
-    fn view(&self) -> LegView {
-        let outcome = (!self.is_open()).then_some(match (self.was_connected, self.is_outgoing) {
-            (true, _) => Outcome::Answered,
-            (false, false) => Outcome::Missed,
-            (false, true) => Outcome::Unknown,
-        });
-        LegView {
-            extension: self.extension.clone(),
-            user: (!self.user.is_empty()).then(|| self.user.clone()),
-            state: self.state,
-            channel: self.channel.clone(),
-            uniqueid: self.unique_id.clone(),
-            since: self.since,
-            outcome,
-        }
-    }
+    /// Extension with a leg in this call and in one that has joined it, the party it leaves behind, and the time of the merger. When
+    /// it leaves, it has transferred the call.
+    pub(crate) transferor: Option<(String, Party, Timestamp)>,
 }
 
 impl Call {
@@ -231,7 +84,7 @@ impl Call {
             original_from: Party::default(),
             originator: None,
             queue: None,
-            waited: None,
+            waiting_channel: None,
             last_queue: None,
             parking: None,
             through_trunk: false,
@@ -240,12 +93,12 @@ impl Call {
             is_answer_inferred: false,
             legs: Vec::new(),
             certain,
-            empty: None,
-            hidden: None,
-            left: VecDeque::new(),
+            invisible_since: None,
+            hidden_in: None,
+            departures: VecDeque::new(),
             invited: None,
             moved: None,
-            go_between: None,
+            transferor: None,
         }
     }
 
@@ -270,9 +123,9 @@ impl Call {
         self.queue.is_some() || self.parking.is_some() || self.open_legs().next().is_some()
     }
 
-    /// Something of it is visible again.
-    pub(crate) fn reappear(&mut self) {
-        (self.empty, self.hidden) = (None, None);
+    /// Notes that the call is visible again.
+    pub(crate) fn mark_visible(&mut self) {
+        (self.invisible_since, self.hidden_in) = (None, None);
     }
 
     pub(crate) fn add_linked_id(&mut self, id: &str) {
@@ -294,8 +147,8 @@ impl Call {
         self.legs.push(leg);
     }
 
-    /// Names the parties by their first leg, as far as they are not known.
-    pub(crate) fn introduce(&mut self, channel: &str) {
+    /// Fills in the parties that are not known yet from a leg.
+    pub(crate) fn fill_parties(&mut self, channel: &str) {
         let Some(leg) = self.legs.iter().find(|leg| leg.channel == channel).cloned() else { return };
         let (near, far) = (leg.party(), self.far_end(&leg));
         // A linked id is the unique id of the channel that began the call, which need not be the first to be seen.
@@ -317,16 +170,16 @@ impl Call {
         if self.original_from == Party::default() {
             self.original_from = self.from.clone();
         }
-        self.turn(&leg);
+        self.infer_direction(&leg);
     }
 
-    /// The other party of a leg: another leg of the call if it is visible, else the PBX's counterpart.
+    /// Returns the other party of a leg: another leg of the call if it is visible, else the PBX's counterpart.
     fn far_end(&self, leg: &Leg) -> Party {
         let partner = self.legs.iter().find(|it| !leg.partner.is_empty() && it.channel == leg.partner);
         partner.map_or_else(|| leg.counterpart.clone(), Leg::party)
     }
 
-    fn turn(&mut self, leg: &Leg) {
+    fn infer_direction(&mut self, leg: &Leg) {
         if self.direction != Direction::Unknown {
             return;
         }
@@ -339,124 +192,19 @@ impl Call {
         };
     }
 
-    /// Puts the party that a transfer brings in the place of the one it replaces.
+    /// Replaces a party by the one that a transfer brings.
     pub(crate) fn replace(&mut self, transfer: &Transfer) {
         let is_caller = transfer.from.extension.is_some() && self.from.extension == transfer.from.extension;
         *(if is_caller { &mut self.from } else { &mut self.to }) = transfer.to.clone();
-        self.left.clear();
-        (self.invited, self.moved, self.go_between) = (None, None, None);
+        self.departures.clear();
+        (self.invited, self.moved, self.transferor) = (None, None, None);
     }
 
-    /// Reconsiders the direction when a leg has changed.
-    pub(crate) fn reconsider(&mut self, channel: &str) {
+    /// Determines the direction again after a leg has changed.
+    pub(crate) fn update_direction(&mut self, channel: &str) {
         if let Some(leg) = self.leg(channel).cloned() {
             self.through_trunk |= leg.through_trunk;
-            self.turn(&leg);
+            self.infer_direction(&leg);
         }
-    }
-
-    pub(crate) fn state(&self) -> CallState {
-        if self.parking.is_some() {
-            return CallState::Parked;
-        }
-        let has = |wanted: fn(&Leg) -> bool| self.open_legs().any(wanted);
-        if self.answered.is_some() && has(Leg::is_connected) {
-            let is_held = has(|leg| leg.state == LegState::Hold);
-            return if is_held { CallState::Held } else { CallState::Connected };
-        }
-        if has(|leg| leg.state == LegState::Alerting) {
-            return CallState::Ringing;
-        }
-        match self.queue {
-            Some(_) => CallState::Queued,
-            None if self.is_visible() || self.empty.is_none() => CallState::Initiated,
-            None => CallState::Ended,
-        }
-    }
-
-    /// Returns how the call ended, as far as it was visible.
-    pub(crate) fn outcome(&self) -> Outcome {
-        let has_rung = self.legs.iter().any(|leg| !leg.is_outgoing);
-        match (self.answered, &self.last_queue) {
-            (Some(_), _) => Outcome::Answered,
-            _ if self.hidden.is_some() => Outcome::Unknown,
-            (None, Some(_)) => Outcome::Abandoned,
-            (None, None) if has_rung || self.originator.is_some() => Outcome::Missed,
-            (None, None) => Outcome::Unknown,
-        }
-    }
-
-    /// Builds the event of a step. `ended` is the time at which the call was no longer visible.
-    pub(crate) fn event(&self, step: Step, at: Timestamp, detail: Detail) -> CallEvent {
-        let ended =
-            (step == Step::Ended).then(|| self.empty.map_or(at, |(since, _)| since).max(self.started));
-        let until = ended.unwrap_or(at);
-        let seconds = |from: Timestamp, to: Timestamp| to.duration_since(from).as_secs_f64().max(0.0);
-        let between = ended.and(self.hidden);
-        CallEvent {
-            call: self.key,
-            linked_ids: self.linked_ids.clone(),
-            direction: self.direction,
-            from: self.from.clone(),
-            to: self.to.clone(),
-            original_from: self.original_from.clone(),
-            queue: self.queue.as_ref().map(|queue| queue.number.clone()).or_else(|| self.last_queue.clone()),
-            parking: self.parking.as_ref().map(|parking| parking.number.clone()),
-            through_trunk: self.through_trunk,
-            state: if step == Step::Ended { CallState::Ended } else { self.state() },
-            started_at: self.started,
-            answered_at: self.answered,
-            ended_at: ended,
-            wait_seconds: seconds(self.started, self.answered.unwrap_or(until)),
-            talk_seconds: self.answered.map_or(0.0, |answered| seconds(answered, until)),
-            legs: self.legs.iter().map(Leg::view).collect(),
-            recording: self.open_legs().any(|leg| leg.is_recorded),
-            certain: self.certain && self.hidden.is_none() && !detail.is_uncertain,
-            leg: detail.leg,
-            transfer: detail.transfer,
-            absorbed: detail.absorbed,
-            into: detail.into,
-            outcome: detail.outcome,
-            ended_between: between.map(|(from, to)| [format!("{from:.6}"), format!("{to:.6}")]),
-        }
-    }
-
-    /// Estimates the memory use in bytes.
-    pub(crate) fn size(&self) -> usize {
-        let leg = |leg: &Leg| {
-            size_of::<Leg>()
-                + leg.channel.len()
-                + leg.partner.len()
-                + leg.extension.len()
-                + leg.name.len()
-                + leg.user.len()
-                + leg.unique_id.len()
-                + leg.linked_id.len()
-                + party(&leg.counterpart)
-        };
-        size_of::<Self>()
-            + self.legs.iter().map(leg).sum::<usize>()
-            + self.linked_ids.iter().map(String::len).sum::<usize>()
-            + self.waited.as_ref().map_or(0, String::len)
-            + party(&self.from)
-            + party(&self.to)
-            + party(&self.original_from)
-    }
-}
-
-fn party(party: &Party) -> usize {
-    [&party.number, &party.name, &party.extension, &party.user].into_iter().flatten().map(String::len).sum()
-}
-
-/// Replaces a text, and allocates only if it differs.
-fn set(text: &mut String, new: &str) {
-    if text != new {
-        new.clone_into(text);
-    }
-}
-
-fn set_some(text: &mut Option<String>, new: &str) {
-    if text.as_deref() != Some(new) {
-        *text = Some(new.to_owned());
     }
 }

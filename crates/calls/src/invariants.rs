@@ -1,19 +1,19 @@
-//! Checks the promises about the events of calls. Pure; for tests, and for `verify --calls`.
+//! Checks the invariants of the events of calls. Pure; for tests, and for `verify --calls`.
 
 use std::{collections::BTreeMap, fmt};
 
 use crate::model::{CallEvent, CallKey, LegState, Outcome, Party, Step};
 
-/// A broken promise.
+/// Violation of an invariant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// Call.
     pub call: CallKey,
-    /// What is wrong.
+    /// Violated rule.
     pub rule: Rule,
 }
 
-/// A promise.
+/// Invariant of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
     /// A call has one `started`, which comes first.
@@ -70,7 +70,7 @@ pub struct Checker {
     pub uncertain: u64,
 }
 
-/// What a call has shown so far.
+/// State of a call, as far as its events have shown it.
 #[derive(Debug, Default)]
 #[allow(clippy::struct_excessive_bools, reason = "independent facts")]
 struct Seen {
@@ -140,7 +140,7 @@ impl Checker {
         }
     }
 
-    /// Returns the promises that events have broken so far, in their order.
+    /// Returns the violations so far, in their order.
     pub fn violations(&self) -> &[Violation] {
         &self.violations
     }
@@ -150,7 +150,7 @@ impl Checker {
         self.open.keys().copied()
     }
 
-    /// Returns the broken promises. `is_over` is true if no call can be going on.
+    /// Returns all violations. `is_over` is true if no call can be going on.
     pub fn finish(mut self, is_over: bool) -> Vec<Violation> {
         if is_over {
             self.violations.extend(self.open.keys().map(|call| Violation { call: *call, rule: Rule::Ends }));
@@ -165,7 +165,7 @@ impl Checker {
 }
 
 impl Seen {
-    /// Returns what a call takes along into another: its places and its legs.
+    /// Returns the places and legs that a call brings into the one that it joins.
     fn places(&self) -> (bool, bool, BTreeMap<String, (bool, bool)>) {
         (self.is_queued, self.is_parked, self.legs.clone())
     }

@@ -11,6 +11,7 @@ mod call;
 pub mod invariants;
 mod model;
 mod observe;
+mod saved;
 mod tracker;
 
 pub use model::{

@@ -46,12 +46,18 @@ pub(crate) struct Waiting<'a> {
     pub(crate) started: Option<Timestamp>,
 }
 
+/// Reads the number of an `extenUpdate`; `None` if it has none.
+pub(crate) fn number(args: &[u8]) -> Option<Cow<'_, str>> {
+    Some(text(field(args, "exten"))).filter(|number| !number.is_empty())
+}
+
 /// Reads an `extenUpdate`; `None` without a number.
 pub(crate) fn extension(args: &[u8]) -> Option<Extension<'_>> {
     const KEYS: [&str; 5] = ["exten", "name", "username", "status", "conversations"];
     let [number, name, user, status, map] = pick(args, KEYS);
     let number = Some(text(number)).filter(|number| !number.is_empty())?;
-    let conversations = fields(map.unwrap_or_default()).filter_map(|(_, value)| conversation(&number, value));
+    let conversations =
+        fields(map.unwrap_or_default()).take(MOST).filter_map(|(_, value)| conversation(&number, value));
     Some(Extension {
         conversations: conversations.collect(),
         name: text(name),
@@ -153,7 +159,7 @@ pub(crate) fn is_of(channel: &str, extension: &str) -> bool {
 pub(crate) fn queue(args: &[u8]) -> Option<(Cow<'_, str>, Vec<Waiting<'_>>)> {
     let number = Some(text(field(args, "queue"))).filter(|number| !number.is_empty())?;
     let callers = fields(field(args, "waitingCallers").unwrap_or_default());
-    let callers = callers.filter_map(|(_, caller)| waiting(caller, "waitingTime"));
+    let callers = callers.take(MOST).filter_map(|(_, caller)| waiting(caller, "waitingTime"));
     Some((number, callers.collect()))
 }
 
@@ -195,7 +201,9 @@ fn text(value: Option<&[u8]>) -> Cow<'_, str> {
     }
 }
 
-/// The longest name, number or channel, in bytes. An id has two channels.
+/// Most conversations of an extension, or callers in a queue, that are read.
+const MOST: usize = 1024;
+/// Longest name, number or channel, in bytes. An id has two channels.
 const LONGEST: usize = 1024;
 
 fn is_true(value: Option<&[u8]>) -> bool {

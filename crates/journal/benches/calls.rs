@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use event::{Body, Origin, Position, RawEvent, Record, Seq, SourceId};
 use jiff::Timestamp;
 use journal::{Journal, Live, Opened};
@@ -28,7 +29,7 @@ const ROUNDS: usize = 15;
 const BATCH: usize = 32;
 
 fn main() {
-    let events: Vec<RawEvent> = (0..CALLS).map(|number| update(number, true)).collect();
+    let events: Vec<RawEvent> = (0..CALLS).map(|number| update(number, true, 0)).collect();
     println!("{CALLS} calls; events of {} bytes", events[0].size());
     // First, while memory is not yet used again.
     state(&events);
@@ -38,12 +39,14 @@ fn main() {
         on.push(append(&events, &["a"]));
     }
     let [off, on] = [&mut off, &mut on].map(|rounds| median(rounds));
-    println!("ns per extenUpdate that repeats its state, median of {ROUNDS} rounds of {EVENTS} events:");
+    println!(
+        "ns per extenUpdate that repeats its state but for the duration, median of {ROUNDS} rounds of {EVENTS} events:"
+    );
     println!("  appended to the journal, calls off  {off:>8.1}");
     println!("  appended to the journal, calls on   {on:>8.1}  ({:+.1})", on - off);
 }
 
-fn update(number: usize, is_up: bool) -> RawEvent {
+fn update(number: usize, is_up: bool, duration: usize) -> RawEvent {
     let extension = format!("{}", 1000 + number);
     let talk = (
         format!("PJSIP/{extension}-{number:08x}"),
@@ -51,7 +54,16 @@ fn update(number: usize, is_up: bool) -> RawEvent {
         format!("1795538000.{number}"),
         is_up,
     );
-    exten_update(Timestamp::now(), &extension, false, &[talk])
+    let mut event = exten_update(Timestamp::from_second(1_795_538_000).unwrap(), &extension, false, &[talk]);
+    let field = format!(r#""duration":{duration},"#);
+    let text = std::str::from_utf8(&event.bytes).unwrap().replacen(
+        "\"startTime\"",
+        &format!("{field}\"startTime\""),
+        1,
+    );
+    event.args.end += u32::try_from(field.len()).unwrap();
+    event.bytes = Bytes::from(text);
+    event
 }
 
 /// As a live session does with what it has received.
@@ -64,6 +76,9 @@ fn append(events: &[RawEvent], sources: &[&str]) -> f64 {
         live.event(event.clone());
     }
     live.commit();
+    // As the PBX does, each second.
+    let events: Vec<RawEvent> =
+        (1..=5).flat_map(|second| (0..CALLS).map(move |number| update(number, true, second))).collect();
     let start = Instant::now();
     for (number, event) in events.iter().cycle().take(EVENTS).enumerate() {
         live.event(event.clone());
@@ -99,7 +114,7 @@ fn state(events: &[RawEvent]) {
         }
         start.elapsed()
     };
-    let ringing: Vec<RawEvent> = (0..CALLS).map(|number| update(number, false)).collect();
+    let ringing: Vec<RawEvent> = (0..CALLS).map(|number| update(number, false, 0)).collect();
     let micros = |time: Duration| time.as_secs_f64() * 1e6 / CALLS as f64;
     println!("  a call begins and rings             {:>8.1} us", micros(fold(0, &ringing)));
     println!("  a call is answered                  {:>8.1} us", micros(fold(CALLS, events)));

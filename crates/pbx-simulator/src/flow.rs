@@ -4,21 +4,20 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{
-    frame, hub::Out, lock, options::Flow, pbx::Pbx, profile::Audience, replay::Replay, world::Event,
-};
+use super::{frame, hub::Out, lock, pbx::Pbx, profile::Audience, replay::Replay, world::Event};
 
 /// The interval at which changed knobs are noticed.
 const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Runs the office until everything ends.
-pub(super) async fn calls(pbx: Arc<Pbx>, flow: Flow) {
-    let began = Instant::now();
+/// Runs the office until everything ends. Shorter events are padded to `payload_bytes`.
+pub(super) async fn calls(pbx: Arc<Pbx>, payload_bytes: Option<usize>) {
+    let began = pbx.began;
     let mut events = Vec::new();
     loop {
-        let due = lock(&pbx.world).next_due().unwrap_or(Duration::from_secs(1));
+        let due = lock(&pbx.world).next_due();
         tokio::select! {
-            () = sleep_until(began + due) => {}
+            () = sleep_until(began + due.unwrap_or_default()), if due.is_some() => {}
+            () = pbx.cued.notified() => {}
             () = pbx.stop.cancelled() => return,
         }
         if lock(&pbx.knobs).still {
@@ -32,7 +31,7 @@ pub(super) async fn calls(pbx: Arc<Pbx>, flow: Flow) {
             let mut world = lock(&pbx.world);
             while world.advance(began.elapsed(), &mut events) {
                 for event in events.drain(..) {
-                    publish(&pbx, event, flow.payload_bytes);
+                    publish(&pbx, event, payload_bytes);
                 }
             }
         }

@@ -61,7 +61,11 @@ use std::{
 use bytes::Bytes;
 use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, watch},
+    time::Instant,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 
@@ -102,14 +106,19 @@ impl Simulator {
         let address = listener.local_addr()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = Url::parse(&format!("{scheme}://{address}")).map_err(io::Error::other)?;
-        let tempo = match &source {
-            Source::Calls(flow) => (flow.rate / world::NATURAL_RATE).clamp(1e-3, 1e6),
-            Source::Silence | Source::Replay(_) => 1.0,
+        let start = Timestamp::now().as_millisecond();
+        let world = match source {
+            Source::Calls(flow) => {
+                World::new(seed, start, (flow.rate / world::NATURAL_RATE).clamp(1e-3, 1e6))
+            }
+            Source::Silence | Source::Replay(_) => World::idle(seed, start),
         };
         let pbx = Arc::new(Pbx {
             knobs: Mutex::new(knobs),
             accounts: Mutex::new(Accounts::new(accounts, seed)),
-            world: Mutex::new(World::new(seed, Timestamp::now().as_millisecond(), tempo)),
+            world: Mutex::new(world),
+            began: Instant::now(),
+            cued: Notify::new(),
             hub: Hub::new(),
             requests: Mutex::new(VecDeque::new()),
             reloading: AtomicBool::new(false),
@@ -120,10 +129,13 @@ impl Simulator {
         });
         pbx.tasks.spawn(server::run(Arc::clone(&pbx), listener, acceptor));
         pbx.tasks.spawn(flow::cuts(Arc::clone(&pbx)));
-        match source {
-            Source::Silence => {}
-            Source::Calls(flow) => drop(pbx.tasks.spawn(flow::calls(Arc::clone(&pbx), flow))),
-            Source::Replay(replay) => drop(pbx.tasks.spawn(flow::replay(Arc::clone(&pbx), replay))),
+        let payload_bytes = match &source {
+            Source::Calls(flow) => flow.payload_bytes,
+            Source::Silence | Source::Replay(_) => None,
+        };
+        pbx.tasks.spawn(flow::calls(Arc::clone(&pbx), payload_bytes));
+        if let Source::Replay(replay) = source {
+            pbx.tasks.spawn(flow::replay(Arc::clone(&pbx), replay));
         }
         Ok(Self { pbx, address, url, numbers: Mutex::new(0) })
     }

@@ -11,7 +11,10 @@ use std::{
 
 use jiff::{Timestamp, tz::Offset};
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -46,6 +49,10 @@ pub(super) struct Pbx {
     pub(super) knobs: Mutex<Knobs>,
     pub(super) accounts: Mutex<Accounts>,
     pub(super) world: Mutex<World>,
+    /// Start of the world's time.
+    pub(super) began: Instant,
+    /// A script was scheduled.
+    pub(super) cued: Notify,
     pub(super) hub: Hub,
     pub(super) requests: Mutex<VecDeque<Seen>>,
     /// While true the backend has no tokens and sends no events.

@@ -172,7 +172,7 @@ fn reply(pbx: &Pbx, parts: &Parts, body: &Bytes) -> Reply {
         rest::answer(pbx, parts, path, body)
     } else if let Some(path) = below("/webrest") {
         legacy::answer(pbx, parts, path, body)
-    } else if path == trigger::PATH {
+    } else if matches!(path, trigger::EVENT | trigger::CALL) {
         trigger::answer(pbx, parts, body)
     } else if path == "/socket.io/" {
         Reply::json(502, "Bad Gateway")

@@ -1,6 +1,6 @@
-//! `POST /trigger`: sends one event to every session that may receive it. No real PBX has this path.
+//! `POST /trigger` sends one event to every session that may receive it, and `POST /call` plays a call. No real PBX has these paths.
 //!
-//! Needs the name and password of an account (RFC 7617). A page in a browser can't use it, even if it knows them: it would send
+//! They need the name and password of an account (RFC 7617). A page in a browser can't use them, even if it knows both: it would send
 //! its `Origin`, or ask under a name that its owner has pointed at this address (DNS rebinding).
 
 use std::net::IpAddr;
@@ -21,11 +21,13 @@ use super::{
     profile::Audience,
     replay::{self, BadLine},
     reply::Reply,
+    world::script::Script,
 };
 
-pub(super) const PATH: &str = "/trigger";
+pub(super) const EVENT: &str = "/trigger";
+pub(super) const CALL: &str = "/call";
 
-/// The body.
+/// The body for [`EVENT`].
 #[derive(Deserialize)]
 struct Event<'a> {
     #[serde(borrow)]
@@ -34,29 +36,60 @@ struct Event<'a> {
     args: &'a RawValue,
 }
 
-/// Answers `{"sessions":N}`, the number of sessions that the event went to; otherwise an envelope with the reason.
+/// The body for [`CALL`].
+#[derive(Deserialize)]
+struct Call<'a> {
+    script: &'a str,
+}
+
+/// Answers `{"sessions":N}`, the number of sessions that the event or the call goes to; otherwise an envelope with the reason.
 pub(super) fn answer(pbx: &Pbx, parts: &Parts, body: &[u8]) -> Reply {
+    if let Some(refusal) = refusal(pbx, parts) {
+        return refusal;
+    }
+    let sessions = if parts.uri.path() == CALL { call(pbx, body) } else { event(pbx, body) };
+    match sessions {
+        Ok(sessions) => Reply::json(200, format!(r#"{{"sessions":{sessions}}}"#)),
+        Err(reason) => Reply::envelope(400, "null", &reason),
+    }
+}
+
+/// Sends the event. The error is the reason why it is invalid.
+fn event(pbx: &Pbx, body: &[u8]) -> Result<usize, String> {
+    let event = serde_json::from_slice(body).map_err(BadLine::from);
+    let event = event.and_then(|Event { event, args }| Ok((audience(event), replay::frame(event, args)?)));
+    let (audience, frame) = event.map_err(|reason| reason.to_string())?;
+    Ok(pbx.hub.publish(&audience, &Out::Bytes(frame)))
+}
+
+/// Plays the call to every session. The error is the reason why it can't be played.
+fn call(pbx: &Pbx, body: &[u8]) -> Result<usize, String> {
+    let Call { script } = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let script = Script::named(script).ok_or("there is no such call script")?;
+    let sessions = *pbx.hub.watch().borrow();
+    if sessions > 0 && !lock(&pbx.world).cue(pbx.began.elapsed(), script) {
+        return Err("too many extensions are busy: try again in a moment".to_owned());
+    }
+    pbx.cued.notify_one();
+    Ok(sessions)
+}
+
+/// Returns the answer to a request that is not allowed; `None` for one that is.
+fn refusal(pbx: &Pbx, parts: &Parts) -> Option<Reply> {
     if !is_asked_by_address(parts) {
-        return Reply::envelope(421, "null", "unknown host name: use an IP address or localhost");
+        return Some(Reply::envelope(421, "null", "unknown host name: use an IP address or localhost"));
     }
     if parts.headers.contains_key(ORIGIN) {
-        return Reply::envelope(403, "null", "requests from web pages are refused");
+        return Some(Reply::envelope(403, "null", "requests from web pages are refused"));
     }
     if parts.method != Method::POST {
-        return Reply::envelope(405, "null", "use POST");
+        return Some(Reply::envelope(405, "null", "use POST"));
     }
-    if !is_authorized(pbx, parts) {
-        return Reply::envelope(401, "null", "use the name and password of the simulator's user")
-            .challenged(r#"Basic realm="simulator""#);
-    }
-    let event = serde_json::from_slice(body).map_err(BadLine::from);
-    match event.and_then(|Event { event, args }| Ok((audience(event), replay::frame(event, args)?))) {
-        Ok((audience, frame)) => {
-            let sessions = pbx.hub.publish(&audience, &Out::Bytes(frame));
-            Reply::json(200, format!(r#"{{"sessions":{sessions}}}"#))
-        }
-        Err(reason) => Reply::envelope(400, "null", &reason.to_string()),
-    }
+    let unauthorized = || {
+        Reply::envelope(401, "null", "use the name and password of the simulator's user")
+            .challenged(r#"Basic realm="simulator""#)
+    };
+    (!is_authorized(pbx, parts)).then(unauthorized)
 }
 
 /// Whether every name of the request is an address or `localhost`. A request without a name comes from no browser.

@@ -42,7 +42,7 @@ pub(super) fn record(source: &str, row: &Row) -> String {
 /// Quotes a field that needs it. A caller chooses the name that is shown, and a spreadsheet would run one that is a formula.
 fn escaped(field: &str) -> Cow<'_, str> {
     let is_number = |text: &str| text.chars().all(|c| c.is_ascii_digit() || " +()-./".contains(c));
-    let is_formula = field.starts_with(['=', '+', '-', '@']) && !is_number(field);
+    let is_formula = field.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_number(field);
     let field = if is_formula { Cow::Owned(format!("'{field}")) } else { Cow::Borrowed(field) };
     if !field.contains([',', '"', '\n', '\r']) {
         return field;

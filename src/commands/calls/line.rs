@@ -11,9 +11,13 @@ use crate::{
 
 /// The widths of the columns; a longer value is cut off or shifts the rest.
 const SOURCE: usize = 8;
-const PARTY: usize = 22;
 const STATE: usize = 11;
-const SECONDS: usize = 8;
+const SECONDS: usize = 7;
+/// The width of each of the two parties: less in a narrow terminal, but enough for a number.
+const PARTY: usize = 22;
+const NARROW_PARTY: usize = 12;
+/// The width of a line without source, parties and details.
+const REST: usize = 8 + 2 + 3 + 3 + 1 + STATE + 1 + SECONDS + 1 + SECONDS;
 
 /// Formats lines.
 #[derive(Debug)]
@@ -22,18 +26,23 @@ pub(super) struct Printer {
     zone: TimeZone,
     /// Lines name the source.
     names_source: bool,
+    /// The width of a party.
+    party: usize,
 }
 
 impl Printer {
     pub(super) fn new(style: Style, zone: TimeZone, names_source: bool) -> Self {
-        Self { style, zone, names_source }
+        let rest = REST + if names_source { SOURCE + 1 } else { 0 };
+        let room = style.columns.map_or(PARTY, |columns| columns.saturating_sub(rest) / 2);
+        Self { style, zone, names_source, party: room.clamp(NARROW_PARTY, PARTY) }
     }
 
     /// Returns the names of the columns.
     pub(super) fn header(&self) -> String {
         let source = if self.names_source { format!("{:<SOURCE$} ", "source") } else { String::new() };
+        let party = self.party;
         let line = format!(
-            "{:<8}  {source}   {:<PARTY$}   {:<PARTY$} {:<STATE$} {:>SECONDS$} {:>SECONDS$}",
+            "{:<8}  {source}   {:<party$}   {:<party$} {:<STATE$} {:>SECONDS$} {:>SECONDS$}",
             "start", "from", "to", "state", "wait", "talk"
         );
         self.style.paint(Tint::Faint, &line)
@@ -52,20 +61,21 @@ impl Printer {
         let talk = call.answered_at.map_or_else(|| "-".to_owned(), |answered| between(answered, until));
         let (state, tint) = state(row);
         let state = if call.certain { state.to_owned() } else { format!("{state}?") };
+        let width = self.party;
         let line = format!(
-            "{}  {source}{:<2} {:<PARTY$} → {:<PARTY$} {} {wait:>SECONDS$} {talk:>SECONDS$}  {}",
-            self.style.paint(Tint::Faint, &self.start(call.started_at, now)),
+            "{}  {source}{:<2} {:<width$} → {:<width$} {} {wait:>SECONDS$} {talk:>SECONDS$}  {}",
+            self.style.paint(Tint::Faint, &self.moment(call.started_at, now)),
             arrow(call.direction),
-            party(&call.from),
-            party(&call.to),
+            party(&call.from, width),
+            party(&call.to, width),
             self.style.paint(tint, &format!("{state:<STATE$}")),
             details(row),
         );
         self.style.shown(line.trim_end())
     }
 
-    /// The time of day; with the date if it is another one.
-    fn start(&self, at: Timestamp, now: Timestamp) -> String {
+    /// Returns the local time of day; with the date unless it is today.
+    pub(super) fn moment(&self, at: Timestamp, now: Timestamp) -> String {
         let (at, now) = (at.to_zoned_datetime(self.zone.clone()), now.to_zoned_datetime(self.zone.clone()));
         let is_today = at.date() == now.date();
         at.strftime(if is_today { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" }).to_string()
@@ -98,14 +108,14 @@ fn state(row: &Row) -> (&'static str, Tint) {
     }
 }
 
-fn party(party: &Party) -> String {
+fn party(party: &Party, width: usize) -> String {
     let parts = [&party.number, &party.name].into_iter().flatten();
     let text = parts.filter(|part| !part.is_empty()).map(String::as_str).collect::<Vec<_>>().join(" ");
     let text = PeerText::new(&text).to_string();
-    match text.char_indices().nth(PARTY) {
+    match text.char_indices().nth(width) {
         _ if text.is_empty() => "unknown".to_owned(),
         None => text,
-        Some(_) => text.chars().take(PARTY - 1).chain(['…']).collect(),
+        Some(_) => text.chars().take(width - 1).chain(['…']).collect(),
     }
 }
 
@@ -160,20 +170,20 @@ mod tests {
         let ended = r#""state":"ended","outcome":"answered","answeredAt":"2026-11-24T10:00:06Z","endedAt":"2026-11-24T10:01:11Z","queue":"401""#;
         assert_eq!(
             line(ended),
-            "10:00:00  ←  0721000111             → 201 Ada Neri           answered          6s    1m05s  queue 401"
+            "10:00:00  ←  0721000111             → 201 Ada Neri           answered         6s   1m05s  queue 401"
         );
         assert_eq!(
             line(r#""state":"ringing""#),
-            "10:00:00  ←  0721000111             → 201 Ada Neri           ringing       10m00s        -"
+            "10:00:00  ←  0721000111             → 201 Ada Neri           ringing      10m00s       -"
         );
         let merged = r#""state":"ended","outcome":"merged","into":"99","endedAt":"2026-11-24T10:00:02Z""#;
-        assert!(line(merged).ends_with(" merged            2s        -  into 99"), "{}", line(merged));
+        assert!(line(merged).ends_with(" merged           2s       -  into 99"), "{}", line(merged));
     }
 
     #[test]
     fn what_was_inferred_has_a_question_mark() {
         let line = line(r#""state":"connected","answeredAt":"2026-11-24T10:00:06Z","certain":false"#);
-        assert!(line.ends_with(" talking?          6s    9m54s"), "{line}");
+        assert!(line.ends_with(" talking?         6s   9m54s"), "{line}");
     }
 
     #[test]
@@ -181,6 +191,15 @@ mod tests {
         let line =
             line(r#""state":"ringing","from":{"number":"0721000111","name":"\u001b[2J and a long name"}"#);
         assert!(line.contains("0721000111 \\u{1b}[2J … → 201"), "{line}");
+    }
+
+    #[test]
+    fn a_line_fits_80_columns_and_keeps_the_numbers() {
+        let style = Style { columns: Some(80), ..Style::default() };
+        let more = r#""state":"connected","answeredAt":"2026-11-24T10:00:06Z","from":{"number":"00390721000111","name":"Libreria del Corso"}"#;
+        let line = shown(style, false, more);
+        assert_eq!(line.chars().count(), 80, "{line}");
+        assert!(line.contains(" 00390721000111 Li… → 201 Ada Neri"), "{line}");
     }
 
     #[test]

@@ -7,14 +7,17 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use crate::event::{
-    Body, Class, EncodedNotice, Origin, Position, RawEvent, Record, Seq, SourceId, elements, field,
-    notice_schema,
+    Body, Class, EncodedCall, EncodedNotice, Origin, Position, RawEvent, Record, Seq, SourceId, elements,
+    field, notice_schema,
 };
 
 /// The recordings in the program.
 pub(super) const FIXTURES: &[(&str, &str)] = &[
     ("attended-transfer", include_str!("../../../fixtures/attended-transfer.jsonl")),
     ("blind-transfer", include_str!("../../../fixtures/blind-transfer.jsonl")),
+    ("calls/attended-transfer", include_str!("../../../fixtures/calls/attended-transfer.jsonl")),
+    ("calls/queue-abandonment", include_str!("../../../fixtures/calls/queue-abandonment.jsonl")),
+    ("conference", include_str!("../../../fixtures/conference.jsonl")),
     ("every-event", include_str!("../../../fixtures/every-event.jsonl")),
     ("office-hour", include_str!("../../../fixtures/office-hour.jsonl")),
     ("parking", include_str!("../../../fixtures/parking.jsonl")),
@@ -65,15 +68,22 @@ impl Input {
         let (ty, data) = (text("type"), raw("data").map(str::as_bytes));
         let (ty, data) = ty.zip(data).ok_or(InvalidLine::Unknown)?;
         let source = text("source").and_then(|source| source.strip_prefix("/cti/").map(str::to_owned));
-        let body = match (ty.strip_prefix("cti.event."), ty.strip_prefix("cti.bridge.")) {
-            (Some(slug), _) => {
-                let slug = slug.strip_suffix(".v1").ok_or(InvalidLine::Unknown)?;
+        let (class, name) = class_and_name(&ty).ok_or(InvalidLine::Unknown)?;
+        let body = match class {
+            "event" => {
+                let slug = name;
                 let name = text("ctievent").unwrap_or_else(|| slug.to_owned());
                 let (count, is_binary) = (raw("ctiargs"), raw("ctibinary") == Some("true"));
                 Body::Event(cloud_event(&name, data, count, is_binary).ok_or(InvalidLine::Unknown)?)
             }
-            (None, Some(name)) => {
-                let name = name.strip_suffix(".v1").ok_or(InvalidLine::Unknown)?;
+            "call" => {
+                let key =
+                    text("subject").and_then(|subject| subject.strip_prefix("call/").map(str::to_owned));
+                let key = key.ok_or(InvalidLine::Unknown)?.into();
+                let data = Bytes::copy_from_slice(data);
+                Body::Call(EncodedCall { step: name.to_owned().into(), key, cause: Seq(0), data })
+            }
+            "bridge" => {
                 let is_outside = |class| notice_schema(class, name).is_some();
                 if notice_schema(Class::Bridge, name).is_none()
                     && (is_outside(Class::Status) || is_outside(Class::Dlq))
@@ -83,25 +93,31 @@ impl Input {
                 let data = Bytes::copy_from_slice(data);
                 Body::Notice(EncodedNotice { name: name.to_owned().into(), data })
             }
-            (None, None) => return Err(InvalidLine::Unknown),
+            _ => return Err(InvalidLine::Unknown),
         };
         Ok(Self { source, body })
     }
 
     /// Makes the record of the event.
     pub(super) fn record(self, source: SourceId) -> Record {
+        let origin = if matches!(self.body, Body::Call(_)) { Origin::Derived } else { Origin::Live };
         Record {
             position: Position(0),
             source,
             seq: Seq(0),
             at: Timestamp::UNIX_EPOCH,
             session: 0,
-            origin: Origin::Live,
+            origin,
             gap: Seq(0),
             unchanged: false,
             body: self.body,
         }
     }
+}
+
+/// Splits `cti.<class>.<name>.v1`. `None` if the type has another form.
+fn class_and_name(ty: &str) -> Option<(&str, &str)> {
+    ty.strip_prefix("cti.")?.strip_suffix(".v1")?.split_once('.')
 }
 
 /// Takes the data of a `CloudEvent` apart. `count` is `ctiargs`.
@@ -186,6 +202,17 @@ mod tests {
         let input = Input::parse(line).unwrap();
         assert_eq!(input.source.as_deref(), Some("pbx1"));
         assert!(matches!(input.body, Body::Notice(EncodedNotice { name, .. }) if name == "gap"));
+    }
+
+    #[test]
+    fn a_step_of_a_call_has_the_key_of_its_subject() {
+        let line =
+            r#"{"specversion":"1.0","type":"cti.call.ringing.v1","subject":"call/17","data":{"call":"17"}}"#;
+        let record = Input::parse(line).unwrap().record(SourceId(0));
+        assert_eq!(record.origin, Origin::Derived);
+        assert!(matches!(record.body, Body::Call(call) if call.step == "ringing" && &*call.key == "17"));
+        let keyless = line.replace("call/17", "17");
+        assert_eq!(Input::parse(&keyless).unwrap_err(), InvalidLine::Unknown);
     }
 
     #[test]

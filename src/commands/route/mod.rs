@@ -193,7 +193,7 @@ impl Tested<'_> {
         let (class, name) = self.event();
         let class = match class {
             "bridge" => "bridge event ",
-            "call" => "step of a call ",
+            "call" => "call step ",
             _ => "",
         };
         let entity =

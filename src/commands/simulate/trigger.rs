@@ -3,30 +3,24 @@
 use std::{
     io::{self, Write},
     sync::LazyLock,
-    time::Duration,
 };
 
 use event::{Class, Schema};
-use reqwest::StatusCode;
-use secrecy::{ExposeSecret as _, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{
     Value,
     value::{RawValue, to_raw_value},
 };
-use url::Url;
 
-use super::fields::{self, FieldError};
+use super::{
+    client::{RequestError, Target},
+    fields::{self, FieldError},
+};
 use crate::{
-    api,
     config::{InvalidValue, flags::Suggestions, nearest},
     exit::Exit,
     runtime,
-    text::PeerText,
 };
-
-/// The simulator answers at once, or something is wrong.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Send one event into a running simulator
 #[derive(Debug, Clone, clap::Args)]
@@ -48,15 +42,8 @@ pub(super) struct Args {
     /// All arguments, as a JSON array
     #[arg(long = "args", value_name = "JSON")]
     arguments: Option<String>,
-    /// The simulator's address
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    url: Url,
-    /// The user that the simulator was started with
-    #[arg(long, default_value = "bridge")]
-    username: String,
-    /// The user's password
-    #[arg(long, default_value = "bridge")]
-    password: SecretString,
+    #[command(flatten)]
+    target: Target,
 }
 
 /// Names of the events of the catalogue.
@@ -82,35 +69,15 @@ enum TriggerError {
     Count { name: String, expected: u16 },
     #[error("{name}: {source}")]
     Field { name: String, source: FieldError },
-    #[error(
-        "no simulator answers at {url}: {reason}; start one with `cti-bridge simulate`, or give its address with --url"
-    )]
-    Unreachable { url: Url, reason: PeerText, source: reqwest::Error },
-    #[error(
-        "the simulator at {0} refused the user or the password: give those it was started with (--username, --password)"
-    )]
-    Credentials(Url),
-    #[error("the simulator at {url} refused the event: {reason}")]
-    Refused { url: Url, reason: PeerText },
-    #[error(
-        "the server at {url} is not a simulator of this version (HTTP {status}): give the address that `cti-bridge simulate` printed with --url"
-    )]
-    NotASimulator { url: Url, status: StatusCode },
-    #[error(
-        "the simulator at {0} has no session that may receive the event: connect a bridge, then trigger again"
-    )]
-    NoSession(Url),
+    #[error(transparent)]
+    Request(#[from] RequestError),
 }
 
 impl TriggerError {
     const fn exit(&self) -> Exit {
         match self {
             Self::Unknown { .. } | Self::Json { .. } | Self::Count { .. } | Self::Field { .. } => Exit::Usage,
-            Self::Credentials(_) => Exit::Refused,
-            Self::Unreachable { .. }
-            | Self::Refused { .. }
-            | Self::NotASimulator { .. }
-            | Self::NoSession(_) => Exit::Unavailable,
+            Self::Request(error) => error.exit(),
         }
     }
 }
@@ -121,26 +88,19 @@ struct Event<'a> {
     args: &'a RawValue,
 }
 
-#[derive(Deserialize)]
-struct Sent {
-    sessions: usize,
-}
-
-#[derive(Deserialize)]
-struct Envelope {
-    message: String,
-}
-
 /// Runs the command.
 pub(super) fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let sent = match args.arguments() {
-        Ok(arguments) => runtime::block_on(args.send(&arguments)),
+        Ok(arguments) => {
+            let event = Event { event: &args.name, args: &arguments };
+            let sent = runtime::block_on(args.target.post("/trigger", &event));
+            sent.map(|sent| sent.map_err(TriggerError::from))
+        }
         Err(error) => Some(Err(error)),
     };
     match sent {
         Some(Ok(sessions)) => {
-            let plural = if sessions == 1 { "" } else { "s" };
-            writeln!(out, "sent {} to {sessions} session{plural}", args.name)?;
+            writeln!(out, "sent {} to {sessions}", args.name)?;
             Ok(Exit::Clean)
         }
         Some(Err(error)) => {
@@ -194,46 +154,5 @@ impl Args {
             None => "give its data with --data or --args".to_owned(),
         };
         TriggerError::Unknown { name: self.name.clone(), hint }
-    }
-
-    /// Returns the number of sessions that the event went to.
-    async fn send(&self, args: &RawValue) -> Result<usize, TriggerError> {
-        let url = || self.url.clone();
-        let unreachable = |source: reqwest::Error| {
-            let reason = if source.is_timeout() {
-                PeerText::new(&format!("not within {PATIENCE:?}"))
-            } else {
-                api::innermost(&source)
-            };
-            TriggerError::Unreachable { url: url(), reason, source }
-        };
-        // That there is one already is no fault.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().map_err(unreachable)?;
-        let mut endpoint = url();
-        endpoint.set_path("/trigger");
-        let request = client
-            .post(endpoint)
-            .basic_auth(&self.username, Some(self.password.expose_secret()))
-            .json(&Event { event: &self.name, args });
-        let answer = request.send().await.map_err(unreachable)?;
-        let status = answer.status();
-        let body = answer.text().await.map_err(unreachable)?;
-        if status == StatusCode::UNAUTHORIZED {
-            return Err(TriggerError::Credentials(url()));
-        }
-        if let Ok(Sent { sessions }) = serde_json::from_str(&body) {
-            return if sessions == 0 { Err(TriggerError::NoSession(url())) } else { Ok(sessions) };
-        }
-        let is_ours = matches!(
-            status,
-            StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN | StatusCode::MISDIRECTED_REQUEST
-        );
-        match serde_json::from_str(&body) {
-            Ok(Envelope { message }) if is_ours => {
-                Err(TriggerError::Refused { url: url(), reason: PeerText::new(&message) })
-            }
-            _ => Err(TriggerError::NotASimulator { url: url(), status }),
-        }
     }
 }

@@ -217,6 +217,13 @@ async fn calls_that_are_not_derived_are_said_to_be_off() {
     let (code, _, err) = run(dir.path(), &["calls"]);
     assert_eq!(code, Some(78), "{err}");
     assert!(err.contains("set `calls = true` in [derive]"), "{err}");
-    let (code, _, err) = run(dir.path(), &["calls", "--number", "xxx"]);
-    assert_eq!((code, err.contains("--number has no digits")), (Some(64), true), "{err}");
+    for (args, code, expected) in [
+        (&["--number", "xxx"][..], 64, "--number has no digits"),
+        (&["--source", "pbx2"], 64, "the journal has no source \"pbx2\": did you mean pbx1?"),
+        (&["--since", "soon"], 64, "write a number and its unit, such as 30s, 15m or 24h"),
+        (&["--dir", "/nonexistent"], 73, "there is no journal in /nonexistent"),
+    ] {
+        let (exit, _, err) = run(dir.path(), &[&["calls"], args].concat());
+        assert!(exit == Some(code) && err.contains(expected), "{args:?}: {exit:?}: {err}");
+    }
 }

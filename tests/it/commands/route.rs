@@ -47,6 +47,7 @@ fn each_event_shows_its_route_and_the_reasons() {
 {"at":"2026-11-24T09:00:00Z","event":"queueUpdate","args":[{"queue":"401"}]}
 {"at":"2026-11-24T09:00:00Z","event":"queueUpdate","args":[{"queue":"402"}]}
 {"specversion":"1.0","type":"cti.bridge.gap.v1","source":"/cti/pbx2","id":"a","data":{"reason":"started"}}
+{"specversion":"1.0","type":"cti.call.ended.v1","source":"/cti/pbx1","id":"b","subject":"call/17","data":{"call":"17"}}
 "#;
     let expected = r#"userProfileAvatarUpdate, entity user/ada, source pbx1
   bus: dropped
@@ -63,6 +64,11 @@ queueUpdate, entity queue/402, source pbx1
 bridge event gap, no entity, source pbx2
   bus: published, subject cti.v1.pbx2.bridge.gap._
     route pictures (FILE:9) does not match: class
+    route 2 (FILE:13) does not match: class
+    no route applies
+call step ended, entity call/17, source pbx1
+  bus: published, subject cti.v1.pbx1.call.ended.17
+    route pictures (FILE:9) does not match: event
     route 2 (FILE:13) does not match: class
     no route applies
 "#;

@@ -1,4 +1,4 @@
-//! `cti-bridge simulate`: its recordings and its trigger, with the real binary on both ends.
+//! `cti-bridge simulate`: its recordings, its trigger and its calls, with the real binary on both ends.
 
 use std::{fmt::Write as _, path::PathBuf, time::Duration};
 
@@ -120,8 +120,13 @@ async fn every_fixture_is_published_in_order_byte_for_byte() {
 }
 
 async fn trigger(args: &[&str]) -> (Option<i32>, String) {
+    simulate_command("trigger", args).await
+}
+
+/// Runs a command for a running simulator.
+async fn simulate_command(name: &str, args: &[&str]) -> (Option<i32>, String) {
     let mut command = program();
-    command.args(["simulate", "trigger"]).args(args);
+    command.args(["simulate", name]).args(args);
     let mut trigger = Bridge::spawn(command);
     let exit = trigger.exit().await;
     // The output is read by other threads.
@@ -184,7 +189,7 @@ async fn a_trigger_that_fails_names_the_remedy() {
     for (args, code, expected) in [
         (&["extenRinging", "--url", nowhere][..], 69, "start one with `cti-bridge simulate`"),
         (&["extenRinging", "--url", &url], 77, "give those it was started with (--username, --password)"),
-        (&["extenRinging", "--url", &url, "--password", "other"], 69, "connect a bridge, then trigger again"),
+        (&["extenRinging", "--url", &url, "--password", "other"], 69, "connect a bridge, then try again"),
         (
             &["extenRinging", "--set", "callerNumber=1"],
             64,
@@ -200,4 +205,22 @@ async fn a_trigger_that_fails_names_the_remedy() {
         let (exit, said) = trigger(args).await;
         assert!(exit == Some(code) && said.contains(expected), "{args:?}: {exit:?}: {said}");
     }
+}
+
+#[tokio::test]
+async fn a_call_is_played_by_the_name_of_its_script() {
+    let (_simulator, url) = simulate(&["--rate", "0"]).await;
+    let (exit, said) = simulate_command("call", &["internal", "--url", &url]).await;
+    assert!(exit == Some(69) && said.contains("connect a bridge, then try again"), "{said}");
+    let (exit, said) = simulate_command("call", &["attended-transfr", "--url", &url]).await;
+    assert!(exit == Some(64) && said.contains("a similar value exists: 'attended-transfer'"), "{said}");
+
+    let dir = tempfile::tempdir().unwrap();
+    let bridge = bridge(&dir, &[("pbx1".to_owned(), url.clone())]);
+    bridge.says("cti.bridge.connected.v1").await;
+    assert_eq!(published(&bridge.output(), "pbx1").len(), 0, "nothing happens by itself");
+    let (exit, said) = simulate_command("call", &["internal", "--url", &url]).await;
+    assert_eq!((exit, &*said), (Some(0), "playing internal to 1 session\n"));
+    let rings = || published(&bridge.output(), "pbx1").iter().any(|(_, data)| data.contains("\"ringing\""));
+    until(rings, || format!("no extension rings:\n{}", bridge.output())).await;
 }

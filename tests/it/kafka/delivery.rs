@@ -16,7 +16,7 @@ use crate::support::{
 };
 
 /// One broker for the tests that don't hurt it.
-async fn broker() -> &'static Broker {
+pub(super) async fn broker() -> &'static Broker {
     static BROKER: OnceCell<Broker> = OnceCell::const_new();
     BROKER.get_or_init(Broker::start).await
 }

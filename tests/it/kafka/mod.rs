@@ -1,6 +1,7 @@
 //! The Kafka sink, against real brokers.
 
 mod access;
+mod calls;
 mod delivery;
 mod faults;
 mod gapless;

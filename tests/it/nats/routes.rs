@@ -17,7 +17,7 @@ use crate::support::{
     nats::Nats,
 };
 
-const OWN: [&str; 2] = ["cti.v1.pbx1.bridge.>", "cti.v1.pbx1.event.>"];
+const OWN: [&str; 3] = ["cti.v1.pbx1.bridge.>", "cti.v1.pbx1.call.>", "cti.v1.pbx1.event.>"];
 const WALL: &str =
     "\n[[sinks.bus.routes]]\nmatch = { class = \"bridge\" }\nsubject = \"wall.{source}.{slug}\"\n";
 

@@ -18,6 +18,8 @@ pub(crate) mod lane;
 pub(crate) mod lanes;
 pub(crate) mod middleware;
 pub(crate) mod nats;
+pub(crate) mod office;
+pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod scene;
 pub(crate) mod soak;

@@ -1,8 +1,8 @@
-//! Two calls that turn out to be one.
+//! Calls that turn out to be one.
 
 use super::{
     Fold, GRACE, Tracker,
-    extension::{attended, connected},
+    transfer::{announce_connection, attended},
 };
 use crate::{
     call::{Call, Detail, Leg},
@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl Tracker {
-    /// Joins two calls. The older one remains; returns it.
+    /// Merges two calls into the older one. Returns its key.
     pub(super) fn merge(&mut self, one: CallKey, other: CallKey, fold: &mut Fold) -> CallKey {
         let (older, younger) = (one.min(other), one.max(other));
         let Some(absorbed) = self.calls.get(&younger).cloned() else { return older };
@@ -18,28 +18,30 @@ impl Tracker {
         let mut events = Fold::new(fold.seq, fold.at, fold.certain);
         self.end(younger, &mut events, Some(older));
         let Some(call) = self.calls.get_mut(&older) else { return older };
-        let go_between = go_between(call, &absorbed, fold);
+        let transferor = find_transferor(call, &absorbed, fold);
         let was_answered = call.answered.is_some();
         absorb(call, &absorbed);
+        fold.has_changed = true;
         fold.emit(call, Step::Merged, Detail { absorbed: Some(younger), ..Detail::default() });
         fold.derived.append(&mut events.derived);
-        if let Some((by, to)) = go_between {
+        if let Some((by, to)) = transferor {
             let has_left = !call.open_legs().any(|leg| Some(&leg.extension) == by.extension.as_ref());
             if has_left {
                 attended(call, by, to, fold);
             } else if let Some(extension) = by.extension {
-                call.go_between = Some((extension, to, fold.at));
+                call.transferor = Some((extension, to, fold.at));
             }
         }
         if !was_answered {
             let talking = call.open_legs().find(|leg| leg.is_connected() && !call.is_originator(leg));
             if let Some(channel) = talking.map(|leg| leg.channel.clone()) {
-                connected(call, &channel, fold);
+                announce_connection(call, &channel, fold);
             }
         }
         for leg in absorbed.open_legs() {
             self.legs.entry(leg.extension.clone()).or_default().push((leg.channel.clone(), older));
         }
+        self.reindex(older, fold);
         older
     }
 }
@@ -58,8 +60,8 @@ fn absorb(call: &mut Call, absorbed: &Call) {
     if call.last_queue.is_none() {
         call.last_queue.clone_from(&absorbed.last_queue);
     }
-    if call.waited.is_none() {
-        call.waited.clone_from(&absorbed.waited);
+    if call.waiting_channel.is_none() {
+        call.waiting_channel.clone_from(&absorbed.waiting_channel);
     }
     if call.parking.is_none() {
         call.parking.clone_from(&absorbed.parking);
@@ -67,12 +69,12 @@ fn absorb(call: &mut Call, absorbed: &Call) {
     call.certain &= absorbed.certain;
     call.through_trunk |= absorbed.through_trunk;
     if call.is_visible() {
-        call.reappear();
+        call.mark_visible();
     }
 }
 
 /// Finds the extension that has just talked in both calls, and the party that it leaves behind in the younger one.
-fn go_between(call: &Call, absorbed: &Call, fold: &Fold) -> Option<(Party, Party)> {
+fn find_transferor(call: &Call, absorbed: &Call, fold: &Fold) -> Option<(Party, Party)> {
     let has_talked =
         |leg: &&Leg| leg.was_connected && (leg.is_open() || fold.at.duration_since(leg.since) < GRACE);
     // The call may be handed over while the new party still rings.

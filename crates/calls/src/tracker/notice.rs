@@ -3,7 +3,7 @@
 use event::field;
 use jiff::Timestamp;
 
-use super::{Fold, PATIENCE, Sight, Tracker, add};
+use super::{Fold, RESYNC_TIMEOUT, Tracker, Visibility, add};
 use crate::{call::Detail, model::Step};
 
 /// The snapshots whose failure leaves open what has ended.
@@ -12,7 +12,7 @@ const SNAPSHOTS: [&str; 3] = ["/astproxy/extensions", "/astproxy/queues", "/astp
 impl Tracker {
     pub(super) fn notice(&mut self, name: &str, data: &[u8], fold: &mut Fold) {
         match name {
-            "resync.completed" => self.sweep(data, fold),
+            "resync.completed" => self.end_unconfirmed(data, fold),
             "vanished" => self.remove_extension(data, fold),
             "lost" | "deadlettered" => {
                 for call in self.calls.values() {
@@ -23,22 +23,23 @@ impl Tracker {
         }
     }
 
-    /// Loses sight of the calls with a notice of it, before the time that has passed is taken for quiet.
-    pub(super) fn lose_sight_with(&mut self, name: &str, data: &[u8], at: Timestamp) {
+    /// Interrupts the visibility of calls on a notice. Runs before the timers: nothing was visible in the time that has passed.
+    pub(super) fn interrupt_by_notice(&mut self, name: &str, data: &[u8], at: Timestamp) {
         let time = |key: &str| -> Option<Timestamp> { serde_json::from_slice(field(data, key)?).ok() };
         match name {
-            "disconnected" => (self.sight, self.patience) = (Sight::Lost, None),
+            "disconnected" => (self.visibility, self.resync_deadline) = (Visibility::Interrupted, None),
             "gap" => {
                 let to = time("to").unwrap_or(at);
-                self.lose_sight(time("from").unwrap_or(to), to);
+                self.interrupt(time("from").unwrap_or(to), to);
             }
             _ => {}
         }
     }
 
-    /// A gap, or a reload, in which the PBX sends nothing: anything may have happened to every call.
-    pub(super) fn lose_sight(&mut self, from: Timestamp, to: Timestamp) {
-        (self.sight, self.patience) = (Sight::Lost, Some(add(to, PATIENCE)));
+    /// Marks every call as unconfirmed: in a gap, or while the PBX reloads, anything may have happened to it.
+    pub(super) fn interrupt(&mut self, from: Timestamp, to: Timestamp) {
+        (self.visibility, self.resync_deadline) = (Visibility::Interrupted, Some(add(to, RESYNC_TIMEOUT)));
+        self.repeats.clear();
         // An end that two gaps may have hidden lies between the first and the last.
         let is_open = |(first, _): (Timestamp, Timestamp)| (first.min(from), to);
         let has_unconfirmed = self.calls.values().any(|call| {
@@ -48,8 +49,8 @@ impl Tracker {
         self.gap = Some(self.gap.filter(|_| has_unconfirmed).map_or((from, to), is_open));
         for call in self.calls.values_mut() {
             call.certain = false;
-            if let Some((since, _)) = call.empty {
-                call.hidden = Some((since.min(from), to));
+            if let Some((since, _)) = call.invisible_since {
+                call.hidden_in = Some((since.min(from), to));
             }
             for leg in &mut call.legs {
                 leg.is_unconfirmed = leg.is_open();
@@ -60,8 +61,8 @@ impl Tracker {
         }
     }
 
-    /// A resync is complete: what it did not show has ended.
-    fn sweep(&mut self, data: &[u8], fold: &mut Fold) {
+    /// Ends everything that a complete resync has not confirmed.
+    fn end_unconfirmed(&mut self, data: &[u8], fold: &mut Fold) {
         #[derive(serde::Deserialize)]
         struct Failed {
             snapshot: String,
@@ -70,8 +71,8 @@ impl Tracker {
             field(data, "failed").and_then(|text| serde_json::from_slice(text).ok()).unwrap_or_default();
         let was_read = |name: &str| !failed.iter().any(|failed| failed.snapshot == name);
         let read = SNAPSHOTS.map(was_read);
-        self.sight = if read.contains(&false) { Sight::Doubtful } else { Sight::Clear };
-        self.due = Some(fold.at);
+        self.visibility = if read.contains(&false) { Visibility::Partial } else { Visibility::Current };
+        self.timer = Some(fold.at);
         let [extensions, queues, parkings] = read;
         let mut legs = Vec::new();
         let (mut queued, mut parked) = (Vec::new(), Vec::new());
@@ -86,7 +87,7 @@ impl Tracker {
             }
         }
         for (extension, channel) in legs {
-            self.vanish(&extension, &channel, fold);
+            self.end_leg(&extension, &channel, fold);
         }
         for key in queued {
             self.dequeue(key, fold);
@@ -96,7 +97,7 @@ impl Tracker {
         }
     }
 
-    /// An extension no longer exists.
+    /// Ends the legs of an extension that no longer exists.
     fn remove_extension(&mut self, data: &[u8], fold: &mut Fold) {
         let text = |key: &str| -> Option<String> { serde_json::from_slice(field(data, key)?).ok() };
         let extension =
@@ -105,7 +106,7 @@ impl Tracker {
         let mut legs = self.legs.get(&extension).cloned().unwrap_or_default();
         legs.sort_unstable();
         for (channel, _) in legs {
-            self.vanish(&extension, &channel, fold);
+            self.end_leg(&extension, &channel, fold);
         }
     }
 }

@@ -1,23 +1,18 @@
 //! `queueUpdate` and `parkingUpdate`: callers that wait. They have a channel, but no linked id.
 
-use super::{Fold, Tracker, extension::follow_transfer};
+use super::{Fold, Tracker, transfer::follow_transfer};
 use crate::{
     call::{Call, Detail, Place},
     model::{CallKey, Direction, Party, Step},
     observe::{self, Waiting},
 };
 
-/// The most queues that are remembered.
-const QUEUES: usize = 1024;
-
 impl Tracker {
     pub(super) fn queue(&mut self, args: &[u8], fold: &mut Fold) {
         let Some((number, callers)) = observe::queue(args) else { return };
-        if !self.queues.contains(&*number) && self.queues.len() < QUEUES {
-            self.queues.insert(number.to_string());
-        }
         let mut left = Vec::new();
-        for call in self.calls.values_mut() {
+        for key in self.index.candidates(&number).collect::<Vec<_>>() {
+            let Some(call) = self.calls.get_mut(&key) else { continue };
             let Some(place) = call.queue.as_mut().filter(|place| place.number == number) else { continue };
             if callers.iter().any(|caller| caller.channel == place.channel) {
                 place.is_unconfirmed = false;
@@ -36,7 +31,7 @@ impl Tracker {
     fn enqueue(&mut self, number: &str, caller: &Waiting<'_>, fold: &mut Fold) {
         let key = match self.caller(caller) {
             Some(key) => key,
-            None => self.begin(caller.started, fold, |call| introduce(call, caller, number)),
+            None => self.start_call(caller.started, fold, |call| describe(call, caller, number)),
         };
         let place = self.calls.get(&key).and_then(|call| call.queue.as_ref());
         if place.is_some_and(|place| place.number == number) {
@@ -48,24 +43,28 @@ impl Tracker {
         let Some(call) = self.calls.get_mut(&key) else { return };
         follow_transfer(call, Party { number: Some(number.to_owned()), ..Party::default() }, fold);
         call.queue = Some(place_of(number, caller));
-        call.waited = Some(caller.channel.to_string());
+        call.waiting_channel = Some(caller.channel.to_string());
         call.last_queue = Some(number.to_owned());
-        call.reappear();
+        call.mark_visible();
         call.certain &= fold.certain;
         fold.emit(call, Step::Queued, Detail::default());
+        self.reindex(key, fold);
     }
 
     pub(super) fn dequeue(&mut self, key: CallKey, fold: &mut Fold) {
         let Some(call) = self.calls.get_mut(&key) else { return };
         let Some(place) = call.queue.take() else { return };
         fold.emit(call, Step::Dequeued, Detail::default());
-        self.settle_visibility(Some(key), place.is_unconfirmed, fold);
+        self.start_end_timer(key, place.is_unconfirmed, fold);
+        self.reindex(key, fold);
     }
 
     pub(super) fn parking(&mut self, args: &[u8], fold: &mut Fold) {
         let Some((slot, caller)) = observe::parking(args) else { return };
-        let is_here = |call: &&mut Call| call.parking.as_ref().is_some_and(|place| place.number == slot);
-        if let Some(call) = self.calls.values_mut().find(is_here) {
+        let is_here = |call: &Call| call.parking.as_ref().is_some_and(|place| place.number == slot);
+        if let Some(key) = self.find(&slot, is_here)
+            && let Some(call) = self.calls.get_mut(&key)
+        {
             let place = call.parking.as_mut();
             if let (Some(place), Some(caller)) = (place, &caller)
                 && place.channel == caller.channel
@@ -73,7 +72,6 @@ impl Tracker {
                 place.is_unconfirmed = false;
                 return;
             }
-            let key = call.key;
             self.unpark(key, fold);
         }
         if let Some(caller) = caller {
@@ -84,26 +82,28 @@ impl Tracker {
     fn park(&mut self, slot: &str, caller: &Waiting<'_>, fold: &mut Fold) {
         let key = match self.caller(caller) {
             Some(key) => key,
-            // Somebody has parked it, and had answered it before.
-            None => self.begin(None, fold, |call| {
-                introduce(call, caller, "");
+            // It was answered, unseen, before it was parked.
+            None => self.start_call(None, fold, |call| {
+                describe(call, caller, "");
                 call.certain = false;
             }),
         };
         let Some(call) = self.calls.get_mut(&key) else { return };
         call.parking = Some(place_of(slot, caller));
-        call.waited = Some(caller.channel.to_string());
-        call.left.clear();
-        call.reappear();
+        call.waiting_channel = Some(caller.channel.to_string());
+        call.departures.clear();
+        call.mark_visible();
         call.certain &= fold.certain;
         fold.emit(call, Step::Parked, Detail::default());
+        self.reindex(key, fold);
     }
 
     pub(super) fn unpark(&mut self, key: CallKey, fold: &mut Fold) {
         let Some(call) = self.calls.get_mut(&key) else { return };
         let Some(place) = call.parking.take() else { return };
         fold.emit(call, Step::Unparked, Detail::default());
-        self.settle_visibility(Some(key), place.is_unconfirmed, fold);
+        self.start_end_timer(key, place.is_unconfirmed, fold);
+        self.reindex(key, fold);
     }
 
     /// Finds the call of a waiting or parked caller.
@@ -117,7 +117,7 @@ fn place_of(number: &str, caller: &Waiting<'_>) -> Place {
 }
 
 /// Describes a call that is known by its waiting caller only.
-fn introduce(call: &mut Call, caller: &Waiting<'_>, queue: &str) {
+fn describe(call: &mut Call, caller: &Waiting<'_>, queue: &str) {
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     call.from = Party { number: text(&caller.number), name: text(&caller.name), ..Party::default() };
     call.original_from = call.from.clone();

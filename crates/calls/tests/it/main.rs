@@ -4,5 +4,6 @@
 mod office;
 mod published;
 mod random;
+mod saved;
 mod scripts;
 mod sequences;

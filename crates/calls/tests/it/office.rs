@@ -40,6 +40,8 @@ pub(crate) struct Office {
     ticks: Vec<(u64, Timestamp)>,
     /// Leaves out the channels, as the PBX does for calls from before its start.
     pub(crate) hides_channels: bool,
+    /// Saves and restores the tracker before each record.
+    is_restored: bool,
 }
 
 impl Office {
@@ -54,6 +56,7 @@ impl Office {
             records: Vec::new(),
             ticks: Vec::new(),
             hides_channels: false,
+            is_restored: true,
         }
     }
 
@@ -171,9 +174,35 @@ impl Office {
             body,
         };
         self.records.push(record.clone());
-        // The saved state is as good as the one in memory.
-        self.tracker = Tracker::restore(&self.tracker.save()).unwrap();
+        if self.is_restored {
+            // The saved state is as good as the one in memory.
+            self.tracker = Tracker::restore(&self.tracker.save()).unwrap();
+        }
         self.derived.extend(self.tracker.fold(&record));
+    }
+
+    /// Shows an extension with this conversation only, without saving and restoring.
+    pub(crate) fn receive(&mut self, extension: &str, talk: Talk) {
+        self.is_restored = false;
+        self.talk(extension, talk);
+    }
+
+    /// Ends what goes on, as if nothing was derived any more, and checks the promises.
+    pub(crate) fn end_all(&mut self) {
+        self.derived.extend(self.tracker.finish(Seq(self.seq), self.now));
+        let mut checker = Checker::default();
+        for derived in &self.derived {
+            checker.take(derived.step, &derived.event);
+        }
+        assert_eq!(checker.finish(true), []);
+    }
+
+    pub(crate) fn tracker(&self) -> &Tracker {
+        &self.tracker
+    }
+
+    pub(crate) fn records(&self) -> &[Record] {
+        &self.records
     }
 
     /// Returns the steps, in order, without the calls' numbers: `answered 202`.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use event::Origin;
+use calls::Tracker;
+use event::{Body, Origin, Record, Seq};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -131,5 +132,33 @@ proptest! {
         close(&mut office, &mut names);
         office.finish();
         office.fold_again();
+    }
+
+    #[test]
+    fn a_repeated_state_is_recognised_only_while_it_changes_nothing(happenings in prop::collection::vec(happening(), 0..20)) {
+        let mut office = Office::new();
+        let mut names = Names::default();
+        for happening in happenings {
+            apply(&mut office, &mut names, happening);
+        }
+        // A restored tracker remembers no state.
+        let (mut running, mut restored) = (Tracker::default(), Tracker::default());
+        let mut latest = BTreeMap::new();
+        let mut seq = Seq(0);
+        for record in office.records() {
+            let extension = match &record.body {
+                Body::Event(frame) => String::from_utf8_lossy(&frame.bytes).chars().take(30).collect(),
+                _ => String::new(),
+            };
+            latest.insert(extension, record.clone());
+            // The PBX repeats the state of every extension.
+            for repeated in [record].into_iter().chain(latest.values()).chain(latest.values()) {
+                seq = Seq(seq.0 + 1);
+                let repeated = Record { seq, at: record.at, ..repeated.clone() };
+                restored = Tracker::restore(&restored.save()).unwrap();
+                prop_assert_eq!(running.fold(&repeated), restored.fold(&repeated));
+            }
+        }
+        prop_assert_eq!(running.save(), restored.save());
     }
 }

@@ -1,6 +1,6 @@
 //! Orders and habits of a PBX that the tracker has to see through.
 
-use calls::{Direction, Step, TransferKind};
+use calls::{Direction, LegState, Outcome, Step, TransferKind};
 use event::Origin;
 use serde_json::json;
 
@@ -98,6 +98,60 @@ fn a_call_is_handed_over_while_the_new_party_rings() {
     assert_eq!((transfer.kind, transfer.to.extension.as_deref()), (TransferKind::Attended, Some("202")));
     office.hang_up("202", &b);
     office.finish();
+}
+
+#[test]
+fn a_consultation_that_a_gap_hides_is_not_merged() {
+    let mut office = Office::new();
+    let up = inbound(&mut office);
+    let (a, b) = (channel("201", 5), channel("202", 6));
+    office.talk("201", Talk { out: true, number: "202".to_owned(), ..talk(&a, "", "L2") });
+    // 202 is seen after the gap only, as a leg of the first call. A call given up, and a blind transfer, look the same.
+    office.gap(5);
+    office.hide(|talks| talks.get_mut("201").unwrap().clear());
+    office.state_of("201", Origin::Snapshot);
+    let ring = Talk { trunk: true, other: up.other, ..talk(&b, "", "L1") };
+    office.hide(|talks| drop(talks.insert("202".to_owned(), vec![ring])));
+    office.state_of("202", Origin::Snapshot);
+    office.notice("resync.completed", &json!({"failed": []}));
+    office.wait(3000);
+    office.hang_up("202", &b);
+    office.finish();
+    let ends: Vec<_> = office.derived.iter().filter(|it| it.step == Step::Ended).collect();
+    assert_eq!(ends.len(), 2);
+    assert!(ends.iter().all(|it| !it.event.certain && it.event.into.is_none()));
+    assert_eq!(ends[0].event.outcome, Some(Outcome::Unknown));
+}
+
+#[test]
+fn an_extension_that_comes_back_keeps_its_call() {
+    let mut office = Office::new();
+    let ring = Talk { trunk: true, ..talk(&channel("201", 2), &channel("trk", 1), "L1") };
+    for _ in 0..4 {
+        office.receive("201", ring.clone());
+    }
+    office.notice("vanished", &json!({"subject": "extension/201"}));
+    office.receive("201", ring.clone());
+    office.wait(4000);
+    assert_eq!(office.steps(), ["started", "ringing 201"]);
+    office.hang_up("201", &ring.own);
+    office.finish();
+}
+
+#[test]
+fn an_ended_call_has_no_open_legs() {
+    let mut office = Office::new();
+    inbound(&mut office);
+    let (a, b) = (channel("201", 5), channel("202", 6));
+    office.talk("201", Talk { out: true, number: "202".to_owned(), ..talk(&a, &b, "L2") });
+    office.talk("202", Talk { up: true, ..talk(&b, &a, "L2") });
+    office.talk("202", Talk { up: true, ..talk(&b, &a, "L1") });
+    let merged = office.last(Step::Ended);
+    assert_eq!(merged.outcome, Some(Outcome::Merged));
+    let legs: Vec<_> = merged.legs.iter().map(|leg| (leg.state, leg.outcome)).collect();
+    assert_eq!(legs, [(LegState::Null, Some(Outcome::Unknown)), (LegState::Null, Some(Outcome::Answered))]);
+    let goes_on = office.last(Step::Merged);
+    assert_eq!(goes_on.legs.iter().filter(|leg| leg.state != LegState::Null).count(), 3);
 }
 
 #[test]

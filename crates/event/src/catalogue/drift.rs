@@ -4,10 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::{
-    Schema,
-    schema::{Node, Type},
-};
+use super::{Schema, node::Node, vocabulary::Type};
 use crate::{json, raw::unescape};
 
 /// Maximum number of differences that are reported for one event.

@@ -4,16 +4,22 @@
 //! and which of its values are personal. Events that are not listed are published too, without an entity.
 
 mod drift;
+mod node;
 #[cfg(test)]
 mod rules;
 mod schema;
 mod subject;
+mod vocabulary;
 mod volatile;
 
 use std::{borrow::Cow, sync::LazyLock};
 
-pub use drift::{Drift, DriftKind, drifts};
-pub use schema::{Audience, Class, Node, Personal, Schema, Step, Type};
+pub use self::{
+    drift::{Drift, DriftKind, drifts},
+    node::Node,
+    schema::{Schema, Step},
+    vocabulary::{Audience, Class, Personal, Type},
+};
 pub use subject::Template;
 pub use volatile::data_fingerprint;
 

@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, Hasher};
 
-use super::{event_schema, schema::Node};
+use super::{event_schema, node::Node};
 use crate::{RawEvent, json};
 
 /// Returns a keyed hash of an event's data: arguments and attachments, without the values that the catalogue marks as

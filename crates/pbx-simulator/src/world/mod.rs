@@ -3,6 +3,7 @@
 //! The seed determines everything. Steps are scheduled in office time; [`World::advance`] runs those that are due. Office time
 //! may run faster than real time, but events carry real times: a call of three office minutes may show a duration of one second.
 
+mod acting;
 mod acts;
 mod beginning;
 mod channel;
@@ -12,6 +13,7 @@ mod conformance;
 mod conversation;
 mod history;
 mod office;
+mod places;
 mod progress;
 mod queueing;
 mod quirks;
@@ -26,6 +28,7 @@ mod telephony;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests;
+mod transferring;
 mod view;
 
 use std::{
@@ -133,10 +136,16 @@ impl World {
         world
     }
 
-    /// Creates a world in which nothing happens by itself, and whose past is kept. The seed gives its CTI server habits.
-    pub(super) fn rehearsal(seed: u64, start: i64) -> Self {
+    /// Creates a world in which nothing happens by itself, at tempo 1.
+    pub(super) fn idle(seed: u64, start: i64) -> Self {
         let mut world = Self::new(seed, start, 1.0);
         world.schedule.clear();
+        world
+    }
+
+    /// Creates an idle world whose past is kept. The seed gives its CTI server habits.
+    pub(super) fn rehearsal(seed: u64, start: i64) -> Self {
+        let mut world = Self::idle(seed, start);
         world.quirks = Quirks::draw(seed);
         world.history.is_kept = true;
         world

@@ -23,6 +23,9 @@ const D: Role = Role::Inside(3);
 const X: Role = Role::Outside(0);
 const Y: Role = Role::Outside(1);
 
+/// Number of extensions that a script has at its disposal.
+const CAST: usize = 4;
+
 /// A kind of call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Script(usize);
@@ -91,6 +94,11 @@ impl Script {
     /// Returns its name.
     pub fn name(self) -> &'static str {
         SCRIPTS[self.0].0
+    }
+
+    /// Returns the names of those that a running simulator can play: it has no gaps but those of its connections.
+    pub fn playable() -> impl Iterator<Item = &'static str> {
+        Self::all().map(Self::name).filter(|name| !name.starts_with("gap"))
     }
 
     pub(super) fn draw(rng: &mut Rng) -> Self {
@@ -195,7 +203,7 @@ impl World {
         let mut scene = Scene { acts: Vec::new(), now: 0, slots: 0, rng: self.rng.fork() };
         write(&mut scene);
         let mut inside = Vec::new();
-        for _ in 0..4 {
+        for _ in 0..CAST {
             let others: Vec<usize> = (0..self.extensions.len()).filter(|it| !inside.contains(it)).collect();
             let Some(index) = self.free(&others) else { return };
             inside.push(index);
@@ -208,6 +216,17 @@ impl World {
             self.schedule(at, Step::Act(play, act));
         }
         self.schedule(scene.now, Step::Curtain(play));
+    }
+
+    /// Schedules a script for this moment, in real time since the start. Returns false if too few parties are free.
+    pub(crate) fn cue(&mut self, elapsed: Duration, script: Script) -> bool {
+        let free = (0..self.extensions.len()).filter(|index| self.is_free(*index));
+        if free.count() < CAST {
+            return false;
+        }
+        let now = u64::try_from(elapsed.mul_f64(self.tempo).as_millis()).unwrap_or(u64::MAX);
+        self.schedule(now.saturating_sub(self.now), Step::Play(script));
+        true
     }
 
     /// Schedules scripts at random.

@@ -119,12 +119,13 @@ impl World {
 
     /// Returns a random extension that can take a call; `None` if there is none.
     pub(super) fn free(&mut self, among: &[usize]) -> Option<usize> {
-        let free: Vec<usize> = among
-            .iter()
-            .copied()
-            .filter(|index| self.status(*index) == "online" && self.extensions[*index].forward.is_empty())
-            .collect();
+        let free: Vec<usize> = among.iter().copied().filter(|index| self.is_free(*index)).collect();
         self.rng.choice(free)
+    }
+
+    /// Returns true if an extension can take a call.
+    pub(super) fn is_free(&self, index: usize) -> bool {
+        self.status(index) == "online" && self.extensions[index].forward.is_empty()
     }
 
     pub(super) fn any_free(&mut self, but: Option<usize>) -> Option<usize> {
