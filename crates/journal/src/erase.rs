@@ -52,8 +52,8 @@ impl Journal {
     /// Removes the matching events from memory and from every segment, whether or not they were delivered. Sinks that
     /// have not passed them count them as filtered. Events of calls are covered too; notices stay.
     ///
-    /// `matches` also gets the states saved in the heads of segments, as the data of a call with an empty key, and the heads
-    /// that match are removed; but for that of the newest segment, which has the calls that are going on.
+    /// The heads of segments, which may hold anything, are removed too; but for that of the newest one, which has the calls
+    /// that are going on.
     ///
     /// Covers all events that were appended before the call. Appends and readers continue. What a sink has already read
     /// can't be recalled: it may still be published. What was published stays at the broker.

@@ -87,9 +87,9 @@
 //!   source and charged to none.
 //! * A damaged header, identity or cursor: the file moves to `quarantine/`. The identity is rebuilt from the segments; a
 //!   sink without a cursor gets everything that is retained.
-//! * A file in a later version of the format is rejected and left unchanged. Version N reads N-1.
+//! * A file in a later version of the format is rejected and left unchanged. Format 4 reads 1 to 3.
 //! * Derived records: the state of each source is restored from the newest intact head, and the records behind it are folded.
-//!   What follows from them and is not there is appended first. Without an intact head, the state begins anew.
+//!   What follows from them and is not there is appended first. Without an intact head, the state starts empty.
 //!
 //! **Numbers** are reserved on disk before use. Each process starts above all reservations and above the clock in
 //! microseconds: it never assigns a number that an earlier process or a copy of this journal may have assigned. The next

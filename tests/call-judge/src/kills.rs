@@ -18,7 +18,7 @@ use journal_kit::{
     office::derivation,
     open_deriving, read, segments,
 };
-use pbx_simulator::rehearsal::{Rehearsal, Sent};
+use pbx_simulator::rehearsal::{PastKind, Rehearsal, Sent};
 
 pub use self::tally::{Manner, Tally};
 use crate::{
@@ -291,7 +291,8 @@ impl Bridged<'_> {
         let (checker, bridge) = self.check();
         self.outcome.commits = self.commits;
         self.outcome.ended = bridge.derived.iter().filter(|it| it.step == Step::Ended).count() as u64;
-        self.outcome.hidden = self.rehearsal.calls().iter().filter(|call| !call.has_started).count() as u64;
+        let began = self.rehearsal.steps().iter().filter(|step| step.kind == PastKind::Started);
+        self.outcome.hidden = began.filter(|step| step.seen.is_none()).count() as u64;
         if self.outcome.is_blind {
             let verdict = &mut self.outcome.verdict;
             verdict.runs = 1;

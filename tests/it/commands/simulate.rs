@@ -97,7 +97,7 @@ async fn every_fixture_is_published_in_order_byte_for_byte() {
         recordings.push((name.clone(), expected(&std::fs::read_to_string(&file).unwrap())));
         sources.push((name, url));
     }
-    assert_eq!(recordings.len(), 7);
+    assert_eq!(recordings.len(), 8);
     let dir = tempfile::tempdir().unwrap();
     let mut bridge = bridge(&dir, &sources);
     for (name, expected) in &recordings {

@@ -5,14 +5,13 @@
 
 use std::{collections::HashSet, io, slice};
 
-use event::{Body, EncodedCall, Origin, Position, Record, Seq};
+use event::{Body, Position, Record};
 
 use super::{OnDisk, Shared, replace::put_in_place};
 use crate::{
     disk::{
         compact::{Sealed, rewrite},
         fill_level::Wanted,
-        head::Head,
         names::NameIds,
         segment::{Header, file_name},
         segment_range::SegmentRange,
@@ -30,7 +29,7 @@ const TRIES: usize = 4;
 enum Content {
     /// Nothing to erase.
     Clean,
-    /// Matching events, a matching state in the head, or bytes after the last entry, which a failed write left there.
+    /// Matching events, a head, whose states may hold anything, or bytes after the last entry, which a failed write left there.
     Meant,
     /// Entries that can't be read.
     Damaged,
@@ -158,29 +157,9 @@ impl Shared {
     }
 }
 
-/// Returns whether a saved state in the head of a segment matches, as the data of an event of a call. A damaged head may
-/// hold anything.
-fn is_head_meant(range: &SegmentRange, matches: Matches) -> io::Result<bool> {
-    let Ok((header, start)) = Header::read(&*range.file) else { return Ok(false) };
-    let Some(head) = Head::read(&*range.file, &header, start)? else { return Ok(header.head > 0) };
-    Ok(head.0.into_iter().any(|(source, state)| {
-        let call = EncodedCall { step: "saved".into(), key: "".into(), cause: Seq(0), data: state.into() };
-        matches(&Record {
-            position: range.start.position,
-            source,
-            seq: Seq(0),
-            at: header.created,
-            session: 0,
-            origin: Origin::Derived,
-            gap: Seq(0),
-            unchanged: false,
-            body: Body::Call(call),
-        })
-    }))
-}
-
 fn search(range: &SegmentRange, matches: Matches) -> io::Result<Content> {
-    if is_head_meant(range, matches)? {
+    // Read from the file: compaction may have replaced it by one without a head.
+    if Header::read(&*range.file).is_ok_and(|(header, _)| header.head > 0) {
         return Ok(Content::Meant);
     }
     let mut place = range.start;

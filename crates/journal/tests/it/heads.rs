@@ -110,7 +110,6 @@ fn calls_begin_anew_without_an_intact_head_and_a_note_says_so() {
 /// Kills at every call of the file system while segments are begun, filled and erased from.
 #[test]
 fn a_kill_while_heads_are_written_leaves_each_call_one_end() {
-    let only_heads = |record: &Record| matches!(&record.body, Body::Call(call) if call.key.is_empty());
     let mut has_erased = 0;
     for calls in 1..160 {
         let disk = disk();
@@ -120,7 +119,7 @@ fn a_kill_while_heads_are_written_leaves_each_call_one_end() {
         office.resync(&mut live);
         happen(&journal, &mut live, &mut office, 40);
         disk.crash_after(Some(calls));
-        has_erased += u64::from(journal.erase(&only_heads).is_ok());
+        has_erased += u64::from(journal.erase(&|_| false).is_ok());
         happen(&journal, &mut live, &mut office, 10);
         happen(&journal, &mut other, &mut Office::new(9), 10);
         disk.crash_after(None);
