@@ -115,10 +115,7 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
     }
     out.flush()?;
     if let Some(reach) = reach {
-        writeln!(
-            err,
-            "the journal reaches back to {reach}; calls whose last step is older are in the sinks only"
-        )?;
+        writeln!(err, "the journal reaches back to {reach}; calls that ended before are in the sinks only")?;
     }
     if args.follow {
         return runtime::block_on(follow(&screen, &mut reader, (out, err))).unwrap_or(Ok(Exit::Internal));

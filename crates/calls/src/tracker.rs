@@ -21,7 +21,7 @@ pub use self::fold::Derived;
 use self::{fold::Fold, index::Index, repeats::Repeats};
 use crate::{
     call::{Call, Detail},
-    model::{CallKey, Outcome, Step},
+    model::{CallEvent, CallKey, Outcome, Step},
 };
 
 /// Time for which nothing of a call is visible before it counts as ended. In a blind transfer, the transferring telephone leaves
@@ -84,6 +84,11 @@ impl Tracker {
     /// Returns true if no call is going on.
     pub fn is_empty(&self) -> bool {
         self.calls.is_empty()
+    }
+
+    /// Returns the calls going on, oldest first, each as the event `state` at this time would describe it.
+    pub fn calls(&self, at: Timestamp) -> impl Iterator<Item = CallEvent> {
+        self.calls.values().map(move |call| call.event(Step::State, at, Detail::default()))
     }
 
     /// Estimates the memory use in bytes.

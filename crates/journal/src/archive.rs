@@ -19,6 +19,7 @@ use self::walk::Walk;
 use crate::{
     cursor::Cursor,
     disk::{
+        head::Head,
         identity::Identity,
         repair,
         scan::summarize,
@@ -142,6 +143,15 @@ impl Archive {
         };
         let walk = move |segment: &'a Segment| Walk::of(segment, &self.gone).behind(read, bookmark);
         self.segments.iter().filter(is_unread).flat_map(walk).filter(is_new)
+    }
+
+    /// Returns the newest intact states that records are derived from, by source, and their time; `None` if nothing is derived.
+    /// The records of the newest segment follow them.
+    pub fn derived_states(&self) -> Option<(Timestamp, Vec<(SourceId, Vec<u8>)>)> {
+        self.segments.iter().rev().find_map(|Segment { found, created, .. }| {
+            let head = Head::read(&*found.file, &found.header, found.start).ok()??;
+            Some((*created, head.0))
+        })
     }
 
     /// Returns the number of damaged entries that [`Archive::entries`] and [`Archive::records`] have passed

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use calls::{CallEvent, CallKey, Party};
+use calls::{CallEvent, CallKey, Party, Tracker};
 use jiff::Timestamp;
 
 use super::Sources;
@@ -48,6 +48,17 @@ impl Calls {
     /// Returns an empty list for calls that go on, or ended after this time. `named` limits it to calls with a number.
     pub(super) fn new(since: Timestamp, named: Option<Named>) -> Self {
         Self { since, named, rows: BTreeMap::new(), newest: Position(0) }
+    }
+
+    /// Takes the calls that went on at a time, as the source with this name has saved them; none that another version saved.
+    pub(super) fn restore(&mut self, source: &str, id: SourceId, saved: &[u8], at: Timestamp) {
+        for event in Tracker::restore(saved).iter().flat_map(|tracker| tracker.calls(at)) {
+            let Ok(data) = serde_json::to_vec(&event) else { continue };
+            let is_named = self.named.as_ref().is_none_or(|named| named.is_party(source, &event));
+            let key = (id, event.call);
+            let row = Row { source: id, event, data: data.into(), transfers: 0, is_named, is_changed: true };
+            self.rows.insert(key, row);
+        }
     }
 
     /// Takes the next record, of the source with this name.

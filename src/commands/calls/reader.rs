@@ -76,6 +76,9 @@ impl<'a> Reader<'a> {
     }
 
     fn take_new(&mut self, archive: &Archive, only: Option<&str>) -> io::Result<()> {
+        if self.oldest.is_none() {
+            self.take_states(archive, only);
+        }
         let mut progress = Progress::new("records read", false);
         for entry in archive.entries_behind(&self.bookmark) {
             let Entry::Record(record) = entry? else { continue };
@@ -87,6 +90,17 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Takes the calls that the journal has saved: the steps of a long call may have been removed. Records replace them.
+    fn take_states(&mut self, archive: &Archive, only: Option<&str>) {
+        let Some((at, states)) = archive.derived_states() else { return };
+        for (id, state) in states {
+            let source = source(archive, id);
+            if only.is_none_or(|only| only == source) {
+                self.calls.restore(source, id, &state, at);
+            }
+        }
     }
 
     /// Returns the time of the oldest record if older ones that are asked for have been removed; `None` if nothing is missing.

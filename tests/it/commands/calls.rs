@@ -3,11 +3,18 @@
 use std::{
     collections::BTreeMap,
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use async_nats::jetstream::{self, stream::Stream};
 use futures_util::StreamExt as _;
+use jiff::Timestamp;
+use journal::{Journal, Unmonitored, fs};
+use journal_kit::{
+    begin, events, names,
+    office::{derivation, exten_update},
+};
 use pbx_simulator::{Account, Flow, Options, Simulator, Source};
 use serde_json::Value;
 
@@ -226,4 +233,48 @@ async fn calls_that_are_not_derived_are_said_to_be_off() {
         let (exit, _, err) = run(dir.path(), &[&["calls"], args].concat());
         assert!(exit == Some(code) && err.contains(expected), "{args:?}: {exit:?}: {err}");
     }
+}
+
+/// Its steps have been delivered and removed, so only the head of the newest segment knows it.
+#[test]
+fn a_call_that_goes_on_is_shown_when_its_steps_are_no_longer_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let options =
+        journal::Options { dir: dir.path().to_owned(), max_bytes: Some(1 << 20), ..journal_kit::config() };
+    let (sources, sinks) = (names(&["a"]), names(&["x"]));
+    let (journal, _) = Journal::open_with(
+        &options,
+        Arc::new(fs::Disk),
+        &sources,
+        &sinks,
+        Arc::new(Unmonitored),
+        Some(&derivation(&["a"])),
+    )
+    .unwrap();
+    let mut live = begin(&journal, "a");
+    let talk = ("PJSIP/201-1".to_owned(), "PJSIP/trunk-1".to_owned(), "1795538000.1".to_owned(), true);
+    live.event(exten_update(Timestamp::now(), "201", false, &[talk]));
+    events(&mut live, "trunkUpdate", 200, 1024);
+    journal.sync();
+    drop(live);
+    journal.close();
+    let mut segments: Vec<_> =
+        std::fs::read_dir(dir.path().join("segments")).unwrap().map(|file| file.unwrap().path()).collect();
+    segments.sort();
+    assert!(segments.len() > 2, "{segments:?}");
+    let calls = |args: &[&str]| {
+        let output = program().args(["calls", "--dir"]).arg(dir.path()).args(args).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let whole: Value = serde_json::from_str(&calls(&["--json"])).unwrap();
+    for segment in &segments[..segments.len() - 1] {
+        std::fs::remove_file(segment).unwrap();
+    }
+    let saved: Value = serde_json::from_str(&calls(&["--json"])).unwrap();
+    assert_eq!((&saved["call"], &saved["state"]), (&whole["call"], &"connected".into()));
+    assert_eq!(saved["answeredAt"], whole["answeredAt"]);
+    assert!(calls(&["--number", "0721000111"]).contains("talking"));
+    assert!(!calls(&["--number", "202"]).contains("talking"));
+    assert!(!calls(&["--since", "1ms"]).is_empty());
 }
