@@ -6,7 +6,7 @@ const require = createRequire(`${process.env.NODE_PACKAGES}/`);
 const dialects = { "draft-07": require("ajv").default, "2020-12": require("ajv/dist/2020").default };
 const [schemas, file] = process.argv.slice(2);
 const cases = JSON.parse(readFileSync(file, "utf8"));
-const annotations = ["class", "name", "state", "subject", "audience", "right", "args", "when", "frequency", "use", "since", "known", "personal", "own", "volatile", "key", "key-personal"];
+const annotations = ["class", "name", "state", "subject", "audience", "right", "args", "when", "frequency", "use", "since", "known", "personal", "own", "volatile", "key", "key-personal", "steps"];
 
 let total = 0;
 for (const [dialect, Ajv] of Object.entries(dialects)) {

@@ -56,7 +56,7 @@ async fn live(pbx: &Simulator, count: usize) {
 
 /// Whether it found half a record at its start: the kill before was amid a write.
 fn found_a_torn_write(bridge: &Bridge) -> bool {
-    bridge.output().contains("are no whole record and were cut off")
+    bridge.output().contains("are an incomplete entry and were cut off")
 }
 
 /// One bridge, killed `rounds` times; when each number was sent, and how many kills were amid a write.
