@@ -63,6 +63,15 @@ pub struct Segment {
     next: Option<Next>,
 }
 
+/// What the derived records of a segment follow from, besides its own records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SavedStates {
+    /// Creation time of the segment.
+    pub at: Timestamp,
+    /// Each source's state, as [`Derive::save`](crate::Derive::save) returned it.
+    pub by_source: Vec<(SourceId, Vec<u8>)>,
+}
+
 /// A place between two entries.
 #[derive(Debug, Clone, Copy)]
 pub struct Bookmark {
@@ -145,12 +154,11 @@ impl Archive {
         self.segments.iter().filter(is_unread).flat_map(walk).filter(is_new)
     }
 
-    /// Returns the newest intact states that records are derived from, by source, and their time; `None` if nothing is derived.
-    /// The records of the newest segment follow them.
-    pub fn derived_states(&self) -> Option<(Timestamp, Vec<(SourceId, Vec<u8>)>)> {
+    /// Returns the newest saved states; `None` if nothing is derived, or none is intact.
+    pub fn saved_states(&self) -> Option<SavedStates> {
         self.segments.iter().rev().find_map(|Segment { found, created, .. }| {
             let head = Head::read(&*found.file, &found.header, found.start).ok()??;
-            Some((*created, head.0))
+            Some(SavedStates { at: *created, by_source: head.0 })
         })
     }
 

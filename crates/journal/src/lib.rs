@@ -138,7 +138,7 @@ mod space;
 mod state_losses;
 mod stats;
 
-pub use archive::{Archive, Bookmark, Segment, Verified};
+pub use archive::{Archive, Bookmark, SavedStates, Segment, Verified};
 pub use counters::{Announced, EventCount, Gaps, OTHER, Recent};
 pub use cursor::{Cursor, Ledger, Loss, Settled, SourceCursor};
 pub use derive::{Derivation, Derive, Derived, NewState};

@@ -14,7 +14,7 @@ use crate::{
     config::nearest,
     event::{Position, SourceId},
     exit::Exit,
-    journal::{Archive, Bookmark, Entry},
+    journal::{Archive, Bookmark, Entry, SavedStates},
 };
 
 /// How often a read is begun before it fails because a segment has gone.
@@ -94,8 +94,8 @@ impl<'a> Reader<'a> {
 
     /// Takes the calls that the journal has saved: the steps of a long call may have been removed. Records replace them.
     fn take_states(&mut self, archive: &Archive, only: Option<&str>) {
-        let Some((at, states)) = archive.derived_states() else { return };
-        for (id, state) in states {
+        let Some(SavedStates { at, by_source }) = archive.saved_states() else { return };
+        for (id, state) in by_source {
             let source = source(archive, id);
             if only.is_none_or(|only| only == source) {
                 self.calls.restore(source, id, &state, at);
