@@ -128,6 +128,10 @@ impl Call {
         (self.invisible_since, self.hidden_in) = (None, None);
     }
 
+    pub(crate) fn has_linked_id(&self, id: &str) -> bool {
+        self.linked_ids.iter().any(|known| known == id)
+    }
+
     pub(crate) fn add_linked_id(&mut self, id: &str) {
         if !id.is_empty() && self.linked_ids.len() < LINKED_IDS && !self.linked_ids.iter().any(|it| it == id)
         {

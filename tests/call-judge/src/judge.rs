@@ -152,30 +152,34 @@ impl Past<'_> {
         derived: &[(usize, &Derived)],
         verdict: &mut Verdict,
     ) {
-        let mut matched: Vec<Option<usize>> = vec![None; steps.len()];
-        let mut order = Vec::new();
-        for (place, (call, derived)) in derived.iter().enumerate() {
+        let mut matched = vec![false; steps.len()];
+        for (call, derived) in derived {
             self.check_fields(*call, derived, steps, verdict);
-            if derived.step == Step::State {
-                continue;
-            }
             if derived.step == Step::Ended {
                 self.check_end(*call, derived, verdict);
-                continue;
             }
+        }
+        let is_compared = |derived: &Derived| !matches!(derived.step, Step::State | Step::Ended);
+        let events = || derived.iter().filter(|(_, derived)| is_compared(derived));
+        let certain = events().filter(|(_, derived)| derived.event.certain);
+        let guesses = events().filter(|(_, derived)| !derived.event.certain);
+        let mut order = Vec::new();
+        // A guess must not take the step that a certain event is about.
+        for (call, derived) in certain.chain(guesses) {
+            let is_certain = derived.event.certain;
             let at = derived.at.as_millisecond();
-            let free = steps.iter().enumerate().filter(|(index, _)| matched[*index].is_none());
+            let free = steps.iter().enumerate().filter(|(index, _)| !matched[*index]);
             let fits = free.filter(|(_, step)| self.is_same(root, *call, step, derived));
             let Some((index, step)) = fits.min_by_key(|(_, step)| (step.at - at).abs()) else {
-                if derived.event.certain {
+                if is_certain {
                     verdict.blame(FlawKind::WrongKind, format!("never happened: {}", describe(derived)));
                 } else {
                     verdict.wrong_guesses += 1;
                 }
                 continue;
             };
-            matched[index] = Some(place);
-            if !derived.event.certain {
+            matched[index] = true;
+            if !is_certain {
                 continue;
             }
             order.push((step.at, describe(derived)));
@@ -187,10 +191,11 @@ impl Past<'_> {
                 );
             }
         }
-        for (step, _) in
-            steps.iter().zip(&matched).filter(|(step, place)| place.is_none() && was_seen(step, steps))
-        {
-            verdict.blame(FlawKind::WrongKind, format!("missing: {step:?}"));
+        for (index, step) in steps.iter().enumerate() {
+            let is_visible = opposite(steps, index).is_none_or(|it| matched[it] || steps[it].seen.is_some());
+            if !matched[index] && is_visible && was_seen(step, steps) {
+                verdict.blame(FlawKind::WrongKind, format!("missing: {step:?}"));
+            }
         }
         check_order(order, verdict);
     }
@@ -211,7 +216,8 @@ impl Past<'_> {
             // No called leg may be visible yet.
             PastKind::Answered => {
                 let leg = channel(event);
-                leg == Some(step.channel) || leg == Some(self.calls[root].originator)
+                let originators = [root, step.call].map(|call| self.calls[call].originator);
+                leg.is_some_and(|leg| leg == step.channel || originators.contains(&leg))
             }
             PastKind::Transferred { by, to, is_attended } => {
                 event.transfer.as_ref().is_some_and(|transfer| {
@@ -313,6 +319,21 @@ fn was_seen(step: &PastStep, steps: &[&PastStep]) -> bool {
         }
         _ => is_shown,
     }
+}
+
+/// Returns the step that a step takes back, as a resume does with a hold. If that one was not shown, neither can be told from
+/// the state before it.
+fn opposite(steps: &[&PastStep], index: usize) -> Option<usize> {
+    let pair = |kind: &PastKind| match kind {
+        PastKind::Held | PastKind::Resumed => Some(0),
+        PastKind::Queued | PastKind::Dequeued => Some(1),
+        PastKind::Parked | PastKind::Unparked => Some(2),
+        _ => None,
+    };
+    let step = steps[index];
+    let wanted = (pair(&step.kind)?, step.channel, step.place);
+    let before = &steps[..index];
+    before.iter().rposition(|it| pair(&it.kind).is_some_and(|pair| (pair, it.channel, it.place) == wanted))
 }
 
 /// `order` has the real times of certain events, in the order of the events.

@@ -120,6 +120,6 @@ impl Tracker {
         if id.is_empty() {
             return None;
         }
-        self.find(id, |call| call.linked_ids.iter().any(|known| known == id))
+        self.find(id, |call| call.has_linked_id(id))
     }
 }

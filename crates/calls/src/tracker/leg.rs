@@ -79,7 +79,7 @@ impl Tracker {
         };
         for other in [linked, partner, outside()].into_iter().flatten() {
             if other != key && self.calls.contains_key(&other) {
-                key = self.merge(key, other, fold);
+                key = self.merge(key, other, &conversation.linked_id, fold);
             }
         }
         if let Some(call) = self.calls.get_mut(&key) {

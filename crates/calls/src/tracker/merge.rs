@@ -10,8 +10,14 @@ use crate::{
 };
 
 impl Tracker {
-    /// Merges two calls into the older one. Returns its key.
-    pub(super) fn merge(&mut self, one: CallKey, other: CallKey, fold: &mut Fold) -> CallKey {
+    /// Merges two calls into the older one. `linked_id` is that of the conversation that shows it. Returns its key.
+    pub(super) fn merge(
+        &mut self,
+        one: CallKey,
+        other: CallKey,
+        linked_id: &str,
+        fold: &mut Fold,
+    ) -> CallKey {
         let (older, younger) = (one.min(other), one.max(other));
         let Some(absorbed) = self.calls.get(&younger).cloned() else { return older };
         // Ends the younger call in the index as well; its legs are added again below.
@@ -19,8 +25,14 @@ impl Tracker {
         self.end(younger, &mut events, Some(older));
         let Some(call) = self.calls.get_mut(&older) else { return older };
         let transferor = find_transferor(call, &absorbed, fold);
+        let had_linked_id = call.has_linked_id(linked_id);
         let was_answered = call.answered.is_some();
         absorb(call, &absorbed);
+        // The linked id of the first channel remains. If a snapshot showed the other call first, its originator has been called.
+        if absorbed.has_linked_id(linked_id) && !had_linked_id {
+            call.originator.clone_from(&absorbed.originator);
+            (call.from, call.direction) = (absorbed.from.clone(), absorbed.direction);
+        }
         fold.has_changed = true;
         fold.emit(call, Step::Merged, Detail { absorbed: Some(younger), ..Detail::default() });
         fold.derived.append(&mut events.derived);
@@ -66,6 +78,7 @@ fn absorb(call: &mut Call, absorbed: &Call) {
     if call.parking.is_none() {
         call.parking.clone_from(&absorbed.parking);
     }
+    call.answered = call.answered.or(absorbed.answered.map(|answered| answered.max(call.started)));
     call.certain &= absorbed.certain;
     call.through_trunk |= absorbed.through_trunk;
     if call.is_visible() {

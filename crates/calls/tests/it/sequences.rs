@@ -123,6 +123,56 @@ fn a_consultation_that_a_gap_hides_is_not_merged() {
     assert_eq!(ends[0].event.outcome, Some(Outcome::Unknown));
 }
 
+/// A snapshot lists extensions in any order, so the younger call may be seen first, and keeps its key.
+#[test]
+fn a_pick_up_is_an_answer_whichever_call_a_snapshot_shows_first() {
+    let mut office = Office::new();
+    office.gap(5);
+    let pick_up = Talk { out: true, number: "*8".to_owned(), ..talk(&channel("203", 5), "", "L2") };
+    let ring = Talk { trunk: true, ..talk(&channel("201", 2), &channel("trk", 1), "L1") };
+    for (extension, talk) in [("203", &pick_up), ("201", &ring)] {
+        office.hide(|talks| drop(talks.insert(extension.to_owned(), vec![talk.clone()])));
+        office.state_of(extension, Origin::Snapshot);
+    }
+    office.notice("resync.completed", &json!({"failed": []}));
+    let other = channel("trk", 1);
+    office.talk("203", Talk { up: true, trunk: true, other, linked: "L1".to_owned(), ..pick_up.clone() });
+    office.hang_up("201", &ring.own);
+    assert_eq!(office.last(Step::Answered).to.extension.as_deref(), Some("203"));
+    office.wait(9000);
+    office.hang_up("203", &pick_up.own);
+    office.finish();
+    let ended = office.last(Step::Ended);
+    assert_eq!((ended.outcome, ended.direction), (Some(Outcome::Answered), Direction::Inbound));
+}
+
+/// The younger call was answered, the older one was not: it is, once they are one.
+#[test]
+fn a_call_that_joins_brings_its_answer_along() {
+    let mut office = Office::new();
+    office.gap(5);
+    let alone = |extension: &str, number, linked| Talk {
+        out: true,
+        number: "900".to_owned(),
+        ..talk(&channel(extension, number), "", linked)
+    };
+    let (late, first) = (alone("205", 2, "L2"), Talk { up: true, ..alone("206", 1, "L1") });
+    for (extension, talk) in [("205", &late), ("206", &first)] {
+        office.hide(|talks| drop(talks.insert(extension.to_owned(), vec![talk.clone()])));
+        office.state_of(extension, Origin::Snapshot);
+    }
+    office.notice("resync.completed", &json!({"failed": []}));
+    office.wait(2000);
+    office.talk("206", Talk { other: late.own.clone(), ..first.clone() });
+    assert!(office.last(Step::Merged).answered_at.is_some());
+    office.talk("205", Talk { up: true, other: first.own.clone(), linked: "L1".to_owned(), ..late.clone() });
+    office.hang_up("205", &late.own);
+    office.hang_up("206", &first.own);
+    office.finish();
+    let merged: Vec<_> = office.steps().into_iter().skip_while(|step| !step.starts_with("merged")).collect();
+    assert_eq!(merged, ["merged ?", "ended merged ?", "joined 205 ?", "ended answered ?"]);
+}
+
 #[test]
 fn an_extension_that_comes_back_keeps_its_call() {
     let mut office = Office::new();
