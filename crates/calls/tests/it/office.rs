@@ -271,3 +271,31 @@ fn unique_id(channel: &str) -> String {
     let number = channel.rsplit_once('-').map_or("0", |(_, number)| number);
     format!("1795538000.{}", u32::from_str_radix(number, 16).unwrap_or_default())
 }
+
+/// Returns a ringing conversation: own channel, other channel, linked id.
+pub(crate) fn talk(own: &str, other: &str, linked: &str) -> Talk {
+    Talk {
+        own: own.to_owned(),
+        other: other.to_owned(),
+        linked: linked.to_owned(),
+        out: false,
+        up: false,
+        trunk: false,
+        number: String::new(),
+        queue: String::new(),
+    }
+}
+
+/// An outside caller talks to 201.
+pub(crate) fn inbound(office: &mut Office) -> Talk {
+    let ring = Talk {
+        trunk: true,
+        number: "0721000111".to_owned(),
+        ..talk(&channel("201", 2), &channel("trk", 1), "L1")
+    };
+    office.talk("201", ring.clone());
+    office.wait(4000);
+    let up = Talk { up: true, ..ring };
+    office.talk("201", up.clone());
+    up
+}

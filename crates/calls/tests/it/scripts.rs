@@ -4,20 +4,7 @@ use calls::{CallState, Direction, Step};
 use event::Origin;
 use serde_json::json;
 
-use super::office::{Office, Talk, channel};
-
-fn talk(own: &str, other: &str, linked: &str) -> Talk {
-    Talk {
-        own: own.to_owned(),
-        other: other.to_owned(),
-        linked: linked.to_owned(),
-        out: false,
-        up: false,
-        trunk: false,
-        number: String::new(),
-        queue: String::new(),
-    }
-}
+use super::office::{Office, Talk, channel, inbound, talk};
 
 /// 201 calls 202, who answers.
 fn internal(office: &mut Office) -> (Talk, Talk) {
@@ -31,20 +18,6 @@ fn internal(office: &mut Office) -> (Talk, Talk) {
     office.talk("202", to.clone());
     office.talk("201", from.clone());
     (from, to)
-}
-
-/// An outside caller reaches 201.
-fn inbound(office: &mut Office) -> Talk {
-    let ring = Talk {
-        trunk: true,
-        number: "0721000111".to_owned(),
-        ..talk(&channel("201", 2), &channel("trk", 1), "L1")
-    };
-    office.talk("201", ring.clone());
-    office.wait(4000);
-    let up = Talk { up: true, ..ring };
-    office.talk("201", up.clone());
-    up
 }
 
 #[test]

@@ -4,34 +4,7 @@ use calls::{Direction, LegState, Outcome, Step, TransferKind};
 use event::Origin;
 use serde_json::json;
 
-use super::office::{Office, Talk, channel};
-
-fn talk(own: &str, other: &str, linked: &str) -> Talk {
-    Talk {
-        own: own.to_owned(),
-        other: other.to_owned(),
-        linked: linked.to_owned(),
-        out: false,
-        up: false,
-        trunk: false,
-        number: String::new(),
-        queue: String::new(),
-    }
-}
-
-/// An outside caller talks to 201.
-fn inbound(office: &mut Office) -> Talk {
-    let ring = Talk {
-        trunk: true,
-        number: "0721000111".to_owned(),
-        ..talk(&channel("201", 2), &channel("trk", 1), "L1")
-    };
-    office.talk("201", ring.clone());
-    office.wait(4000);
-    let up = Talk { up: true, ..ring };
-    office.talk("201", up.clone());
-    up
-}
+use super::office::{Office, Talk, channel, inbound, talk};
 
 /// Linked ids are unique ids of channels.
 const FIRST: &str = "1795538000.1";
