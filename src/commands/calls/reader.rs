@@ -17,7 +17,7 @@ use crate::{
     journal::{Archive, Bookmark, Entry, SavedStates},
 };
 
-/// How often a read is begun before it fails because a segment has gone.
+/// Number of attempts to read before a removed segment is an error.
 const ATTEMPTS: u32 = 5;
 /// The position of a journal's first record.
 const FIRST: Position = Position(1);

@@ -31,7 +31,7 @@ pub fn judge(rehearsal: &Rehearsal, bridge: &Bridge) -> Verdict {
         verdict.blame(FlawKind::Invariant, format!("call {} {}", violation.call, violation.rule));
     }
     let past = Past { calls: rehearsal.calls(), is_masked: rehearsal.is_masked() };
-    let mut groups: BTreeMap<usize, Told<'_>> = BTreeMap::new();
+    let mut groups: BTreeMap<usize, Compared<'_>> = BTreeMap::new();
     for step in rehearsal.steps() {
         groups.entry(past.root(step.call)).or_default().0.push(step);
     }
@@ -55,8 +55,8 @@ pub fn judge(rehearsal: &Rehearsal, bridge: &Bridge) -> Verdict {
     verdict
 }
 
-/// The steps of a call and of those that joined it, and the events that tell of them, each with its own call.
-type Told<'a> = (Vec<&'a PastStep>, Vec<(usize, &'a Derived)>);
+/// The steps of a call and of those that joined it, and the derived events about them, each with its own call.
+type Compared<'a> = (Vec<&'a PastStep>, Vec<(usize, &'a Derived)>);
 
 /// Finds the real call of each derived one: that of its first leg, or of a caller that waits alone.
 fn assign(rehearsal: &Rehearsal, bridge: &Bridge) -> BTreeMap<CallKey, usize> {
@@ -203,7 +203,7 @@ impl Past<'_> {
     /// Returns true if an event can be this step, apart from the time.
     fn is_same(&self, root: usize, call: usize, step: &PastStep, derived: &Derived) -> bool {
         let event = &derived.event;
-        // Whoever answered first was not seen.
+        // The first answer was not seen.
         let is_answer = step.kind == PastKind::Joined && derived.step == Step::Answered && !event.certain;
         if name(&step.kind) != derived.step && !is_answer {
             return false;
@@ -321,8 +321,8 @@ fn was_seen(step: &PastStep, steps: &[&PastStep]) -> bool {
     }
 }
 
-/// Returns the step that a step takes back, as a resume does with a hold. If that one was not shown, neither can be told from
-/// the state before it.
+/// Returns the opposite step before a step, as a hold is before a resume. If that one was not shown, neither can be seen in
+/// the states.
 fn opposite(steps: &[&PastStep], index: usize) -> Option<usize> {
     let pair = |kind: &PastKind| match kind {
         PastKind::Held | PastKind::Resumed => Some(0),

@@ -182,10 +182,10 @@ fn produce(broker: &Kafka, topic: &str, headers: OwnedHeaders, payload: &str) {
 
 /// Asserts that the fault of a call is found, and named with the call.
 fn finds(dir: &TempDir, sink: &str, call: &str, fault: &str) -> String {
-    let (code, told) = verify(dir.path(), sink);
-    assert_eq!(code, Some(73), "{sink}: {told}");
-    assert!(told.contains(&format!("pbx1: call {call} {fault}: sequence ")), "{sink}: {told}");
-    told
+    let (code, report) = verify(dir.path(), sink);
+    assert_eq!(code, Some(73), "{sink}: {report}");
+    assert!(report.contains(&format!("pbx1: call {call} {fault}: sequence ")), "{sink}: {report}");
+    report
 }
 
 // Commands block.
@@ -206,19 +206,22 @@ async fn calls_are_the_same_everywhere_and_faults_are_found() {
     }
     let calls = check(&stream, &topic);
     for sink in ["stream", "structured_stream", "topic", "structured_topic"] {
-        let (code, told) = verify(dir.path(), sink);
-        assert_eq!(code, Some(0), "{told}");
-        assert!(told.contains("complete, in order, everything once"), "{told}");
-        assert!(told.contains(&format!("{sink}: calls: {calls}, going on: 0, events of calls: ")), "{told}");
-        assert!(told.contains("; one start and one end each, every step fits"), "{told}");
+        let (code, report) = verify(dir.path(), sink);
+        assert_eq!(code, Some(0), "{report}");
+        assert!(report.contains("complete, in order, everything once"), "{report}");
+        assert!(
+            report.contains(&format!("{sink}: calls: {calls}, going on: 0, events of calls: ")),
+            "{report}"
+        );
+        assert!(report.contains("; one start and one end each, every step fits"), "{report}");
     }
 
     // A route drops the starts.
     let call = |event: &Value| text(&event["data"], "call").to_owned();
     let first =
         call(events(&stream).into_iter().find(|event| step_of(event) == Some(Step::Started)).unwrap());
-    let told = finds(&dir, "routed", &first, "does not begin with exactly one `started`");
-    assert!(told.contains("routed: events: ") && told.contains("; complete, in order"), "{told}");
+    let report = finds(&dir, "routed", &first, "does not begin with exactly one `started`");
+    assert!(report.contains("routed: events: ") && report.contains("; complete, in order"), "{report}");
 
     // A second end.
     let again = ended_again(&stream);
@@ -239,10 +242,10 @@ async fn calls_are_the_same_everywhere_and_faults_are_found() {
     let is_start = |event: &&Value| step_of(event) == Some(Step::Started);
     let index = events(&structured).iter().position(is_start).unwrap();
     context.get_stream("structured").await.unwrap().delete_message(index as u64 + 1).await.unwrap();
-    let told = finds(&dir, "structured_stream", &first, "does not begin with exactly one `started`");
+    let report = finds(&dir, "structured_stream", &first, "does not begin with exactly one `started`");
     let number = text(&structured[index].1, "sequence").trim_start_matches('0');
     assert!(
-        told.contains(&format!("pbx1: missing from {number} to {number}, and no notice says why")),
-        "{told}"
+        report.contains(&format!("pbx1: missing from {number} to {number}, and no notice says why")),
+        "{report}"
     );
 }

@@ -75,7 +75,7 @@ fn an_older_head_stands_in_for_a_damaged_one() {
 }
 
 #[test]
-fn calls_begin_anew_without_an_intact_head_and_a_note_says_so() {
+fn calls_are_forgotten_without_an_intact_head_and_a_note_says_so() {
     let flip: fn(&mut Vec<u8>) = |content| flip_head(content, 0);
     let other_version: fn(&mut Vec<u8>) = |content| {
         let head = head(content);
@@ -107,7 +107,7 @@ fn calls_begin_anew_without_an_intact_head_and_a_note_says_so() {
     }
 }
 
-/// Kills at every call of the file system while segments are begun, filled and erased from.
+/// Kills at every call of the file system while segments are created, filled and erased from.
 #[test]
 fn a_kill_while_heads_are_written_leaves_each_call_one_end() {
     let mut has_erased = 0;
@@ -206,7 +206,7 @@ fn calls_go_on_after_a_failed_sync() {
 }
 
 #[test]
-fn a_renamed_journal_begins_its_calls_anew() {
+fn a_renamed_journal_forgets_its_calls() {
     let (disk, mut office, before) = killed(2);
     let dir = tempfile::tempdir().unwrap();
     for (path, content) in disk.files() {

@@ -156,7 +156,7 @@ impl History {
         self.calls[older].was_queued |= was_queued;
         let channel = self.calls[older].originator;
         self.note(Fact { at: now, kind: Kind::Merged { absorbed: younger }, channel, place: None });
-        // Whoever had answered the younger call has answered this one.
+        // The answer of the younger call is the answer of this one.
         if self.calls[older].answered.is_none() && self.calls[younger].answered.is_some() {
             self.calls[older].answered = Some(now);
         }

@@ -94,7 +94,7 @@ impl World {
         };
         let nobody =
             || Side { channel: None, identity: self.shown(own.dialled.clone()), name: String::new() };
-        // Whoever is shown as the partner, the number is that of the connected line.
+        // The number is that of the connected line, whichever partner is shown.
         let is_guess = self.quirks.guesses && own.bridge.is_none();
         let other = |channel: &'a Channel| Side {
             identity: if is_guess { nobody().identity } else { side(channel).identity },
