@@ -90,7 +90,7 @@ fn append(events: &[RawEvent], sources: &[&str]) -> f64 {
     start.elapsed().as_nanos() as f64 / EVENTS as f64
 }
 
-/// Measures the state that stands at the head of a segment, and the steps of a call.
+/// Measures the state at the head of a segment, and the steps of a call.
 fn state(events: &[RawEvent]) {
     let mut derive = (derivation(&["a"]).new)("a");
     let record = |number: usize, event: RawEvent| Record {

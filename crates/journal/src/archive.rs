@@ -63,7 +63,7 @@ pub struct Segment {
     next: Option<Next>,
 }
 
-/// What the derived records of a segment follow from, besides its own records.
+/// State before a segment from which records are derived, together with the segment's own records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SavedStates {
     /// Creation time of the segment.

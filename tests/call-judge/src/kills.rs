@@ -1,11 +1,11 @@
 //! The bridge as far as its journal sees it: the process is killed at each commit in turn, and starts again.
 //!
-//! A killed process leaves what its commits have written; the last one may be cut off amid a byte. The next process opens
+//! A killed process leaves what its commits have written; the last one may be cut off at any byte. The next process opens
 //! the journal, may be killed during recovery as well, and begins a session with a gap and a resync.
 
 mod tally;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use calls::{Step, invariants::Checker};
 use event::{EndReason, Notice, ResyncReason, SinkId, SourceId};
@@ -15,7 +15,7 @@ use journal_kit::{
     begin, config,
     faulty_fs::{FaultyFs, Survives},
     names,
-    office::derivation,
+    office::{derivation, resync_completed},
     open_deriving, read, segments,
 };
 use pbx_simulator::rehearsal::{PastKind, Rehearsal, Sent};
@@ -305,17 +305,5 @@ impl Bridged<'_> {
             self.outcome.verdict = judge(self.rehearsal, &bridge);
         }
         self.outcome
-    }
-}
-
-fn resync_completed() -> Notice {
-    Notice::ResyncCompleted {
-        session: 1,
-        counts: BTreeMap::new(),
-        superseded: 0,
-        unusable: 0,
-        refused: Vec::new(),
-        failed: Vec::new(),
-        empty: Vec::new(),
     }
 }

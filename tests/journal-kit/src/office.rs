@@ -86,6 +86,19 @@ pub fn exten_update(
     }
 }
 
+/// A resync in which nothing failed.
+pub fn resync_completed() -> Notice {
+    Notice::ResyncCompleted {
+        session: 1,
+        counts: BTreeMap::new(),
+        superseded: 0,
+        unusable: 0,
+        refused: Vec::new(),
+        failed: Vec::new(),
+        empty: Vec::new(),
+    }
+}
+
 /// The office.
 #[derive(Debug)]
 pub struct Office {
@@ -129,17 +142,9 @@ impl Office {
         live.commit();
     }
 
-    /// Tells the calls that everything is visible again.
+    /// Completes a resync: everything is visible again.
     pub fn resync(&mut self, live: &mut Live) {
-        live.notice(&Notice::ResyncCompleted {
-            session: 1,
-            counts: BTreeMap::new(),
-            superseded: 0,
-            unusable: 0,
-            refused: Vec::new(),
-            failed: Vec::new(),
-            empty: Vec::new(),
-        });
+        live.notice(&resync_completed());
     }
 
     /// Lets everybody hang up, and time pass.
