@@ -79,7 +79,7 @@ impl Suspect<'_> {
         fs.rename(&beside, path)?;
         fs.sync_dir(path.parent().unwrap_or(dir))?;
         notes.push(format!(
-            "{name}: {} damaged bytes, {} entries are gone; the damaged file is kept as {}",
+            "{name}: damaged bytes: {}, lost entries: {}; the damaged file is kept as {}",
             summary.damaged + summary.torn,
             summary.lost,
             aside.display()
